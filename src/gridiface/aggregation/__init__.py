@@ -1,0 +1,1 @@
+"""Decides: limits, arbitration, allocation. Domain in, domain out, `now` is an argument."""

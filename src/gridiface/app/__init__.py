@@ -1,0 +1,1 @@
+"""Configuration, dispatch, timers and wiring of one running server."""

@@ -1,0 +1,1 @@
+"""Black-box conformance runner: sees only the wire."""

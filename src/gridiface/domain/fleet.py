@@ -1,0 +1,172 @@
+"""Devices, groups, their ratings and settings, and who may act for them. Pure values, no state.
+
+Signs as in quantities: charging is negative power, but ratings (max_charge_w, max_var_neg) are magnitudes >= 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gridiface.domain.quantities import Phase
+
+
+class DeviceKind(StrEnum):
+    """What a device is, as far as the engine must treat it differently."""
+
+    BATTERY = "battery"
+    PV = "pv"
+    PV_BATTERY = "pv_battery"
+    EV = "ev"
+    EVSE = "evse"
+    GENERATOR = "generator"
+    LOAD = "load"
+    METER = "meter"
+    MODE_BATTERY = "mode_battery"  # offers modes and reserve only, no watt set-point
+    OTHER = "other"
+
+
+class Capability(StrEnum):
+    """A control that a device can carry out."""
+
+    SET_W = "set_w"
+    LIMIT_W = "limit_w"
+    SET_VAR = "set_var"
+    POWER_FACTOR = "power_factor"
+    CONNECT = "connect"
+    ENERGIZE = "energize"
+    CURVES = "curves"
+    FREQUENCY_DROOP = "frequency_droop"
+    SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nameplate:
+    """What a device is built for (IEEE 2030.5 DERCapability, SunSpec 702). Magnitudes in W, var, VA, Wh, V.
+
+    `max_charge_w` 0 means: cannot take power on purpose. None means: not stated.
+    """
+
+    max_w: float
+    max_charge_w: float = 0.0
+    max_discharge_w: float | None = None
+    max_va: float | None = None
+    max_var: float | None = None
+    max_var_neg: float | None = None
+    energy_wh: float | None = None
+    nominal_v: float | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    manufacturer: str = ""
+    model: str = ""
+    serial: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a device is set to, never above its nameplate (IEEE 2030.5 DERSettings). None: as the nameplate."""
+
+    max_w: float | None = None
+    max_charge_w: float | None = None
+    max_discharge_w: float | None = None
+    max_va: float | None = None
+    max_var: float | None = None
+    max_var_neg: float | None = None
+    ramp_w_per_s: float | None = None
+    soc_min: float = 0.0
+    soc_max: float = 1.0
+    updated: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverTraits:
+    """How precisely and how often a device can be commanded; part of its contract.
+
+    `answers_itself`: the device tells by its own protocol's messages what it received, started and completed
+    (a 2030.5 inverter, a VEN); for the others the engine derives that from what the dispatcher achieved.
+    """
+
+    min_period_s: float = 0.0
+    latency_s: float = 0.0
+    power_step_w: float = 0.0
+    revert_timer_s: float | None = None
+    sessions: int = 1
+    writes_wear_flash: bool = False
+    answers_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One member of the fleet.
+
+    `identities` holds the names other systems know it by, each under its own kind ("lfdi", "ven_id", "address");
+    the domain compares them and does not read them. `tier` 1 is asked first; tier 2 takes a shortfall.
+    """
+
+    id: str
+    nameplate: Nameplate
+    kind: DeviceKind = DeviceKind.BATTERY
+    name: str = ""
+    settings: Settings = field(default_factory=Settings)
+    traits: DriverTraits = field(default_factory=DriverTraits)
+    phases: Phase = Phase.ALL
+    tier: int = 1
+    driver: str = ""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    enabled: bool = True
+
+    @property
+    def max_export_w(self) -> float:
+        """The most it may deliver: the least of rating and settings, W >= 0."""
+        n, s = self.nameplate, self.settings
+        known = [v for v in (n.max_w, n.max_discharge_w, s.max_w, s.max_discharge_w) if v is not None]
+        return max(0.0, min(known))
+
+    @property
+    def max_import_w(self) -> float:
+        """The most it may take, W >= 0 (a magnitude)."""
+        known = [v for v in (self.nameplate.max_charge_w, self.settings.max_charge_w) if v is not None]
+        return max(0.0, min(known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A set of devices offered as one, possibly inside another group (a laminar tree: feeder, circuit, site).
+
+    `max_export_w` and `max_import_w` are caps on the total at its metered point, W >= 0, None = none.
+    `meter` names the device that measures the total; without one the total is the sum of its members.
+    """
+
+    id: str
+    members: tuple[str, ...]
+    name: str = ""
+    parent: str | None = None
+    meter: str | None = None
+    max_export_w: float | None = None
+    max_import_w: float | None = None
+    strategy: str = "water-filling"
+
+
+class Role(StrEnum):
+    """What an identity may do, narrowed once when it connects."""
+
+    UNREGISTERED = "unregistered"
+    DEVICE = "device"
+    AGGREGATOR = "aggregator"
+    UTILITY = "utility"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is asking: an authenticated identity, its role and the devices it may speak for."""
+
+    identity: str
+    role: Role
+    device_id: str | None = None
+    manages: frozenset[str] = frozenset()
+
+    def speaks_for(self, device_id: str) -> bool:
+        """Whether this principal is that device or manages it."""
+        return device_id == self.device_id or device_id in self.manages

@@ -1,0 +1,77 @@
+"""Requested against delivered, per interval, device and group. Pure values and their sums.
+
+Energy is integrated from power by the trapezoid of successive samples; powers here are time-weighted means over
+the interval they belong to. All powers + delivered to the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.telemetry import Quality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceInterval:
+    """What was asked of a target over [start, end), and what came of it.
+
+    `requested_w` by the sender; `accepted_w` what the engine promised; `allocated_w` the sum of set-points;
+    `acknowledged_w` the part whose delivery was acknowledged; `delivered_w` measured. None = nothing known.
+    """
+
+    control_id: str
+    target_id: str
+    start: Instant
+    end: Instant
+    requested_w: float | None
+    accepted_w: float | None
+    allocated_w: float | None
+    acknowledged_w: float | None
+    delivered_w: float | None
+    quality: Quality = Quality.GOOD
+
+    @property
+    def tracking_error(self) -> float | None:
+        """|delivered - requested| as a fraction of |requested|; None where either is unknown or nothing was asked."""
+        if self.requested_w is None or self.delivered_w is None or self.requested_w == 0:
+            return None
+        return abs(self.delivered_w - self.requested_w) / abs(self.requested_w)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceReport:
+    """The account of one control on one target."""
+
+    control_id: str
+    target_id: str
+    intervals: tuple[PerformanceInterval, ...]
+
+    def mean(self, field: str, *, start: Instant | None = None, end: Instant | None = None) -> float | None:
+        """Time-weighted mean of one of the `*_w` fields over the intervals inside [start, end); None if unknown."""
+        chosen = [
+            (i.end - i.start, value)
+            for i in self.intervals
+            if (start is None or i.start >= start)
+            and (end is None or i.end <= end)
+            and (value := getattr(i, field)) is not None
+        ]
+        total = sum(weight for weight, _ in chosen)
+        return None if total <= 0 else sum(weight * value for weight, value in chosen) / total
+
+
+def energy_wh(samples: Sequence[tuple[Instant, float]]) -> float:
+    """Energy under (time, W) samples in time order, by trapezoids, Wh; 0 for fewer than two samples."""
+    joules = 0.0
+    for (t0, w0), (t1, w1) in pairwise(samples):
+        joules += (t1 - t0) * (w0 + w1) / 2
+    return joules / 3600.0
+
+
+def worst_quality(qualities: Iterable[Quality]) -> Quality:
+    """The least trustworthy of several; GOOD for none."""
+    order = (Quality.BAD, Quality.SUBSTITUTED, Quality.STALE, Quality.ESTIMATED)
+    present = set(qualities)
+    return next((quality for quality in order if quality in present), Quality.GOOD)

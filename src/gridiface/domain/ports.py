@@ -1,0 +1,249 @@
+"""The sockets that the rest plugs into: Protocol classes, no code. `now` is always an argument.
+
+Durability: a port method that returns after `await` has made its change durable; only then may a caller
+acknowledge it on the wire. When nothing can be made durable, StoreUnavailable is raised and nothing was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Target
+from gridiface.domain.fleet import Device, Group
+from gridiface.domain.performance import PerformanceInterval, PerformanceReport
+from gridiface.domain.telemetry import Reading, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A protocol adapter's own durable record: `space` names the adapter and kind, `key` is unique inside it.
+
+    The store does not read `body`. `version` counts the changes of this key, starting at 1.
+    """
+
+    space: str
+    key: str
+    body: bytes
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PutDocument:
+    """Create or replace one document."""
+
+    space: str
+    key: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDocument:
+    """Remove one document; removing what is not there changes nothing."""
+
+    space: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutControl:
+    """Create or replace one control with its present state."""
+
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class AppendOutcome:
+    """One step in a control's life; the same (control, device, kind) twice is kept once."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class AppendReadings:
+    """Readings, in any order."""
+
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendDecisions:
+    """Entries of the decision log."""
+
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendPerformance:
+    """Performance intervals; the same (control, target, start) replaces."""
+
+    intervals: tuple[PerformanceInterval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendDeliveries:
+    """What became of set-points."""
+
+    deliveries: tuple[Delivery, ...]
+
+
+Change = (
+    PutDocument
+    | DeleteDocument
+    | PutControl
+    | AppendOutcome
+    | AppendReadings
+    | AppendDecisions
+    | AppendPerformance
+    | AppendDeliveries
+)
+
+
+class Ledger(Protocol):
+    """Durable state. All changes of one call are one transaction: all or none."""
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Make all changes durable, then return.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        ...
+
+    async def documents(self, space: str) -> list[Document]:
+        """All documents of one space, by key."""
+        ...
+
+
+class History(Protocol):
+    """What was: for restart, reports and pages."""
+
+    async def controls(self, *, live_after: Instant | None = None) -> list[Control]:
+        """All controls, or those whose span may reach beyond `live_after`; by creation."""
+        ...
+
+    async def outcomes(self, control_id: str) -> list[Outcome]:
+        """The steps of one control, by time."""
+        ...
+
+    async def readings(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Reading]:
+        """Readings of one device with source time in [start, end), by time."""
+        ...
+
+    async def decisions(self, *, control_id: str | None = None, limit: int = 1000) -> list[Decision]:
+        """The newest decisions, newest first."""
+        ...
+
+    async def performance(self, control_id: str) -> list[PerformanceInterval]:
+        """The intervals of one control, by target and start."""
+        ...
+
+
+class ControlInbox(Protocol):
+    """Where controls of every protocol come in."""
+
+    async def submit(self, control: Control, now: Instant, *, along: Sequence[Change] = ()) -> Acceptance:
+        """Ask the engine, make control, answer and `along` durable in one transaction, return the answer.
+
+        A refused control changes nothing and `along` is not written. The same control id again replaces the
+        earlier one where it is a default control and is INVALID otherwise.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        ...
+
+    async def cancel(self, control_id: str, now: Instant, *, reason: str = "", along: Sequence[Change] = ()) -> bool:
+        """Cancel a control; False when it is unknown or already over (then `along` is not written)."""
+        ...
+
+    def preview(self, control: Control, now: Instant) -> Acceptance:
+        """What `submit` would answer, without changing anything."""
+        ...
+
+
+class OutcomeListener(Protocol):
+    """Told of every step in the life of the controls it sent."""
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Called after the outcome is durable; must not block and must not raise."""
+        ...
+
+
+class FleetView(Protocol):
+    """The fleet as it is now; answers are values, safe to keep."""
+
+    def device(self, device_id: str) -> Device | None:
+        """The device, or None."""
+        ...
+
+    def devices(self) -> Sequence[Device]:
+        """All devices, by id."""
+        ...
+
+    def group(self, group_id: str) -> Group | None:
+        """The group, or None."""
+        ...
+
+    def groups(self) -> Sequence[Group]:
+        """All groups, by id."""
+        ...
+
+    def members(self, group_id: str) -> Sequence[str]:
+        """All devices below a group, through nested groups, each once."""
+        ...
+
+    def snapshot(self, target: Target) -> Snapshot | None:
+        """The newest state of a device, or the rolled-up state of a group."""
+        ...
+
+    def setpoint(self, device_id: str) -> Setpoint | None:
+        """What the device was told last."""
+        ...
+
+
+class PerformanceView(Protocol):
+    """Requested against delivered, of running and finished controls."""
+
+    def report(self, control_id: str) -> Sequence[PerformanceReport]:
+        """One report per target that the control concerned, the control's own target first."""
+        ...
+
+
+class DeviceRegistry(Protocol):
+    """Where adapters register and update the devices that came to them."""
+
+    async def register(self, device: Device, now: Instant, *, along: Sequence[Change] = ()) -> None:
+        """Add the device or replace its nameplate and settings."""
+        ...
+
+    async def remove(self, device_id: str, now: Instant, *, along: Sequence[Change] = ()) -> None:
+        """Take the device out of the fleet; unknown ids change nothing."""
+        ...
+
+    async def observe(self, snapshots: Sequence[Snapshot], now: Instant, *, along: Sequence[Change] = ()) -> None:
+        """Take telemetry in; `along` and the readings made of it are durable on return."""
+        ...
+
+    async def report(
+        self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome], now: Instant, *, along: Sequence[Change] = ()
+    ) -> None:
+        """Take a device's own answers in, durably: what it did with a published set-point, and for which control."""
+        ...
+
+
+class DeviceChannel(Protocol):
+    """The way to devices: a dispatcher over drivers, or a northbound adapter whose peers are members."""
+
+    def serves(self, device_id: str) -> bool:
+        """Whether this channel is the way to that device."""
+        ...
+
+    async def apply(self, setpoints: Sequence[Setpoint], *, deadline: Instant) -> Sequence[Delivery]:
+        """Hand the set-points out, each to its device, and say what became of each, in the same order.
+
+        Never raises for one device's failure; one slow device delays nobody beyond the deadline.
+        """
+        ...

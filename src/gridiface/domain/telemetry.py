@@ -1,0 +1,75 @@
+"""Readings and snapshots with their quality and two times. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.quantities import Phase, Quantity
+
+
+class Quality(StrEnum):
+    """How far a value can be trusted."""
+
+    GOOD = "good"
+    STALE = "stale"
+    ESTIMATED = "estimated"
+    SUBSTITUTED = "substituted"
+    BAD = "bad"
+
+
+class OperatingState(StrEnum):
+    """What a device says it is doing."""
+
+    UNKNOWN = "unknown"
+    OFF = "off"
+    STARTING = "starting"
+    RUNNING = "running"
+    THROTTLED = "throttled"
+    STANDBY = "standby"
+    SHUTTING_DOWN = "shutting_down"
+    FAULT = "fault"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One measured value of one device. `source_time` is the device's clock, `received` is ours."""
+
+    device_id: str
+    quantity: Quantity
+    value: float
+    source_time: Instant
+    received: Instant
+    quality: Quality = Quality.GOOD
+    phase: Phase = Phase.ALL
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that is known of one device (or group) at one time. None = not known.
+
+    W and var as in quantities (+ delivered, + injected); `soc` 0..1; `available_wh` energy that can still be
+    delivered; `available_up_w`/`available_down_w` how far the power can move up or down, W >= 0; alarms by name.
+    """
+
+    device_id: str
+    source_time: Instant
+    received: Instant
+    quality: Quality = Quality.GOOD
+    w: float | None = None
+    var: float | None = None
+    va: float | None = None
+    hz: float | None = None
+    volts: Mapping[Phase, float] = field(default_factory=dict)
+    soc: float | None = None
+    available_wh: float | None = None
+    available_up_w: float | None = None
+    available_down_w: float | None = None
+    connected: bool | None = None
+    state: OperatingState = OperatingState.UNKNOWN
+    local_control: bool = False
+    alarms: frozenset[str] = frozenset()

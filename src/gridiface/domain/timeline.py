@@ -1,0 +1,58 @@
+"""Which controls rule a target at `now`, and when that changes next. Pure; holds no clock.
+
+One control's life: scheduled until its span begins, active inside it, completed after it, unless it was cancelled,
+superseded or refused before. Which of several active ones wins is the engine's arbitration, not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import CONTROL_TRANSITIONS, Control, ControlState, Target
+from gridiface.errors import LocalProtocolError
+
+#: States that a control never leaves.
+TERMINAL = frozenset(state for state, following in CONTROL_TRANSITIONS.items() if not following)
+
+
+def move(control: Control, state: ControlState) -> Control:
+    """The control in its next state.
+
+    Raises:
+        LocalProtocolError: the life cycle has no such step.
+    """
+    if state not in CONTROL_TRANSITIONS[control.state]:
+        raise LocalProtocolError(f"control {control.id} cannot go from {control.state} to {state}")
+    return replace(control, state=state)
+
+
+def state_at(control: Control, now: Instant) -> ControlState:
+    """The state its span alone gives it at `now`; a terminal state stays."""
+    if control.state in TERMINAL:
+        return control.state
+    if now < control.span.start:
+        return ControlState.SCHEDULED
+    return ControlState.ACTIVE if now < control.span.end else ControlState.COMPLETED
+
+
+def active(controls: Iterable[Control], target: Target, now: Instant) -> list[Control]:
+    """The controls of exactly `target` that are active at `now`, default controls left out."""
+    return [
+        control
+        for control in controls
+        if control.target == target and not control.is_default and state_at(control, now) is ControlState.ACTIVE
+    ]
+
+
+def next_change(controls: Iterable[Control], now: Instant) -> Instant | None:
+    """The first instant after `now` at which some control starts or ends; None when nothing is ahead."""
+    ahead = [
+        edge
+        for control in controls
+        if control.state not in TERMINAL and not control.is_default
+        for edge in (control.span.start, control.span.end)
+        if now < edge < float("inf")
+    ]
+    return min(ahead, default=None)

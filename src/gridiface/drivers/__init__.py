@@ -1,0 +1,1 @@
+"""The driver contract and the dispatcher; no driver lives here."""

@@ -1,0 +1,1 @@
+"""One adapter per protocol towards utilities and ISOs."""

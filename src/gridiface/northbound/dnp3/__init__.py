@@ -1,0 +1,1 @@
+"""DNP3 outstation adapter."""

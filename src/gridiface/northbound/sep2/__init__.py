@@ -1,0 +1,1 @@
+"""IEEE 2030.5 server: translation, use cases, TLS listener."""

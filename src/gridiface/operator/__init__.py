@@ -1,0 +1,1 @@
+"""Pages and REST API for the people who run the server."""

@@ -1,0 +1,1 @@
+"""Certificates: profiles, a test authority, TLS contexts and our own checks after the handshake."""

@@ -1,0 +1,1 @@
+"""OpenADR 2.0b: payloads, signature, VTN and VEN sessions, without I/O."""

@@ -1,0 +1,1 @@
+"""Durable state: SQLAlchemy tables and the repositories that implement domain.ports."""
