@@ -215,8 +215,10 @@ class PerformanceView(Protocol):
 class DeviceRegistry(Protocol):
     """Where adapters register and update the devices that came to them."""
 
-    async def register(self, device: Device, now: Instant, *, along: Sequence[Change] = ()) -> None:
-        """Add the device or replace its nameplate and settings."""
+    async def register(
+        self, device: Device, now: Instant, *, groups: Sequence[str] = (), along: Sequence[Change] = ()
+    ) -> None:
+        """Add the device, or replace its nameplate and settings; `groups` it joins beside those that name it."""
         ...
 
     async def remove(self, device_id: str, now: Instant, *, along: Sequence[Change] = ()) -> None:

@@ -136,9 +136,7 @@ def element(
     return _field("element", default, default_factory, locals())
 
 
-def attribute(
-    kind: Primitive, name: str = "", *, default: Any = _MISSING, ns: str = "", unit: str = ""
-) -> Any:
+def attribute(kind: Primitive, name: str = "", *, default: Any = _MISSING, ns: str = "", unit: str = "") -> Any:
     """An XML attribute; without namespace unless `ns` says so."""
     return _field("attribute", default, _MISSING, locals())
 
@@ -199,9 +197,7 @@ def spec_of(cls: type[WireObject]) -> WireType:
     raise LocalProtocolError(f"{cls.__name__} is not a wire type")
 
 
-def _register(
-    table: dict[tuple[str, str], type[WireObject]], key: tuple[str, str], cls: type[WireObject]
-) -> None:
+def _register(table: dict[tuple[str, str], type[WireObject]], key: tuple[str, str], cls: type[WireObject]) -> None:
     if key in table:
         raise LocalProtocolError(f"{key[1]} is declared twice in {key[0]}")
     table[key] = cls

@@ -1,0 +1,93 @@
+"""Checks across blocks: names that must exist, trees that must be trees. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator
+
+from gridiface.app.config.model import Config
+
+Mistake = tuple[tuple[int | str, ...], str]
+
+
+def cross_checks(config: Config) -> list[Mistake]:
+    """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
+    return [*_duplicates(config), *_members(config), *_tree(config), *_devices(config), *_clients(config)]
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)[:12]) or 'none'}"
+
+
+def _duplicates(config: Config) -> Iterator[Mistake]:
+    places: list[tuple[str, int, str]] = [
+        *(("devices", index, device.id) for index, device in enumerate(config.devices)),
+        *(("groups", index, group.id) for index, group in enumerate(config.groups)),
+    ]
+    count = Counter(name for _, _, name in places)
+    for block, index, name in places:
+        if count[name] > 1:
+            yield (block, index, "id"), f"{name!r} is used more than once; devices and groups need own ids"
+
+
+def _members(config: Config) -> Iterator[Mistake]:
+    devices = [device.id for device in config.devices]
+    known = [*devices, *(group.id for group in config.groups)]
+    for index, group in enumerate(config.groups):
+        for position, member in enumerate(group.members):
+            if member not in known:
+                yield ("groups", index, "members", position), f"no device or group {member!r}; {_hint(member, known)}"
+        if group.meter is not None and group.meter not in devices:
+            yield ("groups", index, "meter"), f"no device {group.meter!r}; {_hint(group.meter, devices)}"
+    if config.sep2 is not None:
+        groups = [group.id for group in config.groups]
+        for index, name in enumerate(config.sep2.in_band_groups):
+            if name not in groups:
+                yield ("sep2", "in_band_groups", index), f"no group {name!r}; {_hint(name, groups)}"
+
+
+def _tree(config: Config) -> Iterator[Mistake]:
+    """Groups must be a forest: no group in two groups, none inside itself."""
+    groups = {group.id: group for group in config.groups}
+    parents: dict[str, str] = {}
+    for index, group in enumerate(config.groups):
+        for position, member in enumerate(group.members):
+            if member in groups and parents.setdefault(member, group.id) != group.id:
+                text = f"group {member!r} is in {parents[member]!r} already; a group has one parent"
+                yield ("groups", index, "members", position), text
+    for index, group in enumerate(config.groups):
+        seen, above = {group.id}, parents.get(group.id)
+        while above is not None and above not in seen:
+            seen.add(above)
+            above = parents.get(above)
+        if above == group.id:
+            yield ("groups", index, "members"), f"group {group.id!r} contains itself; take it out of its own members"
+
+
+def _devices(config: Config) -> Iterator[Mistake]:
+    for index, device in enumerate(config.devices):
+        rating = device.rating
+        if rating.soc_min >= rating.soc_max:
+            yield ("devices", index, "rating", "soc_min"), "soc_min must be below soc_max"
+        if device.driver == "sep2":
+            if config.sep2 is None:
+                yield ("devices", index, "driver"), "driver sep2 needs the block `sep2`"
+            elif not any(client.device == device.id for client in config.sep2.clients):
+                yield ("devices", index, "driver"), f"no entry of sep2.clients has `device: {device.id}`; add one"
+
+
+def _clients(config: Config) -> Iterator[Mistake]:
+    if config.sep2 is None:
+        return
+    devices = [device.id for device in config.devices]
+    for index, client in enumerate(config.sep2.clients):
+        place = ("sep2", "clients", index)
+        if client.device is not None and client.device not in devices:
+            yield (*place, "device"), f"no device {client.device!r}; {_hint(client.device, devices)}"
+        for position, managed in enumerate(client.manages):
+            if managed not in devices:
+                yield (*place, "manages", position), f"no device {managed!r}; {_hint(managed, devices)}"
+        if client.manages and client.role != "aggregator":
+            yield (*place, "manages"), f"only role aggregator manages devices, this is {client.role}"

@@ -1,0 +1,192 @@
+"""Reads the YAML file, names file, line and fix of every mistake. Owns no meaning: model.py does."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gridiface.app.config.checks import cross_checks
+from gridiface.app.config.model import Config
+from gridiface.errors import ConfigError
+
+_MAX_BYTES = 16 * 1024 * 1024
+
+Place = tuple[int | str, ...]
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice: YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                mark = key.start_mark
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: the YAML file; relative paths inside it are resolved against its folder.
+
+    Raises:
+        ConfigError: every mistake, one line each: `file:line: where: what is wrong; the fix`.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes; split the fleet over several servers")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}; `gridiface init` writes a new one") from problem
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """`load_config` on text that is already read; `path` is used for messages and relative paths.
+
+    Raises:
+        ConfigError: as load_config.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
+    except yaml.YAMLError as problem:
+        raise ConfigError(_yaml_message(path, problem)) from problem
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: the file must hold keys and values; `gridiface init` writes an example")
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as problem:
+        lines = [_message(path, root, error) for error in problem.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from problem
+    config = _absolute(config, path.resolve().parent)
+    mistakes = [f"{path}:{line_of(root, place)}: {_dotted(place)}: {text}" for place, text in cross_checks(config)]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return config
+
+
+def _yaml_message(path: Path, problem: yaml.YAMLError) -> str:
+    mark = getattr(problem, "problem_mark", None)
+    where = f"{path}:{mark.line + 1}" if mark else str(path)
+    return f"{where}: not valid YAML: {getattr(problem, 'problem', None) or problem}"
+
+
+def line_of(root: yaml.Node | None, place: Iterable[int | str]) -> int:
+    """The 1-based line on which the value at `place` (or the nearest thing above it) stands."""
+    node, line = root, 1
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _dotted(place: Iterable[int | str]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return text.removeprefix(".") or "the file"
+
+
+def _message(path: Path, root: yaml.Node | None, error: ErrorDetails) -> str:
+    place = tuple(error["loc"])
+    where = f"{path}:{line_of(root, place)}: {_dotted(place)}"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        close = difflib.get_close_matches(str(place[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+        return f"{where}: unknown key; {hint}"
+    if error["type"] == "missing":
+        return f"{where}: missing; add it{_described(place)}"
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {text} (found {_shown(error['input'])})"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _field(model: type[BaseModel], name: str) -> tuple[Any, str]:
+    field = model.model_fields.get(name)
+    return (None, "") if field is None else (field.annotation, field.description or "")
+
+
+def _blocks(annotation: object) -> list[type[BaseModel]]:
+    """The model classes inside an annotation such as `tuple[X, ...]` or `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [block for part in getattr(annotation, "__args__", ()) for block in _blocks(part)]
+
+
+def _model_at(place: Place) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = Config
+    for step in place:
+        if model is None:
+            return None
+        if isinstance(step, str):
+            blocks = _blocks(_field(model, step)[0])
+            model = blocks[0] if blocks else None
+    return model
+
+
+def _known_keys(place: Place) -> list[str]:
+    model = _model_at(place)
+    return [] if model is None else list(model.model_fields)
+
+
+def _described(place: Place) -> str:
+    model = _model_at(place[:-1])
+    text = "" if model is None else _field(model, str(place[-1]))[1]
+    return f": {text}" if text else ""
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    """The configuration with every relative path resolved against its file's folder."""
+
+    def walk(value: object) -> object:
+        if isinstance(value, BaseModel):
+            changed = {name: walk(getattr(value, name)) for name in type(value).model_fields}
+            return value.model_copy(update=changed)
+        if isinstance(value, Path):
+            return folder / value.expanduser()
+        if isinstance(value, tuple):
+            return tuple(walk(item) for item in value)
+        return value
+
+    resolved = walk(config)
+    assert isinstance(resolved, Config)
+    prefix = "sqlite:///"
+    name = resolved.database.removeprefix(prefix)
+    if resolved.database.startswith(prefix) and name != ":memory:":
+        return resolved.model_copy(update={"database": prefix + str(folder / Path(name).expanduser())})
+    return resolved
+
+
+def paths_of(value: object, place: Place = ()) -> Mapping[Place, Path]:
+    """Every path in a loaded configuration by its place; `gridiface doctor` looks at each."""
+    if isinstance(value, Path):
+        return {place: value}
+    if isinstance(value, BaseModel):
+        items: list[tuple[int | str, object]] = [(name, getattr(value, name)) for name in type(value).model_fields]
+    elif isinstance(value, tuple):
+        items = list(enumerate(value))
+    else:
+        return {}
+    return {where: path for step, item in items for where, path in paths_of(item, (*place, step)).items()}

@@ -1,0 +1,218 @@
+"""What the configuration may say: pydantic models, one per block. Unknown keys are errors.
+
+Owns names, types, ranges and defaults; reading files and telling where a mistake stands is load.py's. Paths are
+relative to the folder of the configuration file. Powers in W, + delivered to the grid; energies in Wh.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gridiface.domain.fleet import Capability, DeviceKind
+from gridiface.domain.quantities import Phase
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _identifier(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
+    return text
+
+
+def _lfdi(text: str) -> str:
+    compact = text.replace("-", "").replace(":", "").upper()
+    if not re.fullmatch(r"[0-9A-F]{40}", compact):
+        raise ValueError("an LFDI has 40 hex digits: `gridiface pki lfdi CERTIFICATE` prints it")
+    return compact
+
+
+def _listen(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("write HOST:PORT, for example 0.0.0.0:8443 or [::]:8443")
+    return text
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Lfdi = Annotated[str, AfterValidator(_lfdi)]
+Listen = Annotated[str, AfterValidator(_listen)]
+
+
+def host_port(listen: str) -> tuple[str, int]:
+    """Split a validated HOST:PORT; brackets of an IPv6 address are dropped."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class Block(BaseModel):
+    """Base of every block: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(Block):
+    """Keys and trust of one listener."""
+
+    profile: Literal["strict", "compatible"] = Field(
+        default="strict",
+        description="strict: ECDHE-ECDSA-AES128-CCM8 only, as the standard demands; compatible: also AES128-GCM",
+    )
+    certificate: Path = Field(description="PEM: the server's certificate, followed by its intermediates")
+    key: Path = Field(description="PEM: the server's private key, readable by its owner only")
+    roots: tuple[Path, ...] = Field(min_length=1, description="PEM files with the root certificates (SERCA) to trust")
+    revoked: Path | None = Field(default=None, description="local revocation list as `gridiface pki revoke` keeps it")
+
+
+class Client(Block):
+    """One 2030.5 client that is known beforehand (out-of-band registration)."""
+
+    name: str = ""
+    lfdi: Lfdi | None = Field(default=None, description="40 hex digits; or give `certificate`")
+    certificate: Path | None = Field(default=None, description="PEM certificate from which the LFDI is derived")
+    role: Literal["device", "aggregator", "utility"] = "device"
+    device: Identifier | None = Field(default=None, description="the fleet's device that this client is")
+    pin: int | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
+    manages: tuple[Identifier, ...] = Field(default=(), description="devices that an aggregator acts for")
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Self:
+        if (self.lfdi is None) == (self.certificate is None):
+            raise ValueError("a client needs exactly one of `lfdi` and `certificate`")
+        return self
+
+
+class PollRates(Block):
+    """The pollRate, in seconds, that the server shows on each kind of resource."""
+
+    DeviceCapability: int = Field(default=900, ge=1, le=86_400)
+    EndDeviceList: int = Field(default=900, ge=1, le=86_400)
+    FunctionSetAssignmentsList: int = Field(default=900, ge=1, le=86_400)
+    DERProgramList: int = Field(default=300, ge=1, le=86_400)
+    DERList: int = Field(default=900, ge=1, le=86_400)
+    MirrorUsagePointList: int = Field(default=900, ge=1, le=86_400)
+    UsagePointList: int = Field(default=900, ge=1, le=86_400)
+    Time: int = Field(default=900, ge=1, le=86_400)
+
+
+class Sep2Limits(Block):
+    """What one client, and all together, may take."""
+
+    page: int = Field(default=1000, ge=1, le=10_000, description="most members in one list answer")
+    body_bytes: int = Field(default=262_144, ge=4096, le=16_777_216, description="largest request body")
+    connections: int = Field(default=12_000, ge=1)
+    connections_per_address: int = Field(default=2_000, ge=1)
+    connections_per_identity: int = Field(default=16, ge=1)
+
+
+class Sep2(Block):
+    """The IEEE 2030.5 server."""
+
+    listen: Listen = Field(default="0.0.0.0:8443", description="HOST:PORT of the HTTPS listener; port 0 = any free")
+    redirect: Listen | None = Field(
+        default=None, description="HOST:PORT of a plain-HTTP listener that only redirects /dcap"
+    )
+    tls: Tls
+    pen: int = Field(
+        default=0, ge=0, le=0xFFFFFFFF, description="IANA private enterprise number at the end of our mRIDs"
+    )
+    in_band_registration: bool = Field(default=False, description="whether unknown devices may register by POST /edev")
+    in_band_groups: tuple[Identifier, ...] = Field(default=(), description="groups that in-band devices join")
+    clients: tuple[Client, ...] = ()
+    poll_rates: PollRates = PollRates()
+    post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
+    event_retention_s: int = Field(default=86_400, ge=60, description="how long ended events stay listed, s")
+    limits: Sep2Limits = Sep2Limits()
+
+
+class Rating(Block):
+    """Nameplate and settings in one, where the device cannot tell them itself. Magnitudes."""
+
+    max_w: float | None = Field(default=None, ge=0, description="rated active power delivered, W")
+    max_charge_w: float | None = Field(default=None, ge=0, description="rated active power taken, W")
+    max_va: float | None = Field(default=None, ge=0)
+    max_var: float | None = Field(default=None, ge=0)
+    max_var_neg: float | None = Field(default=None, ge=0)
+    energy_wh: float | None = Field(default=None, ge=0)
+    ramp_w_per_s: float | None = Field(default=None, gt=0)
+    soc_min: float = Field(default=0.0, ge=0, le=1)
+    soc_max: float = Field(default=1.0, ge=0, le=1)
+    capabilities: tuple[Capability, ...] = ()
+
+
+class DeviceEntry(Block):
+    """One device of the fleet."""
+
+    id: Identifier
+    name: str = ""
+    kind: DeviceKind = DeviceKind.BATTERY
+    driver: str = Field(description="name of an installed driver (`gridiface doctor` lists them), or sep2")
+    connection: dict[str, Any] = Field(default_factory=dict, description="the driver's own settings")
+    rating: Rating = Rating()
+    phases: Phase = Phase.ALL
+    tier: int = Field(default=1, ge=1, le=9, description="1 is asked first; higher tiers take a shortfall")
+    poll_s: float = Field(default=1.0, gt=0, le=3600, description="how often its telemetry is read, s")
+    enabled: bool = True
+
+
+class GroupEntry(Block):
+    """A set of devices, or of groups, that is offered as one."""
+
+    id: Identifier
+    name: str = ""
+    members: tuple[Identifier, ...] = Field(description="devices and groups")
+    meter: Identifier | None = Field(default=None, description="device that measures the group's total")
+    max_export_w: float | None = Field(default=None, ge=0)
+    max_import_w: float | None = Field(default=None, ge=0)
+    strategy: str = "water-filling"
+
+
+class EngineBlock(Block):
+    """How the engine decides."""
+
+    period_s: float = Field(default=1.0, gt=0, le=60, description="period of the control loop, s")
+    deadband_w: float = Field(default=10.0, ge=0, description="smaller changes of a set-point are not sent, W")
+    deadband_rel: float = Field(default=0.002, ge=0, le=0.5, description="the same, as a fraction of the rating")
+    stale_after_s: float = Field(default=15.0, gt=0, description="telemetry older than this counts as stale, s")
+    lost_after_s: float = Field(default=60.0, gt=0, description="a device silent for this long counts as lost, s")
+    hold_time_s: float = Field(default=300.0, ge=0, description="how long stored energy must carry a set-point, s")
+    trim_gain: float = Field(
+        default=0.3, ge=0, le=2, description="integral gain of the loop on the measured total, 1/s"
+    )
+    performance_interval_s: float = Field(default=5.0, gt=0, le=3600, description="length of a performance interval, s")
+
+
+class Operator(Block):
+    """The page and API for the people who run the server."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:8080", description="HOST:PORT; keep it on loopback until users are configured"
+    )
+
+
+class Logging(Block):
+    """What goes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Config(Block):
+    """One installation."""
+
+    site: Identifier = Field(default="gridiface", description="name of this installation; part of derived identities")
+    database: str = Field(
+        default="sqlite:///gridiface.sqlite",
+        description="sqlite:///PATH (relative to this file) or postgresql://USER@HOST/DB",
+    )
+    sep2: Sep2 | None = Field(default=None, description="leave out to run without IEEE 2030.5")
+    devices: tuple[DeviceEntry, ...] = ()
+    groups: tuple[GroupEntry, ...] = ()
+    engine: EngineBlock = EngineBlock()
+    operator: Operator | None = Operator()
+    logging: Logging = Logging()
+    reading_retention_days: float = Field(default=400, gt=0, description="how long readings are kept, days")

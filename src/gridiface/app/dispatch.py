@@ -1,0 +1,288 @@
+"""Record, ask the engine, hand out: the one road of a control from an adapter to devices, and of answers back.
+
+Owns the order of things: what is acknowledged was made durable before; what is told to listeners is durable; a
+store that cannot write does not stop the devices from being told (the last control stays active southbound), it
+stops us from saying that we recorded it. Owns no decision (aggregation does) and no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridiface.aggregation.engine import Engine, TickResult
+from gridiface.app.readings import readings_of
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import (
+    CLASS_TIMING,
+    Acceptance,
+    Control,
+    ControlState,
+    Decision,
+    Delivery,
+    DeliveryOutcome,
+    Outcome,
+    ServiceClass,
+    Setpoint,
+    Verdict,
+)
+from gridiface.domain.fleet import Device
+from gridiface.domain.ports import (
+    AppendDecisions,
+    AppendDeliveries,
+    AppendOutcome,
+    AppendPerformance,
+    AppendReadings,
+    Change,
+    DeviceChannel,
+    Ledger,
+    PutControl,
+)
+from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.timeline import TERMINAL, move, state_at
+from gridiface.errors import StoreUnavailable
+
+_log = logging.getLogger("gridiface.dispatch")
+
+#: Records that wait for a store that cannot write; beyond this the oldest performance and delivery rows go first.
+_BACKLOG = 100_000
+
+
+@dataclass(slots=True)
+class DispatchCounters:
+    """What happened since the start, for metrics and `--json` reports."""
+
+    controls_accepted: int = 0
+    controls_refused: int = 0
+    setpoints_handed_out: int = 0
+    setpoints_written: int = 0
+    setpoints_failed: int = 0
+    readings: int = 0
+    store_failures: int = 0
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """Implements domain.ports ControlInbox and DeviceRegistry over the engine, the store and the channels.
+
+    Call `tick` from the timer loop; `kick` is called when something happened that should not wait for the period.
+    """
+
+    engine: Engine
+    ledger: Ledger
+    clock: Clock
+    channels: list[DeviceChannel] = field(default_factory=list)
+    listeners: list[Callable[[Outcome], None]] = field(default_factory=list)
+    kick: Callable[[], None] = lambda: None
+    counters: DispatchCounters = field(default_factory=DispatchCounters)
+    _pending: set[str] = field(default_factory=set)
+    _backlog: list[Change] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    # --- ControlInbox -------------------------------------------------------------------------------------------
+
+    def preview(self, control: Control, now: Instant) -> Acceptance:
+        """What `submit` would answer, without changing anything."""
+        return self.engine.decide(control, now)[0]
+
+    async def submit(self, control: Control, now: Instant, *, along: Sequence[Change] = ()) -> Acceptance:
+        """See domain.ports.ControlInbox.submit."""
+        if control.id in self._pending:
+            return Acceptance(control_id=control.id, verdict=Verdict.INVALID, reason="the same control is being taken")
+        acceptance, prepared, decisions = self.engine.decide(control, now)
+        if not acceptance.will_run:
+            self.counters.controls_refused += 1
+            _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
+            self._record_later([AppendDecisions(decisions)] if decisions else [])
+            return acceptance
+        self._pending.add(control.id)
+        try:
+            await self.ledger.commit([PutControl(prepared), *_decided(decisions), *along])
+        finally:
+            self._pending.discard(control.id)
+        self.engine.admit(prepared, now)
+        self.counters.controls_accepted += 1
+        self.kick()
+        return acceptance
+
+    async def cancel(self, control_id: str, now: Instant, *, reason: str = "", along: Sequence[Change] = ()) -> bool:
+        """See domain.ports.ControlInbox.cancel."""
+        control = self.engine.control(control_id)
+        if control is None or state_at(control, now) in TERMINAL:
+            return False
+        await self.ledger.commit([PutControl(move(control, ControlState.CANCELLED)), *along])
+        self.engine.cancel(control_id, now)
+        _log.info("control %s cancelled: %s", control_id, reason or "by its sender")
+        self.kick()
+        return True
+
+    # --- DeviceRegistry -----------------------------------------------------------------------------------------
+
+    async def register(
+        self, device: Device, now: Instant, *, groups: Sequence[str] = (), along: Sequence[Change] = ()
+    ) -> None:
+        """See domain.ports.DeviceRegistry.register."""
+        if along:
+            await self.ledger.commit(along)
+        self.engine.add_device(device, now, groups=groups)
+        self.kick()
+
+    async def remove(self, device_id: str, now: Instant, *, along: Sequence[Change] = ()) -> None:
+        """See domain.ports.DeviceRegistry.remove."""
+        if along:
+            await self.ledger.commit(along)
+        self.engine.remove_device(device_id, now)
+        self.kick()
+
+    async def observe(self, snapshots: Sequence[Snapshot], now: Instant, *, along: Sequence[Change] = ()) -> None:
+        """See domain.ports.DeviceRegistry.observe."""
+        readings = tuple(reading for snapshot in snapshots for reading in readings_of(snapshot))
+        changes: list[Change] = [AppendReadings(readings)] if readings else []
+        if changes or along:
+            await self.ledger.commit([*changes, *along])
+        self.counters.readings += len(readings)
+        self.engine.observe(snapshots, now)
+
+    def observe_soon(self, snapshots: Sequence[Snapshot]) -> None:
+        """Take telemetry in that nobody waits for: the engine sees it now, the store when it can."""
+        readings = tuple(reading for snapshot in snapshots for reading in readings_of(snapshot))
+        self.engine.observe(snapshots, self.clock.now())
+        self.counters.readings += len(readings)
+        if readings:
+            self._record_later([AppendReadings(readings)])
+
+    async def report(
+        self,
+        deliveries: Sequence[Delivery],
+        outcomes: Sequence[Outcome],
+        now: Instant,
+        *,
+        along: Sequence[Change] = (),
+    ) -> None:
+        """See domain.ports.DeviceRegistry.report."""
+        changes: list[Change] = [AppendOutcome(outcome) for outcome in outcomes]
+        if deliveries:
+            changes.append(AppendDeliveries(tuple(deliveries)))
+        if changes or along:
+            await self.ledger.commit([*changes, *along])
+        self.engine.deliver(deliveries, now)
+        self.engine.report(outcomes, now)
+        self._tell(outcomes)
+        self.kick()
+
+    # --- the control loop ---------------------------------------------------------------------------------------
+
+    def tick(self, now: Instant) -> None:
+        """One control step: let the engine decide, hand out at once, record and tell as soon as it is durable."""
+        result = self.engine.tick(now)
+        for channel, setpoints in self._by_channel(result.setpoints):
+            self._spawn(self._hand_out(channel, setpoints, now))
+        if result.outcomes or result.decisions or result.performance or self._backlog:
+            self._spawn(self._record([*self._moved(result.outcomes), *_changes_of(result)], result.outcomes))
+
+    def _moved(self, outcomes: Iterable[Outcome]) -> list[Change]:
+        """The controls whose own state these outcomes changed, in their new state."""
+        ids = {outcome.control_id for outcome in outcomes if outcome.device_id is None}
+        return [PutControl(control) for name in sorted(ids) if (control := self.engine.control(name)) is not None]
+
+    def _by_channel(self, setpoints: Iterable[Setpoint]) -> list[tuple[DeviceChannel, list[Setpoint]]]:
+        """Set-points by channel and service class, so that a slow class does not hold up a fast one."""
+        sorted_out: dict[tuple[int, ServiceClass], list[Setpoint]] = {}
+        for setpoint in setpoints:
+            index = next((i for i, channel in enumerate(self.channels) if channel.serves(setpoint.device_id)), None)
+            if index is None:
+                _log.warning("no channel leads to device %s; its set-point was not sent", setpoint.device_id)
+                continue
+            sorted_out.setdefault((index, setpoint.service_class), []).append(setpoint)
+        return [(self.channels[index], batch) for (index, _), batch in sorted_out.items()]
+
+    async def _hand_out(self, channel: DeviceChannel, setpoints: list[Setpoint], now: Instant) -> None:
+        self.counters.setpoints_handed_out += len(setpoints)
+        deadline = now + CLASS_TIMING[setpoints[0].service_class].acknowledge_s
+        deliveries = await channel.apply(setpoints, deadline=deadline)
+        self.engine.deliver(deliveries, self.clock.now())
+        failed = 0
+        for delivery in deliveries:
+            if delivery.outcome is DeliveryOutcome.ACKNOWLEDGED:
+                self.counters.setpoints_written += 1
+            elif delivery.outcome not in {DeliveryOutcome.PUBLISHED, DeliveryOutcome.UNCHANGED}:
+                failed += 1
+                _log.info("device %s: %s %s", delivery.device_id, delivery.outcome, delivery.detail)
+        self.counters.setpoints_failed += failed
+        self._record_later([AppendDeliveries(tuple(deliveries))])
+        self.kick()
+
+    # --- recording ----------------------------------------------------------------------------------------------
+
+    def _record_later(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self._spawn(self._record(list(changes), ()))
+
+    async def _record(self, changes: list[Change], outcomes: Sequence[Outcome]) -> None:
+        """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be."""
+        async with self._recording:
+            waiting, self._backlog = [*self._backlog, *changes], []
+            if not waiting:
+                return
+            try:
+                await self.ledger.commit(waiting)
+            except StoreUnavailable as problem:
+                self.counters.store_failures += 1
+                self._backlog = _trimmed(waiting)
+                _log.warning("the store cannot write, %d records wait: %s", len(self._backlog), problem)
+                return
+        told = {(o.control_id, o.device_id, o.kind) for o in outcomes}
+        late = [c.outcome for c in waiting if isinstance(c, AppendOutcome)]
+        self._tell([*outcomes, *(o for o in late if (o.control_id, o.device_id, o.kind) not in told)])
+
+    def _tell(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            for listener in self.listeners:
+                listener(outcome)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _log.error("a dispatch task failed", exc_info=problem)
+
+    async def drain(self, timeout_s: float = 5.0) -> None:
+        """Wait for what is under way, then record what is left; for a graceful stop."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout_s)
+        await self._record([], ())
+
+
+def _decided(decisions: Sequence[Decision]) -> list[Change]:
+    return [AppendDecisions(tuple(decisions))] if decisions else []
+
+
+def _changes_of(result: TickResult) -> list[Change]:
+    changes: list[Change] = [AppendOutcome(outcome) for outcome in result.outcomes]
+    if result.decisions:
+        changes.append(AppendDecisions(tuple(result.decisions)))
+    if result.performance:
+        changes.append(AppendPerformance(tuple(result.performance)))
+    return changes
+
+
+def _trimmed(changes: list[Change]) -> list[Change]:
+    """At most _BACKLOG changes: controls and outcomes stay, the oldest of the rest go."""
+    if len(changes) <= _BACKLOG:
+        return changes
+    surplus = len(changes) - _BACKLOG
+    kept: list[Change] = []
+    for change in changes:
+        if surplus and not isinstance(change, PutControl | AppendOutcome):
+            surplus -= 1
+            continue
+        kept.append(change)
+    return kept

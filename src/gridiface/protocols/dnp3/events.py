@@ -1,0 +1,125 @@
+"""Events waiting for a master: one buffer per association, order kept, removed only after the confirm.
+
+Owns order, selection, counting, overflow. It does not know when a response goes out, nor how an event becomes octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gridiface.protocols.dnp3.application import IIN
+
+CLASSES = (1, 2, 3)
+CLASS_IIN = {1: IIN.CLASS_1_EVENTS, 2: IIN.CLASS_2_EVENTS, 3: IIN.CLASS_3_EVENTS}
+
+
+class Event(NamedTuple):
+    """A change worth telling: what, when (ms since 1970, UTC), and whether that time was of a synchronised clock.
+
+    `group` is the event group (2, 4, 11, 13, 22, ...), `variation` the one configured for the point; `flags` holds the
+    state bits too, and for command events (g13, g43) the status. `value` is octets for g111 and g113.
+    """
+
+    group: int
+    index: int
+    variation: int
+    value: float | bytes
+    flags: int
+    time: int
+    synchronised: bool = True
+    wide_index: bool = True
+
+
+class EventBuffer:
+    """The unconfirmed events of one association.
+
+    Keys grow in order of arrival; the class is in the low two bits, so that a key alone tells where the event lies.
+    """
+
+    def __init__(self, capacity: int = 10_000, *, drop_oldest: bool = True) -> None:
+        self._capacity = capacity
+        self._drop_oldest = drop_oldest
+        self._held: dict[int, dict[int, Event]] = {number: {} for number in CLASSES}
+        self._selected: dict[int, set[int]] = {number: set() for number in CLASSES}
+        self._overflowed: set[int] = set()
+        self._latest: dict[tuple[int, int], int] = {}
+        self._next = 1
+        self.dropped = 0
+
+    def add(self, event: Event, event_class: int, *, most_recent_only: bool = False) -> None:
+        """Takes an event of class 1 to 3; when the class is full, one is dropped as configured and IIN2.3 is due."""
+        held = self._held[event_class]
+        if most_recent_only:
+            self._forget_older(event)
+        if len(held) >= self._capacity:
+            self._overflowed.add(event_class)
+            self.dropped += 1
+            if not self._drop_oldest:
+                return
+            self._remove(next(iter(held)))
+        key = self._next << 2 | event_class
+        self._next += 1
+        held[key] = event
+        if most_recent_only:
+            self._latest[event.group, event.index] = key
+
+    def keys(self, classes: Iterable[int] = CLASSES, groups: frozenset[int] | None = None) -> list[int]:
+        """Keys of the unselected events of some classes, oldest first; of some groups only where asked."""
+        found: list[int] = []
+        for event_class in classes:
+            held, selected = self._held[event_class], self._selected[event_class]
+            if selected:
+                found += [key for key in held if key not in selected]
+            else:
+                found += held
+        found.sort()
+        if groups is not None:
+            found = [key for key in found if self._held[key & 3][key].group in groups]
+        return found
+
+    def get(self, key: int) -> Event | None:
+        """The event of a key; None when it was dropped or confirmed meanwhile."""
+        return self._held[key & 3].get(key)
+
+    def select(self, keys: Iterable[int]) -> None:
+        """Marks events as written into a response that waits for its confirm."""
+        for key in keys:
+            self._selected[key & 3].add(key)
+
+    def release(self, keys: Iterable[int]) -> None:
+        """Takes events back: their response was not confirmed; they are sent again, first."""
+        for key in keys:
+            self._selected[key & 3].discard(key)
+
+    def confirm(self, keys: Iterable[int]) -> None:
+        """Removes events that the master has confirmed; ends an overflow once the class has room again."""
+        for key in keys:
+            self._remove(key)
+        self._overflowed = {number for number in self._overflowed if len(self._held[number]) >= self._capacity}
+
+    def waiting(self, event_class: int) -> int:
+        """How many events of a class are neither confirmed nor in a response that waits for it."""
+        return len(self._held[event_class]) - len(self._selected[event_class])
+
+    def indications(self) -> IIN:
+        """The class bits and the overflow bit as they are now (clause 4.5.1)."""
+        found = IIN.EVENT_BUFFER_OVERFLOW if self._overflowed else IIN.NONE
+        for number, bit in CLASS_IIN.items():
+            if len(self._held[number]) > len(self._selected[number]):
+                found |= bit
+        return found
+
+    def __len__(self) -> int:
+        return sum(len(held) for held in self._held.values())
+
+    def _remove(self, key: int) -> None:
+        event = self._held[key & 3].pop(key, None)
+        self._selected[key & 3].discard(key)
+        if event is not None and self._latest.get((event.group, event.index)) == key:
+            del self._latest[event.group, event.index]
+
+    def _forget_older(self, event: Event) -> None:
+        key = self._latest.get((event.group, event.index))
+        if key is not None and key not in self._selected[key & 3]:
+            self._remove(key)

@@ -1,0 +1,252 @@
+"""Data link frames: octets to frames and back, and the FCB rules of the secondary station.
+
+Owns the frame format (IEEE 1815 clause 9.2), the search for frames in a stream, and what a station answers
+by itself (acknowledge, link status, not supported). It does not know transport segments or what user data mean,
+nor who may talk to whom: the outstation and the master decide that from the addresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.dnp3.crc import checksum, is_sealed, sealed
+
+START = b"\x05\x64"
+HEADER_OCTETS = 10
+BLOCK_OCTETS = 16
+MAX_USER_DATA = 250
+
+DIR = 0x80
+PRM = 0x40
+FCB = 0x20
+FCV = 0x10
+DFC = 0x10
+
+SELF_ADDRESS = 0xFFFC
+BROADCAST_NO_CONFIRM = 0xFFFD
+BROADCAST_SHALL_CONFIRM = 0xFFFE
+BROADCAST_MAY_CONFIRM = 0xFFFF
+BROADCASTS = frozenset((BROADCAST_NO_CONFIRM, BROADCAST_SHALL_CONFIRM, BROADCAST_MAY_CONFIRM))
+MAX_ADDRESS = 0xFFEF
+
+
+class PrimaryFunction(IntEnum):
+    """Function codes of frames that start a link transaction (PRM = 1)."""
+
+    RESET_LINK_STATES = 0
+    TEST_LINK_STATES = 2
+    CONFIRMED_USER_DATA = 3
+    UNCONFIRMED_USER_DATA = 4
+    REQUEST_LINK_STATUS = 9
+
+
+class SecondaryFunction(IntEnum):
+    """Function codes of frames that answer (PRM = 0)."""
+
+    ACK = 0
+    NACK = 1
+    LINK_STATUS = 11
+    NOT_SUPPORTED = 15
+
+
+_WANTS_FCV = frozenset((PrimaryFunction.TEST_LINK_STATES, PrimaryFunction.CONFIRMED_USER_DATA))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One link frame whose CRCs were right; `payload` holds 0 to 250 octets of user data."""
+
+    control: int
+    destination: int
+    source: int
+    payload: bytes = b""
+
+    @property
+    def from_master(self) -> bool:
+        """The DIR bit: set in every frame that a master sends."""
+        return bool(self.control & DIR)
+
+    @property
+    def primary(self) -> bool:
+        """The PRM bit: set in frames that start a transaction."""
+        return bool(self.control & PRM)
+
+    @property
+    def function(self) -> int:
+        """The function code, to be read with `primary`."""
+        return self.control & 0x0F
+
+    @property
+    def fcb(self) -> bool:
+        """The frame count bit of a primary frame."""
+        return bool(self.control & FCB)
+
+    @property
+    def fcv(self) -> bool:
+        """True when the frame count bit counts."""
+        return bool(self.control & FCV)
+
+
+def header_octets(control: int, destination: int, source: int, user_octets: int) -> bytes:
+    """The ten octets of a frame's header block with its CRC."""
+    return sealed(
+        bytes(
+            (
+                0x05,
+                0x64,
+                user_octets + 5,
+                control,
+                destination & 0xFF,
+                destination >> 8,
+                source & 0xFF,
+                source >> 8,
+            )
+        )
+    )
+
+
+def body_octets(user_data: bytes) -> bytes:
+    """User data cut into blocks of 16 octets, each followed by its CRC."""
+    crc = checksum
+    return b"".join(
+        [
+            block + crc(block).to_bytes(2, "little")
+            for block in [user_data[at : at + BLOCK_OCTETS] for at in range(0, len(user_data), BLOCK_OCTETS)]
+        ]
+    )
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as it stands on the wire.
+
+    Raises:
+        LocalProtocolError: more than 250 octets of user data.
+    """
+    if len(frame.payload) > MAX_USER_DATA:
+        raise LocalProtocolError(f"{len(frame.payload)} octets of user data; a frame holds 250")
+    head = header_octets(frame.control, frame.destination, frame.source, len(frame.payload))
+    return head + body_octets(frame.payload)
+
+
+def wire_octets(length: int) -> int:
+    """How many octets a frame takes on the wire whose LEN octet is `length` (5 to 255)."""
+    user = length - 5
+    return HEADER_OCTETS + user + 2 * -(-user // BLOCK_OCTETS)
+
+
+class FrameReader:
+    """Finds frames in a stream of octets, whatever garbage stands between them.
+
+    Frames with a wrong CRC, wrong start octets or LEN below 5 are dropped in silence (IEEE 1815 clause 9.2.4);
+    the search then goes on two octets further, so that a good frame inside the damaged one's length is found.
+    Never holds more than one incomplete frame (292 octets) between calls.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.dropped_octets = 0
+        self.bad_crcs = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Takes octets as they came, returns the frames that are complete now, in order."""
+        held = self._held + data if self._held else data
+        frames: list[Frame] = []
+        at = 0
+        while True:
+            found = held.find(START, at)
+            if found < 0:
+                # the last octet may be the first half of the next start
+                keep = 1 if held[-1:] == START[:1] and len(held) > at else 0
+                self.dropped_octets += len(held) - at - keep
+                at = len(held) - keep
+                break
+            self.dropped_octets += found - at
+            frame, used = self._frame_at(held, found)
+            if used == 0:
+                at = found
+                break
+            if frame is None:
+                self.dropped_octets += used
+            else:
+                frames.append(frame)
+            at = found + used
+        self._held = bytes(held[at:])
+        return frames
+
+    def clear(self) -> None:
+        """Forgets an incomplete frame: the connection under it is gone."""
+        self._held = b""
+
+    def _frame_at(self, held: bytes, at: int) -> tuple[Frame | None, int]:
+        """The frame that starts at `at` and its octets; (None, 2) for no frame; (None, 0) to wait for more."""
+        available = len(held) - at
+        if available > 2 and held[at + 2] < 5:
+            return None, 2
+        if available < HEADER_OCTETS:
+            return None, 0
+        if not is_sealed(held[at : at + HEADER_OCTETS]):
+            self.bad_crcs += 1
+            return None, 2
+        length = held[at + 2]
+        total = wire_octets(length)
+        if available < total:
+            return None, 0
+        payload = self._payload(held[at + HEADER_OCTETS : at + total])
+        if payload is None:
+            self.bad_crcs += 1
+            return None, 2
+        control = held[at + 3]
+        destination = held[at + 4] | held[at + 5] << 8
+        source = held[at + 6] | held[at + 7] << 8
+        return Frame(control, destination, source, payload), total
+
+    @staticmethod
+    def _payload(body: bytes) -> bytes | None:
+        """User data out of sealed blocks, or None when a block's CRC is wrong."""
+        blocks = []
+        for at in range(0, len(body), BLOCK_OCTETS + 2):
+            block = body[at : at + BLOCK_OCTETS + 2]
+            if not is_sealed(block):
+                return None
+            blocks.append(block[:-2])
+        return b"".join(blocks)
+
+
+class SecondaryStation:
+    """The answering half of a link between two addresses: reset state and frame count bit (clause 9.2.6).
+
+    `take` says which control function to answer with (None: stay silent) and whether the user data are new.
+    """
+
+    def __init__(self) -> None:
+        self._reset = False
+        self._expected_fcb = True
+
+    def take(self, frame: Frame) -> tuple[SecondaryFunction | None, bool]:
+        """Judges a primary frame addressed to this station alone; changes the frame count state."""
+        function = frame.function
+        if function == PrimaryFunction.UNCONFIRMED_USER_DATA:
+            return None, not frame.fcv
+        if function not in PrimaryFunction._value2member_map_:
+            return SecondaryFunction.NOT_SUPPORTED, False
+        if frame.fcv != (function in _WANTS_FCV):
+            return None, False
+        if function == PrimaryFunction.RESET_LINK_STATES:
+            self._reset = True
+            self._expected_fcb = True
+            return SecondaryFunction.ACK, False
+        if function == PrimaryFunction.REQUEST_LINK_STATUS:
+            return SecondaryFunction.LINK_STATUS, False
+        return self._counted(frame)
+
+    def _counted(self, frame: Frame) -> tuple[SecondaryFunction | None, bool]:
+        """Functions 2 and 3: silent before a reset; a repeated bit is a retry, acknowledged again only."""
+        if not self._reset:
+            return None, False
+        fresh = frame.fcb == self._expected_fcb
+        if fresh:
+            self._expected_fcb = not self._expected_fcb
+        is_data = frame.function == PrimaryFunction.CONFIRMED_USER_DATA
+        return SecondaryFunction.ACK, fresh and is_data

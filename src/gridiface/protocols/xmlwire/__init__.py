@@ -1,0 +1,42 @@
+"""The one dataclass <-> XML codec, driven by what the fields declare.
+
+Owns declarations (`wire`, `element`, `attribute`, `content`), hardened parsing, strict decoding and fast encoding.
+Does not own any protocol's types: those are declared with it by the protocol packages.
+"""
+
+from gridiface.protocols.xmlwire.declare import (
+    FieldSpec,
+    Vocabulary,
+    WireObject,
+    WireType,
+    attribute,
+    content,
+    element,
+    spec_of,
+    wire,
+)
+from gridiface.protocols.xmlwire.decode import decode, decode_element
+from gridiface.protocols.xmlwire.encode import encode, encode_list, encode_member
+from gridiface.protocols.xmlwire.parse import BAD_FORMAT, BAD_VALUES, DEFAULT_LIMITS, Limits, parse
+
+__all__ = [
+    "BAD_FORMAT",
+    "BAD_VALUES",
+    "DEFAULT_LIMITS",
+    "FieldSpec",
+    "Limits",
+    "Vocabulary",
+    "WireObject",
+    "WireType",
+    "attribute",
+    "content",
+    "decode",
+    "decode_element",
+    "element",
+    "encode",
+    "encode_list",
+    "encode_member",
+    "parse",
+    "spec_of",
+    "wire",
+]
