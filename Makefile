@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PYTHONWARNINGS :=
 
-.PHONY: demo test lint types imports suite schemas lock bench clean
+.PHONY: demo test lint types imports suite schemas lock reference clean
 
 demo: $(VENV)/.run
 	$(BIN)/gridiface demo $(ARGS)
@@ -53,3 +53,7 @@ lock:
 
 clean:
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Renew the pages and schemas that are made from code.
+reference: $(VENV)/.dev
+	$(BIN)/python -m gridiface.cli.reference .

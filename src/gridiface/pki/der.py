@@ -1,11 +1,12 @@
-"""The few DER shapes that X.509 libraries leave to us: hardwareModuleName (RFC 4108 section 5) and its parts."""
+"""The few DER shapes that X.509 libraries leave to us: elements, and hardwareModuleName (RFC 4108 section 5)."""
 
 from __future__ import annotations
 
-_SEQUENCE, _OCTET_STRING, _OBJECT_IDENTIFIER = 0x30, 0x04, 0x06
+SEQUENCE, BIT_STRING, OCTET_STRING, OBJECT_IDENTIFIER = 0x30, 0x03, 0x04, 0x06
 
 
-def _element(tag: int, content: bytes) -> bytes:
+def element(tag: int, content: bytes) -> bytes:
+    """A DER element: tag, definite length, content."""
     if len(content) < 0x80:
         return bytes((tag, len(content))) + content
     size = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
@@ -28,16 +29,20 @@ def object_identifier(dotted: str) -> bytes:
     arcs = [int(arc) for arc in dotted.split(".")]
     if len(arcs) < 2 or min(arcs) < 0 or arcs[0] > 2 or (arcs[0] < 2 and arcs[1] > 39):
         raise ValueError(f"{dotted!r} is not an object identifier")
-    return _element(_OBJECT_IDENTIFIER, b"".join(_base128(arc) for arc in (arcs[0] * 40 + arcs[1], *arcs[2:])))
+    return element(OBJECT_IDENTIFIER, b"".join(_base128(arc) for arc in (arcs[0] * 40 + arcs[1], *arcs[2:])))
 
 
 def hardware_module_name(hw_type: str, hw_serial: bytes) -> bytes:
     """SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }."""
-    return _element(_SEQUENCE, object_identifier(hw_type) + _element(_OCTET_STRING, hw_serial))
+    return element(SEQUENCE, object_identifier(hw_type) + element(OCTET_STRING, hw_serial))
 
 
-def _take(data: bytes, tag: int) -> tuple[bytes, bytes]:
-    """The content of the element with `tag` at the start of `data`, and what follows it."""
+def take(data: bytes, tag: int) -> tuple[bytes, bytes]:
+    """The content of the element with `tag` at the start of `data`, and what follows it.
+
+    Raises:
+        ValueError: another element is there, or it is cut off.
+    """
     if len(data) < 2 or data[0] != tag:
         raise ValueError("unexpected DER element")
     length, start = data[1], 2
@@ -65,14 +70,14 @@ def _dotted(content: bytes) -> str:
 
 
 def read_hardware_module_name(data: bytes) -> tuple[str, bytes]:
-    """hwType (dotted) and hwSerialNum of a hardwareModuleName.
+    """Read a hardwareModuleName: hwType (dotted) and hwSerialNum.
 
     Raises:
         ValueError: the bytes are not one.
     """
-    body, rest = _take(data, _SEQUENCE)
-    hw_type, remainder = _take(body, _OBJECT_IDENTIFIER)
-    serial, after = _take(remainder, _OCTET_STRING)
+    body, rest = take(data, SEQUENCE)
+    hw_type, remainder = take(body, OBJECT_IDENTIFIER)
+    serial, after = take(remainder, OCTET_STRING)
     if rest or after:
         raise ValueError("bytes after the hardwareModuleName")
     return _dotted(hw_type), serial

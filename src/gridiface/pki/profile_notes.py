@@ -88,7 +88,7 @@ def _names_hardware(names: x509.SubjectAlternativeName | None) -> bool:
 
 
 def hardware_name(names: x509.SubjectAlternativeName) -> tuple[str, bytes] | None:
-    """hwType and hwSerialNum of the hardwareModuleName in a subjectAltName, None if there is none to be read."""
+    """The hardwareModuleName of a subjectAltName as hwType and hwSerialNum, None if there is none to be read."""
     for name in names:
         if isinstance(name, x509.OtherName) and name.type_id.dotted_string == HARDWARE_MODULE_NAME:
             try:

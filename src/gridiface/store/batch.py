@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any, assert_never
 
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
@@ -30,8 +31,6 @@ from gridiface.store.statements import Op
 Row = tuple[Any, ...]
 #: Statements in order, each with all its rows.
 Plan = list[tuple[Op, list[Row]]]
-
-_DOCUMENTS = (Op.PUT_DOCUMENT, Op.DELETE_DOCUMENT)
 
 
 @dataclass(slots=True)
@@ -115,7 +114,7 @@ def reading_row(r: Reading) -> Row:
     return (
         r.device_id,
         r.quantity.value,
-        value if value == value else None,  # noqa: PLR0124 - a function call per reading costs a third of the row
+        None if isnan(value) else value,
         r.source_time,
         r.received,
         r.quality.value,

@@ -55,7 +55,7 @@ def _storable(text: str) -> bool:
 
 def number(value: float | None) -> float | None:
     """`value` for a DOUBLE column that may be NULL; NaN becomes NULL on every engine alike."""
-    return None if value is None or value != value else float(value)  # noqa: PLR0124 - the fastest test for NaN
+    return None if value is None or math.isnan(value) else float(value)
 
 
 def pack(value: Any, depth: int = 0) -> Any:

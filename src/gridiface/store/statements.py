@@ -16,7 +16,7 @@ from gridiface.store import tables
 
 
 class Op(Enum):
-    """What is done to a table; the value is the table's name where rows are only added."""
+    """What is done to a table."""
 
     PUT_DOCUMENT = "put document"
     DELETE_DOCUMENT = "delete document"
@@ -70,7 +70,8 @@ def _statement(op: Op, engine: str) -> ClauseElement:
     table = TABLES[op]
     if op is Op.DELETE_DOCUMENT:
         return delete(table).where(table.c.space == bindparam("space"), table.c.key == bindparam("key"))
-    insert = sqlite.insert(table) if engine == "sqlite" else postgresql.insert(table)
+    # inline(): nobody asks for the row's number, so PostgreSQL need not send it back.
+    insert = (sqlite.insert(table) if engine == "sqlite" else postgresql.insert(table)).inline()
     if op in APPENDS:
         return insert
     if op is Op.APPEND_OUTCOME:

@@ -71,10 +71,12 @@ class Tls(Block):
 class Client(Block):
     """One 2030.5 client that is known beforehand (out-of-band registration)."""
 
-    name: str = ""
+    name: str = Field(default="", description="for people")
     lfdi: Lfdi | None = Field(default=None, description="40 hex digits; or give `certificate`")
     certificate: Path | None = Field(default=None, description="PEM certificate from which the LFDI is derived")
-    role: Literal["device", "aggregator", "utility"] = "device"
+    role: Literal["device", "aggregator", "utility"] = Field(
+        default="device", description="what it may do; a utility may post controls"
+    )
     device: Identifier | None = Field(default=None, description="the fleet's device that this client is")
     pin: int | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
     manages: tuple[Identifier, ...] = Field(default=(), description="devices that an aggregator acts for")
@@ -89,14 +91,14 @@ class Client(Block):
 class PollRates(Block):
     """The pollRate, in seconds, that the server shows on each kind of resource."""
 
-    DeviceCapability: int = Field(default=900, ge=1, le=86_400)
-    EndDeviceList: int = Field(default=900, ge=1, le=86_400)
-    FunctionSetAssignmentsList: int = Field(default=900, ge=1, le=86_400)
-    DERProgramList: int = Field(default=300, ge=1, le=86_400)
-    DERList: int = Field(default=900, ge=1, le=86_400)
-    MirrorUsagePointList: int = Field(default=900, ge=1, le=86_400)
-    UsagePointList: int = Field(default=900, ge=1, le=86_400)
-    Time: int = Field(default=900, ge=1, le=86_400)
+    DeviceCapability: int = Field(default=900, ge=1, le=86_400, description="s")
+    EndDeviceList: int = Field(default=900, ge=1, le=86_400, description="s")
+    FunctionSetAssignmentsList: int = Field(default=900, ge=1, le=86_400, description="s")
+    DERProgramList: int = Field(default=300, ge=1, le=86_400, description="s")
+    DERList: int = Field(default=900, ge=1, le=86_400, description="s")
+    MirrorUsagePointList: int = Field(default=900, ge=1, le=86_400, description="s")
+    UsagePointList: int = Field(default=900, ge=1, le=86_400, description="s")
+    Time: int = Field(default=900, ge=1, le=86_400, description="s")
 
 
 class Sep2Limits(Block):
@@ -104,9 +106,9 @@ class Sep2Limits(Block):
 
     page: int = Field(default=1000, ge=1, le=10_000, description="most members in one list answer")
     body_bytes: int = Field(default=262_144, ge=4096, le=16_777_216, description="largest request body")
-    connections: int = Field(default=12_000, ge=1)
-    connections_per_address: int = Field(default=2_000, ge=1)
-    connections_per_identity: int = Field(default=16, ge=1)
+    connections: int = Field(default=12_000, ge=1, description="open connections in all")
+    connections_per_address: int = Field(default=2_000, ge=1, description="open connections from one address")
+    connections_per_identity: int = Field(default=16, ge=1, description="open connections of one LFDI")
 
 
 class Sep2(Block):
@@ -134,41 +136,45 @@ class Rating(Block):
 
     max_w: float | None = Field(default=None, ge=0, description="rated active power delivered, W")
     max_charge_w: float | None = Field(default=None, ge=0, description="rated active power taken, W")
-    max_va: float | None = Field(default=None, ge=0)
-    max_var: float | None = Field(default=None, ge=0)
-    max_var_neg: float | None = Field(default=None, ge=0)
-    energy_wh: float | None = Field(default=None, ge=0)
-    ramp_w_per_s: float | None = Field(default=None, gt=0)
-    soc_min: float = Field(default=0.0, ge=0, le=1)
-    soc_max: float = Field(default=1.0, ge=0, le=1)
-    capabilities: tuple[Capability, ...] = ()
+    max_va: float | None = Field(default=None, ge=0, description="rated apparent power, VA")
+    max_var: float | None = Field(default=None, ge=0, description="rated reactive power injected, var")
+    max_var_neg: float | None = Field(default=None, ge=0, description="rated reactive power absorbed, var")
+    energy_wh: float | None = Field(default=None, ge=0, description="usable energy of the storage, Wh")
+    ramp_w_per_s: float | None = Field(default=None, gt=0, description="fastest change of power, W/s")
+    soc_min: float = Field(default=0.0, ge=0, le=1, description="no discharge below this state of charge, 0..1")
+    soc_max: float = Field(default=1.0, ge=0, le=1, description="no charge above this state of charge, 0..1")
+    capabilities: tuple[Capability, ...] = Field(
+        default=(), description="controls it can carry out; empty: what its driver finds"
+    )
 
 
 class DeviceEntry(Block):
     """One device of the fleet."""
 
-    id: Identifier
-    name: str = ""
-    kind: DeviceKind = DeviceKind.BATTERY
+    id: Identifier = Field(description="unique among devices and groups")
+    name: str = Field(default="", description="for people")
+    kind: DeviceKind = Field(
+        default=DeviceKind.BATTERY, description="what it is, as far as the engine treats it differently"
+    )
     driver: str = Field(description="name of an installed driver (`gridiface doctor` lists them), or sep2")
     connection: dict[str, Any] = Field(default_factory=dict, description="the driver's own settings")
     rating: Rating = Rating()
-    phases: Phase = Phase.ALL
+    phases: Phase = Field(default=Phase.ALL, description="phases it is connected to")
     tier: int = Field(default=1, ge=1, le=9, description="1 is asked first; higher tiers take a shortfall")
     poll_s: float = Field(default=1.0, gt=0, le=3600, description="how often its telemetry is read, s")
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="false: known, but not controlled")
 
 
 class GroupEntry(Block):
     """A set of devices, or of groups, that is offered as one."""
 
-    id: Identifier
-    name: str = ""
+    id: Identifier = Field(description="unique among devices and groups")
+    name: str = Field(default="", description="for people")
     members: tuple[Identifier, ...] = Field(description="devices and groups")
     meter: Identifier | None = Field(default=None, description="device that measures the group's total")
-    max_export_w: float | None = Field(default=None, ge=0)
-    max_import_w: float | None = Field(default=None, ge=0)
-    strategy: str = "water-filling"
+    max_export_w: float | None = Field(default=None, ge=0, description="cap on the total delivered, W")
+    max_import_w: float | None = Field(default=None, ge=0, description="cap on the total taken, W")
+    strategy: str = Field(default="water-filling", description="how a request is split over the members")
 
 
 class EngineBlock(Block):
@@ -197,8 +203,10 @@ class Operator(Block):
 class Logging(Block):
     """What goes to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level that is written"
+    )
+    format: Literal["text", "json"] = Field(default="text", description="one line for people, or one JSON object")
 
 
 class Config(Block):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridiface.protocols.dnp3.objects import TABLE, Flags, Layout
-from gridiface.protocols.dnp3.points import KINDS, OCTET_TYPES, STATE_BITS, PointConfig, PointType
+from gridiface.protocols.dnp3.points import KINDS, OCTET_TYPES, STATE_BITS, EventMode, PointConfig, PointType
 from gridiface.protocols.dnp3.values import fit_many
 
 _DEADBAND_GROUP = 34
@@ -43,6 +43,7 @@ class Column:
         self.reported = np.zeros(count, dtype=np.float64)
         self.reported_flags = self.flags.copy()
         self.deadbands = np.array([config.deadband for config in self.configs], dtype=np.float64)
+        self.forced = np.array([config.mode is EventMode.FORCE for config in self.configs], dtype=np.bool_)
         self.strings: list[bytes] = [b"\0"] * count if point_type in OCTET_TYPES else []
         self.wide_index = bool(count) and self.configs[-1].index > 0xFF
         self.event_variations = [config.event_variation or self.kind.event_variation for config in self.configs]

@@ -185,7 +185,7 @@ class Database:
         column.times[where] = stamp
         column.changed()
         changes = []
-        for number in np.flatnonzero(moved | self._forced(column)[where]).tolist():
+        for number in np.flatnonzero(moved | column.forced[where]).tolist():
             at = int(where[number])
             if column.configs[at].mode is EventMode.SUPPRESS:
                 continue
@@ -223,7 +223,7 @@ class Database:
         if mode is EventMode.SUPPRESS or (mode is EventMode.DETECT and same and not terminal):
             return
         stamp = round(now * 1000)
-        event = Event(column.kind.event_group, index, len(octets), octets, 0, stamp, True, column.wide_index)
+        event = Event(column.kind.event_group, index, len(octets), octets, 0, stamp, wide_index=column.wide_index)
         self._tell([Change(event, point_type, at)], now)
 
     def report_command(self, now: float, point_type: PointType, index: int, value: float, status: int) -> None:
@@ -235,7 +235,7 @@ class Database:
             return
         octet = status | (int(value) & 1) << 7 if group == 13 else status
         variation = COMMAND_EVENT_VARIATIONS[group]
-        event = Event(group, index, variation, value, octet, round(now * 1000), True, column.wide_index)
+        event = Event(group, index, variation, value, octet, round(now * 1000), wide_index=column.wide_index)
         self._tell([Change(event, point_type, at, event_class)], now)
 
     def freeze(self, now: float, point_type: PointType, low: int, high: int, *, clear: bool) -> None:
@@ -287,10 +287,6 @@ class Database:
             return np.array([column.positions[index] for index in indices], dtype=np.intp)
         except KeyError as error:
             raise LocalProtocolError(f"there is no {column.type.value} {error.args[0]}") from error
-
-    @staticmethod
-    def _forced(column: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.array([config.mode is EventMode.FORCE for config in column.configs], dtype=np.bool_)
 
     @staticmethod
     def _differs(column: Column, at: int, value: float, flags: int) -> bool:

@@ -22,7 +22,7 @@ class Event(NamedTuple):
     """
 
     group: int
-    index: int
+    point: int
     variation: int
     value: float | bytes
     flags: int
@@ -62,7 +62,7 @@ class EventBuffer:
         self._next += 1
         held[key] = event
         if most_recent_only:
-            self._latest[event.group, event.index] = key
+            self._latest[event.group, event.point] = key
 
     def keys(self, classes: Iterable[int] = CLASSES, groups: frozenset[int] | None = None) -> list[int]:
         """Keys of the unselected events of some classes, oldest first; of some groups only where asked."""
@@ -116,10 +116,10 @@ class EventBuffer:
     def _remove(self, key: int) -> None:
         event = self._held[key & 3].pop(key, None)
         self._selected[key & 3].discard(key)
-        if event is not None and self._latest.get((event.group, event.index)) == key:
-            del self._latest[event.group, event.index]
+        if event is not None and self._latest.get((event.group, event.point)) == key:
+            del self._latest[event.group, event.point]
 
     def _forget_older(self, event: Event) -> None:
-        key = self._latest.get((event.group, event.index))
+        key = self._latest.get((event.group, event.point))
         if key is not None and key not in self._selected[key & 3]:
             self._remove(key)

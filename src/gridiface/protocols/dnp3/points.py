@@ -101,6 +101,8 @@ class PointConfig:
         most_recent_only: an unreported event of the point is replaced by the next one.
         command_event_class: class of the events that report commands to an output (g13, g43); 0 for none.
         minimum, maximum: limits of an analog output; a command outside is answered OUT_OF_RANGE.
+        control_codes: code octets a binary output takes (None: every one that the standard knows).
+        deadband_variation: variation of g34 answered when a master asks for any.
         initial_flags: the flags before the first update.
     """
 
@@ -119,6 +121,7 @@ class PointConfig:
     maximum: float = float("inf")
     initial_flags: int = Flags.RESTART
     deadband_variation: int = 3
+    control_codes: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         kind = KINDS[self.type]

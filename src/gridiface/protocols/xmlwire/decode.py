@@ -20,6 +20,7 @@ from gridiface.protocols.xmlwire.primitives import RAW_XML, Primitive
 
 _T = TypeVar("_T", bound=WireObject)
 _Reader = Callable[[etree._Element], Any]
+_Items = list[tuple[str, str]]
 _Check = Callable[[etree._Element, dict[str, Any]], None]
 _XSI_TYPE = f"{{{XSI}}}type"
 _XSI_NIL = f"{{{XSI}}}nil"
@@ -84,7 +85,7 @@ def _sequence_reader(spec: WireType) -> _Reader:
 
     def read(el: etree._Element) -> Any:
         values: dict[str, Any] = {}
-        read_attributes(el, values)
+        read_attributes(el, _attributes(el), values)
         _no_text(el, el.text)
         last = 0
         for child in el:
@@ -158,7 +159,7 @@ def _primitive_reader(kind: Primitive) -> _Reader:
     def read(el: etree._Element) -> Any:
         if len(el):
             _refuse(el, "holds elements where a plain value belongs")
-        if el.items():
+        if el.keys():
             _plain_attributes(el, kind)
         try:
             return parse_text(el.text or "")
@@ -172,11 +173,13 @@ def _class_reader(cls: type[WireObject], *, nillable: bool) -> _Reader:
     spec = spec_of(cls)
 
     def read(el: etree._Element) -> Any:
-        # Most elements have no attributes; the xsi: ones are looked up only where there are any.
-        if el.items():
+        # Most elements have no attributes: the xsi: ones are looked up only where there are any.
+        if el.keys():
             if not nillable and el.get(_XSI_NIL) is not None:
                 _refuse(el, "xsi:nil is not allowed here")
             return _read_typed(el, cls)
+        if spec.abstract:
+            _refuse(el, f"{spec.name} is abstract")
         return (spec.reader or reader_of(spec))(el)
 
     return read
@@ -230,7 +233,7 @@ def _simple_content_reader(spec: WireType) -> _Reader:
 
     def read(el: etree._Element) -> Any:
         values: dict[str, Any] = {}
-        read_attributes(el, values)
+        read_attributes(el, _attributes(el), values)
         if len(el):
             _refuse(el, "holds elements where a plain value belongs")
         try:
@@ -242,13 +245,13 @@ def _simple_content_reader(spec: WireType) -> _Reader:
     return read
 
 
-def _attribute_reader(spec: WireType) -> Callable[[etree._Element, dict[str, Any]], None]:
+def _attribute_reader(spec: WireType) -> Callable[[etree._Element, _Items, dict[str, Any]], None]:
     table = {(f"{{{f.ns}}}{f.wire}" if f.ns else f.wire): (f.attr, _parser_of(f)) for f in spec.attributes}
     required = frozenset(f.attr for f in spec.attributes if f.required)
     own = frozenset(f.ns for f in spec.attributes) | {spec.ns}
 
-    def read(el: etree._Element, values: dict[str, Any]) -> None:
-        for name, text in _attributes(el):
+    def read(el: etree._Element, items: _Items, values: dict[str, Any]) -> None:
+        for name, text in items:
             try:
                 attr, parse_text = table[name]
             except KeyError:
@@ -327,7 +330,7 @@ def _no_text(el: etree._Element, text: str | None) -> None:
         _refuse(el, "text between elements")
 
 
-def _attributes(el: etree._Element) -> list[tuple[str, str]]:
+def _attributes(el: etree._Element) -> _Items:
     # The stubs allow bytes, which lxml gives on Python 2 only.
     return el.items()  # type: ignore[return-value]
 

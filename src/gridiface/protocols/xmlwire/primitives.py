@@ -19,6 +19,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,200}")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 _DOUBLE = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?|-?INF|NaN")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*")
+_HEX_UPPER = re.compile(r"(?:[0-9A-F]{2})*")
 _RUN_OF_SPACE = re.compile(r"[ \t\r\n]+")
 # Characters that XML 1.0 cannot carry at all, not even as references.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -46,7 +47,9 @@ class Primitive:
         xsd: the base type in XML Schema.
         facets: (facet, value) pairs that restrict the base.
         advised: (lowest, highest) that the standard's text asks for and its schema does not enforce, or None.
+        bounds: (lowest, highest) of a whole number, or None; lets the encoder write it without a call.
         plain: the rendered text never needs escaping.
+        examples: some values, for types whose values cannot be made up from their facets.
     """
 
     name: str
@@ -55,7 +58,9 @@ class Primitive:
     xsd: str
     facets: tuple[tuple[str, str], ...] = ()
     advised: tuple[int, int] | None = None
+    bounds: tuple[int, int] | None = None
     plain: bool = False
+    examples: tuple[Any, ...] = ()
 
     def named(self, name: str, *, advised: tuple[int, int] | None = None) -> Primitive:
         """The same type under another name of the standard, with the range its text advises."""
@@ -84,13 +89,13 @@ def integer(name: str, lowest: int, highest: int) -> Primitive:
             raise ValueError(f"{value} is outside {lowest}..{highest}")
         return int.__repr__(value)
 
-    bounds = _XSD_INTEGERS.get((lowest, highest))
-    if bounds:
-        return Primitive(name, parse, render, bounds, plain=True)
-    facets = (("maxInclusive", str(highest)),)
-    if lowest == 0:
-        return Primitive(name, parse, render, "xs:unsignedLong", facets, plain=True)
-    return Primitive(name, parse, render, "xs:long", (*facets, ("minInclusive", str(lowest))), plain=True)
+    bounds = (lowest, highest)
+    xsd = _XSD_INTEGERS.get(bounds)
+    facets: tuple[tuple[str, str], ...] = ()
+    if xsd is None:
+        xsd = "xs:unsignedLong" if lowest == 0 else "xs:long"
+        facets = (("minInclusive", str(lowest)), ("maxInclusive", str(highest)))
+    return Primitive(name, parse, render, xsd, facets, bounds=bounds, plain=True)
 
 
 def hex_text(name: str, octets: int) -> Primitive:
@@ -100,7 +105,7 @@ def hex_text(name: str, octets: int) -> Primitive:
         return _hex_digits(text, octets)
 
     def render(value: str) -> str:
-        return _hex_digits(value, octets)
+        return value if len(value) <= octets * 2 and _HEX_UPPER.fullmatch(value) else _hex_digits(value, octets)
 
     return Primitive(name, parse, render, "xs:hexBinary", (("maxLength", str(octets)),), plain=True)
 
@@ -121,7 +126,12 @@ def hex_bits(name: str, octets: int) -> Primitive:
 
 
 def string(
-    name: str, max_length: int | None = None, pattern: str | None = None, *, collapse: bool = False
+    name: str,
+    max_length: int | None = None,
+    pattern: str | None = None,
+    *,
+    collapse: bool = False,
+    examples: tuple[str, ...] = (),
 ) -> Primitive:
     """Text of at most `max_length` characters that matches `pattern` (a regular expression) as a whole."""
     rule = re.compile(pattern) if pattern is not None else None
@@ -145,7 +155,7 @@ def string(
         facets += (("maxLength", str(max_length)),)
     if pattern is not None:
         facets += (("pattern", pattern),)
-    return Primitive(name, parse, render, "xs:token" if collapse else "xs:string", facets)
+    return Primitive(name, parse, render, "xs:token" if collapse else "xs:string", facets, examples=examples)
 
 
 def enumeration(name: str, values: Iterable[str], other: str | None = None) -> Primitive:
@@ -158,7 +168,8 @@ def enumeration(name: str, values: Iterable[str], other: str | None = None) -> P
             return text
         raise ValueError(f"{_shorten(text)} is no {name}")
 
-    return Primitive(name, parse, parse, "xs:string", tuple(("enumeration", value) for value in sorted(known)))
+    facets = tuple(("enumeration", value) for value in sorted(known))
+    return Primitive(name, parse, parse, "xs:string", facets, examples=tuple(sorted(known)))
 
 
 def list_of(item: Primitive) -> Primitive:
@@ -170,7 +181,8 @@ def list_of(item: Primitive) -> Primitive:
     def render(values: Iterable[Any]) -> str:
         return " ".join(item.render(value) for value in values)
 
-    return Primitive(f"list of {item.name}", parse, render, item.xsd, plain=item.plain)
+    examples = ((), item.examples) if item.examples else ((),)
+    return Primitive(f"list of {item.name}", parse, render, item.xsd, plain=item.plain, examples=examples)
 
 
 def _parse_boolean(text: str) -> bool:
@@ -240,11 +252,11 @@ def _shorten(text: str) -> str:
     return ascii(text[:40]) + ("..." if len(text) > 40 else "")
 
 
-BOOLEAN = Primitive("boolean", _parse_boolean, _render_boolean, "xs:boolean", plain=True)
+BOOLEAN = Primitive("boolean", _parse_boolean, _render_boolean, "xs:boolean", plain=True, examples=(True, False))
 ANY_URI = Primitive("anyURI", _parse_uri, _render_uri, "xs:anyURI")
-DOUBLE = Primitive("double", _parse_double, _render_double, "xs:double", plain=True)
-FLOAT = Primitive("float", _parse_double, _render_double, "xs:float", plain=True)
-DECIMAL = Primitive("decimal", _parse_decimal, _render_decimal, "xs:decimal", plain=True)
+DOUBLE = Primitive("double", _parse_double, _render_double, "xs:double", plain=True, examples=(0.0, -1.5, 230.25))
+FLOAT = Primitive("float", _parse_double, _render_double, "xs:float", plain=True, examples=(0.0, -1.5, 230.25))
+DECIMAL = Primitive("decimal", _parse_decimal, _render_decimal, "xs:decimal", plain=True, examples=(0.0, -1.5, 230.25))
 STRING = string("string")
 TOKEN = string("token", collapse=True)
 UINT32 = integer("unsignedInt", 0, 0xFFFFFFFF)

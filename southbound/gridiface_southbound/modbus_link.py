@@ -1,0 +1,301 @@
+"""The Modbus/TCP link: one connection to one (host, port), with time-outs, reconnection and hostile replies handled.
+
+Owned here: the socket, transaction ids, the order of exchanges, and which links are shared. Not owned: message bytes
+(modbus_pdu), retries (the dispatcher), and meaning (a driver). An *exchange* is one or several requests that belong
+together; exchanges on one link never overlap, so a shared gateway serves its units one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from gridiface.errors import DeviceRejected, DeviceTimeout, RemoteProtocolError
+from gridiface_southbound.modbus_pdu import ExceptionReply, Frame, FrameDecoder, Request, encode_frame, reply_data
+
+#: What one request brought: registers (empty after a write) or the device's exception.
+Reply = bytes | ExceptionReply
+
+#: Time-outs in a row after which the connection is thought dead and is opened anew.
+TIMEOUTS_TO_CLOSE = 2
+
+
+class Link(Protocol):
+    """What drivers need of a Modbus link, whatever carries it."""
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
+        """Send the requests and wait for all replies; an exception reply is a value.
+
+        Raises:
+            DeviceTimeout: no connection, or not every reply came in time. Whether a write took effect is unknown.
+            DeviceRejected: a reply was not Modbus or not the one asked for; the connection was closed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connection; twice is once. A later exchange opens it again."""
+        ...
+
+
+@dataclass(slots=True)
+class LinkCounters:
+    """What a link did so far."""
+
+    connects: int = 0
+    requests: int = 0
+    timeouts: int = 0
+    protocol_errors: int = 0
+    late_replies: int = 0
+
+
+class _Exchange:
+    """The replies one exchange still waits for."""
+
+    __slots__ = ("future", "missing", "positions", "replies", "requests", "unit")
+
+    def __init__(self, unit: int, requests: Sequence[Request], future: asyncio.Future[None]) -> None:
+        self.unit = unit
+        self.requests = requests
+        self.future = future
+        self.positions: dict[int, int] = {}
+        self.replies: list[Reply] = [b""] * len(requests)
+        self.missing = len(requests)
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection: bytes in, replies matched to the exchange that runs."""
+
+    def __init__(self, counters: LinkCounters) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.counters = counters
+        self.running: _Exchange | None = None
+        self.abandoned: set[int] = set()
+        self._decoder = FrameDecoder()
+        self._transaction = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):  # pragma: no cover - asyncio gives nothing else for TCP
+            raise TypeError("a Modbus/TCP link needs a stream transport")
+        self.transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._fail(DeviceTimeout("the device closed the connection before it answered"))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._decoder.feed(data):
+                self._take(frame)
+        except RemoteProtocolError as error:
+            self.counters.protocol_errors += 1
+            self._fail(DeviceRejected(f"connection closed: {error.reason}"))
+            self.drop()
+
+    def send(self, exchange: _Exchange, requests: Sequence[tuple[int, Request]]) -> None:
+        """Write the requests (position in the exchange, request) in one segment."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise DeviceTimeout("the device closed the connection")
+        frames = []
+        for position, request in requests:
+            self._transaction = transaction = self._transaction + 1 & 0xFFFF
+            self.abandoned.discard(transaction)
+            exchange.positions[transaction] = position
+            frames.append(encode_frame(transaction, exchange.unit, request.pdu))
+        self.running = exchange
+        self.counters.requests += len(frames)
+        transport.write(b"".join(frames) if len(frames) > 1 else frames[0])
+
+    def leave(self, exchange: _Exchange) -> None:
+        """Stop waiting for what is still missing; a reply that comes late is dropped."""
+        self.abandoned.update(exchange.positions)
+        if self.running is exchange:
+            self.running = None
+
+    def drop(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abort()
+            self.transport = None
+
+    def _take(self, frame: Frame) -> None:
+        exchange = self.running
+        position = None if exchange is None else exchange.positions.pop(frame.transaction, None)
+        if exchange is None or position is None:
+            if frame.transaction in self.abandoned:
+                self.abandoned.discard(frame.transaction)
+                self.counters.late_replies += 1
+                return
+            raise RemoteProtocolError(f"a reply with transaction {frame.transaction}, which nobody asked for")
+        if frame.unit != exchange.unit:
+            raise RemoteProtocolError(f"unit {frame.unit} answered for unit {exchange.unit}")
+        exchange.replies[position] = reply_data(exchange.requests[position], frame.pdu)
+        exchange.missing -= 1
+        if not exchange.positions and not exchange.future.done():
+            exchange.future.set_result(None)
+
+    def _fail(self, error: DeviceTimeout | DeviceRejected) -> None:
+        exchange, self.running = self.running, None
+        if exchange is not None and not exchange.future.done():
+            exchange.future.set_exception(error)
+
+
+class TcpLink:
+    """A Modbus/TCP connection that opens itself when it is needed and after it was lost.
+
+    Args:
+        host, port: the device or gateway.
+        connect_timeout_s: time for one TCP connect.
+        pipelined: send the requests of one exchange in one segment. A device that answers only the first of them
+            is found out (`pipelined` becomes False) where the missing ones are reads: they are then asked again.
+    """
+
+    def __init__(self, host: str, port: int, *, connect_timeout_s: float = 3.0, pipelined: bool = True) -> None:
+        self.host = host
+        self.port = port
+        self.pipelined = pipelined
+        self.counters = LinkCounters()
+        self._connect_timeout_s = connect_timeout_s
+        self._connection: _Connection | None = None
+        self._turn = asyncio.Lock()
+        self._timeouts = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open now."""
+        return self._connection is not None and self._connection.transport is not None
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
+        """As `Link.exchange`; `timeout_s` counts from the moment of sending, without the wait for a turn."""
+        if not requests:
+            return []
+        async with self._turn:
+            connection = self._connection
+            if connection is None or connection.transport is None:
+                connection = await self._connect()
+            exchange = _Exchange(unit, requests, asyncio.get_running_loop().create_future())
+            if self.pipelined or len(requests) == 1:
+                return await self._together(connection, exchange, timeout_s)
+            return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s)
+
+    async def close(self) -> None:
+        """Close the connection; an exchange that waits fails with DeviceTimeout. Twice is once."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+            # One turn of the loop lets the transport release its socket.
+            await asyncio.sleep(0)
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        self.counters.connects += 1
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await loop.create_connection(lambda: _Connection(self.counters), self.host, self.port)
+        except TimeoutError as error:
+            raise DeviceTimeout(f"{self.host}:{self.port} took no connection in {self._connect_timeout_s} s") from error
+        except OSError as error:
+            raise DeviceTimeout(f"{self.host}:{self.port} cannot be reached: {error}") from error
+        self._timeouts = 0
+        self._connection = connection
+        return connection
+
+    async def _together(self, connection: _Connection, exchange: _Exchange, timeout_s: float) -> list[Reply]:
+        connection.send(exchange, list(enumerate(exchange.requests)))
+        try:
+            await self._answered(connection, exchange, timeout_s)
+        except DeviceTimeout:
+            missing = sorted(exchange.positions.values())
+            if not missing or missing[0] == 0 or any(exchange.requests[at].pdu[0] > 4 for at in missing):
+                raise
+            # The first was answered and only reads are missing: this device takes one request at a time.
+            self.pipelined = False
+            exchange.future = asyncio.get_running_loop().create_future()
+            return await self._one_by_one(connection, exchange, missing, timeout_s)
+        return exchange.replies
+
+    async def _one_by_one(
+        self, connection: _Connection, exchange: _Exchange, positions: Sequence[int], timeout_s: float
+    ) -> list[Reply]:
+        for position in positions:
+            exchange.positions = {}
+            exchange.future = asyncio.get_running_loop().create_future()
+            connection.send(exchange, [(position, exchange.requests[position])])
+            await self._answered(connection, exchange, timeout_s)
+        return exchange.replies
+
+    async def _answered(self, connection: _Connection, exchange: _Exchange, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(timeout_s, self._late, connection, exchange, timeout_s)
+        try:
+            await exchange.future
+        finally:
+            timer.cancel()
+            connection.leave(exchange)
+        self._timeouts = 0
+
+    def _late(self, connection: _Connection, exchange: _Exchange, timeout_s: float) -> None:
+        self.counters.timeouts += 1
+        self._timeouts += 1
+        if self._timeouts >= TIMEOUTS_TO_CLOSE:
+            connection.drop()
+        if not exchange.future.done():
+            exchange.future.set_exception(
+                DeviceTimeout(f"{self.host}:{self.port} unit {exchange.unit} did not answer in {timeout_s:g} s")
+            )
+
+
+class SharedLink:
+    """One user's handle on a link that several drivers share; the last one to close it closes the connection."""
+
+    def __init__(self, link: TcpLink, users: dict[tuple[str, int], tuple[TcpLink, int]]) -> None:
+        self._link = link
+        self._users = users
+        self._open = True
+
+    @property
+    def connected(self) -> bool:
+        """Whether the shared connection is open now."""
+        return self._open and self._link.connected
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
+        """As `Link.exchange`."""
+        if not self._open:
+            raise DeviceTimeout("the link was closed")
+        return await self._link.exchange(unit, requests, timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """Give the link back; twice is once."""
+        if not self._open:
+            return
+        self._open = False
+        key = (self._link.host, self._link.port)
+        link, users = self._users[key]
+        if users > 1:
+            self._users[key] = (link, users - 1)
+            return
+        with contextlib.suppress(KeyError):
+            del self._users[key]
+        await link.close()
+
+
+#: The shared links of each running loop: a link's lock and socket belong to one loop.
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], tuple[TcpLink, int]]] = WeakKeyDictionary()
+
+
+def shared_link(host: str, port: int, *, connect_timeout_s: float = 3.0, pipelined: bool = True) -> SharedLink:
+    """A handle on THE link to (host, port) of the running loop; the options of the first caller count."""
+    links = _shared.setdefault(asyncio.get_running_loop(), {})
+    link, users = links.get((host, port), (None, 0))
+    if link is None:
+        link = TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined)
+    links[host, port] = (link, users + 1)
+    return SharedLink(link, links)

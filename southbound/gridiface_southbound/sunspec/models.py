@@ -1,0 +1,285 @@
+"""SunSpec point tables and the reading and writing of values in a model's registers. Pure after loading.
+
+The tables are the JSON model definitions that pysunspec2 carries (SunSpec Alliance, Apache-2.0). Owned here: types,
+"not implemented" values, scale factors, bit fields, offsets, runs of neighbouring points. Not owned: where a model
+lies (scan) and what its values mean for control (controls).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+from gridiface.domain.quantities import Rounding, from_power_of_ten, round_to_int
+from gridiface.errors import LocalProtocolError
+
+#: The models that this driver reads or writes, in the order of preference of each group.
+USED_MODELS = (1, 701, 702, 703, 704, 713, 715, 101, 102, 103, 111, 112, 113, 120, 121, 122, 123, 124, 802)
+
+
+class _Kind(NamedTuple):
+    code: str  # of struct, big-endian
+    unimplemented: float  # the bit pattern that says "not implemented", as read by `code`
+    low: int
+    high: int
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "int16": _Kind("h", -0x8000, -0x7FFF, 0x7FFF),
+    "uint16": _Kind("H", 0xFFFF, 0, 0xFFFE),
+    "count": _Kind("H", 0xFFFF, 0, 0xFFFE),
+    "acc16": _Kind("H", 0, 1, 0xFFFF),
+    "enum16": _Kind("H", 0xFFFF, 0, 0xFFFE),
+    "bitfield16": _Kind("H", 0xFFFF, 0, 0x7FFF),
+    "raw16": _Kind("H", 0xFFFF, 0, 0xFFFE),
+    "pad": _Kind("H", 0x8000, 0x8000, 0x8000),
+    "int32": _Kind("i", -0x8000_0000, -0x7FFF_FFFF, 0x7FFF_FFFF),
+    "uint32": _Kind("I", 0xFFFF_FFFF, 0, 0xFFFF_FFFE),
+    "acc32": _Kind("I", 0, 1, 0xFFFF_FFFF),
+    "enum32": _Kind("I", 0xFFFF_FFFF, 0, 0xFFFF_FFFE),
+    "bitfield32": _Kind("I", 0xFFFF_FFFF, 0, 0x7FFF_FFFF),
+    "ipaddr": _Kind("I", 0, 1, 0xFFFF_FFFF),
+    "int64": _Kind("q", -0x8000_0000_0000_0000, -0x7FFF_FFFF_FFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF),
+    "uint64": _Kind("Q", 0xFFFF_FFFF_FFFF_FFFF, 0, 0xFFFF_FFFF_FFFF_FFFE),
+    "acc64": _Kind("Q", 0, 1, 0xFFFF_FFFF_FFFF_FFFF),
+    "bitfield64": _Kind("Q", 0xFFFF_FFFF_FFFF_FFFF, 0, 0x7FFF_FFFF_FFFF_FFFF),
+    "eui48": _Kind("Q", 0xFFFF_FFFF_FFFF, 0, 0xFFFF_FFFF_FFFE),
+    "float32": _Kind("f", math.nan, 0, 0),
+    "float64": _Kind("d", math.nan, 0, 0),
+    "sunssf": _Kind("h", -0x8000, -10, 10),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One row of a model's table. `offset` and `size` in registers; `scale`: a point's name, a number, or None."""
+
+    name: str
+    type: str
+    offset: int
+    size: int
+    scale: str | int | None = None
+    writable: bool = False
+    static: bool = False
+    symbols: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> _Kind | None:
+        """How its bits are read; None for texts and other byte strings."""
+        return _KINDS.get(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The fixed part of one model: points by name ("WSet", "PFWInj.PF"). `length` counts ID and L in."""
+
+    id: int
+    label: str
+    points: Mapping[str, Point]
+    length: int
+
+    def __hash__(self) -> int:
+        return self.id
+
+    @property
+    def scales_static(self) -> bool:
+        """Whether the definition promises that its scale factors never change."""
+        return all(point.static for point in self.points.values() if point.type == "sunssf")
+
+
+def _flatten(group: Mapping[str, Any], prefix: str, offset: int, points: dict[str, Point]) -> tuple[int, bool]:
+    """Add the points of a group and of its single sub-groups; (next offset, whether offsets after it are fixed)."""
+    for row in group.get("points", ()):
+        points[prefix + row["name"]] = Point(
+            name=prefix + row["name"],
+            type=row["type"],
+            offset=offset,
+            size=row["size"],
+            scale=row.get("sf"),
+            writable=row.get("access") == "RW",
+            static=row.get("static") == "S",
+            symbols={symbol["name"]: symbol["value"] for symbol in row.get("symbols", ())},
+        )
+        offset += row["size"]
+    for inner in group.get("groups", ()):
+        if inner.get("count", 1) != 1:
+            return offset, False
+        offset, fixed = _flatten(inner, f"{prefix}{inner['name']}.", offset, points)
+        if not fixed:
+            return offset, False
+    return offset, True
+
+
+@cache
+def model(model_id: int) -> Model | None:
+    """The table of a model, or None where the definitions know no such model. Reads a file the first time."""
+    source = resources.files("sunspec2") / "models" / "json" / f"model_{int(model_id)}.json"
+    try:
+        group = json.loads(source.read_text("utf-8"))["group"]
+    except FileNotFoundError:
+        return None
+    points: dict[str, Point] = {}
+    length, _ = _flatten(group, "", 0, points)
+    return Model(model_id, group.get("label", ""), points, length)
+
+
+def preload() -> None:
+    """Read the tables of all used models; call it in a thread before the event loop needs them."""
+    for model_id in USED_MODELS:
+        model(model_id)
+
+
+class Run(NamedTuple):
+    """Neighbouring points that go into one write: registers from `offset`, values first..last of the list."""
+
+    offset: int
+    codec: struct.Struct
+    first: int
+    last: int
+
+
+@cache
+def runs(of: Model, names: tuple[str, ...]) -> tuple[Run, ...]:
+    """Cut points, named in the order of their offsets, into runs without gaps.
+
+    Raises:
+        LocalProtocolError: an unknown point, a point without a number, or not in order.
+    """
+    found: list[Run] = []
+    codes, start, following, first = "", 0, -1, 0
+    for index, name in enumerate(names):
+        point = of.points.get(name)
+        if point is None or point.kind is None or point.offset < following:
+            raise LocalProtocolError(f"model {of.id}: {name} cannot be written here")
+        if point.offset != following:
+            if codes:
+                found.append(Run(start, struct.Struct(">" + codes), first, index))
+            codes, start, first = "", point.offset, index
+        codes += point.kind.code
+        following = point.offset + point.size
+    if codes:
+        found.append(Run(start, struct.Struct(">" + codes), first, len(names)))
+    return tuple(found)
+
+
+class Block:
+    """The registers of one model as one device gave them, ID and L included; a short block lacks its last points."""
+
+    __slots__ = ("address", "data", "model")
+
+    def __init__(self, of: Model, address: int, data: bytes) -> None:
+        self.model = of
+        self.address = address
+        self.data = data
+
+    def raw(self, name: str) -> int | float | None:
+        """The unscaled number, None where the point is absent, not a number or says "not implemented"."""
+        point = self.model.points.get(name)
+        if point is None or (kind := point.kind) is None:
+            return None
+        start = 2 * point.offset
+        if start + 2 * point.size > len(self.data):
+            return None
+        value: int | float = struct.unpack_from(">" + kind.code, self.data, start)[0]
+        if value == kind.unimplemented or (isinstance(value, float) and not math.isfinite(value)):
+            return None
+        return value
+
+    def scale(self, name: str) -> int | None:
+        """The power of ten of a point: 0 without scale factor, None where its scale factor cannot be used."""
+        point = self.model.points.get(name)
+        if point is None or point.scale is None:
+            return 0
+        if isinstance(point.scale, int):
+            return point.scale
+        # A factor inside a group belongs to the model: "PFWInj.PF" is scaled by "PF_SF".
+        exponent = self.raw(point.scale)
+        return int(exponent) if exponent is not None and -10 <= exponent <= 10 else None
+
+    def value(self, name: str) -> float | None:
+        """The number in the point's unit, None where it or its scale factor is not implemented."""
+        number, exponent = self.raw(name), self.scale(name)
+        if number is None or exponent is None:
+            return None
+        return from_power_of_ten(int(number), exponent) if isinstance(number, int) else float(number)
+
+    def has(self, name: str) -> bool:
+        """Whether the point is implemented and can be scaled."""
+        return self.raw(name) is not None and self.scale(name) is not None
+
+    def text(self, name: str) -> str:
+        """A text point, empty where it is absent."""
+        point = self.model.points.get(name)
+        if point is None or point.type != "string":
+            return ""
+        data = self.data[2 * point.offset : 2 * (point.offset + point.size)]
+        return data.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
+
+    def symbol(self, name: str) -> str | None:
+        """The name of an enumeration's value, None where unknown."""
+        number = self.raw(name)
+        if number is None:
+            return None
+        return next((symbol for symbol, value in self.model.points[name].symbols.items() if value == number), None)
+
+    def bits(self, name: str) -> frozenset[str]:
+        """The names of the bits that are set; unnamed bits as "bit 12"."""
+        number = self.raw(name)
+        if number is None:
+            return frozenset()
+        names = {value: symbol for symbol, value in self.model.points[name].symbols.items()}
+        return frozenset(names.get(bit, f"bit {bit}") for bit in range(32) if int(number) >> bit & 1)
+
+    def encode(self, name: str, value: float, rounding: Rounding = Rounding.NEAREST) -> int:
+        """The raw number for `value`, held inside the range of the point's type.
+
+        Raises:
+            LocalProtocolError: the point has no usable scale factor, or is not an integer point.
+        """
+        point, exponent = self.model.points[name], self.scale(name)
+        kind = point.kind
+        if kind is None or exponent is None or kind.code in "fd":
+            raise LocalProtocolError(f"model {self.model.id}: {name} cannot be scaled")
+        scaled = value / 10**exponent if exponent >= 0 else value * 10**-exponent
+        # 99.99999999 of a decimal step is the step: binary dust must not cost a limit one unit.
+        nearest = round(scaled)
+        whole = nearest if abs(scaled - nearest) < 1e-6 else round_to_int(scaled, rounding)
+        return max(kind.low, min(kind.high, whole))
+
+    def decode(self, name: str, raw: float) -> float:
+        """The value of a raw number of this point; the raw number itself without usable scale factor."""
+        exponent = self.scale(name)
+        return from_power_of_ten(int(raw), exponent) if exponent is not None else float(raw)
+
+    def slice(self, offset: int, size: int) -> bytes:
+        """`size` registers from `offset` of this model."""
+        return self.data[2 * offset : 2 * (offset + size)]
+
+    def scales(self) -> tuple[int | float | None, ...]:
+        """All scale factors, to see whether one has changed."""
+        return tuple(self.raw(point.name) for point in scale_points(self.model))
+
+
+@cache
+def scale_points(of: Model) -> tuple[Point, ...]:
+    """The scale factor points of a model."""
+    return tuple(point for point in of.points.values() if point.type == "sunssf")
+
+
+def present(block: Block, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that the block implements, in the same order."""
+    return tuple(name for name in names if block.has(name))
+
+
+def pack(block: Block, names: Sequence[str], raw: Sequence[int]) -> list[tuple[int, bytes]]:
+    """The writes (address, registers) that put raw values into points, one per run of neighbours."""
+    return [
+        (block.address + run.offset, run.codec.pack(*raw[run.first : run.last]))
+        for run in runs(block.model, tuple(names))
+    ]

@@ -1,0 +1,110 @@
+"""Finds the SunSpec map of a device and walks its models. Owns no connection; the reader is an argument.
+
+SunSpec Device Information Model Specification: the marker "SunS" lies at register 40000, 0 or 50000; models follow,
+each with its id and length, until the id 0xFFFF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+
+BASE_ADDRESSES = (40000, 0, 50000)
+END_MODEL = 0xFFFF
+MARKER = b"SunS"
+
+#: A device with more models, or a longer one, is broken or hostile.
+MAX_MODELS = 128
+MAX_LENGTH = 20_000
+
+#: Reads `count` registers at an address; raises DeviceTimeout or DeviceRejected.
+Reader = Callable[[int, int], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where one model lies: the address of its ID register, its length without ID and L."""
+
+    id: int
+    address: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMap:
+    """What a scan found. `reasons` says what was odd but tolerated."""
+
+    base: int
+    models: tuple[ModelPlace, ...]
+    reasons: tuple[str, ...] = ()
+
+    def first(self, *model_ids: int) -> ModelPlace | None:
+        """The first model of the first of `model_ids` that is there."""
+        for model_id in model_ids:
+            for place in self.models:
+                if place.id == model_id:
+                    return place
+        return None
+
+
+async def find_base(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> int:
+    """The address of the marker. A refusal or a time-out at one candidate means "not here".
+
+    Raises:
+        DeviceTimeout: no candidate was answered at all.
+        DeviceRejected: the device answers, but has no marker.
+    """
+    answered: list[str] = []
+    silent: DeviceTimeout | None = None
+    for base in candidates:
+        try:
+            data = await read(base, 2)
+        except DeviceTimeout as error:
+            silent = error
+        except DeviceError as error:
+            answered.append(f"{base}: {error.reason}")
+        else:
+            if data == MARKER:
+                return base
+            answered.append(f"{base}: {data.hex()}")
+    if not answered and silent is not None:
+        raise silent
+    raise DeviceRejected(f"no SunSpec marker ({'; '.join(answered)})")
+
+
+async def scan(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> DeviceMap:
+    """Find the map and walk it.
+
+    A walk that ends in a refusal, runs over register 65535 or meets an absurd length stops there and says so in
+    `reasons`; what was found before is kept.
+
+    Raises:
+        DeviceTimeout: the device fell silent.
+        DeviceRejected: no marker, or no model at all.
+    """
+    base = await find_base(read, candidates)
+    address, models, reasons = base + 2, [], []
+    while len(models) < MAX_MODELS:
+        if address + 2 > 0x10000:
+            reasons.append(f"the map runs over register 65535 at {address}")
+            break
+        try:
+            header = await read(address, 2)
+        except DeviceRejected as error:
+            reasons.append(f"no end of the map: {address}: {error.reason}")
+            break
+        model_id, length = int.from_bytes(header[:2], "big"), int.from_bytes(header[2:], "big")
+        if model_id == END_MODEL:
+            break
+        if model_id == 0 or length == 0 or length > MAX_LENGTH:
+            reasons.append(f"model {model_id} of length {length} at {address} cannot be: the walk ends here")
+            break
+        models.append(ModelPlace(model_id, address, length))
+        address += 2 + length
+    else:
+        reasons.append(f"more than {MAX_MODELS} models: the rest is left out")
+    if not models:
+        raise DeviceRejected(f"a SunSpec marker at {base} but no model ({'; '.join(reasons)})")
+    return DeviceMap(base, tuple(models), tuple(reasons))

@@ -1,0 +1,40 @@
+"""Keep the wire quiet: send only what moved, and move just enough of the rest that the sum still holds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
+
+
+def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, tolerance: float) -> BoolArray:
+    """Which devices get a new set-point.
+
+    Everyone that is to move by more than its dead-band, everyone that was told nothing yet (`told` NaN), and, where
+    the small moves left out add up to more than `tolerance` watts, as few more as bring the sum back inside it.
+
+    Args:
+        told, wanted: what each device holds and what it should hold, W.
+        deadband: W per device, >= 0.
+        tolerance: W, how far the sum may be off.
+    """
+    move = wanted - told
+    send: BoolArray = ~(np.abs(move) <= deadband)  # NaN compares false: never told
+    rest = np.where(send, 0.0, move)
+    missing = float(rest.sum())
+    if abs(missing) <= tolerance:
+        return send
+    toward = rest if missing > 0 else -rest
+    order = np.argsort(-toward, kind="stable")
+    gained = np.cumsum(toward[order])
+    count = int(np.searchsorted(gained, abs(missing) - tolerance)) + 1
+    send[order[: min(count, order.size)]] = True
+    return send
+
+
+def reusable(told: FloatArray, lo: FloatArray, hi: FloatArray, target: float, tolerance: float) -> bool:
+    """Whether the last split still is an answer: inside all bounds, its sum within `tolerance` of the target."""
+    if not abs(float(told.sum()) - target) <= tolerance:  # NaN: somebody was never told
+        return False
+    slack = 1e-6 + 1e-9 * np.abs(told)
+    return bool(np.all((told >= lo - slack) & (told <= hi + slack)))

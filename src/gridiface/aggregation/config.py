@@ -1,0 +1,87 @@
+"""What can be set on the engine, and what one tick returns. Plain values; reading YAML is the app's work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Decision, Outcome, Setpoint
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Settings of the engine. Powers in W, times in seconds, shares as fractions.
+
+    Quiet wire: a device's set-point is sent when it moved by more than the larger of `deadband_w` and
+    `deadband_rel` x its rating; a group's total may stand off its target by `total_tolerance` of it for that.
+    `resplit_s`: after so long an unchanged target is split anew.
+
+    Telemetry: stale after the larger of `stale_after_s` and twice the device's own period, lost after the larger
+    of `lost_after_s` and three times it. A lost or failed device returns after `return_after_s`, doubled for each
+    relapse up to `return_after_max_s`.
+
+    Envelope: power is limited so that it can be held for `hold_time_s`. `soc_derate` scales the power of a device
+    whose reported state of charge left its own history by more than `soc_residual`.
+
+    Closed loop: `trim_gain` (1/s) integrates what the group's measured power lacks, up to `trim_limit` of its
+    rating; 0 switches it off. Look-ahead: `lookahead_s` is simulated before anything leaves, with `response_s` as
+    time constant of every device.
+
+    `open_validity_s`: validity of a set-point under an open-ended control; renewed at half time.
+    `strategy` splits where a group names none; `strategies` overrides by group id (switchable while running).
+    `fast_ramp_per_s`: of a group's rating per second, cap on its total under fast frequency response.
+    """
+
+    deadband_w: float = 10.0
+    deadband_rel: float = 0.002
+    total_tolerance: float = 0.0005
+    resplit_s: float = 300.0
+    stale_after_s: float = 2.5
+    lost_after_s: float = 4.0
+    return_after_s: float = 10.0
+    return_after_max_s: float = 300.0
+    restore_grace_s: float = 3.0
+    hold_time_s: float = 300.0
+    soc_residual: float = 0.05
+    soc_derate: float = 0.5
+    trim_gain: float = 0.15
+    trim_limit: float = 0.2
+    meter_filter_s: float = 10.0
+    lookahead_s: float = 5.0
+    response_s: float = 0.4
+    phase_spread: float | None = 0.2
+    performance_interval_s: float = 10.0
+    open_validity_s: float = 300.0
+    clock_jump_s: float = 60.0
+    fast_ramp_per_s: float = 0.3
+    shortfall_rel: float = 0.01
+    strategy: str = "water-filling"
+    strategies: tuple[tuple[str, str], ...] = ()
+    keep_finished: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("hold_time_s", "performance_interval_s", "open_validity_s", "return_after_s", "lookahead_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"engine: {name} must be above 0, not {getattr(self, name)}")
+        for name in ("deadband_w", "deadband_rel", "total_tolerance", "trim_gain", "trim_limit", "stale_after_s"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"engine: {name} must not be below 0, not {getattr(self, name)}")
+        if self.lost_after_s < self.stale_after_s:
+            raise ConfigError("engine: lost_after_s must not be below stale_after_s")
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What one tick wants done and recorded.
+
+    `setpoints` may make its members on access (see `setpoints.SetpointBatch`); iterate it once.
+    """
+
+    setpoints: Sequence[Setpoint] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    performance: tuple[PerformanceInterval, ...] = ()
+    at: Instant = 0.0

@@ -1,0 +1,78 @@
+"""Writes the reference pages that are made from code; `make reference` runs it, a test holds them current.
+
+Not a verb: it needs a checkout, users read the result.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import typer
+
+from gridiface.app.config import reference as config_reference
+
+
+def commands(command: click.Command, path: str = "gridiface") -> Iterator[tuple[str, click.Command]]:
+    """Every verb that does something, with its full name, in the order of the help."""
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, f"{path} {name}")
+    else:
+        yield path, command
+
+
+def cli_page(app: typer.Typer) -> str:
+    """The page of all verbs and their options, Markdown."""
+    lines = [
+        "# Command line reference",
+        "This page is made from the code (`make reference`). Exit codes: 0 done; 1 what was asked for failed or a",
+        "check did not hold; 2 wrong usage or configuration; 3 the server or the store cannot be reached.",
+    ]
+    for name, command in commands(typer.main.get_command(app)):
+        lines += ["", f"## {name}", _text(command.help), "", *_options(command)]
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str | None) -> str:
+    return "\n".join(line.strip() for line in (text or "").replace("\f", "").strip().splitlines())
+
+
+def _options(command: click.Command) -> list[str]:
+    rows = ["| option | meaning | default |", "|---|---|---|"]
+    for parameter in command.params:
+        if getattr(parameter, "hidden", False):
+            continue
+        is_argument = parameter.param_type_name == "argument"
+        names = (parameter.name or "").upper() if is_argument else ", ".join(parameter.opts)
+        meaning = " ".join((getattr(parameter, "help", "") or "").split())
+        default = parameter.default
+        shown = (
+            "required" if parameter.required else "" if default in (None, False, ()) or callable(default) else default
+        )
+        rows.append(f"| `{names}` | {meaning} | {shown} |")
+    return rows if len(rows) > 2 else []
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Every generated file of the checkout with its content."""
+    from gridiface.cli.main import app  # noqa: PLC0415 - main imports every verb; only the generator needs them all
+
+    return {
+        root / "docs" / "reference" / "configuration.md": config_reference.page(),
+        root / "docs" / "reference" / "cli.md": cli_page(app),
+        root / "schemas" / "config" / "gridiface.schema.json": config_reference.json_schema(),
+    }
+
+
+def write(root: Path) -> None:
+    """Write every generated file."""
+    for path, text in pages(root).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "."))

@@ -1,0 +1,180 @@
+"""The driver contract: what a driver for one kind of device implements, and what it may rely on.
+
+A driver speaks to ONE device. It makes one attempt per call and tells the truth about it: attempts, backoff, circuit
+breaking, dead-band, re-assertion and deadlines belong to the dispatcher, periods and reconnection to the poller.
+Units and signs are the domain's: W, var, Wh; + delivered to the grid, + injected.
+
+A driver is published under the entry point group `gridiface.drivers`: the entry names a class that is a
+`DriverFactory`. docs/developer/writing-a-driver.md shows one whole; `gridiface.drivers.testkit` is its examination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Setpoint
+from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
+from gridiface.domain.telemetry import Snapshot
+from gridiface.errors import DeviceError, DeviceRejected
+
+#: The entry point group that drivers are published under.
+ENTRY_POINT_GROUP = "gridiface.drivers"
+
+
+class DeviceBusy(DeviceRejected):
+    """The device refused for now, or has not taken over what was written: the same command may succeed later.
+
+    The dispatcher tries again after a DeviceTimeout or a DeviceBusy, not after any other DeviceRejected.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """What one write really did.
+
+    Attributes:
+        device_id: the device.
+        at: when the device had answered.
+        written: what was sent, by the device's own point names, in the point's unit.
+        read_back: the same points as the device reported them afterwards; empty where `verified` is False.
+        verified: the read-back showed what was written, or the device's protocol itself confirms values.
+        active_power_w, ceiling_w, reactive_power_var: what the device now holds after its rounding and limits;
+            None where this write did not touch it.
+        revert_s: the device falls back by itself after so many seconds unless told again; None: it does not.
+        notes: what was carried out otherwise than asked ("held to 5000 W").
+        skipped: parts of the command that this device cannot carry out, each with the reason.
+    """
+
+    device_id: str
+    at: Instant
+    written: Mapping[str, float] = field(default_factory=dict)
+    read_back: Mapping[str, float] = field(default_factory=dict)
+    verified: bool = True
+    active_power_w: float | None = None
+    ceiling_w: float | None = None
+    reactive_power_var: float | None = None
+    revert_s: float | None = None
+    notes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+class DriverConfig(BaseModel):
+    """What the operator may set for every driver; each driver's `Config` adds its own keys to these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: DeviceKind | None = Field(None, description="What the device is; none: as the device tells.")
+    timeout_s: float = Field(1.0, gt=0, le=60, description="Time for one answer of the device, seconds.")
+    poll_period_s: float = Field(5.0, gt=0, le=86_400, description="Seconds between two readings of telemetry.")
+    dead_band_w: float = Field(0.0, ge=0, description="A new set-point this close to the held one is not sent, W.")
+    dead_band_percent: float = Field(0.0, ge=0, le=100, description="The same, percent of the device's rating.")
+    min_period_s: float = Field(0.0, ge=0, le=3600, description="Least time between two commands, seconds.")
+    rating_w: float | None = Field(None, gt=0, description="Rating of a device that does not tell its own, W.")
+    revert_s: float | None = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="The device's own fall-back timer, seconds; it is told again at half time. none: never falls back.",
+    )
+
+
+@runtime_checkable
+class Driver(Protocol):
+    """One device.
+
+    Calls never overlap for `open` and `close`; `read` and `write` may come at the same time and the driver orders
+    them. Every call may be cancelled at any await and leaves the driver usable.
+    """
+
+    @property
+    def device_id(self) -> str:
+        """The device's id in the fleet."""
+        ...
+
+    @property
+    def kind(self) -> DeviceKind:
+        """What the device is; valid after `open`."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What the device is set to; valid after `open`."""
+        ...
+
+    @property
+    def traits(self) -> DriverTraits:
+        """How precisely and how often it can be commanded."""
+        ...
+
+    @property
+    def connection(self) -> str | None:
+        """The name of a connection shared with other devices, None where the device has its own.
+
+        Commands of devices that share one are handed out one after the other.
+        """
+        ...
+
+    async def open(self) -> Nameplate:
+        """Connect and learn what the device is. After a failure or a close it may be called again.
+
+        Raises:
+            DeviceTimeout: no connection or no answer.
+            DeviceRejected: it answers, but is not a device this driver can drive.
+        """
+        ...
+
+    async def read(self) -> Snapshot:
+        """The device's present state.
+
+        Raises:
+            DeviceTimeout: no answer, or not open.
+            DeviceRejected: it refused, or answered nonsense.
+        """
+        ...
+
+    async def write(self, command: Setpoint) -> Ack:
+        """Carry the command out: ONE attempt, no retry. Returns only when something was written.
+
+        Raises:
+            DeviceTimeout: no answer, or not open; whether the device acted is unknown.
+            DeviceBusy: refused for now, or a read-back did not (yet) show what was written.
+            DeviceRejected: refused, or nothing of the command can be carried out.
+        """
+        ...
+
+    async def revert(self) -> Ack:
+        """Let go: the device returns to its own default. Raises as `write`."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect without changing what the device does; twice is once; never raises."""
+        ...
+
+
+class Gateway(Protocol):
+    """A gateway that commands many units in one message; see `gridiface.drivers.gateway.WriteBatcher`."""
+
+    async def write_many(self, commands: Sequence[Setpoint]) -> Sequence[Ack | DeviceError]:
+        """One attempt for each command, the answers in the same order; one unit's failure is a value.
+
+        Raises:
+            DeviceError: the gateway itself failed, so every command did.
+        """
+        ...
+
+
+class DriverFactory(Protocol):
+    """The class that an entry point of the group `gridiface.drivers` names."""
+
+    #: The pydantic model of this driver's keys.
+    Config: type[DriverConfig]
+
+    @classmethod
+    def create(cls, device_id: str, config: Any, *, clock: Clock) -> Driver:
+        """A driver for one device, not yet open; `config` is an instance of `Config`. Does no I/O."""
+        ...

@@ -1,0 +1,90 @@
+"""Finds drivers by entry point and makes them from configuration. Owns no driver and no connection."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from gridiface.domain.clock import Clock
+from gridiface.drivers.api import ENTRY_POINT_GROUP, Driver, DriverConfig, DriverFactory
+from gridiface.errors import ConfigError
+
+
+class DriverRegistry:
+    """The drivers that are installed, by name; each is imported when it is first asked for.
+
+    Args:
+        found: entry points to use instead of the installed ones.
+    """
+
+    def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
+        installed = entry_points(group=ENTRY_POINT_GROUP) if found is None else found
+        self._points: Mapping[str, EntryPoint] = {point.name: point for point in installed}
+        self._loaded: dict[str, DriverFactory] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """The installed drivers."""
+        return tuple(sorted(self._points))
+
+    def factory(self, name: str) -> DriverFactory:
+        """The driver's class.
+
+        Raises:
+            ConfigError: no such driver, or it cannot be imported or is no driver.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def config(self, name: str, keys: Mapping[str, Any], *, place: str = "") -> DriverConfig:
+        """The driver's keys, checked.
+
+        Raises:
+            ConfigError: a key is wrong; the text names the key and what is wrong, prefixed by `place`.
+        """
+        factory = self.factory(name)
+        try:
+            return factory.Config.model_validate(dict(keys))
+        except ValidationError as error:
+            known = sorted(factory.Config.model_fields)
+            lines = "; ".join(_explain(entry, known) for entry in error.errors())
+            raise ConfigError(f"{place + ': ' if place else ''}driver {name}: {lines}") from error
+
+    def create(self, name: str, device_id: str, keys: Mapping[str, Any], *, clock: Clock, place: str = "") -> Driver:
+        """A driver for one device, not yet open.
+
+        Raises:
+            ConfigError: as `factory` and `config`.
+        """
+        return self.factory(name).create(device_id, self.config(name, keys, place=place), clock=clock)
+
+    def _load(self, name: str) -> DriverFactory:
+        point = self._points.get(name)
+        if point is None:
+            near = difflib.get_close_matches(name, self._points, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(self.names()) or 'none'}"
+            raise ConfigError(f"no driver is called {name!r}; {hint}")
+        try:
+            loaded = point.load()
+        except Exception as error:
+            raise ConfigError(f"driver {name!r} ({point.value}) cannot be imported: {error!r}") from error
+        config = getattr(loaded, "Config", None)
+        if not (isinstance(config, type) and issubclass(config, DriverConfig) and callable(_create_of(loaded))):
+            raise ConfigError(f"driver {name!r} ({point.value}) has no Config model or no create()")
+        return cast("DriverFactory", loaded)
+
+
+def _create_of(loaded: object) -> object:
+    return getattr(loaded, "create", None)
+
+
+def _explain(entry: Mapping[str, Any], known: list[str]) -> str:
+    where = ".".join(str(part) for part in entry["loc"])
+    if entry["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(where, known, n=1)
+        return f"unknown key {where!r}" + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+    return f"{where}: {entry['msg']}"

@@ -1,0 +1,154 @@
+"""What the IEEE 2030.5 server is told at start: plain values, no defaults that read the machine.
+
+Owns names, defaults and the checks that do not need other parts. Reading a configuration file is the app's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gridiface.domain.fleet import Role
+from gridiface.errors import ConfigError
+
+_LFDI = re.compile(r"[0-9A-F]{40}")
+
+#: Seconds; used where `poll_rates` does not name a resource.
+DEFAULT_POLL_RATES: Mapping[str, int] = {
+    "DeviceCapability": 900,
+    "EndDeviceList": 900,
+    "FunctionSetAssignmentsList": 900,
+    "DERProgramList": 300,
+    "DERList": 900,
+    "MirrorUsagePointList": 900,
+    "UsagePointList": 900,
+    "ResponseSetList": 900,
+    "LogEventList": 900,
+    "Registration": 900,
+    "SelfDevice": 900,
+    "DeviceStatus": 900,
+    "DeviceInformation": 900,
+    "PowerStatus": 900,
+    "Time": 900,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientEntry:
+    """One certificate that is known beforehand (out-of-band registration).
+
+    Attributes:
+        lfdi: 40 upper-case hex digits.
+        role: DEVICE, AGGREGATOR or UTILITY.
+        device_id: the fleet's device that this client is, for DEVICE; None: a device of its own name is made.
+        pin: registration PIN with its check digit; None: 111115.
+        manages: devices that an AGGREGATOR acts for.
+    """
+
+    lfdi: str
+    role: Role = Role.DEVICE
+    device_id: str | None = None
+    pin: int | None = None
+    manages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _LFDI.fullmatch(self.lfdi):
+            raise ConfigError(f"client {self.lfdi!r}: an LFDI is 40 upper-case hexadecimal digits")
+        if self.role not in {Role.DEVICE, Role.AGGREGATOR, Role.UTILITY}:
+            raise ConfigError(f"client {self.lfdi}: role {self.role} cannot speak IEEE 2030.5; use device, "
+                              "aggregator or utility")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """How set-points become controls of 2030.5 inverters.
+
+    Attributes:
+        min_duration_s: a control lasts at least this long, so that a polling client sees it in time.
+        min_period_s: one device gets a new control at most this often (a release is never held back).
+        dead_band_w, dead_band_rel: smaller changes, in W and as a fraction of the rating, are not published.
+        primacy: primacy of the programs that the server makes for devices.
+    """
+
+    min_duration_s: float = 60.0
+    min_period_s: float = 1.0
+    dead_band_w: float = 1.0
+    dead_band_rel: float = 0.001
+    primacy: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What one client, and all together, may take."""
+
+    page: int = 1000
+    body_bytes: int = 262_144
+    events_per_program: int = 1000
+    curves_per_program: int = 100
+    log_events_per_device: int = 200
+    mirrors_per_device: int = 16
+    meter_readings_per_mirror: int = 64
+    reading_sets_per_meter_reading: int = 48
+    readings_per_set: int = 1000
+    responses_per_set: int = 100_000
+    end_devices: int = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sep2Settings:
+    """Everything the server needs beside its ports.
+
+    Attributes:
+        host, port: of the HTTPS listener; port 0 takes any free one.
+        redirect_port: of a plain-HTTP listener that only redirects /dcap; None: no such listener.
+        pen: IANA private enterprise number, the low 32 bits of our mRIDs and derived LFDIs.
+        site: name of the installation, part of derived identities.
+        poll_rates: pollRate in seconds by resource name; what is not named is as in DEFAULT_POLL_RATES.
+        post_rate: postRate in seconds on mirrors and end devices.
+        in_band_registration: whether an unknown certificate may register by POST /edev.
+        in_band_groups: groups that devices registered in band join.
+        event_retention_s: how long ended events stay listed.
+        time_quality: Time.quality; 7 = intentionally uncoordinated, what CSIP expects.
+        tz_offset_s, dst_offset_s, dst_start, dst_end: what Time tells about local time; seconds, instants.
+        link_empty_control_lists: whether a program links to its control lists while they are empty, which saves a
+            polling client one round; the standard allows both.
+        forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
+            profiles); otherwise 1 is received from it and 19 delivered.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104  # a server for other machines: the operator narrows it in the configuration
+    port: int = 8443
+    redirect_port: int | None = None
+    pen: int = 0
+    site: str = "gridiface"
+    poll_rates: Mapping[str, int] = field(default_factory=dict)
+    post_rate: int = 300
+    in_band_registration: bool = False
+    in_band_groups: tuple[str, ...] = ()
+    clients: tuple[ClientEntry, ...] = ()
+    event_retention_s: float = 86_400.0
+    time_quality: int = 7
+    tz_offset_s: int = 0
+    dst_offset_s: int = 0
+    dst_start: int = 0
+    dst_end: int = 0
+    link_empty_control_lists: bool = True
+    forward_is_delivered: bool = False
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    channel: ChannelSettings = field(default_factory=ChannelSettings)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.poll_rates) - set(DEFAULT_POLL_RATES))
+        if unknown:
+            raise ConfigError(f"poll_rates: {', '.join(unknown)} has no pollRate; known: {', '.join(DEFAULT_POLL_RATES)}")
+        lfdis = [client.lfdi for client in self.clients]
+        doubled = {lfdi for lfdi in lfdis if lfdis.count(lfdi) > 1}
+        if doubled:
+            raise ConfigError(f"clients: {', '.join(sorted(doubled))} is named twice")
+        if not 0 <= self.pen <= 0xFFFFFFFF:
+            raise ConfigError(f"pen: {self.pen} does not fit 32 bits")
+
+    def poll_rate(self, resource: str) -> int:
+        """pollRate of a resource by its name, seconds."""
+        return self.poll_rates.get(resource, DEFAULT_POLL_RATES.get(resource, 900))

@@ -1,0 +1,253 @@
+"""DERCapability and DERSettings <-> Nameplate and Settings, and the sums that a group shows. Pure.
+
+Wire: setMaxVarNeg and rtgMaxVarNeg are negative; rates of charge and discharge are magnitudes. Domain: magnitudes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
+from gridiface.domain.quantities import Rounding, from_hundredths_percent, round_to_int, to_hundredths_percent
+from gridiface.northbound.sep2.translate.scaling import clamp, optional_watts, si, signed, unsigned, watts
+from gridiface.protocols.sep2.resources import (
+    ApparentPower,
+    DERCapability,
+    DERSettings,
+    ReactivePower,
+    VoltageRMS,
+    WattHour,
+)
+
+#: DERControlType bits by the control that a device can carry out (curves: every curve mode but ride-through trips).
+CAPABILITY_BITS: Mapping[Capability, tuple[int, ...]] = {
+    Capability.SET_W: (7, 22),
+    Capability.LIMIT_W: (20,),
+    Capability.SET_VAR: (6, 21),
+    Capability.POWER_FACTOR: (4, 5),
+    Capability.CONNECT: (2,),
+    Capability.ENERGIZE: (3,),
+    Capability.CURVES: (9, 23, 24, 25, 26),
+    Capability.FREQUENCY_DROOP: (8,),
+}
+
+_CHARGE, _DISCHARGE = 1 << 0, 1 << 1
+
+#: What the program of a group's total offers: opModConnect, Energize, FixedW, MaxLimW, TargetW.
+GROUP_MODES = sum(1 << bit for bit in (2, 3, 7, 20, 22))
+
+#: DERType (2018) by kind, and back.
+DER_TYPES: Mapping[DeviceKind, int] = {
+    DeviceKind.BATTERY: 80,
+    DeviceKind.MODE_BATTERY: 80,
+    DeviceKind.PV: 4,
+    DeviceKind.PV_BATTERY: 83,
+    DeviceKind.EV: 81,
+    DeviceKind.EVSE: 82,
+    DeviceKind.GENERATOR: 6,
+    DeviceKind.LOAD: 0,
+    DeviceKind.METER: 0,
+    DeviceKind.OTHER: 0,
+}
+VIRTUAL_DER = 1
+_KINDS: Mapping[int, DeviceKind] = {
+    2: DeviceKind.GENERATOR,
+    3: DeviceKind.GENERATOR,
+    4: DeviceKind.PV,
+    5: DeviceKind.GENERATOR,
+    6: DeviceKind.GENERATOR,
+    80: DeviceKind.BATTERY,
+    81: DeviceKind.EV,
+    82: DeviceKind.EVSE,
+    83: DeviceKind.PV_BATTERY,
+}
+
+#: deviceCategory bits (DeviceCategoryType) by kind.
+CATEGORIES: Mapping[DeviceKind, int] = {
+    DeviceKind.BATTERY: 1 << 25,
+    DeviceKind.MODE_BATTERY: 1 << 25,
+    DeviceKind.PV: 1 << 21,
+    DeviceKind.PV_BATTERY: 1 << 23,
+    DeviceKind.EV: 1 << 16,
+    DeviceKind.EVSE: 1 << 17,
+    DeviceKind.GENERATOR: 1 << 24,
+    DeviceKind.LOAD: 1 << 9,
+    DeviceKind.METER: 1 << 15,
+    DeviceKind.OTHER: 1 << 15,
+}
+VIRTUAL_CATEGORY = 1 << 18
+
+_STORAGE = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY, DeviceKind.EV})
+
+
+def stores_energy(device: Device) -> bool:
+    """Whether a positive percentage counts against the discharge rate."""
+    return device.kind in _STORAGE
+
+
+def modes_of(capabilities: Iterable[Capability], *, charges: bool) -> int:
+    """The modesSupported bit map of what a device can do."""
+    given = frozenset(capabilities)
+    bits = sum(1 << bit for capability in given for bit in CAPABILITY_BITS.get(capability, ()))
+    if Capability.SET_W in given:
+        bits |= _DISCHARGE | (_CHARGE if charges else 0)
+    return bits
+
+
+def capabilities_of(modes: int) -> frozenset[Capability]:
+    """What a device with this modesSupported can do: a control counts when one of its modes is there."""
+    return frozenset(c for c, bits in CAPABILITY_BITS.items() if any(modes >> bit & 1 for bit in bits))
+
+
+def kind_of(der_type: int) -> DeviceKind:
+    """The device kind of a DERType; OTHER where the number says nothing."""
+    return _KINDS.get(der_type, DeviceKind.OTHER)
+
+
+def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None) -> Nameplate:
+    """The nameplate that a DERCapability states; maker and model stay as known."""
+    base = known or Nameplate(max_w=0.0)
+    var_neg = si(wire.rtgMaxVarNeg)
+    return replace(
+        base,
+        max_w=abs(si(wire.rtgMaxW) or 0.0),
+        max_charge_w=abs(si(wire.rtgMaxChargeRateW) or 0.0),
+        max_discharge_w=_magnitude(si(wire.rtgMaxDischargeRateW)),
+        max_va=si(wire.rtgMaxVA),
+        max_var=_magnitude(si(wire.rtgMaxVar)),
+        max_var_neg=_magnitude(var_neg),
+        energy_wh=si(wire.rtgMaxWh),
+        nominal_v=si(wire.rtgVNom),
+        capabilities=capabilities_of(wire.modesSupported),
+    )
+
+
+def settings_from_wire(wire: DERSettings, known: Settings | None = None) -> Settings:
+    """The settings that a DERSettings states; the SoC window, which it does not carry, stays as known."""
+    base = known or Settings()
+    max_w = abs(si(wire.setMaxW) or 0.0)
+    return replace(
+        base,
+        max_w=max_w,
+        max_charge_w=_magnitude(si(wire.setMaxChargeRateW)),
+        max_discharge_w=_magnitude(si(wire.setMaxDischargeRateW)),
+        max_va=si(wire.setMaxVA),
+        max_var=_magnitude(si(wire.setMaxVar)),
+        max_var_neg=_magnitude(si(wire.setMaxVarNeg)),
+        ramp_w_per_s=from_hundredths_percent(wire.setGradW, max_w) if wire.setGradW else None,
+        updated=float(wire.updatedTime),
+    )
+
+
+def nameplate_to_capability(device: Device) -> DERCapability:
+    """DERCapability of a device that does not speak IEEE 2030.5 itself."""
+    return _capability(device.nameplate, modes_of(device.nameplate.capabilities,
+                       charges=device.nameplate.max_charge_w > 0), DER_TYPES[device.kind])
+
+
+def device_to_settings(device: Device, changed: float) -> DERSettings:
+    """DERSettings of a device that does not speak IEEE 2030.5 itself; unset values are those of the nameplate.
+
+    Args:
+        device: whose settings.
+        changed: updatedTime where the device does not tell, s since 1970.
+    """
+    n, s = device.nameplate, device.settings
+    full = Settings(
+        max_w=s.max_w if s.max_w is not None else n.max_w,
+        max_charge_w=s.max_charge_w if s.max_charge_w is not None else n.max_charge_w,
+        max_discharge_w=s.max_discharge_w if s.max_discharge_w is not None else n.max_discharge_w,
+        max_va=s.max_va if s.max_va is not None else n.max_va,
+        max_var=s.max_var if s.max_var is not None else n.max_var,
+        max_var_neg=s.max_var_neg if s.max_var_neg is not None else n.max_var_neg,
+        ramp_w_per_s=s.ramp_w_per_s,
+        updated=s.updated if s.updated is not None else changed,
+    )
+    modes = modes_of(n.capabilities, charges=n.max_charge_w > 0)
+    return _settings(full, modes, n.energy_wh)
+
+
+def group_capability(members: Sequence[Device]) -> DERCapability:
+    """DERCapability of a group as one virtual DER: the members' sums, and the modes of a group's total."""
+    return _capability(_sum_of_nameplates(members), _group_modes(members), VIRTUAL_DER)
+
+
+def group_settings(members: Sequence[Device], changed: float) -> DERSettings:
+    """DERSettings of a group as one virtual DER: the sums of what its members may do.
+
+    Args:
+        members: all devices below the group.
+        changed: updatedTime, s since 1970.
+    """
+    ramps = [d.settings.ramp_w_per_s for d in members if d.settings.ramp_w_per_s is not None]
+    total = Settings(
+        max_w=sum(d.max_export_w for d in members),
+        max_charge_w=sum(d.max_import_w for d in members),
+        max_discharge_w=sum(d.max_export_w for d in members if stores_energy(d)),
+        max_var=_sum(d.nameplate.max_var for d in members),
+        max_var_neg=_sum(d.nameplate.max_var_neg for d in members),
+        max_va=_sum(d.nameplate.max_va for d in members),
+        ramp_w_per_s=sum(ramps) if len(ramps) == len(members) and ramps else None,
+        updated=changed,
+    )
+    return _settings(total, _group_modes(members), _sum(d.nameplate.energy_wh for d in members))
+
+
+def _group_modes(members: Sequence[Device]) -> int:
+    charges = any(d.nameplate.max_charge_w > 0 for d in members)
+    return GROUP_MODES | _DISCHARGE | (_CHARGE if charges else 0)
+
+
+def _sum_of_nameplates(members: Sequence[Device]) -> Nameplate:
+    plates = [d.nameplate for d in members]
+    return Nameplate(
+        max_w=sum(p.max_w for p in plates),
+        max_charge_w=sum(p.max_charge_w for p in plates),
+        max_discharge_w=_sum(p.max_discharge_w for p in plates),
+        max_va=_sum(p.max_va for p in plates),
+        max_var=_sum(p.max_var for p in plates),
+        max_var_neg=_sum(p.max_var_neg for p in plates),
+        energy_wh=_sum(p.energy_wh for p in plates),
+    )
+
+
+def _capability(plate: Nameplate, modes: int, der_type: int) -> DERCapability:
+    return DERCapability(
+        modesSupported=modes,
+        rtgMaxChargeRateW=watts(plate.max_charge_w) if plate.max_charge_w else None,
+        rtgMaxDischargeRateW=optional_watts(plate.max_discharge_w),
+        rtgMaxVA=None if plate.max_va is None else unsigned(ApparentPower, plate.max_va),
+        rtgMaxVar=None if plate.max_var is None else signed(ReactivePower, plate.max_var),
+        rtgMaxVarNeg=None if plate.max_var_neg is None else signed(ReactivePower, -plate.max_var_neg),
+        rtgMaxW=watts(plate.max_w),
+        rtgMaxWh=None if plate.energy_wh is None else unsigned(WattHour, plate.energy_wh),
+        rtgVNom=None if plate.nominal_v is None else unsigned(VoltageRMS, plate.nominal_v, finest=-1),
+        type=der_type,
+    )
+
+
+def _settings(s: Settings, modes: int, energy_wh: float | None) -> DERSettings:
+    max_w = s.max_w or 0.0
+    ramp = 0 if s.ramp_w_per_s is None else to_hundredths_percent(s.ramp_w_per_s, max_w, Rounding.CEILING)
+    return DERSettings(
+        modesEnabled=modes,
+        setGradW=clamp(ramp, 0, 0xFFFF),
+        setMaxChargeRateW=watts(s.max_charge_w) if s.max_charge_w else None,
+        setMaxDischargeRateW=watts(s.max_discharge_w) if s.max_discharge_w else None,
+        setMaxVA=None if s.max_va is None else unsigned(ApparentPower, s.max_va),
+        setMaxVar=signed(ReactivePower, s.max_var) if s.max_var else None,
+        setMaxVarNeg=signed(ReactivePower, -s.max_var_neg) if s.max_var_neg else None,
+        setMaxW=watts(max_w),
+        setMaxWh=None if energy_wh is None else unsigned(WattHour, energy_wh),
+        updatedTime=round_to_int(s.updated or 0.0, Rounding.FLOOR),
+    )
+
+
+def _magnitude(value: float | None) -> float | None:
+    return None if value is None else abs(value)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

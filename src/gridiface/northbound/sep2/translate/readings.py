@@ -1,0 +1,162 @@
+"""Mirror readings -> domain Readings and Snapshots. Pure.
+
+Direction: flowDirection 19 (reverse, from the customer) is delivered, 1 (forward, to the customer) is received from
+the grid; without a direction the sign of the value is ours. `forward_is_delivered` turns 1 around for profiles that
+count a generator's output as forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.quantities import Phase, Quantity, from_power_of_ten
+from gridiface.domain.telemetry import Quality, Reading, Snapshot
+from gridiface.protocols.sep2.resources import MirrorMeterReading, ReadingType
+from gridiface.protocols.sep2.resources import Reading as WireReading
+
+#: uom -> quantity; others are kept as OTHER.
+QUANTITIES: Mapping[int, Quantity] = {
+    5: Quantity.CURRENT,
+    29: Quantity.VOLTAGE,
+    33: Quantity.FREQUENCY,
+    38: Quantity.ACTIVE_POWER,
+    61: Quantity.APPARENT_POWER,
+    63: Quantity.REACTIVE_POWER,
+    65: Quantity.POWER_FACTOR,
+    72: Quantity.ENERGY,
+}
+PHASES: Mapping[int, Phase] = {
+    0: Phase.ALL,
+    32: Phase.C,
+    33: Phase.CN,
+    40: Phase.CA,
+    64: Phase.B,
+    65: Phase.BN,
+    66: Phase.BC,
+    128: Phase.A,
+    129: Phase.AN,
+    132: Phase.AB,
+    224: Phase.ALL,
+}
+_FORWARD, _REVERSE = 1, 19
+_SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.ENERGY})
+#: dataQualifier values whose readings are what the quantity is (not a maximum, minimum or deviation).
+_PLAIN_QUALIFIERS = frozenset({None, 0, 2, 12})
+_FIELDS: Mapping[Quantity, str] = {
+    Quantity.ACTIVE_POWER: "w",
+    Quantity.REACTIVE_POWER: "var",
+    Quantity.APPARENT_POWER: "va",
+    Quantity.FREQUENCY: "hz",
+}
+_ESTIMATED = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6
+_SUBSTITUTED = 1 << 1 | 1 << 5
+
+
+def quality_of(flags: int | None) -> Quality:
+    """The quality of a reading: bit 0 valid, 2, 3, 4, 6 estimated or questionable, 1, 5 edited or derived."""
+    if flags is None or flags == 0:
+        return Quality.GOOD
+    if flags & _ESTIMATED:
+        return Quality.ESTIMATED
+    return Quality.SUBSTITUTED if flags & _SUBSTITUTED else Quality.GOOD
+
+
+def direction_sign(kind: ReadingType, *, forward_is_delivered: bool = False) -> int:
+    """+1 where a positive value is delivered or injected, -1 where it is received or absorbed."""
+    if kind.flowDirection == _FORWARD and not forward_is_delivered:
+        return -1
+    return 1
+
+
+def mirror_to_readings(
+    mirror: MirrorMeterReading,
+    kind: ReadingType,
+    device_id: str,
+    now: Instant,
+    *,
+    forward_is_delivered: bool = False,
+) -> list[Reading]:
+    """Every value of a mirrored quantity, oldest first; a value without a time counts as measured now."""
+    found = [r for s in mirror.mirrorReadingSet for r in s.reading]
+    if mirror.reading is not None:
+        found.append(mirror.reading)
+    quantity = QUANTITIES.get(kind.uom or 0, Quantity.OTHER)
+    sign = direction_sign(kind, forward_is_delivered=forward_is_delivered) if quantity in _SIGNED else 1
+    readings = [
+        Reading(
+            device_id=device_id,
+            quantity=quantity,
+            value=sign * from_power_of_ten(wire.value, kind.powerOfTenMultiplier or 0),
+            source_time=_source_time(wire, now),
+            received=now,
+            quality=quality_of(wire.qualityFlags),
+            phase=PHASES.get(kind.phase or 0, Phase.NONE),
+            duration_s=float(wire.timePeriod.duration) if wire.timePeriod else 0.0,
+        )
+        for wire in found
+        if wire.value is not None
+    ]
+    return sorted(readings, key=lambda reading: reading.source_time)
+
+
+def _source_time(wire: WireReading, now: Instant) -> Instant:
+    if wire.timePeriod is None:
+        return now
+    return min(float(wire.timePeriod.start + wire.timePeriod.duration), now)
+
+
+def is_telemetry(kind: ReadingType) -> bool:
+    """Whether a quantity says how the device is now: power, var, VA, frequency or voltage, not an extreme of it."""
+    known = {*_FIELDS, Quantity.VOLTAGE}
+    return QUANTITIES.get(kind.uom or 0) in known and kind.dataQualifier in _PLAIN_QUALIFIERS
+
+
+def readings_to_snapshots(readings: Iterable[Reading]) -> tuple[list[Snapshot], list[Reading]]:
+    """Telemetry as snapshots, one per device and time, oldest first; and the readings that no snapshot can hold.
+
+    A value per phase of W or var does not tell the total and stays a reading; voltages are kept by phase.
+    """
+    moments: dict[tuple[str, Instant], dict[str, Any]] = {}
+    others: list[Reading] = []
+    for reading in readings:
+        name = _FIELDS.get(reading.quantity)
+        if reading.quantity is not Quantity.VOLTAGE and (name is None or reading.phase is not Phase.ALL):
+            others.append(reading)
+            continue
+        moment = moments.setdefault((reading.device_id, reading.source_time), {"volts": {}, "quality": []})
+        moment["quality"].append(reading.quality)
+        moment["received"] = reading.received
+        if name is None:
+            moment["volts"][reading.phase] = reading.value
+        else:
+            moment[name] = reading.value
+    snapshots = [_snapshot(device_id, at, moment) for (device_id, at), moment in sorted(moments.items(),
+                                                                                        key=lambda kv: kv[0][1])]
+    return snapshots, others
+
+
+def _snapshot(device_id: str, at: Instant, moment: dict[str, Any]) -> Snapshot:
+    qualities = moment.pop("quality")
+    worst = max(qualities, key=(Quality.GOOD, Quality.SUBSTITUTED, Quality.ESTIMATED).index)
+    return Snapshot(device_id=device_id, source_time=at, quality=worst, **moment)
+
+
+def fill_gaps(newest: Snapshot, known: Sequence[Snapshot], *, max_age_s: float) -> Snapshot:
+    """`newest` with what it does not tell taken from slightly older snapshots of the same device.
+
+    Args:
+        newest: the latest snapshot.
+        known: older ones, latest first.
+        max_age_s: what is older than this against `newest` is not taken over.
+    """
+    filled = newest
+    for older in known:
+        if newest.source_time - older.source_time > max_age_s:
+            continue
+        missing = {name: getattr(older, name) for name in _FIELDS.values() if getattr(filled, name) is None}
+        filled = replace(filled, **{k: v for k, v in missing.items() if v is not None},
+                         volts=filled.volts or older.volts)
+    return filled

@@ -1,0 +1,178 @@
+"""DERStatus and DERAvailability <-> Snapshot. Pure.
+
+A device posts them (wire -> Snapshot); for groups and devices that speak other protocols the server makes them
+(Snapshot -> wire). Times on the wire are whole seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.quantities import Rounding, round_to_int
+from gridiface.domain.telemetry import OperatingState, Snapshot
+from gridiface.northbound.sep2.translate.scaling import clamp, si, watts
+from gridiface.protocols.sep2.resources import (
+    ConnectStatusType,
+    DERAvailability,
+    DERStatus,
+    InverterStatusType,
+    LocalControlModeStatusType,
+    OperationalModeStatusType,
+    StateOfChargeStatusType,
+    StorageModeStatusType,
+)
+
+#: alarmStatus bit -> the alarm's name in the domain.
+ALARMS: Mapping[int, str] = {
+    0: "over_current",
+    1: "over_voltage",
+    2: "under_voltage",
+    3: "over_frequency",
+    4: "under_frequency",
+    5: "voltage_imbalance",
+    6: "current_imbalance",
+    7: "emergency_local",
+    8: "emergency_remote",
+    9: "low_power_input",
+    10: "phase_rotation",
+}
+
+_CONNECTED, _AVAILABLE, _OPERATING, _TEST, _FAULT = (1 << bit for bit in range(5))
+
+#: inverterStatus -> state; 0 and 10 say nothing.
+_INVERTER_STATES: Mapping[int, OperatingState] = {
+    1: OperatingState.OFF,
+    2: OperatingState.STANDBY,
+    3: OperatingState.STARTING,
+    4: OperatingState.RUNNING,
+    5: OperatingState.THROTTLED,
+    6: OperatingState.SHUTTING_DOWN,
+    7: OperatingState.FAULT,
+    8: OperatingState.STANDBY,
+    9: OperatingState.TEST,
+}
+_INVERTER_WORDS: Mapping[OperatingState, int] = {
+    OperatingState.OFF: 1,
+    OperatingState.STARTING: 3,
+    OperatingState.RUNNING: 4,
+    OperatingState.THROTTLED: 5,
+    OperatingState.SHUTTING_DOWN: 6,
+    OperatingState.FAULT: 7,
+    OperatingState.STANDBY: 8,
+    OperatingState.TEST: 9,
+}
+_OPERATIONAL_STATES: Mapping[int, OperatingState] = {
+    1: OperatingState.OFF,
+    2: OperatingState.RUNNING,
+    3: OperatingState.TEST,
+}
+_OPERATIONAL_WORDS: Mapping[OperatingState, int] = {
+    OperatingState.UNKNOWN: 0,
+    OperatingState.OFF: 1,
+    OperatingState.STANDBY: 1,
+    OperatingState.FAULT: 1,
+    OperatingState.TEST: 3,
+}
+_RUNNING = frozenset({OperatingState.RUNNING, OperatingState.THROTTLED})
+#: Power below this is holding, not charging or discharging, W.
+_HOLDING_W = 1.0
+
+
+def status_to_snapshot(wire: DERStatus, device_id: str, now: Instant) -> Snapshot:
+    """What a posted DERStatus tells; measured quantities are not in it and stay None."""
+    connect = [s for s in (wire.genConnectStatus, wire.storConnectStatus) if s is not None]
+    charge = wire.stateOfChargeStatus
+    return Snapshot(
+        device_id=device_id,
+        source_time=min(float(wire.readingTime), now),
+        received=now,
+        soc=None if charge is None else clamp(charge.value, 0, 10_000) / 10_000,
+        connected=any(s.value & _CONNECTED for s in connect) if connect else None,
+        state=_state(wire),
+        local_control=wire.localControlModeStatus is not None and wire.localControlModeStatus.value == 0,
+        alarms=frozenset(name for bit, name in ALARMS.items() if (wire.alarmStatus or 0) >> bit & 1),
+    )
+
+
+def _state(wire: DERStatus) -> OperatingState:
+    if wire.inverterStatus is not None and wire.inverterStatus.value in _INVERTER_STATES:
+        return _INVERTER_STATES[wire.inverterStatus.value]
+    if wire.operationalModeStatus is not None:
+        return _OPERATIONAL_STATES.get(wire.operationalModeStatus.value, OperatingState.UNKNOWN)
+    return OperatingState.UNKNOWN
+
+
+def availability_to_snapshot(wire: DERAvailability, device_id: str, now: Instant) -> Snapshot:
+    """What a posted DERAvailability tells: power that can be added, and the energy behind it where a time is given."""
+    available_w = si(wire.statWAvail)
+    energy = None
+    if available_w is not None and wire.availabilityDuration is not None:
+        energy = available_w * wire.availabilityDuration / 3600.0
+    return Snapshot(
+        device_id=device_id,
+        source_time=min(float(wire.readingTime), now),
+        received=now,
+        available_up_w=None if available_w is None else max(0.0, available_w),
+        available_wh=energy,
+    )
+
+
+def snapshot_to_status(snapshot: Snapshot | None, *, storage: bool) -> DERStatus:
+    """DERStatus of a device or group from the newest snapshot; readingTime 0 where nothing is known yet.
+
+    Args:
+        snapshot: the newest, or None.
+        storage: also tell the connection and mode of the storage.
+    """
+    if snapshot is None:
+        return DERStatus(readingTime=0)
+    at = round_to_int(snapshot.source_time, Rounding.FLOOR)
+    connect = None if snapshot.connected is None else ConnectStatusType(dateTime=at, value=_connect_bits(snapshot))
+    soc = snapshot.soc
+    return DERStatus(
+        alarmStatus=sum(1 << bit for bit, name in ALARMS.items() if name in snapshot.alarms),
+        genConnectStatus=connect,
+        inverterStatus=InverterStatusType(dateTime=at, value=_INVERTER_WORDS.get(snapshot.state, 0)),
+        localControlModeStatus=LocalControlModeStatusType(dateTime=at, value=0 if snapshot.local_control else 1),
+        operationalModeStatus=OperationalModeStatusType(dateTime=at, value=_OPERATIONAL_WORDS.get(snapshot.state, 2)),
+        readingTime=at,
+        stateOfChargeStatus=None
+        if soc is None
+        else StateOfChargeStatusType(dateTime=at, value=clamp(round_to_int(soc * 10_000), 0, 10_000)),
+        storageModeStatus=_storage_mode(snapshot, at) if storage else None,
+        storConnectStatus=connect if storage else None,
+    )
+
+
+def _connect_bits(snapshot: Snapshot) -> int:
+    bits = _CONNECTED if snapshot.connected else 0
+    if snapshot.state not in {OperatingState.FAULT, OperatingState.OFF, OperatingState.UNKNOWN}:
+        bits |= _AVAILABLE
+    if snapshot.state in _RUNNING:
+        bits |= _OPERATING
+    if snapshot.state is OperatingState.TEST:
+        bits |= _TEST
+    if snapshot.state is OperatingState.FAULT:
+        bits |= _FAULT
+    return bits
+
+
+def _storage_mode(snapshot: Snapshot, at: int) -> StorageModeStatusType | None:
+    if snapshot.w is None:
+        return None
+    holding = abs(snapshot.w) < _HOLDING_W
+    return StorageModeStatusType(dateTime=at, value=2 if holding else 1 if snapshot.w > 0 else 0)
+
+
+def snapshot_to_availability(snapshot: Snapshot | None) -> DERAvailability:
+    """DERAvailability of a device or group from the newest snapshot; readingTime 0 where nothing is known yet."""
+    if snapshot is None:
+        return DERAvailability(readingTime=0)
+    up, energy = snapshot.available_up_w, snapshot.available_wh
+    duration = round_to_int(energy * 3600.0 / up, Rounding.FLOOR) if up and energy is not None else None
+    return DERAvailability(
+        availabilityDuration=None if duration is None else clamp(duration, 0, 0xFFFFFFFF),
+        readingTime=round_to_int(snapshot.source_time, Rounding.FLOOR),
+        statWAvail=None if up is None else watts(up, Rounding.TOWARD_ZERO),
+    )

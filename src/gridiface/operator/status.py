@@ -1,0 +1,173 @@
+"""What the fleet is asked, told and doing, as plain data for the page, the terminal and scripts.
+
+Owns the shape of that data (`Status.at`), and a bounded record of outcomes by control. Decides nothing. All powers
+in W, + delivered to the grid.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, Target, TargetKind
+from gridiface.domain.fleet import Device, Group
+from gridiface.domain.ports import FleetView, PerformanceView
+from gridiface.domain.telemetry import Quality
+from gridiface.domain.timeline import TERMINAL, state_at
+
+#: Controls whose outcomes are kept, and the newest outcomes shown in one answer.
+_CONTROLS_KEPT = 1_000
+_OUTCOMES_SHOWN = 200
+
+
+@dataclass(slots=True)
+class Status:
+    """The live state of one server for people; `at` is cheap enough to be asked every second."""
+
+    site: str
+    fleet: FleetView
+    performance: PerformanceView
+    controls: Callable[[], Sequence[Control]]
+    counters: Callable[[], Mapping[str, int]] = dict
+    _outcomes: OrderedDict[str, list[Outcome]] = field(default_factory=OrderedDict)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Take one durable step of a control in."""
+        steps = self._outcomes.setdefault(outcome.control_id, [])
+        if not any(s.device_id == outcome.device_id and s.kind == outcome.kind for s in steps):
+            steps.append(outcome)
+        self._outcomes.move_to_end(outcome.control_id)
+        while len(self._outcomes) > _CONTROLS_KEPT:
+            self._outcomes.popitem(last=False)
+
+    def at(self, now: Instant) -> dict[str, Any]:
+        """Everything the overview shows, JSON-able; see docs/operator/overview.md for each field."""
+        controls = [control for control in self.controls() if not control.is_default]
+        return {
+            "site": self.site,
+            "now": now,
+            "devices": self._device_counts(),
+            "groups": [self._group(group, controls, now) for group in self.fleet.groups()],
+            "controls": [self._control(control, now) for control in _newest_first(controls)[:50]],
+            "outcomes": self._newest_outcomes(),
+            "counters": dict(self.counters()),
+        }
+
+    def device_rows(self) -> list[dict[str, Any]]:
+        """One row per device: what it was told last and what it does."""
+        return [self._device(device) for device in self.fleet.devices()]
+
+    def control_report(self, control_id: str) -> dict[str, Any]:
+        """Requested, accepted, allocated, acknowledged, delivered per interval and target of one control."""
+        reports = self.performance.report(control_id)
+        return {
+            "control": control_id,
+            "responses": self._responses(control_id),
+            "targets": [
+                {
+                    "target": report.target_id,
+                    "mean": {name: report.mean(name) for name in _POWERS},
+                    "intervals": [
+                        {"start": i.start, "end": i.end, **{name: getattr(i, name) for name in _POWERS}}
+                        for i in report.intervals
+                    ],
+                }
+                for report in reports
+            ],
+        }
+
+    def _device_counts(self) -> dict[str, int]:
+        devices = self.fleet.devices()
+        online = 0
+        for device in devices:
+            snapshot = self.fleet.snapshot(Target(TargetKind.DEVICE, device.id))
+            online += snapshot is not None and snapshot.quality in {Quality.GOOD, Quality.ESTIMATED}
+        return {"total": len(devices), "online": online}
+
+    def _device(self, device: Device) -> dict[str, Any]:
+        snapshot = self.fleet.snapshot(Target(TargetKind.DEVICE, device.id))
+        setpoint = self.fleet.setpoint(device.id)
+        return {
+            "id": device.id,
+            "name": device.name,
+            "kind": device.kind.value,
+            "driver": device.driver,
+            "setpoint_W": None if setpoint is None else setpoint.active_power_w,
+            "delivered_W": None if snapshot is None else snapshot.w,
+            "soc": None if snapshot is None else snapshot.soc,
+            "quality": None if snapshot is None else snapshot.quality.value,
+            "state": None if snapshot is None else snapshot.state.value,
+        }
+
+    def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> dict[str, Any]:
+        members = self.fleet.members(group.id)
+        told = [point.active_power_w for name in members if (point := self.fleet.setpoint(name)) is not None]
+        allocated = [watts for watts in told if watts is not None]
+        snapshot = self.fleet.snapshot(Target(TargetKind.GROUP, group.id))
+        return {
+            "id": group.id,
+            "name": group.name,
+            "parent": group.parent,
+            "devices": len(members),
+            "requested_W": self._requested(group.id, controls, now),
+            "allocated_W": sum(allocated) if allocated else None,
+            "delivered_W": None if snapshot is None else snapshot.w,
+            "soc": None if snapshot is None else snapshot.soc,
+        }
+
+    def _requested(self, group_id: str, controls: Iterable[Control], now: Instant) -> float | None:
+        """What running controls ask of this group by the account of the engine; None when nothing is asked."""
+        for control in controls:
+            if state_at(control, now) is not ControlState.ACTIVE:
+                continue
+            for report in self.performance.report(control.id):
+                if report.target_id == group_id and report.intervals:
+                    return report.intervals[-1].requested_w
+        return None
+
+    def _control(self, control: Control, now: Instant) -> dict[str, Any]:
+        end = control.span.end
+        return {
+            "id": control.id,
+            "description": control.description,
+            "source": control.source.protocol,
+            "target": control.target.id,
+            "values": {mode.value: value.value for mode, value in control.values.items()},
+            "start": control.span.start,
+            "end": None if end == float("inf") else end,
+            "state": state_at(control, now).value,
+            "over": state_at(control, now) in TERMINAL,
+            "responses": self._responses(control.id),
+        }
+
+    def _responses(self, control_id: str) -> dict[str, int]:
+        """How many devices took each step; the control as a whole is not counted."""
+        counts = {kind.name.lower(): 0 for kind in OutcomeKind}
+        for outcome in self._outcomes.get(control_id, ()):
+            if outcome.device_id is not None:
+                counts[outcome.kind.name.lower()] += 1
+        return counts
+
+    def _newest_outcomes(self) -> list[dict[str, Any]]:
+        steps = [outcome for outcomes in self._outcomes.values() for outcome in outcomes]
+        steps.sort(key=lambda outcome: outcome.at)
+        return [
+            {
+                "control": o.control_id,
+                "device": o.device_id,
+                "step": o.kind.name.lower(),
+                "at": o.at,
+                "reason": o.reason,
+            }
+            for o in reversed(steps[-_OUTCOMES_SHOWN:])
+        ]
+
+
+_POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")
+
+
+def _newest_first(controls: Iterable[Control]) -> list[Control]:
+    return sorted(controls, key=lambda control: (-control.span.start, control.id))

@@ -1,0 +1,201 @@
+"""READ: which parts of the database, the event buffer and the device each object header asks for.
+
+Owns the meaning of groups, variations, ranges, counts and lists in a read (IEEE 1815 clause 4.4.1, 5.1). Writing the
+parts into fragments is response.py. A header that cannot be answered refuses the whole request before anything of it
+is done; a range that is partly outside answers what there is, with PARAMETER_ERROR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.dnp3.application import (
+    COUNTS,
+    IIN,
+    INDEXED,
+    RANGES,
+    Fragment,
+    ObjectHeader,
+    Qualifier,
+    count_head,
+    range_head,
+)
+from gridiface.protocols.dnp3.attributes import ALL_ATTRIBUTES, LIST_OF_ATTRIBUTES
+from gridiface.protocols.dnp3.columns import Column, Run
+from gridiface.protocols.dnp3.events import CLASSES
+from gridiface.protocols.dnp3.objects import TABLE, find
+from gridiface.protocols.dnp3.points import BY_EVENT_GROUP, BY_STATIC_GROUP, OBSOLETE, OCTET_TYPES, PointType
+from gridiface.protocols.dnp3.response import EventPart, ObjectPart, Part, StaticPart
+from gridiface.protocols.dnp3.state import AssociationState, Reply
+
+Read = tuple[list[Part], IIN]
+_DEADBANDS = 34
+
+
+def read(state: AssociationState, request: Fragment, now: float) -> Reply:
+    """Answers a READ; events are selected as they are written, and removed after the confirm only."""
+    parts: list[Part] = []
+    iin = IIN.NONE
+    for header in request.headers:
+        more, error = _reader(header.group)(state, header, now)
+        parts += more
+        iin |= error
+    return Reply(iin, parts=parts)
+
+
+def unknown(what: str) -> RemoteProtocolError:
+    """The refusal of an object that we do not have."""
+    return RemoteProtocolError(what, answer=IIN.OBJECT_UNKNOWN)
+
+
+def misfit(what: str) -> RemoteProtocolError:
+    """The refusal of a qualifier, range or value."""
+    return RemoteProtocolError(what, answer=IIN.PARAMETER_ERROR)
+
+
+def _reader(group: int) -> Callable[[AssociationState, ObjectHeader, float], Read]:
+    found = _READERS.get(group)
+    if found is not None:
+        return found
+    if group in BY_STATIC_GROUP:
+        return _static
+    if group in BY_EVENT_GROUP:
+        return _events
+    raise unknown(f"group {group} cannot be read")
+
+
+def _class_data(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    """g60: class 0 static values, or events of class 1 to 3."""
+    if header.variation == 1:
+        if header.qualifier is not Qualifier.ALL:
+            raise misfit("class 0 is read as a whole")
+        return class_0(state), IIN.NONE
+    if header.variation - 1 not in CLASSES:
+        raise unknown(f"g60v{header.variation}")
+    keys = _limited(header, state.buffer.keys((header.variation - 1,)))
+    return [EventPart(state.buffer, keys)], IIN.NONE
+
+
+def class_0(state: AssociationState) -> list[Part]:
+    """The static values of every point that class 0 shows, in order of type."""
+    parts: list[Part] = []
+    for column in state.station.database.columns.values():
+        runs = column.runs(class_0=True) if len(column) and column.kind.static_group else []
+        if runs:
+            parts.append(StaticPart(column, column.kind.static_group, runs))
+    return parts
+
+
+def _limited(header: ObjectHeader, keys: list[int]) -> list[int]:
+    """All keys, or as many as a count asks for."""
+    if header.qualifier is Qualifier.ALL:
+        return keys
+    if header.qualifier in COUNTS:
+        return keys[: header.count]
+    raise misfit("events are read as a whole or by count")
+
+
+def _events(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    """g2, g4, g11, g13, g22, g23, g32, g33, g42, g43, g111, g113 in any or one variation."""
+    group, variation = header.group, header.variation
+    octets = BY_EVENT_GROUP[group] in OCTET_TYPES
+    if variation and (find(group, variation) is None or variation in OBSOLETE.get(group, ()) or octets):
+        raise unknown(f"g{group}v{variation}")
+    keys = _limited(header, state.buffer.keys(CLASSES, frozenset((group,))))
+    return [EventPart(state.buffer, keys, variation)], IIN.NONE
+
+
+def _static(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    """Static groups in any or one variation."""
+    group, variation = header.group, header.variation
+    column = state.station.database.columns[BY_STATIC_GROUP[group]]
+    octets = column.type in OCTET_TYPES
+    if not len(column) or (variation and (octets or variation in OBSOLETE.get(group, ()))):
+        raise unknown(f"g{group}v{variation}")
+    if variation and find(group, variation) is None:
+        raise unknown(f"g{group}v{variation}")
+    return _points(column, group, column.runs(variation), header)
+
+
+def _deadbands(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    column = state.station.database.columns[PointType.ANALOG_INPUT]
+    if not len(column) or (header.variation and find(_DEADBANDS, header.variation) is None):
+        raise unknown(f"g34v{header.variation}")
+    return _points(column, _DEADBANDS, column.deadband_runs(header.variation), header)
+
+
+def _points(column: Column, group: int, runs: list[Run], header: ObjectHeader) -> Read:
+    """The runs that a header's qualifier picks, and PARAMETER_ERROR for points that are not there."""
+    if header.qualifier is Qualifier.ALL:
+        return [StaticPart(column, group, runs)], IIN.NONE
+    if header.qualifier in RANGES:
+        low, high = column.span(header.start, header.stop)
+        first, last = int(column.indices[0]), int(column.indices[-1])
+        outside = header.start < first or header.stop > last or low == high
+        picked = _clipped(runs, low, high)
+    elif header.qualifier in INDEXED:
+        wanted = [column.positions.get(index) for index in header.indices]
+        outside = None in wanted
+        picked = [run for at in wanted if at is not None for run in _clipped(runs, at, at + 1)]
+    else:
+        raise misfit("static values are read as a whole, by range or by list")
+    error = IIN.PARAMETER_ERROR if outside else IIN.NONE
+    return ([StaticPart(column, group, picked)] if picked else []), error
+
+
+def _clipped(runs: list[Run], low: int, high: int) -> list[Run]:
+    """The parts of runs that lie within positions low..high-1."""
+    return [
+        Run(run.variation, max(run.low, low), min(run.high, high)) for run in runs if run.low < high and run.high > low
+    ]
+
+
+def _attributes(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    """g0: one attribute, all of them (v254), or the list of them (v255), of the standard set (index 0)."""
+    if header.qualifier is not Qualifier.ALL and header.qualifier not in RANGES:
+        raise misfit("attributes are read by range 0 to 0")
+    if header.qualifier in RANGES and header.start > 0:
+        raise misfit("only the standard set of attributes exists")
+    attributes = state.station.attributes
+    wanted = attributes.variations() if header.variation == ALL_ATTRIBUTES else [header.variation]
+    if header.variation not in (ALL_ATTRIBUTES, LIST_OF_ATTRIBUTES, *attributes.variations()):
+        raise unknown(f"attribute {header.variation}")
+    return [
+        ObjectPart(range_head(0, variation, 0, 0) + (attributes.octets(variation) or b"")) for variation in wanted
+    ], IIN.NONE
+
+
+def _time(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    """g50v1: the time as this master set it."""
+    if header.variation not in (0, 1):
+        raise unknown(f"g50v{header.variation}")
+    if header.qualifier is not Qualifier.ALL and (header.qualifier not in COUNTS or header.count != 1):
+        raise misfit("there is one time")
+    return [ObjectPart(count_head(50, 1, 1) + TABLE[50, 1].pack(state.time_ms(now)))], IIN.NONE
+
+
+def _indications(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+    """g80v1: the internal indications as packed bits."""
+    if header.variation not in (0, 1):
+        raise unknown(f"g80v{header.variation}")
+    bits = state.indications(now)
+    start, stop = 0, 15
+    if header.qualifier in RANGES:
+        start, stop = header.start, header.stop
+    elif header.qualifier is not Qualifier.ALL:
+        raise misfit("indications are read as a whole or by range")
+    if stop > 15:
+        raise misfit("there are 16 indications")
+    count = stop - start + 1
+    octets = (bits >> start & (1 << count) - 1).to_bytes((count + 7) // 8, "little")
+    return [ObjectPart(range_head(80, 1, start, stop) + octets)], IIN.NONE
+
+
+_READERS: dict[int, Callable[[AssociationState, ObjectHeader, float], Read]] = {
+    0: _attributes,
+    34: _deadbands,
+    50: _time,
+    60: _class_data,
+    80: _indications,
+}

@@ -1,0 +1,141 @@
+"""The state of one association that requests read and change, apart from sequences and timers.
+
+Owns classes, indications, clock offset, selection and event buffer of one master, and the state that all masters of an
+outstation share. The flow of fragments is association.py; the functions are reading.py, writing.py, controlling.py
+and functions.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gridiface.protocols.dnp3.application import IIN
+from gridiface.protocols.dnp3.attributes import AttributeSet
+from gridiface.protocols.dnp3.controls import SelectGuard
+from gridiface.protocols.dnp3.database import Change, Database
+from gridiface.protocols.dnp3.events import EventBuffer
+from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
+from gridiface.protocols.dnp3.points import PointType
+from gridiface.protocols.dnp3.response import Part
+from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, TimePolicy
+
+MAX_NOTICES = 4096
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a function answers: indications, and objects as octets or as parts to be cut into fragments.
+
+    `after` is called once the reply has been handed to the link.
+    """
+
+    iin: IIN = IIN.NONE
+    objects: bytes = b""
+    parts: list[Part] | None = None
+    after: Callable[[float], None] | None = None
+
+
+@dataclass(slots=True)
+class Station:
+    """What all associations of an outstation share."""
+
+    settings: OutstationSettings
+    database: Database
+    handler: OutstationHandler
+    attributes: AttributeSet
+    notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MAX_NOTICES))
+    local_control: bool = False
+    device_trouble: bool = False
+    config_corrupt: bool = False
+    restarts: list[Callable[[float], None]] = field(default_factory=list)
+
+    def tell(self, notice: Notice) -> None:
+        """Queues a notice; the oldest is lost when nobody fetches them."""
+        self.notices.append(notice)
+
+
+class AssociationState:
+    """One master's view of the outstation."""
+
+    def __init__(self, settings: AssociationSettings, station: Station, now: float) -> None:
+        self.settings = settings
+        self.station = station
+        self.buffer = EventBuffer(settings.event_capacity, drop_oldest=settings.drop_oldest)
+        self.guard = SelectGuard(settings.select_timeout)
+        self.classes: dict[PointType, list[int]] = {}
+        self.enabled: set[int] = set()
+        self.restarted = True
+        self.recorded_at: float | None = None
+        self.clock_offset_ms = 0
+        self.synchronised_at: float | None = None
+        self.user = 0
+        self.first_waiting: dict[int, float] = {}
+        self.restart(now)
+        station.database.listen(self._on_changes)
+
+    @property
+    def master(self) -> int:
+        """The master's link address."""
+        return self.settings.master
+
+    def restart(self, now: float) -> None:
+        """Everything volatile as after a restart; events stay."""
+        self.restarted = True
+        self.enabled.clear()
+        self.guard.drop()
+        self.recorded_at = None
+        self.synchronised_at = None
+        for name, column in self.station.database.columns.items():
+            self.classes[name] = [config.event_class for config in column.configs]
+
+    def indications(self, now: float) -> IIN:
+        """IIN1 and IIN2 as they are apart from broadcast and the errors of a request."""
+        found = self.buffer.indications()
+        station = self.station
+        if self.restarted:
+            found |= IIN.DEVICE_RESTART
+        if self.needs_time(now):
+            found |= IIN.NEED_TIME
+        if station.local_control:
+            found |= IIN.LOCAL_CONTROL
+        if station.device_trouble:
+            found |= IIN.DEVICE_TROUBLE
+        if station.config_corrupt:
+            found |= IIN.CONFIG_CORRUPT
+        return found
+
+    def needs_time(self, now: float) -> bool:
+        """IIN1.4: no time was written since the start, or too long ago (clause 4.5.5)."""
+        if not self.settings.need_time:
+            return False
+        if self.synchronised_at is None:
+            return True
+        interval = self.settings.time_sync_interval
+        return interval is not None and now - self.synchronised_at > interval
+
+    def set_time(self, time_ms: int, now: float) -> int:
+        """Takes a master's time as of `now`; returns its offset from the host's clock in ms."""
+        self.clock_offset_ms = time_ms - round(now * 1000)
+        self.synchronised_at = now
+        return self.clock_offset_ms
+
+    def time_ms(self, now: float) -> int:
+        """The time as this master set it, ms since 1970."""
+        return max(0, round(now * 1000) + self.clock_offset_ms)
+
+    def _on_changes(self, changes: Sequence[Change], now: float) -> None:
+        """Keeps the events of points that have a class for this master."""
+        shift = self.clock_offset_ms if self.settings.time_policy is TimePolicy.SHIFT_EVENTS else 0
+        for change in changes:
+            event_class = change.command_class or self.classes[change.type][change.at]
+            if not event_class:
+                continue
+            event = change.event
+            if shift:
+                event = event._replace(time=max(0, event.time + shift))
+            config = self.station.database.columns[change.type].configs[change.at]
+            if not self.buffer.waiting(event_class):
+                self.first_waiting[event_class] = now
+            self.buffer.add(event, event_class, most_recent_only=config.most_recent_only)

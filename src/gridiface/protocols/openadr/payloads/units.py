@@ -1,0 +1,271 @@
+"""The units of signals and reports: the substitution group of emix:itemBase.
+
+Each unit is an element of its own, with a fixed description and fixed units where the schema fixes them.
+"""
+
+from __future__ import annotations
+
+from gridiface.protocols.openadr.payloads.namespaces import EMIX, OADR, POWER, SCALE, V, token
+from gridiface.protocols.xmlwire import WireObject, element, wire
+from gridiface.protocols.xmlwire.primitives import BOOLEAN, DECIMAL, FLOAT, STRING, Primitive, enumeration, string
+
+#: SI scale code -> power of ten.
+SCALE_EXPONENT = {
+    "p": -12,
+    "n": -9,
+    "micro": -6,
+    "m": -3,
+    "c": -2,
+    "d": -1,
+    "none": 0,
+    "k": 3,
+    "M": 6,
+    "G": 9,
+    "T": 12,
+}
+_SCALE_CODE = enumeration("SiScaleCodeType", SCALE_EXPONENT)
+_CURRENCY = string("ISO3AlphaCurrencyCodeContentType", pattern="[A-Z]{3}")
+_CURRENCY_WORD = token("currencyItemDescriptionType", ("currency", "currencyPerKW", "currencyPerKWh"))
+
+
+def _fixed(text: str) -> Primitive:
+    return enumeration("fixed text", (text,))
+
+
+@power
+class PowerAttributes(WireObject):
+    """Nominal Frequency (Hz), Voltage (V) and kind of Current of a power unit."""
+
+    hertz: float = element(DECIMAL)
+    voltage: float = element(DECIMAL)
+    ac: bool = element(BOOLEAN)
+
+
+@power
+class Voltage(WireObject):
+    """Volts."""
+
+    itemDescription: str = element(_fixed("Voltage"))
+    itemUnits: str = element(_fixed("V"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@power
+class EnergyApparent(WireObject):
+    """Volt-ampere hours."""
+
+    itemDescription: str = element(_fixed("ApparentEnergy"))
+    itemUnits: str = element(_fixed("VAh"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@power
+class EnergyReactive(WireObject):
+    """Volt-ampere-reactive hours."""
+
+    itemDescription: str = element(_fixed("ReactiveEnergy"))
+    itemUnits: str = element(_fixed("VARh"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@power
+class EnergyReal(WireObject):
+    """Watt hours."""
+
+    itemDescription: str = element(_fixed("RealEnergy"))
+    itemUnits: str = element(_fixed("Wh"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@power
+class PowerApparent(WireObject):
+    """Volt-amperes."""
+
+    itemDescription: str = element(_fixed("ApparentPower"))
+    itemUnits: str = element(_fixed("VA"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    powerAttributes: powerAttributes = element(PowerAttributes)
+
+
+@power
+class PowerReactive(WireObject):
+    """Volt-amperes reactive."""
+
+    itemDescription: str = element(_fixed("ReactivePower"))
+    itemUnits: str = element(_fixed("VAR"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    powerAttributes: powerAttributes = element(PowerAttributes)
+
+
+@power
+class PowerReal(WireObject):
+    """Watts."""
+
+    itemDescription: str = element(_fixed("RealPower"))
+    itemUnits: str = element(token("RealPower units", ("W", "J/s")))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    powerAttributes: powerAttributes = element(PowerAttributes)
+
+
+@oadr
+class CustomUnit(WireObject):
+    """A unit agreed between the parties."""
+
+    itemDescription: str = element(STRING)
+    itemUnits: str = element(STRING)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class Current(WireObject):
+    """Amperes."""
+
+    itemDescription: str = element(_fixed("Current"))
+    itemUnits: str = element(_fixed("A"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class Currency(WireObject):
+    """An amount of money; itemUnits is the ISO 4217 code."""
+
+    itemDescription: str = element(_CURRENCY_WORD)
+    itemUnits: str = element(_CURRENCY)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class CurrencyPerKWh(WireObject):
+    """Money per kilowatt hour."""
+
+    itemDescription: str = element(_CURRENCY_WORD)
+    itemUnits: str = element(_CURRENCY)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class CurrencyPerKW(WireObject):
+    """Money per kilowatt."""
+
+    itemDescription: str = element(_CURRENCY_WORD)
+    itemUnits: str = element(_CURRENCY)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class CurrencyPerThm(WireObject):
+    """Money per therm; the schema lends it the words of the other Currency units."""
+
+    itemDescription: str = element(_CURRENCY_WORD)
+    itemUnits: str = element(_CURRENCY)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class Frequency(WireObject):
+    """Hertz."""
+
+    itemDescription: str = element(_fixed("Frequency"))
+    itemUnits: str = element(_fixed("Hz"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@wire(V, ns=OADR)
+class Therm(WireObject):
+    """Therms."""
+
+    itemDescription: str = element(_fixed("Therm"))
+    itemUnits: str = element(_fixed("thm"))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class Temperature(WireObject):
+    """Degrees, celsius or fahrenheit."""
+
+    itemDescription: str = element(_fixed("temperature"))
+    itemUnits: str = element(token("temperatureUnitType", ("celsius", "fahrenheit")))
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+
+
+@oadr
+class PulseCount(WireObject):
+    """Pulses of a meter; pulseFactor is kWh per count."""
+
+    itemDescription: str = element(_fixed("pulse count"))
+    itemUnits: str = element(_fixed("count"))
+    pulseFactor: float = element(FLOAT)
+
+
+Unit = (
+    Voltage
+    | EnergyApparent
+    | EnergyReactive
+    | EnergyReal
+    | PowerApparent
+    | PowerReactive
+    | PowerReal
+    | CustomUnit
+    | Current
+    | Currency
+    | CurrencyPerKWh
+    | CurrencyPerKW
+    | CurrencyPerThm
+    | Frequency
+    | Therm
+    | Temperature
+    | PulseCount
+)
+
+#: Concrete members of the substitution group, without the Green Button one (see stream).
+UNITS: tuple[type[WireObject], ...] = (
+    Voltage,
+    EnergyApparent,
+    EnergyReactive,
+    EnergyReal,
+    PowerApparent,
+    PowerReactive,
+    PowerReal,
+    CustomUnit,
+    Current,
+    Currency,
+    CurrencyPerKWh,
+    CurrencyPerKW,
+    CurrencyPerThm,
+    Frequency,
+    Therm,
+    Temperature,
+    PulseCount,
+)
+ITEM_BASE_NS = EMIX
+
+
+def power_real(scale: str = "none", *, hertz: float = 50, volts: float = 230, ac: bool = True) -> powerReal:
+    """Watts times the scale, of a grid of that Frequency and Voltage."""
+    attributes = PowerAttributes(hertz=hertz, voltage=volts, ac=ac)
+    return PowerReal(itemDescription="RealPower", itemUnits="W", siScaleCode=scale, powerAttributes=attributes)
+
+
+def power_reactive(scale: str = "none", *, hertz: float = 50, volts: float = 230, ac: bool = True) -> powerReactive:
+    """Volt-amperes reactive times the scale."""
+    attributes = PowerAttributes(hertz=hertz, voltage=volts, ac=ac)
+    return PowerReactive(
+        itemDescription="ReactivePower", itemUnits="VAR", siScaleCode=scale, powerAttributes=attributes
+    )
+
+
+def energy_real(scale: str = "none") -> energyReal:
+    """Watt hours times the scale."""
+    return EnergyReal(itemDescription="RealEnergy", itemUnits="Wh", siScaleCode=scale)
+
+
+def price_per_kwh(code: str, scale: str = "none") -> currencyPerKWh:
+    """Money of the ISO 4217 `code` per kWh."""
+    return CurrencyPerKWh(itemDescription="currencyPerKWh", itemUnits=code, siScaleCode=scale)
+
+
+def scale_of(unit: Unit | None) -> float:
+    """By what a value in `unit` is multiplied to have it in the unscaled unit."""
+    if unit is None or isinstance(unit, PulseCount):
+        return 1.0
+    return float(10.0 ** SCALE_EXPONENT[unit.siScaleCode])

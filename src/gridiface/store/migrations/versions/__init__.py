@@ -1,0 +1,1 @@
+"""One module per revision, named rNNNN_what.py."""

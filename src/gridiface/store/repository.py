@@ -1,0 +1,234 @@
+"""The store: Ledger and History over one database. Owns its writer, its reading engine and its right to write.
+
+Writes go through one group-committing writer; reads go beside it through a small pool and see what is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Control, Decision, Delivery, Outcome
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.ports import AppendReadings, Change, Document
+from gridiface.domain.telemetry import Reading
+from gridiface.errors import StoreUnavailable
+from gridiface.store import decode, schema
+from gridiface.store.batch import Batch, encode
+from gridiface.store.engine import Database, WriterLock, answering
+from gridiface.store.postgres import PostgresSink
+from gridiface.store.retention import PURGED, purge_table
+from gridiface.store.sqlite import SqliteSink
+from gridiface.store.tables import controls, decisions, deliveries, documents, outcomes, performance, readings
+from gridiface.store.writer import GroupWriter, Sink
+
+#: Readings in one commit from which on their rows are made in a thread, so that the loop keeps turning.
+_MANY_READINGS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What an operator may turn.
+
+    Args:
+        busy_timeout_s: how long SQLite waits for another process's lock before StoreUnavailable.
+        command_timeout_s: how long one statement may take on PostgreSQL.
+        resolve_s: how long a COMMIT broken off by PostgreSQL may stay unknown.
+        readers: connections for reading.
+    """
+
+    busy_timeout_s: float = 2.0
+    command_timeout_s: float = 10.0
+    resolve_s: float = 30.0
+    readers: int = 4
+
+
+class Store:
+    """Ledger and History (domain.ports) on SQLite or PostgreSQL. Made by `Store.open`."""
+
+    def __init__(self, database: Database, engine: AsyncEngine, sink: Sink, lock: WriterLock | None) -> None:
+        self.database = database
+        self.sink = sink
+        self._engine = engine
+        self._lock = lock
+        self._writer = GroupWriter(sink)
+
+    @classmethod
+    async def open(cls, url: str, *, create: bool = True, options: StoreOptions | None = None) -> Self:
+        """Open a database for reading and writing.
+
+        Args:
+            url: `sqlite:///FILE`, a plain file name, or `postgresql://...`.
+            create: make what is missing: the file, the schema, newer revisions. False: only open what is ready.
+            options: time-outs; None = the defaults.
+
+        Raises:
+            ConfigError: an unreadable URL, a missing driver, a schema of another version.
+            StoreInUse: another process writes this SQLite file.
+            StoreUnavailable: no such database, no connection, no right to write.
+        """
+        chosen = options or StoreOptions()
+        database = Database.parse(url)
+        lock = _lock(database, create=create)
+        engine = database.engine(
+            busy_timeout_s=chosen.busy_timeout_s, command_timeout_s=chosen.command_timeout_s, pool_size=chosen.readers
+        )
+        sink: Sink
+        if database.path is not None:
+            sink = SqliteSink(database.path, busy_timeout_s=chosen.busy_timeout_s)
+        else:
+            sink = PostgresSink(engine, resolve_s=chosen.resolve_s)
+        store = cls(database, engine, sink, lock)
+        try:
+            async with answering():
+                await (schema.upgrade(engine) if create else schema.require_head(engine))
+                await sink.open()
+        except BaseException:
+            await store._release()
+            raise
+        store._writer.start()
+        return store
+
+    async def close(self) -> None:
+        """Write what waits, then let go of the database; a second call does nothing."""
+        await self._writer.close()
+        await self._release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _release(self) -> None:
+        # Readers first: the last SQLite connection to close folds the log into the file.
+        await self._engine.dispose()
+        await self.sink.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at present; empty while all is well."""
+        return self._writer.trouble
+
+    @property
+    def commits(self) -> tuple[int, int]:
+        """(transactions, calls) made durable since opening: their ratio is what group commit saves."""
+        return self._writer.groups, self._writer.calls
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Make all changes durable in one transaction, then return.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+            LocalProtocolError: a payload, key or number that no database can keep; nothing was changed.
+        """
+        many = sum(len(c.readings) for c in changes if isinstance(c, AppendReadings)) > _MANY_READINGS
+        batch: Batch = await asyncio.to_thread(encode, changes) if many else encode(changes)
+        if batch.size:
+            await self._writer.commit(batch)
+
+    async def documents(self, space: str) -> list[Document]:
+        """All documents of one space, by key.
+
+        Raises:
+            StoreUnavailable: the database does not answer (so do all reads).
+        """
+        rows = await self._rows(select(documents).where(documents.c.space == space))
+        # Sorted here: engines do not agree on the order of texts.
+        return sorted(map(decode.document, rows), key=lambda document: document.key)
+
+    async def document(self, space: str, key: str) -> Document | None:
+        """One document, or None."""
+        rows = await self._rows(select(documents).where(documents.c.space == space, documents.c.key == key))
+        return decode.document(rows[0]) if rows else None
+
+    async def controls(self, *, live_after: Instant | None = None) -> list[Control]:
+        """All controls, or those whose span may reach beyond `live_after`; by creation, then id."""
+        query = select(controls.c.body)
+        if live_after is not None:
+            query = query.where(controls.c.live_until > live_after)
+        found = [decode.control(row) for row in await self._rows(query)]
+        return sorted(found, key=lambda control: (control.created, control.id))
+
+    async def control(self, control_id: str) -> Control | None:
+        """One control, or None."""
+        rows = await self._rows(select(controls.c.body).where(controls.c.id == control_id))
+        return decode.control(rows[0]) if rows else None
+
+    async def outcomes(self, control_id: str) -> list[Outcome]:
+        """The steps of one control, by time; those of one instant as they came."""
+        query = select(outcomes).where(outcomes.c.control_id == control_id).order_by(outcomes.c.at, outcomes.c.id)
+        return [decode.outcome(row) for row in await self._rows(query)]
+
+    async def readings(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Reading]:
+        """The first `limit` readings of one device with source time in [start, end), by time."""
+        table = readings.c
+        query = (
+            select(readings)
+            .where(table.device_id == device_id, table.source_time >= start, table.source_time < end)
+            .order_by(table.source_time, table.id)
+            .limit(limit)
+        )
+        return [decode.reading(row) for row in await self._rows(query)]
+
+    async def decisions(self, *, control_id: str | None = None, limit: int = 1000) -> list[Decision]:
+        """The newest decisions, newest first."""
+        query = select(decisions).order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit)
+        if control_id is not None:
+            query = query.where(decisions.c.control_id == control_id)
+        return [decode.decision(row) for row in await self._rows(query)]
+
+    async def performance(self, control_id: str) -> list[PerformanceInterval]:
+        """The intervals of one control, by target and start."""
+        rows = await self._rows(select(performance).where(performance.c.control_id == control_id))
+        return sorted(map(decode.performance, rows), key=lambda interval: (interval.target_id, interval.start))
+
+    async def deliveries(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Delivery]:
+        """The first `limit` deliveries to one device in [start, end), by time."""
+        table = deliveries.c
+        query = (
+            select(deliveries)
+            .where(table.device_id == device_id, table.at >= start, table.at < end)
+            .order_by(table.at, table.id)
+            .limit(limit)
+        )
+        return [decode.delivery(row) for row in await self._rows(query)]
+
+    async def purge(self, before: Instant, *, batch: int = 5_000) -> dict[str, int]:
+        """Delete readings received, and decisions and deliveries made, before an instant.
+
+        Goes in transactions of at most `batch` rows, between which other commits pass. Returns the rows deleted by
+        table. What was recorded while the clock was ahead goes when `before` has passed its time.
+
+        Raises:
+            StoreUnavailable: it stopped half-way; a later call goes on.
+        """
+        return {
+            table.name: await purge_table(self._engine, self.sink, table, column, before, batch)
+            for table, column in PURGED
+        }
+
+    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        if self._writer.closing:
+            raise StoreUnavailable("the store is closed")
+        async with answering(), self._engine.connect() as connection:
+            return (await connection.execute(query)).all()
+
+
+def _lock(database: Database, *, create: bool) -> WriterLock | None:
+    """Take the writer's lock on an SQLite file; PostgreSQL needs none."""
+    if database.path is None:
+        return None
+    if not create and not database.path.exists():
+        raise StoreUnavailable(f"there is no database {database.path}; `gridiface db upgrade` makes one")
+    lock = WriterLock(database.path)
+    lock.acquire()
+    return lock

@@ -1,0 +1,90 @@
+"""The schema's revision: what a database has, what this version needs, and the way from one to the other.
+
+Runs alembic without an ini file, from a wheel or a checkout. There is no way down: restore a backup instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gridiface.errors import ConfigError
+from gridiface.store.postgres import SCHEMA_LOCK
+
+#: The revision that this version reads and writes; a test holds it against the newest in migrations/.
+HEAD = "0001"
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def revisions() -> list[str]:
+    """All revisions that this version knows, oldest first."""
+    return [script.revision for script in reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))]
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+async def current(connection: AsyncConnection) -> str | None:
+    """The revision of a database; None where it holds no schema of ours."""
+    return await connection.run_sync(_current)
+
+
+async def upgrade_on(connection: AsyncConnection, revision: str = HEAD) -> None:
+    """Bring the schema to `revision` inside the caller's transaction.
+
+    Raises:
+        ConfigError: the database was written by a newer version of gridiface.
+    """
+    if connection.dialect.name == "postgresql":
+        # Several servers may start at once on an empty database: one migrates, the others wait and find it done.
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+    present = await current(connection)
+    if present == revision:
+        return
+    if present is not None and present not in revisions():
+        raise ConfigError(
+            f"the database has schema {present}, this gridiface knows {HEAD}: "
+            "run the version that wrote it, or restore a backup of before"
+        )
+    await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
+
+
+async def upgrade(engine: AsyncEngine, revision: str = HEAD) -> tuple[str | None, str]:
+    """Bring the schema to `revision`, all or nothing; returns (before, after).
+
+    Raises:
+        ConfigError: the database was written by a newer version of gridiface.
+    """
+    async with engine.begin() as connection:
+        before = await current(connection)
+        await upgrade_on(connection, revision)
+    return before, revision
+
+
+async def require_head(engine: AsyncEngine) -> None:
+    """Pass where the database has exactly the schema that this version needs.
+
+    Raises:
+        ConfigError: it has none, or another; the text says what to do.
+    """
+    async with engine.connect() as connection:
+        present = await current(connection)
+    if present != HEAD:
+        raise ConfigError(f"the database has schema {present or 'none'}, {HEAD} is needed: run `gridiface db upgrade`")

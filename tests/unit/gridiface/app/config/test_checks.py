@@ -1,0 +1,37 @@
+"""Checks across blocks."""
+
+from __future__ import annotations
+
+from gridiface.app.config.checks import cross_checks
+from gridiface.app.config.model import Config
+
+
+def mistakes(**blocks: object) -> list[str]:
+    return [text for _, text in cross_checks(Config.model_validate(blocks))]
+
+
+def test_group_has_one_parent() -> None:
+    groups = [
+        {"id": "a", "members": ["c"]},
+        {"id": "b", "members": ["c"]},
+        {"id": "c", "members": []},
+    ]
+    assert any("one parent" in text for text in mistakes(groups=groups))
+
+
+def test_long_cycle_is_found_once_per_group() -> None:
+    groups = [{"id": "a", "members": ["b"]}, {"id": "b", "members": ["a"]}]
+    assert sum("contains itself" in text for text in mistakes(groups=groups)) == 2
+
+
+def test_soc_window_must_be_open() -> None:
+    device = {"id": "d", "driver": "sunspec", "rating": {"soc_min": 0.9, "soc_max": 0.2}}
+    assert mistakes(devices=[device]) == ["soc_min must be below soc_max"]
+
+
+def test_sep2_device_needs_its_client() -> None:
+    assert mistakes(devices=[{"id": "d", "driver": "sep2"}]) == ["driver sep2 needs the block `sep2`"]
+
+
+def test_unknown_meter_is_named() -> None:
+    assert mistakes(groups=[{"id": "g", "members": [], "meter": "m"}]) == ["no device 'm'; there are: none"]

@@ -1,0 +1,80 @@
+"""The configuration file: places and fixes of mistakes, paths, duplicates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gridiface.app.config import load_config
+from gridiface.app.config.load import parse_config, paths_of
+from gridiface.errors import ConfigError
+
+GOOD = """\
+site: plant
+database: sqlite:///state.sqlite
+sep2:
+  listen: 127.0.0.1:0
+  tls: {certificate: pki/server.pem, key: pki/server.key, roots: [pki/root.pem]}
+  clients:
+    - {lfdi: 3e4f45ab31edfe5b67e343e5e4562e31984e23e5, role: device, device: inv1, pin: 111115}
+devices:
+  - {id: bat1, driver: sunspec, connection: {host: 127.0.0.1, port: 502}}
+  - {id: inv1, driver: sep2}
+groups:
+  - {id: fleet, members: [feeder, inv1]}
+  - {id: feeder, members: [bat1]}
+"""
+
+
+def test_good_file_is_read_and_paths_are_resolved(tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(GOOD)
+    config = load_config(path)
+    assert config.sep2 is not None
+    assert config.sep2.tls.certificate == tmp_path / "pki" / "server.pem"
+    assert config.database == f"sqlite:///{tmp_path}/state.sqlite"
+    assert config.sep2.clients[0].lfdi == "3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
+    assert ("sep2", "tls", "roots", 0) in paths_of(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("driver: sunspec", "drivver: sunspec"), "g.yaml:9: devices[0].drivver: unknown key; did you mean 'driver'?"),
+        (("id: bat1,", ""), "g.yaml:9: devices[0].id: missing"),
+        (
+            ("members: [bat1]", "members: [bat2]"),
+            "groups[1].members[0]: no device or group 'bat2'; did you mean 'bat1'?",
+        ),
+        (("listen: 127.0.0.1:0", "listen: here"), "g.yaml:4: sep2.listen: write HOST:PORT"),
+        (("lfdi: 3e4f", "lfdi: 3e4"), "an LFDI has 40 hex digits"),
+        (("role: device,", "role: boss,"), "sep2.clients[0].role"),
+        (("device: inv1, pin", "device: inv2, pin"), "no device 'inv2'"),
+        (("members: [bat1]", "members: [fleet]"), "contains itself"),
+        (("id: feeder,", "id: bat1,"), "used more than once"),
+        (("pin: 111115", "manages: [bat1]"), "only role aggregator manages devices"),
+        (("site: plant", "site: plant\nsite: other"), "the key 'site' stands twice"),
+        (("site: plant", "site: [plant"), "not valid YAML"),
+    ],
+)
+def test_mistake_is_named_with_place_and_fix(change: tuple[str, str], expected: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(ConfigError) as caught:
+        parse_config(GOOD.replace(change[0], change[1], 1), Path("g.yaml"))
+    assert expected in str(caught.value)
+
+
+def test_missing_file_points_to_init(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gridiface init"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_a_list_is_not_a_configuration() -> None:
+    with pytest.raises(ConfigError, match="keys and values"):
+        parse_config("- a\n", Path("g.yaml"))
+
+
+def test_python_tags_are_refused() -> None:
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        parse_config("site: !!python/object/apply:os.system ['true']\n", Path("g.yaml"))
