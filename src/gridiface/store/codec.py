@@ -96,7 +96,7 @@ def unpack(value: Any) -> Any:
         return [unpack(item) for item in value]
     if not isinstance(value, dict):
         return value
-    content = value.get("v")
+    content: Any = value.get("v")
     match value.get(_MARK):
         case None:
             return {key: unpack(item) for key, item in value.items()}

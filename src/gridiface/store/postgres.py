@@ -164,10 +164,12 @@ class PostgresSink:
     async def _attempts(self, plan: Plan) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._write(plan)
+                await self._write(plan)
             except Exception as error:
                 if not (sqlstate(error) or "").startswith("40") or attempt == _ATTEMPTS - 1:
                     raise
+            else:
+                return
 
     async def _write(self, plan: Plan) -> None:
         connection = await self._connect()

@@ -220,7 +220,8 @@ class Store:
         if self._writer.closing:
             raise StoreUnavailable("the store is closed")
         async with answering(), self._engine.connect() as connection:
-            return (await connection.execute(query)).all()
+            result = await connection.execute(query)
+            return list(result.all())
 
 
 def _lock(database: Database, *, create: bool) -> WriterLock | None:

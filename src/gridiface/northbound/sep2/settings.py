@@ -56,8 +56,9 @@ class ClientEntry:
         if not _LFDI.fullmatch(self.lfdi):
             raise ConfigError(f"client {self.lfdi!r}: an LFDI is 40 upper-case hexadecimal digits")
         if self.role not in {Role.DEVICE, Role.AGGREGATOR, Role.UTILITY}:
-            raise ConfigError(f"client {self.lfdi}: role {self.role} cannot speak IEEE 2030.5; use device, "
-                              "aggregator or utility")
+            raise ConfigError(
+                f"client {self.lfdi}: role {self.role} cannot speak IEEE 2030.5; use device, aggregator or utility"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,9 @@ class Sep2Settings:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.poll_rates) - set(DEFAULT_POLL_RATES))
         if unknown:
-            raise ConfigError(f"poll_rates: {', '.join(unknown)} has no pollRate; known: {', '.join(DEFAULT_POLL_RATES)}")
+            raise ConfigError(
+                f"poll_rates: {', '.join(unknown)} has no pollRate; known: {', '.join(DEFAULT_POLL_RATES)}"
+            )
         lfdis = [client.lfdi for client in self.clients]
         doubled = {lfdi for lfdi in lfdis if lfdis.count(lfdi) > 1}
         if doubled:
@@ -150,5 +153,5 @@ class Sep2Settings:
             raise ConfigError(f"pen: {self.pen} does not fit 32 bits")
 
     def poll_rate(self, resource: str) -> int:
-        """pollRate of a resource by its name, seconds."""
+        """The pollRate of a resource by its name, seconds."""
         return self.poll_rates.get(resource, DEFAULT_POLL_RATES.get(resource, 900))

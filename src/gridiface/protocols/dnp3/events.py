@@ -82,6 +82,10 @@ class EventBuffer:
         """The event of a key; None when it was dropped or confirmed meanwhile."""
         return self._held[key & 3].get(key)
 
+    def unselected(self, key: int) -> Event | None:
+        """The same, but None also when the event stands in a response that waits for its confirm."""
+        return None if key in self._selected[key & 3] else self._held[key & 3].get(key)
+
     def select(self, keys: Iterable[int]) -> None:
         """Marks events as written into a response that waits for its confirm."""
         for key in keys:

@@ -8,6 +8,7 @@ is done; a range that is partly outside answers what there is, with PARAMETER_ER
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import (
@@ -26,19 +27,29 @@ from gridiface.protocols.dnp3.columns import Column, Run
 from gridiface.protocols.dnp3.events import CLASSES
 from gridiface.protocols.dnp3.objects import TABLE, find
 from gridiface.protocols.dnp3.points import BY_EVENT_GROUP, BY_STATIC_GROUP, OBSOLETE, OCTET_TYPES, PointType
-from gridiface.protocols.dnp3.response import EventPart, ObjectPart, Part, StaticPart
+from gridiface.protocols.dnp3.response import EventPart, EventSource, ObjectPart, Part, StaticPart
 from gridiface.protocols.dnp3.state import AssociationState, Reply
 
 Read = tuple[list[Part], IIN]
 _DEADBANDS = 34
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the headers of one READ look at."""
+
+    state: AssociationState
+    events: EventSource
+    now: float
+
+
 def read(state: AssociationState, request: Fragment, now: float) -> Reply:
     """Answers a READ; events are selected as they are written, and removed after the confirm only."""
+    view = _View(state, EventSource(state.buffer), now)
     parts: list[Part] = []
     iin = IIN.NONE
     for header in request.headers:
-        more, error = _reader(header.group)(state, header, now)
+        more, error = _reader(header.group)(view, header)
         parts += more
         iin |= error
     return Reply(iin, parts=parts)
@@ -54,7 +65,7 @@ def misfit(what: str) -> RemoteProtocolError:
     return RemoteProtocolError(what, answer=IIN.PARAMETER_ERROR)
 
 
-def _reader(group: int) -> Callable[[AssociationState, ObjectHeader, float], Read]:
+def _reader(group: int) -> Callable[[_View, ObjectHeader], Read]:
     found = _READERS.get(group)
     if found is not None:
         return found
@@ -65,16 +76,15 @@ def _reader(group: int) -> Callable[[AssociationState, ObjectHeader, float], Rea
     raise unknown(f"group {group} cannot be read")
 
 
-def _class_data(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+def _class_data(view: _View, header: ObjectHeader) -> Read:
     """g60: class 0 static values, or events of class 1 to 3."""
     if header.variation == 1:
         if header.qualifier is not Qualifier.ALL:
             raise misfit("class 0 is read as a whole")
-        return class_0(state), IIN.NONE
+        return class_0(view.state), IIN.NONE
     if header.variation - 1 not in CLASSES:
         raise unknown(f"g60v{header.variation}")
-    keys = _limited(header, state.buffer.keys((header.variation - 1,)))
-    return [EventPart(state.buffer, keys)], IIN.NONE
+    return [EventPart(view.events, (header.variation - 1,), limit=_limit(header))], IIN.NONE
 
 
 def class_0(state: AssociationState) -> list[Part]:
@@ -87,29 +97,28 @@ def class_0(state: AssociationState) -> list[Part]:
     return parts
 
 
-def _limited(header: ObjectHeader, keys: list[int]) -> list[int]:
-    """All keys, or as many as a count asks for."""
+def _limit(header: ObjectHeader) -> int | None:
+    """All events, or as many as a count asks for."""
     if header.qualifier is Qualifier.ALL:
-        return keys
+        return None
     if header.qualifier in COUNTS:
-        return keys[: header.count]
+        return header.count
     raise misfit("events are read as a whole or by count")
 
 
-def _events(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+def _events(view: _View, header: ObjectHeader) -> Read:
     """g2, g4, g11, g13, g22, g23, g32, g33, g42, g43, g111, g113 in any or one variation."""
     group, variation = header.group, header.variation
     octets = BY_EVENT_GROUP[group] in OCTET_TYPES
     if variation and (find(group, variation) is None or variation in OBSOLETE.get(group, ()) or octets):
         raise unknown(f"g{group}v{variation}")
-    keys = _limited(header, state.buffer.keys(CLASSES, frozenset((group,))))
-    return [EventPart(state.buffer, keys, variation)], IIN.NONE
+    return [EventPart(view.events, CLASSES, group, variation, _limit(header))], IIN.NONE
 
 
-def _static(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+def _static(view: _View, header: ObjectHeader) -> Read:
     """Static groups in any or one variation."""
     group, variation = header.group, header.variation
-    column = state.station.database.columns[BY_STATIC_GROUP[group]]
+    column = view.state.station.database.columns[BY_STATIC_GROUP[group]]
     octets = column.type in OCTET_TYPES
     if not len(column) or (variation and (octets or variation in OBSOLETE.get(group, ()))):
         raise unknown(f"g{group}v{variation}")
@@ -118,8 +127,8 @@ def _static(state: AssociationState, header: ObjectHeader, now: float) -> Read:
     return _points(column, group, column.runs(variation), header)
 
 
-def _deadbands(state: AssociationState, header: ObjectHeader, now: float) -> Read:
-    column = state.station.database.columns[PointType.ANALOG_INPUT]
+def _deadbands(view: _View, header: ObjectHeader) -> Read:
+    column = view.state.station.database.columns[PointType.ANALOG_INPUT]
     if not len(column) or (header.variation and find(_DEADBANDS, header.variation) is None):
         raise unknown(f"g34v{header.variation}")
     return _points(column, _DEADBANDS, column.deadband_runs(header.variation), header)
@@ -151,13 +160,13 @@ def _clipped(runs: list[Run], low: int, high: int) -> list[Run]:
     ]
 
 
-def _attributes(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+def _attributes(view: _View, header: ObjectHeader) -> Read:
     """g0: one attribute, all of them (v254), or the list of them (v255), of the standard set (index 0)."""
     if header.qualifier is not Qualifier.ALL and header.qualifier not in RANGES:
         raise misfit("attributes are read by range 0 to 0")
     if header.qualifier in RANGES and header.start > 0:
         raise misfit("only the standard set of attributes exists")
-    attributes = state.station.attributes
+    attributes = view.state.station.attributes
     wanted = attributes.variations() if header.variation == ALL_ATTRIBUTES else [header.variation]
     if header.variation not in (ALL_ATTRIBUTES, LIST_OF_ATTRIBUTES, *attributes.variations()):
         raise unknown(f"attribute {header.variation}")
@@ -166,20 +175,20 @@ def _attributes(state: AssociationState, header: ObjectHeader, now: float) -> Re
     ], IIN.NONE
 
 
-def _time(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+def _time(view: _View, header: ObjectHeader) -> Read:
     """g50v1: the time as this master set it."""
     if header.variation not in (0, 1):
         raise unknown(f"g50v{header.variation}")
     if header.qualifier is not Qualifier.ALL and (header.qualifier not in COUNTS or header.count != 1):
         raise misfit("there is one time")
-    return [ObjectPart(count_head(50, 1, 1) + TABLE[50, 1].pack(state.time_ms(now)))], IIN.NONE
+    return [ObjectPart(count_head(50, 1, 1) + TABLE[50, 1].pack(view.state.time_ms(view.now)))], IIN.NONE
 
 
-def _indications(state: AssociationState, header: ObjectHeader, now: float) -> Read:
+def _indications(view: _View, header: ObjectHeader) -> Read:
     """g80v1: the internal indications as packed bits."""
     if header.variation not in (0, 1):
         raise unknown(f"g80v{header.variation}")
-    bits = state.indications(now)
+    bits = view.state.indications(view.now)
     start, stop = 0, 15
     if header.qualifier in RANGES:
         start, stop = header.start, header.stop
@@ -192,7 +201,7 @@ def _indications(state: AssociationState, header: ObjectHeader, now: float) -> R
     return [ObjectPart(range_head(80, 1, start, stop) + octets)], IIN.NONE
 
 
-_READERS: dict[int, Callable[[AssociationState, ObjectHeader, float], Read]] = {
+_READERS: dict[int, Callable[[_View, ObjectHeader], Read]] = {
     0: _attributes,
     34: _deadbands,
     50: _time,

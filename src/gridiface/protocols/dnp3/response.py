@@ -6,6 +6,7 @@ control octet, IIN and confirms are association.py.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Protocol
 
 from gridiface.protocols.dnp3.application import Qualifier, count_head, range_head
@@ -107,33 +108,66 @@ class StaticPart:
         return space // row.size
 
 
-class EventPart:
-    """Events of a buffer by key, oldest first; a new header whenever type or variation changes."""
+class EventSource:
+    """The events of a buffer as one request sees them: listed once per choice of classes or groups.
 
-    def __init__(self, buffer: EventBuffer, keys: list[int], variation: int = 0) -> None:
-        self._buffer = buffer
-        self._keys = keys
+    All headers of the request draw from the same lists, so that no event is written twice and a request of many
+    headers costs no more than the lists it needs.
+    """
+
+    def __init__(self, buffer: EventBuffer) -> None:
+        self.buffer = buffer
+        self._queues: dict[tuple[tuple[int, ...], int], deque[int]] = {}
+
+    def queue(self, classes: tuple[int, ...], group: int) -> deque[int]:
+        """Keys not yet written, oldest first, of some classes and of one group (0: any)."""
+        found = self._queues.get((classes, group))
+        if found is None:
+            groups = frozenset((group,)) if group else None
+            found = self._queues[classes, group] = deque(self.buffer.keys(classes, groups))
+        return found
+
+
+class EventPart:
+    """Events by class or group, oldest first; a new header whenever type or variation changes.
+
+    Args:
+        source: the events of this request.
+        classes: which classes.
+        group: one event group, or 0 for any.
+        variation: the variation asked for, or 0 for each point's own.
+        limit: at most so many events; None for all.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        classes: tuple[int, ...],
+        group: int = 0,
+        variation: int = 0,
+        limit: int | None = None,
+    ) -> None:
+        self._source = source
+        self._classes = classes
+        self._group = group
         self._forced = variation
-        self._at = 0
+        self._left = len(source.buffer) if limit is None else limit
         self._count_at = 0
         self._count = 0
         self._wide = True
         self._base = 0
         self._synchronised = True
 
-    @property
-    def remaining(self) -> int:
-        """Events not written yet."""
-        return len(self._keys) - self._at
-
     def fill(self, fragment: Fragment) -> bool:
-        """Writes as many events as fit and notes their keys in the fragment."""
+        """Writes as many events as fit, selects them in the buffer and notes their keys in the fragment."""
+        queue = self._source.queue(self._classes, self._group)
+        buffer = self._source.buffer
         current: tuple[int, int] | None = None
-        while self._at < len(self._keys):
-            key = self._keys[self._at]
-            event = self._buffer.get(key)
+        while queue and self._left:
+            key = queue[0]
+            event = buffer.unselected(key)
             if event is None:
-                self._at += 1
+                queue.popleft()
                 continue
             row = self._row(event)
             if row != current or not self._joins(event, row):
@@ -144,8 +178,10 @@ class EventPart:
             if not self._append(fragment, event, row):
                 self._close(fragment)
                 return False
+            queue.popleft()
             fragment.keys.append(key)
-            self._at += 1
+            buffer.select((key,))
+            self._left -= 1
         self._close(fragment)
         return True
 
@@ -214,12 +250,11 @@ class Series:
         """True when all parts are written."""
         return self._at >= len(self._parts)
 
-    def next_fragment(self, capacity: int, buffer: EventBuffer) -> Fragment:
-        """The objects of the next fragment; its events are selected in the buffer."""
+    def next_fragment(self, capacity: int) -> Fragment:
+        """The objects of the next fragment; its events are selected in their buffer."""
         fragment = Fragment(capacity)
         while self._at < len(self._parts):
             if not self._parts[self._at].fill(fragment):
                 break
             self._at += 1
-        buffer.select(fragment.keys)
         return fragment

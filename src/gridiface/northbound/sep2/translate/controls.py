@@ -15,6 +15,7 @@ from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, T
 from gridiface.domain.quantities import PercentBase, Rounding, round_to_int
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.translate.scaling import power_factor, si, signed, watts, wire_power_factor
+from gridiface.protocols.sep2.enums import CURVE_MODES, DERUnitRefType, ErrorReason
 from gridiface.protocols.sep2.resources import (
     ActivePower,
     DefaultDERControl,
@@ -27,27 +28,12 @@ from gridiface.protocols.sep2.resources import (
     ReactivePower,
 )
 
-#: DERControlBase elements that link to a curve, with the curveType (2018 numbers) each needs.
-CURVE_MODES: Mapping[str, int] = {
-    "opModFreqWatt": 0,
-    "opModHFRTMayTrip": 1,
-    "opModHFRTMustTrip": 2,
-    "opModHVRTMayTrip": 3,
-    "opModHVRTMomentaryCessation": 4,
-    "opModHVRTMustTrip": 5,
-    "opModLFRTMayTrip": 6,
-    "opModLFRTMustTrip": 7,
-    "opModLVRTMayTrip": 8,
-    "opModLVRTMomentaryCessation": 9,
-    "opModLVRTMustTrip": 10,
-    "opModVoltVar": 11,
-    "opModVoltWatt": 12,
-    "opModWattPF": 13,
-    "opModWattVar": 14,
+#: FixedVar.refType -> the base of the percentage.
+VAR_BASES: Mapping[int, PercentBase] = {
+    DERUnitRefType.SET_MAX_W: PercentBase.MAX_W,
+    DERUnitRefType.SET_MAX_VAR: PercentBase.MAX_VAR,
+    DERUnitRefType.STAT_VAR_AVAIL: PercentBase.AVAILABLE_VAR,
 }
-
-#: FixedVar.refType -> the base of the percentage (DERUnitRefType 1, 2, 3).
-VAR_BASES: Mapping[int, PercentBase] = {1: PercentBase.MAX_W, 2: PercentBase.MAX_VAR, 3: PercentBase.AVAILABLE_VAR}
 
 #: CSIP-AUS limits.
 _LIMITS: Mapping[str, ControlMode] = {
@@ -82,9 +68,7 @@ def authority(primacy: int) -> float:
     return float(255 - primacy)
 
 
-def base_to_values(
-    base: DERControlBase, curve: ResolveCurve, *, storage: bool
-) -> dict[ControlMode, ModeValue]:
+def base_to_values(base: DERControlBase, curve: ResolveCurve, *, storage: bool) -> dict[ControlMode, ModeValue]:
     """What a DERControlBase asks for.
 
     Args:
@@ -107,7 +91,7 @@ def base_to_values(
             _in_range(name, limit, 0.0, float("inf"))
             values[mode] = ModeValue(limit)
     if not values:
-        raise RemoteProtocolError("the DERControlBase names no mode", detail=1)
+        raise RemoteProtocolError("the DERControlBase names no mode", detail=ErrorReason.INVALID_VALUES)
     return values
 
 
@@ -139,7 +123,9 @@ def _reactive_power(base: DERControlBase, values: dict[ControlMode, ModeValue]) 
     fixed = base.opModFixedVar
     if fixed is not None:
         if fixed.refType not in VAR_BASES:
-            raise RemoteProtocolError(f"opModFixedVar has refType {fixed.refType}; 1, 2 or 3 is wanted", detail=1)
+            raise RemoteProtocolError(
+                f"opModFixedVar has refType {fixed.refType}; 1, 2 or 3 is wanted", detail=ErrorReason.INVALID_VALUES
+            )
         _in_range("opModFixedVar", fixed.value, -10_000, 10_000)
         values[ControlMode.SET_VAR_PERCENT] = ModeValue(fixed.value / 100, VAR_BASES[fixed.refType])
 
@@ -164,9 +150,13 @@ def _curves(base: DERControlBase, resolve: ResolveCurve, values: dict[ControlMod
             continue
         curve = resolve(link.href)
         if curve is None:
-            raise RemoteProtocolError(f"{name} links to a curve that its program does not have", detail=1)
+            raise RemoteProtocolError(
+                f"{name} links to a curve that its program does not have", detail=ErrorReason.INVALID_VALUES
+            )
         if curve.curveType != curve_type:
-            raise RemoteProtocolError(f"{name} wants curveType {curve_type}, not {curve.curveType}", detail=1)
+            raise RemoteProtocolError(
+                f"{name} wants curveType {curve_type}, not {curve.curveType}", detail=ErrorReason.INVALID_VALUES
+            )
         curves[name] = curve_payload(curve)
     if curves:
         values[ControlMode.CURVE] = ModeValue(float(len(curves)), payload=curves)
@@ -177,7 +167,7 @@ def _curves(base: DERControlBase, resolve: ResolveCurve, values: dict[ControlMod
 
 def _in_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise RemoteProtocolError(f"{name} is {value}, outside {low}..{high}", detail=1)
+        raise RemoteProtocolError(f"{name} is {value}, outside {low}..{high}", detail=ErrorReason.INVALID_VALUES)
 
 
 def curve_payload(curve: DERCurve) -> dict[str, Any]:
@@ -206,7 +196,7 @@ def values_to_base(values: Mapping[ControlMode, ModeValue], curve_href: Callable
 
 
 def _write_fixed_var(base: DERControlBase, value: ModeValue) -> None:
-    ref_type = next((ref for ref, name in VAR_BASES.items() if name == value.base), 2)
+    ref_type = next((ref for ref, name in VAR_BASES.items() if name == value.base), DERUnitRefType.SET_MAX_VAR)
     base.opModFixedVar = FixedVar(refType=ref_type, value=round_to_int(value.value * 100))
 
 
@@ -255,7 +245,9 @@ def event_to_control(event: DERControl, scope: ProgramScope, identity: str, curv
     _in_range("randomizeStart", start_s, -3600, 3600)
     _in_range("randomizeDuration", duration_s, -3600, 3600)
     if event.interval.duration == 0:
-        raise RemoteProtocolError("an event of duration 0 is not defined; use DefaultDERControl", detail=1)
+        raise RemoteProtocolError(
+            "an event of duration 0 is not defined; use DefaultDERControl", detail=ErrorReason.INVALID_VALUES
+        )
     drawn = scope.target.kind is TargetKind.GROUP and (start_s or duration_s)
     return Control(
         id=control_id(event.mRID),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
 from gridiface.domain.quantities import Rounding, from_hundredths_percent, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.scaling import clamp, optional_watts, si, signed, unsigned, watts
+from gridiface.protocols.sep2.enums import DERControlModes, DERType, DeviceCategory
 from gridiface.protocols.sep2.resources import (
     ApparentPower,
     DERCapability,
@@ -20,63 +21,59 @@ from gridiface.protocols.sep2.resources import (
     WattHour,
 )
 
-#: DERControlType bits by the control that a device can carry out (curves: every curve mode but ride-through trips).
-CAPABILITY_BITS: Mapping[Capability, tuple[int, ...]] = {
-    Capability.SET_W: (7, 22),
-    Capability.LIMIT_W: (20,),
-    Capability.SET_VAR: (6, 21),
-    Capability.POWER_FACTOR: (4, 5),
-    Capability.CONNECT: (2,),
-    Capability.ENERGIZE: (3,),
-    Capability.CURVES: (9, 23, 24, 25, 26),
-    Capability.FREQUENCY_DROOP: (8,),
+_Bits = DERControlModes
+
+#: Modes by the control that a device can carry out (curves: those that shape power; ride-through trips are the device's).
+CAPABILITY_MODES: Mapping[Capability, DERControlModes] = {
+    Capability.SET_W: _Bits.FIXED_W | _Bits.TARGET_W,
+    Capability.LIMIT_W: _Bits.MAX_LIM_W,
+    Capability.SET_VAR: _Bits.FIXED_VAR | _Bits.TARGET_VAR,
+    Capability.POWER_FACTOR: _Bits.FIXED_PF_ABSORB_W | _Bits.FIXED_PF_INJECT_W,
+    Capability.CONNECT: _Bits.CONNECT,
+    Capability.ENERGIZE: _Bits.ENERGIZE,
+    Capability.CURVES: _Bits.FREQ_WATT | _Bits.VOLT_VAR | _Bits.VOLT_WATT | _Bits.WATT_PF | _Bits.WATT_VAR,
+    Capability.FREQUENCY_DROOP: _Bits.FREQ_DROOP,
 }
 
-_CHARGE, _DISCHARGE = 1 << 0, 1 << 1
+#: What the program of a group's total offers.
+GROUP_MODES = _Bits.CONNECT | _Bits.ENERGIZE | _Bits.FIXED_W | _Bits.MAX_LIM_W | _Bits.TARGET_W
 
-#: What the program of a group's total offers: opModConnect, Energize, FixedW, MaxLimW, TargetW.
-GROUP_MODES = sum(1 << bit for bit in (2, 3, 7, 20, 22))
-
-#: DERType (2018) by kind, and back.
-DER_TYPES: Mapping[DeviceKind, int] = {
-    DeviceKind.BATTERY: 80,
-    DeviceKind.MODE_BATTERY: 80,
-    DeviceKind.PV: 4,
-    DeviceKind.PV_BATTERY: 83,
-    DeviceKind.EV: 81,
-    DeviceKind.EVSE: 82,
-    DeviceKind.GENERATOR: 6,
-    DeviceKind.LOAD: 0,
-    DeviceKind.METER: 0,
-    DeviceKind.OTHER: 0,
+DER_TYPES: Mapping[DeviceKind, DERType] = {
+    DeviceKind.BATTERY: DERType.OTHER_STORAGE,
+    DeviceKind.MODE_BATTERY: DERType.OTHER_STORAGE,
+    DeviceKind.PV: DERType.PHOTOVOLTAIC,
+    DeviceKind.PV_BATTERY: DERType.PHOTOVOLTAIC_AND_STORAGE,
+    DeviceKind.EV: DERType.ELECTRIC_VEHICLE,
+    DeviceKind.EVSE: DERType.EVSE,
+    DeviceKind.GENERATOR: DERType.OTHER_GENERATION,
+    DeviceKind.LOAD: DERType.UNKNOWN,
+    DeviceKind.METER: DERType.UNKNOWN,
+    DeviceKind.OTHER: DERType.UNKNOWN,
 }
-VIRTUAL_DER = 1
 _KINDS: Mapping[int, DeviceKind] = {
-    2: DeviceKind.GENERATOR,
-    3: DeviceKind.GENERATOR,
-    4: DeviceKind.PV,
-    5: DeviceKind.GENERATOR,
-    6: DeviceKind.GENERATOR,
-    80: DeviceKind.BATTERY,
-    81: DeviceKind.EV,
-    82: DeviceKind.EVSE,
-    83: DeviceKind.PV_BATTERY,
+    DERType.RECIPROCATING_ENGINE: DeviceKind.GENERATOR,
+    DERType.FUEL_CELL: DeviceKind.GENERATOR,
+    DERType.PHOTOVOLTAIC: DeviceKind.PV,
+    DERType.COMBINED_HEAT_AND_POWER: DeviceKind.GENERATOR,
+    DERType.OTHER_GENERATION: DeviceKind.GENERATOR,
+    DERType.OTHER_STORAGE: DeviceKind.BATTERY,
+    DERType.ELECTRIC_VEHICLE: DeviceKind.EV,
+    DERType.EVSE: DeviceKind.EVSE,
+    DERType.PHOTOVOLTAIC_AND_STORAGE: DeviceKind.PV_BATTERY,
 }
 
-#: deviceCategory bits (DeviceCategoryType) by kind.
-CATEGORIES: Mapping[DeviceKind, int] = {
-    DeviceKind.BATTERY: 1 << 25,
-    DeviceKind.MODE_BATTERY: 1 << 25,
-    DeviceKind.PV: 1 << 21,
-    DeviceKind.PV_BATTERY: 1 << 23,
-    DeviceKind.EV: 1 << 16,
-    DeviceKind.EVSE: 1 << 17,
-    DeviceKind.GENERATOR: 1 << 24,
-    DeviceKind.LOAD: 1 << 9,
-    DeviceKind.METER: 1 << 15,
-    DeviceKind.OTHER: 1 << 15,
+CATEGORIES: Mapping[DeviceKind, DeviceCategory] = {
+    DeviceKind.BATTERY: DeviceCategory.OTHER_STORAGE,
+    DeviceKind.MODE_BATTERY: DeviceCategory.OTHER_STORAGE,
+    DeviceKind.PV: DeviceCategory.PHOTOVOLTAIC,
+    DeviceKind.PV_BATTERY: DeviceCategory.PHOTOVOLTAIC_AND_STORAGE,
+    DeviceKind.EV: DeviceCategory.ELECTRIC_VEHICLE,
+    DeviceKind.EVSE: DeviceCategory.EVSE,
+    DeviceKind.GENERATOR: DeviceCategory.OTHER_GENERATION,
+    DeviceKind.LOAD: DeviceCategory.COMMERCIAL_INDUSTRIAL_LOAD,
+    DeviceKind.METER: DeviceCategory.SMART_ENERGY_MODULE,
+    DeviceKind.OTHER: DeviceCategory.SMART_ENERGY_MODULE,
 }
-VIRTUAL_CATEGORY = 1 << 18
 
 _STORAGE = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY, DeviceKind.EV})
 
@@ -89,15 +86,17 @@ def stores_energy(device: Device) -> bool:
 def modes_of(capabilities: Iterable[Capability], *, charges: bool) -> int:
     """The modesSupported bit map of what a device can do."""
     given = frozenset(capabilities)
-    bits = sum(1 << bit for capability in given for bit in CAPABILITY_BITS.get(capability, ()))
+    modes = DERControlModes(0)
+    for capability in given:
+        modes |= CAPABILITY_MODES.get(capability, DERControlModes(0))
     if Capability.SET_W in given:
-        bits |= _DISCHARGE | (_CHARGE if charges else 0)
-    return bits
+        modes |= _Bits.DISCHARGE | (_Bits.CHARGE if charges else DERControlModes(0))
+    return int(modes)
 
 
 def capabilities_of(modes: int) -> frozenset[Capability]:
     """What a device with this modesSupported can do: a control counts when one of its modes is there."""
-    return frozenset(c for c, bits in CAPABILITY_BITS.items() if any(modes >> bit & 1 for bit in bits))
+    return frozenset(c for c, wanted in CAPABILITY_MODES.items() if modes & wanted)
 
 
 def kind_of(der_type: int) -> DeviceKind:
@@ -142,8 +141,11 @@ def settings_from_wire(wire: DERSettings, known: Settings | None = None) -> Sett
 
 def nameplate_to_capability(device: Device) -> DERCapability:
     """DERCapability of a device that does not speak IEEE 2030.5 itself."""
-    return _capability(device.nameplate, modes_of(device.nameplate.capabilities,
-                       charges=device.nameplate.max_charge_w > 0), DER_TYPES[device.kind])
+    return _capability(
+        device.nameplate,
+        modes_of(device.nameplate.capabilities, charges=device.nameplate.max_charge_w > 0),
+        DER_TYPES[device.kind],
+    )
 
 
 def device_to_settings(device: Device, changed: float) -> DERSettings:
@@ -170,7 +172,7 @@ def device_to_settings(device: Device, changed: float) -> DERSettings:
 
 def group_capability(members: Sequence[Device]) -> DERCapability:
     """DERCapability of a group as one virtual DER: the members' sums, and the modes of a group's total."""
-    return _capability(_sum_of_nameplates(members), _group_modes(members), VIRTUAL_DER)
+    return _capability(_sum_of_nameplates(members), _group_modes(members), DERType.VIRTUAL_OR_MIXED)
 
 
 def group_settings(members: Sequence[Device], changed: float) -> DERSettings:
@@ -196,7 +198,7 @@ def group_settings(members: Sequence[Device], changed: float) -> DERSettings:
 
 def _group_modes(members: Sequence[Device]) -> int:
     charges = any(d.nameplate.max_charge_w > 0 for d in members)
-    return GROUP_MODES | _DISCHARGE | (_CHARGE if charges else 0)
+    return int(GROUP_MODES | _Bits.DISCHARGE | (_Bits.CHARGE if charges else 0))
 
 
 def _sum_of_nameplates(members: Sequence[Device]) -> Nameplate:

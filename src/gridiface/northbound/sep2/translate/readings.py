@@ -7,56 +7,51 @@ count a generator's output as forward.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import Phase, Quantity, from_power_of_ten
 from gridiface.domain.telemetry import Quality, Reading, Snapshot
+from gridiface.protocols.sep2.reading_codes import DataQualifier, FlowDirection, QualityFlags, Uom
+from gridiface.protocols.sep2.reading_codes import Phase as WirePhase
 from gridiface.protocols.sep2.resources import MirrorMeterReading, ReadingType
 from gridiface.protocols.sep2.resources import Reading as WireReading
 
-#: uom -> quantity; others are kept as OTHER.
+#: Units of measure whose meaning the domain knows; others are kept as OTHER.
 QUANTITIES: Mapping[int, Quantity] = {
-    5: Quantity.CURRENT,
-    29: Quantity.VOLTAGE,
-    33: Quantity.FREQUENCY,
-    38: Quantity.ACTIVE_POWER,
-    61: Quantity.APPARENT_POWER,
-    63: Quantity.REACTIVE_POWER,
-    65: Quantity.POWER_FACTOR,
-    72: Quantity.ENERGY,
+    Uom.AMPERE: Quantity.CURRENT,
+    Uom.VOLT: Quantity.VOLTAGE,
+    Uom.HERTZ: Quantity.FREQUENCY,
+    Uom.WATT: Quantity.ACTIVE_POWER,
+    Uom.VA: Quantity.APPARENT_POWER,
+    Uom.VAR: Quantity.REACTIVE_POWER,
+    Uom.POWER_FACTOR: Quantity.POWER_FACTOR,
+    Uom.WATT_HOUR: Quantity.ENERGY,
 }
-PHASES: Mapping[int, Phase] = {
-    0: Phase.ALL,
-    32: Phase.C,
-    33: Phase.CN,
-    40: Phase.CA,
-    64: Phase.B,
-    65: Phase.BN,
-    66: Phase.BC,
-    128: Phase.A,
-    129: Phase.AN,
-    132: Phase.AB,
-    224: Phase.ALL,
+PHASES: Mapping[int, Phase] = {code: Phase(code.name) for code in WirePhase if code.name in set(Phase)} | {
+    WirePhase.NOT_APPLICABLE: Phase.ALL,
 }
-_FORWARD, _REVERSE = 1, 19
 _SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.ENERGY})
 #: dataQualifier values whose readings are what the quantity is (not a maximum, minimum or deviation).
-_PLAIN_QUALIFIERS = frozenset({None, 0, 2, 12})
+_PLAIN_QUALIFIERS = frozenset({None, DataQualifier.NOT_APPLICABLE, DataQualifier.AVERAGE, DataQualifier.NORMAL})
 _FIELDS: Mapping[Quantity, str] = {
     Quantity.ACTIVE_POWER: "w",
     Quantity.REACTIVE_POWER: "var",
     Quantity.APPARENT_POWER: "va",
     Quantity.FREQUENCY: "hz",
 }
-_ESTIMATED = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6
-_SUBSTITUTED = 1 << 1 | 1 << 5
+_ESTIMATED = (
+    QualityFlags.ESTIMATED_REFERENCE_DAY
+    | QualityFlags.ESTIMATED_INTERPOLATION
+    | QualityFlags.QUESTIONABLE
+    | QualityFlags.PROJECTED
+)
+_SUBSTITUTED = QualityFlags.EDITED | QualityFlags.DERIVED
 
 
 def quality_of(flags: int | None) -> Quality:
-    """The quality of a reading: bit 0 valid, 2, 3, 4, 6 estimated or questionable, 1, 5 edited or derived."""
+    """The quality that a reading's qualityFlags give it; without flags it is good."""
     if flags is None or flags == 0:
         return Quality.GOOD
     if flags & _ESTIMATED:
@@ -66,7 +61,7 @@ def quality_of(flags: int | None) -> Quality:
 
 def direction_sign(kind: ReadingType, *, forward_is_delivered: bool = False) -> int:
     """+1 where a positive value is delivered or injected, -1 where it is received or absorbed."""
-    if kind.flowDirection == _FORWARD and not forward_is_delivered:
+    if kind.flowDirection == FlowDirection.FORWARD and not forward_is_delivered:
         return -1
     return 1
 
@@ -133,8 +128,9 @@ def readings_to_snapshots(readings: Iterable[Reading]) -> tuple[list[Snapshot], 
             moment["volts"][reading.phase] = reading.value
         else:
             moment[name] = reading.value
-    snapshots = [_snapshot(device_id, at, moment) for (device_id, at), moment in sorted(moments.items(),
-                                                                                        key=lambda kv: kv[0][1])]
+    snapshots = [
+        _snapshot(device_id, at, moment) for (device_id, at), moment in sorted(moments.items(), key=lambda kv: kv[0][1])
+    ]
     return snapshots, others
 
 
@@ -142,21 +138,3 @@ def _snapshot(device_id: str, at: Instant, moment: dict[str, Any]) -> Snapshot:
     qualities = moment.pop("quality")
     worst = max(qualities, key=(Quality.GOOD, Quality.SUBSTITUTED, Quality.ESTIMATED).index)
     return Snapshot(device_id=device_id, source_time=at, quality=worst, **moment)
-
-
-def fill_gaps(newest: Snapshot, known: Sequence[Snapshot], *, max_age_s: float) -> Snapshot:
-    """`newest` with what it does not tell taken from slightly older snapshots of the same device.
-
-    Args:
-        newest: the latest snapshot.
-        known: older ones, latest first.
-        max_age_s: what is older than this against `newest` is not taken over.
-    """
-    filled = newest
-    for older in known:
-        if newest.source_time - older.source_time > max_age_s:
-            continue
-        missing = {name: getattr(older, name) for name in _FIELDS.values() if getattr(filled, name) is None}
-        filled = replace(filled, **{k: v for k, v in missing.items() if v is not None},
-                         volts=filled.volts or older.volts)
-    return filled

@@ -12,6 +12,14 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import Rounding, round_to_int
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.northbound.sep2.translate.scaling import clamp, si, watts
+from gridiface.protocols.sep2.enums import (
+    ConnectStatus,
+    DERAlarm,
+    InverterStatus,
+    LocalControlMode,
+    OperationalMode,
+    StorageMode,
+)
 from gridiface.protocols.sep2.resources import (
     ConnectStatusType,
     DERAvailability,
@@ -23,56 +31,33 @@ from gridiface.protocols.sep2.resources import (
     StorageModeStatusType,
 )
 
-#: alarmStatus bit -> the alarm's name in the domain.
-ALARMS: Mapping[int, str] = {
-    0: "over_current",
-    1: "over_voltage",
-    2: "under_voltage",
-    3: "over_frequency",
-    4: "under_frequency",
-    5: "voltage_imbalance",
-    6: "current_imbalance",
-    7: "emergency_local",
-    8: "emergency_remote",
-    9: "low_power_input",
-    10: "phase_rotation",
-}
+#: A device's alarms carry these names in the domain.
+ALARMS: Mapping[DERAlarm, str] = {alarm: (alarm.name or "").lower() for alarm in DERAlarm}
 
-_CONNECTED, _AVAILABLE, _OPERATING, _TEST, _FAULT = (1 << bit for bit in range(5))
-
-#: inverterStatus -> state; 0 and 10 say nothing.
+#: The inverter states that say something.
 _INVERTER_STATES: Mapping[int, OperatingState] = {
-    1: OperatingState.OFF,
-    2: OperatingState.STANDBY,
-    3: OperatingState.STARTING,
-    4: OperatingState.RUNNING,
-    5: OperatingState.THROTTLED,
-    6: OperatingState.SHUTTING_DOWN,
-    7: OperatingState.FAULT,
-    8: OperatingState.STANDBY,
-    9: OperatingState.TEST,
+    InverterStatus.OFF: OperatingState.OFF,
+    InverterStatus.SLEEPING: OperatingState.STANDBY,
+    InverterStatus.STARTING: OperatingState.STARTING,
+    InverterStatus.TRACKING: OperatingState.RUNNING,
+    InverterStatus.DERATED: OperatingState.THROTTLED,
+    InverterStatus.SHUTTING_DOWN: OperatingState.SHUTTING_DOWN,
+    InverterStatus.FAULT: OperatingState.FAULT,
+    InverterStatus.STANDBY: OperatingState.STANDBY,
+    InverterStatus.TEST: OperatingState.TEST,
 }
-_INVERTER_WORDS: Mapping[OperatingState, int] = {
-    OperatingState.OFF: 1,
-    OperatingState.STARTING: 3,
-    OperatingState.RUNNING: 4,
-    OperatingState.THROTTLED: 5,
-    OperatingState.SHUTTING_DOWN: 6,
-    OperatingState.FAULT: 7,
-    OperatingState.STANDBY: 8,
-    OperatingState.TEST: 9,
-}
+_INVERTER_WORDS = {state: word for word, state in _INVERTER_STATES.items() if word != InverterStatus.SLEEPING}
 _OPERATIONAL_STATES: Mapping[int, OperatingState] = {
-    1: OperatingState.OFF,
-    2: OperatingState.RUNNING,
-    3: OperatingState.TEST,
+    OperationalMode.OFF: OperatingState.OFF,
+    OperationalMode.OPERATIONAL: OperatingState.RUNNING,
+    OperationalMode.TEST: OperatingState.TEST,
 }
 _OPERATIONAL_WORDS: Mapping[OperatingState, int] = {
-    OperatingState.UNKNOWN: 0,
-    OperatingState.OFF: 1,
-    OperatingState.STANDBY: 1,
-    OperatingState.FAULT: 1,
-    OperatingState.TEST: 3,
+    OperatingState.UNKNOWN: OperationalMode.NOT_APPLICABLE,
+    OperatingState.OFF: OperationalMode.OFF,
+    OperatingState.STANDBY: OperationalMode.OFF,
+    OperatingState.FAULT: OperationalMode.OFF,
+    OperatingState.TEST: OperationalMode.TEST,
 }
 _RUNNING = frozenset({OperatingState.RUNNING, OperatingState.THROTTLED})
 #: Power below this is holding, not charging or discharging, W.
@@ -88,10 +73,11 @@ def status_to_snapshot(wire: DERStatus, device_id: str, now: Instant) -> Snapsho
         source_time=min(float(wire.readingTime), now),
         received=now,
         soc=None if charge is None else clamp(charge.value, 0, 10_000) / 10_000,
-        connected=any(s.value & _CONNECTED for s in connect) if connect else None,
+        connected=any(s.value & ConnectStatus.CONNECTED for s in connect) if connect else None,
         state=_state(wire),
-        local_control=wire.localControlModeStatus is not None and wire.localControlModeStatus.value == 0,
-        alarms=frozenset(name for bit, name in ALARMS.items() if (wire.alarmStatus or 0) >> bit & 1),
+        local_control=wire.localControlModeStatus is not None
+        and wire.localControlModeStatus.value == LocalControlMode.LOCAL,
+        alarms=frozenset(name for alarm, name in ALARMS.items() if (wire.alarmStatus or 0) & alarm),
     )
 
 
@@ -130,12 +116,13 @@ def snapshot_to_status(snapshot: Snapshot | None, *, storage: bool) -> DERStatus
     at = round_to_int(snapshot.source_time, Rounding.FLOOR)
     connect = None if snapshot.connected is None else ConnectStatusType(dateTime=at, value=_connect_bits(snapshot))
     soc = snapshot.soc
+    local = LocalControlMode.LOCAL if snapshot.local_control else LocalControlMode.REMOTE
     return DERStatus(
-        alarmStatus=sum(1 << bit for bit, name in ALARMS.items() if name in snapshot.alarms),
+        alarmStatus=sum(alarm for alarm, name in ALARMS.items() if name in snapshot.alarms),
         genConnectStatus=connect,
         inverterStatus=InverterStatusType(dateTime=at, value=_INVERTER_WORDS.get(snapshot.state, 0)),
-        localControlModeStatus=LocalControlModeStatusType(dateTime=at, value=0 if snapshot.local_control else 1),
-        operationalModeStatus=OperationalModeStatusType(dateTime=at, value=_OPERATIONAL_WORDS.get(snapshot.state, 2)),
+        localControlModeStatus=LocalControlModeStatusType(dateTime=at, value=local),
+        operationalModeStatus=OperationalModeStatusType(dateTime=at, value=_operational(snapshot)),
         readingTime=at,
         stateOfChargeStatus=None
         if soc is None
@@ -145,24 +132,28 @@ def snapshot_to_status(snapshot: Snapshot | None, *, storage: bool) -> DERStatus
     )
 
 
+def _operational(snapshot: Snapshot) -> int:
+    return _OPERATIONAL_WORDS.get(snapshot.state, OperationalMode.OPERATIONAL)
+
+
 def _connect_bits(snapshot: Snapshot) -> int:
-    bits = _CONNECTED if snapshot.connected else 0
+    bits = ConnectStatus.CONNECTED if snapshot.connected else ConnectStatus(0)
     if snapshot.state not in {OperatingState.FAULT, OperatingState.OFF, OperatingState.UNKNOWN}:
-        bits |= _AVAILABLE
+        bits |= ConnectStatus.AVAILABLE
     if snapshot.state in _RUNNING:
-        bits |= _OPERATING
+        bits |= ConnectStatus.OPERATING
     if snapshot.state is OperatingState.TEST:
-        bits |= _TEST
+        bits |= ConnectStatus.TEST
     if snapshot.state is OperatingState.FAULT:
-        bits |= _FAULT
-    return bits
+        bits |= ConnectStatus.FAULT
+    return int(bits)
 
 
 def _storage_mode(snapshot: Snapshot, at: int) -> StorageModeStatusType | None:
     if snapshot.w is None:
         return None
-    holding = abs(snapshot.w) < _HOLDING_W
-    return StorageModeStatusType(dateTime=at, value=2 if holding else 1 if snapshot.w > 0 else 0)
+    mode = StorageMode.DISCHARGING if snapshot.w > 0 else StorageMode.CHARGING
+    return StorageModeStatusType(dateTime=at, value=StorageMode.HOLDING if abs(snapshot.w) < _HOLDING_W else mode)
 
 
 def snapshot_to_availability(snapshot: Snapshot | None) -> DERAvailability:

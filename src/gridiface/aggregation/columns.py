@@ -1,0 +1,281 @@
+"""The fleet as numpy columns: one row per device, found by id. Owns the rows; decides nothing.
+
+Every column is an array of exactly `count` elements (a view of a larger one). Rows move when a device is removed
+(the last one takes its place), so a row number must not be kept over `add` and `remove`: see `version`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.domain.fleet import Capability, Device, DeviceKind
+from gridiface.domain.quantities import Phase
+
+NAN = float("nan")
+
+#: Stands for "no limit" where infinity would make 0 x inf.
+UNLIMITED = 1e15
+
+#: Seconds between snapshots that are expected until a device has shown its own period.
+FIRST_PERIOD_S = 60.0
+FIRST_PERIOD_ANSWERING_S = 900.0
+
+#: Share of a device's power on phases A, B, C; a phase that is not listed here is all three alike.
+PHASE_SHARES: Mapping[Phase, tuple[float, float, float]] = {
+    Phase.A: (1.0, 0.0, 0.0),
+    Phase.AN: (1.0, 0.0, 0.0),
+    Phase.B: (0.0, 1.0, 0.0),
+    Phase.BN: (0.0, 1.0, 0.0),
+    Phase.C: (0.0, 0.0, 1.0),
+    Phase.CN: (0.0, 0.0, 1.0),
+    Phase.AB: (0.5, 0.5, 0.0),
+    Phase.BC: (0.0, 0.5, 0.5),
+    Phase.CA: (0.5, 0.0, 0.5),
+}
+
+#: Kinds that only take power unless a discharge rating says otherwise.
+CONSUMERS = frozenset({DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE})
+
+#: Kinds that follow the sun or a person: what they do without a request is measured, not 0.
+NATURAL = frozenset({DeviceKind.PV, DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE, DeviceKind.OTHER})
+
+#: Column -> (type, value of a new row). The comment gives unit and meaning.
+COLUMNS: Mapping[str, tuple[npt.DTypeLike, float]] = {
+    # ratings and settings
+    "export_w": (np.float64, 0.0),  # W >= 0, most it may deliver
+    "import_w": (np.float64, 0.0),  # W >= 0, most it may take
+    "set_max_w": (np.float64, 0.0),  # W, 100 % of "setMaxW"
+    "charge_w": (np.float64, 0.0),  # W, 100 % of "setMaxChargeRateW"
+    "discharge_w": (np.float64, 0.0),  # W, 100 % of "setMaxDischargeRateW"
+    "max_va": (np.float64, UNLIMITED),
+    "var_inject": (np.float64, 0.0),
+    "var_absorb": (np.float64, 0.0),
+    "energy_wh": (np.float64, NAN),
+    "ramp_w_per_s": (np.float64, UNLIMITED),
+    "soc_min": (np.float64, 0.0),
+    "soc_max": (np.float64, 1.0),
+    "step_w": (np.float64, 0.0),
+    "latency_s": (np.float64, 0.0),
+    "tier": (np.int64, 1),
+    "phase_a": (np.float64, 1 / 3),
+    "phase_b": (np.float64, 1 / 3),
+    "phase_c": (np.float64, 1 / 3),
+    "natural": (np.bool_, 0),  # its base is what it does by itself
+    "counts": (np.bool_, 1),  # its power is part of a sum (a meter's is not)
+    "can_set_w": (np.bool_, 0),
+    "can_limit_w": (np.bool_, 0),
+    "can_set_var": (np.bool_, 0),
+    "answers": (np.bool_, 0),  # tells its own outcomes
+    "enabled": (np.bool_, 1),
+    # telemetry
+    "w": (np.float64, NAN),
+    "var": (np.float64, NAN),
+    "up_w": (np.float64, NAN),
+    "down_w": (np.float64, NAN),
+    "available_wh": (np.float64, NAN),
+    "natural_w": (np.float64, NAN),  # W when nobody told it anything
+    "received": (np.float64, -np.inf),
+    "period_s": (np.float64, FIRST_PERIOD_S),
+    "seen": (np.int64, 0),
+    "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
+    "lost": (np.bool_, 0),
+    # state of charge, 0..1
+    "soc": (np.float64, NAN),
+    "soc_variance": (np.float64, 0.0),
+    "soc_at": (np.float64, NAN),
+    "soc_reported": (np.float64, NAN),
+    "soc_doubt": (np.bool_, 0),
+    "soc_strikes": (np.int64, 0),
+    # operator
+    "blocked": (np.bool_, 0),
+    # health
+    "down": (np.bool_, 0),
+    "down_at": (np.float64, -np.inf),
+    "back_at": (np.float64, -np.inf),
+    "relapses": (np.int64, 0),
+    # what it was told last
+    "told_w": (np.float64, NAN),
+    "told_ceiling_w": (np.float64, NAN),
+    "told_var": (np.float64, NAN),
+    "told_order": (np.int64, -1),
+    "told_at": (np.float64, -np.inf),
+    "renew_at": (np.float64, np.inf),
+    "told": (np.bool_, 0),  # it is under our command
+    "acknowledged": (np.bool_, 0),
+    # the ramp it is on: from `from_w` at `from_at` towards `told_w`
+    "from_w": (np.float64, NAN),
+    "from_at": (np.float64, 0.0),
+}
+
+
+class Columns:
+    """Rows by device id. Attributes are the columns of `COLUMNS`, typed below."""
+
+    export_w: FloatArray
+    import_w: FloatArray
+    set_max_w: FloatArray
+    charge_w: FloatArray
+    discharge_w: FloatArray
+    max_va: FloatArray
+    var_inject: FloatArray
+    var_absorb: FloatArray
+    energy_wh: FloatArray
+    ramp_w_per_s: FloatArray
+    soc_min: FloatArray
+    soc_max: FloatArray
+    step_w: FloatArray
+    latency_s: FloatArray
+    tier: IntArray
+    phase_a: FloatArray
+    phase_b: FloatArray
+    phase_c: FloatArray
+    natural: BoolArray
+    counts: BoolArray
+    can_set_w: BoolArray
+    can_limit_w: BoolArray
+    can_set_var: BoolArray
+    answers: BoolArray
+    enabled: BoolArray
+    w: FloatArray
+    var: FloatArray
+    up_w: FloatArray
+    down_w: FloatArray
+    available_wh: FloatArray
+    natural_w: FloatArray
+    received: FloatArray
+    period_s: FloatArray
+    seen: IntArray
+    usable: BoolArray
+    lost: BoolArray
+    soc: FloatArray
+    soc_variance: FloatArray
+    soc_at: FloatArray
+    soc_reported: FloatArray
+    soc_doubt: BoolArray
+    soc_strikes: IntArray
+    blocked: BoolArray
+    down: BoolArray
+    down_at: FloatArray
+    back_at: FloatArray
+    relapses: IntArray
+    told_w: FloatArray
+    told_ceiling_w: FloatArray
+    told_var: FloatArray
+    told_order: IntArray
+    told_at: FloatArray
+    renew_at: FloatArray
+    told: BoolArray
+    acknowledged: BoolArray
+    from_w: FloatArray
+    from_at: FloatArray
+
+    def __init__(self) -> None:
+        self.devices: list[Device] = []
+        self.row: dict[str, int] = {}
+        #: Counts changes of the row numbers.
+        self.version = 0
+        self._store: dict[str, npt.NDArray[np.generic]] = {
+            name: np.full(16, fill, dtype=kind) for name, (kind, fill) in COLUMNS.items()
+        }
+        self._view()
+
+    @property
+    def count(self) -> int:
+        """How many devices there are."""
+        return len(self.devices)
+
+    def put(self, device: Device) -> int:
+        """Add the device, or take over its new ratings and settings; telemetry and state stay. Its row."""
+        row = self.row.get(device.id)
+        if row is None:
+            row = self.count
+            self.devices.append(device)
+            self.row[device.id] = row
+            self._make_room()
+            for name, (_, fill) in COLUMNS.items():
+                self._store[name][row] = fill
+            self._view()
+            self.version += 1
+            self.period_s[row] = FIRST_PERIOD_ANSWERING_S if device.traits.answers_itself else FIRST_PERIOD_S
+        self.devices[row] = device
+        self._rate(row, device)
+        return row
+
+    def drop(self, device_id: str) -> bool:
+        """Remove a device; the last row takes its place. False when it is not there."""
+        row = self.row.pop(device_id, None)
+        if row is None:
+            return False
+        last = self.count - 1
+        if row != last:
+            for column in self._store.values():
+                column[row] = column[last]
+            self.devices[row] = self.devices[last]
+            self.row[self.devices[row].id] = row
+        self.devices.pop()
+        self._view()
+        self.version += 1
+        return True
+
+    def rows(self, device_ids: tuple[str, ...] | list[str]) -> IntArray:
+        """The rows of those of the devices that are here, ascending."""
+        found = [row for row in (self.row.get(device_id) for device_id in device_ids) if row is not None]
+        return np.array(sorted(found), dtype=np.int64)
+
+    def shift_time(self, seconds: float) -> None:
+        """Move every kept instant, so that ages stay what they were when the clock was set."""
+        for name in ("received", "soc_at", "down_at", "back_at", "told_at", "from_at"):
+            self._store[name] += seconds  # type: ignore[operator,assignment]  # all of these are float columns
+        self._view()
+
+    def _make_room(self) -> None:
+        if self.count > self._store["w"].size:
+            for name, column in self._store.items():
+                self._store[name] = np.concatenate([column, column])
+
+    def _view(self) -> None:
+        for name, column in self._store.items():
+            setattr(self, name, column[: self.count])
+
+    def _rate(self, row: int, device: Device) -> None:
+        """Ratings, settings and traits into the row."""
+        plate, settings, traits = device.nameplate, device.settings, device.traits
+        export, draw = device.max_export_w, device.max_import_w
+        if device.kind in CONSUMERS:
+            if plate.max_discharge_w is None and settings.max_discharge_w is None:
+                export = 0.0
+            if plate.max_charge_w == 0 and settings.max_charge_w is None:
+                draw = plate.max_w if settings.max_w is None else min(plate.max_w, settings.max_w)
+        self.export_w[row], self.import_w[row] = export, draw
+        self.set_max_w[row] = _least(plate.max_w, settings.max_w)
+        self.charge_w[row] = draw
+        self.discharge_w[row] = export
+        self.max_va[row] = _least(UNLIMITED if plate.max_va is None else plate.max_va, settings.max_va)
+        inject = _least(plate.max_var or 0.0, settings.max_var)
+        self.var_inject[row] = inject
+        negative = plate.max_var_neg if plate.max_var_neg is not None else plate.max_var or 0.0
+        self.var_absorb[row] = _least(abs(negative), None if settings.max_var_neg is None else abs(settings.max_var_neg))
+        self.energy_wh[row] = NAN if not plate.energy_wh else plate.energy_wh
+        ramp = settings.ramp_w_per_s
+        self.ramp_w_per_s[row] = UNLIMITED if ramp is None or ramp <= 0 else ramp
+        self.soc_min[row], self.soc_max[row] = settings.soc_min, settings.soc_max
+        self.step_w[row], self.latency_s[row] = traits.power_step_w, traits.latency_s
+        self.tier[row] = device.tier
+        shares = PHASE_SHARES.get(device.phases, (1 / 3, 1 / 3, 1 / 3))
+        self.phase_a[row], self.phase_b[row], self.phase_c[row] = shares
+        self.natural[row] = device.kind in NATURAL
+        self.counts[row] = device.kind is not DeviceKind.METER
+        able = plate.capabilities
+        self.can_set_w[row] = Capability.SET_W in able and device.kind is not DeviceKind.METER
+        self.can_limit_w[row] = Capability.LIMIT_W in able
+        self.can_set_var[row] = Capability.SET_VAR in able
+        self.answers[row] = traits.answers_itself
+        self.enabled[row] = device.enabled
+
+
+def _least(rating: float, setting: float | None) -> float:
+    return max(0.0, rating if setting is None else min(rating, setting))

@@ -1,0 +1,110 @@
+"""`gridiface init`: a folder with a commented configuration and, on request, a test PKI that fits it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gridiface.errors import ConfigError
+from gridiface.pki.folder import TestPki, write_credential
+from gridiface.pki.identity import format_lfdi, lfdi_from_der
+
+_TEMPLATE = """\
+# yaml-language-server: $schema=gridiface.schema.json
+# Configuration of gridiface. `gridiface check {name}` names file, line and fix of every mistake;
+# docs/reference/configuration.md explains every key. Paths are relative to this file.
+# Powers are in W: + delivered to the grid, - taken from it.
+
+site: {site}                            # part of the identities derived for groups and devices
+database: sqlite:///gridiface.sqlite    # or postgresql://USER@HOST/DATABASE
+
+sep2:                                   # the IEEE 2030.5 server
+  listen: {listen}                # 0.0.0.0:8443 to serve other machines
+  tls:
+    profile: strict                     # ECDHE-ECDSA-AES128-CCM8 only; `compatible` adds AES128-GCM
+    certificate: pki/server.pem         # this server's certificate and its intermediates
+    key: pki/server.key
+    roots: [pki/serca.pem]              # whom we trust
+    revoked: pki/revoked.txt            # kept by `gridiface pki revoke`, read again when it changes
+  in_band_registration: false           # true: unknown devices may register by POST /edev
+  clients:                              # known beforehand: `gridiface pki lfdi CERTIFICATE` prints an LFDI
+    - {{name: the utility, role: utility, certificate: pki/utility.pem}}
+    - {{name: first inverter, role: device, certificate: pki/inverter1.pem, device: inverter1, pin: 111115}}
+
+devices:
+  - id: inverter1                       # speaks IEEE 2030.5 itself
+    driver: sep2
+    kind: pv_battery
+  # - id: battery1                      # a SunSpec device behind Modbus/TCP
+  #   driver: sunspec
+  #   kind: battery
+  #   connection: {{host: 192.0.2.10, port: 502, unit: 1}}
+  #   poll_s: 1
+
+groups:                                 # each group is offered to the utility as one DER
+  - id: fleet
+    name: the whole fleet
+    members: [inverter1]
+
+operator:
+  listen: 127.0.0.1:8080                # the page; keep it on loopback, it has no users yet
+
+logging: {{level: info, format: text}}
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; it is made where it does not exist.")] = Path(
+        "gridiface-site"
+    ),
+    site: Annotated[str, typer.Option(help="Name of the installation.")] = "my-site",
+    listen: Annotated[str, typer.Option(help="HOST:PORT of the 2030.5 listener.")] = "127.0.0.1:8443",
+    host: Annotated[
+        list[str] | None, typer.Option(help="Further names or addresses for the server's certificate; repeatable.")
+    ] = None,
+    pki: Annotated[bool, typer.Option(help="Also make a test PKI with server, utility and inverter1.")] = True,
+    force: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write a commented configuration and a test PKI, ready for `gridiface serve`.
+
+    Example: gridiface init my-site && gridiface serve my-site/gridiface.yaml
+    """
+    config = folder / "gridiface.yaml"
+    if config.exists() and not force:
+        raise ConfigError(f"{config}: there already; give --force to replace it")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [config]
+    if pki:
+        written += _make_pki(folder / "pki", ["localhost", "127.0.0.1", "::1", *(host or [])], force=force)
+    config.write_text(_TEMPLATE.format(name=config.name, site=site, listen=listen), encoding="utf-8")
+    schema = folder / "gridiface.schema.json"
+    schema.write_text(_schema(), encoding="utf-8")
+    written.append(schema)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "files": [str(path) for path in written]}))
+        return
+    typer.echo(f"wrote {config}{' and a test PKI in ' + str(folder / 'pki') if pki else ''}")
+    typer.echo(f"next: gridiface serve {config}")
+
+
+def _schema() -> str:
+    from gridiface.app.config import reference  # noqa: PLC0415 - the models are heavy and only needed here
+
+    return reference.json_schema()
+
+
+def _make_pki(folder: Path, hosts: list[str], *, force: bool) -> list[Path]:
+    now = time.time()
+    authority = TestPki.create(depth=3, now=now)
+    paths = authority.save(folder, force=force)
+    for profile, name in (("server", "server"), ("utility", "utility"), ("device", "inverter1")):
+        credential = authority.issue(profile, name, now=now, hosts=hosts if profile == "server" else ())
+        paths += [path for path in write_credential(folder, name, credential, force=force) if path is not None]
+        if profile != "server":
+            typer.echo(f"{name}: LFDI {format_lfdi(lfdi_from_der(credential.der))}", err=True)
+    return paths

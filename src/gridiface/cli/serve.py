@@ -1,0 +1,81 @@
+"""`gridiface serve`: run the server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gridiface.app import log
+from gridiface.app.config import Config, load_config
+from gridiface.app.wiring import GridServer
+
+_log = logging.getLogger("gridiface")
+
+
+def serve(
+    config: Annotated[Path, typer.Argument(help="The configuration file (YAML).")],
+    child: Annotated[
+        bool,
+        typer.Option(
+            "--child", hidden=True, help="Print the ports as one JSON line and stop when standard input closes."
+        ),
+    ] = False,
+) -> None:
+    """Run the server until SIGINT or SIGTERM; running work is finished, then everything is closed.
+
+    State is in the database: after a restart registrations, controls, responses and readings are there again, and
+    running events go on. Exit code 0 after a stop that was asked for.
+
+    Example: gridiface serve my-site/gridiface.yaml
+    """
+    loaded = load_config(config)
+    log.configure(loaded.logging.level, loaded.logging.format)
+    asyncio.run(_run(loaded, child=child))
+
+
+async def _run(config: Config, *, child: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = GridServer(config)
+    try:
+        await server.start()
+        if child:
+            typer.echo(json.dumps(server.ports()))
+            sys.stdout.flush()
+            await _stdin_closes(stop)
+        else:
+            typer.echo(f"gridiface serves {config.site}: {_describe(server)}; Ctrl-C stops it", err=True)
+        await stop.wait()
+        _log.info("stopping")
+    finally:
+        await server.stop()
+
+
+def _describe(server: GridServer) -> str:
+    parts = {"sep2": "IEEE 2030.5 on port {}", "operator": "operator's page on port {}"}
+    known = [parts[name].format(port) for name, port in server.ports().items() if name in parts]
+    return ", ".join(known) or "no listener is configured"
+
+
+async def _stdin_closes(stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends: whoever started us is gone."""
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            if sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]  # a pipe's buffer has its raw stream
+                return
+        loop.remove_reader(sys.stdin)
+        stop.set()
+
+    loop.add_reader(sys.stdin, readable)

@@ -1,0 +1,384 @@
+"""A TLS listener for an aiohttp server: accepts, judges, limits, and ends connections in time.
+
+    runner = web.AppRunner(application); await runner.setup()
+    listener = TlsListener(runner.server, TlsKeeper(files, profile="strict", rules=sep2_rules()))
+    await listener.start("0.0.0.0", 443)
+    ...
+    listener.stop_accepting(); await runner.cleanup(); await listener.close()
+
+A handler finds its peer with `peer_of(request)`. One connection's life is in `tls_connection`; what HTTP says is the
+application's business. Refusals are logged by "gridiface.tls" with the peer's names and the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from gridiface.errors import ConfigError
+from gridiface.northbound.tls_connection import CONNECTION, PEER, Phase, TlsConnection
+from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
+from gridiface.pki.alerts import Alert
+from gridiface.pki.credentials import TlsKeeper
+from gridiface.pki.identity import PeerIdentity
+from gridiface.pki.rules import Verdict
+
+log = logging.getLogger("gridiface.tls")
+
+_ACCEPT_AT_ONCE = 64
+_PAUSE_WITHOUT_DESCRIPTORS = 0.25
+_EVICT_WITHOUT_DESCRIPTORS = 32
+_RELOAD_SECONDS = 2.0
+_LOG_LINES_PER_SECOND = 20
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def peer_of(request: web.BaseRequest) -> PeerIdentity | None:
+    """Who sent a request; None without a client certificate or when the connection is gone."""
+    transport = request.transport
+    peer = transport.get_extra_info(PEER) if transport is not None else None
+    return peer if isinstance(peer, PeerIdentity) else None
+
+
+class TlsListener:
+    """Listens on one address for one aiohttp server.
+
+    Args:
+        server: of an AppRunner after `setup()`, or a `web.Server`. Its request handler is wrapped so that the
+            listener knows when a request begins and ends.
+        keeper: certificates, trust and policy; looked at for changes every `reload_seconds`.
+        deadlines: how long a peer may take.
+        caps: how many connections there may be.
+        wall_clock: seconds since 1970 UTC, for the validity of certificates.
+        reload_seconds: how often files are looked at.
+
+    Attributes:
+        counters: what happened so far: `accepted`, `established`, `refused_chain`, `refused_handshake`,
+            `refused_total`, `refused_address`, `refused_identity`, `evicted`, `exhausted`, `revoked`, and
+            `deadline_<phase>`.
+    """
+
+    def __init__(
+        self,
+        server: web.Server,
+        keeper: TlsKeeper,
+        *,
+        deadlines: Deadlines | None = None,
+        caps: Caps | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        reload_seconds: float = _RELOAD_SECONDS,
+    ) -> None:
+        self.deadlines = deadlines or Deadlines()
+        self.caps = caps or Caps()
+        self.buffer = memoryview(bytearray(64 * 1024))
+        self.counters: Counter[str] = Counter()
+        self._server = server
+        self._keeper = keeper
+        self._wall_clock = wall_clock
+        self._reload_seconds = reload_seconds
+        self._total = self.caps.usable_total()
+        self._sockets: list[socket.socket] = []
+        self._connections: dict[TlsConnection, None] = {}
+        self._handshaking: dict[TlsConnection, None] = {}
+        self._addresses: Counter[str] = Counter()
+        self._identities: dict[str, dict[TlsConnection, None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep_handle: asyncio.TimerHandle | None = None
+        self._next_reload = 0.0
+        self._throttle = Throttle(_LOG_LINES_PER_SECOND)
+        self._empty = asyncio.Event()
+        self._empty.set()
+        server.request_handler = watch_requests(server.request_handler)
+
+    # Opening and closing -----------------------------------------------------------------------------------------
+
+    async def start(self, host: str, port: int, *, backlog: int = 1024, reuse_port: bool = False) -> None:
+        """Listen on every address that `host` stands for; port 0 takes a free one, the same for all.
+
+        Raises:
+            ConfigError: the name is unknown or the address cannot be taken.
+        """
+        loop = asyncio.get_running_loop()
+        self.clock = loop.time
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, address in dict.fromkeys(found):
+                chosen = (address[0], port or self._bound_port(), *address[2:])
+                listening = _listen(family, chosen, backlog=backlog, reuse_port=reuse_port)
+                self._sockets.append(listening)
+        except OSError as error:
+            self.stop_accepting()
+            raise ConfigError(f"cannot listen on {host} port {port}: {error}") from error
+        for listening in self._sockets:
+            loop.add_reader(listening, self._accept, listening)
+        self._sweep()
+
+    def _bound_port(self) -> int:
+        return int(self._sockets[0].getsockname()[1]) if self._sockets else 0
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the listener can be reached: host and port of each socket."""
+        return [item.getsockname()[:2] for item in self._sockets]
+
+    @property
+    def connections(self) -> int:
+        """Open connections, those in handshake included."""
+        return len(self._connections)
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets and drop unfinished handshakes; established connections go on."""
+        loop = asyncio.get_running_loop()
+        for listening in self._sockets:
+            loop.remove_reader(listening)
+            listening.close()
+        self._sockets.clear()
+        for connection in list(self._handshaking):
+            connection.abort()
+
+    async def close(self, *, grace: float = 3.0) -> None:
+        """Stop accepting, ask every connection to close, and drop after `grace` seconds those that do not."""
+        self.stop_accepting()
+        for connection in list(self._connections):
+            connection.close()
+        try:
+            await asyncio.wait_for(self._empty.wait(), grace)
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.abort()
+            await self._empty.wait()
+        if self._sweep_handle is not None:
+            self._sweep_handle.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Accepting ---------------------------------------------------------------------------------------------------
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_ACCEPT_AT_ONCE):
+            try:
+                sock, address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._accept_failed(listening, error)
+                return
+            sock.setblocking(False)
+            self.counters["accepted"] += 1
+            if not self._has_room(address_key(str(address[0]))):
+                sock.close()
+                continue
+            self._take(sock, address)
+
+    def _accept_failed(self, listening: socket.socket, error: OSError) -> None:
+        if error.errno not in _EXHAUSTED:
+            log.warning("accepting a connection failed: %s", error)
+            return
+        self.counters["exhausted"] += 1
+        if self._throttle.passes(self.clock()):
+            log.error("no descriptor or memory for a new connection (%s); %d are open", error, self.connections)
+        for connection in list(self._handshaking)[:_EVICT_WITHOUT_DESCRIPTORS]:
+            self._evict(connection)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        loop.call_later(_PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listening)
+
+    def _accept_again(self, listening: socket.socket) -> None:
+        if listening in self._sockets:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _has_room(self, key: str) -> bool:
+        if self._addresses[key] >= self.caps.per_address:
+            self.counters["refused_address"] += 1
+            self._say(logging.WARNING, "connection from %s refused: %d are open from there", key, self._addresses[key])
+            return False
+        if len(self._connections) >= self._total:
+            # Whoever has not proved an identity yet gives way, the oldest first.
+            if not self._handshaking:
+                self.counters["refused_total"] += 1
+                self._say(logging.WARNING, "connection from %s refused: %d are open", key, len(self._connections))
+                return False
+            self._evict(next(iter(self._handshaking)))
+        return True
+
+    def _evict(self, connection: TlsConnection) -> None:
+        self.counters["evicted"] += 1
+        self._handshaking.pop(connection, None)
+        connection.abort()
+
+    def _take(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        connection = TlsConnection(self, self._keeper.state.context, address)
+        self._connections[connection] = self._handshaking[connection] = None
+        self._addresses[address_key(str(address[0]))] += 1
+        self._empty.clear()
+        self._spawn(self._adopt(sock, connection))
+
+    async def _adopt(self, sock: socket.socket, connection: TlsConnection) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        except OSError:
+            sock.close()
+        finally:
+            if connection.tcp is None:
+                self.closed(connection)
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # What a connection asks (tls_connection.Owner) -----------------------------------------------------------------
+
+    def clock(self) -> float:
+        """Seconds on the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def judge(self, chain: list[bytes]) -> Verdict | None:
+        """The verdict of the policy in force on a peer's chain."""
+        if not chain and not self._keeper.require_client:
+            return None
+        return self._keeper.state.policy.check(chain, now=self._wall_clock())
+
+    def admit(self, connection: TlsConnection) -> Alert | None:
+        """Count a peer in; one that has too many connections loses an idle one of its own, or is refused."""
+        self._handshaking.pop(connection, None)
+        self.counters["established"] += 1
+        if connection.peer is None:
+            return None
+        lfdi = connection.peer.lfdi
+        own = self._identities.setdefault(lfdi, {})
+        if len(own) >= self.caps.of_identity(lfdi):
+            idle = next((item for item in own if item.phase is Phase.IDLE), None)
+            if idle is None:
+                self.counters["refused_identity"] += 1
+                self._say(logging.WARNING, "connection of lfdi=%s refused: it has %d open", lfdi, len(own))
+                return Alert.ACCESS_DENIED
+            self.counters["evicted"] += 1
+            own.pop(idle)
+            idle.close()
+        own[connection] = None
+        return None
+
+    def application(self) -> asyncio.Protocol:
+        """A protocol of the aiohttp server."""
+        return self._server()
+
+    def refused(self, connection: TlsConnection, reason: str, verdict: Verdict | None) -> None:
+        """Count and log a handshake that failed."""
+        where = f"{connection.address[0]}:{connection.address[1]}"
+        if verdict is not None:
+            self.counters["refused_chain"] += 1
+            self._say(logging.WARNING, "%s %s", where, verdict.describe())
+        else:
+            self.counters["refused_handshake"] += 1
+            self._say(logging.INFO, "%s handshake failed: %s", where, reason)
+
+    def expired(self, connection: TlsConnection, phase: str) -> None:
+        """Count and log a deadline that a peer missed."""
+        self.counters[f"deadline_{phase}"] += 1
+        if phase != Phase.IDLE.value:
+            who = connection.peer.lfdi if connection.peer is not None else "?"
+            self._say(logging.INFO, "%s lfdi=%s closed: too slow (%s)", connection.address[0], who, phase)
+
+    def closed(self, connection: TlsConnection) -> None:
+        """Forget a connection that is gone."""
+        if connection not in self._connections:
+            return
+        del self._connections[connection]
+        self._handshaking.pop(connection, None)
+        key = address_key(str(connection.address[0]))
+        self._addresses[key] -= 1
+        if self._addresses[key] <= 0:
+            del self._addresses[key]
+        if connection.peer is not None:
+            own = self._identities.get(connection.peer.lfdi, {})
+            own.pop(connection, None)
+            if not own:
+                self._identities.pop(connection.peer.lfdi, None)
+        if not self._connections:
+            self._empty.set()
+
+    def _say(self, level: int, text: str, *values: object) -> None:
+        if self._throttle.passes(self.clock()):
+            dropped = self._throttle.take_dropped()
+            if dropped:
+                log.warning("%d lines like the next were not written", dropped)
+            log.log(level, text, *values)
+
+    # Time ----------------------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        now = self.clock()
+        try:
+            for connection in [item for item in self._connections if item.deadline <= now]:
+                connection.expire(now)
+            if now >= self._next_reload:
+                self._next_reload = now + self._reload_seconds
+                if self._keeper.reload_if_changed():
+                    self._spawn(self._judge_again())
+        finally:
+            self._sweep_handle = asyncio.get_running_loop().call_later(self.deadlines.step, self._sweep)
+
+    async def _judge_again(self) -> None:
+        """Close the connections of peers that the new state does not accept, a few at a time."""
+        policy = self._keeper.state.policy
+        for connection in list(self._connections):
+            peer = connection.peer
+            if peer is None or connection.phase in (Phase.CLOSING, Phase.CLOSED):
+                continue
+            verdict = policy.check(peer.chain, now=self._wall_clock())
+            if not verdict.accepted:
+                self.counters["revoked"] += 1
+                log.warning("%s %s; its connection is closed", connection.address[0], verdict.describe())
+                connection.close()
+            await asyncio.sleep(0)
+
+
+def watch_requests(handler: Handler) -> Handler:
+    """A request handler that tells the connection when a request begins, when its body is here, and when it ends."""
+
+    @functools.wraps(handler)
+    async def watched(request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        connection = transport.get_extra_info(CONNECTION) if transport is not None else None
+        if not isinstance(connection, TlsConnection):
+            return await handler(request)
+        complete = not request.body_exists or request.content.is_eof()
+        connection.request_begins(body_complete=complete)
+        if not complete:
+            request.content.on_eof(connection.body_complete)
+        try:
+            return await handler(request)
+        finally:
+            connection.request_ends()
+
+    return watched
+
+
+def _listen(family: int, address: tuple[Any, ...], *, backlog: int, reuse_port: bool) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(address)
+        listening.listen(backlog)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -1,0 +1,43 @@
+"""The live state as plain data."""
+
+from __future__ import annotations
+
+import json
+
+from gridiface.domain.controls import Outcome, OutcomeKind
+from gridiface.operator.status import Status
+
+
+def test_groups_show_what_is_asked_told_and_done(status: Status) -> None:
+    fleet = status.at(100.0)["groups"][0]
+    assert (fleet["requested_W"], fleet["allocated_W"], fleet["delivered_W"]) == (3000.0, 3000.0, 2900.0)
+    assert fleet["devices"] == 2
+
+
+def test_nothing_is_requested_after_the_end(status: Status) -> None:
+    assert status.at(1000.0)["groups"][0]["requested_W"] is None
+    assert status.at(1000.0)["controls"][0]["state"] == "completed"
+
+
+def test_outcomes_are_counted_once_per_device_and_step(status: Status) -> None:
+    for device in ("a", "a", "b", None):
+        status.on_outcome(Outcome(control_id="c1", kind=OutcomeKind.STARTED, at=91.0, device_id=device))
+    shown = status.at(100.0)
+    assert shown["controls"][0]["responses"]["started"] == 2
+    assert [step["device"] for step in shown["outcomes"]] == [None, "b", "a"]
+
+
+def test_devices_without_data_are_not_online(status: Status) -> None:
+    assert status.at(100.0)["devices"] == {"total": 2, "online": 1}
+    assert status.device_rows()[1]["delivered_W"] is None
+
+
+def test_everything_is_json(status: Status) -> None:
+    assert json.loads(json.dumps(status.at(100.0)))["counters"] == {"readings": 7}
+
+
+def test_report_of_a_control_has_means_and_intervals(status: Status) -> None:
+    target = status.control_report("c1")["targets"][0]
+    assert target["mean"]["delivered_w"] == 2900.0
+    assert target["intervals"][0]["requested_w"] == 3000.0
+    assert status.control_report("other")["targets"] == []
