@@ -214,7 +214,12 @@ class TcpLink:
             await self._answered(connection, exchange, timeout_s)
         except DeviceTimeout:
             missing = sorted(exchange.positions.values())
-            if not missing or missing[0] == 0 or any(exchange.requests[at].pdu[0] > 4 for at in missing):
+            if (
+                connection.transport is None
+                or not missing
+                or missing[0] == 0
+                or any(exchange.requests[at].pdu[0] > 4 for at in missing)
+            ):
                 raise
             # The first was answered and only reads are missing: this device takes one request at a time.
             self.pipelined = False

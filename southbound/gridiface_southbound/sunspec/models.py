@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -236,22 +236,6 @@ class Block:
         names = {value: symbol for symbol, value in self.model.points[name].symbols.items()}
         return frozenset(names.get(bit, f"bit {bit}") for bit in range(32) if int(number) >> bit & 1)
 
-    def encode(self, name: str, value: float, rounding: Rounding = Rounding.NEAREST) -> int:
-        """The raw number for `value`, held inside the range of the point's type.
-
-        Raises:
-            LocalProtocolError: the point has no usable scale factor, or is not an integer point.
-        """
-        point, exponent = self.model.points[name], self.scale(name)
-        kind = point.kind
-        if kind is None or exponent is None or kind.code in "fd":
-            raise LocalProtocolError(f"model {self.model.id}: {name} cannot be scaled")
-        scaled = value / 10**exponent if exponent >= 0 else value * 10**-exponent
-        # 99.99999999 of a decimal step is the step: binary dust must not cost a limit one unit.
-        nearest = round(scaled)
-        whole = nearest if abs(scaled - nearest) < 1e-6 else round_to_int(scaled, rounding)
-        return max(kind.low, min(kind.high, whole))
-
     def decode(self, name: str, raw: float) -> float:
         """The value of a raw number of this point; the raw number itself without usable scale factor."""
         exponent = self.scale(name)
@@ -277,9 +261,26 @@ def present(block: Block, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if block.has(name))
 
 
-def pack(block: Block, names: Sequence[str], raw: Sequence[int]) -> list[tuple[int, bytes]]:
-    """The writes (address, registers) that put raw values into points, one per run of neighbours."""
-    return [
-        (block.address + run.offset, run.codec.pack(*raw[run.first : run.last]))
-        for run in runs(block.model, tuple(names))
-    ]
+def scaler(block: Block, name: str, rounding: Rounding = Rounding.NEAREST) -> Callable[[float], int]:
+    """What turns a value of a point into its raw number, held inside the range of the point's type.
+
+    Raises:
+        LocalProtocolError: the point has no usable scale factor, or is not an integer point.
+    """
+    point, exponent = block.model.points[name], block.scale(name)
+    kind = point.kind
+    if kind is None or exponent is None or kind.code in "fd":
+        raise LocalProtocolError(f"model {block.model.id}: {name} cannot be scaled")
+    factor = float(10**-exponent) if exponent <= 0 else 1.0
+    divisor = float(10**exponent) if exponent > 0 else 1.0
+    low, high = kind.low, kind.high
+
+    def scale(value: float) -> int:
+        scaled = value * factor / divisor
+        # 99.99999999 of a decimal step is the step: binary dust must not cost a limit one unit.
+        whole = round(scaled)
+        if rounding is not Rounding.NEAREST and abs(scaled - whole) >= 1e-6:
+            whole = round_to_int(scaled, rounding)
+        return low if whole < low else min(whole, high)
+
+    return scale

@@ -228,9 +228,8 @@ class Columns:
 
     def shift_time(self, seconds: float) -> None:
         """Move every kept instant, so that ages stay what they were when the clock was set."""
-        for name in ("received", "soc_at", "down_at", "back_at", "told_at", "from_at"):
-            self._store[name] += seconds  # type: ignore[operator,assignment]  # all of these are float columns
-        self._view()
+        for column in (self.received, self.soc_at, self.down_at, self.back_at, self.told_at, self.from_at):
+            column += seconds
 
     def _make_room(self) -> None:
         if self.count > self._store["w"].size:
@@ -258,7 +257,9 @@ class Columns:
         inject = _least(plate.max_var or 0.0, settings.max_var)
         self.var_inject[row] = inject
         negative = plate.max_var_neg if plate.max_var_neg is not None else plate.max_var or 0.0
-        self.var_absorb[row] = _least(abs(negative), None if settings.max_var_neg is None else abs(settings.max_var_neg))
+        self.var_absorb[row] = _least(
+            abs(negative), None if settings.max_var_neg is None else abs(settings.max_var_neg)
+        )
         self.energy_wh[row] = NAN if not plate.energy_wh else plate.energy_wh
         ramp = settings.ramp_w_per_s
         self.ramp_w_per_s[row] = UNLIMITED if ramp is None or ramp <= 0 else ramp

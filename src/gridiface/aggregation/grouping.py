@@ -78,8 +78,10 @@ class GroupTree:
 
     def _nest(self) -> None:
         """Find each group's innermost surrounding group, and refuse overlaps."""
-        # From large to small; of equal ones the stated parent first, then by id, so that the tree is the same each time.
-        order = sorted(self.groups, key=lambda group_id: (-len(self._members[group_id]), self._depth(group_id), group_id))
+        # From large to small; of equal ones the stated parent first, then by id: the same tree each time.
+        order = sorted(
+            self.groups, key=lambda group_id: (-len(self._members[group_id]), self._depth(group_id), group_id)
+        )
         owner: dict[str, str] = {}
         for group_id in order:
             members = self._members[group_id]

@@ -12,40 +12,21 @@ looks at them all at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from enum import Enum
 from math import inf
 from typing import Any, Protocol
 
 from gridiface.northbound.tls_limits import Deadlines
+from gridiface.northbound.tls_transport import CONNECTION, PEER, TALKING, Phase, TlsTransport
 from gridiface.pki.alerts import Alert
 from gridiface.pki.contexts import peer_chain
 from gridiface.pki.identity import PeerIdentity
 from gridiface.pki.rules import Verdict
 from gridiface.pki.tlswire import HandshakeTap, alert_record
 
-PEER = "gridiface_peer"
-"""`transport.get_extra_info` name of the PeerIdentity; None without a client certificate."""
-CONNECTION = "gridiface_connection"
-"""`transport.get_extra_info` name of the TlsConnection."""
-
 _RECORD = 16 * 1024
 _LINGER_SECONDS = 2.0
-
-
-class Phase(Enum):
-    """What a connection is waiting for; each but HANDLING and CLOSED has a deadline."""
-
-    HANDSHAKE = "handshake"
-    HEADER = "header"
-    BODY = "body"
-    HANDLING = "handling"
-    IDLE = "idle"
-    CLOSING = "closing"
-    CLOSED = "closed"
-
-
-_TALKING = frozenset({Phase.HEADER, Phase.BODY, Phase.HANDLING, Phase.IDLE})
 
 
 class Owner(Protocol):
@@ -74,90 +55,6 @@ class Owner(Protocol):
 
     def closed(self, connection: TlsConnection) -> None:
         """Told once when the connection is gone."""
-
-
-class TlsTransport(asyncio.Transport):
-    """What the application's protocol writes to."""
-
-    def __init__(self, connection: TlsConnection, extra: dict[str, Any]) -> None:
-        super().__init__(extra)
-        self._connection = connection
-        self._own = extra
-        self._protocol: asyncio.BaseProtocol | None = None
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """The peer and TLS by name, everything else from the socket's transport."""
-        if name in self._own:
-            return self._own[name]
-        tcp = self._connection.tcp
-        return tcp.get_extra_info(name, default) if tcp is not None else default
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand the decrypted stream to another protocol."""
-        if not isinstance(protocol, asyncio.Protocol):
-            raise TypeError("only asyncio.Protocol is served")
-        self._connection.app = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        """The application's protocol."""
-        if self._connection.app is None:
-            raise RuntimeError("the connection is closed")
-        return self._connection.app
-
-    def is_closing(self) -> bool:
-        """Whether nothing can be written any more."""
-        return self._connection.phase not in _TALKING
-
-    def close(self) -> None:
-        """Send what was written, then close_notify."""
-        self._connection.close()
-
-    def abort(self) -> None:
-        """Drop the connection and what was not yet sent."""
-        self._connection.abort()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Encrypt and send; dropped when the connection is closing."""
-        self._connection.write(data)
-
-    def writelines(self, list_of_data: Any) -> None:
-        """Encrypt and send the parts as one stretch, so that a header and its body share a record."""
-        self._connection.write(b"".join(list_of_data))
-
-    def can_write_eof(self) -> bool:
-        """TLS knows no half-closed connection."""
-        return False
-
-    def write_eof(self) -> None:
-        """TLS knows no half-closed connection."""
-        raise NotImplementedError("TLS has no write_eof")
-
-    def pause_reading(self) -> None:
-        """Decrypt nothing more until `resume_reading`."""
-        self._connection.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Go on decrypting."""
-        self._connection.resume_reading()
-
-    def is_reading(self) -> bool:
-        """Whether data is passed on."""
-        return self._connection.phase in _TALKING and not self._connection.reading_paused
-
-    def get_write_buffer_size(self) -> int:
-        """Encrypted bytes not yet taken by the kernel."""
-        tcp = self._connection.tcp
-        return tcp.get_write_buffer_size() if tcp is not None else 0
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Low and high mark of the socket's transport."""
-        tcp = self._connection.tcp
-        return tcp.get_write_buffer_limits() if tcp is not None else (0, 0)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set the marks of the socket's transport."""
-        if self._connection.tcp is not None:
-            self._connection.tcp.set_write_buffer_limits(high, low)
 
 
 class TlsConnection(asyncio.BufferedProtocol):
@@ -306,7 +203,7 @@ class TlsConnection(asyncio.BufferedProtocol):
     def _begin(self, tls: ssl.SSLObject) -> None:
         self._flush()
         self._await(Phase.HEADER, self._owner.deadlines.header)
-        extra = {
+        extra: dict[str, Any] = {
             PEER: self.peer,
             CONNECTION: self,
             "ssl_object": tls,
@@ -328,7 +225,7 @@ class TlsConnection(asyncio.BufferedProtocol):
     def _read(self) -> None:
         tls = self._object()
         try:
-            while self.phase in _TALKING and not self.reading_paused and (self._incoming.pending or tls.pending()):
+            while self.phase in TALKING and not self.reading_paused and (self._incoming.pending or tls.pending()):
                 data = tls.read(_RECORD)
                 if not data:
                     self.close()
@@ -355,7 +252,7 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and hand to the socket; dropped when the connection is closing."""
-        if self.phase not in _TALKING or not data:
+        if self.phase not in TALKING or not data:
             return
         tls, rest = self._object(), memoryview(data)
         try:
@@ -387,7 +284,7 @@ class TlsConnection(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self.phase in _TALKING:
+        if self.phase in TALKING:
             self._read()
 
     # Phases of a request, told by the listener's wrapper around the request handler --------------------------------
@@ -395,7 +292,7 @@ class TlsConnection(asyncio.BufferedProtocol):
     def request_begins(self, *, body_complete: bool) -> None:
         """The header of a request is complete and its handler is about to run."""
         self._surplus = False
-        if self.phase in _TALKING:
+        if self.phase in TALKING:
             if body_complete:
                 self._await(Phase.HANDLING, inf)
             else:
@@ -408,7 +305,7 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def request_ends(self) -> None:
         """The handler returned; the answer is being written."""
-        if self.phase in _TALKING:
+        if self.phase in TALKING:
             if self._surplus:
                 self._await(Phase.HEADER, self._owner.deadlines.header)
             else:
@@ -441,10 +338,9 @@ class TlsConnection(asyncio.BufferedProtocol):
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         if self._tls is not None and self.phase is not Phase.HANDSHAKE:
-            try:
+            # The peer's own close_notify is still to come, which OpenSSL reports as an error: ours is written.
+            with contextlib.suppress(ssl.SSLError):
                 self._tls.unwrap()
-            except ssl.SSLError:
-                pass  # the peer's own close_notify is still to come: ours is written
             self._flush()
         self._linger()
 

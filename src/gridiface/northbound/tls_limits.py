@@ -17,14 +17,15 @@ class Deadlines:
         header: from the first byte of a request (for the first one: from the handshake) to the end of its header.
         body: from there to the last byte of its body.
         write: for taking what was sent to it once our buffer is full.
-        idle: between two requests.
+        idle: between two requests; longer than the longest common pollRate, 900 s, so that no poll meets a closing
+            connection.
     """
 
     handshake: float = 10.0
     header: float = 10.0
     body: float = 12.0
     write: float = 12.0
-    idle: float = 900.0
+    idle: float = 960.0
 
     @property
     def step(self) -> float:

@@ -25,8 +25,9 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.tls_connection import CONNECTION, PEER, Phase, TlsConnection
+from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
+from gridiface.northbound.tls_transport import CONNECTION, PEER, Phase
 from gridiface.pki.alerts import Alert
 from gridiface.pki.credentials import TlsKeeper
 from gridiface.pki.identity import PeerIdentity
@@ -45,9 +46,11 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 def peer_of(request: web.BaseRequest) -> PeerIdentity | None:
-    """Who sent a request; None without a client certificate or when the connection is gone."""
-    transport = request.transport
-    peer = transport.get_extra_info(PEER) if transport is not None else None
+    """Who sent a request; None without a client certificate, or if it came by another listener.
+
+    Stays the same when the connection ends while the handler runs.
+    """
+    peer = request.get(PEER)
     return peer if isinstance(peer, PeerIdentity) else None
 
 
@@ -110,7 +113,6 @@ class TlsListener:
             ConfigError: the name is unknown or the address cannot be taken.
         """
         loop = asyncio.get_running_loop()
-        self.clock = loop.time
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for family, _, _, _, address in dict.fromkeys(found):
@@ -150,6 +152,7 @@ class TlsListener:
     async def close(self, *, grace: float = 3.0) -> None:
         """Stop accepting, ask every connection to close, and drop after `grace` seconds those that do not."""
         self.stop_accepting()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in list(self._connections):
             connection.close()
         try:
@@ -160,9 +163,6 @@ class TlsListener:
             await self._empty.wait()
         if self._sweep_handle is not None:
             self._sweep_handle.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # Accepting ---------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class TlsListener:
             except OSError as error:
                 self._accept_failed(listening, error)
                 return
-            sock.setblocking(False)
+            sock.settimeout(0)
             self.counters["accepted"] += 1
             if not self._has_room(address_key(str(address[0]))):
                 sock.close()
@@ -352,9 +352,13 @@ def watch_requests(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def watched(request: web.BaseRequest) -> web.StreamResponse:
         transport = request.transport
-        connection = transport.get_extra_info(CONNECTION) if transport is not None else None
+        if transport is None:
+            # The peer left before its request was looked at: nobody may act on it without knowing who it was.
+            return web.Response(status=408)
+        connection = transport.get_extra_info(CONNECTION)
         if not isinstance(connection, TlsConnection):
             return await handler(request)
+        request[PEER] = connection.peer
         complete = not request.body_exists or request.content.is_eof()
         connection.request_begins(body_complete=complete)
         if not complete:
@@ -377,7 +381,7 @@ def _listen(family: int, address: tuple[Any, ...], *, backlog: int, reuse_port: 
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address)
         listening.listen(backlog)
-        listening.setblocking(False)
+        listening.settimeout(0)
     except OSError:
         listening.close()
         raise

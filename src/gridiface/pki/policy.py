@@ -19,7 +19,7 @@ from gridiface.pki.alerts import Alert
 from gridiface.pki.certificate import Certificate, CertificateMalformed, parse_certificate
 from gridiface.pki.identity import PeerIdentity, identify
 from gridiface.pki.path import Gap, Path, build_path
-from gridiface.pki.profile_notes import profile_notes
+from gridiface.pki.profile_notes import authority_notes, profile_notes
 from gridiface.pki.profiles import ANY_POLICY
 from gridiface.pki.revocation import Revocation
 from gridiface.pki.rules import LISTED_EXTENSIONS, ChainRules, Check, Verdict
@@ -303,3 +303,29 @@ def _apply(rule: _Rule, case: _Case) -> Check:
         text = f"{certificate.label}: {detail}"
         return Check(rule.name, rule.clause, passed=False, detail=text, alert=rule.alert, certificate=certificate)
     return Check(rule.name, rule.clause, passed=True)
+
+
+_AUTHORITY_CHECKS = frozenset(
+    {
+        "signature-algorithm",
+        "key",
+        "expired",
+        "not-yet-valid",
+        "version",
+        "issuer-not-ca",
+        "issuer-key-usage",
+        "critical-eku-on-ca",
+        "name-constraints",
+        "policy-mappings",
+        "unknown-critical-extension",
+    }
+)
+
+
+def check_authority(certificate: Certificate, *, now: float, rules: ChainRules) -> tuple[Check, ...]:
+    """The checks that a CA certificate has to pass to stand in a chain, made on it alone."""
+    case = _Case(Path((certificate, certificate), None), rules, Revocation(), now)
+    checks = [_apply(rule, case) for rule in CHECKS if rule.name in _AUTHORITY_CHECKS]
+    if rules.policies is not None:
+        checks.extend(replace(note, refuses=rules.strict_profile) for note in authority_notes(certificate))
+    return tuple(checks)

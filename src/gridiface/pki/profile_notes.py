@@ -32,15 +32,18 @@ def profile_notes(path: Sequence[Certificate], *, device_policies: frozenset[str
     """
     if device_policies is None:
         return
-    for item in path:
-        yield _note(item, "not-after", item.not_after == FOREVER, "notAfter is not 99991231235959Z")
-        for kind, word in ((x509.CertificatePolicies, "certificatePolicies"), (x509.KeyUsage, "keyUsage")):
-            present = item.extension(kind) is not None
-            yield _note(item, f"critical-{word}", not present or item.is_critical(kind), f"{word} is not critical")
-        yield _note(item, "policy-qualifiers", not _has_qualifiers(item), "a policy has qualifiers")
+    yield from _common_notes(path[0])
     yield from _leaf_notes(path[0])
     for item in path[1:]:
-        yield from _authority_notes(item)
+        yield from authority_notes(item)
+
+
+def _common_notes(item: Certificate) -> Iterator[Check]:
+    yield _note(item, "not-after", item.not_after == FOREVER, "notAfter is not 99991231235959Z")
+    for kind, word in ((x509.CertificatePolicies, "certificatePolicies"), (x509.KeyUsage, "keyUsage")):
+        present = item.extension(kind) is not None
+        yield _note(item, f"critical-{word}", not present or item.is_critical(kind), f"{word} is not critical")
+    yield _note(item, "policy-qualifiers", not _has_qualifiers(item), "a policy has qualifiers")
 
 
 def _leaf_notes(leaf: Certificate) -> Iterator[Check]:
@@ -57,7 +60,9 @@ def _leaf_notes(leaf: Certificate) -> Iterator[Check]:
         yield _note(leaf, "hardware-module-name", _names_hardware(names), "no single hardwareModuleName")
 
 
-def _authority_notes(item: Certificate) -> Iterator[Check]:
+def authority_notes(item: Certificate) -> Iterator[Check]:
+    """Every point of the profile of a CA certificate, passed or not."""
+    yield from _common_notes(item)
     yield _note(item, "ca-subject", bool(item.subject), "the subject of a CA is empty")
     key_id = item.subject_key_id
     short = key_id is not None and len(key_id) == 8

@@ -123,22 +123,21 @@ def _tune(engine: AsyncEngine, busy_timeout_s: float) -> None:
         connection.exec_driver_sql("BEGIN")
 
 
-def pragmas(busy_timeout_s: float) -> tuple[str, ...]:
-    """What every SQLite connection of ours is set to.
+def pragmas(busy_timeout_s: float, *, writing: bool = False) -> tuple[str, ...]:
+    """What an SQLite connection of ours is set to.
 
     WAL lets readers and the one writer pass each other; FULL makes each commit wait for the disk; the size limit
-    gives the log's space back after a burst. The cache (64 MiB) holds the index pages that readings of many devices
-    touch in turn, and checkpoints of 4000 pages write each of them once for many commits.
+    gives the log's space back after a burst. The writer's cache (64 MiB) holds the index pages that the readings of
+    many devices touch in turn, and its checkpoints, every 4000 pages, write each of them once for many commits.
     """
-    return (
+    common = (
         f"PRAGMA busy_timeout={int(busy_timeout_s * 1000)}",
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
         "PRAGMA foreign_keys=ON",
         "PRAGMA journal_size_limit=67108864",
-        "PRAGMA cache_size=-65536",
-        "PRAGMA wal_autocheckpoint=4000",
     )
+    return (*common, "PRAGMA cache_size=-65536", "PRAGMA wal_autocheckpoint=4000") if writing else common
 
 
 def unavailable(error: BaseException) -> StoreUnavailable | None:

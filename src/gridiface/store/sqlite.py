@@ -78,7 +78,7 @@ class SqliteSink:
                 f"{self._path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
             )
             try:
-                for pragma in pragmas(self._busy_timeout_s):
+                for pragma in pragmas(self._busy_timeout_s, writing=True):
                     connection.execute(pragma)
             except sqlite3.Error:
                 connection.close()

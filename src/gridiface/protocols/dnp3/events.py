@@ -11,7 +11,8 @@ from typing import NamedTuple
 from gridiface.protocols.dnp3.application import IIN
 
 CLASSES = (1, 2, 3)
-CLASS_IIN = {1: IIN.CLASS_1_EVENTS, 2: IIN.CLASS_2_EVENTS, 3: IIN.CLASS_3_EVENTS}
+_OVERFLOW = int(IIN.EVENT_BUFFER_OVERFLOW)
+_CLASS_BITS = ((1, int(IIN.CLASS_1_EVENTS)), (2, int(IIN.CLASS_2_EVENTS)), (3, int(IIN.CLASS_3_EVENTS)))
 
 
 class Event(NamedTuple):
@@ -106,10 +107,13 @@ class EventBuffer:
         """How many events of a class are neither confirmed nor in a response that waits for it."""
         return len(self._held[event_class]) - len(self._selected[event_class])
 
-    def indications(self) -> IIN:
-        """The class bits and the overflow bit as they are now (clause 4.5.1)."""
-        found = IIN.EVENT_BUFFER_OVERFLOW if self._overflowed else IIN.NONE
-        for number, bit in CLASS_IIN.items():
+    def indications(self) -> int:
+        """The class bits and the overflow bit as they are now (clause 4.5.1), as IIN.
+
+        Plain integers here and along the way of each response: operations on IntFlag cost more than the rest.
+        """
+        found = _OVERFLOW if self._overflowed else 0
+        for number, bit in _CLASS_BITS:
             if len(self._held[number]) > len(self._selected[number]):
                 found |= bit
         return found

@@ -83,7 +83,18 @@ def _freeze_targets(state: AssociationState, headers: tuple[ObjectHeader, ...]) 
         targets += [(point_type, low, high) for low, high in spans(column, header)]
     if not targets:
         raise _misfit("nothing to freeze is named")
-    return targets
+    return _merged(targets)
+
+
+def _merged(targets: Targets) -> Targets:
+    """The same points, each once, so that a request of many headers freezes nothing twice."""
+    merged: Targets = []
+    for point_type, low, high in sorted(targets, key=lambda target: (target[0].value, target[1])):
+        if merged and merged[-1][0] is point_type and low <= merged[-1][2]:
+            merged[-1] = (point_type, merged[-1][1], max(high, merged[-1][2]))
+        else:
+            merged.append((point_type, low, high))
+    return merged
 
 
 def _freezer(*, clear: bool) -> Function:
@@ -131,9 +142,7 @@ def _restarter(kind: RestartKind) -> Function:
         row = TABLE[52, 2 if fine else 1]
         delay = milliseconds if fine else min(round(seconds), 0xFFFF)
         state.station.tell(RestartRequested(state.master, kind, seconds))
-        return Reply(
-            objects=count_head(52, row.variation, 1) + row.pack(delay), after=state.station.restart_all
-        )
+        return Reply(objects=count_head(52, row.variation, 1) + row.pack(delay), after=state.station.restart_all)
 
     return restart
 

@@ -30,7 +30,7 @@ from gridiface.protocols.dnp3.points import BY_EVENT_GROUP, BY_STATIC_GROUP, OBS
 from gridiface.protocols.dnp3.response import EventPart, EventSource, ObjectPart, Part, StaticPart
 from gridiface.protocols.dnp3.state import AssociationState, Reply
 
-Read = tuple[list[Part], IIN]
+Read = tuple[list[Part], int]
 _DEADBANDS = 34
 
 
@@ -47,7 +47,7 @@ def read(state: AssociationState, request: Fragment, now: float) -> Reply:
     """Answers a READ; events are selected as they are written, and removed after the confirm only."""
     view = _View(state, EventSource(state.buffer), now)
     parts: list[Part] = []
-    iin = IIN.NONE
+    iin = 0
     for header in request.headers:
         more, error = _reader(header.group)(view, header)
         parts += more
@@ -81,10 +81,10 @@ def _class_data(view: _View, header: ObjectHeader) -> Read:
     if header.variation == 1:
         if header.qualifier is not Qualifier.ALL:
             raise misfit("class 0 is read as a whole")
-        return class_0(view.state), IIN.NONE
+        return class_0(view.state), 0
     if header.variation - 1 not in CLASSES:
         raise unknown(f"g60v{header.variation}")
-    return [EventPart(view.events, (header.variation - 1,), limit=_limit(header))], IIN.NONE
+    return [EventPart(view.events, (header.variation - 1,), limit=_limit(header))], 0
 
 
 def class_0(state: AssociationState) -> list[Part]:
@@ -112,7 +112,7 @@ def _events(view: _View, header: ObjectHeader) -> Read:
     octets = BY_EVENT_GROUP[group] in OCTET_TYPES
     if variation and (find(group, variation) is None or variation in OBSOLETE.get(group, ()) or octets):
         raise unknown(f"g{group}v{variation}")
-    return [EventPart(view.events, CLASSES, group, variation, _limit(header))], IIN.NONE
+    return [EventPart(view.events, CLASSES, group, variation, _limit(header))], 0
 
 
 def _static(view: _View, header: ObjectHeader) -> Read:
@@ -137,7 +137,7 @@ def _deadbands(view: _View, header: ObjectHeader) -> Read:
 def _points(column: Column, group: int, runs: list[Run], header: ObjectHeader) -> Read:
     """The runs that a header's qualifier picks, and PARAMETER_ERROR for points that are not there."""
     if header.qualifier is Qualifier.ALL:
-        return [StaticPart(column, group, runs)], IIN.NONE
+        return [StaticPart(column, group, runs)], 0
     if header.qualifier in RANGES:
         low, high = column.span(header.start, header.stop)
         first, last = int(column.indices[0]), int(column.indices[-1])
@@ -149,7 +149,7 @@ def _points(column: Column, group: int, runs: list[Run], header: ObjectHeader) -
         picked = [run for at in wanted if at is not None for run in _clipped(runs, at, at + 1)]
     else:
         raise misfit("static values are read as a whole, by range or by list")
-    error = IIN.PARAMETER_ERROR if outside else IIN.NONE
+    error = IIN.PARAMETER_ERROR if outside else 0
     return ([StaticPart(column, group, picked)] if picked else []), error
 
 
@@ -172,7 +172,7 @@ def _attributes(view: _View, header: ObjectHeader) -> Read:
         raise unknown(f"attribute {header.variation}")
     return [
         ObjectPart(range_head(0, variation, 0, 0) + (attributes.octets(variation) or b"")) for variation in wanted
-    ], IIN.NONE
+    ], 0
 
 
 def _time(view: _View, header: ObjectHeader) -> Read:
@@ -181,7 +181,7 @@ def _time(view: _View, header: ObjectHeader) -> Read:
         raise unknown(f"g50v{header.variation}")
     if header.qualifier is not Qualifier.ALL and (header.qualifier not in COUNTS or header.count != 1):
         raise misfit("there is one time")
-    return [ObjectPart(count_head(50, 1, 1) + TABLE[50, 1].pack(view.state.time_ms(view.now)))], IIN.NONE
+    return [ObjectPart(count_head(50, 1, 1) + TABLE[50, 1].pack(view.state.time_ms(view.now)))], 0
 
 
 def _indications(view: _View, header: ObjectHeader) -> Read:
@@ -198,7 +198,7 @@ def _indications(view: _View, header: ObjectHeader) -> Read:
         raise misfit("there are 16 indications")
     count = stop - start + 1
     octets = (bits >> start & (1 << count) - 1).to_bytes((count + 7) // 8, "little")
-    return [ObjectPart(range_head(80, 1, start, stop) + octets)], IIN.NONE
+    return [ObjectPart(range_head(80, 1, start, stop) + octets)], 0
 
 
 _READERS: dict[int, Callable[[_View, ObjectHeader], Read]] = {

@@ -254,7 +254,8 @@ class Series:
         """The objects of the next fragment; its events are selected in their buffer."""
         fragment = Fragment(capacity)
         while self._at < len(self._parts):
-            if not self._parts[self._at].fill(fragment):
+            # a part that fits into no empty fragment would be asked for ever: it is left out
+            if not self._parts[self._at].fill(fragment) and fragment.data:
                 break
             self._at += 1
         return fragment

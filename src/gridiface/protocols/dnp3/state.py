@@ -7,10 +7,12 @@ and functions.py.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import IIN
 from gridiface.protocols.dnp3.attributes import AttributeSet
 from gridiface.protocols.dnp3.controls import SelectGuard
@@ -22,6 +24,24 @@ from gridiface.protocols.dnp3.response import Part
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, TimePolicy
 
 MAX_NOTICES = 4096
+MAX_PLANNED_FREEZES = 16
+
+_DEVICE_RESTART = int(IIN.DEVICE_RESTART)
+_NEED_TIME = int(IIN.NEED_TIME)
+_LOCAL_CONTROL = int(IIN.LOCAL_CONTROL)
+_DEVICE_TROUBLE = int(IIN.DEVICE_TROUBLE)
+_CONFIG_CORRUPT = int(IIN.CONFIG_CORRUPT)
+
+FreezeTargets = list[tuple[PointType, int, int]]
+
+
+@dataclass(slots=True)
+class PlannedFreeze:
+    """A freeze at a time (seconds since 1970), repeated every `interval` seconds unless that is 0."""
+
+    due: float
+    interval: float
+    targets: FreezeTargets
 
 
 @dataclass(slots=True)
@@ -31,7 +51,7 @@ class Reply:
     `after` is called once the reply has been handed to the link.
     """
 
-    iin: IIN = IIN.NONE
+    iin: int = 0
     objects: bytes = b""
     parts: list[Part] | None = None
     after: Callable[[float], None] | None = None
@@ -50,6 +70,11 @@ class Station:
     device_trouble: bool = False
     config_corrupt: bool = False
     restarts: list[Callable[[float], None]] = field(default_factory=list)
+
+    def restart_all(self, now: float) -> None:
+        """Puts every association into the state after a restart."""
+        for restart in self.restarts:
+            restart(now)
 
     def tell(self, notice: Notice) -> None:
         """Queues a notice; the oldest is lost when nobody fetches them."""
@@ -72,6 +97,7 @@ class AssociationState:
         self.synchronised_at: float | None = None
         self.user = 0
         self.first_waiting: dict[int, float] = {}
+        self.freezes: list[PlannedFreeze] = []
         self.restart(now)
         station.database.listen(self._on_changes)
 
@@ -86,24 +112,25 @@ class AssociationState:
         self.enabled.clear()
         self.guard.drop()
         self.recorded_at = None
+        self.freezes.clear()
         self.synchronised_at = None
         for name, column in self.station.database.columns.items():
             self.classes[name] = [config.event_class for config in column.configs]
 
-    def indications(self, now: float) -> IIN:
+    def indications(self, now: float) -> int:
         """IIN1 and IIN2 as they are apart from broadcast and the errors of a request."""
         found = self.buffer.indications()
         station = self.station
         if self.restarted:
-            found |= IIN.DEVICE_RESTART
+            found |= _DEVICE_RESTART
         if self.needs_time(now):
-            found |= IIN.NEED_TIME
+            found |= _NEED_TIME
         if station.local_control:
-            found |= IIN.LOCAL_CONTROL
+            found |= _LOCAL_CONTROL
         if station.device_trouble:
-            found |= IIN.DEVICE_TROUBLE
+            found |= _DEVICE_TROUBLE
         if station.config_corrupt:
-            found |= IIN.CONFIG_CORRUPT
+            found |= _CONFIG_CORRUPT
         return found
 
     def needs_time(self, now: float) -> bool:
@@ -124,6 +151,32 @@ class AssociationState:
     def time_ms(self, now: float) -> int:
         """The time as this master set it, ms since 1970."""
         return max(0, round(now * 1000) + self.clock_offset_ms)
+
+    def plan_freeze(self, time_ms: int, interval_ms: int, targets: FreezeTargets, now: float) -> None:
+        """Remembers a freeze; time 0 means now, a time gone by means the next of its intervals (clause A.22.2).
+
+        Raises:
+            RemoteProtocolError: too many are planned.
+        """
+        if len(self.freezes) >= MAX_PLANNED_FREEZES:
+            raise RemoteProtocolError("too many planned freezes", answer=IIN.PARAMETER_ERROR)
+        due = (time_ms - self.clock_offset_ms) / 1000 if time_ms else now
+        interval = interval_ms / 1000
+        if due < now and interval:
+            due += interval * math.ceil((now - due) / interval)
+        self.freezes.append(PlannedFreeze(due, interval, targets))
+
+    def run_freezes(self, now: float) -> None:
+        """Executes the freezes that are due; one that was missed several times is executed once."""
+        for plan in list(self.freezes):
+            if plan.due > now:
+                continue
+            for point_type, low, high in plan.targets:
+                self.station.database.freeze(now, point_type, low, high, clear=False)
+            if plan.interval:
+                plan.due += plan.interval * (math.floor((now - plan.due) / plan.interval) + 1)
+            else:
+                self.freezes.remove(plan)
 
     def _on_changes(self, changes: Sequence[Change], now: float) -> None:
         """Keeps the events of points that have a class for this master."""

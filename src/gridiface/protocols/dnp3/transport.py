@@ -17,6 +17,7 @@ SEQUENCE_MASK = 0x3F
 MAX_SEGMENT = 249
 
 _CACHED_TAILS = 1024
+_CACHED_FRAGMENTS = 256
 _FIRST_BLOCK = BLOCK_OCTETS - 1
 
 
@@ -83,8 +84,8 @@ class FragmentWriter:
     """Encodes fragments for one peer into link frames; its transport sequence counts on over fragments.
 
     A poll of values that did not change differs from the last one only in the first block of each frame: the
-    transport octet, the application header and the IIN. All blocks behind it are kept encoded, by content, so that a
-    repeated poll costs one CRC per frame.
+    transport octet, the application header and the IIN. All blocks behind it are kept encoded by content, and so are
+    whole fragments by content and sequence, so that a repeated poll costs one CRC and a copy.
     """
 
     def __init__(self, control: int, destination: int, source: int) -> None:
@@ -94,16 +95,36 @@ class FragmentWriter:
         self._sequence = 0
         self._headers: dict[int, bytes] = {}
         self._tails: dict[bytes, bytes] = {}
+        self._wholes: dict[tuple[int, bytes], bytes] = {}
 
     def encode(self, fragment: bytes, *, keep: bool = False) -> bytes:
         """All frames of a fragment, back to back, to be sent in one write; `keep` caches what may repeat."""
-        out: list[bytes] = []
+        sequence = self._sequence
+        last = len(fragment) <= MAX_SEGMENT
+        first = bytes((sequence | FIR | (FIN if last else 0),)) + fragment[:_FIRST_BLOCK]
+        head = self._header(min(len(fragment), MAX_SEGMENT) + 1) + first + checksum(first).to_bytes(2, "little")
+        self._sequence = (sequence - (-len(fragment) // MAX_SEGMENT)) & SEQUENCE_MASK
+        if len(fragment) <= _FIRST_BLOCK:
+            return head
+        if not keep:
+            return head + self._rest(fragment, sequence, keep=False)
+        key = (sequence, fragment[_FIRST_BLOCK:])
+        rest = self._wholes.get(key)
+        if rest is None:
+            rest = self._rest(fragment, sequence, keep=True)
+            if len(self._wholes) >= _CACHED_FRAGMENTS:
+                self._wholes.clear()
+            self._wholes[key] = rest
+        return head + rest
+
+    def _rest(self, fragment: bytes, sequence: int, *, keep: bool) -> bytes:
+        """All that follows the first block of the first frame."""
+        out = [self._tail(fragment[_FIRST_BLOCK:MAX_SEGMENT], keep=keep)]
         last = len(fragment) - MAX_SEGMENT
-        for at in range(0, len(fragment), MAX_SEGMENT):
+        for at in range(MAX_SEGMENT, len(fragment), MAX_SEGMENT):
+            sequence = (sequence + 1) & SEQUENCE_MASK
             segment = fragment[at : at + MAX_SEGMENT]
-            octet = self._sequence | (FIR if at == 0 else 0) | (FIN if at >= last else 0)
-            self._sequence = (self._sequence + 1) & SEQUENCE_MASK
-            first = bytes((octet,)) + segment[:_FIRST_BLOCK]
+            first = bytes((sequence | (FIN if at >= last else 0),)) + segment[:_FIRST_BLOCK]
             out.append(self._header(len(segment) + 1))
             out.append(first + checksum(first).to_bytes(2, "little"))
             if len(segment) > _FIRST_BLOCK:

@@ -17,6 +17,10 @@ from gridiface.protocols.dnp3.objects import INTEGER_RANGE, TABLE, Field, Flags,
 
 FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 
+_OVER_RANGE: Final = np.uint8(0x20)
+_REFERENCE_ERR: Final = np.uint8(0x40)
+_NOT_ONLINE: Final = np.uint8(0xFE)
+
 Floats = npt.NDArray[np.float64]
 Octets = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.int64]
@@ -69,15 +73,15 @@ def _fit_column(row: Variation, number: Field, values: Floats, flags: Octets) ->
         return values.astype(np.int64) & INTEGER_RANGE[number][1]
     lost = np.isnan(values)
     if lost.any():
-        flags[lost] = flags[lost] & (0xFF ^ Flags.ONLINE) | Flags.REFERENCE_ERR
+        flags[lost] = flags[lost] & _NOT_ONLINE | _REFERENCE_ERR
     if number is Field.F64:
         return values
     if number is Field.F32:
         beyond = np.abs(values) > FLOAT32_MAX
-        flags[beyond] |= Flags.OVER_RANGE
+        flags[beyond] |= _OVER_RANGE
         return np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
     low, high = INTEGER_RANGE[number]
-    flags[(values < low) | (values > high)] |= Flags.OVER_RANGE
+    flags[(values < low) | (values > high)] |= _OVER_RANGE
     return np.where(lost, 0, np.rint(np.clip(values, low, high)))
 
 

@@ -33,7 +33,7 @@ def write(state: AssociationState, request: Fragment, now: float) -> Reply:
     if not steps:
         return Reply(IIN.PARAMETER_ERROR)
     taken = [step() for step in steps]
-    return Reply(IIN.NONE if all(taken) else IIN.PARAMETER_ERROR)
+    return Reply(0 if all(taken) else IIN.PARAMETER_ERROR)
 
 
 def _refuse(what: str) -> RemoteProtocolError:

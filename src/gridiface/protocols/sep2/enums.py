@@ -10,6 +10,7 @@ from enum import IntEnum, IntFlag
 
 from gridiface.protocols.sep2.der_codes import (
     CURVE_MODES,
+    MODE_BITS,
     ConnectStatus,
     DERAlarm,
     DERControlModes,
@@ -19,7 +20,6 @@ from gridiface.protocols.sep2.der_codes import (
     DOEControlModes,
     InverterStatus,
     LocalControlMode,
-    MODE_BITS,
     OperationalMode,
     StorageMode,
 )
@@ -37,9 +37,10 @@ from gridiface.protocols.sep2.reading_codes import (
 )
 
 __all__ = [
+    "CURVE_MODES",
+    "MODE_BITS",
     "AccumulationBehaviour",
     "BatteryStatus",
-    "CURVE_MODES",
     "ChargeKind",
     "Commodity",
     "ConnectStatus",
@@ -66,7 +67,6 @@ __all__ = [
     "LocalControlMode",
     "LogFunctionSet",
     "LogProfile",
-    "MODE_BITS",
     "MessagePriority",
     "NotificationStatus",
     "OpState",

@@ -23,7 +23,7 @@ from gridiface.protocols.sep2.resources import (
 
 _Bits = DERControlModes
 
-#: Modes by the control that a device can carry out (curves: those that shape power; ride-through trips are the device's).
+#: Modes by the control that a device can carry out; of the curves those that shape power, not the trip settings.
 CAPABILITY_MODES: Mapping[Capability, DERControlModes] = {
     Capability.SET_W: _Bits.FIXED_W | _Bits.TARGET_W,
     Capability.LIMIT_W: _Bits.MAX_LIM_W,

@@ -29,7 +29,8 @@ QUANTITIES: Mapping[int, Quantity] = {
     Uom.POWER_FACTOR: Quantity.POWER_FACTOR,
     Uom.WATT_HOUR: Quantity.ENERGY,
 }
-PHASES: Mapping[int, Phase] = {code: Phase(code.name) for code in WirePhase if code.name in set(Phase)} | {
+PHASES: Mapping[int, Phase] = {
+    **{int(code): Phase(code.name) for code in WirePhase if code.name in set(Phase)},
     WirePhase.NOT_APPLICABLE: Phase.ALL,
 }
 _SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.ENERGY})

@@ -1,4 +1,4 @@
-"""Parts that several services share: EiResponse, targets, calendar Properties."""
+"""Parts that several services share: eiResponse, targets, calendar properties."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from gridiface.protocols.openadr.payloads.namespaces import (
     RESPONSE_CODE,
     XCAL,
     V,
+    ei,
+    power,
+    xcal,
 )
 from gridiface.protocols.xmlwire import WireObject, attribute, element, wire
 from gridiface.protocols.xmlwire.primitives import DOUBLE, STRING, TOKEN, UINT32, list_of

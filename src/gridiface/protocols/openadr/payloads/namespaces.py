@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar, dataclass_transform
 
 from gridiface.protocols.openadr.times import parse_date_time, parse_duration, render_date_time, render_duration
-from gridiface.protocols.xmlwire import Vocabulary
+from gridiface.protocols.xmlwire import Vocabulary, attribute, content, element, wire
 from gridiface.protocols.xmlwire.primitives import Primitive, enumeration, string
 
 OADR = "http://openadr.org/oadr-2.0b/2012/07"
@@ -49,7 +50,9 @@ DATE_TIME = Primitive("DateTimeType", parse_date_time, render_date_time, "xs:dat
 DURATION = Primitive("DurationValueType", parse_duration, render_duration, "xs:string", plain=True)
 """Seconds."""
 
-_SPACE = " \t\r\n"
+TOKEN_ID = string("ID", pattern=r"[A-Za-z_][\w.\-]*", collapse=True)
+"""xs:ID"""
+_Class = TypeVar("_Class", bound=type)
 _EXTENSION = r"x-\S.*"
 
 
@@ -75,3 +78,45 @@ READING_TYPE = token(
     ),
     extensible=True,
 )
+
+
+def _declare(cls: _Class, ns: str) -> _Class:
+    # The element's name is the class's with a small first letter; an empty optional element is absent (rule 46).
+    name = cls.__name__[0].lower() + cls.__name__[1:]
+    return wire(V, ns=ns, name=name, empty_is_absent=True)(cls)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))
+def oadr(cls: _Class) -> _Class:
+    """Declares a global element of the profile's own namespace."""
+    return _declare(cls, OADR)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))
+def ei(cls: _Class) -> _Class:
+    """Declares a global element of Energy Interoperation."""
+    return _declare(cls, EI)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))
+def pyld(cls: _Class) -> _Class:
+    """Declares a global element of Energy Interoperation's payloads."""
+    return _declare(cls, PYLD)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))
+def power(cls: _Class) -> _Class:
+    """Declares a global element of EMIX power."""
+    return _declare(cls, POWER)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))
+def xcal(cls: _Class) -> _Class:
+    """Declares a global element of iCalendar."""
+    return _declare(cls, XCAL)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))
+def strm(cls: _Class) -> _Class:
+    """Declares a global element of iCalendar streams."""
+    return _declare(cls, STRM)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from gridiface.protocols.openadr.payloads.namespaces import ATOM, DATE_TIME, DURATION, EI, OADR, STRM, XCAL, V, token
+from gridiface.protocols.openadr.payloads.namespaces import (
+    ATOM,
+    DATE_TIME,
+    DURATION,
+    EI,
+    OADR,
+    XCAL,
+    V,
+    ei,
+    oadr,
+    strm,
+    token,
+)
 from gridiface.protocols.openadr.payloads.units import UNITS, Unit
 from gridiface.protocols.xmlwire import WireObject, element, wire
 from gridiface.protocols.xmlwire.primitives import BOOLEAN, FLOAT, RAW_XML, STRING, integer
@@ -35,8 +47,8 @@ class PayloadFloat(WireObject):
     value: float = element(FLOAT)
 
 
-@wire(V, ns=OADR, element=None)
-class oadrLoadControlStateTypeType(WireObject):
+@wire(V, ns=OADR, element=None, empty_is_absent=True)
+class LoadControlValue(WireObject):
     """One attribute of a controllable load: its range, its value now, its normal value."""
 
     oadrMin: float | None = element(FLOAT, default=None)
@@ -49,10 +61,10 @@ class oadrLoadControlStateTypeType(WireObject):
 class OadrLoadControlState(WireObject):
     """State of a controllable load in the words of LOAD_CONTROL."""
 
-    oadrCapacity: oadrLoadControlStateTypeType | None = element(oadrLoadControlStateTypeType, default=None)
-    oadrLevelOffset: oadrLoadControlStateTypeType | None = element(oadrLoadControlStateTypeType, default=None)
-    oadrPercentOffset: oadrLoadControlStateTypeType | None = element(oadrLoadControlStateTypeType, default=None)
-    oadrSetPoint: oadrLoadControlStateTypeType | None = element(oadrLoadControlStateTypeType, default=None)
+    oadrCapacity: LoadControlValue | None = element(LoadControlValue, default=None)
+    oadrLevelOffset: LoadControlValue | None = element(LoadControlValue, default=None)
+    oadrPercentOffset: LoadControlValue | None = element(LoadControlValue, default=None)
+    oadrSetPoint: LoadControlValue | None = element(LoadControlValue, default=None)
 
 
 @oadr
@@ -69,25 +81,25 @@ _PAYLOADS = (PayloadFloat, OadrPayloadResourceStatus)
 
 @ei
 class SignalPayload(WireObject):
-    """The value of one Interval of a signal or baseline; a number in all events (rule 100)."""
+    """The value of one interval of a signal or baseline; a number in all events (rule 100)."""
 
-    payloadBase: PayloadFloat | oadrPayloadResourceStatus = element(_PAYLOADS)
+    payloadBase: PayloadFloat | OadrPayloadResourceStatus = element(_PAYLOADS)
 
 
 @oadr
 class OadrReportPayload(WireObject):
-    """The value of one data point in one Interval of a report."""
+    """The value of one data point in one interval of a report."""
 
     rID: str = element(STRING, ns=EI)
     confidence: int | None = element(_CONFIDENCE, default=None, ns=EI)
     accuracy: float | None = element(FLOAT, default=None, ns=EI)
-    payloadBase: PayloadFloat | oadrPayloadResourceStatus = element(_PAYLOADS)
+    payloadBase: PayloadFloat | OadrPayloadResourceStatus = element(_PAYLOADS)
     oadrDataQuality: str | None = element(_DATA_QUALITY, default=None)
 
 
 @oadr
 class OadrGBPayload(WireObject):
-    """A Green Button document as the payload of an Interval; kept as its bytes."""
+    """A Green Button document as the payload of an interval; kept as its bytes."""
 
     feed: bytes = element(RAW_XML, ns=ATOM)
 
@@ -117,6 +129,6 @@ class Interval(WireObject):
 
 @strm
 class Intervals(WireObject):
-    """One or more Intervals in time order."""
+    """One or more intervals in time order."""
 
     interval: list[Interval] = element(Interval, ns=EI, default_factory=list, at_least=1)

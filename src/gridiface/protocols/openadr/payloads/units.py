@@ -5,7 +5,7 @@ Each unit is an element of its own, with a fixed description and fixed units whe
 
 from __future__ import annotations
 
-from gridiface.protocols.openadr.payloads.namespaces import EMIX, OADR, POWER, SCALE, V, token
+from gridiface.protocols.openadr.payloads.namespaces import OADR, SCALE, V, oadr, power, token
 from gridiface.protocols.xmlwire import WireObject, element, wire
 from gridiface.protocols.xmlwire.primitives import BOOLEAN, DECIMAL, FLOAT, STRING, Primitive, enumeration, string
 
@@ -34,7 +34,7 @@ def _fixed(text: str) -> Primitive:
 
 @power
 class PowerAttributes(WireObject):
-    """Nominal Frequency (Hz), Voltage (V) and kind of Current of a power unit."""
+    """Nominal frequency (Hz), voltage (V) and kind of current of a power unit."""
 
     hertz: float = element(DECIMAL)
     voltage: float = element(DECIMAL)
@@ -84,7 +84,7 @@ class PowerApparent(WireObject):
     itemDescription: str = element(_fixed("ApparentPower"))
     itemUnits: str = element(_fixed("VA"))
     siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
-    powerAttributes: powerAttributes = element(PowerAttributes)
+    powerAttributes: PowerAttributes = element(PowerAttributes)
 
 
 @power
@@ -94,7 +94,7 @@ class PowerReactive(WireObject):
     itemDescription: str = element(_fixed("ReactivePower"))
     itemUnits: str = element(_fixed("VAR"))
     siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
-    powerAttributes: powerAttributes = element(PowerAttributes)
+    powerAttributes: PowerAttributes = element(PowerAttributes)
 
 
 @power
@@ -104,7 +104,7 @@ class PowerReal(WireObject):
     itemDescription: str = element(_fixed("RealPower"))
     itemUnits: str = element(token("RealPower units", ("W", "J/s")))
     siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
-    powerAttributes: powerAttributes = element(PowerAttributes)
+    powerAttributes: PowerAttributes = element(PowerAttributes)
 
 
 @oadr
@@ -154,7 +154,7 @@ class CurrencyPerKW(WireObject):
 
 @oadr
 class CurrencyPerThm(WireObject):
-    """Money per therm; the schema lends it the words of the other Currency units."""
+    """Money per therm; the schema lends it the words of the other currency units."""
 
     itemDescription: str = element(_CURRENCY_WORD)
     itemUnits: str = element(_CURRENCY)
@@ -237,16 +237,15 @@ UNITS: tuple[type[WireObject], ...] = (
     Temperature,
     PulseCount,
 )
-ITEM_BASE_NS = EMIX
 
 
-def power_real(scale: str = "none", *, hertz: float = 50, volts: float = 230, ac: bool = True) -> powerReal:
-    """Watts times the scale, of a grid of that Frequency and Voltage."""
+def power_real(scale: str = "none", *, hertz: float = 50, volts: float = 230, ac: bool = True) -> PowerReal:
+    """Watts times the scale, of a grid of that frequency and voltage."""
     attributes = PowerAttributes(hertz=hertz, voltage=volts, ac=ac)
     return PowerReal(itemDescription="RealPower", itemUnits="W", siScaleCode=scale, powerAttributes=attributes)
 
 
-def power_reactive(scale: str = "none", *, hertz: float = 50, volts: float = 230, ac: bool = True) -> powerReactive:
+def power_reactive(scale: str = "none", *, hertz: float = 50, volts: float = 230, ac: bool = True) -> PowerReactive:
     """Volt-amperes reactive times the scale."""
     attributes = PowerAttributes(hertz=hertz, voltage=volts, ac=ac)
     return PowerReactive(
@@ -254,12 +253,12 @@ def power_reactive(scale: str = "none", *, hertz: float = 50, volts: float = 230
     )
 
 
-def energy_real(scale: str = "none") -> energyReal:
+def energy_real(scale: str = "none") -> EnergyReal:
     """Watt hours times the scale."""
     return EnergyReal(itemDescription="RealEnergy", itemUnits="Wh", siScaleCode=scale)
 
 
-def price_per_kwh(code: str, scale: str = "none") -> currencyPerKWh:
+def price_per_kwh(code: str, scale: str = "none") -> CurrencyPerKWh:
     """Money of the ISO 4217 `code` per kWh."""
     return CurrencyPerKWh(itemDescription="currencyPerKWh", itemUnits=code, siScaleCode=scale)
 

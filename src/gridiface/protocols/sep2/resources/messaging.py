@@ -43,7 +43,7 @@ class MessagingProgram(SubscribableIdentifiedObject):
 
 @wire(SEP2)
 class MessagingProgramList(SubscribableList):
-    """Sources of texts; order primacy, then mRID descending."""
+    """Sources of texts; order mRID descending."""
 
     pollRate: int | None = attribute(UINT32, default=None)
     members: list[MessagingProgram] = element(MessagingProgram, "MessagingProgram", default_factory=list)

@@ -108,7 +108,7 @@ class TariffProfile(IdentifiedObject):
 
 @wire(SEP2)
 class TariffProfileList(SubscribableList):
-    """Tariffs; order primacy, then mRID descending."""
+    """Tariffs; order mRID descending."""
 
     pollRate: int | None = attribute(UINT32, default=None)
     members: list[TariffProfile] = element(TariffProfile, "TariffProfile", default_factory=list)

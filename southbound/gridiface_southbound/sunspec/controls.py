@@ -1,0 +1,177 @@
+"""From a Setpoint to the forms that carry it out on one SunSpec device. Pure: blocks in, plan out.
+
+For each quantity the first function that the device really implements is taken, the 7xx model first, so a device
+with 703 but without 704 is driven by 703 and 123 together. Owned here: that choice, clamping to ratings, revert
+times, what is skipped and why. Not owned: registers (functions, reactive) and sending (driver).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import ControlMode, Setpoint
+from gridiface.domain.fleet import Capability
+from gridiface_southbound.sunspec.functions import (
+    Blocks,
+    Ceiling123,
+    Ceiling704,
+    Effect,
+    Function,
+    Power124,
+    Power704,
+    Ratings,
+)
+from gridiface_southbound.sunspec.reactive import (
+    Connect123,
+    Connect703,
+    PowerFactor123,
+    PowerFactor704,
+    Var123,
+    Var704,
+)
+
+#: The models whose blocks hold controls.
+CONTROL_MODELS = (703, 704, 123, 124)
+
+_PF_MODES = {
+    ControlMode.POWER_FACTOR_INJECT: "power_factor_inject",
+    ControlMode.POWER_FACTOR_ABSORB: "power_factor_absorb",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlOptions:
+    """How one device reads its registers, where devices differ."""
+
+    percent: bool = False
+    storage_direct: bool = False
+    pf_sign: int = 1
+
+
+@dataclass(slots=True)
+class Plan:
+    """What will be written, by function, and what will not."""
+
+    effects: dict[str, Effect] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def held(self, function: str) -> float | None:
+        """What the device will hold of one function, None where the plan does not touch it."""
+        effect = self.effects.get(function)
+        return None if effect is None else effect.value
+
+    @property
+    def models(self) -> tuple[int, ...]:
+        """The models that the plan writes, in order."""
+        return tuple(dict.fromkeys(effect.form.sheet.block.model.id for effect in self.effects.values()))
+
+    @property
+    def revert_s(self) -> float | None:
+        """The first of the device's timers to run out, None where none runs."""
+        return min((e.revert_s for e in self.effects.values() if e.revert_s is not None), default=None)
+
+
+def fall_back_s(command: Setpoint, revert_s: float | None, now: Instant) -> float | None:
+    """The timer for a command: the configured one, but not beyond the command's own end. Whole seconds, at least 1."""
+    if command.valid_until is None or math.isinf(command.valid_until):
+        return revert_s
+    left = max(1.0, float(math.ceil(command.valid_until - now)))
+    return left if revert_s is None else min(revert_s, left)
+
+
+class Controls:
+    """The control functions of one device, found in its blocks."""
+
+    def __init__(self, blocks: Blocks, ratings: Ratings, options: ControlOptions) -> None:
+        self.ratings = ratings
+        ceiling = Ceiling704.find(blocks, ratings) or Ceiling123.find(blocks, ratings)
+        power = Power704.find(blocks, ratings, prefer_percent=options.percent) or Power124.find(
+            blocks, ratings, direct=options.storage_direct
+        )
+        inject = PowerFactor704.find(blocks, "PFWInj") or PowerFactor123.find(blocks, options.pf_sign)
+        functions: dict[str, Function | None] = {
+            "active_power": power,
+            "ceiling": ceiling,
+            "reactive_power": Var704.find(blocks, ratings) or Var123.find(blocks, ratings),
+            "power_factor_inject": inject,
+            "power_factor_absorb": PowerFactor704.find(blocks, "PFWAbs"),
+            "connect": Connect703.find(blocks) or Connect123.find(blocks),
+        }
+        self.functions = {name: function for name, function in functions.items() if function is not None}
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """The domain's word for what was found."""
+        words = {
+            "active_power": (Capability.SET_W,),
+            "ceiling": (Capability.LIMIT_W,),
+            "reactive_power": (Capability.SET_VAR,),
+            "power_factor_inject": (Capability.POWER_FACTOR,),
+            "connect": (Capability.CONNECT, Capability.ENERGIZE),
+        }
+        return frozenset(word for name, found in words.items() if name in self.functions for word in found)
+
+    def plan(self, command: Setpoint, *, revert_s: float | None, now: Instant) -> Plan:
+        """The forms for a command that is not a release."""
+        plan = Plan()
+        timer = fall_back_s(command, revert_s, now)
+        for name, value in self._wanted(command, plan):
+            function = self.functions.get(name)
+            if function is None:
+                plan.skipped.append(f"{name}: the device has no model for it")
+                continue
+            plan.effects[name] = function.set(value, revert_s=timer, ramp_s=command.ramp_s)
+        self._exclude(plan)
+        return plan
+
+    def release(self, touched: frozenset[str]) -> Plan:
+        """The forms that switch off the power set-point and whatever else was `touched`."""
+        plan = Plan()
+        first = "active_power" if "active_power" in self.functions else "ceiling"
+        for name, function in self.functions.items():
+            if name in touched or name == first:
+                plan.effects[name] = function.release()
+        return plan
+
+    def _wanted(self, command: Setpoint, plan: Plan) -> Iterator[tuple[str, float]]:
+        ceiling = command.ceiling_w
+        if command.active_power_w is not None:
+            watts = self._clamp(command.active_power_w, plan)
+            if "active_power" in self.functions or "ceiling" not in self.functions or watts < 0:
+                yield "active_power", watts
+            else:
+                # A device without set-point, a PV inverter mostly: what it may at most generate is the closest.
+                plan.notes.append("active_power carried out as a ceiling: the device has no power set-point")
+                ceiling = watts if ceiling is None else min(watts, ceiling)
+        if ceiling is not None:
+            yield "ceiling", ceiling
+        if command.reactive_power_var is not None:
+            yield "reactive_power", command.reactive_power_var
+        wishes = [wish for wish in (command.connect, command.energize) if wish is not None]
+        if wishes:
+            yield "connect", float(all(wishes))
+        for mode, wanted in command.passed.items():
+            if mode in _PF_MODES:
+                yield _PF_MODES[mode], max(-1.0, min(1.0, wanted.value))
+            else:
+                plan.skipped.append(f"{mode}: not written by this driver")
+
+    def _clamp(self, watts: float, plan: Plan) -> float:
+        high = self.ratings.max_discharge_w or self.ratings.max_w
+        held = max(-self.ratings.max_charge_w, min(high, watts))
+        if held != watts:
+            plan.notes.append(f"active_power held to {held:g} W: {watts:g} W is beyond the device's rating")
+        return held
+
+    def _exclude(self, plan: Plan) -> None:
+        """Reactive power and power factor exclude each other (IEEE 1547-2018, 5.3): the new one ends the other."""
+        factors = [name for name in _PF_MODES.values() if name in self.functions]
+        if "reactive_power" in plan.effects:
+            for name in factors:
+                plan.effects.setdefault(name, self.functions[name].release())
+        elif any(name in plan.effects for name in factors) and "reactive_power" in self.functions:
+            plan.effects["reactive_power"] = self.functions["reactive_power"].release()

@@ -1,0 +1,428 @@
+"""The SunSpec driver: one inverter or battery over Modbus/TCP, as `gridiface.drivers.api.Driver`.
+
+Owned here: opening (scan, blocks, ratings), reading, one write with its read-back, and what is remembered about one
+device's habits (refuses function 16, changes its scale factors). Not owned: bytes and sockets (modbus_link), tables
+(models), what a command means in registers (controls).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from gridiface.domain.clock import Clock
+from gridiface.domain.controls import Setpoint
+from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
+from gridiface.domain.telemetry import Snapshot
+from gridiface.drivers.api import Ack, DeviceBusy, DriverConfig
+from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link
+from gridiface_southbound.modbus_pdu import (
+    ILLEGAL_FUNCTION,
+    MAX_READ,
+    PASSING,
+    ExceptionReply,
+    Request,
+    read_request,
+    read_requests,
+    write_request,
+    write_single_request,
+)
+from gridiface_southbound.sunspec import models, telemetry
+from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan
+from gridiface_southbound.sunspec.functions import Ratings
+from gridiface_southbound.sunspec.models import Block, Model
+from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPlace, scan
+
+#: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
+POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
+
+
+class SunSpecConfig(DriverConfig):
+    """The keys of the SunSpec driver."""
+
+    host: str = Field(min_length=1, description="Name or address of the device or gateway.")
+    port: int = Field(502, ge=1, le=65535, description="TCP port.")
+    unit_id: int = Field(1, ge=0, le=255, description="Modbus unit id.")
+    base_address: int | None = Field(None, ge=0, le=65533, description="Where the map begins; none: look for it.")
+    shared_connection: bool = Field(
+        False, description="Several devices behind one gateway use one connection, one after the other."
+    )
+    connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Time for a TCP connect, seconds.")
+    pipeline: bool = Field(True, description="Send a write and its read-back together; found out if it cannot.")
+    scale_factors: Literal["auto", "reread", "fixed"] = Field(
+        "auto",
+        description="reread: before each write; fixed: as found at opening; auto: reread unless the model promises "
+        "that they never change, and then checked with each read-back.",
+    )
+    read_back_delay_s: float = Field(0.0, ge=0, le=5, description="Time a device needs until a value can be read back.")
+    function_16: bool = Field(True, description="Write several registers at once; found out if it cannot.")
+    set_point: Literal["auto", "percent"] = Field("auto", description="704: in watts where possible, or in percent.")
+    storage_form: Literal["window", "direct"] = Field(
+        "window", description="124: both rates enclose the power, or only the rate of the wanted direction is set."
+    )
+    power_factor_sign: Literal["over_excited", "under_excited"] = Field(
+        "over_excited", description="123 OutPFSet: which excitation this device counts as positive."
+    )
+
+
+@dataclass(slots=True)
+class _Device:
+    """What opening found."""
+
+    map: DeviceMap
+    blocks: dict[int, Block]
+    nameplate: Nameplate
+    settings: Settings
+    ratings: Ratings
+    kind: DeviceKind
+    controls: Controls
+
+
+class SunSpecDriver:
+    """Drives one SunSpec device; made by `create`."""
+
+    Config: ClassVar[type[SunSpecConfig]] = SunSpecConfig
+
+    def __init__(self, device_id: str, config: SunSpecConfig, *, clock: Clock, link: Callable[[], Link]) -> None:
+        self._id = device_id
+        self._config = config
+        self._clock = clock
+        self._make_link = link
+        self._link: Link | None = None
+        self._device: _Device | None = None
+        self._touched: frozenset[str] = frozenset()
+        self._single = not config.function_16
+        self._volatile = config.scale_factors == "reread"
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    def create(cls, device_id: str, config: SunSpecConfig, *, clock: Clock) -> SunSpecDriver:
+        """A driver, not yet open."""
+
+        def link() -> Link:
+            make = shared_link if config.shared_connection else TcpLink
+            return make(config.host, config.port, connect_timeout_s=config.connect_timeout_s, pipelined=config.pipeline)
+
+        return cls(device_id, config, clock=clock, link=link)
+
+    @property
+    def device_id(self) -> str:
+        """The device's id in the fleet."""
+        return self._id
+
+    @property
+    def kind(self) -> DeviceKind:
+        """What the device is: as configured, else as it tells."""
+        if self._config.kind is not None:
+            return self._config.kind
+        return DeviceKind.OTHER if self._device is None else self._device.kind
+
+    @property
+    def settings(self) -> Settings:
+        """What the device is set to, as read at opening."""
+        return Settings() if self._device is None else self._device.settings
+
+    @property
+    def traits(self) -> DriverTraits:
+        """As configured; the revert timer is the one that is written."""
+        return DriverTraits(
+            min_period_s=self._config.min_period_s,
+            revert_timer_s=self._config.revert_s,
+            sessions=1,
+        )
+
+    @property
+    def connection(self) -> str | None:
+        """The gateway's address where the connection is shared."""
+        return f"{self._config.host}:{self._config.port}" if self._config.shared_connection else None
+
+    @property
+    def map(self) -> DeviceMap | None:
+        """What the scan found, None before `open`."""
+        return None if self._device is None else self._device.map
+
+    async def open(self) -> Nameplate:
+        """As `Driver.open`."""
+        await asyncio.to_thread(models.preload)
+        if self._link is None:
+            self._link = self._make_link()
+        base = self._config.base_address
+        found = await scan(self._read_registers, BASE_ADDRESSES if base is None else (base,))
+        blocks = await self._read_blocks([p for m in models.USED_MODELS if (p := found.first(m)) is not None])
+        self._device = self._learn(found, blocks)
+        return self._device.nameplate
+
+    async def read(self) -> Snapshot:
+        """As `Driver.read`."""
+        device = self._opened()
+        places = [place for m in POLLED_MODELS if (place := device.map.first(m)) is not None]
+        blocks = await self._read_blocks(places)
+        if not any(model_id in blocks for model_id in (701, *telemetry.INVERTER_MODELS)):
+            raise DeviceRejected("the device has no readable measurements (701, 101-113)", device_id=self._id)
+        if 124 in blocks:
+            device.blocks[124] = blocks[124]
+        return telemetry.snapshot(self._id, blocks, device.ratings, device.nameplate.energy_wh, now=self._clock.now())
+
+    async def write(self, command: Setpoint) -> Ack:
+        """As `Driver.write`."""
+        if command.release:
+            return await self.revert()
+
+        def plan(device: _Device) -> Plan:
+            return device.controls.plan(command, revert_s=self._config.revert_s, now=self._clock.now())
+
+        async with self._writing:
+            return await self._carry_out(plan)
+
+    async def revert(self) -> Ack:
+        """As `Driver.revert`: switches off the power set-point and whatever this driver has switched on."""
+        async with self._writing:
+            ack = await self._carry_out(lambda device: device.controls.release(self._touched))
+            self._touched = frozenset()
+            return ack
+
+    async def close(self) -> None:
+        """As `Driver.close`."""
+        link, self._link, self._device = self._link, None, None
+        if link is not None:
+            await link.close()
+
+    # One write -----------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, make_plan: Callable[[_Device], Plan]) -> Ack:
+        device = self._opened()
+        plan = make_plan(device)
+        if self._volatile or self._single or not all(self._steady(model_id) for model_id in plan.models):
+            await self._refresh(device, plan.models)
+            plan = make_plan(device)
+        if not plan.effects:
+            reasons = "; ".join(plan.skipped) or "the command asks for nothing"
+            raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
+        before = {model_id: device.blocks[model_id].scales() for model_id in plan.models}
+        after = await self._send(device, plan)
+        if any(after[model_id].scales() != scales for model_id, scales in before.items()):
+            # What was written had another meaning than meant: put it right at once, and be careful from now on.
+            self._volatile = True
+            self._adopt(device, after)
+            plan = make_plan(device)
+            after = await self._send(device, plan)
+        self._adopt(device, after)
+        self._check(plan, after)
+        self._touched |= frozenset(plan.effects)
+        return self._acknowledge(plan, after)
+
+    def _steady(self, model_id: int) -> bool:
+        table = models.model(model_id)
+        return self._config.scale_factors == "fixed" or (table is not None and table.scales_static)
+
+    async def _send(self, device: _Device, plan: Plan) -> dict[int, Block]:
+        """Write all forms and read the models back."""
+        if not self._single:
+            writes = [
+                write_request(effect.form.sheet.block.address + offset, registers)
+                for effect in plan.effects.values()
+                for offset, registers in effect.form.writes()
+            ]
+            blocks = await self._write_then_read(device, writes, plan)
+            if blocks is not None:
+                return blocks
+            # Function 16 is not known here: nothing was written, so this is still the same attempt.
+            self._single = True
+        await self._write_singly(device, plan)
+        return await self._read_back(device, plan.models)
+
+    async def _write_then_read(self, device: _Device, writes: list[Request], plan: Plan) -> dict[int, Block] | None:
+        """The blocks read back, or None where the device does not know function 16."""
+        if self._config.read_back_delay_s > 0:
+            replies = await self._exchange(writes)
+            reads: list[Reply] = []
+        else:
+            places = [_place(device.blocks[model_id]) for model_id in plan.models]
+            asked = [request for place in places for request in _block_requests(place)]
+            replies = await self._exchange([*writes, *asked])
+            replies, reads = replies[: len(writes)], replies[len(writes) :]
+        first = replies[0]
+        if isinstance(first, ExceptionReply) and first.code == ILLEGAL_FUNCTION:
+            return None
+        for position, reply in enumerate(replies):
+            if isinstance(reply, ExceptionReply):
+                raise self._refusal(reply, f"write {position + 1} of {len(replies)}")
+        if not reads:
+            return await self._read_back(device, plan.models)
+        return self._collect([_place(device.blocks[model_id]) for model_id in plan.models], reads)
+
+    async def _write_singly(self, device: _Device, plan: Plan) -> None:
+        """By function 6, register after register, the enabling one last; registers that are right stay untouched."""
+        for effect in plan.effects.values():
+            sheet = effect.form.sheet
+            block = device.blocks[sheet.block.model.id]
+            enable = sheet.block.model.points[sheet.enable].offset
+            words: list[tuple[int, bytes]] = []
+            for offset, registers in effect.form.writes():
+                words.extend((offset + at, registers[2 * at : 2 * at + 2]) for at in range(len(registers) // 2))
+            timers = {sheet.block.model.points[name].offset for name in sheet.names if name.endswith("Tms")}
+            for offset, word in sorted(words, key=lambda entry: entry[0] == enable):
+                keep = offset != enable and offset not in timers and offset - 1 not in timers
+                if keep and block.slice(offset, 1) == word:
+                    continue
+                (reply,) = await self._exchange([write_single_request(block.address + offset, word)])
+                if isinstance(reply, ExceptionReply):
+                    raise self._refusal(reply, f"register {block.address + offset}")
+
+    async def _read_back(self, device: _Device, model_ids: Sequence[int]) -> dict[int, Block]:
+        if self._config.read_back_delay_s > 0:
+            await asyncio.sleep(self._config.read_back_delay_s)
+        places = [_place(device.blocks[model_id]) for model_id in model_ids]
+        replies = await self._exchange([request for place in places for request in _block_requests(place)])
+        return self._collect(places, replies)
+
+    def _check(self, plan: Plan, after: dict[int, Block]) -> None:
+        for name, effect in plan.effects.items():
+            block = after[effect.form.sheet.block.model.id]
+            if effect.form.shown(block):
+                continue
+            wrong = effect.form.differing(block)
+            if wrong:
+                point = wrong[0]
+                sent = effect.form.value(point)
+                raise DeviceBusy(
+                    f"{name}: {block.model.id} {point} reads {block.value(point)} after {sent:g} was written",
+                    device_id=self._id,
+                )
+
+    def _acknowledge(self, plan: Plan, after: dict[int, Block]) -> Ack:
+        written: dict[str, float] = {}
+        shown: dict[str, float] = {}
+        timers: list[float] = []
+        for effect in plan.effects.values():
+            values = effect.form.values()
+            written.update(values)
+            if effect.form.shown(after[effect.form.sheet.block.model.id]):
+                shown.update(values)
+                if effect.revert_s is not None:
+                    timers.append(effect.revert_s)
+            else:
+                self._read_timers(effect.form.sheet.names, after[effect.form.sheet.block.model.id], shown, timers)
+        return Ack(
+            device_id=self._id,
+            at=self._clock.now(),
+            written=written,
+            read_back=shown,
+            active_power_w=plan.held("active_power"),
+            ceiling_w=plan.held("ceiling"),
+            reactive_power_var=plan.held("reactive_power"),
+            revert_s=min(timers, default=None),
+            notes=tuple(plan.notes),
+            skipped=tuple(plan.skipped),
+        )
+
+    @staticmethod
+    def _read_timers(names: Sequence[str], block: Block, shown: dict[str, float], timers: list[float]) -> None:
+        """A device that keeps another time than it was told counts with its own."""
+        for name in names:
+            value = block.value(name)
+            if value is None:
+                continue
+            shown[f"{block.model.id}.{name}"] = value
+            if "R" in name and name.endswith("RvrtTms") and value > 0:
+                timers.append(value)
+
+    # Blocks --------------------------------------------------------------------------------------------------------
+
+    def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> _Device:
+        now = self._clock.now()
+        plate = telemetry.nameplate(blocks, frozenset(), rating_w=self._config.rating_w)
+        setting = telemetry.settings(blocks, now=now)
+        limits = telemetry.ratings(plate, setting)
+        controls = Controls(blocks, limits, self._options())
+        plate = telemetry.nameplate(blocks, controls.capabilities, rating_w=self._config.rating_w)
+        return _Device(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls)
+
+    def _options(self) -> ControlOptions:
+        return ControlOptions(
+            # Two single-register writes of one 32-bit value are not one step: percent fits into one register.
+            percent=self._config.set_point == "percent" or self._single,
+            storage_direct=self._config.storage_form == "direct",
+            pf_sign=1 if self._config.power_factor_sign == "over_excited" else -1,
+        )
+
+    async def _refresh(self, device: _Device, model_ids: Sequence[int]) -> None:
+        places = [_place(device.blocks[model_id]) for model_id in model_ids]
+        self._adopt(device, await self._read_blocks(places), rebuild=self._single)
+
+    def _adopt(self, device: _Device, fresh: dict[int, Block], *, rebuild: bool = False) -> None:
+        """Take newer blocks over; what depends on their scale factors is made anew only when those changed."""
+        for model_id, block in fresh.items():
+            old = device.blocks.get(model_id)
+            rebuild = rebuild or old is None or old.scales() != block.scales()
+            device.blocks[model_id] = block
+        if rebuild:
+            device.controls = Controls(
+                {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}, device.ratings, self._options()
+            )
+
+    async def _read_blocks(self, places: Sequence[ModelPlace]) -> dict[int, Block]:
+        """Read models; one that refuses to be read is left out."""
+        requests = [request for place in places for request in _block_requests(place)]
+        return self._collect(places, await self._exchange(requests), tolerant=True)
+
+    def _collect(
+        self, places: Sequence[ModelPlace], replies: Sequence[Reply], *, tolerant: bool = False
+    ) -> dict[int, Block]:
+        blocks: dict[int, Block] = {}
+        at = 0
+        for place in places:
+            count = len(_block_requests(place))
+            parts, at = replies[at : at + count], at + count
+            refusal = next((part for part in parts if isinstance(part, ExceptionReply)), None)
+            table = models.model(place.id)
+            if table is None or (refusal is not None and tolerant):
+                continue
+            if refusal is not None:
+                raise self._refusal(refusal, f"reading model {place.id} back")
+            data = b"".join(part for part in parts if isinstance(part, bytes))
+            blocks[place.id] = Block(table, place.address, data)
+        return blocks
+
+    async def _read_registers(self, address: int, count: int) -> bytes:
+        (reply,) = await self._exchange([read_request(address, count)])
+        if isinstance(reply, ExceptionReply):
+            raise self._refusal(reply, f"reading register {address}")
+        return reply
+
+    async def _exchange(self, requests: Sequence[Request]) -> list[Reply]:
+        if self._link is None:
+            raise DeviceTimeout("the driver is not open", device_id=self._id)
+        try:
+            return await self._link.exchange(self._config.unit_id, requests, timeout_s=self._config.timeout_s)
+        except (DeviceTimeout, DeviceRejected) as error:
+            error.device_id = self._id
+            raise
+
+    def _opened(self) -> _Device:
+        if self._device is None:
+            raise DeviceTimeout("the driver is not open", device_id=self._id)
+        return self._device
+
+    def _refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:
+        kind = DeviceBusy if reply.code in PASSING else DeviceRejected
+        return kind(f"{what}: {reply.reason}", device_id=self._id)
+
+
+def _place(block: Block) -> ModelPlace:
+    return ModelPlace(block.model.id, block.address, len(block.data) // 2 - 2)
+
+
+def _wanted_registers(table: Model | None, place: ModelPlace) -> int:
+    """How much of a model is read: what its table knows, of 701 what fits into one request."""
+    length = place.length + 2 if table is None else min(table.length, place.length + 2)
+    return min(length, MAX_READ) if place.id == 701 else length
+
+
+def _block_requests(place: ModelPlace) -> list[Request]:
+    return read_requests(place.address, _wanted_registers(models.model(place.id), place))

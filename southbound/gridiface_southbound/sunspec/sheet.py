@@ -1,0 +1,79 @@
+"""One control function of one device as a form to fill in: its points, their scale, the registers to write. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gridiface.domain.quantities import Rounding
+from gridiface_southbound.sunspec.models import Block, Run, present, runs, scaler
+
+
+class Sheet:
+    """The points of one function that a device implements, in the order of their registers.
+
+    Args:
+        block: the model's registers as the device gave them.
+        names: the function's points by offset; those that the device does not implement are left out.
+        enable: the point that makes the others effective; its registers are written last.
+        rounding: how a value loses digits, where not to the nearest.
+    """
+
+    __slots__ = ("_points", "block", "enable", "names", "ordered")
+
+    def __init__(
+        self, block: Block, names: Sequence[str], *, enable: str, rounding: Mapping[str, Rounding] | None = None
+    ) -> None:
+        self.block = block
+        self.names = present(block, names)
+        self.enable = enable
+        rules = rounding or {}
+        self._points = tuple((name, scaler(block, name, rules.get(name, Rounding.NEAREST))) for name in self.names)
+        at = self.names.index(enable) if enable in self.names else -1
+        # SunSpec: values first, then the enable that activates them.
+        self.ordered: tuple[Run, ...] = tuple(
+            sorted(runs(block.model, self.names), key=lambda run: run.first <= at < run.last)
+        )
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def fill(self, values: Mapping[str, float]) -> Filled:
+        """The registers for `values`; points that the device lacks are ignored, points not named get 0."""
+        return Filled(self, tuple([scale(values.get(name, 0.0)) for name, scale in self._points]))
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A filled form: raw values by the sheet's names."""
+
+    sheet: Sheet
+    raw: tuple[int, ...]
+
+    def writes(self) -> list[tuple[int, bytes]]:
+        """(offset in the model, registers), in the order of sending."""
+        return [(run.offset, run.codec.pack(*self.raw[run.first : run.last])) for run in self.sheet.ordered]
+
+    def value(self, name: str) -> float:
+        """What the device will hold in a point after rounding."""
+        return self.sheet.block.decode(name, self.raw[self.sheet.names.index(name)])
+
+    def values(self) -> dict[str, float]:
+        """All points and values, prefixed with the model: "704.WSet"."""
+        model_id = self.sheet.block.model.id
+        return {
+            f"{model_id}.{name}": self.sheet.block.decode(name, raw)
+            for name, raw in zip(self.sheet.names, self.raw, strict=True)
+        }
+
+    def differing(self, after: Block) -> list[str]:
+        """The points that `after` does not show as written. Timers may run down and are left out."""
+        found = []
+        for name, raw in zip(self.sheet.names, self.raw, strict=True):
+            if not name.endswith("Tms") and after.raw(name) != raw:
+                found.append(name)
+        return found
+
+    def shown(self, after: Block) -> bool:
+        """Whether `after` shows every register as written, timers included (the quick look)."""
+        return all(after.data.startswith(registers, 2 * offset) for offset, registers in self.writes())

@@ -1,0 +1,75 @@
+"""State of charge: a Kalman filter per device over coulomb counting and what the device reports.
+
+Between reports the estimate follows the measured power; a report corrects it by the ratio of the two variances. A
+report that is further than the residual limit from what the device's own power explains puts the device in doubt:
+it is derated, and asked for recalibration, until its reports agree with its power again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import FloatArray, IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.clock import Instant
+
+#: Variance of one report: 1 % of the window.
+REPORT_VARIANCE = 0.01**2
+
+#: Variance that coulomb counting gathers per unit of charge moved (5 % of it) and per second at rest.
+COUNT_ERROR = 0.05
+REST_VARIANCE_PER_S = 1e-10
+
+#: Reports in a row that must agree (within half the limit) before a doubt is lifted.
+AGREEING_REPORTS = 3
+
+#: Longest time bridged by counting with one measured power, s.
+LONGEST_STEP_S = 900.0
+
+
+def count_coulombs(columns: Columns, now: Instant) -> None:
+    """Carry every known estimate forward to `now` with the power each device last showed."""
+    c = columns
+    elapsed = np.clip(now - c.soc_at, 0.0, LONGEST_STEP_S)
+    moved = np.where(np.isfinite(c.w), c.w, 0.0) * elapsed
+    moved /= c.energy_wh * 3600.0
+    known = np.isfinite(moved) & np.isfinite(c.soc)
+    np.subtract(c.soc, moved, out=c.soc, where=known)
+    np.clip(c.soc, 0.0, 1.0, out=c.soc)
+    growth = (COUNT_ERROR * moved) ** 2 + REST_VARIANCE_PER_S * elapsed
+    np.add(c.soc_variance, growth, out=c.soc_variance, where=known)
+    np.copyto(c.soc_at, np.maximum(c.soc_at, now), where=known)
+
+
+def correct(columns: Columns, rows: IntArray, reported: FloatArray, now: Instant, *, limit: float) -> tuple[IntArray, IntArray]:
+    """Take reports in, after `count_coulombs(columns, now)`.
+
+    Args:
+        columns: the fleet.
+        rows: who reported; each once.
+        reported: 0..1, one per row.
+        now: when.
+        limit: the residual above which a device is in doubt, e.g. 0.05.
+
+    Returns:
+        (rows newly in doubt, rows whose doubt was lifted).
+    """
+    c = columns
+    before = c.soc[rows]
+    first = np.isnan(before)
+    residual = np.where(first, 0.0, reported - before)
+    off = np.abs(residual) > limit
+    agrees = np.abs(residual) <= limit / 2
+    doubted = c.soc_doubt[rows]
+    gain = c.soc_variance[rows] / (c.soc_variance[rows] + REPORT_VARIANCE)
+    # Coulombs cannot be had back: a report that is far off is taken over as a new start, and watched from there.
+    c.soc[rows] = np.where(first | off, reported, before + gain * residual)
+    c.soc_variance[rows] = np.where(first | off, REPORT_VARIANCE, (1.0 - gain) * c.soc_variance[rows])
+    c.soc_at[rows] = now
+    c.soc_reported[rows] = reported
+    strikes = np.where(off, 0, np.where(agrees, c.soc_strikes[rows] + 1, 0))
+    c.soc_strikes[rows] = strikes
+    fresh = off & ~doubted
+    lifted = doubted & ~off & (strikes >= AGREEING_REPORTS)
+    c.soc_doubt[rows] = (doubted | off) & ~lifted
+    return rows[fresh], rows[lifted]

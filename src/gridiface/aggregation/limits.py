@@ -1,0 +1,184 @@
+"""What each device can do now and within a horizon: the envelope. And which limit on a total is the tightest.
+
+The hard bounds come from rating, settings, state of charge over the hold time, availability and quality; the near
+bounds besides from the ramp. A limit always wins over a ramp: where they exclude each other the near bounds shrink
+to the point of the hard bounds that is nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import ControlMode, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Bounds of all devices, W, + delivered; arrays over the rows of the fleet.
+
+    `lo`, `hi`: hard. `near_lo`, `near_hi`: reachable within the horizon, inside the hard ones. `base`: power without
+    a request. `weight`: rating, > 0. `free`: can be asked now. `held`: what a device that cannot be asked
+    contributes. `position`: where its last set-point has brought it by now.
+    """
+
+    lo: FloatArray
+    hi: FloatArray
+    near_lo: FloatArray
+    near_hi: FloatArray
+    base: FloatArray
+    weight: FloatArray
+    free: BoolArray
+    held: FloatArray
+    position: FloatArray
+
+
+def envelope(
+    columns: Columns, now: Instant, *, horizon_s: float, hold_time_s: float, soc_derate: float = 0.5
+) -> Envelope:
+    """The envelope at `now`.
+
+    Args:
+        columns: the fleet.
+        now: for the position on the ramp.
+        horizon_s: how far ahead the ramp counts.
+        hold_time_s: for how long a power must be sustainable from the stored energy.
+        soc_derate: factor on the power of devices whose state of charge is in doubt.
+    """
+    c = columns
+    known = np.isfinite(c.w)
+    lo, hi = -c.import_w, c.export_w.copy()
+    _energy_bounds(c, lo, hi, hold_time_s)
+    if c.soc_doubt.any():
+        factor = np.where(c.soc_doubt, soc_derate, 1.0)
+        lo *= factor
+        hi *= factor
+    base = np.zeros(c.count)
+    if c.natural.any():
+        _natural_bounds(c, known, lo, hi, base)
+    np.minimum(lo, hi, out=lo)
+    position = position_at(c, now)
+    reach = c.ramp_w_per_s * horizon_s
+    near_lo = np.clip(position - reach, lo, hi)
+    near_hi = np.clip(position + reach, lo, hi)
+    free = askable(c)
+    trusted = known & ~c.lost & c.counts & ~(c.down & (c.received <= c.down_at))
+    held = np.where(trusted, c.w, 0.0)
+    return Envelope(lo, hi, near_lo, near_hi, base, np.maximum(c.export_w + c.import_w, 1.0), free, held, position)
+
+
+def askable(columns: Columns) -> BoolArray:
+    """Which devices can be given a share: able, enabled, not blocked, usable, and neither down nor lost.
+
+    Sun followers without a watt set-point are led by their ceiling.
+    """
+    c = columns
+    able = c.can_set_w | (c.can_limit_w & c.natural)
+    return able & c.counts & c.enabled & c.usable & ~(c.blocked | c.down | c.lost)
+
+
+def position_at(columns: Columns, at: Instant | FloatArray, *, delay_s: FloatArray | float = 0.0) -> FloatArray:
+    """Where each device is on its ramp at `at`, W; the measured power where it was told nothing (0 if unknown)."""
+    c = columns
+    travelled = np.maximum(at - c.from_at - delay_s, 0.0)
+    travelled *= c.ramp_w_per_s
+    moved = c.told_w - c.from_w
+    np.clip(moved, -travelled, travelled, out=moved)
+    moved += c.from_w
+    untold = np.isnan(moved)
+    if untold.any():
+        np.copyto(moved, np.nan_to_num(c.w, nan=0.0), where=untold)
+    return moved
+
+
+def _energy_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float) -> None:
+    """Stored energy over the hold time, from the cautious end of what is known of the state of charge."""
+    watts_per_unit = c.energy_wh * (3600.0 / hold_time_s)
+    if np.isnan(watts_per_unit).all():
+        return
+    margin = 2.0 * np.sqrt(c.soc_variance)
+    up = (c.soc - margin - c.soc_min) * watts_per_unit
+    down = (c.soc + margin - c.soc_max) * watts_per_unit
+    stated = c.available_wh * (3600.0 / hold_time_s)
+    up = np.where(np.isnan(up), stated, up)
+    # fmin and fmax pass over what is not known (NaN).
+    np.fmin(hi, np.maximum(up, 0.0), out=hi)
+    np.fmax(lo, np.minimum(down, 0.0), out=lo)
+
+
+def _natural_bounds(c: Columns, known: BoolArray, lo: FloatArray, hi: FloatArray, base: FloatArray) -> None:
+    """Sun and people: nobody can be asked for more than there is, or to take more than it wants to take."""
+    doing = np.where(known, c.w, 0.0)
+    most = np.where(known & np.isfinite(c.up_w), doing + c.up_w, np.fmax(c.natural_w, c.w))
+    least = np.where(known & np.isfinite(c.down_w), doing - c.down_w, np.fmin(c.natural_w, c.w))
+    # A load can always stop and a generator always be curtailed: 0 stays reachable.
+    np.fmin(hi, np.maximum(most, 0.0), out=hi, where=c.natural)
+    np.fmax(lo, np.minimum(least, 0.0), out=lo, where=c.natural)
+    by_itself = np.where(np.isfinite(c.natural_w), c.natural_w, doing)
+    np.copyto(base, np.clip(by_itself, lo, hi), where=c.natural)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit on a total, W >= 0, with whom it came from."""
+
+    watts: float
+    mode: ControlMode
+    source: Source
+    control_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The tightest limit of each kind with its source; None = no limit.
+
+    `export` and `generation` bound delivery, `load` and `draw` bound what is taken. Export and draw speak of the net
+    total at the connection point, generation and load of the sums of its parts.
+    """
+
+    export: Bound | None = None
+    draw: Bound | None = None
+    generation: Bound | None = None
+    load: Bound | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any limit."""
+        return not (self.export is None and self.draw is None and self.generation is None and self.load is None)
+
+    @property
+    def high(self) -> Bound | None:
+        """The tightest bound on the net total upwards."""
+        return _tightest(bound for bound in (self.export, self.generation) if bound is not None)
+
+    @property
+    def low(self) -> Bound | None:
+        """The tightest bound on the net total downwards (its watts are a magnitude)."""
+        return _tightest(bound for bound in (self.draw, self.load) if bound is not None)
+
+
+#: Which field of `Limits` a mode tightens.
+FIELD_OF = {
+    ControlMode.EXPORT_LIMIT: "export",
+    ControlMode.IMPORT_LIMIT: "draw",
+    ControlMode.GENERATION_LIMIT: "generation",
+    ControlMode.MAX_W_PERCENT: "generation",
+    ControlMode.LOAD_LIMIT: "load",
+}
+
+
+def intersect(bounds: Iterable[Bound]) -> Limits:
+    """The most restrictive of each kind; of equals the one with the smaller control id, whatever the order."""
+    kinds: dict[str, list[Bound]] = {"export": [], "draw": [], "generation": [], "load": []}
+    for bound in bounds:
+        kinds[FIELD_OF[bound.mode]].append(bound)
+    return Limits(**{kind: _tightest(found) for kind, found in kinds.items()})
+
+
+def _tightest(bounds: Iterable[Bound]) -> Bound | None:
+    return min(bounds, key=lambda bound: (bound.watts, bound.control_id), default=None)

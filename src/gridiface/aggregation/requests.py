@@ -1,0 +1,177 @@
+"""From what a control says to watts and vars of its target's total; and whether it can be said at all.
+
+Owns the meaning of each mode: which base 100 % has, what a level sheds. Signs as in domain.quantities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Envelope
+from gridiface.domain.controls import ControlMode, ModeValue
+from gridiface.domain.fleet import Capability
+from gridiface.domain.quantities import PercentBase
+
+#: What a member must be able to do for each mode that concerns it; modes that only inform are not listed.
+NEEDS: Mapping[ControlMode, frozenset[Capability]] = {
+    ControlMode.CONNECT: frozenset({Capability.CONNECT}),
+    ControlMode.ENERGIZE: frozenset({Capability.ENERGIZE, Capability.CONNECT}),
+    ControlMode.SET_W: frozenset({Capability.SET_W}),
+    ControlMode.SET_W_PERCENT: frozenset({Capability.SET_W}),
+    ControlMode.DELTA_W: frozenset({Capability.SET_W}),
+    ControlMode.LOAD_LEVEL: frozenset({Capability.SET_W, Capability.LIMIT_W}),
+    ControlMode.ENERGY_TARGET: frozenset({Capability.SET_W}),
+    ControlMode.REGULATION: frozenset({Capability.SET_W}),
+    ControlMode.MAX_W_PERCENT: frozenset({Capability.LIMIT_W, Capability.SET_W}),
+    ControlMode.EXPORT_LIMIT: frozenset({Capability.LIMIT_W, Capability.SET_W}),
+    ControlMode.GENERATION_LIMIT: frozenset({Capability.LIMIT_W, Capability.SET_W}),
+    ControlMode.IMPORT_LIMIT: frozenset({Capability.SET_W}),
+    ControlMode.LOAD_LIMIT: frozenset({Capability.SET_W}),
+    ControlMode.SET_VAR: frozenset({Capability.SET_VAR}),
+    ControlMode.SET_VAR_PERCENT: frozenset({Capability.SET_VAR}),
+    ControlMode.POWER_FACTOR_INJECT: frozenset({Capability.POWER_FACTOR}),
+    ControlMode.POWER_FACTOR_ABSORB: frozenset({Capability.POWER_FACTOR}),
+    ControlMode.CURVE: frozenset({Capability.CURVES}),
+    ControlMode.FREQUENCY_DROOP: frozenset({Capability.FREQUENCY_DROOP}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Sums over the members of a target that can be asked. W, var; all >= 0 but `base_w` and `now_w`."""
+
+    set_max_w: float
+    charge_w: float
+    discharge_w: float
+    max_var: float
+    available_var: float
+    base_w: float  # total without a request
+    now_w: float  # total as measured
+    up_w: float  # how far the total can rise from base_w
+
+    def percent_base(self, base: str, *, value: float) -> float:
+        """The watts that 100 % of an active power means.
+
+        Without a name: negative counts against the charge rating, positive against the discharge rating.
+        """
+        match base:
+            case PercentBase.MAX_W:
+                return self.set_max_w
+            case PercentBase.MAX_CHARGE_W:
+                return self.charge_w
+            case PercentBase.MAX_DISCHARGE_W:
+                return self.discharge_w
+            case PercentBase.BASELINE:
+                return self.base_w
+            case _:
+                return self.charge_w if value < 0 else self.discharge_w
+
+
+def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
+    """The sums over `rows`."""
+    c = columns
+    counted = rows[c.counts[rows]]
+    asked = counted[bounds.free[counted]]
+    able = counted[c.can_set_w[counted] | c.can_limit_w[counted]]
+    held = counted[~bounds.free[counted]]
+    measured = np.where(np.isfinite(c.w[counted]), c.w[counted], 0.0)
+    base = float(bounds.base[asked].sum() + bounds.held[held].sum())
+    apparent = c.max_va[counted]
+    left = np.sqrt(np.maximum(apparent**2 - measured**2, 0.0))
+    var_rows = c.can_set_var[counted]
+    rated_var = float(c.var_inject[counted][var_rows].sum())
+    return Capacity(
+        set_max_w=float(c.set_max_w[able].sum()),
+        charge_w=float(c.charge_w[able].sum()),
+        discharge_w=float(c.discharge_w[able].sum()),
+        max_var=rated_var,
+        available_var=float(np.minimum(c.var_inject[counted], left)[var_rows].sum()),
+        base_w=base,
+        now_w=float(measured.sum()),
+        up_w=float(np.maximum(bounds.hi[asked] - bounds.base[asked], 0.0).sum()),
+    )
+
+
+def requested_w(mode: ControlMode, value: ModeValue, of: Capacity, *, start: Capacity, span_s: float) -> float:
+    """The total asked for, W.
+
+    Args:
+        mode, value: a mode of the kind "power".
+        of: the capacity now, for percentages of ratings.
+        start: the capacity when the control began, for changes against the baseline.
+        span_s: how long the control lasts, for energy.
+    """
+    match mode:
+        case ControlMode.SET_W_PERCENT:
+            sums = start if value.base == PercentBase.BASELINE else of
+            return value.value / 100.0 * sums.percent_base(value.base, value=value.value)
+        case ControlMode.DELTA_W:
+            return start.base_w + value.value
+        case ControlMode.LOAD_LEVEL:
+            return start.base_w + value.value * start.up_w
+        case ControlMode.ENERGY_TARGET:
+            return value.value * 3600.0 / span_s
+        case _:
+            return value.value
+
+
+def limit_w(mode: ControlMode, value: ModeValue, of: Capacity) -> float:
+    """The watts (>= 0) of a limit."""
+    if mode is ControlMode.MAX_W_PERCENT:
+        return value.value / 100.0 * of.set_max_w
+    return value.value
+
+
+def requested_var(mode: ControlMode, value: ModeValue, of: Capacity) -> float:
+    """The total reactive power asked for, var, + injected."""
+    if mode is not ControlMode.SET_VAR_PERCENT:
+        return value.value
+    match value.base:
+        case PercentBase.MAX_W:
+            base = of.set_max_w
+        case PercentBase.AVAILABLE_VAR:
+            base = of.available_var
+        case _:
+            base = of.max_var
+    return value.value / 100.0 * base
+
+
+def _between(low: float, high: float) -> Callable[[float], bool]:
+    return lambda value: low <= value <= high
+
+
+#: What each mode's number may be; finite is asked of all.
+ALLOWED: Mapping[ControlMode, Callable[[float], bool]] = {
+    ControlMode.CONNECT: lambda value: value in (0.0, 1.0),
+    ControlMode.ENERGIZE: lambda value: value in (0.0, 1.0),
+    ControlMode.SET_W_PERCENT: _between(-1000.0, 1000.0),  # of a baseline it may be above 100
+    ControlMode.LOAD_LEVEL: _between(-1.0, 1.0),
+    ControlMode.MAX_W_PERCENT: _between(0.0, 100.0),
+    ControlMode.EXPORT_LIMIT: _between(0.0, math.inf),
+    ControlMode.IMPORT_LIMIT: _between(0.0, math.inf),
+    ControlMode.GENERATION_LIMIT: _between(0.0, math.inf),
+    ControlMode.LOAD_LIMIT: _between(0.0, math.inf),
+    ControlMode.SET_VAR_PERCENT: _between(-100.0, 100.0),
+    ControlMode.POWER_FACTOR_INJECT: lambda value: 0.0 < abs(value) <= 1.0,
+    ControlMode.POWER_FACTOR_ABSORB: lambda value: 0.0 < abs(value) <= 1.0,
+}
+
+
+def fault_of(mode: ControlMode, value: ModeValue, *, span_s: float) -> str:
+    """What is wrong with one mode's value; empty when nothing is."""
+    if not math.isfinite(value.value):
+        return f"{mode} must be a finite number"
+    allowed = ALLOWED.get(mode)
+    if allowed is not None and not allowed(value.value):
+        return f"{mode} cannot be {value.value:g}"
+    if mode is ControlMode.SET_W_PERCENT and value.base != PercentBase.BASELINE and abs(value.value) > 100.0:
+        return f"{mode} cannot be {value.value:g} % of a rating"
+    if mode is ControlMode.ENERGY_TARGET and not 0 < span_s < math.inf:
+        return "an energy target needs a duration"
+    return ""

@@ -1,0 +1,121 @@
+"""A group as one: power, var, energy, state of charge, headroom, and how many of its members are online.
+
+The available powers are a cautious lower bound: only members that can be asked now count, each with the power it
+can hold for the hold time from the cautious end of its state of charge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Envelope
+from gridiface.domain.clock import Instant
+from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A group's power as measured and how far that can be trusted."""
+
+    w: float
+    var: float
+    quality: Quality
+    received: Instant
+    online: int
+    known: int
+
+
+def measured(columns: Columns, rows: IntArray, meter: int | None, residual_w: float, now: Instant) -> Total:
+    """The measured total: the group's meter where it has a live one, else the sum of the members.
+
+    Args:
+        columns: the fleet.
+        rows: the members.
+        meter: row of the device that measures the total, or None.
+        residual_w: what the meter saw beside the members while it was alive, W.
+        now: for the age.
+    """
+    c = columns
+    counted = rows[c.counts[rows]]
+    known = counted[np.isfinite(c.w[counted]) & ~c.lost[counted]]
+    var = c.var[known]
+    oldest = float(c.received[known].min()) if known.size else now
+    if meter is not None and np.isfinite(c.w[meter]) and not c.lost[meter]:
+        meter_var = float(c.var[meter]) if np.isfinite(c.var[meter]) else float(np.nansum(var))
+        return Total(
+            float(c.w[meter]), meter_var, Quality.GOOD, float(c.received[meter]), int(known.size), int(known.size)
+        )
+    complete = known.size == counted.size and meter is None
+    quality = Quality.GOOD if complete else Quality.ESTIMATED if known.size else Quality.BAD
+    if known.size and bool(is_stale(columns, known, now).any()):
+        quality = Quality.STALE if complete else Quality.ESTIMATED
+    watts = float(c.w[known].sum()) + (residual_w if meter is not None else 0.0)
+    return Total(watts, float(np.nansum(var)), quality, oldest, int(known.size), int(known.size))
+
+
+def is_stale(columns: Columns, rows: IntArray, now: Instant, *, stale_after_s: float = 2.5) -> np.ndarray:
+    """Which of the rows have telemetry older than twice their own period and `stale_after_s`."""
+    age = now - columns.received[rows]
+    return age > np.maximum(stale_after_s, 2.0 * columns.period_s[rows])
+
+
+def roll_up(
+    group_id: str, columns: Columns, rows: IntArray, bounds: Envelope, total: Total, limits_w: tuple[float, float]
+) -> Snapshot:
+    """The snapshot of a group.
+
+    `available_up_w` and `available_down_w` say how far the total can move from where it is, inside the group's own
+    limits; `available_wh` is what its members still can deliver; `soc` is weighted by energy.
+
+    Args:
+        group_id: goes into `device_id`.
+        columns, rows, bounds: fleet, members, envelope.
+        total: see `measured`.
+        limits_w: (low, high) of the total, W, + delivered.
+    """
+    c = columns
+    counted = rows[c.counts[rows]]
+    free = counted[bounds.free[counted]]
+    now_w = np.where(np.isfinite(c.w[free]), c.w[free], bounds.position[free])
+    up = float(np.maximum(bounds.hi[free] - now_w, 0.0).sum())
+    down = float(np.maximum(now_w - bounds.lo[free], 0.0).sum())
+    low, high = limits_w
+    stored = counted[np.isfinite(c.energy_wh[counted]) & np.isfinite(c.soc[counted])]
+    energy = c.energy_wh[stored]
+    whole = float(energy.sum())
+    soc = float((c.soc[stored] * energy).sum() / whole) if whole > 0 else None
+    left = float((np.maximum(c.soc[stored] - c.soc_min[stored], 0.0) * energy).sum())
+    stated = counted[np.isnan(c.soc[counted]) & np.isfinite(c.available_wh[counted])]
+    left += float(c.available_wh[stated].sum())
+    live = counted[~c.lost[counted] & (c.seen[counted] > 0)]
+    return Snapshot(
+        device_id=group_id,
+        source_time=total.received,
+        received=total.received,
+        quality=total.quality,
+        w=total.w if total.known else None,
+        var=total.var if total.known else None,
+        soc=soc,
+        available_wh=left if stored.size or stated.size else None,
+        available_up_w=max(0.0, min(up, high - total.w)),
+        available_down_w=max(0.0, min(down, total.w - low)),
+        connected=bool(live.size),
+        state=OperatingState.RUNNING if free.size else OperatingState.OFF,
+        local_control=False,
+        alarms=frozenset(_alarms(c, counted)),
+    )
+
+
+def _alarms(c: Columns, rows: IntArray) -> list[str]:
+    found = []
+    if c.lost[rows].any():
+        found.append("members_lost")
+    if c.down[rows].any():
+        found.append("members_failing")
+    if c.soc_doubt[rows].any():
+        found.append("soc_in_doubt")
+    return found

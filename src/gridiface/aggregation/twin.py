@@ -1,0 +1,127 @@
+"""The fleet's next seconds in closed form, before a command leaves: dead time, time constant, ramp, stored energy.
+
+A device told a new power keeps its old one for its dead time, then moves along its ramp, its time constant later
+(a first-order lag that follows a ramp stays its time constant behind). So the power is a trapezoid of time, and
+its energy a polynomial: no stepping.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.clock import Instant
+
+#: Instants inside the look-ahead, as fractions of it, at which totals are held against their limits.
+PROBES = (0.25, 0.5, 1.0)
+
+
+def power_after(
+    start: FloatArray, target: FloatArray, ramp: FloatArray, lag: FloatArray | float, seconds: float | FloatArray
+) -> FloatArray:
+    """The power each device has `seconds` after it was told `target`, W.
+
+    Args:
+        start: power when told, W.
+        target: W.
+        ramp: W/s, finite.
+        lag: dead time + time constant, s.
+        seconds: elapsed, s.
+    """
+    reach = ramp * np.maximum(seconds - lag, 0.0)
+    move = target - start
+    np.clip(move, -reach, reach, out=move)
+    move += start
+    return move
+
+
+def energy_after(
+    start: FloatArray, target: FloatArray, ramp: FloatArray, lag: FloatArray | float, seconds: float
+) -> FloatArray:
+    """The energy each device delivers in the first `seconds` after it was told `target`, Ws, + delivered."""
+    moving = np.maximum(seconds - lag, 0.0)
+    move = target - start
+    reach = ramp * moving
+    np.clip(move, -reach, reach, out=move)
+    rise = np.abs(move) / ramp
+    return start * seconds + move * (moving - rise / 2)
+
+
+def keep_energy(
+    columns: Columns, start: FloatArray, wanted: FloatArray, *, horizon_s: float, response_s: float
+) -> tuple[FloatArray, BoolArray]:
+    """Correct every set-point that would take a device out of its state-of-charge window within the horizon.
+
+    Returns:
+        (set-points, which were changed). Where nothing had to be changed `wanted` itself is returned.
+    """
+    c = columns
+    lag = c.latency_s + response_s
+    left = c.energy_wh * 3600.0
+    delivered = energy_after(start, wanted, c.ramp_w_per_s, lag, horizon_s)
+    after = c.soc - delivered / left
+    trips = ((after < c.soc_min) & (wanted > 0)) | ((after > c.soc_max) & (wanted < 0))
+    if not trips.any():
+        return wanted, trips
+    most = np.maximum((c.soc - c.soc_min) * left / horizon_s, 0.0)
+    least = np.minimum((c.soc - c.soc_max) * left / horizon_s, 0.0)
+    # What is still to be ridden out on the ramp down is already spent: then nothing but 0 is right.
+    safe = np.clip(wanted, np.where(start > most, 0.0, least), np.where(start < least, 0.0, most))
+    return np.where(trips, safe, wanted), trips
+
+
+def overshoot(
+    columns: Columns,
+    rows: IntArray,
+    start: FloatArray,
+    wanted: FloatArray,
+    held: float,
+    bounds: tuple[float, float],
+    *,
+    horizon_s: float,
+    response_s: float,
+) -> FloatArray:
+    """Hold back what would make a group's total leave its limits on the way to a target that keeps them.
+
+    Devices of different ramps cross on the way: those that rise are quicker than those that fall, and the total
+    shoots over. The quick ones then get only the part of their move for which there is room now.
+
+    Args:
+        columns: the fleet.
+        rows: the group's devices that are commanded.
+        start, wanted: power now and told next, W, one per entry of `rows`.
+        held: what the rest of the group contributes, W.
+        bounds: (low, high) of the total, W, + delivered.
+        horizon_s, response_s: look-ahead and time constant.
+
+    Returns:
+        Set-points for `rows`; `wanted` itself where no probe leaves the limits.
+    """
+    low, high = bounds
+    ramp, lag = columns.ramp_w_per_s[rows], columns.latency_s[rows] + response_s
+    begin, end = held + float(start.sum()), held + float(wanted.sum())
+    share_up = share_down = 1.0
+    for probe in PROBES:
+        then = power_after(start, wanted, ramp, lag, probe * horizon_s)
+        total = held + float(then.sum())
+        move = then - start
+        # Only what this move causes is corrected: a total that is outside already is on its way back.
+        if total > max(high, begin, end) + 1e-6 * max(abs(high), 1.0):
+            rising = float(np.maximum(move, 0.0).sum())
+            share_up = min(share_up, max(0.0, 1.0 - (total - max(high, begin, end)) / rising))
+        elif total < min(low, begin, end) - 1e-6 * max(abs(low), 1.0):
+            falling = float(np.maximum(-move, 0.0).sum())
+            share_down = min(share_down, max(0.0, 1.0 - (min(low, begin, end) - total) / falling))
+    if share_up == 1.0 and share_down == 1.0:
+        return wanted
+    move = wanted - start
+    reach = ramp * np.maximum(horizon_s - lag, 0.0)
+    np.clip(move, -reach, reach, out=move)
+    return np.where(move > 0, start + move * share_up, start + move * share_down)
+
+
+def expected_at(columns: Columns, at: Instant | FloatArray, *, response_s: float) -> FloatArray:
+    """The power each device should show at `at` after what it was told, W; NaN where it was told nothing."""
+    c = columns
+    return power_after(c.from_w, c.told_w, c.ramp_w_per_s, c.latency_s + response_s, at - c.from_at)

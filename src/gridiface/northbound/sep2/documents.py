@@ -1,0 +1,94 @@
+"""The adapter's durable records: a small JSON head and the resource's own XML, as one Document.
+
+Owns the names of the spaces and the form of a body. Does not decide when something is written: handlers do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.sep2.resources import Resource
+from gridiface.protocols.xmlwire import Limits, decode, encode
+
+_T = TypeVar("_T", bound=Resource)
+
+#: Our own records may be longer than what a peer may send.
+_LIMITS = Limits(octets=64 * 1024 * 1024, tags=4_000_000)
+
+COUNTERS = "sep2/counters"
+END_DEVICES = "sep2/edev"
+DEVICE_INFO = "sep2/info"  # dercap, derg, ders, dera, dstat, di, ps by path
+LOG_EVENTS = "sep2/lel"
+PROGRAMS = "sep2/derp"
+CONTROLS = "sep2/derc"
+DEFAULTS = "sep2/dderc"
+CURVES = "sep2/dc"
+RESPONSES = "sep2/rsp"
+MIRRORS = "sep2/mup"
+METER_READINGS = "sep2/mr"
+READING_SETS = "sep2/rs"
+
+SPACES = (
+    COUNTERS,
+    END_DEVICES,
+    DEVICE_INFO,
+    LOG_EVENTS,
+    PROGRAMS,
+    CONTROLS,
+    DEFAULTS,
+    CURVES,
+    RESPONSES,
+    MIRRORS,
+    METER_READINGS,
+    READING_SETS,
+)
+"""Every space, in the order in which they are read at start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document taken apart: `head` is ours, `xml` the resource as it was stored."""
+
+    key: str
+    head: Mapping[str, Any] = field(default_factory=dict)
+    xml: bytes = b""
+
+    def resource(self, cls: type[_T]) -> _T:
+        """The stored resource.
+
+        Raises:
+            LocalProtocolError: the record was not written by this version or is damaged.
+        """
+        try:
+            return decode(self.xml, cls, _LIMITS)
+        except Exception as problem:
+            raise LocalProtocolError(f"stored {cls.__name__} {self.key} cannot be read: {problem}") from problem
+
+
+def put(space: str, key: str, resource: Resource | None, head: Mapping[str, Any] | None = None) -> PutDocument:
+    """The change that stores a resource with its head."""
+    line = json.dumps(head or {}, separators=(",", ":"), sort_keys=True).encode()
+    return PutDocument(space, key, line + b"\n" + (b"" if resource is None else encode(resource)))
+
+
+def delete(space: str, key: str) -> DeleteDocument:
+    """The change that removes a record."""
+    return DeleteDocument(space, key)
+
+
+def open_record(document: Document) -> Record:
+    """The parts of a document.
+
+    Raises:
+        LocalProtocolError: the head is not JSON.
+    """
+    head, _, xml = document.body.partition(b"\n")
+    try:
+        return Record(document.key, json.loads(head), xml)
+    except ValueError as problem:
+        raise LocalProtocolError(f"document {document.space}/{document.key} is damaged: {problem}") from problem

@@ -1,0 +1,218 @@
+"""What the server knows beside the rendered tree: who is registered, which programs and events there are.
+
+Owns the indexes and the numbers of new resources. Changes here are made by the handlers after they are durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gridiface.domain.controls import Target
+from gridiface.domain.fleet import Role
+from gridiface.domain.ports import Change
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.tree import Audience, Item, Tree
+
+#: Numbers are reserved in blocks, so that not every new resource writes the counter too.
+_BLOCKS = {"edev": 1, "derp": 1, "mup": 1, "dc": 1}
+_BLOCK = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class EndDeviceRecord:
+    """One end device.
+
+    Attributes:
+        number: the number in its path.
+        lfdi: 40 hex digits.
+        role: DEVICE or AGGREGATOR.
+        device_id, group_id: the fleet's device or group that it stands for, if any.
+        registered, changed: s since 1970.
+        pin: None for those that never connect (no certificate).
+        in_band: it registered itself.
+        audience: who may read its sub-tree.
+        program: number of its own program, None for an aggregator.
+    """
+
+    number: int
+    lfdi: str
+    sfdi: int
+    role: Role = Role.DEVICE
+    device_id: str | None = None
+    group_id: str | None = None
+    registered: int
+    changed: int
+    pin: int | None = None
+    in_band: bool = False
+    audience: Audience = field(default_factory=Audience)
+    program: int | None = None
+
+    @property
+    def path(self) -> str:
+        """Its EndDevice's path."""
+        return f"/edev/{self.number}"
+
+    @property
+    def der(self) -> str:
+        """Path of its DER."""
+        return f"{self.path}/der/1"
+
+    @property
+    def connects(self) -> bool:
+        """Whether a client with its own certificate stands behind it."""
+        return self.pin is not None
+
+
+@dataclass(slots=True, kw_only=True)
+class EventRecord:
+    """One DERControl.
+
+    Attributes:
+        item: its resource.
+        program: number of its program.
+        control_id: the domain's control that it is; None for those that the server made of a set-point.
+        parents: the domain controls that a server-made event carries out.
+        identity: LFDI of who posted it; "" for the server.
+    """
+
+    item: Item
+    program: int
+    control_id: str | None = None
+    parents: tuple[str, ...] = ()
+    identity: str = ""
+
+    @property
+    def server_made(self) -> bool:
+        """Whether it was made of a set-point."""
+        return self.control_id is None
+
+
+@dataclass(slots=True, kw_only=True)
+class Program:
+    """One DERProgram: what its controls concern.
+
+    `owner` is the number of the end device that it belongs to. `fetched`: that device is a client of its own and
+    carries out by itself what it finds here.
+    """
+
+    number: int
+    mrid: str
+    primacy: int
+    description: str
+    target: Target
+    owner: int
+    storage: bool = False
+    fetched: bool = False
+    audience: Audience = field(default_factory=Audience)
+    events: dict[str, EventRecord] = field(default_factory=dict)
+    default_control: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Its DERProgram's path."""
+        return f"/derp/{self.number}"
+
+    @property
+    def responses(self) -> str:
+        """Where responses to its events go: the ResponseList."""
+        return f"/rsps/{self.number}/rsp"
+
+
+class Counters:
+    """Numbers of new resources, never given twice, also over a restart."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._reserved: dict[str, int] = {}
+
+    def load(self, name: str, reserved: int) -> None:
+        """Numbers below `reserved` may have been given."""
+        self._next[name] = self._reserved[name] = reserved
+
+    def saw(self, name: str, number: int) -> None:
+        """This number is taken."""
+        self._next[name] = max(self._next.get(name, 1), number + 1)
+
+    def take(self, name: str, count: int = 1) -> tuple[int, list[Change]]:
+        """`count` numbers in a row: the first of them, and what must be stored together with their use."""
+        first = self._next.get(name, 1)
+        self._next[name] = first + count
+        if first + count <= self._reserved.get(name, 0):
+            return first, []
+        block = _BLOCKS.get(name.partition("/")[0], _BLOCK)
+        self._reserved[name] = first + count - 1 + block
+        return first, [documents.put(documents.COUNTERS, name, None, {"reserved": self._reserved[name]})]
+
+
+class State:
+    """Registered devices, programs and events, by every name they have."""
+
+    def __init__(self, settings: Sep2Settings) -> None:
+        self.settings = settings
+        self.tree = Tree(settings.poll_rate)
+        self.counters = Counters()
+        self.end_devices: dict[int, EndDeviceRecord] = {}
+        self.by_lfdi: dict[str, EndDeviceRecord] = {}
+        self.by_device: dict[str, EndDeviceRecord] = {}
+        self.by_group: dict[str, EndDeviceRecord] = {}
+        self.programs: dict[int, Program] = {}
+        self.events: dict[str, EventRecord] = {}
+        self.by_control: dict[str, EventRecord] = {}
+        self.managers: dict[str, set[str]] = {}
+        for client in settings.clients:
+            for device_id in client.manages:
+                self.managers.setdefault(device_id, set()).add(client.lfdi)
+
+    def add_end_device(self, record: EndDeviceRecord) -> None:
+        """Index an end device."""
+        self.end_devices[record.number] = record
+        self.by_lfdi[record.lfdi] = record
+        if record.device_id is not None:
+            self.by_device[record.device_id] = record
+        if record.group_id is not None:
+            self.by_group[record.group_id] = record
+
+    def drop_end_device(self, record: EndDeviceRecord) -> None:
+        """Forget an end device."""
+        self.end_devices.pop(record.number, None)
+        self.by_lfdi.pop(record.lfdi, None)
+        if record.device_id is not None:
+            self.by_device.pop(record.device_id, None)
+        if record.group_id is not None:
+            self.by_group.pop(record.group_id, None)
+
+    def add_event(self, record: EventRecord) -> None:
+        """Index an event under its mRID and its domain control."""
+        mrid = record.item.obj.mRID
+        self.events[mrid] = record
+        self.programs[record.program].events[mrid] = record
+        if record.control_id is not None:
+            self.by_control[record.control_id] = record
+
+    def drop_event(self, record: EventRecord) -> None:
+        """Forget an event."""
+        mrid = record.item.obj.mRID
+        self.events.pop(mrid, None)
+        self.programs[record.program].events.pop(mrid, None)
+        if record.control_id is not None:
+            self.by_control.pop(record.control_id, None)
+
+    def program_of_device(self, device_id: str) -> Program | None:
+        """The own program of a fleet's device."""
+        record = self.by_device.get(device_id)
+        return None if record is None or record.program is None else self.programs.get(record.program)
+
+    def program_of_group(self, group_id: str) -> Program | None:
+        """The program of a group's total."""
+        record = self.by_group.get(group_id)
+        return None if record is None or record.program is None else self.programs.get(record.program)
+
+    def readers_of(self, lfdi: str, device_id: str | None) -> set[str]:
+        """Who may read the sub-tree of an end device: itself and its aggregators."""
+        return {lfdi, *self.managers.get(device_id or "", ())}
+
+    def parents_in(self, control_ids: Iterable[str]) -> Sequence[EventRecord]:
+        """The events behind domain controls, as far as they came in over IEEE 2030.5."""
+        return [self.by_control[name] for name in control_ids if name in self.by_control]

@@ -1,0 +1,415 @@
+"""The resource tree in memory: what is served, to whom, and the bytes of it.
+
+Owns nodes (one resource or one list each), links between them, who may see them, and rendered bytes with exact
+invalidation. Does not own persistence, HTTP, or any rule about a function set: the state and handlers do.
+
+A rendered resource is kept until it, a count it shows, or a link target's existence changes; a list page until the
+list or one of its members changes. Nothing here awaits, so every change becomes visible at once and whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.northbound.sep2.kinds import Kind, ListKind
+from gridiface.protocols.sep2.resources import Link, ListLink, Resource
+from gridiface.protocols.xmlwire import encode, encode_list, encode_member
+
+#: View of those who see everything, and of nodes that look the same to everybody.
+ALL = "*"
+#: Rendered copies kept per node for different views; beyond it they are made anew.
+_COPIES = 4096
+#: Octets of rendered pages kept per list.
+_PAGE_OCTETS = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Audience:
+    """Who may read a sub-tree: LFDIs; those who see everything need not be named.
+
+    `anyone`: every valid certificate; `registered`: every client that is registered.
+    """
+
+    readers: set[str] = field(default_factory=set)
+    anyone: bool = False
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whose eyes a resource is rendered for."""
+
+    lfdi: str
+    registered: bool = True
+    sees_all: bool = False
+
+    @property
+    def view(self) -> str:
+        """Key of what this viewer sees."""
+        return ALL if self.sees_all else self.lfdi
+
+    def may_read(self, audience: Audience) -> bool:
+        """Whether this viewer belongs to the audience."""
+        if self.sees_all or audience.anyone:
+            return True
+        return (audience.registered and self.registered) or self.lfdi in audience.readers
+
+
+#: Sees everything; for internal rendering.
+EVERYTHING = Viewer("", sees_all=True)
+
+
+class Item:
+    """One resource. `obj` None: the place exists (it can be written to) but holds nothing yet.
+
+    Attributes:
+        path: absolute path, also its href.
+        kind: methods, class and links of this sort of resource.
+        audience: who may read it.
+        data: what the handlers know of it beside the wire object.
+        live: makes the object anew at each whole second instead of keeping one.
+    """
+
+    __slots__ = ("_copies", "_member", "_second", "audience", "data", "kind", "live", "lists", "obj", "path")
+
+    def __init__(
+        self,
+        path: str,
+        kind: Kind,
+        audience: Audience,
+        obj: Any = None,
+        *,
+        data: Any = None,
+        live: Callable[[Instant], Any] | None = None,
+    ) -> None:
+        self.path = path
+        self.kind = kind
+        self.audience = audience
+        self.obj = obj
+        self.data = data
+        self.live = live
+        self.lists: list[Listing] = []
+        self._copies: dict[str, bytes] = {}
+        self._member: dict[str, bytes] = {}
+        self._second = 0
+
+    def forget(self) -> None:
+        """Drop rendered bytes."""
+        self._copies.clear()
+        self._member.clear()
+
+
+class Listing:
+    """One list. Members are Items, shown in the order of the kind's key.
+
+    `scoped`: a viewer sees only the members it may read. `shown_empty`: linked to even while it has no member.
+    """
+
+    __slots__ = (
+        "_by_reader",
+        "_pages",
+        "_readers",
+        "_size",
+        "_sorted",
+        "audience",
+        "data",
+        "items",
+        "kind",
+        "path",
+        "scoped",
+        "shown_empty",
+        "version",
+    )
+
+    def __init__(
+        self,
+        path: str,
+        kind: ListKind,
+        audience: Audience,
+        *,
+        scoped: bool = False,
+        shown_empty: bool = True,
+        data: Any = None,
+    ) -> None:
+        self.path = path
+        self.kind = kind
+        self.audience = audience
+        self.scoped = scoped
+        self.shown_empty = shown_empty
+        self.data = data
+        self.items: dict[str, Item] = {}
+        self.version = 0
+        self._sorted: dict[str, list[Item]] = {}
+        self._by_reader: dict[str, dict[str, Item]] = {}
+        self._readers: dict[str, tuple[str, ...]] = {}
+        self._pages: dict[tuple[str, Any], bytes] = {}
+        self._size = 0
+
+    def view_of(self, viewer: Viewer) -> str:
+        """Which of the list's views this viewer gets."""
+        return viewer.view if self.scoped else ALL
+
+    def members(self, view: str) -> list[Item]:
+        """The members of a view in list order."""
+        found = self._sorted.get(view)
+        if found is None:
+            chosen = self.items if view == ALL else self._by_reader.get(view, {})
+            found = sorted(chosen.values(), key=self._key)
+            if len(self._sorted) >= _COPIES:
+                self._sorted.clear()
+            self._sorted[view] = found
+        return found
+
+    def _key(self, item: Item) -> Any:
+        return self.kind.order(item.obj)
+
+    def count(self, view: str) -> int:
+        """How many members a view has: what `all` says."""
+        return len(self.items) if view == ALL else len(self._by_reader.get(view, ()))
+
+    def forget(self) -> None:
+        """Drop rendered pages and the order."""
+        self.version += 1
+        self._pages.clear()
+        self._size = 0
+        self._sorted.clear()
+
+    def insert(self, item: Item) -> None:
+        """Add a member to the indexes."""
+        self.items[item.path] = item
+        if self.scoped:
+            self._readers[item.path] = tuple(item.audience.readers)
+            for reader in self._readers[item.path]:
+                self._by_reader.setdefault(reader, {})[item.path] = item
+
+    def discard(self, item: Item) -> None:
+        """Take a member out of the indexes, also of readers that it no longer has."""
+        self.items.pop(item.path, None)
+        for reader in self._readers.pop(item.path, ()):
+            del self._by_reader[reader][item.path]
+            if not self._by_reader[reader]:
+                del self._by_reader[reader]
+
+
+Node = Item | Listing
+
+
+class Tree:
+    """All nodes by path.
+
+    Args:
+        poll_rate: pollRate in seconds by resource name.
+        subscriptions: whether resources say that they can be subscribed to.
+    """
+
+    def __init__(self, poll_rate: Callable[[str], int], *, subscriptions: bool = False) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._poll_rate = poll_rate
+        self._subscriptions = subscriptions
+        self._below: dict[str, set[str]] = {}
+        # who links to a path, whether anything is there or not
+        self._holders: dict[str, dict[str, Item]] = {}
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def get(self, path: str) -> Node | None:
+        """The node at exactly this path."""
+        return self._nodes.get(path)
+
+    def item(self, path: str) -> Item | None:
+        """The resource at this path, when it is one."""
+        node = self._nodes.get(path)
+        return node if isinstance(node, Item) else None
+
+    def listing(self, path: str) -> Listing | None:
+        """The list at this path, when it is one."""
+        node = self._nodes.get(path)
+        return node if isinstance(node, Listing) else None
+
+    def paths(self) -> Iterable[str]:
+        """All paths."""
+        return list(self._nodes)
+
+    # --- changes ------------------------------------------------------------------------------------------------
+
+    def add(self, node: Node, *lists: str) -> None:
+        """Put a node in, and an Item into the lists at these paths."""
+        self._nodes[node.path] = node
+        self._below.setdefault(_parent(node.path), set()).add(node.path)
+        if isinstance(node, Item):
+            _place(node)
+            for target in link_targets(node).values():
+                self._holders.setdefault(target, {})[node.path] = node
+            for path in lists:
+                self.join(node, path)
+        self._link_changed(node.path)
+
+    def join(self, item: Item, list_path: str) -> None:
+        """Make an Item a member of one more list."""
+        owner = self.listing(list_path)
+        if owner is not None and item.path not in owner.items:
+            owner.insert(item)
+            item.lists.append(owner)
+            owner.forget()
+            self._link_changed(owner.path)
+
+    def leave(self, item: Item, list_path: str) -> None:
+        """Take an Item out of one of its lists."""
+        owner = self.listing(list_path)
+        if owner is not None and item.path in owner.items:
+            owner.discard(item)
+            item.lists.remove(owner)
+            owner.forget()
+            self._link_changed(owner.path)
+
+    def set(self, item: Item, obj: Any) -> None:
+        """Give an Item a new object (None empties the place)."""
+        appeared = (item.obj is None) != (obj is None)
+        item.obj = obj
+        _place(item)
+        self.touch(item)
+        if appeared:
+            self._link_changed(item.path)
+
+    def touch(self, item: Item) -> None:
+        """Something that the Item shows has changed."""
+        item.forget()
+        for owner in item.lists:
+            owner.forget()
+
+    def touch_list(self, owner: Listing) -> None:
+        """Something that every page of the list shows has changed."""
+        owner.forget()
+        self._link_changed(owner.path)
+
+    def remove(self, path: str) -> None:
+        """Take the node at `path` and everything below it out."""
+        for child in list(self._below.get(path, ())):
+            self.remove(child)
+        node = self._nodes.pop(path, None)
+        self._below.get(_parent(path), set()).discard(path)
+        self._below.pop(path, None)
+        if isinstance(node, Item):
+            for target in link_targets(node).values():
+                self._holders.get(target, {}).pop(node.path, None)
+            for owner in list(node.lists):
+                self.leave(node, owner.path)
+        if node is not None:
+            self._link_changed(path)
+
+    def readers_changed(self, audience: Audience) -> None:
+        """The readers of an audience were changed: index its members anew, drop what was rendered for others."""
+        for node in self._nodes.values():
+            if isinstance(node, Item) and node.audience is audience:
+                for owner in node.lists:
+                    owner.discard(node)
+                    owner.insert(node)
+                    owner.forget()
+                    self._link_changed(owner.path)
+
+    def _link_changed(self, path: str) -> None:
+        for holder in list(self._holders.get(path, {}).values()):
+            self.touch(holder)
+
+    # --- rendering ----------------------------------------------------------------------------------------------
+
+    def document(self, item: Item, viewer: Viewer, now: Instant) -> bytes:
+        """The body of a GET of one resource; its place must hold something."""
+        if item.live is not None and item._second != int(now):
+            item.obj = item.live(now)
+            item._second = int(now)
+            item.forget()
+        view = viewer.view if item.kind.per_view else ALL
+        body = item._copies.get(view)
+        if body is None:
+            if len(item._copies) >= _COPIES:
+                item._copies.clear()
+            body = encode(self.complete(item, viewer))
+            item._copies[view] = body
+        return body
+
+    def complete(self, item: Item, viewer: Viewer) -> Resource:
+        """The object of an Item with href, pollRate and the links that lead somewhere."""
+        kind = item.kind
+        changes: dict[str, Any] = {"href": item.path}
+        if kind.polled:
+            changes["pollRate"] = self._poll_rate(kind.name)
+        if kind.subscribable and self._subscriptions:
+            changes["subscribable"] = kind.subscribable
+        for attribute, target in link_targets(item).items():
+            changes[attribute] = self._link(target, viewer)
+        shown: Resource = replace(item.obj, **changes)
+        return shown
+
+    def _link(self, path: str, viewer: Viewer) -> Link | ListLink | None:
+        node = self._nodes.get(path)
+        if node is None or not viewer.may_read(node.audience):
+            return None
+        if isinstance(node, Item):
+            return Link(href=path) if node.obj is not None or node.live is not None else None
+        count = node.count(node.view_of(viewer))
+        return ListLink(href=path, all=count) if count or node.shown_empty else None
+
+    def page(
+        self, owner: Listing, viewer: Viewer, key: Hashable, choose: Callable[[Sequence[Item]], Sequence[Item]]
+    ) -> bytes:
+        """The body of a GET of a list.
+
+        Args:
+            owner: the list.
+            viewer: who asks.
+            key: what identifies the page beside list and view.
+            choose: the members of the page out of all that the viewer may see; only asked when nothing is kept.
+        """
+        view = owner.view_of(viewer)
+        body = owner._pages.get((view, key))
+        if body is None:
+            body = self._render_page(owner, viewer, choose(owner.members(view)))
+            if owner._size > _PAGE_OCTETS:
+                owner._pages.clear()
+                owner._size = 0
+            owner._pages[view, key] = body
+            owner._size += len(body)
+        return body
+
+    def _render_page(self, owner: Listing, viewer: Viewer, chosen: Sequence[Item]) -> bytes:
+        kind = owner.kind
+        extra: dict[str, Any] = {}
+        if kind.polled:
+            extra["pollRate"] = self._poll_rate(kind.name)
+        if kind.subscribable and self._subscriptions:
+            extra["subscribable"] = kind.subscribable
+        head = kind.cls(href=owner.path, all=owner.count(owner.view_of(viewer)), results=len(chosen), **extra)
+        return encode_list(head, [self._member_bytes(item, kind, viewer) for item in chosen])
+
+    def _member_bytes(self, item: Item, kind: ListKind, viewer: Viewer) -> bytes:
+        view = viewer.view if item.kind.per_view else ALL
+        body = item._member.get(view)
+        if body is None:
+            body = encode_member(self.complete(item, viewer), owner=kind.cls)
+            item._member[view] = body
+        return body
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _place(item: Item) -> None:
+    """Some lists are ordered by href, so the object carries its own."""
+    if item.obj is not None:
+        item.obj.href = item.path
+
+
+def link_targets(item: Item) -> Mapping[str, str]:
+    """Link attribute -> path, of all links that a resource of this kind may have."""
+    return {attribute: _target(item.path, where) for attribute, where in item.kind.links.items()}
+
+
+def _target(path: str, where: str) -> str:
+    """`where` is absolute ("/tm") or relative to the resource ("derc" is below it)."""
+    return where if where.startswith("/") else f"{path}/{where}"

@@ -1,0 +1,168 @@
+"""One connection of an outstation: octets in, octets out, link functions, keep-alive.
+
+Owns which frames are ours, the link answers, and the probe of a silent peer (IEEE 1815 clauses 9 and 13). Requests
+are handed to the association of the frame's source address. The shell that owns the socket calls the four verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gridiface.protocols.dnp3.association import Association
+from gridiface.protocols.dnp3.handler import LinkLost, Notice
+from gridiface.protocols.dnp3.link import (
+    BROADCASTS,
+    PRM,
+    SELF_ADDRESS,
+    Frame,
+    FrameReader,
+    PrimaryFunction,
+    SecondaryStation,
+    encode,
+)
+from gridiface.protocols.dnp3.state import Station
+from gridiface.protocols.dnp3.transport import Reassembler
+
+MAX_QUEUED_OCTETS = 256 * 1024
+"""A peer that asks on without reading is not listened to once so much waits for it."""
+
+
+class Channel:
+    """A connection, made by `Outstation.open`; `receive`, `to_send`, `next_timer`, `handle_timer`, `next_event`.
+
+    After every call of any of these, and after updates of the database, call `to_send` and write what it returns in
+    one write. When `lost` is true the peer is gone: close the connection. Call `close` when it is closed.
+    """
+
+    def __init__(self, station: Station, associations: Mapping[int, Association], now: float) -> None:
+        self._station = station
+        self._associations = associations
+        self._reader = FrameReader()
+        self._links: dict[int, SecondaryStation] = {}
+        self._assemblers: dict[tuple[int, int], Reassembler] = {}
+        self._out: list[bytes] = []
+        self._queued = 0
+        self._mine: dict[int, Association] = {}
+        self._heard_at = now
+        self._probe_deadline: float | None = None
+        self.lost = False
+        if len(associations) == 1:
+            # only one master can be meant: it may be told of our restart before it asks
+            self._attach(next(iter(associations.values())))
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Takes octets as they came; never raises for what they hold."""
+        if not data:
+            return
+        self._heard_at = now
+        self._probe_deadline = None
+        for frame in self._reader.feed(data):
+            self._take(frame, now)
+
+    def to_send(self, now: float) -> bytes:
+        """Everything that is to be written now, whole frames only; empty when nothing is."""
+        for association in self._mine.values():
+            association.pump(now)
+        if not self._out:
+            return b""
+        out = b"".join(self._out)
+        self._out.clear()
+        self._queued = 0
+        return out
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due, seconds since 1970; None when nothing is pending."""
+        due = [at for at in (item.next_timer() for item in self._mine.values()) if at is not None]
+        keep_alive = self._station.settings.keep_alive
+        if self._probe_deadline is not None:
+            due.append(self._probe_deadline)
+        elif keep_alive is not None and self._mine:
+            due.append(self._heard_at + keep_alive)
+        return min(due, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Acts on everything that is due: confirms, retries, planned freezes, the link probe."""
+        for association in self._mine.values():
+            association.handle_timer(now)
+        self._keep_alive(now)
+
+    def next_event(self) -> Notice | None:
+        """The oldest notice of the outstation that was not fetched yet, of any of its connections."""
+        return self._station.notices.popleft() if self._station.notices else None
+
+    def close(self) -> None:
+        """The connection is closed: its associations are free for the next one."""
+        for association in self._mine.values():
+            association.detach()
+        self._mine.clear()
+        self._out.clear()
+        self._queued = 0
+
+    def release(self, master: int) -> None:
+        """Another connection carries this master now."""
+        self._mine.pop(master, None)
+
+    def carries(self, master: int) -> bool:
+        """Whether this connection carries a master."""
+        return master in self._mine
+
+    def _take(self, frame: Frame, now: float) -> None:
+        association = self._associations.get(frame.source)
+        if not frame.from_master or association is None:
+            return
+        settings = self._station.settings
+        broadcast = frame.destination if frame.destination in BROADCASTS else None
+        to_self = frame.destination == SELF_ADDRESS and settings.self_address
+        if broadcast is None and not to_self and frame.destination != settings.address:
+            return
+        if frame.source not in self._mine:
+            self._attach(association)
+        if not frame.primary:
+            return
+        fresh = self._link(frame, broadcast)
+        if fresh and self._queued < MAX_QUEUED_OCTETS:
+            self._segment(frame, association, now, broadcast)
+
+    def _link(self, frame: Frame, broadcast: int | None) -> bool:
+        """Answers link functions; True when the frame holds new user data. A broadcast is never answered."""
+        if broadcast is not None:
+            return frame.function == PrimaryFunction.UNCONFIRMED_USER_DATA and not frame.fcv
+        link = self._links.setdefault(frame.source, SecondaryStation())
+        answer, fresh = link.take(frame)
+        if answer is not None:
+            self._queue(encode(Frame(answer, frame.source, self._station.settings.address)))
+        return fresh
+
+    def _segment(self, frame: Frame, association: Association, now: float, broadcast: int | None) -> None:
+        key = (frame.source, frame.destination)
+        assembler = self._assemblers.get(key)
+        if assembler is None:
+            assembler = self._assemblers[key] = Reassembler(association.settings.max_rx_fragment)
+        fragment = assembler.push(frame.payload)
+        if fragment is not None:
+            association.receive(fragment, now, broadcast)
+
+    def _attach(self, association: Association) -> None:
+        master = association.settings.master
+        association.attach(self._queue)
+        self._mine[master] = association
+
+    def _queue(self, octets: bytes) -> None:
+        self._out.append(octets)
+        self._queued += len(octets)
+
+    def _keep_alive(self, now: float) -> None:
+        """Asks for the link status after silence; no octet within the link timeout means the peer is gone."""
+        settings = self._station.settings
+        if self._probe_deadline is not None:
+            if now >= self._probe_deadline and not self.lost:
+                self.lost = True
+                self._station.tell(LinkLost(0))
+            return
+        if settings.keep_alive is None or now < self._heard_at + settings.keep_alive:
+            return
+        for master in self._mine:
+            control = PRM | PrimaryFunction.REQUEST_LINK_STATUS
+            self._queue(encode(Frame(control, master, settings.address)))
+        if self._mine:
+            self._probe_deadline = now + settings.link_timeout

@@ -1,0 +1,108 @@
+"""An outstation: one link address, one database, an association for each master.
+
+Owns the composition, and which connection carries which master. The parts: channel.py (connection), association.py
+(one master), functions.py (what requests do), database.py (points), unsolicited.py (reports).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.dnp3.association import Association
+from gridiface.protocols.dnp3.attributes import AttributeSet, AttributeValue
+from gridiface.protocols.dnp3.channel import Channel
+from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
+from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
+from gridiface.protocols.dnp3.state import Station
+
+
+class Outstation:
+    """One outstation and its masters.
+
+    Args:
+        settings: address and what concerns all masters.
+        associations: one per master, each with its own buffers, classes, sequences and selection.
+        database: the points; update them at any time, then call `to_send` of every open channel.
+        handler: answers what only the application can.
+        attributes: device attributes (g0) by variation; those that follow from points and limits are filled in.
+        now: seconds since 1970, UTC.
+
+    Raises:
+        LocalProtocolError: two associations with one master address, or none at all.
+    """
+
+    def __init__(
+        self,
+        settings: OutstationSettings,
+        associations: Iterable[AssociationSettings],
+        database: Database,
+        handler: OutstationHandler | None = None,
+        attributes: dict[int, AttributeValue] | None = None,
+        now: float = 0.0,
+    ) -> None:
+        masters = list(associations)
+        if not masters or len({item.master for item in masters}) != len(masters):
+            raise LocalProtocolError("an outstation needs masters, each with an address of its own")
+        described = AttributeSet(dict(attributes or {}))
+        described.derive(
+            database,
+            max_tx=max(item.max_tx_fragment for item in masters),
+            max_rx=max(item.max_rx_fragment for item in masters),
+            max_controls=max(item.max_controls for item in masters),
+        )
+        self.database = database
+        self.station = Station(settings, database, handler or OutstationHandler(), described)
+        self.associations = {item.master: Association(item, self.station, now) for item in masters}
+        self._channels: list[Channel] = []
+
+    def open(self, now: float, masters: Iterable[int] | None = None) -> Channel:
+        """A new connection; frames of masters other than those given (None: all configured) are ignored on it.
+
+        Raises:
+            LocalProtocolError: a master that is not configured.
+        """
+        allowed = list(self.associations if masters is None else masters)
+        unknown = [master for master in allowed if master not in self.associations]
+        if unknown:
+            raise LocalProtocolError(f"no association with master {unknown[0]}")
+        channel = _Registered(self, {master: self.associations[master] for master in allowed}, now)
+        self._channels.append(channel)
+        return channel
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The open connections."""
+        return tuple(self._channels)
+
+    def next_event(self) -> Notice | None:
+        """The oldest notice that was not fetched yet."""
+        return self.station.notices.popleft() if self.station.notices else None
+
+    def claim(self, channel: Channel, master: int) -> None:
+        """A connection carries a master now; another one that did loses it."""
+        for other in self._channels:
+            if other is not channel:
+                other.release(master)
+
+    def forget(self, channel: Channel) -> None:
+        """A connection is closed."""
+        if channel in self._channels:
+            self._channels.remove(channel)
+
+
+class _Registered(Channel):
+    """A channel that tells its outstation which masters it carries."""
+
+    def __init__(self, outstation: Outstation, associations: dict[int, Association], now: float) -> None:
+        self._outstation = outstation
+        super().__init__(outstation.station, associations, now)
+
+    def close(self) -> None:
+        super().close()
+        self._outstation.forget(self)
+
+    def _attach(self, association: Association) -> None:
+        self._outstation.claim(self, association.settings.master)
+        super()._attach(association)

@@ -1,0 +1,185 @@
+"""Unsolicited reporting of one association: when to report, retries, the offline interval.
+
+Owns the null report at start, the sequence of unsolicited responses, the triggers per class and the confirm
+timer (IEEE 1815 clauses 4.4.2 and 5.1.1.1). What a fragment holds is response.py; the collision with requests is
+association.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gridiface.protocols.dnp3.application import CON, FIN, FIR, UNS, FunctionCode, response_octets
+from gridiface.protocols.dnp3.handler import ConfirmTimedOut
+from gridiface.protocols.dnp3.response import EventPart, EventSource, Series
+from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
+from gridiface.protocols.dnp3.state import AssociationState
+
+_HEADER_OCTETS = 4
+
+
+@dataclass(slots=True)
+class _Report:
+    """A report that waits for its confirm."""
+
+    octets: bytes
+    sequence: int
+    keys: list[int]
+    deadline: float
+    attempts: int = 1
+    null: bool = False
+    more: bool = False
+
+
+class Reporter:
+    """Sends unsolicited responses through `send(octets)`; the owner calls `pump` whenever something may be due."""
+
+    def __init__(self, state: AssociationState, settings: UnsolicitedSettings, send: Callable[[bytes], None]) -> None:
+        self._state = state
+        self._settings = settings
+        self._send = send
+        self._sequence = 0
+        self._report: _Report | None = None
+        self._cancelled: _Report | None = None
+        self._null_due = True
+        self._drain = False
+        self._resume_at = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """True while a confirm is awaited."""
+        return self._report is not None
+
+    def pump(self, now: float) -> None:
+        """Sends a report when one is due and none waits for its confirm."""
+        if self._report is not None or now < self._resume_at:
+            return
+        if self._null_due:
+            self._transmit([], now)
+        elif self._drain or self._triggered(now):
+            self._transmit(sorted(self._state.enabled), now)
+
+    def confirm(self, sequence: int, now: float) -> bool:
+        """Takes a confirm with UNS = 1; False when it belongs to no report that waits."""
+        late = self._cancelled
+        if late is not None and late.null and late.sequence == sequence:
+            self._cancelled = None
+            self._null_due = False
+            return True
+        report = self._report
+        if report is None or report.sequence != sequence:
+            return False
+        self._report = None
+        if report.null:
+            self._null_due = False
+        self._state.buffer.confirm(report.keys)
+        self._drain = report.more
+        for number in self._state.enabled:
+            self._state.first_waiting[number] = now
+        return True
+
+    def cancel(self, now: float) -> None:
+        """Ends the wait for a confirm (DISABLE_UNSOLICITED): events go back, a null report is retried later."""
+        report = self._report
+        if report is None:
+            return
+        self._report = None
+        self._state.buffer.release(report.keys)
+        self._drain = False
+        if report.null:
+            self._cancelled = report
+            self._resume_at = report.deadline
+
+    def interrupt(self) -> None:
+        """The connection is gone: events go back, and the next one starts afresh."""
+        if self._report is not None:
+            self._state.buffer.release(self._report.keys)
+        self._report = self._cancelled = None
+        self._drain = False
+        self._resume_at = 0.0
+
+    def restart(self) -> None:
+        """The device restarted: a null report comes first again."""
+        self.interrupt()
+        self._null_due = True
+
+    def resume(self) -> None:
+        """The master was heard: an offline interval ends."""
+        if self._cancelled is None:
+            self._resume_at = 0.0
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due next; None when nothing is pending."""
+        if self._report is not None:
+            return self._report.deadline
+        due = [self._resume_at] if self._null_due else []
+        for number in self._state.enabled:
+            if self._state.buffer.waiting(number):
+                trigger = self._trigger(number)
+                at = self._state.first_waiting.get(number, 0.0) + trigger.hold_time
+                due.append(max(self._resume_at, at if trigger.hold_time or trigger.count > 1 else 0.0))
+        return min(due, default=None)
+
+    def handle_timer(self, now: float) -> bool:
+        """Retries or gives up a report whose confirm is overdue; True when the wait ended without one."""
+        report = self._report
+        if report is None or now < report.deadline:
+            return False
+        retries = self._settings.retries
+        if retries is not None and report.attempts > retries:
+            self._give_up(report, now)
+            return True
+        if self._settings.regenerate and not report.null:
+            self._report = None
+            self._state.buffer.release(report.keys)
+            self._transmit(sorted(self._state.enabled), now, attempts=report.attempts + 1)
+            return True
+        report.attempts += 1
+        report.deadline = now + self._settings.confirm_timeout
+        self._send(report.octets)
+        return True
+
+    def _give_up(self, report: _Report, now: float) -> None:
+        self._report = None
+        self._state.buffer.release(report.keys)
+        self._drain = False
+        self._resume_at = now + self._settings.offline_interval
+        self._state.station.tell(ConfirmTimedOut(self._state.master, unsolicited=True))
+
+    def _trigger(self, number: int) -> Trigger:
+        return self._settings.triggers.get(number) or Trigger()
+
+    def _triggered(self, now: float) -> bool:
+        """Whether an enabled class has enough events, or one that is old enough."""
+        for number in self._state.enabled:
+            waiting = self._state.buffer.waiting(number)
+            trigger = self._trigger(number)
+            age = now - self._state.first_waiting.get(number, now)
+            # a class with a count and no hold time waits for the count alone
+            if waiting >= trigger.count or (waiting and trigger.hold_time and age >= trigger.hold_time):
+                return waiting > 0
+        return False
+
+    def _transmit(self, classes: list[int], now: float, attempts: int = 1) -> None:
+        """Sends a report of some classes; of none for the null report."""
+        state = self._state
+        series = Series([EventPart(EventSource(state.buffer), tuple(classes))] if classes else [])
+        fragment = series.next_fragment(state.settings.max_tx_fragment - _HEADER_OCTETS)
+        self._drain = False
+        if classes and not fragment.keys:
+            return
+        sequence = self._sequence
+        self._sequence = (sequence + 1) & 0x0F
+        octets = response_octets(
+            FIR | FIN | CON | UNS | sequence,
+            FunctionCode.UNSOLICITED_RESPONSE,
+            state.indications(now),
+            bytes(fragment.data),
+        )
+        deadline = now + self._settings.confirm_timeout
+        self._cancelled = None
+        self._report = _Report(
+            octets, sequence, fragment.keys, deadline, attempts, null=not classes, more=not series.done
+        )
+        self._send(octets)

@@ -1,0 +1,105 @@
+"""The envelope: oadrPayload around oadrSignedObject around one of the 23 payloads; and the bare A-profile payloads.
+
+Owns bytes <-> payload without signatures; signature.py adds those to the same bytes.
+"""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from gridiface.protocols.openadr.payloads import event, opt, registration, report
+from gridiface.protocols.openadr.payloads.namespaces import DS, OADR, TOKEN_ID, oadr
+from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, attribute, decode_element, element, encode
+from gridiface.protocols.xmlwire import parse as parse_xml
+from gridiface.protocols.xmlwire.primitives import RAW_XML
+
+Payload = (
+    event.OadrDistributeEvent
+    | event.OadrCreatedEvent
+    | event.OadrRequestEvent
+    | event.OadrResponse
+    | opt.OadrCancelOpt
+    | opt.OadrCanceledOpt
+    | opt.OadrCreateOpt
+    | opt.OadrCreatedOpt
+    | report.OadrCancelReport
+    | report.OadrCanceledReport
+    | report.OadrCreateReport
+    | report.OadrCreatedReport
+    | report.OadrRegisterReport
+    | report.OadrRegisteredReport
+    | report.OadrUpdateReport
+    | report.OadrUpdatedReport
+    | registration.OadrCancelPartyRegistration
+    | registration.OadrCanceledPartyRegistration
+    | registration.OadrCreatePartyRegistration
+    | registration.OadrCreatedPartyRegistration
+    | registration.OadrRequestReregistration
+    | registration.OadrQueryRegistration
+    | event.OadrPoll
+)
+
+#: The payloads in the order of the schema's choice.
+PAYLOADS: tuple[type[WireObject], ...] = (
+    event.OadrDistributeEvent,
+    event.OadrCreatedEvent,
+    event.OadrRequestEvent,
+    event.OadrResponse,
+    opt.OadrCancelOpt,
+    opt.OadrCanceledOpt,
+    opt.OadrCreateOpt,
+    opt.OadrCreatedOpt,
+    report.OadrCancelReport,
+    report.OadrCanceledReport,
+    report.OadrCreateReport,
+    report.OadrCreatedReport,
+    report.OadrRegisterReport,
+    report.OadrRegisteredReport,
+    report.OadrUpdateReport,
+    report.OadrUpdatedReport,
+    registration.OadrCancelPartyRegistration,
+    registration.OadrCanceledPartyRegistration,
+    registration.OadrCreatePartyRegistration,
+    registration.OadrCreatedPartyRegistration,
+    registration.OadrRequestReregistration,
+    registration.OadrQueryRegistration,
+    event.OadrPoll,
+)
+
+#: The Id that a signature refers to; also what other implementations use.
+SIGNED_OBJECT_ID = "oadrSignedObject"
+
+
+@oadr
+class OadrSignedObject(WireObject):
+    """The part of the envelope that a signature covers."""
+
+    Id: str | None = attribute(TOKEN_ID, default=None, ns=OADR)
+    payload: Payload = element(PAYLOADS)
+
+
+@oadr
+class OadrPayload(WireObject):
+    """The root of every B-profile document."""
+
+    Signature: bytes | None = element(RAW_XML, default=None, ns=DS)
+    oadrSignedObject: OadrSignedObject = element(OadrSignedObject)
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """The unsigned document of `payload`.
+
+    Raises:
+        LocalProtocolError: the payload is not valid.
+    """
+    return encode(OadrPayload(oadrSignedObject=OadrSignedObject(Id=SIGNED_OBJECT_ID, payload=payload)))
+
+
+def decode_payload(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etree._Element]:
+    """The payload of a document, and the document's tree, which a signature check needs.
+
+    Raises:
+        RemoteProtocolError: not an OpenADR 2.0b document; answers as xmlwire's.
+    """
+    root = parse_xml(data, limits)
+    return decode_element(root, OadrPayload).oadrSignedObject.payload, root

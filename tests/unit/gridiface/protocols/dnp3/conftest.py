@@ -1,0 +1,203 @@
+"""A master's end made of the bare link and transport parts, for tests of the outstation."""
+
+import pytest
+
+from gridiface.protocols.dnp3.controls import CommandStatus
+from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.handler import OutstationHandler
+from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
+from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.points import PointConfig, PointType
+from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
+from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
+
+START = 1_700_000_000.0
+OUTSTATION = 10
+MASTER = 1
+
+
+class RecordingHandler(OutstationHandler):
+    """Accepts what it is told to accept and remembers every call."""
+
+    def __init__(self):
+        self.selected = []
+        self.operated = []
+        self.status = CommandStatus.SUCCESS
+        self.select_status = CommandStatus.SUCCESS
+        self.restart_seconds = None
+        self.written = []
+        self.activation = None
+        self.allow = True
+
+    def select(self, request, now):
+        self.selected.append(request)
+        return self.select_status
+
+    def operate(self, request, now):
+        self.operated.append(request)
+        return self.status
+
+    def restart(self, kind, master, now):
+        return self.restart_seconds
+
+    def write_octets(self, index, octets, master, now):
+        self.written.append((index, octets))
+        return self.allow
+
+    def terminal_input(self, index, octets, master, now):
+        self.written.append((index, octets))
+        return self.allow
+
+    def activate_config(self, names, master, now):
+        self.written.append(names)
+        return self.activation
+
+    def may_write_attribute(self, variation, master, now):
+        return self.allow
+
+    def may_change_deadband(self, index, deadband, master, now):
+        return self.allow
+
+
+class Peer:
+    """The master's end of one connection; `now` moves only when told to."""
+
+    def __init__(self, outstation, master=MASTER, address=OUTSTATION, now=START, masters=None):
+        self.outstation = outstation
+        self.handler = outstation.station.handler
+        self.database = outstation.database
+        self.now = now
+        self.master = master
+        self.address = address
+        self.channel = outstation.open(now, [master] if masters is None else masters)
+        self.association = outstation.associations[master]
+        self.buffer = self.association.state.buffer
+        self._writer = FragmentWriter(0xC4, address, master)
+        self.reader = FrameReader()
+        self.assembler = Reassembler(65_536)
+        self.frames = []
+
+    def frames_of(self, fragment, destination=None):
+        if destination is None:
+            return self._writer.encode(fragment)
+        return FragmentWriter(0xC4, destination, self.master).encode(fragment)
+
+    def raw(self, octets):
+        """Octets in, octets out."""
+        self.channel.receive(octets, self.now)
+        return self.channel.to_send(self.now)
+
+    def fragments(self, octets):
+        found = []
+        for frame in self.reader.feed(octets):
+            self.frames.append(frame)
+            assert frame.source == self.address
+            assert frame.destination == self.master
+            if frame.control == 0x44:
+                fragment = self.assembler.push(frame.payload)
+                if fragment is not None:
+                    found.append(fragment)
+        return found
+
+    def ask(self, text, destination=None):
+        """A request in hex (or octets), the response fragments as octets."""
+        octets = bytes.fromhex(text) if isinstance(text, str) else text
+        return self.fragments(self.raw(self.frames_of(octets, destination)))
+
+    def one(self, text):
+        """The only response to a request."""
+        found = self.ask(text)
+        assert len(found) == 1, [item.hex(" ") for item in found]
+        return found[0]
+
+    def hex(self, text):
+        """The only response to a request, as hex."""
+        return self.one(text).hex(" ")
+
+    def silent(self, text, destination=None):
+        assert self.ask(text, destination) == []
+
+    def link(self, control, payload=b"", destination=None, source=None):
+        """A link frame in, the frames out."""
+        frame = Frame(
+            control,
+            self.address if destination is None else destination,
+            self.master if source is None else source,
+            payload,
+        )
+        return FrameReader().feed(self.raw(encode(frame)))
+
+    def pending(self):
+        """What the outstation sends by itself."""
+        return self.fragments(self.channel.to_send(self.now))
+
+    def advance(self, seconds):
+        """Moves time, runs timers, returns what was sent."""
+        self.now += seconds
+        self.channel.handle_timer(self.now)
+        return self.pending()
+
+    def update(self, point_type, index, value, **more):
+        return self.database.update(self.now, point_type, index, value, **more)
+
+    def clear_restart(self):
+        assert self.hex("c0 02 50 01 00 07 07 00") == "c0 81 00 00"
+
+    def notices(self):
+        found = []
+        while (notice := self.channel.next_event()) is not None:
+            found.append(notice)
+        return found
+
+
+def small_points():
+    """Ten of each type, with gaps: indices 0-4 and 8-12; classes 1, 2, 3 by type."""
+    indices = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12]
+    rows = [
+        (PointType.BINARY_INPUT, 1),
+        (PointType.DOUBLE_BIT_INPUT, 1),
+        (PointType.BINARY_OUTPUT, 1),
+        (PointType.COUNTER, 3),
+        (PointType.FROZEN_COUNTER, 3),
+        (PointType.ANALOG_INPUT, 2),
+        (PointType.FROZEN_ANALOG_INPUT, 0),
+        (PointType.ANALOG_OUTPUT, 2),
+        (PointType.OCTET_STRING, 3),
+        (PointType.VIRTUAL_TERMINAL, 3),
+    ]
+    return [
+        PointConfig(point_type, index, f"{point_type.value} {index}", event_class=event_class)
+        for point_type, event_class in rows
+        for index in indices
+    ]
+
+
+@pytest.fixture
+def build():
+    """Makes an outstation and the master's end of one connection to it."""
+
+    def make(points=None, *, outstation=None, attributes=None, masters=(MASTER,), now=START, **settings):
+        database = Database(small_points() if points is None else points)
+        device = Outstation(
+            OutstationSettings(OUTSTATION, **(outstation or {})),
+            [AssociationSettings(master, **settings) for master in masters],
+            database,
+            RecordingHandler(),
+            attributes,
+            now,
+        )
+        return Peer(device, master=masters[0], now=now)
+
+    return make
+
+
+@pytest.fixture
+def connect():
+    """Makes another master's end: connect(outstation, master)."""
+    return Peer
+
+
+@pytest.fixture
+def small():
+    """The points of `build`'s default database."""
+    return small_points
