@@ -8,17 +8,15 @@ device's habits (refuses function 16, changes its scale factors). Not owned: byt
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DriverConfig
+from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link
 from gridiface_southbound.modbus_pdu import (
@@ -33,6 +31,7 @@ from gridiface_southbound.modbus_pdu import (
     write_single_request,
 )
 from gridiface_southbound.sunspec import models, telemetry
+from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan
 from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.models import Block, Model
@@ -40,34 +39,6 @@ from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPl
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
 POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
-
-
-class SunSpecConfig(DriverConfig):
-    """The keys of the SunSpec driver."""
-
-    host: str = Field(min_length=1, description="Name or address of the device or gateway.")
-    port: int = Field(502, ge=1, le=65535, description="TCP port.")
-    unit_id: int = Field(1, ge=0, le=255, description="Modbus unit id.")
-    base_address: int | None = Field(None, ge=0, le=65533, description="Where the map begins; none: look for it.")
-    shared_connection: bool = Field(
-        False, description="Several devices behind one gateway use one connection, one after the other."
-    )
-    connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Time for a TCP connect, seconds.")
-    pipeline: bool = Field(True, description="Send a write and its read-back together; found out if it cannot.")
-    scale_factors: Literal["auto", "reread", "fixed"] = Field(
-        "auto",
-        description="reread: before each write; fixed: as found at opening; auto: reread unless the model promises "
-        "that they never change, and then checked with each read-back.",
-    )
-    read_back_delay_s: float = Field(0.0, ge=0, le=5, description="Time a device needs until a value can be read back.")
-    function_16: bool = Field(True, description="Write several registers at once; found out if it cannot.")
-    set_point: Literal["auto", "percent"] = Field("auto", description="704: in watts where possible, or in percent.")
-    storage_form: Literal["window", "direct"] = Field(
-        "window", description="124: both rates enclose the power, or only the rate of the wanted direction is set."
-    )
-    power_factor_sign: Literal["over_excited", "under_excited"] = Field(
-        "over_excited", description="123 OutPFSet: which excitation this device counts as positive."
-    )
 
 
 @dataclass(slots=True)
@@ -203,14 +174,16 @@ class SunSpecDriver:
         if not plan.effects:
             reasons = "; ".join(plan.skipped) or "the command asks for nothing"
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
-        before = {model_id: device.blocks[model_id].scales() for model_id in plan.models}
         after = await self._send(device, plan)
-        if any(after[model_id].scales() != scales for model_id, scales in before.items()):
+        if _rescaled(device, after):
             # What was written had another meaning than meant: put it right at once, and be careful from now on.
             self._volatile = True
             self._adopt(device, after)
             plan = make_plan(device)
             after = await self._send(device, plan)
+            if _rescaled(device, after):
+                self._adopt(device, after)
+                raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
         self._adopt(device, after)
         self._check(plan, after)
         self._touched |= frozenset(plan.effects)
@@ -412,6 +385,10 @@ class SunSpecDriver:
     def _refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:
         kind = DeviceBusy if reply.code in PASSING else DeviceRejected
         return kind(f"{what}: {reply.reason}", device_id=self._id)
+
+
+def _rescaled(device: _Device, after: Mapping[int, Block]) -> bool:
+    return any(block.scales() != device.blocks[model_id].scales() for model_id, block in after.items())
 
 
 def _place(block: Block) -> ModelPlace:

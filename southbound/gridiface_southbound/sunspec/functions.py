@@ -59,9 +59,9 @@ class Power704:
     """Active power by 704 WSet (W), or by WSetPct (% of WMax) where WSet is missing or percent is preferred."""
 
     def __init__(self, block: Block, ratings: Ratings, *, prefer_percent: bool) -> None:
-        names = ("WSetEna", "WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms")
-        if prefer_percent:
-            names = ("WSetEna", "WSetMod", "WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms")
+        watts = () if prefer_percent else ("WSet", "WSetRvrt")
+        tail = ("WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms")
+        names = ("WSetEna", "WSetMod", *watts, *tail)
         self._sheet = Sheet(block, names, enable="WSetEna")
         self._off = Sheet(block, ("WSetEna",), enable="WSetEna")
         self._max_w = ratings.max_w

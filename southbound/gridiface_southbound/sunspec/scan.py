@@ -85,7 +85,9 @@ async def scan(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> Devi
         DeviceRejected: no marker, or no model at all.
     """
     base = await find_base(read, candidates)
-    address, models, reasons = base + 2, [], []
+    address = base + 2
+    models: list[ModelPlace] = []
+    reasons: list[str] = []
     while len(models) < MAX_MODELS:
         if address + 2 > 0x10000:
             reasons.append(f"the map runs over register 65535 at {address}")

@@ -7,6 +7,7 @@ Every column is an array of exactly `count` elements (a view of a larger one). R
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ CONSUMERS = frozenset({DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE})
 NATURAL = frozenset({DeviceKind.PV, DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE, DeviceKind.OTHER})
 
 #: Column -> (type, value of a new row). The comment gives unit and meaning.
-COLUMNS: Mapping[str, tuple[npt.DTypeLike, float]] = {
+COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     # ratings and settings
     "export_w": (np.float64, 0.0),  # W >= 0, most it may deliver
     "import_w": (np.float64, 0.0),  # W >= 0, most it may take
@@ -109,6 +110,10 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, float]] = {
     # the ramp it is on: from `from_w` at `from_at` towards `told_w`
     "from_w": (np.float64, NAN),
     "from_at": (np.float64, 0.0),
+    # objects
+    "ids": (np.object_, None),
+    "batch": (np.object_, None),  # the SetpointBatch that told it last
+    "batch_at": (np.int64, 0),  # where in it
 }
 
 
@@ -172,6 +177,9 @@ class Columns:
     acknowledged: BoolArray
     from_w: FloatArray
     from_at: FloatArray
+    ids: npt.NDArray[np.object_]
+    batch: npt.NDArray[np.object_]
+    batch_at: IntArray
 
     def __init__(self) -> None:
         self.devices: list[Device] = []
@@ -202,6 +210,7 @@ class Columns:
             self.version += 1
             self.period_s[row] = FIRST_PERIOD_ANSWERING_S if device.traits.answers_itself else FIRST_PERIOD_S
         self.devices[row] = device
+        self.ids[row] = device.id
         self._rate(row, device)
         return row
 
@@ -229,7 +238,7 @@ class Columns:
     def shift_time(self, seconds: float) -> None:
         """Move every kept instant, so that ages stay what they were when the clock was set."""
         for column in (self.received, self.soc_at, self.down_at, self.back_at, self.told_at, self.from_at):
-            column += seconds
+            np.add(column, seconds, out=column)
 
     def _make_room(self) -> None:
         if self.count > self._store["w"].size:

@@ -41,7 +41,9 @@ def count_coulombs(columns: Columns, now: Instant) -> None:
     np.copyto(c.soc_at, np.maximum(c.soc_at, now), where=known)
 
 
-def correct(columns: Columns, rows: IntArray, reported: FloatArray, now: Instant, *, limit: float) -> tuple[IntArray, IntArray]:
+def correct(
+    columns: Columns, rows: IntArray, reported: FloatArray, now: Instant, *, limit: float
+) -> tuple[IntArray, IntArray]:
     """Take reports in, after `count_coulombs(columns, now)`.
 
     Args:

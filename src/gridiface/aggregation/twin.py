@@ -101,24 +101,19 @@ def overshoot(
     low, high = bounds
     ramp, lag = columns.ramp_w_per_s[rows], columns.latency_s[rows] + response_s
     begin, end = held + float(start.sum()), held + float(wanted.sum())
-    share_up = share_down = 1.0
+    top, bottom = max(high, begin, end), min(low, begin, end)
+    rise, fall = np.maximum(wanted - start, 0.0), np.maximum(start - wanted, 0.0)
+    cut = False
     for probe in PROBES:
-        then = power_after(start, wanted, ramp, lag, probe * horizon_s)
-        total = held + float(then.sum())
-        move = then - start
+        move = power_after(start, wanted, ramp, lag, probe * horizon_s) - start
+        total = begin + float(move.sum())
+        up, down = np.maximum(move, 0.0), np.maximum(-move, 0.0)
         # Only what this move causes is corrected: a total that is outside already is on its way back.
-        if total > max(high, begin, end) + 1e-6 * max(abs(high), 1.0):
-            rising = float(np.maximum(move, 0.0).sum())
-            share_up = min(share_up, max(0.0, 1.0 - (total - max(high, begin, end)) / rising))
-        elif total < min(low, begin, end) - 1e-6 * max(abs(low), 1.0):
-            falling = float(np.maximum(-move, 0.0).sum())
-            share_down = min(share_down, max(0.0, 1.0 - (min(low, begin, end) - total) / falling))
-    if share_up == 1.0 and share_down == 1.0:
-        return wanted
-    move = wanted - start
-    reach = ramp * np.maximum(horizon_s - lag, 0.0)
-    np.clip(move, -reach, reach, out=move)
-    return np.where(move > 0, start + move * share_up, start + move * share_down)
+        if total > top + 1e-6 * max(abs(top), 1.0):
+            rise, cut = np.minimum(rise, up * max(0.0, 1.0 - (total - top) / float(up.sum()))), True
+        elif total < bottom - 1e-6 * max(abs(bottom), 1.0):
+            fall, cut = np.minimum(fall, down * max(0.0, 1.0 - (bottom - total) / float(down.sum()))), True
+    return start + rise - fall if cut else wanted
 
 
 def expected_at(columns: Columns, at: Instant | FloatArray, *, response_s: float) -> FloatArray:

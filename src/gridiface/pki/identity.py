@@ -14,7 +14,7 @@ from gridiface.errors import ConfigError
 
 LFDI_BYTES = 20
 SFDI_MAX = 687194767359
-"""The largest SFDI: 36 bits set, and the check digit."""
+"""The limit of the schema's SFDIType: 36 bits set and a digit; with the right check digit the largest ends in 7."""
 
 
 def fingerprint(der: bytes) -> bytes:

@@ -5,7 +5,6 @@ The checks that apply the rules are in `policy`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -150,8 +149,3 @@ class Verdict:
         which = f" subject={bad.subject!r} fingerprint={bad.fingerprint}" if bad else ""
         alert = refusal.alert.name.lower()
         return f"refused {who} check={refusal.name} ({refusal.clause}): {refusal.detail}; alert={alert}{which}"
-
-
-def first_failure(checks: Iterable[Check]) -> Check | None:
-    """The first of `checks` that did not pass."""
-    return next((check for check in checks if not check.passed), None)

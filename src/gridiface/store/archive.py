@@ -18,7 +18,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Float, Integer, LargeBinary, MetaData, Select, Table, Text, collate, func, select
+from sqlalchemy import (
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    collate,
+    false,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
@@ -137,7 +150,7 @@ async def save(connection: AsyncConnection, target: IO[bytes], *, revision: str,
 
 
 async def _each_chunk(
-    connection: AsyncConnection, found: Mapping[str, Table], result: Digest, packed: IO[bytes] | None
+    connection: AsyncConnection, found: Mapping[str, Table], result: Digest, packed: gzip.GzipFile | None
 ) -> None:
     for name, table in found.items():
         kinds = [_kind(column.type) for column in table.columns]
@@ -235,4 +248,4 @@ async def _continue_numbers(connection: AsyncConnection, found: Mapping[str, Tab
     for table in found.values():
         if "id" in table.columns and isinstance(table.c.id.type, Integer):
             last = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
-            await connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "id"), last, False)))
+            await connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "id"), last, false())))

@@ -90,6 +90,10 @@ async def _sqlite(connection: AsyncConnection, path: Path, report: CheckReport) 
     found = (await connection.execute(text("PRAGMA integrity_check(5)"))).scalars().all()
     report.integrity = "; ".join(map(str, found))
     report.journal_mode = str((await connection.execute(text("PRAGMA journal_mode"))).scalar())
+    _files(path, report)
+
+
+def _files(path: Path, report: CheckReport) -> None:
     report.size_bytes = path.stat().st_size
     with contextlib.suppress(OSError):
         report.wal_bytes = path.with_name(path.name + "-wal").stat().st_size

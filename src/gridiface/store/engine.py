@@ -175,6 +175,18 @@ async def answering() -> AsyncIterator[None]:
         raise unavailable(error) or StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, where there is none: SQLite takes it for an empty database.
+
+    Raises:
+        StoreUnavailable: it cannot be made, or is there and cannot be written.
+    """
+    try:
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be written: {error.strerror}") from error
+
+
 class WriterLock:
     """The right to write an SQLite file: a kernel lock on `FILE.lock`, gone with its process, however it dies."""
 

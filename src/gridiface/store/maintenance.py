@@ -5,6 +5,7 @@ Reading (backup, check) goes on while a server writes; changing (upgrade, restor
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.store import archive, schema
-from gridiface.store.engine import Database, StoreInUse, WriterLock, answering
+from gridiface.store.engine import Database, StoreInUse, WriterLock, answering, make_private
 from gridiface.store.postgres import PRESENCE_LOCK
 from gridiface.store.tables import metadata
 
@@ -91,18 +92,18 @@ async def backup(database: Database, target: Path, *, kind: str = "auto", overwr
     chosen = ("sqlite" if database.is_sqlite else "archive") if kind == "auto" else kind
     if chosen not in {"sqlite", "archive"} or (chosen == "sqlite" and not database.is_sqlite):
         raise ConfigError(f"a backup of {database.shown} cannot be of kind {kind!r}; use archive")
-    if target.exists() and not overwrite:
-        raise ConfigError(f"{target} exists; choose another name or allow overwriting")
     require_file(database)
+    _free(target, overwrite=overwrite)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        make_private(part)
         async with answering():
             if database.path is not None and chosen == "sqlite":
-                _copy_sqlite(database.path, part)
+                await asyncio.to_thread(_copy_sqlite, database.path, part)
                 revision, digest = await _described(Database.parse(str(part)))
             else:
                 revision, digest = await _save_archive(database, part)
-        _publish(part, target)
+        size = await asyncio.to_thread(_publish, part, target)
     except OSError as error:
         raise StoreUnavailable(f"{target} cannot be written: {error.strerror or error}") from error
     finally:
@@ -113,7 +114,7 @@ async def backup(database: Database, target: Path, *, kind: str = "auto", overwr
         target=str(target),
         kind=chosen,
         revision=revision,
-        size_bytes=target.stat().st_size,
+        size_bytes=size,
         rows=digest.counts,
         sha256=digest.sha256,
     )
@@ -138,9 +139,9 @@ async def restore(database: Database, source: Path, *, force: bool = False) -> R
         if kind == "archive":
             revision = await _load_archive(engine, source)
         elif database.path is not None:
-            revision = await _verified(source)
+            revision = await asyncio.to_thread(_verified, source)
             await engine.dispose()
-            _copy_sqlite(source, database.path)
+            await asyncio.to_thread(_copy_sqlite, source, database.path)
             await schema.upgrade(engine)
         else:
             revision = await _through_archive(engine, source)
@@ -181,8 +182,9 @@ async def _alone(database: Database) -> AsyncIterator[AsyncEngine]:
     """An engine, while no server uses the database (PostgreSQL: one that has no other user of ours)."""
     engine = database.engine()
     lock = WriterLock(database.path) if database.path is not None else None
-    if lock is not None:
+    if lock is not None and database.path is not None:
         lock.acquire()
+        make_private(database.path)
     try:
         if lock is not None:
             yield engine
@@ -258,15 +260,15 @@ async def _load_archive(engine: AsyncEngine, source: Path) -> str:
 
 async def _through_archive(engine: AsyncEngine, source: Path) -> str:
     """An SQLite backup into PostgreSQL."""
-    await _verified(source)
+    await asyncio.to_thread(_verified, source)
     with tempfile.TemporaryDirectory(prefix="gridiface-restore-") as folder:
         copy, between = Path(folder) / "copy.db", Path(folder) / "between.gz"
-        _copy_sqlite(source, copy)
+        await asyncio.to_thread(_copy_sqlite, source, copy)
         await _save_archive(Database.parse(str(copy)), between)
         return await _load_archive(engine, between)
 
 
-async def _verified(source: Path) -> str:
+def _verified(source: Path) -> str:
     """The revision of a sound SQLite backup."""
     with contextlib.closing(_read_only(source)) as connection:
         try:
@@ -311,9 +313,13 @@ def _fold_log(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=DELETE")
 
 
-def _publish(part: Path, target: Path) -> None:
-    """Onto the disk, then under its name."""
-    part.chmod(0o600)
+def _free(target: Path, *, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise ConfigError(f"{target} exists; choose another name or allow overwriting")
+
+
+def _publish(part: Path, target: Path) -> int:
+    """Onto the disk, then under its name; returns the size in bytes."""
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
@@ -322,3 +328,4 @@ def _publish(part: Path, target: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return target.stat().st_size

@@ -21,7 +21,7 @@ from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable
 from gridiface.store import decode, schema
 from gridiface.store.batch import Batch, encode
-from gridiface.store.engine import Database, WriterLock, answering
+from gridiface.store.engine import Database, WriterLock, answering, make_private
 from gridiface.store.postgres import PostgresSink
 from gridiface.store.retention import PURGED, purge_table
 from gridiface.store.sqlite import SqliteSink
@@ -97,8 +97,9 @@ class Store:
 
     async def close(self) -> None:
         """Write what waits, then let go of the database; a second call does nothing."""
-        await self._writer.close()
-        await self._release()
+        if not self._writer.closing:
+            await self._writer.close()
+            await self._release()
 
     async def __aenter__(self) -> Self:
         return self
@@ -211,14 +212,18 @@ class Store:
         Raises:
             StoreUnavailable: it stopped half-way; a later call goes on.
         """
+        self._require_open()
         return {
             table.name: await purge_table(self._engine, self.sink, table, column, before, batch)
             for table, column in PURGED
         }
 
-    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _require_open(self) -> None:
         if self._writer.closing:
             raise StoreUnavailable("the store is closed")
+
+    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        self._require_open()
         async with answering(), self._engine.connect() as connection:
             result = await connection.execute(query)
             return list(result.all())
@@ -232,4 +237,9 @@ def _lock(database: Database, *, create: bool) -> WriterLock | None:
         raise StoreUnavailable(f"there is no database {database.path}; `gridiface db upgrade` makes one")
     lock = WriterLock(database.path)
     lock.acquire()
+    try:
+        make_private(database.path)
+    except StoreUnavailable:
+        lock.release()
+        raise
     return lock

@@ -1,15 +1,10 @@
 """The schema's revision: what a database has, what this version needs, and the way from one to the other.
 
-Runs alembic without an ini file, from a wheel or a checkout. There is no way down: restore a backup instead.
+Owns when to migrate; migrate.py knows how. There is no way down: restore a backup instead.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,20 +14,12 @@ from gridiface.store.postgres import SCHEMA_LOCK
 #: The revision that this version reads and writes; a test holds it against the newest in migrations/.
 HEAD = "0001"
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
 
 def revisions() -> list[str]:
     """All revisions that this version knows, oldest first."""
-    return [script.revision for script in reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))]
+    from gridiface.store import migrate  # noqa: PLC0415 - see its docstring
+
+    return migrate.revisions()
 
 
 def _current(connection: Connection) -> str | None:
@@ -63,7 +50,9 @@ async def upgrade_on(connection: AsyncConnection, revision: str = HEAD) -> None:
             f"the database has schema {present}, this gridiface knows {HEAD}: "
             "run the version that wrote it, or restore a backup of before"
         )
-    await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
+    from gridiface.store import migrate  # noqa: PLC0415 - see its docstring
+
+    await connection.run_sync(migrate.upgrade, revision)
 
 
 async def upgrade(engine: AsyncEngine, revision: str = HEAD) -> tuple[str | None, str]:

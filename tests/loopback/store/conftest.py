@@ -67,9 +67,9 @@ class Postgres:
 
     def kill(self) -> None:
         """kill -9 of the whole server, as a power cut would do it but for the disk's cache."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -123,7 +123,7 @@ def postgres() -> Iterator[Postgres]:
     """The session's server; never killed by a test."""
     server = make_postgres()
     yield server
-    server.stop()
+    server.kill()
     shutil.rmtree(server.folder, ignore_errors=True)
 
 
@@ -132,7 +132,7 @@ def own_postgres() -> Iterator[Postgres]:
     """A server that a test may kill."""
     server = make_postgres()
     yield server
-    server.stop()
+    server.kill()
     shutil.rmtree(server.folder, ignore_errors=True)
 
 

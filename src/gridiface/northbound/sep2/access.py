@@ -77,7 +77,7 @@ def require_owner(caller: Caller, record: EndDeviceRecord | None) -> EndDeviceRe
     Raises:
         RemoteProtocolError: 403 for anybody else, also for the utility, and for devices that the server speaks for.
     """
-    if record is None or not record.connects and caller.role is not Role.AGGREGATOR or not caller.speaks_for(record):
+    if record is None or not record.speaks or not caller.speaks_for(record):
         raise RemoteProtocolError("only the device or its aggregator may write here", answer=403)
     return record
 

@@ -6,6 +6,7 @@ Owns the names of the spaces and the form of a body. Does not decide when someth
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -48,6 +49,25 @@ SPACES = (
     READING_SETS,
 )
 """Every space, in the order in which they are read at start."""
+
+
+_STORED_AT: tuple[tuple[str, str], ...] = (
+    (r"/edev/\d+/lel/\d+", LOG_EVENTS),
+    (r"/edev/\d+/(?:dstat|di|ps|der/\d+/\w+)", DEVICE_INFO),
+    (r"/derp/\d+/derc/\d+", CONTROLS),
+    (r"/derp/\d+/dderc", DEFAULTS),
+    (r"/derp/\d+/dc/\d+", CURVES),
+    (r"/rsps/\d+/rsp/\d+", RESPONSES),
+    (r"/mup/\d+", MIRRORS),
+    (r"/upt/\d+/mr/\d+", METER_READINGS),
+    (r"/upt/\d+/mr/\d+/rs/\d+", READING_SETS),
+)
+_PATTERNS = tuple((re.compile(pattern), space) for pattern, space in _STORED_AT)
+
+
+def space_of(path: str) -> str | None:
+    """The space that holds the record of the resource at a path, whose key is the path; None where none does."""
+    return next((space for pattern, space in _PATTERNS if pattern.fullmatch(path)), None)
 
 
 @dataclass(frozen=True, slots=True)

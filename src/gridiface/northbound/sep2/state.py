@@ -32,6 +32,7 @@ class EndDeviceRecord:
         registered, changed: s since 1970.
         pin: None for those that never connect (no certificate).
         in_band: it registered itself.
+        managed: an aggregator acts for it.
         audience: who may read its sub-tree.
         program: number of its own program, None for an aggregator.
     """
@@ -46,6 +47,7 @@ class EndDeviceRecord:
     changed: int
     pin: int | None = None
     in_band: bool = False
+    managed: bool = False
     audience: Audience = field(default_factory=Audience)
     program: int | None = None
 
@@ -63,6 +65,11 @@ class EndDeviceRecord:
     def connects(self) -> bool:
         """Whether a client with its own certificate stands behind it."""
         return self.pin is not None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it, or its aggregator, tells about itself and answers events over IEEE 2030.5."""
+        return self.connects or self.managed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -195,7 +202,9 @@ class State:
         """Forget an event."""
         mrid = record.item.obj.mRID
         self.events.pop(mrid, None)
-        self.programs[record.program].events.pop(mrid, None)
+        program = self.programs.get(record.program)
+        if program is not None:
+            program.events.pop(mrid, None)
         if record.control_id is not None:
             self.by_control.pop(record.control_id, None)
 

@@ -9,7 +9,7 @@ list or one of its members changes. Nothing here awaits, so every change becomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,7 +73,7 @@ class Item:
         live: makes the object anew at each whole second instead of keeping one.
     """
 
-    __slots__ = ("_copies", "_member", "_second", "audience", "data", "kind", "live", "lists", "obj", "path")
+    __slots__ = ("_copies", "_member", "_second", "audience", "data", "kind", "lists", "live", "obj", "path")
 
     def __init__(
         self,
@@ -91,6 +91,7 @@ class Item:
         self.obj = obj
         self.data = data
         self.live = live
+        self.stated = False
         self.lists: list[Listing] = []
         self._copies: dict[str, bytes] = {}
         self._member: dict[str, bytes] = {}
@@ -230,9 +231,11 @@ class Tree:
         node = self._nodes.get(path)
         return node if isinstance(node, Listing) else None
 
-    def paths(self) -> Iterable[str]:
-        """All paths."""
-        return list(self._nodes)
+    def below(self, *paths: str) -> Iterator[str]:
+        """These paths and all below them."""
+        for path in paths:
+            yield path
+            yield from self.below(*self._below.get(path, ()))
 
     # --- changes ------------------------------------------------------------------------------------------------
 

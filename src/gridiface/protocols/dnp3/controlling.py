@@ -36,6 +36,7 @@ from gridiface.protocols.dnp3.handler import CommandDone
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.state import AssociationState, Reply
 
+_HEADER_OCTETS = 4
 _PATTERN_BLOCK = 2
 _PATTERN_MASK = 3
 _LATCHES = {OperationType.LATCH_ON: 1.0, OperationType.LATCH_OFF: 0.0}
@@ -62,6 +63,8 @@ def control(state: AssociationState, request: Fragment, now: float) -> Reply:
     slots = _slots(request)
     mode = _MODES[FunctionCode(request.function)]
     signature = _echo(slots, [0] * len(slots))
+    if len(signature) > state.settings.max_tx_fragment - _HEADER_OCTETS:
+        raise RemoteProtocolError("the echo would not fit into a fragment", answer=IIN.PARAMETER_ERROR)
     if mode is CommandMode.SELECT:
         statuses = [_judge(state, slot, number, mode, now) for number, slot in enumerate(slots)]
         if any(statuses):

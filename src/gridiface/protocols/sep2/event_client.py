@@ -51,7 +51,7 @@ class Phase(Enum):
 class Transition:
     """Something happened to an event at `at` (server time, s); `event` is as the server last showed it."""
 
-    mRID: str
+    mrid: str
     status: ResponseStatus
     at: float
     event: Event
@@ -70,7 +70,7 @@ class ModeInForce:
 class Default:
     """The default control of a program."""
 
-    mRID: str
+    mrid: str
     base: DERControlBase
     primacy: int
     program: str = ""
@@ -116,7 +116,7 @@ class EventFollower:
 
         That an event is no longer shown does not end it.
         """
-        known = self.events.get(facts.mRID)
+        known = self.events.get(facts.mrid)
         if known is None:
             self._receive(event, facts, now)
         elif known.phase is not Phase.DONE:
@@ -159,12 +159,12 @@ class EventFollower:
         for followed in self.active():
             base = getattr(followed.event, "derControlBase", None)
             for mode in () if base is None else followed.remaining:
-                result.setdefault(mode, ModeInForce(getattr(base, mode), followed.facts.mRID, by_event=True))
+                result.setdefault(mode, ModeInForce(getattr(base, mode), followed.facts.mrid, by_event=True))
         for default in sorted(defaults, key=lambda d: d.primacy):
             for mode in DERControlBase.__dataclass_fields__:
                 value = getattr(default.base, mode)
                 if value is not None and mode.startswith("opMod"):
-                    result.setdefault(mode, ModeInForce(value, default.mRID, by_event=False))
+                    result.setdefault(mode, ModeInForce(value, default.mrid, by_event=False))
         return result
 
     def forget(self, listed: Sequence[str], now: float) -> None:
@@ -180,7 +180,7 @@ class EventFollower:
         status = event.eventStatus.currentStatus
         usable = facts.modes if self.supported is None or facts.modes == ANY_MODE else facts.modes & self.supported
         followed = self._draw(event, facts, usable, now)
-        self.events[facts.mRID] = followed
+        self.events[facts.mrid] = followed
         if status not in {EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE}:
             # Never taken up, so there is nothing to take back and nothing to answer.
             followed.phase = Phase.DONE
@@ -219,7 +219,7 @@ class EventFollower:
         if status is EventStatusCode.SUPERSEDED:
             self._finish(followed, ResponseStatus.SUPERSEDED, now)
         elif status is EventStatusCode.CANCELLED:
-            followed.stops = now
+            followed.stops = now if followed.stops is None else min(now, followed.stops)
         elif status is EventStatusCode.CANCELLED_WITH_RANDOMIZATION and followed.stops is None:
             widest = max(abs(facts.randomize_start), abs(facts.randomize_duration))
             delay = self._random(widest) if followed.phase is Phase.ACTIVE else 0.0
@@ -234,7 +234,7 @@ class EventFollower:
     def _dues(followed: Followed) -> list[tuple[float, int, str]]:
         if followed.phase is Phase.DONE:
             return []
-        mrid = followed.facts.mRID
+        mrid = followed.facts.mrid
         due = (followed.begins, 2, mrid) if followed.phase is Phase.PENDING else (followed.ends, 1, mrid)
         return [due] if followed.stops is None else [due, (followed.stops, 0, mrid)]
 
@@ -299,16 +299,15 @@ class EventFollower:
         for followed in live:
             followed.ends = followed.drawn_end
             for later in live:
-                follows = later.facts.start >= followed.facts.end and later.phase is Phase.PENDING
-                if (
-                    later is followed
-                    or not follows
-                    or later.stops is not None
-                    or not later.remaining & followed.remaining
-                ):
+                if not self._follows(later, followed):
                     continue
                 if later.begins < followed.ends or later.facts.start == followed.facts.end:
                     followed.ends = later.begins
+
+    @staticmethod
+    def _follows(later: Followed, earlier: Followed) -> bool:
+        waiting = later.phase is Phase.PENDING and later.stops is None
+        return waiting and later.facts.start >= earlier.facts.end and bool(later.remaining & earlier.remaining)
 
     def _finish(self, followed: Followed, status: ResponseStatus, time: float) -> None:
         followed.phase = Phase.DONE
@@ -317,7 +316,7 @@ class EventFollower:
         self._report(followed, status, time)
 
     def _report(self, followed: Followed, status: ResponseStatus, time: float) -> None:
-        self._done.append(Transition(followed.facts.mRID, status, time, followed.event))
+        self._done.append(Transition(followed.facts.mrid, status, time, followed.event))
 
 
 def wanted(status: ResponseStatus, response_required: int) -> bool:

@@ -3,8 +3,8 @@
 Pure: a list of events and a time in, statuses and the time of the next change out. The same inputs give the same
 history, so a server may ask again after a restart. What a client does with events is in event_client.py.
 
-Rules (IEEE 2030.5 clause on events, CSIP): an event becomes active at its earliest effective start; of two that overlap
-the one of lower primacy, then of later creation, then of greater mRID wins; superseding works mode by mode, and what was
+Rules (IEEE 2030.5 on events, CSIP): an event becomes active at its earliest effective start; of two that overlap the
+one of lower primacy, then of later creation, then of greater mRID wins; superseding works mode by mode, and what was
 superseded does not come back.
 """
 
@@ -27,7 +27,7 @@ class EventFacts:
     """What the rules need to know of an event; times in s since 1970 UTC by the server's clock.
 
     Attributes:
-        mRID: identity.
+        mrid: identity.
         start, duration: the interval as published.
         creation_time: when the server made it.
         randomize_start, randomize_duration: bounds of the random shifts, -3600..3600 s.
@@ -38,7 +38,7 @@ class EventFacts:
         cancelled: CANCELLED or CANCELLED_WITH_RANDOMIZATION, or None; cancelled_at: since when.
     """
 
-    mRID: str
+    mrid: str
     start: int
     duration: int
     creation_time: int
@@ -70,7 +70,7 @@ class EventFacts:
     @property
     def precedence(self) -> tuple[int, int, int]:
         """Sorts the strongest first."""
-        return self.primacy, -self.creation_time, -int(self.mRID or "0", 16)
+        return self.primacy, -self.creation_time, -int(self.mrid or "0", 16)
 
     def overlaps(self, other: EventFacts) -> bool:
         """Whether the published intervals share time and the events share a mode and a category."""
@@ -95,7 +95,7 @@ def facts_of(event: Event, *, primacy: int = 0, program: str = "", server: str =
     is_cancelled = status in {EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION}
     categories = event.deviceCategory if isinstance(event, DERControl | EndDeviceControl) else 0
     return EventFacts(
-        mRID=event.mRID,
+        mrid=event.mRID,
         start=event.interval.start,
         duration=event.interval.duration,
         creation_time=event.creationTime,
@@ -187,7 +187,7 @@ def statuses(events: Iterable[EventFacts], now: int, *, supersede: bool = True) 
     for time, _, event in starts:
         if time <= now:
             replay.start(event, time)
-    return {h.facts.mRID: _state(h, known if supersede else [], now) for h in known}
+    return {h.facts.mrid: _state(h, known if supersede else [], now) for h in known}
 
 
 def _state(event: _History, others: list[_History], now: int) -> EventState:
@@ -210,7 +210,7 @@ def _partial_overlap_since(facts: EventFacts, others: list[_History]) -> int | N
     times = [
         max(facts.creation_time, other.facts.creation_time)
         for other in others
-        if other.facts.mRID != facts.mRID
+        if other.facts.mrid != facts.mrid
         and other.facts.cancelled is None
         and other.facts.precedence < facts.precedence
         and other.facts.overlaps(facts)

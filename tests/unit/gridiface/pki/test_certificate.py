@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridiface.pki.certificate import CertificateMalformed, parse_certificate, parse_pem_certificates
-from gridiface.pki.faults import FaultBench
+from gridiface.pki.faults import FAULTS, FaultBench
 from gridiface.pki.folder import TestPki
 
 
@@ -32,8 +32,6 @@ def test_a_certificate_knows_its_issuer(pki: TestPki, now: float) -> None:
 
 
 def test_the_kind_of_foreign_keys_is_told(bench: FaultBench) -> None:
-    from gridiface.pki.faults import FAULTS
-
     kinds = {}
     for fault in FAULTS:
         if fault.check == "key" and (made := fault.make(bench)) is not None:

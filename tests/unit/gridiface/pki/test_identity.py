@@ -39,8 +39,11 @@ def test_wrong_pins(pin: int) -> None:
 
 
 def test_the_largest_sfdi() -> None:
-    assert identity.sfdi_from_lfdi(b"\xff" * 20) == identity.SFDI_MAX
-    assert not identity.sfdi_is_valid(identity.SFDI_MAX + 10)
+    largest = identity.sfdi_from_lfdi(b"\xff" * 20)
+    assert largest == 687194767357 <= identity.SFDI_MAX
+    assert identity.sfdi_is_valid(largest)
+    assert not identity.sfdi_is_valid(identity.SFDI_MAX)
+    assert not identity.sfdi_is_valid(687194767364)
 
 
 @given(st.binary(min_size=5, max_size=20))

@@ -39,7 +39,7 @@ def test_each_kind_of_entry_revokes(pki: TestPki, now: float) -> None:
 
 @pytest.mark.parametrize("line", ["lfdi", "lfdi 12", "pin 11115", "serial 12", "serial x@y", "fingerprint " + "g" * 64])
 def test_a_mistake_names_its_line(line: str) -> None:
-    with pytest.raises(ConfigError, match="revoked.txt, line 2"):
+    with pytest.raises(ConfigError, match=r"revoked\.txt, line 2"):
         parse_revocation_list(f"# first\n{line}", source="revoked.txt")
 
 

@@ -1,0 +1,336 @@
+"""The controls the engine knows: their life from admission to end, and each step told exactly once.
+
+Starts and ends are taken from a heap, so an edge that has passed never comes again, whatever the clock does. Whether
+a control is superseded is a function of the set of controls, not of the order in which they came.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gridiface.aggregation.arbitration import INFORMING, Claim, kind_of, precedence, same_program
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import LIMIT_MODES, Control, ControlState, Outcome, OutcomeKind, Target
+from gridiface.domain.timeline import TERMINAL, move
+
+#: What ends a control, or a device's part in it.
+FINAL = frozenset(
+    {
+        OutcomeKind.COMPLETED,
+        OutcomeKind.CANCELLED,
+        OutcomeKind.SUPERSEDED,
+        OutcomeKind.PARTIAL,
+        OutcomeKind.FAILED,
+        OutcomeKind.REFUSED,
+    }
+)
+
+STATE_OF: Mapping[OutcomeKind, ControlState] = {
+    OutcomeKind.CANCELLED: ControlState.CANCELLED,
+    OutcomeKind.SUPERSEDED: ControlState.SUPERSEDED,
+    OutcomeKind.REFUSED: ControlState.REFUSED,
+}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One control with what was told about it. `concerned`: devices whose part in it we report ourselves."""
+
+    control: Control
+    concerned: tuple[str, ...] = ()
+    told: set[tuple[str | None, OutcomeKind]] = field(default_factory=set)
+    ended: set[str | None] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+    failures: dict[str, str] = field(default_factory=dict)
+    short: bool = False
+    resumed: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether it is neither over nor refused."""
+        return self.control.state not in TERMINAL
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs now."""
+        return self.control.state is ControlState.ACTIVE
+
+    @property
+    def claims(self) -> list[Claim]:
+        """The modes it still claims."""
+        return [
+            Claim(self.control, mode, value)
+            for mode, value in self.control.values.items()
+            if kind_of(mode, value) not in self.dead
+        ]
+
+    def started(self, device_id: str | None) -> bool:
+        """Whether the start was told for this device (None: for the control as a whole)."""
+        return (device_id, OutcomeKind.STARTED) in self.told
+
+
+#: How a device's part ended: kind and reason.
+Ending = Callable[[Entry, str], tuple[OutcomeKind, str]]
+
+
+class ControlBook:
+    """All controls of the engine; outcomes wait in it until `drain`."""
+
+    def __init__(self, *, keep_finished: int = 1000) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._defaults: dict[str, Entry] = {}
+        self._edges: list[tuple[Instant, int, str]] = []
+        self._outcomes: list[Outcome] = []
+        self._by_target: dict[Target, dict[str, Entry]] = {}
+        self._finished: dict[str, Entry] = {}
+        self._keep = keep_finished
+        self._started_now: list[Entry] = []
+        self._ended_now: list[tuple[Entry, OutcomeKind, str]] = []
+
+    def get(self, control_id: str) -> Entry | None:
+        """A control, default or not, running or over."""
+        return self._entries.get(control_id) or self._defaults.get(control_id) or self._finished.get(control_id)
+
+    def all(self) -> list[Entry]:
+        """Every control known, by id."""
+        merged = {**self._finished, **self._entries, **self._defaults}
+        return [merged[control_id] for control_id in sorted(merged)]
+
+    def live(self, target: Target) -> list[Entry]:
+        """Controls of exactly this target that are scheduled or active, defaults left out."""
+        return list(self._by_target.get(target, {}).values())
+
+    def active(self) -> list[Entry]:
+        """All controls that run now, defaults left out."""
+        return [entry for entry in self._entries.values() if entry.active]
+
+    def targets(self) -> set[Target]:
+        """All targets for which something is active or a default stands."""
+        return {entry.control.target for entry in (*self.active(), *self._defaults.values())}
+
+    def claims(self, target: Target) -> list[Claim]:
+        """The modes that active controls claim of this target."""
+        return [claim for entry in self.live(target) if entry.active for claim in entry.claims]
+
+    def default_claims(self, target: Target) -> list[Claim]:
+        """The modes of the default controls of this target."""
+        return [claim for entry in self._defaults.values() if entry.control.target == target for claim in entry.claims]
+
+    def admit(self, control: Control, concerned: tuple[str, ...], now: Instant) -> Entry:
+        """Take a control in; its receipt is told for it and for the concerned devices. A default replaces its id."""
+        if control.is_default:
+            entry = self._defaults[control.id] = Entry(control)
+            return entry
+        entry = self._add(control, concerned)
+        for device_id in (None, *concerned):
+            self._tell(entry, OutcomeKind.RECEIVED, now, device_id)
+        self._settle(control.target, now)
+        return entry
+
+    def restore(
+        self, controls: Iterable[Control], outcomes: Iterable[Outcome], concerned: Callable[[Control], tuple[str, ...]]
+    ) -> list[Entry]:
+        """Take over what was known before a restart; nothing that was told is told again. The running ones."""
+        for control in sorted(controls, key=lambda one: (one.created, one.id)):
+            if control.is_default:
+                self._defaults[control.id] = Entry(control)
+            elif control.state not in TERMINAL:
+                self._add(control, concerned(control))
+        for outcome in outcomes:
+            entry = self._entries.get(outcome.control_id)
+            if entry is not None:
+                self._note(entry, outcome.kind, outcome.device_id)
+        running = []
+        for entry in list(self._entries.values()):
+            if None in entry.ended:
+                self._close(entry)
+                continue
+            if entry.started(None) or entry.active:
+                entry.resumed = True
+                if not entry.active:
+                    entry.control = move(entry.control, ControlState.ACTIVE)
+                running.append(entry)
+        return running
+
+    def remove_default(self, control_id: str) -> bool:
+        """Take a default control away; False when there is none of that id."""
+        return self._defaults.pop(control_id, None) is not None
+
+    def cancel(self, control_id: str, now: Instant) -> bool:
+        """End a control before its time; False when it is unknown or over."""
+        if self.remove_default(control_id):
+            return True
+        entry = self._entries.get(control_id)
+        if entry is None or not entry.live:
+            return False
+        self.finish(entry, OutcomeKind.CANCELLED, now)
+        return True
+
+    def advance(self, now: Instant, ending: Ending) -> tuple[list[Entry], list[tuple[Entry, OutcomeKind, str]]]:
+        """Let due starts and ends happen. Returns those that started and those that ended since the last call."""
+        while self._edges and self._edges[0][0] <= now:
+            _, _, control_id = heapq.heappop(self._edges)
+            entry = self._entries.get(control_id)
+            if entry is None or not entry.live:
+                continue
+            if now >= entry.control.span.end:
+                self._complete(entry, now, ending)
+            elif not entry.active:
+                entry.control = move(entry.control, ControlState.ACTIVE)
+                self._started_now.append(entry)
+                self._settle(entry.control.target, now)
+        started, self._started_now = [entry for entry in self._started_now if entry.active], []
+        ended, self._ended_now = self._ended_now, []
+        return started, ended
+
+    def next_edge(self) -> Instant | None:
+        """When the next control starts or ends."""
+        while self._edges:
+            entry = self._entries.get(self._edges[0][2])
+            if entry is not None and entry.live:
+                return self._edges[0][0]
+            heapq.heappop(self._edges)
+        return None
+
+    def start(self, entry: Entry, device_id: str | None, at: Instant) -> None:
+        """A device (or, with None, the whole) has begun to carry the control out."""
+        if entry.active and not entry.control.is_default:
+            self._tell(entry, OutcomeKind.STARTED, at, device_id)
+            if device_id is not None:
+                self._tell(entry, OutcomeKind.STARTED, at, None)
+
+    def report(self, outcome: Outcome) -> Entry | None:
+        """Take a device's own answer in; the control's entry where it is known."""
+        entry = self.get(outcome.control_id)
+        if entry is None or entry.control.is_default:
+            return None
+        self._tell(entry, outcome.kind, outcome.at, outcome.device_id, outcome.reason)
+        if outcome.kind is OutcomeKind.STARTED and entry.active:
+            self._tell(entry, OutcomeKind.STARTED, outcome.at, None)
+        return entry
+
+    def drain(self) -> tuple[Outcome, ...]:
+        """The outcomes since the last call, in order."""
+        told, self._outcomes = tuple(self._outcomes), []
+        return told
+
+    @property
+    def pending(self) -> bool:
+        """Whether outcomes wait to be drained, or ends to be taken note of."""
+        return bool(self._outcomes or self._ended_now)
+
+    def finish(self, entry: Entry, kind: OutcomeKind, now: Instant, reason: str = "") -> None:
+        """End a control as a whole and for every device whose part we report, all alike."""
+        for device_id in entry.concerned:
+            if device_id not in entry.ended:
+                self._tell(entry, kind, now, device_id, reason)
+        self._tell(entry, kind, now, None, reason)
+        self._end(entry, kind, reason)
+
+    def _complete(self, entry: Entry, now: Instant, ending: Ending) -> None:
+        if not entry.active:
+            reason = "its time passed before it could be carried out"
+            self.finish(entry, OutcomeKind.FAILED, now, reason)
+            return
+        endings = []
+        for device_id in entry.concerned:
+            if device_id not in entry.ended:
+                kind, reason = ending(entry, device_id)
+                endings.append(kind)
+                self._tell(entry, kind, now, device_id, reason)
+        kind, reason = _whole(entry, endings)
+        if kind is OutcomeKind.COMPLETED:
+            self._tell(entry, OutcomeKind.STARTED, now, None)
+        self._tell(entry, kind, now, None, reason)
+        self._end(entry, kind, reason)
+
+    def _end(self, entry: Entry, kind: OutcomeKind, reason: str) -> None:
+        if entry.live:
+            over = STATE_OF.get(kind, ControlState.COMPLETED if entry.active else ControlState.REFUSED)
+            entry.control = move(entry.control, over)
+        self._ended_now.append((entry, kind, reason))
+        self._close(entry)
+
+    def _close(self, entry: Entry) -> None:
+        control = entry.control
+        self._entries.pop(control.id, None)
+        of_target = self._by_target.get(control.target, {})
+        of_target.pop(control.id, None)
+        if not of_target:
+            self._by_target.pop(control.target, None)
+        self._finished[control.id] = entry
+        while len(self._finished) > self._keep:
+            del self._finished[next(iter(self._finished))]
+
+    def _add(self, control: Control, concerned: tuple[str, ...]) -> Entry:
+        entry = self._entries[control.id] = Entry(control, concerned)
+        self._by_target.setdefault(control.target, {})[control.id] = entry
+        for number, edge in enumerate((control.span.start, control.span.end)):
+            if edge < float("inf"):
+                heapq.heappush(self._edges, (edge, number, control.id))
+        return entry
+
+    def _settle(self, target: Target, now: Instant) -> None:
+        """Supersede what the active controls of the target displace for good."""
+        entries = self.live(target)
+        for ruler in sorted(
+            (entry for entry in entries if entry.active), key=lambda e: precedence(e.control), reverse=True
+        ):
+            for other in entries:
+                if other is ruler or not other.live or not ruler.live:
+                    continue
+                lost = displaced_kinds(ruler.control, other.control) - other.dead
+                other.dead |= lost
+                if lost and not other.claims:
+                    self.finish(other, OutcomeKind.SUPERSEDED, now, f"superseded by {ruler.control.id}")
+
+    def _tell(self, entry: Entry, kind: OutcomeKind, at: Instant, device_id: str | None, reason: str = "") -> None:
+        if (device_id, kind) in entry.told or (device_id in entry.ended and kind not in (OutcomeKind.RECEIVED,)):
+            return
+        self._note(entry, kind, device_id)
+        self._outcomes.append(
+            Outcome(control_id=entry.control.id, kind=kind, at=at, device_id=device_id, reason=reason)
+        )
+
+    def _note(self, entry: Entry, kind: OutcomeKind, device_id: str | None) -> None:
+        entry.told.add((device_id, kind))
+        if kind in FINAL:
+            entry.ended.add(device_id)
+
+
+def displaced_kinds(ruler: Control, other: Control) -> set[str]:
+    """The kinds of modes that `other` loses for good once `ruler` runs.
+
+    In the same program the later one takes the kinds both have, for good, as soon as it starts and if the two
+    overlap. Between programs a higher claim that lasts at least as long as the other's leaves nothing of it; a
+    shorter one only covers it for a while. Limits of different programs never displace each other.
+    """
+    if not ruler.span.overlaps(other.span) or precedence(ruler) < precedence(other):
+        return set()
+    same = same_program(ruler, other)
+    if same and (ruler.created, ruler.id) < (other.created, other.id):
+        return set()
+    if not same and ruler.span.end < other.span.end:
+        return set()
+    theirs = {kind_of(mode, value): mode for mode, value in other.values.items() if mode not in INFORMING}
+    ours = {kind_of(mode, value) for mode, value in ruler.values.items()}
+    return {kind for kind, mode in theirs.items() if kind in ours and (same or mode not in LIMIT_MODES)}
+
+
+def is_information(control: Control) -> bool:
+    """Whether the control only informs (price, message) and asks nothing of a device."""
+    return all(mode in INFORMING for mode in control.values)
+
+
+def _whole(entry: Entry, endings: list[OutcomeKind]) -> tuple[OutcomeKind, str]:
+    """How a control ended as a whole, from how its devices did."""
+    nobody = endings and all(kind is OutcomeKind.FAILED for kind in endings)
+    if nobody and not entry.started(None):
+        return OutcomeKind.FAILED, "no device carried it out"
+    if entry.short:
+        return OutcomeKind.PARTIAL, "less than requested could be allocated"
+    if not endings and not entry.started(None) and not is_information(entry.control):
+        return OutcomeKind.FAILED, "no device reported that it carried it out"
+    return OutcomeKind.COMPLETED, ""

@@ -1,0 +1,229 @@
+"""Who rules what, laid out over the rows: made anew when a control starts or ends or the fleet changes, not each step.
+
+A plan holds a tree of the groups that have something to say (nodes), what single devices are asked, and for each
+row its order: on whose behalf it is commanded and which modes are handed on to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gridiface.aggregation.acceptance import supports
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Strategy
+from gridiface.aggregation.arbitration import Claim, Ruling, precedence
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Limits
+from gridiface.aggregation.setpoints import Order, Orders
+from gridiface.domain.controls import PASS_THROUGH_MODES, Control, ControlMode, ModeValue, ServiceClass
+from gridiface.domain.fleet import Capability, Group
+
+
+@dataclass(slots=True)
+class Node:
+    """A group that has a ruling or limits.
+
+    `rows`: all its devices. `loose`: those not inside a node below that has a target of its own. `meter`: row of
+    the device that measures its total. `inside`: the nearest nodes below.
+    """
+
+    group: Group
+    rows: IntArray
+    ruling: Ruling
+    limits: Limits
+    strategy: Strategy
+    meter: int | None = None
+    inside: tuple[Node, ...] = ()
+    loose: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    orders: tuple[Ruling, ...] = ()
+
+    @property
+    def bound(self) -> bool:
+        """Whether it has a total of its own, which those around it have to take as it is."""
+        return self.ruling.power is not None or self.ruling.regulation is not None
+
+    @property
+    def id(self) -> str:
+        """The group's id."""
+        return self.group.id
+
+    def walk(self) -> Iterable[Node]:
+        """This node and all below, outermost first."""
+        yield self
+        for child in self.inside:
+            yield from child.walk()
+
+    def finish(self) -> None:
+        """Work out `loose` here and below, once `inside` is known."""
+        taken = [child.rows for child in self.bound_below()]
+        self.loose = np.setdiff1d(self.rows, np.concatenate(taken)) if taken else self.rows
+        for child in self.inside:
+            child.finish()
+
+    def bound_below(self) -> list[Node]:
+        """The outermost nodes below that have totals of their own."""
+        found: list[Node] = []
+        for child in self.inside:
+            found.extend([child] if child.bound else child.bound_below())
+        return found
+
+    def limited_below(self) -> list[Node]:
+        """The nearest nodes below without totals of their own."""
+        return [child for child in self.inside if not child.bound]
+
+
+@dataclass(slots=True)
+class Plan:
+    """See the module's page. Arrays over the rows; NaN = nothing asked."""
+
+    roots: tuple[Node, ...]
+    order: IntArray
+    device_w: FloatArray
+    device_var: FloatArray
+    device_high: FloatArray
+    device_low: FloatArray
+    off: BoolArray
+    single: bool
+    period_s: float
+    rulings: Mapping[int, Ruling]
+
+    def nodes(self) -> list[Node]:
+        """All nodes, outermost first."""
+        return [node for root in self.roots for node in root.walk()]
+
+
+def empty_plan(columns: Columns) -> Plan:
+    """A plan in which nobody asks anything."""
+    count = columns.count
+    return Plan(
+        roots=(),
+        order=np.full(count, -1, dtype=np.int64),
+        device_w=np.full(count, np.nan),
+        device_var=np.full(count, np.nan),
+        device_high=np.full(count, np.inf),
+        device_low=np.full(count, -np.inf),
+        off=np.zeros(count, dtype=np.bool_),
+        single=False,
+        period_s=60.0,
+        rulings={},
+    )
+
+
+def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[str, list[Ruling]]) -> None:
+    """Fill `plan.order` and `plan.off`.
+
+    Args:
+        plan: with its nodes and device rulings.
+        columns: the fleet.
+        orders: numbers the orders.
+        passing: group id -> rulings of that group and those around it, innermost first.
+    """
+    for root in plan.roots:
+        for node in root.walk():
+            _order_rows(plan, columns, orders, node.rows, passing[node.id])
+    for row, ruling in plan.rulings.items():
+        around = _around(plan, row, passing)
+        _order_rows(plan, columns, orders, np.array([row]), [ruling, *around])
+
+
+def _around(plan: Plan, row: int, passing: Mapping[str, list[Ruling]]) -> list[Ruling]:
+    innermost: list[Ruling] = []
+    for root in plan.roots:
+        for node in root.walk():
+            at = int(np.searchsorted(node.rows, row))
+            if at < node.rows.size and node.rows[at] == row:
+                innermost = passing[node.id]
+    return innermost
+
+
+def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, rulings: list[Ruling]) -> None:
+    """One order for rows under the same rulings; several where what is handed on depends on what a device can do."""
+    handed = _handed_on(rulings)
+    if not handed:
+        plan.order[rows] = orders.number(make_order(rulings, {}))
+        return
+    by_ability: dict[frozenset[Capability], list[int]] = {}
+    for row in rows.tolist():
+        by_ability.setdefault(columns.devices[row].nameplate.capabilities, []).append(row)
+    for able, group in by_ability.items():
+        mine = {mode: claims for mode, claims in handed.items() if supports(able, mode, claims[0].value)}
+        plan.order[group] = orders.number(make_order(rulings, mine))
+    closed = any(
+        claim.value.value == 0.0
+        for mode in (ControlMode.CONNECT, ControlMode.ENERGIZE)
+        for claim in handed.get(mode, ())
+    )
+    plan.off[rows] = closed
+
+
+def _handed_on(rulings: list[Ruling]) -> dict[ControlMode, list[Claim]]:
+    """The claims of modes that are handed on: the innermost of each; of connect and energize all (any "off" wins)."""
+    found: dict[ControlMode, list[Claim]] = {}
+    for ruling in rulings:
+        for mode, claim in ruling.passed.items():
+            if mode in (ControlMode.CONNECT, ControlMode.ENERGIZE):
+                found.setdefault(mode, []).append(claim)
+            else:
+                found.setdefault(mode, [claim])
+        if ruling.curves:
+            found.setdefault(ControlMode.CURVE, list(ruling.curves))
+    return found
+
+
+def make_order(rulings: list[Ruling], handed: Mapping[ControlMode, list[Claim]]) -> Order:
+    """The order for devices under `rulings` (innermost first) that can do the modes in `handed`.
+
+    Of the powers and vars only the innermost count: the totals of groups around it take them as they are.
+    """
+    controls: dict[str, Control] = {}
+    power: Control | None = None
+    var_seen = False
+    for ruling in rulings:
+        for claim in ruling.limits:
+            controls[claim.control.id] = claim.control
+        if power is None:
+            own = [claim.control for claim in (ruling.power, ruling.regulation) if claim is not None]
+            controls.update({control.id: control for control in own})
+            power = own[0] if own else None
+        if ruling.var is not None and not var_seen:
+            controls[ruling.var.control.id] = ruling.var.control
+            var_seen = True
+    for claims in handed.values():
+        controls.update({claim.control.id: claim.control for claim in claims})
+    chosen = sorted(controls.values(), key=precedence, reverse=True)
+    ids = tuple(control.id for control in chosen)
+    ends = min((control.span.end for control in chosen), default=float("inf"))
+    leading = power or (chosen[0] if chosen else None)
+    device_ramp = next((c.ramp_s for c in chosen if c.ramp_s is not None), None)
+    key = (ids, tuple(control.created for control in chosen), tuple(sorted(handed)), ends)
+    return Order(
+        control_ids=ids,
+        service_class=ServiceClass.DISPATCH if leading is None else leading.service_class,
+        connect=_switch(handed.get(ControlMode.CONNECT)),
+        energize=_switch(handed.get(ControlMode.ENERGIZE)),
+        passed=_values(handed),
+        ramp_s=device_ramp if leading is not None and leading.target.kind == "device" else None,
+        ends=ends,
+        key=key,
+    )
+
+
+def _switch(claims: list[Claim] | None) -> bool | None:
+    return all(claim.value.value == 1.0 for claim in claims) if claims else None
+
+
+def _values(handed: Mapping[ControlMode, list[Claim]]) -> dict[ControlMode, ModeValue]:
+    """The modes as they came. Several curves travel as one payload: a mapping of curve name to value."""
+    values: dict[ControlMode, ModeValue] = {}
+    for mode, claims in handed.items():
+        if mode in (ControlMode.CONNECT, ControlMode.ENERGIZE) or mode not in PASS_THROUGH_MODES:
+            continue
+        several = mode is ControlMode.CURVE and len(claims) > 1
+        values[mode] = (
+            ModeValue(float(len(claims)), payload={claim.value.base: claim.value for claim in claims})
+            if several
+            else claims[0].value
+        )
+    return values

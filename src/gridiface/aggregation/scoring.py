@@ -1,0 +1,258 @@
+"""The account of each running control: requested, accepted, allocated, acknowledged, delivered, per interval.
+
+Values hold from one sample to the next; an interval's figure is the time-weighted mean over it. Besides, the score
+of a regulation service: correlation, delay and precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import FloatArray, IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.clock import Instant
+from gridiface.domain.performance import PerformanceInterval, PerformanceReport, worst_quality
+from gridiface.domain.telemetry import Quality
+
+#: Most intervals kept in memory for one control; older ones are in the store.
+MOST_INTERVALS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One moment of a control on its own target; W, None = not known."""
+
+    requested_w: float | None
+    accepted_w: float | None
+    allocated_w: float | None
+    acknowledged_w: float | None
+    delivered_w: float | None
+    quality: Quality
+
+    @property
+    def values(self) -> tuple[float | None, ...]:
+        """The five powers in order."""
+        return (self.requested_w, self.accepted_w, self.allocated_w, self.acknowledged_w, self.delivered_w)
+
+
+@dataclass(slots=True)
+class _Means:
+    """Time-weighted sums of the five powers; a power that was unknown for a while is the mean of the rest."""
+
+    sums: list[float] = field(default_factory=lambda: [0.0] * 5)
+    times: list[float] = field(default_factory=lambda: [0.0] * 5)
+    qualities: set[Quality] = field(default_factory=set)
+
+    def add(self, sample: Sample, seconds: float) -> None:
+        for at, value in enumerate(sample.values):
+            if value is not None:
+                self.sums[at] += value * seconds
+                self.times[at] += seconds
+        self.qualities.add(sample.quality)
+
+    def interval(self, control_id: str, target_id: str, start: Instant, end: Instant) -> PerformanceInterval:
+        means = [total / seconds if seconds > 0 else None for total, seconds in zip(self.sums, self.times, strict=True)]
+        return PerformanceInterval(
+            control_id=control_id,
+            target_id=target_id,
+            start=start,
+            end=end,
+            requested_w=means[0],
+            accepted_w=means[1],
+            allocated_w=means[2],
+            acknowledged_w=means[3],
+            delivered_w=means[4],
+            quality=worst_quality(self.qualities),
+        )
+
+
+class DeviceMeans:
+    """Means of allocated, acknowledged and delivered power of each device that a control concerns."""
+
+    def __init__(self, device_ids: tuple[str, ...]) -> None:
+        self.device_ids = device_ids
+        self._sums = np.zeros((3, len(device_ids)))
+        self._times = np.zeros((3, len(device_ids)))
+        self._rows: IntArray = np.empty(0, dtype=np.int64)
+        self._places: IntArray = np.empty(0, dtype=np.int64)
+        self._version = -1
+
+    def add(self, columns: Columns, seconds: float) -> None:
+        """The columns' present values held for `seconds`."""
+        if self._version != columns.version:
+            found = [(columns.row[name], at) for at, name in enumerate(self.device_ids) if name in columns.row]
+            self._rows = np.array([row for row, _ in found], dtype=np.int64)
+            self._places = np.array([at for _, at in found], dtype=np.int64)
+            self._version = columns.version
+        c, rows = columns, self._rows
+        told, measured = c.told_w[rows], c.w[rows]
+        acknowledged = np.where(c.acknowledged[rows], told, 0.0)
+        for at, values in enumerate((told, acknowledged, measured)):
+            known = np.isfinite(values)
+            self._sums[at, self._places] += np.where(known, values, 0.0) * seconds
+            self._times[at, self._places] += known * seconds
+
+    def intervals(self, control_id: str, start: Instant, end: Instant) -> list[PerformanceInterval]:
+        """One interval per device over the whole control."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = self._sums / self._times
+        rows = []
+        for at, device_id in enumerate(self.device_ids):
+            told, acknowledged, delivered = (None if np.isnan(v) else float(v) for v in means[:, at])
+            rows.append(
+                PerformanceInterval(
+                    control_id=control_id,
+                    target_id=device_id,
+                    start=start,
+                    end=end,
+                    requested_w=told,
+                    accepted_w=told,
+                    allocated_w=told,
+                    acknowledged_w=acknowledged,
+                    delivered_w=delivered,
+                    quality=Quality.GOOD if delivered is not None else Quality.BAD,
+                )
+            )
+        return rows
+
+
+class Account:
+    """One control's account. Call `sample` with what holds from now on, `close` at its end."""
+
+    def __init__(
+        self, control_id: str, target_id: str, device_ids: tuple[str, ...], now: Instant, interval_s: float
+    ) -> None:
+        self.control_id, self.target_id = control_id, target_id
+        self.started, self.until = now, now
+        self.closed = False
+        self._interval_s = interval_s
+        self._opened = now
+        self._means = _Means()
+        self._held: Sample | None = None
+        self._intervals: list[PerformanceInterval] = []
+        self._devices = DeviceMeans(device_ids)
+
+    @property
+    def due(self) -> Instant:
+        """When the running interval ends."""
+        return self._opened + self._interval_s
+
+    def sample(self, sample: Sample | None, columns: Columns, now: Instant) -> list[PerformanceInterval]:
+        """Account for the time since the last sample with what held then; finished intervals.
+
+        A clock that was set back adds nothing; None ends the account's knowledge until the next sample.
+        """
+        finished = []
+        seconds = max(0.0, now - self.until)
+        if seconds > 0:
+            self._devices.add(columns, seconds)
+        while self.due <= now:
+            self._hold(self.due)
+            finished.append(self._cut(self.due))
+        self._hold(now)
+        self.until = now
+        self._held = sample
+        return finished
+
+    def close(self, columns: Columns, now: Instant) -> list[PerformanceInterval]:
+        """End the account: the last interval of the target, then one per device."""
+        finished = self.sample(None, columns, now)
+        if self.until > self._opened:
+            finished.append(self._cut(self.until))
+        self.closed = True
+        return finished + self._devices.intervals(self.control_id, self.started, max(self.until, self.started))
+
+    def shift_time(self, seconds: float) -> None:
+        """Go on without a hole or an overlap after the clock was set."""
+        self.until += seconds
+        self._opened += seconds
+
+    def reports(self) -> list[PerformanceReport]:
+        """The target's own report with all its intervals, then one per device."""
+        own = list(self._intervals)
+        if not self.closed and self.until > self._opened:
+            own.append(self._means.interval(self.control_id, self.target_id, self._opened, self.until))
+        devices = self._devices.intervals(self.control_id, self.started, max(self.until, self.started))
+        first = PerformanceReport(control_id=self.control_id, target_id=self.target_id, intervals=tuple(own))
+        return [
+            first,
+            *(
+                PerformanceReport(control_id=self.control_id, target_id=interval.target_id, intervals=(interval,))
+                for interval in devices
+                if interval.target_id != self.target_id
+            ),
+        ]
+
+    def _hold(self, now: Instant) -> None:
+        seconds = now - max(self.until, self._opened)
+        if self._held is not None and seconds > 0:
+            self._means.add(self._held, seconds)
+        self.until = max(self.until, now)
+
+    def _cut(self, end: Instant) -> PerformanceInterval:
+        interval = self._means.interval(self.control_id, self.target_id, self._opened, end)
+        self._intervals.append(interval)
+        del self._intervals[:-MOST_INTERVALS]
+        self._means, self._opened = _Means(), end
+        return interval
+
+
+@dataclass(frozen=True, slots=True)
+class RegulationScore:
+    """0..1 each: how well the response follows the signal's shape, how soon, and how exactly; and their mean."""
+
+    correlation: float
+    delay: float
+    precision: float
+
+    @property
+    def total(self) -> float:
+        """The mean of the three."""
+        return (self.correlation + self.delay + self.precision) / 3
+
+
+def regulation_score(
+    signal: Sequence[float] | FloatArray,
+    response: Sequence[float] | FloatArray,
+    *,
+    sample_s: float = 10.0,
+    longest_delay_s: float = 300.0,
+) -> RegulationScore:
+    """Score a response to a regulation signal.
+
+    Correlation is the largest over all delays up to `longest_delay_s`; the delay score falls from 1 to 0 over that
+    span; precision is 1 less the mean difference relative to the mean size of the signal.
+
+    Args:
+        signal, response: W at equal instants, the same length, at least 2.
+        sample_s: their distance, s.
+        longest_delay_s: s.
+
+    Raises:
+        ValueError: lengths differ or are below 2.
+    """
+    asked, given = np.asarray(signal, dtype=np.float64), np.asarray(response, dtype=np.float64)
+    if asked.size != given.size or asked.size < 2:
+        raise ValueError("a score needs two series of the same length, of at least two samples")
+    most = min(int(longest_delay_s / sample_s), asked.size - 2)
+    best, lag = -1.0, 0
+    for shift in range(most + 1):
+        found = _correlation(asked[: asked.size - shift], given[shift:])
+        if found > best + 1e-12:
+            best, lag = found, shift
+    size = float(np.abs(asked).mean())
+    error = float(np.abs(asked - given).mean())
+    precision = 1.0 - error / size if size > 0 else float(error == 0.0)
+    delay = abs(lag * sample_s - longest_delay_s) / longest_delay_s if longest_delay_s > 0 else 1.0
+    return RegulationScore(max(0.0, best), delay, max(0.0, precision))
+
+
+def _correlation(one: FloatArray, other: FloatArray) -> float:
+    a, b = one - one.mean(), other - other.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    if size <= 1e-12:
+        return 1.0 if np.allclose(one, other) else 0.0
+    return float(a @ b) / size

@@ -1,0 +1,214 @@
+"""What devices are told: orders (everything but the number), batches of set-points, and which of them must be sent.
+
+A batch holds arrays and makes its `Setpoint` objects on access: a step over 100,000 devices costs no object each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import ControlMode, ModeValue, ServiceClass, Setpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What several devices are told alike: on whose behalf, until when, and the modes that are handed on.
+
+    `ends` is the first end of the controls behind it, infinity where all are open-ended. `key` identifies it.
+    """
+
+    control_ids: tuple[str, ...]
+    service_class: ServiceClass = ServiceClass.DISPATCH
+    connect: bool | None = None
+    energize: bool | None = None
+    passed: Mapping[ControlMode, ModeValue] = field(default_factory=dict)
+    ramp_s: float | None = None
+    ends: Instant = float("inf")
+    key: tuple[object, ...] = ()
+
+    def same_effect(self, other: Order) -> bool:
+        """Whether a device that follows `self` need not be told `other`: only the names behind it differ."""
+        return (
+            self.connect == other.connect
+            and self.energize == other.energize
+            and self.passed == other.passed
+            and self.ramp_s == other.ramp_s
+            and self.ends >= other.ends
+        )
+
+
+RELEASE = Order((), key=("release",))
+
+
+class Orders:
+    """Numbers for orders, so that a column can hold them."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[object, ...], int] = {}
+        self.all: list[Order] = []
+
+    def number(self, order: Order) -> int:
+        """The number of an order, the same for the same key."""
+        found = self._by_key.get(order.key)
+        if found is None:
+            found = self._by_key[order.key] = len(self.all)
+            self.all.append(order)
+        return found
+
+    def compact(self, columns: Columns) -> None:
+        """Forget the orders that no device follows any more."""
+        used = np.unique(columns.told_order[columns.told_order >= 0])
+        kept = [self.all[int(number)] for number in used]
+        following = columns.told_order >= 0
+        columns.told_order[following] = np.searchsorted(used, columns.told_order[following])
+        self.all = kept
+        self._by_key = {order.key: number for number, order in enumerate(kept)}
+
+
+class SetpointBatch(Sequence[Setpoint]):
+    """Set-points of one tick as arrays; W, var, + delivered, + injected; NaN = leave alone."""
+
+    def __init__(
+        self,
+        *,
+        ids: npt.NDArray[np.object_],
+        watts: FloatArray,
+        ceilings: FloatArray,
+        variances: FloatArray,
+        orders: Sequence[Order],
+        issued: Instant,
+        open_validity_s: float,
+    ) -> None:
+        self.ids, self.watts, self.ceilings, self.vars = ids, watts, ceilings, variances
+        self.orders = orders
+        self.issued = issued
+        self._open_validity_s = open_validity_s
+
+    def __len__(self) -> int:
+        return int(self.ids.size)
+
+    @overload
+    def __getitem__(self, index: int) -> Setpoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Setpoint]: ...
+    def __getitem__(self, index: int | slice) -> Setpoint | list[Setpoint]:
+        if isinstance(index, slice):
+            return [self._make(at) for at in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._make(index % len(self))
+
+    def __iter__(self) -> Iterator[Setpoint]:
+        return (self._make(at) for at in range(len(self)))
+
+    def _make(self, at: int) -> Setpoint:
+        order = self.orders[at]
+        release = order is RELEASE
+        ends = order.ends if np.isfinite(order.ends) else self.issued + self._open_validity_s
+        return Setpoint(
+            device_id=self.ids[at],
+            issued=self.issued,
+            active_power_w=_number(self.watts[at]),
+            ceiling_w=_number(self.ceilings[at]),
+            reactive_power_var=_number(self.vars[at]),
+            connect=order.connect,
+            energize=order.energize,
+            passed=order.passed,
+            release=release,
+            valid_until=None if release else ends,
+            ramp_s=order.ramp_s,
+            control_ids=order.control_ids,
+            service_class=order.service_class,
+        )
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What every device should hold now, over the rows of the fleet. NaN and order -1 = nothing."""
+
+    watts: FloatArray
+    ceilings: FloatArray
+    vars: FloatArray
+    order: IntArray
+
+    @classmethod
+    def nothing(cls, count: int) -> Wanted:
+        """Nobody is told anything."""
+        return cls(
+            np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan), np.full(count, -1, dtype=np.int64)
+        )
+
+
+def differs(told: FloatArray, wanted: FloatArray, deadband: FloatArray | float) -> BoolArray:
+    """Where `wanted` is outside the dead-band around `told`, or one of both is nothing."""
+    both_nothing = np.isnan(told) & np.isnan(wanted)
+    return ~(np.abs(wanted - told) <= deadband) & ~both_nothing
+
+
+def order_news(columns: Columns, wanted: IntArray, orders: Orders) -> tuple[BoolArray, BoolArray]:
+    """Whose order changed: (those who must be told, those who follow the new one already).
+
+    A device that answers for itself is always told: its answers name the order.
+    """
+    c = columns
+    changed = (wanted != c.told_order) & (wanted >= 0)
+    tell = changed.copy()
+    if not changed.any():
+        return tell, changed
+    rows = np.flatnonzero(changed)
+    pairs = np.stack([c.told_order[rows], wanted[rows]])
+    distinct, where = np.unique(pairs, axis=1, return_inverse=True)
+    same = np.array(
+        [old >= 0 and orders.all[old].same_effect(orders.all[new]) for old, new in distinct.T], dtype=np.bool_
+    )
+    quiet = same[where.reshape(-1)] & c.acknowledged[rows] & c.told[rows] & ~c.answers[rows]
+    tell[rows[quiet]] = False
+    return tell, changed & ~tell
+
+
+def send(
+    columns: Columns,
+    rows: IntArray,
+    wanted: Wanted,
+    position: FloatArray,
+    orders: Orders,
+    now: Instant,
+    validity_s: float,
+) -> SetpointBatch:
+    """Make the batch for `rows` and note in the columns what they are told."""
+    c = columns
+    numbers = wanted.order[rows]
+    chosen = [orders.all[number] if number >= 0 else RELEASE for number in numbers.tolist()]
+    batch = SetpointBatch(
+        ids=c.ids[rows],
+        watts=wanted.watts[rows],
+        ceilings=wanted.ceilings[rows],
+        variances=wanted.vars[rows],
+        orders=chosen,
+        issued=now,
+        open_validity_s=validity_s,
+    )
+    c.from_w[rows], c.from_at[rows] = position[rows], now
+    c.told_w[rows], c.told_ceiling_w[rows], c.told_var[rows] = batch.watts, batch.ceilings, batch.vars
+    c.told_order[rows], c.told_at[rows] = numbers, now
+    c.told[rows] = numbers >= 0
+    c.acknowledged[rows] = False
+    ends = np.array([order.ends for order in chosen]) if rows.size else np.empty(0)
+    c.renew_at[rows] = np.where(np.isfinite(ends) | (numbers < 0), np.inf, now + validity_s / 2)
+    holder = np.empty(1, dtype=np.object_)
+    holder[0] = batch  # numpy would take a bare sequence apart
+    c.batch[rows] = holder
+    c.batch_at[rows] = np.arange(rows.size)
+    return batch

@@ -1,0 +1,438 @@
+"""One control step over a plan: totals of groups become powers of devices, under all limits. Numbers only.
+
+From the outside in: a node with a target splits what its fixed parts leave over its loose devices; nodes inside it
+that only have limits are caps of that split; nodes inside it with targets of their own are fixed parts, reduced only
+where a limit around them cannot be kept otherwise. A node without a target lets its devices run and holds them down
+to its limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gridiface.aggregation.allocate import FloatArray, IntArray, Problem, Strategy
+from gridiface.aggregation.allocate.phases import balance
+from gridiface.aggregation.allocate.proportional import Proportional
+from gridiface.aggregation.allocate.quiet import reusable
+from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
+from gridiface.aggregation.allocate.water_filling import WaterFilling, water_fill
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Bound, Envelope
+from gridiface.aggregation.plan import Node, Plan
+
+_FREE_RUN: Strategy = WaterFilling()
+_SHARE: Strategy = Proportional()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What became of one node's total, W.
+
+    `wanted`: asked of the solver (trim included), None = it only has limits. `total`: what was reached, with the
+    parts that cannot be asked (`held`). `allocated`: the sum of set-points. `low`, `high`: the range that could have been
+    reached. `clipped`: the limit that cut the target.
+    """
+
+    wanted: float | None
+    total: float
+    allocated: float
+    held: float
+    low: float
+    high: float
+    clipped: Bound | None = None
+
+
+@dataclass(slots=True)
+class Solution:
+    """Powers and ceilings over the rows (NaN = leave alone), and the account of each node."""
+
+    watts: FloatArray
+    ceilings: FloatArray
+    results: dict[str, NodeResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the solver takes from the engine's configuration."""
+
+    tolerance: float = 0.0005
+    phase_spread: float | None = None
+    reuse: bool = False
+
+
+@dataclass(slots=True)
+class _Fixed:
+    """Parts of a node whose power is not split here: devices with a request of their own, nodes with a target."""
+
+    rows: IntArray
+    nodes: list[Node]
+    wanted: FloatArray
+    lo: FloatArray
+    hi: FloatArray
+
+
+class Solver:
+    """Solves one plan once. `targets` gives each bound node's total, `residuals` what its meter sees beside it."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        plan: Plan,
+        bounds: Envelope,
+        targets: Callable[[Node], float],
+        residuals: Mapping[str, float],
+        settings: Settings,
+    ) -> None:
+        self._c, self._plan, self._targets, self._residuals = columns, plan, targets, residuals
+        self._settings = settings
+        self._b = _with_device_limits(bounds, plan)
+        self._own = np.isfinite(plan.device_w) & bounds.free if plan.single else np.zeros(columns.count, dtype=np.bool_)
+        self._unsure_up, self._unsure_down = _unsure(columns, self._b)
+        count = columns.count
+        self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {})
+
+    def solve(self) -> Solution:
+        """Run it."""
+        if self._plan.single:
+            rows = np.flatnonzero(self._own)
+            near = np.clip(self._plan.device_w[rows], self._b.near_lo[rows], self._b.near_hi[rows])
+            self._solution.watts[rows] = near
+            limited = np.isfinite(self._plan.device_high) & self._c.can_limit_w
+            self._solution.ceilings[limited] = np.maximum(self._plan.device_high[limited], 0.0)
+        for root in self._plan.roots:
+            if root.bound:
+                self._command(root, self._targets(root))
+            else:
+                self._guard(root)
+        if self._plan.off.any():
+            off = self._plan.off & self._b.free & self._c.can_set_w
+            self._solution.watts[off] = 0.0
+        if self._plan.single:
+            self._hold_single()
+        return self._solution
+
+    # A node with a target.
+
+    def _command(self, node: Node, target: float) -> None:
+        free = self._free(node)
+        fixed = self._fixed(node)
+        held = self._held(node)
+        self._keep_limits(node, free, fixed)
+        low, high, lowest, highest = self._window(node, fixed, held)
+        part = target - held - float(fixed.wanted.sum())
+        clipped = highest if part > high else lowest if part < low else None
+        caps = self._caps(node, free, fixed)
+        lo, hi = self._relaxed(free, caps, low, high)
+        reachable = reach(lo, hi, caps)
+        inside = min(max(part, low), high)
+        powers = self._split(node, free, inside, lo, hi, caps)
+        powers = self._part_limits(node, free, powers, held, fixed)
+        self._tell(free, powers)
+        total = held + float(fixed.wanted.sum()) + float(powers.sum())
+        offset = held + float(fixed.wanted.sum())
+        self._solution.results[node.id] = NodeResult(
+            target,
+            total,
+            total - held,
+            held,
+            offset + max(min(reachable[0], high), low),
+            offset + min(max(reachable[1], low), high),
+            clipped,
+        )
+        self._descend(fixed)
+
+    def _split(
+        self, node: Node, free: IntArray, target: float, lo: FloatArray, hi: FloatArray, caps: tuple[Cap, ...]
+    ) -> FloatArray:
+        c = self._c
+        told = c.told_w[free]
+        tolerance = max(self._settings.tolerance * abs(target), 0.5)
+        if self._settings.reuse and not caps and reusable(told, lo, hi, target, tolerance):
+            return told
+        window = c.soc_max[free] - c.soc_min[free]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            charge = (c.soc[free] - c.soc_min[free]) / window
+        problem = Problem(
+            target=target,
+            lo=lo,
+            hi=hi,
+            base=self._b.base[free],
+            weight=self._b.weight[free],
+            tier=c.tier[free],
+            charge=charge,
+            running=np.abs(np.nan_to_num(told)) > 0,
+        )
+        powers = split_tree(node.strategy, problem, caps)
+        if self._settings.phase_spread is not None and not caps:
+            shares = (c.phase_a[free], c.phase_b[free], c.phase_c[free])
+            powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread)
+        return self._in_steps(node, problem, powers, caps, c.step_w[free])
+
+    def _in_steps(
+        self, node: Node, problem: Problem, powers: FloatArray, caps: tuple[Cap, ...], step: FloatArray
+    ) -> FloatArray:
+        """Coarse devices get whole steps, towards zero; the fine ones take up the difference."""
+        coarse = step > 0
+        if not coarse.any():
+            return powers
+        powers = powers.copy()
+        powers[coarse] = np.trunc(powers[coarse] / step[coarse]) * step[coarse]
+        fine = np.flatnonzero(~coarse)
+        if fine.size and not caps:
+            rest = problem.target - float(powers[coarse].sum())
+            powers[fine] = node.strategy.split(problem.take(fine, rest))
+        return powers
+
+    # A node that only has limits.
+
+    def _guard(self, node: Node) -> None:
+        free = self._free(node)
+        fixed = self._fixed(node)
+        held = self._held(node)
+        self._keep_limits(node, free, fixed)
+        low, high, lowest, highest = self._window(node, fixed, held)
+        caps = self._caps(node, free, fixed)
+        lo, hi = self._relaxed(free, caps, low, high)
+        c = self._c
+        running = np.where(np.isfinite(c.w[free]), c.w[free], self._b.base[free])
+        base = np.where(c.natural[free] | c.told[free], self._b.base[free], np.clip(running, lo, hi))
+        natural = float(base.sum())
+        problem = Problem(target=min(max(natural, low), high), lo=lo, hi=hi, base=base, weight=self._b.weight[free])
+        powers = split_tree(_FREE_RUN, problem, caps)
+        moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
+        self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
+        self._ceilings(node, free, powers, high, caps)
+        total = held + float(fixed.wanted.sum()) + float(powers.sum())
+        clipped = highest if natural > high else lowest if natural < low else None
+        self._solution.results[node.id] = NodeResult(None, total, float(powers[moved].sum()), held, low, high, clipped)
+        self._descend(fixed)
+
+    def _ceilings(self, node: Node, free: IntArray, powers: FloatArray, high: float, caps: tuple[Cap, ...]) -> None:
+        """Ceilings that keep the limit upwards even if every device did all it is rated for, before the next step."""
+        c = self._c
+        able = c.can_limit_w[free]
+        most = np.where(
+            able, np.minimum(c.export_w[free], np.maximum(self._plan.device_high[free], 0.0)), np.maximum(powers, 0.0)
+        )
+        capped = any(np.isfinite(cap.high) for cap in caps)
+        if not able.any() or (float(most.sum()) <= high and not capped):
+            return
+        least = np.where(able, 0.0, most)
+        start = np.clip(powers, least, most)
+        upper = tuple(_upper_only(cap) for cap in caps)
+        problem = Problem(
+            target=max(0.0, min(high, float(most.sum()))), lo=least, hi=most, base=start, weight=np.maximum(most, 1.0)
+        )
+        shares = split_tree(_SHARE, problem, upper)
+        cut = able & (shares < most - 1e-9)
+        self._solution.ceilings[free[cut]] = shares[cut]
+
+    # What both have in common.
+
+    def _free(self, node: Node) -> IntArray:
+        asked = self._b.free[node.loose] & ~self._own[node.loose]
+        return node.loose if bool(asked.all()) else node.loose[asked]
+
+    def _held(self, node: Node) -> float:
+        """What cannot be asked contributes: devices not free, and what the meter sees beside the members."""
+        rows = node.loose[~self._b.free[node.loose]]
+        own = self._residual(node) - sum(self._residual(child) for child in node.bound_below())
+        return float(self._b.held[rows].sum()) + own
+
+    def _residual(self, node: Node) -> float:
+        if node.meter is not None:
+            return self._residuals.get(node.id, 0.0)
+        return sum(self._residual(child) for child in node.inside)
+
+    def _fixed(self, node: Node) -> _Fixed:
+        rows = node.loose[self._own[node.loose]]
+        nodes = node.bound_below()
+        wanted, lo, hi = [], [], []
+        for child in nodes:
+            low, high = self._reach(child)
+            lo.append(low)
+            hi.append(high)
+            wanted.append(min(max(self._targets(child), low), high))
+        return _Fixed(
+            rows,
+            nodes,
+            np.concatenate([self._solution.watts[rows], np.array(wanted)]),
+            np.concatenate([self._b.lo[rows], np.array(lo)]),
+            np.concatenate([self._b.hi[rows], np.array(hi)]),
+        )
+
+    def _reach(self, node: Node) -> tuple[float, float]:
+        """The range of a bound node's total inside its own limits, W."""
+        free = self._free(node)
+        fixed = self._fixed(node)
+        caps = self._caps(node, free, fixed)
+        low, high = reach(self._b.near_lo[free], self._b.near_hi[free], caps)
+        offset = self._held(node) + float(fixed.wanted.sum())
+        low, high = low + offset, high + offset
+        top = np.inf if node.limits.high is None else node.limits.high.watts
+        bottom = -np.inf if node.limits.low is None else -node.limits.low.watts
+        return min(max(low, bottom), top), max(min(high, top), bottom)
+
+    def _window(self, node: Node, fixed: _Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
+        """Bounds on the sum of a node's loose devices from its limits: (low, high, whose low, whose high)."""
+        up, down = self._doubt(node)
+        part = float(fixed.wanted.sum())
+        positive = float(np.maximum(fixed.wanted, 0.0).sum())
+        negative = float(np.minimum(fixed.wanted, 0.0).sum())
+        limits = node.limits
+        high: list[tuple[float, Bound]] = []
+        low: list[tuple[float, Bound]] = []
+        if limits.export is not None:
+            high.append((limits.export.watts - held - up - part, limits.export))
+        if limits.generation is not None:
+            high.append((limits.generation.watts - max(held, 0.0) - up - positive, limits.generation))
+        if limits.draw is not None:
+            low.append((-limits.draw.watts - held - down - part, limits.draw))
+        if limits.load is not None:
+            low.append((-limits.load.watts - min(held, 0.0) - down - negative, limits.load))
+        highest = min(high, key=lambda pair: pair[0], default=(np.inf, None))
+        lowest = max(low, key=lambda pair: pair[0], default=(-np.inf, None))
+        return min(lowest[0], highest[0]), highest[0], lowest[1], highest[1]
+
+    def _doubt(self, node: Node) -> tuple[float, float]:
+        """How much more, up and down, silent devices may contribute than is counted, W."""
+        if self._unsure_up is None or self._unsure_down is None:
+            return 0.0, 0.0
+        return float(self._unsure_up[node.rows].sum()), float(self._unsure_down[node.rows].sum())
+
+    def _keep_limits(self, node: Node, free: IntArray, fixed: _Fixed) -> None:
+        """Reduce the fixed parts where the node's limits could not be kept even with its loose devices at an end."""
+        if not node.limits.any or not fixed.wanted.size:
+            return
+        low, high, _, _ = self._window(node, fixed, self._held(node))
+        least, most = float(self._b.lo[free].sum()), float(self._b.hi[free].sum())
+        change = min(0.0, high - least) + max(0.0, low - most)
+        if change == 0.0:
+            return
+        aim = float(fixed.wanted.sum()) + change
+        weight = np.maximum(np.abs(fixed.wanted), 1.0)
+        lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
+        fixed.wanted = water_fill(aim, lo, hi, fixed.wanted, weight)
+        self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+
+    def _caps(self, node: Node, free: IntArray, fixed: _Fixed) -> tuple[Cap, ...]:
+        """The nodes inside that only have limits, as caps over positions in `free`."""
+        limited = node.limited_below()
+        if not limited:
+            return ()
+        place = np.full(self._c.count, -1, dtype=np.int64)
+        place[free] = np.arange(free.size)
+        totals = dict(zip((child.id for child in fixed.nodes), fixed.wanted[fixed.rows.size :].tolist(), strict=True))
+        return tuple(cap for child in limited if (cap := self._cap(child, place, totals)) is not None)
+
+    def _cap(self, node: Node, place: IntArray, totals: Mapping[str, float]) -> Cap | None:
+        rows = place[node.loose]
+        rows = rows[rows >= 0]
+        if not rows.size:
+            return None
+        fixed_rows = node.loose[self._own[node.loose]]
+        parts = [self._solution.watts[fixed_rows], np.array([totals[child.id] for child in node.bound_below()])]
+        fixed = _Fixed(fixed_rows, [], np.concatenate(parts), np.empty(0), np.empty(0))
+        low, high, _, _ = self._window(node, fixed, self._held(node))
+        inside = tuple(cap for child in node.limited_below() if (cap := self._cap(child, place, totals)) is not None)
+        return Cap(rows, low, high, inside)
+
+    def _relaxed(self, free: IntArray, caps: tuple[Cap, ...], low: float, high: float) -> tuple[FloatArray, FloatArray]:
+        """Near bounds of the loose devices, opened to the hard ones where a limit cannot be kept inside the ramp."""
+        lo, hi = self._b.near_lo[free], self._b.near_hi[free]
+        waiting = [Cap(np.arange(free.size), low, high, caps)]
+        while waiting:
+            cap = waiting.pop()
+            if float(lo[cap.rows].sum()) > cap.high:
+                lo[cap.rows] = self._b.lo[free[cap.rows]]
+            if float(hi[cap.rows].sum()) < cap.low:
+                hi[cap.rows] = self._b.hi[free[cap.rows]]
+            waiting.extend(cap.inside)
+        return lo, hi
+
+    def _part_limits(self, node: Node, free: IntArray, powers: FloatArray, held: float, fixed: _Fixed) -> FloatArray:
+        """Generation and load limits speak of the parts: cut the producers, or the consumers, if they exceed them."""
+        up, down = self._doubt(node)
+        if node.limits.generation is not None:
+            most = node.limits.generation.watts - max(held, 0.0) - up - float(np.maximum(fixed.wanted, 0.0).sum())
+            powers = _cut_part(powers, self._b.lo[free], max(most, 0.0))
+        if node.limits.load is not None:
+            most = node.limits.load.watts + min(held, 0.0) + down + float(np.minimum(fixed.wanted, 0.0).sum())
+            powers = -_cut_part(-powers, -self._b.hi[free], max(most, 0.0))
+        return powers
+
+    def _tell(self, rows: IntArray, powers: FloatArray) -> None:
+        """Watts for those who can be told watts, ceilings for sun followers that can only be held down."""
+        able = self._c.can_set_w[rows]
+        if bool(able.all()):
+            self._solution.watts[rows] = powers
+            return
+        self._solution.watts[rows[able]] = powers[able]
+        self._solution.ceilings[rows[~able]] = np.maximum(powers[~able], 0.0)
+
+    def _descend(self, fixed: _Fixed) -> None:
+        for child, total in zip(fixed.nodes, fixed.wanted[fixed.rows.size :].tolist(), strict=True):
+            self._command(child, total)
+
+    def _hold_single(self) -> None:
+        """Limits of single devices that nobody else commands: a set-point where the device is outside them."""
+        limited = np.isfinite(self._plan.device_high) | np.isfinite(self._plan.device_low)
+        alone = limited & np.isnan(self._solution.watts) & self._b.free & self._c.can_set_w
+        rows = np.flatnonzero(alone)
+        running = np.where(np.isfinite(self._c.w[rows]), self._c.w[rows], 0.0)
+        inside = np.clip(running, self._b.lo[rows], self._b.hi[rows])
+        ceiling = self._c.can_limit_w[rows] & (running >= self._b.lo[rows])
+        already = self._c.told[rows] & np.isfinite(self._c.told_w[rows])
+        outside = (np.abs(inside - running) > 1e-6) | already
+        chosen = rows[outside & ~ceiling]
+        self._solution.watts[chosen] = inside[outside & ~ceiling]
+
+
+def _with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
+    if not plan.single and not plan.off.any():
+        return bounds
+    high = np.where(plan.off, 0.0, plan.device_high)
+    low = np.where(plan.off, 0.0, plan.device_low)
+    hi = np.minimum(bounds.hi, np.maximum(high, 0.0))
+    lo = np.maximum(bounds.lo, np.minimum(low, 0.0))
+    lo = np.minimum(lo, hi)
+    return replace(
+        bounds,
+        lo=lo,
+        hi=hi,
+        near_lo=np.clip(bounds.near_lo, lo, hi),
+        near_hi=np.clip(bounds.near_hi, lo, hi),
+        base=np.clip(bounds.base, lo, hi),
+    )
+
+
+def _unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, FloatArray | None]:
+    """For limits: a silent or failing device may still do what it was told last. (up >= 0, down <= 0) beyond `held`."""
+    c = columns
+    silent = (c.lost | c.down) & c.counts
+    if not silent.any():
+        return None, None
+    may = np.where(np.isfinite(c.told_w), c.told_w, np.nan_to_num(c.w))
+    more = np.where(silent, may - bounds.held, 0.0)
+    return np.maximum(more, 0.0), np.minimum(more, 0.0)
+
+
+def _upper_only(cap: Cap) -> Cap:
+    return Cap(cap.rows, 0.0, max(cap.high, 0.0), tuple(_upper_only(child) for child in cap.inside))
+
+
+def _cut_part(powers: FloatArray, lo: FloatArray, most: float) -> FloatArray:
+    """Scale the positive powers down so that their sum is at most `most`, not below `lo`."""
+    producing = powers > 0
+    total = float(powers[producing].sum())
+    if total <= most:
+        return powers
+    result = powers.copy()
+    floor = np.maximum(lo[producing], 0.0)
+    result[producing] = water_fill(
+        most, floor, powers[producing], powers[producing], np.maximum(powers[producing], 1e-6)
+    )
+    return result

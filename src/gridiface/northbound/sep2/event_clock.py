@@ -1,0 +1,149 @@
+"""Keeps EventStatus true: flips at the right second, the active lists, and what ended long ago leaves.
+
+The rules are protocols.sep2.events; this file applies them to the programs and wakes when they next say something
+else. Statuses follow from the events alone, so a flip is visible at once and is stored afterwards.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.state import EventRecord, Program, State
+from gridiface.protocols.sep2.enums import EventStatusCode
+from gridiface.protocols.sep2.events import EventFacts, EventState, facts_of, next_change, statuses
+from gridiface.protocols.sep2.resources import EventStatus
+
+#: Events that the server made of set-points leave this long after their end; late responses find them till then.
+_SERVER_MADE_RETENTION_S = 300.0
+
+#: Statuses that an event never leaves.
+FINAL = frozenset(
+    {EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION, EventStatusCode.SUPERSEDED}
+)
+
+Store = Callable[[list[Change], Callable[[], None]], None]
+
+
+def event_document(record: EventRecord) -> documents.PutDocument:
+    """The change that stores an event as it is."""
+    head = {"program": record.program, "control": record.control_id, "parents": record.parents, "by": record.identity}
+    return documents.put(documents.CONTROLS, record.item.path, record.item.obj, head)
+
+
+class EventClock:
+    """Applies the status rules to every program.
+
+    Args:
+        state: programs and their events.
+        retention_s: how long ended events stay listed.
+        store: hands changes to the background writer.
+    """
+
+    def __init__(self, state: State, retention_s: float, store: Store) -> None:
+        self._state = state
+        self._retention_s = retention_s
+        self._store = store
+        self._heap: list[tuple[float, int]] = []
+        self._due: dict[int, float] = {}
+
+    def next_timer(self, now: Instant) -> Instant | None:
+        """When the next status flips or an event leaves; None: nothing is ahead."""
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def handle_timer(self, now: Instant) -> None:
+        """Flip what is due. May be called early."""
+        while (due := self.next_timer(now)) is not None and due <= now:
+            _, number = heapq.heappop(self._heap)
+            del self._due[number]
+            program = self._state.programs.get(number)
+            if program is not None:
+                self.refresh(program, now)
+
+    def refresh(self, program: Program, now: Instant, *, whole: bool = False) -> None:
+        """Bring a program's events to what they are at `now`.
+
+        Args:
+            program: whose.
+            now: seconds since 1970.
+            whole: also replay events that are over; for the start, when flips may have been missed.
+        """
+        second = int(now)
+        open_events = [r for r in program.events.values() if not _is_final(r)]
+        facts = {r.item.obj.mRID: facts_of(r.item.obj) for r in open_events}
+        replayed = facts.values() if whole else [f for f in facts.values() if f.latest_end > second - 1]
+        found = statuses(replayed, second)
+        for record in open_events:
+            state = found.get(record.item.obj.mRID)
+            if state is not None:
+                self._show(record, state)
+        self._sort_active(program, second)
+        self._retire(program, now)
+        self._schedule(program, list(facts.values()), second)
+
+    def _show(self, record: EventRecord, state: EventState) -> None:
+        shown = EventStatus(
+            currentStatus=int(state.status),
+            dateTime=state.since,
+            potentiallySuperseded=state.potentially_superseded,
+            potentiallySupersededTime=state.potentially_since,
+            reason=record.item.obj.eventStatus.reason,
+        )
+        before = record.item.obj.eventStatus
+        if shown == before:
+            return
+        self._state.tree.set(record.item, replace(record.item.obj, eventStatus=shown))
+        if state.status is EventStatusCode.SUPERSEDED:
+            self._store([event_document(record)], lambda: None)
+
+    def _sort_active(self, program: Program, second: int) -> None:
+        path = f"{program.path}/actderc"
+        active = self._state.tree.listing(path)
+        for record in program.events.values():
+            event = record.item.obj
+            runs = event.eventStatus.currentStatus == EventStatusCode.ACTIVE and _latest_end(record) > second
+            listed = active is not None and record.item.path in active.items
+            if runs and not listed:
+                self._state.tree.join(record.item, path)
+            elif listed and not runs:
+                self._state.tree.leave(record.item, path)
+
+    def _retire(self, program: Program, now: Instant) -> None:
+        gone = [r for r in program.events.values() if self._leaves_at(r) <= now]
+        for record in gone:
+            self._state.drop_event(record)
+            self._state.tree.remove(record.item.path)
+        if gone:
+            self._store([documents.delete(documents.CONTROLS, r.item.path) for r in gone], lambda: None)
+
+    def _leaves_at(self, record: EventRecord) -> float:
+        kept = min(self._retention_s, _SERVER_MADE_RETENTION_S) if record.server_made else self._retention_s
+        return _latest_end(record) + kept
+
+    def _schedule(self, program: Program, facts: Iterable[EventFacts], second: int) -> None:
+        times = [self._leaves_at(record) for record in program.events.values()]
+        change = next_change(facts, second)
+        if change is not None:
+            times.append(float(change))
+        if times:
+            due = min(times)
+            self._due[program.number] = due
+            heapq.heappush(self._heap, (due, program.number))
+        else:
+            self._due.pop(program.number, None)
+
+
+def _latest_end(record: EventRecord) -> int:
+    event = record.item.obj
+    end: int = event.interval.start + event.interval.duration
+    return end + max(0, event.randomizeStart or 0) + max(0, event.randomizeDuration or 0)
+
+
+def _is_final(record: EventRecord) -> bool:
+    return record.item.obj.eventStatus.currentStatus in FINAL

@@ -1,0 +1,67 @@
+"""POST and DELETE of EndDevices: a client registers itself, and leaves."""
+
+from __future__ import annotations
+
+from gridiface.domain.fleet import Role
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import identities
+from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, limit_reached, record_of
+from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
+from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.resources import EndDevice
+
+
+class EndDevices:
+    """In-band registration; out of band the operator does it (server.py)."""
+
+    def __init__(self, services: Services, membership: Membership) -> None:
+        self._s = services
+        self._membership = membership
+
+    async def post(self, call: Call) -> Reply:
+        """Register the caller under the identity of its certificate.
+
+        Raises:
+            RemoteProtocolError: 400 for a malformed LFDI or no room, 403 for another's identity, 409 when the caller
+                is registered, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        wanted = call.read(EndDevice, self._s)
+        caller = call.caller
+        if wanted.lFDI is not None and len(wanted.lFDI) != 40:
+            raise bad_value("an LFDI has 40 hexadecimal digits")
+        if wanted.lFDI is not None and wanted.lFDI != caller.lfdi:
+            raise RemoteProtocolError("lFDI is not that of the certificate", answer=403)
+        if wanted.lFDI is None and wanted.sFDI != identities.sfdi(caller.lfdi):
+            raise RemoteProtocolError("sFDI is not that of the certificate", answer=403)
+        if caller.role not in {Role.UNREGISTERED, Role.DEVICE}:
+            raise RemoteProtocolError("only a device registers itself", answer=403)
+        async with self._s.locks.hold("/edev"):
+            state = self._s.state
+            if caller.lfdi in state.by_lfdi:
+                raise RemoteProtocolError("already registered", answer=409)
+            if len(state.end_devices) >= self._s.settings.limits.end_devices:
+                raise limit_reached("end device")
+            record, program, changes = self._membership.make(
+                call.now, lfdi=caller.lfdi, device_id=own_device_id(caller.lfdi), pin=DEFAULT_PIN, in_band=True
+            )
+            if not await self._membership.enrol(record, call.now, along=changes):
+                await self._s.ledger.commit(changes)
+            self._membership.place(record, program)
+        return created(record.path)
+
+    async def delete(self, call: Call) -> Reply:
+        """Take the caller's own registration back; one that the operator made stays.
+
+        Raises:
+            RemoteProtocolError: 403, 404.
+            StoreUnavailable: nothing was changed.
+        """
+        record = record_of(call.node)
+        if record.lfdi != call.caller.lfdi or not record.in_band:
+            raise RemoteProtocolError("only a device that registered itself may leave", answer=403)
+        async with self._s.locks.hold("/edev"):
+            if self._s.state.by_lfdi.get(record.lfdi) is not record:
+                raise RemoteProtocolError("no such end device", answer=404)
+            await self._membership.remove(record, call.now)
+        return changed()

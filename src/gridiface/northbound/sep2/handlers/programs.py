@@ -1,0 +1,400 @@
+"""POST, PUT and DELETE on programs by the utility: DERControls, default controls, curves.
+
+A control becomes a Control of the program's target in one transaction with its resource. A published event is never
+changed but for its status; a removal is no cancellation, so what devices fetch by themselves is cancelled first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Acceptance, Control, Verdict
+from gridiface.domain.ports import Change
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.access import require_utility
+from gridiface.northbound.sep2.event_clock import FINAL, event_document
+from gridiface.northbound.sep2.handlers.services import (
+    Call,
+    Services,
+    bad_value,
+    item_of,
+    limit_reached,
+    program_of,
+    still_there,
+)
+from gridiface.northbound.sep2.kinds import kind
+from gridiface.northbound.sep2.on_behalf import OnBehalf
+from gridiface.northbound.sep2.state import EventRecord, Program
+from gridiface.northbound.sep2.translate.answers import acceptance_to_http
+from gridiface.northbound.sep2.translate.controls import (
+    ProgramScope,
+    default_to_control,
+    event_to_control,
+)
+from gridiface.northbound.sep2.tree import Item
+from gridiface.protocols.sep2.enums import DERCurveType, EventStatusCode
+from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, DERCurve, EventStatus
+
+_STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
+_CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION})
+
+
+class Programs:
+    """Writes of the utility below /derp."""
+
+    def __init__(self, services: Services, on_behalf: OnBehalf) -> None:
+        self._s = services
+        self._on_behalf = on_behalf
+
+    # --- DERControl -----------------------------------------------------------------------------------------------
+
+    async def post_control(self, call: Call) -> Reply:
+        """Take a control: ask the engine, store both, publish.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program = program_of(call.node)
+        event = call.read(DERControl, self._s)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, call.node)
+            known = self._s.state.events.get(event.mRID)
+            if known is not None:
+                return _repeated(known, program, event)
+            self._check_new(program, event)
+            number, changes = self._s.state.counters.take(f"derc/{program.number}")
+            path = f"{program.path}/derc/{number}"
+            event = self.prepared(event, program, call.second)
+            event.href = path
+            control = event_to_control(event, scope_of(program), call.caller.lfdi, self.curve_of(program))
+            record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi)
+            along = [*changes, event_document(record)]
+            acceptance = await self._submit(control, call.now, along)
+            self.publish(record, call.now)
+            if acceptance.verdict is Verdict.SUPERSEDED:
+                self._on_behalf.superseded(record, call.now)
+        return created(path)
+
+    def _check_new(self, program: Program, event: DERControl) -> None:
+        if len(program.events) >= self._s.settings.limits.events_per_program:
+            raise limit_reached("control")
+        if event.eventStatus.currentStatus not in _STARTING:
+            raise bad_value("a new control is scheduled or active")
+        if not event.mRID.strip("0"):
+            raise bad_value("a control needs an mRID")
+
+    def prepared(self, event: DERControl, program: Program, second: int) -> DERControl:
+        """An event as it will be served: our clock, our reply address, its status now."""
+        status = EventStatusCode.ACTIVE if event.interval.start <= second else EventStatusCode.SCHEDULED
+        return replace(
+            event,
+            subscribable=None,
+            replyTo=program.responses if event.responseRequired else None,
+            version=0 if event.version is None else event.version,
+            creationTime=min(event.creationTime, second),
+            eventStatus=EventStatus(currentStatus=int(status), dateTime=second, potentiallySuperseded=False),
+        )
+
+    def make_record(
+        self,
+        event: DERControl,
+        program: Program,
+        *,
+        control_id: str | None = None,
+        parents: tuple[str, ...] = (),
+        identity: str = "",
+    ) -> EventRecord:
+        """The record of an event that has its href; not shown yet."""
+        item = Item(event.href or "", kind("/derp/{id1}/derc/{id2}"), program.audience, event, data=program)
+        return EventRecord(item=item, program=program.number, control_id=control_id, parents=parents, identity=identity)
+
+    def publish(self, record: EventRecord, now: Instant) -> None:
+        """Show an event that is durable, with the status it has now."""
+        program = self._s.state.programs[record.program]
+        self._s.state.add_event(record)
+        self._s.tree.add(record.item, f"{program.path}/derc")
+        self._s.events.refresh(program, now)
+        self._s.counts.events_published += 1
+
+    async def _submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
+        """Ask the engine; `along` is durable on return.
+
+        Raises:
+            RemoteProtocolError: the control was refused and nothing was changed.
+        """
+        acceptance = await self._s.inbox.submit(control, now, along=along)
+        if acceptance.will_run:
+            return acceptance
+        answer = acceptance_to_http(acceptance)
+        if answer.status != 201:
+            raise RemoteProtocolError(
+                f"{acceptance.verdict}: {acceptance.reason}", answer=answer.status, detail=answer.reason_code
+            )
+        await self._s.ledger.commit(along)
+        return acceptance
+
+    def curve_of(self, program: Program) -> Any:
+        """Finds the program's own curves by href."""
+
+        def resolve(href: str) -> DERCurve | None:
+            item = self._s.tree.item(href) if href.startswith(f"{program.path}/dc/") else None
+            return item.obj if item is not None else None
+
+        return resolve
+
+    async def put_control(self, call: Call) -> Reply:
+        """Cancel a control: EventStatus 2, or 3 where it is randomised; nothing else may change.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program, item = program_of(call.node), item_of(call.node)
+        wanted = call.read(DERControl, self._s)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, item)
+            record = program.events[item.obj.mRID]
+            if _essence(wanted) != _essence(item.obj):
+                raise bad_value("a published control is never changed but for its status")
+            status = wanted.eventStatus.currentStatus
+            if status == item.obj.eventStatus.currentStatus:
+                return changed()
+            self._check_cancel(record, status, call.second)
+            await self.cancel(record, EventStatusCode(status), call.now, wanted.eventStatus.reason)
+        return changed()
+
+    def _check_cancel(self, record: EventRecord, status: int, second: int) -> None:
+        event = record.item.obj
+        if record.server_made:
+            raise RemoteProtocolError("this control is the server's own", answer=403)
+        if status not in _CANCELS:
+            raise bad_value("the status can only be set to cancelled")
+        if status == EventStatusCode.CANCELLED_WITH_RANDOMIZATION and not (
+            event.randomizeStart or event.randomizeDuration
+        ):
+            raise bad_value("only a randomised control can be cancelled with randomisation")
+        if event.eventStatus.currentStatus in FINAL or event.interval.start + event.interval.duration <= second:
+            raise RemoteProtocolError("the control is already over", answer=409)
+
+    async def cancel(self, record: EventRecord, status: EventStatusCode, now: Instant, reason: str | None) -> None:
+        """Cancel an event and its control, durably, and keep it listed.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        before = record.item.obj
+        after = replace(
+            before,
+            version=((before.version or 0) + 1) & 0xFFFF,
+            eventStatus=EventStatus(
+                currentStatus=int(status), dateTime=int(now), potentiallySuperseded=False, reason=reason
+            ),
+        )
+        stored = event_document(
+            replace(record, item=Item(record.item.path, record.item.kind, record.item.audience, after))
+        )
+        if record.control_id is None or not await self._s.inbox.cancel(
+            record.control_id, now, reason=reason or "", along=[stored]
+        ):
+            await self._s.ledger.commit([stored])
+        self._s.tree.set(record.item, after)
+        self._s.events.refresh(self._s.state.programs[record.program], now)
+
+    async def delete_control(self, call: Call) -> Reply:
+        """Take a control out of the list; a live one is cancelled with it, unless devices fetch it by themselves.
+
+        Raises:
+            RemoteProtocolError: 403, 404, 409.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program, item = program_of(call.node), item_of(call.node)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, item)
+            record = program.events[item.obj.mRID]
+            live = _is_live(record, call.second)
+            if live and (program.fetched or record.server_made):
+                raise RemoteProtocolError("a live control is cancelled before it is removed", answer=409)
+            change = documents.delete(documents.CONTROLS, item.path)
+            cancelled = live and record.control_id is not None
+            if not cancelled or not await self._s.inbox.cancel(
+                record.control_id or "", call.now, reason="removed by the utility", along=[change]
+            ):
+                await self._s.ledger.commit([change])
+            self._s.state.drop_event(record)
+            self._s.tree.remove(item.path)
+            self._s.events.refresh(program, call.now)
+        return changed()
+
+    # --- DefaultDERControl ----------------------------------------------------------------------------------------
+
+    async def put_default(self, call: Call) -> Reply:
+        """Set what holds while no control is active.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program, item = program_of(call.node), item_of(call.node)
+        default = call.read(DefaultDERControl, self._s)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, item)
+            if not default.mRID.strip("0"):
+                raise bad_value("a default control needs an mRID")
+            if item.obj is not None and item.obj.mRID == default.mRID:
+                default.version = ((item.obj.version or 0) + 1) & 0xFFFF
+            default.href, default.subscribable = item.path, None
+            control = default_to_control(
+                default, scope_of(program), call.caller.lfdi, self.curve_of(program), call.now
+            )
+            stored = documents.put(
+                documents.DEFAULTS,
+                item.path,
+                default,
+                {"control": control.id if control else None, "by": call.caller.lfdi},
+            )
+            await self._replace_default(program, control, call.now, [stored])
+            self._s.tree.set(item, default)
+        return changed()
+
+    async def _replace_default(
+        self, program: Program, control: Control | None, now: Instant, along: list[Change]
+    ) -> None:
+        old = program.default_control
+        if control is None:
+            if old is None or not await self._s.inbox.cancel(old, now, along=along):
+                await self._s.ledger.commit(along)
+        else:
+            await self._submit(control, now, along)
+            if old is not None and old != control.id:
+                await self._s.inbox.cancel(old, now, reason="replaced")
+        program.default_control = control.id if control is not None else None
+
+    async def delete_default(self, call: Call) -> Reply:
+        """Take the default control away.
+
+        Raises:
+            RemoteProtocolError: 403, 404.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program, item = program_of(call.node), item_of(call.node)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, item)
+            if item.obj is None:
+                raise RemoteProtocolError("there is no default control", answer=404)
+            await self._replace_default(
+                program, None, call.now, [documents.delete(documents.DEFAULTS, item.path)]
+            )
+            self._s.tree.set(item, None)
+        return changed()
+
+    # --- DERCurve -------------------------------------------------------------------------------------------------
+
+    async def post_curve(self, call: Call) -> Reply:
+        """Add a curve to a program.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program = program_of(call.node)
+        curve = call.read(DERCurve, self._s)
+        _check_curve(curve)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, call.node)
+            listing = self._s.tree.listing(f"{program.path}/dc")
+            members = list(listing.items.values()) if listing else []
+            known = next((item for item in members if item.obj.mRID == curve.mRID), None)
+            if known is not None:
+                if replace(curve, href=known.path) == known.obj:
+                    return changed(known.path)
+                raise RemoteProtocolError("the mRID belongs to another curve", answer=409)
+            if len(members) >= self._s.settings.limits.curves_per_program:
+                raise limit_reached("curve")
+            path, change = self.new_curve(program, curve)
+            await self._s.ledger.commit(change)
+            place_curve(self._s, program, path, curve)
+        return created(path)
+
+    def new_curve(self, program: Program, curve: DERCurve) -> tuple[str, list[Change]]:
+        """A place for a curve, and what must be stored; it is not shown yet."""
+        number, changes = self._s.state.counters.take("dc")
+        curve.href = path = f"{program.path}/dc/{number}"
+        return path, [*changes, documents.put(documents.CURVES, path, curve)]
+
+    async def delete_curve(self, call: Call) -> Reply:
+        """Take a curve away that no live control uses.
+
+        Raises:
+            RemoteProtocolError: 403, 404, 409.
+            StoreUnavailable: nothing was changed.
+        """
+        require_utility(call.caller)
+        program, item = program_of(call.node), item_of(call.node)
+        async with self._s.locks.hold(program.path):
+            still_there(self._s, item)
+            link = f'href="{item.path}"'.encode()
+            default = self._s.tree.item(f"{program.path}/dderc")
+            users = [r.item for r in program.events.values() if _is_live(r, call.second)]
+            users += [default] if default is not None and default.obj is not None else []
+            if any(link in event_document_bytes(user) for user in users):
+                raise RemoteProtocolError("a control uses the curve", answer=409)
+            await self._s.ledger.commit([documents.delete(documents.CURVES, item.path)])
+            self._s.tree.remove(item.path)
+        return changed()
+
+
+def event_document_bytes(item: Item) -> bytes:
+    """The wire form of a control, to look for links in."""
+    return documents.put("", "", item.obj).body
+
+
+def scope_of(program: Program) -> ProgramScope:
+    """What a program's controls concern."""
+    return ProgramScope(program.mrid, program.target, program.primacy, program.storage)
+
+
+def place_curve(services: Services, program: Program, path: str, curve: DERCurve) -> None:
+    """Show a curve."""
+    item = Item(path, kind("/derp/{id1}/dc/{id2}"), program.audience, curve, data=program)
+    services.tree.add(item, f"{program.path}/dc")
+
+
+def _check_curve(curve: DERCurve) -> None:
+    if curve.curveType not in set(DERCurveType):
+        raise bad_value(f"curveType {curve.curveType} is not defined")
+    is_power_factor = curve.curveType == DERCurveType.WATT_PF
+    if any((point.excitation is not None) != is_power_factor for point in curve.curveData):
+        raise bad_value("excitation belongs to the points of a power factor curve, and to all of them")
+
+
+def _repeated(known: EventRecord, program: Program, event: DERControl) -> Reply:
+    """The answer to an mRID that is there already: the same control is taken once, another one is refused."""
+    if known.program == program.number and _essence(event) == _essence(known.item.obj):
+        return changed(known.item.path)
+    raise RemoteProtocolError("the mRID belongs to another control", answer=409)
+
+
+def _essence(event: DERControl) -> DERControl:
+    """What may never change: everything but status, version, addresses, and a creation time that our clock bounds."""
+    return replace(
+        event, href=None, replyTo=None, subscribable=None, version=None, creationTime=0,
+        eventStatus=EventStatus(currentStatus=0, dateTime=0, potentiallySuperseded=False),
+    )  # fmt: skip
+
+
+def _is_live(record: EventRecord, second: int) -> bool:
+    event = record.item.obj
+    end = event.interval.start + event.interval.duration + max(0, event.randomizeDuration or 0)
+    return event.eventStatus.currentStatus not in FINAL and end > second

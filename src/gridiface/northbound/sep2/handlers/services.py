@@ -1,0 +1,141 @@
+"""What every handler works with, and what one call brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2.access import Caller, Doorman
+from gridiface.northbound.sep2.event_clock import EventClock
+from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
+from gridiface.northbound.sep2.tree import Item, Node, Tree
+from gridiface.protocols.sep2.enums import ErrorReason
+from gridiface.protocols.sep2.exchange import check_content_type
+from gridiface.protocols.xmlwire import Limits, WireObject, decode
+
+_T = TypeVar("_T", bound=WireObject)
+
+
+class Locks(Protocol):
+    """Locks by name."""
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold the lock of a name."""
+        ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start, for metrics."""
+
+    requests: int = 0
+    refused: int = 0
+    failed: int = 0
+    written: int = 0
+    responses: int = 0
+    readings: int = 0
+    events_published: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """Settings, state and ports; `later` hands changes to the background writer."""
+
+    settings: Sep2Settings
+    state: State
+    doorman: Doorman
+    events: EventClock
+    ledger: Ledger
+    inbox: ControlInbox
+    registry: DeviceRegistry
+    fleet: FleetView
+    locks: Locks
+    later: Callable[[Sequence[Change], Callable[[], None] | None], None]
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def tree(self) -> Tree:
+        """The resource tree."""
+        return self.state.tree
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that passed routing and visibility.
+
+    Attributes:
+        method: PUT, POST or DELETE.
+        node: the resource or list that it is for.
+        caller: who asks.
+        headers: names in lower case.
+        body: as received.
+        now: s since 1970.
+    """
+
+    method: str
+    node: Node
+    caller: Caller
+    headers: dict[str, str]
+    body: bytes
+    now: Instant
+
+    @property
+    def second(self) -> int:
+        """`now` as TimeType."""
+        return int(self.now)
+
+    def read(self, expected: type[_T] | tuple[type[_T], ...], services: Services) -> _T:
+        """The typed body.
+
+        Raises:
+            RemoteProtocolError: 400, 413, 415.
+        """
+        check_content_type(self.headers.get("content-type"))
+        return decode(self.body, expected, Limits(octets=services.settings.limits.body_bytes))
+
+
+def item_of(node: Node) -> Item:
+    """The node as a single resource; what the route table promised."""
+    if isinstance(node, Item):
+        return node
+    raise RemoteProtocolError("no such resource", answer=404)
+
+
+def record_of(node: Node) -> EndDeviceRecord:
+    """The end device below which a node is."""
+    if isinstance(node.data, EndDeviceRecord):
+        return node.data
+    raise RemoteProtocolError("no such end device", answer=404)
+
+
+def program_of(node: Node) -> Program:
+    """The program to which a node belongs."""
+    if isinstance(node.data, Program):
+        return node.data
+    raise RemoteProtocolError("no such program", answer=404)
+
+
+def still_there(services: Services, node: Node) -> None:
+    """Whether a node was not removed while the call waited for its turn.
+
+    Raises:
+        RemoteProtocolError: 404.
+    """
+    if services.tree.get(node.path) is not node:
+        raise RemoteProtocolError("no such resource", answer=404)
+
+
+def limit_reached(what: str) -> RemoteProtocolError:
+    """The refusal of one more of something."""
+    return RemoteProtocolError(f"no room for another {what}", answer=400, detail=ErrorReason.RESOURCE_LIMIT)
+
+
+def bad_value(reason: str) -> RemoteProtocolError:
+    """The refusal of a value."""
+    return RemoteProtocolError(reason, detail=ErrorReason.INVALID_VALUES)

@@ -1,0 +1,344 @@
+"""Who has an EndDevice: clients of the configuration, devices and groups of the fleet, and who registers itself.
+
+Owns how a record is made, stored, placed and taken away again, together with its program. Devices that came over
+IEEE 2030.5 are made members of the fleet here; where they stand in groups is the registry's and the configuration's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Device, Nameplate, Role
+from gridiface.domain.ports import Change
+from gridiface.northbound.sep2 import documents, identities
+from gridiface.northbound.sep2.handlers.services import Services
+from gridiface.northbound.sep2.placing import place_end_device, place_program
+from gridiface.northbound.sep2.settings import ClientEntry
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program
+from gridiface.northbound.sep2.translate import ratings
+from gridiface.northbound.sep2.tree import Audience
+from gridiface.protocols.sep2.resources import DERCapability, DERSettings
+
+#: The PIN of the conformance procedures, for clients whose PIN the operator did not set.
+DEFAULT_PIN = 111_115
+#: Drivers of the configuration whose devices are told over IEEE 2030.5.
+OWN_DRIVERS = frozenset({"", "sep2"})
+_RECORD_FIELDS = ("number", "lfdi", "sfdi", "device_id", "group_id", "registered", "changed", "pin", "in_band",
+                  "managed", "program")  # fmt: skip
+
+
+def record_head(record: EndDeviceRecord) -> dict[str, Any]:
+    """What is stored of an end device."""
+    return {**{name: getattr(record, name) for name in _RECORD_FIELDS}, "role": record.role.value}
+
+
+def record_from(head: Mapping[str, Any]) -> EndDeviceRecord:
+    """The inverse of `record_head`, without audience."""
+    return EndDeviceRecord(**{name: head[name] for name in _RECORD_FIELDS}, role=Role(head["role"]))
+
+
+def program_head(program: Program) -> dict[str, Any]:
+    """What is stored of a program."""
+    return {
+        "number": program.number,
+        "mrid": program.mrid,
+        "primacy": program.primacy,
+        "description": program.description,
+        "target": [program.target.kind.value, program.target.id],
+        "owner": program.owner,
+    }
+
+
+def program_from(head: Mapping[str, Any]) -> Program:
+    """The inverse of `program_head`, without audience."""
+    kind, name = head["target"]
+    fields = {name: head[name] for name in ("number", "mrid", "primacy", "description", "owner")}
+    return Program(**fields, target=Target(TargetKind(kind), name))
+
+
+class Membership:
+    """Makes, places and removes end devices with their programs."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+        self._clients = {client.lfdi: client for client in services.settings.clients}
+        self._lfdi_of = {c.device_id: c.lfdi for c in services.settings.clients if c.device_id is not None}
+
+    # --- making -------------------------------------------------------------------------------------------------
+
+    def make(
+        self,
+        now: Instant,
+        *,
+        lfdi: str,
+        role: Role = Role.DEVICE,
+        device_id: str | None = None,
+        group_id: str | None = None,
+        pin: int | None = None,
+        in_band: bool = False,
+        name: str = "",
+    ) -> tuple[EndDeviceRecord, Program | None, list[Change]]:
+        """A new end device with its program, and what must be stored of both; nothing is placed yet."""
+        number, changes = self._s.state.counters.take("edev")
+        record = EndDeviceRecord(
+            number=number,
+            lfdi=lfdi,
+            sfdi=identities.sfdi(lfdi),
+            role=role,
+            device_id=device_id,
+            group_id=group_id,
+            registered=int(now),
+            changed=int(now),
+            pin=pin,
+            in_band=in_band,
+            managed=device_id is not None and device_id in self._s.state.managers,
+        )
+        program = None
+        if role is Role.DEVICE:
+            program, more = self._make_program(record, name or device_id or group_id or lfdi)
+            record.program = program.number
+            changes = [*changes, *more, documents.put(documents.PROGRAMS, str(program.number), None,
+                                                      program_head(program))]  # fmt: skip
+        changes = [*changes, documents.put(documents.END_DEVICES, str(number), None, record_head(record))]
+        return record, program, changes
+
+    def _make_program(self, record: EndDeviceRecord, name: str) -> tuple[Program, list[Change]]:
+        settings = self._s.settings
+        number, changes = self._s.state.counters.take("derp")
+        kind = TargetKind.GROUP if record.group_id is not None else TargetKind.DEVICE
+        target = Target(kind, record.group_id or record.device_id or record.lfdi)
+        program = Program(
+            number=number,
+            mrid=identities.mrid(settings.site, "derp", f"{kind}/{target.id}", settings.pen),
+            primacy=settings.channel.primacy,
+            description=name,
+            target=target,
+            owner=record.number,
+        )
+        return program, changes
+
+    def place(self, record: EndDeviceRecord, program: Program | None) -> None:
+        """Show an end device and its program, to itself and to its aggregators."""
+        state, fleet = self._s.state, self._s.fleet
+        record.audience = Audience(readers=state.readers_of(record.lfdi, record.device_id))
+        place_end_device(state, record, fleet)
+        if program is not None:
+            program.audience = record.audience
+            program.fetched = record.speaks
+            program.storage = self._stores(record)
+            place_program(state, program)
+        self._s.doorman.forget()
+
+    def _stores(self, record: EndDeviceRecord) -> bool:
+        fleet = self._s.fleet
+        if record.group_id is not None:
+            members = [fleet.device(name) for name in fleet.members(record.group_id)]
+            return any(device is not None and ratings.stores_energy(device) for device in members)
+        device = fleet.device(record.device_id) if record.device_id else None
+        return device is not None and ratings.stores_energy(device)
+
+    # --- the fleet and the configuration --------------------------------------------------------------------------
+
+    def lfdi_of(self, device: Device) -> tuple[str, bool]:
+        """The LFDI of a fleet's device, and whether a client with a certificate stands behind it."""
+        given = self._lfdi_of.get(device.id) or device.identities.get("lfdi", "").upper()
+        if given:
+            return given, True
+        settings = self._s.settings
+        return identities.derived_lfdi(settings.site, "device", device.id, settings.pen), False
+
+    async def reconcile(self, now: Instant) -> None:
+        """Give every client of the configuration and every device and group of the fleet its EndDevice.
+
+        Those whose device or group is gone from a fleet that has devices are removed, unless they registered
+        themselves.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        made = [*self._missing_devices(now), *self._missing_groups(now), *self._missing_clients(now)]
+        if made:
+            await self._s.ledger.commit([change for _, _, changes in made for change in changes])
+        for record, program, _ in made:
+            self.place(record, program)
+        for record in self._stale():
+            await self.remove(record, now)
+
+    def _missing_devices(self, now: Instant) -> list[tuple[EndDeviceRecord, Program | None, list[Change]]]:
+        made = []
+        for device in self._s.fleet.devices():
+            if device.id in self._s.state.by_device:
+                continue
+            lfdi, certified = self.lfdi_of(device)
+            if lfdi in self._s.state.by_lfdi:
+                continue
+            client = self._clients.get(lfdi)
+            pin = (client.pin if client and client.pin is not None else DEFAULT_PIN) if certified else None
+            made.append(self.make(now, lfdi=lfdi, device_id=device.id, pin=pin, name=device.name))
+        return made
+
+    def _missing_groups(self, now: Instant) -> list[tuple[EndDeviceRecord, Program | None, list[Change]]]:
+        settings = self._s.settings
+        return [
+            self.make(
+                now,
+                lfdi=identities.derived_lfdi(settings.site, "group", group.id, settings.pen),
+                group_id=group.id,
+                name=group.name,
+            )
+            for group in self._s.fleet.groups()
+            if group.id not in self._s.state.by_group
+        ]
+
+    def _missing_clients(self, now: Instant) -> list[tuple[EndDeviceRecord, Program | None, list[Change]]]:
+        in_fleet = {device.id for device in self._s.fleet.devices()}
+        return [
+            self.make(
+                now,
+                lfdi=client.lfdi,
+                role=client.role,
+                device_id=self.device_id_of(client) if client.role is Role.DEVICE else None,
+                pin=client.pin if client.pin is not None else DEFAULT_PIN,
+            )
+            for client in self._s.settings.clients
+            if client.role is not Role.UTILITY
+            and client.lfdi not in self._s.state.by_lfdi
+            and client.device_id not in in_fleet
+        ]
+
+    @staticmethod
+    def device_id_of(client: ClientEntry) -> str:
+        """The fleet's name of a client's device."""
+        return client.device_id or own_device_id(client.lfdi)
+
+    def _stale(self) -> list[EndDeviceRecord]:
+        fleet, clients = self._s.fleet, self._clients
+        if not fleet.devices():
+            return []
+        return [
+            record
+            for record in self._s.state.end_devices.values()
+            if not record.in_band
+            and record.lfdi not in clients
+            and (
+                (record.device_id is not None and fleet.device(record.device_id) is None)
+                or (record.group_id is not None and fleet.group(record.group_id) is None)
+                or (record.device_id is None and record.group_id is None)
+            )
+        ]
+
+    # --- members of the fleet that come over IEEE 2030.5 ------------------------------------------------------------
+
+    def device_for(
+        self,
+        record: EndDeviceRecord,
+        *,
+        capability: DERCapability | None = None,
+        settings: DERSettings | None = None,
+    ) -> Device | None:
+        """The fleet's device behind a client, as the client describes it; None where another driver leads to it.
+
+        Args:
+            record: the client's end device.
+            capability, settings: what it has just stated; None: as known.
+        """
+        if record.device_id is None:
+            return None
+        known = self._s.fleet.device(record.device_id)
+        if known is not None and known.driver not in OWN_DRIVERS:
+            return None
+        device = known or Device(id=record.device_id, nameplate=Nameplate(max_w=0.0), driver="sep2")
+        device = replace(
+            device,
+            traits=replace(device.traits, answers_itself=True),
+            identities={**device.identities, "lfdi": record.lfdi},
+        )
+        if capability is not None:
+            kind = ratings.kind_of(capability.type)
+            device = replace(
+                device,
+                nameplate=ratings.capability_to_nameplate(capability, device.nameplate),
+                kind=device.kind if known is not None and capability.type == 0 else kind,
+            )
+        if settings is not None:
+            device = replace(device, settings=ratings.settings_from_wire(settings, device.settings))
+        return device
+
+    async def enrol(self, record: EndDeviceRecord, now: Instant, *, along: Sequence[Change] = ()) -> bool:
+        """Make a client's device a member of the fleet with what it stated before; False where another driver leads
+        to it, then `along` is not written.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        capability, settings = (self._stated(record, name) for name in ("dercap", "derg"))
+        device = self.device_for(record, capability=capability, settings=settings)
+        if device is None:
+            return False
+        groups = self._s.settings.in_band_groups if record.in_band else ()
+        await self._s.registry.register(device, now, groups=groups, along=along)
+        return True
+
+    def _stated(self, record: EndDeviceRecord, name: str) -> Any:
+        item = self._s.tree.item(f"{record.der}/{name}")
+        return item.obj if item is not None and item.stated else None
+
+    async def remove(self, record: EndDeviceRecord, now: Instant) -> None:
+        """Take an end device with everything below it away, and its device out of the fleet where it came by itself.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        changes = self._deletions(record)
+        leaves = record.device_id is not None and (record.in_band or record.speaks)
+        if leaves and record.device_id is not None and self.device_for(record) is not None:
+            await self._s.registry.remove(record.device_id, now, along=changes)
+        else:
+            await self._s.ledger.commit(changes)
+        state = self._s.state
+        if record.program is not None:
+            program = state.programs.pop(record.program, None)
+            for event in list(program.events.values()) if program else ():
+                state.drop_event(event)
+            state.tree.remove(f"/derp/{record.program}")
+            state.tree.remove(f"/rsps/{record.program}")
+        for path in self._mirrors(record):
+            state.tree.remove(path)
+        state.drop_end_device(record)
+        state.tree.remove(record.path)
+        self._s.doorman.forget()
+
+    def _mirrors(self, record: EndDeviceRecord) -> list[str]:
+        """The mirrors and usage points of an end device."""
+        tree = self._s.tree
+        return [
+            item.path
+            for root in ("/mup", "/upt")
+            if (listing := tree.listing(root)) is not None
+            for item in listing.items.values()
+            if item.obj.deviceLFDI == record.lfdi
+        ]
+
+    def _deletions(self, record: EndDeviceRecord) -> list[Change]:
+        """Everything stored below an end device."""
+        paths = [record.path, *self._mirrors(record)]
+        if record.program is not None:
+            paths += [f"/derp/{record.program}", f"/rsps/{record.program}"]
+        changes: list[Change] = [documents.delete(documents.END_DEVICES, str(record.number))]
+        if record.program is not None:
+            changes.append(documents.delete(documents.PROGRAMS, str(record.program)))
+        changes += [
+            documents.delete(space, path)
+            for path in self._s.tree.below(*paths)
+            if (space := documents.space_of(path)) is not None
+        ]
+        return changes
+
+
+def own_device_id(lfdi: str) -> str:
+    """The fleet's name of a client that the configuration does not map to a device."""
+    return f"sep2-{identities.sfdi(lfdi)}"

@@ -1,0 +1,260 @@
+"""Puts end devices and programs into the tree: which resources each of them has, and what they show at first.
+
+Does not store anything and decides nothing about the fleet: membership.py does. The resources of devices that do not
+speak IEEE 2030.5, and of groups, are made live from the fleet; those of clients are what they wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Device, Role
+from gridiface.domain.ports import FleetView
+from gridiface.northbound.sep2 import identities
+from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
+from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
+from gridiface.northbound.sep2.translate import ratings, status
+from gridiface.northbound.sep2.tree import Audience, Item, Listing
+from gridiface.protocols.sep2.enums import BatteryStatus, DERType, DeviceCategory, FunctionsImplemented, PowerSource
+from gridiface.protocols.sep2.resources import (
+    DER,
+    ActivePower,
+    DERAvailability,
+    DERCapability,
+    DERProgram,
+    DERSettings,
+    DERStatus,
+    DeviceCapability,
+    DeviceInformation,
+    DeviceStatus,
+    EndDevice,
+    FunctionSetAssignments,
+    PowerStatus,
+    Registration,
+    ResponseSet,
+    SelfDevice,
+    Time,
+)
+
+_OWN_FUNCTIONS = (
+    FunctionsImplemented.DEVICE_CAPABILITY
+    | FunctionsImplemented.SELF_DEVICE
+    | FunctionsImplemented.END_DEVICE
+    | FunctionsImplemented.FUNCTION_SET_ASSIGNMENTS
+    | FunctionsImplemented.RESPONSE
+    | FunctionsImplemented.TIME
+    | FunctionsImplemented.DEVICE_INFORMATION
+    | FunctionsImplemented.POWER_STATUS
+    | FunctionsImplemented.LOG_EVENT
+    | FunctionsImplemented.METERING
+    | FunctionsImplemented.DER_CONTROL
+)
+
+#: What a client writes about itself, by the last part of the path.
+CLIENT_RESOURCES = ("dstat", "di", "ps")
+DER_RESOURCES = ("dercap", "derg", "ders", "dera")
+
+
+def place_roots(state: State) -> None:
+    """The resources that are there before any device is: the entry point, the clock and the shared lists."""
+    settings, tree = state.settings, state.tree
+    anyone, registered = Audience(anyone=True), Audience(registered=True)
+    lists = ("/edev", "/derp", "/rsps", "/mup", "/upt")
+    for path in lists:
+        open_to = anyone if path == "/edev" and settings.in_band_registration else registered
+        shown_empty = path not in {"/upt"}
+        tree.add(Listing(path, list_kind(path), open_to, scoped=True, shown_empty=shown_empty))
+    tree.add(Item("/tm", kind("/tm"), anyone, live=lambda now: time_at(settings, now)))
+    lfdi = identities.derived_lfdi(settings.site, "server", "self", settings.pen)
+    tree.add(Item("/sdev", kind("/sdev"), registered, SelfDevice(lFDI=lfdi, sFDI=identities.sfdi(lfdi))))
+    tree.add(Item("/dcap", kind("/dcap"), anyone, DeviceCapability()))
+
+
+def time_at(settings: Sep2Settings, now: Instant) -> Time:
+    """The server's clock; localTime where an offset is configured."""
+    second = int(now)
+    in_dst = settings.dst_start <= second < settings.dst_end
+    offset = settings.tz_offset_s + (settings.dst_offset_s if in_dst else 0)
+    return Time(
+        currentTime=second,
+        dstEndTime=settings.dst_end,
+        dstOffset=settings.dst_offset_s,
+        dstStartTime=settings.dst_start,
+        localTime=second + offset,
+        quality=settings.time_quality,
+        tzOffset=settings.tz_offset_s,
+    )
+
+
+def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
+    """All resources of an end device; its program is placed by `place_program`."""
+    tree, settings, audience = state.tree, state.settings, record.audience
+    state.add_end_device(record)
+    category = category_of(record, fleet)
+    end_device = EndDevice(
+        deviceCategory=int(category) if category is not None else None,
+        lFDI=record.lfdi,
+        sFDI=record.sfdi,
+        changedTime=record.changed,
+        enabled=True,
+        postRate=settings.post_rate,
+    )
+    item = Item(record.path, kind("/edev/{id1}"), audience, end_device, data=record)
+    tree.add(item, "/edev")
+    if record.pin is not None:
+        registration = Registration(dateTimeRegistered=record.registered, pIN=record.pin)
+        tree.add(Item(f"{record.path}/rg", kind("/edev/{id1}/rg"), audience, registration, data=record))
+    for name, default in _device_resources(record, fleet).items():
+        tree.add(Item(f"{record.path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, default, data=record))
+    log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
+    tree.add(log)
+    if record.role is Role.DEVICE:
+        _place_der(state, record, fleet)
+        _place_assignments(state, record)
+
+
+def _device_resources(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Any]:
+    """What dstat, di and ps show until the client writes them."""
+    device = fleet.device(record.device_id) if record.device_id else None
+    plate = device.nameplate if device else None
+    at = record.changed
+    return {
+        "dstat": DeviceStatus(changedTime=at, opState=0),
+        "di": DeviceInformation(
+            lFDI=record.lfdi,
+            functionsImplemented=None if record.speaks else int(_OWN_FUNCTIONS),
+            mfDate=0,
+            mfHwVer="",
+            mfID=0,
+            mfInfo=plate.manufacturer[:32] if plate and plate.manufacturer else None,
+            mfModel=plate.model[:32] if plate else "",
+            mfSerNum=plate.serial[:32] if plate else "",
+            primaryPower=PowerSource.UNKNOWN,
+            secondaryPower=PowerSource.NONE,
+            swActTime=0,
+            swVer=plate.version[:32] if plate else "",
+        ),
+        "ps": PowerStatus(batteryStatus=BatteryStatus.UNKNOWN, changedTime=at, currentPowerSource=PowerSource.UNKNOWN),
+    }
+
+
+def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
+    tree, audience = state.tree, record.audience
+    tree.add(Listing(f"{record.path}/der", list_kind("/edev/{id1}/der"), audience, data=record))
+    tree.add(Item(record.der, kind("/edev/{id1}/der/{id2}"), audience, DER(), data=record), f"{record.path}/der")
+    makers = live_der(record, fleet)
+    for name in DER_RESOURCES:
+        item = Item(f"{record.der}/{name}", kind(f"/edev/{{id1}}/der/{{id2}}/{name}"), audience, data=record)
+        if record.speaks:
+            tree.add(item)
+            tree.set(item, client_default(name, record, fleet))
+        else:
+            item.live = makers[name]
+            tree.add(item)
+
+
+def client_default(name: str, record: EndDeviceRecord, fleet: FleetView) -> Any:
+    """What dercap, derg, ders or dera shows of a client that has not written it yet."""
+    device = fleet.device(record.device_id) if record.device_id else None
+    match name:
+        case "dercap":
+            empty = DERCapability(modesSupported=0, rtgMaxW=ActivePower(multiplier=0, value=0), type=DERType.UNKNOWN)
+            return ratings.nameplate_to_capability(device) if device else empty
+        case "derg":
+            nothing = DERSettings(setGradW=0, setMaxW=ActivePower(multiplier=0, value=0), updatedTime=record.changed)
+            return ratings.device_to_settings(device, record.changed) if device else nothing
+        case "ders":
+            return DERStatus(readingTime=0)
+        case _:
+            return DERAvailability(readingTime=0)
+
+
+def live_der(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Callable[[Instant], Any]]:
+    """What makes dercap, derg, ders and dera of a group, or of a device that speaks another protocol."""
+    if record.group_id is not None:
+        group_id = record.group_id
+        target = Target(TargetKind.GROUP, group_id)
+
+        def members() -> list[Device]:
+            return [d for name in fleet.members(group_id) if (d := fleet.device(name)) is not None]
+
+        return {
+            "dercap": lambda _: ratings.group_capability(members()),
+            "derg": lambda _: ratings.group_settings(members(), record.changed),
+            "ders": lambda _: status.snapshot_to_status(
+                fleet.snapshot(target), storage=any(ratings.stores_energy(d) for d in members())
+            ),
+            "dera": lambda _: status.snapshot_to_availability(fleet.snapshot(target)),
+        }
+    device_id = record.device_id or ""
+    target = Target(TargetKind.DEVICE, device_id)
+
+    def device() -> Device | None:
+        return fleet.device(device_id)
+
+    return {
+        "dercap": lambda _: (
+            ratings.nameplate_to_capability(d) if (d := device()) else client_default("dercap", record, fleet)
+        ),
+        "derg": lambda _: (
+            ratings.device_to_settings(d, record.changed) if (d := device()) else client_default("derg", record, fleet)
+        ),
+        "ders": lambda _: status.snapshot_to_status(
+            fleet.snapshot(target), storage=(d := device()) is not None and ratings.stores_energy(d)
+        ),
+        "dera": lambda _: status.snapshot_to_availability(fleet.snapshot(target)),
+    }
+
+
+def category_of(record: EndDeviceRecord, fleet: FleetView) -> DeviceCategory | None:
+    """The deviceCategory of an end device: virtual DER for a group, the device's own kind, none for an aggregator."""
+    if record.group_id is not None:
+        return DeviceCategory.VIRTUAL_OR_MIXED_DER
+    device = fleet.device(record.device_id) if record.device_id else None
+    return ratings.CATEGORIES[device.kind] if device else None
+
+
+def _place_assignments(state: State, record: EndDeviceRecord) -> None:
+    tree, audience, settings = state.tree, record.audience, state.settings
+    tree.add(Listing(f"{record.path}/fsa", list_kind("/edev/{id1}/fsa"), audience, data=record))
+    tree.add(Listing(f"{record.path}/fsa/1/derp", list_kind(FSA_PROGRAMS), audience, data=record))
+    assignment = FunctionSetAssignments(
+        mRID=identities.mrid(settings.site, "fsa", record.lfdi, settings.pen), description="own program", version=0
+    )
+    item = Item(f"{record.path}/fsa/1", kind("/edev/{id1}/fsa/{id2}"), audience, assignment, data=record)
+    tree.add(item, f"{record.path}/fsa")
+
+
+def place_program(state: State, program: Program) -> None:
+    """All resources of a program, its response set, and its place in its device's assignment."""
+    tree, audience, path = state.tree, program.audience, program.path
+    shown = state.settings.link_empty_control_lists
+    state.programs[program.number] = program
+    for name, visible in (("derc", shown), ("actderc", shown), ("dc", False)):
+        listing = Listing(
+            f"{path}/{name}", list_kind(f"/derp/{{id1}}/{name}"), audience, shown_empty=visible, data=program
+        )
+        tree.add(listing)
+    tree.add(Item(f"{path}/dderc", kind("/derp/{id1}/dderc"), audience, data=program))
+    wire = DERProgram(
+        mRID=program.mrid, description=program.description[:32] or None, version=0, primacy=program.primacy
+    )
+    item = Item(path, kind("/derp/{id1}"), audience, wire, data=program)
+    tree.add(item, "/derp")
+    owner = state.end_devices.get(program.owner)
+    if owner is not None:
+        owner.program = program.number
+        tree.join(item, f"{owner.path}/fsa/1/derp")
+    rsps = f"/rsps/{program.number}"
+    tree.add(Listing(program.responses, list_kind("/rsps/{id1}/rsp"), audience, scoped=True, data=program))
+    settings = state.settings
+    responses = ResponseSet(
+        mRID=identities.mrid(settings.site, "rsps", program.mrid, settings.pen),
+        description=program.description[:32] or None,
+        version=0,
+    )
+    tree.add(Item(rsps, kind("/rsps/{id1}"), audience, responses, data=program), "/rsps")

@@ -1,0 +1,105 @@
+"""State as documents: dataclasses of plain values <-> JSON bytes, wire objects inside them as XML text.
+
+Owns the form of what a core stores. Reads what an older version wrote: fields that are missing take their defaults,
+fields that are unknown are ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import types
+import typing
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.openadr.times import CalendarDuration
+from gridiface.protocols.xmlwire import WireObject, decode, encode
+
+_T = TypeVar("_T")
+
+
+def dump(record: Any) -> bytes:
+    """`record`, a dataclass instance, as JSON."""
+    return json.dumps(_plain(record), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def load(cls: type[_T], body: bytes) -> _T:
+    """The record of type `cls` that `dump` wrote.
+
+    Raises:
+        LocalProtocolError: the document is not one of ours, or damaged.
+    """
+    try:
+        made: _T = _build(cls, json.loads(body))
+    except (ValueError, TypeError, KeyError) as error:
+        raise LocalProtocolError(f"a stored {cls.__name__} cannot be read: {error}") from error
+    return made
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, CalendarDuration):
+        return [value.months, value.exact]
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, WireObject):
+        return encode(value).decode()
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, frozenset | set):
+        return sorted(_plain(item) for item in value)
+    return [_plain(item) for item in value]
+
+
+def _build(kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        return _build_optional(kind, value)
+    if kind in {str, bool, float, Any}:
+        return value
+    if kind is int:
+        return CalendarDuration(*value) if isinstance(value, list) else value
+    origin = typing.get_origin(kind)
+    if origin is not None:
+        return _build_container(origin, typing.get_args(kind), value)
+    if issubclass(kind, Enum):
+        return kind(value)
+    if issubclass(kind, WireObject):
+        return decode(value.encode(), kind)
+    return _build_record(kind, value)
+
+
+def _build_optional(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    choices = [choice for choice in typing.get_args(kind) if choice is not types.NoneType]
+    if len(choices) > 1:
+        return decode(value.encode(), tuple(choices))
+    return _build(choices[0], value)
+
+
+def _build_container(origin: Any, args: tuple[Any, ...], value: Any) -> Any:
+    if origin is dict:
+        return {_build_key(args[0], key): _build(args[1], item) for key, item in value.items()}
+    return origin(_build(args[0], item) for item in value)
+
+
+def _build_key(kind: Any, text: str) -> Any:
+    return int(text) if kind is int else text
+
+
+def _build_record(cls: Any, value: Any) -> Any:
+    hints = _hints(cls)
+    return cls(**{name: _build(hints[name], item) for name, item in value.items() if name in hints})
+
+
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}

@@ -1,0 +1,90 @@
+"""ReplayProtect: which signed messages have been seen. Owns the nonces, not the signature (signature.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.changes import Change, Documents
+
+_PREFIX = "nonce/"
+_LONGEST_NONCE = 256
+
+
+class NonceStore(Protocol):
+    """Remembers the nonces of messages that were accepted."""
+
+    def use(self, signer: str, nonce: str, timestamp: float, now: float) -> None:
+        """Take the nonce of a message whose signature is good.
+
+        Raises:
+            RemoteProtocolError: answer 403; stamped outside the window, or seen before.
+        """
+        ...
+
+
+class NonceMemory:
+    """Nonces within the clock window, with changes for the store.
+
+    A message is taken when its timestamp is at most `window` seconds away from `now`. Nonces older than that are
+    forgotten, as their messages would be refused for their age.
+
+    Args:
+        window: seconds; 5 is what others use, more tolerates worse clocks.
+        most: nonces kept at once; above it messages are refused, so that a flood cannot make us forget.
+    """
+
+    def __init__(self, window: float = 30.0, most: int = 100_000) -> None:
+        self._window = window
+        self._most = most
+        self._seen: dict[str, float] = {}
+        self._documents = Documents()
+
+    def use(self, signer: str, nonce: str, timestamp: float, now: float) -> None:
+        """As NonceStore.use; the nonce is then among `take_changes`."""
+        if abs(now - timestamp) > self._window:
+            raise RemoteProtocolError("the message was signed too long ago, or the clocks differ", answer=403)
+        if not nonce or len(nonce) > _LONGEST_NONCE:
+            raise RemoteProtocolError("the nonce is missing or too long", answer=403)
+        self._forget(now)
+        key = f"{_PREFIX}{signer}/{nonce}"
+        if key in self._seen:
+            raise RemoteProtocolError("the message was received before", answer=403)
+        if len(self._seen) >= self._most:
+            raise RemoteProtocolError("too many signed messages at once", answer=503)
+        self._seen[key] = timestamp
+        self._documents.put(key, repr(timestamp).encode())
+
+    def take_changes(self) -> tuple[Change, ...]:
+        """What must be durable before the message is acted on."""
+        return self._documents.take()
+
+    def revert(self, changes: Iterable[Change]) -> None:
+        """The store could not take `changes`: the messages may be sent again."""
+        for key in self._documents.revert(changes):
+            body = self._documents.get(key)
+            if body is None:
+                self._seen.pop(key, None)
+            else:
+                self._seen[key] = float(body)
+
+    def load(self, documents: Mapping[str, bytes]) -> None:
+        """Go on after a restart with the documents whose keys begin with "nonce/"."""
+        own = {key: body for key, body in documents.items() if key.startswith(_PREFIX)}
+        self._documents.load(own)
+        self._seen = {key: float(body) for key, body in own.items()}
+
+    def _forget(self, now: float) -> None:
+        # Nonces arrive nearly in time order: looking at the oldest few keeps this O(1) per message.
+        for key in list(self._oldest()):
+            if now - self._seen[key] <= self._window:
+                break
+            del self._seen[key]
+            self._documents.drop(key)
+
+    def _oldest(self) -> Iterable[str]:
+        for count, key in enumerate(self._seen):
+            if count == 8:
+                return
+            yield key

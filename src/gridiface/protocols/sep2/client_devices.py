@@ -1,0 +1,136 @@
+"""The devices a client acts for: which programs concern each, its events, and what is in force.
+
+Owns the way from resources (polling.py) to each device's event follower (event_client.py). Does not own requests.
+Times are the server's, s since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+
+from gridiface.protocols.sep2.event_client import Default, EventFollower, ModeInForce, Phase, Transition
+from gridiface.protocols.sep2.events import facts_of
+from gridiface.protocols.sep2.polling import Node, ResourceTree
+from gridiface.protocols.sep2.resources import (
+    DefaultDERControl,
+    DERControlList,
+    DERProgram,
+    DERProgramList,
+    EndDevice,
+    EndDeviceList,
+    FunctionSetAssignmentsList,
+    Link,
+    Time,
+)
+
+# A change of one of these can change what concerns a device.
+_CONTROL_KINDS = (EndDeviceList, FunctionSetAssignmentsList, DERProgramList, DERControlList, DefaultDERControl, Time)
+
+
+@dataclass(slots=True)
+class FollowedDevice:
+    """One device of this client: its EndDevice as last seen, its events and what is in force."""
+
+    lfdi: str
+    follower: EventFollower
+    end_device: EndDevice | None = None
+    in_force: dict[str, ModeInForce] = field(default_factory=dict)
+
+
+class DeviceFollowers:
+    """All devices of one client at one server.
+
+    Args:
+        lfdis: the devices' LFDIs, upper case.
+        server: names the server in the precedence between servers.
+        supported: modes that the devices can do; None for all.
+        chance: source of the random shifts of events.
+    """
+
+    def __init__(
+        self, lfdis: Iterable[str], tree: ResourceTree, server: str, supported: frozenset[str] | None, chance: Random
+    ) -> None:
+        self.tree = tree
+        self.server = server
+        self.devices = {lfdi: FollowedDevice(lfdi, EventFollower(chance, supported)) for lfdi in lfdis}
+
+    def match(self, listed: EndDeviceList) -> None:
+        """Take which end devices the server knows."""
+        found = {device.lFDI: device for device in listed.members}
+        for lfdi, followed in self.devices.items():
+            followed.end_device = found.get(lfdi)
+
+    def programs_of(self, device: EndDevice) -> list[DERProgram]:
+        """The programs that a device's assignments lead to, lowest primacy first."""
+        assignments = self.tree.value(device.FunctionSetAssignmentsListLink)
+        programs: dict[str, DERProgram] = {}
+        for assignment in assignments.members if isinstance(assignments, FunctionSetAssignmentsList) else ():
+            listed = self.tree.value(assignment.DERProgramListLink)
+            if isinstance(listed, DERProgramList):
+                programs |= {program.mRID: program for program in listed.members}
+        return sorted(programs.values(), key=lambda p: (p.primacy, -int(p.mRID or "0", 16)))
+
+    @staticmethod
+    def concerns(kind: type[object]) -> bool:
+        """Whether a new resource of this kind calls for `feed`."""
+        return issubclass(kind, _CONTROL_KINDS)
+
+    def feed(self, time: float) -> None:
+        """Show every device's events, as they are known now, to its follower."""
+        for device in self.devices.values():
+            listed: list[str] = []
+            for program in () if device.end_device is None else self.programs_of(device.end_device):
+                controls = self.tree.value(program.DERControlListLink)
+                if not isinstance(controls, DERControlList):
+                    continue
+                for control in controls.members:
+                    listed.append(control.mRID)
+                    facts = facts_of(control, primacy=program.primacy, program=program.mRID, server=self.server)
+                    device.follower.update(control, facts, time)
+            device.follower.forget(listed, time)
+
+    def advance(self, time: float) -> list[tuple[FollowedDevice, Transition]]:
+        """Everything that is due at `time`, device by device."""
+        return [(d, transition) for d in self.devices.values() for transition in d.follower.advance(time)]
+
+    def changed(self) -> list[FollowedDevice]:
+        """The devices for which something else is in force than at the last call."""
+        result: list[FollowedDevice] = []
+        for device in self.devices.values():
+            in_force = device.follower.in_force(self._defaults(device))
+            if in_force != device.in_force:
+                device.in_force = in_force
+                result.append(device)
+        return result
+
+    def next_timer(self) -> float | None:
+        """When `advance` is due next, or None."""
+        due = (device.follower.next_timer() for device in self.devices.values())
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def look_again(self, time: float, lead: float, offset: float) -> None:
+        """Have control lists fetched `lead` s before the first pending control begins; `offset`: server - own clock."""
+        for device in self.devices.values():
+            waiting = (f.begins for f in device.follower.events.values() if f.phase is Phase.PENDING)
+            first = min((begins for begins in waiting if begins > time), default=None)
+            if first is None or device.end_device is None:
+                continue
+            look = first - offset - lead
+            for program in self.programs_of(device.end_device):
+                node = self._node(program.DERControlListLink)
+                if node is not None and node.fetched_at < look:
+                    node.next_at = min(node.next_at, look)
+
+    def _node(self, link: Link | None) -> Node | None:
+        href = None if link is None else self.tree.resolve(link.href)
+        return None if href is None else self.tree.nodes.get(href)
+
+    def _defaults(self, device: FollowedDevice) -> list[Default]:
+        defaults: list[Default] = []
+        for program in () if device.end_device is None else self.programs_of(device.end_device):
+            found = self.tree.value(program.DefaultDERControlLink)
+            if isinstance(found, DefaultDERControl):
+                defaults.append(Default(found.mRID, found.derControlBase, program.primacy, program.mRID))
+        return defaults

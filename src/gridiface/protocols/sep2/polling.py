@@ -1,0 +1,235 @@
+"""The client's picture of a server: resources found by links, each fetched again when its pollRate says so.
+
+Owns discovery, paging, poll times and back-off of GETs. Does not own writes (outbox.py) nor what the resources mean
+(client.py). Pure: `now` is an argument, requests are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from random import Random
+from urllib.parse import urljoin, urlsplit
+
+from gridiface.protocols.sep2.primitives import DEFAULT_POLL_RATE
+from gridiface.protocols.sep2.resources import ELEMENTS, Link, List, SubscribableList
+from gridiface.protocols.xmlwire import WireObject, spec_of
+
+_PREFIXES = ("Active", "Associated", "Current")
+_SHORTEST_POLL = 1
+_LINK_FIELDS: dict[type[WireObject], tuple[tuple[str, str], ...]] = {}
+AnyList = List | SubscribableList
+
+
+@dataclass(slots=True)
+class Node:
+    """One resource that the client keeps up to date.
+
+    Attributes:
+        href: absolute path; kind: its type; parent: href of the resource that links to it.
+        value: as last fetched whole; previous: as it was before.
+        next_at: when it is due (s, own clock); fetched_at: when it was last fetched whole.
+        in_flight: a request is under way; failures: unanswered ones in a row.
+        pages: members collected so far of a list that does not come in one answer.
+    """
+
+    href: str
+    kind: type[WireObject]
+    parent: str | None
+    next_at: float
+    value: WireObject | None = None
+    previous: WireObject | None = None
+    fetched_at: float = float("-inf")
+    in_flight: bool = False
+    failures: int = 0
+    pages: list[WireObject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait after failures: `first` s, doubled each time up to `longest`, with +-20 % of chance."""
+
+    first: float = 2.0
+    longest: float = 300.0
+
+    def delay(self, failures: int, chance: Random) -> float:
+        """Seconds to wait after `failures` failures in a row (at least 1)."""
+        return min(self.longest, self.first * 2.0 ** min(failures - 1, 16)) * chance.uniform(0.8, 1.2)
+
+
+@dataclass(slots=True)
+class ResourceTree:
+    """The resources reachable from the device capability by the links that `wants` lets through.
+
+    Attributes:
+        root: path of the DeviceCapability.
+        authority: host[:port] of the server; links to others are left alone.
+        wants: (resource that links, name of the link) -> whether to follow it.
+        chance: source of the back-off's jitter.
+        page_size: members asked for at once.
+    """
+
+    root: str
+    authority: str
+    wants: Callable[[WireObject, str], bool]
+    chance: Random
+    page_size: int = 255
+    backoff: Backoff = field(default_factory=Backoff)
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes[self.root] = Node(self.root, ELEMENTS["DeviceCapability"], None, float("-inf"))
+
+    def due(self, now: float) -> list[Node]:
+        """The resources to fetch now, longest due first."""
+        ready = (n for n in self.nodes.values() if not n.in_flight and n.next_at <= now)
+        return sorted(ready, key=lambda n: n.next_at)
+
+    def next_due(self) -> float | None:
+        """When the next resource is due, or None while all are under way."""
+        return min((n.next_at for n in self.nodes.values() if not n.in_flight), default=None)
+
+    def target(self, node: Node) -> str:
+        """What to GET for `node`: lists are asked for page by page."""
+        if not issubclass(node.kind, AnyList):
+            return node.href
+        joint = "&" if "?" in node.href else "?"
+        return f"{node.href}{joint}s={len(node.pages)}&l={self.page_size}"
+
+    def store(self, node: Node, value: WireObject, now: float) -> bool:
+        """Take an answer; True when the resource is now whole (False: another page is due at once)."""
+        node.in_flight, node.failures = False, 0
+        if isinstance(value, AnyList):
+            whole = self._collect(node, value)
+            if whole is None:
+                node.next_at = now
+                return False
+            value = whole
+        node.previous, node.value, node.fetched_at = node.value, value, now
+        node.next_at = now + self.poll_rate(node)
+        self._follow(node, now)
+        self._sweep()
+        return True
+
+    def fail(self, node: Node, now: float, retry_after: float | None = None) -> None:
+        """A GET had no usable answer: try again later."""
+        node.in_flight = False
+        node.failures += 1
+        node.pages = []
+        node.next_at = now + (self.backoff.delay(node.failures, self.chance) if retry_after is None else retry_after)
+
+    def gone(self, node: Node, now: float) -> None:
+        """The server says that the resource is not there: forget it, and look at its parent again."""
+        if node.parent is None:
+            self.fail(node, now)
+            return
+        self.nodes.pop(node.href, None)
+        parent = self.nodes.get(node.parent)
+        if parent is not None:
+            # Not at once: a parent that still links to it would send us round in circles.
+            parent.next_at = min(parent.next_at, now + self.backoff.first)
+        self._sweep()
+
+    def move(self, node: Node, href: str) -> None:
+        """The server says for good that the resource lives elsewhere."""
+        self.nodes.pop(node.href, None)
+        if node.parent is None:
+            self.root = href
+        node.href = href
+        self.nodes[href] = node
+
+    def poll_soon(self, href: str, at: float) -> None:
+        """Have `href` fetched at `at` at the latest."""
+        node = self.nodes.get(href)
+        if node is not None:
+            node.next_at = min(node.next_at, at)
+
+    def poll_rate(self, node: Node) -> float:
+        """Seconds between polls: the resource's own, else that of what links to it, else the standard's 900."""
+        current: Node | None = node
+        while current is not None:
+            if current.value is not None and hasattr(current.value, "pollRate"):
+                rate = getattr(current.value, "pollRate", None)
+                return max(_SHORTEST_POLL, DEFAULT_POLL_RATE if rate is None else rate)
+            current = None if current.parent is None else self.nodes.get(current.parent)
+        return DEFAULT_POLL_RATE
+
+    def value(self, link: Link | None) -> WireObject | None:
+        """What is known behind a link."""
+        href = None if link is None else self.resolve(link.href)
+        node = None if href is None else self.nodes.get(href)
+        return None if node is None else node.value
+
+    def resolve(self, href: str) -> str | None:
+        """The path (with query) that `href` means on this server, or None when it is on another."""
+        try:
+            parts = urlsplit(urljoin(f"https://{self.authority}{self.root}", href))
+        except ValueError:
+            return None
+        if parts.netloc.lower() != self.authority.lower() or parts.scheme not in {"http", "https"}:
+            return None
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def _collect(self, node: Node, part: AnyList) -> WireObject | None:
+        members: list[WireObject] = getattr(part, "members", [])
+        node.pages += members
+        if members and len(node.pages) < part.all:
+            return None
+        collected, node.pages = node.pages, []
+        return replace(part, members=collected, results=len(collected))  # type: ignore[call-arg]  # every list has members
+
+    def _follow(self, node: Node, now: float) -> None:
+        for href, kind in self._links(node):
+            if href not in self.nodes:
+                self.nodes[href] = Node(href, kind, node.href, now)
+
+    def _links(self, node: Node) -> Iterator[tuple[str, type[WireObject]]]:
+        if node.value is None:
+            return
+        for holder in (node.value, *getattr(node.value, "members", ())):
+            for name, link in links_of(holder):
+                kind = kind_of_link(name)
+                href = self.resolve(link.href)
+                if kind is not None and href is not None and self.wants(holder, name):
+                    yield href, kind
+
+    def _sweep(self) -> None:
+        """Forget what nothing links to any more."""
+        reached: set[str] = set()
+        waiting = [self.root]
+        while waiting:
+            href = waiting.pop()
+            if href in reached or href not in self.nodes:
+                continue
+            reached.add(href)
+            waiting += [link for link, _ in self._links(self.nodes[href])]
+        for href in self.nodes.keys() - reached:
+            del self.nodes[href]
+
+
+def links_of(resource: WireObject) -> Iterator[tuple[str, Link]]:
+    """The links that a resource itself holds, by element name."""
+    for attr, name in _link_fields(type(resource)):
+        link = getattr(resource, attr)
+        if link is not None:
+            yield name, link
+
+
+def _link_fields(cls: type[WireObject]) -> tuple[tuple[str, str], ...]:
+    if cls not in _LINK_FIELDS:
+        _LINK_FIELDS[cls] = tuple(
+            (f.attr, f.wire)
+            for f in spec_of(cls).elements
+            if isinstance(f.kind, type) and issubclass(f.kind, Link) and f.wire.endswith("Link")
+        )
+    return _LINK_FIELDS[cls]
+
+
+@cache
+def kind_of_link(name: str) -> type[WireObject] | None:
+    """The type behind a link element: DERControlListLink -> DERControlList, ActiveDERControlListLink as well."""
+    target = name.removesuffix("Link")
+    if target not in ELEMENTS:
+        target = next((target.removeprefix(p) for p in _PREFIXES if target.startswith(p)), target)
+    return ELEMENTS.get(target)

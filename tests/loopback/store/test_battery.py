@@ -1,0 +1,265 @@
+"""One battery for both engines: what the ports promise, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+
+import pytest
+
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    ControlState,
+    Decision,
+    Delivery,
+    DeliveryOutcome,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    Setpoint,
+    Source,
+    Target,
+    TargetKind,
+)
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.ports import (
+    AppendDecisions,
+    AppendDeliveries,
+    AppendOutcome,
+    AppendPerformance,
+    AppendReadings,
+    DeleteDocument,
+    Document,
+    PutControl,
+    PutDocument,
+)
+from gridiface.domain.quantities import Phase, Quantity
+from gridiface.domain.telemetry import Quality, Reading
+from gridiface.errors import LocalProtocolError, StoreUnavailable
+from gridiface.store.repository import Store
+
+NOW = 1_767_225_600.25
+SOURCE = Source(protocol="2030.5", program="P1", identity="lfdi-1", authority=3.5)
+TARGET = Target(TargetKind.GROUP, "feeder-1")
+
+
+def control(name: str, start: float = NOW, duration: float | None = 60.0, **changes: object) -> Control:
+    made = Control(
+        id=name,
+        source=SOURCE,
+        target=TARGET,
+        values={ControlMode.SET_W: ModeValue(-1500.5, "", {"curve": [(1, 2.5)], "raw": b"\x00\xff"})},
+        interval=Interval(start, duration),
+        created=NOW,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]  # names are checked by replace itself
+
+
+def reading(device: str, at: float, value: float = 1.0) -> Reading:
+    return Reading(
+        device_id=device, quantity=Quantity.ACTIVE_POWER, value=value, source_time=at, received=at + 0.5, phase=Phase.AN
+    )
+
+
+async def test_documents_count_their_changes_and_come_back_by_key(store: Store) -> None:
+    await store.commit([PutDocument("sep2", "b", b"\x00one"), PutDocument("sep2", "B", b"two")])
+    await store.commit([PutDocument("sep2", "b", b"three"), PutDocument("other", "a", b"")])
+    assert await store.documents("sep2") == [Document("sep2", "B", b"two", 1), Document("sep2", "b", b"three", 2)]
+    assert await store.document("other", "a") == Document("other", "a", b"", 1)
+    assert await store.document("other", "b") is None
+    assert await store.documents("none") == []
+
+
+async def test_puts_and_deletes_of_one_key_keep_their_order(store: Store) -> None:
+    await store.commit([PutDocument("s", "k", b"1"), DeleteDocument("s", "k"), PutDocument("s", "k", b"2")])
+    assert await store.documents("s") == [Document("s", "k", b"2", 1)]
+    await store.commit([PutDocument("s", "k", b"3"), PutDocument("s", "j", b""), DeleteDocument("s", "k")])
+    await store.commit([DeleteDocument("s", "never there")])
+    assert [document.key for document in await store.documents("s")] == ["j"]
+
+
+async def test_controls_are_replaced_by_id_and_come_back_as_they_were(store: Store) -> None:
+    first = control("c1", description="h\u00e9\nllo \x00", extra={"$": "x"}, effective=Interval(NOW + 2, 58.0))
+    await store.commit([PutControl(first), PutControl(control("c0", created=NOW - 1))])
+    assert await store.controls() == [control("c0", created=NOW - 1), first]
+    await store.commit([PutControl(replace(first, state=ControlState.ACTIVE))])
+    found = await store.control("c1")
+    assert found == replace(first, state=ControlState.ACTIVE)
+    assert await store.control("c9") is None
+
+
+async def test_live_controls_are_those_that_may_still_run(store: Store) -> None:
+    changes = [
+        PutControl(control("over", NOW - 100, 60.0)),
+        PutControl(control("random", NOW - 100, 60.0, randomize_duration_s=60.0)),
+        PutControl(control("open", NOW - 1e6, None)),
+        PutControl(control("late", NOW - 100, 60.0, effective=Interval(NOW, 60.0))),
+    ]
+    await store.commit(changes)
+    assert [c.id for c in await store.controls(live_after=NOW)] == ["late", "open", "random"]
+
+
+async def test_an_outcome_is_kept_once(store: Store) -> None:
+    whole = Outcome(control_id="c", kind=OutcomeKind.RECEIVED, at=NOW, reason="first")
+    part = Outcome(control_id="c", kind=OutcomeKind.RECEIVED, at=NOW, device_id="d1")
+    started = Outcome(control_id="c", kind=OutcomeKind.STARTED, at=NOW - 1)
+    await store.commit([AppendOutcome(whole), AppendOutcome(part), AppendOutcome(replace(whole, reason="again"))])
+    await store.commit([AppendOutcome(started), AppendOutcome(replace(whole, at=NOW + 9)), AppendOutcome(part)])
+    assert await store.outcomes("c") == [started, whole, part]
+    assert await store.outcomes("other") == []
+
+
+async def test_readings_are_found_by_device_and_time(store: Store) -> None:
+    late, early = reading("d", NOW + 10), reading("d", NOW)
+    odd = replace(reading("d", NOW + 5, -math.inf), quality=Quality.BAD, quantity=Quantity.OTHER, duration_s=0.1)
+    await store.commit([AppendReadings((late, reading("e", NOW), odd, early)), AppendReadings(())])
+    assert await store.readings("d", start=NOW, end=NOW + 10) == [early, odd]
+    assert await store.readings("d", start=0, end=math.inf) == [early, odd, late]
+    assert await store.readings("d", start=0, end=math.inf, limit=1) == [early]
+
+
+async def test_a_reading_that_is_no_number_stays_one(store: Store) -> None:
+    await store.commit([AppendReadings((reading("d", NOW, math.nan),))])
+    (found,) = await store.readings("d", start=0, end=math.inf)
+    assert math.isnan(found.value)
+
+
+async def test_many_readings_at_once_are_all_there(store: Store) -> None:
+    rows = tuple(reading(f"d{i % 3}", NOW + i, i / 7) for i in range(6_000))
+    await store.commit([AppendReadings(rows)])
+    assert await store.readings("d1", start=0, end=math.inf) == [r for r in rows if r.device_id == "d1"]
+
+
+async def test_decisions_come_newest_first(store: Store) -> None:
+    entries = tuple(
+        Decision(
+            at=NOW + i // 2,
+            target=TARGET,
+            signal="set_w",
+            source=SOURCE,
+            verdict="won",
+            reason=f"r{i}",
+            control_id=f"c{i % 2}",
+            value=None if i else 0.1,
+        )
+        for i in range(6)
+    )
+    await store.commit([AppendDecisions(entries)])
+    assert await store.decisions() == list(reversed(entries))
+    assert await store.decisions(control_id="c0", limit=2) == [entries[4], entries[2]]
+
+
+async def test_performance_of_the_same_interval_is_replaced(store: Store) -> None:
+    def interval(target: str, start: float, delivered: float | None) -> PerformanceInterval:
+        return PerformanceInterval(
+            control_id="c",
+            target_id=target,
+            start=start,
+            end=start + 60,
+            requested_w=1000.0,
+            accepted_w=1000.0,
+            allocated_w=999.5,
+            acknowledged_w=None,
+            delivered_w=delivered,
+            quality=Quality.ESTIMATED,
+        )
+
+    await store.commit([AppendPerformance((interval("g", NOW + 60, 1.0), interval("g", NOW, None)))])
+    await store.commit([AppendPerformance((interval("a", NOW, 2.0), interval("g", NOW, 3.0)))])
+    assert await store.performance("c") == [
+        interval("a", NOW, 2.0),
+        interval("g", NOW, 3.0),
+        interval("g", NOW + 60, 1),
+    ]
+
+
+async def test_deliveries_keep_their_whole_setpoint(store: Store) -> None:
+    setpoint = Setpoint(
+        device_id="d",
+        issued=NOW,
+        active_power_w=1.5,
+        connect=False,
+        passed={ControlMode.CURVE: ModeValue(0.0, "setMaxW", b"\x01")},
+        valid_until=math.inf,
+        control_ids=("c1", "c2"),
+    )
+    sent = Delivery(device_id="d", outcome=DeliveryOutcome.REJECTED, at=NOW, setpoint=setpoint, attempts=3, detail="x")
+    await store.commit([AppendDeliveries((sent,))])
+    assert await store.deliveries("d", start=NOW, end=NOW + 1) == [sent]
+
+
+async def test_all_changes_of_one_commit_or_none(store: Store) -> None:
+    wrong = replace(reading("d", NOW), source_time=None)  # type: ignore[arg-type]  # what a caller must not do
+    with pytest.raises(LocalProtocolError):
+        await store.commit([PutDocument("s", "k", b""), PutControl(control("c")), AppendReadings((wrong,))])
+    assert await store.documents("s") == []
+    assert await store.controls() == []
+
+
+async def test_one_callers_wrong_rows_do_not_fail_the_others(store: Store) -> None:
+    wrong = replace(reading("d", NOW), source_time=None)  # type: ignore[arg-type]  # what a caller must not do
+    good = [store.commit([PutDocument("s", f"{i:02}", b"")]) for i in range(40)]
+    calls = [*good[:20], store.commit([PutDocument("s", "wrong", b""), AppendReadings((wrong,))]), *good[20:]]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(r) for r in results if r is not None] == [LocalProtocolError]
+    assert [document.key for document in await store.documents("s")] == [f"{i:02}" for i in range(40)]
+
+
+async def test_concurrent_callers_share_transactions(store: Store) -> None:
+    await asyncio.gather(*(store.commit([PutDocument("s", "k", str(i).encode())]) for i in range(200)))
+    (document,) = await store.documents("s")
+    assert document.version == 200
+    assert document.body == b"199"
+    transactions, calls = store.commits
+    assert calls == 200
+    assert transactions < 20
+
+
+async def test_keys_that_no_database_keeps_are_refused_and_texts_are_mended(store: Store) -> None:
+    for key in ("nul\0", "half \ud800"):
+        with pytest.raises(LocalProtocolError):
+            await store.commit([PutDocument("s", key, b"")])
+    await store.commit([AppendOutcome(Outcome(control_id="c", kind=OutcomeKind.FAILED, at=NOW, reason="a\0b\udc00"))])
+    assert [outcome.reason for outcome in await store.outcomes("c")] == ["a?b?"]
+
+
+async def test_purge_goes_by_receipt_and_in_batches(store: Store) -> None:
+    rows = tuple(reading("d", NOW + i) for i in range(250))
+    decision = Decision(at=NOW, target=TARGET, signal="s", source=SOURCE, verdict="v", reason="r")
+    await store.commit([AppendReadings(rows), AppendDecisions((decision, replace(decision, at=NOW + 200)))])
+    assert await store.purge(NOW + 100, batch=30) == {"readings": 100, "decisions": 1, "deliveries": 0}
+    assert await store.readings("d", start=0, end=math.inf) == list(rows[100:])
+    assert await store.purge(NOW + 100, batch=30) == {"readings": 0, "decisions": 0, "deliveries": 0}
+
+
+async def test_what_was_committed_is_there_after_reopening(url: str) -> None:
+    async with await Store.open(url) as store:
+        await store.commit([PutControl(control("c")), PutDocument("s", "k", b"v")])
+        assert store.trouble == ""
+    async with await Store.open(url, create=False) as again:
+        assert await again.controls() == [control("c")]
+        await again.commit([PutDocument("s", "k", b"w")])
+        assert await again.document("s", "k") == Document("s", "k", b"w", 2)
+
+
+async def test_a_closed_store_says_so(url: str) -> None:
+    store = await Store.open(url)
+    await store.commit([])
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.commit([PutDocument("s", "k", b"")])
+    with pytest.raises(StoreUnavailable):
+        await store.documents("s")
+
+
+async def test_a_caller_that_gave_up_fails_nobody(store: Store) -> None:
+    tasks = [asyncio.create_task(store.commit([PutDocument("s", f"{i}", b"")])) for i in range(10)]
+    await asyncio.sleep(0)
+    tasks[4].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [i for i, r in enumerate(results) if r is not None] == [4]
+    assert {document.key for document in await store.documents("s")} >= {str(i) for i in range(10) if i != 4}

@@ -1,0 +1,148 @@
+from gridiface.protocols.dnp3.channel import MAX_QUEUED_OCTETS
+from gridiface.protocols.dnp3.handler import LinkLost
+
+STATUS_REQUEST = bytes.fromhex("05 64 05 c9 0a 00 01 00 fe da")
+CLASS_0 = "c0 01 3c 01 06"
+
+
+def controls(frames):
+    return [frame.control for frame in frames]
+
+
+def test_01_request_link_status_is_answered_with_link_status(build):
+    assert build().raw(STATUS_REQUEST).hex(" ") == "05 64 05 0b 01 00 0a 00 6d ed"
+
+
+def test_01_from_any_configured_master(build, connect):
+    peer = build(masters=(1, 2))
+    other = connect(peer.outstation, 2)
+    assert controls(peer.link(0xC9)) == controls(other.link(0xC9)) == [0x0B]
+
+
+def test_02_reset_link_states_is_acknowledged(build):
+    assert controls(build().link(0xC0)) == [0x00]
+
+
+def test_03_test_link_states_follows_the_frame_count_bit(build):
+    peer = build()
+    assert peer.link(0xF2) == []
+    peer.link(0xC0)
+    assert controls(peer.link(0xF2)) == controls(peer.link(0xF2)) == controls(peer.link(0xD2)) == [0x00]
+
+
+def test_04_confirmed_data_are_acknowledged_and_a_retry_is_not_processed_twice(build):
+    peer = build()
+    payload = bytes.fromhex("c0 c0 17")
+    assert peer.link(0xF3, payload) == []
+    peer.link(0xC0)
+    assert controls(peer.link(0xF3, payload)) == [0x00, 0x44]
+    assert controls(peer.link(0xF3, payload)) == [0x00]
+    assert controls(peer.link(0xD3, bytes.fromhex("c1 c1 17"))) == [0x00, 0x44]
+
+
+def test_05_06_frames_with_a_wrong_crc_are_ignored(build):
+    peer = build()
+    good = peer.frames_of(bytes.fromhex(CLASS_0))
+    for at in (8, len(good) - 1):
+        damaged = bytearray(good)
+        damaged[at] ^= 1
+        assert peer.raw(bytes(damaged)) == b""
+
+
+def test_07_resynchronises_after_garbage_in_the_same_read(build):
+    assert build().raw(b"\x05\x64\x0b\xc4garbage" + STATUS_REQUEST + b"\x05\x64" + STATUS_REQUEST)[:20] != b""
+
+
+def test_08_one_octet_at_a_time_and_three_frames_at_once(build):
+    peer = build()
+    out = b"".join(peer.raw(bytes((octet,))) for octet in STATUS_REQUEST)
+    assert len(out) == 10
+    assert len(peer.raw(STATUS_REQUEST * 3)) == 30
+
+
+def test_09_silent_for_foreign_destination_wrong_source_and_dir_0(build):
+    peer = build()
+    assert peer.link(0xC9, destination=11) == []
+    assert peer.link(0xC9, source=77) == []
+    assert peer.link(0x49) == []
+    for source in range(0xFFF0, 0x10000):
+        assert peer.link(0xC9, source=source) == []
+
+
+def test_unknown_link_functions_are_answered_not_supported(build):
+    assert controls(build().link(0xC5)) == [0x0F]
+
+
+def test_10_a_broadcast_is_never_answered(build):
+    peer = build()
+    for address in (0xFFFD, 0xFFFE, 0xFFFF):
+        assert peer.link(0xC9, destination=address) == []
+        assert peer.link(0xC0, destination=address) == []
+        assert peer.ask(CLASS_0, address) == []
+
+
+def test_self_address_is_answered_from_the_real_one_when_switched_on(build):
+    assert build().link(0xC9, destination=0xFFFC) == []
+    (frame,) = build(outstation={"self_address": True}).link(0xC9, destination=0xFFFC)
+    assert (frame.source, frame.destination) == (10, 1)
+
+
+def test_11_a_request_of_2048_octets_in_many_segments(build):
+    peer = build()
+    header = bytes.fromhex("1e 00 28") + (1000).to_bytes(2, "little") + bytes(2000)
+    request = bytes.fromhex("c0 01") + header + bytes.fromhex("3c 01 06") * 13
+    assert len(request) <= 2048
+    assert peer.ask(request)[0][:2].hex() == "a081"
+
+
+def test_14_a_request_above_the_limit_is_dropped_and_the_next_is_answered(build):
+    peer = build()
+    peer.silent(bytes.fromhex("c0 01") + bytes.fromhex("3c 01 06") * 700)
+    assert peer.one("c1 17")
+
+
+def test_57_a_silent_peer_is_probed_and_given_up(build):
+    peer = build(outstation={"keep_alive": 30.0, "link_timeout": 5.0})
+    peer.link(0xC9)
+    assert peer.channel.next_timer() == peer.now + 30
+    peer.advance(29.9)
+    assert peer.frames == []
+    peer.advance(0.1)
+    assert controls(peer.frames) == [0x49]
+    assert peer.channel.next_timer() == peer.now + 5
+    peer.advance(5)
+    assert peer.channel.lost
+    assert LinkLost(0) in peer.notices()
+
+
+def test_57_any_octet_from_the_peer_ends_the_probe(build):
+    peer = build(outstation={"keep_alive": 30.0})
+    peer.advance(30)
+    peer.link(0x0B | 0x80)
+    peer.advance(20)
+    assert not peer.channel.lost
+
+
+def test_no_keep_alive_means_no_timer(build):
+    assert build(outstation={"keep_alive": None}).channel.next_timer() is None
+
+
+def test_what_waits_for_a_peer_that_does_not_read_is_bounded(build):
+    peer = build()
+    for number in range(4000):
+        peer.channel.receive(peer.frames_of(bytes((0xC0 | number & 15,)) + bytes.fromhex(CLASS_0)[1:]), peer.now)
+    assert peer.channel._queued < MAX_QUEUED_OCTETS + 4096
+
+
+def test_a_closed_channel_sends_nothing(build):
+    peer = build()
+    peer.channel.receive(STATUS_REQUEST, peer.now)
+    peer.channel.close()
+    assert peer.channel.to_send(peer.now) == b""
+    assert peer.outstation.channels == ()
+
+
+def test_nothing_received_is_nothing(build):
+    peer = build()
+    peer.channel.receive(b"", peer.now)
+    assert peer.channel.to_send(peer.now) == b""

@@ -1,0 +1,118 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridiface.protocols.dnp3.application import IIN
+from gridiface.protocols.dnp3.events import Event, EventBuffer
+
+
+def _event(point, group=32):
+    return Event(group, point, 1, float(point), 1, 0)
+
+
+def _points(buffer, keys):
+    return [buffer.get(key).point for key in keys]
+
+
+def test_order_is_kept_within_and_across_classes():
+    buffer = EventBuffer()
+    for number in range(9):
+        buffer.add(_event(number), number % 3 + 1)
+    assert _points(buffer, buffer.keys()) == list(range(9))
+    assert _points(buffer, buffer.keys((2,))) == [1, 4, 7]
+
+
+def test_groups_are_picked():
+    buffer = EventBuffer()
+    buffer.add(_event(1, 2), 1)
+    buffer.add(_event(2, 32), 1)
+    assert _points(buffer, buffer.keys(groups=frozenset((2,)))) == [1]
+
+
+def test_selected_events_do_not_count_and_come_back_in_place():
+    buffer = EventBuffer()
+    for number in range(4):
+        buffer.add(_event(number), 1)
+    keys = buffer.keys()
+    buffer.select(keys[:3])
+    assert (buffer.waiting(1), _points(buffer, buffer.keys())) == (1, [3])
+    assert buffer.unselected(keys[0]) is None
+    buffer.release(keys[:3])
+    assert _points(buffer, buffer.keys()) == [0, 1, 2, 3]
+    buffer.select(keys)
+    buffer.confirm(keys)
+    assert len(buffer) == 0
+    assert buffer.get(keys[0]) is None
+
+
+def test_indications_tell_what_is_unreported():
+    buffer = EventBuffer()
+    assert buffer.indications() == 0
+    buffer.add(_event(1), 3)
+    assert buffer.indications() == IIN.CLASS_3_EVENTS
+    buffer.select(buffer.keys())
+    assert buffer.indications() == 0
+
+
+def test_a_full_class_drops_its_oldest_and_says_so_until_there_is_room():
+    buffer = EventBuffer(2)
+    for number in range(3):
+        buffer.add(_event(number), 1)
+    buffer.add(_event(9), 2)
+    assert _points(buffer, buffer.keys((1,))) == [1, 2]
+    assert buffer.indications() & IIN.EVENT_BUFFER_OVERFLOW
+    assert buffer.dropped == 1
+    buffer.confirm(buffer.keys((2,)))
+    assert buffer.indications() & IIN.EVENT_BUFFER_OVERFLOW
+    buffer.confirm(buffer.keys((1,))[:1])
+    assert not buffer.indications() & IIN.EVENT_BUFFER_OVERFLOW
+
+
+def test_a_full_class_can_drop_the_newest():
+    buffer = EventBuffer(2, drop_oldest=False)
+    for number in range(3):
+        buffer.add(_event(number), 1)
+    assert _points(buffer, buffer.keys()) == [0, 1]
+
+
+def test_most_recent_only_replaces_what_was_not_sent():
+    buffer = EventBuffer()
+    for value in (1.0, 2.0):
+        buffer.add(_event(5)._replace(value=value), 2, most_recent_only=True)
+    (key,) = buffer.keys()
+    assert buffer.get(key).value == 2.0
+    buffer.select(buffer.keys())
+    buffer.add(_event(5)._replace(value=3.0), 2, most_recent_only=True)
+    assert len(buffer) == 2
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), st.integers(1, 3)),
+            st.tuples(st.sampled_from(["select", "release", "confirm"]), st.integers(0, 5)),
+        ),
+        max_size=60,
+    )
+)
+def test_no_event_is_lost_or_doubled_whatever_happens(steps):
+    buffer, alive, selected, number = EventBuffer(1000), [], set(), 0
+    for what, value in steps:
+        if what == "add":
+            buffer.add(_event(number), value)
+            alive.append(number)
+            number += 1
+        elif what == "select":
+            keys = buffer.keys()[:value]
+            selected |= set(keys)
+            buffer.select(keys)
+        elif what == "release":
+            buffer.release(selected)
+            selected = set()
+        else:
+            gone = set(_points(buffer, selected))
+            buffer.confirm(selected)
+            selected, alive = set(), [point for point in alive if point not in gone]
+        assert len(buffer) == len(alive)
+        assert sum(buffer.waiting(item) for item in (1, 2, 3)) == len(alive) - len(selected)
+    buffer.release(selected)
+    assert _points(buffer, buffer.keys()) == alive

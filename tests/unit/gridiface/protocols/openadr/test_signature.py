@@ -1,0 +1,207 @@
+"""XML signatures: what we sign verifies, and nothing else does."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
+from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
+from gridiface.protocols.openadr.payloads.event import OadrPoll
+from gridiface.protocols.openadr.payloads.namespaces import DS, DSP
+from gridiface.protocols.openadr.replay import NonceMemory
+from gridiface.protocols.openadr.signature import Signer, Verifier, fingerprint
+
+NOW = 1_800_000_000.0
+POLL = OadrPoll(venID="ven 1 & <co>")
+
+
+def certificate_of(key, *, days=10):
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ven")])
+    begin = dt.datetime.fromtimestamp(NOW, dt.UTC) - dt.timedelta(days=5)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + dt.timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+
+
+def der(certificate):
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+KEYS = {"rsa": RSA_KEY, "ecdsa": EC_KEY, "p384": ec.generate_private_key(ec.SECP384R1())}
+
+
+def verify(data, *, trust=lambda _: True, now=NOW, verifier=None):
+    _, root = decode_payload(data)
+    return (verifier or Verifier(NonceMemory())).verify(root, trust, now)
+
+
+@pytest.fixture
+def signer():
+    return Signer(EC_KEY, der(certificate_of(EC_KEY)))
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_what_we_sign_verifies_and_names_the_signer(kind):
+    certificate = der(certificate_of(KEYS[kind]))
+    data = Signer(KEYS[kind], certificate).sign(POLL, NOW, "n1")
+    assert verify(data, trust=lambda seen: seen == certificate) == fingerprint(certificate)
+    assert decode_payload(data)[0] == POLL
+
+
+@pytest.mark.schema
+def test_a_signed_document_is_valid_by_the_official_schema(schema, signer):
+    schema.assertValid(etree.fromstring(signer.sign(POLL, NOW, "n1")))
+
+
+def test_46_we_sign_with_sha256_only_and_with_replay_protect(signer):
+    text = signer.sign(POLL, NOW, "nonce-7").decode()
+    assert "sha1" not in text
+    assert text.count("xmlenc#sha256") == 2
+    root = etree.fromstring(text.encode())
+    assert root.findtext(f".//{{{DSP}}}timestamp") == "2027-01-15T08:00:00Z"
+    assert root.findtext(f".//{{{DSP}}}nonce") == "nonce-7"
+
+
+def test_an_unsigned_message_is_refused():
+    with pytest.raises(RemoteProtocolError, match="not signed") as refused:
+        verify(encode_payload(POLL))
+    assert refused.value.answer == 403
+
+
+def test_a_changed_payload_is_refused(signer):
+    data = signer.sign(POLL, NOW, "n1").replace(b"ven 1", b"ven 2")
+    with pytest.raises(RemoteProtocolError, match="changed after"):
+        verify(data)
+
+
+@pytest.mark.parametrize("part", ["timestamp", "nonce"])
+def test_a_changed_replay_protect_is_refused(signer, part):
+    root = etree.fromstring(signer.sign(POLL, NOW, "n1"))
+    found = root.find(f".//{{{DSP}}}{part}")
+    found.text = "2027-01-15T08:00:01Z" if part == "timestamp" else "n2"
+    with pytest.raises(RemoteProtocolError, match="changed after"):
+        verify(etree.tostring(root))
+
+
+def test_a_certificate_that_is_not_the_peers_is_refused(signer):
+    with pytest.raises(RemoteProtocolError, match="not that of the peer"):
+        verify(signer.sign(POLL, NOW, "n1"), trust=lambda _: False)
+
+
+def test_72_an_expired_certificate_is_refused():
+    signer = Signer(EC_KEY, der(certificate_of(EC_KEY, days=5)))
+    with pytest.raises(RemoteProtocolError, match="expired"):
+        verify(signer.sign(POLL, NOW + 60, "n1"), now=NOW + 60)
+
+
+@pytest.mark.parametrize("late", [-31, 31])
+def test_a_stale_or_future_message_is_refused(signer, late):
+    with pytest.raises(RemoteProtocolError, match="too long ago"):
+        verify(signer.sign(POLL, NOW, "n1"), now=NOW + late)
+
+
+def test_a_replayed_message_is_refused_and_another_nonce_is_not(signer):
+    verifier = Verifier(NonceMemory())
+    data = signer.sign(POLL, NOW, "n1")
+    verify(data, verifier=verifier)
+    with pytest.raises(RemoteProtocolError, match="received before"):
+        verify(data, verifier=verifier, now=NOW + 1)
+    verify(signer.sign(POLL, NOW, "n2"), verifier=verifier)
+
+
+def test_a_wrapped_payload_is_refused(signer):
+    """Signature wrapping: the signed object is kept elsewhere, another one with the same Id takes its place."""
+    root = etree.fromstring(signer.sign(POLL, NOW, "n1"))
+    other = etree.fromstring(encode_payload(OadrPoll(venID="mallory")))
+    good = root[1]
+    root.remove(good)
+    etree.SubElement(root[0], f"{{{DS}}}Object").append(good)
+    root.append(other[0])
+    with pytest.raises(RemoteProtocolError, match="changed after"):
+        verify(etree.tostring(root))
+
+
+def test_a_signature_that_covers_only_its_own_property_is_refused(signer):
+    root = etree.fromstring(signer.sign(POLL, NOW, "n1"))
+    info = root[0][0]
+    info.remove(info[2])
+    with pytest.raises(RemoteProtocolError, match="signature is wrong"):
+        verify(etree.tostring(root))
+
+
+def test_a_signature_of_another_key_is_refused(signer):
+    root = etree.fromstring(signer.sign(POLL, NOW, "n1"))
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    other = etree.fromstring(Signer(stranger, der(certificate_of(stranger))).sign(POLL, NOW, "n1"))
+    root[0][1].text = other[0][1].text
+    with pytest.raises(RemoteProtocolError, match="signature is wrong"):
+        verify(etree.tostring(root))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("2001/04/xmldsig-more#ecdsa-sha256", "2000/09/xmldsig#dsa-sha1", "method"),
+        ("2001/04/xmldsig-more#ecdsa-sha256", "2001/04/xmldsig-more#rsa-sha256", "method"),
+        ("2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1", "signature is wrong"),
+        ("2001/10/xml-exc-c14n#", "TR/1999/REC-xslt-19991116", "canonicalisation"),
+    ],
+)
+def test_other_algorithms_are_refused(signer, old, new, reason):
+    text = signer.sign(POLL, NOW, "n1").decode().replace(old, new)
+    with pytest.raises(RemoteProtocolError, match=reason):
+        verify(text.encode())
+
+
+def test_a_small_key_signs_nothing():
+    key = rsa.generate_private_key(65537, 1024)
+    with pytest.raises(LocalProtocolError):
+        Signer(key, der(certificate_of(key)))
+
+
+def test_keys_are_read_from_pem_and_anything_else_is_said():
+    pem = EC_KEY.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    signer = Signer.from_pem(pem, certificate_of(EC_KEY).public_bytes(serialization.Encoding.PEM))
+    assert verify(signer.sign(POLL, NOW, "n1"))
+    with pytest.raises(LocalProtocolError):
+        Signer.from_pem(b"-----BEGIN", b"")
+
+
+def test_50_the_fingerprint_is_the_last_ten_octets_of_the_sha256_in_pairs():
+    assert fingerprint(b"abc") == "7A:9C:B4:10:FF:61:F2:00:15:AD"
+
+
+SIGNED = Signer(EC_KEY, der(certificate_of(EC_KEY))).sign(POLL, NOW, "n1")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_signed_document_raises_nothing_but_a_remote_protocol_error(data):
+    body = bytearray(SIGNED)
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(32, 126))
+    try:
+        verify(bytes(body))
+    except RemoteProtocolError:
+        return
+    assert decode_payload(bytes(body))[0] == POLL
