@@ -60,7 +60,7 @@ class Plan:
     skipped: list[str] = field(default_factory=list)
 
     def held(self, function: str) -> float | None:
-        """What the device will hold of one function, None where the plan does not touch it."""
+        """What the device will hold of one function, None where the plan does not set it."""
         effect = self.effects.get(function)
         return None if effect is None else effect.value
 

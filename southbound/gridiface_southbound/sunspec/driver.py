@@ -36,6 +36,7 @@ from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions
 from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.models import Block, Model
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPlace, scan
+from gridiface_southbound.sunspec.sheet import PointValues
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
 POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
@@ -268,19 +269,20 @@ class SunSpecDriver:
                     device_id=self._id,
                 )
 
-    def _acknowledge(self, plan: Plan, after: dict[int, Block]) -> Ack:
-        written: dict[str, float] = {}
-        shown: dict[str, float] = {}
-        timers: list[float] = []
-        for effect in plan.effects.values():
-            values = effect.form.values()
-            written.update(values)
-            if effect.form.shown(after[effect.form.sheet.block.model.id]):
-                shown.update(values)
-                if effect.revert_s is not None:
-                    timers.append(effect.revert_s)
-            else:
-                self._read_timers(effect.form.sheet.names, after[effect.form.sheet.block.model.id], shown, timers)
+    def _acknowledge(self, plan: Plan, after: Mapping[int, Block]) -> Ack:
+        forms = [effect.form for effect in plan.effects.values()]
+        written: Mapping[str, float] = PointValues(forms)
+        shown, revert_s = written, plan.revert_s
+        if not all(form.shown(after[form.sheet.block.model.id]) for form in forms):
+            # Only timers can differ here: a device that keeps another time than it was told counts with its own.
+            shown = {
+                label: value
+                for form in forms
+                for label, name in form.sheet.labels.items()
+                if (value := after[form.sheet.block.model.id].value(name)) is not None
+            }
+            kept = [shown[label] for label in written if label.endswith("RvrtTms") and shown.get(label)]
+            revert_s = min(kept, default=None)
         return Ack(
             device_id=self._id,
             at=self._clock.now(),
@@ -289,21 +291,10 @@ class SunSpecDriver:
             active_power_w=plan.held("active_power"),
             ceiling_w=plan.held("ceiling"),
             reactive_power_var=plan.held("reactive_power"),
-            revert_s=min(timers, default=None),
+            revert_s=revert_s,
             notes=tuple(plan.notes),
             skipped=tuple(plan.skipped),
         )
-
-    @staticmethod
-    def _read_timers(names: Sequence[str], block: Block, shown: dict[str, float], timers: list[float]) -> None:
-        """A device that keeps another time than it was told counts with its own."""
-        for name in names:
-            value = block.value(name)
-            if value is None:
-                continue
-            shown[f"{block.model.id}.{name}"] = value
-            if "R" in name and name.endswith("RvrtTms") and value > 0:
-                timers.append(value)
 
     # Blocks --------------------------------------------------------------------------------------------------------
 

@@ -32,10 +32,10 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """A filled form and what it makes the device hold."""
+    """A filled form and what it makes the device hold; None: the device's own default."""
 
     form: Filled
-    value: float
+    value: float | None
     revert_s: float | None = None
 
 
@@ -95,7 +95,7 @@ class Power704:
 
     def release(self) -> Effect:
         """Disable the set-point."""
-        return Effect(form=self._off.fill({}), value=0.0)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class Power124:
@@ -143,7 +143,7 @@ class Power124:
 
     def release(self) -> Effect:
         """Give the battery back to its own control."""
-        return Effect(form=self._off.fill({}), value=0.0)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class Ceiling704:
@@ -176,7 +176,7 @@ class Ceiling704:
 
     def release(self) -> Effect:
         """Disable the ceiling."""
-        return Effect(form=self._off.fill({}), value=self._max_w)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class Ceiling123:
@@ -213,4 +213,4 @@ class Ceiling123:
 
     def release(self) -> Effect:
         """Disable the ceiling."""
-        return Effect(form=self._off.fill({}), value=self._max_w)
+        return Effect(form=self._off.fill({}), value=None)

@@ -77,20 +77,19 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The fixed part of one model: points by name ("WSet", "PFWInj.PF"). `length` counts ID and L in."""
+    """The fixed part of one model: points by name ("WSet", "PFWInj.PF"). `length` counts ID and L in.
+
+    `scales_static`: the definition promises that its scale factors never change.
+    """
 
     id: int
     label: str
     points: Mapping[str, Point]
     length: int
+    scales_static: bool
 
     def __hash__(self) -> int:
         return self.id
-
-    @property
-    def scales_static(self) -> bool:
-        """Whether the definition promises that its scale factors never change."""
-        return all(point.static for point in self.points.values() if point.type == "sunssf")
 
 
 def _flatten(group: Mapping[str, Any], prefix: str, offset: int, points: dict[str, Point]) -> tuple[int, bool]:
@@ -126,7 +125,8 @@ def model(model_id: int) -> Model | None:
         return None
     points: dict[str, Point] = {}
     length, _ = _flatten(group, "", 0, points)
-    return Model(model_id, group.get("label", ""), points, length)
+    static = all(point.static for point in points.values() if point.type == "sunssf")
+    return Model(model_id, group.get("label", ""), points, length, static)
 
 
 def preload() -> None:
@@ -245,15 +245,25 @@ class Block:
         """`size` registers from `offset` of this model."""
         return self.data[2 * offset : 2 * (offset + size)]
 
-    def scales(self) -> tuple[int | float | None, ...]:
-        """All scale factors, to see whether one has changed."""
-        return tuple(self.raw(point.name) for point in scale_points(self.model))
+    def scales(self) -> bytes:
+        """The registers of all scale factors, to see whether one has changed."""
+        data = self.data
+        return b"".join([data[first:last] for first, last in scale_registers(self.model)])
 
 
 @cache
-def scale_points(of: Model) -> tuple[Point, ...]:
-    """The scale factor points of a model."""
-    return tuple(point for point in of.points.values() if point.type == "sunssf")
+def scale_registers(of: Model) -> tuple[tuple[int, int], ...]:
+    """Where the scale factors of a model lie: byte spans, neighbours together."""
+    spans: list[tuple[int, int]] = []
+    for point in of.points.values():
+        if point.type != "sunssf":
+            continue
+        first, last = 2 * point.offset, 2 * (point.offset + point.size)
+        if spans and spans[-1][1] == first:
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return tuple(spans)
 
 
 def present(block: Block, names: Iterable[str]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class Var704:
 
     def release(self) -> Effect:
         """Disable the reactive set-point."""
-        return Effect(form=self._off.fill({}), value=0.0)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class Var123:
@@ -98,7 +98,7 @@ class Var123:
 
     def release(self) -> Effect:
         """Disable the reactive set-point."""
-        return Effect(form=self._off.fill({}), value=0.0)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class PowerFactor704:
@@ -134,7 +134,7 @@ class PowerFactor704:
 
     def release(self) -> Effect:
         """Disable the fixed power factor."""
-        return Effect(form=self._off.fill({}), value=1.0)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class PowerFactor123:
@@ -168,7 +168,7 @@ class PowerFactor123:
 
     def release(self) -> Effect:
         """Disable the fixed power factor."""
-        return Effect(form=self._off.fill({}), value=1.0)
+        return Effect(form=self._off.fill({}), value=None)
 
 
 class Connect703:

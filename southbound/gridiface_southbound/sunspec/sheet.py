@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gridiface.domain.quantities import Rounding
@@ -19,7 +19,7 @@ class Sheet:
         rounding: how a value loses digits, where not to the nearest.
     """
 
-    __slots__ = ("_points", "block", "enable", "names", "ordered")
+    __slots__ = ("_blank", "_points", "block", "enable", "labels", "names", "ordered")
 
     def __init__(
         self, block: Block, names: Sequence[str], *, enable: str, rounding: Mapping[str, Rounding] | None = None
@@ -28,7 +28,12 @@ class Sheet:
         self.names = present(block, names)
         self.enable = enable
         rules = rounding or {}
-        self._points = tuple((name, scaler(block, name, rules.get(name, Rounding.NEAREST))) for name in self.names)
+        self._points = {
+            name: (index, scaler(block, name, rules.get(name, Rounding.NEAREST)))
+            for index, name in enumerate(self.names)
+        }
+        self._blank = [scale(0.0) for _, scale in self._points.values()]
+        self.labels = {f"{block.model.id}.{name}": name for name in self.names}
         at = self.names.index(enable) if enable in self.names else -1
         # SunSpec: values first, then the enable that activates them.
         self.ordered: tuple[Run, ...] = tuple(
@@ -40,7 +45,13 @@ class Sheet:
 
     def fill(self, values: Mapping[str, float]) -> Filled:
         """The registers for `values`; points that the device lacks are ignored, points not named get 0."""
-        return Filled(self, tuple([scale(values.get(name, 0.0)) for name, scale in self._points]))
+        raw = self._blank.copy()
+        points = self._points
+        for name, value in values.items():
+            if name in points:
+                index, scale = points[name]
+                raw[index] = scale(value)
+        return Filled(self, tuple(raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +69,6 @@ class Filled:
         """What the device will hold in a point after rounding."""
         return self.sheet.block.decode(name, self.raw[self.sheet.names.index(name)])
 
-    def values(self) -> dict[str, float]:
-        """All points and values, prefixed with the model: "704.WSet"."""
-        model_id = self.sheet.block.model.id
-        return {
-            f"{model_id}.{name}": self.sheet.block.decode(name, raw)
-            for name, raw in zip(self.sheet.names, self.raw, strict=True)
-        }
-
     def differing(self, after: Block) -> list[str]:
         """The points that `after` does not show as written. Timers may run down and are left out."""
         found = []
@@ -77,3 +80,28 @@ class Filled:
     def shown(self, after: Block) -> bool:
         """Whether `after` shows every register as written, timers included (the quick look)."""
         return all(after.data.startswith(registers, 2 * offset) for offset, registers in self.writes())
+
+
+class PointValues(Mapping[str, float]):
+    """The values of filled forms by model and point ("704.WSet"), worked out only when somebody looks."""
+
+    __slots__ = ("_forms",)
+
+    def __init__(self, forms: Sequence[Filled]) -> None:
+        self._forms = forms
+
+    def __getitem__(self, label: str) -> float:
+        for form in self._forms:
+            if label in form.sheet.labels:
+                return form.value(form.sheet.labels[label])
+        raise KeyError(label)
+
+    def __iter__(self) -> Iterator[str]:
+        for form in self._forms:
+            yield from form.sheet.labels
+
+    def __len__(self) -> int:
+        return sum(len(form.sheet.labels) for form in self._forms)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))

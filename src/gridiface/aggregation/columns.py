@@ -237,7 +237,15 @@ class Columns:
 
     def shift_time(self, seconds: float) -> None:
         """Move every kept instant, so that ages stay what they were when the clock was set."""
-        for column in (self.received, self.soc_at, self.down_at, self.back_at, self.told_at, self.from_at):
+        for column in (
+            self.received,
+            self.soc_at,
+            self.down_at,
+            self.back_at,
+            self.told_at,
+            self.from_at,
+            self.renew_at,
+        ):
             np.add(column, seconds, out=column)
 
     def _make_room(self) -> None:

@@ -26,19 +26,24 @@ AGREEING_REPORTS = 3
 #: Longest time bridged by counting with one measured power, s.
 LONGEST_STEP_S = 900.0
 
+#: All rows.
+ALL = slice(None)
 
-def count_coulombs(columns: Columns, now: Instant) -> None:
-    """Carry every known estimate forward to `now` with the power each device last showed."""
+
+def count_coulombs(columns: Columns, now: Instant, rows: IntArray | slice = ALL) -> None:
+    """Carry the known estimates (of `rows`, or all) forward to `now` with the power each device last showed."""
     c = columns
-    elapsed = np.clip(now - c.soc_at, 0.0, LONGEST_STEP_S)
-    moved = np.where(np.isfinite(c.w), c.w, 0.0) * elapsed
-    moved /= c.energy_wh * 3600.0
-    known = np.isfinite(moved) & np.isfinite(c.soc)
-    np.subtract(c.soc, moved, out=c.soc, where=known)
-    np.clip(c.soc, 0.0, 1.0, out=c.soc)
-    growth = (COUNT_ERROR * moved) ** 2 + REST_VARIANCE_PER_S * elapsed
-    np.add(c.soc_variance, growth, out=c.soc_variance, where=known)
-    np.copyto(c.soc_at, np.maximum(c.soc_at, now), where=known)
+    elapsed = np.clip(now - c.soc_at[rows], 0.0, LONGEST_STEP_S)
+    watts = c.w[rows]
+    moved = np.where(np.isfinite(watts), watts, 0.0) * elapsed
+    moved /= c.energy_wh[rows] * 3600.0
+    known = np.isfinite(moved)
+    if not known.any():
+        return
+    moved[~known] = 0.0
+    c.soc[rows] = np.clip(c.soc[rows] - moved, 0.0, 1.0)
+    c.soc_variance[rows] += (COUNT_ERROR * moved) ** 2 + REST_VARIANCE_PER_S * np.where(known, elapsed, 0.0)
+    c.soc_at[rows] = np.where(known, np.maximum(c.soc_at[rows], now), c.soc_at[rows])
 
 
 def correct(

@@ -32,8 +32,8 @@ class NodeResult:
     """What became of one node's total, W.
 
     `wanted`: asked of the solver (trim included), None = it only has limits. `total`: what was reached, with the
-    parts that cannot be asked (`held`). `allocated`: the sum of set-points. `low`, `high`: the range that could have been
-    reached. `clipped`: the limit that cut the target.
+    parts that cannot be asked (`held`). `allocated`: the sum of set-points. `low`, `high`: the range that could have
+    been reached. `clipped`: the limit that cut the target.
     """
 
     wanted: float | None
@@ -72,6 +72,33 @@ class _Fixed:
     wanted: FloatArray
     lo: FloatArray
     hi: FloatArray
+    whole: _Fixed | None = None
+    places: IntArray | None = None
+
+    def take(self, wanted: FloatArray) -> None:
+        """New powers for these parts, here and in the collection they are a part of."""
+        self.wanted = wanted
+        if self.whole is not None and self.places is not None:
+            changed = self.whole.wanted.copy()
+            changed[self.places] = wanted
+            self.whole.take(changed)
+
+
+def _part_of(fixed: _Fixed, node: Node) -> _Fixed:
+    """Those of the parts that lie inside `node`."""
+    names = {child.id for child in node.bound_below()}
+    rows = np.flatnonzero(np.isin(fixed.rows, node.loose))
+    nodes = [at for at, child in enumerate(fixed.nodes) if child.id in names]
+    places = np.concatenate([rows, np.array(nodes, dtype=np.int64) + fixed.rows.size])
+    return _Fixed(
+        fixed.rows[rows],
+        [fixed.nodes[at] for at in nodes],
+        fixed.wanted[places],
+        fixed.lo[places],
+        fixed.hi[places],
+        fixed,
+        places,
+    )
 
 
 class Solver:
@@ -304,19 +331,28 @@ class Solver:
         return float(self._unsure_up[node.rows].sum()), float(self._unsure_down[node.rows].sum())
 
     def _keep_limits(self, node: Node, free: IntArray, fixed: _Fixed) -> None:
-        """Reduce the fixed parts where the node's limits could not be kept even with its loose devices at an end."""
-        if not node.limits.any or not fixed.wanted.size:
+        """Reduce the fixed parts where a limit could not be kept even with the loose devices at an end of theirs.
+
+        Inner nodes first; the parts of a node are those of the nodes inside it that have no totals of their own.
+        """
+        if not fixed.wanted.size:
             return
+        for child in node.limited_below():
+            self._keep_limits(child, free, _part_of(fixed, child))
+        if node.limits.any:
+            self._reduce(node, free, fixed)
+        self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+
+    def _reduce(self, node: Node, free: IntArray, fixed: _Fixed) -> None:
         low, high, _, _ = self._window(node, fixed, self._held(node))
-        least, most = float(self._b.lo[free].sum()), float(self._b.hi[free].sum())
+        mine = np.intersect1d(free, node.rows)
+        least, most = float(self._b.lo[mine].sum()), float(self._b.hi[mine].sum())
         change = min(0.0, high - least) + max(0.0, low - most)
         if change == 0.0:
             return
-        aim = float(fixed.wanted.sum()) + change
         weight = np.maximum(np.abs(fixed.wanted), 1.0)
         lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
-        fixed.wanted = water_fill(aim, lo, hi, fixed.wanted, weight)
-        self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+        fixed.take(water_fill(float(fixed.wanted.sum()) + change, lo, hi, fixed.wanted, weight))
 
     def _caps(self, node: Node, free: IntArray, fixed: _Fixed) -> tuple[Cap, ...]:
         """The nodes inside that only have limits, as caps over positions in `free`."""

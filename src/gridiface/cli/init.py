@@ -42,8 +42,7 @@ devices:
   # - id: battery1                      # a SunSpec device behind Modbus/TCP
   #   driver: sunspec
   #   kind: battery
-  #   connection: {{host: 192.0.2.10, port: 502, unit: 1}}
-  #   poll_s: 1
+  #   connection: {{host: 192.0.2.10, port: 502, unit_id: 1, poll_period_s: 1}}
 
 groups:                                 # each group is offered to the utility as one DER
   - id: fleet

@@ -42,6 +42,9 @@ _RELOAD_SECONDS = 2.0
 _LOG_LINES_PER_SECOND = 20
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
+# Newer versions of aiohttp warn of plain strings, older ones know nothing else.
+_REQUEST_KEY: Any = getattr(web, "RequestKey", lambda name, _: name)(PEER, PeerIdentity)
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -50,7 +53,7 @@ def peer_of(request: web.BaseRequest) -> PeerIdentity | None:
 
     Stays the same when the connection ends while the handler runs.
     """
-    peer = request.get(PEER)
+    peer = request.get(_REQUEST_KEY)
     return peer if isinstance(peer, PeerIdentity) else None
 
 
@@ -91,6 +94,7 @@ class TlsListener:
         self._wall_clock = wall_clock
         self._reload_seconds = reload_seconds
         self._total = self.caps.usable_total()
+        self._step = min(self.deadlines.step, max(reload_seconds, 0.01))
         self._sockets: list[socket.socket] = []
         self._connections: dict[TlsConnection, None] = {}
         self._handshaking: dict[TlsConnection, None] = {}
@@ -329,7 +333,7 @@ class TlsListener:
                 if self._keeper.reload_if_changed():
                     self._spawn(self._judge_again())
         finally:
-            self._sweep_handle = asyncio.get_running_loop().call_later(self.deadlines.step, self._sweep)
+            self._sweep_handle = asyncio.get_running_loop().call_later(self._step, self._sweep)
 
     async def _judge_again(self) -> None:
         """Close the connections of peers that the new state does not accept, a few at a time."""
@@ -358,7 +362,7 @@ def watch_requests(handler: Handler) -> Handler:
         connection = transport.get_extra_info(CONNECTION)
         if not isinstance(connection, TlsConnection):
             return await handler(request)
-        request[PEER] = connection.peer
+        request[_REQUEST_KEY] = connection.peer
         complete = not request.body_exists or request.content.is_eof()
         connection.request_begins(body_complete=complete)
         if not complete:

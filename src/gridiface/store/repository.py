@@ -58,6 +58,7 @@ class Store:
         self._engine = engine
         self._lock = lock
         self._writer = GroupWriter(sink)
+        self._closing = asyncio.Lock()
 
     @classmethod
     async def open(cls, url: str, *, create: bool = True, options: StoreOptions | None = None) -> Self:

@@ -35,6 +35,7 @@ class SqliteSink:
         self._statements = compiled(dialect(paramstyle="qmark"))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gridiface-store")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     async def open(self) -> None:
         """Open the connection.
@@ -63,10 +64,14 @@ class SqliteSink:
 
     async def close(self) -> None:
         """Close the connection, folding the log into the file where nobody else reads it, and end the thread."""
-        await self._run(self._discard)
-        self._thread.shutdown(wait=True)
+        if not self._closed:
+            await self._run(self._discard)
+            self._closed = True
+            self._thread.shutdown(wait=True)
 
     async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _open(self) -> sqlite3.Connection:

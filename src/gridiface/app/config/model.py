@@ -153,15 +153,12 @@ class DeviceEntry(Block):
 
     id: Identifier = Field(description="unique among devices and groups")
     name: str = Field(default="", description="for people")
-    kind: DeviceKind = Field(
-        default=DeviceKind.BATTERY, description="what it is, as far as the engine treats it differently"
-    )
+    kind: DeviceKind | None = Field(default=None, description="what it is; none: as the device itself tells")
     driver: str = Field(description="name of an installed driver (`gridiface doctor` lists them), or sep2")
     connection: dict[str, Any] = Field(default_factory=dict, description="the driver's own settings")
     rating: Rating = Rating()
     phases: Phase = Field(default=Phase.ALL, description="phases it is connected to")
     tier: int = Field(default=1, ge=1, le=9, description="1 is asked first; higher tiers take a shortfall")
-    poll_s: float = Field(default=1.0, gt=0, le=3600, description="how often its telemetry is read, s")
     enabled: bool = Field(default=True, description="false: known, but not controlled")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
+from gridiface.domain.ports import Change, PutDocument
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.state import EventRecord, Program, State
 from gridiface.protocols.sep2.enums import EventStatusCode
@@ -22,16 +22,20 @@ from gridiface.protocols.sep2.resources import EventStatus
 _SERVER_MADE_RETENTION_S = 300.0
 
 #: Statuses that an event never leaves.
-FINAL = frozenset(
-    {EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION, EventStatusCode.SUPERSEDED}
-)
+FINAL = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION, EventStatusCode.SUPERSEDED})
 
 Store = Callable[[list[Change], Callable[[], None]], None]
 
 
-def event_document(record: EventRecord) -> documents.PutDocument:
+def event_document(record: EventRecord) -> PutDocument:
     """The change that stores an event as it is."""
-    head = {"program": record.program, "control": record.control_id, "parents": record.parents, "by": record.identity}
+    head = {
+        "program": record.program,
+        "control": record.control_id,
+        "parents": record.parents,
+        "by": record.identity,
+        "posted": record.posted,
+    }
     return documents.put(documents.CONTROLS, record.item.path, record.item.obj, head)
 
 

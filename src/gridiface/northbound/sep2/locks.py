@@ -1,4 +1,4 @@
-"""Locks by name, so that writes to one device or program are one after the other and those to others are not held up."""
+"""Locks by name: writes to one device or program come one after the other, those to others are not held up."""
 
 from __future__ import annotations
 

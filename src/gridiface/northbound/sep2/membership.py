@@ -269,8 +269,9 @@ class Membership:
         return device
 
     async def enrol(self, record: EndDeviceRecord, now: Instant, *, along: Sequence[Change] = ()) -> bool:
-        """Make a client's device a member of the fleet with what it stated before; False where another driver leads
-        to it, then `along` is not written.
+        """Make a client's device a member of the fleet, with what it stated before.
+
+        False where another driver leads to it; then `along` is not written.
 
         Raises:
             StoreUnavailable: nothing was changed.

@@ -18,6 +18,8 @@ from gridiface.northbound.sep2.tree import Audience, Item, Tree
 #: Numbers are reserved in blocks, so that not every new resource writes the counter too.
 _BLOCKS = {"edev": 1, "derp": 1, "mup": 1, "dc": 1}
 _BLOCK = 256
+#: Events that have left their list and may still be answered.
+_REMOVED_KEPT = 10_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +84,7 @@ class EventRecord:
         control_id: the domain's control that it is; None for those that the server made of a set-point.
         parents: the domain controls that a server-made event carries out.
         identity: LFDI of who posted it; "" for the server.
+        posted: creationTime as posted; our clock may have bounded it.
     """
 
     item: Item
@@ -89,6 +92,7 @@ class EventRecord:
     control_id: str | None = None
     parents: tuple[str, ...] = ()
     identity: str = ""
+    posted: int = 0
 
     @property
     def server_made(self) -> bool:
@@ -167,6 +171,7 @@ class State:
         self.programs: dict[int, Program] = {}
         self.events: dict[str, EventRecord] = {}
         self.by_control: dict[str, EventRecord] = {}
+        self._removed: dict[str, EventRecord] = {}
         self.managers: dict[str, set[str]] = {}
         for client in settings.clients:
             for device_id in client.manages:
@@ -202,11 +207,18 @@ class State:
         """Forget an event."""
         mrid = record.item.obj.mRID
         self.events.pop(mrid, None)
+        self._removed[mrid] = record
+        while len(self._removed) > _REMOVED_KEPT:
+            del self._removed[next(iter(self._removed))]
         program = self.programs.get(record.program)
         if program is not None:
             program.events.pop(mrid, None)
         if record.control_id is not None:
             self.by_control.pop(record.control_id, None)
+
+    def event_once(self, mrid: str) -> EventRecord | None:
+        """An event that is listed, or was not long ago: its devices may still answer."""
+        return self.events.get(mrid) or self._removed.get(mrid)
 
     def program_of_device(self, device_id: str) -> Program | None:
         """The own program of a fleet's device."""

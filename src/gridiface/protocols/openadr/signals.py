@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from gridiface.protocols.openadr.payloads import units
 from gridiface.protocols.openadr.payloads.stream import ItemBase
+from gridiface.protocols.xmlwire import WireObject
 
-_POWER = (units.PowerReal, units.PowerApparent, units.PowerReactive)
-_ENERGY = (units.EnergyReal, units.EnergyApparent, units.EnergyReactive)
-_PER_KWH = (units.CurrencyPerKWh,)
-_PER_KW = (units.CurrencyPerKW,)
-_MONEY = (units.Currency, units.CurrencyPerKWh, units.CurrencyPerKW, units.CurrencyPerThm)
+UnitClass = type[WireObject]
+_POWER: tuple[UnitClass, ...] = (units.PowerReal, units.PowerApparent, units.PowerReactive)
+_ENERGY: tuple[UnitClass, ...] = (units.EnergyReal, units.EnergyApparent, units.EnergyReactive)
+_PER_KWH: tuple[UnitClass, ...] = (units.CurrencyPerKWh,)
+_PER_KW: tuple[UnitClass, ...] = (units.CurrencyPerKW,)
+_MONEY: tuple[UnitClass, ...] = (units.Currency, units.CurrencyPerKWh, units.CurrencyPerKW, units.CurrencyPerThm)
 
 
 def _any(value: float) -> bool:
@@ -45,7 +47,7 @@ class SignalKind:
 
     name: str
     type: str
-    units: tuple[type, ...]
+    units: tuple[UnitClass, ...]
     allows: Callable[[float], bool]
 
 
@@ -104,7 +106,7 @@ def complaint(name: str, signal_type: str, unit: ItemBase | None, values: Iterab
 
 
 def unsupported(name: str, signal_type: str, unit: ItemBase | None) -> str:
-    """Why a received signal cannot be understood (answer 460); "" when it can. A missing unit is not held against it."""
+    """Why a received signal cannot be understood (answer 460); "" when it can. A missing unit does not matter."""
     row = kind_of(name, signal_type)
     if row is None:
         return f"signal {name} of type {signal_type} is not supported"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -100,6 +100,7 @@ class RegisterImage:
     def __init__(self, base: int, model_ids: Iterable[int]) -> None:
         self.base = base
         self.places: dict[int, int] = {}
+        self._where: dict[tuple[int, str], tuple[Callable[[bytearray, int], tuple[Any, ...]], int, float]] = {}
         parts = [b"SunS"]
         at = 4
         for model_id in model_ids:
@@ -122,11 +123,14 @@ class RegisterImage:
 
     def raw(self, model_id: int, name: str) -> int | float | None:
         """The unscaled number, None where not implemented."""
-        slot = table(model_id)[name]
-        value: int | float = codec(slot.type).unpack_from(self.data, self.places[model_id] + 2 * slot.offset)[0]
-        if value == _UNIMPLEMENTED[slot.type] or math.isnan(value):
-            return None
-        return value
+        where = self._where.get((model_id, name))
+        if where is None:
+            slot = table(model_id)[name]
+            at = self.places[model_id] + 2 * slot.offset
+            where = self._where[model_id, name] = (codec(slot.type).unpack_from, at, _UNIMPLEMENTED[slot.type])
+        unpack, at, missing = where
+        value: int | float = unpack(self.data, at)[0]
+        return None if value == missing or value != value else value  # noqa: PLR0124 - nan is unequal to itself
 
     def put(self, model_id: int, name: str, value: float) -> None:
         """Store a value by its scale factor, rounded and held inside what its type can carry."""

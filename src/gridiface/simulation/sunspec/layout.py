@@ -9,7 +9,7 @@ from gridiface.simulation.sunspec.config import UnitConfig
 from gridiface.simulation.sunspec.image import RegisterImage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TimedFunction:
     """A control function with a revert timer: what enables it, what it falls back to.
 

@@ -66,11 +66,10 @@ class DeviceInfo:
         registry, along = self._s.registry, [change]
         device_id = record.device_id
         if isinstance(written, DERCapability | DERSettings):
-            is_capability = isinstance(written, DERCapability)
             device = self._membership.device_for(
                 record,
-                capability=written if is_capability else self._capability(record),
-                settings=None if is_capability else written,
+                capability=written if isinstance(written, DERCapability) else self._capability(record),
+                settings=written if isinstance(written, DERSettings) else self._settings(record),
             )
             if device is not None:
                 groups = self._s.settings.in_band_groups if record.in_band else ()
@@ -88,6 +87,10 @@ class DeviceInfo:
     def _capability(self, record: EndDeviceRecord) -> DERCapability | None:
         """What the client stated before, for a fleet that does not know it yet."""
         item = self._s.tree.item(f"{record.der}/dercap")
+        return item.obj if item is not None and item.stated else None
+
+    def _settings(self, record: EndDeviceRecord) -> DERSettings | None:
+        item = self._s.tree.item(f"{record.der}/derg")
         return item.obj if item is not None and item.stated else None
 
     # --- log events -----------------------------------------------------------------------------------------------

@@ -71,10 +71,11 @@ class Programs:
             self._check_new(program, event)
             number, changes = self._s.state.counters.take(f"derc/{program.number}")
             path = f"{program.path}/derc/{number}"
+            posted = event.creationTime
             event = self.prepared(event, program, call.second)
             event.href = path
             control = event_to_control(event, scope_of(program), call.caller.lfdi, self.curve_of(program))
-            record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi)
+            record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi, posted=posted)
             along = [*changes, event_document(record)]
             acceptance = await self._submit(control, call.now, along)
             self.publish(record, call.now)
@@ -110,10 +111,18 @@ class Programs:
         control_id: str | None = None,
         parents: tuple[str, ...] = (),
         identity: str = "",
+        posted: int = 0,
     ) -> EventRecord:
         """The record of an event that has its href; not shown yet."""
         item = Item(event.href or "", kind("/derp/{id1}/derc/{id2}"), program.audience, event, data=program)
-        return EventRecord(item=item, program=program.number, control_id=control_id, parents=parents, identity=identity)
+        return EventRecord(
+            item=item,
+            program=program.number,
+            control_id=control_id,
+            parents=parents,
+            identity=identity,
+            posted=posted or event.creationTime,
+        )
 
     def publish(self, record: EventRecord, now: Instant) -> None:
         """Show an event that is durable, with the status it has now."""
@@ -122,6 +131,7 @@ class Programs:
         self._s.tree.add(record.item, f"{program.path}/derc")
         self._s.events.refresh(program, now)
         self._s.counts.events_published += 1
+        self._on_behalf.published(record)
 
     async def _submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
         """Ask the engine; `along` is durable on return.
@@ -162,7 +172,7 @@ class Programs:
         async with self._s.locks.hold(program.path):
             still_there(self._s, item)
             record = program.events[item.obj.mRID]
-            if _essence(wanted) != _essence(item.obj):
+            if not _same(wanted, record):
                 raise bad_value("a published control is never changed but for its status")
             status = wanted.eventStatus.currentStatus
             if status == item.obj.eventStatus.currentStatus:
@@ -253,9 +263,7 @@ class Programs:
             if item.obj is not None and item.obj.mRID == default.mRID:
                 default.version = ((item.obj.version or 0) + 1) & 0xFFFF
             default.href, default.subscribable = item.path, None
-            control = default_to_control(
-                default, scope_of(program), call.caller.lfdi, self.curve_of(program), call.now
-            )
+            control = default_to_control(default, scope_of(program), call.caller.lfdi, self.curve_of(program), call.now)
             stored = documents.put(
                 documents.DEFAULTS,
                 item.path,
@@ -292,9 +300,7 @@ class Programs:
             still_there(self._s, item)
             if item.obj is None:
                 raise RemoteProtocolError("there is no default control", answer=404)
-            await self._replace_default(
-                program, None, call.now, [documents.delete(documents.DEFAULTS, item.path)]
-            )
+            await self._replace_default(program, None, call.now, [documents.delete(documents.DEFAULTS, item.path)])
             self._s.tree.set(item, None)
         return changed()
 
@@ -381,17 +387,25 @@ def _check_curve(curve: DERCurve) -> None:
 
 def _repeated(known: EventRecord, program: Program, event: DERControl) -> Reply:
     """The answer to an mRID that is there already: the same control is taken once, another one is refused."""
-    if known.program == program.number and _essence(event) == _essence(known.item.obj):
+    if known.program == program.number and _same(event, known):
         return changed(known.item.path)
     raise RemoteProtocolError("the mRID belongs to another control", answer=409)
 
 
-def _essence(event: DERControl) -> DERControl:
-    """What may never change: everything but status, version, addresses, and a creation time that our clock bounds."""
-    return replace(
-        event, href=None, replyTo=None, subscribable=None, version=None, creationTime=0,
-        eventStatus=EventStatus(currentStatus=0, dateTime=0, potentiallySuperseded=False),
-    )  # fmt: skip
+def _same(event: DERControl, known: EventRecord) -> bool:
+    """Whether nothing differs but status, version and addresses, which are the server's."""
+    kept: DERControl = known.item.obj
+    if event.creationTime not in {kept.creationTime, known.posted}:
+        return False
+    return kept == replace(
+        event,
+        href=kept.href,
+        replyTo=kept.replyTo,
+        subscribable=kept.subscribable,
+        version=kept.version,
+        creationTime=kept.creationTime,
+        eventStatus=kept.eventStatus,
+    )
 
 
 def _is_live(record: EventRecord, second: int) -> bool:

@@ -141,7 +141,7 @@ class Peer:
         return self.database.update(self.now, point_type, index, value, **more)
 
     def clear_restart(self):
-        assert self.hex("c0 02 50 01 00 07 07 00") == "c0 81 00 00"
+        assert self.one("c0 02 50 01 00 07 07 00")[3] == 0
 
     def notices(self):
         found = []

@@ -1,0 +1,228 @@
+"""Makes the plan: asks the arbitration who rules each target and turns the rulings into watts and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gridiface.aggregation.allocate import strategy
+from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.arbitration import Claim, Ruling, rule
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.grouping import GroupTree
+from gridiface.aggregation.lifecycle import ControlBook
+from gridiface.aggregation.limits import Bound, Envelope, intersect
+from gridiface.aggregation.log import CONFIGURATION, group_target
+from gridiface.aggregation.plan import Node, Plan, empty_plan, give_orders
+from gridiface.aggregation.requests import Capacity, capacity, limit_w, requested_var, requested_w
+from gridiface.aggregation.setpoints import Orders
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import CLASS_TIMING, Control, ControlMode, Target, TargetKind
+from gridiface.domain.fleet import Group
+
+#: Longest time between two control steps while something is active, s.
+LONGEST_PERIOD_S = 5.0
+
+#: Time between steps while nothing is asked of anybody, s.
+IDLE_PERIOD_S = 60.0
+
+
+@dataclass(slots=True)
+class Beginning:
+    """What a control found when it began to rule: the base of changes, and where its ramp starts."""
+
+    capacity: Capacity
+    at: Instant
+
+
+@dataclass(slots=True)
+class Demands:
+    """What the plan's nodes ask, W and var by group id, and when each began."""
+
+    requested_w: dict[str, float] = field(default_factory=dict)
+    requested_var: dict[str, float] = field(default_factory=dict)
+    begun: dict[str, Beginning] = field(default_factory=dict)
+
+
+class Planner:
+    """Owns the beginnings of controls; everything else comes in."""
+
+    def __init__(self, columns: Columns, book: ControlBook, orders: Orders) -> None:
+        self._c, self._book, self._orders = columns, book, orders
+        self._beginnings: dict[str, Beginning] = {}
+
+    def make(
+        self, tree: GroupTree, rows_of: Callable[[str], IntArray], config: EngineConfig, bounds: Envelope, now: Instant
+    ) -> tuple[Plan, Demands]:
+        """A plan for `now`.
+
+        Args:
+            tree: the groups.
+            rows_of: the rows of a group's devices.
+            config: strategies.
+            bounds: the envelope now, for capacities.
+            now: when.
+        """
+        plan, demands = empty_plan(self._c), Demands()
+        self._forget()
+        targets = self._book.targets()
+        nodes: dict[str, Node] = {}
+        overrides = dict(config.strategies)
+        for group_id, group in tree.groups.items():
+            node = self._node(
+                group, rows_of, targets, overrides.get(group_id) or group.strategy or config.strategy, bounds
+            )
+            if node is not None:
+                nodes[group_id] = node
+                self._ask(node, demands, bounds, now)
+        passing = self._nest(plan, nodes, tree)
+        self._single(plan, targets, bounds, now)
+        give_orders(plan, self._c, self._orders, passing)
+        plan.period_s = _period(plan)
+        return plan, demands
+
+    def _node(
+        self,
+        group: Group,
+        rows_of: Callable[[str], IntArray],
+        targets: set[Target],
+        strategy_name: str,
+        bounds: Envelope,
+    ) -> Node | None:
+        target = group_target(group.id)
+        ruling = self._rule(target) if target in targets else Ruling()
+        static = _configured(group)
+        if not ruling.controls and not static:
+            return None
+        rows = rows_of(group.id)
+        if not rows.size:
+            return None
+        limits = intersect([*static, *self._bounds(ruling, rows, bounds)])
+        meter = self._c.row.get(group.meter) if group.meter is not None else None
+        return Node(group, rows, ruling, limits, strategy(strategy_name), meter)
+
+    def _rule(self, target: Target) -> Ruling:
+        return rule(self._book.claims(target), self._book.default_claims(target))
+
+    def _bounds(self, ruling: Ruling, rows: IntArray, bounds: Envelope) -> list[Bound]:
+        if not ruling.limits:
+            return []
+        sums = capacity(self._c, rows, bounds)
+        return [
+            Bound(limit_w(claim.mode, claim.value, sums), claim.mode, claim.control.source, claim.control.id)
+            for claim in ruling.limits
+        ]
+
+    def _ask(self, node: Node, demands: Demands, bounds: Envelope, now: Instant) -> None:
+        """What a node asks, in watts and vars."""
+        if node.bound:
+            leading = node.ruling.power or node.ruling.regulation
+            assert leading is not None  # `bound` says so
+            began = self._begin(leading, node.rows, bounds, now)
+            demands.begun[node.id] = began
+            demands.requested_w[node.id] = _total(node.ruling, capacity(self._c, node.rows, bounds), began.capacity)
+        if node.ruling.var is not None:
+            claim = node.ruling.var
+            sums = capacity(self._c, node.rows, bounds)
+            demands.requested_var[node.id] = requested_var(claim.mode, claim.value, sums)
+
+    def _begin(self, claim: Claim, rows: IntArray, bounds: Envelope, now: Instant) -> Beginning:
+        began = self._beginnings.get(claim.control.id)
+        if began is None:
+            sums = capacity(self._c, rows, bounds)
+            entry = self._book.get(claim.control.id)
+            at = now
+            if entry is not None and entry.resumed:
+                sums, at = _resumed(claim, sums), claim.control.span.start
+            began = self._beginnings[claim.control.id] = Beginning(sums, at)
+        return began
+
+    def _forget(self) -> None:
+        gone = [name for name in self._beginnings if (entry := self._book.get(name)) is None or not entry.live]
+        for name in gone:
+            del self._beginnings[name]
+
+    def _nest(self, plan: Plan, nodes: dict[str, Node], tree: GroupTree) -> dict[str, list[Ruling]]:
+        """Put the nodes into each other; the rulings that reach each node's devices, innermost first."""
+        inside: dict[str | None, list[Node]] = {}
+        passing: dict[str, list[Ruling]] = {}
+        for group_id in sorted(nodes):
+            around = [name for name in tree.ancestors(group_id) if name in nodes]
+            inside.setdefault(around[0] if around else None, []).append(nodes[group_id])
+            passing[group_id] = [nodes[name].ruling for name in (group_id, *around)]
+        for group_id, node in nodes.items():
+            node.inside = tuple(inside.get(group_id, ()))
+        plan.roots = tuple(inside.get(None, ()))
+        for root in plan.roots:
+            root.finish()
+        return passing
+
+    def _single(self, plan: Plan, targets: set[Target], bounds: Envelope, now: Instant) -> None:
+        """What single devices are asked."""
+        rulings: dict[int, Ruling] = {}
+        for target in targets:
+            row = self._c.row.get(target.id)
+            if target.kind is TargetKind.DEVICE and row is not None:
+                rulings[row] = self._rule(target)
+        plan.rulings = rulings
+        plan.single = bool(rulings)
+        for row, ruling in rulings.items():
+            here = np.array([row])
+            limits = intersect(self._bounds(ruling, here, bounds))
+            plan.device_high[row] = _watts(limits.high)
+            plan.device_low[row] = -_watts(limits.low)
+            leading = ruling.power or ruling.regulation
+            if leading is not None:
+                began = self._begin(leading, here, bounds, now)
+                plan.device_w[row] = _total(ruling, capacity(self._c, here, bounds), began.capacity)
+            if ruling.var is not None:
+                sums = capacity(self._c, here, bounds)
+                plan.device_var[row] = requested_var(ruling.var.mode, ruling.var.value, sums)
+
+
+def _watts(bound: Bound | None) -> float:
+    return math.inf if bound is None else bound.watts
+
+
+def _configured(group: Group) -> list[Bound]:
+    """The caps of a group's connection, from the configuration."""
+    caps = ((ControlMode.EXPORT_LIMIT, group.max_export_w), (ControlMode.IMPORT_LIMIT, group.max_import_w))
+    return [Bound(watts, mode, CONFIGURATION, "") for mode, watts in caps if watts is not None]
+
+
+def _total(ruling: Ruling, now: Capacity, start: Capacity) -> float:
+    """Set-point and regulation together, W."""
+    total = start.base_w
+    if ruling.power is not None:
+        span = ruling.power.control.span
+        total = requested_w(ruling.power.mode, ruling.power.value, now, start=start, span_s=span.end - span.start)
+    if ruling.regulation is not None:
+        total += ruling.regulation.value.value
+    return total
+
+
+def _resumed(claim: Claim, sums: Capacity) -> Capacity:
+    """The capacity a control must have found at its start, if what is measured now is what it asked for."""
+    if claim.mode is ControlMode.DELTA_W:
+        return replace(sums, base_w=sums.now_w - claim.value.value)
+    if claim.mode is ControlMode.LOAD_LEVEL:
+        return replace(sums, base_w=sums.now_w - claim.value.value * sums.up_w)
+    if claim.mode is ControlMode.SET_W_PERCENT and claim.value.value != 0:
+        return replace(sums, base_w=sums.now_w * 100.0 / claim.value.value)
+    if claim.mode is ControlMode.REGULATION:
+        return replace(sums, base_w=sums.now_w - claim.value.value)
+    return sums
+
+
+def _period(plan: Plan) -> float:
+    """The shortest period of the service classes at work."""
+    controls: list[Control] = [control for node in plan.nodes() for control in node.ruling.controls]
+    controls += [control for ruling in plan.rulings.values() for control in ruling.controls]
+    if not controls and not plan.roots:
+        return IDLE_PERIOD_S
+    periods = [CLASS_TIMING[control.service_class].period_s for control in controls]
+    return min([LONGEST_PERIOD_S, *periods])

@@ -1,0 +1,318 @@
+"""One control step of the product: envelope, targets with trim, solve, look-ahead, and what must be sent.
+
+Owns the state that lives from step to step: trims, meter residuals, the last results. What rules comes as a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridiface.aggregation import twin
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.allocate.quiet import to_send
+from gridiface.aggregation.closed_loop import Residual, Trim
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.limits import Envelope, envelope
+from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.planner import Demands
+from gridiface.aggregation.setpoints import Orders, Wanted, differs, order_news, send
+from gridiface.aggregation.solver import NodeResult, Settings, Solution, Solver
+from gridiface.aggregation.vars import split_vars
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Setpoint, ServiceClass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did: the batch to send, and the rows that follow a new order without being told."""
+
+    batch: Sequence[Setpoint]
+    sent: IntArray
+    adopted: IntArray
+    wanted: Wanted
+
+
+class Stepper:
+    """Runs control steps over the columns."""
+
+    def __init__(self, columns: Columns, orders: Orders, config: EngineConfig, log: DecisionLog) -> None:
+        self._c, self._orders, self._config, self._log = columns, orders, config, log
+        self.results: dict[str, NodeResult] = {}
+        self.trims: dict[str, Trim] = {}
+        self.residuals: dict[str, Residual] = {}
+        self._split_at = -np.inf
+        self._renewed = False
+
+    def bounds(self, now: Instant, horizon_s: float) -> Envelope:
+        """The envelope at `now`."""
+        return envelope(
+            self._c,
+            now,
+            horizon_s=horizon_s,
+            hold_time_s=self._config.hold_time_s,
+            soc_derate=self._config.soc_derate,
+        )
+
+    def changed(self) -> None:
+        """The plan or the fleet changed: the last split must not be used again."""
+        self._renewed = True
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: keep the distances."""
+        for kept in (*self.trims.values(), *self.residuals.values()):
+            if kept.at is not None:
+                kept.at += seconds
+        self._split_at += seconds
+
+    def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
+        """One step. Notes in the columns what is told."""
+        bounds = self.bounds(now, plan.period_s)
+        self._measure_meters(plan, now)
+        reuse = not self._renewed and now - self._split_at < self._config.resplit_s
+        if not reuse:
+            self._split_at = now
+        self._renewed = False
+        targets = {node.id: self._target(node, demands, bounds, plan, now) for node in plan.nodes() if node.bound}
+        settings = Settings(tolerance=self._config.total_tolerance, phase_spread=self._config.phase_spread, reuse=reuse)
+        residuals = {name: residual.watts for name, residual in self.residuals.items()}
+        solver = Solver(self._c, plan, bounds, lambda node: targets[node.id], residuals, settings)
+        solution = solver.solve()
+        self._look_ahead(plan, bounds, solution, now)
+        self._explain(plan, demands, solution, now)
+        self.results = solution.results
+        vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
+        return self._emit(plan, solution, vars_, bounds, now)
+
+    # Targets.
+
+    def _target(self, node: Node, demands: Demands, bounds: Envelope, plan: Plan, now: Instant) -> float:
+        wanted = self.requested(node, demands, now)
+        wanted += self._trim(node, wanted, bounds, now)
+        leading = node.ruling.power or node.ruling.regulation
+        if leading is not None and leading.control.service_class is ServiceClass.FAST_FREQUENCY:
+            rating = float(bounds.weight[node.loose].sum())
+            most = self._config.fast_ramp_per_s * rating * plan.period_s
+            position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum())
+            wanted = min(max(wanted, position - most), position + most)
+        return wanted
+
+    @staticmethod
+    def requested(node: Node, demands: Demands, now: Instant) -> float:
+        """What is asked of a bound node now: on its way along the control's own ramp, W."""
+        asked, began = demands.requested_w[node.id], demands.begun[node.id]
+        leading = node.ruling.power or node.ruling.regulation
+        ramp_s = None if leading is None else leading.control.ramp_s
+        if not ramp_s:
+            return asked
+        way = min(max((now - began.at) / ramp_s, 0.0), 1.0)
+        return began.capacity.now_w + way * (asked - began.capacity.now_w)
+
+    def _trim(self, node: Node, wanted: float, bounds: Envelope, now: Instant) -> float:
+        trim = self.trims.setdefault(node.id, Trim())
+        last = self.results.get(node.id)
+        config = self._config
+        if config.trim_gain <= 0 or last is None:
+            trim.at = now
+            return 0.0 if last is None else trim.watts
+        before = trim.watts
+        rating = float(bounds.weight[node.loose[bounds.free[node.loose]]].sum())
+        trim.update(
+            self._missing(node, bounds),
+            now,
+            gain=config.trim_gain,
+            limit_w=config.trim_limit * rating,
+            quiet_w=max(0.001 * abs(wanted), 1.0),
+            room_up_w=max(0.0, last.high - last.total),
+            room_down_w=max(0.0, last.total - last.low),
+        )
+        step = round(trim.watts / max(0.02 * abs(wanted), 100.0))
+        if before != trim.watts and self._log.news("trim", node.id, value=step):
+            reason = f"measured total is off what was told: {trim.watts:+.0f} W are added"
+            self._log.add(now, group_target(node.id), "trim", "adjusted", reason, value=trim.watts)
+        return trim.watts
+
+    def _missing(self, node: Node, bounds: Envelope) -> float | None:
+        """Expected minus measured power of the node's loose devices that are commanded and seen, W."""
+        c, rows = self._c, node.loose
+        seen = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
+        seen &= c.received[rows] >= c.from_at[rows]
+        if not seen.any():
+            return None
+        lag = c.latency_s + self._config.response_s
+        expected = twin.power_after(c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
+        here = rows[seen]
+        return float((expected[here] - c.w[here]).sum())
+
+    def _measure_meters(self, plan: Plan, now: Instant) -> None:
+        c = self._c
+        for node in plan.nodes():
+            if node.meter is None:
+                continue
+            alive = bool(np.isfinite(c.w[node.meter]) and not c.lost[node.meter])
+            if self._log.news("meter", node.id, value=alive) and not alive:
+                reason = "the group's meter is silent: the sum of its members stands in"
+                self._log.add(now, group_target(node.id), "meter", "lost", reason)
+            if alive:
+                counted = node.rows[c.counts[node.rows]]
+                position = np.where(np.isfinite(c.told_w[counted]), c.told_w[counted], 0.0)
+                members = np.where(np.isfinite(c.w[counted]) & ~c.lost[counted], c.w[counted], position)
+                residual = self.residuals.setdefault(node.id, Residual())
+                residual.update(float(c.w[node.meter]), float(members.sum()), now, filter_s=self._config.meter_filter_s)
+
+    # Look-ahead.
+
+    def _look_ahead(self, plan: Plan, bounds: Envelope, solution: Solution, now: Instant) -> None:
+        c, config = self._c, self._config
+        watts = solution.watts
+        safe, changed = twin.keep_energy(
+            c, bounds.position, watts, horizon_s=config.lookahead_s, response_s=config.response_s
+        )
+        for row in np.flatnonzero(changed).tolist():
+            reason = f"state of charge would leave its window within {config.lookahead_s:g} s"
+            self._log.add(now, device_target(c.ids[row]), "look-ahead", "corrected", reason, value=float(safe[row]))
+        solution.watts = safe
+        for root in plan.roots:
+            for node in root.walk():
+                if node.limits.any:
+                    self._no_overshoot(node, bounds, solution, now)
+
+    def _no_overshoot(self, node: Node, bounds: Envelope, solution: Solution, now: Instant) -> None:
+        rows = node.rows[np.isfinite(solution.watts[node.rows])]
+        if not rows.size:
+            return
+        rest = np.setdiff1d(node.rows, rows, assume_unique=True)
+        held = float(bounds.held[rest].sum())
+        high = np.inf if node.limits.high is None else node.limits.high.watts
+        low = -np.inf if node.limits.low is None else -node.limits.low.watts
+        wanted = solution.watts[rows]
+        safe = twin.overshoot(
+            self._c,
+            rows,
+            bounds.position[rows],
+            wanted,
+            held,
+            (low, high),
+            horizon_s=self._config.lookahead_s,
+            response_s=self._config.response_s,
+        )
+        if safe is not wanted:
+            solution.watts[rows] = safe
+            held_back = float(np.abs(wanted - safe).sum())
+            reason = "devices of different ramps would pass the limit on their way: the quick ones wait"
+            self._log.add(now, group_target(node.id), "look-ahead", "corrected", reason, value=held_back)
+
+    # The record.
+
+    def _explain(self, plan: Plan, demands: Demands, solution: Solution, now: Instant) -> None:
+        """Say which limit cut a target, and where the fleet falls short of it; each once until it changes."""
+        for node in plan.nodes():
+            result = solution.results.get(node.id)
+            if result is None:
+                continue
+            clipped = result.clipped
+            key = (
+                None if clipped is None else (clipped.control_id, clipped.source.identity, clipped.mode, clipped.watts)
+            )
+            if self._log.news("limit", node.id, value=key) and clipped is not None:
+                self._log.add(
+                    now,
+                    group_target(node.id),
+                    clipped.mode.value,
+                    "limited",
+                    f"{clipped.source.protocol} {clipped.source.program} allows {clipped.watts:.0f} W".replace(
+                        "  ", " "
+                    ),
+                    source=clipped.source,
+                    control_id=clipped.control_id,
+                    value=clipped.watts,
+                )
+            if node.bound:
+                self._explain_shortfall(node, self.requested(node, demands, now), result, now)
+
+    def _explain_shortfall(self, node: Node, asked: float, result: NodeResult, now: Instant) -> None:
+        reachable = min(max(asked, result.low), result.high)
+        gap = asked - reachable
+        short = abs(gap) > max(self._config.shortfall_rel * abs(asked), 1.0)
+        leading = node.ruling.power or node.ruling.regulation
+        if leading is None or not self._log.news("short", node.id, value=(short, leading.control.id)):
+            return
+        if short:
+            reason = f"{asked:.0f} W were asked, {reachable:.0f} W can be reached"
+            self._log.about(now, leading.control, "shortfall", reason, value=gap)
+        elif result.wanted is not None and abs(result.total - asked) <= 0.02 * max(abs(asked), 1.0):
+            self._log.about(now, leading.control, "allocated", f"{result.total:.0f} W in full", value=result.total)
+
+    def is_short(self, node_id: str, asked: float) -> bool:
+        """Whether the last step fell short of `asked` for this node."""
+        result = self.results.get(node_id)
+        if result is None:
+            return False
+        reachable = min(max(asked, result.low), result.high)
+        return abs(asked - reachable) > max(self._config.shortfall_rel * abs(asked), 1.0)
+
+    # Sending.
+
+    def _emit(self, plan: Plan, solution: Solution, vars_: FloatArray, bounds: Envelope, now: Instant) -> Step:
+        c = self._c
+        barred = c.blocked | ~c.enabled
+        reachable = c.usable & ~(barred | c.down | c.lost)
+        passes = np.array(
+            [bool(o.passed) or o.connect is not None or o.energize is not None for o in self._orders.all] + [False]
+        )
+        asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(vars_)
+        asked |= passes[plan.order]  # -1 finds the last: False
+        order = np.where(reachable & asked, plan.order, -1)
+        nothing = order < 0
+        for values in (solution.watts, solution.ceilings, vars_):
+            values[nothing] = np.nan
+        self._refuse_nonsense(solution, now)
+        wanted = Wanted(solution.watts, solution.ceilings, vars_, order)
+        tell, adopt = order_news(c, order, self._orders)
+        moved = self._moved(plan, solution)
+        deadband = self._deadband()
+        moved |= differs(c.told_ceiling_w, wanted.ceilings, deadband) | differs(c.told_var, wanted.vars, deadband)
+        send_rows = (order >= 0) & (tell | moved | (now >= c.renew_at) | ~c.told)
+        release = c.told & nothing & (reachable | barred)
+        gone = c.told & nothing & ~release
+        c.told[gone] = False
+        c.told_w[gone] = np.nan
+        c.told_order[gone] = -1
+        sent = np.flatnonzero(send_rows | release)
+        adopted = np.flatnonzero(adopt & ~send_rows)
+        c.told_order[adopted] = order[adopted]
+        batch: Sequence[Setpoint] = ()
+        if sent.size:
+            batch = send(c, sent, wanted, bounds.position, self._orders, now, self._config.open_validity_s)
+        return Step(batch, sent, adopted, wanted)
+
+    def _deadband(self) -> FloatArray:
+        c, config = self._c, self._config
+        return np.maximum(config.deadband_w, config.deadband_rel * np.maximum(c.export_w, c.import_w))
+
+    def _moved(self, plan: Plan, solution: Solution) -> BoolArray:
+        """Whose power moved enough, group by group so that each total stays inside its tolerance."""
+        c, deadband = self._c, self._deadband()
+        moved = differs(c.told_w, solution.watts, deadband)
+        for root in plan.roots:
+            result = solution.results.get(root.id)
+            rows = root.rows[np.isfinite(solution.watts[root.rows])]
+            if result is None or not rows.size:
+                continue
+            tolerance = max(self._config.total_tolerance * abs(result.total), 0.5)
+            moved[rows] = to_send(c.told_w[rows], solution.watts[rows], deadband[rows], tolerance)
+        return moved
+
+    def _refuse_nonsense(self, solution: Solution, now: Instant) -> None:
+        """Nothing that is not a number a device could hold ever leaves."""
+        most = np.maximum(np.maximum(self._c.export_w, self._c.import_w), 1.0)
+        with np.errstate(invalid="ignore"):
+            wrong = np.isinf(solution.watts) | (np.abs(solution.watts) > most * (1 + 1e-9))
+        for row in np.flatnonzero(wrong).tolist():
+            reason = f"{solution.watts[row]:g} W is beyond the device's rating"
+            self._log.add(now, device_target(self._c.ids[row]), "look-ahead", "refused", reason)
+        solution.watts[wrong] = self._c.told_w[wrong]

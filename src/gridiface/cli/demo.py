@@ -1,0 +1,239 @@
+"""`gridiface demo`: a control travels from a utility to real wires and back, on this machine, in a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+
+from gridiface.errors import GridifaceError
+from gridiface.simulation.utility import Posted, UtilityClient
+from gridiface.simulation.world import World, WorldPlan
+
+_LEAD_S = 5.0
+_AFTER_S = 5.0
+#: The fleet's ramp is over and the mean is taken from here on: slowest unit 2 s, poll of an inverter 1 s, read-back.
+_SETTLE_S = 6.0
+_ANSWERS_S = 20.0
+_TOLERANCE_PCT = 2.0
+_STEPS = {1: "received", 2: "started", 3: "completed"}
+
+
+@dataclass(slots=True)
+class Story:
+    """What has happened so far."""
+
+    asked_w: float
+    start: float
+    duration_s: float
+    devices: int
+    posted: Posted | None = None
+    answers: dict[int, set[str]] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
+    fault: int | None = None
+    note: str = ""
+
+    def responses(self) -> dict[str, int]:
+        """Devices that sent each step; the group's own answer is not a device's."""
+        groups = {row["lfdi"] for row in self.status.get("groups", []) if row.get("lfdi")}
+        return {name: len(self.answers.get(status, set()) - groups) for status, name in _STEPS.items()}
+
+
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="No live table; for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+    seconds: Annotated[
+        float, typer.Option(help="Length of the story; the event takes what is left of it.", min=25)
+    ] = 40,
+    watts: Annotated[float, typer.Option(help="What the utility asks of the fleet, W, + delivered.")] = 80_000,
+    fault: Annotated[
+        int | None,
+        typer.Option(help="Switch this SunSpec unit (1 to 20) off in the middle of the event.", min=1, max=20),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the page; another is taken where it is in use.")] = 8080,
+    keep: Annotated[Path | None, typer.Option(help="Copy the world's folder (logs, database) here at the end.")] = None,
+) -> None:
+    """Run a utility, a server, 20 SunSpec devices and three 2030.5 inverters, and let a control travel through them.
+
+    Exit code 0: what was delivered is within 2 % of what was asked, and every device answered received, started and
+    completed; 1: not so.
+
+    Example: gridiface demo --headless --json --seconds 40
+    """
+    plan = WorldPlan(page_port=port)
+    quiet = headless or as_json
+    try:
+        result = asyncio.run(_run(plan, watts, seconds, fault, keep, quiet=quiet))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        typer.echo("stopped; nothing was left behind", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        _print_report(result)
+    raise typer.Exit(0 if result["ok"] else 1)
+
+
+async def _run(
+    plan: WorldPlan, watts: float, seconds: float, fault: int | None, keep: Path | None, *, quiet: bool
+) -> dict[str, Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    console = Console(stderr=True, quiet=quiet)
+    async with World(plan, keep=keep) as world:
+        with console.status("starting devices, server and inverters ..."):
+            await world.start()
+            await _fleet_is_up(world, plan)
+        async with world.utility() as utility:
+            program = await utility.program("fleet")
+            now = time.time()
+            story = Story(
+                asked_w=watts,
+                start=float(int(now + _LEAD_S)),
+                duration_s=float(int(seconds - _LEAD_S - _AFTER_S)),
+                devices=plan.batteries + plan.inverters,
+                fault=fault,
+            )
+            story.posted = await utility.post_target(
+                program, watts, start=story.start, duration_s=story.duration_s, now=now, title="evening discharge"
+            )
+            await _watch(world, utility, story, console, live=not quiet)
+            return await _result(world, story)
+
+
+async def _fleet_is_up(world: World, plan: WorldPlan) -> None:
+    """Wait until every device has told its state once.
+
+    Raises:
+        GridifaceError: it did not within half a minute.
+    """
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = (await world.page("/api/v1/status"))["devices"]
+        if found["online"] >= plan.batteries + plan.inverters:
+            return
+        await asyncio.sleep(0.2)
+    raise GridifaceError(f"only {found['online']} of {found['total']} devices came up")
+
+
+async def _watch(world: World, utility: UtilityClient, story: Story, console: Console, *, live: bool) -> None:
+    assert story.posted is not None
+    end = story.start + story.duration_s
+    switch_off = story.start + story.duration_s / 2
+    screen: contextlib.AbstractContextManager[Any] = (
+        Live(console=console, refresh_per_second=4) if live else contextlib.nullcontext()
+    )
+    with screen as shown:
+        while True:
+            now = time.time()
+            if story.fault is not None and now >= switch_off:
+                await world.fault(story.fault - 1, "off")
+                story.note = f"battery{story.fault} was switched off"
+                switch_off = float("inf")
+            story.status = await world.page("/api/v1/status")
+            story.answers = await utility.responses(story.posted)
+            if live:
+                shown.update(_screen(story, world.page_port, now))
+            if now > end and (_complete(story) or now > end + _ANSWERS_S):
+                return
+            await asyncio.sleep(0.5)
+
+
+def _complete(story: Story) -> bool:
+    return all(count >= story.devices for count in story.responses().values())
+
+
+async def _result(world: World, story: Story) -> dict[str, Any]:
+    """The account of the story; `ok` is what the exit code says."""
+    control = next((c for c in story.status["controls"] if c["source"] == "sep2"), None)
+    if control is None:
+        raise GridifaceError("the server does not know the control that it acknowledged")
+    report = await world.page(f"/api/v1/controls/{control['id']}/report")
+    own: dict[str, Any] = next((t for t in report["targets"] if t["target"] == control["target"]), {"intervals": []})
+    settled = [i for i in own["intervals"] if i["start"] >= story.start + _SETTLE_S and i["end"] <= _end(story)]
+    means = {name: _mean(settled, name) for name in ("requested_w", "allocated_w", "delivered_w")}
+    error = None
+    if means["requested_w"] and means["delivered_w"] is not None:
+        error = abs(means["delivered_w"] - means["requested_w"]) / abs(means["requested_w"]) * 100
+    counters, responses = story.status["counters"], story.responses()
+    ok = error is not None and error <= _TOLERANCE_PCT and all(n >= story.devices for n in responses.values())
+    return {
+        "ok": ok,
+        "devices": story.status["devices"]["total"],
+        "groups": len(story.status["groups"]),
+        "requested_W": means["requested_w"],
+        "allocated_W": means["allocated_w"],
+        "delivered_W": means["delivered_w"],
+        "tracking_error_pct": None if error is None else round(error, 3),
+        "responses": responses,
+        "readings": counters["readings"],
+        "set_points_written": counters["setpoints_written"],
+        "failures": counters["setpoints_failed"],
+        "targets": [
+            {"target": target["target"], **{name: _mean(target["intervals"], name) for name in means}}
+            for target in report["targets"]
+        ],
+    }
+
+
+def _end(story: Story) -> float:
+    return story.start + story.duration_s
+
+
+def _mean(intervals: list[dict[str, Any]], name: str) -> float | None:
+    known = [(i["end"] - i["start"], i[name]) for i in intervals if i[name] is not None]
+    total = sum(length for length, _ in known)
+    return sum(length * value for length, value in known) / total if total > 0 else None
+
+
+def _kw(watts: float | None) -> str:
+    return "-" if watts is None else f"{watts / 1000:.2f}"
+
+
+def _screen(story: Story, page_port: int, now: float) -> RenderableType:
+    wait = story.start - now
+    if wait > 0:
+        phase = f"starts in {wait:.0f} s"
+    else:
+        left = _end(story) - now
+        phase = f"running, {left:.0f} s left" if left > 0 else "over, the last answers come in"
+    groups = Table(title=None, expand=False)
+    for name in ("group", "devices", "requested kW", "allocated kW", "delivered kW", "charge %"):
+        groups.add_column(name, justify="left" if name == "group" else "right")
+    for row in story.status["groups"]:
+        soc = "-" if row["soc"] is None else f"{row['soc'] * 100:.1f}"
+        figures = [_kw(row[name]) for name in ("requested_W", "allocated_W", "delivered_W")]
+        groups.add_row(row["name"] or row["id"], str(row["devices"]), *figures, soc)
+    responses = "   ".join(f"{name} {count}/{story.devices}" for name, count in story.responses().items())
+    title = f"DERControl opModTargetW {_kw(story.asked_w)} kW for the whole fleet: {phase}"
+    words = [f"Responses: {responses}", story.note, f"the same as a page: http://127.0.0.1:{page_port}/"]
+    return Panel(Group(groups, *(line for line in words if line)), title=title, title_align="left")
+
+
+def _print_report(result: Mapping[str, Any]) -> None:
+    table = Table(title="Performance of the event")
+    for name in ("target", "requested kW", "allocated kW", "delivered kW"):
+        table.add_column(name, justify="left" if name == "target" else "right")
+    for row in result["targets"][:8]:
+        table.add_row(row["target"], _kw(row["requested_w"]), _kw(row["allocated_w"]), _kw(row["delivered_w"]))
+    console = Console()
+    console.print(table)
+    responses = ", ".join(f"{name} {count}" for name, count in result["responses"].items())
+    console.print(f"after the ramp: {_kw(result['delivered_W'])} of {_kw(result['requested_W'])} kW delivered,")
+    console.print(
+        f"tracking error {result['tracking_error_pct']} %, responses of {result['devices']} devices: {responses}"
+    )

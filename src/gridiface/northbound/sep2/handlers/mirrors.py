@@ -1,0 +1,265 @@
+"""POST, PUT and DELETE of mirrors and their readings, rules MUP.001 to 013.
+
+Everything that one request brings is checked before anything is kept, and is durable in one transaction together with
+what the fleet learns from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gridiface.domain.fleet import Role
+from gridiface.domain.ports import AppendReadings, Change
+from gridiface.domain.telemetry import Reading as DomainReading
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, limit_reached, still_there
+from gridiface.northbound.sep2.metering import (
+    Meter,
+    Metering,
+    Mirror,
+    StoredSet,
+    mirror_head,
+    set_document,
+    set_xml,
+    stored_paths,
+)
+from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.translate.readings import is_telemetry, mirror_to_readings, readings_to_snapshots
+from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.resources import (
+    MirrorMeterReading,
+    MirrorMeterReadingList,
+    MirrorReadingSet,
+    MirrorUsagePoint,
+)
+
+
+@dataclass(slots=True)
+class _Intake:
+    """What a request adds to a mirror; applied when it is durable."""
+
+    mirror: Mirror
+    changes: list[Change] = field(default_factory=list)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    readings: list[DomainReading] = field(default_factory=list)
+    telemetry: list[DomainReading] = field(default_factory=list)
+    next_meter: int = 0
+    next_set: int = 0
+
+
+class Mirrors:
+    """Writes below /mup."""
+
+    def __init__(self, services: Services, metering: Metering) -> None:
+        self._s = services
+        self._metering = metering
+
+    # --- mirrors --------------------------------------------------------------------------------------------------
+
+    async def post_mirror(self, call: Call) -> Reply:
+        """Create a mirror, or overwrite the caller's one of the same mRID.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        posted = call.read(MirrorUsagePoint, self._s)
+        record = self._owner(call, posted.deviceLFDI)
+        async with self._s.locks.hold(f"/mup/{call.caller.lfdi}"):
+            known = self._metering.by_key.get((call.caller.lfdi, posted.mRID))
+            if known is not None:
+                await self._overwrite(known, posted, record, call)
+                return changed(known.path)
+            return created(await self._create(posted, record, call))
+
+    async def _create(self, posted: MirrorUsagePoint, record: EndDeviceRecord, call: Call) -> str:
+        if self._metering.count_of(record.lfdi) >= self._s.settings.limits.mirrors_per_device:
+            raise limit_reached("mirror")
+        if not posted.mirrorMeterReading:
+            raise bad_value("a mirror comes with at least one MirrorMeterReading")
+        number, changes = self._s.state.counters.take("mup")
+        mirror = Mirror(number, call.caller.lfdi, record.lfdi, posted.mRID)
+        shown = self._shown(posted, mirror)
+        intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
+        intake.changes += [*changes, documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror))]
+        await self._store(intake, call)
+        self._metering.place(mirror, shown)
+        self._apply(intake)
+        return mirror.path
+
+    async def _overwrite(self, mirror: Mirror, posted: MirrorUsagePoint, record: EndDeviceRecord, call: Call) -> None:
+        if posted.deviceLFDI != mirror.device_lfdi:
+            raise bad_value("the mirror belongs to another device")
+        shown = self._shown(posted, mirror)
+        intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
+        intake.changes.append(documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror)))
+        await self._store(intake, call)
+        self._metering.update(mirror, shown)
+        self._apply(intake)
+
+    def _shown(self, posted: MirrorUsagePoint, mirror: Mirror) -> MirrorUsagePoint:
+        """First-level elements only, with the post rate that the server sets."""
+        return replace(posted, href=mirror.path, mirrorMeterReading=[], postRate=self._s.settings.post_rate)
+
+    async def put_mirror(self, call: Call) -> Reply:
+        """Overwrite a mirror.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        mirror, record = self._mirror(call)
+        posted = call.read(MirrorUsagePoint, self._s)
+        async with self._s.locks.hold(f"/mup/{mirror.poster}"):
+            still_there(self._s, call.node)
+            if posted.mRID != mirror.mrid:
+                raise bad_value("a mirror keeps its mRID")
+            await self._overwrite(mirror, posted, record, call)
+        return changed()
+
+    async def delete_mirror(self, call: Call) -> Reply:
+        """Take a mirror and its usage point away.
+
+        Raises:
+            RemoteProtocolError: 403, 404.
+            StoreUnavailable: nothing was changed.
+        """
+        mirror, _ = self._mirror(call)
+        async with self._s.locks.hold(f"/mup/{mirror.poster}"):
+            still_there(self._s, call.node)
+            await self._s.ledger.commit(
+                [
+                    documents.delete(space, path)
+                    for path in stored_paths(mirror)
+                    if (space := documents.space_of(path)) is not None
+                ]
+            )
+            self._metering.remove(mirror)
+        return changed()
+
+    # --- readings -------------------------------------------------------------------------------------------------
+
+    async def post_readings(self, call: Call) -> Reply:
+        """Take one quantity's readings in, or several at once.
+
+        Raises:
+            RemoteProtocolError: 400 for an unknown mRID without ReadingType, 403, 404, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        mirror, record = self._mirror(call)
+        body: Any = call.read((MirrorMeterReading, MirrorMeterReadingList), self._s)
+        posted: list[MirrorMeterReading] = body.members if isinstance(body, MirrorMeterReadingList) else [body]
+        async with self._s.locks.hold(f"/mup/{mirror.poster}"):
+            still_there(self._s, call.node)
+            intake = self._take_in(mirror, posted, record, call)
+            await self._store(intake, call)
+            self._apply(intake)
+        if isinstance(body, MirrorMeterReadingList):
+            return created(f"{mirror.usage_point}/mr")
+        return created(mirror.meter_path(mirror.meters[body.mRID]))
+
+    def _mirror(self, call: Call) -> tuple[Mirror, EndDeviceRecord]:
+        if not isinstance(call.node.data, Mirror):
+            raise RemoteProtocolError("no such mirror", answer=404)
+        return call.node.data, self._owner(call, call.node.data.device_lfdi)
+
+    def _owner(self, call: Call, lfdi: str) -> EndDeviceRecord:
+        record = self._s.state.by_lfdi.get(lfdi)
+        if call.caller.role is Role.UTILITY or record is None or not call.caller.speaks_for(record):
+            raise RemoteProtocolError("deviceLFDI is neither the caller's nor of a device that it manages", answer=403)
+        return record
+
+    def _take_in(
+        self, mirror: Mirror, posted: list[MirrorMeterReading], record: EndDeviceRecord, call: Call
+    ) -> _Intake:
+        """Check everything that was posted and say what it changes; nothing is changed yet."""
+        intake = _Intake(mirror, next_meter=mirror.next_meter, next_set=mirror.next_set)
+        for each in posted:
+            meter = self._meter(intake, each)
+            self._take_sets(intake, meter, each.mirrorReadingSet)
+            self._take_values(intake, meter, each, record, call)
+        return intake
+
+    def _meter(self, intake: _Intake, posted: MirrorMeterReading) -> Meter:
+        """The quantity with its new attributes, as a copy."""
+        mirror = intake.mirror
+        known = intake.meters.get(posted.mRID) or mirror.meters.get(posted.mRID)
+        if known is None:
+            if posted.readingType is None:
+                raise bad_value("an unknown MirrorMeterReading comes with its ReadingType")
+            if len(mirror.meters) + len(intake.meters) >= self._s.settings.limits.meter_readings_per_mirror:
+                raise limit_reached("meter reading")
+            meter = Meter(intake.next_meter, replace(posted, mirrorReadingSet=[]))
+            intake.next_meter += 1
+        else:
+            before = known.facts
+            facts = replace(
+                posted,
+                mirrorReadingSet=[],
+                description=posted.description if posted.description is not None else before.description,
+                version=posted.version if posted.version is not None else before.version,
+                reading=posted.reading or before.reading,
+                readingType=posted.readingType or before.readingType,
+            )
+            meter = Meter(known.number, facts, dict(known.sets))
+            if facts == before and posted.mRID in mirror.meters:
+                intake.meters[posted.mRID] = meter
+                return meter
+        intake.meters[posted.mRID] = meter
+        path = mirror.meter_path(meter)
+        intake.changes.append(documents.put(documents.METER_READINGS, path, replace(meter.facts, href=None)))
+        return meter
+
+    def _take_sets(self, intake: _Intake, meter: Meter, posted: list[MirrorReadingSet]) -> None:
+        limits = self._s.settings.limits
+        path = intake.mirror.meter_path(meter)
+        for each in posted:
+            if len(each.reading) > limits.readings_per_set:
+                raise limit_reached("reading in a set")
+            known = meter.sets.pop(each.mRID, None)
+            number = known.number if known is not None else intake.next_set
+            if known is None:
+                intake.next_set += 1
+            each.href = None
+            meter.sets[each.mRID] = StoredSet(number, each.timePeriod.start, set_xml(each))
+            intake.changes.append(set_document(f"{path}/rs/{number}", each))
+        most = min(limits.reading_sets_per_meter_reading, meter.reading_type.maxNumberOfIntervals or 1_000_000)
+        surplus = len(meter.sets) - max(1, most)
+        for mrid in sorted(meter.sets, key=lambda name: meter.sets[name].start)[: max(0, surplus)]:
+            gone = meter.sets.pop(mrid)
+            intake.changes.append(documents.delete(documents.READING_SETS, f"{path}/rs/{gone.number}"))
+
+    def _take_values(
+        self, intake: _Intake, meter: Meter, posted: MirrorMeterReading, record: EndDeviceRecord, call: Call
+    ) -> None:
+        if record.device_id is None:
+            return
+        reading_type = meter.reading_type
+        values = mirror_to_readings(
+            posted,
+            reading_type,
+            record.device_id,
+            call.now,
+            forward_is_delivered=self._s.settings.forward_is_delivered,
+        )
+        self._s.counts.readings += len(values)
+        (intake.telemetry if is_telemetry(reading_type) else intake.readings).extend(values)
+
+    async def _store(self, intake: _Intake, call: Call) -> None:
+        snapshots, others = readings_to_snapshots(intake.telemetry)
+        others += intake.readings
+        changes = [*intake.changes, *([AppendReadings(tuple(others))] if others else [])]
+        if snapshots:
+            await self._s.registry.observe(snapshots, call.now, along=changes)
+        elif changes:
+            await self._s.ledger.commit(changes)
+
+    def _apply(self, intake: _Intake) -> None:
+        mirror = intake.mirror
+        mirror.next_meter, mirror.next_set = intake.next_meter, intake.next_set
+        for mrid, meter in intake.meters.items():
+            self._metering.fold(mirror)
+            mirror.meters[mrid] = meter
+            self._metering.show_meter(mirror, meter)

@@ -1,0 +1,77 @@
+"""POST of Responses by devices and aggregators: validated, stored per device, and told to the fleet."""
+
+from __future__ import annotations
+
+from gridiface.domain.controls import Outcome
+from gridiface.domain.fleet import Role
+from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.sep2.fleet_channel import FleetChannel
+from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, program_of, still_there
+from gridiface.northbound.sep2.response_log import ResponseLog
+from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord
+from gridiface.northbound.sep2.translate.answers import DER_STATUSES, status_to_outcome
+from gridiface.protocols.sep2.exchange import Reply, created
+from gridiface.protocols.sep2.resources import DERControlResponse, Response
+
+
+class Responses:
+    """Answers of devices to the events of their programs."""
+
+    def __init__(self, services: Services, log: ResponseLog, channel: FleetChannel) -> None:
+        self._s = services
+        self._log = log
+        self._channel = channel
+
+    async def post(self, call: Call) -> Reply:
+        """Take a response in; the same answer again gets the place of the first.
+
+        Raises:
+            RemoteProtocolError: 400 for an unknown device or event or an illegal status, 403 for a device that the
+                caller does not speak for, 404, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        program = program_of(call.node)
+        response = call.read(Response, self._s)
+        if call.caller.role is Role.UTILITY:
+            raise RemoteProtocolError("a utility reads responses", answer=403)
+        record = self._responder(call, response)
+        event = self._s.state.event_once(response.subject)
+        if event is None or event.program != program.number:
+            raise bad_value("subject is no event of this program")
+        if type(response) not in {Response, DERControlResponse} or response.status not in DER_STATUSES:
+            raise bad_value("the status does not fit a DERControl")
+        still_there(self._s, call.node)
+        known = self._log.path_of(program, response)
+        if known is not None:
+            return created(known)
+        if response.createdDateTime is None:
+            response.createdDateTime = call.second
+        path, changes = self._log.prepare(program, response)
+        try:
+            outcomes = self._outcomes(event, record, int(response.status or 0), call.now)
+            await self._s.registry.report([], outcomes, call.now, along=changes)
+        except StoreUnavailable:
+            self._log.abandon(program, response)
+            raise
+        self._log.place(program, response)
+        self._s.counts.responses += 1
+        return created(path)
+
+    def _responder(self, call: Call, response: Response) -> EndDeviceRecord:
+        record = self._s.state.by_lfdi.get(response.endDeviceLFDI)
+        if record is None:
+            raise bad_value("endDeviceLFDI is not registered")
+        if not call.caller.speaks_for(record):
+            raise RemoteProtocolError("only the device or its aggregator answers for it", answer=403)
+        return record
+
+    def _outcomes(self, event: EventRecord, record: EndDeviceRecord, status: int, now: float) -> list[Outcome]:
+        """What the answer means for the domain's controls."""
+        if record.device_id is None:
+            return []
+        if event.control_id is None:
+            return self._channel.parent_outcomes(event, record.device_id, status, now)
+        step = status_to_outcome(status)
+        if step is None:
+            return []
+        return [Outcome(control_id=event.control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]

@@ -1,0 +1,248 @@
+"""Mirrors and the usage points made of them: what was posted, kept small, and shown under /mup and /upt.
+
+A mirror's quantities are kept as records, each reading set as its XML; the resources below a meter reading are made
+when somebody looks, because thousands of devices post and few are read. Nothing here checks who posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.kinds import kind, list_kind
+from gridiface.northbound.sep2.state import EndDeviceRecord, State
+from gridiface.northbound.sep2.tree import Audience, Item, Listing
+from gridiface.protocols.sep2.enums import RoleFlags
+from gridiface.protocols.sep2.resources import (
+    Link,
+    MeterReading,
+    MirrorMeterReading,
+    MirrorReadingSet,
+    MirrorUsagePoint,
+    Reading,
+    ReadingSet,
+    ReadingType,
+    UsagePoint,
+)
+from gridiface.protocols.xmlwire import Limits, decode, encode
+
+_LIMITS = Limits(octets=64 * 1024 * 1024, tags=4_000_000)
+
+
+@dataclass(slots=True)
+class StoredSet:
+    """One reading set: its number in the path, the start of its period, its XML."""
+
+    number: int
+    start: int
+    xml: bytes
+
+
+@dataclass(slots=True)
+class Meter:
+    """One mirrored quantity. `facts` is the MirrorMeterReading without sets; `reading` in it is the newest value."""
+
+    number: int
+    facts: MirrorMeterReading
+    sets: dict[str, StoredSet] = field(default_factory=dict)
+
+    @property
+    def reading_type(self) -> ReadingType:
+        """What the values are."""
+        return self.facts.readingType or ReadingType()
+
+
+@dataclass(slots=True)
+class Mirror:
+    """One mirror and its usage point; both have the same number. `poster` is the LFDI of the client that posts."""
+
+    number: int
+    poster: str
+    device_lfdi: str
+    mrid: str
+    meters: dict[str, Meter] = field(default_factory=dict)
+    next_meter: int = 1
+    next_set: int = 1
+    expanded: bool = False
+
+    @property
+    def path(self) -> str:
+        """The mirror."""
+        return f"/mup/{self.number}"
+
+    @property
+    def usage_point(self) -> str:
+        """Its usage point."""
+        return f"/upt/{self.number}"
+
+    def meter_path(self, meter: Meter) -> str:
+        """The MeterReading of a quantity."""
+        return f"{self.usage_point}/mr/{meter.number}"
+
+
+class Metering:
+    """All mirrors, and their place in the tree."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._tree = state.tree
+        self.mirrors: dict[int, Mirror] = {}
+        self.by_key: dict[tuple[str, str], Mirror] = {}
+
+    def count_of(self, device_lfdi: str) -> int:
+        """How many mirrors a device has."""
+        return sum(1 for mirror in self.mirrors.values() if mirror.device_lfdi == device_lfdi)
+
+    def place(self, mirror: Mirror, shown: MirrorUsagePoint) -> None:
+        """Show a new mirror and its usage point."""
+        record = self._state.by_lfdi.get(mirror.device_lfdi)
+        audience = record.audience if record is not None else Audience(readers={mirror.device_lfdi})
+        self.mirrors[mirror.number] = mirror
+        self.by_key[mirror.poster, mirror.mrid] = mirror
+        self._tree.add(Item(mirror.path, kind("/mup/{id1}"), audience, shown, data=mirror), "/mup")
+        self._tree.add(Listing(f"{mirror.usage_point}/mr", list_kind("/upt/{id1}/mr"), audience, data=mirror))
+        item = Item(mirror.usage_point, kind("/upt/{id1}"), audience, usage_point_of(shown), data=mirror)
+        self._tree.add(item, "/upt")
+        for meter in mirror.meters.values():
+            self._place_meter(mirror, meter, audience)
+
+    def update(self, mirror: Mirror, shown: MirrorUsagePoint) -> None:
+        """Show a mirror's new attributes."""
+        for path, obj in ((mirror.path, shown), (mirror.usage_point, usage_point_of(shown))):
+            item = self._tree.item(path)
+            if item is not None:
+                self._tree.set(item, obj)
+
+    def _place_meter(self, mirror: Mirror, meter: Meter, audience: Audience) -> None:
+        path = mirror.meter_path(meter)
+        obj = meter_reading_of(meter, path)
+        item = self._tree.item(path)
+        if item is not None:
+            self._tree.set(item, obj)
+            return
+        placed = Item(path, kind("/upt/{id1}/mr/{id2}"), audience, obj, data=mirror)
+        self._tree.add(placed, f"{mirror.usage_point}/mr")
+
+    def show_meter(self, mirror: Mirror, meter: Meter) -> None:
+        """A quantity is new or has new values."""
+        self.fold(mirror)
+        item = self._tree.item(mirror.usage_point)
+        if item is not None:
+            self._place_meter(mirror, meter, item.audience)
+
+    def fold(self, mirror: Mirror) -> None:
+        """Take the resources below the meter readings away; they are made again when somebody looks."""
+        if not mirror.expanded:
+            return
+        mirror.expanded = False
+        for meter in mirror.meters.values():
+            for name in ("rt", "r", "rs"):
+                self._tree.remove(f"{mirror.meter_path(meter)}/{name}")
+
+    def expand(self, path: str) -> None:
+        """Make the resources below the meter readings of the usage point that `path` is in."""
+        parts = path.split("/")
+        if len(parts) < 4 or parts[1] != "upt" or not parts[2].isdecimal():
+            return
+        mirror = self.mirrors.get(int(parts[2]))
+        if mirror is None or mirror.expanded:
+            return
+        mirror.expanded = True
+        item = self._tree.item(mirror.usage_point)
+        if item is not None:
+            for meter in mirror.meters.values():
+                self._expand_meter(mirror, meter, item.audience)
+
+    def _expand_meter(self, mirror: Mirror, meter: Meter, audience: Audience) -> None:
+        path, tree = mirror.meter_path(meter), self._tree
+        below = "/upt/{id1}/mr/{id2}"
+        tree.add(Item(f"{path}/rt", kind(f"{below}/rt"), audience, replace(meter.reading_type), data=mirror))
+        if meter.facts.reading is not None:
+            tree.add(Item(f"{path}/r", kind(f"{below}/r"), audience, replace(meter.facts.reading), data=mirror))
+        tree.add(Listing(f"{path}/rs", list_kind(f"{below}/rs"), audience, shown_empty=False, data=mirror))
+        for stored in meter.sets.values():
+            self._expand_set(
+                f"{path}/rs/{stored.number}", decode(stored.xml, MirrorReadingSet, _LIMITS), mirror, audience
+            )
+
+    def _expand_set(self, path: str, posted: MirrorReadingSet, mirror: Mirror, audience: Audience) -> None:
+        tree, below = self._tree, "/upt/{id1}/mr/{id2}/rs/{id3}"
+        shown = ReadingSet(
+            mRID=posted.mRID, description=posted.description, version=posted.version, timePeriod=posted.timePeriod
+        )
+        tree.add(Listing(f"{path}/r", list_kind(f"{below}/r"), audience, data=mirror))
+        for number, reading in enumerate(posted.reading, start=1):
+            item = Item(f"{path}/r/{number}", kind(f"{below}/r/{{id4}}"), audience, _plain(reading), data=mirror)
+            tree.add(item, f"{path}/r")
+        tree.add(Item(path, kind(below), audience, shown, data=mirror), path.rpartition("/")[0])
+
+    def remove(self, mirror: Mirror) -> None:
+        """Forget a mirror and its usage point."""
+        self.mirrors.pop(mirror.number, None)
+        self.by_key.pop((mirror.poster, mirror.mrid), None)
+        self._tree.remove(mirror.path)
+        self._tree.remove(mirror.usage_point)
+
+    def remove_of(self, record: EndDeviceRecord) -> None:
+        """Forget the mirrors of an end device."""
+        for mirror in [m for m in self.mirrors.values() if m.device_lfdi == record.lfdi]:
+            self.remove(mirror)
+
+    def paths_of(self, record: EndDeviceRecord) -> list[str]:
+        """Where the records of an end device's mirrors are stored."""
+        return [p for m in self.mirrors.values() if m.device_lfdi == record.lfdi for p in stored_paths(m)]
+
+
+def stored_paths(mirror: Mirror) -> list[str]:
+    """The keys of a mirror's documents."""
+    paths = [mirror.path]
+    for meter in mirror.meters.values():
+        path = mirror.meter_path(meter)
+        paths += [path, *(f"{path}/rs/{stored.number}" for stored in meter.sets.values())]
+    return paths
+
+
+def usage_point_of(shown: MirrorUsagePoint) -> UsagePoint:
+    """The usage point of a mirror: its attributes and mRID, with isMirror set."""
+    return UsagePoint(
+        mRID=shown.mRID,
+        description=shown.description,
+        version=shown.version,
+        roleFlags=shown.roleFlags | RoleFlags.IS_MIRROR,
+        serviceCategoryKind=shown.serviceCategoryKind,
+        status=shown.status,
+        deviceLFDI=shown.deviceLFDI,
+    )
+
+
+def meter_reading_of(meter: Meter, path: str) -> MeterReading:
+    """The meter reading of a mirrored quantity; the links are set anew whenever it is shown."""
+    facts = meter.facts
+    return MeterReading(
+        mRID=facts.mRID,
+        description=facts.description,
+        version=facts.version,
+        ReadingTypeLink=Link(href=f"{path}/rt"),
+    )
+
+
+def _plain(reading: Reading) -> Reading:
+    """A value without an address of the client's own."""
+    return replace(reading, href=None, subscribable=None)
+
+
+def mirror_head(mirror: Mirror) -> Mapping[str, Any]:
+    """What is stored of a mirror beside its XML."""
+    return {"number": mirror.number, "poster": mirror.poster}
+
+
+def set_document(path: str, posted: MirrorReadingSet) -> Any:
+    """The change that stores a reading set."""
+    return documents.put(documents.READING_SETS, path, posted)
+
+
+def set_xml(posted: MirrorReadingSet) -> bytes:
+    """A reading set as it is kept."""
+    return encode(posted)

@@ -1,0 +1,269 @@
+"""A whole small world in a temporary folder: PKI, SunSpec devices, the server, inverters, a utility.
+
+Every part but the utility's client runs in a process of its own and ends with this one. Owns how the parts are
+started, wired and ended; what happens in the world is the caller's story.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from gridiface.errors import GridifaceError
+from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.folder import TestPki, write_credential
+from gridiface.pki.identity import make_pin
+from gridiface.simulation.children import Child
+from gridiface.simulation.utility import UtilityClient
+
+_PIN = make_pin(11111)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldPlan:
+    """How large the world is. Powers in W, energies in Wh, times in s."""
+
+    batteries: int = 20
+    inverters: int = 3
+    battery_w: float = 5_000.0
+    battery_wh: float = 10_000.0
+    inverter_w: float = 8_000.0
+    poll_s: int = 1
+    page_port: int = 8080
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    in_band: bool = False
+    log_level: str = "info"
+
+
+class World:
+    """The running world. Use as an async context manager.
+
+    Attributes:
+        folder: everything the world wrote; removed at the end.
+        config: path of the server's configuration.
+        sep2_port, page_port: where the server listens, after `start`.
+    """
+
+    def __init__(self, plan: WorldPlan, *, keep: Path | None = None) -> None:
+        self.plan = plan
+        self._keep = keep
+        self.folder = Path(tempfile.mkdtemp(prefix="gridiface-"))
+        self.config = self.folder / "gridiface.yaml"
+        self.pki = self.folder / "pki"
+        self.sep2_port = 0
+        self.page_port = 0
+        self.places: list[dict[str, Any]] = []
+        self.devices = Child(
+            "the simulated SunSpec devices",
+            ["-m", "gridiface.simulation.sunspec"],
+            self._units(),
+            log=self._log("devices"),
+        )
+        self.server: Child | None = None
+        self.inverters: list[Child] = []
+
+    async def start(self) -> None:
+        """Make the PKI, start the devices, the server and the inverters, and wait until all are ready.
+
+        Raises:
+            ChildFailed: a part did not start; its last words are in the text.
+        """
+        await asyncio.to_thread(self._make_pki)
+        self.places = (await self.devices.start())["units"]
+        self.config.write_text(yaml.safe_dump(self._server_config(), sort_keys=False), encoding="utf-8")
+        await self.start_server()
+        self.inverters = [self._inverter(number) for number in range(self.plan.inverters)]
+        await asyncio.gather(*(inverter.start() for inverter in self.inverters))
+
+    async def start_server(self) -> None:
+        """Start the server, or start it again on the same ports after `kill_server`."""
+        command = ["-m", "gridiface.cli", "serve", str(self.config), "--child"]
+        self.server = Child("the server", command, log=self._log("server"))
+        ports = await self.server.start()
+        self.sep2_port, self.page_port = ports["sep2"], ports.get("operator", 0)
+        self._pin_ports()
+
+    async def kill_server(self) -> None:
+        """End the server with SIGKILL, as a power cut would."""
+        if self.server is not None:
+            await self.server.kill()
+
+    async def stop(self) -> None:
+        """End every part and remove the folder; safe to call at any time, also twice."""
+        parts = [*self.inverters, *([self.server] if self.server else []), self.devices]
+        await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True)
+        if self._keep is not None and self.folder.exists():
+            await asyncio.to_thread(shutil.copytree, self.folder, self._keep, dirs_exist_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def __aenter__(self) -> World:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def utility(self) -> UtilityClient:
+        """The utility's client, not yet connected."""
+        pair = KeyPair(self.pki / "utility.pem", self.pki / "utility.key")
+        context = client_context("strict", key_pairs=[pair], roots=[self.pki / "serca.pem"])
+        return UtilityClient(f"https://127.0.0.1:{self.sep2_port}", context)
+
+    async def fault(self, unit: int, fault: str) -> None:
+        """Give one SunSpec device a fault ("off", "none", ...).
+
+        Raises:
+            GridifaceError: the device's process refused.
+        """
+        await self.devices.send({"unit": unit, "fault": fault})
+        answer = await self.devices.receive()
+        if not answer.get("ok"):
+            raise GridifaceError(f"unit {unit} cannot be {fault}: {answer.get('error')}")
+
+    async def page(self, path: str) -> dict[str, Any]:
+        """GET one of the operator's JSON routes.
+
+        Raises:
+            GridifaceError: no answer, or another status than 200.
+        """
+        url = f"http://127.0.0.1:{self.page_port}{path}"
+        try:
+            timeout = aiohttp.ClientTimeout(total=5)
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+                if answer.status != 200:
+                    raise GridifaceError(f"{url} was answered with {answer.status}")
+                found: dict[str, Any] = await answer.json()
+                return found
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            raise GridifaceError(f"{url}: {problem or type(problem).__name__}") from problem
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def _units(self) -> dict[str, Any]:
+        battery = {
+            "name": "battery",
+            "copies": max(1, self.plan.batteries),
+            "max_w": self.plan.battery_w,
+            "energy_wh": self.plan.battery_wh,
+            "soc": 0.7,
+            "soc_min": 0.05,
+            "soc_max": 0.95,
+            "ramp_w_per_s": self.plan.battery_w / 2,
+            "seed": 1,
+        }
+        return {"units": [battery], "tick_s": 0.1}
+
+    def _make_pki(self) -> None:
+        now = time.time()
+        authority = TestPki.create(depth=3, now=now)
+        authority.save(self.pki)
+        names = [("server", "server"), ("utility", "utility")]
+        names += [("device", f"inverter{number + 1}") for number in range(self.plan.inverters)]
+        for profile, name in names:
+            hosts = ["localhost", "127.0.0.1"] if profile == "server" else []
+            write_credential(self.pki, name, authority.issue(profile, name, now=now, hosts=hosts))
+
+    def _server_config(self) -> dict[str, Any]:
+        batteries = [f"battery{number + 1}" for number in range(self.plan.batteries)]
+        inverters = [f"inverter{number + 1}" for number in range(self.plan.inverters)]
+        half = len(batteries) // 2
+        rates = ("DeviceCapability", "EndDeviceList", "FunctionSetAssignmentsList", "DERProgramList", "DERList")
+        clients: list[dict[str, Any]] = [{"name": "utility", "role": "utility", "certificate": "pki/utility.pem"}]
+        if not self.plan.in_band:
+            clients += [
+                {"role": "device", "certificate": f"pki/{name}.pem", "device": name, "pin": _PIN} for name in inverters
+            ]
+        devices = [
+            {
+                "id": name,
+                "driver": "sunspec",
+                "connection": {
+                    "host": place["host"],
+                    "port": place["port"],
+                    "unit_id": place["unit_id"],
+                    "poll_period_s": 0.5,
+                },
+            }
+            for name, place in zip(batteries, self.places, strict=False)
+        ]
+        if not self.plan.in_band:
+            devices += [{"id": name, "driver": "sep2", "kind": "pv_battery"} for name in inverters]
+        config: dict[str, Any] = {
+            "site": "demo",
+            "database": "sqlite:///gridiface.sqlite",
+            "sep2": {
+                "listen": "127.0.0.1:0",
+                "tls": {
+                    "certificate": "pki/server.pem",
+                    "key": "pki/server.key",
+                    "roots": ["pki/serca.pem"],
+                    "revoked": "pki/revoked.txt",
+                },
+                "clients": clients,
+                "in_band_registration": self.plan.in_band,
+                "in_band_groups": ["north"] if self.plan.in_band else [],
+                "poll_rates": dict.fromkeys(rates, self.plan.poll_s),
+                "post_rate": 1,
+            },
+            "devices": devices,
+            "groups": [
+                {"id": "fleet", "name": "the whole fleet", "members": ["north", "south"]},
+                {
+                    "id": "north",
+                    "name": "feeder north",
+                    "members": batteries[:half] + ([] if self.plan.in_band else inverters),
+                },
+                {"id": "south", "name": "feeder south", "members": batteries[half:]},
+            ],
+            "engine": {"period_s": 0.5, "performance_interval_s": 1.0},
+            "operator": {"listen": f"127.0.0.1:{_free(self.plan.page_port)}"},
+            "logging": {"level": self.plan.log_level},
+        }
+        return config | dict(self.plan.settings)
+
+    def _pin_ports(self) -> None:
+        """Write the chosen ports into the configuration, so that a restart listens where clients look."""
+        config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        config["sep2"]["listen"] = f"127.0.0.1:{self.sep2_port}"
+        config["operator"]["listen"] = f"127.0.0.1:{self.page_port}"
+        self.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def _inverter(self, number: int) -> Child:
+        name = f"inverter{number + 1}"
+        config = {
+            "name": name,
+            "server": f"127.0.0.1:{self.sep2_port}",
+            "certificate": str(self.pki / f"{name}.pem"),
+            "key": str(self.pki / f"{name}.key"),
+            "roots": str(self.pki / "serca.pem"),
+            "pin": None if self.plan.in_band else _PIN,
+            "register_in_band": self.plan.in_band,
+            "max_w": self.plan.inverter_w,
+            "max_charge_w": self.plan.inverter_w,
+            "energy_wh": 2 * self.plan.inverter_w,
+            "ramp_w_per_s": self.plan.inverter_w / 2,
+            "seed": number + 100,
+        }
+        return Child(name, ["-m", "gridiface.simulation.inverter"], config, log=self._log(name))
+
+
+def _free(wanted: int) -> int:
+    """`wanted` where it can be bound on loopback, else 0: any free port."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+        return wanted

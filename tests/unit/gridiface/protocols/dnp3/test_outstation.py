@@ -1,0 +1,152 @@
+import os
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.dnp3.application import FunctionCode, Qualifier
+from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.link import Frame, encode
+from gridiface.protocols.dnp3.objects import TABLE
+from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.points import PointConfig, PointType
+from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
+from gridiface.protocols.dnp3.transport import FragmentWriter
+
+FUZZ_INPUTS = int(os.environ.get("GRIDIFACE_FUZZ", "3000"))
+STATUS_REQUEST = encode(Frame(0xC9, 10, 1))
+
+
+def test_masters_must_differ_and_there_must_be_one():
+    database = Database([])
+    for masters in ([], [AssociationSettings(1), AssociationSettings(1)]):
+        with pytest.raises(LocalProtocolError):
+            Outstation(OutstationSettings(10), masters, database)
+
+
+def test_a_connection_carries_configured_masters_only(build):
+    with pytest.raises(LocalProtocolError, match="master 9"):
+        build().outstation.open(0.0, [9])
+
+
+def test_98_a_new_connection_of_a_master_takes_over(build, connect):
+    peer = build(masters=(1, 2))
+    assert peer.channel.carries(1)
+    again = connect(peer.outstation)
+    assert again.channel.carries(1)
+    assert not peer.channel.carries(1)
+    assert len(peer.outstation.channels) == 2
+    peer.channel.close()
+    assert again.one("c0 17")
+
+
+def test_a_connection_of_any_master_serves_each(build, connect):
+    peer = build(masters=(1, 2), unsolicited=UnsolicitedSettings())
+    peer.channel.close()
+    shared = connect(peer.outstation, 1, masters=[1, 2])
+    assert shared.pending() == []
+    answers = shared.ask("c0 17")
+    assert [answer[1] for answer in answers] == [0x81, 0x82]
+    shared.master = 2
+    shared._writer = type(shared._writer)(0xC4, 10, 2)
+    assert [answer[1] for answer in shared.ask("c0 17")] == [0x81, 0x82]
+
+
+def test_notices_come_in_order(build):
+    peer = build()
+    peer.one("c0 55")
+    peer.one("c1 02 50 01 00 07 07 00")
+    names = [type(notice).__name__ for notice in (peer.outstation.next_event(), peer.outstation.next_event())]
+    assert names == ["RequestRefused", "RestartCleared"]
+    assert peer.outstation.next_event() is None
+
+
+def _mutated(random_source, octets):
+    octets = bytearray(octets)
+    for _ in range(random_source.choice((0, 1, 1, 2, 5))):
+        at = random_source.randrange(len(octets) + 1)
+        what = random_source.randrange(4)
+        if what == 0:
+            octets[at:at] = bytes((random_source.randrange(256),))
+        elif what == 1 and at < len(octets):
+            octets[at] = random_source.randrange(256)
+        elif what == 2 and at < len(octets):
+            octets[at] ^= 1 << random_source.randrange(8)
+        else:
+            del octets[at : at + random_source.randrange(4)]
+    return bytes(octets)
+
+
+def _request(random_source):
+    """A request that is right or nearly so, of every function and object there is."""
+    parts = [bytes((0xC0 | random_source.randrange(16), random_source.choice([*FunctionCode, 99])))]
+    keys = list(TABLE)
+    for _ in range(random_source.randrange(4)):
+        group, variation = random_source.choice(keys)
+        if random_source.random() < 0.3:
+            variation = 0
+        qualifier = random_source.choice(list(Qualifier))
+        row = TABLE.get((group, variation))
+        width = {0: 2, 1: 4, 6: 0, 7: 1, 8: 2, 0x17: 1, 0x28: 2, 0x5B: 1}[qualifier]
+        field = bytes(random_source.choice((0, 0, 1, 2, 12, 255)) for _ in range(width))
+        body = random_source.randbytes(
+            random_source.choice((0, row.size if row else 0, 1 + (row.size if row else 0), 20))
+        )
+        parts.append(bytes((group, variation, qualifier)) + field + body)
+    return _mutated(random_source, b"".join(parts))
+
+
+def test_59_a_seeded_fuzzer_finds_no_exception_no_growth_and_a_living_outstation(build):
+    source = random.Random(20_130)
+    peer = build(
+        unsolicited=UnsolicitedSettings(), masters=(1, 2), outstation={"self_address": True}, attributes={242: "1"}
+    )
+    peer.handler.restart_seconds = 0.0
+    for number in range(FUZZ_INPUTS):
+        octets = peer.frames_of(_request(source) or b"\0", source.choice((10, 10, 10, 0xFFFF, 0xFFFC, 0xFFFE)))
+        if number % 3 == 0:
+            octets = _mutated(source, octets)
+        if number % 50 == 0:
+            octets = source.randbytes(source.randrange(700))
+        peer.channel.receive(octets, peer.now)
+        peer.update(PointType.BINARY_INPUT, source.choice((0, 1, 2)), number & 1)
+        peer.channel.to_send(peer.now)
+        peer.now += source.choice((0.0, 0.01, 1.0, 20.0))
+        peer.channel.handle_timer(peer.now)
+        assert len(peer.channel._reader._held) <= 292
+        assert len(peer.buffer) <= 30_000
+        if number % 10 == 0:
+            peer.channel._reader.clear()
+            assert bytes.fromhex("0564050b") in peer.raw(STATUS_REQUEST)
+    peer.channel._reader.clear()
+    peer.channel.to_send(peer.now)
+    assert peer.raw(STATUS_REQUEST)[:4].hex() == "0564050b"
+    assert peer.ask("c3 17")[0][:2].hex() == "c381"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=60)), max_size=6))
+def test_59_any_request_octets_raise_nothing(build_once, requests):
+    for function, body in requests:
+        build_once.ask(bytes((0xC0, function)) + body)
+
+
+@pytest.fixture(scope="module")
+def build_once():
+    outstation = Outstation(
+        OutstationSettings(10),
+        [AssociationSettings(1)],
+        Database([PointConfig(PointType.ANALOG_INPUT, index, event_class=1) for index in range(20)]),
+    )
+
+    class Asking:
+        channel = outstation.open(0.0)
+        writer = FragmentWriter(0xC4, 10, 1)
+
+        def ask(self, octets):
+            self.channel.receive(self.writer.encode(octets), 0.0)
+            return self.channel.to_send(0.0)
+
+    return Asking()

@@ -1,0 +1,47 @@
+"""Purging ends where nothing old is left, and later takes what a clock that was ahead had kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from gridiface.domain.ports import AppendReadings
+from gridiface.domain.quantities import Quantity
+from gridiface.domain.telemetry import Reading
+from gridiface.store.repository import Store
+from gridiface.store.retention import PURGED
+from gridiface.store.tables import decisions, deliveries, readings
+
+BASE = Reading(device_id="d", quantity=Quantity.ACTIVE_POWER, value=0.0, source_time=0.0, received=0.0)
+
+
+def received(*times: float) -> AppendReadings:
+    return AppendReadings(tuple(replace(BASE, received=at, value=at) for at in times))
+
+
+async def left(store: Store) -> list[float]:
+    return [r.received for r in await store.readings("d", start=0, end=math.inf)]
+
+
+async def test_old_goes_and_new_stays_over_many_batches(store: Store) -> None:
+    await store.commit([received(*(float(i) for i in range(100)))])
+    assert (await store.purge(60.0, batch=7))["readings"] == 60
+    assert await left(store) == [float(i) for i in range(60, 100)]
+
+
+async def test_what_a_clock_ahead_recorded_goes_when_its_time_has_passed(store: Store) -> None:
+    await store.commit([received(*[1000.0] * 10, *[10.0] * 10)])
+    await store.purge(500.0, batch=5)
+    assert len(await left(store)) == 20
+    await store.purge(1001.0, batch=5)
+    assert await left(store) == []
+
+
+async def test_mixed_batches_do_not_end_the_walk(store: Store) -> None:
+    await store.commit([received(1.0, 1000.0, 2.0, 1000.0, 3.0, 4.0)])
+    await store.purge(100.0, batch=2)
+    assert await left(store) == [1000.0, 1000.0]
+
+
+def test_what_is_purged() -> None:
+    assert [table for table, _ in PURGED] == [readings, decisions, deliveries]

@@ -1,0 +1,166 @@
+"""Group commit against a sink that the test holds in its hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from gridiface.domain.ports import PutDocument
+from gridiface.errors import LocalProtocolError, StoreUnavailable
+from gridiface.store.batch import Batch, Plan, encode
+from gridiface.store.writer import GroupWriter, RefusedRows
+
+
+class HeldSink:
+    """Keeps what it is given; waits at the gate; fails as told."""
+
+    def __init__(self) -> None:
+        self.written: list[list[str]] = []
+        self.tries = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def write(self, plan: Plan) -> None:
+        self.tries += 1
+        await self.gate.wait()
+        keys = [row[1] for _, rows in plan for row in rows]
+        if "bad" in keys:
+            raise RefusedRows("bad")
+        if self.error is not None:
+            raise self.error
+        self.written.append(keys)
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+
+def batch(key: str) -> Batch:
+    return encode([PutDocument("s", key, b"")])
+
+
+@pytest.fixture
+async def sink() -> HeldSink:
+    return HeldSink()
+
+
+@pytest.fixture
+async def writer(sink: HeldSink) -> AsyncIterator[GroupWriter]:
+    made = GroupWriter(sink, max_group_rows=8, max_waiting_rows=20)
+    made.start()
+    yield made
+    sink.gate.set()
+    await made.close()
+
+
+async def start(writer: GroupWriter, *keys: str) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(writer.commit(batch(key))) for key in keys]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_who_comes_during_a_commit_shares_the_next(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    tasks = await start(writer, "a")
+    tasks += await start(writer, "b", "c", "d")
+    assert not any(task.done() for task in tasks)
+    sink.gate.set()
+    await asyncio.gather(*tasks)
+    assert sink.written == [["a"], ["b", "c", "d"]]
+    assert (writer.groups, writer.calls) == (2, 4)
+
+
+async def test_a_group_is_bounded(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    tasks = await start(writer, "first")
+    tasks += await start(writer, *(str(i) for i in range(10)))
+    sink.gate.set()
+    await asyncio.gather(*tasks)
+    assert [len(keys) for keys in sink.written] == [1, 8, 2]
+
+
+async def test_too_many_waiting_are_turned_away(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    tasks = await start(writer, *(str(i) for i in range(1)))
+    tasks += await start(writer, *(str(i) for i in range(20)))
+    with pytest.raises(StoreUnavailable, match="wait for the disk"):
+        await writer.commit(batch("one too many"))
+    sink.gate.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_bad_rows_fail_only_their_caller(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    tasks = await start(writer, "first")
+    tasks += await start(writer, "a", "b", "bad", "c", "d")
+    sink.gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [LocalProtocolError]
+    assert isinstance(results[3], LocalProtocolError)
+    assert sorted(key for keys in sink.written for key in keys) == ["a", "b", "c", "d", "first"]
+    assert writer.trouble == ""
+
+
+async def test_unavailable_fails_all_who_wait_at_once_then_recovers(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    sink.error = StoreUnavailable("disk full")
+    tasks = await start(writer, "a")
+    tasks += await start(writer, "b", "c")
+    sink.gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(result) for result in results] == ["disk full"] * 3
+    assert len({id(result) for result in results}) == 3
+    assert sink.tries == 1
+    assert writer.trouble == "disk full"
+    sink.error = None
+    await writer.commit(batch("d"))
+    assert writer.trouble == ""
+    assert sink.written == [["d"]]
+
+
+async def test_an_unknown_error_refuses_and_does_not_stop_the_writer(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.error = ZeroDivisionError("surprise")
+    with pytest.raises(StoreUnavailable, match="surprise"):
+        await writer.commit(batch("a"))
+    sink.error = None
+    await writer.commit(batch("b"))
+    assert sink.written == [["b"]]
+
+
+async def test_who_gave_up_before_the_turn_is_not_written(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    tasks = await start(writer, "a")
+    waiting = await start(writer, "b", "c")
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    sink.gate.set()
+    await asyncio.gather(*tasks, *waiting, return_exceptions=True)
+    assert sink.written == [["a"], ["c"]]
+
+
+async def test_closing_writes_what_waits_and_refuses_the_rest(sink: HeldSink) -> None:
+    writer = GroupWriter(sink)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await writer.commit(batch("too early"))
+    writer.start()
+    sink.gate.clear()
+    tasks = await start(writer, "a")
+    tasks += await start(writer, "b")
+    closing = asyncio.create_task(writer.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await writer.commit(batch("too late"))
+    sink.gate.set()
+    await closing
+    await asyncio.gather(*tasks)
+    assert sink.written == [["a"], ["b"]]
