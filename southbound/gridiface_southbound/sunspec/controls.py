@@ -58,16 +58,20 @@ class Plan:
     effects: dict[str, Effect] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    #: The models that are written, in order.
+    models: list[int] = field(default_factory=list)
+
+    def add(self, name: str, effect: Effect) -> None:
+        """Put one function's form on the plan."""
+        self.effects[name] = effect
+        model_id = effect.form.sheet.block.model.id
+        if model_id not in self.models:
+            self.models.append(model_id)
 
     def held(self, function: str) -> float | None:
         """What the device will hold of one function, None where the plan does not set it."""
         effect = self.effects.get(function)
         return None if effect is None else effect.value
-
-    @property
-    def models(self) -> tuple[int, ...]:
-        """The models that the plan writes, in order."""
-        return tuple(dict.fromkeys(effect.form.sheet.block.model.id for effect in self.effects.values()))
 
     @property
     def revert_s(self) -> float | None:
@@ -124,8 +128,9 @@ class Controls:
             if function is None:
                 plan.skipped.append(f"{name}: the device has no model for it")
                 continue
-            plan.effects[name] = function.set(value, revert_s=timer, ramp_s=command.ramp_s)
-        self._exclude(plan)
+            plan.add(name, function.set(value, revert_s=timer, ramp_s=command.ramp_s))
+        if len(plan.effects) > 1 or "active_power" not in plan.effects:
+            self._exclude(plan)
         return plan
 
     def release(self, touched: frozenset[str]) -> Plan:
@@ -134,7 +139,7 @@ class Controls:
         first = "active_power" if "active_power" in self.functions else "ceiling"
         for name, function in self.functions.items():
             if name in touched or name == first:
-                plan.effects[name] = function.release()
+                plan.add(name, function.release())
         return plan
 
     def _wanted(self, command: Setpoint, plan: Plan) -> Iterator[tuple[str, float]]:
@@ -169,9 +174,9 @@ class Controls:
 
     def _exclude(self, plan: Plan) -> None:
         """Reactive power and power factor exclude each other (IEEE 1547-2018, 5.3): the new one ends the other."""
-        factors = [name for name in _PF_MODES.values() if name in self.functions]
         if "reactive_power" in plan.effects:
-            for name in factors:
-                plan.effects.setdefault(name, self.functions[name].release())
-        elif any(name in plan.effects for name in factors) and "reactive_power" in self.functions:
-            plan.effects["reactive_power"] = self.functions["reactive_power"].release()
+            for name in _PF_MODES.values():
+                if name in self.functions and name not in plan.effects:
+                    plan.add(name, self.functions[name].release())
+        elif "reactive_power" in self.functions and any(name in plan.effects for name in _PF_MODES.values()):
+            plan.add("reactive_power", self.functions["reactive_power"].release())

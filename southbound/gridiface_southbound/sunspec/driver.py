@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
@@ -200,7 +201,7 @@ class SunSpecDriver:
             writes = [
                 write_request(effect.form.sheet.block.address + offset, registers)
                 for effect in plan.effects.values()
-                for offset, registers in effect.form.writes()
+                for offset, registers in effect.form.writes
             ]
             blocks = await self._write_then_read(device, writes, plan)
             if blocks is not None:
@@ -237,7 +238,7 @@ class SunSpecDriver:
             block = device.blocks[sheet.block.model.id]
             enable = sheet.block.model.points[sheet.enable].offset
             words: list[tuple[int, bytes]] = []
-            for offset, registers in effect.form.writes():
+            for offset, registers in effect.form.writes:
                 words.extend((offset + at, registers[2 * at : 2 * at + 2]) for at in range(len(registers) // 2))
             timers = {sheet.block.model.points[name].offset for name in sheet.names if name.endswith("Tms")}
             for offset, word in sorted(words, key=lambda entry: entry[0] == enable):
@@ -382,8 +383,13 @@ def _rescaled(device: _Device, after: Mapping[int, Block]) -> bool:
     return any(block.scales() != device.blocks[model_id].scales() for model_id, block in after.items())
 
 
+@lru_cache(maxsize=4096)
+def _place_of(model_id: int, address: int, length: int) -> ModelPlace:
+    return ModelPlace(model_id, address, length)
+
+
 def _place(block: Block) -> ModelPlace:
-    return ModelPlace(block.model.id, block.address, len(block.data) // 2 - 2)
+    return _place_of(block.model.id, block.address, len(block.data) // 2 - 2)
 
 
 def _wanted_registers(table: Model | None, place: ModelPlace) -> int:
@@ -392,5 +398,6 @@ def _wanted_registers(table: Model | None, place: ModelPlace) -> int:
     return min(length, MAX_READ) if place.id == 701 else length
 
 
+@lru_cache(maxsize=4096)
 def _block_requests(place: ModelPlace) -> list[Request]:
     return read_requests(place.address, _wanted_registers(models.model(place.id), place))

@@ -171,12 +171,13 @@ def runs(of: Model, names: tuple[str, ...]) -> tuple[Run, ...]:
 class Block:
     """The registers of one model as one device gave them, ID and L included; a short block lacks its last points."""
 
-    __slots__ = ("address", "data", "model")
+    __slots__ = ("_scales", "address", "data", "model")
 
     def __init__(self, of: Model, address: int, data: bytes) -> None:
         self.model = of
         self.address = address
         self.data = data
+        self._scales: bytes | None = None
 
     def raw(self, name: str) -> int | float | None:
         """The unscaled number, None where the point is absent, not a number or says "not implemented"."""
@@ -247,8 +248,10 @@ class Block:
 
     def scales(self) -> bytes:
         """The registers of all scale factors, to see whether one has changed."""
-        data = self.data
-        return b"".join([data[first:last] for first, last in scale_registers(self.model)])
+        if self._scales is None:
+            data = self.data
+            self._scales = b"".join([data[first:last] for first, last in scale_registers(self.model)])
+        return self._scales
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from gridiface.domain.quantities import Rounding
 from gridiface_southbound.sunspec.models import Block, Run, present, runs, scaler
@@ -51,19 +50,18 @@ class Sheet:
             if name in points:
                 index, scale = points[name]
                 raw[index] = scale(value)
-        return Filled(self, tuple(raw))
+        return Filled(self, raw)
 
 
-@dataclass(frozen=True, slots=True)
 class Filled:
-    """A filled form: raw values by the sheet's names."""
+    """A filled form: raw values by the sheet's names, and what is sent: (offset in the model, registers)."""
 
-    sheet: Sheet
-    raw: tuple[int, ...]
+    __slots__ = ("raw", "sheet", "writes")
 
-    def writes(self) -> list[tuple[int, bytes]]:
-        """(offset in the model, registers), in the order of sending."""
-        return [(run.offset, run.codec.pack(*self.raw[run.first : run.last])) for run in self.sheet.ordered]
+    def __init__(self, sheet: Sheet, raw: Sequence[int]) -> None:
+        self.sheet = sheet
+        self.raw = raw
+        self.writes = [(run.offset, run.codec.pack(*raw[run.first : run.last])) for run in sheet.ordered]
 
     def value(self, name: str) -> float:
         """What the device will hold in a point after rounding."""
@@ -79,7 +77,8 @@ class Filled:
 
     def shown(self, after: Block) -> bool:
         """Whether `after` shows every register as written, timers included (the quick look)."""
-        return all(after.data.startswith(registers, 2 * offset) for offset, registers in self.writes())
+        data = after.data
+        return all(data.startswith(registers, 2 * offset) for offset, registers in self.writes)
 
 
 class PointValues(Mapping[str, float]):

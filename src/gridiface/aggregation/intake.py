@@ -5,6 +5,7 @@ Owns the newest snapshot of each device. A value that the device's ratings make 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -114,7 +115,7 @@ class Intake:
         c = self._c
         ceiling = float(c.told_ceiling_w[row])
         held = bool(c.told[row]) and (not np.isnan(c.told_w[row]) or watts >= BINDING * ceiling)
-        if self.learning and not held:
+        if self.learning and not held and not c.down[row]:
             c.natural_w[row] = watts
 
     def _believable(self, row: int, snapshot: Snapshot, now: Instant) -> bool:
@@ -141,7 +142,10 @@ class Intake:
         """Note that a device has fallen silent."""
         config = self._config
         health.fail(self._c, row, now, wait_s=config.return_after_s, longest_s=config.return_after_max_s)
-        self._log.add(now, device_target(self._c.ids[row]), "availability", "lost", reason)
+        target, share = device_target(self._c.ids[row]), float(self._c.told_w[row])
+        self._log.add(now, target, "availability", "lost", reason)
+        if math.isfinite(share) and share != 0.0:
+            self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
 
     def _charge(self, rows: np.ndarray, reported: np.ndarray, now: Instant) -> None:
         limit = self._config.soc_residual

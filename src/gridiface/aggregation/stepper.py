@@ -24,7 +24,7 @@ from gridiface.aggregation.setpoints import Orders, Wanted, differs, order_news,
 from gridiface.aggregation.solver import NodeResult, Settings, Solution, Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint, ServiceClass
+from gridiface.domain.controls import ServiceClass, Setpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,10 @@ class Stepper:
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
-        for kept in (*self.trims.values(), *self.residuals.values()):
-            if kept.at is not None:
-                kept.at += seconds
+        kept: list[Trim | Residual] = [*self.trims.values(), *self.residuals.values()]
+        for one in kept:
+            if one.at is not None:
+                one.at += seconds
         self._split_at += seconds
 
     def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
@@ -279,8 +280,7 @@ class Stepper:
         send_rows = (order >= 0) & (tell | moved | (now >= c.renew_at) | ~c.told)
         release = c.told & nothing & (reachable | barred)
         gone = c.told & nothing & ~release
-        c.told[gone] = False
-        c.told_w[gone] = np.nan
+        c.told_w[gone] = np.nan  # what it holds is unknown; told anew, or released, when it is back
         c.told_order[gone] = -1
         sent = np.flatnonzero(send_rows | release)
         adopted = np.flatnonzero(adopt & ~send_rows)

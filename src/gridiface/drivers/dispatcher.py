@@ -367,10 +367,13 @@ class Dispatcher:
             due, until = now + ack.revert_s * self._chance.uniform(0.45, 0.5), now + ack.revert_s
             lane.due = due if whole else min(lane.due, due)
             lane.holds_until = until if whole else min(lane.holds_until, until)
-        if lane.timer is not None:
-            lane.timer.cancel()
-            lane.timer = None
-        if lane.due != float("inf"):
+        if lane.due == float("inf"):
+            if lane.timer is not None:
+                lane.timer.cancel()
+                lane.timer = None
+        elif lane.timer is None or lane.timer.when() > lane.due:
+            if lane.timer is not None:
+                lane.timer.cancel()
             lane.timer = asyncio.get_running_loop().call_at(lane.due, self._reassert, lane)
 
     def _reassert(self, lane: Lane) -> None:
@@ -378,6 +381,10 @@ class Dispatcher:
         lane.timer = None
         held, now = lane.held, loop.time()
         if held is None or not self._running:
+            return
+        if now < lane.due - 0.001:
+            # The device was told again since this was planned.
+            lane.timer = loop.call_at(lane.due, self._reassert, lane)
             return
         ending = held.valid_until is not None and held.valid_until - self._clock.now() <= lane.holds_until - now
         if ending:

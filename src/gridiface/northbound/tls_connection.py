@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from math import inf
 from typing import Any, Protocol
@@ -202,6 +203,8 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def _begin(self, tls: ssl.SSLObject) -> None:
         self._flush()
+        if tls.session_reused:
+            self._acknowledge()
         self._await(Phase.HEADER, self._owner.deadlines.header)
         extra: dict[str, Any] = {
             PEER: self.peer,
@@ -214,6 +217,13 @@ class TlsConnection(asyncio.BufferedProtocol):
         self.app = self._owner.application()
         self.app.connection_made(TlsTransport(self, extra))
         self._read()
+
+    def _acknowledge(self) -> None:
+        # A resumed handshake ends with the client's flight. A client without TCP_NODELAY holds its request until that
+        # flight is acknowledged, which the kernel puts off by 40 ms: measured, 48 ms a connection instead of 2.
+        sock = self.tcp.get_extra_info("socket") if self.tcp is not None else None
+        if sock is not None and hasattr(socket, "TCP_QUICKACK"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     # Records ---------------------------------------------------------------------------------------------------
 
@@ -350,10 +360,14 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._began = self._owner.clock()
         self._phase_deadline = self._began + _LINGER_SECONDS
         if self.tcp is not None:
-            self.tcp.resume_reading()
-            if self.tcp.can_write_eof():
-                self.tcp.write_eof()
             asyncio.get_running_loop().call_soon(self._tell_lost, None)
+            try:
+                self.tcp.resume_reading()
+                if self.tcp.can_write_eof():
+                    self.tcp.write_eof()
+            except OSError:
+                # The peer has reset the connection, and the loop has not told us yet.
+                self.abort()
 
     def abort(self) -> None:
         """Drop the connection at once."""

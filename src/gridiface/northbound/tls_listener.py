@@ -37,7 +37,8 @@ log = logging.getLogger("gridiface.tls")
 
 _ACCEPT_AT_ONCE = 64
 _PAUSE_WITHOUT_DESCRIPTORS = 0.25
-_EVICT_WITHOUT_DESCRIPTORS = 32
+_PAUSE_AFTER_EVICTION = 0.01
+_EVICT_WITHOUT_DESCRIPTORS = 64
 _RELOAD_SECONDS = 2.0
 _LOG_LINES_PER_SECOND = 20
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -193,11 +194,15 @@ class TlsListener:
         self.counters["exhausted"] += 1
         if self._throttle.passes(self.clock()):
             log.error("no descriptor or memory for a new connection (%s); %d are open", error, self.connections)
-        for connection in list(self._handshaking)[:_EVICT_WITHOUT_DESCRIPTORS]:
+        # A dropped connection gives its descriptor back in the next step of the loop.
+        giving_way = list(self._handshaking)[:_EVICT_WITHOUT_DESCRIPTORS]
+        for connection in giving_way:
             self._evict(connection)
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
-        loop.call_later(_PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listening)
+        loop.call_later(
+            _PAUSE_AFTER_EVICTION if giving_way else _PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listening
+        )
 
     def _accept_again(self, listening: socket.socket) -> None:
         if listening in self._sockets:

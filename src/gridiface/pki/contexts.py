@@ -145,12 +145,15 @@ def pem_files(paths: Sequence[Path]) -> list[Path]:
     """The files among `paths`, and the .pem and .crt files of the folders among them.
 
     Raises:
-        ConfigError: a path does not exist.
+        ConfigError: a path does not exist or a folder cannot be listed.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found.extend(sorted(item for item in path.iterdir() if item.suffix in {".pem", ".crt"}))
+            try:
+                found.extend(sorted(item for item in path.iterdir() if item.suffix in {".pem", ".crt"}))
+            except OSError as error:
+                raise ConfigError(f"{path}: {error}") from error
         elif path.exists():
             found.append(path)
         else:

@@ -139,6 +139,7 @@ class TlsKeeper:
         self.rules = rules
         self.require_client = require_client
         self._stamp: Stamp = stamp(files.all_paths())
+        self._complained: Stamp | None = None
         self.state = self._load()
 
     def _load(self) -> TlsState:
@@ -159,21 +160,22 @@ class TlsKeeper:
         return TlsState(context, policy)
 
     def reload_if_changed(self) -> bool:
-        """Take changed files; True if the state is new and live connections have to be judged again."""
+        """Take changed files; True if the state is new and live connections have to be judged again.
+
+        Files that cannot be used are tried again at each call: the fault may pass without a further change.
+        """
         now = stamp(self.files.all_paths())
         if now == self._stamp:
             self._bound_sessions()
             return False
-        self._stamp = now
-        return self.reload()
-
-    def reload(self) -> bool:
-        """Take all files anew; False if they cannot be used and the former state stays."""
         try:
             self.state = self._load()
         except ConfigError as error:
-            log.warning("TLS files changed and cannot be used, the former ones stay in force: %s", error)
+            if now != self._complained:
+                log.warning("TLS files changed and cannot be used, the former ones stay in force: %s", error)
+            self._complained = now
             return False
+        self._stamp, self._complained = now, None
         log.info("TLS files changed and were loaded")
         return True
 

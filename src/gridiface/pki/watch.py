@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,10 +11,11 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
+        yield path
         if path.is_dir():
-            yield from sorted(item for item in path.iterdir() if item.is_file())
-        else:
-            yield path
+            # Listing a folder may fail where no descriptor is left; the folder's own time then has to do.
+            with contextlib.suppress(OSError):
+                yield from sorted(item for item in path.iterdir() if item.is_file())
 
 
 def stamp(paths: Iterable[Path]) -> Stamp:

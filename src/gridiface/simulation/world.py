@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import shutil
 import socket
 import tempfile
@@ -32,7 +33,11 @@ _PIN = make_pin(11111)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldPlan:
-    """How large the world is. Powers in W, energies in Wh, times in s."""
+    """How large the world is. Powers in W, energies in Wh, times in s.
+
+    `idle_devices` are inverters that are registered and never connect; `settings` replaces whole blocks of the server's
+    configuration, `limits` goes into its sep2.limits.
+    """
 
     batteries: int = 20
     inverters: int = 3
@@ -43,6 +48,8 @@ class WorldPlan:
     page_port: int = 8080
     settings: Mapping[str, Any] = field(default_factory=dict)
     in_band: bool = False
+    idle_devices: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
     log_level: str = "info"
 
 
@@ -199,6 +206,11 @@ class World:
         ]
         if not self.plan.in_band:
             devices += [{"id": name, "driver": "sep2", "kind": "pv_battery"} for name in inverters]
+        for number in range(self.plan.idle_devices):
+            name = f"idle{number + 1}"
+            lfdi = hashlib.sha256(name.encode()).hexdigest()[:40]
+            clients.append({"role": "device", "lfdi": lfdi, "device": name, "pin": _PIN})
+            devices.append({"id": name, "driver": "sep2", "kind": "pv_battery"})
         config: dict[str, Any] = {
             "site": "demo",
             "database": "sqlite:///gridiface.sqlite",
@@ -215,6 +227,7 @@ class World:
                 "in_band_groups": ["north"] if self.plan.in_band else [],
                 "poll_rates": dict.fromkeys(rates, self.plan.poll_s),
                 "post_rate": 1,
+                "limits": dict(self.plan.limits),
             },
             "devices": devices,
             "groups": [

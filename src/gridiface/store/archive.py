@@ -118,8 +118,9 @@ def _in_key_order(table: Table, engine: str) -> Select[Any]:
 
 async def digest(connection: AsyncConnection) -> Digest:
     """Counts and hash of a database's content, as an archive of it would have them."""
-    result = Digest()
-    await _each_chunk(connection, await reflected(connection), result, None)
+    found = await reflected(connection)
+    result = Digest(dict.fromkeys(found, 0))
+    await _each_chunk(connection, found, result, None)
     return result
 
 

@@ -114,9 +114,14 @@ def _tune(engine: AsyncEngine, busy_timeout_s: float) -> None:
         # None: the driver starts no transaction of its own, so that DDL and reads are in ours.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in pragmas(busy_timeout_s):
-            cursor.execute(pragma)
-        cursor.close()
+        try:
+            for pragma in pragmas(busy_timeout_s):
+                cursor.execute(pragma)
+            cursor.close()
+        except BaseException:
+            # The pool forgets a connection that fails here; its thread would stay.
+            connection.close()
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def _on_begin(connection: Any) -> None:

@@ -16,6 +16,7 @@ from gridiface.domain.fleet import Device, Nameplate, Role
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.handlers.services import Services
+from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.placing import place_end_device, place_program
 from gridiface.northbound.sep2.settings import ClientEntry
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
@@ -63,8 +64,9 @@ def program_from(head: Mapping[str, Any]) -> Program:
 class Membership:
     """Makes, places and removes end devices with their programs."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, metering: Metering) -> None:
         self._s = services
+        self._metering = metering
         self._clients = {client.lfdi: client for client in services.settings.clients}
         self._lfdi_of = {c.device_id: c.lfdi for c in services.settings.clients if c.device_id is not None}
 
@@ -307,26 +309,14 @@ class Membership:
                 state.drop_event(event)
             state.tree.remove(f"/derp/{record.program}")
             state.tree.remove(f"/rsps/{record.program}")
-        for path in self._mirrors(record):
-            state.tree.remove(path)
+        self._metering.remove_of(record)
         state.drop_end_device(record)
         state.tree.remove(record.path)
         self._s.doorman.forget()
 
-    def _mirrors(self, record: EndDeviceRecord) -> list[str]:
-        """The mirrors and usage points of an end device."""
-        tree = self._s.tree
-        return [
-            item.path
-            for root in ("/mup", "/upt")
-            if (listing := tree.listing(root)) is not None
-            for item in listing.items.values()
-            if item.obj.deviceLFDI == record.lfdi
-        ]
-
     def _deletions(self, record: EndDeviceRecord) -> list[Change]:
         """Everything stored below an end device."""
-        paths = [record.path, *self._mirrors(record)]
+        paths = [record.path]
         if record.program is not None:
             paths += [f"/derp/{record.program}", f"/rsps/{record.program}"]
         changes: list[Change] = [documents.delete(documents.END_DEVICES, str(record.number))]
@@ -334,7 +324,7 @@ class Membership:
             changes.append(documents.delete(documents.PROGRAMS, str(record.program)))
         changes += [
             documents.delete(space, path)
-            for path in self._s.tree.below(*paths)
+            for path in (*self._s.tree.below(*paths), *self._metering.paths_of(record))
             if (space := documents.space_of(path)) is not None
         ]
         return changes

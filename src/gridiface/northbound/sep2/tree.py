@@ -73,7 +73,19 @@ class Item:
         live: makes the object anew at each whole second instead of keeping one.
     """
 
-    __slots__ = ("_copies", "_member", "_second", "audience", "data", "kind", "lists", "live", "obj", "path")
+    __slots__ = (
+        "_copies",
+        "_member",
+        "_second",
+        "audience",
+        "data",
+        "kind",
+        "lists",
+        "live",
+        "obj",
+        "path",
+        "stated",
+    )
 
     def __init__(
         self,

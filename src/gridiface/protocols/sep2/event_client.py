@@ -116,6 +116,7 @@ class EventFollower:
 
         That an event is no longer shown does not end it.
         """
+        self._run(now)  # what was due before this news came is done by the old knowledge
         known = self.events.get(facts.mrid)
         if known is None:
             self._receive(event, facts, now)
@@ -127,11 +128,7 @@ class EventFollower:
 
     def advance(self, now: float) -> list[Transition]:
         """Do everything that is due at `now`, in order of time; returns what happened since the last call."""
-        while (due := self._next_due()) is not None and due[0] <= now:
-            time, rank, mrid = due
-            followed = self.events[mrid]
-            (self._stop, self._complete, self._begin)[rank](followed, time)
-            self._join()
+        self._run(now)
         happened, self._done = self._done, []
         return happened
 
@@ -226,6 +223,13 @@ class EventFollower:
             followed.stops = now + delay
 
     # what happens in time; the order of ranks lets an event end before its successor begins
+
+    def _run(self, now: float) -> None:
+        while (due := self._next_due()) is not None and due[0] <= now:
+            time, rank, mrid = due
+            followed = self.events[mrid]
+            (self._stop, self._complete, self._begin)[rank](followed, time)
+            self._join()
 
     def _next_due(self) -> tuple[float, int, str] | None:
         return min((due for f in self.events.values() for due in self._dues(f)), default=None)

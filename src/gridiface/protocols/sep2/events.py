@@ -138,9 +138,13 @@ class _History:
     superseded_at: int | None = None
 
     def live_at(self, time: int) -> bool:
-        """Whether the event can still run: neither cancelled, superseded nor over."""
-        gone = self.facts.cancelled_at is not None and self.facts.cancelled_at <= time
-        return not gone and self.superseded_at is None and time < self.facts.latest_end
+        """Whether the event is there and can still run: neither cancelled, superseded nor over."""
+        in_time = self.facts.creation_time <= time < self.facts.latest_end
+        return in_time and not self.cancelled_by(time) and self.superseded_at is None
+
+    def cancelled_by(self, time: int) -> bool:
+        """Whether the event has been cancelled at `time`."""
+        return self.facts.cancelled_at is not None and self.facts.cancelled_at <= time
 
 
 @dataclass(slots=True)
@@ -167,7 +171,7 @@ class _Replay:
         if winner.facts.covers_categories(loser.facts):
             loser.remaining -= winner.remaining
             if not loser.remaining:
-                loser.superseded_at = max(time, loser.facts.creation_time)
+                loser.superseded_at = time
 
 
 def statuses(events: Iterable[EventFacts], now: int, *, supersede: bool = True) -> dict[str, EventState]:
@@ -193,25 +197,28 @@ def statuses(events: Iterable[EventFacts], now: int, *, supersede: bool = True) 
 def _state(event: _History, others: list[_History], now: int) -> EventState:
     facts = event.facts
     ended = now >= facts.latest_end
-    cancelled_at = facts.cancelled_at if facts.cancelled_at is not None and facts.cancelled_at <= now else None
+    cancelled_at = facts.cancelled_at if event.cancelled_by(now) else None
     if event.superseded_at is not None and (cancelled_at is None or event.superseded_at <= cancelled_at):
         return EventState(EventStatusCode.SUPERSEDED, event.superseded_at, ended=ended)
     if facts.cancelled is not None and cancelled_at is not None:
         return EventState(facts.cancelled, cancelled_at, ended=ended)
-    known_since = _partial_overlap_since(facts, others)
+    known_since = _partial_overlap_since(facts, others, now)
     code, since = EventStatusCode.SCHEDULED, facts.creation_time
     if event.activated_at is not None:
         code, since = EventStatusCode.ACTIVE, event.activated_at
     return EventState(code, since, known_since is not None, known_since, ended)
 
 
-def _partial_overlap_since(facts: EventFacts, others: list[_History]) -> int | None:
-    """Since when a stronger event is known that overlaps in some, not all, modes or categories."""
+def _partial_overlap_since(facts: EventFacts, others: list[_History], now: int) -> int | None:
+    """Since when a stronger event is known that overlaps in some, not all, modes or categories.
+
+    One that was cancelled before it ran leaves no trace; one that ran has taken what it took.
+    """
     times = [
         max(facts.creation_time, other.facts.creation_time)
         for other in others
         if other.facts.mrid != facts.mrid
-        and other.facts.cancelled is None
+        and (other.activated_at is not None or not other.cancelled_by(now))
         and other.facts.precedence < facts.precedence
         and other.facts.overlaps(facts)
         and not (facts.modes <= other.facts.modes and other.facts.covers_categories(facts))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from enum import StrEnum
 
 from gridiface.simulation.sunspec.config import UnitConfig
@@ -81,11 +82,14 @@ class SimulatedDevice:
         self._now = now
         self._functions = [function for function in FUNCTIONS if function.model in self.image.places]
         self._expiry: dict[TimedFunction, float] = {}
+        self._next_expiry = float("inf")
+        self._told_at: float | None = None
         self._functions_at = self._index_functions()
+        self._touched_by: dict[tuple[int, int], tuple[TimedFunction, ...]] = {}
         self._writable, self._allowed = self._index_writable()
         self._live = [(m, *self._span(m)) for m in LIVE_MODELS if m in self.image.places]
         self._published = -1.0
-        self._demand_changed(now)
+        self._demand_changed()
 
     # Requests ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +117,8 @@ class SimulatedDevice:
         if address < image.base or address + count > image.end:
             return bytes((function | 0x80, 2))
         if self._expiry:
-            self.advance(now)
+            if now >= self._next_expiry:
+                self.advance(now)
             self._show_remaining(now)
         if any(first < address + count and address < last for _, first, last in self._live):
             self.advance(now)
@@ -134,48 +139,60 @@ class SimulatedDevice:
             return code
         if self.fault is Fault.IGNORE:
             return 0
-        self.advance(now)
+        if now >= self._next_expiry:
+            self.advance(now)
         self.image.data[2 * first : 2 * last] = registers
-        touched = {f for register in range(first, last) for f in self._functions_at.get(register, ())}
+        touched = self._touched(first, last)
         if self.fault is Fault.WRONG_VALUES:
             self._halve(touched)
         for function in touched:
             self._start_timer(function, now)
-        self._demand_changed(now)
+        if self._told_at is None:
+            self._told_at = now
         return 0
 
     def _refused(self, first: int, last: int, registers: bytes) -> int:
         """The exception code for registers that may not be written, or not with these values; 0 for none."""
         if first < 0 or last > len(self._writable) or not all(self._writable[first:last]):
             return 2
-        for register, allowed in self._allowed.items():
-            if first <= register < last:
+        allowed = self._allowed
+        for register in range(first, last):
+            if register in allowed:
                 at = 2 * (register - first)
-                if int.from_bytes(registers[at : at + 2], "big") not in allowed:
+                if registers[at] << 8 | registers[at + 1] not in allowed[register]:
                     return 3
         return 0
 
     # Time ----------------------------------------------------------------------------------------------------------
 
     def advance(self, now: float) -> None:
-        """Let time pass up to `now`: timers run out in their order, physics follows."""
-        if now - self._now < _QUANTUM_S:
+        """Let time pass up to `now`: a new command from when it came, timers in their order, physics in between."""
+        if now - self._now < _QUANTUM_S and self._told_at is None:
             return
-        for function, at in sorted(self._expiry.items(), key=lambda entry: entry[1]):
-            if at <= now:
-                self.unit.step(at - self._now)
-                self._now = max(self._now, at)
-                self._revert(function)
-        self.unit.step(now - self._now)
-        self._now = now
+        if self._told_at is not None:
+            self._step_to(self._told_at)
+            self._told_at = None
+            self._demand_changed()
+        while self._expiry:
+            function, at = min(self._expiry.items(), key=lambda entry: entry[1])
+            if at > now:
+                break
+            self._step_to(at)
+            self._revert(function)
+        self._step_to(now)
+
+    def _step_to(self, at: float) -> None:
+        self.unit.step(at - self._now)
+        self._now = max(self._now, at)
 
     def power_cycle(self, now: float) -> None:
         """It restarts and has forgotten every command; its battery is as full as before."""
         self.advance(now)
         self.image = build(self.config)
         self._expiry.clear()
+        self._next_expiry = float("inf")
         self._published = -1.0
-        self._demand_changed(now)
+        self._demand_changed()
 
     def rescale(self) -> None:
         """Change scale factors now; registers change so that values stay what they mean."""
@@ -191,10 +208,12 @@ class SimulatedDevice:
             self._expiry.pop(function, None)
         else:
             self._expiry[function] = now + seconds
+        self._next_expiry = min(self._expiry.values(), default=float("inf"))
 
     def _revert(self, function: TimedFunction) -> None:
         image, model_id = self.image, function.model
         del self._expiry[function]
+        self._next_expiry = min(self._expiry.values(), default=float("inf"))
         fallback = image.raw(model_id, function.enable_revert) if function.enable_revert else None
         image.put_raw(model_id, function.enable, function.idle if fallback is None else fallback)
         for value, source in function.copies:
@@ -203,14 +222,22 @@ class SimulatedDevice:
                 image.put_raw(model_id, value, raw)
         if function.remaining:
             image.put_raw(model_id, function.remaining, 0)
-        self._demand_changed(self._now)
+        self._demand_changed()
 
     def _show_remaining(self, now: float) -> None:
         for function, at in self._expiry.items():
             if function.remaining:
                 self.image.put_raw(function.model, function.remaining, max(0, round(at - now)))
 
-    def _halve(self, touched: set[TimedFunction]) -> None:
+    def _touched(self, first: int, last: int) -> tuple[TimedFunction, ...]:
+        """The functions whose registers lie in a span."""
+        known = self._touched_by.get((first, last))
+        if known is None:
+            found = {f: None for register in range(first, last) for f in self._functions_at.get(register, ())}
+            known = self._touched_by[first, last] = tuple(found)
+        return known
+
+    def _halve(self, touched: Iterable[TimedFunction]) -> None:
         for function in touched:
             for name in function.points:
                 if name in _VALUES and (raw := self.image.raw(function.model, name)):
@@ -218,7 +245,7 @@ class SimulatedDevice:
 
     # Commands to physics -------------------------------------------------------------------------------------------
 
-    def _demand_changed(self, now: float) -> None:
+    def _demand_changed(self) -> None:
         newer = 704 in self.image.places
         demand = self._demand_704() if newer else self._demand_12x()
         if newer and 123 in self.image.places and demand == Demand(connected=demand.connected):

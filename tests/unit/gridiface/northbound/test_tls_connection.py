@@ -286,6 +286,22 @@ async def test_closing_says_goodbye_and_ends_in_time(wire: Callable[..., Wire], 
     assert owner.app.lost == [None]
 
 
+async def test_closing_a_connection_that_the_peer_has_reset(
+    wire: Callable[..., Wire], owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = wire()
+    line.shake_hands()
+
+    def not_connected() -> None:
+        raise OSError(107, "not connected")
+
+    monkeypatch.setattr(line.tcp, "write_eof", not_connected)
+    owner.app.transport.close()
+    await asyncio.sleep(0)
+    assert line.tcp.state == "aborted"
+    assert owner.app.lost == [None]
+
+
 async def test_a_goodbye_of_the_client_is_answered(wire: Callable[..., Wire], owner: Owner) -> None:
     line = wire()
     line.shake_hands()

@@ -65,10 +65,30 @@ def test_a_broken_file_changes_nothing(
     with caplog.at_level(logging.WARNING, "gridiface.tls"):
         files.key_pairs[0].certificate.write_bytes(good[:100])
         assert not keeper.reload_if_changed()
+        assert not keeper.reload_if_changed()
     assert keeper.state is state
-    assert "server.pem" in caplog.text
+    assert caplog.text.count("server.pem") == 1
     files.key_pairs[0].certificate.write_bytes(good)
     assert keeper.reload_if_changed()
+
+
+def test_a_fault_that_passes_by_itself_is_tried_again(
+    files: TlsFiles, pki: TestPki, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = TlsKeeper(files, rules=sep2_rules())
+    chain = pki.issue("device", "inv1", now=now).chain_der
+    assert files.revocation_list is not None
+    revoke(files.revocation_list, "lfdi", parse_certificate(chain[0]).lfdi, "stolen")
+
+    def no_descriptor(self: Path) -> bytes:
+        raise OSError(24, "too many open files")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", no_descriptor)
+        assert not keeper.reload_if_changed()
+    assert keeper.state.policy.check(chain, now=now).accepted
+    assert keeper.reload_if_changed()
+    assert not keeper.state.policy.check(chain, now=now).accepted
 
 
 def test_an_acceptance_is_remembered_no_longer_than_it_is_valid(

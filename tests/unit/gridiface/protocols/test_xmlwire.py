@@ -6,7 +6,7 @@ import dataclasses
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
@@ -430,12 +430,14 @@ def test_caps_are_the_callers() -> None:
         parse(b"<a></a>", Limits(tags=1))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_raise_nothing_but_a_remote_error(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         decode(data, Thing)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_document_raises_nothing_but_a_remote_error(data: st.DataObject) -> None:
     document = bytearray(encode(FULL))
@@ -514,6 +516,7 @@ def test_a_text_that_does_not_fit_is_refused(kind: Primitive, text: str) -> None
         kind.parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_text_survives_markup(text: str) -> None:
     try:

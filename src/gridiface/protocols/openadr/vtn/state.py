@@ -235,23 +235,28 @@ class State:
         }
         self._by_fingerprint: dict[str, str] = {}
         self._events_of: dict[str, set[str]] = {}
+        self._recipients: dict[str, tuple[str, ...]] = {}
         self._documents = Documents()
 
     def deliveries(self, ven_id: str) -> Deliveries:
         """The deliveries to a VEN."""
-        return self._record("delivery", ven_id, Deliveries)
+        found: Deliveries = self._record("delivery", ven_id, Deliveries)
+        return found
 
     def queue(self, ven_id: str) -> Queue:
         """The queue of a VEN."""
-        return self._record("queue", ven_id, Queue)
+        found: Queue = self._record("queue", ven_id, Queue)
+        return found
 
     def reports(self, ven_id: str) -> Reports:
         """The reports of a VEN."""
-        return self._record("reports", ven_id, Reports)
+        found: Reports = self._record("reports", ven_id, Reports)
+        return found
 
     def opts(self, ven_id: str) -> Opts:
         """The opt schedules of a VEN."""
-        return self._record("opts", ven_id, Opts)
+        found: Opts = self._record("opts", ven_id, Opts)
+        return found
 
     def by_fingerprint(self, fingerprint: str) -> Ven | None:
         """The VEN that a certificate belongs to; one to one."""
@@ -318,7 +323,7 @@ class State:
         if old is not None:
             self._unindex(kind, name, old)
         if body is not None:
-            record = records.load(_KINDS[kind], body)
+            record: Any = records.load(_KINDS[kind], body)
             self._tables[kind][name] = record
             self._index(kind, name, record)
 
@@ -326,8 +331,9 @@ class State:
         if kind == "ven" and record.fingerprint:
             self._by_fingerprint[record.fingerprint] = key
         if kind == "event":
-            for ids in self._events_of.values():
-                ids.discard(key)
+            for ven_id in self._recipients.get(key, ()):
+                self._events_of[ven_id].discard(key)
+            self._recipients[key] = tuple(record.recipients)
             for ven_id in record.recipients:
                 self._events_of.setdefault(ven_id, set()).add(key)
 
@@ -335,5 +341,5 @@ class State:
         if kind == "ven":
             self._by_fingerprint.pop(record.fingerprint, None)
         if kind == "event":
-            for ven_id in record.recipients:
-                self._events_of.get(ven_id, set()).discard(key)
+            for ven_id in self._recipients.pop(key, ()):
+                self._events_of[ven_id].discard(key)

@@ -201,3 +201,67 @@ def connect():
 def small():
     """The points of `build`'s default database."""
     return small_points
+
+
+class Wire:
+    """A master core and an outstation core joined without sockets; `now` moves only when told to."""
+
+    def __init__(self, master, outstation, now=START):
+        self.master = master
+        self.outstation = outstation
+        self.now = now
+        self.channel = None
+        self.events = []
+        self.to_outstation = []
+        self.to_master = []
+
+    def connect(self):
+        self.channel = self.outstation.open(self.now)
+        self.master.connected(self.now)
+        return self.run()
+
+    def disconnect(self):
+        self.channel.close()
+        self.channel = None
+        self.master.disconnected(self.now)
+        return self.fetch()
+
+    def run(self):
+        """Carries octets both ways until both are quiet; the new events of the master."""
+        for _ in range(10_000):
+            asked = self.master.to_send(self.now)
+            if asked:
+                self.to_outstation.append(asked)
+                self.channel.receive(asked, self.now)
+            answered = self.channel.to_send(self.now)
+            if answered:
+                self.to_master.append(answered)
+                self.master.receive(answered, self.now)
+            if not asked and not answered:
+                return self.fetch()
+        raise AssertionError("the two never fall silent")
+
+    def advance(self, seconds):
+        self.now += seconds
+        self.channel.handle_timer(self.now)
+        self.master.handle_timer(self.now)
+        return self.run()
+
+    def fetch(self):
+        fresh = []
+        while (event := self.master.next_event()) is not None:
+            fresh.append(event)
+        self.events += fresh
+        return fresh
+
+    def do(self, name, task):
+        """Runs a task to its end; its TaskDone."""
+        number = self.master.submit(name, task)
+        (done,) = [event for event in self.run() if getattr(event, "name", None) and event.task == number]
+        return done
+
+
+@pytest.fixture
+def join():
+    """Joins a master core to an outstation core."""
+    return Wire

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridiface.errors import RemoteProtocolError
@@ -217,6 +217,7 @@ def test_a_resource_without_body_takes_none() -> None:
         read_body(request, route(request))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["/edev", "/mup", "/mup/1", "/rsps/1/rsp", "/ntfy"]), st.binary(max_size=200), st.text(max_size=40)
 )
@@ -227,6 +228,7 @@ def test_any_body_raises_nothing_but_a_remote_error(target: str, body: bytes, co
         assert caught.value.answer in {400, 413, 415}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_accept_is_negotiated_or_refused(accept: str) -> None:
     try:

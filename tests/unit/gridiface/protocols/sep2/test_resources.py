@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -257,6 +257,7 @@ def test_all_types_are_in_the_vocabulary() -> None:
     assert all((NAMESPACE, spec_of(cls).name) in SEP2.types for cls in ELEMENTS.values())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_raise_nothing_but_a_remote_error(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):

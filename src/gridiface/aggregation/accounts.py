@@ -1,0 +1,83 @@
+"""The accounts of running and finished controls: opened at their start, sampled each tick, closed at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gridiface.aggregation.allocate import IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.lifecycle import Entry
+from gridiface.aggregation.rollup import Total
+from gridiface.aggregation.scoring import Account, Sample
+from gridiface.domain.clock import Instant
+from gridiface.domain.performance import PerformanceInterval, PerformanceReport
+
+
+class Accounts:
+    """One account per control that asks something of devices."""
+
+    def __init__(self, columns: Columns, interval_s: float, keep_finished: int) -> None:
+        self._c, self._interval_s, self._keep = columns, interval_s, keep_finished
+        self._open: dict[str, Account] = {}
+        self._closed: dict[str, Account] = {}
+
+    def open(self, entry: Entry, device_ids: tuple[str, ...], now: Instant) -> None:
+        """Begin the account of a control that starts."""
+        control = entry.control
+        if control.id not in self._open:
+            self._open[control.id] = Account(control.id, control.target.id, device_ids, now, self._interval_s)
+
+    def close(self, control_id: str, now: Instant) -> list[PerformanceInterval]:
+        """End it; what is left to be recorded."""
+        account = self._open.pop(control_id, None)
+        if account is None:
+            return []
+        self._closed[control_id] = account
+        while len(self._closed) > self._keep:
+            del self._closed[next(iter(self._closed))]
+        return account.close(self._c, now)
+
+    def sample(self, make: Callable[[str], Sample | None], now: Instant) -> list[PerformanceInterval]:
+        """Give every open account what holds from now on; the intervals that have ended."""
+        finished: list[PerformanceInterval] = []
+        for control_id, account in self._open.items():
+            finished.extend(account.sample(make(control_id), self._c, now))
+        return finished
+
+    def reports(self, control_id: str) -> Sequence[PerformanceReport]:
+        """The reports of one control, its own target first; empty where it never ran."""
+        account = self._open.get(control_id) or self._closed.get(control_id)
+        return account.reports() if account is not None else ()
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set."""
+        for account in self._open.values():
+            account.shift_time(seconds)
+
+    @property
+    def due(self) -> Instant | None:
+        """When the next interval ends."""
+        return min((account.due for account in self._open.values()), default=None)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+def sample_of(
+    columns: Columns, rows: IntArray, total: Total, requested: float | None, accepted: float | None
+) -> Sample:
+    """What holds for one control now."""
+    c = columns
+    told = c.told_w[rows]
+    commanded = np.isfinite(told)
+    acknowledged = commanded & c.acknowledged[rows]
+    return Sample(
+        requested_w=requested,
+        accepted_w=accepted,
+        allocated_w=float(told[commanded].sum()) if commanded.any() else None,
+        acknowledged_w=float(told[acknowledged].sum()) if commanded.any() else None,
+        delivered_w=total.w if total.known else None,
+        quality=total.quality,
+    )

@@ -1,0 +1,96 @@
+"""What became of set-points: acknowledgements start controls, failures take a device out and free its share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from gridiface.aggregation import health
+from gridiface.aggregation.columns import NAN, Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.lifecycle import ControlBook
+from gridiface.aggregation.log import DecisionLog, device_target
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind
+
+#: The device has it.
+DONE = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED})
+
+#: The device did not do it: others take its share.
+FAILED = frozenset({DeliveryOutcome.TIMEOUT, DeliveryOutcome.REJECTED, DeliveryOutcome.BREAKER_OPEN})
+
+#: A device's own words for not doing it.
+DECLINED = frozenset({OutcomeKind.FAILED, OutcomeKind.REFUSED})
+
+
+class Deliveries:
+    """Takes deliveries and devices' own answers in."""
+
+    def __init__(self, columns: Columns, book: ControlBook, config: EngineConfig, log: DecisionLog) -> None:
+        self._c, self._book, self._config, self._log = columns, book, config, log
+
+    def take(self, deliveries: Sequence[Delivery], now: Instant) -> bool:
+        """Note what became of set-points; whether the allocation has to be made anew."""
+        changed = False
+        for delivery in deliveries:
+            changed |= self._one(delivery, now)
+        return changed
+
+    def report(self, outcomes: Iterable[Outcome], now: Instant) -> bool:
+        """Take the own answers of devices in; whether the allocation has to be made anew."""
+        changed = False
+        for outcome in outcomes:
+            entry = self._book.report(outcome)
+            row = None if outcome.device_id is None else self._c.row.get(outcome.device_id)
+            if entry is None or row is None:
+                continue
+            if outcome.kind is OutcomeKind.STARTED:
+                self._c.acknowledged[row] = True
+            elif outcome.kind in DECLINED and entry.active:
+                changed |= self._fail(row, now, outcome.reason or "the device declined")
+        return changed
+
+    def _one(self, delivery: Delivery, now: Instant) -> bool:
+        c, row = self._c, self._c.row.get(delivery.device_id)
+        if row is None:
+            return False
+        newest = delivery.setpoint.issued >= float(c.told_at[row])
+        if delivery.outcome in DONE:
+            if newest:
+                c.acknowledged[row] = bool(c.told[row])
+            if not c.answers[row]:
+                self._start(delivery)
+            return False
+        if delivery.outcome is DeliveryOutcome.LATE:
+            # Our own delay, not the device's fault: it is told anew, with the value of then.
+            if newest:
+                c.told_w[row], c.told_order[row], c.acknowledged[row] = NAN, -1, False
+            self._log.add(now, device_target(delivery.device_id), "delivery", "late", delivery.detail or "dropped")
+            return newest
+        if delivery.outcome in FAILED and not delivery.setpoint.release:
+            reason = f"{delivery.outcome} after {delivery.attempts} attempts"
+            for control_id in delivery.setpoint.control_ids:
+                entry = self._book.get(control_id)
+                if entry is not None:
+                    entry.failures[delivery.device_id] = reason
+            return newest and self._fail(row, now, f"{reason} {delivery.detail}".strip())
+        return False
+
+    def _start(self, delivery: Delivery) -> None:
+        for control_id in delivery.setpoint.control_ids:
+            entry = self._book.get(control_id)
+            if entry is not None:
+                entry.failures.pop(delivery.device_id, None)
+                self._book.start(entry, delivery.device_id, delivery.at)
+
+    def _fail(self, row: int, now: Instant, reason: str) -> bool:
+        c, config = self._c, self._config
+        news = health.fail(c, row, now, wait_s=config.return_after_s, longest_s=config.return_after_max_s)
+        if news:
+            share = float(c.told_w[row])
+            target = device_target(c.ids[row])
+            self._log.add(now, target, "availability", "failing", reason)
+            if math.isfinite(share) and share != 0.0:
+                self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
+        c.told_w[row], c.told_order[row] = NAN, -1  # what it holds is unknown: told anew, or released, when it is back
+        return news

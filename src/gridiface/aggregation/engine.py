@@ -1,0 +1,321 @@
+"""The engine: controls and telemetry in, set-points, outcomes, decisions and performance out. Sans I/O.
+
+It holds no clock: every call brings `now` (seconds since 1970 UTC), and the same calls give the same answers. It
+implements `domain.ports.FleetView`; `performance` is its `PerformanceView`. The order of work for a control is
+`decide` (changes nothing), make it durable, `admit`, `tick`. After a start: `add_device`, `set_groups`, `restore`,
+then `tick`.
+
+The parts: lifecycle (controls), planner (who rules), stepper (numbers), intake (telemetry), accounts (performance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gridiface.aggregation import health
+from gridiface.aggregation.acceptance import judge, with_effective
+from gridiface.aggregation.accounts import Accounts
+from gridiface.aggregation.allocate import strategy
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig, TickResult
+from gridiface.aggregation.deliveries import Deliveries
+from gridiface.aggregation.feasible import Feasibility
+from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.intake import Intake
+from gridiface.aggregation.lifecycle import ControlBook, Entry, is_information
+from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.running import Running
+from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.stepper import Stepper
+from gridiface.aggregation.views import FleetViews, PerformanceViews
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, OutcomeKind, Setpoint, Verdict
+from gridiface.domain.fleet import Device, Group
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.telemetry import Snapshot
+
+#: Longest time between two ticks, so that a silent device and a set clock are noticed, s.
+HEARTBEAT_S = 30.0
+
+#: While controls run, performance is sampled at least so often, s.
+SAMPLE_S = 1.0
+
+
+class Engine(FleetViews):
+    """See the module's page. Not safe for use from several threads; cheap enough for one."""
+
+    def __init__(self, config: EngineConfig | None = None, *, seed: int = 0) -> None:
+        """An engine without devices.
+
+        Args:
+            config: settings; the defaults of `EngineConfig` without.
+            seed: for random starts; the same seed draws the same times for the same control.
+
+        Raises:
+            ConfigError: a strategy is unknown.
+        """
+        self._config = config or EngineConfig()
+        self._seed = seed
+        for name in (self._config.strategy, *(name for _, name in self._config.strategies)):
+            strategy(name)
+        self._log = DecisionLog()
+        self._c = Columns()
+        orders = Orders()
+        self._book = ControlBook(keep_finished=self._config.keep_finished)
+        self._intake = Intake(self._c, self._config, self._log)
+        self._fleet = Fleet(self._c, self._intake)
+        self._stepper = Stepper(self._c, orders, self._config, self._log)
+        self._running = Running(self._c, self._book, self._fleet, orders, self._stepper, self._config)
+        self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
+        self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
+        self._feasibility = Feasibility(self._c, self._fleet, self._book, self._config)
+        #: `domain.ports.PerformanceView`: requested against delivered of running and finished controls.
+        self.performance = PerformanceViews(self._accounts)
+        self._now = None
+        self._stepped_at = -np.inf
+        self._dirty = True
+        self._hold_until: Instant | None = None
+
+    # The fleet.
+
+    def add_device(self, device: Device, now: Instant) -> None:
+        """Add a device, or take over its new ratings and settings."""
+        self._at(now)
+        self._c.put(device)
+        self._fleet_changed()
+
+    def remove_device(self, device_id: str, now: Instant) -> None:
+        """Take a device out; its share goes to the others. Unknown ids change nothing."""
+        self._at(now)
+        if self._c.drop(device_id):
+            self._intake.forget(device_id)
+            self._fleet_changed()
+
+    def set_groups(self, groups: Iterable[Group], now: Instant) -> None:
+        """Replace all groups.
+
+        Raises:
+            ConfigError: they overlap without nesting, or a strategy is unknown; nothing was changed.
+        """
+        self._at(now)
+        wanted = tuple(groups)
+        for group in wanted:
+            strategy(group.strategy)
+        self._fleet.renew(wanted)
+        self._fleet_changed()
+
+    def block(self, device_id: str, blocked: bool, now: Instant) -> None:
+        """Operator's block: a blocked device is released and left out until it is unblocked."""
+        self._at(now)
+        row = self._c.row.get(device_id)
+        if row is not None and bool(self._c.blocked[row]) != blocked:
+            self._c.blocked[row] = blocked
+            self._log.add(
+                now, device_target(device_id), "block", "blocked" if blocked else "unblocked", "by the operator"
+            )
+            self._fleet_changed()
+
+    def _fleet_changed(self) -> None:
+        self._fleet.renew()
+        self._running.replan = self._dirty = True
+
+    # Controls.
+
+    def decide(self, control: Control, now: Instant) -> tuple[Acceptance, Control, tuple[Decision, ...]]:
+        """The answer to a control. Changes nothing, asks nobody.
+
+        Returns:
+            The acceptance; the control with its effective interval, to be made durable and admitted when the
+            acceptance says `will_run`; the decisions to be recorded with it.
+        """
+        subject = self._fleet.subject(control.target)
+        known, rivals = self._book.get(control.id), self._book.live(control.target)
+        answer = judge(control, now, subject, known, rivals)
+        drawn = with_effective(control, now, self._seed) if answer.will_run else control
+        if answer.will_run:
+            prospect = self._feasibility.of(drawn, now)
+            answer = replace(answer, feasible_w=prospect.feasible_w)
+            if prospect.short:
+                reason = f"{prospect.feasible_w:.0f} W of {prospect.requested_w:.0f} W can be held for its duration"
+                kept = f"{reason}; {answer.reason}" if answer.reason else reason
+                answer = replace(answer, verdict=Verdict.PARTIAL, reason=kept)
+        record = DecisionLog()
+        record.about(now, control, answer.verdict.value, answer.reason or "will run", value=answer.feasible_w)
+        return answer, drawn, record.drain()
+
+    def admit(self, control: Control, now: Instant) -> None:
+        """Take in a control that `decide` accepted and that has been made durable."""
+        self._at(now)
+        self._book.admit(control, self._concerned(control), now)
+        self._running.replan = self._dirty = True
+        self._hold_until = None
+
+    def cancel(self, control_id: str, now: Instant) -> bool:
+        """Cancel a control or take a default control away; False when it is unknown or over."""
+        self._at(now)
+        entry = self._book.get(control_id)
+        if entry is None or not self._book.cancel(control_id, now):
+            return False
+        self._log.about(now, entry.control, "cancelled", "by its sender")
+        self._running.replan = self._dirty = True
+        return True
+
+    def restore(self, controls: Iterable[Control], outcomes: Iterable[Outcome], now: Instant) -> None:
+        """Take over after a restart. Call it once, after the devices and groups are there.
+
+        Controls that were running go on: nothing is said twice, and nothing is sent before telemetry of their
+        devices has come or `restore_grace_s` has passed, so that the fleet makes no step.
+        """
+        self._at(now)
+        running = self._book.restore(controls, outcomes, self._concerned)
+        if not running:
+            return
+        self._intake.learning = False
+        self._hold_until = now + self._config.restore_grace_s
+        for entry in running:
+            rows = self._fleet.rows_of(entry.control.target)
+            self._c.told[rows] = True
+            self._running.starting.append(entry)
+            if not is_information(entry.control):
+                self._accounts.open(entry, self._fleet.ids_of(entry.control.target), now)
+        self._running.replan = self._dirty = True
+
+    def control(self, control_id: str) -> Control | None:
+        """The control with its present state; None when it was never here or is long over."""
+        entry = self._book.get(control_id)
+        return None if entry is None else entry.control
+
+    def controls(self) -> Sequence[Control]:
+        """All controls with their present states, defaults and the newest finished ones among them, by id."""
+        return tuple(entry.control for entry in self._book.all())
+
+    def _concerned(self, control: Control) -> tuple[str, ...]:
+        """The devices whose part in a control we report: those that do not do so themselves."""
+        rows = self._fleet.rows_of(control.target)
+        ours = rows[~self._c.answers[rows] & self._c.counts[rows]]
+        return tuple(sorted(self._c.ids[ours].tolist()))
+
+    # What comes back.
+
+    def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> None:
+        """Take telemetry in. A snapshot of quality BAD says that the device cannot be read: it is lost at once."""
+        self._at(now)
+        if self._intake.observe(snapshots, now):
+            self._dirty = True
+            self._stepper.changed()
+
+    def deliver(self, deliveries: Sequence[Delivery], now: Instant) -> None:
+        """Take in what became of set-points. After a failure the next tick re-allocates."""
+        self._at(now)
+        if self._deliveries.take(deliveries, now):
+            self._dirty = True
+            self._stepper.changed()
+
+    def report(self, outcomes: Sequence[Outcome], now: Instant) -> None:
+        """Take in what devices with `traits.answers_itself` tell of their part in a control."""
+        self._at(now)
+        if self._deliveries.report(outcomes, now):
+            self._dirty = True
+            self._stepper.changed()
+
+    # Time.
+
+    def tick(self, now: Instant) -> TickResult:
+        """Let everything happen that is due at `now`. Cheap when nothing is."""
+        self._at(now)
+        self._watch(now)
+        started, ended = self._book.advance(now, self._running.ending)
+        performance = self._turn(started, ended, now)
+        batch: Sequence[Setpoint] = ()
+        if self._due(now):
+            batch = self._running.step(now).batch
+            self._dirty, self._stepped_at = False, now
+            self._intake.learning = True
+        if len(self._accounts):
+            performance.extend(self._accounts.sample(lambda name: self._running.sample(name, now), now))
+        outcomes = self._book.drain()
+        return TickResult(batch, outcomes, self._log.drain(), tuple(performance), now)
+
+    def next_timer(self, now: Instant) -> Instant | None:
+        """When `tick` should be called next at the latest; `now` when there is something to do; None when idle."""
+        if not self._c.count and self._book.next_edge() is None:
+            return None
+        if self._book.pending or self._log.pending or (self._dirty and not self._held(now)):
+            return now
+        times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due, self._hold_until]
+        times.append(health.next_watch(self._c, lost_after_s=self._config.lost_after_s))
+        if self._running.at_work:
+            times.append(float(self._stepped_at) + self._running.plan.period_s)
+        if len(self._accounts):
+            times.append((self._now or now) + SAMPLE_S)
+        if self._c.count:
+            times.append(float(self._c.renew_at.min()))
+        return max(now, min(time for time in times if time is not None))
+
+    def _at(self, now: Instant) -> None:
+        """Notice a clock that was set: ages and timers keep their lengths, starts and ends follow the new clock."""
+        before, self._now = self._now, now
+        if before is None or -1.0 <= now - before <= self._config.clock_jump_s:
+            return
+        jump = now - before
+        self._c.shift_time(jump)
+        self._stepper.shift_time(jump)
+        self._accounts.shift_time(jump)
+        self._stepped_at += jump
+        if self._hold_until is not None:
+            self._hold_until += jump
+        self._dirty = True
+        self._log.add(now, group_target(""), "clock", "jumped", f"the clock was set by {jump:+.0f} s", value=jump)
+
+    def _watch(self, now: Instant) -> None:
+        lost = health.watch(self._c, now, lost_after_s=self._config.lost_after_s)
+        for row in lost.tolist():
+            self._intake.lose(row, now, f"silent for {now - float(self._c.received[row]):.1f} s")
+        back = health.recover(self._c, now)
+        for row in back.tolist():
+            self._log.add(
+                now, device_target(self._c.ids[row]), "availability", "returned", "asked again after its waiting time"
+            )
+        if lost.size or back.size:
+            self._dirty = True
+            self._stepper.changed()
+
+    def _turn(
+        self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant
+    ) -> list[PerformanceInterval]:
+        """Controls that start and end: their accounts, the record, the plan."""
+        finished: list[PerformanceInterval] = []
+        for entry, kind, reason in ended:
+            finished.extend(self._accounts.close(entry.control.id, now))
+            if kind is not OutcomeKind.CANCELLED:
+                self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")
+        for entry in started:
+            if is_information(entry.control):
+                self._book.start(entry, None, now)
+                continue
+            self._accounts.open(entry, self._fleet.ids_of(entry.control.target), now)
+            self._running.starting.append(entry)
+        if started or ended:
+            self._running.replan = self._dirty = True
+        return finished
+
+    # The step.
+
+    def _held(self, now: Instant) -> bool:
+        """Whether the first step after a restart still waits for telemetry."""
+        if self._hold_until is None:
+            return False
+        ruled = self._c.told & self._c.enabled & self._c.counts
+        if now >= self._hold_until or bool((self._c.seen[ruled] > 0).all()):
+            self._hold_until = None
+            self._dirty = True
+        return self._hold_until is not None
+
+    def _due(self, now: Instant) -> bool:
+        if self._held(now) or not self._c.count:
+            return False
+        periodic = self._running.at_work and now >= self._stepped_at + self._running.plan.period_s - 1e-6
+        return self._dirty or periodic or bool((now >= self._c.renew_at).any())

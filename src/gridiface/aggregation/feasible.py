@@ -1,0 +1,83 @@
+"""What a target could deliver if it were asked: for the answer to a control, before anything is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridiface.aggregation.arbitration import kind_of
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.lifecycle import ControlBook
+from gridiface.aggregation.limits import FIELD_OF, envelope
+from gridiface.aggregation.log import group_target
+from gridiface.aggregation.requests import capacity, limit_w, requested_w
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import LIMIT_MODES, Control, Target, TargetKind
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """Requested and feasible total, W; None where no power is asked for."""
+
+    requested_w: float | None = None
+    feasible_w: float | None = None
+    short: bool = False
+
+
+class Feasibility:
+    """Answers from the fleet's present state; pure."""
+
+    def __init__(self, columns: Columns, fleet: Fleet, book: ControlBook, config: EngineConfig) -> None:
+        self._c, self._fleet, self._book, self._config = columns, fleet, book, config
+
+    def of(self, control: Control, now: Instant) -> Prospect:
+        """How much of a control's power its target can hold for the whole span: power x duration <= energy."""
+        asked = next(((m, v) for m, v in control.values.items() if kind_of(m, v) == "power"), None)
+        rows = self._fleet.rows_of(control.target)
+        if asked is None or not rows.size:
+            return Prospect()
+        span_s = control.span.end - max(control.span.start, now)
+        hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
+        bounds = envelope(self._c, now, horizon_s=1e12, hold_time_s=hold_s, soc_derate=self._config.soc_derate)
+        sums = capacity(self._c, rows, bounds)
+        requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))
+        counted = rows[self._c.counts[rows]]
+        free = counted[bounds.free[counted]]
+        held = float(bounds.held[counted[~bounds.free[counted]]].sum())
+        low, high = held + float(bounds.lo[free].sum()), held + float(bounds.hi[free].sum())
+        bottom, top = self._limits(control, now)
+        feasible = min(max(requested, low, bottom), high, top)
+        short = abs(requested - feasible) > max(self._config.shortfall_rel * abs(requested), 1.0)
+        return Prospect(requested, feasible, short)
+
+    def _limits(self, control: Control, now: Instant) -> tuple[float, float]:
+        """(low, high) of the target's total from the limits that will stand with the control, W."""
+        tops, bottoms = [np.inf], [np.inf]
+        for target in self._around(control.target):
+            group = self._fleet.tree.groups.get(target.id) if target.kind is TargetKind.GROUP else None
+            if group is not None and group.max_export_w is not None:
+                tops.append(group.max_export_w)
+            if group is not None and group.max_import_w is not None:
+                bottoms.append(group.max_import_w)
+            values = [(claim.mode, claim.value) for claim in self._book.claims(target)]
+            if target == control.target:
+                values += list(control.values.items())
+            limits = [(mode, value) for mode, value in values if mode in LIMIT_MODES]
+            if not limits:
+                continue
+            bounds = envelope(self._c, now, horizon_s=1e12, hold_time_s=self._config.hold_time_s)
+            sums = capacity(self._c, self._fleet.rows_of(target), bounds)
+            for mode, value in limits:
+                upward = FIELD_OF[mode] in ("export", "generation")
+                (tops if upward else bottoms).append(limit_w(mode, value, sums))
+        return -min(bottoms), min(tops)
+
+    def _around(self, target: Target) -> list[Target]:
+        """The target and, for a group, those around it; a device is bounded by the groups that hold it."""
+        tree = self._fleet.tree
+        if target.kind is TargetKind.DEVICE:
+            return [target, *(group_target(name) for name in tree.around(target.id))]
+        return [target, *(group_target(name) for name in tree.ancestors(target.id))]

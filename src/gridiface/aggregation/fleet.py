@@ -1,0 +1,139 @@
+"""The fleet as the engine holds it: devices, groups, and the answers to those who look at it. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from gridiface.aggregation.acceptance import Subject
+from gridiface.aggregation.allocate import IntArray
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.grouping import GroupTree
+from gridiface.aggregation.intake import Intake
+from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.rollup import Total, measured, roll_up
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Setpoint, Target, TargetKind
+from gridiface.domain.fleet import Capability, Device, Group
+from gridiface.domain.telemetry import Snapshot
+
+
+class Fleet:
+    """Devices by row, groups as a tree, and what is cached for both. `FleetView` is built on it."""
+
+    def __init__(self, columns: Columns, intake: Intake) -> None:
+        self.columns = columns
+        self.tree = GroupTree()
+        self._intake = intake
+        self._rows: dict[str, IntArray] = {}
+        self._abilities: dict[Target, dict[frozenset[Capability], tuple[str, ...]]] = {}
+
+    def renew(self, groups: Iterable[Group] | None = None) -> None:
+        """The devices or the groups changed: forget what was cached.
+
+        Raises:
+            ConfigError: see `GroupTree`.
+        """
+        if groups is not None:
+            self.tree = GroupTree(groups)
+        self._rows.clear()
+        self._abilities.clear()
+
+    def rows(self, group_id: str) -> IntArray:
+        """The rows of a group's devices, ascending."""
+        found = self._rows.get(group_id)
+        if found is None:
+            found = self._rows[group_id] = self.columns.rows(self.tree.members(group_id))
+        return found
+
+    def rows_of(self, target: Target) -> IntArray:
+        """The rows a target speaks of."""
+        if target.kind is TargetKind.GROUP:
+            return self.rows(target.id)
+        row = self.columns.row.get(target.id)
+        return np.array([] if row is None else [row], dtype=np.int64)
+
+    def ids_of(self, target: Target) -> tuple[str, ...]:
+        """The devices a target speaks of, by id."""
+        return tuple(sorted(self.columns.ids[self.rows_of(target)].tolist()))
+
+    def exists(self, target: Target) -> bool:
+        """Whether there is such a device or group."""
+        return target.id in (self.tree.groups if target.kind is TargetKind.GROUP else self.columns.row)
+
+    def subject(self, target: Target) -> Subject:
+        """What the acceptance needs to know of a target."""
+        abilities = self._abilities.get(target)
+        rows = self.rows_of(target)
+        if abilities is None:
+            by_ability: dict[frozenset[Capability], list[str]] = {}
+            for row in rows.tolist():
+                device = self.columns.devices[row]
+                by_ability.setdefault(device.nameplate.capabilities, []).append(device.id)
+            abilities = self._abilities[target] = {able: tuple(ids) for able, ids in by_ability.items()}
+        return Subject(self.exists(target), abilities, self._barred(rows))
+
+    def _barred(self, rows: IntArray) -> str:
+        """Why none of the rows may be controlled; empty where one may."""
+        c = self.columns
+        if not rows.size:
+            return ""
+        barred = c.blocked[rows] | ~c.enabled[rows]
+        local = ~c.usable[rows] & np.array([self._local(row) for row in rows.tolist()] if rows.size == 1 else False)
+        if not bool((barred | local).all()):
+            return ""
+        if bool(c.blocked[rows].any()):
+            return "blocked by the operator"
+        return "in local control" if bool(local.any()) else "not enabled"
+
+    def _local(self, row: int) -> bool:
+        snapshot = self._intake.newest.get(self.columns.ids[row])
+        return snapshot is not None and snapshot.local_control
+
+    def device(self, device_id: str) -> Device | None:
+        """See `ports.FleetView`."""
+        row = self.columns.row.get(device_id)
+        return None if row is None else self.columns.devices[row]
+
+    def devices(self) -> Sequence[Device]:
+        """See `ports.FleetView`."""
+        return tuple(sorted(self.columns.devices, key=lambda device: device.id))
+
+    def groups(self) -> Sequence[Group]:
+        """See `ports.FleetView`."""
+        return tuple(self.tree.groups[group_id] for group_id in sorted(self.tree.groups))
+
+    def members(self, group_id: str) -> Sequence[str]:
+        """See `ports.FleetView`: those that are here."""
+        return tuple(device_id for device_id in self.tree.members(group_id) if device_id in self.columns.row)
+
+    def setpoint(self, device_id: str) -> Setpoint | None:
+        """See `ports.FleetView`."""
+        row = self.columns.row.get(device_id)
+        if row is None or self.columns.batch[row] is None:
+            return None
+        told: Setpoint = self.columns.batch[row][int(self.columns.batch_at[row])]
+        return told
+
+    def total(self, target: Target, residual_w: float, now: Instant) -> Total:
+        """The measured total of a target."""
+        group = self.tree.groups.get(target.id) if target.kind is TargetKind.GROUP else None
+        meter = self.columns.row.get(group.meter) if group is not None and group.meter is not None else None
+        return measured(self.columns, self.rows_of(target), meter, residual_w, now)
+
+    def snapshot(
+        self,
+        target: Target,
+        bounds: Callable[[], Envelope],
+        residual_w: float,
+        limits_w: tuple[float, float],
+        now: Instant,
+    ) -> Snapshot | None:
+        """See `ports.FleetView`."""
+        if target.kind is TargetKind.DEVICE:
+            return self._intake.current(target.id, now)
+        if target.id not in self.tree.groups:
+            return None
+        total = self.total(target, residual_w, now)
+        return roll_up(target.id, self.columns, self.rows(target.id), bounds(), total, limits_w)

@@ -1,0 +1,156 @@
+"""The running fleet: keeps the plan current, runs steps over it, and knows how each device's part begins and ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.accounts import sample_of
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.lifecycle import ControlBook, Entry
+from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.plan import Node, Plan, empty_plan
+from gridiface.aggregation.planner import Demands, Planner
+from gridiface.aggregation.scoring import Sample
+from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.stepper import Step, Stepper
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import OutcomeKind, Target, TargetKind
+
+#: Orders are thrown out when so many have gathered.
+MANY_ORDERS = 4096
+
+#: A shortfall counts from so long after the start on: before, the fleet may still be on its way, s.
+SETTLING_S = 30.0
+
+
+class Running:
+    """One fleet under way. `replan` is set when a control or the fleet changed; the next step lays out a new plan."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        book: ControlBook,
+        fleet: Fleet,
+        orders: Orders,
+        stepper: Stepper,
+        config: EngineConfig,
+    ) -> None:
+        self._c, self._book, self._fleet, self._orders = columns, book, fleet, orders
+        self._stepper, self._config = stepper, config
+        self._planner = Planner(columns, book, orders)
+        self._demands = Demands()
+        self.plan: Plan = empty_plan(columns)
+        self.replan = True
+        self.starting: list[Entry] = []
+
+    @property
+    def at_work(self) -> bool:
+        """Whether something is asked of somebody, so that steps are due each period."""
+        return bool(self.plan.roots) or self.plan.single
+
+    def step(self, now: Instant) -> Step:
+        """One control step, with a new plan where one is due."""
+        if self.replan or len(self.plan.order) != self._c.count:
+            if len(self._orders.all) > MANY_ORDERS:
+                self._orders.compact(self._c)
+            bounds = self.bounds(now)
+            self.plan, self._demands = self._planner.make(self._fleet.tree, self._fleet.rows, self._config, bounds, now)
+            self._stepper.changed()
+            self.replan = False
+        step = self._stepper.run(self.plan, self._demands, now)
+        self._begin_devices(step, now)
+        self._note_shortfalls(now)
+        return step
+
+    def bounds(self, now: Instant) -> Envelope:
+        """The envelope at `now` for the period at work."""
+        return self._stepper.bounds(now, self.plan.period_s)
+
+    def residual(self, group_id: str) -> float:
+        """What the group's meter sees beside its members, W."""
+        residual = self._stepper.residuals.get(group_id)
+        return 0.0 if residual is None else residual.watts
+
+    def node(self, group_id: str) -> Node | None:
+        """The group's node in the plan."""
+        return next((node for node in self.plan.nodes() if node.id == group_id), None)
+
+    def ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:
+        """How one device's part in a control ended."""
+        row = self._c.row.get(device_id)
+        if not entry.started(device_id):
+            return OutcomeKind.FAILED, entry.failures.get(device_id, "never acknowledged")
+        if row is None:
+            return OutcomeKind.PARTIAL, "it left the fleet"
+        if self._c.down[row] or self._c.lost[row]:
+            return OutcomeKind.PARTIAL, entry.failures.get(device_id, "it fell silent")
+        return OutcomeKind.COMPLETED, ""
+
+    def sample(self, control_id: str, now: Instant) -> Sample | None:
+        """What holds for a control from now on."""
+        entry = self._book.get(control_id)
+        if entry is None:
+            return None
+        target = entry.control.target
+        rows = self._fleet.rows_of(target)
+        requested, accepted = self._asked(control_id, target, now)
+        total = self._fleet.total(target, self.residual(target.id), now)
+        return sample_of(self._c, rows, total, requested, accepted)
+
+    def _asked(self, control_id: str, target: Target, now: Instant) -> tuple[float | None, float | None]:
+        """(requested, accepted) power while the control is the one that names it, W."""
+        if target.kind is TargetKind.DEVICE:
+            row = self._c.row.get(target.id)
+            ruling = None if row is None else self.plan.rulings.get(row)
+            if row is None or ruling is None or ruling.power is None or ruling.power.control.id != control_id:
+                return None, None
+            told = float(self._c.told_w[row])
+            return float(self.plan.device_w[row]), told if np.isfinite(told) else None
+        node = self.node(target.id)
+        if node is None or node.ruling.power is None or node.ruling.power.control.id != control_id:
+            return None, None
+        requested = self._stepper.requested(node, self._demands, now)
+        result = self._stepper.results.get(node.id)
+        return requested, requested if result is None else min(max(requested, result.low), result.high)
+
+    def _note_shortfalls(self, now: Instant) -> None:
+        for node in self.plan.nodes():
+            if node.ruling.power is None:
+                continue
+            entry = self._book.get(node.ruling.power.control.id)
+            if entry is None or entry.short or now - entry.control.span.start < SETTLING_S:
+                continue
+            entry.short = self._stepper.is_short(node.id, self._stepper.requested(node, self._demands, now))
+
+    def _begin_devices(self, step: Step, now: Instant) -> None:
+        """Tell the start of devices that need not be told anything; the others start with their acknowledgement."""
+        for row in step.adopted.tolist():
+            for control_id in self._orders.all[int(step.wanted.order[row])].control_ids:
+                entry = self._book.get(control_id)
+                if entry is not None and not self._c.answers[row]:
+                    self._book.start(entry, self._c.ids[row], now)
+        if not self.starting:
+            return
+        ruling = {control.id for node in self.plan.nodes() for control in node.ruling.controls}
+        ruling.update(control.id for one in self.plan.rulings.values() for control in one.controls)
+        sent = set(step.sent.tolist())
+        begin = [entry for entry in self.starting if entry.active and entry.control.id in ruling]
+        # One that a higher authority covers for now begins when its turn comes.
+        self.starting = [entry for entry in self.starting if entry.active and entry.control.id not in ruling]
+        for entry in begin:
+            for device_id in entry.concerned:
+                self._begin_device(entry, device_id, sent, step, now)
+
+    def _begin_device(self, entry: Entry, device_id: str, sent: set[int], step: Step, now: Instant) -> None:
+        row = self._c.row.get(device_id)
+        if row is None:
+            return
+        if self._c.down[row] or self._c.lost[row] or self._c.blocked[row] or not self._c.usable[row]:
+            entry.failures.setdefault(device_id, "not available at its start")
+            return
+        number = int(step.wanted.order[row])
+        named = number >= 0 and entry.control.id in self._orders.all[number].control_ids
+        if not named or (row not in sent and self._c.acknowledged[row]):
+            self._book.start(entry, device_id, now)

@@ -1,0 +1,77 @@
+"""What others may see of the engine: `domain.ports.FleetView` and `PerformanceView`. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gridiface.aggregation.accounts import Accounts
+from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.running import Running
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Setpoint, Target
+from gridiface.domain.fleet import Device, Group
+from gridiface.domain.performance import PerformanceReport
+from gridiface.domain.telemetry import Snapshot
+
+
+class FleetViews:
+    """The methods of `FleetView`, as of the last call that brought a time (`_now`)."""
+
+    _fleet: Fleet
+    _running: Running
+    _now: Instant | None
+
+    def device(self, device_id: str) -> Device | None:
+        """The device, or None."""
+        return self._fleet.device(device_id)
+
+    def devices(self) -> Sequence[Device]:
+        """All devices, by id."""
+        return self._fleet.devices()
+
+    def group(self, group_id: str) -> Group | None:
+        """The group, or None."""
+        return self._fleet.tree.groups.get(group_id)
+
+    def groups(self) -> Sequence[Group]:
+        """All groups, by id."""
+        return self._fleet.groups()
+
+    def members(self, group_id: str) -> Sequence[str]:
+        """All devices below a group, through nested groups, each once."""
+        return self._fleet.members(group_id)
+
+    def snapshot(self, target: Target) -> Snapshot | None:
+        """The newest state of a device, or the rolled-up state of a group."""
+        now = 0.0 if self._now is None else self._now
+        residual = self._running.residual(target.id)
+        return self._fleet.snapshot(target, lambda: self._running.bounds(now), residual, self._limits_w(target.id), now)
+
+    def setpoint(self, device_id: str) -> Setpoint | None:
+        """What the device was told last."""
+        return self._fleet.setpoint(device_id)
+
+    def _limits_w(self, group_id: str) -> tuple[float, float]:
+        """(low, high) of a group's total now, W."""
+        group, node = self._fleet.tree.groups.get(group_id), self._running.node(group_id)
+        tops, bottoms = [np.inf], [np.inf]
+        if group is not None:
+            tops += [] if group.max_export_w is None else [group.max_export_w]
+            bottoms += [] if group.max_import_w is None else [group.max_import_w]
+        if node is not None:
+            tops += [] if node.limits.high is None else [node.limits.high.watts]
+            bottoms += [] if node.limits.low is None else [node.limits.low.watts]
+        return -min(bottoms), min(tops)
+
+
+class PerformanceViews:
+    """`PerformanceView`: the accounts, read."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    def report(self, control_id: str) -> Sequence[PerformanceReport]:
+        """One report per target that the control concerned, the control's own target first."""
+        return self._accounts.reports(control_id)

@@ -1,0 +1,118 @@
+"""The benchmarks as verbs; each prints machine, versions, work, and minimum, median and maximum of each figure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from gridiface.cli.bench import allocate as allocate_bench
+from gridiface.cli.bench import dispatch as dispatch_bench
+from gridiface.cli.bench import sep2
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Runs = Annotated[int, typer.Option(help="Runs; minimum, median and maximum are over them.", min=1, max=100)]
+Seconds = Annotated[float, typer.Option(help="Length of one run, s.", min=0.2, max=600)]
+
+
+@app.command("sep2-get")
+def sep2_get(
+    runs: Runs = 3,
+    seconds: Seconds = 3.0,
+    devices: Annotated[int, typer.Option(help="End devices of the server.", min=1)] = 1000,
+    controls: Annotated[int, typer.Option(help="DERControls of the program that is read.", min=1)] = 200,
+    connections: Annotated[int, typer.Option(help="Keep-alive connections.", min=1, max=256)] = 8,
+    as_json: Json = False,
+) -> None:
+    """Keep-alive GETs over mutual TLS (CCM8): /dcap, 100 end devices, 100 controls; server on one core.
+
+    Example: gridiface bench sep2-get --json
+    """
+    _show(asyncio.run(sep2.get(runs, seconds, devices, controls, connections)), as_json=as_json)
+
+
+@app.command("sep2-connect")
+def sep2_connect(
+    runs: Runs = 3,
+    seconds: Seconds = 3.0,
+    idle: Annotated[int, typer.Option(help="Idle connections held for the memory figure.", min=0)] = 500,
+    as_json: Json = False,
+) -> None:
+    """New mutual-TLS connections with one GET each, and the memory that an idle connection takes.
+
+    Example: gridiface bench sep2-connect --json
+    """
+    _show(asyncio.run(sep2.connect(runs, seconds, idle)), as_json=as_json)
+
+
+@app.command("sep2-write")
+def sep2_write(
+    runs: Runs = 3,
+    writes: Annotated[int, typer.Option(help="POSTs in one run: half readings, half responses.", min=10)] = 6000,
+    connections: Annotated[int, typer.Option(help="Connections, one POST in flight on each.", min=1, max=256)] = 64,
+    as_json: Json = False,
+) -> None:
+    """POSTs of readings and responses, each durable before its 2xx.
+
+    Example: gridiface bench sep2-write --json
+    """
+    _show(asyncio.run(sep2.write(runs, writes, connections)), as_json=as_json)
+
+
+@app.command("allocate")
+def allocate(
+    runs: Annotated[int, typer.Option(help="Allocations per size.", min=3, max=10_000)] = 200,
+    sizes: Annotated[
+        list[int] | None, typer.Option(help="Devices; repeatable. Default 10000, 100000, 1000000.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Water-filling, merit order and phase balance over fleets with limits, ramps and stored energy.
+
+    Example: gridiface bench allocate --json
+    """
+    _show(allocate_bench.measure(runs, tuple(sizes or (10_000, 100_000, 1_000_000))), as_json=as_json)
+
+
+@app.command("dispatch")
+def dispatch(
+    runs: Runs = 5,
+    sizes: Annotated[list[int] | None, typer.Option(help="Devices; repeatable. Default 1000, 4000, 10000.")] = None,
+    as_json: Json = False,
+) -> None:
+    """From the receipt of a control to the last acknowledged Modbus write, devices in a second process.
+
+    Example: gridiface bench dispatch --json
+    """
+    _show(asyncio.run(dispatch_bench.measure(runs, tuple(sizes or (1000, 4000, 10_000)))), as_json=as_json)
+
+
+def _show(answer: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    machine, work = answer["machine"], answer["work"]
+    typer.echo(f"{answer['bench']} on {machine['cpu']} ({machine['cores']} cores)")
+    typer.echo("work: " + ", ".join(f"{name} {value}" for name, value in work.items()))
+    for name, value in _flat(answer["figures"]):
+        shown = f"{value['min']:.3f} / {value['median']:.3f} / {value['max']:.3f}" if _is_spread(value) else value
+        typer.echo(f"  {name:52} {shown}")
+
+
+def _is_spread(value: object) -> bool:
+    return isinstance(value, dict) and set(value) == {"min", "median", "max"}
+
+
+def _flat(figures: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in figures.items():
+        if isinstance(value, Mapping) and not _is_spread(value):
+            rows += _flat(value, f"{prefix}{name} ")
+        else:
+            rows.append((prefix + name, value))
+    return rows

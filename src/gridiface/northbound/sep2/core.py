@@ -1,0 +1,306 @@
+"""The server without sockets: a request in, a reply out. Reads are answered at once, writes when they are durable.
+
+Owns the order of checks (Host, method, resource, who may see it, who may write it) and the parts the server is made
+of. A reading request costs two look-ups where its bytes were made before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Outcome
+from gridiface.domain.fleet import Role
+from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
+from gridiface.errors import GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.sep2.access import Caller, Doorman
+from gridiface.northbound.sep2.event_clock import EventClock
+from gridiface.northbound.sep2.fleet_channel import FleetChannel
+from gridiface.northbound.sep2.handlers.device_info import DeviceInfo
+from gridiface.northbound.sep2.handlers.end_devices import EndDevices
+from gridiface.northbound.sep2.handlers.mirrors import Mirrors
+from gridiface.northbound.sep2.handlers.programs import Programs
+from gridiface.northbound.sep2.handlers.responses import Responses
+from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Services
+from gridiface.northbound.sep2.loading import Loader
+from gridiface.northbound.sep2.membership import Membership
+from gridiface.northbound.sep2.metering import Metering
+from gridiface.northbound.sep2.on_behalf import OnBehalf
+from gridiface.northbound.sep2.placing import place_roots
+from gridiface.northbound.sep2.response_log import ResponseLog
+from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.tree import Item, Listing, Node
+from gridiface.protocols.sep2.enums import ErrorReason
+from gridiface.protocols.sep2.exchange import (
+    MethodNotAllowed,
+    Reply,
+    RetryLater,
+    failure,
+    found,
+    negotiate,
+    refusal,
+    split_target,
+)
+from gridiface.protocols.sep2.lists import ListQuery, page, parse_query
+from gridiface.protocols.sep2.uris import METHODS
+
+_log = logging.getLogger("gridiface.sep2")
+
+#: Accept headers and query strings whose meaning is remembered.
+_REMEMBERED = 1024
+_STORE_RETRY_S = 5
+_LONGEST_TARGET = 2048
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+class Sep2Core:
+    """Answers requests.
+
+    Args:
+        settings: what the server is told.
+        clock: for the fleet channel, whose port has no time of its own; requests bring theirs along.
+        ledger, inbox, registry, fleet: the ports.
+        locks: locks by name.
+        later: hands changes to a background writer.
+    """
+
+    def __init__(
+        self,
+        settings: Sep2Settings,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        inbox: ControlInbox,
+        registry: DeviceRegistry,
+        fleet: FleetView,
+        locks: Locks,
+        later: Callable[[Sequence[Change], Callable[[], None] | None], None],
+    ) -> None:
+        self.settings = settings
+        self.state = state = State(settings)
+        self.events = EventClock(state, settings.event_retention_s, later)
+        self.services = s = Services(
+            settings=settings,
+            state=state,
+            doorman=Doorman(state),
+            events=self.events,
+            ledger=ledger,
+            inbox=inbox,
+            registry=registry,
+            fleet=fleet,
+            locks=locks,
+            later=later,
+        )
+        self.metering = Metering(state)
+        self.responses = ResponseLog(state, settings.limits.responses_per_set, later)
+        self.on_behalf = OnBehalf(state, fleet, self.responses)
+        self.membership = Membership(s, self.metering)
+        self.programs = Programs(s, self.on_behalf)
+        self.channel = FleetChannel(s, self.programs, clock)
+        self._handlers = self._table()
+        self._levels: dict[str | None, None] = {}
+        self._queries: dict[str, ListQuery] = {}
+        place_roots(state)
+
+    def _table(self) -> Mapping[tuple[str, str], Handler]:
+        info, edevs = DeviceInfo(self.services, self.membership), EndDevices(self.services, self.membership)
+        mirrors, programs = Mirrors(self.services, self.metering), self.programs
+        responses = Responses(self.services, self.responses, self.channel)
+        der = "/edev/{id1}/der/{id2}"
+        return {
+            ("POST", "/edev"): edevs.post,
+            ("DELETE", "/edev/{id1}"): edevs.delete,
+            **{("PUT", f"/edev/{{id1}}/{name}"): info.put for name in ("dstat", "di", "ps")},
+            **{("PUT", f"{der}/{name}"): info.put for name in ("dercap", "derg", "ders", "dera")},
+            ("POST", "/edev/{id1}/lel"): info.post_log_event,
+            ("DELETE", "/edev/{id1}/lel/{id2}"): info.delete_log_event,
+            ("POST", "/derp/{id1}/derc"): programs.post_control,
+            ("PUT", "/derp/{id1}/derc/{id2}"): programs.put_control,
+            ("DELETE", "/derp/{id1}/derc/{id2}"): programs.delete_control,
+            ("PUT", "/derp/{id1}/dderc"): programs.put_default,
+            ("DELETE", "/derp/{id1}/dderc"): programs.delete_default,
+            ("POST", "/derp/{id1}/dc"): programs.post_curve,
+            ("DELETE", "/derp/{id1}/dc/{id2}"): programs.delete_curve,
+            ("POST", "/rsps/{id1}/rsp"): responses.post,
+            ("POST", "/mup"): mirrors.post_mirror,
+            ("PUT", "/mup/{id1}"): mirrors.put_mirror,
+            ("POST", "/mup/{id1}"): mirrors.post_readings,
+            ("DELETE", "/mup/{id1}"): mirrors.delete_mirror,
+        }
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def load(self, now: Instant) -> None:
+        """Read what was stored, bring it up to date with the configuration, the fleet and the clock.
+
+        Raises:
+            StoreUnavailable: the store cannot be read or written.
+        """
+        await Loader(self.services, self.membership, self.metering, self.responses).load()
+        await self.membership.reconcile(now)
+        for record in list(self.state.end_devices.values()):
+            if record.speaks and record.role is Role.DEVICE:
+                await self.membership.enrol(record, now)
+        for program in self.state.programs.values():
+            self.events.refresh(program, now, whole=True)
+        self.channel.resume(now)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """A step in the life of a control; see domain.ports.OutcomeListener."""
+        self.channel.note(outcome)
+        self.on_behalf.on_outcome(outcome)
+
+    @property
+    def counts(self) -> Counts:
+        """What happened since the start."""
+        return self.services.counts
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    async def handle(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, lfdi: str, now: Instant
+    ) -> Reply:
+        """Answer one request; never raises.
+
+        Args:
+            method: as received.
+            target: request target as received.
+            headers: names in lower case.
+            body: as received.
+            lfdi: of the certificate, 40 upper-case hex digits; "" without one.
+            now: s since 1970.
+        """
+        if method in {"GET", "HEAD"}:
+            return self.read(method, target, headers.get("host"), headers.get("accept"), lfdi, now)
+        self.counts.requests += 1
+        try:
+            return await self._write(method, target, headers, body, lfdi, now)
+        except GridifaceError as problem:
+            return self._answer(problem)
+        except Exception:
+            _log.exception("%s failed", method)
+            self.counts.failed += 1
+            return failure()
+
+    def read(self, method: str, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> Reply:
+        """Answer a GET or HEAD; never raises. See `handle`."""
+        self.counts.requests += 1
+        try:
+            body = self._body(target, host, accept, lfdi, now)
+        except GridifaceError as problem:
+            reply = self._answer(problem)
+        except Exception:
+            _log.exception("GET failed")
+            self.counts.failed += 1
+            reply = failure()
+        else:
+            reply = found(body)
+        return reply.for_head() if method == "HEAD" else reply
+
+    def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
+        if not host:
+            raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
+        path, query = _split(target)
+        caller = self.services.doorman.caller(lfdi)
+        node = self._visible(path, caller)
+        if accept not in self._levels:
+            self._remember_accept(accept)
+        if isinstance(node, Listing):
+            return self._page(node, query, caller)
+        if node.obj is None and node.live is None:
+            raise RemoteProtocolError("nothing is here yet", answer=404)
+        return self.state.tree.document(node, caller.viewer, now)
+
+    def _remember_accept(self, accept: str | None) -> None:
+        negotiate(accept)
+        if len(self._levels) >= _REMEMBERED:
+            self._levels.clear()
+        self._levels[accept] = None
+
+    def _page(self, owner: Listing, query: str, caller: Caller) -> bytes:
+        wanted = self._queries.get(query)
+        if wanted is None:
+            if len(self._queries) >= _REMEMBERED:
+                self._queries.clear()
+            wanted = self._queries[query] = parse_query(query)
+        most, time = self.settings.limits.page, owner.kind.time
+        count = owner.count(owner.view_of(caller.viewer))
+        key = (min(wanted.start, count), min(wanted.limit, most, count), wanted.after if time is not None else None)
+
+        def choose(members: Sequence[Item]) -> Sequence[Item]:
+            when: Any = None if time is None else lambda item: time(item.obj)
+            return page(members, wanted, when, most).items
+
+        return self.state.tree.page(owner, caller.viewer, key, choose)
+
+    def _visible(self, path: str, caller: Caller) -> Node:
+        """The node at a path, if the caller may see it.
+
+        Raises:
+            RemoteProtocolError: 404 where nothing is, or where what is there is another's; 403 for those who are not
+                registered.
+        """
+        node = self.state.tree.get(path)
+        if node is None and path.startswith("/upt/"):
+            self.metering.expand(path)
+            node = self.state.tree.get(path)
+        if node is None and len(path) > 1 and path.endswith("/"):
+            return self._visible(path.rstrip("/") or "/", caller)
+        if node is None:
+            raise RemoteProtocolError("no such resource", answer=404)
+        if not caller.viewer.may_read(node.audience):
+            if caller.role is Role.UNREGISTERED:
+                raise RemoteProtocolError("not registered", answer=403)
+            raise RemoteProtocolError("no such resource", answer=404)
+        if path.startswith("/upt/") and path.endswith("/mr"):
+            self.metering.expand(path)
+        return node
+
+    async def _write(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, lfdi: str, now: Instant
+    ) -> Reply:
+        if not headers.get("host"):
+            raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
+        if method not in METHODS:
+            raise RemoteProtocolError("unknown method", answer=501, detail=ErrorReason.INVALID_FORMAT)
+        path, _ = _split(target)
+        caller = self.services.doorman.caller(lfdi)
+        node = self._visible(path, caller)
+        offered = self.methods(node)
+        if method not in offered:
+            raise MethodNotAllowed(offered)
+        if len(body) > self.settings.limits.body_bytes:
+            raise RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
+        handler = self._handlers[method, node.kind.template]
+        reply = await handler(Call(method, node, caller, dict(headers), body, now))
+        self.counts.written += 1
+        return reply
+
+    def methods(self, node: Node) -> frozenset[str]:
+        """What a node takes; in-band registration can be switched off."""
+        offered = frozenset(node.kind.methods)
+        if node.path == "/edev" and not self.settings.in_band_registration:
+            return offered - {"POST"}
+        return offered
+
+    def _answer(self, problem: GridifaceError) -> Reply:
+        if isinstance(problem, RemoteProtocolError):
+            self.counts.refused += 1
+            return refusal(problem)
+        if isinstance(problem, StoreUnavailable):
+            _log.warning("answered 503: %s", problem)
+            return refusal(RetryLater("the store cannot write", _STORE_RETRY_S))
+        self.counts.failed += 1
+        kind_of_problem = "we broke a rule" if isinstance(problem, LocalProtocolError) else "failed"
+        _log.error("%s: %s", kind_of_problem, problem, exc_info=problem)
+        return failure()
+
+
+def _split(target: str) -> tuple[str, str]:
+    if len(target) > _LONGEST_TARGET:
+        raise RemoteProtocolError("the request target is too long", answer=414, detail=ErrorReason.RESOURCE_LIMIT)
+    return split_target(target)

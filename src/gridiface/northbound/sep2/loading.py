@@ -1,0 +1,178 @@
+"""From documents back to the served state: the same documents give the same resources.
+
+Reads every space once, in the order in which resources stand on each other; nothing is written here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from gridiface.domain.ports import Ledger
+from gridiface.errors import LocalProtocolError
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.documents import Record
+from gridiface.northbound.sep2.handlers.device_info import place_log_event
+from gridiface.northbound.sep2.handlers.programs import place_curve
+from gridiface.northbound.sep2.handlers.services import Services
+from gridiface.northbound.sep2.kinds import kind
+from gridiface.northbound.sep2.membership import Membership, program_from, record_from
+from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet, set_xml
+from gridiface.northbound.sep2.response_log import ResponseLog
+from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
+from gridiface.northbound.sep2.tree import Item
+from gridiface.protocols.sep2.resources import (
+    DefaultDERControl,
+    DERControl,
+    DERCurve,
+    LogEvent,
+    MirrorMeterReading,
+    MirrorReadingSet,
+    MirrorUsagePoint,
+    Resource,
+    Response,
+)
+
+_log = logging.getLogger("gridiface.sep2")
+
+
+class Loader:
+    """Fills the state from the ledger."""
+
+    def __init__(self, services: Services, membership: Membership, metering: Metering, responses: ResponseLog) -> None:
+        self._s = services
+        self._membership = membership
+        self._metering = metering
+        self._responses = responses
+        self._programs: dict[int, Program] = {}
+        self._steps: Mapping[str, Callable[[Record], None]] = {
+            documents.COUNTERS: self._counter,
+            documents.PROGRAMS: self._program,
+            documents.END_DEVICES: self._end_device,
+            documents.DEVICE_INFO: self._device_info,
+            documents.LOG_EVENTS: self._log_event,
+            documents.CURVES: self._curve,
+            documents.DEFAULTS: self._default,
+            documents.CONTROLS: self._control,
+            documents.RESPONSES: self._response,
+            documents.MIRRORS: self._mirror,
+            documents.METER_READINGS: self._meter_reading,
+            documents.READING_SETS: self._reading_set,
+        }
+
+    async def load(self) -> None:
+        """Read everything. A record that cannot be read is logged and left where it is."""
+        for space, step in self._steps.items():
+            for document in sorted(await self._ledger.documents(space), key=lambda d: _natural(d.key)):
+                try:
+                    step(documents.open_record(document))
+                except LocalProtocolError as problem:
+                    _log.error("%s", problem)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._s.ledger
+
+    def _counter(self, record: Record) -> None:
+        self._s.state.counters.load(record.key, int(record.head["reserved"]))
+
+    def _program(self, record: Record) -> None:
+        program = program_from(record.head)
+        self._programs[program.number] = program
+        self._s.state.counters.saw("derp", program.number)
+
+    def _end_device(self, record: Record) -> None:
+        found = record_from(record.head)
+        found.managed = found.device_id is not None and found.device_id in self._s.state.managers
+        self._s.state.counters.saw("edev", found.number)
+        self._membership.place(found, self._programs.get(found.program or 0))
+
+    def _device_info(self, record: Record) -> None:
+        item = self._s.tree.item(record.key)
+        if item is None or item.live is not None:
+            return
+        cls: type[Resource] = item.kind.cls  # type: ignore[assignment]  # every kind's class is a Resource
+        item.stated = True
+        self._s.tree.set(item, record.resource(cls))
+
+    def _log_event(self, record: Record) -> None:
+        owner = self._owner(record.key)
+        if owner is not None:
+            place_log_event(self._s, owner, record.key, record.resource(LogEvent))
+            self._s.state.counters.saw(f"lel/{owner.number}", _number(record.key))
+
+    def _owner(self, path: str) -> EndDeviceRecord | None:
+        return self._s.state.end_devices.get(int(path.split("/")[2]))
+
+    def _program_at(self, path: str) -> Program | None:
+        return self._s.state.programs.get(int(path.split("/")[2]))
+
+    def _curve(self, record: Record) -> None:
+        program = self._program_at(record.key)
+        if program is not None:
+            place_curve(self._s, program, record.key, record.resource(DERCurve))
+            self._s.state.counters.saw("dc", _number(record.key))
+
+    def _default(self, record: Record) -> None:
+        program, item = self._program_at(record.key), self._s.tree.item(record.key)
+        if program is not None and item is not None:
+            program.default_control = record.head.get("control")
+            self._s.tree.set(item, record.resource(DefaultDERControl))
+
+    def _control(self, record: Record) -> None:
+        program = self._program_at(record.key)
+        if program is None:
+            return
+        event = record.resource(DERControl)
+        item = Item(record.key, kind("/derp/{id1}/derc/{id2}"), program.audience, event, data=program)
+        found = EventRecord(
+            item=item,
+            program=program.number,
+            control_id=record.head["control"],
+            parents=tuple(record.head["parents"]),
+            identity=record.head["by"],
+            posted=record.head["posted"],
+        )
+        self._s.tree.add(item, f"{program.path}/derc")
+        self._s.state.add_event(found)
+        self._s.state.counters.saw(f"derc/{program.number}", _number(record.key))
+
+    def _response(self, record: Record) -> None:
+        program = self._program_at(record.key)
+        if program is not None:
+            self._responses.place(program, record.resource(Response))
+            self._s.state.counters.saw(f"rsp/{program.number}", _number(record.key))
+
+    def _mirror(self, record: Record) -> None:
+        shown = record.resource(MirrorUsagePoint)
+        mirror = Mirror(record.head["number"], record.head["poster"], shown.deviceLFDI, shown.mRID)
+        self._metering.place(mirror, shown)
+        self._s.state.counters.saw("mup", mirror.number)
+
+    def _meter_reading(self, record: Record) -> None:
+        mirror = self._metering.mirrors.get(int(record.key.split("/")[2]))
+        if mirror is not None:
+            facts = record.resource(MirrorMeterReading)
+            meter = mirror.meters[facts.mRID] = Meter(_number(record.key), facts)
+            mirror.next_meter = max(mirror.next_meter, meter.number + 1)
+            self._metering.show_meter(mirror, meter)
+
+    def _reading_set(self, record: Record) -> None:
+        parts = record.key.split("/")
+        mirror = self._metering.mirrors.get(int(parts[2]))
+        if mirror is None:
+            return
+        meter = next((m for m in mirror.meters.values() if m.number == int(parts[4])), None)
+        if meter is not None:
+            stored = record.resource(MirrorReadingSet)
+            number = _number(record.key)
+            meter.sets[stored.mRID] = StoredSet(number, stored.timePeriod.start, set_xml(stored))
+            mirror.next_set = max(mirror.next_set, number + 1)
+
+
+def _number(path: str) -> int:
+    return int(path.rpartition("/")[2])
+
+
+def _natural(key: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in key.split("/")]

@@ -1,0 +1,314 @@
+"""The IEEE 2030.5 server on the wire: HTTP by aiohttp behind the TLS listener, timers, background writes.
+
+The only file of this adapter with sockets. The listener gives the certificate's identity; everything a request means
+is core.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Outcome
+from gridiface.domain.fleet import Role
+from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRegistry, FleetView, Ledger
+from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.northbound.sep2.core import Sep2Core
+from gridiface.northbound.sep2.handlers.services import Counts
+from gridiface.northbound.sep2.locks import NamedLocks
+from gridiface.northbound.sep2.membership import DEFAULT_PIN, own_device_id
+from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.writer import BackgroundWriter
+from gridiface.northbound.tls_listener import peer_of
+from gridiface.protocols.sep2.enums import ErrorReason
+from gridiface.protocols.sep2.exchange import Reply, moved, refusal
+
+_log = logging.getLogger("gridiface.sep2")
+
+_NO_SERVER_NAME = {"Server": "gridiface"}
+
+
+class Listener(Protocol):
+    """What the server needs of a TLS listener (northbound.tls_listener.TlsListener)."""
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen."""
+        ...
+
+    def stop_accepting(self) -> None:
+        """Take no new connections."""
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens."""
+        ...
+
+
+class Sep2Server:
+    """Serves IEEE 2030.5.
+
+    Args:
+        settings: what to serve, and to whom.
+        clock: the wall clock.
+        ledger, inbox, registry, fleet: the ports of the rest of the house.
+        listener: makes the TLS listener for the HTTP server.
+
+    Call `start` first, `stop` last; between, call `handle_timer` when `next_timer` says so, and `on_outcome` for each
+    outcome of the controls that came from here (again after a restart for those of live controls: none is said twice).
+    """
+
+    def __init__(
+        self,
+        settings: Sep2Settings,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        inbox: ControlInbox,
+        registry: DeviceRegistry,
+        fleet: FleetView,
+        listener: Callable[[web.Server], Listener],
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._writer = BackgroundWriter(ledger)
+        self.core = Sep2Core(
+            settings,
+            clock=clock,
+            ledger=ledger,
+            inbox=inbox,
+            registry=registry,
+            fleet=fleet,
+            locks=NamedLocks(),
+            later=self._later,
+        )
+        self._make_listener = listener
+        self._listener: Listener | None = None
+        self._http: web.Server | None = None
+        self._redirect: asyncio.Server | None = None
+        self._redirect_http: web.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load the state, then listen.
+
+        Raises:
+            StoreUnavailable: the state cannot be read.
+            ConfigError: the address cannot be taken.
+        """
+        self._writer.start()
+        await self.core.load(self._clock.now())
+        self._http = web.Server(self._handle, access_log=None, keepalive_timeout=75.0)
+        self._listener = self._make_listener(self._http)
+        await self._listener.start(self.settings.host, self.settings.port)
+        if self.settings.redirect_port is not None:
+            await self._start_redirect(self.settings.redirect_port)
+        _log.info("IEEE 2030.5 on %s port %d: %d end devices", self.settings.host, self.port,
+                  len(self.core.state.end_devices))  # fmt: skip
+
+    async def _start_redirect(self, port: int) -> None:
+        self._redirect_http = web.Server(self._redirect_request, access_log=None)
+        loop = asyncio.get_running_loop()
+        try:
+            self._redirect = await loop.create_server(self._redirect_http, self.settings.host, port)
+        except OSError as problem:
+            raise ConfigError(f"cannot listen on {self.settings.host} port {port}: {problem}") from problem
+
+    async def stop(self) -> None:
+        """End gracefully: no new connections, running requests finish, what is to be written is written."""
+        if self._redirect is not None:
+            self._redirect.close()
+        if self._listener is not None:
+            self._listener.stop_accepting()
+        for http in (self._http, self._redirect_http):
+            if http is not None:
+                await http.shutdown(3.0)
+        if self._listener is not None:
+            await self._listener.close()
+        for task in list(self._tasks):
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=3.0)
+        await self._writer.stop()
+
+    @property
+    def port(self) -> int:
+        """The port that the HTTPS listener has."""
+        return self._listener.addresses[0][1] if self._listener is not None and self._listener.addresses else 0
+
+    @property
+    def redirect_port(self) -> int:
+        """The port of the plain listener; 0 without one."""
+        return int(self._redirect.sockets[0].getsockname()[1]) if self._redirect and self._redirect.sockets else 0
+
+    @property
+    def channel(self) -> DeviceChannel:
+        """The way to members that are 2030.5 inverters."""
+        return self.core.channel
+
+    @property
+    def counts(self) -> Counts:
+        """What happened since the start, for metrics."""
+        return self.core.counts
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """See domain.ports.OutcomeListener.on_outcome; the same outcome again changes nothing."""
+        self.core.on_outcome(outcome)
+
+    async def drain(self) -> None:
+        """Wait until everything handed to the background is durable and shown."""
+        await self._writer.drain()
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def next_timer(self, now: Instant) -> Instant | None:
+        """When `handle_timer` wants to be called; None: nothing is ahead."""
+        due = [self.core.events.next_timer(now), self.core.channel.next_timer(now)]
+        return min((time for time in due if time is not None), default=None)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Flip statuses that are due, publish set-points that were held back. May be called early."""
+        self.core.events.handle_timer(now)
+        ready = self.core.channel.due(now)
+        if ready:
+            self._spawn(self._publish(ready, now))
+
+    async def _publish(self, ready: Sequence[Any], now: Instant) -> None:
+        deliveries = await self.core.channel.apply(ready, deadline=now + 5.0)
+        await self.core.services.registry.report(deliveries, [], now)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _log.error("a background task failed", exc_info=problem)
+
+    def _later(self, changes: Sequence[Change], then: Callable[[], None] | None) -> None:
+        self._writer.put(changes, then)
+
+    # --- operator's verbs -------------------------------------------------------------------------------------------
+
+    async def refresh_fleet(self) -> None:
+        """Give new devices and groups of the fleet their EndDevices, take away those that are gone.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        await self.core.membership.reconcile(self._clock.now())
+
+    async def add_end_device(
+        self, lfdi: str, *, device_id: str | None = None, pin: int | None = None, role: Role = Role.DEVICE
+    ) -> str:
+        """Register a client out of band; returns the path of its EndDevice.
+
+        Args:
+            lfdi: 40 hex digits.
+            device_id: the fleet's device that it is; None: a device of its own.
+            pin: with its check digit; None: 111115.
+            role: DEVICE or AGGREGATOR.
+
+        Raises:
+            ConfigError: the LFDI is malformed or registered already, or the role has no EndDevice.
+            StoreUnavailable: nothing was changed.
+        """
+        lfdi = lfdi.upper()
+        if len(lfdi) != 40 or any(digit not in "0123456789ABCDEF" for digit in lfdi):
+            raise ConfigError(f"{lfdi!r} is not an LFDI: 40 hexadecimal digits are wanted")
+        if role not in {Role.DEVICE, Role.AGGREGATOR}:
+            raise ConfigError(f"a {role} has no EndDevice")
+        core, now = self.core, self._clock.now()
+        async with core.services.locks.hold("/edev"):
+            if lfdi in core.state.by_lfdi or (device_id is not None and device_id in core.state.by_device):
+                raise ConfigError(f"{device_id or lfdi} has an EndDevice already")
+            name = (device_id or own_device_id(lfdi)) if role is Role.DEVICE else None
+            pin = DEFAULT_PIN if pin is None else pin
+            record, program, changes = core.membership.make(now, lfdi=lfdi, role=role, device_id=name, pin=pin)
+            if role is not Role.DEVICE or not await core.membership.enrol(record, now, along=changes):
+                await core.services.ledger.commit(changes)
+            core.membership.place(record, program)
+        return record.path
+
+    async def remove_end_device(self, lfdi: str) -> bool:
+        """Take a registration with everything below it away; False when there is none.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        async with self.core.services.locks.hold("/edev"):
+            record = self.core.state.by_lfdi.get(lfdi.upper())
+            if record is None:
+                return False
+            await self.core.membership.remove(record, self._clock.now())
+        return True
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        peer = peer_of(request)
+        headers = request.headers
+        lfdi = peer.lfdi if peer is not None else ""
+        target, method = request.raw_path, request.method
+        if method in {"GET", "HEAD"}:
+            return _respond(
+                self.core.read(method, target, headers.get("Host"), headers.get("Accept"), lfdi, self._clock.now())
+            )
+        try:
+            body = await self._read_body(request)
+        except RemoteProtocolError as problem:
+            return _respond(refusal(problem))
+        names: Mapping[str, str] = {
+            name.lower(): value for name, value in headers.items() if name in _PASSED or name.lower() in _PASSED
+        }
+        return _respond(await self.core.handle(method, target, names, body, lfdi, self._clock.now()))
+
+    async def _read_body(self, request: web.BaseRequest) -> bytes:
+        """The body, read no further than allowed."""
+        most = self.settings.limits.body_bytes
+        too_large = RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
+        if request.content_length is not None and request.content_length > most:
+            raise too_large
+        parts, size = [], 0
+        async for part in request.content.iter_any():
+            size += len(part)
+            if size > most:
+                raise too_large
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _redirect_request(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Plain HTTP knows one thing: where /dcap really is."""
+        host = (request.headers.get("Host") or "").strip()
+        if not host:
+            return _respond(refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)))
+        if request.method not in {"GET", "HEAD"} or request.path != "/dcap":
+            return _respond(refusal(RemoteProtocolError("use https", answer=404)))
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        port = "" if self.port == 443 else f":{self.port}"
+        return _respond(moved(f"https://{name}{port}/dcap"))
+
+
+#: Headers that a request's meaning depends on; none of them claims an identity.
+_PASSED = frozenset({"host", "accept", "content-type"})
+
+
+def _respond(reply: Reply) -> web.Response:
+    """The aiohttp form of a reply. A refused body may still be on its way: its connection is closed."""
+    response = web.Response(status=reply.status, body=reply.body or None, headers={**_NO_SERVER_NAME, **reply.headers})
+    if reply.status == 413:
+        response.force_close()
+    return response

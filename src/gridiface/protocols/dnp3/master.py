@@ -1,0 +1,391 @@
+"""A master of one outstation: tasks out, responses in, unsolicited reports, start-up and automatic tasks.
+
+Owns application sequence numbers, confirms, timeouts, the queue of tasks and the reaction to internal indications
+(IEEE 1815 clauses 4.5 and 5.1). What a task asks is master_tasks.py; what points a response holds is measurements.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
+from gridiface.protocols.dnp3.application import (
+    CON,
+    FIN,
+    FIR,
+    IIN,
+    SEQUENCE_MASK,
+    UNS,
+    Fragment,
+    FunctionCode,
+    parse_response,
+)
+from gridiface.protocols.dnp3.link import (
+    DIR,
+    PRM,
+    Frame,
+    FrameReader,
+    PrimaryFunction,
+    SecondaryFunction,
+    SecondaryStation,
+    encode,
+)
+from gridiface.protocols.dnp3.master_settings import (
+    EventsLost,
+    Failure,
+    MasterEvent,
+    MasterSettings,
+    OutstationLost,
+    OutstationRestarted,
+    PointsReceived,
+    TaskDone,
+    TimeSync,
+)
+from gridiface.protocols.dnp3.master_tasks import (
+    Ask,
+    Clock,
+    Outcome,
+    Response,
+    Task,
+    class_poll,
+    clear_restart,
+    integrity_poll,
+    set_unsolicited,
+    synchronise,
+)
+from gridiface.protocols.dnp3.measurements import point_blocks
+from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
+
+_MASTER_DATA = DIR | PRM | PrimaryFunction.UNCONFIRMED_USER_DATA
+MAX_QUEUED_TASKS = 1000
+MAX_EVENTS = 10_000
+URGENT, STARTUP, ROUTINE = 0, 1, 2
+_START_UP = {"disable unsolicited", "integrity poll", "enable unsolicited"}
+_CLASS_BITS = {1: IIN.CLASS_1_EVENTS, 2: IIN.CLASS_2_EVENTS, 3: IIN.CLASS_3_EVENTS}
+
+
+@dataclass(order=True, slots=True)
+class _Queued:
+    """A task in the queue, in order of priority, then of submission."""
+
+    priority: int
+    number: int
+    name: str = field(compare=False)
+    task: Task = field(compare=False)
+    retried: bool = field(compare=False, default=False)
+
+
+@dataclass(slots=True)
+class _Running:
+    """The task that waits for a response, with the fragments that came so far."""
+
+    queued: _Queued
+    sequence: int
+    asked_at: float
+    deadline: float
+    fragments: list[Fragment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Poll:
+    """A poll that comes again every `period` seconds."""
+
+    period: float
+    due: float
+    classes: tuple[int, ...]
+    pending: bool = False
+
+
+class Master:
+    """One master and its outstation.
+
+    Call `connected` when a connection is there and `disconnected` when it is gone; in between `receive`, and after
+    every call `to_send`; `next_timer` tells when `handle_timer` is due. Results come by `next_event`.
+    """
+
+    def __init__(self, settings: MasterSettings) -> None:
+        self.settings = settings
+        self._writer = FragmentWriter(_MASTER_DATA, settings.outstation, settings.address)
+        self._reader = FrameReader()
+        self._assembler = Reassembler(settings.max_rx_fragment)
+        self._link = SecondaryStation()
+        self._clock = Clock()
+        self._connected = False
+        self._sequence = 0
+        self._queue: list[_Queued] = []
+        self._running: _Running | None = None
+        self._polls: list[_Poll] = []
+        self._retry_at: float | None = None
+        self._started: set[str] = set()
+        self._number = 0
+        self._automatic: set[str] = set()
+        self._last_report = b""
+        self._out: list[bytes] = []
+        self._events: deque[MasterEvent] = deque(maxlen=MAX_EVENTS)
+        self._heard_at = 0.0
+        self._probe_deadline: float | None = None
+
+    def connected(self, now: float) -> None:
+        """A connection is there: the start-up sequence is queued."""
+        self._clock.now = now
+        self._connected = True
+        self._heard_at = now
+        self._probe_deadline = None
+        self._reader.clear()
+        self._assembler.clear()
+        self._link = SecondaryStation()
+        self._last_report = b""
+        self._start_up()
+        self._advance(now)
+
+    def disconnected(self, now: float) -> None:
+        """The connection is gone: the running task and those that wait fail."""
+        self._clock.now = now
+        self._connected = False
+        self._out.clear()
+        if self._running is not None:
+            running, self._running = self._running, None
+            self._finish(running.queued, Outcome(Failure.DISCONNECTED), ())
+        for queued in sorted(self._queue):
+            self._finish(queued, Outcome(Failure.DISCONNECTED), ())
+        self._queue.clear()
+        self._automatic.clear()
+        self._retry_at = None
+        for poll in self._polls:
+            poll.pending = False
+
+    def submit(self, name: str, task: Task, *, urgent: bool = True) -> int:
+        """Queues a task; its number comes back in `TaskDone` and `PointsReceived`.
+
+        Raises:
+            LocalProtocolError: no connection, or too many tasks wait.
+        """
+        if not self._connected or len(self._queue) >= MAX_QUEUED_TASKS:
+            raise LocalProtocolError("no connection, or too many tasks wait")
+        number = self._push(name, task, URGENT if urgent else ROUTINE)
+        self._advance(self._clock.now)
+        return number
+
+    def add_poll(self, classes: tuple[int, ...], period: float, now: float) -> None:
+        """Polls classes every `period` seconds while connected; (1, 2, 3, 0) is an integrity poll."""
+        self._polls.append(_Poll(period, now + period, classes))
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Takes octets as they came; never raises for what they hold."""
+        self._clock.now = now
+        if not data or not self._connected:
+            return
+        self._heard_at = now
+        self._probe_deadline = None
+        for frame in self._reader.feed(data):
+            self._take(frame, now)
+        self._advance(now)
+
+    def to_send(self, now: float) -> bytes:
+        """Everything that is to be written now, whole frames only."""
+        self._clock.now = now
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def next_event(self) -> MasterEvent | None:
+        """The oldest result that was not fetched yet."""
+        return self._events.popleft() if self._events else None
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due, seconds since 1970; None when nothing is pending."""
+        if not self._connected:
+            return None
+        due = [poll.due for poll in self._polls if not poll.pending]
+        if self._running is not None:
+            due.append(self._running.deadline)
+        if self._retry_at is not None:
+            due.append(self._retry_at)
+        if self._probe_deadline is not None:
+            due.append(self._probe_deadline)
+        elif self.settings.keep_alive is not None:
+            due.append(self._heard_at + self.settings.keep_alive)
+        return min(due, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Acts on everything that is due: timeouts, polls, retries, the link probe."""
+        self._clock.now = now
+        if not self._connected:
+            return
+        if self._running is not None and now >= self._running.deadline:
+            running, self._running = self._running, None
+            self._finish(running.queued, Outcome(Failure.TIMEOUT), tuple(running.fragments))
+        if self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = None
+            self._start_up()
+        for poll in self._polls:
+            if now >= poll.due and not poll.pending:
+                poll.pending = True
+                self._push(f"poll {poll.classes}", class_poll(poll.classes), ROUTINE)
+        self._keep_alive(now)
+        self._advance(now)
+
+    def _push(self, name: str, task: Task, priority: int) -> int:
+        self._number += 1
+        heapq.heappush(self._queue, _Queued(priority, self._number, name, task))
+        return self._number
+
+    def _start_up(self) -> None:
+        """Queues what a new connection or a restart of the outstation asks for and is not queued yet."""
+        settings = self.settings
+        if settings.startup_disable and settings.enable_classes:
+            self._automatically("disable unsolicited", set_unsolicited((1, 2, 3), enable=False))
+        if settings.startup_integrity:
+            self._automatically("integrity poll", integrity_poll())
+        if settings.enable_classes:
+            self._automatically("enable unsolicited", set_unsolicited(settings.enable_classes, enable=True))
+
+    def _automatically(self, name: str, task: Task) -> None:
+        if name not in self._automatic:
+            self._automatic.add(name)
+            self._push(name, task, STARTUP)
+
+    def _advance(self, now: float) -> None:
+        """Starts the next task when none runs; tasks without a reply end at once."""
+        while self._connected and self._running is None and self._queue:
+            queued = heapq.heappop(self._queue)
+            self._step(queued, None, now)
+
+    def _step(self, queued: _Queued, response: Response | None, now: float) -> None:
+        """Runs a task up to its next request, or to its end."""
+        fragments = response.fragments if response is not None else ()
+        try:
+            while True:
+                ask = next(queued.task) if response is None else queued.task.send(response)
+                self._ask(queued, ask, now)
+                if ask.expects_reply:
+                    return
+                response = Response((), now, now)
+        except StopIteration as end:
+            self._running = None
+            self._finish(queued, end.value, fragments)
+
+    def _ask(self, queued: _Queued, ask: Ask, now: float) -> None:
+        sequence = self._sequence
+        self._sequence = (sequence + 1) & SEQUENCE_MASK
+        self._send(bytes((FIR | FIN | sequence, ask.function)) + ask.objects)
+        if ask.expects_reply:
+            self._running = _Running(queued, sequence, now, now + self.settings.response_timeout)
+
+    def _finish(self, queued: _Queued, outcome: Outcome, fragments: tuple[Fragment, ...]) -> None:
+        self._automatic.discard(queued.name)
+        for poll in self._polls:
+            if queued.name == f"poll {poll.classes}":
+                poll.pending = False
+                poll.due = self._clock.now + poll.period
+        if outcome.failure is Failure.TIMEOUT and queued.priority == STARTUP:
+            self._retry_at = self._clock.now + self.settings.retry_delay
+        iin = fragments[-1].iin if fragments else 0
+        self._events.append(
+            TaskDone(queued.number, queued.name, outcome.failure, iin, outcome.commands, fragments, outcome.value)
+        )
+
+    def _send(self, fragment: bytes) -> None:
+        self._out.append(self._writer.encode(fragment))
+
+    def _take(self, frame: Frame, now: float) -> None:
+        settings = self.settings
+        if frame.from_master or frame.source != settings.outstation or frame.destination != settings.address:
+            return
+        if not frame.primary:
+            return
+        answer, fresh = self._link.take(frame)
+        if answer is not None:
+            self._answer_link(answer)
+        fragment = self._assembler.push(frame.payload) if fresh else None
+        if fragment is not None:
+            self._receive_fragment(fragment, now)
+
+    def _answer_link(self, function: SecondaryFunction) -> None:
+        self._out.append(encode(Frame(DIR | function, self.settings.outstation, self.settings.address)))
+
+    def _receive_fragment(self, octets: bytes, now: float) -> None:
+        try:
+            fragment = parse_response(octets)
+        except RemoteProtocolError:
+            self._refuse(octets)
+            return
+        if fragment.function == FunctionCode.UNSOLICITED_RESPONSE:
+            if fragment.control & (FIR | FIN | UNS) == FIR | FIN | UNS:
+                self._take_report(fragment)
+        elif not fragment.unsolicited:
+            self._take_response(fragment, now)
+
+    def _refuse(self, octets: bytes) -> None:
+        """A response that does not parse ends the task that waits for it; its events are not confirmed."""
+        running = self._running
+        mine = running is not None and len(octets) > 1 and octets[0] & SEQUENCE_MASK == running.sequence
+        if running is not None and mine and octets[1] != FunctionCode.UNSOLICITED_RESPONSE:
+            self._running = None
+            self._finish(running.queued, Outcome(Failure.MALFORMED), tuple(running.fragments))
+
+    def _take_report(self, fragment: Fragment) -> None:
+        """An unsolicited report is confirmed each time and processed once."""
+        if fragment.control & CON:
+            self._send(bytes((FIR | FIN | UNS | fragment.sequence, FunctionCode.CONFIRM)))
+        if fragment.octets != self._last_report:
+            self._last_report = fragment.octets
+            self._deliver(fragment, 0)
+        self._heed(fragment.iin)
+
+    def _take_response(self, fragment: Fragment, now: float) -> None:
+        running = self._running
+        if running is None or fragment.sequence != running.sequence:
+            return
+        if bool(fragment.control & FIR) != (not running.fragments):
+            return
+        if fragment.control & CON:
+            self._send(bytes((FIR | FIN | fragment.sequence, FunctionCode.CONFIRM)))
+        running.fragments.append(fragment)
+        self._deliver(fragment, running.queued.number)
+        if not fragment.control & FIN:
+            running.sequence = (running.sequence + 1) & SEQUENCE_MASK
+            running.deadline = now + self.settings.response_timeout
+            return
+        self._running = None
+        self._step(running.queued, Response(tuple(running.fragments), running.asked_at, now), now)
+        self._heed(fragment.iin)
+
+    def _deliver(self, fragment: Fragment, task: int) -> None:
+        blocks = tuple(point_blocks(fragment.headers))
+        if blocks:
+            self._events.append(PointsReceived(task, blocks, fragment.iin))
+
+    def _heed(self, iin: IIN) -> None:
+        """Queues the tasks that indications call for (clause 4.5)."""
+        if iin & IIN.DEVICE_RESTART and "clear restart" not in self._automatic:
+            self._events.append(OutstationRestarted())
+            starting = self._automatic & _START_UP
+            self._automatically("clear restart", clear_restart())
+            if not starting:
+                self._start_up()
+        if iin & IIN.NEED_TIME and self.settings.time_sync is not TimeSync.NONE:
+            self._automatically("time synchronisation", synchronise(self.settings.time_sync, self._clock))
+        if iin & IIN.EVENT_BUFFER_OVERFLOW and self.settings.integrity_on_overflow:
+            if "integrity poll" not in self._automatic:
+                self._events.append(EventsLost())
+            self._automatically("integrity poll", integrity_poll())
+        if self.settings.poll_on_events:
+            classes = [number for number, bit in _CLASS_BITS.items() if iin & bit]
+            if classes:
+                self._automatically("event poll", class_poll(classes))
+
+    def _keep_alive(self, now: float) -> None:
+        """Asks for the link status after silence; no octet within the link timeout means the peer is gone."""
+        settings = self.settings
+        if self._probe_deadline is not None:
+            if now >= self._probe_deadline:
+                self._probe_deadline = float("inf")
+                self._events.append(OutstationLost())
+            return
+        if settings.keep_alive is not None and now >= self._heard_at + settings.keep_alive:
+            control = DIR | PRM | PrimaryFunction.REQUEST_LINK_STATUS
+            self._out.append(encode(Frame(control, settings.outstation, settings.address)))
+            self._probe_deadline = now + settings.link_timeout

@@ -1,0 +1,331 @@
+"""EiEvent of a VTN: which events a VEN gets and when, its answers, the rules of change.
+
+Owns events, their recipients and deliveries. Does not own targets' meaning: the shell resolves groups to VENs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from gridiface.errors import RefusedControl
+from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
+from gridiface.protocols.openadr.events import (
+    ACTIVE,
+    CANCELLED,
+    COMPLETED,
+    Event,
+    Signal,
+    complaints,
+    rank,
+    to_wire,
+    with_target,
+)
+from gridiface.protocols.openadr.payloads.common import EiResponse
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.payloads.event import (
+    EventResponse,
+    OadrCreatedEvent,
+    OadrDistributeEvent,
+    OadrRequestEvent,
+    OadrResponse,
+)
+from gridiface.protocols.openadr.times import after
+from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.mailbox import Mailbox
+from gridiface.protocols.openadr.vtn.notices import DistributeRejected, EventAnswered, EventStatusChanged
+from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, State, Ven
+
+_FIXED = {"id", "modification", "created", "modified", "status"}
+
+
+class EventDesk:
+    """The events of one VTN."""
+
+    def __init__(self, state: State, mailbox: Mailbox) -> None:
+        self._state = state
+        self._mailbox = mailbox
+
+    # -- what the operator does ----------------------------------------------------------------------------------
+
+    def create(self, event: Event, recipients: Iterable[str], now: float) -> EventRecord:
+        """Take a new event and let its recipients know.
+
+        Raises:
+            RefusedControl: the event breaks a rule for senders, its ID was used, it has ended, a VEN is not known.
+        """
+        problems = complaints(event)
+        if event.modification != 0 or event.status == CANCELLED:
+            problems.append("a new event starts at modificationNumber 0 and is not cancelled (rule 4)")
+        if event.id in self._state.events:
+            problems.append("this eventID was used before (rule 70)")
+        if event.last_end <= now:
+            problems.append("the event is over already")
+        if len(self._state.events) >= self._state.config.most_events:
+            problems.append("too many events")
+        _refuse(problems)
+        known = self._known(recipients)
+        record = EventRecord(event=dataclasses.replace(event, created=now), recipients=known)
+        self._state.add("event", event.id, record)
+        self._announce(known, now)
+        return record
+
+    def modify(
+        self, event_id: str, now: float, *, reason: str = "", recipients: Iterable[str] | None = None, **fields: Any
+    ) -> EventRecord:
+        """Change an event; only what is not in the past (rule 20), each change adds 1 (rule 5).
+
+        Raises:
+            RefusedControl: not known, over, cancelled, or the change touches the past or breaks a rule.
+        """
+        record = self._record(event_id)
+        old = record.event
+        if old.status == CANCELLED or old.end <= now:
+            raise RefusedControl("an event that is over or cancelled cannot be changed")
+        if _FIXED & fields.keys():
+            raise RefusedControl(f"{', '.join(sorted(_FIXED & fields.keys()))} cannot be changed by hand")
+        new = dataclasses.replace(old, **fields)
+        _refuse([*complaints(new), *_changes_of_the_past(old, new, now)])
+        old_recipients = record.recipients
+        record.recipients = self._known(recipients) if recipients is not None else old_recipients
+        if new != old:
+            record.event = dataclasses.replace(
+                new, modification=old.modification + 1, modified=now, modification_reason=reason or None
+            )
+        self._state.save("event", event_id)
+        # A VEN that is no recipient any more learns it from the event's absence (rule 61).
+        self._announce({*old_recipients, *record.recipients}, now)
+        return record
+
+    def cancel(self, event_id: str, now: float, *, reason: str = "") -> EventRecord:
+        """Cancel an event: eventStatus cancelled, modificationNumber plus 1 (rules 5, 10). Twice is as once.
+
+        Raises:
+            RefusedControl: not known, or over.
+        """
+        record = self._record(event_id)
+        if record.event.status == CANCELLED:
+            return record
+        if record.event.last_end <= now:
+            raise RefusedControl("an event that is over cannot be cancelled")
+        record.event = dataclasses.replace(
+            record.event,
+            status=CANCELLED,
+            modification=record.event.modification + 1,
+            modified=now,
+            modification_reason=reason or None,
+        )
+        record.cancelled_at = now
+        self._state.save("event", event_id)
+        self._announce(record.recipients, now)
+        return record
+
+    # -- what VENs do --------------------------------------------------------------------------------------------
+
+    def request(self, payload: OadrRequestEvent, ven: Ven, now: float) -> Payload:
+        """Answer oadrRequestEvent: always an oadrDistributeEvent, possibly without events (rules 27, 40)."""
+        limit = payload.eiRequestEvent.replyLimit
+        answer = self.distribute(ven, now, ok(payload.eiRequestEvent.requestID), limit=limit)
+        if limit is None or len(answer.oadrEvent) < limit:
+            self._mailbox.withdraw(ven.venID, box.EVENTS, sent=False)
+        return answer
+
+    def distribute(
+        self, ven: Ven, now: float, answer: EiResponse | None, *, limit: int | None = None
+    ) -> OadrDistributeEvent:
+        """All events of a VEN, in order (rules 15, 50), or the first `limit` of them; counted as sent."""
+        chosen = self.events_for(ven.venID, now)[:limit]
+        deliveries = self._state.deliveries(ven.venID).by_event
+        events = []
+        for record in chosen:
+            event = dataclasses.replace(with_target(record.event, ven.venID), created=ven.events_changed)
+            delivery = deliveries.setdefault(event.id, Delivery())
+            self._count(delivery, event, now)
+            events.append(to_wire(event, now))
+        if chosen:
+            self._state.save("delivery", ven.venID)
+        return OadrDistributeEvent(
+            eiResponse=answer, requestID=self._state.new_id(), vtnID=self._state.config.vtn_id, oadrEvent=events
+        )
+
+    def events_for(self, ven_id: str, now: float) -> list[EventRecord]:
+        """The events that a payload to this VEN lists now, in its order."""
+        deliveries = self._state.deliveries(ven_id).by_event
+        listed = [
+            record
+            for record in self._state.events_of(ven_id)
+            if self._is_listed(record.event, deliveries.get(record.event.id), now)
+        ]
+        return sorted(listed, key=lambda record: rank(record.event, now))
+
+    def created(self, payload: OadrCreatedEvent, ven: Ven, now: float) -> Payload:
+        """Take a VEN's answers: all good ones, even beside bad ones (rules 19, 25, 48)."""
+        body = payload.eiCreatedEvent
+        request_id = request_id_of(payload)
+        if not succeeded(body.eiResponse):
+            self._mailbox.withdraw(ven.venID, box.EVENTS, sent=True)
+            self._state.notices.append(
+                DistributeRejected(
+                    venID=ven.venID,
+                    code=int(body.eiResponse.responseCode),
+                    description=body.eiResponse.responseDescription or "",
+                )
+            )
+            return OadrResponse(eiResponse=ok(request_id), venID=ven.venID)
+        problem: Refusal | None = None
+        for answer in body.eventResponses.eventResponse if body.eventResponses else []:
+            try:
+                self._take_answer(answer, ven)
+            except Refusal as refusal:
+                problem = problem or refusal
+        self._settle(ven.venID, now)
+        result = ok(request_id) if problem is None else response(problem.answer, problem.reason, request_id)
+        return OadrResponse(eiResponse=result, venID=ven.venID)
+
+    # -- what the clock does -------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Tell status changes, and forget what is long over."""
+        keep = self._state.config.retention
+        for event_id, record in list(self._state.events.items()):
+            event = record.event
+            status = event.status_at(now)
+            if status != record.told:
+                record.told = status
+                self._state.save("event", event_id)
+                self._state.notices.append(EventStatusChanged(eventID=event_id, status=status))
+            if now - min(event.last_end, math.inf if record.cancelled_at is None else record.cancelled_at) > keep:
+                self._forget(event_id, record)
+
+    def next_change(self, now: float) -> float:
+        """When `tick` has something to do next."""
+        return min((record.event.next_change(now) for record in self._state.events.values()), default=math.inf)
+
+    def needs_answer(self, ven_id: str, now: float) -> bool:
+        """Whether something that this VEN was sent must still be answered."""
+        deliveries = self._state.deliveries(ven_id).by_event
+        return any(
+            record.event.response_required and _is_open(record.event, deliveries.get(record.event.id))
+            for record in self.events_for(ven_id, now)
+        )
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _record(self, event_id: str) -> EventRecord:
+        try:
+            return self._state.events[event_id]
+        except KeyError:
+            raise RefusedControl(f"there is no event {event_id}") from None
+
+    def _known(self, recipients: Iterable[str]) -> list[str]:
+        wanted = sorted(set(recipients))
+        unknown = [ven_id for ven_id in wanted if ven_id not in self._state.vens]
+        if unknown or not wanted:
+            raise RefusedControl(f"not known as VENs: {', '.join(unknown) or 'none was named'}")
+        return wanted
+
+    def _announce(self, ven_ids: Iterable[str], now: float) -> None:
+        for ven_id in sorted(ven_ids):
+            ven = self._state.vens[ven_id]
+            # createdDateTime is the same for all events of a payload and new for each change (rule 115).
+            ven.events_changed = max(now, ven.events_changed + 0.001)
+            self._state.save("ven", ven_id)
+            if ven.registered and not ven.report_only:
+                self._mailbox.post(ven_id, box.EVENTS)
+
+    def _is_listed(self, event: Event, delivery: Delivery | None, now: float) -> bool:
+        if event.last_end <= now:
+            return False
+        if event.status != CANCELLED:
+            return True
+        # Who never heard of the event need not hear of its end.
+        if delivery is None or delivery.modification < 0 or delivery.cancel_done:
+            return False
+        return delivery.cancel_sends < self._state.config.cancel_attempts
+
+    @staticmethod
+    def _count(delivery: Delivery, event: Event, now: float) -> None:
+        if delivery.modification != event.modification:
+            delivery.modification = event.modification
+            delivery.sends = 0
+        delivery.sends += 1
+        delivery.sent_at = now
+        if event.status == CANCELLED:
+            delivery.cancel_sends += 1
+
+    def _take_answer(self, answer: EventResponse, ven: Ven) -> None:
+        qualified = answer.qualifiedEventID
+        record = self._state.events.get(qualified.eventID)
+        delivery = self._state.deliveries(ven.venID).by_event.get(qualified.eventID)
+        if record is None or delivery is None or ven.venID not in record.recipients:
+            raise Refusal(Code.INVALID_ID, "the eventID is not known")
+        if qualified.modificationNumber != record.event.modification:
+            raise Refusal(Code.OUT_OF_SEQUENCE, "the modificationNumber is not the current one")
+        if not record.event.response_required:
+            return  # Must not come; nobody counts it (rule 12).
+        delivery.answered = qualified.modificationNumber
+        delivery.opt = answer.optType
+        delivery.code = int(answer.responseCode)
+        delivery.description = answer.responseDescription or ""
+        cancelled = record.event.status == CANCELLED
+        delivery.cancel_done = delivery.cancel_done or cancelled
+        self._state.save("delivery", ven.venID)
+        self._state.notices.append(
+            EventAnswered(
+                venID=ven.venID,
+                eventID=qualified.eventID,
+                modification=qualified.modificationNumber,
+                opt=answer.optType,
+                code=delivery.code,
+                description=delivery.description,
+                cancelled=cancelled,
+            )
+        )
+
+    def _settle(self, ven_id: str, now: float) -> None:
+        if not self.needs_answer(ven_id, now):
+            self._mailbox.withdraw(ven_id, box.EVENTS, sent=True)
+
+    def _forget(self, event_id: str, record: EventRecord) -> None:
+        self._state.forget("event", event_id)
+        for ven_id in record.recipients:
+            if self._state.deliveries(ven_id).by_event.pop(event_id, None) is not None:
+                self._state.save("delivery", ven_id)
+
+
+def _is_open(event: Event, delivery: Delivery | None) -> bool:
+    return delivery is None or delivery.answered != event.modification
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise RefusedControl("; ".join(problems))
+
+
+def _changes_of_the_past(old: Event, new: Event, now: float) -> list[str]:
+    if old.status_at(now) != ACTIVE:
+        return ["the event would begin in the past"] if new.dtstart < now and new.dtstart != old.dtstart else []
+    found = []
+    if new.dtstart != old.dtstart:
+        found.append("an event that runs cannot begin at another time")
+    if new.status_at(now) == COMPLETED:
+        found.append("the event would already be over")
+    by_id = {signal.id: signal for signal in new.signals}
+    for signal in old.signals:
+        changed = by_id.get(signal.id)
+        if changed is None or _past(signal, old, now) != _past(changed, old, now):
+            found.append(f"intervals of signal {signal.id} that are over cannot change")
+    return found
+
+
+def _past(signal: Signal, event: Event, now: float) -> list[tuple[int, float]]:
+    """The intervals that ended at `now` or before."""
+    begin, rows = event.dtstart, []
+    for duration, value in zip(signal.durations, signal.values, strict=True):
+        begin = after(begin, duration)
+        if duration == 0 or begin > now:
+            break
+        rows.append((duration, value))
+    return rows

@@ -1,0 +1,127 @@
+"""The one ordered queue of payloads per VEN, for poll and push alike (rules 500, 502; checklist: one per poll).
+
+Owns order, attempts and time-outs. What an entry looks like as a payload is the services' business.
+
+An entry stays in the queue until its logical answer has come. One that was sent and not answered within the reply
+time-out is sent again in its turn; meanwhile the entries behind it are served, so a VEN that thinks about one payload,
+or never answers that kind, does not block the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.vtn.notices import Undelivered
+from gridiface.protocols.openadr.vtn.state import Entry, State
+
+EVENTS = "events"
+REGISTER_REPORT = "register_report"
+CREATE_REPORT = "create_report"
+CANCEL_REPORT = "cancel_report"
+CANCEL_REGISTRATION = "cancel_registration"
+REREGISTER = "reregister"
+
+#: Makes an entry's payload now; None when there is nothing left to say. True: no logical answer will come.
+Render = Callable[[str, Entry, float], tuple[Payload | None, bool]]
+_LONGEST_BACKOFF = 300.0
+
+
+class Mailbox:
+    """The queues of all VENs of one VTN."""
+
+    def __init__(self, state: State, render: Render, gave_up: Callable[[str, Entry, float], None]) -> None:
+        self._state = state
+        self._render = render
+        self._gave_up = gave_up
+
+    def post(self, ven_id: str, kind: str, *, ids: list[str] | None = None, follow: bool = False) -> Entry:
+        """Append an entry. Events and the like, which say all at once, wait at most once."""
+        queue = self._state.queue(ven_id)
+        if not ids:
+            for entry in queue.entries:
+                if entry.kind == kind and entry.sent_at is None and not entry.ids:
+                    return entry
+        entry = Entry(kind=kind, id=self._state.new_id(), ids=list(ids or ()), follow=follow)
+        queue.entries.append(entry)
+        self._state.save("queue", ven_id)
+        return entry
+
+    def next(self, ven_id: str, now: float) -> Payload | None:
+        """The payload whose turn it is, now counted as sent; None when nothing is to be sent."""
+        queue = self._state.queue(ven_id)
+        for entry in list(queue.entries):
+            if not self._is_due(entry, now):
+                continue
+            if entry.attempts >= self._state.config.attempts:
+                self._drop(ven_id, entry, now)
+                continue
+            payload, final = self._render(ven_id, entry, now)
+            if payload is None or final:
+                queue.entries.remove(entry)
+            else:
+                entry.attempts += 1
+                entry.sent_at = now
+            self._state.save("queue", ven_id)
+            if payload is not None:
+                return payload
+        return None
+
+    def failed(self, ven_id: str, now: float) -> None:
+        """The last push to this VEN did not get through: try again later, later each time."""
+        queue = self._state.queue(ven_id)
+        sent = [entry for entry in queue.entries if entry.sent_at is not None]
+        if sent:
+            last = max(sent, key=lambda entry: entry.sent_at or 0.0)
+            last.not_before = now + min(_LONGEST_BACKOFF, 2.0 ** min(last.attempts, 10))
+            last.sent_at = None
+            self._state.save("queue", ven_id)
+
+    def answered(self, ven_id: str, *kinds: str, request_id: str = "") -> Entry | None:
+        """The logical answer to a payload came: take the oldest sent entry of `kinds` out, by requestID if it helps."""
+        queue = self._state.queue(ven_id)
+        sent = [entry for entry in queue.entries if entry.kind in kinds and entry.attempts]
+        exact = [entry for entry in sent if entry.id == request_id]
+        found = next(iter(exact or sent), None)
+        if found is not None:
+            queue.entries.remove(found)
+            self._state.save("queue", ven_id)
+        return found
+
+    def withdraw(self, ven_id: str, *kinds: str, sent: bool | None = None) -> None:
+        """Take all entries of `kinds` out; `sent` True or False: only those (not) sent yet."""
+        queue = self._state.queue(ven_id)
+        keep = [
+            entry
+            for entry in queue.entries
+            if entry.kind not in kinds or (sent is not None and bool(entry.attempts) is not sent)
+        ]
+        if len(keep) != len(queue.entries):
+            queue.entries[:] = keep
+            self._state.save("queue", ven_id)
+
+    def clear(self, ven_id: str) -> None:
+        """Forget everything that waits."""
+        self._state.forget("queue", ven_id)
+
+    def is_waiting(self, ven_id: str, now: float) -> bool:
+        """Whether something could be sent now."""
+        return any(self._is_due(entry, now) for entry in self._state.queue(ven_id).entries)
+
+    def due_at(self, ven_id: str) -> float:
+        """When something is to be sent next; infinity when never."""
+        return min((self._due_at(entry) for entry in self._state.queue(ven_id).entries), default=math.inf)
+
+    def _due_at(self, entry: Entry) -> float:
+        wait = entry.not_before
+        return wait if entry.sent_at is None else max(wait, entry.sent_at + self._state.config.reply_timeout)
+
+    def _is_due(self, entry: Entry, now: float) -> bool:
+        return now >= self._due_at(entry)
+
+    def _drop(self, ven_id: str, entry: Entry, now: float) -> None:
+        self._state.queue(ven_id).entries.remove(entry)
+        self._state.save("queue", ven_id)
+        self._state.notices.append(Undelivered(venID=ven_id, kind=entry.kind, attempts=entry.attempts))
+        self._gave_up(ven_id, entry, now)

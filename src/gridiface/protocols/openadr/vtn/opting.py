@@ -1,0 +1,197 @@
+"""EiOpt of a VTN: opts to one event for some resources, and opt schedules with their rules of replacement.
+
+Owns opts and their precedence (rules 200 to 211). Does not own the opts of oadrCreatedEvent (eventing.py).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from gridiface.protocols.openadr.answers import Code, Refusal, ok
+from gridiface.protocols.openadr.payloads.common import EiTarget
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.payloads.opt import OadrCanceledOpt, OadrCancelOpt, OadrCreatedOpt, OadrCreateOpt
+from gridiface.protocols.openadr.times import after
+from gridiface.protocols.openadr.vtn.notices import OptChanged
+from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, Schedule, State, Ven
+
+_MOST_SUPERSEDED = 200
+
+
+def same_context(one: str | None, other: str | None) -> bool:
+    """Whether two market contexts are the same URI after normalisation (rule 512)."""
+    return _normal(one) == _normal(other)
+
+
+def _normal(uri: str | None) -> str | None:
+    if uri is None:
+        return None
+    try:
+        parts = urlsplit(uri.strip())
+        host = parts.netloc.lower()
+    except ValueError:
+        return uri
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme.lower(), "\0")
+    return urlunsplit((parts.scheme.lower(), host.removesuffix(default), parts.path or "/", parts.query, ""))
+
+
+class OptDesk:
+    """The opts of all VENs of one VTN."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def create(self, payload: OadrCreateOpt, ven: Ven, now: float) -> Payload:
+        """Take an oadrCreateOpt."""
+        resources = self._resources(payload.eiTarget, ven)
+        devices = list(payload.oadrDeviceClass.endDeviceAsset) if payload.oadrDeviceClass else []
+        if payload.qualifiedEventID is not None:
+            self._opt_event(payload, ven, resources)
+        else:
+            self._opt_schedule(payload, ven, resources, devices, now)
+        self._state.notices.append(
+            OptChanged(
+                venID=ven.venID,
+                optID=payload.optID,
+                opt=payload.optType,
+                eventID=payload.qualifiedEventID.eventID if payload.qualifiedEventID else None,
+                resources=tuple(resources),
+            )
+        )
+        return OadrCreatedOpt(eiResponse=ok(payload.requestID), optID=payload.optID)
+
+    def cancel(self, payload: OadrCancelOpt, ven: Ven) -> Payload:
+        """Take back all schedules of an optID (rules 204, 211)."""
+        opts = self._state.opts(ven.venID)
+        keep = [schedule for schedule in opts.schedules if schedule.optID != payload.optID]
+        if len(keep) != len(opts.schedules):
+            opts.schedules[:] = keep
+            self._state.save("opts", ven.venID)
+            self._state.notices.append(OptChanged(venID=ven.venID, optID=payload.optID, opt=None))
+        elif payload.optID not in opts.superseded:
+            deliveries = self._state.deliveries(ven.venID).by_event.values()
+            if any(payload.optID in delivery.event_opt_ids for delivery in deliveries):
+                raise Refusal(Code.NOT_ALLOWED, "an opt to an event cannot be cancelled, only changed")
+            raise Refusal(Code.INVALID_ID, "the optID is not known")
+        return OadrCanceledOpt(eiResponse=ok(payload.requestID), optID=payload.optID)
+
+    def opt_of(self, ven_id: str, event_id: str, resource: str | None, at: float) -> str | None:
+        """Whether a resource (None: the VEN as a whole) takes part in an event; None: nobody said.
+
+        Precedence: the last oadrCreateOpt for this event, then oadrCreatedEvent, then schedules.
+        """
+        delivery = self._state.deliveries(ven_id).by_event.get(event_id)
+        if delivery is not None:
+            found = delivery.resources.get(resource) if resource is not None else None
+            found = found or delivery.event_opt or delivery.opt
+            if found:
+                return found
+        record = self._state.events.get(event_id)
+        return self.scheduled(ven_id, resource, at, record.event.market_context if record else None)
+
+    def scheduled(self, ven_id: str, resource: str | None, at: float, market_context: str | None) -> str | None:
+        """What the schedules say of a resource at an instant; of several that apply the last one made."""
+        chosen: Schedule | None = None
+        for schedule in self._state.opts(ven_id).schedules:
+            in_context = schedule.market_context is None or same_context(schedule.market_context, market_context)
+            if in_context and _covers(schedule, resource) and _runs(schedule, at):
+                chosen = schedule
+        return chosen.opt if chosen else None
+
+    def _resources(self, target: EiTarget, ven: Ven) -> list[str]:
+        if any(venID != ven.venID for venID in target.venID):
+            raise Refusal(Code.TARGET_MISMATCH, "the target names another VEN")
+        if ven.resources and not set(target.resourceID) <= set(ven.resources):
+            raise Refusal(Code.TARGET_MISMATCH, "the target names a resource of somebody else")
+        return list(dict.fromkeys(target.resourceID))
+
+    def _opt_event(self, payload: OadrCreateOpt, ven: Ven, resources: list[str]) -> None:
+        if payload.vavailability is not None or payload.marketContext is not None:
+            raise Refusal(Code.COMPLIANCE, "an opt to an event has no vavailability and no marketContext")
+        record, delivery = self._event(payload, ven)
+        target = record.event.target
+        # Everything in the event's target is OR'd: only a target of resources alone leaves others out (rule 22).
+        only = set(target.resourceID) if EiTarget(resourceID=target.resourceID) == target else set()
+        if only and not set(resources) <= only:
+            raise Refusal(Code.TARGET_MISMATCH, "the target is not a part of the event's target")
+        if resources:
+            delivery.resources.update(dict.fromkeys(resources, payload.optType))
+        else:
+            delivery.resources.clear()
+            delivery.event_opt = payload.optType
+        if payload.optID not in delivery.event_opt_ids:
+            delivery.event_opt_ids.append(payload.optID)
+        del delivery.event_opt_ids[:-_MOST_SUPERSEDED]
+        self._state.save("delivery", ven.venID)
+
+    def _event(self, payload: OadrCreateOpt, ven: Ven) -> tuple[EventRecord, Delivery]:
+        qualified = payload.qualifiedEventID
+        record = self._state.events.get(qualified.eventID) if qualified else None
+        delivery = self._state.deliveries(ven.venID).by_event.get(qualified.eventID) if qualified else None
+        if qualified is None or record is None or delivery is None or ven.venID not in record.recipients:
+            raise Refusal(Code.INVALID_ID, "the eventID is not known")
+        if qualified.modificationNumber != record.event.modification:
+            raise Refusal(Code.OUT_OF_SEQUENCE, "the modificationNumber is not the current one")
+        if not record.event.response_required:
+            raise Refusal(Code.NOT_ALLOWED, "no response to this event is wanted")
+        return record, delivery
+
+    def _opt_schedule(
+        self, payload: OadrCreateOpt, ven: Ven, resources: list[str], devices: list[str], now: float
+    ) -> None:
+        if payload.vavailability is None:
+            raise Refusal(Code.COMPLIANCE, "an opt without event needs a vavailability")
+        spans = []
+        for available in payload.vavailability.components.available:
+            times = available.properties
+            extras = (times.tolerance, times.x_eiNotification, times.x_eiRampUp, times.x_eiRecovery)
+            if any(extra is not None for extra in extras):
+                raise Refusal(Code.COMPLIANCE, "an opt schedule has starts and durations only")
+            if times.duration < 0:
+                raise Refusal(Code.INVALID_DATA, "an opt schedule has no negative durations")
+            spans.append([times.dtstart, float(after(times.dtstart, times.duration) - times.dtstart)])
+        opts = self._state.opts(ven.venID)
+        _supersede(opts.schedules, opts.superseded, payload, resources)
+        if len(opts.schedules) >= self._state.config.most_opts:
+            raise Refusal(Code.DEPLOYMENT, "too many opt schedules")
+        opts.schedules.append(
+            Schedule(
+                optID=payload.optID,
+                opt=payload.optType,
+                reason=payload.optReason,
+                market_context=payload.marketContext,
+                spans=spans,
+                resources=resources,
+                devices=devices,
+                created=now,
+            )
+        )
+        self._state.save("opts", ven.venID)
+
+
+def _supersede(schedules: list[Schedule], superseded: list[str], payload: OadrCreateOpt, resources: list[str]) -> None:
+    """Rule 203: a schedule without finer target replaces all of its type, a finer one those of its resources."""
+    for schedule in list(schedules):
+        # The same optID may stand for several schedules that go together: those do not replace each other.
+        if schedule.optID == payload.optID or schedule.opt != payload.optType:
+            continue
+        if not same_context(schedule.market_context, payload.marketContext):
+            continue
+        if resources and not schedule.resources:
+            schedule.without = sorted({*schedule.without, *resources})
+            continue
+        schedule.resources = [name for name in schedule.resources if name not in resources] if resources else []
+        if not schedule.resources:
+            schedules.remove(schedule)
+            superseded.append(schedule.optID)
+    del superseded[:-_MOST_SUPERSEDED]
+
+
+def _covers(schedule: Schedule, resource: str | None) -> bool:
+    if schedule.resources:
+        return resource in schedule.resources
+    return resource not in schedule.without
+
+
+def _runs(schedule: Schedule, at: float) -> bool:
+    return any(start <= at and (duration == 0 or at < start + duration) for start, duration in schedule.spans)

@@ -1,0 +1,339 @@
+"""EiReport of a VTN: metadata from VENs, our requests, their data, cancellations; and the empty metadata of our own.
+
+Owns which requests run and what data may come for them (rules 300 to 346). The data goes to the shell as notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gridiface.errors import RefusedControl, RemoteProtocolError
+from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.payloads.event import OadrResponse
+from gridiface.protocols.openadr.payloads.report import (
+    METADATA_PREFIX,
+    OadrCanceledReport,
+    OadrCancelReport,
+    OadrCreatedReport,
+    OadrCreateReport,
+    OadrPendingReports,
+    OadrRegisteredReport,
+    OadrRegisterReport,
+    OadrReport,
+    OadrUpdatedReport,
+    OadrUpdateReport,
+)
+from gridiface.protocols.openadr.reports import (
+    METADATA,
+    METADATA_RID,
+    ReportKind,
+    ReportRequest,
+    request_to_wire,
+    values_of,
+)
+from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.mailbox import Mailbox
+from gridiface.protocols.openadr.vtn.notices import MetadataReceived, ReportReceived, ReportsPending
+from gridiface.protocols.openadr.vtn.state import Entry, ReportWish, RunningReport, State, Ven
+
+_ASKED, _RUNNING, _CANCELLING, _DONE = "asked", "running", "cancelling", "done"
+_MOST_DONE = 50
+
+
+class ReportDesk:
+    """The reports of all VENs of one VTN."""
+
+    def __init__(self, state: State, mailbox: Mailbox) -> None:
+        self._state = state
+        self._mailbox = mailbox
+
+    # -- what the operator does ----------------------------------------------------------------------------------
+
+    def ask(self, ven: Ven, requests: Sequence[ReportRequest], *, queue: bool = True) -> list[str]:
+        """Ask for reports; an empty id is filled in. Returns the reportRequestIDs.
+
+        Raises:
+            RefusedControl: an unknown specifier or rID, an ID that runs already, too many, or not offered so fast.
+        """
+        reports = self._state.reports(ven.venID)
+        made = []
+        for request in requests:
+            name = self._check(ven, request)
+            request_id = request.id or self._state.new_id()
+            if request_id in reports.running:
+                raise RefusedControl(f"reportRequestID {request_id} is in use (rule 322)")
+            made.append((request_id, name, request))
+        if len(reports.running) + len(made) > self._state.config.most_requests:
+            raise RefusedControl("too many report requests for this VEN")
+        for request_id, name, request in made:
+            fields = {f: getattr(request, f) for f in request.__dataclass_fields__ if f not in {"id", "history"}}
+            history = METADATA not in request.specifier and name.startswith("HISTORY")
+            running = RunningReport(request=ReportRequest(id=request_id, history=history, **fields), name=name)
+            reports.running[request_id] = running
+        ids = [request_id for request_id, _, _ in made]
+        self._state.save("reports", ven.venID)
+        if queue and ids:
+            self._mailbox.post(ven.venID, box.CREATE_REPORT, ids=ids)
+        return ids
+
+    def stop(self, ven: Ven, ids: Iterable[str], *, follow: bool = False, piggyback: bool = False) -> None:
+        """Cancel requests; `follow`: one last report is wanted; `piggyback`: with the next oadrUpdatedReport.
+
+        Raises:
+            RefusedControl: an ID is not running.
+        """
+        reports = self._state.reports(ven.venID)
+        wanted = list(ids)
+        unknown = [i for i in wanted if i not in reports.running or reports.running[i].state == _DONE]
+        if unknown or not wanted:
+            raise RefusedControl(f"not running: {', '.join(unknown) or 'none was named'}")
+        if piggyback:
+            reports.piggyback = list(dict.fromkeys([*reports.piggyback, *wanted]))
+            reports.piggyback_follow = follow
+            self._state.save("reports", ven.venID)
+        else:
+            self._mailbox.post(ven.venID, box.CANCEL_REPORT, ids=wanted, follow=follow)
+
+    # -- payloads of ours ----------------------------------------------------------------------------------------
+
+    def create_report(self, ven: Ven, entry: Entry) -> Payload | None:
+        """OadrCreateReport for the requests of a queue entry; None when none of them is wanted any more."""
+        running = self._state.reports(ven.venID).running
+        requests = [
+            request_to_wire(running[i].request) for i in entry.ids if i in running and running[i].state != _DONE
+        ]
+        if not requests:
+            return None
+        return OadrCreateReport(requestID=entry.id, oadrReportRequest=requests, venID=ven.venID)
+
+    def cancel_report(self, ven: Ven, entry: Entry) -> Payload | None:
+        """OadrCancelReport for a queue entry."""
+        running = self._state.reports(ven.venID).running
+        ids = [i for i in entry.ids if i in running and running[i].state != _DONE]
+        if not ids:
+            return None
+        return OadrCancelReport(requestID=entry.id, reportRequestID=ids, reportToFollow=entry.follow, venID=ven.venID)
+
+    def register_report(self, ven: Ven, entry: Entry) -> Payload:
+        """Our metadata: we offer none (rule 305); `entry.ids` holds the request that asked for it."""
+        return OadrRegisterReport(
+            requestID=entry.id, venID=ven.venID, reportRequestID=entry.ids[0] if entry.ids else None
+        )
+
+    # -- what VENs do --------------------------------------------------------------------------------------------
+
+    def register(self, payload: OadrRegisterReport, ven: Ven, now: float) -> Payload:
+        """Take metadata: it is complete, replaces the old, and ends all requests but those for metadata (rule 306)."""
+        specifiers = [offered.reportSpecifierID for offered in payload.oadrReport]
+        if len(set(specifiers)) != len(specifiers):
+            raise Refusal(Code.INVALID_DATA, "reportSpecifierIDs must differ")
+        for offered in payload.oadrReport:
+            rids = [point.rID for point in offered.oadrReportDescription]
+            if len(set(rids)) != len(rids):
+                raise Refusal(Code.INVALID_DATA, "the rIDs of a report must differ")
+        reports = self._state.reports(ven.venID)
+        asked = payload.reportRequestID
+        reports.metadata = list(payload.oadrReport)
+        reports.running = {i: r for i, r in reports.running.items() if r.request.kind is ReportKind.METADATA}
+        if asked in reports.running and reports.running[asked].request.start is None:
+            del reports.running[asked]
+        reports.piggyback = []
+        self._mailbox.withdraw(ven.venID, box.CREATE_REPORT, box.CANCEL_REPORT)
+        self._state.save("reports", ven.venID)
+        self._state.notices.append(MetadataReceived(venID=ven.venID, reports=tuple(payload.oadrReport)))
+        ids = self._ask_for_wishes(ven, now)
+        piggyback = self._state.config.piggyback
+        if ids and not piggyback:
+            self._mailbox.post(ven.venID, box.CREATE_REPORT, ids=ids)
+        requests = [request_to_wire(reports.running[i].request) for i in ids] if piggyback else []
+        return OadrRegisteredReport(eiResponse=ok(payload.requestID), oadrReportRequest=requests, venID=ven.venID)
+
+    def create(self, payload: OadrCreateReport, ven: Ven) -> Payload:
+        """A VEN asks us for reports: we have none, but our (empty) metadata may be asked for (rule 327)."""
+        for request in payload.oadrReportRequest:
+            if request.reportSpecifier.reportSpecifierID != METADATA:
+                raise Refusal(Code.INVALID_ID, "there is no such report here")
+        for request in payload.oadrReportRequest:
+            self._mailbox.post(ven.venID, box.REGISTER_REPORT, ids=[request.reportRequestID])
+        return OadrCreatedReport(
+            eiResponse=ok(payload.requestID), oadrPendingReports=OadrPendingReports(), venID=ven.venID
+        )
+
+    def cancel(self, payload: OadrCancelReport, ven: Ven) -> Payload:
+        """A VEN cancels a report of ours: none is running."""
+        raise Refusal(Code.INVALID_ID, "no such report is running here")
+
+    def registered(self, payload: OadrRegisteredReport, ven: Ven) -> Payload:
+        """The VEN took our metadata."""
+        self._mailbox.answered(ven.venID, box.REGISTER_REPORT, request_id=payload.eiResponse.requestID)
+        problem = any(r.reportSpecifier.reportSpecifierID != METADATA for r in payload.oadrReportRequest)
+        if problem:
+            answer = response(Code.INVALID_ID, "there is no such report here", request_id_of(payload))
+            return OadrResponse(eiResponse=answer, venID=ven.venID)
+        return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
+
+    def created(self, payload: OadrCreatedReport, ven: Ven) -> Payload:
+        """The VEN answers our request, sent from the queue or piggy-backed."""
+        entry = self._mailbox.answered(ven.venID, box.CREATE_REPORT, request_id=payload.eiResponse.requestID)
+        reports = self._state.reports(ven.venID)
+        pending = payload.oadrPendingReports.reportRequestID
+        good = succeeded(payload.eiResponse)
+        # Without an entry it answers requests that went piggy-back: all that nobody has answered yet.
+        asked = entry.ids if entry else [i for i, running in reports.running.items() if running.state == _ASKED]
+        for request_id in asked:
+            running = reports.running.get(request_id)
+            if running is None or running.state != _ASKED:
+                continue
+            if good or request_id in pending:
+                running.state = _RUNNING
+            else:
+                del reports.running[request_id]
+        self._state.save("reports", ven.venID)
+        refused = "" if good else f"{payload.eiResponse.responseCode} {payload.eiResponse.responseDescription or ''}"
+        self._state.notices.append(ReportsPending(venID=ven.venID, ids=tuple(pending), refused=refused.strip()))
+        return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
+
+    def canceled(self, payload: OadrCanceledReport, ven: Ven) -> Payload:
+        """The VEN answers our cancellation."""
+        entry = self._mailbox.answered(ven.venID, box.CANCEL_REPORT, request_id=payload.eiResponse.requestID)
+        if entry is None:
+            raise Refusal(Code.INVALID_ID, "no report was cancelled")
+        if succeeded(payload.eiResponse):
+            self._ended(ven, entry.ids, follow=entry.follow)
+        pending = tuple(payload.oadrPendingReports.reportRequestID)
+        self._state.notices.append(ReportsPending(venID=ven.venID, ids=pending))
+        return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
+
+    def update(self, payload: OadrUpdateReport, ven: Ven, now: float) -> Payload:
+        """Take data: good reports also beside bad ones; the answer may carry cancellations."""
+        problem: RemoteProtocolError | None = None
+        for report in payload.oadrReport:
+            try:
+                self._take_data(report, payload.requestID, ven, now)
+            except RemoteProtocolError as refusal:
+                problem = problem or refusal
+        answer = ok(payload.requestID)
+        if problem is not None:
+            answer = response(problem.answer, problem.reason, payload.requestID)
+        return OadrUpdatedReport(eiResponse=answer, oadrCancelReport=self._piggyback(ven), venID=ven.venID)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _check(self, ven: Ven, request: ReportRequest) -> str:
+        """The name of the requested report; raises RefusedControl where the metadata does not offer it (rule 300)."""
+        if request.specifier == METADATA:
+            if request.rids != (METADATA_RID,):
+                raise RefusedControl("metadata is requested with rID 0 (rule 308)")
+            return METADATA
+        offered = {r.reportSpecifierID: r for r in self._state.reports(ven.venID).metadata}.get(request.specifier)
+        if offered is None:
+            raise RefusedControl(f"the VEN does not offer a report {request.specifier}")
+        points = {point.rID: point for point in offered.oadrReportDescription}
+        if not request.rids or not set(request.rids) <= points.keys():
+            raise RefusedControl("a requested rID is not offered")
+        if request.back > 0 and request.granularity > request.back:
+            raise RefusedControl("the granularity is above the reportBackDuration (rule 317)")
+        for rid in request.rids:
+            rate = points[rid].oadrSamplingRate
+            if rate and request.back > 0 and 0 < request.granularity < rate.oadrMinPeriod:
+                raise RefusedControl(f"{rid} is not sampled so often")
+        return (offered.reportName or "").removeprefix(METADATA_PREFIX)
+
+    def _ask_for_wishes(self, ven: Ven, now: float) -> list[str]:
+        requests = []
+        for offered in self._state.reports(ven.venID).metadata:
+            name = (offered.reportName or "").removeprefix(METADATA_PREFIX)
+            for wish in (*self._state.config.wishes, *ven.wishes):
+                if wish.name == name and (request := _request_for(wish, offered, now)):
+                    requests.append(request)
+        room = self._state.config.most_requests - len(self._state.reports(ven.venID).running)
+        return self.ask(ven, requests[: max(0, room)], queue=False)
+
+    def _take_data(self, report: OadrReport, request_id: str, ven: Ven, now: float) -> None:
+        reports = self._state.reports(ven.venID)
+        running = reports.running.get(report.reportRequestID)
+        if running is None or running.request.kind is ReportKind.METADATA:
+            raise Refusal(Code.INVALID_ID, "the reportRequestID is not known")
+        repeated = running.last_request_id == request_id
+        # A done one-shot may come again when our acknowledgement was lost, and only then.
+        if running.state == _DONE and not repeated:
+            raise Refusal(Code.INVALID_ID, "the reportRequestID is not known")
+        if report.reportSpecifierID != running.request.specifier:
+            raise Refusal(Code.INVALID_ID, "the reportSpecifierID is not that of the request")
+        values = values_of(report)
+        rids = {value.rid for value in values if value.feed is None}
+        if not rids <= set(running.request.rids):
+            raise Refusal(Code.INVALID_ID, "an rID was not requested")
+        feeds = [value.feed for value in values if value.feed is not None]
+        if feeds:
+            self._state.put_raw(f"greenbutton/{ven.venID}/{report.reportSpecifierID}", feeds[-1])
+        final = running.state == _CANCELLING or running.request.kind in {ReportKind.ONE_SHOT, ReportKind.HISTORY}
+        final = final or now >= running.request.end
+        running.last_request_id = request_id
+        running.last_report = now
+        running.reports += 0 if repeated else 1
+        running.state = _DONE if final or running.state == _DONE else _RUNNING
+        _prune(reports.running)
+        self._state.save("reports", ven.venID)
+        self._state.notices.append(
+            ReportReceived(
+                venID=ven.venID,
+                reportRequestID=report.reportRequestID,
+                reportSpecifierID=report.reportSpecifierID,
+                name=running.name,
+                created=report.createdDateTime,
+                values=tuple(values),
+                missing=() if feeds else tuple(rid for rid in running.request.rids if rid not in rids),
+                final=final,
+            )
+        )
+
+    def _piggyback(self, ven: Ven) -> OadrCancelReport | None:
+        reports = self._state.reports(ven.venID)
+        if not reports.piggyback:
+            return None
+        ids, follow = reports.piggyback, reports.piggyback_follow
+        reports.piggyback, reports.piggyback_follow = [], False
+        # The VEN does not confirm what rides on an acknowledgement (rule 328).
+        self._ended(ven, ids, follow=follow)
+        return OadrCancelReport(
+            requestID=self._state.new_id(), reportRequestID=ids, reportToFollow=follow, venID=ven.venID
+        )
+
+    def _ended(self, ven: Ven, ids: Iterable[str], *, follow: bool) -> None:
+        reports = self._state.reports(ven.venID)
+        for request_id in ids:
+            running = reports.running.get(request_id)
+            if running is not None:
+                running.state = _CANCELLING if follow else _DONE
+        _prune(reports.running)
+        self._state.save("reports", ven.venID)
+
+
+def _prune(running: dict[str, RunningReport]) -> None:
+    done = [request_id for request_id, report in running.items() if report.state == _DONE]
+    for request_id in done[:-_MOST_DONE]:
+        del running[request_id]
+
+
+def _request_for(wish: ReportWish, offered: OadrReport, now: float) -> ReportRequest | None:
+    points = {point.rID: point for point in offered.oadrReportDescription if not wish.rids or point.rID in wish.rids}
+    if not points:
+        return None
+    rates = [point.oadrSamplingRate for point in points.values() if point.oadrSamplingRate]
+    fastest = max((rate.oadrMinPeriod for rate in rates), default=0)
+    slowest = min((rate.oadrMaxPeriod for rate in rates), default=0)
+    granularity = max(wish.granularity, fastest)
+    granularity = min(granularity, slowest) if slowest else granularity
+    periodic = wish.back > 0
+    return ReportRequest(
+        id="",
+        specifier=offered.reportSpecifierID,
+        rids=tuple(points),
+        granularity=granularity if periodic else 0,
+        back=max(wish.back, granularity) if periodic else 0,
+        # A periodic request says when it begins; without end its duration is 0 (rules 324, 325).
+        start=(now if wish.start is None else wish.start) if periodic else wish.start,
+        duration=wish.duration,
+    )

@@ -1,0 +1,232 @@
+"""A simulated world around one engine: devices with ramp and stored energy, a dispatcher that may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from gridiface.aggregation.config import EngineConfig, TickResult
+from gridiface.aggregation.engine import Engine
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    Decision,
+    Delivery,
+    DeliveryOutcome,
+    ModeValue,
+    Outcome,
+    Setpoint,
+    Source,
+    Target,
+    TargetKind,
+)
+from gridiface.domain.fleet import Capability, Device, DeviceKind, Group, Nameplate, Settings
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.telemetry import Quality, Snapshot
+
+START = 1_700_000_000.0
+
+
+@dataclass
+class Unit:
+    """One simulated device."""
+
+    device: Device
+    soc: float = 0.6
+    w: float = 0.0
+    natural_w: float = 0.0
+    told_w: float | None = None
+    ceiling_w: float | None = None
+    efficiency: float = 1.0
+    dead: bool = False
+    writes: int = 0
+    largest_move: float = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        if self.dead:
+            self.w = 0.0
+            return
+        goal = self.natural_w if self.told_w is None else self.told_w * self.efficiency
+        if self.ceiling_w is not None:
+            goal = min(goal, self.ceiling_w)
+        ramp = self.device.settings.ramp_w_per_s or 1e12
+        move = max(-ramp * seconds, min(ramp * seconds, goal - self.w))
+        self.largest_move = max(self.largest_move, abs(move) / seconds)
+        self.w += move
+        if self.device.nameplate.energy_wh:
+            self.soc -= self.w * seconds / 3600.0 / self.device.nameplate.energy_wh
+
+
+@dataclass
+class World:
+    """Engine, devices and the record of all that happened."""
+
+    engine: Engine
+    units: dict[str, Unit]
+    now: float = START
+    told: list[Setpoint] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    intervals: list[PerformanceInterval] = field(default_factory=list)
+    controls: dict[str, Control] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    step_s: float = 0.5
+    meter: Callable[[], float] | None = None
+
+    def submit(self, control: Control) -> None:
+        """Decide and admit, as the app does."""
+        answer, drawn, decisions = self.engine.decide(control, self.now)
+        assert answer.will_run, answer
+        self.controls[control.id] = drawn
+        self.decisions.extend(decisions)
+        self.engine.admit(drawn, self.now)
+
+    def run(self, seconds: float) -> None:
+        """Let the world go on."""
+        end = self.now + seconds
+        while self.now < end - 1e-9:
+            self.now += self.step_s
+            for unit in self.units.values():
+                unit.advance(self.step_s)
+            self.observe()
+            self.dispatch(self.engine.tick(self.now))
+
+    def observe(self) -> None:
+        """One poll of every device."""
+        self.engine.observe([self.snapshot(unit) for unit in self.units.values()], self.now)
+
+    def snapshot(self, unit: Unit) -> Snapshot:
+        """What one poll of a device finds."""
+        quality = Quality.BAD if unit.dead else Quality.GOOD
+        storage = unit.device.nameplate.energy_wh is not None
+        watts = self.meter() if unit.device.kind is DeviceKind.METER and self.meter else unit.w
+        return Snapshot(
+            device_id=unit.device.id,
+            source_time=self.now,
+            received=self.now,
+            quality=quality,
+            w=None if unit.dead else watts,
+            soc=unit.soc if storage and not unit.dead else None,
+        )
+
+    def dispatch(self, result: TickResult) -> None:
+        """Carry the set-points out and say what became of them."""
+        self.outcomes.extend(result.outcomes)
+        self.decisions.extend(result.decisions)
+        self.intervals.extend(result.performance)
+        deliveries = []
+        for setpoint in result.setpoints:
+            unit = self.units[setpoint.device_id]
+            self.told.append(setpoint)
+            unit.writes += 1
+            if unit.dead:
+                outcome = DeliveryOutcome.TIMEOUT
+            else:
+                outcome = DeliveryOutcome.ACKNOWLEDGED
+                unit.told_w, unit.ceiling_w = setpoint.active_power_w, setpoint.ceiling_w
+            deliveries.append(
+                Delivery(device_id=setpoint.device_id, outcome=outcome, at=self.now, setpoint=setpoint, attempts=3)
+            )
+        if deliveries:
+            self.engine.deliver(deliveries, self.now)
+
+    @property
+    def total(self) -> float:
+        """What the fleet really delivers, W."""
+        return sum(unit.w for unit in self.units.values() if unit.device.kind is not DeviceKind.METER)
+
+    def restart(self) -> None:
+        """Lose the engine and make a new one from what is durable."""
+        self.engine = Engine()
+        for unit in self.units.values():
+            self.engine.add_device(unit.device, self.now)
+        self.engine.set_groups(self.groups, self.now)
+        self.engine.restore(self.controls.values(), self.outcomes, self.now)
+
+    def kinds(self, control_id: str, device_id: str | None = None) -> list[str]:
+        """The steps that were told of a control, in order."""
+        return [o.kind.name for o in self.outcomes if o.control_id == control_id and o.device_id == device_id]
+
+
+def battery(name: str, **changes: object) -> Device:
+    """A 5 kW, 10 kWh battery."""
+    values: dict[str, object] = {"max_w": 5000.0, "max_charge_w": 5000.0, "energy_wh": 10_000.0, "max_va": 5000.0}
+    ramp = changes.pop("ramp_w_per_s", None)
+    rest = {key: changes.pop(key) for key in ("kind", "tier", "traits", "phases") if key in changes}
+    values |= changes
+    able = frozenset({Capability.SET_W, Capability.LIMIT_W})
+    plate = Nameplate(capabilities=able, **values)  # type: ignore[arg-type]
+    return Device(id=name, nameplate=plate, settings=Settings(ramp_w_per_s=ramp), **rest)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_world() -> Callable[..., World]:
+    """A world of batteries in the group "all", with further groups on request."""
+
+    def make(
+        count: int = 20,
+        devices: Iterable[Device] = (),
+        groups: Iterable[Group] = (),
+        config: EngineConfig | None = None,
+        **changes: object,
+    ) -> World:
+        fleet = [*devices] or [battery(f"b{at:02d}", **changes) for at in range(count)]
+        engine = Engine(config)
+        made = tuple(groups) or (Group(id="all", members=tuple(device.id for device in fleet)),)
+        for device in fleet:
+            engine.add_device(device, START)
+        engine.set_groups(made, START)
+        world = World(engine, {device.id: Unit(device) for device in fleet}, groups=made)
+        world.observe()
+        world.dispatch(engine.tick(START))
+        return world
+
+    return make
+
+
+@pytest.fixture
+def make_battery() -> Callable[..., Device]:
+    """See `battery`."""
+    return battery
+
+
+@pytest.fixture
+def ask() -> Callable[..., Control]:
+    """A control on a group: `ask("c1", set_w=20000)`."""
+
+    def make(
+        name: str,
+        *,
+        target: str = "all",
+        device: str | None = None,
+        at: float = 5.0,
+        duration: float | None = 60.0,
+        authority: float = 0.0,
+        program: str = "p1",
+        protocol: str = "utility",
+        created: float = START,
+        values: dict[ControlMode, ModeValue] | None = None,
+        **modes: float,
+    ) -> Control:
+        extra = {
+            key: modes.pop(key)
+            for key in ("ramp_s", "service_class", "randomize_start_s", "randomize_duration_s", "is_default")
+            if key in modes
+        }
+        named = {ControlMode(mode): ModeValue(float(value)) for mode, value in modes.items()} | (values or {})
+        where = Target(TargetKind.GROUP, target) if device is None else Target(TargetKind.DEVICE, device)
+        return Control(
+            id=name,
+            source=Source(protocol=protocol, program=program, authority=authority),
+            target=where,
+            values=named,
+            interval=Interval(START + at, duration),
+            created=created,
+            **extra,  # type: ignore[arg-type]
+        )
+
+    return make

@@ -1,0 +1,104 @@
+"""Writes: order per target, repetition, redirects, bounds."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from gridiface.protocols.sep2.exchange import Reply
+from gridiface.protocols.sep2.outbox import Outbox, Written
+
+
+def box(**settings: int) -> Outbox:
+    return Outbox(Random(1), **settings)  # type: ignore[arg-type]
+
+
+def test_a_write_is_sent_until_it_is_answered() -> None:
+    outbox = box()
+    number, dropped = outbox.add("POST", "/mup", b"<a/>", 5)
+    assert dropped == []
+    (write,) = outbox.due(5)
+    request = outbox.request(write, {"host": "h"})
+    assert (request.method, request.target, request.headers["content-type"], request.body) == (
+        "POST", "/mup", "application/sep+xml", b"<a/>",
+    )  # fmt: skip
+    assert outbox.due(5) == []
+    assert outbox.next_due() is None
+    assert outbox.answer(write, None, 6) is None
+    assert outbox.due(6) == []
+    again = outbox.next_due()
+    assert again is not None
+    (write,) = outbox.due(again)
+    outbox.request(write, {})
+    outcome = outbox.answer(write, Reply(201, {"Location": "/mup/3"}), again)
+    assert outcome == Written(number, "POST", "/mup", 201, "/mup/3")
+    assert outcome.accepted
+    assert len(outbox) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(400, True), (404, True), (501, True), (204, True), (500, False), (503, False), (429, False)]
+)
+def test_which_answers_are_final(status: int, final: bool) -> None:
+    outbox = box()
+    outbox.add("PUT", "/x", b"<a/>", 0)
+    (write,) = outbox.due(0)
+    outbox.request(write, {})
+    outcome = outbox.answer(write, Reply(status), 0, retry_after=30)
+    assert (outcome is not None) is final
+    if outcome is None:
+        assert outbox.next_due() == 30
+    else:
+        assert outcome.accepted is (status == 204)
+
+
+def test_writes_to_one_target_keep_their_order() -> None:
+    outbox = box()
+    for n in range(3):
+        outbox.add("POST", "/a", b"%d" % n, 0)
+    outbox.add("DELETE", "/b", b"", 0)
+    first, other = outbox.due(0)
+    assert (first.body, other.target) == (b"0", "/b")
+    assert "content-type" not in outbox.request(other, {}).headers
+    outbox.request(first, {})
+    assert outbox.due(0) == []
+    outbox.answer(first, Reply(201), 0)
+    assert [w.body for w in outbox.due(0)] == [b"1"]
+
+
+def test_a_write_follows_redirects_but_not_for_ever() -> None:
+    outbox = box(longest_chain=2)
+    outbox.add("POST", "/a", b"x", 0)
+    outcome = None
+    targets = []
+    for n in range(3):
+        (write,) = outbox.due(0)
+        targets.append(outbox.request(write, {}).target)
+        outcome = outbox.answer(write, Reply(301, {"location": f"/a{n}"}), 0)
+    assert targets == ["/a", "/a0", "/a1"]
+    assert outcome is not None
+    assert outcome.status == 301
+
+
+def test_a_redirect_without_location_is_final() -> None:
+    outbox = box()
+    outbox.add("POST", "/a", b"x", 0)
+    (write,) = outbox.due(0)
+    assert outbox.answer(write, Reply(302), 0) is not None
+
+
+def test_attempts_and_capacity_are_bounded() -> None:
+    outbox = box(attempts=2, capacity=2)
+    outbox.add("PUT", "/a", b"x", 0)
+    (write,) = outbox.due(0)
+    for _ in range(2):
+        outbox.request(write, {})
+        outcome = outbox.answer(write, None, 0)
+    assert outcome == Written(1, "PUT", "/a", 0, None)
+    outbox.add("PUT", "/a", b"2", 0)
+    outbox.add("PUT", "/b", b"3", 0)
+    (flying, _) = outbox.due(0)
+    outbox.request(flying, {})
+    _, dropped = outbox.add("PUT", "/c", b"4", 0)
+    assert [(w.target, w.status) for w in dropped] == [("/b", 0)]

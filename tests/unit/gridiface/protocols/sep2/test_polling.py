@@ -1,0 +1,168 @@
+"""The client's picture of a server: discovery, paging, poll times, back-off."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from gridiface.protocols.sep2.polling import Backoff, ResourceTree, kind_of_link, links_of
+from gridiface.protocols.sep2.resources import (
+    DERControlList,
+    DERProgram,
+    DERProgramList,
+    DeviceCapability,
+    EndDevice,
+    EndDeviceList,
+    Link,
+    ListLink,
+    Time,
+)
+from gridiface.protocols.xmlwire import WireObject
+
+TIME = Time(currentTime=1, dstEndTime=0, dstOffset=0, dstStartTime=0, quality=7, tzOffset=0)
+
+
+def tree(root: str = "/dcap") -> ResourceTree:
+    return ResourceTree(root, "server:8443", lambda _holder, _name: True, Random(1), page_size=2)
+
+
+def give(t: ResourceTree, href: str, value: WireObject, now: float) -> bool:
+    node = t.nodes[href]
+    assert node in t.due(now)
+    node.in_flight = True
+    return t.store(node, value, now)
+
+
+def test_links_lead_on_and_are_fetched_at_once() -> None:
+    t = tree()
+    assert [n.href for n in t.due(0)] == ["/dcap"]
+    give(t, "/dcap", DeviceCapability(TimeLink=Link(href="/tm"), EndDeviceListLink=ListLink(href="edev", all=0)), 10)
+    assert {n.href: t.target(n) for n in t.due(10)} == {"/tm": "/tm", "/edev": "/edev?s=0&l=2"}
+    assert t.value(Link(href="/tm")) is None
+    give(t, "/tm", TIME, 11)
+    assert t.value(Link(href="https://server:8443/tm")) == TIME
+    assert t.value(None) is None
+
+
+def test_resources_are_polled_at_their_rate_and_others_at_their_parents() -> None:
+    t = tree()
+    give(
+        t,
+        "/dcap",
+        DeviceCapability(pollRate=60, DERProgramListLink=ListLink(href="/derp"), TimeLink=Link(href="/tm")),
+        0,
+    )
+    give(t, "/tm", TIME, 0)
+    give(t, "/derp", DERProgramList(all=1, results=1, pollRate=20, members=[
+        DERProgram(mRID="01", primacy=1, DERControlListLink=ListLink(href="/derc"))]), 0)  # fmt: skip
+    give(t, "/derc", DERControlList(all=0, results=0), 0)
+    assert {n.href: n.next_at for n in t.nodes.values()} == {"/dcap": 60, "/tm": 900, "/derp": 20, "/derc": 20}
+    assert t.next_due() == 20
+    t.poll_soon("/derc", 5)
+    t.poll_soon("/nothing", 5)
+    assert t.next_due() == 5
+
+
+def devices(*hrefs: str, all_: int) -> EndDeviceList:
+    return EndDeviceList(
+        all=all_, results=len(hrefs), members=[EndDevice(href=h, sFDI=1, changedTime=1) for h in hrefs]
+    )
+
+
+def test_long_lists_are_collected_page_by_page() -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev?x=1")), 0)
+    node = t.nodes["/edev?x=1"]
+    assert t.target(node) == "/edev?x=1&s=0&l=2"
+    assert not give(t, "/edev?x=1", devices("/1", "/2", all_=3), 1)
+    assert t.target(node) == "/edev?x=1&s=2&l=2"
+    assert give(t, "/edev?x=1", devices("/3", all_=3), 2)
+    assert isinstance(node.value, EndDeviceList)
+    assert ([d.href for d in node.value.members], node.value.results) == (["/1", "/2", "/3"], 3)
+    assert t.target(node) == "/edev?x=1&s=0&l=2"
+
+
+def test_a_list_that_shrinks_meanwhile_comes_to_an_end() -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)
+    assert not give(t, "/edev", devices("/1", "/2", all_=9), 1)
+    assert give(t, "/edev", devices(all_=9), 2)
+
+
+def test_what_nothing_links_to_is_forgotten() -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)
+    one = EndDevice(href="/1", sFDI=1, changedTime=1, RegistrationLink=Link(href="/1/rg"))
+    give(t, "/edev", EndDeviceList(all=1, results=1, members=[one]), 0)
+    assert "/1/rg" in t.nodes
+    give(t, "/edev", devices(all_=0), 900)
+    assert "/1/rg" not in t.nodes
+
+
+def test_failures_back_off_and_success_forgets_them() -> None:
+    t = tree()
+    node = t.nodes["/dcap"]
+    waits = []
+    for _ in range(12):
+        t.fail(node, 100)
+        waits.append(node.next_at - 100)
+    assert waits[0] < 3
+    assert all(low * 1.2 < high for low, high in zip(waits, waits[1:5], strict=False))
+    assert 240 <= waits[-1] <= 360
+    t.fail(node, 100, retry_after=7)
+    assert node.next_at == 107
+    give(t, "/dcap", DeviceCapability(), 107)
+    assert node.failures == 0
+    assert Backoff().delay(10_000, Random(1)) <= 360
+
+
+def test_a_gone_resource_sends_us_back_to_its_parent() -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)
+    t.gone(t.nodes["/edev"], 50)
+    assert "/edev" not in t.nodes
+    assert t.nodes["/dcap"].next_at == 52
+    t.gone(t.nodes["/dcap"], 60)
+    assert t.nodes["/dcap"].failures == 1
+
+
+def test_a_moved_root_is_still_the_root() -> None:
+    t = tree()
+    t.move(t.nodes["/dcap"], "/sep2/dcap")
+    give(t, "/sep2/dcap", DeviceCapability(TimeLink=Link(href="tm")), 0)
+    assert set(t.nodes) == {"/sep2/dcap", "/sep2/tm"}
+
+
+@pytest.mark.parametrize(
+    ("href", "path"),
+    [
+        ("/a", "/a"),
+        ("b?x=1", "/b?x=1"),
+        ("https://server:8443/c", "/c"),
+        ("https://SERVER:8443", "/"),
+        ("https://other/c", None),
+        ("https://server/c", None),
+        ("ftp://server:8443/c", None),
+        ("//other/c", None),
+        ("http://[::1", None),
+    ],
+)
+def test_links_to_other_servers_are_left_alone(href: str, path: str | None) -> None:
+    assert tree().resolve(href) == path
+
+
+def test_only_wanted_links_are_followed() -> None:
+    t = ResourceTree("/dcap", "s", lambda _holder, name: name == "TimeLink", Random(1))
+    give(t, "/dcap", DeviceCapability(TimeLink=Link(href="/tm"), EndDeviceListLink=ListLink(href="/edev")), 0)
+    assert set(t.nodes) == {"/dcap", "/tm"}
+
+
+def test_the_kind_behind_a_link() -> None:
+    assert kind_of_link("DERControlListLink") is DERControlList
+    assert kind_of_link("ActiveDERControlListLink") is DERControlList
+    assert kind_of_link("CurrentDERProgramLink") is DERProgram
+    assert kind_of_link("NothingLink") is None
+    assert [name for name, _ in links_of(DERProgram(mRID="01", primacy=1, DERCurveListLink=ListLink(href="/dc")))] == [
+        "DERCurveListLink"
+    ]
