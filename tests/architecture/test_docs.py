@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import typer
+from typer.main import get_command
 
 from gridiface.app.config import reference as config_reference
 from gridiface.cli import reference
@@ -13,7 +13,7 @@ from gridiface.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = reference.pages(ROOT)
-COMMANDS = dict(reference.commands(typer.main.get_command(app)))
+COMMANDS = dict(reference.commands(get_command(app)))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gridiface.aggregation.allocate import IntArray
+from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.rollup import Total
@@ -70,9 +71,10 @@ def sample_of(
 ) -> Sample:
     """What holds for one control now."""
     c = columns
-    told = c.told_w[rows]
+    here = span(rows)
+    told = c.told_w[here]
     commanded = np.isfinite(told)
-    acknowledged = commanded & c.acknowledged[rows]
+    acknowledged = commanded & c.acknowledged[here]
     return Sample(
         requested_w=requested,
         accepted_w=accepted,

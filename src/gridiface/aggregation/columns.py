@@ -15,6 +15,7 @@ import numpy.typing as npt
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 from gridiface.domain.fleet import Capability, Device, DeviceKind
 from gridiface.domain.quantities import Phase
+from gridiface.errors import LocalProtocolError
 
 NAN = float("nan")
 
@@ -214,6 +215,14 @@ class Columns:
         self._rate(row, device)
         return row
 
+    def fill(self, count: int) -> None:
+        """So many unnamed rows at once, for work on the numbers alone; only where there are no devices yet."""
+        if self.devices:
+            raise LocalProtocolError("columns that hold devices cannot be filled")
+        for name, (kind, value) in COLUMNS.items():
+            self._store[name] = np.full(count, value, dtype=kind)
+            setattr(self, name, self._store[name])
+
     def drop(self, device_id: str) -> bool:
         """Remove a device; the last row takes its place. False when it is not there."""
         row = self.row.pop(device_id, None)
@@ -247,6 +256,13 @@ class Columns:
             self.renew_at,
         ):
             np.add(column, seconds, out=column)
+
+    def part(self, rows: slice, names: tuple[str, ...]) -> Columns:
+        """The columns called `names` of some rows, as views: for numbers only, it knows no devices."""
+        part = object.__new__(Columns)
+        for name in names:
+            setattr(part, name, getattr(self, name)[rows])
+        return part
 
     def _make_room(self) -> None:
         if self.count > self._store["w"].size:

@@ -32,8 +32,10 @@ class Deliveries:
     def take(self, deliveries: Sequence[Delivery], now: Instant) -> bool:
         """Note what became of set-points; whether the allocation has to be made anew."""
         changed = False
+        started: dict[str, list[str]] = {}
         for delivery in deliveries:
-            changed |= self._one(delivery, now)
+            changed |= self._one(delivery, started, now)
+        self._start(started, now)
         return changed
 
     def report(self, outcomes: Iterable[Outcome], now: Instant) -> bool:
@@ -50,7 +52,7 @@ class Deliveries:
                 changed |= self._fail(row, now, outcome.reason or "the device declined")
         return changed
 
-    def _one(self, delivery: Delivery, now: Instant) -> bool:
+    def _one(self, delivery: Delivery, started: dict[str, list[str]], now: Instant) -> bool:
         c, row = self._c, self._c.row.get(delivery.device_id)
         if row is None:
             return False
@@ -59,29 +61,38 @@ class Deliveries:
             if newest:
                 c.acknowledged[row] = bool(c.told[row])
             if not c.answers[row]:
-                self._start(delivery)
+                for control_id in delivery.setpoint.control_ids:
+                    started.setdefault(control_id, []).append(delivery.device_id)
             return False
         if delivery.outcome is DeliveryOutcome.LATE:
-            # Our own delay, not the device's fault: it is told anew, with the value of then.
-            if newest:
-                c.told_w[row], c.told_order[row], c.acknowledged[row] = NAN, -1, False
-            self._log.add(now, device_target(delivery.device_id), "delivery", "late", delivery.detail or "dropped")
-            return newest
+            return self._late(row, delivery, newest, now)
         if delivery.outcome in FAILED and not delivery.setpoint.release:
-            reason = f"{delivery.outcome} after {delivery.attempts} attempts"
-            for control_id in delivery.setpoint.control_ids:
-                entry = self._book.get(control_id)
-                if entry is not None:
-                    entry.failures[delivery.device_id] = reason
-            return newest and self._fail(row, now, f"{reason} {delivery.detail}".strip())
+            return self._failed(row, delivery, newest, now)
         return False
 
-    def _start(self, delivery: Delivery) -> None:
+    def _late(self, row: int, delivery: Delivery, newest: bool, now: Instant) -> bool:
+        """Our own delay, not the device's fault: it is told anew, with the value of then."""
+        c = self._c
+        if newest:
+            c.told_w[row], c.told_order[row], c.acknowledged[row] = NAN, -1, False
+        self._log.add(now, device_target(delivery.device_id), "delivery", "late", delivery.detail or "dropped")
+        return newest
+
+    def _failed(self, row: int, delivery: Delivery, newest: bool, now: Instant) -> bool:
+        reason = f"{delivery.outcome} after {delivery.attempts} attempts"
         for control_id in delivery.setpoint.control_ids:
             entry = self._book.get(control_id)
             if entry is not None:
-                entry.failures.pop(delivery.device_id, None)
-                self._book.start(entry, delivery.device_id, delivery.at)
+                entry.failures[delivery.device_id] = reason
+        return newest and self._fail(row, now, f"{reason} {delivery.detail}".strip())
+
+    def _start(self, started: dict[str, list[str]], now: Instant) -> None:
+        for control_id, device_ids in started.items():
+            entry = self._book.get(control_id)
+            if entry is not None:
+                for device_id in device_ids if entry.failures else ():
+                    entry.failures.pop(device_id, None)
+                self._book.start(entry, device_ids, now)
 
     def _fail(self, row: int, now: Instant, reason: str) -> bool:
         c, config = self._c, self._config

@@ -25,7 +25,7 @@ from gridiface.aggregation.deliveries import Deliveries
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
-from gridiface.aggregation.lifecycle import ControlBook, Entry, is_information
+from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.setpoints import Orders
@@ -180,7 +180,7 @@ class Engine(FleetViews):
             self._c.told[rows] = True
             self._running.starting.append(entry)
             if not is_information(entry.control):
-                self._accounts.open(entry, self._fleet.ids_of(entry.control.target), now)
+                self._accounts.open(entry, self._devices_of(entry), now)
         self._running.replan = self._dirty = True
 
     def control(self, control_id: str) -> Control | None:
@@ -192,8 +192,14 @@ class Engine(FleetViews):
         """All controls with their present states, defaults and the newest finished ones among them, by id."""
         return tuple(entry.control for entry in self._book.all())
 
+    def _devices_of(self, entry: Entry) -> tuple[str, ...]:
+        """The devices that have a line of their own in a control's account."""
+        return () if entry.control.service_class in FAST else self._fleet.ids_of(entry.control.target)
+
     def _concerned(self, control: Control) -> tuple[str, ...]:
-        """The devices whose part in a control we report: those that do not do so themselves."""
+        """The devices whose part in a control we tell: those that do not do so themselves, none in fast services."""
+        if control.service_class in FAST:
+            return ()
         rows = self._fleet.rows_of(control.target)
         ours = rows[~self._c.answers[rows] & self._c.counts[rows]]
         return tuple(sorted(self._c.ids[ours].tolist()))
@@ -294,9 +300,9 @@ class Engine(FleetViews):
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")
         for entry in started:
             if is_information(entry.control):
-                self._book.start(entry, None, now)
+                self._book.start(entry, (), now)
                 continue
-            self._accounts.open(entry, self._fleet.ids_of(entry.control.target), now)
+            self._accounts.open(entry, self._devices_of(entry), now)
             self._running.starting.append(entry)
         if started or ended:
             self._running.replan = self._dirty = True

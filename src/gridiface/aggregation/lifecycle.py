@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gridiface.aggregation.arbitration import INFORMING, Claim, kind_of, precedence, same_program
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import LIMIT_MODES, Control, ControlState, Outcome, OutcomeKind, Target
+from gridiface.domain.controls import LIMIT_MODES, Control, ControlState, Outcome, OutcomeKind, ServiceClass, Target
 from gridiface.domain.timeline import TERMINAL, move
 
 #: What ends a control, or a device's part in it.
@@ -27,6 +27,9 @@ FINAL = frozenset(
     }
 )
 
+#: A new value every few seconds: the part of each device in it is neither told nor accounted for one by one.
+FAST = frozenset({ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION})
+
 STATE_OF: Mapping[OutcomeKind, ControlState] = {
     OutcomeKind.CANCELLED: ControlState.CANCELLED,
     OutcomeKind.SUPERSEDED: ControlState.SUPERSEDED,
@@ -40,7 +43,7 @@ class Entry:
 
     control: Control
     concerned: tuple[str, ...] = ()
-    told: set[tuple[str | None, OutcomeKind]] = field(default_factory=set)
+    told: dict[OutcomeKind, set[str | None]] = field(default_factory=dict)
     ended: set[str | None] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
     failures: dict[str, str] = field(default_factory=dict)
@@ -57,6 +60,10 @@ class Entry:
         """Whether it runs now."""
         return self.control.state is ControlState.ACTIVE
 
+    def reported(self, device_ids: Iterable[str]) -> list[str]:
+        """Those of the devices whose part is told one by one; none in the fast services (see `FAST`)."""
+        return [] if self.control.service_class in FAST else list(device_ids)
+
     @property
     def claims(self) -> list[Claim]:
         """The modes it still claims."""
@@ -68,7 +75,7 @@ class Entry:
 
     def started(self, device_id: str | None) -> bool:
         """Whether the start was told for this device (None: for the control as a whole)."""
-        return (device_id, OutcomeKind.STARTED) in self.told
+        return device_id in self.told.get(OutcomeKind.STARTED, ())
 
 
 #: How a device's part ended: kind and reason.
@@ -124,8 +131,7 @@ class ControlBook:
             entry = self._defaults[control.id] = Entry(control)
             return entry
         entry = self._add(control, concerned)
-        for device_id in (None, *concerned):
-            self._tell(entry, OutcomeKind.RECEIVED, now, device_id)
+        self._tell(entry, OutcomeKind.RECEIVED, now, (None, *concerned))
         self._settle(control.target, now)
         return entry
 
@@ -141,18 +147,22 @@ class ControlBook:
         for outcome in outcomes:
             entry = self._entries.get(outcome.control_id)
             if entry is not None:
-                self._note(entry, outcome.kind, outcome.device_id)
-        running = []
-        for entry in list(self._entries.values()):
-            if None in entry.ended:
-                self._close(entry)
-                continue
-            if entry.started(None) or entry.active:
-                entry.resumed = True
-                if not entry.active:
-                    entry.control = move(entry.control, ControlState.ACTIVE)
-                running.append(entry)
-        return running
+                entry.told.setdefault(outcome.kind, set()).add(outcome.device_id)
+                if outcome.kind in FINAL:
+                    entry.ended.add(outcome.device_id)
+        return [entry for entry in list(self._entries.values()) if self._resume(entry)]
+
+    def _resume(self, entry: Entry) -> bool:
+        """Whether a restored control was running; then it goes on doing so."""
+        if None in entry.ended:
+            self._close(entry)
+            return False
+        if not (entry.started(None) or entry.active):
+            return False
+        entry.resumed = True
+        if not entry.active:
+            entry.control = move(entry.control, ControlState.ACTIVE)
+        return True
 
     def remove_default(self, control_id: str) -> bool:
         """Take a default control away; False when there is none of that id."""
@@ -194,21 +204,20 @@ class ControlBook:
             heapq.heappop(self._edges)
         return None
 
-    def start(self, entry: Entry, device_id: str | None, at: Instant) -> None:
-        """A device (or, with None, the whole) has begun to carry the control out."""
+    def start(self, entry: Entry, device_ids: Iterable[str], at: Instant) -> None:
+        """Devices have begun to carry the control out; with the first the control as a whole has (none: only that)."""
         if entry.active and not entry.control.is_default:
-            self._tell(entry, OutcomeKind.STARTED, at, device_id)
-            if device_id is not None:
-                self._tell(entry, OutcomeKind.STARTED, at, None)
+            self._tell(entry, OutcomeKind.STARTED, at, (None,))
+            self._tell(entry, OutcomeKind.STARTED, at, entry.reported(device_ids))
 
     def report(self, outcome: Outcome) -> Entry | None:
         """Take a device's own answer in; the control's entry where it is known."""
         entry = self.get(outcome.control_id)
         if entry is None or entry.control.is_default:
             return None
-        self._tell(entry, outcome.kind, outcome.at, outcome.device_id, outcome.reason)
+        self._tell(entry, outcome.kind, outcome.at, (outcome.device_id,), outcome.reason)
         if outcome.kind is OutcomeKind.STARTED and entry.active:
-            self._tell(entry, OutcomeKind.STARTED, outcome.at, None)
+            self._tell(entry, OutcomeKind.STARTED, outcome.at, (None,))
         return entry
 
     def drain(self) -> tuple[Outcome, ...]:
@@ -223,10 +232,7 @@ class ControlBook:
 
     def finish(self, entry: Entry, kind: OutcomeKind, now: Instant, reason: str = "") -> None:
         """End a control as a whole and for every device whose part we report, all alike."""
-        for device_id in entry.concerned:
-            if device_id not in entry.ended:
-                self._tell(entry, kind, now, device_id, reason)
-        self._tell(entry, kind, now, None, reason)
+        self._tell(entry, kind, now, (*entry.concerned, None), reason)
         self._end(entry, kind, reason)
 
     def _complete(self, entry: Entry, now: Instant, ending: Ending) -> None:
@@ -234,16 +240,16 @@ class ControlBook:
             reason = "its time passed before it could be carried out"
             self.finish(entry, OutcomeKind.FAILED, now, reason)
             return
-        endings = []
+        endings: dict[tuple[OutcomeKind, str], list[str]] = {}
         for device_id in entry.concerned:
             if device_id not in entry.ended:
-                kind, reason = ending(entry, device_id)
-                endings.append(kind)
-                self._tell(entry, kind, now, device_id, reason)
-        kind, reason = _whole(entry, endings)
+                endings.setdefault(ending(entry, device_id), []).append(device_id)
+        for (kind, reason), device_ids in endings.items():
+            self._tell(entry, kind, now, device_ids, reason)
+        kind, reason = _whole(entry, {kind for kind, _ in endings})
         if kind is OutcomeKind.COMPLETED:
-            self._tell(entry, OutcomeKind.STARTED, now, None)
-        self._tell(entry, kind, now, None, reason)
+            self._tell(entry, OutcomeKind.STARTED, now, (None,))
+        self._tell(entry, kind, now, (None,), reason)
         self._end(entry, kind, reason)
 
     def _end(self, entry: Entry, kind: OutcomeKind, reason: str) -> None:
@@ -286,18 +292,20 @@ class ControlBook:
                 if lost and not other.claims:
                     self.finish(other, OutcomeKind.SUPERSEDED, now, f"superseded by {ruler.control.id}")
 
-    def _tell(self, entry: Entry, kind: OutcomeKind, at: Instant, device_id: str | None, reason: str = "") -> None:
-        if (device_id, kind) in entry.told or (device_id in entry.ended and kind not in (OutcomeKind.RECEIVED,)):
-            return
-        self._note(entry, kind, device_id)
-        self._outcomes.append(
-            Outcome(control_id=entry.control.id, kind=kind, at=at, device_id=device_id, reason=reason)
-        )
-
-    def _note(self, entry: Entry, kind: OutcomeKind, device_id: str | None) -> None:
-        entry.told.add((device_id, kind))
+    def _tell(
+        self, entry: Entry, kind: OutcomeKind, at: Instant, device_ids: Iterable[str | None], reason: str = ""
+    ) -> None:
+        """Tell a step for the devices (None: the whole) to which it is news; nothing after an end but receipt."""
+        told = entry.told.setdefault(kind, set())
+        ended = entry.ended if kind is not OutcomeKind.RECEIVED else ()
+        news = [device_id for device_id in device_ids if device_id not in told and device_id not in ended]
+        told.update(news)
         if kind in FINAL:
-            entry.ended.add(device_id)
+            entry.ended.update(news)
+        name = entry.control.id
+        self._outcomes.extend(
+            Outcome(control_id=name, kind=kind, at=at, device_id=device_id, reason=reason) for device_id in news
+        )
 
 
 def displaced_kinds(ruler: Control, other: Control) -> set[str]:
@@ -324,10 +332,9 @@ def is_information(control: Control) -> bool:
     return all(mode in INFORMING for mode in control.values)
 
 
-def _whole(entry: Entry, endings: list[OutcomeKind]) -> tuple[OutcomeKind, str]:
+def _whole(entry: Entry, endings: set[OutcomeKind]) -> tuple[OutcomeKind, str]:
     """How a control ended as a whole, from how its devices did."""
-    nobody = endings and all(kind is OutcomeKind.FAILED for kind in endings)
-    if nobody and not entry.started(None):
+    if endings == {OutcomeKind.FAILED} and not entry.started(None):
         return OutcomeKind.FAILED, "no device carried it out"
     if entry.short:
         return OutcomeKind.PARTIAL, "less than requested could be allocated"

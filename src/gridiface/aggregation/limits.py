@@ -17,6 +17,16 @@ from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Source
 
+#: Rows per pass: the columns of one block stay in the second-level cache.
+BLOCK = 4096
+
+#: The columns that the envelope is made of.
+_NEEDED = (
+    *("export_w", "import_w", "energy_wh", "ramp_w_per_s", "soc_min", "soc_max", "natural", "counts", "can_set_w"),
+    *("can_limit_w", "enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost"),
+    *("soc", "soc_variance", "soc_doubt", "blocked", "down", "down_at", "told_w", "from_w", "from_at"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -37,6 +47,20 @@ class Envelope:
     held: FloatArray
     position: FloatArray
 
+    def part(self, rows: slice) -> Envelope:
+        """Views of some rows."""
+        return Envelope(
+            self.lo[rows],
+            self.hi[rows],
+            self.near_lo[rows],
+            self.near_hi[rows],
+            self.base[rows],
+            self.weight[rows],
+            self.free[rows],
+            self.held[rows],
+            self.position[rows],
+        )
+
 
 def envelope(
     columns: Columns, now: Instant, *, horizon_s: float, hold_time_s: float, soc_derate: float = 0.5
@@ -50,26 +74,50 @@ def envelope(
         hold_time_s: for how long a power must be sustainable from the stored energy.
         soc_derate: factor on the power of devices whose state of charge is in doubt.
     """
-    c = columns
+    count = columns.w.size
+    lo, hi, near_lo, near_hi, base, weight, held, position = (np.empty(count) for _ in range(8))
+    free = np.empty(count, dtype=np.bool_)
+    result = Envelope(lo, hi, near_lo, near_hi, base, weight, free, held, position)
+    for at in range(0, count, BLOCK):
+        rows = slice(at, min(at + BLOCK, count))
+        _fill(columns.part(rows, _NEEDED), result.part(rows), now, horizon_s, hold_time_s, soc_derate)
+    return result
+
+
+def _fill(c: Columns, out: Envelope, now: Instant, horizon_s: float, hold_time_s: float, soc_derate: float) -> None:
+    """The envelope of one block; its arrays stay in the cache meanwhile."""
     known = np.isfinite(c.w)
-    lo, hi = -c.import_w, c.export_w.copy()
+    lo, hi = np.negative(c.import_w, out=out.lo), out.hi
+    np.copyto(hi, c.export_w)
     _energy_bounds(c, lo, hi, hold_time_s)
     if c.soc_doubt.any():
         factor = np.where(c.soc_doubt, soc_derate, 1.0)
-        lo *= factor
-        hi *= factor
-    base = np.zeros(c.count)
+        np.multiply(lo, factor, out=lo)
+        np.multiply(hi, factor, out=hi)
+    out.base.fill(0.0)
     if c.natural.any():
-        _natural_bounds(c, known, lo, hi, base)
+        _natural_bounds(c, known, lo, hi, out.base)
     np.minimum(lo, hi, out=lo)
     position = position_at(c, now)
+    np.copyto(out.position, position)
     reach = c.ramp_w_per_s * horizon_s
-    near_lo = np.clip(position - reach, lo, hi)
-    near_hi = np.clip(position + reach, lo, hi)
-    free = askable(c)
-    trusted = known & ~c.lost & c.counts & ~(c.down & (c.received <= c.down_at))
-    held = np.where(trusted, c.w, 0.0)
-    return Envelope(lo, hi, near_lo, near_hi, base, np.maximum(c.export_w + c.import_w, 1.0), free, held, position)
+    _clip(np.subtract(position, reach, out=out.near_lo), lo, hi)
+    _clip(np.add(position, reach, out=out.near_hi), lo, hi)
+    np.copyto(out.free, askable(c))
+    trusted = known & c.counts
+    silent = c.lost | (c.down & (c.received <= c.down_at))
+    if silent.any():
+        trusted &= ~silent
+    out.held.fill(0.0)
+    np.copyto(out.held, c.w, where=trusted)
+    np.add(c.export_w, c.import_w, out=out.weight)
+    np.maximum(out.weight, 1.0, out=out.weight)
+
+
+def _clip(values: FloatArray, lo: FloatArray, hi: FloatArray) -> None:
+    """In place; np.clip would look for what it can do faster, at every call."""
+    np.maximum(values, lo, out=values)
+    np.minimum(values, hi, out=values)
 
 
 def askable(columns: Columns) -> BoolArray:
@@ -82,33 +130,49 @@ def askable(columns: Columns) -> BoolArray:
     return able & c.counts & c.enabled & c.usable & ~(c.blocked | c.down | c.lost)
 
 
-def position_at(columns: Columns, at: Instant | FloatArray, *, delay_s: FloatArray | float = 0.0) -> FloatArray:
+def position_at(columns: Columns, at: Instant | FloatArray) -> FloatArray:
     """Where each device is on its ramp at `at`, W; the measured power where it was told nothing (0 if unknown)."""
     c = columns
-    travelled = np.maximum(at - c.from_at - delay_s, 0.0)
+    travelled = at - c.from_at
+    np.maximum(travelled, 0.0, out=travelled)
     travelled *= c.ramp_w_per_s
     moved = c.told_w - c.from_w
-    np.clip(moved, -travelled, travelled, out=moved)
+    np.minimum(moved, travelled, out=moved)
+    np.negative(travelled, out=travelled)
+    np.maximum(moved, travelled, out=moved)
     moved += c.from_w
     untold = np.isnan(moved)
     if untold.any():
-        np.copyto(moved, np.nan_to_num(c.w, nan=0.0), where=untold)
+        np.copyto(moved, known_or_zero(c.w), where=untold)
     return moved
+
+
+def known_or_zero(values: FloatArray) -> FloatArray:
+    """The values, 0 where one is not known."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _energy_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float) -> None:
     """Stored energy over the hold time, from the cautious end of what is known of the state of charge."""
     watts_per_unit = c.energy_wh * (3600.0 / hold_time_s)
-    if np.isnan(watts_per_unit).all():
-        return
-    margin = 2.0 * np.sqrt(c.soc_variance)
-    up = (c.soc - margin - c.soc_min) * watts_per_unit
-    down = (c.soc + margin - c.soc_max) * watts_per_unit
-    stated = c.available_wh * (3600.0 / hold_time_s)
-    up = np.where(np.isnan(up), stated, up)
-    # fmin and fmax pass over what is not known (NaN).
-    np.fmin(hi, np.maximum(up, 0.0), out=hi)
-    np.fmax(lo, np.minimum(down, 0.0), out=lo)
+    unknown = np.isnan(watts_per_unit)
+    unknown |= np.isnan(c.soc)
+    margin = np.sqrt(c.soc_variance)
+    margin *= 2.0
+    up = c.soc - margin
+    up -= c.soc_min
+    up *= watts_per_unit
+    margin += c.soc
+    margin -= c.soc_max
+    margin *= watts_per_unit
+    if unknown.any():
+        np.copyto(up, c.available_wh * (3600.0 / hold_time_s), where=unknown)
+        np.copyto(up, np.inf, where=np.isnan(up))
+        np.copyto(margin, -np.inf, where=unknown)
+    np.maximum(up, 0.0, out=up)
+    np.minimum(hi, up, out=hi)
+    np.minimum(margin, 0.0, out=margin)
+    np.maximum(lo, margin, out=lo)
 
 
 def _natural_bounds(c: Columns, known: BoolArray, lo: FloatArray, hi: FloatArray, base: FloatArray) -> None:

@@ -119,26 +119,25 @@ class Planner:
 
     def _ask(self, node: Node, demands: Demands, bounds: Envelope, now: Instant) -> None:
         """What a node asks, in watts and vars."""
-        if node.bound:
-            leading = node.ruling.power or node.ruling.regulation
-            assert leading is not None  # `bound` says so
-            began = self._begin(leading, node.rows, bounds, now)
+        leading = node.ruling.power or node.ruling.regulation
+        if leading is None and node.ruling.var is None:
+            return
+        sums = capacity(self._c, node.rows, bounds)
+        if leading is not None:
+            began = self._begin(leading, sums, now)
             demands.begun[node.id] = began
-            demands.requested_w[node.id] = _total(node.ruling, capacity(self._c, node.rows, bounds), began.capacity)
+            demands.requested_w[node.id] = _total(node.ruling, sums, began.capacity)
         if node.ruling.var is not None:
             claim = node.ruling.var
-            sums = capacity(self._c, node.rows, bounds)
             demands.requested_var[node.id] = requested_var(claim.mode, claim.value, sums)
 
-    def _begin(self, claim: Claim, rows: IntArray, bounds: Envelope, now: Instant) -> Beginning:
+    def _begin(self, claim: Claim, sums: Capacity, now: Instant) -> Beginning:
         began = self._beginnings.get(claim.control.id)
         if began is None:
-            sums = capacity(self._c, rows, bounds)
             entry = self._book.get(claim.control.id)
-            at = now
-            if entry is not None and entry.resumed:
-                sums, at = _resumed(claim, sums), claim.control.span.start
-            began = self._beginnings[claim.control.id] = Beginning(sums, at)
+            resumed = entry is not None and entry.resumed
+            began = Beginning(_resumed(claim, sums), claim.control.span.start) if resumed else Beginning(sums, now)
+            self._beginnings[claim.control.id] = began
         return began
 
     def _forget(self) -> None:
@@ -172,15 +171,14 @@ class Planner:
         plan.single = bool(rulings)
         for row, ruling in rulings.items():
             here = np.array([row])
+            sums = capacity(self._c, here, bounds)
             limits = intersect(self._bounds(ruling, here, bounds))
             plan.device_high[row] = _watts(limits.high)
             plan.device_low[row] = -_watts(limits.low)
             leading = ruling.power or ruling.regulation
             if leading is not None:
-                began = self._begin(leading, here, bounds, now)
-                plan.device_w[row] = _total(ruling, capacity(self._c, here, bounds), began.capacity)
+                plan.device_w[row] = _total(ruling, sums, self._begin(leading, sums, now).capacity)
             if ruling.var is not None:
-                sums = capacity(self._c, here, bounds)
                 plan.device_var[row] = requested_var(ruling.var.mode, ruling.var.value, sums)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.allocate.problem import IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.controls import ControlMode, ModeValue
@@ -75,26 +75,27 @@ class Capacity:
 
 def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
     """The sums over `rows`."""
-    c = columns
-    counted = rows[c.counts[rows]]
-    asked = counted[bounds.free[counted]]
-    able = counted[c.can_set_w[counted] | c.can_limit_w[counted]]
-    held = counted[~bounds.free[counted]]
-    measured = np.where(np.isfinite(c.w[counted]), c.w[counted], 0.0)
-    base = float(bounds.base[asked].sum() + bounds.held[held].sum())
-    apparent = c.max_va[counted]
-    left = np.sqrt(np.maximum(apparent**2 - measured**2, 0.0))
-    var_rows = c.can_set_var[counted]
-    rated_var = float(c.var_inject[counted][var_rows].sum())
+    c, here = columns, span(rows)
+    counts = c.counts[here]
+    free = bounds.free[here] & counts
+    able = (c.can_set_w[here] | c.can_limit_w[here]) & counts
+    watts = c.w[here]
+    measured = np.where(np.isfinite(watts) & counts, watts, 0.0)
+    base, hi = bounds.base[here], bounds.hi[here]
+    rated_var = available_var = 0.0
+    if c.can_set_var[here].any():
+        inject = np.where(c.can_set_var[here] & counts, c.var_inject[here], 0.0)
+        left = np.sqrt(np.maximum(c.max_va[here] ** 2 - measured**2, 0.0))
+        rated_var, available_var = float(inject.sum()), float(np.minimum(inject, left).sum())
     return Capacity(
-        set_max_w=float(c.set_max_w[able].sum()),
-        charge_w=float(c.charge_w[able].sum()),
-        discharge_w=float(c.discharge_w[able].sum()),
+        set_max_w=float(c.set_max_w[here] @ able),
+        charge_w=float(c.charge_w[here] @ able),
+        discharge_w=float(c.discharge_w[here] @ able),
         max_var=rated_var,
-        available_var=float(np.minimum(c.var_inject[counted], left)[var_rows].sum()),
-        base_w=base,
+        available_var=available_var,
+        base_w=float(np.where(free, base, bounds.held[here]).sum()),
         now_w=float(measured.sum()),
-        up_w=float(np.maximum(bounds.hi[asked] - bounds.base[asked], 0.0).sum()),
+        up_w=float(np.maximum(hi - base, 0.0) @ free),
     )
 
 

@@ -19,7 +19,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import OutcomeKind, Target, TargetKind
 
 #: Orders are thrown out when so many have gathered.
-MANY_ORDERS = 4096
+MANY_ORDERS = 512
 
 #: A shortfall counts from so long after the start on: before, the fleet may still be on its way, s.
 SETTLING_S = 30.0
@@ -126,31 +126,39 @@ class Running:
 
     def _begin_devices(self, step: Step, now: Instant) -> None:
         """Tell the start of devices that need not be told anything; the others start with their acknowledgement."""
-        for row in step.adopted.tolist():
-            for control_id in self._orders.all[int(step.wanted.order[row])].control_ids:
-                entry = self._book.get(control_id)
-                if entry is not None and not self._c.answers[row]:
-                    self._book.start(entry, self._c.ids[row], now)
+        self._begin_adopted(step, now)
         if not self.starting:
             return
         ruling = {control.id for node in self.plan.nodes() for control in node.ruling.controls}
         ruling.update(control.id for one in self.plan.rulings.values() for control in one.controls)
-        sent = set(step.sent.tolist())
         begin = [entry for entry in self.starting if entry.active and entry.control.id in ruling]
         # One that a higher authority covers for now begins when its turn comes.
         self.starting = [entry for entry in self.starting if entry.active and entry.control.id not in ruling]
         for entry in begin:
-            for device_id in entry.concerned:
-                self._begin_device(entry, device_id, sent, step, now)
+            self._begin(entry, step, now)
 
-    def _begin_device(self, entry: Entry, device_id: str, sent: set[int], step: Step, now: Instant) -> None:
-        row = self._c.row.get(device_id)
-        if row is None:
-            return
-        if self._c.down[row] or self._c.lost[row] or self._c.blocked[row] or not self._c.usable[row]:
+    def _begin_adopted(self, step: Step, now: Instant) -> None:
+        c = self._c
+        rows = step.adopted[~c.answers[step.adopted]]
+        for number in np.unique(step.wanted.order[rows]).tolist():
+            ids = c.ids[rows[step.wanted.order[rows] == number]].tolist()
+            for control_id in self._orders.all[number].control_ids:
+                entry = self._book.get(control_id)
+                if entry is not None:
+                    self._book.start(entry, ids, now)
+
+    def _begin(self, entry: Entry, step: Step, now: Instant) -> None:
+        """Start the devices of one control that are told nothing new, and note those that are not there."""
+        c = self._c
+        rows = self._fleet.rows_of(entry.control.target)
+        mine = rows[~c.answers[rows] & c.counts[rows]]
+        numbers = step.wanted.order[mine]
+        naming = [entry.control.id in order.control_ids for order in self._orders.all]
+        named = np.array([*naming, False])[numbers]  # -1 finds the last: False
+        sent = np.isin(mine, step.sent)
+        away = c.down[mine] | c.lost[mine] | c.blocked[mine] | ~c.usable[mine]
+        for device_id in entry.reported(c.ids[mine[away]].tolist()):
             entry.failures.setdefault(device_id, "not available at its start")
-            return
-        number = int(step.wanted.order[row])
-        named = number >= 0 and entry.control.id in self._orders.all[number].control_ids
-        if not named or (row not in sent and self._c.acknowledged[row]):
-            self._book.start(entry, device_id, now)
+        at_once = mine[~away & (~named | (~sent & c.acknowledged[mine]))]
+        if at_once.size:
+            self._book.start(entry, c.ids[at_once].tolist(), now)

@@ -99,24 +99,22 @@ class DeviceMeans:
         """One interval per device over the whole control."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = self._sums / self._times
-        rows = []
-        for at, device_id in enumerate(self.device_ids):
-            told, acknowledged, delivered = (None if np.isnan(v) else float(v) for v in means[:, at])
-            rows.append(
-                PerformanceInterval(
-                    control_id=control_id,
-                    target_id=device_id,
-                    start=start,
-                    end=end,
-                    requested_w=told,
-                    accepted_w=told,
-                    allocated_w=told,
-                    acknowledged_w=acknowledged,
-                    delivered_w=delivered,
-                    quality=Quality.GOOD if delivered is not None else Quality.BAD,
-                )
+        columns = [[None if value != value else value for value in row] for row in means.tolist()]  # noqa: PLR0124 - NaN
+        return [
+            PerformanceInterval(
+                control_id=control_id,
+                target_id=device_id,
+                start=start,
+                end=end,
+                requested_w=told,
+                accepted_w=told,
+                allocated_w=told,
+                acknowledged_w=acknowledged,
+                delivered_w=delivered,
+                quality=Quality.BAD if delivered is None else Quality.GOOD,
             )
-        return rows
+            for device_id, told, acknowledged, delivered in zip(self.device_ids, *columns, strict=True)
+        ]
 
 
 class Account:

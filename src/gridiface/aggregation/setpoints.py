@@ -63,6 +63,17 @@ class Orders:
             self.all.append(order)
         return found
 
+    @property
+    def ends(self) -> FloatArray:
+        """The end of each order, by number; the last one more stands for "no order"."""
+        return np.array([*(order.ends for order in self.all), np.inf])
+
+    @property
+    def handing_on(self) -> BoolArray:
+        """Which orders hand modes on, by number; the last one more stands for "no order"."""
+        handing = [bool(o.passed) or o.connect is not None or o.energize is not None for o in self.all]
+        return np.array([*handing, False])
+
     def compact(self, columns: Columns) -> None:
         """Forget the orders that no device follows any more."""
         used = np.unique(columns.told_order[columns.told_order >= 0])
@@ -74,7 +85,10 @@ class Orders:
 
 
 class SetpointBatch(Sequence[Setpoint]):
-    """Set-points of one tick as arrays; W, var, + delivered, + injected; NaN = leave alone."""
+    """Set-points of one tick as arrays; W, var, + delivered, + injected; NaN = leave alone.
+
+    `numbers` say which of `orders` each follows (-1: release); the list must not lose or move members afterwards.
+    """
 
     def __init__(
         self,
@@ -83,12 +97,13 @@ class SetpointBatch(Sequence[Setpoint]):
         watts: FloatArray,
         ceilings: FloatArray,
         variances: FloatArray,
+        numbers: IntArray,
         orders: Sequence[Order],
         issued: Instant,
         open_validity_s: float,
     ) -> None:
         self.ids, self.watts, self.ceilings, self.vars = ids, watts, ceilings, variances
-        self.orders = orders
+        self._numbers, self._orders = numbers, orders
         self.issued = issued
         self._open_validity_s = open_validity_s
 
@@ -110,7 +125,8 @@ class SetpointBatch(Sequence[Setpoint]):
         return (self._make(at) for at in range(len(self)))
 
     def _make(self, at: int) -> Setpoint:
-        order = self.orders[at]
+        number = int(self._numbers[at])
+        order = self._orders[number] if number >= 0 else RELEASE
         release = order is RELEASE
         ends = order.ends if np.isfinite(order.ends) else self.issued + self._open_validity_s
         return Setpoint(
@@ -168,11 +184,10 @@ def order_news(columns: Columns, wanted: IntArray, orders: Orders) -> tuple[Bool
     if not changed.any():
         return tell, changed
     rows = np.flatnonzero(changed)
-    pairs = np.stack([c.told_order[rows], wanted[rows]])
-    distinct, where = np.unique(pairs, axis=1, return_inverse=True)
-    same = np.array(
-        [old >= 0 and orders.all[old].same_effect(orders.all[new]) for old, new in distinct.T], dtype=np.bool_
-    )
+    pairs = c.told_order[rows] * len(orders.all) + wanted[rows]
+    _, first, where = np.unique(pairs, return_index=True, return_inverse=True)
+    examples = zip(c.told_order[rows[first]].tolist(), wanted[rows[first]].tolist(), strict=True)
+    same = np.array([old >= 0 and orders.all[old].same_effect(orders.all[new]) for old, new in examples])
     quiet = same[where.reshape(-1)] & c.acknowledged[rows] & c.told[rows] & ~c.answers[rows]
     tell[rows[quiet]] = False
     return tell, changed & ~tell
@@ -190,13 +205,13 @@ def send(
     """Make the batch for `rows` and note in the columns what they are told."""
     c = columns
     numbers = wanted.order[rows]
-    chosen = [orders.all[number] if number >= 0 else RELEASE for number in numbers.tolist()]
     batch = SetpointBatch(
         ids=c.ids[rows],
         watts=wanted.watts[rows],
         ceilings=wanted.ceilings[rows],
         variances=wanted.vars[rows],
-        orders=chosen,
+        numbers=numbers,
+        orders=orders.all,
         issued=now,
         open_validity_s=validity_s,
     )
@@ -205,7 +220,7 @@ def send(
     c.told_order[rows], c.told_at[rows] = numbers, now
     c.told[rows] = numbers >= 0
     c.acknowledged[rows] = False
-    ends = np.array([order.ends for order in chosen]) if rows.size else np.empty(0)
+    ends = orders.ends[numbers]
     c.renew_at[rows] = np.where(np.isfinite(ends) | (numbers < 0), np.inf, now + validity_s / 2)
     holder = np.empty(1, dtype=np.object_)
     holder[0] = batch  # numpy would take a bare sequence apart

@@ -20,7 +20,7 @@ from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling, water_fill
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.limits import Bound, Envelope
+from gridiface.aggregation.limits import Bound, Envelope, known_or_zero
 from gridiface.aggregation.plan import Node, Plan
 
 _FREE_RUN: Strategy = WaterFilling()
@@ -190,7 +190,7 @@ class Solver:
             weight=self._b.weight[free],
             tier=c.tier[free],
             charge=charge,
-            running=np.abs(np.nan_to_num(told)) > 0,
+            running=np.abs(told) > 0,
         )
         powers = split_tree(node.strategy, problem, caps)
         if self._settings.phase_spread is not None and not caps:
@@ -451,7 +451,7 @@ def _unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, Floa
     silent = (c.lost | c.down) & c.counts
     if not silent.any():
         return None, None
-    may = np.where(np.isfinite(c.told_w), c.told_w, np.nan_to_num(c.w))
+    may = np.where(np.isfinite(c.told_w), c.told_w, known_or_zero(c.w))
     more = np.where(silent, may - bounds.held, 0.0)
     return np.maximum(more, 0.0), np.minimum(more, 0.0)
 

@@ -262,11 +262,8 @@ class Stepper:
         c = self._c
         barred = c.blocked | ~c.enabled
         reachable = c.usable & ~(barred | c.down | c.lost)
-        passes = np.array(
-            [bool(o.passed) or o.connect is not None or o.energize is not None for o in self._orders.all] + [False]
-        )
         asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(vars_)
-        asked |= passes[plan.order]  # -1 finds the last: False
+        asked |= self._orders.handing_on[plan.order]  # -1 finds the last: False
         order = np.where(reachable & asked, plan.order, -1)
         nothing = order < 0
         for values in (solution.watts, solution.ceilings, vars_):

@@ -13,6 +13,12 @@ from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArr
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 
+#: Rows per pass: the columns of one block stay in the second-level cache.
+BLOCK = 4096
+
+#: The columns that the energy check needs.
+_NEEDED = ("energy_wh", "soc", "soc_min", "soc_max", "latency_s", "ramp_w_per_s")
+
 #: Instants inside the look-ahead, as fractions of it, at which totals are held against their limits.
 PROBES = (0.25, 0.5, 1.0)
 
@@ -43,9 +49,16 @@ def energy_after(
     moving = np.maximum(seconds - lag, 0.0)
     move = target - start
     reach = ramp * moving
-    np.clip(move, -reach, reach, out=move)
-    rise = np.abs(move) / ramp
-    return start * seconds + move * (moving - rise / 2)
+    np.minimum(move, reach, out=move)
+    np.negative(reach, out=reach)
+    np.maximum(move, reach, out=move)
+    rise = np.abs(move, out=reach)
+    rise /= ramp
+    rise *= -0.5
+    rise += moving
+    move *= rise
+    move += start * seconds
+    return move
 
 
 def keep_energy(
@@ -56,19 +69,35 @@ def keep_energy(
     Returns:
         (set-points, which were changed). Where nothing had to be changed `wanted` itself is returned.
     """
-    c = columns
-    lag = c.latency_s + response_s
+    changed = np.zeros(wanted.size, dtype=np.bool_)
+    result = wanted
+    for at in range(0, wanted.size, BLOCK):
+        rows = slice(at, min(at + BLOCK, wanted.size))
+        part = columns.part(rows, _NEEDED)
+        safe = _keep_block(part, start[rows], wanted[rows], changed[rows], horizon_s, response_s)
+        if safe is not None:
+            result = wanted.copy() if result is wanted else result
+            result[rows] = safe
+    return result, changed
+
+
+def _keep_block(
+    c: Columns, start: FloatArray, wanted: FloatArray, changed: BoolArray, horizon_s: float, response_s: float
+) -> FloatArray | None:
+    """See `keep_energy`; None where nothing had to be changed, else `changed` is filled."""
     left = c.energy_wh * 3600.0
-    delivered = energy_after(start, wanted, c.ramp_w_per_s, lag, horizon_s)
-    after = c.soc - delivered / left
+    after = energy_after(start, wanted, c.ramp_w_per_s, c.latency_s + response_s, horizon_s)
+    after /= left
+    np.subtract(c.soc, after, out=after)
     trips = ((after < c.soc_min) & (wanted > 0)) | ((after > c.soc_max) & (wanted < 0))
     if not trips.any():
-        return wanted, trips
+        return None
+    np.copyto(changed, trips)
     most = np.maximum((c.soc - c.soc_min) * left / horizon_s, 0.0)
     least = np.minimum((c.soc - c.soc_max) * left / horizon_s, 0.0)
     # What is still to be ridden out on the ramp down is already spent: then nothing but 0 is right.
     safe = np.clip(wanted, np.where(start > most, 0.0, least), np.where(start < least, 0.0, most))
-    return np.where(trips, safe, wanted), trips
+    return np.where(trips, safe, wanted)
 
 
 def overshoot(

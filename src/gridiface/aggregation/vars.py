@@ -9,6 +9,7 @@ import numpy as np
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.plan import Node, Plan
 
 
@@ -34,7 +35,7 @@ def split_vars(columns: Columns, plan: Plan, requested: Mapping[str, float], wat
     single = np.isfinite(plan.device_var) & columns.can_set_var
     if not requested and not single.any():
         return result
-    active = np.where(np.isfinite(watts), watts, np.nan_to_num(columns.w))
+    active = np.where(np.isfinite(watts), watts, known_or_zero(columns.w))
     everyone = np.arange(columns.count)
     low, high = var_bounds(columns, everyone, active)
     result[single] = np.clip(plan.device_var[single], low[single], high[single])
@@ -62,6 +63,6 @@ def _split_node(
     given = np.isfinite(result[node.rows])
     free = node.rows[~given & able[node.rows]]
     rest = node.rows[~given & ~able[node.rows]]
-    held = float(result[node.rows[given]].sum()) + float(np.nan_to_num(columns.var[rest]).sum())
+    held = float(result[node.rows[given]].sum()) + float(known_or_zero(columns.var[rest]).sum())
     weight = np.maximum(high[free] - low[free], 1.0)
     result[free] = water_fill(requested[node.id] - held, low[free], high[free], np.zeros(free.size), weight)

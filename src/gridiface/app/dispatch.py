@@ -13,7 +13,9 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gridiface.aggregation.engine import Engine, TickResult
+from gridiface.aggregation.config import TickResult
+from gridiface.aggregation.engine import Engine
+from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
@@ -29,7 +31,7 @@ from gridiface.domain.controls import (
     Setpoint,
     Verdict,
 )
-from gridiface.domain.fleet import Device
+from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.ports import (
     AppendDecisions,
     AppendDeliveries,
@@ -74,8 +76,10 @@ class Dispatch:
     engine: Engine
     ledger: Ledger
     clock: Clock
+    members: Members
     channels: list[DeviceChannel] = field(default_factory=list)
     listeners: list[Callable[[Outcome], None]] = field(default_factory=list)
+    watchers: list[Callable[[Sequence[Delivery]], None]] = field(default_factory=list)
     kick: Callable[[], None] = lambda: None
     counters: DispatchCounters = field(default_factory=DispatchCounters)
     _pending: set[str] = field(default_factory=set)
@@ -128,7 +132,19 @@ class Dispatch:
         """See domain.ports.DeviceRegistry.register."""
         if along:
             await self.ledger.commit(along)
-        self.engine.add_device(device, now, groups=groups)
+        self.engine.add_device(self.members.registered(device), now)
+        if self.members.join(device.id, groups):
+            self.engine.set_groups(self.members.groups(), now)
+        self.kick()
+
+    def opened(
+        self, device_id: str, nameplate: Nameplate, settings: Settings, traits: DriverTraits, kind: DeviceKind
+    ) -> None:
+        """A driver has opened its device: the engine knows it from now on, and a restart will."""
+        device, memory = self.members.opened(device_id, nameplate, settings, traits, kind)
+        self.engine.add_device(device, self.clock.now())
+        if memory is not None:
+            self._record_later([memory])
         self.kick()
 
     async def remove(self, device_id: str, now: Instant, *, along: Sequence[Change] = ()) -> None:
@@ -136,6 +152,8 @@ class Dispatch:
         if along:
             await self.ledger.commit(along)
         self.engine.remove_device(device_id, now)
+        if self.members.leave(device_id):
+            self.engine.set_groups(self.members.groups(), now)
         self.kick()
 
     async def observe(self, snapshots: Sequence[Snapshot], now: Instant, *, along: Sequence[Change] = ()) -> None:
@@ -213,6 +231,8 @@ class Dispatch:
                 failed += 1
                 _log.info("device %s: %s %s", delivery.device_id, delivery.outcome, delivery.detail)
         self.counters.setpoints_failed += failed
+        for watch in self.watchers:
+            watch(deliveries)
         self._record_later([AppendDeliveries(tuple(deliveries))])
         self.kick()
 

@@ -19,7 +19,7 @@ import typer
 from gridiface.app.config import Config, load_config
 from gridiface.app.config.load import paths_of
 from gridiface.app.config.model import host_port
-from gridiface.app.wiring import tls_keeper
+from gridiface.app.northbound import tls_keeper
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store.repository import Store

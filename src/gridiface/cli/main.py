@@ -11,7 +11,8 @@ import sys
 
 import typer
 
-from gridiface.cli import bench, check, db, demo, doctor, init, pki, serve, version
+from gridiface.cli import check, db, demo, doctor, init, pki, serve, version
+from gridiface.cli.bench.app import app as bench
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.add_typer(pki.app, name="pki")
 app.add_typer(db.app, name="db")
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench, name="bench")
 app.command("version")(version.version)
 
 

@@ -32,7 +32,7 @@ from gridiface.pki.folder import (
 from gridiface.pki.identity import parse_lfdi
 from gridiface.pki.inspection import Report, inspect_chain, names_of, read_chain
 from gridiface.pki.keyfiles import key_pem, make_folder, read_key, write_file
-from gridiface.pki.revocation import load_revocation
+from gridiface.pki.revocation import load_revocation, serial_name
 from gridiface.pki.rules import CLIENT_AUTH, SERVER_AUTH, ChainRules, openadr_rules, sep2_rules
 
 app = typer.Typer(
@@ -260,22 +260,31 @@ def revoke_command(
     Example: gridiface pki revoke pki/inv1.pem --dir pki --reason stolen
     """
     with _usage_errors():
-        kind, value = _revocation_entry(target)
-        added = revoke(folder / REVOKED, kind, value, reason)
+        entries = _revocation_entries(target)
+        new = [revoke(folder / REVOKED, kind, value, reason) for kind, value in entries.items()]
         if crl is not None:
             _write_crl(folder, Path(target), crl)
-    data = {"list": str(folder / REVOKED), kind: value, "added": added}
-    _show(data, as_json=as_json, text=lambda: f"{kind} {value} {'is now' if added else 'was already'} revoked")
+    data = {"list": str(folder / REVOKED), **entries, "added": any(new)}
+    state = "is now" if any(new) else "was already"
+    _show(
+        data,
+        as_json=as_json,
+        text=lambda: "\n".join(f"{kind} {value} {state} revoked" for kind, value in entries.items()),
+    )
 
 
-def _revocation_entry(target: str) -> tuple[str, str]:
+def _revocation_entries(target: str) -> dict[str, str]:
     if Path(target).exists():
-        return "lfdi", read_chain(Path(target))[0].lfdi
+        certificate = read_chain(Path(target))[0]
+        entries = {"lfdi": certificate.lfdi}
+        if certificate.authority_key_id is not None:
+            entries["serial"] = serial_name(certificate.serial, certificate.authority_key_id)
+        return entries
     digits = target.replace(":", "").replace("-", "").upper()
     if re.fullmatch(r"[0-9A-F]{64}", digits):
-        return "fingerprint", digits
+        return {"fingerprint": digits}
     try:
-        return "lfdi", parse_lfdi(target).hex().upper()
+        return {"lfdi": parse_lfdi(target).hex().upper()}
     except ConfigError:
         raise ConfigError(f"{target!r} is neither a file nor an LFDI nor a fingerprint") from None
 
@@ -283,7 +292,7 @@ def _revocation_entry(target: str) -> tuple[str, str]:
 def _write_crl(folder: Path, certificate: Path, crl: Path) -> None:
     if not certificate.exists():
         raise ConfigError("a CRL needs the certificate's file: it lists the serial number")
-    serial = read_chain(certificate)[0].parsed.serial_number
+    serial = read_chain(certificate)[0].serial
     before: list[int] = []
     if crl.exists():
         try:

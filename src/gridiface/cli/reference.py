@@ -8,16 +8,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
+from typer.main import get_command
 
 from gridiface.app.config import reference as config_reference
 
 
-def commands(command: click.Command, path: str = "gridiface") -> Iterator[tuple[str, click.Command]]:
-    """Every verb that does something, with its full name, in the order of the help."""
-    if isinstance(command, click.Group):
+def commands(command: Any, path: str = "gridiface") -> Iterator[tuple[str, Any]]:
+    """Every verb that does something, with its full name, in the order of the help.
+
+    Commands are of typer's own kind or of click's, as the version has it; both have the same attributes.
+    """
+    if hasattr(command, "commands"):
         for name, child in command.commands.items():
             yield from commands(child, f"{path} {name}")
     else:
@@ -31,7 +35,7 @@ def cli_page(app: typer.Typer) -> str:
         "This page is made from the code (`make reference`). Exit codes: 0 done; 1 what was asked for failed or a",
         "check did not hold; 2 wrong usage or configuration; 3 the server or the store cannot be reached.",
     ]
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(get_command(app)):
         lines += ["", f"## {name}", _text(command.help), "", *_options(command)]
     return "\n".join(lines) + "\n"
 
@@ -40,7 +44,7 @@ def _text(text: str | None) -> str:
     return "\n".join(line.strip() for line in (text or "").replace("\f", "").strip().splitlines())
 
 
-def _options(command: click.Command) -> list[str]:
+def _options(command: Any) -> list[str]:
     rows = ["| option | meaning | default |", "|---|---|---|"]
     for parameter in command.params:
         if getattr(parameter, "hidden", False):

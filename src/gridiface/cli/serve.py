@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ async def _stdin_closes(stop: asyncio.Event) -> None:
 
     def readable() -> None:
         with contextlib.suppress(BlockingIOError, OSError):
-            if sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]  # a pipe's buffer has its raw stream
+            if os.read(sys.stdin.fileno(), 4096):
                 return
         loop.remove_reader(sys.stdin)
         stop.set()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import Control, ControlState, Delivery, Outcome, OutcomeKind, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetView, PerformanceView
 from gridiface.domain.telemetry import Quality
@@ -32,6 +32,7 @@ class Status:
     performance: PerformanceView
     controls: Callable[[], Sequence[Control]]
     counters: Callable[[], Mapping[str, int]] = dict
+    _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, list[Outcome]] = field(default_factory=OrderedDict)
 
     def on_outcome(self, outcome: Outcome) -> None:
@@ -42,6 +43,11 @@ class Status:
         self._outcomes.move_to_end(outcome.control_id)
         while len(self._outcomes) > _CONTROLS_KEPT:
             self._outcomes.popitem(last=False)
+
+    def on_deliveries(self, deliveries: Iterable[Delivery]) -> None:
+        """Take what became of set-points in; the newest per device is shown."""
+        for delivery in deliveries:
+            self._deliveries[delivery.device_id] = delivery
 
     def at(self, now: Instant) -> dict[str, Any]:
         """Everything the overview shows, JSON-able; see docs/operator/overview.md for each field."""
@@ -100,6 +106,7 @@ class Status:
             "soc": None if snapshot is None else snapshot.soc,
             "quality": None if snapshot is None else snapshot.quality.value,
             "state": None if snapshot is None else snapshot.state.value,
+            "delivery": _delivery(self._deliveries.get(device.id)),
         }
 
     def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> dict[str, Any]:
@@ -164,6 +171,18 @@ class Status:
             }
             for o in reversed(steps[-_OUTCOMES_SHOWN:])
         ]
+
+
+def _delivery(delivery: Delivery | None) -> dict[str, Any] | None:
+    if delivery is None:
+        return None
+    return {
+        "outcome": delivery.outcome.value,
+        "at": delivery.at,
+        "attempts": delivery.attempts,
+        "detail": delivery.detail,
+        "controls": list(delivery.setpoint.control_ids),
+    }
 
 
 _POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")

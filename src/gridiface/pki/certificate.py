@@ -6,6 +6,7 @@ exception. Judges nothing.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.errors import GridifaceError
+from gridiface.pki.der import BIT_STRING, element
 from gridiface.pki.identity import fingerprint, format_lfdi, lfdi_from_der
 
 _PARSE_ERRORS = (
@@ -41,6 +43,7 @@ class Certificate:
     Attributes:
         der: the bytes as received.
         parsed: the library's view of them.
+        serial: the serial number, positive.
         subject: RFC 4514 text, may be empty.
         issuer: RFC 4514 text.
         not_before: seconds since 1970 UTC.
@@ -51,6 +54,7 @@ class Certificate:
 
     der: bytes
     parsed: x509.Certificate = field(repr=False, compare=False)
+    serial: int
     subject: str
     issuer: str
     not_before: float
@@ -158,23 +162,37 @@ def parse_certificate(der: bytes) -> Certificate:
     """A certificate from DER.
 
     Raises:
-        CertificateMalformed: the bytes cannot be read, or carry the same extension twice.
+        CertificateMalformed: the bytes cannot be read, are not DER, or carry the same extension twice.
     """
     try:
-        parsed = x509.load_der_x509_certificate(der)
-        return Certificate(
-            der=bytes(der),
-            parsed=parsed,
-            subject=parsed.subject.rfc4514_string(),
-            issuer=parsed.issuer.rfc4514_string(),
-            not_before=parsed.not_valid_before_utc.timestamp(),
-            not_after=parsed.not_valid_after_utc.timestamp(),
-            key_kind=_key_kind(parsed),
-            signature_hash=_signature_hash(parsed),
-            _extensions={item.oid.dotted_string: item for item in parsed.extensions},
-        )
+        # The library warns of oddities that are judged here; a peer must not be able to fill the log with them.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            certificate = _read(bytes(der))
     except _PARSE_ERRORS as error:
         raise CertificateMalformed(f"not a readable X.509 certificate: {error}") from error
+    if certificate.serial <= 0:
+        raise CertificateMalformed("the serial number is not positive (RFC 5280 section 4.1.2.2)")
+    # Unused bits in the signature are outside what is signed: who sets them gets another LFDI for the same certificate.
+    if not certificate.der.endswith(element(BIT_STRING, b"\0" + certificate.parsed.signature)):
+        raise CertificateMalformed("the signature is not encoded in DER")
+    return certificate
+
+
+def _read(der: bytes) -> Certificate:
+    parsed = x509.load_der_x509_certificate(der)
+    return Certificate(
+        der=der,
+        parsed=parsed,
+        serial=parsed.serial_number,
+        subject=parsed.subject.rfc4514_string(),
+        issuer=parsed.issuer.rfc4514_string(),
+        not_before=parsed.not_valid_before_utc.timestamp(),
+        not_after=parsed.not_valid_after_utc.timestamp(),
+        key_kind=_key_kind(parsed),
+        signature_hash=_signature_hash(parsed),
+        _extensions={item.oid.dotted_string: item for item in parsed.extensions},
+    )
 
 
 def parse_pem_certificates(data: bytes) -> list[Certificate]:

@@ -55,7 +55,7 @@ def describe(certificate: Certificate) -> dict[str, Any]:
         "fingerprint": certificate.fingerprint,
         "subject": certificate.subject,
         "issuer": certificate.issuer,
-        "serial": f"{certificate.parsed.serial_number:X}",
+        "serial": f"{certificate.serial:X}",
         "not_before": _instant(certificate.not_before),
         "not_after": _instant(certificate.not_after),
         "key": certificate.key_kind,

@@ -7,8 +7,10 @@ the local list is the one means to shut a device out. Its form is one entry per 
     fingerprint <64 hexadecimal digits of SHA-256> key leaked
     serial 1F0C@5A3B9C01D2E4F607 superseded
 
-`serial` takes the certificate's serial number and its issuer's key identifier, both hexadecimal. An entry may also name
-a CA: all that hangs below it is refused. Reads files when told to; watching them is the work of `credentials`.
+`serial` takes the certificate's serial number and its issuer's key identifier, both hexadecimal. It is the surest: the
+two are signed, whereas the holder of a key can turn an ECDSA signature into another valid one, which changes LFDI and
+fingerprint. An entry may also name a CA: all that hangs below it is refused. Reads files when told to; watching them is
+the work of `credentials`.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class Revocation:
             return None
         for crl in self.crls:
             if crl.issuer == certificate.parsed.issuer and _is_from(crl, issuer):
-                entry = crl.get_revoked_certificate_by_serial_number(certificate.parsed.serial_number)
+                entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
                 if entry is not None:
                     return f"on the CRL of {issuer.label}"
         return None
@@ -64,7 +66,7 @@ class Revocation:
 def _names(certificate: Certificate) -> tuple[tuple[str, str], ...]:
     named = [("lfdi", certificate.lfdi), ("fingerprint", certificate.fingerprint)]
     if certificate.authority_key_id is not None:
-        named.append(("serial", serial_name(certificate.parsed.serial_number, certificate.authority_key_id)))
+        named.append(("serial", serial_name(certificate.serial, certificate.authority_key_id)))
     return tuple(named)
 
 

@@ -45,6 +45,8 @@ class WorldPlan:
     battery_wh: float = 10_000.0
     inverter_w: float = 8_000.0
     poll_s: int = 1
+    battery_poll_s: float = 0.5
+    ready_s: float = 30.0
     page_port: int = 8080
     settings: Mapping[str, Any] = field(default_factory=dict)
     in_band: bool = False
@@ -87,7 +89,7 @@ class World:
             ChildFailed: a part did not start; its last words are in the text.
         """
         await asyncio.to_thread(self._make_pki)
-        self.places = (await self.devices.start())["units"]
+        self.places = (await self.devices.start(timeout_s=self.plan.ready_s))["units"]
         self.config.write_text(yaml.safe_dump(self._server_config(), sort_keys=False), encoding="utf-8")
         await self.start_server()
         self.inverters = [self._inverter(number) for number in range(self.plan.inverters)]
@@ -97,7 +99,7 @@ class World:
         """Start the server, or start it again on the same ports after `kill_server`."""
         command = ["-m", "gridiface.cli", "serve", str(self.config), "--child"]
         self.server = Child("the server", command, log=self._log("server"))
-        ports = await self.server.start()
+        ports = await self.server.start(timeout_s=self.plan.ready_s)
         self.sep2_port, self.page_port = ports["sep2"], ports.get("operator", 0)
         self._pin_ports()
 
@@ -199,7 +201,7 @@ class World:
                     "host": place["host"],
                     "port": place["port"],
                     "unit_id": place["unit_id"],
-                    "poll_period_s": 0.5,
+                    "poll_period_s": self.plan.battery_poll_s,
                 },
             }
             for name, place in zip(batteries, self.places, strict=False)

@@ -50,6 +50,7 @@ class OutstationProtocol(asyncio.Protocol):
     def __init__(self, server):
         self.server = server
         self.timer = None
+        self.armed_for = 0.0
 
     def connection_made(self, transport):
         self.transport = transport
@@ -75,12 +76,13 @@ class OutstationProtocol(asyncio.Protocol):
         if octets:
             self.server.recorder.note(octets, from_master=False)
             self.transport.write(octets)
+        due = self.channel.next_timer()
+        if due is None or (self.timer is not None and self.armed_for <= due):
+            return  # a timer that rings early does no harm; setting one anew for each message would cost
         if self.timer is not None:
             self.timer.cancel()
-            self.timer = None
-        due = self.channel.next_timer()
-        if due is not None:
-            self.timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self.on_timer)
+        self.armed_for = due
+        self.timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self.on_timer)
 
     def on_timer(self):
         self.timer = None

@@ -18,6 +18,17 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
+def span(rows: IntArray) -> IntArray | slice:
+    """The same rows as a slice where they are consecutive: slices are views, the rest is copied.
+
+    Args:
+        rows: ascending, each once.
+    """
+    if rows.size and int(rows[-1]) - int(rows[0]) + 1 == rows.size:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One total to be split over n devices. W, + delivered; arrays of length n.

@@ -19,7 +19,10 @@ def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, toleranc
         tolerance: W, how far the sum may be off.
     """
     move = wanted - told
-    send: BoolArray = ~(np.abs(move) <= deadband)  # NaN compares false: never told
+    keep = np.abs(move) <= deadband  # NaN compares false: never told
+    send: BoolArray = ~keep
+    if not keep.any():
+        return send
     rest = np.where(send, 0.0, move)
     missing = float(rest.sum())
     if abs(missing) <= tolerance:

@@ -1,5 +1,1 @@
 """`gridiface bench`: what the server does per second on this machine, one file per measured thing."""
-
-from gridiface.cli.bench.app import app
-
-__all__ = ["app"]

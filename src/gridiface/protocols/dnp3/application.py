@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from functools import lru_cache
+from typing import NamedTuple
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.objects import Layout, Variation, find
@@ -97,6 +98,8 @@ _WITH_DATA = frozenset(
         *RESPONSES,
     )
 )
+_READ = int(FunctionCode.READ)
+_REQUESTS = frozenset(int(code) for code in FunctionCode if code not in RESPONSES)
 _FREEZE_AT_TIME = frozenset((FunctionCode.FREEZE_AT_TIME, FunctionCode.FREEZE_AT_TIME_NR))
 
 
@@ -133,6 +136,7 @@ class Qualifier(IntEnum):
     COUNT8_SIZE16 = 0x5B
 
 
+_QUALIFIERS = {int(code): code for code in Qualifier}
 _RANGE_OCTETS = {
     Qualifier.RANGE8: 1,
     Qualifier.RANGE16: 2,
@@ -153,9 +157,9 @@ COUNTS = frozenset((Qualifier.COUNT8, Qualifier.COUNT16))
 INDEXED = frozenset((Qualifier.COUNT8_INDEX8, Qualifier.COUNT16_INDEX16))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ObjectHeader:
-    """One object header with the octets of its objects.
+    """One object header with the octets of its objects; never changed once made (not frozen, for speed).
 
     `head` is the header as received (for echoes), `body` the octets behind it: prefixes and objects, or the bare index
     list of a request without data. `count` is the number of points or objects meant; 0 with qualifier 06 ("all").
@@ -210,8 +214,7 @@ class ObjectHeader:
         return 2 + self.body[at + 1] if self.row.layout is Layout.ATTRIBUTE else self.row.size
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """A whole application fragment: control, function, IIN (responses only) and object headers."""
 
     control: int
@@ -239,9 +242,9 @@ def parse_request(octets: bytes) -> Fragment:
             PARAMETER_ERROR; the caller has already looked at the first two octets.
     """
     function = octets[1]
-    if function not in FunctionCode._value2member_map_ or function in RESPONSES:
+    if function not in _REQUESTS:
         raise RemoteProtocolError(f"unknown function code {function}", answer=IIN.NO_FUNC_CODE_SUPPORT)
-    if function == FunctionCode.READ:
+    if function == _READ:
         return Fragment(octets[0], function, IIN.NONE, _read_headers(octets[2:]), octets)
     return Fragment(octets[0], function, IIN.NONE, _headers(function, octets, 2), octets)
 
@@ -279,9 +282,9 @@ def _header(function: int, octets: bytes, at: int) -> tuple[ObjectHeader, int]:
     if len(octets) - at < 3:
         raise RemoteProtocolError("truncated object header", answer=IIN.PARAMETER_ERROR)
     group, variation, code = octets[at : at + 3]
-    if code not in Qualifier._value2member_map_:
+    qualifier = _QUALIFIERS.get(code)
+    if qualifier is None:
         raise RemoteProtocolError(f"qualifier 0x{code:02x} not supported", answer=IIN.PARAMETER_ERROR)
-    qualifier = Qualifier(code)
     width = _RANGE_OCTETS[qualifier]
     body_at = at + 3 + width * (2 if qualifier in RANGES else 1)
     if body_at > len(octets):

@@ -35,6 +35,10 @@ from gridiface.protocols.dnp3.unsolicited import Reporter
 
 _OUTSTATION_DATA = 0x44
 _HEADER_OCTETS = 4
+_CONFIRM = int(FunctionCode.CONFIRM)
+_READ = int(FunctionCode.READ)
+_RECORD = int(FunctionCode.RECORD_CURRENT_TIME)
+_DISABLE = int(FunctionCode.DISABLE_UNSOLICITED)
 _SELECTING = frozenset((FunctionCode.SELECT, FunctionCode.OPERATE, FunctionCode.CONFIRM))
 
 Sender = Callable[[bytes], None]
@@ -93,7 +97,7 @@ class Association:
         control, function = octets[0], octets[1]
         if control & (FIR | FIN | CON) != FIR | FIN:
             return
-        if function == FunctionCode.CONFIRM:
+        if function == _CONFIRM:
             if broadcast is None and len(octets) == 2:
                 self._confirm(control, now)
             return
@@ -134,14 +138,14 @@ class Association:
 
     def _receive_request(self, octets: bytes, now: float) -> None:
         function = octets[1]
-        if octets == self._last_request and function != FunctionCode.READ:
+        if octets == self._last_request and function != _READ:
             # the master did not get our answer: it gets the same one, and nothing is executed again
             if function not in NO_REPLY and self._last_response:
                 self._transmit(self._last_response)
             return
         self._abandon()
         self._held = None
-        if function == FunctionCode.READ and self._reporter is not None and self._reporter.waiting:
+        if function == _READ and self._reporter is not None and self._reporter.waiting:
             self._held = octets
             return
         self._last_request, self._last_response = octets, b""
@@ -175,7 +179,7 @@ class Association:
             self.state.guard.drop()
             reply = Reply(error.answer)
             self._station.tell(RequestRefused(self.settings.master, function, error.reason))
-        if self.state.recorded_at == recorded and function != FunctionCode.RECORD_CURRENT_TIME:
+        if self.state.recorded_at == recorded and function != _RECORD:
             # only the very next request may use the recorded time (clause 4.4.5)
             self.state.recorded_at = None
         return reply
@@ -185,7 +189,7 @@ class Association:
         if run is None:
             raise RemoteProtocolError(f"function {request.function} is not there", answer=IIN.NO_FUNC_CODE_SUPPORT)
         reply = run(self.state, request, now)
-        if request.function == FunctionCode.DISABLE_UNSOLICITED and self._reporter is not None:
+        if request.function == _DISABLE and self._reporter is not None:
             self._reporter.cancel(now)
         return reply
 

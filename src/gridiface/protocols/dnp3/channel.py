@@ -12,6 +12,7 @@ from gridiface.protocols.dnp3.association import Association
 from gridiface.protocols.dnp3.handler import LinkLost, Notice
 from gridiface.protocols.dnp3.link import (
     BROADCASTS,
+    DIR,
     PRM,
     SELF_ADDRESS,
     Frame,
@@ -36,6 +37,7 @@ class Channel:
 
     def __init__(self, station: Station, associations: Mapping[int, Association], now: float) -> None:
         self._station = station
+        self._address = station.settings.address
         self._associations = associations
         self._reader = FrameReader()
         self._links: dict[int, SecondaryStation] = {}
@@ -107,17 +109,20 @@ class Channel:
         return master in self._mine
 
     def _take(self, frame: Frame, now: float) -> None:
-        association = self._associations.get(frame.source)
-        if not frame.from_master or association is None:
+        control, destination, source, _ = frame
+        association = self._associations.get(source)
+        if association is None or not control & DIR:
             return
-        settings = self._station.settings
-        broadcast = frame.destination if frame.destination in BROADCASTS else None
-        to_self = frame.destination == SELF_ADDRESS and settings.self_address
-        if broadcast is None and not to_self and frame.destination != settings.address:
-            return
-        if frame.source not in self._mine:
+        broadcast = None
+        if destination != self._address:
+            settings = self._station.settings
+            if destination in BROADCASTS:
+                broadcast = destination
+            elif destination != SELF_ADDRESS or not settings.self_address:
+                return
+        if source not in self._mine:
             self._attach(association)
-        if not frame.primary:
+        if not control & PRM:
             return
         fresh = self._link(frame, broadcast)
         if fresh and self._queued < MAX_QUEUED_OCTETS:
@@ -127,7 +132,9 @@ class Channel:
         """Answers link functions; True when the frame holds new user data. A broadcast is never answered."""
         if broadcast is not None:
             return frame.function == PrimaryFunction.UNCONFIRMED_USER_DATA and not frame.fcv
-        link = self._links.setdefault(frame.source, SecondaryStation())
+        link = self._links.get(frame.source)
+        if link is None:
+            link = self._links[frame.source] = SecondaryStation()
         answer, fresh = link.take(frame)
         if answer is not None:
             self._queue(encode(Frame(answer, frame.source, self._station.settings.address)))

@@ -86,12 +86,13 @@ class Column:
         if self.strings:
             return b"".join(self.strings[low:high])
         row = TABLE[group, variation]
-        if row.layout in (Layout.PACKED, Layout.PACKED2):
+        size = row.size
+        if not size:
             return self._packed(row.layout, low, high)
         image = self._images.get((group, variation))
         if image is None:
             image = self._images[group, variation] = self._image(group, variation)
-        return image[low * row.size : high * row.size]
+        return image[low * size : high * size]
 
     def sendable(self, variation: int, low: int, high: int) -> int:
         """The variation to send: a packed one becomes the one with flags when a point is not plainly online."""

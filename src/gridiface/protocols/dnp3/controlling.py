@@ -7,7 +7,7 @@ Owns the order of checks, the echo with status octets, pattern controls and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import (
@@ -36,20 +36,18 @@ from gridiface.protocols.dnp3.handler import CommandDone
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.state import AssociationState, Reply
 
-_HEADER_OCTETS = 4
 _PATTERN_BLOCK = 2
 _PATTERN_MASK = 3
 _LATCHES = {OperationType.LATCH_ON: 1.0, OperationType.LATCH_OFF: 0.0}
 _MODES = {
-    FunctionCode.SELECT: CommandMode.SELECT,
-    FunctionCode.OPERATE: CommandMode.OPERATE,
-    FunctionCode.DIRECT_OPERATE: CommandMode.DIRECT_OPERATE,
-    FunctionCode.DIRECT_OPERATE_NR: CommandMode.DIRECT_OPERATE_NO_ACK,
+    int(FunctionCode.SELECT): CommandMode.SELECT,
+    int(FunctionCode.OPERATE): CommandMode.OPERATE,
+    int(FunctionCode.DIRECT_OPERATE): CommandMode.DIRECT_OPERATE,
+    int(FunctionCode.DIRECT_OPERATE_NR): CommandMode.DIRECT_OPERATE_NO_ACK,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(NamedTuple):
     """One object of the request: the octets before its status octet, and the points it commands."""
 
     lead: bytes
@@ -60,39 +58,38 @@ class _Slot:
 
 def control(state: AssociationState, request: Fragment, now: float) -> Reply:
     """Judges or executes all commands of a request in order; the echo holds a status for each."""
-    slots = _slots(request)
-    mode = _MODES[FunctionCode(request.function)]
-    signature = _echo(slots, [0] * len(slots))
-    if len(signature) > state.settings.max_tx_fragment - _HEADER_OCTETS:
+    if len(request.octets) + 2 > state.settings.max_tx_fragment:
+        # the echo is the request with two octets of indications more
         raise RemoteProtocolError("the echo would not fit into a fragment", answer=IIN.PARAMETER_ERROR)
+    slots = _slots(request)
+    mode = _MODES[request.function]
     if mode is CommandMode.SELECT:
-        statuses = [_judge(state, slot, number, mode, now) for number, slot in enumerate(slots)]
+        statuses = _judge_all(state, slots, mode, now)
         if any(statuses):
             state.guard.drop()
         else:
-            state.guard.select(signature, request.sequence, now)
+            state.guard.select(_echo(slots, [0] * len(slots)), request.sequence, now)
     elif mode is CommandMode.OPERATE:
-        verdict = state.guard.judge(signature, request.sequence, now)
-        statuses = (
-            [_judge(state, slot, number, mode, now) for number, slot in enumerate(slots)]
-            if verdict is CommandStatus.SUCCESS
-            else [_noted(state, slot, verdict) for slot in slots]
-        )
+        verdict = state.guard.judge(_echo(slots, [0] * len(slots)), request.sequence, now)
+        if verdict is CommandStatus.SUCCESS:
+            statuses = _judge_all(state, slots, mode, now)
+        else:
+            statuses = [_noted(state, slot, verdict) for slot in slots]
     else:
-        statuses = [_judge(state, slot, number, mode, now) for number, slot in enumerate(slots)]
+        statuses = _judge_all(state, slots, mode, now)
     return Reply(objects=_echo(slots, statuses))
 
 
 def _slots(request: Fragment) -> list[_Slot]:
     """The objects of a control request, checked for what commands may be made of."""
     slots: list[_Slot] = []
-    headers = list(request.headers)
+    headers = list(reversed(request.headers))
     while headers:
-        header = headers.pop(0)
+        header = headers.pop()
         if header.group not in COMMAND_POINTS or header.row is None:
             raise RemoteProtocolError(f"g{header.group} is no command", answer=IIN.OBJECT_UNKNOWN)
         if (header.group, header.variation) == (12, _PATTERN_BLOCK):
-            slots += _pattern(header, headers.pop(0) if headers else None)
+            slots += _pattern(header, headers.pop() if headers else None)
         elif header.qualifier not in INDEXED or (header.group == 12 and header.variation != 1):
             raise RemoteProtocolError("commands need an index each", answer=IIN.PARAMETER_ERROR)
         else:
@@ -132,6 +129,10 @@ def _echo(slots: list[_Slot], statuses: list[int]) -> bytes:
         slot.lead if slot.command is None else slot.lead + bytes((status & 0x7F,))
         for slot, status in zip(slots, statuses, strict=True)
     )
+
+
+def _judge_all(state: AssociationState, slots: list[_Slot], mode: CommandMode, now: float) -> list[int]:
+    return [_judge(state, slot, number, mode, now) for number, slot in enumerate(slots)]
 
 
 def _judge(state: AssociationState, slot: _Slot, number: int, mode: CommandMode, now: float) -> int:

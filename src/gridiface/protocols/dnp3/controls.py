@@ -144,12 +144,10 @@ class CommandRequest:
 
 def decode_command(group: int, variation: int, octets: bytes) -> Command:
     """The command in an object of g12v1 or g41; its status octet is ignored (clause 4.4.4.3)."""
-    fields = TABLE[group, variation].unpack(octets)
+    fields = TABLE[group, variation].codec.unpack(octets)
     if group == 12:
-        return ControlRelayOutputBlock(
-            int(fields["code"]), int(fields["count"]), int(fields["on_ms"]), int(fields["off_ms"])
-        )
-    return AnalogOutput(fields["value"], variation)
+        return ControlRelayOutputBlock(*fields[:4])
+    return AnalogOutput(float(fields[0]), variation)
 
 
 def precheck(point: PointConfig, command: Command) -> CommandStatus:

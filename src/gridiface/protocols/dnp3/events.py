@@ -113,8 +113,9 @@ class EventBuffer:
         Plain integers here and along the way of each response: operations on IntFlag cost more than the rest.
         """
         found = _OVERFLOW if self._overflowed else 0
+        held, selected = self._held, self._selected
         for number, bit in _CLASS_BITS:
-            if len(self._held[number]) > len(self._selected[number]):
+            if held[number] and len(held[number]) > len(selected[number]):
                 found |= bit
         return found
 

@@ -7,11 +7,11 @@ nor who may talk to whom: the outstation and the master decide that from the add
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from gridiface.errors import LocalProtocolError
-from gridiface.protocols.dnp3.crc import checksum, is_sealed, sealed
+from gridiface.protocols.dnp3.crc import checksum, sealed
 
 START = b"\x05\x64"
 HEADER_OCTETS = 10
@@ -51,11 +51,11 @@ class SecondaryFunction(IntEnum):
     NOT_SUPPORTED = 15
 
 
+_UNCONFIRMED = int(PrimaryFunction.UNCONFIRMED_USER_DATA)
 _WANTS_FCV = frozenset((PrimaryFunction.TEST_LINK_STATES, PrimaryFunction.CONFIRMED_USER_DATA))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One link frame whose CRCs were right; `payload` holds 0 to 250 octets of user data."""
 
     control: int
@@ -186,7 +186,7 @@ class FrameReader:
             return None, 2
         if available < HEADER_OCTETS:
             return None, 0
-        if not is_sealed(held[at : at + HEADER_OCTETS]):
+        if checksum(held[at : at + 8]) != held[at + 8] | held[at + 9] << 8:
             self.bad_crcs += 1
             return None, 2
         length = held[at + 2]
@@ -205,12 +205,17 @@ class FrameReader:
     @staticmethod
     def _payload(body: bytes) -> bytes | None:
         """User data out of sealed blocks, or None when a block's CRC is wrong."""
+        if len(body) <= BLOCK_OCTETS + 2:
+            # one block or none: most requests and all confirms
+            block = body[:-2]
+            return block if not body or checksum(block) == body[-2] | body[-1] << 8 else None
         blocks = []
         for at in range(0, len(body), BLOCK_OCTETS + 2):
-            block = body[at : at + BLOCK_OCTETS + 2]
-            if not is_sealed(block):
+            end = min(at + BLOCK_OCTETS, len(body) - 2)
+            block = body[at:end]
+            if checksum(block) != body[end] | body[end + 1] << 8:
                 return None
-            blocks.append(block[:-2])
+            blocks.append(block)
         return b"".join(blocks)
 
 
@@ -226,9 +231,10 @@ class SecondaryStation:
 
     def take(self, frame: Frame) -> tuple[SecondaryFunction | None, bool]:
         """Judges a primary frame addressed to this station alone; changes the frame count state."""
-        function = frame.function
-        if function == PrimaryFunction.UNCONFIRMED_USER_DATA:
-            return None, not frame.fcv
+        control = frame.control
+        function = control & 0x0F
+        if function == _UNCONFIRMED:
+            return None, not control & FCV
         if function not in PrimaryFunction._value2member_map_:
             return SecondaryFunction.NOT_SUPPORTED, False
         if frame.fcv != (function in _WANTS_FCV):

@@ -52,6 +52,9 @@ class Field(Enum):
     UNITS = ("units", "B", "u1")
     ASSOCIATION = ("association", "H", "<u2")
 
+    # members are singletons; the hash of Enum is a Python call
+    __hash__ = object.__hash__
+
     @property
     def label(self) -> str:
         """The field's name: value, flags, time, ..."""
@@ -98,8 +101,8 @@ class Meaning(Enum):
 class Variation:
     """One row of the object table.
 
-    `size` is the octets of one object (0 when packed or of variable size); `pack` and `unpack` work on the raw
-    fields in wire order, with times as one number of milliseconds.
+    `size` is the octets of one object without index or size prefix (0 when packed or of variable size); `pack` and
+    `unpack` work on the raw fields in wire order, with times as one number of milliseconds.
     """
 
     group: int
@@ -109,6 +112,7 @@ class Variation:
     layout: Layout = Layout.FIXED
     meaning: Meaning = Meaning.NONE
     codec: struct.Struct = field(init=False, repr=False, compare=False)
+    size: int = field(init=False, compare=False)
     has_flags: bool = field(init=False, compare=False)
     time_octets: int = field(init=False, compare=False)
     number: Field | None = field(init=False, compare=False)
@@ -116,14 +120,10 @@ class Variation:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "codec", struct.Struct("<" + "".join(item.code for item in self.fields)))
+        put(self, "size", self.variation if self.layout is Layout.OCTETS else self.codec.size)
         put(self, "has_flags", Field.FLAGS in self.fields)
         put(self, "time_octets", 6 if Field.TIME48 in self.fields else 2 if Field.TIME16 in self.fields else 0)
         put(self, "number", next((item for item in self.fields if item in _VALUES), None))
-
-    @property
-    def size(self) -> int:
-        """Octets of one object, without index or size prefix."""
-        return self.variation if self.layout is Layout.OCTETS else self.codec.size
 
     def octets(self, count: int) -> int | None:
         """Octets that `count` objects take; None where each object tells its own size."""

@@ -28,6 +28,9 @@ class PointType(Enum):
     OCTET_STRING = "octet string"
     VIRTUAL_TERMINAL = "virtual terminal"
 
+    # members are singletons; the hash of Enum is a Python call, paid on every look-up of a column
+    __hash__ = object.__hash__
+
 
 class EventMode(Enum):
     """When an update of a point makes an event."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from gridiface.protocols.dnp3.application import Qualifier, count_head, range_head
 from gridiface.protocols.dnp3.columns import Column, Run
 from gridiface.protocols.dnp3.events import Event, EventBuffer
-from gridiface.protocols.dnp3.objects import TABLE, Layout
+from gridiface.protocols.dnp3.objects import TABLE, Layout, Variation
 from gridiface.protocols.dnp3.values import ENCODERS
 
 _RANGE8_HEAD = 5
@@ -86,26 +86,28 @@ class StaticPart:
 
     def _write(self, fragment: Fragment, run: Run) -> int:
         """Writes points of one run from where we are; how many."""
-        column, low = self._column, self._low
-        variation = column.sendable(run.variation, low, run.high) if self._group != 34 else run.variation
-        first = int(column.indices[low])
-        head = _RANGE8_HEAD if first + run.high - low <= 0x100 else _RANGE16_HEAD
-        count = min(run.high - low, self._fitting(variation, fragment.space - head))
+        column, low, high = self._column, self._low, run.high
+        row = TABLE[self._group, run.variation]
+        if row.layout is not Layout.FIXED and self._group != 34:
+            row = TABLE[self._group, column.sendable(run.variation, low, high)]
+        first = column.configs[low].index
+        data = fragment.data
+        space = fragment.capacity - len(data)
+        space -= _RANGE8_HEAD if first + high - low <= 0x100 else _RANGE16_HEAD
+        count = min(high - low, _fitting(row, space))
         if count <= 0:
             return 0
-        fragment.data += range_head(self._group, variation, first, first + count - 1)
-        fragment.data += column.octets(self._group, variation, low, low + count)
+        data += range_head(self._group, row.variation, first, first + count - 1)
+        data += column.octets(self._group, row.variation, low, low + count)
         fragment.has_static = True
         return count
 
-    def _fitting(self, variation: int, space: int) -> int:
-        """How many objects of a variation fit into so many octets."""
-        row = TABLE[self._group, variation]
-        if row.layout is Layout.PACKED:
-            return space * 8
-        if row.layout is Layout.PACKED2:
-            return space * 4
+
+def _fitting(row: Variation, space: int) -> int:
+    """How many objects of a variation fit into so many octets."""
+    if row.size:
         return space // row.size
+    return space * (8 if row.layout is Layout.PACKED else 4)
 
 
 class EventSource:

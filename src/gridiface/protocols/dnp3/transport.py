@@ -41,6 +41,11 @@ class Reassembler:
             self.dropped += 1
             return None
         header = segment[0]
+        if header & (FIR | FIN) == FIR | FIN and len(segment) - 1 <= self.max_fragment:
+            self._parts.clear()
+            self._octets = 0
+            self._last = segment
+            return segment[1:]
         if header & FIR:
             self._parts.clear()
             self._octets = 0

@@ -112,7 +112,7 @@ class Client:
     def __init__(self, config: ClientConfig, chance: Random) -> None:
         self.config = config
         self.tree = ResourceTree(config.dcap, config.authority, self._wants, chance, backoff=config.backoff)
-        self.outbox = Outbox(chance, backoff=config.backoff)
+        self.outbox = Outbox(chance, self._location, backoff=config.backoff)
         lfdis = (config.lfdi, *sorted(config.managed))
         self.followers = DeviceFollowers(lfdis, self.tree, config.authority, config.supported, chance)
         self.devices = self.followers.devices
@@ -183,15 +183,27 @@ class Client:
     # what a shell or a simulator asks for
 
     def put(self, href: str, resource: WireObject, now: float) -> int:
-        """Queue a PUT; the outcome comes as WriteDone with the number returned."""
+        """Queue a PUT; the outcome comes as WriteDone with the number returned.
+
+        Raises:
+            LocalProtocolError: `href` is on another server, or the resource is not valid.
+        """
         return self._write("PUT", href, encode(resource), now)
 
     def post(self, href: str, resource: WireObject, now: float) -> int:
-        """Queue a POST; the outcome comes as WriteDone with the number returned."""
+        """Queue a POST; the outcome comes as WriteDone with the number returned.
+
+        Raises:
+            LocalProtocolError: `href` is on another server, or the resource is not valid.
+        """
         return self._write("POST", href, encode(resource), now)
 
     def delete(self, href: str, now: float) -> int:
-        """Queue a DELETE; the outcome comes as WriteDone with the number returned."""
+        """Queue a DELETE; the outcome comes as WriteDone with the number returned.
+
+        Raises:
+            LocalProtocolError: `href` is on another server.
+        """
         return self._write("DELETE", href, b"", now)
 
     def server_time(self, now: float) -> float | None:
@@ -226,19 +238,24 @@ class Client:
             raise LocalProtocolError(f"request {number} is not under way") from None
 
     def _write(self, method: str, href: str, body: bytes, now: float) -> int:
-        number, dropped = self.outbox.add(method, self.tree.resolve(href) or href, body, now)
+        target = self.tree.resolve(href)
+        if target is None:
+            raise LocalProtocolError(f"{href} is not on this server")
+        number, dropped = self.outbox.add(method, target, body, now)
         self._happened += [WriteDone(outcome) for outcome in dropped]
         return number
 
     def _on_written(self, write: Write, reply: Reply | None, now: float) -> None:
         outcome = self.outbox.answer(write, reply, now, None if reply is None else _retry_after(reply))
         if outcome is None:
-            write.target = self.tree.resolve(write.target) or write.target
             return
         self._happened.append(WriteDone(outcome))
         listed = self.tree.nodes.get(outcome.target)
         if outcome.accepted and listed is not None and outcome.method == "POST":
             self.tree.poll_soon(listed.href, now)
+
+    def _location(self, location: str) -> str | None:
+        return self.tree.resolve(location) if location else None
 
     def _on_got(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:
         if reply.status == 200:
@@ -346,6 +363,9 @@ class Client:
     def _respond(self, lfdi: str, transition: Transition, now: float) -> None:
         event = transition.event
         if event.replyTo is None or not wanted(transition.status, event.responseRequired or 0):
+            return
+        if self.tree.resolve(event.replyTo) is None:
+            self._happened.append(BadReply(event.href or "", "replyTo is on another server"))
             return
         if isinstance(event, DERControl):
             response = DERControlResponse(

@@ -19,7 +19,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.resources import ELEMENTS, Error, MirrorMeterReading, MirrorMeterReadingList
 from gridiface.protocols.sep2.uris import METHODS, ROUTES, Match, ResourceRow, Routes
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, decode, encode
+from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, advised_problems, decode, encode
 
 SEP_XML = "application/sep+xml"
 SEP_EXI = "application/sep-exi"
@@ -214,13 +214,18 @@ def read_body(request: Request, routed: Routed, limits: Limits = DEFAULT_LIMITS)
     """The typed body of a PUT or POST; a subtype is accepted where its base is expected.
 
     Raises:
-        RemoteProtocolError: 400, 413, 415.
+        RemoteProtocolError: 415 for another type; 413 above a cap; 400 with reason 0 for a malformed body, 1 for values
+            outside their range, be it the schema's or only the standard's text's.
     """
     check_content_type(request.headers.get("content-type"))
     expected = body_types(routed.match.row, routed.method)
     if not expected:
         raise RemoteProtocolError("no body is expected here", detail=ErrorReason.INVALID_FORMAT)
-    return decode(request.body, expected, limits)
+    body = decode(request.body, expected, limits)
+    problem = next(advised_problems(body), None)
+    if problem is not None:
+        raise RemoteProtocolError(problem, detail=ErrorReason.INVALID_VALUES)
+    return body
 
 
 def found(body: bytes) -> Reply:

@@ -7,6 +7,7 @@ final. Writes to one target keep their order; other targets do not wait for them
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -44,17 +45,24 @@ class Written:
         return 200 <= self.status < 300
 
 
+def _same_server_path(location: str) -> str | None:
+    """An absolute path as it is; anything else may be elsewhere."""
+    return location if location.startswith("/") and not location.startswith("//") else None
+
+
 @dataclass(slots=True)
 class Outbox:
     """Writes waiting to be sent.
 
     Attributes:
         chance: source of the back-off's jitter.
+        resolve: a Location -> the path it means on the same server, or None: other servers are not followed.
         attempts: how often a write is tried before it is given up.
         capacity: how many writes are kept; the oldest is given up for a new one, so that a long outage is bounded.
     """
 
     chance: Random
+    resolve: Callable[[str], str | None] = _same_server_path
     attempts: int = 1_000
     capacity: int = 10_000
     longest_chain: int = 5
@@ -115,10 +123,10 @@ class Outbox:
                 write.not_before = now + delay
                 return None
         elif status in {301, 302, 307, 308} and reply is not None and write.hops < self.longest_chain:
-            location = reply.header("location")
-            if location:
+            target = self.resolve(reply.header("location") or "")
+            if target is not None:
                 write.hops += 1
-                write.target, write.not_before = location, now
+                write.target, write.not_before = target, now
                 return None
         self._writes.remove(write)
         return Written(

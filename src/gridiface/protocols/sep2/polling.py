@@ -68,6 +68,7 @@ class ResourceTree:
         wants: (resource that links, name of the link) -> whether to follow it.
         chance: source of the back-off's jitter.
         page_size: members asked for at once.
+        moved: path that links name -> path where the server has sent us instead.
     """
 
     root: str
@@ -77,6 +78,7 @@ class ResourceTree:
     page_size: int = 255
     backoff: Backoff = field(default_factory=Backoff)
     nodes: dict[str, Node] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes[self.root] = Node(self.root, ELEMENTS["DeviceCapability"], None, float("-inf"))
@@ -132,8 +134,10 @@ class ResourceTree:
         self._sweep()
 
     def move(self, node: Node, href: str) -> None:
-        """The server says for good that the resource lives elsewhere."""
+        """The server sends us elsewhere: links to the old place mean the new one, as long as it is there."""
         self.nodes.pop(node.href, None)
+        self.moved = {old: href if new == node.href else new for old, new in self.moved.items() if old != href}
+        self.moved[node.href] = href
         if node.parent is None:
             self.root = href
         node.href = href
@@ -169,7 +173,8 @@ class ResourceTree:
             return None
         if parts.netloc.lower() != self.authority.lower() or parts.scheme not in {"http", "https"}:
             return None
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return self.moved.get(path, path)
 
     def _collect(self, node: Node, part: AnyList) -> WireObject | None:
         members: list[WireObject] = getattr(part, "members", [])
@@ -206,6 +211,7 @@ class ResourceTree:
             waiting += [link for link, _ in self._links(self.nodes[href])]
         for href in self.nodes.keys() - reached:
             del self.nodes[href]
+        self.moved = {old: new for old, new in self.moved.items() if new in reached}
 
 
 def links_of(resource: WireObject) -> Iterator[tuple[str, Link]]:

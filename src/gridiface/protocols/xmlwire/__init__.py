@@ -4,6 +4,7 @@ Owns declarations (`wire`, `element`, `attribute`, `content`), hardened parsing,
 Does not own any protocol's types: those are declared with it by the protocol packages.
 """
 
+from gridiface.protocols.xmlwire.advice import advised_problems
 from gridiface.protocols.xmlwire.declare import (
     FieldSpec,
     Vocabulary,
@@ -28,6 +29,7 @@ __all__ = [
     "Vocabulary",
     "WireObject",
     "WireType",
+    "advised_problems",
     "attribute",
     "content",
     "decode",

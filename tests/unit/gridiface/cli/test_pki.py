@@ -103,6 +103,7 @@ def test_revoking_by_file_by_lfdi_and_by_fingerprint(folder: Path) -> None:
     crl = folder / "mica.crl"
     first = told("revoke", folder / "inv1.pem", "--dir", folder, "--reason", "stolen", "--crl", crl)
     assert first["added"] is True
+    assert "@" in first["serial"]
     assert told("revoke", first["lfdi"], "--dir", folder)["added"] is False
     assert told("revoke", "AB" * 32, "--dir", folder)["fingerprint"] == "AB" * 32
     assert "revoked" in run("revoke", folder / "inv1.pem", "--dir", folder, "--crl", crl).stdout

@@ -62,3 +62,24 @@ def test_a_pem_file_holds_a_chain(pki: TestPki) -> None:
     ]
     with pytest.raises(CertificateMalformed):
         parse_pem_certificates(b"nothing")
+
+
+def test_another_encoding_of_the_signature_is_not_another_identity(pki: TestPki, now: float) -> None:
+    # A signature that ends in a zero bit, said to have one unused bit: the same signature, another LFDI.
+    good = pki.issue("device", "inv1", now=now)
+    while good.der[-1] & 1:
+        good = pki.issue("device", "inv1", now=now)
+    signature = good.certificate.signature
+    damaged = bytearray(good.der)
+    damaged[-len(signature) - 1] = 1
+    parse_certificate(good.der)
+    with pytest.raises(CertificateMalformed, match="not encoded in DER"):
+        parse_certificate(bytes(damaged))
+
+
+def test_a_serial_number_that_is_not_positive_is_malformed(pki: TestPki) -> None:
+    serial = pki.root.certificate.serial_number.to_bytes(20, "big")
+    place = pki.root.der.index(serial)
+    negative = pki.root.der[:place] + b"\x80" + pki.root.der[place + 1 :]
+    with pytest.raises(CertificateMalformed, match="not positive"):
+        parse_certificate(negative)

@@ -162,7 +162,7 @@ def good_chain(pki: TestPki, now: float) -> list[bytes]:
     return pki.issue("device", "inv1", now=now).chain_der
 
 
-@settings(max_examples=200)
+@settings(max_examples=300)
 @given(which=st.integers(0, 2), place=st.integers(0, 2000), change=st.integers(1, 255))
 def test_no_damage_raises_and_none_is_accepted(
     which: int, place: int, change: int, good_chain: list[bytes], roots: list[Certificate], now: float

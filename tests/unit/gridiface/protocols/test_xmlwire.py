@@ -16,6 +16,7 @@ from gridiface.protocols.xmlwire import (
     Limits,
     Vocabulary,
     WireObject,
+    advised_problems,
     attribute,
     content,
     decode,
@@ -527,6 +528,32 @@ def test_text_survives_markup(text: str) -> None:
         )
         return
     assert decode(document, Priced).currency == text
+
+
+# ranges that only a standard's text gives
+
+
+@wire(TEST)
+class Advised2(WireObject):
+    percent: int | None = element(UINT8.named("P", advised=(0, 100)), default=None)
+
+
+@wire(TEST)
+class Advised(WireObject):
+    percent: int | None = element(UINT8.named("P", advised=(0, 100)), default=None)
+    level: int | None = attribute(UINT8.named("L", advised=(1, 3)), default=None)
+    parts: list[Advised2] = element(Advised2, "part", default_factory=list)
+
+
+def test_advised_ranges_are_told_and_not_enforced() -> None:
+    value = Advised(percent=101, level=0, parts=[Advised2(percent=100), Advised2(percent=200)])
+    assert decode(encode(value), Advised) == value
+    assert list(advised_problems(value)) == [
+        "level: 0 is outside 1..3",
+        "percent: 101 is outside 0..100",
+        "parts.percent: 200 is outside 0..100",
+    ]
+    assert list(advised_problems(Advised())) == []
 
 
 # declarations

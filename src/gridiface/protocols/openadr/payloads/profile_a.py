@@ -72,7 +72,10 @@ def decode_a(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etr
         RemoteProtocolError: not such a document; answers as xmlwire's.
     """
     root = parse(data, limits)
-    found = decode_element(root, _RECEIVED)
+    return _to_b(decode_element(root, _RECEIVED)), root
+
+
+def _to_b(found: WireObject) -> Payload:
     payload: Payload
     if isinstance(found, OadrRequestEventA):
         payload = event.OadrRequestEvent(eiRequestEvent=found.eiRequestEvent)
@@ -80,7 +83,7 @@ def decode_a(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etr
         payload = event.OadrCreatedEvent(eiCreatedEvent=found.eiCreatedEvent)
     elif isinstance(found, OadrResponseA):
         payload = event.OadrResponse(eiResponse=found.eiResponse)
-    else:
+    elif isinstance(found, OadrDistributeEventA):
         payload = event.OadrDistributeEvent(
             eiResponse=found.eiResponse,
             requestID=found.requestID,
@@ -90,7 +93,9 @@ def decode_a(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etr
                 for one in found.oadrEvent
             ],
         )
-    return payload, root
+    else:
+        raise LocalProtocolError(f"{type(found).__name__} is no payload of the A profile")
+    return payload
 
 
 def encode_a(payload: Payload) -> bytes:
@@ -137,6 +142,8 @@ def _reduce(one: event.OadrEvent) -> OadrEventA | None:
         venID=whole.eiTarget.venID,
         partyID=whole.eiTarget.partyID,
     )
+    if target.is_empty() and not whole.eiTarget.is_empty():
+        return None  # It would become an event for everything the VEN has.
     descriptor = dataclasses.replace(whole.eventDescriptor, modificationDateTime=None, modificationReason=None)
     reduced = dataclasses.replace(
         whole,

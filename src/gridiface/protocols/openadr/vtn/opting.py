@@ -5,9 +5,8 @@ Owns opts and their precedence (rules 200 to 211). Does not own the opts of oadr
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
-
 from gridiface.protocols.openadr.answers import Code, Refusal, ok
+from gridiface.protocols.openadr.market import same_context
 from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.payloads.opt import OadrCanceledOpt, OadrCancelOpt, OadrCreatedOpt, OadrCreateOpt
@@ -16,23 +15,6 @@ from gridiface.protocols.openadr.vtn.notices import OptChanged
 from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, Schedule, State, Ven
 
 _MOST_SUPERSEDED = 200
-
-
-def same_context(one: str | None, other: str | None) -> bool:
-    """Whether two market contexts are the same URI after normalisation (rule 512)."""
-    return _normal(one) == _normal(other)
-
-
-def _normal(uri: str | None) -> str | None:
-    if uri is None:
-        return None
-    try:
-        parts = urlsplit(uri.strip())
-        host = parts.netloc.lower()
-    except ValueError:
-        return uri
-    default = {"http": ":80", "https": ":443"}.get(parts.scheme.lower(), "\0")
-    return urlunsplit((parts.scheme.lower(), host.removesuffix(default), parts.path or "/", parts.query, ""))
 
 
 class OptDesk:

@@ -57,6 +57,7 @@ from gridiface.protocols.sep2.resources.configuration import (
     PriceResponseCfgList,
     TimeConfiguration,
 )
+from gridiface.protocols.sep2.resources.csipaus import ConnectionPoint
 from gridiface.protocols.sep2.resources.dcap import (
     DeviceCapability,
 )
@@ -288,6 +289,7 @@ __all__ = [
     "Condition",
     "Configuration",
     "ConnectStatusType",
+    "ConnectionPoint",
     "ConsumptionTariffInterval",
     "ConsumptionTariffIntervalList",
     "CreditRegister",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from lxml import etree
 
-from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Setpoint, Target, TargetKind, Verdict
+from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Setpoint, Target, Verdict
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Group, Nameplate, Role, Settings
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
@@ -137,7 +137,9 @@ class FakeRegistry:
     outcomes: list[Outcome] = field(default_factory=list)
     joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    async def register(self, device: Device, now: float, *, groups: Sequence[str] = (), along: Sequence[Any] = ()) -> None:
+    async def register(
+        self, device: Device, now: float, *, groups: Sequence[str] = (), along: Sequence[Any] = ()
+    ) -> None:
         await self.ledger.commit(along)
         self.fleet.known[device.id] = device
         self.joined[device.id] = tuple(groups)
@@ -161,7 +163,9 @@ class Kit:
     """A server core with its fakes; `send` is one request, with the clock's time."""
 
     NOW = NOW
-    lfdi = {name: lfdi_of(name) for name in ("inv-1", "inv-2", "aggregator", "utility", "stranger")}
+    lfdi: ClassVar[dict[str, str]] = {
+        name: lfdi_of(name) for name in ("inv-1", "inv-2", "aggregator", "utility", "stranger")
+    }
 
     def __init__(self, settings: Sep2Settings, fleet: FakeFleet, ledger: FakeLedger | None = None) -> None:
         self.settings = settings
@@ -341,9 +345,9 @@ def some_settings(**changes: Any) -> Sep2Settings:
 
 
 @pytest.fixture(scope="session")
-def schema() -> Iterator[etree.XMLSchema | None]:
+def schema() -> etree.XMLSchema | None:
     """The official schema, where it is at hand."""
-    yield etree.XMLSchema(etree.parse(str(XSD))) if XSD.exists() else None
+    return etree.XMLSchema(etree.parse(str(XSD))) if XSD.exists() else None
 
 
 @pytest.fixture

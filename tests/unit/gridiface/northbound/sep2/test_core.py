@@ -1,43 +1,479 @@
-"""Order of checks, visibility, negotiation: the server without sockets."""
+"""HTTP, lists and links: the sentences on a server that would pass certification, and what no body may do."""
 
 from __future__ import annotations
 
+import random
+import re
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from gridiface.protocols.sep2.resources import (
+    DERControlList,
+    DeviceCapability,
+    EndDeviceList,
+    Time,
+)
+
+ROLES = ("utility", "inv-1", "inv-2", "aggregator", "stranger")
+CURVE = (
+    '<DERCurve xmlns="urn:ieee:std:2030.5:ns"><mRID>CC</mRID><creationTime>1800000000</creationTime>'
+    "<CurveData><xvalue>92</xvalue><yvalue>44</yvalue></CurveData><curveType>11</curveType>"
+    "<xMultiplier>0</xMultiplier><yMultiplier>0</yMultiplier><yRefType>2</yRefType></DERCurve>"
+)
+DEFAULT = (
+    '<DefaultDERControl xmlns="urn:ieee:std:2030.5:ns"><mRID>DD</mRID><DERControlBase>'
+    "<opModMaxLimW>10000</opModMaxLimW></DERControlBase><setGradW>27</setGradW><setSoftGradW>20</setSoftGradW>"
+    "</DefaultDERControl>"
+)
 
 
-async def walk(kit: Any, by: str) -> dict[str, int]:
-    """Follow every link and list from /dcap."""
-    seen: dict[str, int] = {}
+def mirror(lfdi: str, mrid: str = "AA01") -> str:
+    return (
+        f'<MirrorUsagePoint xmlns="urn:ieee:std:2030.5:ns"><mRID>{mrid}</mRID><roleFlags>0049</roleFlags>'
+        f"<serviceCategoryKind>0</serviceCategoryKind><status>1</status><deviceLFDI>{lfdi}</deviceLFDI>"
+        "<MirrorMeterReading><mRID>BB01</mRID><MirrorReadingSet><mRID>BB02</mRID><timePeriod><duration>300</duration>"
+        "<start>1799999700</start></timePeriod><Reading><timePeriod><duration>300</duration><start>1799999700</start>"
+        "</timePeriod><value>4200</value></Reading></MirrorReadingSet><Reading><value>4200</value></Reading>"
+        "<ReadingType><flowDirection>19</flowDirection><uom>38</uom></ReadingType></MirrorMeterReading>"
+        "</MirrorUsagePoint>"
+    )
+
+
+async def populated(kit: Any) -> Any:
+    """A server with something of everything."""
+    for which, name in ((1, "fleet"), (2, "inv-1")):
+        program = kit.program(name)
+        assert (await kit.send("POST", f"{program}/dc", CURVE.replace("CC", f"CC0{which}"))).status == 201
+        assert (await kit.send("PUT", f"{program}/dderc", DEFAULT.replace("DD", f"DD0{which}"))).status == 204
+        for number in range(3):
+            body = kit.control(f"{number + 1:02X}{which:030X}", start=kit.NOW + 3600 * number)
+            assert (await kit.send("POST", f"{program}/derc", body)).status == 201
+    edev = kit.edev("inv-1")
+    log = (
+        '<LogEvent xmlns="urn:ieee:std:2030.5:ns"><createdDateTime>{at}</createdDateTime><functionSet>11</functionSet>'
+        "<logEventCode>2</logEventCode><logEventID>1</logEventID><logEventPEN>40732</logEventPEN>"
+        "<profileID>2</profileID></LogEvent>"
+    )
+    for at in range(3):
+        assert (await kit.send("POST", f"{edev}/lel", log.format(at=1_799_999_000 + at), by="inv-1")).status == 201
+    assert (await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"]), by="inv-1")).status == 201
+    program = kit.program("inv-1")
+    answer = kit.response(kit.lfdi["inv-1"], f"01{2:030X}", 1)
+    posted = await kit.send("POST", program.replace("derp", "rsps") + "/rsp", answer, by="inv-1")
+    assert posted.status == 201
+    return kit
+
+
+async def walk(kit: Any, by: str, query: str = "?l=1000") -> dict[str, Any]:
+    """Follow every link and list member from /dcap."""
+    seen: dict[str, Any] = {}
     todo = ["/dcap"]
     while todo:
         path = todo.pop()
         if path in seen:
             continue
-        reply = await kit.send("GET", path + "?l=1000", by=by)
-        seen[path] = reply.status
-        from lxml import etree
-
+        seen[path] = reply = await kit.send("GET", path + query, by=by)
         if reply.status == 200:
-            for element in etree.fromstring(reply.body).iter():
-                if element.tag.endswith("Link") or element.get("href"):
-                    todo.append(element.get("href"))
+            todo += [e.get("href") for e in etree.fromstring(reply.body).iter() if e.get("href")]
     return seen
 
 
-async def test_smoke(kit: Any) -> None:
-    for by in ("utility", "inv-1", "inv-2", "aggregator", "stranger"):
-        seen = await walk(kit, by)
-        print(by, len(seen), {p: s for p, s in seen.items() if s != 200})
-        for p in sorted(seen):
-            print("   ", p)
-    print((await kit.send("GET", "/edev?l=10")).body.decode())
-    print((await kit.send("GET", kit.edev("fleet") + "/der/1/dercap")).body.decode())
-    print((await kit.send("GET", kit.edev("fleet") + "/der/1/ders")).body.decode())
-    r = await kit.send("POST", kit.program("fleet") + "/derc", kit.control())
-    print(r)
-    print((await kit.send("GET", kit.program("fleet") + "/derc?l=10")).body.decode())
-    kit.at(60)
-    print((await kit.send("GET", kit.program("fleet") + "/actderc?l=10")).body.decode())
-    assert r.status == 201
+@pytest.mark.parametrize("by", ROLES)
+async def test_no_link_dangles_and_every_body_is_valid_for_each_role(kit: Any, by: str) -> None:
+    seen = await walk(await populated(kit), by)
+    assert {path: reply.status for path, reply in seen.items() if reply.status != 200} == {}
+    assert len(seen) > (2 if by != "stranger" else 1)
+
+
+async def test_put_href_on_every_returned_resource(kit: Any) -> None:
+    for path, reply in (await walk(await populated(kit), "utility")).items():
+        assert etree.fromstring(reply.body).get("href") == path
+
+
+async def test_answer_get_and_head_with_equal_headers_on_every_mandatory_resource(kit: Any) -> None:
+    for path, reply in (await walk(await populated(kit), "utility")).items():
+        head = await kit.send("HEAD", path + "?l=1000")
+        assert (head.status, head.headers, head.body) == (200, reply.headers, b"")
+
+
+async def test_include_poll_rate_only_where_the_schema_allows_it(kit: Any) -> None:
+    polled = {
+        etree.QName(root).localname
+        for reply in (await walk(await populated(kit), "utility")).values()
+        if (root := etree.fromstring(reply.body)).get("pollRate")
+    }
+    assert {"DeviceCapability", "EndDeviceList", "DERProgramList", "Time", "Registration"} <= polled
+    assert not polled & {"DERControlList", "DERCurveList", "EndDevice", "DERControl", "DERProgram"}
+
+
+async def test_answer_405_with_an_allow_header_naming_exactly_the_supported_methods(kit: Any) -> None:
+    await populated(kit)
+    for path in list(await walk(kit, "utility")):
+        node = kit.core.state.tree.get(path)
+        offered = kit.core.methods(node)
+        for method in {"PUT", "POST", "DELETE"} - offered:
+            reply = await kit.send(method, path, "<a/>")
+            assert reply.status == 405, (method, path)
+            assert set(reply.headers["Allow"].split(", ")) == set(offered)
+            assert kit.typed(reply).reasonCode == 0
+
+
+async def test_answer_501_to_an_unknown_method(kit: Any) -> None:
+    for path in ("/dcap", "/edev", "/nowhere"):
+        assert (await kit.send("FOO", path)).status == 501
+
+
+async def test_answer_400_to_a_request_without_host(kit: Any) -> None:
+    for method in ("GET", "HEAD", "PUT", "POST"):
+        assert (await kit.send(method, "/dcap", headers={"host": ""})).status == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/dcap/x", "/edev/999", "/edev/x", "/sep", "//dcap", "/edev/1/sub", "/upt/7/mr/1"]
+)
+async def test_answer_404_to_an_unknown_path(kit: Any, path: str) -> None:
+    for method in ("GET", "POST"):
+        assert (await kit.send(method, path, "<a/>" if method == "POST" else b"")).status == 404
+
+
+async def test_a_trailing_slash_and_an_absolute_target_lead_to_the_same_resource(kit: Any) -> None:
+    for target in ("/tm/", "https://server/tm", "/tm?x=1"):
+        assert isinstance(kit.typed(await kit.send("GET", target)), Time)
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/sep+xml", 200),
+        ("application/sep+xml; level=-S1", 200),
+        ("application/sep+xml; level=+S1", 200),
+        ("application/sep-exi, application/sep+xml;q=0.5", 200),
+        ("*/*", 200),
+        ("", 200),
+        ("application/sep-exi", 406),
+        ("text/html", 406),
+        ("application/sep+xml;q=0", 406),
+    ],
+)
+async def test_answer_406_where_nothing_in_accept_is_servable(kit: Any, accept: str, status: int) -> None:
+    for _ in range(2):
+        assert (await kit.send("GET", "/dcap", headers={"accept": accept})).status == status
+
+
+async def test_answer_415_to_an_unsupported_content_type(kit: Any) -> None:
+    path = kit.edev("inv-1") + "/der/1/ders"
+    for kind in ("text/xml", "application/xml", "application/sep-exi", ""):
+        reply = await kit.send("PUT", path, "<a/>", by="inv-1", headers={"content-type": kind})
+        assert reply.status == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "no xml",
+        "<DERStatus",
+        '<DERStatus xmlns="urn:ieee:std:2030.5:ns"/>',
+        '<DERStatus xmlns="urn:other"><readingTime>1</readingTime></DERStatus>',
+        '<DERSettings xmlns="urn:ieee:std:2030.5:ns"><setGradW>1</setGradW></DERSettings>',
+        '<DERStatus xmlns="urn:ieee:std:2030.5:ns"><readingTime>x</readingTime></DERStatus>',
+        '<!DOCTYPE a [<!ENTITY e "x">]><DERStatus xmlns="urn:ieee:std:2030.5:ns"><readingTime>&e;</readingTime></DERStatus>',
+        '<DERStatus xmlns="urn:ieee:std:2030.5:ns"><readingTime>1</readingTime><nonsense/></DERStatus>',
+    ],
+)
+async def test_answer_400_with_an_error_body_to_non_xml_or_schema_invalid_input(kit: Any, body: str) -> None:
+    path = kit.edev("inv-1") + "/der/1/ders"
+    before = (kit.documents(), (await kit.send("GET", path)).body)
+    reply = await kit.send("PUT", path, body, by="inv-1", headers={"content-type": "application/sep+xml"})
+    assert reply.status == 400
+    assert kit.typed(reply).reasonCode in {0, 1}
+    assert (kit.documents(), (await kit.send("GET", path)).body) == before
+
+
+async def test_answer_413_to_a_body_above_the_limit(kit: Any) -> None:
+    path = kit.edev("inv-1") + "/der/1/ders"
+    assert (await kit.send("PUT", path, b" " * 300_000, by="inv-1")).status == 413
+
+
+async def test_answer_414_to_an_endless_target(kit: Any) -> None:
+    assert (await kit.send("GET", "/edev?" + "x" * 5000)).status == 414
+
+
+async def test_ignore_any_client_supplied_identity_header(kit: Any) -> None:
+    for name in ("x-peer-lfdi", "x-forwarded-client-cert", "x-client-cert", "x-lfdi"):
+        reply = await kit.send("GET", kit.edev("inv-1"), by="stranger", headers={name: kit.lfdi["inv-1"]})
+        assert reply.status == 403
+
+
+async def test_answer_503_and_change_nothing_while_the_store_cannot_write(kit: Any) -> None:
+    await populated(kit)
+    before = {path: reply.body for path, reply in (await walk(kit, "utility")).items()}
+    kit.ledger.down = True
+    writes = [
+        (
+            "PUT",
+            kit.edev("inv-1") + "/der/1/ders",
+            '<DERStatus xmlns="urn:ieee:std:2030.5:ns"><readingTime>1</readingTime></DERStatus>',
+            "inv-1",
+        ),
+        ("POST", "/mup", mirror(kit.lfdi["inv-1"], "AA99"), "inv-1"),
+        ("POST", kit.program("fleet") + "/derc", kit.control("EE" * 16), "utility"),
+        ("PUT", kit.program("fleet") + "/dderc", DEFAULT, "utility"),
+        ("DELETE", kit.program("fleet") + "/dderc", "", "utility"),
+        (
+            "POST",
+            kit.program("inv-1").replace("derp", "rsps") + "/rsp",
+            kit.response(kit.lfdi["inv-1"], f"01{2:030X}", 2),
+            "inv-1",
+        ),
+    ]
+    for method, path, body, by in writes:
+        reply = await kit.send(method, path, body, by=by)
+        assert reply.status == 503, (method, path)
+        assert int(reply.headers["Retry-After"]) > 0
+    kit.ledger.down = False
+    assert {path: reply.body for path, reply in (await walk(kit, "utility")).items()} == before
+    for method, path, body, by in writes:
+        assert (await kit.send(method, path, body, by=by)).status < 300, (method, path)
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+
+async def test_return_only_the_first_item_when_no_query_is_given(kit: Any) -> None:
+    found: EndDeviceList = await kit.get("/edev")
+    assert (found.all, found.results, len(found.members)) == (6, 1, 1)
+
+
+async def test_return_results_0_and_the_true_all_for_l_0(kit: Any) -> None:
+    found = await kit.get("/edev?l=0")
+    assert (found.all, found.results, found.members) == (6, 0, [])
+
+
+async def test_honour_l_1000_by_returning_everything_it_has_up_to_its_page_cap(make_kit: Any) -> None:
+    kit = await make_kit()
+    assert (await kit.get("/edev?l=1000")).results == 6
+    small = await make_kit(limits=type(kit.settings.limits)(page=4))
+    found = await small.get("/edev?l=1000")
+    assert (found.all, found.results) == (6, 4)
+
+
+async def test_start_at_ordinal_s(kit: Any) -> None:
+    whole = (await kit.get("/edev?l=10")).members
+    assert (await kit.get("/edev?s=2&l=2")).members == whole[2:4]
+    assert (await kit.get("/edev?s=6&l=2")).results == 0
+    assert (await kit.get("/edev?s=4294967295&l=2")).results == 0
+
+
+async def test_return_an_empty_time_keyed_list_for_a_now_and_for_a_in_the_future(kit: Any) -> None:
+    for after in (kit.NOW, kit.NOW + 9999):
+        found = await kit.get(f"/edev?l=10&a={int(after)}")
+        assert (found.all, found.results) == (6, 0)
+    assert (await kit.get(f"/edev?l=10&a={int(kit.NOW) - 1}")).results == 6
+
+
+async def test_a_is_ignored_on_lists_that_are_not_keyed_by_time(kit: Any) -> None:
+    assert (await kit.get(f"/derp?l=10&a={int(kit.NOW) + 9999}")).results == 5
+
+
+async def test_use_the_first_of_duplicated_parameters(kit: Any) -> None:
+    whole = (await kit.get("/edev?l=10")).members
+    assert (await kit.get("/edev?s=1&l=1&s=2")).members == whole[1:2]
+    assert (await kit.get("/edev?l=0&l=2")).results == 0
+    assert (await kit.get(f"/edev?l=10&a={int(kit.NOW)}&a=0")).results == 0
+
+
+async def test_ignore_unknown_parameters(kit: Any) -> None:
+    assert (await kit.get("/edev?l=1&b=2&&=&c")).results == 1
+    assert isinstance(await kit.get("/dcap?l=5"), DeviceCapability)
+
+
+@pytest.mark.parametrize("query", ["l=-1", "s=-1", "l=x", "a=", "l=1e3", "s=0x1", "l=99999999999999999999999"])
+async def test_malformed_queries_are_400(kit: Any, query: str) -> None:
+    assert (await kit.send("GET", f"/edev?{query}")).status == 400
+
+
+async def test_order_der_control_list_by_start_then_creation_time_then_mrid(kit: Any) -> None:
+    path = kit.program("fleet") + "/derc"
+    given_controls = [("01", 60, 0), ("02", 60, -5), ("03", 30, 0), ("04", 60, 0)]
+    for mrid, start, created in given_controls:
+        body = kit.control(mrid * 16, start=kit.NOW + start, created=kit.NOW + created)
+        assert (await kit.send("POST", path, body)).status == 201
+    found: DERControlList = await kit.get(f"{path}?l=10")
+    assert [c.mRID[:2] for c in found.members] == ["03", "04", "01", "02"]
+
+
+async def test_order_der_program_list_by_primacy_then_mrid_descending(kit: Any) -> None:
+    mrids = [p.mRID for p in (await kit.get("/derp?l=10")).members]
+    assert mrids == sorted(mrids, reverse=True)
+
+
+async def test_keep_all_in_list_links_equal_to_the_real_count_after_each_change(kit: Any) -> None:
+    program = kit.program("fleet")
+    for number in range(3):
+        await kit.send("POST", f"{program}/derc", kit.control(f"{number + 1:032X}", start=kit.NOW - 1 + 60 * number))
+        found = await kit.get(program)
+        assert found.DERControlListLink.all == number + 1
+        assert found.ActiveDERControlListLink.all == 1
+        in_list = next(p for p in (await kit.get("/derp?l=10")).members if p.href == program)
+        assert in_list == found
+    location = (await kit.get(f"{program}/derc?l=9")).members[2].href
+    await kit.send("DELETE", location)
+    assert (await kit.get(program)).DERControlListLink.all == 2
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(start=st.integers(0, 8), limit=st.integers(0, 8), by=st.sampled_from(ROLES))
+async def test_every_page_is_what_the_list_says(kit: Any, start: int, limit: int, by: str) -> None:
+    whole = await kit.send("GET", "/edev?l=100", by=by)
+    if whole.status != 200:
+        assert by == "stranger"
+        return
+    members = kit.typed(whole).members
+    found = kit.typed(await kit.send("GET", f"/edev?s={start}&l={limit}", by=by))
+    assert (found.all, found.members) == (len(members), members[start : start + limit])
+    assert found.results == len(found.members)
+
+
+# --- time ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_serve_time_with_quality_7_and_correct_offsets_at_wall_clock(make_kit: Any) -> None:
+    kit = await make_kit(tz_offset_s=-28_800, dst_offset_s=3600, dst_start=1_799_000_000, dst_end=1_801_000_000)
+    for seconds in (0.0, 0.9, 1.0, 61.5):
+        kit.clock.time = kit.NOW + seconds
+        found: Time = await kit.get("/tm", by="stranger")
+        assert found.currentTime == int(kit.NOW + seconds)
+        assert found.quality == 7
+        assert found.localTime == found.currentTime - 25_200
+        assert (found.tzOffset, found.dstOffset) == (-28_800, 3600)
+
+
+# --- hostile bodies -----------------------------------------------------------------------------------------------------
+
+
+def writable(kit: Any) -> list[tuple[str, str, str, str]]:
+    """Every POST and PUT with a valid body and who may send it."""
+    inv, edev, own, group = kit.lfdi["inv-1"], kit.edev("inv-1"), kit.program("inv-1"), kit.program("fleet")
+    ns = 'xmlns="urn:ieee:std:2030.5:ns"'
+    power = "<multiplier>0</multiplier><value>9000</value>"
+    information = (
+        f"<DeviceInformation {ns}><lFDI>{inv}</lFDI><mfDate>1</mfDate><mfHwVer>1</mfHwVer><mfID>1</mfID><mfModel>m</mfModel>"
+        "<mfSerNum>s</mfSerNum><primaryPower>1</primaryPower><secondaryPower>0</secondaryPower><swActTime>1</swActTime>"
+        "<swVer>1</swVer></DeviceInformation>"
+    )
+    reading = re.sub(r"^.*?(<MirrorMeterReading>.*</MirrorMeterReading>).*$", r"\1", mirror(inv))
+    return [
+        ("PUT", f"{edev}/der/1/dercap", f"<DERCapability {ns}><modesSupported>00500000</modesSupported><rtgMaxW>{power}</rtgMaxW><type>4</type></DERCapability>", "inv-1"),
+        ("PUT", f"{edev}/der/1/derg", f"<DERSettings {ns}><setGradW>27</setGradW><setMaxW>{power}</setMaxW><updatedTime>1</updatedTime></DERSettings>", "inv-1"),
+        ("PUT", f"{edev}/der/1/ders", f"<DERStatus {ns}><readingTime>1799999999</readingTime></DERStatus>", "inv-1"),
+        ("PUT", f"{edev}/der/1/dera", f"<DERAvailability {ns}><readingTime>1</readingTime><statWAvail>{power}</statWAvail></DERAvailability>", "inv-1"),
+        ("PUT", f"{edev}/dstat", f"<DeviceStatus {ns}><changedTime>1</changedTime><opState>2</opState></DeviceStatus>", "inv-1"),
+        ("PUT", f"{edev}/di", information, "inv-1"),
+        ("PUT", f"{edev}/ps", f"<PowerStatus {ns}><batteryStatus>1</batteryStatus><changedTime>1</changedTime><currentPowerSource>1</currentPowerSource></PowerStatus>", "inv-1"),
+        ("POST", f"{edev}/lel", f"<LogEvent {ns}><createdDateTime>1</createdDateTime><functionSet>11</functionSet><logEventCode>2</logEventCode><logEventID>1</logEventID><logEventPEN>1</logEventPEN><profileID>2</profileID></LogEvent>", "inv-1"),
+        ("POST", "/edev", f"<EndDevice {ns}><sFDI>1</sFDI><changedTime>1</changedTime></EndDevice>", "stranger"),
+        ("POST", "/mup", mirror(inv, "AA02"), "inv-1"),
+        ("PUT", "/mup/1", mirror(inv), "inv-1"),
+        ("POST", "/mup/1", reading.replace("<MirrorMeterReading>", f"<MirrorMeterReading {ns}>", 1), "inv-1"),
+        ("POST", f"{own.replace('derp', 'rsps')}/rsp", kit.response(inv, f"01{2:030X}", 2), "inv-1"),
+        ("POST", f"{group}/derc", kit.control("EF" * 16, more="<randomizeDuration>3</randomizeDuration><randomizeStart>-3</randomizeStart>"), "utility"),
+        ("PUT", f"{group}/derc/1", kit.control(f"01{1:030X}", start=kit.NOW, status=2), "utility"),
+        ("PUT", f"{group}/dderc", DEFAULT, "utility"),
+        ("POST", f"{group}/dc", CURVE.replace("CC", "CCEE"), "utility"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", range(17))
+async def test_no_body_whatever_makes_a_5xx_and_a_rejected_write_leaves_state_unchanged(
+    make_kit: Any, index: int
+) -> None:
+    kit = await populated(await make_kit(in_band_registration=True))
+    method, path, body, by = writable(kit)[index]
+    dice = random.Random(index)
+    for _ in range(120):
+        broken = mutated(body, dice)
+        before = kit.documents()
+        reply = await kit.send(method, path, broken, by=by)
+        assert reply.status < 500, (reply.status, broken)
+        if reply.status >= 400:
+            assert kit.documents() == before
+    assert (await kit.send("GET", "/dcap", by=by)).status == 200
+
+
+async def test_every_write_of_the_fuzz_is_good_before_it_is_broken(make_kit: Any) -> None:
+    kit = await populated(await make_kit(in_band_registration=True))
+    for method, path, body, by in writable(kit):
+        if path == "/edev":
+            body = body.replace("<sFDI>1<", f"<lFDI>{kit.lfdi[by]}</lFDI><sFDI>1<")
+        assert (await kit.send(method, path, body, by=by)).status in {201, 204}, path
+    seen = await walk(kit, "utility")
+    assert {reply.status for reply in seen.values()} == {200}
+
+
+NUMBERS = ("-1", "0", "255", "256", "65535", "65536", "4294967295", "9223372036854775807", "-32768", "NaN", "1e9", "")
+
+
+def mutated(body: str, dice: random.Random) -> bytes:
+    """A body with one to three changes: numbers, elements, bytes."""
+    for _ in range(dice.randint(1, 3)):
+        match dice.randrange(6):
+            case 0:
+                numbers = list(re.finditer(r">(-?\d+)<", body))
+                if numbers:
+                    chosen = dice.choice(numbers)
+                    body = body[: chosen.start(1)] + dice.choice(NUMBERS) + body[chosen.end(1) :]
+            case 1:
+                leaves = list(re.finditer(r"<(\w+)>[^<]*</\1>", body))
+                if leaves:
+                    chosen = dice.choice(leaves)
+                    body = body[: chosen.start()] + body[chosen.end() :]
+            case 2:
+                leaves = list(re.finditer(r"<(\w+)>[^<]*</\1>", body))
+                if leaves:
+                    chosen = dice.choice(leaves)
+                    body = body[: chosen.end()] + chosen.group() + body[chosen.end() :]
+            case 3:
+                at = dice.randrange(len(body) + 1)
+                body = body[:at] + chr(dice.randrange(1, 0x250)) + body[at + dice.randint(0, 4) :]
+            case 4:
+                words = list(re.finditer(r">([^<]+)<", body))
+                if words:
+                    chosen = dice.choice(words)
+                    body = (
+                        body[: chosen.start(1)]
+                        + dice.choice(["x" * 300, "\u00e4", "FF", "true", "&#0;", "&lt;"])
+                        + body[chosen.end(1) :]
+                    )
+            case _:
+                body = body[: dice.randrange(len(body) + 1)]
+    return body.encode("utf-8", "surrogatepass")
+
+
+# --- restart ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_documents_give_the_same_resources(kit: Any) -> None:
+    await populated(kit)
+    for method, path, body, by in writable(kit):
+        if path != "/edev":
+            assert (await kit.send(method, path, body, by=by)).status in {201, 204}, path
+    await kit.flush()
+    other = await kit.restarted()
+    for by in ROLES:
+        before = {path: reply.body for path, reply in (await walk(kit, by)).items()}
+        after = {path: reply.body for path, reply in (await walk(other, by)).items()}
+        assert after == before
+
+
+async def test_numbers_are_not_given_twice_over_a_restart(kit: Any) -> None:
+    path = kit.program("fleet") + "/derc"
+    first = (await kit.send("POST", path, kit.control("01" * 16))).headers["Location"]
+    await kit.send("DELETE", first)
+    other = await kit.restarted()
+    second = (await other.send("POST", path, kit.control("02" * 16))).headers["Location"]
+    assert first != second

@@ -29,6 +29,7 @@ from gridiface.protocols.sep2.exchange import (
     split_target,
 )
 from gridiface.protocols.sep2.resources import (
+    ActivePower,
     DERControlResponse,
     DERSettings,
     EndDevice,
@@ -37,6 +38,7 @@ from gridiface.protocols.sep2.resources import (
     MirrorMeterReadingList,
     MirrorUsagePoint,
     Notification,
+    Reading,
     Response,
 )
 from gridiface.protocols.sep2.uris import BY_TEMPLATE, ResourceRow
@@ -188,10 +190,17 @@ def posted(target: str, body: bytes, method: str = "POST", content_type: str = S
 def test_a_body_is_read_as_what_the_resource_takes() -> None:
     response = sample(DERControlResponse, Random(0))
     assert posted("/rsps/1/rsp", encode(response)) == response
-    settings = sample(DERSettings, Random(0))
-    assert posted("/edev/1/der/1/derg", encode(settings), "PUT") == settings
-    reading = sample(MirrorMeterReading, Random(0))
+    limit = ActivePower(multiplier=3, value=5)
+    in_force = DERSettings(setGradW=27, setMaxW=limit, updatedTime=1)
+    assert posted("/edev/1/der/1/derg", encode(in_force), "PUT") == in_force
+    reading = MirrorMeterReading(mRID="01", reading=Reading(value=5))
     assert posted("/mup/1", encode(reading)) == reading
+
+
+def test_ranges_of_the_text_are_held_as_well() -> None:
+    limit = ActivePower(multiplier=10, value=5)
+    with pytest.raises(RemoteProtocolError, match=r"setMaxW\.multiplier: 10 is outside -9\.\.9"):
+        posted("/edev/1/der/1/derg", encode(DERSettings(setGradW=27, setMaxW=limit, updatedTime=1)), "PUT")
 
 
 @pytest.mark.parametrize(
@@ -201,6 +210,13 @@ def test_a_body_is_read_as_what_the_resource_takes() -> None:
         ("/edev", b"<EndDevice/>", SEP_XML, (400, 0)),
         ("/edev", encode(sample(Response, Random(0))), SEP_XML, (400, 0)),
         ("/edev", b'<EndDevice xmlns="urn:ieee:std:2030.5:ns"><sFDI>x</sFDI></EndDevice>', SEP_XML, (400, 1)),
+        (
+            "/edev",
+            b'<EndDevice xmlns="urn:ieee:std:2030.5:ns" subscribable="4"><sFDI>1</sFDI>'
+            b"<changedTime>1</changedTime></EndDevice>",
+            SEP_XML,
+            (400, 1),
+        ),
         ("/edev", b"{}", "application/json", (415, 0)),
         ("/edev", b" " * 20_001, SEP_XML, (413, 0)),
     ],

@@ -81,11 +81,12 @@ def test_a_write_follows_redirects_but_not_for_ever() -> None:
     assert outcome.status == 301
 
 
-def test_a_redirect_without_location_is_final() -> None:
+@pytest.mark.parametrize("headers", [{}, {"Location": "https://other/a"}, {"Location": "//other/a"}])
+def test_a_redirect_to_nowhere_or_elsewhere_is_final(headers: dict[str, str]) -> None:
     outbox = box()
     outbox.add("POST", "/a", b"x", 0)
     (write,) = outbox.due(0)
-    assert outbox.answer(write, Reply(302), 0) is not None
+    assert outbox.answer(write, Reply(302, headers), 0) is not None
 
 
 def test_attempts_and_capacity_are_bounded() -> None:

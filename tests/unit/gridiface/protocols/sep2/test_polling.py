@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -108,7 +109,7 @@ def test_failures_back_off_and_success_forgets_them() -> None:
         t.fail(node, 100)
         waits.append(node.next_at - 100)
     assert waits[0] < 3
-    assert all(low * 1.2 < high for low, high in zip(waits, waits[1:5], strict=False))
+    assert all(low * 1.2 < high for low, high in pairwise(waits[:5]))
     assert 240 <= waits[-1] <= 360
     t.fail(node, 100, retry_after=7)
     assert node.next_at == 107
@@ -132,6 +133,20 @@ def test_a_moved_root_is_still_the_root() -> None:
     t.move(t.nodes["/dcap"], "/sep2/dcap")
     give(t, "/sep2/dcap", DeviceCapability(TimeLink=Link(href="tm")), 0)
     assert set(t.nodes) == {"/sep2/dcap", "/sep2/tm"}
+
+
+def test_links_to_the_old_place_mean_the_new_one_while_it_is_there() -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)
+    t.move(t.nodes["/edev"], "/new")
+    t.move(t.nodes["/new"], "/newer")
+    give(t, "/newer", devices("/1", all_=1), 0)
+    assert t.value(ListLink(href="/edev")) is not None
+    give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 900)
+    assert set(t.nodes) == {"/dcap", "/newer"}
+    t.gone(t.nodes["/newer"], 901)
+    assert t.resolve("/edev") == "/edev"
+    assert not t.moved
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from gridiface.protocols.sep2.resources import (
     ELEMENTS,
     LINKS,
     LIST_LINKS,
+    ConnectionPoint,
     DERControl,
     DERControlBase,
     DERControlList,
@@ -193,6 +194,17 @@ def test_damaged_documents_get_the_same_verdict(name: str, official_xsd: etree.X
 def test_extensions_are_valid_csip_aus(name: str, csip_aus_xsd: etree.XMLSchema) -> None:
     document = encode(sample(ELEMENTS[name], Random(name), extensions=True))
     assert CSIP_AUS.encode() in document
+    assert csip_aus_xsd.validate(etree.fromstring(document)), csip_aus_xsd.error_log.last_error
+
+
+@pytest.mark.schema
+def test_the_connection_point_of_csip_aus(csip_aus_xsd: etree.XMLSchema) -> None:
+    value = ConnectionPoint(href="/edev/1/cp", connectionPointId="NMI1")
+    document = encode(value)
+    assert document.startswith(
+        b'<csipaus:ConnectionPoint xmlns="urn:ieee:std:2030.5:ns" xmlns:csipaus="https://csipaus'
+    )
+    assert decode(document, ConnectionPoint) == value
     assert csip_aus_xsd.validate(etree.fromstring(document)), csip_aus_xsd.error_log.last_error
 
 

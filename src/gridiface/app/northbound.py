@@ -1,0 +1,89 @@
+"""From the configuration to the settings of the IEEE 2030.5 server and its TLS listener. Pure but for reading files."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gridiface.app.config.model import Client, Sep2, host_port
+from gridiface.domain.fleet import Role
+from gridiface.errors import ConfigError
+from gridiface.northbound.sep2.settings import ClientEntry, LimitSettings, Sep2Settings
+from gridiface.northbound.tls_limits import Caps
+from gridiface.northbound.tls_listener import TlsListener
+from gridiface.pki.contexts import KeyPair
+from gridiface.pki.credentials import TlsFiles, TlsKeeper
+from gridiface.pki.identity import format_lfdi, lfdi_from_der
+from gridiface.pki.rules import sep2_rules
+
+
+def lfdi_of(client: Client) -> str:
+    """A client's LFDI, 40 upper-case hex digits.
+
+    Raises:
+        ConfigError: its certificate cannot be read.
+    """
+    if client.lfdi is not None:
+        return client.lfdi
+    assert client.certificate is not None
+    try:
+        leaf = x509.load_pem_x509_certificates(client.certificate.read_bytes())[0]
+    except (OSError, ValueError, IndexError) as problem:
+        raise ConfigError(f"{client.certificate}: no certificate can be read: {problem}") from problem
+    return format_lfdi(lfdi_from_der(leaf.public_bytes(Encoding.DER)))
+
+
+def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
+    """The server's settings.
+
+    Raises:
+        ConfigError: a client's certificate cannot be read, or two clients are one.
+    """
+    host, port = host_port(sep2.listen)
+    clients = tuple(
+        ClientEntry(
+            lfdi=lfdi_of(client),
+            role=Role(client.role),
+            device_id=client.device,
+            pin=client.pin,
+            manages=client.manages,
+        )
+        for client in sep2.clients
+    )
+    return Sep2Settings(
+        host=host,
+        port=port,
+        redirect_port=None if sep2.redirect is None else host_port(sep2.redirect)[1],
+        pen=sep2.pen,
+        site=site,
+        poll_rates=sep2.poll_rates.model_dump(),
+        post_rate=sep2.post_rate,
+        in_band_registration=sep2.in_band_registration,
+        in_band_groups=sep2.in_band_groups,
+        clients=clients,
+        event_retention_s=float(sep2.event_retention_s),
+        limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
+    )
+
+
+def tls_keeper(sep2: Sep2) -> TlsKeeper:
+    """Keys, trust and policy of the listener, renewed when their files change.
+
+    Raises:
+        ConfigError: a file is missing or unusable.
+    """
+    tls = sep2.tls
+    files = TlsFiles(key_pairs=(KeyPair(tls.certificate, tls.key),), roots=tls.roots, revocation_list=tls.revoked)
+    return TlsKeeper(files, profile=tls.profile, rules=sep2_rules())
+
+
+def tls_listener(sep2: Sep2, server: web.Server) -> TlsListener:
+    """The listener in front of the server's HTTP."""
+    limits = sep2.limits
+    caps = Caps(
+        total=limits.connections,
+        per_address=limits.connections_per_address,
+        per_identity=limits.connections_per_identity,
+    )
+    return TlsListener(server, tls_keeper(sep2), caps=caps)

@@ -1,0 +1,75 @@
+"""The devices that have a driver: drivers from the configuration, the dispatcher and the poller around them.
+
+Owns their making and their life; what a device is worth to the engine is members.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from gridiface.app.config.model import Config
+from gridiface.app.members import SEP2
+from gridiface.domain.clock import Clock
+from gridiface.domain.fleet import Nameplate
+from gridiface.domain.telemetry import Snapshot
+from gridiface.drivers.api import Driver, DriverConfig
+from gridiface.drivers.dispatcher import Dispatcher
+from gridiface.drivers.lane import DevicePolicy
+from gridiface.drivers.poller import Poller
+from gridiface.drivers.registry import DriverRegistry
+
+
+class Southbound:
+    """All drivers of one server.
+
+    Args:
+        config: the installation.
+        clock: wall clock.
+        on_snapshots: takes batches of telemetry.
+        on_open: a device was opened, also again: driver and nameplate.
+        on_lost: a device does not answer any more: id and reason.
+
+    Raises:
+        ConfigError: a driver is not installed or refuses its keys; the text names the device.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        *,
+        on_snapshots: Callable[[Sequence[Snapshot]], Awaitable[None]],
+        on_open: Callable[[Driver, Nameplate], None],
+        on_lost: Callable[[str, str], None],
+    ) -> None:
+        registry = DriverRegistry()
+        self.dispatcher = Dispatcher(clock=clock)
+        self.poller = Poller(clock=clock, on_snapshots=on_snapshots, on_open=self._opened, on_lost=on_lost)
+        self._on_open = on_open
+        self._drivers: list[tuple[Driver, DriverConfig]] = []
+        self._configs: dict[str, DriverConfig] = {}
+        for index, entry in enumerate(config.devices):
+            if entry.driver == SEP2:
+                continue
+            keys = registry.config(entry.driver, entry.connection, place=f"devices[{index}].connection")
+            driver = registry.factory(entry.driver).create(entry.id, keys, clock=clock)
+            self._configs[entry.id] = keys
+            self._drivers.append((driver, keys))
+
+    async def start(self) -> None:
+        """Begin to open, poll and hand out."""
+        await self.dispatcher.start()
+        for driver, keys in self._drivers:
+            self.dispatcher.add(driver, DevicePolicy.of(keys, 0.0))
+            self.poller.add(driver, period_s=keys.poll_period_s)
+        await self.poller.start()
+
+    async def stop(self) -> None:
+        """End and close every driver; the devices keep what they were told until their own timers run out."""
+        await self.dispatcher.stop()
+        await self.poller.stop()
+
+    def _opened(self, driver: Driver, nameplate: Nameplate) -> None:
+        policy = DevicePolicy.of(self._configs[driver.device_id], nameplate.max_w)
+        self.dispatcher.add(driver, policy)
+        self._on_open(driver, nameplate)

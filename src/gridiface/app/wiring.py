@@ -1,0 +1,202 @@
+"""One running server: every part made, joined and ended in order. Owns no rule of any protocol and no decision."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import resource
+from collections.abc import Mapping, Sequence
+
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.engine import Engine
+from gridiface.app.clock import SystemClock
+from gridiface.app.config.model import Config, host_port
+from gridiface.app.dispatch import Dispatch
+from gridiface.app.housekeeping import Housekeeping
+from gridiface.app.members import SPACE, Members
+from gridiface.app.northbound import sep2_settings, tls_listener
+from gridiface.app.southbound import Southbound
+from gridiface.app.timers import TimerLoop
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.fleet import Nameplate
+from gridiface.domain.telemetry import Snapshot
+from gridiface.drivers.api import Driver
+from gridiface.northbound.sep2.server import Sep2Server
+from gridiface.operator.pages import OperatorPages
+from gridiface.operator.status import Status
+from gridiface.store.repository import Store
+
+_log = logging.getLogger("gridiface")
+
+#: How far back finished controls are loaded at a start, so that their outcomes and reports can still be asked for.
+_HISTORY_S = 86_400.0
+
+
+class GridServer:
+    """A whole server. Call `start` once and `stop` once; between them it runs by itself.
+
+    Args:
+        config: the installation.
+        clock: the machine's, unless a test brings its own.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.engine = Engine(_engine_config(config), seed=_seed(config.site))
+        self.store: Store | None = None
+        self.dispatch: Dispatch | None = None
+        self.sep2: Sep2Server | None = None
+        self.southbound: Southbound | None = None
+        self._pages: OperatorPages | None = None
+        self._members: Members | None = None
+        self._housekeeping: Housekeeping | None = None
+        self._timers: TimerLoop | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load what was, then listen, then run.
+
+        Raises:
+            ConfigError: a part of the configuration cannot be used; everything started so far is ended by `stop`.
+            StoreUnavailable: the database cannot be opened or read.
+        """
+        _raise_descriptor_limit()
+        now = self.clock.now()
+        self.store = store = await Store.open(self.config.database)
+        self._members = members = Members(self.config, await store.documents(SPACE))
+        self.dispatch = dispatch = Dispatch(self.engine, store, self.clock, members=members)
+        for device in members.initial():
+            self.engine.add_device(device, now)
+        self.engine.set_groups(members.groups(), now)
+        status = Status(self.config.site, self.engine, self.engine.performance, self.engine.controls, self._counters)
+        dispatch.listeners.append(status.on_outcome)
+        dispatch.watchers.append(status.on_deliveries)
+        self.southbound = Southbound(
+            self.config,
+            self.clock,
+            on_snapshots=self._on_snapshots,
+            on_open=self._on_open,
+            on_lost=lambda name, reason: _log.warning("device %s is lost: %s", name, reason),
+        )
+        dispatch.channels.append(self.southbound.dispatcher)
+        self._make_sep2(dispatch)
+        await self._restore(store, status, now)
+        if self.sep2 is not None:
+            await self.sep2.start()
+        await self.southbound.start()
+        await self._start_page(status)
+        self._start_timers(dispatch)
+        self._housekeeping = Housekeeping(store, self.clock, retention_days=self.config.reading_retention_days)
+        self._housekeeping.start()
+
+    async def stop(self) -> None:
+        """End gracefully: no new work, what runs is finished, everything is durable; safe after a failed start."""
+        if self._housekeeping is not None:
+            self._housekeeping.stop()
+        if self._pages is not None:
+            await self._pages.stop()
+        if self.sep2 is not None:
+            await self.sep2.stop()
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._loop_task
+        if self.southbound is not None:
+            await self.southbound.stop()
+        if self.dispatch is not None:
+            await self.dispatch.drain()
+        if self.store is not None:
+            await self.store.close()
+
+    def ports(self) -> Mapping[str, int]:
+        """The ports that are listened on, by part."""
+        ports = {}
+        if self.sep2 is not None:
+            ports["sep2"] = self.sep2.port
+        if self._pages is not None:
+            ports["operator"] = self._pages.port
+        return ports
+
+    def _make_sep2(self, dispatch: Dispatch) -> None:
+        sep2 = self.config.sep2
+        if sep2 is None:
+            return
+        self.sep2 = Sep2Server(
+            sep2_settings(sep2, self.config.site),
+            clock=self.clock,
+            ledger=dispatch.ledger,
+            inbox=dispatch,
+            registry=dispatch,
+            fleet=self.engine,
+            listener=lambda http: tls_listener(sep2, http),
+        )
+        dispatch.channels.append(self.sep2.channel)
+        dispatch.listeners.append(self.sep2.on_outcome)
+
+    async def _restore(self, store: Store, status: Status, now: Instant) -> None:
+        """Take up where the last run ended: controls, what was said of them, what came of them."""
+        controls = await store.controls(live_after=now - _HISTORY_S)
+        outcomes = [outcome for control in controls for outcome in await store.outcomes(control.id)]
+        self.engine.restore(controls, outcomes, now)
+        for outcome in outcomes:
+            status.on_outcome(outcome)
+        if controls:
+            _log.info("%d controls and %d outcomes taken up", len(controls), len(outcomes))
+
+    async def _start_page(self, status: Status) -> None:
+        if self.config.operator is None:
+            return
+        host, port = host_port(self.config.operator.listen)
+        self._pages = OperatorPages(status, self.clock, host=host, port=port, ready=self._ready)
+        await self._pages.start()
+
+    def _start_timers(self, dispatch: Dispatch) -> None:
+        parts = [] if self.sep2 is None else [self.sep2]
+        self._timers = TimerLoop(self.clock, self.config.engine.period_s, dispatch.tick, [*parts])
+        dispatch.kick = self._timers.kick
+        self._loop_task = asyncio.create_task(self._timers.run(), name="gridiface timers")
+
+    def _ready(self) -> bool:
+        running = self._loop_task is not None and not self._loop_task.done()
+        return running and self.store is not None and not self.store.trouble
+
+    def _counters(self) -> Mapping[str, int]:
+        return {} if self.dispatch is None else dataclasses.asdict(self.dispatch.counters)
+
+    async def _on_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        assert self.dispatch is not None
+        self.dispatch.observe_soon(snapshots)
+
+    def _on_open(self, driver: Driver, nameplate: Nameplate) -> None:
+        assert self.dispatch is not None
+        self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
+
+
+def _engine_config(config: Config) -> EngineConfig:
+    block = config.engine
+    return EngineConfig(
+        deadband_w=block.deadband_w,
+        deadband_rel=block.deadband_rel,
+        stale_after_s=block.stale_after_s,
+        lost_after_s=block.lost_after_s,
+        hold_time_s=block.hold_time_s,
+        trim_gain=block.trim_gain,
+        performance_interval_s=block.performance_interval_s,
+    )
+
+
+def _seed(site: str) -> int:
+    """The same random starts after a restart of the same site."""
+    return int.from_bytes(hashlib.sha256(site.encode()).digest()[:8], "big")
+
+
+def _raise_descriptor_limit() -> None:
+    """Use as many file descriptors as the system allows: every connection and device needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

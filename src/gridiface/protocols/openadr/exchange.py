@@ -1,0 +1,272 @@
+"""Simple HTTP as the profile has it: request bytes -> payload, payload -> status, headers and bytes.
+
+Owns URIs, methods, content types, encodings and the HTTP statuses (404, 406, 413, 501, 503, 403); both ends.
+Does not own sockets, TLS or any answer inside a payload. Signatures are checked and made here when they are asked for.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from lxml import etree
+
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
+from gridiface.protocols.openadr.payloads.envelope import Payload, decode_payload, encode_payload
+from gridiface.protocols.openadr.payloads.profile_a import decode_a, encode_a
+from gridiface.protocols.openadr.signature import Signer, Trust, Verifier
+from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits
+
+MEDIA_TYPE = "application/xml"
+_SERVICES = ("EiEvent", "EiReport", "EiRegisterParty", "EiOpt")
+_B_PATH = "OpenADR2/Simple/2.0b/"
+_A_PATH = "OpenADR2/Simple/"
+_CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)"?', re.IGNORECASE)
+_RETRY_AFTER = "30"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpMessage:
+    """A request or an answer as bytes. `status` is 0 in requests, `method` and `path` are empty in answers."""
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    method: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request that was understood. `signer` is the fingerprint of a verified signature, "" without one."""
+
+    payload: Payload
+    service: str
+    profile: str = "2.0b"
+    encoding: str = ""
+    signer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What signs and verifies; both None for the Standard level. `nonce` gives a new nonce each time."""
+
+    signer: Signer | None = None
+    verifier: Verifier | None = None
+    nonce: Callable[[], str] = str
+
+    def seal(self, payload: Payload, now: float) -> bytes:
+        """The document of `payload`, signed where a signer is set."""
+        return self.signer.sign(payload, now, self.nonce()) if self.signer else encode_payload(payload)
+
+    def check(self, root: etree._Element, trust: Trust | None, now: float, *, required: bool) -> str:
+        """The signer's fingerprint, "" where none is required.
+
+        Raises:
+            RemoteProtocolError: answer 403; unsigned or not valid although a signature is required.
+            LocalProtocolError: it is required and nothing was set up to verify it.
+        """
+        if not required:
+            return ""
+        if self.verifier is None or trust is None:
+            raise LocalProtocolError("signatures are required without anything to verify them")
+        return self.verifier.verify(root, trust, now)
+
+
+class HttpServer:
+    """The receiving end, of a VTN or of a push VEN.
+
+    Args:
+        role: "vtn" or "ven"; only a VTN has OadrPoll, the A profile and content encodings.
+        prefix: path before OpenADR2, without slashes at its ends.
+        security: signatures.
+        limits: caps on documents.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        prefix: str = "",
+        security: Security | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._is_vtn = role == "vtn"
+        self._security = security or Security()
+        self._limits = limits
+        self.most_octets = limits.octets
+        start = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
+        services = (*_SERVICES, "OadrPoll") if self._is_vtn else _SERVICES
+        self._paths = {start + _B_PATH + service: (service, "2.0b") for service in services}
+        if self._is_vtn:
+            self._paths[start + _A_PATH + "EiEvent"] = ("EiEvent", "2.0a")
+
+    def receive(
+        self,
+        request: HttpMessage,
+        now: float,
+        *,
+        trust: Trust | None = None,
+        signed: bool = False,
+        overloaded: bool = False,
+    ) -> Inbound:
+        """Understand a request.
+
+        Args:
+            request: method, path, headers and body; header names in any case.
+            now: the time, for signatures.
+            trust: whether a certificate may sign for the peer.
+            signed: a valid signature is required.
+            overloaded: the shell cannot take more now.
+
+        Raises:
+            RemoteProtocolError: `answer` is the HTTP status; hand it to `refuse`.
+        """
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        service, profile = self._route(request)
+        if overloaded:
+            raise RemoteProtocolError("overloaded", answer=503)
+        _check_headers(headers)
+        encoding = _wanted_encoding(headers.get("accept-encoding", "")) if self._is_vtn else ""
+        payload, root = self._decode(request.body, profile)
+        # The A profile has no signatures.
+        signer = "" if profile == "2.0a" else self._security.check(root, trust, now, required=signed)
+        return Inbound(payload, service, profile, encoding, signer)
+
+    def reply(self, inbound: Inbound, payload: Payload | None, now: float) -> HttpMessage:
+        """The answer to a request; None is an acknowledgement without a payload: 200 and no body."""
+        if payload is None:
+            return HttpMessage(200, {"Content-Length": "0"})
+        body = encode_a(payload) if inbound.profile == "2.0a" else self._security.seal(payload, now)
+        headers = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8"}
+        if inbound.encoding == "gzip":
+            body = gzip.compress(body, compresslevel=6, mtime=0)
+        elif inbound.encoding == "deflate":
+            body = zlib.compress(body)
+        if inbound.encoding:
+            headers["Content-Encoding"] = inbound.encoding
+        return HttpMessage(200, {**headers, "Content-Length": str(len(body))}, body)
+
+    @staticmethod
+    def refuse(error: RemoteProtocolError) -> HttpMessage:
+        """The answer to a request that was not understood; its body means nothing (rule: transport errors)."""
+        headers = {"Content-Length": "0"}
+        if error.answer == 503:
+            headers["Retry-After"] = _RETRY_AFTER
+        if error.answer == 501:
+            headers["Allow"] = "POST"
+        return HttpMessage(error.answer, headers)
+
+    def _route(self, request: HttpMessage) -> tuple[str, str]:
+        if request.method.upper() != "POST":
+            raise RemoteProtocolError("only POST is implemented", answer=501)
+        found = self._paths.get(normal_path(request.path))
+        if found is None:
+            raise RemoteProtocolError("there is no such service", answer=404)
+        return found
+
+    def _decode(self, body: bytes, profile: str) -> tuple[Payload, etree._Element]:
+        try:
+            return (decode_a if profile == "2.0a" else decode_payload)(body, self._limits)
+        except RemoteProtocolError as error:
+            if error.answer == 400:
+                raise RemoteProtocolError(error.reason, answer=406, detail=error.detail) from None
+            raise
+
+
+class HttpClient:
+    """The sending end: of a VEN, or of a VTN that pushes."""
+
+    def __init__(
+        self, *, security: Security | None = None, limits: Limits = DEFAULT_LIMITS, gzip_: bool = False
+    ) -> None:
+        self._security = security or Security()
+        self._limits = limits
+        self._gzip = gzip_
+
+    def request(self, service: str, payload: Payload, now: float) -> HttpMessage:
+        """The POST of a payload; `path` is relative to the base address."""
+        body = self._security.seal(payload, now)
+        headers = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "Content-Length": str(len(body))}
+        headers["Accept"] = MEDIA_TYPE
+        if self._gzip:
+            headers["Accept-Encoding"] = "gzip"
+        return HttpMessage(0, headers, body, "POST", _B_PATH + service)
+
+    def response(
+        self, response: HttpMessage, now: float, *, trust: Trust | None = None, signed: bool = False
+    ) -> Payload | None:
+        """The payload of an answer; None for an empty acknowledgement.
+
+        Raises:
+            RemoteProtocolError: `answer` is the HTTP status where that is not 200, else 406 or 403: not a payload,
+                or not signed as it must be.
+        """
+        if response.status != 200:
+            raise RemoteProtocolError(f"answered with HTTP {response.status}", answer=response.status)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        body = _unpacked(response.body, headers.get("content-encoding", ""), self._limits.octets)
+        if not body.strip():
+            return None
+        payload, root = decode_payload(body, self._limits)
+        self._security.check(root, trust, now, required=signed)
+        return payload
+
+
+def normal_path(target: str) -> str:
+    """The path of a request target after RFC 3986 normalisation: no authority, query, escapes or dot segments."""
+    try:
+        path = urlsplit(target).path if "://" in target else target.partition("?")[0].partition("#")[0]
+    except ValueError:
+        return ""
+    segments: list[str] = []
+    for segment in unquote(path, errors="replace").split("/"):
+        if segment == "..":
+            segments = segments[:-1]
+        elif segment not in {"", "."}:
+            segments.append(segment)
+    return "/" + "/".join(segments)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    media, _, parameters = headers.get("content-type", "").partition(";")
+    if media.strip().lower() != MEDIA_TYPE:
+        raise RemoteProtocolError("the content type is not application/xml", answer=406)
+    charset = _CHARSET.search(parameters)
+    if charset and charset[1].lower() != "utf-8":
+        raise RemoteProtocolError("the charset is not utf-8", answer=406)
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise RemoteProtocolError("requests are not compressed", answer=406)
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        raise RemoteProtocolError("chunked transfer is not allowed", answer=406)
+    accepted = {part.partition(";")[0].strip().lower() for part in headers.get("accept", "*/*").split(",")}
+    if not accepted & {MEDIA_TYPE, "application/*", "*/*", ""}:
+        raise RemoteProtocolError("application/xml is not accepted", answer=406)
+
+
+def _wanted_encoding(header: str) -> str:
+    for part in header.lower().split(","):
+        name, _, quality = part.partition(";")
+        refused = re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", quality)
+        if name.strip() in {"gzip", "deflate"} and not refused:
+            return name.strip()
+    return ""
+
+
+def _unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise RemoteProtocolError("the content encoding is not known", answer=406)
+    # One octet more than is allowed is enough to see that it is too much, whatever a bomb would unfold to.
+    unpack = zlib.decompressobj(wbits=47)
+    try:
+        plain = unpack.decompress(body, most + 1)
+    except zlib.error:
+        raise RemoteProtocolError("the content encoding is wrong", answer=406) from None
+    return plain

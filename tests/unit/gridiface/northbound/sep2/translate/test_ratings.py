@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
+from gridiface.northbound.sep2.translate.ratings import (
+    CAPABILITY_MODES,
+    CATEGORIES,
+    DER_TYPES,
+    GROUP_MODES,
+    capabilities_of,
+    capability_to_nameplate,
+    device_to_settings,
+    group_capability,
+    group_settings,
+    kind_of,
+    modes_of,
+    nameplate_to_capability,
+    settings_from_wire,
+    stores_energy,
+)
+from gridiface.protocols.sep2.enums import DERControlModes
+from gridiface.protocols.xmlwire import encode
+
+PLATE = Nameplate(
+    max_w=50_000.0,
+    max_charge_w=40_000.0,
+    max_discharge_w=50_000.0,
+    max_va=55_000.0,
+    max_var=20_000.0,
+    max_var_neg=15_000.0,
+    energy_wh=100_000.0,
+    nominal_v=230.0,
+    capabilities=frozenset(Capability) - {Capability.SCHEDULE},
+)
+BATTERY = Device(id="b", nameplate=PLATE, settings=Settings(max_w=45_000.0, ramp_w_per_s=450.0, updated=7.0))
+PV = Device(id="p", kind=DeviceKind.PV, nameplate=Nameplate(max_w=10_000.0))
+
+
+def test_a_nameplate_survives_the_wire() -> None:
+    assert capability_to_nameplate(nameplate_to_capability(BATTERY)) == PLATE
+
+
+def test_var_absorbed_is_negative_on_the_wire() -> None:
+    wire = nameplate_to_capability(BATTERY)
+    assert wire.rtgMaxVarNeg is not None
+    assert wire.rtgMaxVarNeg.value == -15_000
+
+
+def test_settings_survive_the_wire() -> None:
+    wire = device_to_settings(BATTERY, 1.0)
+    back = settings_from_wire(wire)
+    assert back.max_w == 45_000.0
+    assert back.ramp_w_per_s == pytest.approx(450.0)
+    assert back.max_var_neg == 15_000.0
+    assert back.updated == 7.0
+    assert wire.setGradW == 100  # 1 % of setMaxW per second
+
+
+def test_unset_settings_show_the_nameplate_and_the_time_of_change() -> None:
+    wire = device_to_settings(PV, 123.0)
+    assert (wire.setMaxW.value, wire.setGradW, wire.updatedTime) == (10_000, 0, 123)
+
+
+@pytest.mark.parametrize("capability", CAPABILITY_MODES)
+def test_each_capability_has_its_modes(capability: Capability) -> None:
+    modes = modes_of({capability}, charges=False)
+    assert capability in capabilities_of(modes)
+    assert modes & CAPABILITY_MODES[capability] == CAPABILITY_MODES[capability]
+
+
+def test_charge_and_discharge_bits_say_what_a_set_point_may_do() -> None:
+    both = modes_of({Capability.SET_W}, charges=True)
+    assert both & DERControlModes.CHARGE
+    assert both & DERControlModes.DISCHARGE
+    assert not modes_of({Capability.SET_W}, charges=False) & DERControlModes.CHARGE
+    assert not modes_of({Capability.LIMIT_W}, charges=True) & DERControlModes.DISCHARGE
+
+
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_every_kind_has_type_and_category(kind: DeviceKind) -> None:
+    assert kind in DER_TYPES
+    assert kind in CATEGORIES
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (4, DeviceKind.PV),
+        (80, DeviceKind.BATTERY),
+        (83, DeviceKind.PV_BATTERY),
+        (6, DeviceKind.GENERATOR),
+        (0, DeviceKind.OTHER),
+        (77, DeviceKind.OTHER),
+    ],
+)
+def test_kind_of_a_der_type(number: int, kind: DeviceKind) -> None:
+    assert kind_of(number) is kind
+
+
+def test_a_group_is_the_sum_of_its_members() -> None:
+    wire = group_capability([BATTERY, PV])
+    assert (wire.rtgMaxW.value, wire.rtgMaxW.multiplier, wire.type) == (6000, 1, 1)
+    assert wire.modesSupported & GROUP_MODES == GROUP_MODES
+    settings = group_settings([BATTERY, PV], 5.0)
+    assert (settings.setMaxW.value, settings.setMaxW.multiplier) == (5500, 1)  # 45 kW + 10 kW
+    assert settings.setGradW == 0  # one member has no ramp of its own
+
+
+def test_the_ramps_of_a_group_add_up_where_all_have_one() -> None:
+    settings = group_settings([BATTERY, replace(BATTERY, id="c")], 5.0)
+    assert settings.setGradW == 100
+
+
+def test_an_empty_group_is_still_valid() -> None:
+    assert encode(group_capability([]))
+    assert encode(group_settings([], 0.0))
+
+
+def test_only_storage_stores() -> None:
+    assert stores_energy(BATTERY)
+    assert not stores_energy(PV)

@@ -1,0 +1,420 @@
+"""The client core against a small server made of resources: discovery, events, responses, trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.sep2 import exchange
+from gridiface.protocols.sep2.client import Client, ClientConfig
+from gridiface.protocols.sep2.client_events import (
+    BadReply,
+    ClientEvent,
+    ControlChanged,
+    EventHappened,
+    RegistrationChecked,
+    ResourceChanged,
+    ResourceGone,
+    TimeSet,
+    WriteDone,
+)
+from gridiface.protocols.sep2.exchange import Reply, Request
+from gridiface.protocols.sep2.lists import page, parse_query
+from gridiface.protocols.sep2.resources import (
+    ActivePower,
+    DateTimeInterval,
+    DefaultDERControl,
+    DERCapability,
+    DERControl,
+    DERControlBase,
+    DERControlList,
+    DERControlResponse,
+    DERProgram,
+    DERProgramList,
+    DeviceCapability,
+    EndDevice,
+    EndDeviceList,
+    EventStatus,
+    FunctionSetAssignments,
+    FunctionSetAssignmentsList,
+    Link,
+    List,
+    ListLink,
+    Notification,
+    Registration,
+    SubscribableList,
+    Time,
+)
+from gridiface.protocols.xmlwire import WireObject, decode, encode
+
+LFDI, MANAGED, FOREIGN = "A" * 40, "B" * 40, "C" * 40
+OFFSET = 1_000_000
+WATTS = DERControlBase(opModTargetW=ActivePower(multiplier=0, value=500))
+
+
+def control(start: int, mrid: str = "C0", status: int = 0, reply_to: str | None = "/rsps/1/rsp") -> DERControl:
+    return DERControl(
+        href=f"/derp/1/derc/{mrid}",
+        mRID=mrid,
+        replyTo=reply_to,
+        responseRequired=3,
+        creationTime=OFFSET,
+        eventStatus=EventStatus(currentStatus=status, dateTime=OFFSET, potentiallySuperseded=False),
+        interval=DateTimeInterval(duration=60, start=start),
+        derControlBase=WATTS,
+    )
+
+
+def device(lfdi: str, number: int) -> EndDevice:
+    return EndDevice(
+        href=f"/edev/{number}", lFDI=lfdi, sFDI=number, changedTime=1,
+        FunctionSetAssignmentsListLink=ListLink(href=f"/edev/{number}/fsa", all=1),
+        RegistrationLink=Link(href=f"/edev/{number}/rg"),
+    )  # fmt: skip
+
+
+class Server:
+    """Resources by path; every request is answered at once, by `trouble` first."""
+
+    def __init__(self) -> None:
+        assigned = FunctionSetAssignments(mRID="F1", DERProgramListLink=ListLink(href="/derp", all=1))
+        self.controls = [control(OFFSET + 100)]
+        self.resources: dict[str, WireObject] = {
+            "/dcap": DeviceCapability(
+                href="/dcap", pollRate=300, TimeLink=Link(href="/tm"), EndDeviceListLink=ListLink(href="/edev", all=3)
+            ),
+            "/edev": EndDeviceList(all=3, results=3, members=[device(LFDI, 1), device(MANAGED, 2), device(FOREIGN, 3)]),
+            "/edev/1/rg": Registration(dateTimeRegistered=1, pIN=111115),
+            "/edev/2/rg": Registration(dateTimeRegistered=1, pIN=5),
+            "/edev/1/fsa": FunctionSetAssignmentsList(all=1, results=1, members=[assigned]),
+            "/edev/2/fsa": FunctionSetAssignmentsList(all=1, results=1, members=[assigned]),
+            "/derp": DERProgramList(
+                all=1, results=1, pollRate=10,
+                members=[DERProgram(mRID="A1", primacy=4, DERControlListLink=ListLink(href="/derp/1/derc"),
+                                    DefaultDERControlLink=Link(href="/derp/1/dderc"))],
+            ),
+            "/derp/1/dderc": DefaultDERControl(mRID="D1", derControlBase=DERControlBase(opModMaxLimW=6000)),
+        }  # fmt: skip
+        self.posted: list[tuple[float, str, str, WireObject | None]] = []
+        self.asked: list[str] = []
+        self.trouble: Callable[[Request], Reply | None] = lambda _request: None
+
+    def answer(self, request: Request, now: float) -> Reply:
+        self.asked.append(request.target)
+        refused = self.trouble(request)
+        if refused is not None:
+            return refused
+        path, query = exchange.split_target(request.target)
+        if request.method != "GET":
+            body = decode(request.body, (DERControlResponse, EndDevice, DERCapability)) if request.body else None
+            self.posted.append((now, request.method, path, body))
+            return exchange.created(f"{path}/9") if request.method == "POST" else exchange.changed()
+        resource = self.resource(path, now)
+        if resource is None:
+            return Reply(404)
+        if isinstance(resource, List | SubscribableList):
+            members: list[Any] = resource.members  # type: ignore[union-attr]
+            part = page(members, parse_query(query), most=2)
+            resource = replace(resource, all=part.all, results=part.results, members=list(part.items))  # type: ignore[call-arg]
+        return exchange.found(encode(resource))
+
+    def resource(self, path: str, now: float) -> WireObject | None:
+        if path == "/tm":
+            return Time(currentTime=int(now) + OFFSET, dstEndTime=0, dstOffset=0, dstStartTime=0, quality=7, tzOffset=0)
+        if path == "/derp/1/derc":
+            return DERControlList(all=0, results=0, members=self.controls)
+        return self.resources.get(path)
+
+
+def config(**more: Any) -> ClientConfig:
+    return ClientConfig(**{"lfdi": LFDI, "sfdi": 1, "authority": "server", "pin": 111115} | more)
+
+
+class World:
+    """A client and a server on one clock."""
+
+    def __init__(self, **more: Any) -> None:
+        self.server = Server()
+        self.client = Client(config(**more), Random(1))
+        self.now = 0.0
+        self.events: list[ClientEvent] = []
+        self.silent = False
+
+    def settle(self) -> None:
+        for _ in range(200):
+            out = self.client.next_requests(self.now)
+            for outgoing in out:
+                if self.silent:
+                    self.client.on_failure(outgoing.number, self.now)
+                else:
+                    self.client.on_reply(outgoing.number, self.server.answer(outgoing.request, self.now), self.now)
+            while (event := self.client.next_event()) is not None:
+                self.events.append(event)
+            if not out:
+                return
+        raise AssertionError("the client never comes to rest")
+
+    def run(self, until: float) -> None:
+        self.settle()
+        while (due := self.client.next_timer()) is not None and due <= until:
+            assert due > self.now or self.client.next_requests(self.now) == []
+            self.now = max(due, self.now)
+            self.settle()
+        self.now = until
+        self.settle()
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def responses(self, lfdi: str = LFDI) -> list[tuple[float, int | None]]:
+        bodies = [(now, body) for now, _, _, body in self.server.posted if isinstance(body, DERControlResponse)]
+        return [(now, body.status) for now, body in bodies if body.endDeviceLFDI == lfdi]
+
+
+def test_discovery_follows_the_links_of_own_devices_only() -> None:
+    world = World()
+    world.settle()
+    assert {target.partition("?")[0] for target in world.server.asked} - {"/rsps/1/rsp"} == {
+        "/dcap", "/tm", "/edev", "/edev/1/rg", "/edev/1/fsa", "/derp", "/derp/1/derc", "/derp/1/dderc",
+    }  # fmt: skip
+    assert world.of(TimeSet) == [TimeSet(float(OFFSET), 7)]
+    assert world.of(RegistrationChecked) == [RegistrationChecked(fits=True)]
+    assert world.client.server_time(5) == OFFSET + 5
+    own = world.client.devices[LFDI].end_device
+    assert own is not None
+    assert own.href == "/edev/1"
+
+
+def test_a_control_is_received_started_completed_and_answered() -> None:
+    world = World()
+    world.run(300)
+    assert world.responses() == [(0, 1), (100, 2), (160, 3)]
+    (_, method, path, body) = world.server.posted[0]
+    assert (method, path) == ("POST", "/rsps/1/rsp")
+    assert body == DERControlResponse(createdDateTime=OFFSET, endDeviceLFDI=LFDI, status=1, subject="C0")
+    assert [event.transition.status for event in world.of(EventHappened)] == [1, 2, 3]
+    in_force = [{m: held.source for m, held in event.in_force.items()} for event in world.of(ControlChanged)]
+    default = {"opModMaxLimW": "D1"}
+    assert in_force == [default, default | {"opModTargetW": "C0"}, default]
+    assert all(event.outcome.accepted for event in world.of(WriteDone))
+
+
+def test_an_aggregator_answers_for_each_of_its_devices() -> None:
+    world = World(managed=frozenset({MANAGED}))
+    world.run(300)
+    for lfdi in (LFDI, MANAGED):
+        assert [status for _, status in world.responses(lfdi)] == [1, 2, 3]
+    assert world.responses(FOREIGN) == []
+    assert len([t for t in world.server.asked if t.startswith("/derp?")]) < 40
+
+
+def test_resources_are_polled_at_their_rates() -> None:
+    world = World()
+    world.run(299)
+    asked = [target.partition("?")[0] for target in world.server.asked]
+    assert asked.count("/dcap") == 1
+    assert asked.count("/derp") == 30
+    assert asked.count("/derp/1/derc") >= 30
+    world.run(301)
+    assert world.server.asked.count("/dcap") == 2
+
+
+def test_the_control_list_is_looked_at_just_before_a_control_begins() -> None:
+    world = World()
+    world.server.resources["/derp"] = replace(world.server.resources["/derp"], pollRate=900)  # type: ignore[call-arg]
+    world.run(97)
+    assert sum(target.startswith("/derp/1/derc") for target in world.server.asked) == 1
+    world.server.controls = [control(OFFSET + 100, status=2)]
+    world.run(300)
+    assert [status for _, status in world.responses()] == [1, 6]
+    assert not any("opModTargetW" in event.in_force for event in world.of(ControlChanged))
+
+
+def test_a_notification_makes_a_resource_due() -> None:
+    world = World()
+    world.settle()
+    world.server.controls = [control(OFFSET + 200, "C1")]
+    before = len(world.server.asked)
+    note = Notification(subscribedResource="/derp/1/derc?l=5", subscriptionURI="https://a/b", status=0)
+    world.client.on_notification(note, world.now)
+    world.settle()
+    assert world.server.asked[before].startswith("/derp/1/derc?")
+    assert [event.transition.mrid for event in world.of(EventHappened)] == ["C0", "C1"]
+
+
+def test_the_wrong_pin_stops_everything() -> None:
+    world = World(pin=5)
+    world.run(1000)
+    assert world.of(RegistrationChecked) == [RegistrationChecked(fits=False)]
+    assert world.client.refused
+    assert world.client.next_requests(5000) == []
+    assert world.client.next_timer() is None or world.client.next_requests(world.now) == []
+    assert not any(status in {2, 3} for _, status in world.responses())
+
+
+def test_without_time_no_control_is_acted_on() -> None:
+    world = World()
+    world.server.trouble = lambda request: Reply(404) if request.target == "/tm" else None
+    world.run(400)
+    assert world.client.server_time(0) is None
+    assert world.responses() == []
+    assert world.of(ControlChanged) == []
+
+
+def test_an_unknown_client_registers_where_it_may() -> None:
+    world = World(lfdi="D" * 40, register=True)
+    world.settle()
+    posts = [(path, body) for _, method, path, body in world.server.posted if method == "POST"]
+    assert posts == [("/edev", EndDevice(lFDI="D" * 40, sFDI=1, changedTime=posts[0][1].changedTime))]  # type: ignore[union-attr]
+    quiet = World(lfdi="D" * 40)
+    quiet.settle()
+    assert quiet.server.posted == []
+
+
+def test_writes_go_out_and_come_back() -> None:
+    world = World()
+    world.settle()
+    capability = DERCapability(modesSupported=1, rtgMaxW=ActivePower(multiplier=0, value=5), type=4)
+    number = world.client.put("/edev/1/der/1/dercap", capability, world.now)
+    other = world.client.delete("/edev/1/sub/1", world.now)
+    world.settle()
+    assert {(d.outcome.number, d.outcome.status) for d in world.of(WriteDone)} >= {(number, 204), (other, 204)}
+    assert ("PUT", "/edev/1/der/1/dercap", capability) in [posted[1:] for posted in world.server.posted]
+    with pytest.raises(LocalProtocolError, match="not on this server"):
+        world.client.post("https://elsewhere/x", capability, world.now)
+
+
+def test_a_lost_link_is_bridged_and_everything_is_delivered_once() -> None:
+    world = World()
+    world.settle()
+    world.silent = True
+    world.run(170)
+    assert world.responses() == [(0, 1)]
+    assert "opModTargetW" in {mode for event in world.of(ControlChanged) for mode in event.in_force}
+    world.silent = False
+    world.run(800)
+    assert [status for _, status in world.responses()] == [1, 2, 3]
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_says() -> None:
+    world = World()
+    world.server.trouble = lambda _request: Reply(503, {"Retry-After": "50"})
+    world.run(49)
+    assert world.server.asked == ["/dcap"]
+    world.server.trouble = lambda _request: None
+    world.run(60)
+    assert len(world.server.asked) > 5
+
+
+def test_redirects_are_followed_for_reading_and_writing() -> None:
+    world = World()
+
+    def moved(request: Request) -> Reply | None:
+        for old, new in {"/dcap": "https://server/v2/dcap", "/rsps/1/rsp": "/v2/rsp", "/derp": "/v2/derp"}.items():
+            if request.target.partition("?")[0] == old:
+                return exchange.moved(new)
+        return None
+
+    world.server.trouble = moved
+    world.server.resources["/v2/dcap"] = world.server.resources["/dcap"]
+    world.server.resources["/v2/derp"] = world.server.resources["/derp"]
+    world.run(300)
+    assert [path for _, _, path, _ in world.server.posted] == ["/v2/rsp"] * 3
+
+
+@pytest.mark.parametrize("location", ["https://elsewhere/dcap", "/dcap", ""])
+def test_redirects_that_lead_astray_are_not_followed(location: str) -> None:
+    world = World()
+    world.server.trouble = lambda _request: Reply(302, {"Location": location})
+    world.run(20)
+    assert set(world.server.asked) == {"/dcap"}
+    assert world.of(BadReply)
+
+
+def test_a_redirect_circle_does_not_spin() -> None:
+    world = World()
+    world.server.trouble = lambda r: exchange.moved("/b" if r.target == "/dcap" else "/dcap")
+    world.run(200)
+    assert len(world.server.asked) < 20
+
+
+def test_a_resource_that_goes_away_is_reported_and_forgotten() -> None:
+    world = World()
+    world.settle()
+    world.server.resources["/derp"] = replace(world.server.resources["/derp"], all=0, results=0, members=[])  # type: ignore[call-arg]
+    world.run(15)
+    assert {event.href for event in world.of(ResourceGone)} >= {"/derp/1/derc", "/derp/1/dderc"}
+    del world.server.resources["/edev/1/rg"]
+    world.run(2000)
+    assert "/edev/1/rg" in {event.href for event in world.of(ResourceGone)}
+
+
+def test_what_is_not_valid_is_reported_and_asked_for_again() -> None:
+    world = World()
+    world.server.trouble = lambda r: exchange.found(b"<junk/>") if r.target == "/tm" else None
+    world.run(10)
+    assert {event.href for event in world.of(BadReply)} == {"/tm"}
+    world.server.trouble = lambda _request: None
+    world.run(30)
+    assert world.of(TimeSet)
+
+
+def test_responses_to_other_servers_are_not_sent() -> None:
+    world = World()
+    world.server.controls = [control(OFFSET + 100, reply_to="https://elsewhere/rsp")]
+    world.run(300)
+    assert world.server.posted == []
+    assert any("another server" in event.reason for event in world.of(BadReply))
+
+
+def test_a_user_may_opt_out() -> None:
+    world = World()
+    world.run(110)
+    assert world.client.opt_out(LFDI, "C0", world.now)
+    assert not world.client.opt_out("no such device", "C0", world.now)
+    assert world.client.opt_in(LFDI, "C0", world.now + 1)
+    assert not world.client.opt_in(LFDI, "C1", world.now)
+    world.settle()
+    assert [int(event.transition.status) for event in world.of(EventHappened)] == [1, 2, 4, 5]
+
+
+def test_at_most_so_many_requests_are_under_way() -> None:
+    client = Client(config(parallel=1), Random(1))
+    (first,) = client.next_requests(0)
+    assert client.next_requests(0) == []
+    assert client.next_timer() is None
+    client.on_failure(first.number, 0)
+    with pytest.raises(LocalProtocolError, match="not under way"):
+        client.on_failure(first.number, 0)
+    with pytest.raises(LocalProtocolError, match="not under way"):
+        client.on_reply(99, Reply(200), 0)
+    assert client.next_timer() is not None
+
+
+def test_unchanged_resources_are_reported_once() -> None:
+    world = World()
+    world.run(100)
+    found = [event.href for event in world.of(ResourceChanged) if event.href != "/tm"]
+    assert len(found) == len(set(found))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from([200, 204, 301, 404, 500, 503, 0, 99]), st.binary(max_size=60)), max_size=30))
+def test_no_answer_upsets_the_client(answers: list[tuple[int, bytes]]) -> None:
+    client = Client(config(), Random(1))
+    now = 0.0
+    for status, body in answers:
+        for outgoing in client.next_requests(now):
+            client.on_reply(outgoing.number, Reply(status, {"Location": body.decode("latin-1")}, body), now)
+        while client.next_event() is not None:
+            pass
+        due = client.next_timer()
+        assert due is not None
+        now = max(now, due) + 1
