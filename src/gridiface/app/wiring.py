@@ -24,6 +24,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver
+from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.operator.pages import OperatorPages
 from gridiface.operator.status import Status
@@ -33,6 +34,9 @@ _log = logging.getLogger("gridiface")
 
 #: How far back finished controls are loaded at a start, so that their outcomes and reports can still be asked for.
 _HISTORY_S = 86_400.0
+
+#: Devices that open within this time are shown to 2030.5 clients in one go, s.
+_GATHER_S = 0.2
 
 
 class GridServer:
@@ -56,6 +60,7 @@ class GridServer:
         self._housekeeping: Housekeeping | None = None
         self._timers: TimerLoop | None = None
         self._loop_task: asyncio.Task[None] | None = None
+        self._refresh: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load what was, then listen, then run.
@@ -99,6 +104,8 @@ class GridServer:
             self._housekeeping.stop()
         if self._pages is not None:
             await self._pages.stop()
+        if self._refresh is not None:
+            self._refresh.cancel()
         if self.sep2 is not None:
             await self.sep2.stop()
         if self._loop_task is not None:
@@ -174,6 +181,17 @@ class GridServer:
     def _on_open(self, driver: Driver, nameplate: Nameplate) -> None:
         assert self.dispatch is not None
         self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
+        if self.sep2 is not None and self._refresh is None:
+            self._refresh = asyncio.create_task(self._show_new_devices(self.sep2))
+
+    async def _show_new_devices(self, sep2: Sep2Server) -> None:
+        """Give devices that were just opened their EndDevices; those that open together are shown together."""
+        await asyncio.sleep(_GATHER_S)
+        self._refresh = None
+        try:
+            await sep2.refresh_fleet()
+        except StoreUnavailable as problem:
+            _log.warning("new devices have no EndDevice yet, the next one to open tries again: %s", problem)
 
 
 def _engine_config(config: Config) -> EngineConfig:

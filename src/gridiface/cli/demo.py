@@ -39,6 +39,7 @@ class Story:
     start: float
     duration_s: float
     devices: int
+    lfdis: set[str] = field(default_factory=set)
     posted: Posted | None = None
     answers: dict[int, set[str]] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
@@ -47,8 +48,7 @@ class Story:
 
     def responses(self) -> dict[str, int]:
         """Devices that sent each step; the group's own answer is not a device's."""
-        groups = {row["lfdi"] for row in self.status.get("groups", []) if row.get("lfdi")}
-        return {name: len(self.answers.get(status, set()) - groups) for status, name in _STEPS.items()}
+        return {name: len(self.answers.get(status, set()) & self.lfdis) for status, name in _STEPS.items()}
 
 
 def demo(
@@ -108,6 +108,7 @@ async def _run(
                 devices=plan.batteries + plan.inverters,
                 fault=fault,
             )
+            story.lfdis = await utility.device_lfdis()
             story.posted = await utility.post_target(
                 program, watts, start=story.start, duration_s=story.duration_s, now=now, title="evening discharge"
             )

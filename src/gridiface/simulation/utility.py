@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import ssl
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import aiohttp
@@ -17,6 +17,7 @@ import aiohttp
 from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import to_power_of_ten
 from gridiface.errors import GridifaceError
+from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.resources import (
     ActivePower,
     DateTimeInterval,
@@ -26,6 +27,7 @@ from gridiface.protocols.sep2.resources import (
     DERProgram,
     DERProgramList,
     DeviceCapability,
+    EndDeviceList,
     EventStatus,
     ResponseList,
 )
@@ -36,6 +38,7 @@ _PAGE = 255
 _MAX_BODY = 8 * 1024 * 1024
 
 W = TypeVar("W", bound=WireObject)
+L = TypeVar("L", bound=WireObject)
 
 
 class UtilityFailed(GridifaceError):
@@ -113,12 +116,7 @@ class UtilityClient:
         dcap = await self.get("/dcap", DeviceCapability)
         if dcap.DERProgramListLink is None:
             raise UtilityFailed("/dcap shows no DERProgramListLink to a utility")
-        found: list[DERProgram] = []
-        total = 1
-        while len(found) < total:
-            page = await self.get(f"{dcap.DERProgramListLink.href}?s={len(found)}&l={_PAGE}", DERProgramList)
-            found += page.members
-            total = page.all if page.members else 0
+        found: list[DERProgram] = await self.members(dcap.DERProgramListLink.href, DERProgramList)
         for program in found:
             if name in {program.description, (program.description or "").rpartition(" ")[2]}:
                 return program
@@ -182,14 +180,36 @@ class UtilityClient:
         if posted.reply_to is None:
             return {}
         found: dict[int, set[str]] = {}
-        start, total = 0, 1
-        while start < total:
-            page = await self.get(f"{posted.reply_to}?s={start}&l={_PAGE}", ResponseList)
-            for response in page.members:
-                if response.subject == posted.mrid and response.status is not None:
-                    found.setdefault(response.status, set()).add(response.endDeviceLFDI)
-            start += len(page.members)
-            total = page.all if page.members else 0
+        for response in await self.members(posted.reply_to, ResponseList):
+            if response.subject == posted.mrid and response.status is not None:
+                found.setdefault(response.status, set()).add(response.endDeviceLFDI)
+        return found
+
+    async def device_lfdis(self) -> set[str]:
+        """The LFDIs of all devices; those of groups, which appear as aggregated DERs, are left out.
+
+        Raises:
+            UtilityFailed: the list cannot be read.
+        """
+        dcap = await self.get("/dcap", DeviceCapability)
+        if dcap.EndDeviceListLink is None:
+            raise UtilityFailed("/dcap shows no EndDeviceListLink")
+        devices = await self.members(dcap.EndDeviceListLink.href, EndDeviceList)
+        mixed = DeviceCategory.VIRTUAL_OR_MIXED_DER
+        return {device.lFDI for device in devices if device.lFDI and not (device.deviceCategory or 0) & mixed}
+
+    async def members(self, href: str, kind: type[L]) -> list[Any]:
+        """Every member of a list, page by page.
+
+        Raises:
+            UtilityFailed: a page cannot be read.
+        """
+        found: list[Any] = []
+        total = 1
+        while len(found) < total:
+            listed: Any = await self.get(f"{href}?s={len(found)}&l={_PAGE}", kind)
+            found += listed.members
+            total = listed.all if listed.members else 0
         return found
 
     async def controls(self, program: DERProgram) -> DERControlList:

@@ -246,6 +246,7 @@ class SimulatedDevice:
     # Commands to physics -------------------------------------------------------------------------------------------
 
     def _demand_changed(self) -> None:
+        self._published = -1.0
         newer = 704 in self.image.places
         demand = self._demand_704() if newer else self._demand_12x()
         if newer and 123 in self.image.places and demand == Demand(connected=demand.connected):

@@ -1,0 +1,441 @@
+"""The dispatcher under faults, on a virtual clock: attempts, deadlines, supersession, dead-band, re-assertion."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import Delivery, DeliveryOutcome, ServiceClass, Setpoint
+from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.breaker import BreakerSettings, BreakerState
+from gridiface.drivers.dispatcher import Dispatcher
+from gridiface.drivers.lane import DevicePolicy, DispatchSettings
+from gridiface.errors import DeviceRejected, DeviceTimeout
+
+ACKNOWLEDGED, UNCHANGED, LATE = DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED, DeliveryOutcome.LATE
+TIMEOUT, REJECTED, BREAKER_OPEN = DeliveryOutcome.TIMEOUT, DeliveryOutcome.REJECTED, DeliveryOutcome.BREAKER_OPEN
+
+
+class World:
+    """A started dispatcher over scripted drivers."""
+
+    def __init__(self, clock: Any, *drivers: Any, policy: DevicePolicy | None = None, **settings: Any) -> None:
+        self.clock = clock
+        self.reasserted: list[Delivery] = []
+        self.dispatcher = Dispatcher(
+            clock=clock,
+            settings=DispatchSettings(**settings),
+            on_reassert=self.reasserted.append,
+            chance=random.Random(1),
+        )
+        for driver in drivers:
+            self.dispatcher.add(driver, policy)
+
+    async def __aenter__(self) -> World:
+        await self.dispatcher.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.dispatcher.stop()
+
+    def told(self, device_id: str, watts: float | None, **more: Any) -> Setpoint:
+        return Setpoint(device_id=device_id, issued=self.clock.now(), active_power_w=watts, **more)
+
+    async def apply(self, *setpoints: Setpoint, within: float = 5.0) -> list[Delivery]:
+        return list(await self.dispatcher.apply(setpoints, deadline=self.clock.now() + within))
+
+    async def outcome(self, device_id: str, watts: float | None, within: float = 5.0, **more: Any) -> DeliveryOutcome:
+        (delivery,) = await self.apply(self.told(device_id, watts, **more), within=within)
+        return delivery.outcome
+
+
+@pytest.fixture
+def story(virtual: Any, virtual_clock: Any, scripted: Any) -> Any:
+    """`story(coroutine function, drivers..., **options)`: runs it with a world over scripted drivers."""
+
+    def run(tale: Any, *names: str, policy: DevicePolicy | None = None, seconds: float = 0.01, **settings: Any) -> Any:
+        async def told() -> Any:
+            drivers = [scripted(name, seconds=seconds) for name in names or ("d",)]
+            async with World(virtual_clock, *drivers, policy=policy, **settings) as world:
+                return await tale(world, *drivers)
+
+        return virtual(told())
+
+    return run
+
+
+def test_set_points_go_out_together_and_come_back_in_order(story: Any) -> None:
+    async def tale(world: World, *drivers: Any) -> None:
+        begun = asyncio.get_running_loop().time()
+        deliveries = await world.apply(*(world.told(d.device_id, 10.0 * n) for n, d in enumerate(drivers, 1)))
+        assert asyncio.get_running_loop().time() - begun < 0.02
+        assert [d.device_id for d in deliveries] == [d.device_id for d in drivers]
+        assert {d.outcome for d in deliveries} == {ACKNOWLEDGED}
+        assert world.dispatcher.counters.acknowledged == len(drivers)
+
+    story(tale, *(f"d{n}" for n in range(200)))
+
+
+def test_an_unknown_device_and_an_empty_list(story: Any) -> None:
+    async def tale(world: World, _: Any) -> None:
+        assert await world.outcome("stranger", 1.0) is REJECTED
+        assert await world.apply() == []
+        assert world.dispatcher.serves("d")
+        assert not world.dispatcher.serves("stranger")
+
+    story(tale)
+
+
+def test_a_time_out_is_tried_again_inside_the_deadline(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.failures = [DeviceTimeout("silent"), DeviceBusy("busy")]
+        (delivery,) = await world.apply(world.told("d", 5.0))
+        assert (delivery.outcome, delivery.attempts) == (ACKNOWLEDGED, 3)
+        assert world.dispatcher.counters.retries == 2
+
+    story(tale)
+
+
+def test_a_refusal_is_not_tried_again(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.failures = [DeviceRejected("illegal address")]
+        (delivery,) = await world.apply(world.told("d", 5.0))
+        assert (delivery.outcome, delivery.attempts, delivery.detail) == (REJECTED, 1, "illegal address")
+
+    story(tale)
+
+
+@pytest.mark.parametrize(("service", "attempts"), [("fast_frequency", 1), ("regulation", 2), ("dispatch", 3)])
+def test_each_class_has_its_attempts(service: str, attempts: int, story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.always = DeviceTimeout("silent")
+        command = world.told("d", 5.0, service_class=ServiceClass(service))
+        (delivery,) = await world.apply(command)
+        assert (delivery.outcome, delivery.attempts) == (TIMEOUT, attempts)
+
+    story(tale, backoff_s=0.1)
+
+
+def test_the_class_ends_it_before_a_generous_deadline(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        command = world.told("d", 5.0, service_class=ServiceClass.FAST_FREQUENCY)
+        (delivery,) = await world.apply(command, within=60)
+        assert delivery.outcome is TIMEOUT
+        assert loop.time() - begun == pytest.approx(0.2, abs=0.01)
+        await asyncio.sleep(0.01)
+        assert device.cancelled == 1
+
+    story(tale, seconds=30)
+
+
+def test_a_command_whose_deadline_has_passed_is_dropped(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        assert await world.outcome("d", 5.0, within=-1) is LATE
+        assert device.writes == []
+        assert world.dispatcher.counters.late == 1
+
+    story(tale)
+
+
+def test_one_slow_device_delays_nobody(story: Any) -> None:
+    async def tale(world: World, slow: Any, *others: Any) -> None:
+        slow.seconds = 100
+        deliveries = await world.apply(*(world.told(d.device_id, 5.0) for d in (slow, *others)), within=2)
+        assert deliveries[0].outcome is TIMEOUT
+        assert {d.outcome for d in deliveries[1:]} == {ACKNOWLEDGED}
+        assert max(d.at for d in deliveries[1:]) < deliveries[0].at
+
+    story(tale, *(f"d{n}" for n in range(50)))
+
+
+def test_many_dead_devices_do_not_use_up_the_places_of_the_living(story: Any) -> None:
+    async def tale(world: World, *drivers: Any) -> None:
+        dead, living = drivers[:40], drivers[40:]
+        for device in dead:
+            device.always = DeviceTimeout("dead")
+            device.seconds = 0.5
+        await world.apply(*(world.told(d.device_id, 1.0) for d in drivers), within=20)
+        begun = world.clock.now()
+        deliveries = await world.apply(*(world.told(d.device_id, 2.0) for d in drivers), within=20)
+        last = max(d.at for d in deliveries if d.device_id in {device.device_id for device in living})
+        assert last - begun < 0.1
+
+    quick = BreakerSettings(threshold=1000)
+    story(tale, *(f"d{n}" for n in range(60)), healthy_limit=20, suspect_limit=4, breaker=quick)
+
+
+def test_a_shared_connection_is_used_by_one_at_a_time(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        shared = [scripted(f"s{n}", seconds=0.1, connection="gateway") for n in range(5)]
+        alone = scripted("a", seconds=0.1)
+        async with World(virtual_clock, *shared, alone) as world:
+            deliveries = await world.apply(*(world.told(d.device_id, 1.0) for d in (*shared, alone)))
+        starts = sorted(at for device in shared for at, _ in device.writes)
+        assert all(later - earlier >= 0.099 for earlier, later in zip(starts, starts[1:], strict=False))
+        assert alone.writes[0][0] < starts[1]
+        assert {d.outcome for d in deliveries} == {ACKNOWLEDGED}
+
+    virtual(tale())
+
+
+def test_behind_a_blocked_gateway_a_command_ends_at_its_deadline(
+    virtual: Any, virtual_clock: Any, scripted: Any
+) -> None:
+    async def tale() -> None:
+        hog, waiter = scripted("h", seconds=100, connection="g"), scripted("w", connection="g")
+        async with World(virtual_clock, hog, waiter) as world:
+            first, second = await world.apply(world.told("h", 1.0), world.told("w", 1.0), within=1)
+        assert (first.outcome, second.outcome) == (TIMEOUT, LATE)
+        assert waiter.writes == []
+
+    virtual(tale())
+
+
+def test_the_newest_of_the_waiting_wins(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        first = asyncio.create_task(world.apply(world.told("d", 1.0)))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(world.apply(world.told("d", 2.0)))
+        await asyncio.sleep(0.1)
+        third = asyncio.create_task(world.apply(world.told("d", 3.0)))
+        outcomes = [(await task)[0] for task in (first, second, third)]
+        assert [d.outcome for d in outcomes] == [ACKNOWLEDGED, LATE, ACKNOWLEDGED]
+        assert outcomes[1].detail == "superseded by a newer set-point"
+        assert [command.active_power_w for _, command in device.writes] == [1.0, 3.0]
+        assert device.overlaps == 0
+        assert world.dispatcher.counters.superseded == 1
+
+    story(tale, seconds=0.5)
+
+
+def test_a_newer_command_ends_the_backoff_of_an_older(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.failures = [DeviceTimeout("silent")]
+        old = asyncio.create_task(world.apply(world.told("d", 1.0), within=4))
+        await asyncio.sleep(0.1)
+        begun = asyncio.get_running_loop().time()
+        assert await world.outcome("d", 2.0) is ACKNOWLEDGED
+        assert asyncio.get_running_loop().time() - begun < 0.1
+        (delivery,) = await old
+        assert (delivery.outcome, delivery.attempts) == (LATE, 1)
+        assert "silent" in delivery.detail
+
+    story(tale, backoff_s=2.0)
+
+
+def test_the_breaker_opens_after_three_failures_and_tries_again_later(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.always = DeviceTimeout("dead")
+        (delivery,) = await world.apply(world.told("d", 1.0))
+        assert (delivery.outcome, delivery.attempts) == (TIMEOUT, 3)
+        assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
+        assert await world.outcome("d", 1.0) is BREAKER_OPEN
+        assert len(device.writes) == 3
+        await asyncio.sleep(10)
+        device.always = None
+        assert await world.outcome("d", 1.0) is ACKNOWLEDGED
+        assert world.dispatcher.breaker_state("d") is BreakerState.CLOSED
+        assert world.dispatcher.counters.breaker_trips == 1
+
+    story(tale, backoff_s=0.1)
+
+
+def test_nothing_written_is_never_acknowledged(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.written = {}
+        (delivery,) = await world.apply(world.told("d", 1.0))
+        assert (delivery.outcome, delivery.detail) == (REJECTED, "nothing was written")
+        device.written, device.verified = {"w": 1.0}, False
+        assert await world.outcome("d", 1.0) is REJECTED
+        assert world.dispatcher.held("d") is None
+
+    story(tale)
+
+
+def test_a_drivers_own_fault_is_one_devices_failure(story: Any) -> None:
+    async def tale(world: World, broken: Any, good: Any) -> None:
+        broken.always = ZeroDivisionError("oops")
+        first, second = await world.apply(world.told("a", 1.0), world.told("b", 1.0))
+        assert first.outcome is REJECTED
+        assert "ZeroDivisionError" in first.detail
+        assert second.outcome is ACKNOWLEDGED
+        assert good.writes
+        assert world.dispatcher.counters.driver_errors == 1
+
+    story(tale, "a", "b")
+
+
+def test_inside_the_dead_band_nothing_is_sent(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        seen = [await world.outcome("d", watts) for watts in (1000.0, 1080.0, 1150.0, 1050.0, 0.0, 40.0)]
+        assert seen == [ACKNOWLEDGED, UNCHANGED, ACKNOWLEDGED, UNCHANGED, ACKNOWLEDGED, ACKNOWLEDGED]
+        assert [command.active_power_w for _, command in device.writes] == [1000.0, 1150.0, 0.0, 40.0]
+        assert world.dispatcher.counters.unchanged == 2
+
+    story(tale, policy=DevicePolicy(dead_band_w=100.0))
+
+
+def test_after_a_failure_or_a_restart_the_same_value_is_sent_again(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        assert await world.outcome("d", 5.0) is ACKNOWLEDGED
+        assert await world.outcome("d", 5.0) is UNCHANGED
+        device.failures = [DeviceRejected("no")]
+        assert await world.outcome("d", 6.0) is REJECTED
+        assert await world.outcome("d", 5.0) is ACKNOWLEDGED
+        world.dispatcher.forget("d")
+        assert await world.outcome("d", 5.0) is ACKNOWLEDGED
+
+    story(tale)
+
+
+def test_commands_keep_their_distance(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        for watts in (1.0, 2.0, 3.0):
+            assert await world.outcome("d", watts) is ACKNOWLEDGED
+        gaps = [later - earlier for (earlier, _), (later, _) in zip(device.writes, device.writes[1:], strict=False)]
+        assert all(gap >= 2.0 for gap in gaps)
+
+    story(tale, policy=DevicePolicy(min_period_s=2.0))
+
+
+def test_a_set_point_is_told_again_at_half_of_the_devices_timer(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 60.0
+        assert await world.outcome("d", 5.0, ceiling_w=50.0) is ACKNOWLEDGED
+        await asyncio.sleep(100)
+        times = [at for at, _ in device.writes]
+        assert len(times) == 4
+        assert all(27 <= later - earlier <= 30.1 for earlier, later in zip(times, times[1:], strict=False))
+        assert {(c.active_power_w, c.ceiling_w) for _, c in device.writes} == {(5.0, 50.0)}
+        assert [d.outcome for d in world.reasserted] == [ACKNOWLEDGED] * 3
+
+    story(tale)
+
+
+def test_a_partial_command_does_not_put_off_the_other_timers(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 60.0
+        await world.outcome("d", 5.0)
+        for step in range(5):
+            await asyncio.sleep(20)
+            await world.outcome("d", None, ceiling_w=50.0 + step)
+        told = [at for at, c in device.writes if c.active_power_w == 5.0]
+        assert all(later - earlier <= 30.1 for earlier, later in zip(told, told[1:], strict=False))
+        assert len(told) >= 4
+
+    story(tale)
+
+
+def test_nothing_is_told_again_after_its_end_or_after_letting_go(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 20.0
+        await world.outcome("d", 5.0, valid_until=world.clock.now() + 20)
+        await asyncio.sleep(100)
+        assert len(device.writes) == 1
+        await world.outcome("d", 6.0)
+        await world.outcome("d", None, release=True)
+        await asyncio.sleep(100)
+        assert len(device.writes) == 3
+
+    story(tale)
+
+
+def test_a_longer_end_for_the_same_value_is_told_again_in_time(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 20.0
+        end = world.clock.now() + 20
+        await world.outcome("d", 5.0, valid_until=end)
+        await asyncio.sleep(15)
+        assert await world.outcome("d", 5.0, valid_until=end + 60) is ACKNOWLEDGED
+        assert len(device.writes) == 2
+
+    story(tale)
+
+
+def test_a_failed_re_assertion_is_reported_and_the_value_not_believed(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 10.0
+        await world.outcome("d", 5.0)
+        device.always = DeviceTimeout("gone")
+        await asyncio.sleep(30)
+        assert world.reasserted[-1].outcome is TIMEOUT
+        assert world.dispatcher.counters.reassert_failures == 1
+        assert world.dispatcher.held("d") is None
+
+    story(tale)
+
+
+def test_stop_settles_what_is_under_way(story: Any) -> None:
+    async def tale(world: World, running: Any, _: Any) -> None:
+        job = asyncio.create_task(world.apply(world.told("a", 1.0), world.told("b", 1.0)))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(world.apply(world.told("a", 2.0)))
+        await asyncio.sleep(0.1)
+        await world.dispatcher.stop()
+        assert {d.outcome for d in await job} == {TIMEOUT}
+        assert (await waiting)[0].outcome is LATE
+        assert running.cancelled == 1
+        assert await world.outcome("a", 1.0) is REJECTED
+
+    story(tale, "a", "b", seconds=10)
+
+
+def test_stop_can_let_go(story: Any) -> None:
+    async def tale(world: World, held: Any, idle: Any) -> None:
+        await world.outcome("a", 1.0)
+        await world.dispatcher.stop(revert=True)
+        assert (held.reverts, idle.reverts) == (1, 0)
+
+    story(tale, "a", "b")
+
+
+def test_a_removed_device_is_not_served(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        job = asyncio.create_task(world.apply(world.told("d", 1.0)))
+        await asyncio.sleep(0.1)
+        world.dispatcher.remove("d")
+        assert (await job)[0].outcome is TIMEOUT
+        assert not world.dispatcher.serves("d")
+        assert device.cancelled == 1
+
+    story(tale, seconds=10)
+
+
+def test_a_caller_that_goes_away_takes_its_waiting_commands_with_it(story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        first = asyncio.create_task(world.apply(world.told("d", 1.0)))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(world.apply(world.told("d", 2.0)))
+        await asyncio.sleep(0.1)
+        second.cancel()
+        assert (await first)[0].outcome is ACKNOWLEDGED
+        await asyncio.sleep(5)
+        assert [command.active_power_w for _, command in device.writes] == [1.0]
+
+    story(tale, seconds=0.5)
+
+
+def test_flapping_devices_never_hold_up_the_others(story: Any) -> None:
+    """A tenth of 200 devices fails at random for ten minutes; the others are told every time."""
+
+    async def tale(world: World, *drivers: Any) -> None:
+        chance = random.Random(7)
+        flapping = set(drivers[::10])
+        for step in range(100):
+            for device in flapping:
+                device.always = DeviceTimeout("gone") if chance.random() < 0.6 else None
+            deliveries = await world.apply(*(world.told(d.device_id, float(step + 1)) for d in drivers))
+            bad = {d.device_id for d in deliveries if d.outcome is not ACKNOWLEDGED}
+            assert bad <= {device.device_id for device in flapping}
+            await asyncio.sleep(6)
+        assert all(device.overlaps == 0 for device in drivers)
+        counters = world.dispatcher.counters
+        settled = counters.acknowledged + counters.timeouts + counters.breaker_open + counters.late + counters.rejected
+        assert settled == counters.submitted == 100 * len(drivers)
+
+    story(tale, *(f"d{n}" for n in range(200)))

@@ -1,0 +1,119 @@
+"""In-band registration and leaving."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+def body(lfdi: str | None = None, sfdi: int = 1) -> str:
+    given = f"<lFDI>{lfdi}</lFDI>" if lfdi is not None else ""
+    return f"<EndDevice {NS}>{given}<sFDI>{sfdi}</sFDI><changedTime>5</changedTime></EndDevice>"
+
+
+@pytest.fixture
+async def open_kit(make_kit: Any) -> Any:
+    return await make_kit(in_band_registration=True, in_band_groups=("fleet",))
+
+
+async def test_a_client_registers_under_the_identity_of_its_certificate(open_kit: Any) -> None:
+    kit = open_kit
+    lfdi = kit.lfdi["stranger"]
+    assert (await kit.get("/edev?l=9", by="stranger")).all == 0
+    assert (await kit.get("/dcap", by="stranger")).EndDeviceListLink.all == 0
+    reply = await kit.send("POST", "/edev", body(lfdi), by="stranger")
+    assert reply.status == 201
+    found = await kit.get(reply.headers["Location"], by="stranger")
+    assert (found.lFDI, found.changedTime, found.enabled) == (lfdi, kit.NOW, True)
+    assert found.sFDI != 1
+    assert (await kit.get(found.RegistrationLink.href, by="stranger")).pIN == 111_115
+    assert (await kit.get("/edev?l=9", by="stranger")).members == [found]
+    device_id = f"sep2-{found.sFDI}"
+    assert kit.fleet.known[device_id].identities == {"lfdi": lfdi}
+    assert kit.fleet.known[device_id].traits.answers_itself
+    assert kit.registry.joined[device_id] == ("fleet",)
+    programs = (await kit.get(found.FunctionSetAssignmentsListLink.href, by="stranger")).members[0]
+    assert programs.TimeLink.href == "/tm"
+    assert (await kit.get(programs.DERProgramListLink.href, by="stranger")).all == 1
+
+
+async def test_a_client_that_knows_only_its_sfdi_registers_too(open_kit: Any) -> None:
+    from gridiface.northbound.sep2.identities import sfdi
+
+    lfdi = open_kit.lfdi["stranger"]
+    assert (await open_kit.send("POST", "/edev", body(None, sfdi(lfdi)), by="stranger")).status == 201
+    assert (await open_kit.get("/edev", by="stranger")).members[0].lFDI == lfdi
+
+
+async def test_refuse_in_band_registration_with_a_foreign_malformed_or_duplicate_lfdi(open_kit: Any) -> None:
+    kit = open_kit
+    lfdi, before = kit.lfdi["stranger"], kit.documents()
+    cases = [
+        (body(kit.lfdi["inv-1"]), 403),
+        (body(None, 5), 403),
+        (body("AB"), 400),
+        (body("XY" * 20), 400),
+        (body("AB" * 21), 400),
+        (f"<EndDevice {NS}><changedTime>5</changedTime></EndDevice>", 400),
+    ]
+    for sent, status in cases:
+        assert (await kit.send("POST", "/edev", sent, by="stranger")).status == status, sent
+    assert kit.documents() == before
+    assert (await kit.send("POST", "/edev", body(lfdi), by="stranger")).status == 201
+    assert (await kit.send("POST", "/edev", body(lfdi), by="stranger")).status == 409
+    assert (await kit.send("POST", "/edev", body(kit.lfdi["inv-1"]), by="inv-1")).status == 409
+    assert (await kit.send("POST", "/edev", body(kit.lfdi["utility"]), by="utility")).status == 403
+
+
+async def test_registration_in_band_can_be_off(kit: Any) -> None:
+    reply = await kit.send("POST", "/edev", body(kit.lfdi["inv-1"]), by="inv-1")
+    assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD")
+    assert (await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")).status == 403
+    assert (await kit.get("/dcap", by="stranger")).EndDeviceListLink is None
+
+
+async def test_limits_of_registration(make_kit: Any) -> None:
+    from gridiface.northbound.sep2.settings import LimitSettings
+
+    kit = await make_kit(in_band_registration=True, limits=LimitSettings(end_devices=6))
+    reply = await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")
+    assert (reply.status, kit.typed(reply).reasonCode) == (400, 2)
+
+
+async def test_return_404_for_a_removed_device_and_drop_it_from_all_lists(open_kit: Any) -> None:
+    kit = open_kit
+    where = (await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")).headers["Location"]
+    device_id = kit.core.state.by_lfdi[kit.lfdi["stranger"]].device_id
+    program = kit.program(device_id)
+    await kit.send("POST", f"{program}/derc", kit.control())
+    status = f"<DERStatus {NS}><readingTime>1</readingTime></DERStatus>"
+    await kit.send("PUT", f"{where}/der/1/ders", status, by="stranger")
+    assert (await kit.send("DELETE", kit.edev("inv-1"), by="inv-1")).status == 403
+    assert (await kit.send("DELETE", where, by="utility")).status == 403
+    assert (await kit.send("DELETE", where, by="stranger")).status == 204
+    for path in (where, f"{where}/der/1/ders", program, f"{program}/derc", program.replace("derp", "rsps")):
+        assert (await kit.send("GET", path)).status == 404
+    assert (await kit.get("/edev?l=9")).all == 6
+    assert (await kit.get("/derp?l=9")).all == 5
+    assert device_id not in kit.fleet.known
+    number = where.rpartition("/")[2]
+    left = [key for key in kit.documents() if key[1].startswith((where + "/", program)) or key == ("sep2/edev", number)]
+    assert left == []
+    assert (await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")).status == 201
+
+
+async def test_a_registration_survives_a_restart_with_all_it_has(open_kit: Any) -> None:
+    kit = open_kit
+    where = (await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")).headers["Location"]
+    power = "<multiplier>0</multiplier><value>9000</value>"
+    capability = f"<DERCapability {NS}><modesSupported>00500000</modesSupported><rtgMaxW>{power}</rtgMaxW><type>4</type></DERCapability>"
+    assert (await kit.send("PUT", f"{where}/der/1/dercap", capability, by="stranger")).status == 204
+    before = await kit.get(where, by="stranger")
+    device = kit.fleet.known.pop(kit.core.state.by_lfdi[kit.lfdi["stranger"]].device_id)
+    other = await kit.restarted()
+    assert await other.get(where, by="stranger") == before
+    assert other.fleet.known[device.id].nameplate == device.nameplate
+    assert other.registry.joined[device.id] == ("fleet",)
