@@ -1,8 +1,9 @@
-"""Closed loop on a group's measured power: integrate what is missing and add it to the next target.
+"""Closed loop on a group's measured power: what is missing beside what was told is added to the next target.
 
-Inverters lose a little on the way, meters see what nobody told them of. The integral works on the difference
-between what the devices should show by now (the twin's trapezoid) and what is measured, so that a ramp under way is
-not taken for a lack. Anti-windup: it stops while the allocation is at its bounds in that direction, and is clipped.
+Inverters lose a little on the way. The trim is an integral that settles on the lack itself: it follows the
+difference between what the devices should show by now (the twin's trapezoid, so that a ramp under way is not taken
+for a lack) and what is measured. It therefore needs no unwinding: at a bound it stands at the true lack, and where
+devices do as they are told it goes back to 0. It is clipped, and holds while nothing is measured.
 """
 
 from __future__ import annotations
@@ -22,35 +23,21 @@ class Trim:
     watts: float = 0.0
     at: Instant | None = None
 
-    def update(
-        self,
-        missing_w: float | None,
-        now: Instant,
-        *,
-        gain: float,
-        limit_w: float,
-        quiet_w: float,
-        room_up_w: float,
-        room_down_w: float,
-    ) -> float:
+    def update(self, missing_w: float | None, now: Instant, *, gain: float, limit_w: float, quiet_w: float) -> float:
         """The trim for the next step, W.
 
         Args:
             missing_w: expected minus measured total, W; None = not measured well enough: the trim holds.
             now: when.
-            gain: 1/s.
+            gain: 1/s; the trim covers the difference with the time constant 1/gain.
             limit_w: largest magnitude.
-            quiet_w: differences up to this are left alone.
-            room_up_w, room_down_w: how far the last allocation could still have moved, W >= 0.
+            quiet_w: a trim this near to the lack is left as it is.
         """
         elapsed = 0.0 if self.at is None else min(max(now - self.at, 0.0), LONGEST_STEP_S)
         self.at = now
-        if missing_w is None or abs(missing_w) <= quiet_w or elapsed == 0.0:
-            self.watts = max(-limit_w, min(limit_w, self.watts))
-            return self.watts
-        step = min(1.0, gain * elapsed) * missing_w
-        step = min(step, room_up_w) if step > 0 else max(step, -room_down_w)
-        self.watts = max(-limit_w, min(limit_w, self.watts + step))
+        if missing_w is not None and abs(missing_w - self.watts) > quiet_w:
+            self.watts += min(1.0, gain * elapsed) * (missing_w - self.watts)
+        self.watts = max(-limit_w, min(limit_w, self.watts))
         return self.watts
 
 

@@ -1,7 +1,8 @@
 """The fleet as numpy columns: one row per device, found by id. Owns the rows; decides nothing.
 
 Every column is an array of exactly `count` elements (a view of a larger one). Rows move when a device is removed
-(the last one takes its place), so a row number must not be kept over `add` and `remove`: see `version`.
+(the last one takes its place), so a row number must not be kept over `add` and `remove`: see `version`. Whoever
+writes a column that bounds a device (rating, telemetry, health, block) marks the row in `touched`.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "seen": (np.int64, 0),
     "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
     "lost": (np.bool_, 0),
+    "odd": (np.bool_, 0),  # its power is not believed
     # state of charge, 0..1
     "soc": (np.float64, NAN),
     "soc_variance": (np.float64, 0.0),
@@ -111,6 +113,14 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     # the ramp it is on: from `from_w` at `from_at` towards `told_w`
     "from_w": (np.float64, NAN),
     "from_at": (np.float64, 0.0),
+    # what the envelope keeps of the columns above until they are touched; see limits
+    "hard_lo": (np.float64, 0.0),
+    "hard_hi": (np.float64, 0.0),
+    "base": (np.float64, 0.0),
+    "weight": (np.float64, 1.0),
+    "held": (np.float64, 0.0),
+    "free": (np.bool_, 0),
+    "touched": (np.bool_, 1),
     # objects
     "ids": (np.object_, None),
     "batch": (np.object_, None),  # the SetpointBatch that told it last
@@ -157,6 +167,7 @@ class Columns:
     seen: IntArray
     usable: BoolArray
     lost: BoolArray
+    odd: BoolArray
     soc: FloatArray
     soc_variance: FloatArray
     soc_at: FloatArray
@@ -178,6 +189,13 @@ class Columns:
     acknowledged: BoolArray
     from_w: FloatArray
     from_at: FloatArray
+    hard_lo: FloatArray
+    hard_hi: FloatArray
+    base: FloatArray
+    weight: FloatArray
+    held: FloatArray
+    free: BoolArray
+    touched: BoolArray
     ids: npt.NDArray[np.object_]
     batch: npt.NDArray[np.object_]
     batch_at: IntArray
@@ -212,6 +230,7 @@ class Columns:
             self.period_s[row] = FIRST_PERIOD_ANSWERING_S if device.traits.answers_itself else FIRST_PERIOD_S
         self.devices[row] = device
         self.ids[row] = device.id
+        self.touched[row] = True
         self._rate(row, device)
         return row
 
@@ -257,8 +276,8 @@ class Columns:
         ):
             np.add(column, seconds, out=column)
 
-    def part(self, rows: slice, names: tuple[str, ...]) -> Columns:
-        """The columns called `names` of some rows, as views: for numbers only, it knows no devices."""
+    def part(self, rows: slice | IntArray, names: tuple[str, ...]) -> Columns:
+        """The columns called `names` of some rows, views for a slice, else copies; it knows no devices."""
         part = object.__new__(Columns)
         for name in names:
             setattr(part, name, getattr(self, name)[rows])

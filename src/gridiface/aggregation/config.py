@@ -26,9 +26,10 @@ class EngineConfig:
     Envelope: power is limited so that it can be held for `hold_time_s`. `soc_derate` scales the power of a device
     whose reported state of charge left its own history by more than `soc_residual`.
 
-    Closed loop: `trim_gain` (1/s) integrates what the group's measured power lacks, up to `trim_limit` of its
-    rating; 0 switches it off. Look-ahead: `lookahead_s` is simulated before anything leaves, with `response_s` as
-    time constant of every device.
+    Closed loop: with `trim_gain` (1/s) what the group's measured power lacks is added to its target, up to
+    `trim_limit` of its rating; 0 switches it off.
+
+    Look-ahead: `lookahead_s` is simulated before anything leaves, with `response_s` as every device's time constant.
 
     `open_validity_s`: validity of a set-point under an open-ended control; renewed at half time.
     `strategy` splits where a group names none; `strategies` overrides by group id (switchable while running).

@@ -113,6 +113,7 @@ class Engine(FleetViews):
         row = self._c.row.get(device_id)
         if row is not None and bool(self._c.blocked[row]) != blocked:
             self._c.blocked[row] = blocked
+            self._c.touched[row] = True
             self._log.add(
                 now, device_target(device_id), "block", "blocked" if blocked else "unblocked", "by the operator"
             )

@@ -31,6 +31,7 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
     c.down_at[row] = now
     c.back_at[row] = now + wait
     c.acknowledged[row] = False
+    c.touched[row] = True
     return news
 
 
@@ -46,6 +47,7 @@ def recover(columns: Columns, now: Instant) -> IntArray:
     back = np.flatnonzero(c.down & ~c.lost & heard & (now >= c.back_at))
     c.down[back] = False
     c.back_at[back] = now
+    c.touched[back] = True
     return back
 
 
@@ -59,6 +61,7 @@ def watch(columns: Columns, now: Instant, *, lost_after_s: float) -> IntArray:
     silent = (age > np.maximum(lost_after_s, 3.0 * c.period_s)) & (c.seen > 0) & ~c.lost
     gone = np.flatnonzero(silent)
     c.lost[gone] = True
+    c.touched[gone] = True
     return gone
 
 

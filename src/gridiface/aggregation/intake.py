@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from gridiface.aggregation import health
-from gridiface.aggregation.columns import NAN, Columns
+from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.estimation import correct, count_coulombs
 from gridiface.aggregation.log import DecisionLog, device_target
@@ -40,26 +41,18 @@ class Intake:
         self.learning = True
 
     def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> bool:
-        """Take the snapshots in, oldest first where one device has several. Whether availability changed."""
+        """Take the snapshots in, in their order where one device has several. Whether availability changed."""
         changed = False
-        rows, reports = [], []
+        batch: dict[int, Snapshot] = {}
         for snapshot in snapshots:
             row = self._c.row.get(snapshot.device_id)
             if row is None:
                 continue
-            self.newest[snapshot.device_id] = snapshot
-            if snapshot.quality is Quality.BAD:
-                changed |= self._unreadable(row, now)
-                continue
-            count_coulombs(self._c, now, np.array([row]))
-            changed |= self._take(row, snapshot, now)
-            if snapshot.soc is not None:
-                rows.append(row)
-                reports.append(min(max(snapshot.soc, 0.0), 1.0))
-        if rows:
-            latest = dict(zip(rows, reports, strict=True))
-            self._charge(np.array(list(latest)), np.array(list(latest.values())), now)
-        return changed
+            if row in batch:
+                changed |= self._take(batch, now)
+                batch = {}
+            batch[row] = snapshot
+        return self._take(batch, now) or changed
 
     def forget(self, device_id: str) -> None:
         """The device has left the fleet."""
@@ -78,63 +71,89 @@ class Intake:
         soc = snapshot.soc if np.isnan(c.soc[row]) else float(c.soc[row])
         return replace(snapshot, quality=quality, alarms=alarms, soc=soc)
 
-    def _take(self, row: int, snapshot: Snapshot, now: Instant) -> bool:
-        c = self._c
-        usable = snapshot.connected is not False and snapshot.state not in IDLE_STATES and not snapshot.local_control
-        changed = usable != bool(c.usable[row]) or bool(c.lost[row])
-        if usable != bool(c.usable[row]):
-            verdict = "returned" if usable else "unavailable"
-            reason = "connected and running" if usable else _why_not(snapshot)
-            self._log.add(now, device_target(snapshot.device_id), "availability", verdict, reason)
-        c.usable[row], c.lost[row] = usable, False
-        if snapshot.w is not None and self._believable(row, snapshot, now):
-            c.w[row] = snapshot.w
-            self._learn(row, snapshot.w)
-        for column, value in ((c.var, snapshot.var), (c.available_wh, snapshot.available_wh)):
-            if value is not None:
-                column[row] = value
-        c.up_w[row] = NAN if snapshot.available_up_w is None else max(0.0, snapshot.available_up_w)
-        c.down_w[row] = NAN if snapshot.available_down_w is None else max(0.0, snapshot.available_down_w)
-        self._pace(row, snapshot.received)
+    def _take(self, batch: dict[int, Snapshot], now: Instant) -> bool:
+        """One snapshot each of some devices."""
+        changed = False
+        for row, snapshot in batch.items():
+            self.newest[snapshot.device_id] = snapshot
+            if snapshot.quality is Quality.BAD:
+                changed |= self._unreadable(row, now)
+        readable = {row: snapshot for row, snapshot in batch.items() if snapshot.quality is not Quality.BAD}
+        if not readable:
+            return changed
+        rows, taken = np.array(list(readable), dtype=np.int64), list(readable.values())
+        count_coulombs(self._c, now, rows)
+        changed |= self._availability(rows, taken, now)
+        self._values(rows, taken, now)
+        self._pace(rows, np.array([snapshot.received for snapshot in taken]))
+        charged = [(row, snapshot.soc) for row, snapshot in readable.items() if snapshot.soc is not None]
+        if charged:
+            reported = np.clip(np.array([soc for _, soc in charged]), 0.0, 1.0)
+            self._charge(np.array([row for row, _ in charged]), reported, now)
+        self._c.touched[rows] = True
         return changed
 
-    def _pace(self, row: int, received: Instant) -> None:
-        """Learn how often the device reports; an outage does not make it a slow one."""
+    def _availability(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> bool:
         c = self._c
-        gap = received - float(c.received[row])
-        if c.seen[row] and gap > 0:
-            longest = max(self._config.lost_after_s, 3.0 * float(c.period_s[row]))
-            first = int(c.seen[row]) == 1
-            gap = min(gap, longest)
-            c.period_s[row] = gap if first else 0.7 * float(c.period_s[row]) + 0.3 * gap
-        c.seen[row] += 1
-        c.received[row] = max(received, float(c.received[row]))
+        usable = np.array([is_usable(snapshot) for snapshot in taken])
+        news = usable != c.usable[rows]
+        for at in np.flatnonzero(news).tolist():
+            verdict = "returned" if usable[at] else "unavailable"
+            reason = "connected and running" if usable[at] else _why_not(taken[at])
+            self._log.add(now, device_target(taken[at].device_id), "availability", verdict, reason)
+        changed = bool(news.any() or c.lost[rows].any())
+        c.usable[rows], c.lost[rows] = usable, False
+        return changed
 
-    def _learn(self, row: int, watts: float) -> None:
-        """What the device does by itself: seen while nobody holds it, or while its ceiling does not bind."""
+    def _values(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> None:
         c = self._c
-        ceiling = float(c.told_ceiling_w[row])
-        held = bool(c.told[row]) and (not np.isnan(c.told_w[row]) or watts >= BINDING * ceiling)
-        if self.learning and not held and not c.down[row]:
-            c.natural_w[row] = watts
+        watts = _known([snapshot.w for snapshot in taken])
+        believed = np.isfinite(watts)
+        rated = np.maximum(np.maximum(c.export_w[rows], c.import_w[rows]), c.set_max_w[rows])
+        odd = believed & c.counts[rows] & (np.abs(watts) > PLAUSIBLE * rated + PLAUSIBLE_W)
+        for at in np.flatnonzero(believed & c.odd[rows] & ~odd).tolist():
+            self._log.add(now, device_target(taken[at].device_id), "telemetry", "trusted", "plausible again")
+        for at in np.flatnonzero(odd & ~c.odd[rows]).tolist():
+            reason = f"{watts[at]:.0f} W is beyond what a device of {rated[at]:.0f} W can do: not used"
+            target = device_target(taken[at].device_id)
+            self._log.add(now, target, "telemetry", "quarantined", reason, value=float(watts[at]))
+        c.odd[rows] = odd | (c.odd[rows] & ~believed)
+        good = believed & ~odd
+        c.w[rows[good]] = watts[good]
+        self._learn(rows[good], watts[good])
+        for column, values in (
+            (c.var, _known([snapshot.var for snapshot in taken])),
+            (c.available_wh, _known([snapshot.available_wh for snapshot in taken])),
+        ):
+            column[rows] = np.where(np.isnan(values), column[rows], values)
+        c.up_w[rows] = np.maximum(_known([snapshot.available_up_w for snapshot in taken]), 0.0)
+        c.down_w[rows] = np.maximum(_known([snapshot.available_down_w for snapshot in taken]), 0.0)
 
-    def _believable(self, row: int, snapshot: Snapshot, now: Instant) -> bool:
+    def _pace(self, rows: IntArray, received: FloatArray) -> None:
+        """Learn how often the devices report; an outage does not make one a slow one."""
         c = self._c
-        if not c.counts[row] or snapshot.w is None:
-            return True
-        rated = max(float(c.export_w[row]), float(c.import_w[row]), float(c.set_max_w[row]))
-        if abs(snapshot.w) <= PLAUSIBLE * rated + PLAUSIBLE_W:
-            self._log.forget("plausible", snapshot.device_id)
-            return True
-        if self._log.news("plausible", snapshot.device_id, value=False):
-            reason = f"{snapshot.w:.0f} W is beyond what a device of {rated:.0f} W can do: not used"
-            self._log.add(now, device_target(snapshot.device_id), "telemetry", "quarantined", reason, value=snapshot.w)
-        return False
+        seen, period = c.seen[rows], c.period_s[rows]
+        gap = received - c.received[rows]
+        longest = np.maximum(self._config.lost_after_s, 3.0 * period)
+        gap = np.minimum(gap, longest)
+        learned = np.where(seen == 1, gap, 0.7 * period + 0.3 * gap)
+        c.period_s[rows] = np.where((seen > 0) & (gap > 0), learned, period)
+        c.seen[rows] = seen + 1
+        c.received[rows] = np.maximum(received, c.received[rows])
+
+    def _learn(self, rows: IntArray, watts: FloatArray) -> None:
+        """What devices do by themselves: seen while nobody holds them, or while their ceiling does not bind."""
+        c = self._c
+        if not self.learning:
+            return
+        held = c.told[rows] & (np.isfinite(c.told_w[rows]) | (watts >= BINDING * c.told_ceiling_w[rows]))
+        free = ~held & ~c.down[rows]
+        c.natural_w[rows[free]] = watts[free]
 
     def _unreadable(self, row: int, now: Instant) -> bool:
         if self._c.lost[row]:
             return False
-        self._c.lost[row] = True
+        self._c.lost[row] = self._c.touched[row] = True
         self.lose(row, now, "it cannot be read")
         return True
 
@@ -147,7 +166,7 @@ class Intake:
         if math.isfinite(share) and share != 0.0:
             self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
 
-    def _charge(self, rows: np.ndarray, reported: np.ndarray, now: Instant) -> None:
+    def _charge(self, rows: IntArray, reported: FloatArray, now: Instant) -> None:
         limit = self._config.soc_residual
         doubted, lifted = correct(self._c, rows, reported, now, limit=limit)
         for row in doubted.tolist():
@@ -157,6 +176,16 @@ class Intake:
             )
         for row in lifted.tolist():
             self._log.add(now, device_target(self._c.ids[row]), "soc", "trusted", "its reports agree with its power")
+
+
+def is_usable(snapshot: Snapshot) -> bool:
+    """Whether the device can be asked for power, by its own word."""
+    return snapshot.connected is not False and snapshot.state not in IDLE_STATES and not snapshot.local_control
+
+
+def _known(values: list[float | None]) -> FloatArray:
+    """Numbers, NaN for None."""
+    return np.array(values, dtype=np.float64)
 
 
 def _why_not(snapshot: Snapshot) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Source
@@ -20,12 +20,15 @@ from gridiface.domain.controls import ControlMode, Source
 #: Rows per pass: the columns of one block stay in the second-level cache.
 BLOCK = 4096
 
-#: The columns that the envelope is made of.
+#: The columns that the hard bounds are made of.
 _NEEDED = (
-    *("export_w", "import_w", "energy_wh", "ramp_w_per_s", "soc_min", "soc_max", "natural", "counts", "can_set_w"),
-    *("can_limit_w", "enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost"),
-    *("soc", "soc_variance", "soc_doubt", "blocked", "down", "down_at", "told_w", "from_w", "from_at"),
+    *("export_w", "import_w", "energy_wh", "soc_min", "soc_max", "natural", "counts", "can_set_w", "can_limit_w"),
+    *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc"),
+    *("soc_variance", "soc_doubt", "blocked", "down", "down_at"),
 )
+
+#: The columns that say where a device is on its ramp.
+_MOVING = ("told_w", "from_w", "from_at", "ramp_w_per_s", "w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Envelope:
 
     `lo`, `hi`: hard. `near_lo`, `near_hi`: reachable within the horizon, inside the hard ones. `base`: power without
     a request. `weight`: rating, > 0. `free`: can be asked now. `held`: what a device that cannot be asked
-    contributes. `position`: where its last set-point has brought it by now.
+    contributes. `position`: where its last set-point has brought it by now. Read only: some are columns themselves.
     """
 
     lo: FloatArray
@@ -46,20 +49,6 @@ class Envelope:
     free: BoolArray
     held: FloatArray
     position: FloatArray
-
-    def part(self, rows: slice) -> Envelope:
-        """Views of some rows."""
-        return Envelope(
-            self.lo[rows],
-            self.hi[rows],
-            self.near_lo[rows],
-            self.near_hi[rows],
-            self.base[rows],
-            self.weight[rows],
-            self.free[rows],
-            self.held[rows],
-            self.position[rows],
-        )
 
 
 def envelope(
@@ -74,44 +63,49 @@ def envelope(
         hold_time_s: for how long a power must be sustainable from the stored energy.
         soc_derate: factor on the power of devices whose state of charge is in doubt.
     """
-    count = columns.w.size
-    lo, hi, near_lo, near_hi, base, weight, held, position = (np.empty(count) for _ in range(8))
-    free = np.empty(count, dtype=np.bool_)
-    result = Envelope(lo, hi, near_lo, near_hi, base, weight, free, held, position)
+    c = columns
+    _refresh(c, hold_time_s, soc_derate)
+    count = c.w.size
+    near_lo, near_hi, position = np.empty(count), np.empty(count), np.empty(count)
     for at in range(0, count, BLOCK):
         rows = slice(at, min(at + BLOCK, count))
-        _fill(columns.part(rows, _NEEDED), result.part(rows), now, horizon_s, hold_time_s, soc_derate)
-    return result
+        here = position[rows]
+        np.copyto(here, position_at(c.part(rows, _MOVING), now))
+        reach = c.ramp_w_per_s[rows] * horizon_s
+        lo, hi = c.hard_lo[rows], c.hard_hi[rows]
+        _clip(np.subtract(here, reach, out=near_lo[rows]), lo, hi)
+        _clip(np.add(here, reach, out=near_hi[rows]), lo, hi)
+    return Envelope(c.hard_lo, c.hard_hi, near_lo, near_hi, c.base, c.weight, c.free, c.held, position)
 
 
-def _fill(c: Columns, out: Envelope, now: Instant, horizon_s: float, hold_time_s: float, soc_derate: float) -> None:
-    """The envelope of one block; its arrays stay in the cache meanwhile."""
+def _refresh(c: Columns, hold_time_s: float, soc_derate: float) -> None:
+    """Work out the hard part anew for the rows that were touched since the last time."""
+    rows = np.flatnonzero(c.touched)
+    for at in range(0, rows.size, BLOCK):
+        here = rows[at : at + BLOCK]
+        whole = span(here)
+        part = c.part(whole, _NEEDED)
+        lo, hi, base, held = _hard(part, hold_time_s, soc_derate)
+        c.hard_lo[whole], c.hard_hi[whole], c.base[whole], c.held[whole] = lo, hi, base, held
+        c.free[whole] = askable(part)
+        c.weight[whole] = np.maximum(part.export_w + part.import_w, 1.0)
+    c.touched.fill(False)  # noqa: FBT003 - numpy's own signature
+
+
+def _hard(c: Columns, hold_time_s: float, soc_derate: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """(lo, hi, base, held) of one block; its arrays stay in the cache meanwhile."""
     known = np.isfinite(c.w)
-    lo, hi = np.negative(c.import_w, out=out.lo), out.hi
-    np.copyto(hi, c.export_w)
+    lo, hi, base = -c.import_w, c.export_w.copy(), np.zeros(c.w.size)
     _energy_bounds(c, lo, hi, hold_time_s)
     if c.soc_doubt.any():
         factor = np.where(c.soc_doubt, soc_derate, 1.0)
-        np.multiply(lo, factor, out=lo)
-        np.multiply(hi, factor, out=hi)
-    out.base.fill(0.0)
+        lo *= factor
+        hi *= factor
     if c.natural.any():
-        _natural_bounds(c, known, lo, hi, out.base)
+        _natural_bounds(c, known, lo, hi, base)
     np.minimum(lo, hi, out=lo)
-    position = position_at(c, now)
-    np.copyto(out.position, position)
-    reach = c.ramp_w_per_s * horizon_s
-    _clip(np.subtract(position, reach, out=out.near_lo), lo, hi)
-    _clip(np.add(position, reach, out=out.near_hi), lo, hi)
-    np.copyto(out.free, askable(c))
-    trusted = known & c.counts
-    silent = c.lost | (c.down & (c.received <= c.down_at))
-    if silent.any():
-        trusted &= ~silent
-    out.held.fill(0.0)
-    np.copyto(out.held, c.w, where=trusted)
-    np.add(c.export_w, c.import_w, out=out.weight)
-    np.maximum(out.weight, 1.0, out=out.weight)
+    trusted = known & c.counts & ~(c.lost | (c.down & (c.received <= c.down_at)))
+    return lo, hi, base, np.where(trusted, c.w, 0.0)
 
 
 def _clip(values: FloatArray, lo: FloatArray, hi: FloatArray) -> None:

@@ -127,9 +127,7 @@ class Stepper:
             now,
             gain=config.trim_gain,
             limit_w=config.trim_limit * rating,
-            quiet_w=max(0.001 * abs(wanted), 1.0),
-            room_up_w=max(0.0, last.high - last.total),
-            room_down_w=max(0.0, last.total - last.low),
+            quiet_w=max(self._config.total_tolerance * abs(wanted), 1.0),
         )
         step = round(trim.watts / max(0.02 * abs(wanted), 100.0))
         if before != trim.watts and self._log.news("trim", node.id, value=step):

@@ -45,6 +45,16 @@ class Story:
     status: dict[str, Any] = field(default_factory=dict)
     fault: int | None = None
     note: str = ""
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Mean of what each group was allocated and delivered after the ramp, from what the page showed."""
+        means = []
+        for row in self.status.get("groups", []):
+            own = [s for s in self.samples if s["id"] == row["id"]]
+            found = {name: _average([s[name] for s in own]) for name in ("requested_W", "allocated_W", "delivered_W")}
+            means.append({"group": row["id"], "name": row["name"], "devices": row["devices"], **found})
+        return means
 
     def responses(self) -> dict[str, int]:
         """Devices that sent each step; the group's own answer is not a device's."""
@@ -91,7 +101,7 @@ async def _run(
 ) -> dict[str, Any]:
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     console = Console(stderr=True, quiet=quiet)
     async with World(plan, keep=keep) as world:
@@ -146,6 +156,8 @@ async def _watch(world: World, utility: UtilityClient, story: Story, console: Co
                 story.note = f"battery{story.fault} was switched off"
                 switch_off = float("inf")
             story.status = await world.page("/api/v1/status")
+            if story.start + _SETTLE_S <= now <= end:
+                story.samples += story.status["groups"]
             story.answers = await utility.responses(story.posted)
             if live:
                 shown.update(_screen(story, world.page_port, now))
@@ -184,10 +196,7 @@ async def _result(world: World, story: Story) -> dict[str, Any]:
         "readings": counters["readings"],
         "set_points_written": counters["setpoints_written"],
         "failures": counters["setpoints_failed"],
-        "targets": [
-            {"target": target["target"], **{name: _mean(target["intervals"], name) for name in means}}
-            for target in report["targets"]
-        ],
+        "by_group": story.groups(),
     }
 
 
@@ -199,6 +208,11 @@ def _mean(intervals: list[dict[str, Any]], name: str) -> float | None:
     known = [(i["end"] - i["start"], i[name]) for i in intervals if i[name] is not None]
     total = sum(length for length, _ in known)
     return sum(length * value for length, value in known) / total if total > 0 else None
+
+
+def _average(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _kw(watts: float | None) -> str:
@@ -226,15 +240,16 @@ def _screen(story: Story, page_port: int, now: float) -> RenderableType:
 
 
 def _print_report(result: Mapping[str, Any]) -> None:
-    table = Table(title="Performance of the event")
-    for name in ("target", "requested kW", "allocated kW", "delivered kW"):
-        table.add_column(name, justify="left" if name == "target" else "right")
-    for row in result["targets"][:8]:
-        table.add_row(row["target"], _kw(row["requested_w"]), _kw(row["allocated_w"]), _kw(row["delivered_w"]))
+    table = Table(title="Performance of the event, after the ramp")
+    for name in ("group", "devices", "requested kW", "allocated kW", "delivered kW"):
+        table.add_column(name, justify="left" if name == "group" else "right")
+    for row in result["by_group"]:
+        figures = [_kw(row[name]) for name in ("requested_W", "allocated_W", "delivered_W")]
+        table.add_row(row["name"] or row["group"], str(row["devices"]), *figures)
     console = Console()
     console.print(table)
     responses = ", ".join(f"{name} {count}" for name, count in result["responses"].items())
-    console.print(f"after the ramp: {_kw(result['delivered_W'])} of {_kw(result['requested_W'])} kW delivered,")
+    console.print(f"{_kw(result['delivered_W'])} of {_kw(result['requested_W'])} kW delivered,")
     console.print(
         f"tracking error {result['tracking_error_pct']} %, responses of {result['devices']} devices: {responses}"
     )

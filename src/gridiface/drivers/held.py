@@ -27,7 +27,7 @@ def merged(held: Setpoint | None, new: Setpoint) -> Setpoint:
 
 def covers(new: Setpoint, held: Setpoint | None) -> bool:
     """Whether `new` names every quantity that is held, so that every timer of the device starts anew."""
-    if held is None:
+    if held is None or new.release:
         return True
     pairs = (
         (held.active_power_w, new.active_power_w),

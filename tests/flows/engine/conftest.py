@@ -158,7 +158,7 @@ def battery(name: str, **changes: object) -> Device:
     ramp = changes.pop("ramp_w_per_s", None)
     rest = {key: changes.pop(key) for key in ("kind", "tier", "traits", "phases") if key in changes}
     values |= changes
-    able = frozenset({Capability.SET_W, Capability.LIMIT_W})
+    able = values.pop("capabilities", frozenset({Capability.SET_W, Capability.LIMIT_W}))
     plate = Nameplate(capabilities=able, **values)  # type: ignore[arg-type]
     return Device(id=name, nameplate=plate, settings=Settings(ramp_w_per_s=ramp), **rest)  # type: ignore[arg-type]
 

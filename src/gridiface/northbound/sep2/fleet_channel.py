@@ -206,11 +206,7 @@ class FleetChannel:
     def inverter(self, device_id: str) -> InverterModes:
         """What the inverter said that it can be told."""
         record = self._s.state.by_device[device_id]
-        dercap, derg = (self._s.tree.item(f"{record.der}/{name}") for name in ("dercap", "derg"))
-        return modes_of_inverter(
-            dercap.obj if dercap is not None and dercap.stated else None,
-            derg.obj if derg is not None and derg.stated else None,
-        )
+        return modes_of_inverter(self._s.stated(record, "dercap"), self._s.stated(record, "derg"))
 
     def _curve(self, program: Program, payload: Any, curves: list[DERCurve], changes: list[Change]) -> str:
         """The place of a curve in the inverter's program: the one that is there, or a new one."""

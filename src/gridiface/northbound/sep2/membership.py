@@ -22,14 +22,27 @@ from gridiface.northbound.sep2.settings import ClientEntry
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
 from gridiface.northbound.sep2.translate import ratings
 from gridiface.northbound.sep2.tree import Audience
+from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.resources import DERCapability, DERSettings
 
 #: The PIN of the conformance procedures, for clients whose PIN the operator did not set.
 DEFAULT_PIN = 111_115
 #: Drivers of the configuration whose devices are told over IEEE 2030.5.
 OWN_DRIVERS = frozenset({"", "sep2"})
-_RECORD_FIELDS = ("number", "lfdi", "sfdi", "device_id", "group_id", "registered", "changed", "pin", "in_band",
-                  "managed", "program")  # fmt: skip
+_RECORD_FIELDS = (
+    "number",
+    "lfdi",
+    "sfdi",
+    "device_id",
+    "group_id",
+    "registered",
+    "changed",
+    "pin",
+    "in_band",
+    "managed",
+    "category",
+    "program",
+)
 
 
 def record_head(record: EndDeviceRecord) -> dict[str, Any]:
@@ -83,6 +96,7 @@ class Membership:
         pin: int | None = None,
         in_band: bool = False,
         name: str = "",
+        category: int | None = None,
     ) -> tuple[EndDeviceRecord, Program | None, list[Change]]:
         """A new end device with its program, and what must be stored of both; nothing is placed yet."""
         number, changes = self._s.state.counters.take("edev")
@@ -98,6 +112,7 @@ class Membership:
             pin=pin,
             in_band=in_band,
             managed=device_id is not None and device_id in self._s.state.managers,
+            category=category if category is not None else self._category(device_id, group_id),
         )
         program = None
         if role is Role.DEVICE:
@@ -107,6 +122,13 @@ class Membership:
                                                       program_head(program))]  # fmt: skip
         changes = [*changes, documents.put(documents.END_DEVICES, str(number), None, record_head(record))]
         return record, program, changes
+
+    def _category(self, device_id: str | None, group_id: str | None) -> int | None:
+        """The deviceCategory of what the fleet knows: virtual DER for a group, the device's own kind."""
+        if group_id is not None:
+            return int(DeviceCategory.VIRTUAL_OR_MIXED_DER)
+        device = self._s.fleet.device(device_id) if device_id else None
+        return int(ratings.CATEGORIES[device.kind]) if device is not None else None
 
     def _make_program(self, record: EndDeviceRecord, name: str) -> tuple[Program, list[Change]]:
         settings = self._s.settings
@@ -278,17 +300,13 @@ class Membership:
         Raises:
             StoreUnavailable: nothing was changed.
         """
-        capability, settings = (self._stated(record, name) for name in ("dercap", "derg"))
+        capability, settings = (self._s.stated(record, name) for name in ("dercap", "derg"))
         device = self.device_for(record, capability=capability, settings=settings)
         if device is None:
             return False
         groups = self._s.settings.in_band_groups if record.in_band else ()
         await self._s.registry.register(device, now, groups=groups, along=along)
         return True
-
-    def _stated(self, record: EndDeviceRecord, name: str) -> Any:
-        item = self._s.tree.item(f"{record.der}/{name}")
-        return item.obj if item is not None and item.stated else None
 
     async def remove(self, record: EndDeviceRecord, now: Instant) -> None:
         """Take an end device with everything below it away, and its device out of the fleet where it came by itself.

@@ -19,7 +19,7 @@ from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
 from gridiface.northbound.sep2.translate import ratings, status
 from gridiface.northbound.sep2.tree import Audience, Item, Listing
-from gridiface.protocols.sep2.enums import BatteryStatus, DERType, DeviceCategory, FunctionsImplemented, PowerSource
+from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (
     DER,
     ActivePower,
@@ -94,9 +94,8 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
     """All resources of an end device; its program is placed by `place_program`."""
     tree, settings, audience = state.tree, state.settings, record.audience
     state.add_end_device(record)
-    category = category_of(record, fleet)
     end_device = EndDevice(
-        deviceCategory=int(category) if category is not None else None,
+        deviceCategory=record.category,
         lFDI=record.lfdi,
         sFDI=record.sfdi,
         changedTime=record.changed,
@@ -208,14 +207,6 @@ def live_der(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Callable[[I
         ),
         "dera": lambda _: status.snapshot_to_availability(fleet.snapshot(target)),
     }
-
-
-def category_of(record: EndDeviceRecord, fleet: FleetView) -> DeviceCategory | None:
-    """The deviceCategory of an end device: virtual DER for a group, the device's own kind, none for an aggregator."""
-    if record.group_id is not None:
-        return DeviceCategory.VIRTUAL_OR_MIXED_DER
-    device = fleet.device(record.device_id) if record.device_id else None
-    return ratings.CATEGORIES[device.kind] if device else None
 
 
 def _place_assignments(state: State, record: EndDeviceRecord) -> None:

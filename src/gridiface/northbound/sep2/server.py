@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -21,17 +21,19 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRe
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.handlers.services import Counts
+from gridiface.northbound.sep2.http_server import Sep2Http, read_body, respond
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, own_device_id
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import peer_of
 from gridiface.protocols.sep2.enums import ErrorReason
-from gridiface.protocols.sep2.exchange import Reply, moved, refusal
+from gridiface.protocols.sep2.exchange import moved, refusal
 
 _log = logging.getLogger("gridiface.sep2")
 
-_NO_SERVER_NAME = {"Server": "gridiface"}
+#: A polling client keeps its connection between polls that follow each other; the listener has its own deadlines.
+_KEEP_ALIVE_S = 75.0
 
 
 class Listener(Protocol):
@@ -110,7 +112,7 @@ class Sep2Server:
         """
         self._writer.start()
         await self.core.load(self._clock.now())
-        self._http = web.Server(self._handle, access_log=None, keepalive_timeout=75.0)
+        self._http = Sep2Http(self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
         self._listener = self._make_listener(self._http)
         await self._listener.start(self.settings.host, self.settings.port)
         if self.settings.redirect_port is not None:
@@ -119,7 +121,7 @@ class Sep2Server:
                   len(self.core.state.end_devices))  # fmt: skip
 
     async def _start_redirect(self, port: int) -> None:
-        self._redirect_http = web.Server(self._redirect_request, access_log=None)
+        self._redirect_http = Sep2Http(self._redirect_request, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
         loop = asyncio.get_running_loop()
         try:
             self._redirect = await loop.create_server(self._redirect_http, self.settings.host, port)
@@ -264,51 +266,27 @@ class Sep2Server:
         lfdi = peer.lfdi if peer is not None else ""
         target, method = request.raw_path, request.method
         if method in {"GET", "HEAD"}:
-            return _respond(
+            return respond(
                 self.core.read(method, target, headers.get("Host"), headers.get("Accept"), lfdi, self._clock.now())
             )
         try:
-            body = await self._read_body(request)
+            body = await read_body(request, self.settings.limits.body_bytes)
         except RemoteProtocolError as problem:
-            return _respond(refusal(problem))
-        names: Mapping[str, str] = {
-            name.lower(): value for name, value in headers.items() if name in _PASSED or name.lower() in _PASSED
-        }
-        return _respond(await self.core.handle(method, target, names, body, lfdi, self._clock.now()))
-
-    async def _read_body(self, request: web.BaseRequest) -> bytes:
-        """The body, read no further than allowed."""
-        most = self.settings.limits.body_bytes
-        too_large = RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
-        if request.content_length is not None and request.content_length > most:
-            raise too_large
-        parts, size = [], 0
-        async for part in request.content.iter_any():
-            size += len(part)
-            if size > most:
-                raise too_large
-            parts.append(part)
-        return b"".join(parts)
+            return respond(refusal(problem))
+        names = {name: headers[name] for name in _PASSED if name in headers}
+        return respond(await self.core.handle(method, target, names, body, lfdi, self._clock.now()))
 
     async def _redirect_request(self, request: web.BaseRequest) -> web.StreamResponse:
         """Plain HTTP knows one thing: where /dcap really is."""
         host = (request.headers.get("Host") or "").strip()
         if not host:
-            return _respond(refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)))
+            return respond(refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)))
         if request.method not in {"GET", "HEAD"} or request.path != "/dcap":
-            return _respond(refusal(RemoteProtocolError("use https", answer=404)))
+            return respond(refusal(RemoteProtocolError("use https", answer=404)))
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         port = "" if self.port == 443 else f":{self.port}"
-        return _respond(moved(f"https://{name}{port}/dcap"))
+        return respond(moved(f"https://{name}{port}/dcap"))
 
 
 #: Headers that a request's meaning depends on; none of them claims an identity.
-_PASSED = frozenset({"host", "accept", "content-type"})
-
-
-def _respond(reply: Reply) -> web.Response:
-    """The aiohttp form of a reply. A refused body may still be on its way: its connection is closed."""
-    response = web.Response(status=reply.status, body=reply.body or None, headers={**_NO_SERVER_NAME, **reply.headers})
-    if reply.status == 413:
-        response.force_close()
-    return response
+_PASSED = ("host", "accept", "content-type")

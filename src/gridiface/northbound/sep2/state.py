@@ -35,6 +35,7 @@ class EndDeviceRecord:
         pin: None for those that never connect (no certificate).
         in_band: it registered itself.
         managed: an aggregator acts for it.
+        category: deviceCategory bits; None: not known.
         audience: who may read its sub-tree.
         program: number of its own program, None for an aggregator.
     """
@@ -50,6 +51,7 @@ class EndDeviceRecord:
     pin: int | None = None
     in_band: bool = False
     managed: bool = False
+    category: int | None = None
     audience: Audience = field(default_factory=Audience)
     program: int | None = None
 

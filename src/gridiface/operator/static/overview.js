@@ -1,6 +1,6 @@
 "use strict";
 // Asks the server once a second and shows the answer. No library, nothing from outside.
-const kept = 120, history = [];
+const kept = 120, samples = [];
 const element = (id) => document.getElementById(id);
 const kilowatts = (w) => (w === null || w === undefined ? "–" : (w / 1000).toFixed(2));
 const percent = (x) => (x === null || x === undefined ? "–" : (100 * x).toFixed(1));
@@ -26,7 +26,7 @@ function asks(values) {
     mode.endsWith("_w") || mode.endsWith("limit") ? `${mode} ${kilowatts(value)} kW` : `${mode} ${value}`).join(", ");
 }
 
-function top(groups) {
+function outermost(groups) {
   return groups.filter((group) => group.parent === null);
 }
 
@@ -37,9 +37,9 @@ function sum(groups, key) {
 
 function draw() {
   const svg = element("plot"), names = ["requested", "allocated", "delivered"];
-  const values = history.flatMap((point) => names.map((name) => point[name])).filter((value) => value !== null);
+  const values = samples.flatMap((point) => names.map((name) => point[name])).filter((value) => value !== null);
   if (!values.length) return;
-  const high = Math.max(1000, ...values), low = Math.min(0, ...values), span = high - low || 1;
+  const high = 1.1 * Math.max(1000, ...values), low = 1.1 * Math.min(0, ...values), span = high - low || 1;
   const x = (index) => 60 + (index * 730) / (kept - 1), y = (value) => 10 + (200 * (high - value)) / span;
   const make = (kind, attributes, text) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", kind);
@@ -51,7 +51,7 @@ function draw() {
     make("line", { x1: 60, x2: 790, y1: y(value), y2: y(value), class: "grid" }),
     make("text", { x: 54, y: y(value) + 4, class: "axis" }, kilowatts(value) + " kW")]);
   for (const name of names) {
-    const path = history.map((point, index) => (point[name] === null ? null : `${x(index).toFixed(1)},${y(point[name]).toFixed(1)}`));
+    const path = samples.map((point, index) => (point[name] === null ? null : `${x(index).toFixed(1)},${y(point[name]).toFixed(1)}`));
     let run = [];
     for (const at of [...path, null]) {
       if (at) { run.push(at); continue; }
@@ -72,9 +72,9 @@ async function refresh() {
     rows("controls", status.controls.map((c) => [c.description || c.id.slice(0, 12), c.target, asks(c.values), time(c.start), time(c.end), c.state, c.responses.received, c.responses.started, c.responses.completed]));
     rows("devices", devices.devices.slice(0, 200).map((d) => [d.name || d.id, d.driver, kilowatts(d.setpoint_W), kilowatts(d.delivered_W), percent(d.soc), d.quality || "none yet"]));
     rows("outcomes", status.outcomes.slice(0, 40).map((o) => [time(o.at), o.device || "all", o.step, o.control.slice(0, 12), o.reason]));
-    const tops = top(status.groups);
-    history.push({ requested: sum(tops, "requested_W"), allocated: sum(tops, "allocated_W"), delivered: sum(tops, "delivered_W") });
-    if (history.length > kept) history.shift();
+    const tops = outermost(status.groups);
+    samples.push({ requested: sum(tops, "requested_W"), allocated: sum(tops, "allocated_W"), delivered: sum(tops, "delivered_W") });
+    if (samples.length > kept) samples.shift();
     draw();
   } catch (problem) {
     element("clock").textContent = "the server does not answer";

@@ -24,14 +24,18 @@ from gridiface.protocols.dnp3.application import (
     parse_request,
     response_octets,
 )
+from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
+from gridiface.protocols.dnp3.events import Event
 from gridiface.protocols.dnp3.functions import BROADCAST_FUNCTIONS, FUNCTIONS
 from gridiface.protocols.dnp3.handler import ConfirmTimedOut, RequestRefused
 from gridiface.protocols.dnp3.link import BROADCAST_SHALL_CONFIRM
+from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.response import Series
 from gridiface.protocols.dnp3.settings import AssociationSettings
 from gridiface.protocols.dnp3.state import AssociationState, Reply, Station
 from gridiface.protocols.dnp3.transport import FragmentWriter
 from gridiface.protocols.dnp3.unsolicited import Reporter
+from gridiface.protocols.dnp3.values import security_value
 
 _OUTSTATION_DATA = 0x44
 _HEADER_OCTETS = 4
@@ -59,8 +63,15 @@ class _Awaited:
 class Association:
     """The outstation's side of one master; lives longer than connections do."""
 
-    def __init__(self, settings: AssociationSettings, station: Station, now: float) -> None:
+    def __init__(
+        self,
+        settings: AssociationSettings,
+        station: Station,
+        now: float,
+        authentication: OutstationAuthentication | None = None,
+    ) -> None:
         self.settings = settings
+        self.authentication = authentication
         self.state = AssociationState(settings, station, now)
         self._station = station
         self._writer = FragmentWriter(_OUTSTATION_DATA, settings.master, station.settings.address)
@@ -73,6 +84,10 @@ class Association:
         self._reporter: Reporter | None = None
         if settings.unsolicited is not None:
             self._reporter = Reporter(self.state, settings.unsolicited, self._transmit)
+        if authentication is not None:
+            self.state.security_counts = authentication.counts
+            self.state.security_association = authentication.settings.association
+            authentication.on_threshold = self._tell_statistic
         station.restarts.append(self._restart)
 
     @property
@@ -118,6 +133,8 @@ class Association:
     def next_timer(self) -> float | None:
         """When `handle_timer` is due, seconds since 1970; None when nothing is pending."""
         due = [plan.due for plan in self.state.freezes]
+        replied = self.authentication.next_timer() if self.authentication is not None else None
+        due += [] if replied is None else [replied]
         if self._awaited is not None:
             due.append(self._awaited.deadline)
         elif self._reporter is not None and self.attached:
@@ -128,6 +145,8 @@ class Association:
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due."""
         self.state.run_freezes(now)
+        if self.authentication is not None:
+            self.authentication.handle_timer(now)
         awaited = self._awaited
         if awaited is not None and now >= awaited.deadline:
             self._abandon()
@@ -148,17 +167,53 @@ class Association:
         if function == _READ and self._reporter is not None and self._reporter.waiting:
             self._held = octets
             return
-        self._last_request, self._last_response = octets, b""
+        if self.authentication is not None:
+            self._authenticate(self.authentication, octets, now)
+        else:
+            self._perform(octets, octets, now)
+
+    def _perform(self, octets: bytes, received: bytes, now: float) -> None:
+        """Executes a request and answers it; `received` is what a repeat of it would look like."""
+        function = octets[1]
+        self._last_request, self._last_response = received, b""
         reply = self._execute(octets, now)
         if function not in NO_REPLY:
             self._respond(reply, octets[0] & SEQUENCE_MASK, now)
         if reply.after is not None:
             reply.after(now)
 
+    def _authenticate(self, authentication: OutstationAuthentication, octets: bytes, now: float) -> None:
+        """Lets secure authentication decide what becomes of a request (IEEE 1815-2012 clause 7)."""
+        control = FIR | FIN | octets[0] & SEQUENCE_MASK
+
+        def build(objects: bytes) -> bytes:
+            return response_octets(control, FunctionCode.AUTHENTICATE_RESP, self._indications(now), objects)
+
+        verdict = authentication.receive(octets, now, build)
+        if verdict.answer is not None:
+            self._transmit(verdict.answer)
+        elif verdict.repeat and self._last_response:
+            self._transmit(self._last_response)
+        elif verdict.execute is not None:
+            self.state.user = verdict.user
+            aggressive = octets[1] == verdict.execute[1]
+            self._perform(verdict.execute, octets if aggressive else verdict.execute, now)
+            self.state.user = 0
+
+    def _tell_statistic(self, statistic: int, count: int, now: float) -> None:
+        """A security statistic passed its threshold: an event (g122)."""
+        if self.authentication is not None:
+            settings = self.authentication.settings
+            value = security_value(settings.association, count)
+            event = Event(122, statistic, 2, value, Flags.ONLINE, round(now * 1000), wide_index=False)
+            self.state.buffer.add(event, settings.event_class)
+
     def _receive_broadcast(self, octets: bytes, now: float, address: int) -> None:
         """Executes what may be broadcast, answers nothing, and says so in the next response (clause 4.5.2)."""
         self._abandon()
         if octets[1] not in BROADCAST_FUNCTIONS:
+            return
+        if self.authentication is not None and self.authentication.refuse_broadcast(octets[1], now):
             return
         self._last_request, self._last_response = octets, b""
         reply = self._execute(octets, now)
@@ -277,6 +332,8 @@ class Association:
         self._abandon()
         self._held = None
         self.state.restart(now)
+        if self.authentication is not None:
+            self.authentication.restart(now)
         if self._reporter is not None:
             self._reporter.restart()
 

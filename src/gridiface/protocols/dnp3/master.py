@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, field
 
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.dnp3.application import (
@@ -22,6 +21,8 @@ from gridiface.protocols.dnp3.application import (
     FunctionCode,
     parse_response,
 )
+from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
+from gridiface.protocols.dnp3.authentication_objects import find
 from gridiface.protocols.dnp3.link import (
     DIR,
     PRM,
@@ -32,6 +33,7 @@ from gridiface.protocols.dnp3.link import (
     SecondaryStation,
     encode,
 )
+from gridiface.protocols.dnp3.master_queue import FIRST, ROUTINE, STARTUP, URGENT, Poll, Queued, Running
 from gridiface.protocols.dnp3.master_settings import (
     EventsLost,
     Failure,
@@ -61,41 +63,10 @@ from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
 _MASTER_DATA = DIR | PRM | PrimaryFunction.UNCONFIRMED_USER_DATA
 MAX_QUEUED_TASKS = 1000
 MAX_EVENTS = 10_000
-URGENT, STARTUP, ROUTINE = 0, 1, 2
+SESSION_KEYS = "session keys"
+MAX_CHALLENGES = 2
 _START_UP = {"disable unsolicited", "integrity poll", "enable unsolicited"}
 _CLASS_BITS = {1: IIN.CLASS_1_EVENTS, 2: IIN.CLASS_2_EVENTS, 3: IIN.CLASS_3_EVENTS}
-
-
-@dataclass(order=True, slots=True)
-class _Queued:
-    """A task in the queue, in order of priority, then of submission."""
-
-    priority: int
-    number: int
-    name: str = field(compare=False)
-    task: Task = field(compare=False)
-    retried: bool = field(compare=False, default=False)
-
-
-@dataclass(slots=True)
-class _Running:
-    """The task that waits for a response, with the fragments that came so far."""
-
-    queued: _Queued
-    sequence: int
-    asked_at: float
-    deadline: float
-    fragments: list[Fragment] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Poll:
-    """A poll that comes again every `period` seconds."""
-
-    period: float
-    due: float
-    classes: tuple[int, ...]
-    pending: bool = False
 
 
 class Master:
@@ -105,8 +76,9 @@ class Master:
     every call `to_send`; `next_timer` tells when `handle_timer` is due. Results come by `next_event`.
     """
 
-    def __init__(self, settings: MasterSettings) -> None:
+    def __init__(self, settings: MasterSettings, authentication: MasterAuthentication | None = None) -> None:
         self.settings = settings
+        self.authentication = authentication
         self._writer = FragmentWriter(_MASTER_DATA, settings.outstation, settings.address)
         self._reader = FrameReader()
         self._assembler = Reassembler(settings.max_rx_fragment)
@@ -114,9 +86,9 @@ class Master:
         self._clock = Clock()
         self._connected = False
         self._sequence = 0
-        self._queue: list[_Queued] = []
-        self._running: _Running | None = None
-        self._polls: list[_Poll] = []
+        self._queue: list[Queued] = []
+        self._running: Running | None = None
+        self._polls: list[Poll] = []
         self._retry_at: float | None = None
         self._started: set[str] = set()
         self._number = 0
@@ -126,6 +98,7 @@ class Master:
         self._events: deque[MasterEvent] = deque(maxlen=MAX_EVENTS)
         self._heard_at = 0.0
         self._probe_deadline: float | None = None
+        self._keys_retry_at = 0.0
 
     def connected(self, now: float) -> None:
         """A connection is there: the start-up sequence is queued."""
@@ -170,7 +143,7 @@ class Master:
 
     def add_poll(self, classes: tuple[int, ...], period: float, now: float) -> None:
         """Polls classes every `period` seconds while connected; (1, 2, 3, 0) is an integrity poll."""
-        self._polls.append(_Poll(period, now + period, classes))
+        self._polls.append(Poll(period, now + period, classes))
 
     def receive(self, data: bytes, now: float) -> None:
         """Takes octets as they came; never raises for what they hold."""
@@ -229,7 +202,7 @@ class Master:
 
     def _push(self, name: str, task: Task, priority: int) -> int:
         self._number += 1
-        heapq.heappush(self._queue, _Queued(priority, self._number, name, task))
+        heapq.heappush(self._queue, Queued(priority, self._number, name, task))
         return self._number
 
     def _start_up(self) -> None:
@@ -250,10 +223,21 @@ class Master:
     def _advance(self, now: float) -> None:
         """Starts the next task when none runs; tasks without a reply end at once."""
         while self._connected and self._running is None and self._queue:
+            self._secure(now)
             queued = heapq.heappop(self._queue)
             self._step(queued, None, now)
 
-    def _step(self, queued: _Queued, response: Response | None, now: float) -> None:
+    def _secure(self, now: float) -> None:
+        """A change of session keys goes before everything else when one is due."""
+        due = self.authentication is not None and self.authentication.needs_keys(now)
+        if due and self.authentication is not None and SESSION_KEYS not in self._automatic:
+            if self._keys_retry_at > now:
+                return
+            self._keys_retry_at = now + self.settings.retry_delay
+            self._automatic.add(SESSION_KEYS)
+            self._push(SESSION_KEYS, self.authentication.establish(), FIRST)
+
+    def _step(self, queued: Queued, response: Response | None, now: float) -> None:
         """Runs a task up to its next request, or to its end."""
         fragments = response.fragments if response is not None else ()
         try:
@@ -267,14 +251,18 @@ class Master:
             self._running = None
             self._finish(queued, end.value, fragments)
 
-    def _ask(self, queued: _Queued, ask: Ask, now: float) -> None:
+    def _ask(self, queued: Queued, ask: Ask, now: float) -> None:
         sequence = self._sequence
         self._sequence = (sequence + 1) & SEQUENCE_MASK
-        self._send(bytes((FIR | FIN | sequence, ask.function)) + ask.objects)
+        octets = bytes((FIR | FIN | sequence, ask.function)) + ask.objects
+        if self.authentication is not None:
+            octets = self.authentication.protect(octets, now)
+        self._send(octets)
         if ask.expects_reply:
-            self._running = _Running(queued, sequence, now, now + self.settings.response_timeout)
+            deadline = now + self.settings.response_timeout
+            self._running = Running(queued, sequence, now, deadline, octets)
 
-    def _finish(self, queued: _Queued, outcome: Outcome, fragments: tuple[Fragment, ...]) -> None:
+    def _finish(self, queued: Queued, outcome: Outcome, fragments: tuple[Fragment, ...]) -> None:
         self._automatic.discard(queued.name)
         for poll in self._polls:
             if queued.name == f"poll {poll.classes}":
@@ -341,6 +329,8 @@ class Master:
             return
         if bool(fragment.control & FIR) != (not running.fragments):
             return
+        if fragment.function == FunctionCode.AUTHENTICATE_RESP and self._challenged(running, fragment, now):
+            return
         if fragment.control & CON:
             self._send(bytes((FIR | FIN | fragment.sequence, FunctionCode.CONFIRM)))
         running.fragments.append(fragment)
@@ -350,8 +340,27 @@ class Master:
             running.deadline = now + self.settings.response_timeout
             return
         self._running = None
-        self._step(running.queued, Response(tuple(running.fragments), running.asked_at, now), now)
+        self._step(running.queued, Response(tuple(running.fragments), running.asked_at, now, running.request), now)
         self._heed(fragment.iin)
+
+    def _challenged(self, running: Running, fragment: Fragment, now: float) -> bool:
+        """Replies to a challenge of the running request; an error message ends the task. False for the rest."""
+        refused = find(fragment, 7) is not None
+        if not refused and find(fragment, 1) is None:
+            return False
+        reply = None
+        if not refused and self.authentication is not None and running.challenges < MAX_CHALLENGES:
+            reply = self.authentication.reply(fragment, running.request, now)
+        if reply is None:
+            self._running = None
+            if self.authentication is not None:
+                self.authentication.forget()
+            self._finish(running.queued, Outcome(Failure.NOT_AUTHENTICATED), (fragment,))
+            return True
+        running.challenges += 1
+        running.deadline = now + self.settings.response_timeout
+        self._send(bytes((FIR | FIN | running.sequence, FunctionCode.AUTHENTICATE_REQ)) + reply)
+        return True
 
     def _deliver(self, fragment: Fragment, task: int) -> None:
         blocks = tuple(point_blocks(fragment.headers))
@@ -362,6 +371,8 @@ class Master:
         """Queues the tasks that indications call for (clause 4.5)."""
         if iin & IIN.DEVICE_RESTART and "clear restart" not in self._automatic:
             self._events.append(OutstationRestarted())
+            if self.authentication is not None:
+                self.authentication.forget()
             starting = self._automatic & _START_UP
             self._automatically("clear restart", clear_restart())
             if not starting:

@@ -43,11 +43,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The fragments of a response, when the request went out and when the response was whole."""
+    """The fragments of a response, when the request went out and when the response was whole.
+
+    `request` is the request fragment as it was sent.
+    """
 
     fragments: tuple[Fragment, ...]
     asked_at: float
     answered_at: float
+    request: bytes = b""
 
     @property
     def iin(self) -> IIN:

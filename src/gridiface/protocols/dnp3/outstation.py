@@ -6,11 +6,13 @@ Owns the composition, and which connection carries which master. The parts: chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.dnp3.association import Association
 from gridiface.protocols.dnp3.attributes import AttributeSet, AttributeValue
+from gridiface.protocols.dnp3.authentication import Statistic
+from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
 from gridiface.protocols.dnp3.channel import Channel
 from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
@@ -28,6 +30,7 @@ class Outstation:
         handler: answers what only the application can.
         attributes: device attributes (g0) by variation; those that follow from points and limits are filled in.
         now: seconds since 1970, UTC.
+        authentication: secure authentication by master address; masters without one are not challenged.
 
     Raises:
         LocalProtocolError: two associations with one master address, or none at all.
@@ -41,6 +44,7 @@ class Outstation:
         handler: OutstationHandler | None = None,
         attributes: dict[int, AttributeValue] | None = None,
         now: float = 0.0,
+        authentication: Mapping[int, OutstationAuthentication] | None = None,
     ) -> None:
         masters = list(associations)
         if not masters or len({item.master for item in masters}) != len(masters):
@@ -52,9 +56,14 @@ class Outstation:
             max_rx=max(item.max_rx_fragment for item in masters),
             max_controls=max(item.max_controls for item in masters),
         )
+        if authentication:
+            described.given.update({209: 5, 210: len(Statistic)})
         self.database = database
         self.station = Station(settings, database, handler or OutstationHandler(), described)
-        self.associations = {item.master: Association(item, self.station, now) for item in masters}
+        self.associations = {
+            item.master: Association(item, self.station, now, (authentication or {}).get(item.master))
+            for item in masters
+        }
         self._channels: list[Channel] = []
 
     def open(self, now: float, masters: Iterable[int] | None = None) -> Channel:

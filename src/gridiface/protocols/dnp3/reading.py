@@ -25,10 +25,11 @@ from gridiface.protocols.dnp3.application import (
 from gridiface.protocols.dnp3.attributes import ALL_ATTRIBUTES, LIST_OF_ATTRIBUTES
 from gridiface.protocols.dnp3.columns import Column, Run
 from gridiface.protocols.dnp3.events import CLASSES
-from gridiface.protocols.dnp3.objects import TABLE, find
+from gridiface.protocols.dnp3.objects import TABLE, Flags, find
 from gridiface.protocols.dnp3.points import BY_EVENT_GROUP, BY_STATIC_GROUP, OBSOLETE, OCTET_TYPES, PointType
 from gridiface.protocols.dnp3.response import EventPart, EventSource, ObjectPart, Part, StaticPart
 from gridiface.protocols.dnp3.state import AssociationState, Reply
+from gridiface.protocols.dnp3.values import ENCODERS, security_value
 
 Read = tuple[list[Part], int]
 _DEADBANDS = 34
@@ -201,10 +202,38 @@ def _indications(view: _View, header: ObjectHeader) -> Read:
     return [ObjectPart(range_head(80, 1, start, stop) + octets)], 0
 
 
+def _statistics(view: _View, header: ObjectHeader) -> Read:
+    """g121: security statistics of this association."""
+    counts = view.state.security_counts
+    if counts is None or header.variation not in (0, 1):
+        raise unknown(f"g121v{header.variation}")
+    start, stop = 0, len(counts) - 1
+    if header.qualifier in RANGES:
+        start, stop = header.start, header.stop
+    elif header.qualifier is not Qualifier.ALL:
+        raise misfit("statistics are read as a whole or by range")
+    if stop >= len(counts):
+        raise misfit(f"there are {len(counts)} statistics")
+    encode, association = ENCODERS[121, 1], view.state.security_association
+    objects = b"".join(
+        encode(security_value(association, count), Flags.ONLINE, 0) for count in counts[start : stop + 1]
+    )
+    return [ObjectPart(range_head(121, 1, start, stop) + objects)], 0
+
+
+def _statistic_events(view: _View, header: ObjectHeader) -> Read:
+    """g122: statistics that passed their threshold."""
+    if view.state.security_counts is None or header.variation not in (0, 1, 2):
+        raise unknown(f"g122v{header.variation}")
+    return [EventPart(view.events, CLASSES, 122, header.variation, _limit(header))], 0
+
+
 _READERS: dict[int, Callable[[_View, ObjectHeader], Read]] = {
     0: _attributes,
     34: _deadbands,
     50: _time,
     60: _class_data,
     80: _indications,
+    121: _statistics,
+    122: _statistic_events,
 }

@@ -96,6 +96,8 @@ class AssociationState:
         self.clock_offset_ms = 0
         self.synchronised_at: float | None = None
         self.user = 0
+        self.security_counts: list[int] | None = None
+        self.security_association = 0
         self.first_waiting: dict[int, float] = {}
         self.freezes: list[PlannedFreeze] = []
         self.restart(now)

@@ -142,3 +142,18 @@ ENCODERS: Final[dict[tuple[int, int], Encoder]] = {
 }
 ENCODERS[13, 1] = _encoder(TABLE[13, 1])
 ENCODERS[13, 2] = _encoder(TABLE[13, 2])
+
+
+def security_value(association: int, count: int) -> int:
+    """The value of a security statistic event (g122): which association, and the count."""
+    return association << 32 | count
+
+
+def _statistic(value: float, flags: int, time: int) -> bytes:
+    number = int(value)
+    octets = bytes((flags,)) + (number >> 32).to_bytes(2, "little") + (number & 0xFFFFFFFF).to_bytes(4, "little")
+    return octets + time.to_bytes(6, "little") if time else octets
+
+
+ENCODERS[121, 1] = ENCODERS[122, 1] = lambda value, flags, _time: _statistic(value, flags, 0)
+ENCODERS[122, 2] = lambda value, flags, time: _statistic(value, flags, time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -176,7 +177,7 @@ def test_a_shared_connection_is_used_by_one_at_a_time(virtual: Any, virtual_cloc
         async with World(virtual_clock, *shared, alone) as world:
             deliveries = await world.apply(*(world.told(d.device_id, 1.0) for d in (*shared, alone)))
         starts = sorted(at for device in shared for at, _ in device.writes)
-        assert all(later - earlier >= 0.099 for earlier, later in zip(starts, starts[1:], strict=False))
+        assert all(later - earlier >= 0.099 for earlier, later in pairwise(starts))
         assert alone.writes[0][0] < starts[1]
         assert {d.outcome for d in deliveries} == {ACKNOWLEDGED}
 
@@ -236,7 +237,7 @@ def test_the_breaker_opens_after_three_failures_and_tries_again_later(story: Any
         assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
         assert await world.outcome("d", 1.0) is BREAKER_OPEN
         assert len(device.writes) == 3
-        await asyncio.sleep(10)
+        await asyncio.sleep(10.1)
         device.always = None
         assert await world.outcome("d", 1.0) is ACKNOWLEDGED
         assert world.dispatcher.breaker_state("d") is BreakerState.CLOSED
@@ -297,7 +298,7 @@ def test_commands_keep_their_distance(story: Any) -> None:
     async def tale(world: World, device: Any) -> None:
         for watts in (1.0, 2.0, 3.0):
             assert await world.outcome("d", watts) is ACKNOWLEDGED
-        gaps = [later - earlier for (earlier, _), (later, _) in zip(device.writes, device.writes[1:], strict=False)]
+        gaps = [later - earlier for (earlier, _), (later, _) in pairwise(device.writes)]
         assert all(gap >= 2.0 for gap in gaps)
 
     story(tale, policy=DevicePolicy(min_period_s=2.0))
@@ -310,7 +311,7 @@ def test_a_set_point_is_told_again_at_half_of_the_devices_timer(story: Any) -> N
         await asyncio.sleep(100)
         times = [at for at, _ in device.writes]
         assert len(times) == 4
-        assert all(27 <= later - earlier <= 30.1 for earlier, later in zip(times, times[1:], strict=False))
+        assert all(27 <= later - earlier <= 30.1 for earlier, later in pairwise(times))
         assert {(c.active_power_w, c.ceiling_w) for _, c in device.writes} == {(5.0, 50.0)}
         assert [d.outcome for d in world.reasserted] == [ACKNOWLEDGED] * 3
 
@@ -325,7 +326,7 @@ def test_a_partial_command_does_not_put_off_the_other_timers(story: Any) -> None
             await asyncio.sleep(20)
             await world.outcome("d", None, ceiling_w=50.0 + step)
         told = [at for at, c in device.writes if c.active_power_w == 5.0]
-        assert all(later - earlier <= 30.1 for earlier, later in zip(told, told[1:], strict=False))
+        assert all(later - earlier <= 30.1 for earlier, later in pairwise(told))
         assert len(told) >= 4
 
     story(tale)

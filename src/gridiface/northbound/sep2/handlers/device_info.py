@@ -68,8 +68,8 @@ class DeviceInfo:
         if isinstance(written, DERCapability | DERSettings):
             device = self._membership.device_for(
                 record,
-                capability=written if isinstance(written, DERCapability) else self._capability(record),
-                settings=written if isinstance(written, DERSettings) else self._settings(record),
+                capability=written if isinstance(written, DERCapability) else self._s.stated(record, "dercap"),
+                settings=written if isinstance(written, DERSettings) else self._s.stated(record, "derg"),
             )
             if device is not None:
                 groups = self._s.settings.in_band_groups if record.in_band else ()
@@ -79,19 +79,11 @@ class DeviceInfo:
             if isinstance(written, DERStatus):
                 snapshot = status.status_to_snapshot(written, device_id, call.now)
             else:
-                snapshot = status.availability_to_snapshot(written, device_id, call.now)
+                known = self._s.stated(record, "ders")
+                snapshot = status.with_states(status.availability_to_snapshot(written, device_id, call.now), known)
             await registry.observe([snapshot], call.now, along=along)
             return
         await self._s.ledger.commit(along)
-
-    def _capability(self, record: EndDeviceRecord) -> DERCapability | None:
-        """What the client stated before, for a fleet that does not know it yet."""
-        item = self._s.tree.item(f"{record.der}/dercap")
-        return item.obj if item is not None and item.stated else None
-
-    def _settings(self, record: EndDeviceRecord) -> DERSettings | None:
-        item = self._s.tree.item(f"{record.der}/derg")
-        return item.obj if item is not None and item.stated else None
 
     # --- log events -----------------------------------------------------------------------------------------------
 

@@ -43,7 +43,12 @@ class EndDevices:
             if len(state.end_devices) >= self._s.settings.limits.end_devices:
                 raise limit_reached("end device")
             record, program, changes = self._membership.make(
-                call.now, lfdi=caller.lfdi, device_id=own_device_id(caller.lfdi), pin=DEFAULT_PIN, in_band=True
+                call.now,
+                lfdi=caller.lfdi,
+                device_id=own_device_id(caller.lfdi),
+                pin=DEFAULT_PIN,
+                in_band=True,
+                category=wanted.deviceCategory,
             )
             if not await self._membership.enrol(record, call.now, along=changes):
                 await self._s.ledger.commit(changes)

@@ -27,6 +27,7 @@ from gridiface.northbound.sep2.metering import (
 )
 from gridiface.northbound.sep2.state import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import is_telemetry, mirror_to_readings, readings_to_snapshots
+from gridiface.northbound.sep2.translate.status import with_states
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import (
     MirrorMeterReading,
@@ -65,6 +66,8 @@ class Mirrors:
             RemoteProtocolError: 400, 403, 413, 415.
             StoreUnavailable: nothing was changed.
         """
+        if call.caller.role is Role.UTILITY:
+            raise RemoteProtocolError("a utility does not mirror", answer=403)
         posted = call.read(MirrorUsagePoint, self._s)
         record = self._owner(call, posted.deviceLFDI)
         async with self._s.locks.hold(f"/mup/{call.caller.lfdi}"):
@@ -84,7 +87,7 @@ class Mirrors:
         shown = self._shown(posted, mirror)
         intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
         intake.changes += [*changes, documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror))]
-        await self._store(intake, call)
+        await self._store(intake, record, call)
         self._metering.place(mirror, shown)
         self._apply(intake)
         return mirror.path
@@ -95,7 +98,7 @@ class Mirrors:
         shown = self._shown(posted, mirror)
         intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
         intake.changes.append(documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror)))
-        await self._store(intake, call)
+        await self._store(intake, record, call)
         self._metering.update(mirror, shown)
         self._apply(intake)
 
@@ -154,7 +157,7 @@ class Mirrors:
         async with self._s.locks.hold(f"/mup/{mirror.poster}"):
             still_there(self._s, call.node)
             intake = self._take_in(mirror, posted, record, call)
-            await self._store(intake, call)
+            await self._store(intake, record, call)
             self._apply(intake)
         if isinstance(body, MirrorMeterReadingList):
             return created(f"{mirror.usage_point}/mr")
@@ -247,8 +250,10 @@ class Mirrors:
         self._s.counts.readings += len(values)
         (intake.telemetry if is_telemetry(reading_type) else intake.readings).extend(values)
 
-    async def _store(self, intake: _Intake, call: Call) -> None:
-        snapshots, others = readings_to_snapshots(intake.telemetry)
+    async def _store(self, intake: _Intake, record: EndDeviceRecord, call: Call) -> None:
+        found, others = readings_to_snapshots(intake.telemetry)
+        states = self._s.stated(record, "ders")
+        snapshots = [with_states(snapshot, states) for snapshot in found]
         others += intake.readings
         changes = [*intake.changes, *([AppendReadings(tuple(others))] if others else [])]
         if snapshots:

@@ -31,9 +31,9 @@ class Responses:
             StoreUnavailable: nothing was changed.
         """
         program = program_of(call.node)
-        response = call.read(Response, self._s)
         if call.caller.role is Role.UTILITY:
             raise RemoteProtocolError("a utility reads responses", answer=403)
+        response = call.read(Response, self._s)
         record = self._responder(call, response)
         event = self._s.state.event_once(response.subject)
         if event is None or event.program != program.number:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
@@ -58,6 +58,11 @@ class Services:
     locks: Locks
     later: Callable[[Sequence[Change], Callable[[], None] | None], None]
     counts: Counts = field(default_factory=Counts)
+
+    def stated(self, record: EndDeviceRecord, name: str) -> Any:
+        """What a client wrote at `name` of its DER (dercap, derg, ders, dera); None where it did not."""
+        item = self.state.tree.item(f"{record.der}/{name}")
+        return item.obj if item is not None and item.stated else None
 
     @property
     def tree(self) -> Tree:

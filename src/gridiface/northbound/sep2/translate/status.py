@@ -7,6 +7,7 @@ A device posts them (wire -> Snapshot); for groups and devices that speak other 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import Rounding, round_to_int
@@ -78,6 +79,19 @@ def status_to_snapshot(wire: DERStatus, device_id: str, now: Instant) -> Snapsho
         local_control=wire.localControlModeStatus is not None
         and wire.localControlModeStatus.value == LocalControlMode.LOCAL,
         alarms=frozenset(name for alarm, name in ALARMS.items() if (wire.alarmStatus or 0) & alarm),
+    )
+
+
+def with_states(snapshot: Snapshot, status: DERStatus | None) -> Snapshot:
+    """A snapshot of measured values with the states that the device told last.
+
+    States hold until the device tells others; a measured value counts only for its own time and is not taken over.
+    """
+    if status is None:
+        return snapshot
+    told = status_to_snapshot(status, snapshot.device_id, snapshot.received)
+    return replace(
+        snapshot, connected=told.connected, state=told.state, local_control=told.local_control, alarms=told.alarms
     )
 
 

@@ -109,8 +109,7 @@ class EventDesk:
     def tick(self, now: float) -> None:
         """Tell the steps that have come, and forget what is long over."""
         for event_id, known in list(self._state.events.items()):
-            if known.opt == _IN:
-                self._tell_steps(known, now)
+            self._tell_steps(known, now)
             _, end = span_of(known)
             over = min(end, known.event.last_end) if known.stop is None else known.stop
             if now - over > self._state.config.event_memory:
@@ -132,6 +131,8 @@ class EventDesk:
     def _take(self, wire: OadrEvent, request_id: str, now: float) -> Verdict:
         descriptor = wire.eiEvent.eventDescriptor
         known = self._state.events.get(descriptor.eventID)
+        if known is not None and known.stop is not None and known.event.status != CANCELLED:
+            known = None  # It was missing once and is listed again: a new event to us.
         if known is not None and descriptor.modificationNumber < known.event.modification:
             return Verdict(_OUT, Code.OUT_OF_SEQUENCE, "the modificationNumber is lower than before")
         if descriptor.eventStatus == CANCELLED:
@@ -180,9 +181,10 @@ class EventDesk:
             if event_id in listed:
                 continue
             _, end = span_of(known)
-            if known.stop is not None or end <= now:
+            if end <= now:
+                self._tell_steps(known, now)
                 self._state.drop("event", event_id)
-            else:
+            elif known.stop is None:
                 self._cancel(known, now, implied=True)
 
     def _cancel(self, known: KnownEvent, now: float, *, implied: bool) -> None:
@@ -253,7 +255,7 @@ class EventDesk:
 
     def _tell_steps(self, known: KnownEvent, now: float) -> None:
         due = [step for step in steps_of(known) if known.told < step.at <= now]
-        if due:
+        if due and known.opt == _IN:
             self._state.notices.extend(due)
             known.told = due[-1].at
             self._state.put("event", known.event.id, known)

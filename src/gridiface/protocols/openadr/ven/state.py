@@ -214,6 +214,12 @@ class State:
         """The registration changed."""
         self._documents.put(f"registration/{_OWN}", records.dump(self.registration))
 
+    def forget_registration(self) -> None:
+        """No registration any more; the numbers of payloads go on."""
+        number = self.registration.next_number
+        self._registrations[_OWN] = Registration(venID=self.config.ven_id, next_number=number)
+        self.save_registration()
+
     def put(self, kind: str, key: str, record: Any) -> None:
         """A record is new or changed."""
         self._tables[kind][key] = record

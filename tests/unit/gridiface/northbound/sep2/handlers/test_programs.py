@@ -49,8 +49,8 @@ async def test_a_control_of_a_groups_program_is_a_control_of_its_total(kit: Any,
 
 
 async def test_a_control_of_a_devices_own_program_passes_to_that_device(kit: Any) -> None:
-    for device in ("bat-1", "inv-1"):
-        await posted(kit, kit.program(device) + "/derc", f"{len(device):032X}")
+    for number, device in enumerate(("bat-1", "inv-1"), start=4):
+        await posted(kit, kit.program(device) + "/derc", f"{number:032X}")
     assert [c.target for c in kit.inbox.controls.values()] == [
         Target(TargetKind.DEVICE, "bat-1"),
         Target(TargetKind.DEVICE, "inv-1"),

@@ -1,0 +1,206 @@
+"""Secure Authentication v5, the master's end: session keys, replies to challenges, aggressive mode.
+
+Owns one user's session with one outstation (IEEE 1815-2012 clause 7.5). Sending and waiting are master.py's; the
+exchanges here are tasks like all others.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.dnp3.application import Fragment, FunctionCode, sized_object
+from gridiface.protocols.dnp3.authentication import (
+    CRITICAL,
+    AuthenticationSettings,
+    KeyStatus,
+    MacAlgorithm,
+    Purpose,
+    SessionKeys,
+    User,
+    mac,
+    same,
+    wrap,
+)
+from gridiface.protocols.dnp3.authentication_objects import (
+    GROUP,
+    Challenge,
+    Reply,
+    SessionKeyChange,
+    SessionKeyStatus,
+    UpdateKeyChange,
+    UpdateKeyChangeReply,
+    UpdateKeyChangeRequest,
+    UserStatusChange,
+    aggressive_request,
+    find,
+    key_status_request,
+)
+from gridiface.protocols.dnp3.authentication_users import Authority, key_confirmation
+from gridiface.protocols.dnp3.master_settings import Failure
+from gridiface.protocols.dnp3.master_tasks import Ask, Outcome, Response, Task
+
+RENEW_AT = 0.5
+"""Share of the keys' life after which the master changes them: well before the outstation gives them up."""
+
+
+class MasterAuthentication:
+    """One user's authentication towards one outstation.
+
+    Args:
+        settings: as at the outstation; `aggressive` means that it is used once a challenge was answered.
+        user: number, name and update key.
+        random: source of keys and challenge data; must be cryptographic.
+    """
+
+    def __init__(
+        self,
+        settings: AuthenticationSettings,
+        user: User,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self.settings = settings
+        self.user = user
+        self._random = random
+        self._keys: SessionKeys | None = None
+        self._challenge = b""
+        self._algorithm = MacAlgorithm.NONE
+        self._csq = 0
+
+    def needs_keys(self, now: float) -> bool:
+        """Whether a session key change is due."""
+        return self._keys is None or not self._keys.alive(now)
+
+    def forget(self) -> None:
+        """The session keys are no longer good at the other end."""
+        self._keys = None
+        self._challenge = b""
+
+    def is_critical(self, function: int) -> bool:
+        """Whether a function is expected to be challenged."""
+        return function in CRITICAL or function in self.settings.also_critical
+
+    def protect(self, octets: bytes, now: float) -> bytes:
+        """A critical request in aggressive mode, where that is used and a challenge was answered before."""
+        keys = self._keys
+        ready = keys is not None and keys.alive(now) and self._challenge and self.settings.aggressive
+        if not ready or keys is None or not self.is_critical(octets[1]):
+            return octets
+        self._csq += 1
+        keys.messages_left -= 1
+        length = self._algorithm.octets
+        signed = octets[:2] + aggressive_request(self._csq, self.user.number) + octets[2:]
+        signed += sized_object(GROUP, 9, bytes(length))[:-length]
+        code = mac(
+            self._algorithm,
+            keys.control,
+            self._challenge + signed,
+            Purpose.AGGRESSIVE,
+            self._csq,
+            self.user.number,
+        )
+        return signed + code
+
+    def reply(self, challenge: Fragment, request: bytes, now: float) -> bytes | None:
+        """The reply to a challenge, with its header; None when it cannot or must not be given."""
+        octets, keys = find(challenge, 1), self._keys
+        if octets is None or keys is None or not keys.alive(now):
+            return None
+        try:
+            asked = Challenge.parse(octets)
+        except RemoteProtocolError:
+            return None
+        if not self.settings.permits(asked.algorithm):
+            return None
+        keys.messages_left -= 1
+        self._algorithm = MacAlgorithm(asked.algorithm)
+        self._challenge = challenge.octets
+        self._csq = asked.sequence
+        number = self.user.number
+        code = mac(
+            self._algorithm,
+            keys.control,
+            challenge.octets + request,
+            Purpose.REPLY,
+            asked.sequence,
+            number,
+        )
+        return Reply(asked.sequence, number, code).with_header()
+
+    def establish(self) -> Task:
+        """Session key change: status, new keys, proof that the outstation has them."""
+        self.forget()
+        response = yield Ask(FunctionCode.AUTHENTICATE_REQ, key_status_request(self.user.number))
+        status = _status(response, self.user.number)
+        if status is None:
+            return Outcome(Failure.NOT_AUTHENTICATED)
+        length = 32 if len(self.user.update_key) == 32 else 16
+        control, monitoring = self._random(length), self._random(length)
+        plain = length.to_bytes(2, "little") + control + monitoring + status.unsigned()
+        change = SessionKeyChange(status.sequence, self.user.number, wrap(self.user.update_key, plain))
+        response = yield Ask(FunctionCode.AUTHENTICATE_REQ, change.with_header())
+        proof = _status(response, self.user.number)
+        if proof is None or proof.status != KeyStatus.OK or not self.settings.permits(proof.algorithm):
+            return Outcome(Failure.NOT_AUTHENTICATED)
+        algorithm = MacAlgorithm(proof.algorithm)
+        expected = mac(
+            algorithm,
+            monitoring,
+            response.request,
+            Purpose.KEY_STATUS,
+            proof.sequence,
+            self.user.number,
+        )
+        if not same(expected, proof.mac):
+            return Outcome(Failure.NOT_AUTHENTICATED)
+        expires_at = response.answered_at + self.settings.key_lifetime * RENEW_AT
+        messages = int(self.settings.key_messages * RENEW_AT)
+        self._keys = SessionKeys(control, monitoring, expires_at, max(1, messages))
+        return Outcome()
+
+    def change_user(self, change: UserStatusChange) -> Task:
+        """Passes on what the authority certified about a user."""
+        response = yield Ask(FunctionCode.AUTHENTICATE_REQ, change.with_header())
+        refused = not response.fragments or find(response.fragments[-1], 7) is not None
+        return Outcome(Failure.NOT_AUTHENTICATED if refused else None)
+
+    def change_update_key(self, authority: Authority, name: str, update_key: bytes) -> Task:
+        """Gives a user a new update key; the value of the outcome is the user with its number and key."""
+        data = self._random(self.settings.challenge_octets)
+        request = UpdateKeyChangeRequest(authority.method, name, data)
+        response = yield Ask(FunctionCode.AUTHENTICATE_REQ, request.with_header())
+        octets = find(response.fragments[-1], 12) if response.fragments else None
+        if octets is None:
+            return Outcome(Failure.NOT_AUTHENTICATED)
+        try:
+            answer = UpdateKeyChangeReply.parse(octets)
+        except RemoteProtocolError:
+            return Outcome(Failure.MALFORMED)
+        user = User(answer.user, name, update_key, self.user.role)
+        encrypted = authority.encrypt(name, update_key, answer.data)
+        change = UpdateKeyChange(answer.sequence, answer.user, encrypted).with_header()
+        confirm = key_confirmation(authority.method, update_key, user, answer.sequence, data, answer.data, master=True)
+        response = yield Ask(FunctionCode.AUTHENTICATE_REQ, change + sized_object(GROUP, 15, confirm))
+        proof = find(response.fragments[-1], 15) if response.fragments else None
+        expected = key_confirmation(
+            authority.method, update_key, user, answer.sequence, data, answer.data, master=False
+        )
+        if proof is None or not same(proof, expected):
+            return Outcome(Failure.NOT_AUTHENTICATED)
+        if answer.user == self.user.number:
+            self.user.update_key = update_key
+            self.forget()
+        return Outcome(value=user)
+
+
+def _status(response: Response, user: int) -> SessionKeyStatus | None:
+    """The session key status in a response, when it is about this user."""
+    octets = find(response.fragments[-1], 5) if response.fragments else None
+    if octets is None:
+        return None
+    try:
+        status = SessionKeyStatus.parse(octets)
+    except RemoteProtocolError:
+        return None
+    return status if status.user == user else None

@@ -1,0 +1,18 @@
+"""The VEN: its session with a VTN as a state machine without I/O."""
+
+from gridiface.protocols.openadr.ven.samples import Sample, SampleMemory, SampleSource
+from gridiface.protocols.openadr.ven.session import Request, Ven
+from gridiface.protocols.openadr.ven.state import DataPoint, Judge, ReportOffer, VenConfig, Verdict
+
+__all__ = [
+    "DataPoint",
+    "Judge",
+    "ReportOffer",
+    "Request",
+    "Sample",
+    "SampleMemory",
+    "SampleSource",
+    "Ven",
+    "VenConfig",
+    "Verdict",
+]

@@ -1,0 +1,322 @@
+"""EiReport of a VEN: what it offers, which requests run, and the reports that become due.
+
+Owns metadata, the schedule of requests and the making of reports (rules 300 to 346, section "Reports").
+Does not own values: a SampleSource has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.answers import Code, Refusal, ok, response
+from gridiface.protocols.openadr.payloads.common import EiTarget
+from gridiface.protocols.openadr.payloads.report import (
+    METADATA_PREFIX,
+    OadrCanceledReport,
+    OadrCancelReport,
+    OadrCreatedReport,
+    OadrPendingReports,
+    OadrRegisterReport,
+    OadrReport,
+    OadrReportDescription,
+    OadrReportRequest,
+    OadrSamplingRate,
+    OadrUpdateReport,
+)
+from gridiface.protocols.openadr.payloads.stream import Intervals
+from gridiface.protocols.openadr.reports import (
+    METADATA,
+    METADATA_RID,
+    ReportKind,
+    ReportRequest,
+    ReportValue,
+    intervals_of,
+    request_from_wire,
+)
+from gridiface.protocols.openadr.ven.notices import ReportLost, ReportsChanged
+from gridiface.protocols.openadr.ven.samples import SampleSource, value_at, value_of
+from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Running, State
+
+_METADATA_REPORT_ID = "0"
+_MOST_INTERVALS = 5000
+_MOST_CATCH_UP = 1000
+
+
+class ReportDesk:
+    """The reports of one VEN."""
+
+    def __init__(self, state: State, samples: SampleSource) -> None:
+        self._state = state
+        self._samples = samples
+        self._offers = {offer.specifier: offer for offer in state.config.offers}
+        self._told: tuple[str, ...] = ()
+
+    # -- metadata ------------------------------------------------------------------------------------------------
+
+    def register_report(self, now: float, request_id: str | None = None) -> OadrRegisterReport:
+        """All that we offer; `request_id` when the VTN asked for it (rules 305, 311)."""
+        return OadrRegisterReport(
+            requestID=self._state.new_id(),
+            oadrReport=[_metadata_of(offer, now) for offer in self._offers.values()],
+            venID=self._state.registration.venID,
+            reportRequestID=request_id,
+        )
+
+    def registering(self) -> None:
+        """New metadata goes out: all requests end but periodic ones for metadata (rule 306)."""
+        for request_id, running in list(self._state.requests.items()):
+            if running.request.specifier != METADATA:
+                self._state.drop("request", request_id)
+        self._changed()
+
+    def digest(self) -> str:
+        """Of what is offered: tells whether the VTN knows it already."""
+        return hashlib.sha256(repr(list(self._offers.values())).encode()).hexdigest()
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def take(self, wires: Sequence[OadrReportRequest], request_id: str, now: float) -> OadrCreatedReport:
+        """Take requests, piggy-backed or not: the good ones run, the first bad one gives the code."""
+        problem: RemoteProtocolError | None = None
+        for wire in wires:
+            try:
+                self._start(self._checked(wire, now), now)
+            except RemoteProtocolError as error:
+                problem = problem or error
+        answer = ok(request_id)
+        if problem is not None:
+            answer = response(problem.answer, problem.reason, request_id)
+        self._changed()
+        return OadrCreatedReport(
+            eiResponse=answer, oadrPendingReports=self._pending(), venID=self._state.registration.venID
+        )
+
+    def cancel(self, payload: OadrCancelReport, now: float) -> OadrCanceledReport:
+        """Stop requests; 452 when one of them is not known, the others stop all the same (rule 336)."""
+        unknown = self.stop(payload.reportRequestID, follow=payload.reportToFollow, now=now)
+        answer = ok(payload.requestID)
+        if unknown:
+            answer = response(Code.INVALID_ID, "a reportRequestID is not known", payload.requestID)
+        return OadrCanceledReport(
+            eiResponse=answer, oadrPendingReports=self._pending(), venID=self._state.registration.venID
+        )
+
+    def stop(self, ids: Iterable[str], *, follow: bool, now: float) -> list[str]:
+        """Stop requests, with one last report where `follow` says so (rule 345); returns the unknown ones."""
+        unknown = []
+        for request_id in ids:
+            running = self._state.requests.get(request_id)
+            if running is None:
+                unknown.append(request_id)
+                continue
+            if follow and running.request.specifier != METADATA:
+                self._send(running, now)
+            self._state.drop("request", request_id)
+        self._changed()
+        return unknown
+
+    def erase(self) -> None:
+        """The registration is over: no request runs."""
+        for request_id in list(self._state.requests):
+            self._state.drop("request", request_id)
+        self._changed()
+
+    def periods(self) -> dict[tuple[str, str], int]:
+        """(reportSpecifierID, rID) -> seconds between the samples that running requests need; 0: on change."""
+        found: dict[tuple[str, str], int] = {}
+        for running in self._state.requests.values():
+            request = running.request
+            if request.kind is ReportKind.PERIODIC:
+                for rid in request.rids:
+                    key = (request.specifier, rid)
+                    found[key] = min(found.get(key, request.granularity), request.granularity)
+        return found
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Put the reports that are due into the outbox, the oldest first."""
+        for _ in range(_MOST_CATCH_UP):
+            due = [running for running in self._state.requests.values() if running.due <= now]
+            if not due:
+                return
+            self._serve(min(due, key=lambda running: running.due), now)
+
+    def next_due(self) -> float:
+        """When `tick` has something to do; infinity when never."""
+        return min((running.due for running in self._state.requests.values()), default=math.inf)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _pending(self) -> OadrPendingReports:
+        return OadrPendingReports(reportRequestID=list(self._state.requests))
+
+    def _changed(self) -> None:
+        ids = tuple(self._state.requests)
+        if ids != self._told:
+            self._told = ids
+            self._state.notices.append(ReportsChanged(ids))
+
+    def _checked(self, wire: OadrReportRequest, now: float) -> ReportRequest:
+        offer = self._offers.get(wire.reportSpecifier.reportSpecifierID)
+        request = request_from_wire(wire, history=bool(offer and offer.is_history))
+        if request.specifier == METADATA:
+            if request.rids != (METADATA_RID,):
+                raise Refusal(Code.INVALID_ID, "metadata is requested with rID 0")
+            return request
+        if offer is None:
+            raise Refusal(Code.INVALID_ID, "the reportSpecifierID is not known")
+        points = {point.rid: point for point in offer.points}
+        if not set(request.rids) <= points.keys():
+            raise Refusal(Code.INVALID_ID, "an rID is not known")
+        self._check_amount(request, offer, [points[rid] for rid in request.rids], now)
+        return request
+
+    @staticmethod
+    def _check_amount(request: ReportRequest, offer: ReportOffer, points: Sequence[DataPoint], now: float) -> None:
+        """More than is offered cannot be had (rule 340)."""
+        if request.kind is ReportKind.PERIODIC and not offer.is_history:
+            if request.granularity > request.back:
+                raise Refusal(Code.INVALID_DATA, "the granularity is above the reportBackDuration")
+            if 0 < request.granularity < max(point.min_period for point in points):
+                raise Refusal(Code.INVALID_DATA, "the granularity is below the sampling rate offered")
+            if request.granularity == 0 and not all(point.on_change for point in points):
+                raise Refusal(Code.INVALID_DATA, "no reports on change are offered")
+            if request.granularity and request.back // request.granularity > _MOST_INTERVALS:
+                raise Refusal(Code.INVALID_DATA, "too many intervals in one report")
+            if request.end <= now:
+                raise Refusal(Code.INVALID_DATA, "the reportInterval is over")
+        if offer.is_history and request.start is not None and request.start > now:
+            raise Refusal(Code.INVALID_DATA, "history lies in the past")
+
+    def _start(self, request: ReportRequest, now: float) -> None:
+        old = self._state.requests.get(request.id)
+        if old is not None and old.request == request:
+            return  # The same request again: its answer was lost.
+        begin = now if request.start is None else request.start
+        if request.kind is not ReportKind.PERIODIC:
+            # One-shots are due at once, but not before the time they were asked for.
+            due = max(now, begin) if request.kind is ReportKind.ONE_SHOT else now
+        else:
+            # A point report whose granularity is its period starts with a value at once (section 8.3.2.2).
+            at_once = request.specifier == METADATA or request.granularity == request.back
+            due = begin if at_once else begin + request.back
+            missed = math.floor((now - due) / request.back) if due < now else 0
+            due += max(0, missed) * request.back
+            begin = max(begin, due - request.back) if missed > 0 else begin
+        self._state.put("request", request.id, Running(request=request, due=due, covered=begin))
+
+    def _serve(self, running: Running, now: float) -> None:
+        request = running.request
+        at = min(running.due, now)
+        if request.specifier == METADATA:
+            self.registering()
+            self._state.post("register_report", self.register_report(now, request.id))
+        else:
+            self._send(running, at)
+        if request.back == 0 or running.due >= request.end:
+            self._state.drop("request", request.id)
+            self._changed()
+            return
+        running.covered = running.due
+        running.due = min(running.due + request.back, request.end)
+        self._state.put("request", request.id, running)
+
+    def _send(self, running: Running, at: float) -> None:
+        request = running.request
+        offer = self._offers[request.specifier]
+        values = self._values(running, offer, at)
+        intervals = intervals_of(values, one_point_each=self._state.config.one_point_each)
+        report = OadrReport(
+            dtstart=intervals[0].dtstart,
+            intervals=Intervals(interval=intervals),
+            reportRequestID=request.id,
+            reportSpecifierID=offer.specifier,
+            reportName=offer.name,
+            createdDateTime=at,
+        )
+        self._make_room()
+        payload = OadrUpdateReport(
+            requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
+        )
+        self._state.post("update_report", payload)
+
+    def _make_room(self) -> None:
+        waiting = [key for key, item in self._state.outbox.items() if item.kind == "update_report"]
+        if len(waiting) >= self._state.config.most_waiting:
+            oldest = self._state.outbox[waiting[0]]
+            self._state.drop("outbox", waiting[0])
+            if isinstance(oldest.payload, OadrUpdateReport) and oldest.payload.oadrReport:
+                self._state.notices.append(ReportLost(oldest.payload.oadrReport[0].reportRequestID))
+
+    def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
+        request = running.request
+        points = {point.rid: point for point in offer.points}
+        found: list[ReportValue] = []
+        for rid in request.rids:
+            point = points[rid]
+            if request.kind is ReportKind.HISTORY or offer.is_history:
+                found += self._recorded(point, offer, request.start or 0.0, min(at, request.end))
+            elif request.kind is ReportKind.ONE_SHOT:
+                found.append(self._at(point, offer, at, 0))
+            elif request.granularity == 0:
+                found += self._recorded(point, offer, running.covered, at)
+            else:
+                found += (self._at(point, offer, t, request.granularity) for t in _instants(running, at))
+        return found
+
+    def _at(self, point: DataPoint, offer: ReportOffer, instant: float, granularity: int) -> ReportValue:
+        sample = self._samples.at(offer.specifier, point.rid, instant)
+        duration = granularity if point.interval_data and granularity else None
+        status = point.report_type == "x-resourceStatus"
+        return value_at(point.rid, sample, instant, granularity, is_status=status, duration=duration)
+
+    def _recorded(self, point: DataPoint, offer: ReportOffer, start: float, end: float) -> list[ReportValue]:
+        samples = self._samples.between(offer.specifier, point.rid, start, end)[-_MOST_INTERVALS:]
+        if samples:
+            return [value_of(point.rid, sample) for sample in samples]
+        status = point.report_type == "x-resourceStatus"
+        return [value_at(point.rid, None, max(start, 0.0), 0, is_status=status, duration=None)]
+
+
+def _instants(running: Running, at: float) -> list[float]:
+    """The instants that a periodic report at `at` covers: every granularity since the last one, oldest first."""
+    step = running.request.granularity
+    if step == running.request.back:
+        return [at]
+    count = max(1, math.ceil((at - running.covered) / step - 1e-9))
+    return [running.covered + n * step for n in range(min(count, _MOST_INTERVALS))]
+
+
+def _metadata_of(offer: ReportOffer, now: float) -> OadrReport:
+    return OadrReport(
+        duration=offer.duration,
+        oadrReportDescription=[_description_of(point, offer) for point in offer.points],
+        reportRequestID=_METADATA_REPORT_ID,
+        reportSpecifierID=offer.specifier,
+        reportName=offer.name if offer.name.startswith("x-") else METADATA_PREFIX + offer.name,
+        createdDateTime=now,
+    )
+
+
+def _description_of(point: DataPoint, offer: ReportOffer) -> OadrReportDescription:
+    rate = OadrSamplingRate(
+        oadrMinPeriod=point.min_period,
+        oadrMaxPeriod=min(point.max_period, offer.duration),
+        oadrOnChange=point.on_change,
+    )
+    source = EiTarget(resourceID=list(point.resources)) if point.resources else None
+    return OadrReportDescription(
+        rID=point.rid,
+        reportSubject=EiTarget(endDeviceAsset=[point.device_class]) if point.device_class else None,
+        reportDataSource=source,
+        reportType=point.report_type,
+        itemBase=point.unit,
+        readingType=point.reading_type,
+        marketContext=point.market_context,
+        # A sampling rate belongs to telemetry (rule 333).
+        oadrSamplingRate=None if offer.is_history else rate,
+    )

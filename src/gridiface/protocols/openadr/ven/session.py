@@ -1,0 +1,523 @@
+"""The VEN core: which request goes to the VTN next, and what an answer or a push means.
+
+Owns registration, polling, back-off and the order of what is sent. No I/O: time, IDs and chance come from the caller.
+
+The caller's loop: commit `take_changes`, then send what `next_requests` gives; hand each answer to `receive` (or
+`failed`); then read `next_event` until None, and call `handle_timer` at `next_timer`. At most one request is under
+way, so that answers precede polls and reports arrive in order, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gridiface.errors import LocalProtocolError, RefusedControl
+from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal, ok, refusal_of, response, succeeded
+from gridiface.protocols.openadr.changes import Change
+from gridiface.protocols.openadr.payloads import event, registration, report
+from gridiface.protocols.openadr.payloads.common import EiResponse
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.ven.eventing import ActiveEvent, EventDesk
+from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, Unregistered
+from gridiface.protocols.openadr.ven.opting import OptDesk
+from gridiface.protocols.openadr.ven.reporting import ReportDesk
+from gridiface.protocols.openadr.ven.samples import SampleSource
+from gridiface.protocols.openadr.ven.state import (
+    Clockwork,
+    Judge,
+    KnownEvent,
+    Registration,
+    State,
+    VenConfig,
+    Verdict,
+    Waiting,
+)
+
+_QUERY, _CREATE, _REGISTER, _REQUEST, _POLL = "query", "create", "register_report", "request_event", "poll"
+_NAMED = (
+    event.OadrResponse,
+    report.OadrRegisteredReport,
+    report.OadrCreatedReport,
+    report.OadrUpdatedReport,
+    report.OadrCanceledReport,
+    registration.OadrCanceledPartyRegistration,
+)
+#: HTTP statuses after which the same bytes must not be sent again.
+_HOPELESS = frozenset({400, 404, 406, 413, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A payload to be POSTed to the VTN's `service`. `id` is handed back with its answer."""
+
+    id: int
+    kind: str
+    service: str
+    payload: Payload
+
+
+class Ven:
+    """One VEN towards one VTN.
+
+    Args:
+        config: how it behaves.
+        judge: decides on events.
+        samples: where reported values come from.
+        new_id: makes an ID never used before.
+        draw: a number in 0..1 by chance: jitter and random starts.
+    """
+
+    def __init__(
+        self,
+        config: VenConfig,
+        judge: Judge,
+        samples: SampleSource,
+        new_id: Callable[[], str],
+        draw: Callable[[], float],
+    ) -> None:
+        self._state = State(config, new_id, draw)
+        self._events = EventDesk(self._state, judge)
+        self._reports = ReportDesk(self._state, samples)
+        self._opts = OptDesk(self._state)
+        self._clock = Clockwork()
+        self._under_way: Request | None = None
+        self._next_id = 0
+        self.start()
+
+    # -- documents -----------------------------------------------------------------------------------------------
+
+    def load(self, documents: Mapping[str, bytes]) -> None:
+        """Go on after a restart with what the store holds."""
+        self._state.load(documents)
+        self.start()
+
+    def export(self) -> dict[str, bytes]:
+        """All documents."""
+        return self._state.export()
+
+    def take_changes(self) -> tuple[Change, ...]:
+        """What must be durable before anything is sent or a push is answered."""
+        return self._state.take()
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin anew: register (again with the stored IDs), then exchange metadata and ask for the events (405)."""
+        first = [_QUERY] if self._state.config.query and not self._state.registered else []
+        self._clock = Clockwork(steps=[*first, _CREATE])
+        self._under_way = None
+
+    def next_requests(self, now: float) -> tuple[Request, ...]:
+        """What is to be sent now: one request or none."""
+        clock = self._clock
+        if self._under_way is not None or now < clock.retry_at:
+            return ()
+        made = self._next_step(now) if clock.steps else self._next_waiting() or self._next_poll(now)
+        if made is None:
+            return ()
+        kind, payload = made
+        self._next_id += 1
+        service = SERVICE_OF.get(type(payload)) or "EiRegisterParty"
+        self._under_way = Request(self._next_id, kind, service, payload)
+        return (self._under_way,)
+
+    def _next_step(self, now: float) -> tuple[str, Payload] | None:
+        step = self._clock.steps[0]
+        # An answer that is due goes first, whatever the steps are.
+        urgent = self._next_waiting(urgent=True) if self._state.registered else None
+        if urgent:
+            return urgent
+        own = self._state.registration
+        match step:
+            case "query":
+                return step, registration.OadrQueryRegistration(requestID=self._state.new_id())
+            case "create":
+                return step, self._create()
+            case "register_report":
+                self._reports.registering()
+                return step, self._reports.register_report(now)
+            case "request_event":
+                body = event.EiRequestEvent(requestID=self._state.new_id(), venID=own.venID or "")
+                return step, event.OadrRequestEvent(eiRequestEvent=body)
+            case _:
+                return _POLL, event.OadrPoll(venID=own.venID or "")
+
+    def _next_waiting(self, *, urgent: bool = False) -> tuple[str, Payload] | None:
+        item = self._first_waiting(urgent=urgent)
+        return (item.kind, item.payload) if item else None
+
+    def _first_waiting(self, *, urgent: bool = False) -> Waiting | None:
+        items = self._state.outbox.values()
+        found = next((item for item in items if item.urgent), None)
+        if found is None and not urgent:
+            found = next(iter(items), None)
+        return found
+
+    def _next_poll(self, now: float) -> tuple[str, Payload] | None:
+        own, config = self._state.registration, self._state.config
+        polls = config.push_address is None and config.transport == "simpleHttp"
+        if not polls or not self._state.registered or now < self._clock.next_poll:
+            return None
+        return _POLL, event.OadrPoll(venID=own.venID or "")
+
+    def _create(self) -> Payload:
+        own, config = self._state.registration, self._state.config
+        again = own.registrationID is not None
+        push = config.push_address is not None
+        return registration.OadrCreatePartyRegistration(
+            requestID=self._state.new_id(),
+            registrationID=own.registrationID,
+            venID=own.venID if again else config.ven_id,
+            oadrProfileName="2.0b",
+            oadrTransportName=config.transport,
+            oadrTransportAddress=config.push_address,
+            oadrReportOnly=config.report_only,
+            oadrXmlSignature=config.xml_signature,
+            oadrVenName=config.name,
+            oadrHttpPullModel=not push if config.transport == "simpleHttp" else None,
+        )
+
+    # -- receiving -----------------------------------------------------------------------------------------------
+
+    def receive(self, request_id: int, payload: Payload | None, now: float) -> None:
+        """The answer to a request: HTTP 200 with a payload, or with none.
+
+        Raises:
+            LocalProtocolError: that request is not under way.
+        """
+        request = self._finish(request_id)
+        self._link(now, up=True)
+        if request.kind == _QUERY:
+            self._queried(payload)
+        elif request.kind == _CREATE:
+            self._created(payload, now)
+        elif self._lost_registration(request, payload):
+            self._register_anew("refused", "the VTN does not know us")
+        else:
+            self._done(request)
+            self._answered(request, payload, now)
+
+    def failed(self, request_id: int, now: float, *, status: int = 0) -> None:
+        """A request got no HTTP 200: `status`, 0 for none at all. It is sent again later, unless that is hopeless."""
+        request = self._finish(request_id)
+        if status in _HOPELESS:
+            self._state.notices.append(Rejected(request.kind, 0, f"HTTP {status}"))
+            if request.kind not in {_QUERY, _CREATE, _POLL}:
+                self._done(request)
+                return
+        self._link(now, up=False)
+
+    def receive_push(self, payload: Payload, now: float) -> Payload | None:
+        """A payload that the VTN pushed; returns the answer, None for an empty HTTP 200. Commit the changes first."""
+        if not self._state.registered:
+            # Before registration nobody's payloads count (rule 517).
+            return self._refuse(payload, Code.NOT_REGISTERED, "this VEN is not registered")
+        try:
+            return self._from_vtn(payload, now)
+        except Refusal as refusal:
+            return self._refuse(payload, refusal.answer, refusal.reason)
+
+    def _finish(self, request_id: int) -> Request:
+        request = self._under_way
+        if request is None or request.id != request_id:
+            raise LocalProtocolError("that request is not under way")
+        self._under_way = None
+        return request
+
+    def _done(self, request: Request) -> None:
+        """The request need not be sent again."""
+        if self._clock.steps and request.kind == self._clock.steps[0]:
+            if request.kind != _POLL:
+                self._clock.steps.pop(0)
+            return
+        for key, item in self._state.outbox.items():
+            if item.payload is request.payload:
+                self._state.drop("outbox", key)
+                return
+
+    def _link(self, now: float, *, up: bool) -> None:
+        clock, config = self._clock, self._state.config
+        was_up = clock.failures == 0
+        clock.failures = 0 if up else clock.failures + 1
+        if up is not was_up:
+            self._state.notices.append(LinkChanged(up, clock.failures))
+        if not up:
+            # Truncated binary exponential back-off with 10 % jitter.
+            wait = min(config.retry_most, config.retry_first * 2.0 ** min(clock.failures - 1, 30))
+            clock.retry_at = now + wait * (0.9 + 0.2 * self._state.draw())
+
+    @staticmethod
+    def _lost_registration(request: Request, payload: Payload | None) -> bool:
+        answer: EiResponse | None = getattr(payload, "eiResponse", None)
+        if answer is None or request.kind == "cancel_registration":
+            return False
+        # A poll holds nothing but the venID: when that is wrong, all that we were given is.
+        wrong = {Code.NOT_REGISTERED, Code.INVALID_ID} if request.kind == _POLL else {Code.NOT_REGISTERED}
+        return int(answer.responseCode) in wrong and not isinstance(payload, event.OadrDistributeEvent)
+
+    # -- registration --------------------------------------------------------------------------------------------
+
+    def _queried(self, payload: Payload | None) -> None:
+        if self._clock.steps and self._clock.steps[0] == _QUERY:
+            self._clock.steps.pop(0)
+        if not isinstance(payload, registration.OadrCreatedPartyRegistration):
+            self._state.notices.append(Rejected(_QUERY, 0, "no oadrCreatedPartyRegistration"))
+
+    def _created(self, payload: Payload | None, now: float) -> None:
+        own, config = self._state.registration, self._state.config
+        good = isinstance(payload, registration.OadrCreatedPartyRegistration) and succeeded(payload.eiResponse)
+        if not isinstance(payload, registration.OadrCreatedPartyRegistration) or not good or not payload.registrationID:
+            answer: EiResponse | None = getattr(payload, "eiResponse", None)
+            code = int(answer.responseCode) if answer else 0
+            words = (answer.responseDescription or "") if answer else ""
+            self._state.notices.append(Rejected(_CREATE, code, words))
+            if own.registrationID is not None:
+                # Our stored IDs are worth nothing here: begin without them.
+                self._register_anew("refused", words)
+            else:
+                self._clock.retry_at = now + config.registration_retry
+            return
+        again = own.registrationID == payload.registrationID
+        if not again:
+            self._wipe()
+        own = self._state.registration
+        own.registrationID = payload.registrationID
+        own.venID = payload.venID or own.venID
+        own.vtnID = payload.vtnID
+        own.poll_frequency = payload.oadrRequestedOadrPollFreq
+        digest = self._reports.digest()
+        known = again and own.offers == digest
+        own.offers = digest
+        self._state.save_registration()
+        self._state.notices.append(Registered(own.venID or "", payload.vtnID, again))
+        self._clock.steps = self._first_steps(metadata=not known)
+        self._clock.next_poll = now
+
+    def _first_steps(self, *, metadata: bool) -> list[str]:
+        """Metadata both ways, then the events, before any other service (rules 309, 405)."""
+        config = self._state.config
+        polls = config.push_address is None and config.transport == "simpleHttp"
+        steps = [_REGISTER] if metadata else []
+        steps += [_POLL] if metadata and polls else []
+        return steps if config.report_only else [*steps, _REQUEST]
+
+    def _wipe(self) -> None:
+        self._reports.erase()
+        for event_id in list(self._state.events):
+            self._state.drop("event", event_id)
+        for key in list(self._state.outbox):
+            self._state.drop("outbox", key)
+        self._state.forget_registration()
+
+    def _register_anew(self, by: str, reason: str) -> None:
+        self._wipe()
+        self._state.notices.append(Unregistered(by, reason))
+        self.start()
+
+    def cancel_registration(self) -> None:
+        """End the registration; it is forgotten when the VTN has answered. Register again with `start`.
+
+        Raises:
+            RefusedControl: there is none.
+        """
+        own = self._state.registration
+        if own.registrationID is None:
+            raise RefusedControl("not registered")
+        payload = registration.OadrCancelPartyRegistration(
+            requestID=self._state.new_id(), registrationID=own.registrationID, venID=own.venID
+        )
+        self._state.post("cancel_registration", payload)
+
+    # -- answers to our requests ---------------------------------------------------------------------------------
+
+    def _answered(self, request: Request, payload: Payload | None, now: float) -> None:
+        answer: EiResponse | None = getattr(payload, "eiResponse", None)
+        if answer is not None and not succeeded(answer):
+            words = answer.responseDescription or ""
+            self._state.notices.append(Rejected(request.kind, int(answer.responseCode), words))
+        if request.kind == _POLL:
+            self._polled(payload, now)
+        elif isinstance(payload, event.OadrDistributeEvent):
+            self._events.distribute(payload, now)
+        elif isinstance(payload, report.OadrRegisteredReport) and payload.oadrReportRequest:
+            created = self._reports.take(payload.oadrReportRequest, payload.eiResponse.requestID, now)
+            self._state.post("created_report", created, urgent=True)
+            self._reports.tick(now)
+        elif isinstance(payload, report.OadrUpdatedReport) and payload.oadrCancelReport:
+            cancel = payload.oadrCancelReport
+            # What rides on an acknowledgement is not confirmed (rule 328).
+            self._reports.stop(cancel.reportRequestID, follow=cancel.reportToFollow, now=now)
+        elif isinstance(payload, registration.OadrCanceledPartyRegistration) and succeeded(payload.eiResponse):
+            self._wipe()
+            self._state.notices.append(Unregistered("ven"))
+            self._clock.steps = []
+
+    def _polled(self, payload: Payload | None, now: float) -> None:
+        clock, config = self._clock, self._state.config
+        empty = payload is None or isinstance(payload, event.OadrResponse)
+        clock.drained = 0 if empty else clock.drained + 1
+        if empty or clock.drained >= config.most_drain:
+            clock.drained = 0
+            if clock.steps and clock.steps[0] == _POLL:
+                clock.steps.pop(0)
+            period = self._state.registration.poll_frequency or config.poll_frequency
+            # Never faster than asked for; the jitter only adds.
+            clock.next_poll = now + period * (1.0 + config.jitter * self._state.draw())
+        if payload is None or empty:
+            return
+        try:
+            reply = self._from_vtn(payload, now)
+        except Refusal as refusal:
+            reply = self._refuse(payload, refusal.answer, refusal.reason)
+        if reply is not None:
+            self._state.post("answer", reply, urgent=True)
+
+    # -- what the VTN wants --------------------------------------------------------------------------------------
+
+    def _from_vtn(self, payload: Payload, now: float) -> Payload | None:
+        """Carry out a payload of the VTN; the result is the logical answer, None where it goes by itself."""
+        own = self._state.registration
+        addressed: str | None = getattr(payload, "venID", None)
+        if addressed and addressed != own.venID:
+            raise Refusal(Code.INVALID_ID, "the venID is not ours")
+        match payload:
+            case event.OadrDistributeEvent():
+                if self._state.config.report_only:
+                    raise Refusal(Code.COMPLIANCE, "this VEN only reports")
+                self._events.distribute(payload, now)
+                return None
+            case report.OadrCreateReport():
+                return self._reports.take(payload.oadrReportRequest, payload.requestID, now)
+            case report.OadrCancelReport():
+                return self._reports.cancel(payload, now)
+            case report.OadrRegisterReport():
+                return report.OadrRegisteredReport(eiResponse=ok(payload.requestID), venID=own.venID)
+            case report.OadrUpdateReport():
+                return report.OadrUpdatedReport(
+                    eiResponse=response(Code.INVALID_ID, "no report was requested", payload.requestID), venID=own.venID
+                )
+            case registration.OadrCancelPartyRegistration():
+                return self._cancelled_by_vtn(payload)
+            case registration.OadrRequestReregistration():
+                self._clock.steps = [_CREATE, *[s for s in self._clock.steps if s != _CREATE]]
+                return event.OadrResponse(eiResponse=ok(""), venID=own.venID)
+            case _:
+                raise Refusal(Code.COMPLIANCE, "a VTN does not send this payload")
+
+    def _cancelled_by_vtn(self, payload: registration.OadrCancelPartyRegistration) -> Payload:
+        own = self._state.registration
+        if payload.registrationID != own.registrationID:
+            raise Refusal(Code.INVALID_ID, "the registrationID is not ours")
+        answer = registration.OadrCanceledPartyRegistration(
+            eiResponse=ok(payload.requestID), registrationID=own.registrationID, venID=own.venID
+        )
+        self._wipe()
+        self._state.notices.append(Unregistered("vtn"))
+        self._clock.steps = []
+        return answer
+
+    def _refuse(self, payload: Payload, code: int, reason: str) -> Payload:
+        own = self._state.registration
+
+        def created(answer: EiResponse) -> Payload:
+            return event.OadrResponse(eiResponse=answer, venID=own.venID)
+
+        refusal = refusal_of(payload, code, reason, vtn_id=own.vtnID or "", created=created)
+        # Every payload of a VEN names it (rule 508).
+        if isinstance(refusal, _NAMED):
+            refusal.venID = own.venID
+        return refusal
+
+    # -- what the owner of the VEN does --------------------------------------------------------------------------
+
+    def change_opt(self, event_id: str, verdict: Verdict) -> None:
+        """Say another word on an event. Raises RefusedControl where it is not known or must not be answered."""
+        self._events.change_opt(event_id, verdict)
+
+    def opt_resources(self, event_id: str, resources: Sequence[str], opt_type: str, now: float, *, reason: str) -> str:
+        """Opt some resources in or out of an event by oadrCreateOpt (rule 206); returns the optID.
+
+        Raises:
+            RefusedControl: as `change_opt`.
+        """
+        return self._opts.opt_resources(self._events.qualified(event_id), resources, opt_type, now, reason)
+
+    def add_opt_schedule(
+        self,
+        opt_type: str,
+        spans: Sequence[tuple[float, int]],
+        now: float,
+        *,
+        reason: str = "x-schedule",
+        resources: Sequence[str] = (),
+        market_context: str | None = None,
+    ) -> str:
+        """Tell when we (or some resources) do or do not take part: spans of (start, seconds), 0 = open.
+
+        Returns the optID, by which the schedule is cancelled.
+        """
+        return self._opts.add_schedule(
+            opt_type, spans, now, reason=reason, resources=resources, market_context=market_context
+        )
+
+    def cancel_opt_schedule(self, opt_id: str) -> None:
+        """Take a schedule back."""
+        self._opts.cancel_schedule(opt_id)
+
+    def request_events(self) -> None:
+        """Ask for all events once more."""
+        if self._state.registered and _REQUEST not in self._clock.steps:
+            self._clock.steps.append(_REQUEST)
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    @property
+    def registration(self) -> Registration:
+        """Our registration; to be read only."""
+        return self._state.registration
+
+    @property
+    def events(self) -> Mapping[str, KnownEvent]:
+        """All events by eventID; to be read only."""
+        return self._state.events
+
+    @property
+    def pending_reports(self) -> tuple[str, ...]:
+        """The reportRequestIDs that run."""
+        return tuple(self._state.requests)
+
+    @property
+    def waiting(self) -> int:
+        """How many payloads wait for the VTN."""
+        return len(self._state.outbox)
+
+    def active(self, now: float) -> list[ActiveEvent]:
+        """The opted-in events that run now, first the one that goes first by priority and start."""
+        return self._events.active(now)
+
+    def sample_periods(self) -> dict[tuple[str, str], int]:
+        """(reportSpecifierID, rID) -> seconds between the samples that are needed; 0: each change."""
+        return self._reports.periods()
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def next_event(self) -> Notice | None:
+        """The next thing that happened, None when there is no more."""
+        return self._state.notices.pop(0) if self._state.notices else None
+
+    def next_timer(self, now: float) -> float:
+        """When `handle_timer` or `next_requests` has something to do; infinity when never. May be in the past."""
+        clock = self._clock
+        times = [self._events.next_step(), self._reports.next_due()]
+        if self._under_way is None:
+            if clock.steps or self._state.outbox:
+                times.append(max(now, clock.retry_at))
+            elif self._state.registered and self._state.config.push_address is None:
+                times.append(max(clock.next_poll, clock.retry_at))
+        return min(times)
+
+    def handle_timer(self, now: float) -> None:
+        """Steps of events and reports that have become due."""
+        self._events.tick(now)
+        self._reports.tick(now)

@@ -1,0 +1,160 @@
+"""A fleet of 20 in the middle of an event: one fails, one returns, the server restarts, the clock is set."""
+
+import pytest
+
+from gridiface.domain.controls import OutcomeKind
+
+
+def test_the_share_of_a_device_that_cannot_be_read_is_on_the_others_within_5_s(make_world, ask):
+    world = make_world(20)
+    world.submit(ask("c1", set_w=40_000, duration=60))
+    world.run(10)
+    assert world.total == pytest.approx(40_000)
+    world.units["b03"].dead = True
+    world.run(5)
+    assert world.units["b03"].w == 0
+    assert world.total == pytest.approx(40_000)
+    said = [(d.verdict, d.target.id) for d in world.decisions]
+    assert ("lost", "b03") in said
+    assert ("re-allocated", "b03") in said
+
+
+def test_the_share_of_a_device_that_refuses_its_set_point_is_on_the_others_within_5_s(make_world, ask):
+    world = make_world(20)
+    world.units["b07"].dead = True
+    world.observe = lambda: None  # nothing but the missing acknowledgement tells
+    world.submit(ask("c1", set_w=40_000, duration=60))
+    world.run(5)
+    world.run(5)
+    assert world.total == pytest.approx(40_000)
+    failing = [d for d in world.decisions if d.verdict == "failing"]
+    assert [d.target.id for d in failing] == ["b07"]
+    assert "timeout after 3 attempts" in failing[0].reason
+
+
+def test_outcomes_of_an_event_with_one_failed_device(make_world, ask):
+    world = make_world(5)
+    world.submit(ask("c1", set_w=10_000, duration=30))
+    world.run(10)
+    world.units["b01"].dead = True
+    world.run(30)
+    assert world.kinds("c1") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert world.kinds("c1", "b00") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert world.kinds("c1", "b01") == ["RECEIVED", "STARTED", "PARTIAL"]
+    told = [(o.control_id, o.device_id, o.kind) for o in world.outcomes]
+    assert len(told) == len(set(told))
+
+
+def test_a_flapping_device_comes_back_later_each_time(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("c1", set_w=8_000, duration=None))
+    waits = []
+    world.run(10)
+    for _ in range(3):
+        unit = world.units["b02"]
+        unit.dead = True
+        world.run(2)
+        unit.dead, unit.told_w = False, 0.0
+        since = world.now
+        while unit.told_w == 0.0 and world.now < since + 200:
+            world.run(1)
+        waits.append(world.now - since)
+    assert waits[0] < waits[1] < waits[2]
+    assert world.total == pytest.approx(8_000, rel=0.001)
+
+
+def test_a_restart_in_mid_event_makes_no_step_and_says_nothing_twice(make_world, ask):
+    world = make_world(20)
+    world.submit(ask("c1", set_w=40_000, duration=60))
+    world.run(15)
+    before = {name: unit.told_w for name, unit in world.units.items()}
+    said = len(world.outcomes)
+    world.restart()
+    least = most = world.total
+    for _ in range(20):
+        world.run(0.5)
+        least, most = min(least, world.total), max(most, world.total)
+    assert (least, most) == (pytest.approx(40_000), pytest.approx(40_000))
+    assert {name: unit.told_w for name, unit in world.units.items()} == pytest.approx(before)
+    assert len(world.outcomes) == said
+    world.run(45)
+    assert world.kinds("c1") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert world.kinds("c1", "b05") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert world.total == 0
+
+
+def test_a_restart_in_a_change_against_the_baseline_holds_what_is_measured(make_world, ask):
+    world = make_world(5)
+    for unit in world.units.values():
+        unit.natural_w = 0.0
+    world.submit(ask("c1", delta_w=5_000, duration=60))
+    world.run(15)
+    assert world.total == pytest.approx(5_000)
+    world.restart()
+    world.run(10)
+    assert world.total == pytest.approx(5_000, rel=0.01)
+
+
+def test_after_a_restart_nothing_is_sent_before_telemetry_or_the_grace_time(make_world, ask):
+    world = make_world(5)
+    world.submit(ask("c1", set_w=5_000, duration=60))
+    world.run(10)
+    world.restart()
+    assert not world.engine.tick(world.now + 0.1).setpoints
+    assert world.engine.next_timer(world.now + 0.1) <= world.now + 3.0
+    assert len(world.engine.tick(world.now + 3.0).setpoints) == 5
+
+
+def test_an_event_that_passed_while_the_server_was_down_is_told_as_failed_and_devices_are_released(make_world, ask):
+    world = make_world(3)
+    world.submit(ask("c1", set_w=3_000, at=5, duration=20))
+    world.submit(ask("c2", set_w=3_000, at=40, duration=5, program="p2"))
+    world.run(10)
+    world.now += 60
+    world.restart()
+    world.run(2)
+    assert world.kinds("c1")[-1] == "COMPLETED"
+    assert world.kinds("c2") == ["RECEIVED", "FAILED"]
+    assert world.total == 0
+
+
+@pytest.mark.parametrize("jump", [3600.0, 86_400.0, -3600.0, -86_400.0, 1.0, -1.0])
+def test_a_clock_that_is_set_replays_nothing(make_world, ask, jump):
+    world = make_world(4)
+    world.submit(ask("c1", set_w=4_000, at=5, duration=100_000))
+    world.run(10)
+    world.now += jump
+    world.run(10)
+    assert world.total == pytest.approx(4_000)
+    assert world.kinds("c1")[:2] == ["RECEIVED", "STARTED"]
+    assert sum(o.kind is OutcomeKind.STARTED and o.device_id is None for o in world.outcomes) == 1
+    assert not [d for d in world.decisions if d.verdict == "lost"]
+    alarm = [d for d in world.decisions if d.signal == "clock"]
+    assert bool(alarm) == (abs(jump) > 60)
+
+
+def test_start_and_end_follow_the_clock_that_was_set(make_world, ask):
+    world = make_world(2)
+    world.submit(ask("c1", set_w=2_000, at=1000, duration=50))
+    world.run(2)
+    assert world.total == 0
+    world.now += 1000
+    world.run(2)
+    assert world.total == pytest.approx(2_000)
+    world.now += 100
+    world.run(2)
+    assert world.total == 0
+    assert world.kinds("c1") == ["RECEIVED", "STARTED", "COMPLETED"]
+
+
+def test_northbound_silence_the_running_event_ends_and_the_default_rules(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("d1", set_w=1_000, at=0, duration=None, is_default=True))
+    world.run(2)
+    assert world.total == pytest.approx(1_000)
+    world.submit(ask("c1", set_w=8_000, at=5, duration=20))
+    world.run(10)
+    assert world.total == pytest.approx(8_000)
+    world.run(30)
+    assert world.total == pytest.approx(1_000)
+    assert world.kinds("d1") == []

@@ -1,0 +1,339 @@
+"""Many programs over one fleet: limits, set-points, regulation, nested groups, meters, sun and loads."""
+
+import pytest
+
+from gridiface.aggregation.config import EngineConfig
+from gridiface.domain.controls import ControlMode, ModeValue, ServiceClass, Target, TargetKind, Verdict
+from gridiface.domain.fleet import Capability, DeviceKind, Group
+
+
+def test_a_limit_of_one_program_cuts_the_set_point_of_another_and_its_source_is_named(make_world, ask):
+    world = make_world(10)
+    world.submit(ask("c1", set_w=30_000, protocol="openadr"))
+    world.submit(ask("c2", export_limit=12_000, protocol="sep2", program="feeder"))
+    world.run(10)
+    assert world.total == pytest.approx(12_000)
+    limited = [d for d in world.decisions if d.verdict == "limited"]
+    assert limited[0].source.protocol == "sep2"
+    assert limited[0].control_id == "c2"
+    assert world.engine.cancel("c2", world.now)
+    world.run(10)
+    assert world.total == pytest.approx(30_000)
+
+
+def test_higher_authority_covers_a_longer_event_for_a_while(make_world, ask):
+    world = make_world(10)
+    world.submit(ask("low", set_w=10_000, duration=100, authority=1))
+    world.run(10)
+    world.submit(ask("high", set_w=-5_000, at=20, duration=20, authority=9, program="dso"))
+    world.run(15)
+    assert world.total == pytest.approx(-5_000)
+    world.run(25)
+    assert world.total == pytest.approx(10_000)
+    assert world.kinds("low") == ["RECEIVED", "STARTED"]
+
+
+def test_a_control_that_is_wholly_displaced_is_told_so(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("low", set_w=1_000, duration=100, authority=1))
+    world.submit(ask("later", set_w=1_000, at=50, duration=20, authority=1, program="p3", created=1.0))
+    world.run(10)
+    world.submit(ask("high", set_w=4_000, at=15, duration=None, authority=9, program="dso"))
+    world.run(10)
+    assert world.total == pytest.approx(4_000)
+    assert world.kinds("low") == ["RECEIVED", "STARTED", "SUPERSEDED"]
+    assert world.kinds("later") == ["RECEIVED", "SUPERSEDED"]
+    answer, _, _ = world.engine.decide(ask("late", set_w=1, at=30, duration=5, authority=1), world.now)
+    assert answer.verdict is Verdict.SUPERSEDED
+
+
+def test_the_same_program_supersedes_mode_by_mode(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("old", set_w=2_000, export_limit=3_000, duration=100))
+    world.run(10)
+    world.submit(ask("new", set_w=8_000, at=15, duration=30, created=1.7e9 + 10))
+    world.run(10)
+    assert world.total == pytest.approx(3_000)  # the older one's limit stands
+    world.run(40)
+    assert world.total == 0  # and its set-point does not come back
+    world.submit(ask("newer", export_limit=5_000, at=60, duration=30, created=1.7e9 + 60))
+    world.run(10)
+    assert world.kinds("old")[-1] == "SUPERSEDED"
+
+
+def test_regulation_is_a_delta_around_the_set_point_inside_the_limits(make_world, ask):
+    world = make_world(10)
+    world.submit(ask("base", set_w=10_000, duration=None))
+    world.run(10)
+    for number, (delta, total) in enumerate(((5_000, 15_000), (-4_000, 6_000), (30_000, 20_000))):
+        if number == 2:
+            world.submit(ask("limit", export_limit=20_000, duration=None, program="feeder"))
+        control = ask(
+            f"agc{number}",
+            regulation=delta,
+            at=20 + 4 * number,
+            duration=None,
+            program="iso",
+            created=1.7e9 + number,
+            service_class=ServiceClass.REGULATION,
+        )
+        world.submit(control)
+        world.run(14 if number == 0 else 4)
+        assert world.total == pytest.approx(total)
+    assert world.kinds("agc0") == ["RECEIVED", "STARTED", "SUPERSEDED"]
+
+
+def test_child_group_binds_its_members_and_limits_nest(make_world, ask, make_battery):
+    fleet = [make_battery(f"b{at}") for at in range(6)]
+    groups = (
+        Group(id="all", members=("b0", "b1"), max_export_w=18_000),
+        Group(id="east", members=("b2", "b3"), parent="all"),
+        Group(id="west", members=("b4", "b5"), parent="all", max_export_w=2_000),
+    )
+    world = make_world(devices=fleet, groups=groups)
+    world.submit(ask("child", set_w=-6_000, target="east"))
+    world.submit(ask("parent", set_w=4_000))
+    world.run(10)
+    east = world.units["b2"].w + world.units["b3"].w
+    west = world.units["b4"].w + world.units["b5"].w
+    assert east == pytest.approx(-6_000)
+    assert west == pytest.approx(2_000)
+    assert world.total == pytest.approx(4_000)
+    assert world.engine.members("all") == tuple(f"b{at}" for at in range(6))
+
+
+def test_a_limit_around_reduces_what_is_fixed_inside_when_nothing_else_helps(make_world, ask, make_battery):
+    fleet = [make_battery(f"b{at}") for at in range(4)]
+    groups = (Group(id="all", members=("b0",)), Group(id="east", members=("b1", "b2", "b3"), parent="all"))
+    world = make_world(devices=fleet, groups=groups)
+    world.submit(ask("child", set_w=15_000, target="east"))
+    world.submit(ask("limit", export_limit=7_000, program="feeder"))
+    world.run(10)
+    assert world.total == pytest.approx(7_000)
+
+
+def test_device_control_passes_through_under_the_groups_limit(make_world, ask):
+    world = make_world(3)
+    world.submit(ask("one", set_w=4_000, device="b00"))
+    world.submit(ask("all", set_w=6_000, program="p2"))
+    world.run(10)
+    assert world.units["b00"].w == pytest.approx(4_000)
+    assert world.total == pytest.approx(6_000)
+    world.submit(ask("limit", export_limit=1_000, at=12, program="feeder", authority=3))
+    world.run(10)
+    assert world.total <= 1_000 + 1e-6
+
+
+def test_a_metered_site_load_is_made_up_for(make_world, ask, make_battery):
+    fleet = [make_battery(f"b{at}") for at in range(4)]
+    fleet.append(make_battery("meter", kind=DeviceKind.METER, capabilities=frozenset()))
+    groups = (Group(id="all", members=("b0", "b1", "b2", "b3"), meter="meter"),)
+    world = make_world(devices=fleet, groups=groups)
+    world.meter = lambda: world.total - 3_000.0
+    world.submit(ask("c1", set_w=5_000))
+    world.run(45)
+    assert world.total == pytest.approx(8_000, rel=0.01)
+
+
+def test_losses_are_trimmed_away(make_world, ask):
+    world = make_world(10)
+    for unit in world.units.values():
+        unit.efficiency = 0.95
+    world.submit(ask("c1", set_w=20_000, duration=120))
+    world.run(60)
+    assert world.total == pytest.approx(20_000, rel=0.003)
+    assert any(d.signal == "trim" for d in world.decisions)
+
+
+def test_the_trim_does_not_wind_up_against_a_bound(make_world, ask):
+    world = make_world(4)
+    world.units["b00"].efficiency = 0.5
+    world.submit(ask("c1", set_w=25_000, duration=100))
+    world.run(60)
+    assert world.total == pytest.approx(17_500, rel=0.01)
+    world.submit(ask("c2", set_w=4_000, at=70, duration=60, created=1.7e9 + 60))
+    world.run(40)
+    assert world.total == pytest.approx(4_000, rel=0.02)
+
+
+def test_a_limit_alone_leaves_devices_alone_until_it_binds(make_world, ask, make_battery):
+    fleet = [make_battery(f"pv{at}", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None) for at in range(3)]
+    world = make_world(devices=fleet)
+    for unit in world.units.values():
+        unit.natural_w = 4_000.0
+    world.run(3)
+    assert world.total == pytest.approx(12_000)
+    world.submit(ask("c1", export_limit=20_000, duration=20))
+    world.run(6)
+    assert not world.told
+    world.submit(ask("c2", export_limit=6_000, at=15, duration=20, program="p2"))
+    world.run(15)
+    assert world.total <= 6_000 + 1e-6
+    world.run(40)
+    assert world.total == pytest.approx(12_000)
+    assert [s.release for s in world.told if s.device_id == "pv0"][-1]
+
+
+def test_percent_ceiling_of_a_group_counts_against_its_members_sum(make_world, ask, make_battery):
+    fleet = [make_battery(f"pv{at}", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None) for at in range(4)]
+    world = make_world(devices=fleet)
+    for unit in world.units.values():
+        unit.natural_w = 5_000.0
+    world.run(3)
+    world.submit(ask("c1", max_w_percent=25.0))
+    world.run(10)
+    assert world.total <= 5_000 + 1e-6
+
+
+@pytest.mark.parametrize(("percent", "watts"), [(40.0, 8_000.0), (-50.0, -10_000.0)])
+def test_percent_of_the_members_sum(make_world, ask, percent, watts):
+    world = make_world(4)
+    world.submit(ask("c1", set_w_percent=percent))
+    world.run(10)
+    assert world.total == pytest.approx(watts)
+
+
+def test_energy_target_and_load_level(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("c1", energy_target=1_000.0, duration=600.0))
+    world.run(10)
+    assert world.total == pytest.approx(6_000)
+    assert world.engine.cancel("c1", world.now)
+    world.run(5)
+    assert world.total == 0
+    assert world.kinds("c1")[-1] == "CANCELLED"
+    world.submit(ask("c2", load_level=0.25, at=20))
+    world.run(15)
+    assert world.total == pytest.approx(5_000)
+
+
+def test_cease_to_energise_holds_members_at_zero(make_world, ask):
+    world = make_world(3)
+    world.submit(ask("c1", set_w=9_000))
+    world.run(10)
+    world.submit(ask("c2", energize=0.0, at=12, program="dso", duration=20))
+    world.run(10)
+    assert world.total == 0
+    world.run(20)
+    assert world.total == pytest.approx(9_000)
+
+
+def test_blocked_device_is_released_and_left_out(make_world, ask):
+    world = make_world(3)
+    world.submit(ask("c1", set_w=9_000))
+    world.run(10)
+    world.engine.block("b01", True, world.now)
+    world.run(6)
+    assert world.units["b01"].w == 0
+    assert world.total == pytest.approx(9_000)
+    assert [s.release for s in world.told if s.device_id == "b01"][-1]
+    answer, _, _ = world.engine.decide(ask("c2", set_w=1, device="b01"), world.now)
+    assert answer.verdict is Verdict.BLOCKED
+
+
+def test_ramps_are_kept_while_the_total_moves(make_world, ask):
+    world = make_world(10, ramp_w_per_s=100.0)
+    world.submit(ask("c1", set_w=40_000, duration=120))
+    world.run(15)
+    assert world.total == pytest.approx(10_000, rel=0.2)
+    world.run(60)
+    assert world.total == pytest.approx(40_000, rel=0.001)
+    assert max(unit.largest_move for unit in world.units.values()) <= 100.0 + 1e-6
+
+
+def test_a_control_with_a_ramp_of_its_own(make_world, ask):
+    world = make_world(10)
+    world.submit(ask("c1", set_w=40_000, ramp_s=40.0, duration=120))
+    world.run(25)
+    assert 12_000 < world.total < 24_000
+    world.run(30)
+    assert world.total == pytest.approx(40_000)
+
+
+def test_fast_frequency_response_caps_the_fleets_ramp(make_world, ask):
+    world = make_world(10)
+    world.step_s = 0.25
+    control = ask("c1", set_w=50_000, duration=60, service_class=ServiceClass.FAST_FREQUENCY)
+    world.submit(control)
+    last, steepest = 0.0, 0.0
+    for _ in range(200):
+        world.run(0.25)
+        steepest, last = max(steepest, (world.total - last) / 0.25), world.total
+    assert steepest <= 0.3 * 100_000 * 1.01
+    assert world.total == pytest.approx(50_000, rel=0.001)
+
+
+def test_state_of_charge_stays_in_its_window(make_world, ask):
+    world = make_world(3, config=EngineConfig(hold_time_s=60.0))
+    for unit in world.units.values():
+        unit.soc = 0.02
+    world.run(2)
+    world.submit(ask("c1", set_w=15_000, duration=1200))
+    world.run(600)
+    assert all(unit.soc >= -1e-3 for unit in world.units.values())
+    assert world.kinds("c1") == ["RECEIVED", "STARTED"]
+    assert any(d.verdict == "shortfall" for d in world.decisions)
+
+
+def test_quiet_wire_while_nothing_changes(make_world, ask):
+    world = make_world(20)
+    world.submit(ask("c1", set_w=40_000, duration=600))
+    world.run(300)
+    assert len(world.told) == 20
+
+
+def test_open_ended_set_points_are_renewed_before_they_expire(make_world, ask):
+    world = make_world(2, config=EngineConfig(open_validity_s=20.0))
+    world.submit(ask("c1", set_w=2_000, duration=None))
+    world.run(60)
+    issued = [s.issued for s in world.told if s.device_id == "b00"]
+    assert len(issued) >= 5
+    assert all(s.valid_until == s.issued + 20.0 for s in world.told)
+
+
+def test_reactive_power_inside_the_circle(make_world, ask, make_battery):
+    able = frozenset({Capability.SET_W, Capability.SET_VAR})
+    fleet = [make_battery(f"b{at}", capabilities=able, max_var=4_000.0) for at in range(2)]
+    world = make_world(devices=fleet)
+    world.submit(ask("c1", set_w=8_000, set_var=10_000))
+    world.run(10)
+    told = {s.device_id: s for s in world.told}
+    assert told["b0"].reactive_power_var == pytest.approx(3_000)  # sqrt(5000^2 - 4000^2)
+
+
+def test_performance_adds_up(make_world, ask):
+    world = make_world(5)
+    world.submit(ask("c1", set_w=10_000, duration=60))
+    world.run(80)
+    reports = world.engine.performance.report("c1")
+    assert reports[0].target_id == "all"
+    assert reports[0].mean("delivered_w") == pytest.approx(10_000, rel=0.02)
+    assert reports[0].mean("acknowledged_w") == pytest.approx(10_000, rel=0.02)
+    assert sum(report.mean("delivered_w") for report in reports[1:]) == pytest.approx(10_000, rel=0.02)
+    assert [i for i in world.intervals if i.target_id == "all"] == list(reports[0].intervals)
+    assert reports[0].intervals[0].tracking_error < 0.06
+
+
+def test_group_snapshot(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("c1", set_w=8_000))
+    world.run(20)
+    seen = world.engine.snapshot(Target(TargetKind.GROUP, "all"))
+    assert seen.w == pytest.approx(8_000)
+    assert seen.available_up_w == pytest.approx(12_000)
+    assert seen.available_down_w == pytest.approx(28_000)
+    assert seen.soc == pytest.approx(0.6, abs=0.02)
+    assert seen.available_wh == pytest.approx(0.6 * 40_000, rel=0.02)
+
+
+def test_curves_go_to_those_who_can(make_world, ask, make_battery):
+    fleet = [make_battery("a"), make_battery("b", capabilities=frozenset({Capability.CURVES, Capability.SET_W}))]
+    world = make_world(devices=fleet)
+    control = ask("c1", values={ControlMode.CURVE: ModeValue(0.0, base="volt_var", payload={"points": [1]})})
+    answer, _, _ = world.engine.decide(control, world.now)
+    assert (answer.verdict, answer.left_out) == (Verdict.PARTIAL, ("a",))
+    world.submit(control)
+    world.run(10)
+    assert [s.device_id for s in world.told] == ["b"]
+    assert world.told[0].passed[ControlMode.CURVE].payload == {"points": [1]}
+    assert world.told[0].active_power_w is None

@@ -1,0 +1,230 @@
+"""The whole way on real sockets: mutual TLS with CCM8, HTTP/1.1, identity from the certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from lxml import etree
+
+from gridiface.domain.controls import Outcome, OutcomeKind, Setpoint
+from gridiface.northbound.sep2.settings import LimitSettings
+
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+def control(mrid: str, start: float, duration: int = 60) -> str:
+    return (
+        f'<DERControl {NS} responseRequired="03"><mRID>{mrid}</mRID><creationTime>{int(time.time())}</creationTime>'
+        "<EventStatus><currentStatus>0</currentStatus><dateTime>0</dateTime>"
+        "<potentiallySuperseded>false</potentiallySuperseded></EventStatus>"
+        f"<interval><duration>{duration}</duration><start>{int(start)}</start></interval>"
+        "<DERControlBase><opModTargetW><multiplier>0</multiplier><value>500</value></opModTargetW></DERControlBase>"
+        "</DERControl>"
+    )
+
+
+async def hrefs(running: Any, path: str, by: str) -> list[str]:
+    status, _, body = await running.send("GET", f"{path}?l=255", by=by)
+    assert status == 200, path
+    return [e.get("href") for e in etree.fromstring(body).iter() if e.get("href") and e.get("href") != path]
+
+
+async def test_a_client_walks_from_dcap_to_its_controls(start: Any) -> None:
+    running = await start()
+    program = running.server.core.state.program_of_device("inv-1").path
+    status, headers, _ = await running.send("POST", f"{program}/derc", control("A1" * 16, time.time() + 60))
+    assert status == 201
+    assert "/edev" in await hrefs(running, "/dcap", "inverter")
+    (edev,) = {h for h in await hrefs(running, "/edev", "inverter") if h.count("/") == 2}
+    (fsa,) = {h for h in await hrefs(running, f"{edev}/fsa", "inverter") if h.count("/") == 4}
+    assert f"{fsa}/derp" in await hrefs(running, fsa, "inverter")
+    assert program in await hrefs(running, f"{fsa}/derp", "inverter")
+    assert headers["Location"] in await hrefs(running, f"{program}/derc", "inverter")
+
+
+async def test_every_answer_has_its_length_and_exact_content_type(start: Any) -> None:
+    running = await start()
+    for method, path, by in (
+        ("GET", "/dcap", "stranger"),
+        ("GET", "/nowhere", "utility"),
+        ("GET", "/edev", "stranger"),
+    ):
+        _, headers, body = await running.send(method, path, by=by)
+        assert headers["Content-Type"] == "application/sep+xml"
+        assert int(headers["Content-Length"]) == len(body) > 0
+        assert "Transfer-Encoding" not in headers
+    _, head, nothing = await running.send("HEAD", "/dcap")
+    _, get, body = await running.send("GET", "/dcap")
+    assert (nothing, head["Content-Length"], head["Content-Type"]) == (b"", str(len(body)), get["Content-Type"])
+
+
+async def test_the_certificate_says_who_one_is_and_no_header_does(start: Any) -> None:
+    running = await start()
+    own = running.server.core.state.by_device["inv-1"].path
+    lfdi = running.site.lfdi["inverter"]
+    for by, status in (("inverter", 200), ("utility", 200), ("aggregator", 404), ("stranger", 403)):
+        found, _, body = await running.send("GET", own, by=by, X_Peer_LFDI=lfdi)
+        assert found == status
+        assert (lfdi.encode() in body) == (status == 200)
+
+
+async def test_statuses_on_the_wire(start: Any) -> None:
+    running = await start(limits=LimitSettings(body_bytes=4096))
+    own = running.server.core.state.by_device["inv-1"].path
+    ders = f"{own}/der/1/ders"
+    good = f"<DERStatus {NS}><readingTime>5</readingTime></DERStatus>"
+    cases = [
+        (("FOO", "/dcap"), {}, 501),
+        (("POST", "/dcap", "<a/>"), {}, 405),
+        (("GET", "/dcap"), {"Accept": "text/html"}, 406),
+        (("PUT", ders, good), {"Content_Type": "text/xml", "by": "inverter"}, 415),
+        (("PUT", ders, "x" * 5000), {"by": "inverter"}, 413),
+        (("PUT", ders, "<a"), {"by": "inverter"}, 400),
+        (("PUT", ders, good), {"by": "inverter"}, 204),
+        (("PUT", ders, good), {"by": "utility"}, 403),
+    ]
+    for arguments, more, status in cases:
+        found, headers, body = await running.send(*arguments, **more)
+        assert found == status, arguments
+        if status == 405:
+            assert headers["Allow"] == "GET, HEAD"
+        if status >= 400:
+            assert etree.fromstring(body).tag.endswith("Error")
+
+
+async def test_a_body_that_never_says_its_length_is_cut_off(start: Any) -> None:
+    running = await start()
+    own = running.server.core.state.by_device["inv-1"].path
+
+    async def endless() -> Any:
+        for _ in range(100):
+            yield b" " * 65_536
+
+    url = f"https://127.0.0.1:{running.server.port}{own}/der/1/ders"
+    headers = {"Content-Type": "application/sep+xml"}
+    try:
+        async with running.session("inverter").put(url, data=endless(), headers=headers) as reply:
+            assert reply.status == 413
+    except OSError:
+        pass  # the server closed before everything was sent
+    status, _, _ = await running.send("GET", "/tm", by="inverter")
+    assert status == 200
+
+
+async def test_the_suite_is_ccm_8_of_tls_1_2(start: Any) -> None:
+    running = await start()
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", running.server.port, ssl=running.site.context("inverter")
+    )
+    assert writer.get_extra_info("cipher")[:2] == ("ECDHE-ECDSA-AES128-CCM8", "TLSv1.2")
+    writer.write(b"GET /tm HTTP/1.1\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"400"  # no Host
+    writer.close()
+
+
+async def test_without_a_certificate_there_is_no_answer(start: Any) -> None:
+    running = await start()
+    context = ssl.create_default_context(cafile=str(running.site.folder / "serca.pem"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0")
+    with pytest.raises((OSError, ssl.SSLError, asyncio.IncompleteReadError)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.server.port, ssl=context)
+        writer.write(b"GET /dcap HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readexactly(1)
+
+
+async def test_redirect_plain_get_dcap_with_301_to_the_https_url(start: Any) -> None:
+    running = await start(redirect_port=0)
+    plain = f"http://127.0.0.1:{running.server.redirect_port}"
+    async with ClientSession() as session:
+        async with session.get(f"{plain}/dcap", allow_redirects=False) as reply:
+            assert (reply.status, reply.headers["Location"]) == (301, f"https://127.0.0.1:{running.server.port}/dcap")
+        async with session.get(f"{plain}/edev", allow_redirects=False) as reply:
+            assert reply.status == 404
+
+
+async def test_a_control_travels_down_and_its_answers_come_back(start: Any) -> None:
+    """The utility asks the fleet, the inverter gets its own control, answers, and the utility reads it."""
+    running = await start()
+    server, house = running.server, running.house
+    state = server.core.state
+    group, own = state.program_of_group("fleet"), state.program_of_device("inv-1")
+    assert (await running.send("POST", f"{group.path}/derc", control("B1" * 16, time.time())))[0] == 201
+    (asked,) = house.controls.values()
+    setpoint = Setpoint(device_id="inv-1", issued=time.time(), active_power_w=250.0, valid_until=asked.interval.end,
+                        control_ids=(asked.id,))  # fmt: skip
+    await server.channel.apply([setpoint], deadline=time.time() + 5)
+    _, _, body = await running.send("GET", f"{own.path}/actderc", by="inverter")
+    event = etree.fromstring(body)[0]
+    subject = event.findtext("{urn:ieee:std:2030.5:ns}mRID")
+    lfdi = running.site.lfdi["inverter"]
+    for answer in (1, 2):
+        sent = (
+            f"<DERControlResponse {NS}><createdDateTime>{int(time.time())}</createdDateTime>"
+            f"<endDeviceLFDI>{lfdi}</endDeviceLFDI><status>{answer}</status><subject>{subject}</subject></DERControlResponse>"
+        )
+        assert (await running.send("POST", event.get("replyTo"), sent, by="inverter"))[0] == 201
+    assert [(o.control_id, o.kind, o.device_id) for o in house.outcomes] == [
+        (asked.id, OutcomeKind.RECEIVED, "inv-1"),
+        (asked.id, OutcomeKind.STARTED, "inv-1"),
+    ]
+    for outcome in house.outcomes:
+        server.on_outcome(outcome)
+    server.on_outcome(Outcome(control_id=asked.id, kind=OutcomeKind.RECEIVED, at=time.time(), device_id="bat-1"))
+    await server.drain()
+    _, _, body = await running.send("GET", f"{group.responses}?l=99")
+    answers = {(r.findtext("{*}endDeviceLFDI"), r.findtext("{*}status")) for r in etree.fromstring(body)}
+    assert answers == {(lfdi, "1"), (lfdi, "2"), (state.by_device["bat-1"].lfdi, "1")}
+
+
+async def test_after_a_restart_everything_is_there_again(start: Any) -> None:
+    running = await start()
+    path = running.server.core.state.program_of_group("fleet").path
+    await running.send("POST", f"{path}/derc", control("C1" * 16, time.time() + 100))
+    before = {p: await running.send("GET", p + "?l=99") for p in ("/edev", path, f"{path}/derc", "/rsps")}
+    await running.close()
+    again = await start(running.house)
+    for p, (status, _, body) in before.items():
+        found = await again.send("GET", p + "?l=99")
+        assert (found[0], found[2]) == (status, body)
+
+
+async def test_operators_register_and_remove_clients(start: Any) -> None:
+    running = await start()
+    lfdi = running.site.lfdi["stranger"]
+    path = await running.server.add_end_device(lfdi.lower(), pin=123_455)
+    assert (await running.send("GET", path, by="stranger"))[0] == 200
+    _, _, body = await running.send("GET", f"{path}/rg", by="stranger")
+    assert etree.fromstring(body).findtext("{*}pIN") == "123455"
+    assert await running.server.remove_end_device(lfdi)
+    assert not await running.server.remove_end_device(lfdi)
+    assert (await running.send("GET", "/edev", by="stranger"))[0] == 403
+
+
+async def test_new_groups_and_devices_get_their_end_devices(start: Any) -> None:
+    running = await start()
+    plain = running.house.known["bat-1"]
+    running.house.known["bat-2"] = type(plain)(id="bat-2", nameplate=plain.nameplate, driver="sunspec")
+    await running.server.refresh_fleet()
+    assert "bat-2" in running.server.core.state.by_device
+    del running.house.known["bat-2"]
+    await running.server.refresh_fleet()
+    assert "bat-2" not in running.server.core.state.by_device
+
+
+async def test_the_status_flips_when_the_timers_say_so(start: Any) -> None:
+    running = await start()
+    server = running.server
+    path = server.core.state.program_of_group("fleet").path
+    begin = int(time.time()) + 50
+    await running.send("POST", f"{path}/derc", control("D1" * 16, begin))
+    due = server.next_timer(time.time())
+    assert due == begin
+    server.handle_timer(due)
+    _, _, body = await running.send("GET", f"{path}/actderc?l=9")
+    assert etree.fromstring(body).get("all") == "1"

@@ -1,0 +1,191 @@
+"""The poller on a virtual clock: periods, batches, loss, reconnection, and receivers that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from gridiface.domain.telemetry import Quality, Snapshot
+from gridiface.drivers.poller import Poller, PollSettings
+from gridiface.errors import DeviceRejected, DeviceTimeout
+
+
+class Watch:
+    """A poller and what it said."""
+
+    def __init__(self, clock: Any, **settings: Any) -> None:
+        self.batches: list[list[Snapshot]] = []
+        self.opened: list[str] = []
+        self.lost: list[tuple[str, str]] = []
+        self.raising: Exception | None = None
+        self.poller = Poller(
+            clock=clock,
+            on_snapshots=self.take,
+            on_open=lambda driver, _: self.opened.append(driver.device_id),
+            on_lost=lambda device_id, reason: self.lost.append((device_id, reason)),
+            settings=PollSettings(**settings),
+            chance=random.Random(3),
+        )
+
+    async def take(self, batch: list[Snapshot]) -> None:
+        self.batches.append(batch)
+        if self.raising is not None:
+            raise self.raising
+
+    def of(self, device_id: str) -> list[Snapshot]:
+        return [snapshot for batch in self.batches for snapshot in batch if snapshot.device_id == device_id]
+
+
+def test_every_device_is_read_at_its_period(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        quick, slow = scripted("quick"), scripted("slow")
+        watch.poller.add(quick, period_s=1.0)
+        watch.poller.add(slow, period_s=10.0)
+        await watch.poller.start()
+        await asyncio.sleep(100)
+        await watch.poller.stop()
+        assert quick.reads == pytest.approx(100, abs=5)
+        assert slow.reads == pytest.approx(10, abs=2)
+        times = [snapshot.received for snapshot in watch.of("slow")]
+        assert all(8.9 <= later - earlier <= 11.1 for earlier, later in pairwise(times))
+        assert watch.opened == ["quick", "slow"]
+        assert quick.closes >= 1
+
+    virtual(tale())
+
+
+def test_snapshots_come_in_batches_each_device_once(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock, batch_s=1.0)
+        for n in range(100):
+            watch.poller.add(scripted(f"d{n}"), period_s=5.0)
+        await watch.poller.start()
+        await asyncio.sleep(4)
+        await watch.poller.stop()
+        assert len(watch.batches) == 1
+        assert len({snapshot.device_id for snapshot in watch.batches[0]}) == 100
+
+    virtual(tale())
+
+
+def test_a_lost_device_is_stale_then_bad_and_comes_back(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock, bad_after_s=20.0, backoff_s=1.0, max_backoff_s=4.0)
+        device = scripted("d")
+        watch.poller.add(device, period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(5)
+        last = watch.of("d")[-1]
+        assert last.quality is Quality.GOOD
+        assert watch.poller.online("d")
+        device.read_failures = [DeviceTimeout("silent")] * 2
+        device.open_failures = [DeviceTimeout("cannot be reached")] * 12
+        await asyncio.sleep(8)
+        stale = watch.of("d")[-1]
+        assert stale.quality is Quality.STALE
+        assert stale.w == last.w
+        assert stale.source_time == pytest.approx(last.source_time, abs=1.5)
+        assert watch.lost == [("d", "silent")]
+        assert not watch.poller.online("d")
+        await asyncio.sleep(60)
+        qualities = [snapshot.quality for snapshot in watch.of("d")]
+        assert Quality.BAD in qualities
+        assert qualities[-1] is Quality.GOOD
+        assert watch.opened == ["d", "d"]
+        counters = watch.poller.counters
+        assert (counters.online, counters.lost, counters.open_failures) == (1, 1, 12)
+        await watch.poller.stop()
+        assert watch.poller.counters.online == 0
+
+    virtual(tale())
+
+
+def test_a_device_that_never_answered_is_bad(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        device = scripted("d")
+        device.open_failures = [DeviceRejected("no marker")] * 1000
+        watch.poller.add(device, period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(300)
+        await watch.poller.stop()
+        assert {snapshot.quality for snapshot in watch.of("d")} == {Quality.BAD}
+        assert watch.of("d")[0].w is None
+        assert device.opens < 15
+
+    virtual(tale())
+
+
+def test_one_failure_is_no_loss(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock, batch_s=0.01)
+        device = scripted("d")
+        device.read_failures = [DeviceTimeout("once")]
+        watch.poller.add(device, period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(3)
+        await watch.poller.stop()
+        assert device.opens == 1
+        assert watch.lost == []
+        assert watch.of("d")[-1].quality is Quality.GOOD
+
+    virtual(tale())
+
+
+def test_a_receiver_that_fails_does_not_end_the_polling(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        watch.raising = RuntimeError("the store is away")
+        watch.poller.add(scripted("d"), period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(5)
+        watch.raising = None
+        await asyncio.sleep(5)
+        await watch.poller.stop()
+        assert watch.poller.counters.batch_failures >= 4
+        assert watch.poller.counters.reads >= 9
+
+    virtual(tale())
+
+
+def test_a_drivers_own_fault_ends_in_a_new_attempt(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        device = scripted("d")
+        device.read_failures = [ZeroDivisionError("oops")]
+        device.open_failures = [KeyError("oops")]
+        watch.poller.add(device, period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(20)
+        await watch.poller.stop()
+        assert watch.poller.counters.driver_errors == 2
+        assert watch.of("d")[-1].quality is Quality.GOOD
+
+    virtual(tale())
+
+
+def test_devices_come_and_go_while_it_runs(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        await watch.poller.start()
+        await watch.poller.start()
+        device = scripted("d")
+        watch.poller.add(device, period_s=1.0)
+        with pytest.raises(ValueError, match="polled already"):
+            watch.poller.add(device, period_s=1.0)
+        await asyncio.sleep(3)
+        await watch.poller.remove("d")
+        await watch.poller.remove("d")
+        reads = device.reads
+        await asyncio.sleep(10)
+        assert device.reads == reads
+        assert not watch.poller.online("d")
+        await watch.poller.stop()
+        await watch.poller.stop()
+
+    virtual(tale())

@@ -1,0 +1,65 @@
+"""Drivers found by entry point, and errors that say what to do."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from gridiface.drivers.api import Driver
+from gridiface.drivers.registry import DriverRegistry
+from gridiface.errors import ConfigError
+
+
+def point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name=name, value=value, group="gridiface.drivers")
+
+
+REGISTRY = DriverRegistry(
+    [
+        point("sunspec", "gridiface_southbound.sunspec.driver:SunSpecDriver"),
+        point("missing", "no_such_package.driver:Driver"),
+        point("nonsense", "json:JSONDecoder"),
+    ]
+)
+
+
+def test_it_makes_a_driver_from_its_keys(virtual_clock: Any) -> None:
+    driver = REGISTRY.create("sunspec", "b1", {"host": "10.0.0.5", "unit_id": 3}, clock=virtual_clock)
+    assert isinstance(driver, Driver)
+    assert driver.device_id == "b1"
+    assert driver.connection is None
+    assert REGISTRY.factory("sunspec") is REGISTRY.factory("sunspec")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sunspek", "did you mean 'sunspec'"),
+        ("x", "installed: missing, nonsense, sunspec"),
+        ("missing", "cannot be imported"),
+        ("nonsense", "has no Config model"),
+    ],
+)
+def test_a_wrong_driver_is_explained(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        REGISTRY.factory(name)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({}, "devices.yaml:4: driver sunspec: host: Field required"),
+        ({"host": "h", "pott": 1}, "unknown key 'pott', did you mean 'port'"),
+        ({"host": "h", "zzzzzz": 1}, "unknown key 'zzzzzz'; known: base_address"),
+        ({"host": "h", "port": 70000}, "port: Input should be less than or equal to 65535"),
+    ],
+)
+def test_a_wrong_key_is_explained(keys: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        REGISTRY.config("sunspec", keys, place="devices.yaml:4")
+
+
+def test_the_installed_drivers_are_found() -> None:
+    assert "sunspec" in DriverRegistry().names()

@@ -1,0 +1,285 @@
+"""Set-points become controls of inverters, and their answers those of the controls behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import ControlMode, DeliveryOutcome, ModeValue, OutcomeKind, Setpoint
+
+PARENT = "A1" * 16
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+POWER = "<multiplier>0</multiplier><value>{}</value>"
+#: TargetW, MaxLimW, VoltVar.
+CAPABILITY = (
+    f"<DERCapability {NS}><modesSupported>00D00000</modesSupported><rtgMaxW>{POWER.format(10_000)}</rtgMaxW>"
+    "<type>4</type></DERCapability>"
+)
+
+
+def setpoint(kit: Any, watts: float | None = 5000.0, *, until: float = 600, **fields: Any) -> Setpoint:
+    base: dict[str, Any] = {
+        "device_id": "inv-1",
+        "issued": kit.clock.time,
+        "active_power_w": watts,
+        "valid_until": kit.NOW + until,
+        "control_ids": (f"sep2:{PARENT}",),
+    }
+    return Setpoint(**(base | fields))
+
+
+def release(kit: Any) -> Setpoint:
+    return Setpoint(device_id="inv-1", issued=kit.clock.time, release=True)
+
+
+async def apply(kit: Any, *points: Setpoint) -> list[Any]:
+    return list(await kit.core.channel.apply(points, deadline=kit.clock.time + 5))
+
+
+async def listed(kit: Any) -> list[Any]:
+    return (await kit.get(kit.program("inv-1") + "/derc?l=99", by="inv-1")).members
+
+
+async def answer(kit: Any, subject: str, status: int) -> list[tuple[str, OutcomeKind]]:
+    """POST a response and return the outcomes that it made."""
+    before = len(kit.registry.outcomes)
+    body = kit.response(kit.lfdi["inv-1"], subject, status)
+    reply = await kit.send("POST", kit.program("inv-1").replace("derp", "rsps") + "/rsp", body, by="inv-1")
+    assert reply.status == 201
+    return [(o.control_id, o.kind) for o in kit.registry.outcomes[before:] if o.device_id == "inv-1"]
+
+
+@pytest.fixture
+async def ready(kit: Any) -> Any:
+    """An inverter with TargetW and a group control that wants 07."""
+    assert (await kit.send("PUT", kit.edev("inv-1") + "/der/1/dercap", CAPABILITY, by="inv-1")).status == 204
+    body = kit.control(PARENT, start=kit.NOW, response="07")
+    assert (await kit.send("POST", kit.program("fleet") + "/derc", body)).status == 201
+    return kit
+
+
+async def test_it_serves_members_that_fetch_their_controls_here(kit: Any) -> None:
+    serves = kit.core.channel.serves
+    assert [serves(name) for name in ("inv-1", "inv-2", "managed-1", "bat-1", "nobody")] == [True] * 3 + [False] * 2
+
+
+async def test_a_set_point_becomes_a_control_of_the_inverters_own_program(ready: Any) -> None:
+    (delivery,) = await apply(ready, setpoint(ready))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    (event,) = await listed(ready)
+    assert event.derControlBase.opModTargetW.value == 5000
+    assert (event.interval.start, event.interval.duration) == (ready.NOW, 600)
+    assert event.eventStatus.currentStatus == 1
+    assert event.responseRequired == 7  # as its parent
+    assert event.replyTo == ready.program("inv-1").replace("derp", "rsps") + "/rsp"
+    assert event.mRID.endswith("00009F1C")
+    assert ready.inbox.controls.keys() == {f"sep2:{PARENT}"}  # it does not come back to the engine
+
+
+async def test_a_newer_set_point_supersedes_the_one_before(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    ready.at(10)
+    await apply(ready, setpoint(ready, 6000.0))
+    old, new = await listed(ready)
+    assert [e.eventStatus.currentStatus for e in (old, new)] == [4, 1]
+    assert new.derControlBase.opModTargetW.value == 6000
+    assert [e.mRID for e in (await ready.get(ready.program("inv-1") + "/actderc?l=9")).members] == [new.mRID]
+
+
+async def test_inside_the_dead_band_nothing_is_published(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    ready.at(10)
+    commits = ready.ledger.commits
+    (delivery,) = await apply(ready, setpoint(ready, 5000.9))
+    assert delivery.outcome is DeliveryOutcome.UNCHANGED
+    assert ready.ledger.commits == commits
+    (delivery,) = await apply(ready, setpoint(ready, 5020.0))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+
+
+@pytest.mark.parametrize("change", [{"control_ids": ("other",)}, {"until": 700}])
+async def test_another_parent_or_a_longer_validity_is_published(ready: Any, change: dict[str, Any]) -> None:
+    await apply(ready, setpoint(ready))
+    ready.at(10)
+    (delivery,) = await apply(ready, setpoint(ready, **change))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    assert len(await listed(ready)) == 2
+
+
+async def test_a_set_point_too_soon_is_held_back_and_goes_out_later(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    ready.at(0.4)
+    (delivery,) = await apply(ready, setpoint(ready, 7000.0))
+    assert (delivery.outcome, bool(delivery.detail)) == (DeliveryOutcome.PUBLISHED, True)
+    assert len(await listed(ready)) == 1
+    channel = ready.core.channel
+    assert channel.next_timer(ready.clock.time) == ready.NOW + 1
+    assert channel.due(ready.NOW + 0.9) == []
+    ready.at(1)
+    await apply(ready, *channel.due(ready.clock.time))
+    assert [e.derControlBase.opModTargetW.value for e in await listed(ready)][-1] == 7000
+    assert channel.next_timer(ready.clock.time) is None
+
+
+async def test_a_release_cancels_the_running_control_and_drops_what_was_held_back(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    await apply(ready, setpoint(ready, 7000.0))
+    (delivery,) = await apply(ready, release(ready))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    assert ready.core.channel.next_timer(0.0) is None
+    (event,) = await listed(ready)
+    assert event.eventStatus.currentStatus == 2
+    (delivery,) = await apply(ready, release(ready))
+    assert delivery.outcome is DeliveryOutcome.UNCHANGED
+
+
+async def test_a_release_at_the_end_lets_the_control_end_by_itself(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    ready.at(600)
+    (delivery,) = await apply(ready, release(ready))
+    assert delivery.outcome is DeliveryOutcome.UNCHANGED
+    (event,) = await listed(ready)
+    assert event.eventStatus.currentStatus == 1
+
+
+async def test_a_control_that_the_inverter_fetches_by_itself_is_not_published_twice(kit: Any) -> None:
+    body = kit.control(PARENT, start=kit.NOW)
+    await kit.send("POST", kit.program("inv-1") + "/derc", body)
+    (delivery,) = await apply(kit, setpoint(kit, 50_000.0))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    assert [e.mRID for e in await listed(kit)] == [PARENT]
+    kit.at(10)
+    await apply(kit, setpoint(kit, 30_000.0))  # a limit has cut it: the inverter is told
+    direct, own = await listed(kit)
+    assert (direct.eventStatus.currentStatus, own.derControlBase.opModTargetW.value) == (4, 30_000)
+    kit.at(20)
+    await apply(kit, setpoint(kit, 50_000.0))
+    assert (await listed(kit))[1].eventStatus.currentStatus == 2
+
+
+async def test_the_mode_is_one_that_the_inverter_supports(ready: Any) -> None:
+    no_target = CAPABILITY.replace("00D00000", "00100000")
+    await ready.send("PUT", ready.edev("inv-1") + "/der/1/dercap", no_target, by="inv-1")
+    await apply(ready, setpoint(ready, 2500.0))
+    (event,) = await listed(ready)
+    assert (event.derControlBase.opModTargetW, event.derControlBase.opModMaxLimW) == (None, 2500)
+
+
+async def test_what_an_inverter_cannot_do_is_rejected(ready: Any) -> None:
+    nothing = CAPABILITY.replace("00D00000", "00000000")
+    await ready.send("PUT", ready.edev("inv-1") + "/der/1/dercap", nothing, by="inv-1")
+    (delivery,) = await apply(ready, setpoint(ready))
+    assert delivery.outcome is DeliveryOutcome.REJECTED
+    (delivery,) = await apply(ready, setpoint(ready, device_id="bat-1"))
+    assert delivery.outcome is DeliveryOutcome.REJECTED
+
+
+async def test_a_passed_curve_is_served_in_the_inverters_program_once(ready: Any) -> None:
+    payload = {
+        "creationTime": 1, "curveType": 11, "xMultiplier": 0, "yMultiplier": 0, "yRefType": 2,
+        "curveData": [{"xvalue": 92, "yvalue": 44, "excitation": None}],
+    }  # fmt: skip
+    passed = {ControlMode.CURVE: ModeValue(1.0, payload={"opModVoltVar": payload})}
+    await apply(ready, setpoint(ready, None, passed=passed))
+    ready.at(5)
+    await apply(ready, setpoint(ready, 10.0, passed=passed))
+    curves = await ready.get(ready.program("inv-1") + "/dc?l=9", by="inv-1")
+    assert (curves.all, curves.members[0].curveType) == (1, 11)
+    for event in await listed(ready):
+        assert event.derControlBase.opModVoltVar.href == curves.members[0].href
+
+
+async def test_a_store_that_cannot_write_rejects_and_shows_nothing(ready: Any) -> None:
+    ready.ledger.down = True
+    (delivery,) = await apply(ready, setpoint(ready))
+    assert delivery.outcome is DeliveryOutcome.REJECTED
+    assert await listed(ready) == []
+    ready.ledger.down = False
+    (delivery,) = await apply(ready, setpoint(ready))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+
+
+# --- answers ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(1, OutcomeKind.RECEIVED), (2, OutcomeKind.STARTED), (4, OutcomeKind.FAILED), (8, OutcomeKind.PARTIAL),
+     (10, OutcomeKind.FAILED), (13, OutcomeKind.REFUSED), (14, OutcomeKind.REFUSED), (252, OutcomeKind.REFUSED),
+     (253, OutcomeKind.REFUSED), (254, OutcomeKind.REFUSED)],
+)  # fmt: skip
+async def test_an_inverters_answer_is_told_for_the_control_behind(ready: Any, status: int, kind: OutcomeKind) -> None:
+    await apply(ready, setpoint(ready))
+    (event,) = await listed(ready)
+    assert await answer(ready, event.mRID, status) == [(f"sep2:{PARENT}", kind)]
+
+
+@pytest.mark.parametrize("status", [3, 6, 7])
+async def test_while_the_parent_runs_one_published_control_just_follows_another(ready: Any, status: int) -> None:
+    await apply(ready, setpoint(ready))
+    (event,) = await listed(ready)
+    ready.at(10)
+    assert await answer(ready, event.mRID, status) == []
+    assert await answer(ready, event.mRID, 5) == []
+
+
+@pytest.mark.parametrize("status", [3, 6, 7])
+async def test_when_the_parent_is_over_the_inverter_has_completed_it(ready: Any, status: int) -> None:
+    await apply(ready, setpoint(ready))
+    (event,) = await listed(ready)
+    ready.at(600)
+    assert await answer(ready, event.mRID, status) == [(f"sep2:{PARENT}", OutcomeKind.COMPLETED)]
+
+
+async def test_when_the_parent_was_cancelled_so_is_the_inverters_part(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    (event,) = await listed(ready)
+    ready.at(10)
+    parent = (await ready.get(ready.program("fleet") + "/derc")).members[0].href
+    await ready.send("PUT", parent, ready.control(PARENT, start=ready.NOW, response="07", status=2))
+    await apply(ready, release(ready))
+    assert await answer(ready, event.mRID, 6) == [(f"sep2:{PARENT}", OutcomeKind.CANCELLED)]
+
+
+async def test_superseded_is_told_only_when_the_parent_itself_was(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    (event,) = await listed(ready)
+    ready.at(10)
+    newer = ready.control("B1" * 16, start=ready.NOW + 10, created=ready.NOW + 10)
+    await ready.send("POST", ready.program("fleet") + "/derc", newer)
+    assert await answer(ready, event.mRID, 7) == [(f"sep2:{PARENT}", OutcomeKind.SUPERSEDED)]
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind"),
+    [(OutcomeKind.COMPLETED, OutcomeKind.COMPLETED), (OutcomeKind.CANCELLED, OutcomeKind.CANCELLED),
+     (OutcomeKind.SUPERSEDED, OutcomeKind.SUPERSEDED), (None, None)],
+)  # fmt: skip
+async def test_a_parent_of_another_protocol_ends_as_it_was_told(
+    ready: Any, ended: OutcomeKind | None, kind: OutcomeKind | None
+) -> None:
+    await apply(ready, setpoint(ready, control_ids=("oadr:1",)))
+    (event,) = await listed(ready)
+    assert event.responseRequired == 3
+    if ended is not None:
+        ready.outcome("oadr:1", ended)
+    assert await answer(ready, event.mRID, 6) == ([("oadr:1", kind)] if kind else [])
+
+
+async def test_a_released_parent_of_another_protocol_is_completed(ready: Any) -> None:
+    await apply(ready, setpoint(ready, control_ids=("oadr:1",)))
+    (event,) = await listed(ready)
+    await apply(ready, release(ready))
+    assert await answer(ready, event.mRID, 6) == [("oadr:1", OutcomeKind.COMPLETED)]
+
+
+async def test_after_a_restart_the_channel_knows_what_inverters_follow(ready: Any) -> None:
+    await apply(ready, setpoint(ready))
+    ready.at(10)
+    other = await ready.restarted()
+    (delivery,) = await apply(other, setpoint(other))
+    assert delivery.outcome is DeliveryOutcome.UNCHANGED
+    (delivery,) = await apply(other, release(other))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    assert (await listed(other))[0].eventStatus.currentStatus == 2

@@ -1,0 +1,157 @@
+"""The link's bookkeeping on a transport in memory: matching, abandoned requests, sharing. Sockets: tests/loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface_southbound.modbus_link import TcpLink, _Connection, shared_link
+from gridiface_southbound.modbus_pdu import FrameDecoder, encode_frame, read_request, write_request
+
+ONE, TWO = read_request(1, 1), read_request(2, 1)
+
+
+class MemoryTransport(asyncio.Transport):
+    """Hands what is written to the test's `device`, which may answer at once."""
+
+    def __init__(self, connection: _Connection, device: Callable[[int, int, bytes], bytes]) -> None:
+        super().__init__()
+        self.connection = connection
+        self.device = device
+        self.aborted = False
+        self.segments: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        self.segments.append(data)
+        replies = b"".join(self.device(*frame) for frame in FrameDecoder().feed(data))
+        if replies:
+            asyncio.get_running_loop().call_soon(self.connection.data_received, replies)
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+        asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
+
+
+class MemoryLink(TcpLink):
+    """A link whose connections are in memory."""
+
+    def __init__(self, device: Callable[[int, int, bytes], bytes], **options: Any) -> None:
+        super().__init__("memory", 1, **options)
+        self.device = device
+        self.transports: list[MemoryTransport] = []
+
+    async def _connect(self) -> _Connection:
+        self.counters.connects += 1
+        connection = _Connection(self.counters)
+        transport = MemoryTransport(connection, self.device)
+        connection.connection_made(transport)
+        self.transports.append(transport)
+        self._connection = connection
+        return connection
+
+
+def echo(transaction: int, unit: int, pdu: bytes) -> bytes:
+    """Answers a read with the address that was read."""
+    return encode_frame(transaction, unit, bytes((pdu[0], 2)) + pdu[1:3])
+
+
+async def test_requests_of_one_exchange_go_out_in_one_segment() -> None:
+    link = MemoryLink(echo)
+    assert await link.exchange(1, [ONE, TWO], timeout_s=1) == [b"\0\1", b"\0\2"]
+    assert len(link.transports[0].segments) == 1
+    assert await link.exchange(1, [], timeout_s=1) == []
+
+
+async def test_without_pipelining_one_after_the_other() -> None:
+    link = MemoryLink(echo, pipelined=False)
+    assert await link.exchange(1, [ONE, TWO], timeout_s=1) == [b"\0\1", b"\0\2"]
+    assert len(link.transports[0].segments) == 2
+
+
+async def test_replies_may_come_in_any_order() -> None:
+    held: list[bytes] = []
+
+    def backwards(transaction: int, unit: int, pdu: bytes) -> bytes:
+        held.insert(0, echo(transaction, unit, pdu))
+        return b"".join(held) if len(held) == 2 else b""
+
+    assert await MemoryLink(backwards).exchange(1, [ONE, TWO], timeout_s=1) == [b"\0\1", b"\0\2"]
+
+
+async def test_exchanges_never_overlap() -> None:
+    under_way: list[int] = []
+
+    def device(transaction: int, unit: int, pdu: bytes) -> bytes:
+        under_way.append(unit)
+        return echo(transaction, unit, pdu)
+
+    link = MemoryLink(device)
+    await asyncio.gather(*(link.exchange(unit, [ONE, TWO], timeout_s=1) for unit in range(1, 6)))
+    assert under_way == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert link.counters.connects == 1
+
+
+async def test_a_write_that_is_not_answered_is_never_sent_again() -> None:
+    sent: list[bytes] = []
+
+    def reads_only(transaction: int, unit: int, pdu: bytes) -> bytes:
+        sent.append(pdu)
+        return echo(transaction, unit, pdu) if pdu[0] == 3 else b""
+
+    link = MemoryLink(reads_only)
+    with pytest.raises(DeviceTimeout):
+        await link.exchange(1, [ONE, write_request(5, b"\0\0")], timeout_s=0.01)
+    assert len(sent) == 2
+    assert link.pipelined
+
+
+async def test_a_cancelled_exchange_frees_the_link() -> None:
+    silent = [True]
+    link = MemoryLink(lambda *frame: b"" if silent[0] else echo(*frame))
+    task = asyncio.ensure_future(link.exchange(1, [ONE], timeout_s=10))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    silent[0] = False
+    late = link.transports[0]
+    late.connection.data_received(echo(1, 1, ONE.pdu))
+    assert await link.exchange(1, [TWO], timeout_s=1) == [b"\0\2"]
+    assert link.counters.late_replies == 1
+
+
+async def test_closing_fails_what_waits() -> None:
+    link = MemoryLink(lambda *_: b"")
+    task = asyncio.ensure_future(link.exchange(1, [ONE], timeout_s=10))
+    await asyncio.sleep(0)
+    await link.close()
+    await link.close()
+    with pytest.raises(DeviceTimeout, match="closed"):
+        await task
+    assert not link.connected
+
+
+async def test_an_answer_that_nobody_asked_for_closes_the_connection() -> None:
+    link = MemoryLink(lambda t, u, pdu: echo(t + 1, u, pdu))
+    with pytest.raises(DeviceRejected, match="nobody asked for"):
+        await link.exchange(1, [ONE], timeout_s=1)
+    assert link.transports[0].aborted
+
+
+async def test_a_port_has_one_shared_link_per_loop() -> None:
+    first, second, other = shared_link("h", 1), shared_link("h", 1), shared_link("h", 2)
+    assert first._link is second._link
+    assert first._link is not other._link
+    for link in (first, second, other):
+        await link.close()
+    again = shared_link("h", 1)
+    assert again._link is not first._link
+    await again.close()

@@ -1,0 +1,117 @@
+"""Modbus requests and frames as bytes; whatever bytes come back raise nothing but RemoteProtocolError."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
+from gridiface_southbound.modbus_pdu import (
+    ExceptionReply,
+    Frame,
+    FrameDecoder,
+    encode_frame,
+    read_request,
+    read_requests,
+    reply_data,
+    write_request,
+    write_single_request,
+)
+
+# The examples of the MODBUS Application Protocol V1.1b3, clauses 6.3, 6.6 and 6.12.
+EXAMPLES = [
+    (read_request(107, 3), "03006b0003", "0306022b00000064", "022b00000064"),
+    (write_single_request(1, b"\x00\x03"), "0600010003", "0600010003", ""),
+    (write_request(1, bytes.fromhex("000a0102")), "100001000204000a0102", "1000010002", ""),
+    (read_request(8, 1, function=4), "0400080001", "0402000a", "000a"),
+]
+
+
+@pytest.mark.parametrize(("request_", "sent", "reply", "data"), EXAMPLES)
+def test_the_standards_examples(request_: object, sent: str, reply: str, data: str) -> None:
+    assert request_.pdu.hex() == sent
+    assert reply_data(request_, bytes.fromhex(reply)) == bytes.fromhex(data)
+
+
+def test_an_exception_is_a_value() -> None:
+    reply = reply_data(read_request(1, 1), b"\x83\x02")
+    assert isinstance(reply, ExceptionReply)
+    assert (reply.function, reply.code) == (3, 2)
+    assert "illegal data address" in reply.reason
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "03", "0304000a000b", "030200", "0402000a", "8302ff", "8402", "06000a0001", "0302000a00"]
+)
+def test_a_reply_of_another_shape_is_refused(reply: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        reply_data(read_request(1, 1), bytes.fromhex(reply))
+
+
+def test_a_write_confirmed_for_another_register_is_refused() -> None:
+    with pytest.raises(RemoteProtocolError):
+        reply_data(write_request(1, b"\0\0"), bytes.fromhex("1000020001"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: read_request(0, 126),
+        lambda: read_request(0, 0),
+        lambda: read_request(65535, 2),
+        lambda: read_request(-1, 1),
+        lambda: write_request(0, bytes(248)),
+        lambda: write_request(0, b""),
+        lambda: write_request(0, b"\0"),
+        lambda: write_request(65535, bytes(4)),
+        lambda: write_single_request(0, b"\0"),
+        lambda: write_single_request(70000, b"\0\0"),
+    ],
+)
+def test_requests_that_no_device_could_take_are_our_error(wrong: object) -> None:
+    with pytest.raises(LocalProtocolError):
+        wrong()
+
+
+@given(st.integers(0, 60000), st.integers(1, 2000))
+def test_long_reads_are_cut_without_gap_or_overlap(address: int, count: int) -> None:
+    spans = [
+        (int.from_bytes(r.pdu[1:3], "big"), int.from_bytes(r.pdu[3:5], "big")) for r in read_requests(address, count)
+    ]
+    assert [register for start, size in spans for register in range(start, start + size)] == list(
+        range(address, address + count)
+    )
+    assert all(size <= 125 for _, size in spans)
+
+
+frames = st.lists(
+    st.tuples(st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253)), max_size=6
+)
+
+
+@given(frames, st.lists(st.integers(1, 40), max_size=40))
+def test_frames_survive_any_cutting_of_the_stream(sent: list[tuple[int, int, bytes]], cuts: list[int]) -> None:
+    stream = b"".join(encode_frame(*frame) for frame in sent)
+    decoder, found = FrameDecoder(), []
+    for cut in [*cuts, len(stream) + 1]:
+        found += list(decoder.feed(stream[:cut]))
+        stream = stream[cut:]
+    assert found == [Frame(*frame) for frame in sent]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5))
+def test_any_bytes_raise_nothing_else(pieces: list[bytes]) -> None:
+    decoder = FrameDecoder()
+    try:
+        for piece in pieces:
+            for frame in decoder.feed(piece):
+                reply_data(read_request(1, 2), frame.pdu)
+    except RemoteProtocolError as error:
+        assert error.reason
+
+
+@pytest.mark.parametrize("header", ["0001000100060103", "000100000001010300", "0001000000ff0103"])
+def test_a_wrong_header_ends_the_stream(header: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="not a Modbus/TCP header"):
+        list(FrameDecoder().feed(bytes.fromhex(header)))
