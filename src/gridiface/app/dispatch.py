@@ -43,7 +43,7 @@ from gridiface.domain.ports import (
     Ledger,
     PutControl,
 )
-from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.domain.timeline import TERMINAL, move, state_at
 from gridiface.errors import StoreUnavailable
 
@@ -51,6 +51,15 @@ _log = logging.getLogger("gridiface.dispatch")
 
 #: Records that wait for a store that cannot write; beyond this the oldest performance and delivery rows go first.
 _BACKLOG = 100_000
+
+#: Longest time that the record of a control step waits for its set-points to leave, s.
+_DEVICES_FIRST_S = 0.5
+
+#: Outcomes told in one turn of the loop: listeners do work for each.
+_TOLD_AT_ONCE = 64
+
+#: What a poller calls the last known state of a device that does not answer.
+_REPEATED = frozenset({Quality.STALE, Quality.BAD})
 
 
 @dataclass(slots=True)
@@ -166,8 +175,12 @@ class Dispatch:
         self.engine.observe(snapshots, now)
 
     def observe_soon(self, snapshots: Sequence[Snapshot]) -> None:
-        """Take telemetry in that nobody waits for: the engine sees it now, the store when it can."""
-        readings = tuple(reading for snapshot in snapshots for reading in readings_of(snapshot))
+        """Take telemetry in that nobody waits for: the engine sees it now, the store when it can.
+
+        What a poller repeats of a device that does not answer was recorded when it was new.
+        """
+        fresh = [snapshot for snapshot in snapshots if snapshot.quality not in _REPEATED]
+        readings = tuple(reading for snapshot in fresh for reading in readings_of(snapshot))
         self.engine.observe(snapshots, self.clock.now())
         self.counters.readings += len(readings)
         if readings:
@@ -197,10 +210,13 @@ class Dispatch:
     def tick(self, now: Instant) -> None:
         """One control step: let the engine decide, hand out at once, record and tell as soon as it is durable."""
         result = self.engine.tick(now)
-        for channel, setpoints in self._by_channel(result.setpoints):
+        handing_out = [
             self._spawn(self._hand_out(channel, setpoints, now))
+            for channel, setpoints in self._by_channel(result.setpoints)
+        ]
         if result.outcomes or result.decisions or result.performance or self._backlog:
-            self._spawn(self._record([*self._moved(result.outcomes), *_changes_of(result)], result.outcomes))
+            changes = [*self._moved(result.outcomes), *_changes_of(result)]
+            self._spawn(self._record_after(handing_out, changes, result.outcomes))
 
     def _moved(self, outcomes: Iterable[Outcome]) -> list[Change]:
         """The controls whose own state these outcomes changed, in their new state."""
@@ -242,6 +258,14 @@ class Dispatch:
         if changes:
             self._spawn(self._record(list(changes), ()))
 
+    async def _record_after(
+        self, handing_out: list[asyncio.Task[None]], changes: list[Change], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Devices come first: what one step did is recorded when its set-points have left, or soon after."""
+        if handing_out:
+            await asyncio.wait(handing_out, timeout=_DEVICES_FIRST_S)
+        await self._record(changes, outcomes)
+
     async def _record(self, changes: list[Change], outcomes: Sequence[Outcome]) -> None:
         """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be."""
         async with self._recording:
@@ -257,17 +281,21 @@ class Dispatch:
                 return
         told = {(o.control_id, o.device_id, o.kind) for o in outcomes}
         late = [c.outcome for c in waiting if isinstance(c, AppendOutcome)]
-        self._tell([*outcomes, *(o for o in late if (o.control_id, o.device_id, o.kind) not in told)])
+        whole = [*outcomes, *(o for o in late if (o.control_id, o.device_id, o.kind) not in told)]
+        for first in range(0, len(whole), _TOLD_AT_ONCE):
+            self._tell(whole[first : first + _TOLD_AT_ONCE])
+            await asyncio.sleep(0)
 
     def _tell(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             for listener in self.listeners:
                 listener(outcome)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -6,12 +6,13 @@ Owns their making and their life; what a device is worth to the engine is member
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from gridiface.app.config.model import Config
 from gridiface.app.members import SEP2
 from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate
-from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, DriverConfig
 from gridiface.drivers.dispatcher import Dispatcher
 from gridiface.drivers.lane import DevicePolicy
@@ -44,7 +45,8 @@ class Southbound:
     ) -> None:
         registry = DriverRegistry()
         self.dispatcher = Dispatcher(clock=clock)
-        self.poller = Poller(clock=clock, on_snapshots=on_snapshots, on_open=self._opened, on_lost=on_lost)
+        self.poller = Poller(clock=clock, on_snapshots=self._polled, on_open=self._opened, on_lost=on_lost)
+        self._on_snapshots = on_snapshots
         self._on_open = on_open
         self._drivers: list[tuple[Driver, DriverConfig]] = []
         self._configs: dict[str, DriverConfig] = {}
@@ -68,6 +70,15 @@ class Southbound:
         """End and close every driver; the devices keep what they were told until their own timers run out."""
         await self.dispatcher.stop()
         await self.poller.stop()
+
+    async def _polled(self, snapshots: Sequence[Snapshot]) -> None:
+        """Pass telemetry on; what is only remembered of a lost device is BAD, so that its share moves at once."""
+        await self._on_snapshots([self._judged(snapshot) for snapshot in snapshots])
+
+    def _judged(self, snapshot: Snapshot) -> Snapshot:
+        if snapshot.quality is Quality.STALE and not self.poller.online(snapshot.device_id):
+            return replace(snapshot, quality=Quality.BAD)
+        return snapshot
 
     def _opened(self, driver: Driver, nameplate: Nameplate) -> None:
         policy = DevicePolicy.of(self._configs[driver.device_id], nameplate.max_w)

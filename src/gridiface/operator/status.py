@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -22,6 +23,9 @@ from gridiface.domain.timeline import TERMINAL, state_at
 _CONTROLS_KEPT = 1_000
 _OUTCOMES_SHOWN = 200
 
+#: A device (None: the control as a whole) and what it did.
+Step = tuple[str | None, OutcomeKind]
+
 
 @dataclass(slots=True)
 class Status:
@@ -33,13 +37,12 @@ class Status:
     controls: Callable[[], Sequence[Control]]
     counters: Callable[[], Mapping[str, int]] = dict
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
-    _outcomes: OrderedDict[str, list[Outcome]] = field(default_factory=OrderedDict)
+    _outcomes: OrderedDict[str, dict[Step, Outcome]] = field(default_factory=OrderedDict)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one durable step of a control in."""
-        steps = self._outcomes.setdefault(outcome.control_id, [])
-        if not any(s.device_id == outcome.device_id and s.kind == outcome.kind for s in steps):
-            steps.append(outcome)
+        steps = self._outcomes.setdefault(outcome.control_id, {})
+        steps.setdefault((outcome.device_id, outcome.kind), outcome)
         self._outcomes.move_to_end(outcome.control_id)
         while len(self._outcomes) > _CONTROLS_KEPT:
             self._outcomes.popitem(last=False)
@@ -111,7 +114,8 @@ class Status:
 
     def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> dict[str, Any]:
         members = self.fleet.members(group.id)
-        told = [point.active_power_w for name in members if (point := self.fleet.setpoint(name)) is not None]
+        reached = [name for name in members if self._reached(name)]
+        told = [point.active_power_w for name in reached if (point := self.fleet.setpoint(name)) is not None]
         allocated = [watts for watts in told if watts is not None]
         snapshot = self.fleet.snapshot(Target(TargetKind.GROUP, group.id))
         return {
@@ -124,6 +128,11 @@ class Status:
             "delivered_W": None if snapshot is None else snapshot.w,
             "soc": None if snapshot is None else snapshot.soc,
         }
+
+    def _reached(self, device_id: str) -> bool:
+        """Whether a set-point still counts: what a lost device was told last is on the others by now."""
+        snapshot = self.fleet.snapshot(Target(TargetKind.DEVICE, device_id))
+        return snapshot is None or snapshot.quality not in {Quality.BAD, Quality.STALE}
 
     def _requested(self, group_id: str, controls: Iterable[Control], now: Instant) -> float | None:
         """What running controls ask of this group by the account of the engine; None when nothing is asked."""
@@ -153,14 +162,14 @@ class Status:
     def _responses(self, control_id: str) -> dict[str, int]:
         """How many devices took each step; the control as a whole is not counted."""
         counts = {kind.name.lower(): 0 for kind in OutcomeKind}
-        for outcome in self._outcomes.get(control_id, ()):
-            if outcome.device_id is not None:
-                counts[outcome.kind.name.lower()] += 1
+        for device_id, kind in self._outcomes.get(control_id, ()):
+            if device_id is not None:
+                counts[kind.name.lower()] += 1
         return counts
 
     def _newest_outcomes(self) -> list[dict[str, Any]]:
-        steps = [outcome for outcomes in self._outcomes.values() for outcome in outcomes]
-        steps.sort(key=lambda outcome: outcome.at)
+        steps = [outcome for outcomes in self._outcomes.values() for outcome in outcomes.values()]
+        newest = nsmallest(_OUTCOMES_SHOWN, reversed(steps), key=lambda outcome: -outcome.at)
         return [
             {
                 "control": o.control_id,
@@ -169,7 +178,7 @@ class Status:
                 "at": o.at,
                 "reason": o.reason,
             }
-            for o in reversed(steps[-_OUTCOMES_SHOWN:])
+            for o in newest
         ]
 
 

@@ -7,6 +7,10 @@ import numpy as np
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
 
 
+#: Rounds after which everyone that moves at all is told.
+ROUNDS = 6
+
+
 def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, tolerance: float) -> BoolArray:
     """Which devices get a new set-point.
 
@@ -23,16 +27,18 @@ def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, toleranc
     send: BoolArray = ~keep
     if not keep.any():
         return send
-    rest = np.where(send, 0.0, move)
-    missing = float(rest.sum())
-    if abs(missing) <= tolerance:
-        return send
-    toward = rest if missing > 0 else -rest
-    order = np.argsort(-toward, kind="stable")
-    gained = np.cumsum(toward[order])
-    count = int(np.searchsorted(gained, abs(missing) - tolerance)) + 1
-    send[order[: min(count, order.size)]] = True
-    return send
+    for _ in range(ROUNDS):
+        rest = np.where(send, 0.0, move)
+        missing = float(rest.sum())
+        if abs(missing) <= tolerance:
+            return send
+        # The largest moves in the direction that lacks; the last of them may carry the sum past it, hence the rounds.
+        toward = rest if missing > 0 else -rest
+        order = np.argsort(-toward, kind="stable")
+        gained = np.cumsum(toward[order])
+        count = int(np.searchsorted(gained, abs(missing) - tolerance)) + 1
+        send[order[: min(count, order.size)]] = True
+    return send | (move != 0.0)
 
 
 def reusable(told: FloatArray, lo: FloatArray, hi: FloatArray, target: float, tolerance: float) -> bool:

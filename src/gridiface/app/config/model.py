@@ -180,8 +180,16 @@ class EngineBlock(Block):
     period_s: float = Field(default=1.0, gt=0, le=60, description="period of the control loop, s")
     deadband_w: float = Field(default=10.0, ge=0, description="smaller changes of a set-point are not sent, W")
     deadband_rel: float = Field(default=0.002, ge=0, le=0.5, description="the same, as a fraction of the rating")
-    stale_after_s: float = Field(default=15.0, gt=0, description="telemetry older than this counts as stale, s")
-    lost_after_s: float = Field(default=60.0, gt=0, description="a device silent for this long counts as lost, s")
+    stale_after_s: float = Field(
+        default=2.5,
+        gt=0,
+        description="telemetry older than this, and than twice the device's own period, counts as stale, s",
+    )
+    lost_after_s: float = Field(
+        default=4.0,
+        gt=0,
+        description="a device silent for this long, and for three times its own period, counts as lost, s",
+    )
     hold_time_s: float = Field(default=300.0, ge=0, description="how long stored energy must carry a set-point, s")
     trim_gain: float = Field(
         default=0.3, ge=0, le=2, description="integral gain of the loop on the measured total, 1/s"

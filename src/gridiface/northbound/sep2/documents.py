@@ -96,6 +96,11 @@ def put(space: str, key: str, resource: Resource | None, head: Mapping[str, Any]
     return PutDocument(space, key, line + b"\n" + (b"" if resource is None else encode(resource)))
 
 
+def put_xml(space: str, key: str, xml: bytes) -> PutDocument:
+    """The change that stores a resource that is encoded already, with an empty head."""
+    return PutDocument(space, key, b"{}\n" + xml)
+
+
 def delete(space: str, key: str) -> DeleteDocument:
     """The change that removes a record."""
     return DeleteDocument(space, key)

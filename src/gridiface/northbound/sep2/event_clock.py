@@ -7,7 +7,7 @@ else. Statuses follow from the events alone, so a flip is visible at once and is
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -79,27 +79,24 @@ class EventClock:
             whole: also replay events that are over; for the start, when flips may have been missed.
         """
         second = int(now)
-        open_events = [r for r in program.events.values() if not _is_final(r)]
-        facts = {r.item.obj.mRID: facts_of(r.item.obj) for r in open_events}
-        replayed = facts.values() if whole else [f for f in facts.values() if f.latest_end > second - 1]
-        found = statuses(replayed, second)
-        for record in open_events:
-            state = found.get(record.item.obj.mRID)
-            if state is not None:
-                self._show(record, state)
+        facts = [_facts(r) for r in program.events.values() if not _is_final(r)]
+        replayed = facts if whole else [f for f in facts if f.latest_end > second - 1]
+        for together in clusters(replayed):
+            for mrid, state in statuses(together, second).items():
+                self._show(program.events[mrid], state)
         self._sort_active(program, second)
         self._retire(program, now)
-        self._schedule(program, list(facts.values()), second)
+        self._schedule(program, facts, second)
 
     def _show(self, record: EventRecord, state: EventState) -> None:
+        before = record.item.obj.eventStatus
         shown = EventStatus(
             currentStatus=int(state.status),
             dateTime=state.since,
             potentiallySuperseded=state.potentially_superseded,
             potentiallySupersededTime=state.potentially_since,
-            reason=record.item.obj.eventStatus.reason,
+            reason=before.reason,
         )
-        before = record.item.obj.eventStatus
         if shown == before:
             return
         self._state.tree.set(record.item, replace(record.item.obj, eventStatus=shown))
@@ -141,6 +138,27 @@ class EventClock:
             heapq.heappush(self._heap, (due, program.number))
         else:
             self._due.pop(program.number, None)
+
+
+def clusters(facts: Iterable[EventFacts]) -> Iterator[list[EventFacts]]:
+    """Events that share time with each other, directly or through others: only these can touch each other's status."""
+    together: list[EventFacts] = []
+    until = 0
+    for each in sorted(facts, key=lambda f: f.earliest_start):
+        if together and each.earliest_start >= until:
+            yield together
+            together = []
+        until = each.latest_end if not together else max(until, each.latest_end)
+        together.append(each)
+    if together:
+        yield together
+
+
+def _facts(record: EventRecord) -> EventFacts:
+    """The facts of an event that is not final; they never change."""
+    if record.facts is None:
+        record.facts = facts_of(record.item.obj)
+    return record.facts
 
 
 def _latest_end(record: EventRecord) -> int:

@@ -17,7 +17,7 @@ from gridiface.northbound.sep2.handlers.programs import place_curve
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.membership import Membership, program_from, record_from
-from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet, set_xml
+from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
 from gridiface.northbound.sep2.tree import Item
@@ -166,7 +166,7 @@ class Loader:
         if meter is not None:
             stored = record.resource(MirrorReadingSet)
             number = _number(record.key)
-            meter.sets[stored.mRID] = StoredSet(number, stored.timePeriod.start, set_xml(stored))
+            meter.sets[stored.mRID] = StoredSet(number, stored.timePeriod.start, record.xml)
             mirror.next_set = max(mirror.next_set, number + 1)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.kinds import kind, list_kind
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
 from gridiface.northbound.sep2.tree import Audience, Item, Listing
@@ -238,11 +237,6 @@ def mirror_head(mirror: Mirror) -> Mapping[str, Any]:
     return {"number": mirror.number, "poster": mirror.poster}
 
 
-def set_document(path: str, posted: MirrorReadingSet) -> Any:
-    """The change that stores a reading set."""
-    return documents.put(documents.READING_SETS, path, posted)
-
-
 def set_xml(posted: MirrorReadingSet) -> bytes:
-    """A reading set as it is kept."""
+    """A reading set as it is kept and stored."""
     return encode(posted)

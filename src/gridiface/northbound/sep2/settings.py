@@ -90,7 +90,7 @@ class LimitSettings:
     log_events_per_device: int = 200
     mirrors_per_device: int = 16
     meter_readings_per_mirror: int = 64
-    reading_sets_per_meter_reading: int = 48
+    reading_sets_per_meter_reading: int = 12
     readings_per_set: int = 1000
     responses_per_set: int = 100_000
     end_devices: int = 100_000

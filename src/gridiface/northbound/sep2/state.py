@@ -14,6 +14,7 @@ from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.tree import Audience, Item, Tree
+from gridiface.protocols.sep2.events import EventFacts
 
 #: Numbers are reserved in blocks, so that not every new resource writes the counter too.
 _BLOCKS = {"edev": 1, "derp": 1, "mup": 1, "dc": 1}
@@ -87,6 +88,7 @@ class EventRecord:
         parents: the domain controls that a server-made event carries out.
         identity: LFDI of who posted it; "" for the server.
         posted: creationTime as posted; our clock may have bounded it.
+        facts: what the rules of events know of it; made on first use.
     """
 
     item: Item
@@ -95,6 +97,7 @@ class EventRecord:
     parents: tuple[str, ...] = ()
     identity: str = ""
     posted: int = 0
+    facts: EventFacts | None = None
 
     @property
     def server_made(self) -> bool:

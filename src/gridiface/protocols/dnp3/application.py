@@ -329,6 +329,8 @@ def _data_octets(row: Variation | None, qualifier: Qualifier, count: int, octets
         raise RemoteProtocolError("object unknown", answer=IIN.OBJECT_UNKNOWN)
     prefix = PREFIX_OCTETS.get(qualifier, 0)
     if qualifier is Qualifier.COUNT8_SIZE16:
+        if row.layout is not Layout.SIZED:
+            raise RemoteProtocolError("object of fixed format with qualifier 5B", answer=IIN.PARAMETER_ERROR)
         return _walk(octets, at, count, prefix, 0)
     if row.layout is Layout.SIZED:
         raise RemoteProtocolError("free-format object without qualifier 5B", answer=IIN.PARAMETER_ERROR)

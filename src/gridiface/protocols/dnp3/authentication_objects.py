@@ -314,5 +314,5 @@ def is_aggressive(headers: tuple[ObjectHeader, ...]) -> bool:
         return False
     first, last = headers[0], headers[-1]
     return (first.group, first.variation, last.group, last.variation) == (GROUP, 3, GROUP, 9) and (
-        first.count == last.count == 1
+        first.count == last.count == 1 and len(first.body) == 6
     )

@@ -175,7 +175,7 @@ class OutstationAuthentication:
     @staticmethod
     def _status_request(request: Fragment) -> bytes | None:
         for header in request.headers:
-            if (header.group, header.variation, header.count) == (120, 4, 1):
+            if (header.group, header.variation, len(header.body)) == (120, 4, 2):
                 return header.body
         return None
 

@@ -110,6 +110,8 @@ class Master:
         self._assembler.clear()
         self._link = SecondaryStation()
         self._last_report = b""
+        self._keys_retry_at = now
+        self._secure(now)
         self._start_up()
         self._advance(now)
 
@@ -233,7 +235,6 @@ class Master:
         if due and self.authentication is not None and SESSION_KEYS not in self._automatic:
             if self._keys_retry_at > now:
                 return
-            self._keys_retry_at = now + self.settings.retry_delay
             self._automatic.add(SESSION_KEYS)
             self._push(SESSION_KEYS, self.authentication.establish(), FIRST)
 
@@ -268,6 +269,8 @@ class Master:
             if queued.name == f"poll {poll.classes}":
                 poll.pending = False
                 poll.due = self._clock.now + poll.period
+        if queued.name == SESSION_KEYS and outcome.failure is not None:
+            self._keys_retry_at = self._clock.now + self.settings.retry_delay
         if outcome.failure is Failure.TIMEOUT and queued.priority == STARTUP:
             self._retry_at = self._clock.now + self.settings.retry_delay
         iin = fragments[-1].iin if fragments else 0

@@ -156,4 +156,4 @@ def _statistic(value: float, flags: int, time: int) -> bytes:
 
 
 ENCODERS[121, 1] = ENCODERS[122, 1] = lambda value, flags, _time: _statistic(value, flags, 0)
-ENCODERS[122, 2] = lambda value, flags, time: _statistic(value, flags, time)
+ENCODERS[122, 2] = _statistic

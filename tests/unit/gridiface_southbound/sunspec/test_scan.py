@@ -57,7 +57,7 @@ async def test_a_device_that_is_silent_everywhere_is_a_time_out() -> None:
 
 
 async def test_a_device_without_marker_is_refused_with_what_it_said() -> None:
-    with pytest.raises(DeviceRejected, match="40000: 00000000.*0: exception 2"):
+    with pytest.raises(DeviceRejected, match=r"40000: 00000000.*0: exception 2"):
         await find_base(reader({40000: bytes(4)}))
 
 

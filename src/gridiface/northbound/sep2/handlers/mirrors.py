@@ -21,7 +21,6 @@ from gridiface.northbound.sep2.metering import (
     Mirror,
     StoredSet,
     mirror_head,
-    set_document,
     set_xml,
     stored_paths,
 )
@@ -226,11 +225,14 @@ class Mirrors:
             if known is None:
                 intake.next_set += 1
             each.href = None
-            meter.sets[each.mRID] = StoredSet(number, each.timePeriod.start, set_xml(each))
-            intake.changes.append(set_document(f"{path}/rs/{number}", each))
+            xml = set_xml(each)
+            meter.sets[each.mRID] = StoredSet(number, each.timePeriod.start, xml)
+            intake.changes.append(documents.put_xml(documents.READING_SETS, f"{path}/rs/{number}", xml))
         most = min(limits.reading_sets_per_meter_reading, meter.reading_type.maxNumberOfIntervals or 1_000_000)
         surplus = len(meter.sets) - max(1, most)
-        for mrid in sorted(meter.sets, key=lambda name: meter.sets[name].start)[: max(0, surplus)]:
+        if surplus <= 0:
+            return
+        for mrid in sorted(meter.sets, key=lambda name: meter.sets[name].start)[:surplus]:
             gone = meter.sets.pop(mrid)
             intake.changes.append(documents.delete(documents.READING_SETS, f"{path}/rs/{gone.number}"))
 

@@ -2,10 +2,16 @@
 
 import pytest
 
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
+from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
+from gridiface.protocols.dnp3.authentication_users import UserRegister
 from gridiface.protocols.dnp3.controls import CommandStatus
 from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
+from gridiface.protocols.dnp3.master import Master
+from gridiface.protocols.dnp3.master_settings import MasterSettings
 from gridiface.protocols.dnp3.outstation import Outstation
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
@@ -257,11 +263,43 @@ class Wire:
     def do(self, name, task):
         """Runs a task to its end; its TaskDone."""
         number = self.master.submit(name, task)
-        (done,) = [event for event in self.run() if getattr(event, "name", None) and event.task == number]
-        return done
+        for step in (self.run, lambda: self.advance(6.0)):
+            for event in step():
+                if getattr(event, "name", None) and event.task == number:
+                    return event
+        raise AssertionError(f"{name} does not end")
 
 
 @pytest.fixture
 def join():
     """Joins a master core to an outstation core."""
     return Wire
+
+
+UPDATE_KEY = bytes(range(16))
+AUTHORITY_KEY = bytes(range(100, 132))
+
+
+@pytest.fixture
+def secure(join):
+    """Joins a master and an outstation that authenticate; keyword arguments change both ends' settings."""
+
+    def make(*, role=32768, master=None, users=None, key=UPDATE_KEY, master_key=None, points=None, **settings):
+        ours = AuthenticationSettings(**({"authority_key": AUTHORITY_KEY} | settings))
+        register = UserRegister(users or [User(1, "common", key, role)])
+        outstation = Outstation(
+            OutstationSettings(OUTSTATION),
+            [AssociationSettings(MASTER)],
+            Database(small_points() if points is None else points),
+            RecordingHandler(),
+            now=START,
+            authentication={MASTER: OutstationAuthentication(ours, register)},
+        )
+        theirs = MasterAuthentication(ours, User(1, "common", master_key or key))
+        wishes = {"enable_classes": (), "startup_integrity": False} | (master or {})
+        joined = join(Master(MasterSettings(MASTER, OUTSTATION, **wishes), theirs), outstation)
+        joined.handler = outstation.station.handler
+        joined.guard = outstation.associations[MASTER].authentication
+        return joined
+
+    return make

@@ -1,0 +1,279 @@
+"""What the DNP3 adapter is told at start: outstations, their masters, and where they are reached. Plain values.
+
+Owns names, defaults and the checks that need nothing else. Reading a configuration file is the app's business; the
+meaning of points is points.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+
+from gridiface.domain.controls import Target
+from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.points import PointMap
+from gridiface.pki.contexts import KeyPair
+from gridiface.protocols.dnp3.settings import UnsolicitedSettings
+
+Network = IPv4Network | IPv6Network
+
+
+class Transport(StrEnum):
+    """What carries the link frames."""
+
+    TCP = "tcp"
+    TLS = "tls"
+    UDP = "udp"
+
+
+class Mode(StrEnum):
+    """Who opens the connection (IEEE 1815 clause 13)."""
+
+    LISTEN = "listen"
+    CONNECT = "connect"
+    DUAL = "dual"  # listens, and connects while the master does not
+
+
+class NewConnection(StrEnum):
+    """What happens when a connection comes while another is open."""
+
+    SEVERAL = "several"  # each master has its own; a master that comes again takes over its association
+    REPLACE = "replace"  # the new one stays, the old ones are closed
+    REFUSE = "refuse"  # the old one stays
+
+
+class StaleFlags(StrEnum):
+    """How a value that is known but doubtful is flagged."""
+
+    ONLINE = "online"
+    RESTART = "restart"
+    LOCAL_FORCED = "local_forced"
+    COMM_LOST = "comm_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPolicy:
+    """Flags by quality. A lost source is always COMM_LOST without ONLINE.
+
+    Attributes:
+        stale: telemetry older than the engine allows.
+        estimated: a total in which some members are missing, or a value derived from others.
+        substituted: a value that somebody put in.
+    """
+
+    stale: StaleFlags = StaleFlags.LOCAL_FORCED
+    estimated: StaleFlags = StaleFlags.COMM_LOST
+    substituted: StaleFlags = StaleFlags.LOCAL_FORCED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterSettings:
+    """One master that an outstation serves.
+
+    Attributes:
+        name: for logs, and part of the identity of its controls.
+        address: its link address.
+        authority: of its controls; larger wins (domain.controls.Source).
+        may_control: False: every command is answered NOT_AUTHORIZED.
+        sources: networks it may come from; empty: any.
+        fingerprints: SHA-256 of its certificates, 64 upper-case hex digits; with `names` the allow-list under TLS.
+        names: common names or DNS names of its certificates.
+        unsolicited: None: never reports unasked.
+        confirm_timeout_s, select_timeout_s: seconds.
+        max_fragment: octets of a fragment sent to it, 249 to 65535.
+        max_controls: objects in one control request.
+        event_capacity: events kept per class.
+        drop_oldest: which event a full class loses.
+        need_time: whether IIN1.4 asks it for the time.
+        time_sync_interval_s: after which IIN1.4 asks again; None: never.
+    """
+
+    name: str
+    address: int
+    authority: float = 0.0
+    may_control: bool = True
+    sources: tuple[Network, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    unsolicited: UnsolicitedSettings | None = None
+    confirm_timeout_s: float = 5.0
+    select_timeout_s: float = 10.0
+    max_fragment: int = 2048
+    max_controls: int = 64
+    event_capacity: int = 10_000
+    drop_oldest: bool = True
+    need_time: bool = False
+    time_sync_interval_s: float | None = None
+
+    def may_come_from(self, host: str) -> bool:
+        """Whether an IP address is in its list; a name or path that is no address is only in an empty list."""
+        if not self.sources:
+            return True
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        address = address if mapped is None else mapped
+        return any(address in network for network in self.sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationSettings:
+    """One outstation.
+
+    Attributes:
+        name: unique; part of the ids of its controls and of its durable documents.
+        address: its link address.
+        target: the group or device that its points and commands mean where they name none.
+        points: index -> meaning.
+        masters: at least one.
+        quality: flags by quality.
+        out_of_range_above_ratings: a set-point that can only be carried out in part is refused with OUT_OF_RANGE
+            instead of being accepted with the feasible value in its read-back.
+        local: starts in local mode: commands are answered LOCAL and IIN1.5 is set.
+        restart_s: seconds that COLD_RESTART and WARM_RESTART announce; None: both are refused.
+        deadband_writes: whether masters may change dead-bands (g34).
+        keep_alive_s, link_timeout_s: link status probe after silence; None: never.
+        self_address: whether requests to 0xFFFC are answered.
+        description: device attributes (g0) by variation.
+    """
+
+    name: str
+    address: int
+    target: Target
+    points: PointMap
+    masters: tuple[MasterSettings, ...]
+    quality: QualityPolicy = field(default_factory=QualityPolicy)
+    out_of_range_above_ratings: bool = False
+    local: bool = False
+    restart_s: float | None = None
+    deadband_writes: bool = True
+    keep_alive_s: float | None = 60.0
+    link_timeout_s: float = 5.0
+    self_address: bool = False
+    description: dict[int, str | int | float | bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.masters:
+            raise ConfigError(f"outstation {self.name}: it needs at least one master")
+        _once(f"outstation {self.name}: master addresses", [str(master.address) for master in self.masters])
+        _once(f"outstation {self.name}: master names", [master.name for master in self.masters])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """Keys and trust of one end point; TLS 1.2 and 1.3, certificates on both sides (IEC 62351-3)."""
+
+    key_pair: KeyPair
+    roots: tuple[Path, ...]
+    revocation_list: Path | None = None
+    crls: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Seconds that a peer may take.
+
+    Attributes:
+        handshake: from the TCP connection to the end of the TLS handshake.
+        first_frame: from there to the first link frame of a configured master.
+        idle: without any octet; longer than keep-alive, which asks before.
+        write: for taking what was sent to it once our buffer is full.
+        reconnect: first pause between attempts of a connecting end point; doubles up to `reconnect_most`.
+    """
+
+    handshake: float = 10.0
+    first_frame: float = 30.0
+    idle: float = 900.0
+    write: float = 20.0
+    reconnect: float = 1.0
+    reconnect_most: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """Where one or several outstations are reached, or whom they call.
+
+    Attributes:
+        host, port: to listen on (port 0: any free one).
+        stations: names of the outstations behind it; empty: all.
+        transport: TLS needs `tls`.
+        mode: UDP only listens.
+        peer: (host, port) of the master, for CONNECT and DUAL.
+        tls: keys and trust.
+        new_connection: policy.
+        connections: open at once, in all and from one address.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 20_000
+    stations: tuple[str, ...] = ()
+    transport: Transport = Transport.TCP
+    mode: Mode = Mode.LISTEN
+    peer: tuple[str, int] | None = None
+    tls: TlsSettings | None = None
+    new_connection: NewConnection = NewConnection.SEVERAL
+    connections: int = 64
+    connections_per_address: int = 8
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    def __post_init__(self) -> None:
+        where = f"end point {self.host}:{self.port}"
+        if (self.transport is Transport.TLS) != (self.tls is not None):
+            raise ConfigError(f"{where}: transport tls and a tls block belong together")
+        if (self.mode is Mode.LISTEN) != (self.peer is None):
+            raise ConfigError(f"{where}: modes connect and dual need the master's address, listen has none")
+        if self.transport is Transport.UDP and self.mode is not Mode.LISTEN:
+            raise ConfigError(f"{where}: over UDP an outstation listens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dnp3Settings:
+    """Everything the adapter needs beside its ports.
+
+    Attributes:
+        refresh_s: period in which the fleet's state is written into the points.
+        ratings_s: period in which ratings of the fleet are summed up anew.
+        journal_frames: frames kept in memory, decoded on demand; 0: none.
+        store_pause_s: after the store failed, commands are refused without trying it for so long.
+    """
+
+    stations: tuple[StationSettings, ...]
+    endpoints: tuple[EndpointSettings, ...]
+    refresh_s: float = 1.0
+    ratings_s: float = 10.0
+    journal_frames: int = 2000
+    store_pause_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _once("outstations", [station.name for station in self.stations])
+        names = {station.name for station in self.stations}
+        for endpoint in self.endpoints:
+            unknown = sorted(set(endpoint.stations) - names)
+            if unknown:
+                raise ConfigError(f"end point {endpoint.host}:{endpoint.port}: no outstation {unknown[0]!r}")
+            behind = [s for s in self.stations if not endpoint.stations or s.name in endpoint.stations]
+            _once(f"end point {endpoint.host}:{endpoint.port}: link addresses", [str(s.address) for s in behind])
+            if endpoint.transport is Transport.TLS:
+                _need_identities(behind)
+
+
+def _need_identities(stations: Iterable[StationSettings]) -> None:
+    for station in stations:
+        for master in station.masters:
+            if not master.fingerprints and not master.names:
+                raise ConfigError(
+                    f"outstation {station.name}, master {master.name}: under TLS it needs `fingerprints` or `names` "
+                    "of its certificates; any certificate of the trusted roots would do otherwise"
+                )
+
+
+def _once(what: str, names: list[str]) -> None:
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise ConfigError(f"{what}: {doubled[0]} is there twice")
