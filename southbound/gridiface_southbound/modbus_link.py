@@ -10,13 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceRejected, DeviceTimeout, RemoteProtocolError
-from gridiface_southbound.modbus_pdu import ExceptionReply, Frame, FrameDecoder, Request, encode_frame, reply_data
+from gridiface_southbound.modbus_pdu import (
+    READ_INPUT,
+    ExceptionReply,
+    Frame,
+    FrameDecoder,
+    Request,
+    encode_frame,
+    reply_data,
+)
 
 #: What one request brought: registers (empty after a write) or the device's exception.
 Reply = bytes | ExceptionReply
@@ -56,7 +64,7 @@ class LinkCounters:
 class _Exchange:
     """The replies one exchange still waits for."""
 
-    __slots__ = ("future", "missing", "positions", "replies", "requests", "unit")
+    __slots__ = ("future", "positions", "replies", "requests", "unit")
 
     def __init__(self, unit: int, requests: Sequence[Request], future: asyncio.Future[None]) -> None:
         self.unit = unit
@@ -64,7 +72,6 @@ class _Exchange:
         self.future = future
         self.positions: dict[int, int] = {}
         self.replies: list[Reply] = [b""] * len(requests)
-        self.missing = len(requests)
 
 
 class _Connection(asyncio.Protocol):
@@ -99,24 +106,26 @@ class _Connection(asyncio.Protocol):
             self._fail(DeviceRejected(f"connection closed: {error.reason}"))
             self.drop()
 
-    def send(self, exchange: _Exchange, requests: Sequence[tuple[int, Request]]) -> None:
-        """Write the requests (position in the exchange, request) in one segment."""
+    def send(self, exchange: _Exchange, positions: Iterable[int]) -> None:
+        """Write the requests at `positions` of the exchange in one segment."""
         transport = self.transport
         if transport is None or transport.is_closing():
             raise DeviceTimeout("the device closed the connection")
         frames = []
-        for position, request in requests:
+        for position in positions:
             self._transaction = transaction = self._transaction + 1 & 0xFFFF
-            self.abandoned.discard(transaction)
+            if self.abandoned:
+                self.abandoned.discard(transaction)
             exchange.positions[transaction] = position
-            frames.append(encode_frame(transaction, exchange.unit, request.pdu))
+            frames.append(encode_frame(transaction, exchange.unit, exchange.requests[position].pdu))
         self.running = exchange
         self.counters.requests += len(frames)
         transport.write(b"".join(frames) if len(frames) > 1 else frames[0])
 
     def leave(self, exchange: _Exchange) -> None:
         """Stop waiting for what is still missing; a reply that comes late is dropped."""
-        self.abandoned.update(exchange.positions)
+        if exchange.positions:
+            self.abandoned.update(exchange.positions)
         if self.running is exchange:
             self.running = None
 
@@ -138,7 +147,6 @@ class _Connection(asyncio.Protocol):
         if frame.unit != exchange.unit:
             raise RemoteProtocolError(f"unit {frame.unit} answered for unit {exchange.unit}")
         exchange.replies[position] = reply_data(exchange.requests[position], frame.pdu)
-        exchange.missing -= 1
         if not exchange.positions and not exchange.future.done():
             exchange.future.set_result(None)
 
@@ -167,6 +175,8 @@ class TcpLink:
         self._connection: _Connection | None = None
         self._turn = asyncio.Lock()
         self._timeouts = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
 
     @property
     def connected(self) -> bool:
@@ -182,13 +192,28 @@ class TcpLink:
             if connection is None or connection.transport is None:
                 connection = await self._connect()
             exchange = _Exchange(unit, requests, asyncio.get_running_loop().create_future())
-            if self.pipelined or len(requests) == 1:
-                return await self._together(connection, exchange, timeout_s)
-            return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s)
+            if not self.pipelined and len(requests) > 1:
+                return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s)
+            connection.send(exchange, range(len(requests)))
+            self._watch(connection, timeout_s)
+            try:
+                await exchange.future
+            except DeviceTimeout:
+                missing = self._missing_reads(connection, exchange)
+            else:
+                self._timeouts = 0
+                return exchange.replies
+            finally:
+                connection.leave(exchange)
+            self.pipelined = False
+            return await self._one_by_one(connection, exchange, missing, timeout_s)
 
     async def close(self) -> None:
         """Close the connection; an exchange that waits fails with DeviceTimeout. Twice is once."""
         connection, self._connection = self._connection, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if connection is not None:
             connection.drop()
             # One turn of the loop lets the transport release its socket.
@@ -208,24 +233,18 @@ class TcpLink:
         self._connection = connection
         return connection
 
-    async def _together(self, connection: _Connection, exchange: _Exchange, timeout_s: float) -> list[Reply]:
-        connection.send(exchange, list(enumerate(exchange.requests)))
-        try:
-            await self._answered(connection, exchange, timeout_s)
-        except DeviceTimeout:
-            missing = sorted(exchange.positions.values())
-            if (
-                connection.transport is None
-                or not missing
-                or missing[0] == 0
-                or any(exchange.requests[at].pdu[0] > 4 for at in missing)
-            ):
-                raise
-            # The first was answered and only reads are missing: this device takes one request at a time.
-            self.pipelined = False
-            exchange.future = asyncio.get_running_loop().create_future()
-            return await self._one_by_one(connection, exchange, missing, timeout_s)
-        return exchange.replies
+    @staticmethod
+    def _missing_reads(connection: _Connection, exchange: _Exchange) -> list[int]:
+        """The requests to ask again of a device that answered only the first: reads, never a write.
+
+        Raises:
+            DeviceTimeout: it is not that; the exchange has failed.
+        """
+        missing = sorted(exchange.positions.values())
+        alive = connection.transport is not None and missing and missing[0] > 0
+        if not alive or any(exchange.requests[position].pdu[0] > READ_INPUT for position in missing):
+            exchange.future.result()
+        return missing
 
     async def _one_by_one(
         self, connection: _Connection, exchange: _Exchange, positions: Sequence[int], timeout_s: float
@@ -233,29 +252,42 @@ class TcpLink:
         for position in positions:
             exchange.positions = {}
             exchange.future = asyncio.get_running_loop().create_future()
-            connection.send(exchange, [(position, exchange.requests[position])])
-            await self._answered(connection, exchange, timeout_s)
+            connection.send(exchange, (position,))
+            self._watch(connection, timeout_s)
+            try:
+                await exchange.future
+            finally:
+                connection.leave(exchange)
+            self._timeouts = 0
         return exchange.replies
 
-    async def _answered(self, connection: _Connection, exchange: _Exchange, timeout_s: float) -> None:
+    def _watch(self, connection: _Connection, timeout_s: float) -> None:
+        """See to it that the running exchange ends in time. The timer outlives a quick exchange and serves the next."""
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(timeout_s, self._late, connection, exchange, timeout_s)
-        try:
-            await exchange.future
-        finally:
-            timer.cancel()
-            connection.leave(exchange)
-        self._timeouts = 0
+        self._deadline = deadline = loop.time() + timeout_s
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(deadline, self._late, connection)
 
-    def _late(self, connection: _Connection, exchange: _Exchange, timeout_s: float) -> None:
+    def _late(self, connection: _Connection) -> None:
+        self._timer = None
+        exchange = connection.running
+        if exchange is None or connection is not self._connection:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._deadline:
+            self._timer = loop.call_at(self._deadline, self._late, connection)
+            return
         self.counters.timeouts += 1
         self._timeouts += 1
-        if self._timeouts >= TIMEOUTS_TO_CLOSE:
-            connection.drop()
         if not exchange.future.done():
             exchange.future.set_exception(
-                DeviceTimeout(f"{self.host}:{self.port} unit {exchange.unit} did not answer in {timeout_s:g} s")
+                DeviceTimeout(f"{self.host}:{self.port} unit {exchange.unit} did not answer in time")
             )
+        if self._timeouts >= TIMEOUTS_TO_CLOSE:
+            connection.drop()
 
 
 class SharedLink:

@@ -37,7 +37,7 @@ from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions
 from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.models import Block, Model
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPlace, scan
-from gridiface_southbound.sunspec.sheet import PointValues
+from gridiface_southbound.sunspec.sheet import Filled, PointValues
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
 POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
@@ -54,6 +54,8 @@ class _Device:
     ratings: Ratings
     kind: DeviceKind
     controls: Controls
+    #: Models whose scale factors need not be read before each write.
+    steady: frozenset[int]
 
 
 class SunSpecDriver:
@@ -68,7 +70,7 @@ class SunSpecDriver:
         self._make_link = link
         self._link: Link | None = None
         self._device: _Device | None = None
-        self._touched: frozenset[str] = frozenset()
+        self._touched: set[str] = set()
         self._single = not config.function_16
         self._volatile = config.scale_factors == "reread"
         self._writing = asyncio.Lock()
@@ -137,26 +139,20 @@ class SunSpecDriver:
         blocks = await self._read_blocks(places)
         if not any(model_id in blocks for model_id in (701, *telemetry.INVERTER_MODELS)):
             raise DeviceRejected("the device has no readable measurements (701, 101-113)", device_id=self._id)
-        if 124 in blocks:
-            device.blocks[124] = blocks[124]
         return telemetry.snapshot(self._id, blocks, device.ratings, device.nameplate.energy_wh, now=self._clock.now())
 
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
         if command.release:
             return await self.revert()
-
-        def plan(device: _Device) -> Plan:
-            return device.controls.plan(command, revert_s=self._config.revert_s, now=self._clock.now())
-
         async with self._writing:
-            return await self._carry_out(plan)
+            return await self._carry_out(command)
 
     async def revert(self) -> Ack:
         """As `Driver.revert`: switches off the power set-point and whatever this driver has switched on."""
         async with self._writing:
-            ack = await self._carry_out(lambda device: device.controls.release(self._touched))
-            self._touched = frozenset()
+            ack = await self._carry_out(None)
+            self._touched.clear()
             return ack
 
     async def close(self) -> None:
@@ -167,12 +163,18 @@ class SunSpecDriver:
 
     # One write -----------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, make_plan: Callable[[_Device], Plan]) -> Ack:
+    def _plan(self, device: _Device, command: Setpoint | None) -> Plan:
+        """The forms for a command, or for letting go (None)."""
+        if command is None:
+            return device.controls.release(frozenset(self._touched))
+        return device.controls.plan(command, revert_s=self._config.revert_s, now=self._clock.now())
+
+    async def _carry_out(self, command: Setpoint | None) -> Ack:
         device = self._opened()
-        plan = make_plan(device)
-        if self._volatile or self._single or not all(self._steady(model_id) for model_id in plan.models):
+        plan = self._plan(device, command)
+        if self._volatile or self._single or not device.steady.issuperset(plan.models):
             await self._refresh(device, plan.models)
-            plan = make_plan(device)
+            plan = self._plan(device, command)
         if not plan.effects:
             reasons = "; ".join(plan.skipped) or "the command asks for nothing"
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
@@ -181,55 +183,43 @@ class SunSpecDriver:
             # What was written had another meaning than meant: put it right at once, and be careful from now on.
             self._volatile = True
             self._adopt(device, after)
-            plan = make_plan(device)
+            plan = self._plan(device, command)
             after = await self._send(device, plan)
             if _rescaled(device, after):
                 self._adopt(device, after)
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
-        self._adopt(device, after)
-        self._check(plan, after)
-        self._touched |= frozenset(plan.effects)
+        device.blocks.update(after)
+        self._touched.update(plan.effects)
         return self._acknowledge(plan, after)
-
-    def _steady(self, model_id: int) -> bool:
-        table = models.model(model_id)
-        return self._config.scale_factors == "fixed" or (table is not None and table.scales_static)
 
     async def _send(self, device: _Device, plan: Plan) -> dict[int, Block]:
         """Write all forms and read the models back."""
-        if not self._single:
-            writes = [
-                write_request(effect.form.sheet.block.address + offset, registers)
-                for effect in plan.effects.values()
-                for offset, registers in effect.form.writes
-            ]
-            blocks = await self._write_then_read(device, writes, plan)
-            if blocks is not None:
-                return blocks
-            # Function 16 is not known here: nothing was written, so this is still the same attempt.
-            self._single = True
-        await self._write_singly(device, plan)
-        return await self._read_back(device, plan.models)
-
-    async def _write_then_read(self, device: _Device, writes: list[Request], plan: Plan) -> dict[int, Block] | None:
-        """The blocks read back, or None where the device does not know function 16."""
-        if self._config.read_back_delay_s > 0:
-            replies = await self._exchange(writes)
-            reads: list[Reply] = []
-        else:
-            places = [_place(device.blocks[model_id]) for model_id in plan.models]
-            asked = [request for place in places for request in _block_requests(place)]
-            replies = await self._exchange([*writes, *asked])
-            replies, reads = replies[: len(writes)], replies[len(writes) :]
-        first = replies[0]
-        if isinstance(first, ExceptionReply) and first.code == ILLEGAL_FUNCTION:
-            return None
-        for position, reply in enumerate(replies):
-            if isinstance(reply, ExceptionReply):
-                raise self._refusal(reply, f"write {position + 1} of {len(replies)}")
-        if not reads:
+        if self._single:
+            await self._write_singly(device, plan)
             return await self._read_back(device, plan.models)
-        return self._collect([_place(device.blocks[model_id]) for model_id in plan.models], reads)
+        requests = [
+            write_request(effect.form.sheet.block.address + offset, registers)
+            for effect in plan.effects.values()
+            for offset, registers in effect.form.writes
+        ]
+        count = len(requests)
+        together = not self._config.read_back_delay_s
+        if together:
+            for model_id in plan.models:
+                requests += _block_requests(_place(device.blocks[model_id]))
+        replies = await self._exchange(requests)
+        for position in range(count):
+            reply = replies[position]
+            if not isinstance(reply, ExceptionReply):
+                continue
+            if position == 0 and reply.code == ILLEGAL_FUNCTION:
+                # Function 16 is not known here: nothing was written, so this is still the same attempt.
+                self._single = True
+                return await self._send(device, plan)
+            raise self._refusal(reply, f"write {position + 1} of {count}")
+        if not together:
+            return await self._read_back(device, plan.models)
+        return self._collect([_place(device.blocks[model_id]) for model_id in plan.models], replies[count:])
 
     async def _write_singly(self, device: _Device, plan: Plan) -> None:
         """By function 6, register after register, the enabling one last; registers that are right stay untouched."""
@@ -256,26 +246,19 @@ class SunSpecDriver:
         replies = await self._exchange([request for place in places for request in _block_requests(place)])
         return self._collect(places, replies)
 
-    def _check(self, plan: Plan, after: dict[int, Block]) -> None:
-        for name, effect in plan.effects.items():
-            block = after[effect.form.sheet.block.model.id]
-            if effect.form.shown(block):
-                continue
-            wrong = effect.form.differing(block)
-            if wrong:
-                point = wrong[0]
-                sent = effect.form.value(point)
-                raise DeviceBusy(
-                    f"{name}: {block.model.id} {point} reads {block.value(point)} after {sent:g} was written",
-                    device_id=self._id,
-                )
-
     def _acknowledge(self, plan: Plan, after: Mapping[int, Block]) -> Ack:
+        """What was done.
+
+        Raises:
+            DeviceBusy: the read-back shows something else than what was written.
+        """
         forms = [effect.form for effect in plan.effects.values()]
         written: Mapping[str, float] = PointValues(forms)
         shown, revert_s = written, plan.revert_s
-        if not all(form.shown(after[form.sheet.block.model.id]) for form in forms):
-            # Only timers can differ here: a device that keeps another time than it was told counts with its own.
+        odd = [form for form in forms if not form.shown(after[form.sheet.block.model.id])]
+        if odd:
+            self._require_same(odd, after)
+            # Only timers differ: a device that keeps another time than it was told counts with its own.
             shown = {
                 label: value
                 for form in forms
@@ -297,6 +280,15 @@ class SunSpecDriver:
             skipped=tuple(plan.skipped),
         )
 
+    def _require_same(self, forms: Sequence[Filled], after: Mapping[int, Block]) -> None:
+        for form in forms:
+            block = after[form.sheet.block.model.id]
+            for point in form.differing(block):
+                seen, sent = block.value(point), form.value(point)
+                raise DeviceBusy(
+                    f"{block.model.id} {point} reads {seen} after {sent:g} was written", device_id=self._id
+                )
+
     # Blocks --------------------------------------------------------------------------------------------------------
 
     def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> _Device:
@@ -306,7 +298,9 @@ class SunSpecDriver:
         limits = telemetry.ratings(plate, setting)
         controls = Controls(blocks, limits, self._options())
         plate = telemetry.nameplate(blocks, controls.capabilities, rating_w=self._config.rating_w)
-        return _Device(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls)
+        fixed = self._config.scale_factors == "fixed"
+        steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
+        return _Device(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
 
     def _options(self) -> ControlOptions:
         return ControlOptions(
@@ -318,18 +312,13 @@ class SunSpecDriver:
 
     async def _refresh(self, device: _Device, model_ids: Sequence[int]) -> None:
         places = [_place(device.blocks[model_id]) for model_id in model_ids]
-        self._adopt(device, await self._read_blocks(places), rebuild=self._single)
+        self._adopt(device, await self._read_blocks(places))
 
-    def _adopt(self, device: _Device, fresh: dict[int, Block], *, rebuild: bool = False) -> None:
-        """Take newer blocks over; what depends on their scale factors is made anew only when those changed."""
-        for model_id, block in fresh.items():
-            old = device.blocks.get(model_id)
-            rebuild = rebuild or old is None or old.scales() != block.scales()
-            device.blocks[model_id] = block
-        if rebuild:
-            device.controls = Controls(
-                {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}, device.ratings, self._options()
-            )
+    def _adopt(self, device: _Device, fresh: dict[int, Block]) -> None:
+        """Take newer blocks over, and make anew what depends on their scale factors and bases."""
+        device.blocks.update(fresh)
+        controls = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
+        device.controls = Controls(controls, device.ratings, self._options())
 
     async def _read_blocks(self, places: Sequence[ModelPlace]) -> dict[int, Block]:
         """Read models; one that refuses to be read is left out."""

@@ -18,6 +18,9 @@ from gridiface_southbound.sunspec.sheet import Filled, Sheet
 
 Blocks = Mapping[int, Block]
 
+#: Filled forms kept for different timers; commands with an end of their own have ever new ones.
+_MAX_BASES = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratings:
@@ -66,6 +69,7 @@ class Power704:
         self._off = Sheet(block, ("WSetEna",), enable="WSetEna")
         self._max_w = ratings.max_w
         self._watts = "WSet" in self._sheet
+        self._bases: dict[float, list[int]] = {}
 
     @classmethod
     def find(cls, blocks: Blocks, ratings: Ratings, *, prefer_percent: bool = False) -> Power704 | None:
@@ -81,15 +85,13 @@ class Power704:
     def set(self, value: float, *, revert_s: float | None, ramp_s: float | None) -> Effect:
         """Hold `value` W."""
         percent = 100.0 * value / self._max_w if self._max_w else 0.0
-        form = self._sheet.fill(
-            {
-                "WSetEna": 1,
-                "WSetMod": 1 if self._watts else 0,
-                "WSet": value,
-                "WSetPct": percent,
-                "WSetRvrtTms": revert_s or 0,
-            }
-        )
+        timer = revert_s or 0
+        base = self._bases.get(timer)
+        if base is None:
+            base = self._sheet.base({"WSetEna": 1, "WSetMod": 1 if self._watts else 0, "WSetRvrtTms": timer})
+            if len(self._bases) < _MAX_BASES:
+                self._bases[timer] = base
+        form = self._sheet.fill_over(base, {"WSet": value, "WSetPct": percent})
         held = form.value("WSet") if self._watts else form.value("WSetPct") * self._max_w / 100.0
         return Effect(form=form, value=held, revert_s=_timer(form, "WSetRvrtTms"))
 

@@ -44,7 +44,15 @@ class Sheet:
 
     def fill(self, values: Mapping[str, float]) -> Filled:
         """The registers for `values`; points that the device lacks are ignored, points not named get 0."""
-        raw = self._blank.copy()
+        return self.fill_over(self._blank, values)
+
+    def base(self, values: Mapping[str, float]) -> list[int]:
+        """Raw values to fill over later, for what stays the same from command to command."""
+        return self.fill(values).raw
+
+    def fill_over(self, base: list[int], values: Mapping[str, float]) -> Filled:
+        """As `fill`, with points not named as in `base`."""
+        raw = base.copy()
         points = self._points
         for name, value in values.items():
             if name in points:
@@ -58,7 +66,7 @@ class Filled:
 
     __slots__ = ("raw", "sheet", "writes")
 
-    def __init__(self, sheet: Sheet, raw: Sequence[int]) -> None:
+    def __init__(self, sheet: Sheet, raw: list[int]) -> None:
         self.sheet = sheet
         self.raw = raw
         self.writes = [(run.offset, run.codec.pack(*raw[run.first : run.last])) for run in sheet.ordered]

@@ -11,7 +11,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.limits import FIELD_OF, envelope
+from gridiface.aggregation.limits import FIELD_OF, Envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
 from gridiface.domain.clock import Instant
@@ -41,19 +41,19 @@ class Feasibility:
             return Prospect()
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
-        bounds = envelope(self._c, now, horizon_s=1e12, hold_time_s=hold_s, soc_derate=self._config.soc_derate)
+        bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
         sums = capacity(self._c, rows, bounds)
         requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))
         counted = rows[self._c.counts[rows]]
         free = counted[bounds.free[counted]]
         held = float(bounds.held[counted[~bounds.free[counted]]].sum())
         low, high = held + float(bounds.lo[free].sum()), held + float(bounds.hi[free].sum())
-        bottom, top = self._limits(control, now)
+        bottom, top = self._limits(control, bounds)
         feasible = min(max(requested, low, bottom), high, top)
         short = abs(requested - feasible) > max(self._config.shortfall_rel * abs(requested), 1.0)
         return Prospect(requested, feasible, short)
 
-    def _limits(self, control: Control, now: Instant) -> tuple[float, float]:
+    def _limits(self, control: Control, bounds: Envelope) -> tuple[float, float]:
         """(low, high) of the target's total from the limits that will stand with the control, W."""
         tops, bottoms = [np.inf], [np.inf]
         for target in self._around(control.target):
@@ -68,7 +68,6 @@ class Feasibility:
             limits = [(mode, value) for mode, value in values if mode in LIMIT_MODES]
             if not limits:
                 continue
-            bounds = envelope(self._c, now, horizon_s=1e12, hold_time_s=self._config.hold_time_s)
             sums = capacity(self._c, self._fleet.rows_of(target), bounds)
             for mode, value in limits:
                 upward = FIELD_OF[mode] in ("export", "generation")

@@ -78,6 +78,14 @@ def envelope(
     return Envelope(c.hard_lo, c.hard_hi, near_lo, near_hi, c.base, c.weight, c.free, c.held, position)
 
 
+def lasting_envelope(columns: Columns, hold_time_s: float, soc_derate: float) -> Envelope:
+    """The hard envelope for another hold time, ramps left out. Keeps nothing and changes nothing."""
+    c = columns
+    lo, hi, base, held = _hard(c, hold_time_s, soc_derate)
+    weight = np.maximum(c.export_w + c.import_w, 1.0)
+    return Envelope(lo, hi, lo, hi, base, weight, askable(c), held, known_or_zero(c.w))
+
+
 def _refresh(c: Columns, hold_time_s: float, soc_derate: float) -> None:
     """Work out the hard part anew for the rows that were touched since the last time."""
     rows = np.flatnonzero(c.touched)

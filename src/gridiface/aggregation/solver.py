@@ -9,7 +9,7 @@ to its limits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling, water_fill
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.limits import Bound, Envelope, known_or_zero
+from gridiface.aggregation.limits import Bound, Envelope
+from gridiface.aggregation.parts import Fixed, cut_part, part_of, unsure, upper_only, with_device_limits
 from gridiface.aggregation.plan import Node, Plan
 
 _FREE_RUN: Strategy = WaterFilling()
@@ -63,44 +64,6 @@ class Settings:
     reuse: bool = False
 
 
-@dataclass(slots=True)
-class _Fixed:
-    """Parts of a node whose power is not split here: devices with a request of their own, nodes with a target."""
-
-    rows: IntArray
-    nodes: list[Node]
-    wanted: FloatArray
-    lo: FloatArray
-    hi: FloatArray
-    whole: _Fixed | None = None
-    places: IntArray | None = None
-
-    def take(self, wanted: FloatArray) -> None:
-        """New powers for these parts, here and in the collection they are a part of."""
-        self.wanted = wanted
-        if self.whole is not None and self.places is not None:
-            changed = self.whole.wanted.copy()
-            changed[self.places] = wanted
-            self.whole.take(changed)
-
-
-def _part_of(fixed: _Fixed, node: Node) -> _Fixed:
-    """Those of the parts that lie inside `node`."""
-    names = {child.id for child in node.bound_below()}
-    rows = np.flatnonzero(np.isin(fixed.rows, node.loose))
-    nodes = [at for at, child in enumerate(fixed.nodes) if child.id in names]
-    places = np.concatenate([rows, np.array(nodes, dtype=np.int64) + fixed.rows.size])
-    return _Fixed(
-        fixed.rows[rows],
-        [fixed.nodes[at] for at in nodes],
-        fixed.wanted[places],
-        fixed.lo[places],
-        fixed.hi[places],
-        fixed,
-        places,
-    )
-
-
 class Solver:
     """Solves one plan once. `targets` gives each bound node's total, `residuals` what its meter sees beside it."""
 
@@ -115,9 +78,9 @@ class Solver:
     ) -> None:
         self._c, self._plan, self._targets, self._residuals = columns, plan, targets, residuals
         self._settings = settings
-        self._b = _with_device_limits(bounds, plan)
+        self._b = with_device_limits(bounds, plan)
         self._own = np.isfinite(plan.device_w) & bounds.free if plan.single else np.zeros(columns.count, dtype=np.bool_)
-        self._unsure_up, self._unsure_down = _unsure(columns, self._b)
+        self._unsure_up, self._unsure_down = unsure(columns, self._b)
         count = columns.count
         self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {})
 
@@ -249,7 +212,7 @@ class Solver:
             return
         least = np.where(able, 0.0, most)
         start = np.clip(powers, least, most)
-        upper = tuple(_upper_only(cap) for cap in caps)
+        upper = tuple(upper_only(cap) for cap in caps)
         problem = Problem(
             target=max(0.0, min(high, float(most.sum()))), lo=least, hi=most, base=start, weight=np.maximum(most, 1.0)
         )
@@ -274,7 +237,7 @@ class Solver:
             return self._residuals.get(node.id, 0.0)
         return sum(self._residual(child) for child in node.inside)
 
-    def _fixed(self, node: Node) -> _Fixed:
+    def _fixed(self, node: Node) -> Fixed:
         rows = node.loose[self._own[node.loose]]
         nodes = node.bound_below()
         wanted, lo, hi = [], [], []
@@ -283,7 +246,7 @@ class Solver:
             lo.append(low)
             hi.append(high)
             wanted.append(min(max(self._targets(child), low), high))
-        return _Fixed(
+        return Fixed(
             rows,
             nodes,
             np.concatenate([self._solution.watts[rows], np.array(wanted)]),
@@ -303,7 +266,7 @@ class Solver:
         bottom = -np.inf if node.limits.low is None else -node.limits.low.watts
         return min(max(low, bottom), top), max(min(high, top), bottom)
 
-    def _window(self, node: Node, fixed: _Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
+    def _window(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
         """Bounds on the sum of a node's loose devices from its limits: (low, high, whose low, whose high)."""
         up, down = self._doubt(node)
         part = float(fixed.wanted.sum())
@@ -330,7 +293,7 @@ class Solver:
             return 0.0, 0.0
         return float(self._unsure_up[node.rows].sum()), float(self._unsure_down[node.rows].sum())
 
-    def _keep_limits(self, node: Node, free: IntArray, fixed: _Fixed) -> None:
+    def _keep_limits(self, node: Node, free: IntArray, fixed: Fixed) -> None:
         """Reduce the fixed parts where a limit could not be kept even with the loose devices at an end of theirs.
 
         Inner nodes first; the parts of a node are those of the nodes inside it that have no totals of their own.
@@ -338,12 +301,12 @@ class Solver:
         if not fixed.wanted.size:
             return
         for child in node.limited_below():
-            self._keep_limits(child, free, _part_of(fixed, child))
+            self._keep_limits(child, free, part_of(fixed, child))
         if node.limits.any:
             self._reduce(node, free, fixed)
         self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
-    def _reduce(self, node: Node, free: IntArray, fixed: _Fixed) -> None:
+    def _reduce(self, node: Node, free: IntArray, fixed: Fixed) -> None:
         low, high, _, _ = self._window(node, fixed, self._held(node))
         mine = np.intersect1d(free, node.rows)
         least, most = float(self._b.lo[mine].sum()), float(self._b.hi[mine].sum())
@@ -354,7 +317,7 @@ class Solver:
         lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
         fixed.take(water_fill(float(fixed.wanted.sum()) + change, lo, hi, fixed.wanted, weight))
 
-    def _caps(self, node: Node, free: IntArray, fixed: _Fixed) -> tuple[Cap, ...]:
+    def _caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:
         """The nodes inside that only have limits, as caps over positions in `free`."""
         limited = node.limited_below()
         if not limited:
@@ -371,7 +334,7 @@ class Solver:
             return None
         fixed_rows = node.loose[self._own[node.loose]]
         parts = [self._solution.watts[fixed_rows], np.array([totals[child.id] for child in node.bound_below()])]
-        fixed = _Fixed(fixed_rows, [], np.concatenate(parts), np.empty(0), np.empty(0))
+        fixed = Fixed(fixed_rows, [], np.concatenate(parts), np.empty(0), np.empty(0))
         low, high, _, _ = self._window(node, fixed, self._held(node))
         inside = tuple(cap for child in node.limited_below() if (cap := self._cap(child, place, totals)) is not None)
         return Cap(rows, low, high, inside)
@@ -389,15 +352,15 @@ class Solver:
             waiting.extend(cap.inside)
         return lo, hi
 
-    def _part_limits(self, node: Node, free: IntArray, powers: FloatArray, held: float, fixed: _Fixed) -> FloatArray:
+    def _part_limits(self, node: Node, free: IntArray, powers: FloatArray, held: float, fixed: Fixed) -> FloatArray:
         """Generation and load limits speak of the parts: cut the producers, or the consumers, if they exceed them."""
         up, down = self._doubt(node)
         if node.limits.generation is not None:
             most = node.limits.generation.watts - max(held, 0.0) - up - float(np.maximum(fixed.wanted, 0.0).sum())
-            powers = _cut_part(powers, self._b.lo[free], max(most, 0.0))
+            powers = cut_part(powers, self._b.lo[free], max(most, 0.0))
         if node.limits.load is not None:
             most = node.limits.load.watts + min(held, 0.0) + down + float(np.minimum(fixed.wanted, 0.0).sum())
-            powers = -_cut_part(-powers, -self._b.hi[free], max(most, 0.0))
+            powers = -cut_part(-powers, -self._b.hi[free], max(most, 0.0))
         return powers
 
     def _tell(self, rows: IntArray, powers: FloatArray) -> None:
@@ -409,7 +372,7 @@ class Solver:
         self._solution.watts[rows[able]] = powers[able]
         self._solution.ceilings[rows[~able]] = np.maximum(powers[~able], 0.0)
 
-    def _descend(self, fixed: _Fixed) -> None:
+    def _descend(self, fixed: Fixed) -> None:
         for child, total in zip(fixed.nodes, fixed.wanted[fixed.rows.size :].tolist(), strict=True):
             self._command(child, total)
 
@@ -425,50 +388,3 @@ class Solver:
         outside = (np.abs(inside - running) > 1e-6) | already
         chosen = rows[outside & ~ceiling]
         self._solution.watts[chosen] = inside[outside & ~ceiling]
-
-
-def _with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
-    if not plan.single and not plan.off.any():
-        return bounds
-    high = np.where(plan.off, 0.0, plan.device_high)
-    low = np.where(plan.off, 0.0, plan.device_low)
-    hi = np.minimum(bounds.hi, np.maximum(high, 0.0))
-    lo = np.maximum(bounds.lo, np.minimum(low, 0.0))
-    lo = np.minimum(lo, hi)
-    return replace(
-        bounds,
-        lo=lo,
-        hi=hi,
-        near_lo=np.clip(bounds.near_lo, lo, hi),
-        near_hi=np.clip(bounds.near_hi, lo, hi),
-        base=np.clip(bounds.base, lo, hi),
-    )
-
-
-def _unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, FloatArray | None]:
-    """For limits: a silent or failing device may still do what it was told last. (up >= 0, down <= 0) beyond `held`."""
-    c = columns
-    silent = (c.lost | c.down) & c.counts
-    if not silent.any():
-        return None, None
-    may = np.where(np.isfinite(c.told_w), c.told_w, known_or_zero(c.w))
-    more = np.where(silent, may - bounds.held, 0.0)
-    return np.maximum(more, 0.0), np.minimum(more, 0.0)
-
-
-def _upper_only(cap: Cap) -> Cap:
-    return Cap(cap.rows, 0.0, max(cap.high, 0.0), tuple(_upper_only(child) for child in cap.inside))
-
-
-def _cut_part(powers: FloatArray, lo: FloatArray, most: float) -> FloatArray:
-    """Scale the positive powers down so that their sum is at most `most`, not below `lo`."""
-    producing = powers > 0
-    total = float(powers[producing].sum())
-    if total <= most:
-        return powers
-    result = powers.copy()
-    floor = np.maximum(lo[producing], 0.0)
-    result[producing] = water_fill(
-        most, floor, powers[producing], powers[producing], np.maximum(powers[producing], 1e-6)
-    )
-    return result

@@ -60,7 +60,16 @@ class Dispatcher:
     # The fleet -----------------------------------------------------------------------------------------------------
 
     def add(self, driver: Driver, policy: DevicePolicy | None = None) -> None:
-        """Take a device in, or replace its driver; what was known of the old one is forgotten."""
+        """Take a device in, or replace its driver.
+
+        The same driver again (it was opened anew, its rating is known now) keeps its breaker and what is under way;
+        what the device holds is forgotten.
+        """
+        known = self._lanes.get(driver.device_id)
+        if known is not None and known.driver is driver:
+            known.policy = policy or known.policy
+            known.forget()
+            return
         self.remove(driver.device_id)
         connection = driver.connection
         gate = None if connection is None else self._gates.setdefault(connection, asyncio.Lock())

@@ -132,10 +132,14 @@ async def test_without_a_certificate_there_is_no_answer(start: Any) -> None:
     context = ssl.create_default_context(cafile=str(running.site.folder / "serca.pem"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0")
-    with pytest.raises((OSError, ssl.SSLError, asyncio.IncompleteReadError)):
+
+    async def ask() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", running.server.port, ssl=context)
         writer.write(b"GET /dcap HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readexactly(1)
+
+    with pytest.raises((OSError, ssl.SSLError, asyncio.IncompleteReadError)):
+        await ask()
 
 
 async def test_redirect_plain_get_dcap_with_301_to_the_https_url(start: Any) -> None:

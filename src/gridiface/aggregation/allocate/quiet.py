@@ -6,7 +6,6 @@ import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
 
-
 #: Rounds after which everyone that moves at all is told.
 ROUNDS = 6
 
@@ -38,7 +37,8 @@ def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, toleranc
         gained = np.cumsum(toward[order])
         count = int(np.searchsorted(gained, abs(missing) - tolerance)) + 1
         send[order[: min(count, order.size)]] = True
-    return send | (move != 0.0)
+    send |= move != 0.0
+    return send
 
 
 def reusable(told: FloatArray, lo: FloatArray, hi: FloatArray, target: float, tolerance: float) -> bool:

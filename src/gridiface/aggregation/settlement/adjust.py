@@ -43,9 +43,7 @@ class Adjustment:
         return slice(max(0, stop - round(self.window_s / interval_s)), stop)
 
 
-def factors(
-    baseline: FloatArray, actual: FloatArray, window: slice, rule: Adjustment
-) -> tuple[FloatArray, BoolArray]:
+def factors(baseline: FloatArray, actual: FloatArray, window: slice, rule: Adjustment) -> tuple[FloatArray, BoolArray]:
     """The factor of each meter and whether it could be taken.
 
     The ratio is mean load in the window by mean baseline there, over the intervals in which both are known. It is 1,

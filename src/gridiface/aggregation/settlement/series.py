@@ -141,7 +141,7 @@ def series_of(
     w, codes = np.full(count, np.nan), np.full(count, BAD, dtype=np.uint8)
     series = MeterSeries(meter_id, start, interval_s, w, codes)
     for at, (value, quality) in kept:
-        place = series._place(at)  # noqa: SLF001 - own class
+        place = series._place(at)
         if quality is not Quality.BAD and np.isfinite(value):
             w[place], codes[place] = value, CODE[quality]
     return series

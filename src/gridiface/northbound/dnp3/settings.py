@@ -71,7 +71,7 @@ class QualityPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MasterSettings:
+class MasterEntry:
     """One master that an outstation serves.
 
     Attributes:
@@ -147,7 +147,7 @@ class StationSettings:
     address: int
     target: Target
     points: PointMap
-    masters: tuple[MasterSettings, ...]
+    masters: tuple[MasterEntry, ...]
     quality: QualityPolicy = field(default_factory=QualityPolicy)
     out_of_range_above_ratings: bool = False
     local: bool = False

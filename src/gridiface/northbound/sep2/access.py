@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from gridiface.domain.fleet import Principal, Role
 from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2.nodes import Viewer
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
-from gridiface.northbound.sep2.tree import Viewer
 
 
 @dataclass(frozen=True, slots=True)

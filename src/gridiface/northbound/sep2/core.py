@@ -18,6 +18,7 @@ from gridiface.errors import GridifaceError, LocalProtocolError, RemoteProtocolE
 from gridiface.northbound.sep2.access import Caller, Doorman
 from gridiface.northbound.sep2.event_clock import EventClock
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
+from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.device_info import DeviceInfo
 from gridiface.northbound.sep2.handlers.end_devices import EndDevices
 from gridiface.northbound.sep2.handlers.mirrors import Mirrors
@@ -27,12 +28,12 @@ from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Ser
 from gridiface.northbound.sep2.loading import Loader
 from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.metering import Metering
+from gridiface.northbound.sep2.nodes import Item, Listing, Node
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.placing import place_roots
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.tree import Item, Listing, Node
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import (
     MethodNotAllowed,
@@ -99,8 +100,9 @@ class Sep2Core:
         self.responses = ResponseLog(state, settings.limits.responses_per_set, later)
         self.on_behalf = OnBehalf(state, fleet, self.responses)
         self.membership = Membership(s, self.metering)
-        self.programs = Programs(s, self.on_behalf)
-        self.channel = FleetChannel(s, self.programs, clock)
+        self.curves = Curves(s)
+        self.programs = Programs(s, self.on_behalf, self.curves)
+        self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self._handlers = self._table()
         self._levels: dict[str | None, None] = {}
         self._queries: dict[str, ListQuery] = {}
@@ -123,8 +125,8 @@ class Sep2Core:
             ("DELETE", "/derp/{id1}/derc/{id2}"): programs.delete_control,
             ("PUT", "/derp/{id1}/dderc"): programs.put_default,
             ("DELETE", "/derp/{id1}/dderc"): programs.delete_default,
-            ("POST", "/derp/{id1}/dc"): programs.post_curve,
-            ("DELETE", "/derp/{id1}/dc/{id2}"): programs.delete_curve,
+            ("POST", "/derp/{id1}/dc"): self.curves.post_curve,
+            ("DELETE", "/derp/{id1}/dc/{id2}"): self.curves.delete_curve,
             ("POST", "/rsps/{id1}/rsp"): responses.post,
             ("POST", "/mup"): mirrors.post_mirror,
             ("PUT", "/mup/{id1}"): mirrors.put_mirror,
@@ -244,10 +246,9 @@ class Sep2Core:
             RemoteProtocolError: 404 where nothing is, or where what is there is another's; 403 for those who are not
                 registered.
         """
-        node = self.state.tree.get(path)
-        if node is None and path.startswith("/upt/"):
+        if path.startswith("/upt/"):
             self.metering.expand(path)
-            node = self.state.tree.get(path)
+        node = self.state.tree.get(path)
         if node is None and len(path) > 1 and path.endswith("/"):
             return self._visible(path.rstrip("/") or "/", caller)
         if node is None:
@@ -256,8 +257,6 @@ class Sep2Core:
             if caller.role is Role.UNREGISTERED:
                 raise RemoteProtocolError("not registered", answer=403)
             raise RemoteProtocolError("no such resource", answer=404)
-        if path.startswith("/upt/") and path.endswith("/mr"):
-            self.metering.expand(path)
         return node
 
     async def _write(

@@ -140,6 +140,13 @@ class EventClock:
             self._due.pop(program.number, None)
 
 
+def is_live(record: EventRecord, second: int) -> bool:
+    """Whether an event is scheduled or active somewhere, or may still be."""
+    event = record.item.obj
+    end = event.interval.start + event.interval.duration + max(0, event.randomizeDuration or 0)
+    return event.eventStatus.currentStatus not in FINAL and end > second
+
+
 def clusters(facts: Iterable[EventFacts]) -> Iterator[list[EventFacts]]:
     """Events that share time with each other, directly or through others: only these can touch each other's status."""
     together: list[EventFacts] = []

@@ -18,7 +18,8 @@ from gridiface.domain.ports import Change
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.event_clock import FINAL, event_document
-from gridiface.northbound.sep2.handlers.programs import Programs, place_curve, scope_of
+from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
+from gridiface.northbound.sep2.handlers.programs import Programs, scope_of
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.membership import OWN_DRIVERS
 from gridiface.northbound.sep2.state import EventRecord, Program
@@ -64,12 +65,14 @@ class FleetChannel:
     Args:
         services: state, ports, settings.
         programs: how a control is made and shown.
+        curves: where curves are served.
         clock: the shell's clock; `apply` has no time of its own.
     """
 
-    def __init__(self, services: Services, programs: Programs, clock: Clock) -> None:
+    def __init__(self, services: Services, programs: Programs, curves: Curves, clock: Clock) -> None:
         self._s = services
         self._programs = programs
+        self._curves = curves
         self._clock = clock
         self._current: dict[str, EventRecord] = {}
         self._issued_at: dict[str, Instant] = {}
@@ -181,7 +184,7 @@ class FleetChannel:
             return abs(wanted - setpoint.active_power_w) <= self._dead_band(inverter)
         if setpoint.active_power_w is not None:
             return False
-        asked = base_to_values(base, self._programs.curve_of(program), storage=scope_of(program).storage)
+        asked = base_to_values(base, self._curves.of(program), storage=scope_of(program).storage)
         return setpoint.ceiling_w is None or bool(asked)
 
     def _unchanged(
@@ -217,7 +220,7 @@ class FleetChannel:
             if item.obj.mRID == mrid:
                 return item.path
         curve = DERCurve(mRID=mrid, **_rebuilt(payload))
-        path, change = self._programs.new_curve(program, curve)
+        path, change = self._curves.make(program, curve)
         curves.append(curve)
         changes += change
         return path

@@ -6,11 +6,14 @@ body. What a well-formed request means is not decided here.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
-from typing import Any
+import time
+from email.utils import formatdate
+from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import BadHttpMethod
 from aiohttp.web_protocol import RequestHandler
 
@@ -22,7 +25,6 @@ _log = logging.getLogger("gridiface.sep2")
 
 #: A request line that is well-formed but for a method that HTTP does not know.
 _FOREIGN_METHOD = re.compile(r"'[A-Z]{1,20} /\S* HTTP/1\.[01]")
-_SERVER = {"Server": "gridiface"}
 
 
 class Sep2Http(web.Server):
@@ -63,10 +65,48 @@ def _meaning(exc: BaseException | None, message: str | None) -> RemoteProtocolEr
     return RemoteProtocolError("malformed request", detail=ErrorReason.INVALID_FORMAT)
 
 
-def respond(reply: Reply) -> web.Response:
+class Ready(web.StreamResponse):
+    """A reply that is bytes already: status line, headers and body leave in one write.
+
+    Saves the two thirds of aiohttp's work on an answer that a reply of known length does not need.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(status=int(reply.status))
+        self._reply = reply
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send the reply."""
+        reply = self._reply
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
+        head = [_status_line(self.status), _date_line(int(time.time()))]
+        head += [f"{name}: {value}\r\n" for name, value in reply.headers.items()]
+        if not self._keep_alive:
+            head.append("Connection: close\r\n")
+        elif request.version < HttpVersion11:
+            head.append("Connection: keep-alive\r\n")
+        head.append("\r\n")
+        await request.writer.write("".join(head).encode("latin-1") + reply.body)
+
+    async def write_eof(self, data: bytes | bytearray | memoryview = b"") -> None:
+        """Everything was sent already."""
+        self._eof_sent = True
+
+
+@functools.lru_cache(maxsize=64)
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: gridiface\r\n"
+
+
+@functools.lru_cache(maxsize=2)
+def _date_line(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}\r\n"
+
+
+def respond(reply: Reply) -> web.StreamResponse:
     """The aiohttp form of a reply. A refused body may still be on its way: its connection is closed."""
-    headers: Any = {**_SERVER, **reply.headers}
-    response = web.Response(status=reply.status, body=reply.body or None, headers=headers)
+    response = Ready(reply)
     if reply.status == 413:
         response.force_close()
     return response

@@ -12,15 +12,15 @@ from gridiface.domain.ports import Ledger
 from gridiface.errors import LocalProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.documents import Record
+from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.device_info import place_log_event
-from gridiface.northbound.sep2.handlers.programs import place_curve
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.membership import Membership, program_from, record_from
 from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet
+from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
-from gridiface.northbound.sep2.tree import Item
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERControl,

@@ -17,11 +17,11 @@ from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.metering import Metering
+from gridiface.northbound.sep2.nodes import Audience
 from gridiface.northbound.sep2.placing import place_end_device, place_program
 from gridiface.northbound.sep2.settings import ClientEntry
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
 from gridiface.northbound.sep2.translate import ratings
-from gridiface.northbound.sep2.tree import Audience
 from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.resources import DERCapability, DERSettings
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gridiface.northbound.sep2.kinds import kind, list_kind
+from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
-from gridiface.northbound.sep2.tree import Audience, Item, Listing
 from gridiface.protocols.sep2.enums import RoleFlags
 from gridiface.protocols.sep2.resources import (
     Link,

@@ -15,10 +15,10 @@ from gridiface.domain.fleet import Device, Role
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
+from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
 from gridiface.northbound.sep2.translate import ratings, status
-from gridiface.northbound.sep2.tree import Audience, Item, Listing
 from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (
     DER,

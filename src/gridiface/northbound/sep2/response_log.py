@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.kinds import kind
+from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.state import EventRecord, Program, State
-from gridiface.northbound.sep2.tree import Audience, Item
 from gridiface.protocols.sep2.resources import Response
 
 _Key = tuple[str, str, int | None]

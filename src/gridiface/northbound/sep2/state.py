@@ -12,8 +12,9 @@ from gridiface.domain.controls import Target
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.tree import Audience, Item, Tree
+from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.events import EventFacts
 
 #: Numbers are reserved in blocks, so that not every new resource writes the counter too.

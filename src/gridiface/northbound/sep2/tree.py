@@ -1,7 +1,7 @@
-"""The resource tree in memory: what is served, to whom, and the bytes of it.
+"""The resource tree in memory: what is served, and the bytes of it.
 
-Owns nodes (one resource or one list each), links between them, who may see them, and rendered bytes with exact
-invalidation. Does not own persistence, HTTP, or any rule about a function set: the state and handlers do.
+Owns the nodes by path, links between them, and rendered bytes with exact invalidation. Does not own persistence, HTTP,
+or any rule about a function set: the state and handlers do.
 
 A rendered resource is kept until it, a count it shows, or a link target's existence changes; a list page until the
 list or one of its members changes. Nothing here awaits, so every change becomes visible at once and whole.
@@ -9,205 +9,18 @@ list or one of its members changes. Nothing here awaits, so every change becomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.northbound.sep2.kinds import Kind, ListKind
+from gridiface.northbound.sep2.kinds import ListKind
+from gridiface.northbound.sep2.nodes import ALL, COPIES, Audience, Item, Listing, Node, Viewer, link_targets
 from gridiface.protocols.sep2.resources import Link, ListLink, Resource
 from gridiface.protocols.xmlwire import encode, encode_list, encode_member
 
-#: View of those who see everything, and of nodes that look the same to everybody.
-ALL = "*"
-#: Rendered copies kept per node for different views; beyond it they are made anew.
-_COPIES = 4096
 #: Octets of rendered pages kept per list.
 _PAGE_OCTETS = 8 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Audience:
-    """Who may read a sub-tree: LFDIs; those who see everything need not be named.
-
-    `anyone`: every valid certificate; `registered`: every client that is registered.
-    """
-
-    readers: set[str] = field(default_factory=set)
-    anyone: bool = False
-    registered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Whose eyes a resource is rendered for."""
-
-    lfdi: str
-    registered: bool = True
-    sees_all: bool = False
-
-    @property
-    def view(self) -> str:
-        """Key of what this viewer sees."""
-        return ALL if self.sees_all else self.lfdi
-
-    def may_read(self, audience: Audience) -> bool:
-        """Whether this viewer belongs to the audience."""
-        if self.sees_all or audience.anyone:
-            return True
-        return (audience.registered and self.registered) or self.lfdi in audience.readers
-
-
-#: Sees everything; for internal rendering.
-EVERYTHING = Viewer("", sees_all=True)
-
-
-class Item:
-    """One resource. `obj` None: the place exists (it can be written to) but holds nothing yet.
-
-    Attributes:
-        path: absolute path, also its href.
-        kind: methods, class and links of this sort of resource.
-        audience: who may read it.
-        data: what the handlers know of it beside the wire object.
-        live: makes the object anew at each whole second instead of keeping one.
-    """
-
-    __slots__ = (
-        "_copies",
-        "_member",
-        "_second",
-        "audience",
-        "data",
-        "kind",
-        "lists",
-        "live",
-        "obj",
-        "path",
-        "stated",
-    )
-
-    def __init__(
-        self,
-        path: str,
-        kind: Kind,
-        audience: Audience,
-        obj: Any = None,
-        *,
-        data: Any = None,
-        live: Callable[[Instant], Any] | None = None,
-    ) -> None:
-        self.path = path
-        self.kind = kind
-        self.audience = audience
-        self.obj = obj
-        self.data = data
-        self.live = live
-        self.stated = False
-        self.lists: list[Listing] = []
-        self._copies: dict[str, bytes] = {}
-        self._member: dict[str, bytes] = {}
-        self._second = 0
-
-    def forget(self) -> None:
-        """Drop rendered bytes."""
-        self._copies.clear()
-        self._member.clear()
-
-
-class Listing:
-    """One list. Members are Items, shown in the order of the kind's key.
-
-    `scoped`: a viewer sees only the members it may read. `shown_empty`: linked to even while it has no member.
-    """
-
-    __slots__ = (
-        "_by_reader",
-        "_pages",
-        "_readers",
-        "_size",
-        "_sorted",
-        "audience",
-        "data",
-        "items",
-        "kind",
-        "path",
-        "scoped",
-        "shown_empty",
-        "version",
-    )
-
-    def __init__(
-        self,
-        path: str,
-        kind: ListKind,
-        audience: Audience,
-        *,
-        scoped: bool = False,
-        shown_empty: bool = True,
-        data: Any = None,
-    ) -> None:
-        self.path = path
-        self.kind = kind
-        self.audience = audience
-        self.scoped = scoped
-        self.shown_empty = shown_empty
-        self.data = data
-        self.items: dict[str, Item] = {}
-        self.version = 0
-        self._sorted: dict[str, list[Item]] = {}
-        self._by_reader: dict[str, dict[str, Item]] = {}
-        self._readers: dict[str, tuple[str, ...]] = {}
-        self._pages: dict[tuple[str, Any], bytes] = {}
-        self._size = 0
-
-    def view_of(self, viewer: Viewer) -> str:
-        """Which of the list's views this viewer gets."""
-        return viewer.view if self.scoped else ALL
-
-    def members(self, view: str) -> list[Item]:
-        """The members of a view in list order."""
-        found = self._sorted.get(view)
-        if found is None:
-            chosen = self.items if view == ALL else self._by_reader.get(view, {})
-            found = sorted(chosen.values(), key=self._key)
-            if len(self._sorted) >= _COPIES:
-                self._sorted.clear()
-            self._sorted[view] = found
-        return found
-
-    def _key(self, item: Item) -> Any:
-        return self.kind.order(item.obj)
-
-    def count(self, view: str) -> int:
-        """How many members a view has: what `all` says."""
-        return len(self.items) if view == ALL else len(self._by_reader.get(view, ()))
-
-    def forget(self) -> None:
-        """Drop rendered pages and the order."""
-        self.version += 1
-        self._pages.clear()
-        self._size = 0
-        self._sorted.clear()
-
-    def insert(self, item: Item) -> None:
-        """Add a member to the indexes."""
-        self.items[item.path] = item
-        if self.scoped:
-            self._readers[item.path] = tuple(item.audience.readers)
-            for reader in self._readers[item.path]:
-                self._by_reader.setdefault(reader, {})[item.path] = item
-
-    def discard(self, item: Item) -> None:
-        """Take a member out of the indexes, also of readers that it no longer has."""
-        self.items.pop(item.path, None)
-        for reader in self._readers.pop(item.path, ()):
-            del self._by_reader[reader][item.path]
-            if not self._by_reader[reader]:
-                del self._by_reader[reader]
-
-
-Node = Item | Listing
 
 
 class Tree:
@@ -334,17 +147,17 @@ class Tree:
 
     def document(self, item: Item, viewer: Viewer, now: Instant) -> bytes:
         """The body of a GET of one resource; its place must hold something."""
-        if item.live is not None and item._second != int(now):
+        if item.live is not None and item.second != int(now):
             item.obj = item.live(now)
-            item._second = int(now)
+            item.second = int(now)
             item.forget()
         view = viewer.view if item.kind.per_view else ALL
-        body = item._copies.get(view)
+        body = item.copies.get(view)
         if body is None:
-            if len(item._copies) >= _COPIES:
-                item._copies.clear()
+            if len(item.copies) >= COPIES:
+                item.copies.clear()
             body = encode(self.complete(item, viewer))
-            item._copies[view] = body
+            item.copies[view] = body
         return body
 
     def complete(self, item: Item, viewer: Viewer) -> Resource:
@@ -381,14 +194,14 @@ class Tree:
             choose: the members of the page out of all that the viewer may see; only asked when nothing is kept.
         """
         view = owner.view_of(viewer)
-        body = owner._pages.get((view, key))
+        body = owner.pages.get((view, key))
         if body is None:
             body = self._render_page(owner, viewer, choose(owner.members(view)))
-            if owner._size > _PAGE_OCTETS:
-                owner._pages.clear()
-                owner._size = 0
-            owner._pages[view, key] = body
-            owner._size += len(body)
+            if owner.size > _PAGE_OCTETS:
+                owner.pages.clear()
+                owner.size = 0
+            owner.pages[view, key] = body
+            owner.size += len(body)
         return body
 
     def _render_page(self, owner: Listing, viewer: Viewer, chosen: Sequence[Item]) -> bytes:
@@ -403,10 +216,10 @@ class Tree:
 
     def _member_bytes(self, item: Item, kind: ListKind, viewer: Viewer) -> bytes:
         view = viewer.view if item.kind.per_view else ALL
-        body = item._member.get(view)
+        body = item.member.get(view)
         if body is None:
             body = encode_member(self.complete(item, viewer), owner=kind.cls)
-            item._member[view] = body
+            item.member[view] = body
         return body
 
 
@@ -418,13 +231,3 @@ def _place(item: Item) -> None:
     """Some lists are ordered by href, so the object carries its own."""
     if item.obj is not None:
         item.obj.href = item.path
-
-
-def link_targets(item: Item) -> Mapping[str, str]:
-    """Link attribute -> path, of all links that a resource of this kind may have."""
-    return {attribute: _target(item.path, where) for attribute, where in item.kind.links.items()}
-
-
-def _target(path: str, where: str) -> str:
-    """`where` is absolute ("/tm") or relative to the resource ("derc" is below it)."""
-    return where if where.startswith("/") else f"{path}/{where}"

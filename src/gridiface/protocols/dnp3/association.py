@@ -325,6 +325,8 @@ class Association:
         self._last_request = self._last_response = b""
         self.state.guard.drop()
         self.state.recorded_at = None
+        if self.state.files is not None:
+            self.state.files.clear()
         if self._reporter is not None:
             self._reporter.interrupt()
 

@@ -230,6 +230,12 @@ def _activate_config(state: AssociationState, request: Fragment, now: float) -> 
     return Reply(objects=sized_object(91, 1, octets))
 
 
+def _file(state: AssociationState, request: Fragment, now: float) -> Reply:
+    if state.files is None:
+        raise RemoteProtocolError("there is no file transfer", answer=IIN.NO_FUNC_CODE_SUPPORT)
+    return Reply(objects=state.files.command(request, now))
+
+
 FUNCTIONS: Final[dict[int, Function]] = {
     FunctionCode.READ: read,
     FunctionCode.WRITE: write,
@@ -250,6 +256,12 @@ FUNCTIONS: Final[dict[int, Function]] = {
     FunctionCode.ASSIGN_CLASS: _assign_class,
     FunctionCode.DELAY_MEASURE: _delay_measure,
     FunctionCode.RECORD_CURRENT_TIME: _record_current_time,
+    FunctionCode.OPEN_FILE: _file,
+    FunctionCode.CLOSE_FILE: _file,
+    FunctionCode.DELETE_FILE: _file,
+    FunctionCode.GET_FILE_INFO: _file,
+    FunctionCode.AUTHENTICATE_FILE: _file,
+    FunctionCode.ABORT_FILE: _file,
     FunctionCode.ACTIVATE_CONFIG: _activate_config,
 }
 """By function code; what is missing here is answered NO_FUNC_CODE_SUPPORT."""

@@ -15,6 +15,7 @@ from gridiface.protocols.dnp3.authentication import Statistic
 from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
 from gridiface.protocols.dnp3.channel import Channel
 from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.files import FileStore
 from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.state import Station
@@ -31,6 +32,7 @@ class Outstation:
         attributes: device attributes (g0) by variation; those that follow from points and limits are filled in.
         now: seconds since 1970, UTC.
         authentication: secure authentication by master address; masters without one are not challenged.
+        files: what masters may read and write by file transfer; None for no file functions at all.
 
     Raises:
         LocalProtocolError: two associations with one master address, or none at all.
@@ -45,6 +47,7 @@ class Outstation:
         attributes: dict[int, AttributeValue] | None = None,
         now: float = 0.0,
         authentication: Mapping[int, OutstationAuthentication] | None = None,
+        files: FileStore | None = None,
     ) -> None:
         masters = list(associations)
         if not masters or len({item.master for item in masters}) != len(masters):
@@ -59,7 +62,7 @@ class Outstation:
         if authentication:
             described.given.update({209: 5, 210: len(Statistic)})
         self.database = database
-        self.station = Station(settings, database, handler or OutstationHandler(), described)
+        self.station = Station(settings, database, handler or OutstationHandler(), described, files=files)
         self.associations = {
             item.master: Association(item, self.station, now, (authentication or {}).get(item.master))
             for item in masters

@@ -202,6 +202,13 @@ def _indications(view: _View, header: ObjectHeader) -> Read:
     return [ObjectPart(range_head(80, 1, start, stop) + octets)], 0
 
 
+def _file_block(view: _View, header: ObjectHeader) -> Read:
+    """g70v5: a block of an open file."""
+    if view.state.files is None:
+        raise unknown("there is no file transfer")
+    return [ObjectPart(view.state.files.read_block(header, view.now))], 0
+
+
 def _statistics(view: _View, header: ObjectHeader) -> Read:
     """g121: security statistics of this association."""
     counts = view.state.security_counts
@@ -233,6 +240,7 @@ _READERS: dict[int, Callable[[_View, ObjectHeader], Read]] = {
     34: _deadbands,
     50: _time,
     60: _class_data,
+    70: _file_block,
     80: _indications,
     121: _statistics,
     122: _statistic_events,

@@ -18,6 +18,8 @@ from gridiface.protocols.dnp3.attributes import AttributeSet
 from gridiface.protocols.dnp3.controls import SelectGuard
 from gridiface.protocols.dnp3.database import Change, Database
 from gridiface.protocols.dnp3.events import EventBuffer
+from gridiface.protocols.dnp3.file_transfer import FileTransfer
+from gridiface.protocols.dnp3.files import FileStore
 from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.response import Part
@@ -69,6 +71,7 @@ class Station:
     local_control: bool = False
     device_trouble: bool = False
     config_corrupt: bool = False
+    files: FileStore | None = None
     restarts: list[Callable[[float], None]] = field(default_factory=list)
 
     def restart_all(self, now: float) -> None:
@@ -96,6 +99,14 @@ class AssociationState:
         self.clock_offset_ms = 0
         self.synchronised_at: float | None = None
         self.user = 0
+        self.files: FileTransfer | None = None
+        if station.files is not None:
+            self.files = FileTransfer(
+                station.files,
+                settings.master,
+                max_tx_fragment=settings.max_tx_fragment,
+                max_rx_fragment=settings.max_rx_fragment,
+            )
         self.security_counts: list[int] | None = None
         self.security_association = 0
         self.first_waiting: dict[int, float] = {}
@@ -114,6 +125,8 @@ class AssociationState:
         self.enabled.clear()
         self.guard.drop()
         self.recorded_at = None
+        if self.files is not None:
+            self.files.clear()
         self.freezes.clear()
         self.synchronised_at = None
         for name, column in self.station.database.columns.items():

@@ -1,7 +1,7 @@
-"""WRITE: indications, time, dead-bands, device attributes, octet strings, virtual terminal.
+"""WRITE: indications, time, dead-bands, device attributes, octet strings, virtual terminal, file blocks.
 
 Owns which objects a master may write and with what (IEEE 1815 clause 4.4.2). Each header is checked before any is
-done, so that one bad header changes nothing. Files are files.py.
+done, so that one bad header changes nothing. Handles and blocks of files are file_transfer.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _ADDRESSED = RANGES | INDEXED
 
 def write(state: AssociationState, request: Fragment, now: float) -> Reply:
     """Checks all headers, then writes them in order; PARAMETER_ERROR when the application refused one."""
+    if request.headers and request.headers[0].group == 70:
+        return _file_block(state, request, now)
     steps: list[Step] = []
     for header in request.headers:
         checker = _WRITERS.get(header.group)
@@ -34,6 +36,15 @@ def write(state: AssociationState, request: Fragment, now: float) -> Reply:
         return Reply(IIN.PARAMETER_ERROR)
     taken = [step() for step in steps]
     return Reply(0 if all(taken) else IIN.PARAMETER_ERROR)
+
+
+def _file_block(state: AssociationState, request: Fragment, now: float) -> Reply:
+    """g70v5: a block of an open file, alone in its request and answered with g70v6."""
+    if state.files is None:
+        raise RemoteProtocolError("there is no file transfer", answer=IIN.OBJECT_UNKNOWN)
+    if len(request.headers) != 1:
+        raise _refuse("one block at a time")
+    return Reply(objects=state.files.write_block(request.headers[0], now))
 
 
 def _refuse(what: str) -> RemoteProtocolError:

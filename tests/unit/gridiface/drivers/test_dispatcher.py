@@ -407,6 +407,25 @@ def test_a_removed_device_is_not_served(story: Any) -> None:
     story(tale, seconds=10)
 
 
+def test_a_device_that_was_opened_anew_keeps_its_breaker(story: Any, scripted: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 10.0
+        await world.outcome("d", 5.0)
+        world.dispatcher.add(device, DevicePolicy(dead_band_w=50.0))
+        assert world.dispatcher.held("d") is None
+        assert await world.outcome("d", 5.0) is ACKNOWLEDGED
+        assert await world.outcome("d", 6.0) is UNCHANGED
+        device.always = DeviceTimeout("gone")
+        await world.outcome("d", 500.0)
+        assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
+        world.dispatcher.add(device)
+        assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
+        world.dispatcher.add(scripted("d"))
+        assert world.dispatcher.breaker_state("d") is BreakerState.CLOSED
+
+    story(tale, backoff_s=0.1)
+
+
 def test_a_caller_that_goes_away_takes_its_waiting_commands_with_it(story: Any) -> None:
     async def tale(world: World, device: Any) -> None:
         first = asyncio.create_task(world.apply(world.told("d", 1.0)))

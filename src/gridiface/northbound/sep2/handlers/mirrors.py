@@ -267,6 +267,8 @@ class Mirrors:
         mirror = intake.mirror
         mirror.next_meter, mirror.next_set = intake.next_meter, intake.next_set
         for mrid, meter in intake.meters.items():
+            before = mirror.meters.get(mrid)
             self._metering.fold(mirror)
             mirror.meters[mrid] = meter
-            self._metering.show_meter(mirror, meter)
+            if before is None or before.facts != meter.facts:
+                self._metering.show_meter(mirror, meter)

@@ -1,4 +1,4 @@
-"""POST, PUT and DELETE on programs by the utility: DERControls, default controls, curves.
+"""POST, PUT and DELETE on programs by the utility: DERControls and default controls.
 
 A control becomes a Control of the program's target in one transaction with its resource. A published event is never
 changed but for its status; a removal is no cancellation, so what devices fetch by themselves is cancelled first.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Verdict
@@ -17,6 +16,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.event_clock import FINAL, event_document
+from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.services import (
     Call,
     Services,
@@ -27,6 +27,7 @@ from gridiface.northbound.sep2.handlers.services import (
     still_there,
 )
 from gridiface.northbound.sep2.kinds import kind
+from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
@@ -35,10 +36,9 @@ from gridiface.northbound.sep2.translate.controls import (
     default_to_control,
     event_to_control,
 )
-from gridiface.northbound.sep2.tree import Item
-from gridiface.protocols.sep2.enums import DERCurveType, EventStatusCode
+from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.exchange import Reply, changed, created
-from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, DERCurve, EventStatus
+from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, EventStatus
 
 _STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
 _CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION})
@@ -47,9 +47,10 @@ _CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_
 class Programs:
     """Writes of the utility below /derp."""
 
-    def __init__(self, services: Services, on_behalf: OnBehalf) -> None:
+    def __init__(self, services: Services, on_behalf: OnBehalf, curves: Curves) -> None:
         self._s = services
         self._on_behalf = on_behalf
+        self._curves = curves
 
     # --- DERControl -----------------------------------------------------------------------------------------------
 
@@ -74,7 +75,7 @@ class Programs:
             posted = event.creationTime
             event = self.prepared(event, program, call.second)
             event.href = path
-            control = event_to_control(event, scope_of(program), call.caller.lfdi, self.curve_of(program))
+            control = event_to_control(event, scope_of(program), call.caller.lfdi, self._curves.of(program))
             record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi, posted=posted)
             along = [*changes, event_document(record)]
             acceptance = await self._submit(control, call.now, along)
@@ -150,15 +151,6 @@ class Programs:
         await self._s.ledger.commit(along)
         return acceptance
 
-    def curve_of(self, program: Program) -> Any:
-        """Finds the program's own curves by href."""
-
-        def resolve(href: str) -> DERCurve | None:
-            item = self._s.tree.item(href) if href.startswith(f"{program.path}/dc/") else None
-            return item.obj if item is not None else None
-
-        return resolve
-
     async def put_control(self, call: Call) -> Reply:
         """Cancel a control: EventStatus 2, or 3 where it is randomised; nothing else may change.
 
@@ -230,7 +222,7 @@ class Programs:
         async with self._s.locks.hold(program.path):
             still_there(self._s, item)
             record = program.events[item.obj.mRID]
-            live = _is_live(record, call.second)
+            live = is_live(record, call.second)
             if live and (program.fetched or record.server_made):
                 raise RemoteProtocolError("a live control is cancelled before it is removed", answer=409)
             change = documents.delete(documents.CONTROLS, item.path)
@@ -263,7 +255,9 @@ class Programs:
             if item.obj is not None and item.obj.mRID == default.mRID:
                 default.version = ((item.obj.version or 0) + 1) & 0xFFFF
             default.href, default.subscribable = item.path, None
-            control = default_to_control(default, scope_of(program), call.caller.lfdi, self.curve_of(program), call.now)
+            control = default_to_control(
+                default, scope_of(program), call.caller.lfdi, self._curves.of(program), call.now
+            )
             stored = documents.put(
                 documents.DEFAULTS,
                 item.path,
@@ -304,85 +298,10 @@ class Programs:
             self._s.tree.set(item, None)
         return changed()
 
-    # --- DERCurve -------------------------------------------------------------------------------------------------
-
-    async def post_curve(self, call: Call) -> Reply:
-        """Add a curve to a program.
-
-        Raises:
-            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
-            StoreUnavailable: nothing was changed.
-        """
-        require_utility(call.caller)
-        program = program_of(call.node)
-        curve = call.read(DERCurve, self._s)
-        _check_curve(curve)
-        async with self._s.locks.hold(program.path):
-            still_there(self._s, call.node)
-            listing = self._s.tree.listing(f"{program.path}/dc")
-            members = list(listing.items.values()) if listing else []
-            known = next((item for item in members if item.obj.mRID == curve.mRID), None)
-            if known is not None:
-                if replace(curve, href=known.path) == known.obj:
-                    return changed(known.path)
-                raise RemoteProtocolError("the mRID belongs to another curve", answer=409)
-            if len(members) >= self._s.settings.limits.curves_per_program:
-                raise limit_reached("curve")
-            path, change = self.new_curve(program, curve)
-            await self._s.ledger.commit(change)
-            place_curve(self._s, program, path, curve)
-        return created(path)
-
-    def new_curve(self, program: Program, curve: DERCurve) -> tuple[str, list[Change]]:
-        """A place for a curve, and what must be stored; it is not shown yet."""
-        number, changes = self._s.state.counters.take("dc")
-        curve.href = path = f"{program.path}/dc/{number}"
-        return path, [*changes, documents.put(documents.CURVES, path, curve)]
-
-    async def delete_curve(self, call: Call) -> Reply:
-        """Take a curve away that no live control uses.
-
-        Raises:
-            RemoteProtocolError: 403, 404, 409.
-            StoreUnavailable: nothing was changed.
-        """
-        require_utility(call.caller)
-        program, item = program_of(call.node), item_of(call.node)
-        async with self._s.locks.hold(program.path):
-            still_there(self._s, item)
-            link = f'href="{item.path}"'.encode()
-            default = self._s.tree.item(f"{program.path}/dderc")
-            users = [r.item for r in program.events.values() if _is_live(r, call.second)]
-            users += [default] if default is not None and default.obj is not None else []
-            if any(link in event_document_bytes(user) for user in users):
-                raise RemoteProtocolError("a control uses the curve", answer=409)
-            await self._s.ledger.commit([documents.delete(documents.CURVES, item.path)])
-            self._s.tree.remove(item.path)
-        return changed()
-
-
-def event_document_bytes(item: Item) -> bytes:
-    """The wire form of a control, to look for links in."""
-    return documents.put("", "", item.obj).body
-
 
 def scope_of(program: Program) -> ProgramScope:
     """What a program's controls concern."""
     return ProgramScope(program.mrid, program.target, program.primacy, program.storage)
-
-
-def place_curve(services: Services, program: Program, path: str, curve: DERCurve) -> None:
-    """Show a curve."""
-    item = Item(path, kind("/derp/{id1}/dc/{id2}"), program.audience, curve, data=program)
-    services.tree.add(item, f"{program.path}/dc")
-
-
-def _check_curve(curve: DERCurve) -> None:
-    if curve.curveType not in set(DERCurveType):
-        raise bad_value(f"curveType {curve.curveType} is not defined")
-    is_power_factor = curve.curveType == DERCurveType.WATT_PF
-    if any((point.excitation is not None) != is_power_factor for point in curve.curveData):
-        raise bad_value("excitation belongs to the points of a power factor curve, and to all of them")
 
 
 def _repeated(known: EventRecord, program: Program, event: DERControl) -> Reply:
@@ -406,9 +325,3 @@ def _same(event: DERControl, known: EventRecord) -> bool:
         creationTime=kept.creationTime,
         eventStatus=kept.eventStatus,
     )
-
-
-def _is_live(record: EventRecord, second: int) -> bool:
-    event = record.item.obj
-    end = event.interval.start + event.interval.duration + max(0, event.randomizeDuration or 0)
-    return event.eventStatus.currentStatus not in FINAL and end > second

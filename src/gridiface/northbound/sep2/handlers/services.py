@@ -12,9 +12,10 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetVi
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.access import Caller, Doorman
 from gridiface.northbound.sep2.event_clock import EventClock
+from gridiface.northbound.sep2.nodes import Item, Node
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
-from gridiface.northbound.sep2.tree import Item, Node, Tree
+from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import check_content_type
 from gridiface.protocols.xmlwire import Limits, WireObject, decode

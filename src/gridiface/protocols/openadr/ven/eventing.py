@@ -220,7 +220,9 @@ class EventDesk:
         kind = "level" if name == "SIMPLE" else signal.type
         if offered is not None and (name, kind) not in offered:
             return False
-        return offered is not None or not table.unsupported(signal.name, signal.type, signal.unit)
+        # A private signal that is offered is no business of the table.
+        private = offered is not None and name.startswith("x-")
+        return private or not table.unsupported(signal.name, signal.type, signal.unit)
 
     def _check_scope(self, event: Event) -> None:
         config = self._state.config

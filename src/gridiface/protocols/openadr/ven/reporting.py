@@ -43,6 +43,7 @@ from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Runnin
 _METADATA_REPORT_ID = "0"
 _MOST_INTERVALS = 5000
 _MOST_CATCH_UP = 1000
+_MOST_MISSED = 100
 
 
 class ReportDesk:
@@ -204,9 +205,12 @@ class ReportDesk:
             # A point report whose granularity is its period starts with a value at once (section 8.3.2.2).
             at_once = request.specifier == METADATA or request.granularity == request.back
             due = begin if at_once else begin + request.back
-            missed = math.floor((now - due) / request.back) if due < now else 0
-            due += max(0, missed) * request.back
-            begin = max(begin, due - request.back) if missed > 0 else begin
+            # Reports that were due before the request came are made up for, as far back as there can be data.
+            offer = self._offers.get(request.specifier)
+            oldest = now - min(offer.duration if offer else 0, _MOST_MISSED * request.back)
+            skipped = max(0, math.ceil((oldest - due) / request.back))
+            due += skipped * request.back
+            begin = max(begin, due - request.back) if skipped else begin
         self._state.put("request", request.id, Running(request=request, due=due, covered=begin))
 
     def _serve(self, running: Running, now: float) -> None:

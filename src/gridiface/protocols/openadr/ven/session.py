@@ -12,19 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gridiface.errors import LocalProtocolError, RefusedControl
+from gridiface.errors import LocalProtocolError
 from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal, ok, refusal_of, response, succeeded
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.payloads import event, registration, report
 from gridiface.protocols.openadr.payloads.common import EiResponse
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.ven.eventing import ActiveEvent, EventDesk
-from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, Unregistered
+from gridiface.protocols.openadr.ven.notices import Notice, Rejected
 from gridiface.protocols.openadr.ven.opting import OptDesk
+from gridiface.protocols.openadr.ven.registration import CREATE, POLL, QUERY, REQUEST_EVENT, Registrar
 from gridiface.protocols.openadr.ven.reporting import ReportDesk
 from gridiface.protocols.openadr.ven.samples import SampleSource
 from gridiface.protocols.openadr.ven.state import (
-    Clockwork,
     Judge,
     KnownEvent,
     Registration,
@@ -34,7 +34,6 @@ from gridiface.protocols.openadr.ven.state import (
     Waiting,
 )
 
-_QUERY, _CREATE, _REGISTER, _REQUEST, _POLL = "query", "create", "register_report", "request_event", "poll"
 _NAMED = (
     event.OadrResponse,
     report.OadrRegisteredReport,
@@ -80,7 +79,7 @@ class Ven:
         self._events = EventDesk(self._state, judge)
         self._reports = ReportDesk(self._state, samples)
         self._opts = OptDesk(self._state)
-        self._clock = Clockwork()
+        self._registrar = Registrar(self._state, self._reports)
         self._under_way: Request | None = None
         self._next_id = 0
         self.start()
@@ -104,13 +103,12 @@ class Ven:
 
     def start(self) -> None:
         """Begin anew: register (again with the stored IDs), then exchange metadata and ask for the events (405)."""
-        first = [_QUERY] if self._state.config.query and not self._state.registered else []
-        self._clock = Clockwork(steps=[*first, _CREATE])
+        self._registrar.start()
         self._under_way = None
 
     def next_requests(self, now: float) -> tuple[Request, ...]:
         """What is to be sent now: one request or none."""
-        clock = self._clock
+        clock = self._registrar.link
         if self._under_way is not None or now < clock.retry_at:
             return ()
         made = self._next_step(now) if clock.steps else self._next_waiting() or self._next_poll(now)
@@ -123,7 +121,7 @@ class Ven:
         return (self._under_way,)
 
     def _next_step(self, now: float) -> tuple[str, Payload] | None:
-        step = self._clock.steps[0]
+        step = self._registrar.link.steps[0]
         # An answer that is due goes first, whatever the steps are.
         urgent = self._next_waiting(urgent=True) if self._state.registered else None
         if urgent:
@@ -131,9 +129,9 @@ class Ven:
         own = self._state.registration
         match step:
             case "query":
-                return step, registration.OadrQueryRegistration(requestID=self._state.new_id())
+                return step, self._registrar.query()
             case "create":
-                return step, self._create()
+                return step, self._registrar.create()
             case "register_report":
                 self._reports.registering()
                 return step, self._reports.register_report(now)
@@ -141,7 +139,7 @@ class Ven:
                 body = event.EiRequestEvent(requestID=self._state.new_id(), venID=own.venID or "")
                 return step, event.OadrRequestEvent(eiRequestEvent=body)
             case _:
-                return _POLL, event.OadrPoll(venID=own.venID or "")
+                return POLL, event.OadrPoll(venID=own.venID or "")
 
     def _next_waiting(self, *, urgent: bool = False) -> tuple[str, Payload] | None:
         item = self._first_waiting(urgent=urgent)
@@ -155,28 +153,10 @@ class Ven:
         return found
 
     def _next_poll(self, now: float) -> tuple[str, Payload] | None:
-        own, config = self._state.registration, self._state.config
-        polls = config.push_address is None and config.transport == "simpleHttp"
-        if not polls or not self._state.registered or now < self._clock.next_poll:
+        link = self._registrar.link
+        if not self._registrar.polls or not self._state.registered or now < link.next_poll:
             return None
-        return _POLL, event.OadrPoll(venID=own.venID or "")
-
-    def _create(self) -> Payload:
-        own, config = self._state.registration, self._state.config
-        again = own.registrationID is not None
-        push = config.push_address is not None
-        return registration.OadrCreatePartyRegistration(
-            requestID=self._state.new_id(),
-            registrationID=own.registrationID,
-            venID=own.venID if again else config.ven_id,
-            oadrProfileName="2.0b",
-            oadrTransportName=config.transport,
-            oadrTransportAddress=config.push_address,
-            oadrReportOnly=config.report_only,
-            oadrXmlSignature=config.xml_signature,
-            oadrVenName=config.name,
-            oadrHttpPullModel=not push if config.transport == "simpleHttp" else None,
-        )
+        return POLL, event.OadrPoll(venID=self._state.registration.venID or "")
 
     # -- receiving -----------------------------------------------------------------------------------------------
 
@@ -187,13 +167,13 @@ class Ven:
             LocalProtocolError: that request is not under way.
         """
         request = self._finish(request_id)
-        self._link(now, up=True)
-        if request.kind == _QUERY:
-            self._queried(payload)
-        elif request.kind == _CREATE:
-            self._created(payload, now)
+        self._registrar.worked()
+        if request.kind == QUERY:
+            self._registrar.queried(payload)
+        elif request.kind == CREATE:
+            self._registrar.created(payload, now)
         elif self._lost_registration(request, payload):
-            self._register_anew("refused", "the VTN does not know us")
+            self._registrar.register_anew("refused", "the VTN does not know us")
         else:
             self._done(request)
             self._answered(request, payload, now)
@@ -203,10 +183,10 @@ class Ven:
         request = self._finish(request_id)
         if status in _HOPELESS:
             self._state.notices.append(Rejected(request.kind, 0, f"HTTP {status}"))
-            if request.kind not in {_QUERY, _CREATE, _POLL}:
+            if request.kind not in {QUERY, CREATE, POLL}:
                 self._done(request)
                 return
-        self._link(now, up=False)
+        self._registrar.failed(now)
 
     def receive_push(self, payload: Payload, now: float) -> Payload | None:
         """A payload that the VTN pushed; returns the answer, None for an empty HTTP 200. Commit the changes first."""
@@ -227,25 +207,14 @@ class Ven:
 
     def _done(self, request: Request) -> None:
         """The request need not be sent again."""
-        if self._clock.steps and request.kind == self._clock.steps[0]:
-            if request.kind != _POLL:
-                self._clock.steps.pop(0)
+        if self._registrar.link.steps and request.kind == self._registrar.link.steps[0]:
+            if request.kind != POLL:
+                self._registrar.link.steps.pop(0)
             return
         for key, item in self._state.outbox.items():
             if item.payload is request.payload:
                 self._state.drop("outbox", key)
                 return
-
-    def _link(self, now: float, *, up: bool) -> None:
-        clock, config = self._clock, self._state.config
-        was_up = clock.failures == 0
-        clock.failures = 0 if up else clock.failures + 1
-        if up is not was_up:
-            self._state.notices.append(LinkChanged(up, clock.failures))
-        if not up:
-            # Truncated binary exponential back-off with 10 % jitter.
-            wait = min(config.retry_most, config.retry_first * 2.0 ** min(clock.failures - 1, 30))
-            clock.retry_at = now + wait * (0.9 + 0.2 * self._state.draw())
 
     @staticmethod
     def _lost_registration(request: Request, payload: Payload | None) -> bool:
@@ -253,81 +222,8 @@ class Ven:
         if answer is None or request.kind == "cancel_registration":
             return False
         # A poll holds nothing but the venID: when that is wrong, all that we were given is.
-        wrong = {Code.NOT_REGISTERED, Code.INVALID_ID} if request.kind == _POLL else {Code.NOT_REGISTERED}
+        wrong = {Code.NOT_REGISTERED, Code.INVALID_ID} if request.kind == POLL else {Code.NOT_REGISTERED}
         return int(answer.responseCode) in wrong and not isinstance(payload, event.OadrDistributeEvent)
-
-    # -- registration --------------------------------------------------------------------------------------------
-
-    def _queried(self, payload: Payload | None) -> None:
-        if self._clock.steps and self._clock.steps[0] == _QUERY:
-            self._clock.steps.pop(0)
-        if not isinstance(payload, registration.OadrCreatedPartyRegistration):
-            self._state.notices.append(Rejected(_QUERY, 0, "no oadrCreatedPartyRegistration"))
-
-    def _created(self, payload: Payload | None, now: float) -> None:
-        own, config = self._state.registration, self._state.config
-        good = isinstance(payload, registration.OadrCreatedPartyRegistration) and succeeded(payload.eiResponse)
-        if not isinstance(payload, registration.OadrCreatedPartyRegistration) or not good or not payload.registrationID:
-            answer: EiResponse | None = getattr(payload, "eiResponse", None)
-            code = int(answer.responseCode) if answer else 0
-            words = (answer.responseDescription or "") if answer else ""
-            self._state.notices.append(Rejected(_CREATE, code, words))
-            if own.registrationID is not None:
-                # Our stored IDs are worth nothing here: begin without them.
-                self._register_anew("refused", words)
-            else:
-                self._clock.retry_at = now + config.registration_retry
-            return
-        again = own.registrationID == payload.registrationID
-        if not again:
-            self._wipe()
-        own = self._state.registration
-        own.registrationID = payload.registrationID
-        own.venID = payload.venID or own.venID
-        own.vtnID = payload.vtnID
-        own.poll_frequency = payload.oadrRequestedOadrPollFreq
-        digest = self._reports.digest()
-        known = again and own.offers == digest
-        own.offers = digest
-        self._state.save_registration()
-        self._state.notices.append(Registered(own.venID or "", payload.vtnID, again))
-        self._clock.steps = self._first_steps(metadata=not known)
-        self._clock.next_poll = now
-
-    def _first_steps(self, *, metadata: bool) -> list[str]:
-        """Metadata both ways, then the events, before any other service (rules 309, 405)."""
-        config = self._state.config
-        polls = config.push_address is None and config.transport == "simpleHttp"
-        steps = [_REGISTER] if metadata else []
-        steps += [_POLL] if metadata and polls else []
-        return steps if config.report_only else [*steps, _REQUEST]
-
-    def _wipe(self) -> None:
-        self._reports.erase()
-        for event_id in list(self._state.events):
-            self._state.drop("event", event_id)
-        for key in list(self._state.outbox):
-            self._state.drop("outbox", key)
-        self._state.forget_registration()
-
-    def _register_anew(self, by: str, reason: str) -> None:
-        self._wipe()
-        self._state.notices.append(Unregistered(by, reason))
-        self.start()
-
-    def cancel_registration(self) -> None:
-        """End the registration; it is forgotten when the VTN has answered. Register again with `start`.
-
-        Raises:
-            RefusedControl: there is none.
-        """
-        own = self._state.registration
-        if own.registrationID is None:
-            raise RefusedControl("not registered")
-        payload = registration.OadrCancelPartyRegistration(
-            requestID=self._state.new_id(), registrationID=own.registrationID, venID=own.venID
-        )
-        self._state.post("cancel_registration", payload)
 
     # -- answers to our requests ---------------------------------------------------------------------------------
 
@@ -336,34 +232,30 @@ class Ven:
         if answer is not None and not succeeded(answer):
             words = answer.responseDescription or ""
             self._state.notices.append(Rejected(request.kind, int(answer.responseCode), words))
-        if request.kind == _POLL:
+        if request.kind == POLL:
             self._polled(payload, now)
         elif isinstance(payload, event.OadrDistributeEvent):
             self._events.distribute(payload, now)
-        elif isinstance(payload, report.OadrRegisteredReport) and payload.oadrReportRequest:
-            created = self._reports.take(payload.oadrReportRequest, payload.eiResponse.requestID, now)
-            self._state.post("created_report", created, urgent=True)
-            self._reports.tick(now)
+        elif isinstance(payload, report.OadrRegisteredReport):
+            self._metadata_taken(payload, now)
         elif isinstance(payload, report.OadrUpdatedReport) and payload.oadrCancelReport:
             cancel = payload.oadrCancelReport
             # What rides on an acknowledgement is not confirmed (rule 328).
             self._reports.stop(cancel.reportRequestID, follow=cancel.reportToFollow, now=now)
         elif isinstance(payload, registration.OadrCanceledPartyRegistration) and succeeded(payload.eiResponse):
-            self._wipe()
-            self._state.notices.append(Unregistered("ven"))
-            self._clock.steps = []
+            self._registrar.end("ven")
+
+    def _metadata_taken(self, payload: report.OadrRegisteredReport, now: float) -> None:
+        if succeeded(payload.eiResponse):
+            self._registrar.metadata_taken()
+        if payload.oadrReportRequest:
+            created = self._reports.take(payload.oadrReportRequest, payload.eiResponse.requestID, now)
+            self._state.post("created_report", created, urgent=True)
+            self._reports.tick(now)
 
     def _polled(self, payload: Payload | None, now: float) -> None:
-        clock, config = self._clock, self._state.config
         empty = payload is None or isinstance(payload, event.OadrResponse)
-        clock.drained = 0 if empty else clock.drained + 1
-        if empty or clock.drained >= config.most_drain:
-            clock.drained = 0
-            if clock.steps and clock.steps[0] == _POLL:
-                clock.steps.pop(0)
-            period = self._state.registration.poll_frequency or config.poll_frequency
-            # Never faster than asked for; the jitter only adds.
-            clock.next_poll = now + period * (1.0 + config.jitter * self._state.draw())
+        self._registrar.polled(now, empty=empty)
         if payload is None or empty:
             return
         try:
@@ -398,24 +290,11 @@ class Ven:
                     eiResponse=response(Code.INVALID_ID, "no report was requested", payload.requestID), venID=own.venID
                 )
             case registration.OadrCancelPartyRegistration():
-                return self._cancelled_by_vtn(payload)
+                return self._registrar.cancelled(payload)
             case registration.OadrRequestReregistration():
-                self._clock.steps = [_CREATE, *[s for s in self._clock.steps if s != _CREATE]]
-                return event.OadrResponse(eiResponse=ok(""), venID=own.venID)
+                return self._registrar.reregister()
             case _:
                 raise Refusal(Code.COMPLIANCE, "a VTN does not send this payload")
-
-    def _cancelled_by_vtn(self, payload: registration.OadrCancelPartyRegistration) -> Payload:
-        own = self._state.registration
-        if payload.registrationID != own.registrationID:
-            raise Refusal(Code.INVALID_ID, "the registrationID is not ours")
-        answer = registration.OadrCanceledPartyRegistration(
-            eiResponse=ok(payload.requestID), registrationID=own.registrationID, venID=own.venID
-        )
-        self._wipe()
-        self._state.notices.append(Unregistered("vtn"))
-        self._clock.steps = []
-        return answer
 
     def _refuse(self, payload: Payload, code: int, reason: str) -> Payload:
         own = self._state.registration
@@ -430,6 +309,14 @@ class Ven:
         return refusal
 
     # -- what the owner of the VEN does --------------------------------------------------------------------------
+
+    def cancel_registration(self) -> None:
+        """End the registration; it is forgotten when the VTN has answered. Register again with `start`.
+
+        Raises:
+            RefusedControl: there is none.
+        """
+        self._registrar.cancel()
 
     def change_opt(self, event_id: str, verdict: Verdict) -> None:
         """Say another word on an event. Raises RefusedControl where it is not known or must not be answered."""
@@ -467,8 +354,8 @@ class Ven:
 
     def request_events(self) -> None:
         """Ask for all events once more."""
-        if self._state.registered and _REQUEST not in self._clock.steps:
-            self._clock.steps.append(_REQUEST)
+        if self._state.registered and REQUEST_EVENT not in self._registrar.link.steps:
+            self._registrar.link.steps.append(REQUEST_EVENT)
 
     # -- what is known -------------------------------------------------------------------------------------------
 
@@ -508,7 +395,7 @@ class Ven:
 
     def next_timer(self, now: float) -> float:
         """When `handle_timer` or `next_requests` has something to do; infinity when never. May be in the past."""
-        clock = self._clock
+        clock = self._registrar.link
         times = [self._events.next_step(), self._reports.next_due()]
         if self._under_way is None:
             if clock.steps or self._state.outbox:

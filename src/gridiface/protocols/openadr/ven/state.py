@@ -8,7 +8,7 @@ Keys: registration/own, event/<eventID>, request/<reportRequestID>, outbox/<numb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gridiface.protocols.openadr import records
@@ -253,14 +253,3 @@ class State:
     def export(self) -> dict[str, bytes]:
         """All documents."""
         return dict(self._documents)
-
-
-@dataclass(slots=True)
-class Clockwork:
-    """When things are due that are not records: kept out of the store, as a restart begins them anew."""
-
-    next_poll: float = 0.0
-    drained: int = 0
-    retry_at: float = 0.0
-    failures: int = 0
-    steps: list[str] = field(default_factory=list)

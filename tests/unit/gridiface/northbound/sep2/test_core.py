@@ -231,7 +231,7 @@ async def test_answer_503_and_change_nothing_while_the_store_cannot_write(kit: A
         assert (await kit.send(method, path, body, by=by)).status < 300, (method, path)
 
 
-# --- lists ------------------------------------------------------------------------------------------------------------
+# --- lists ---
 
 
 async def test_return_only_the_first_item_when_no_query_is_given(kit: Any) -> None:
@@ -259,7 +259,7 @@ async def test_start_at_ordinal_s(kit: Any) -> None:
     assert (await kit.get("/edev?s=4294967295&l=2")).results == 0
 
 
-async def test_return_an_empty_time_keyed_list_for_a_now_and_for_a_in_the_future(kit: Any) -> None:
+async def test_return_an_empty_time_keyed_list_for_a_now_and_in_the_future(kit: Any) -> None:
     for after in (kit.NOW, kit.NOW + 9999):
         found = await kit.get(f"/edev?l=10&a={int(after)}")
         assert (found.all, found.results) == (6, 0)
@@ -329,7 +329,7 @@ async def test_every_page_is_what_the_list_says(kit: Any, start: int, limit: int
     assert found.results == len(found.members)
 
 
-# --- time ---------------------------------------------------------------------------------------------------------------
+# --- time ---
 
 
 async def test_serve_time_with_quality_7_and_correct_offsets_at_wall_clock(make_kit: Any) -> None:
@@ -343,7 +343,7 @@ async def test_serve_time_with_quality_7_and_correct_offsets_at_wall_clock(make_
         assert (found.tzOffset, found.dstOffset) == (-28_800, 3600)
 
 
-# --- hostile bodies -----------------------------------------------------------------------------------------------------
+# --- hostile bodies ---
 
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -464,7 +464,7 @@ def mutated(body: str, dice: random.Random) -> bytes:
     return body.encode("utf-8", "surrogatepass")
 
 
-# --- restart ------------------------------------------------------------------------------------------------------------
+# --- restart ---
 
 
 async def test_the_same_documents_give_the_same_resources(kit: Any) -> None:

@@ -200,7 +200,7 @@ async def test_a_store_that_cannot_write_rejects_and_shows_nothing(ready: Any) -
     assert delivery.outcome is DeliveryOutcome.PUBLISHED
 
 
-# --- answers ------------------------------------------------------------------------------------------------------------
+# --- answers ---
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_a_store_that_cannot_write_rejects_and_shows_nothing(ready: Any) -
      (10, OutcomeKind.FAILED), (13, OutcomeKind.REFUSED), (14, OutcomeKind.REFUSED), (252, OutcomeKind.REFUSED),
      (253, OutcomeKind.REFUSED), (254, OutcomeKind.REFUSED)],
 )  # fmt: skip
-async def test_an_inverters_answer_is_told_for_the_control_behind(ready: Any, status: int, kind: OutcomeKind) -> None:
+async def test_an_answer_is_told_for_the_control_behind(ready: Any, status: int, kind: OutcomeKind) -> None:
     await apply(ready, setpoint(ready))
     (event,) = await listed(ready)
     assert await answer(ready, event.mRID, status) == [(f"sep2:{PARENT}", kind)]

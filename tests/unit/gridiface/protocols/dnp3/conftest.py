@@ -8,6 +8,7 @@ from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthent
 from gridiface.protocols.dnp3.authentication_users import UserRegister
 from gridiface.protocols.dnp3.controls import CommandStatus
 from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.files import FileInfo, FileMode, FileStatus, FileStore, FileType
 from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
 from gridiface.protocols.dnp3.master import Master
@@ -300,6 +301,61 @@ def secure(join):
         joined = join(Master(MasterSettings(MASTER, OUTSTATION, **wishes), theirs), outstation)
         joined.handler = outstation.station.handler
         joined.guard = outstation.associations[MASTER].authentication
+        return joined
+
+    return make
+
+
+class MemoryStore(FileStore):
+    """Files in a dictionary; names that begin with `secret` need the key 99."""
+
+    def __init__(self, files=None):
+        self.files = dict(files or {})
+
+    def authenticate(self, user, password, master):
+        return 99 if (user, password) == ("bo", "pw") else 0
+
+    def info(self, name):
+        if name == "/":
+            return FileInfo("/", len(self.files), type=FileType.DIRECTORY)
+        return FileInfo(name, len(self.files[name]), 5) if name in self.files else None
+
+    def entries(self, name):
+        return [self.info(item) for item in sorted(self.files)]
+
+    def allow(self, name, mode, key, master):
+        return FileStatus.PERMISSION_DENIED if name.startswith("secret") and key != 99 else FileStatus.SUCCESS
+
+    def read(self, name):
+        return self.files.get(name)
+
+    def write(self, name, octets, mode):
+        self.files[name] = (self.files.get(name, b"") if mode is FileMode.APPEND else b"") + octets
+        return FileStatus.SUCCESS
+
+    def delete(self, name):
+        return FileStatus.SUCCESS if self.files.pop(name, None) is not None else FileStatus.NOT_FOUND
+
+
+@pytest.fixture
+def filed(join):
+    """Joins a master and an outstation with files: filed({name: octets}, **association settings)."""
+
+    def make(files=None, **settings):
+        store = MemoryStore(files)
+        outstation = Outstation(
+            OutstationSettings(OUTSTATION),
+            [AssociationSettings(MASTER, **settings)],
+            Database(small_points()),
+            RecordingHandler(),
+            now=START,
+            files=store,
+        )
+        joined = join(
+            Master(MasterSettings(MASTER, OUTSTATION, enable_classes=(), startup_integrity=False)), outstation
+        )
+        joined.store = store
+        joined.connect()
         return joined
 
     return make

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from gridiface.northbound.sep2.identities import sfdi
+from gridiface.northbound.sep2.settings import LimitSettings
+
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 
 
@@ -41,8 +44,6 @@ async def test_a_client_registers_under_the_identity_of_its_certificate(open_kit
 
 
 async def test_a_client_that_knows_only_its_sfdi_registers_too(open_kit: Any) -> None:
-    from gridiface.northbound.sep2.identities import sfdi
-
     lfdi = open_kit.lfdi["stranger"]
     assert (await open_kit.send("POST", "/edev", body(None, sfdi(lfdi)), by="stranger")).status == 201
     assert (await open_kit.get("/edev", by="stranger")).members[0].lFDI == lfdi
@@ -76,8 +77,6 @@ async def test_registration_in_band_can_be_off(kit: Any) -> None:
 
 
 async def test_limits_of_registration(make_kit: Any) -> None:
-    from gridiface.northbound.sep2.settings import LimitSettings
-
     kit = await make_kit(in_band_registration=True, limits=LimitSettings(end_devices=6))
     reply = await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")
     assert (reply.status, kit.typed(reply).reasonCode) == (400, 2)
@@ -109,7 +108,10 @@ async def test_a_registration_survives_a_restart_with_all_it_has(open_kit: Any) 
     kit = open_kit
     where = (await kit.send("POST", "/edev", body(kit.lfdi["stranger"]), by="stranger")).headers["Location"]
     power = "<multiplier>0</multiplier><value>9000</value>"
-    capability = f"<DERCapability {NS}><modesSupported>00500000</modesSupported><rtgMaxW>{power}</rtgMaxW><type>4</type></DERCapability>"
+    capability = (
+        f"<DERCapability {NS}><modesSupported>00500000</modesSupported><rtgMaxW>{power}</rtgMaxW>"
+        "<type>4</type></DERCapability>"
+    )
     assert (await kit.send("PUT", f"{where}/der/1/dercap", capability, by="stranger")).status == 204
     before = await kit.get(where, by="stranger")
     device = kit.fleet.known.pop(kit.core.state.by_lfdi[kit.lfdi["stranger"]].device_id)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import ControlMode, ModeValue, OutcomeKind, Target, TargetKind, Verdict
+from gridiface.northbound.sep2.settings import LimitSettings
 
 CURVE = (
     '<DERCurve xmlns="urn:ieee:std:2030.5:ns"><mRID>{mrid}</mRID><creationTime>1800000000</creationTime>'
@@ -347,8 +348,6 @@ async def test_a_control_needs_an_mrid(kit: Any, derc: str, mrid: str) -> None:
 
 
 async def test_limits_are_said_as_such(make_kit: Any) -> None:
-    from gridiface.northbound.sep2.settings import LimitSettings
-
     kit = await make_kit(limits=LimitSettings(events_per_program=1, curves_per_program=1))
     program = kit.program("fleet")
     await posted(kit, f"{program}/derc")

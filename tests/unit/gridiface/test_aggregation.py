@@ -1,6 +1,7 @@
 """Invariants of the whole engine on random fleets, signals and orders of arrival; R21 against a reference model."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -211,6 +212,7 @@ class Model:
     def __init__(self):
         self.events = {}
         self.log = {}
+        self.begun = set()
 
     def submit(self, event, now):
         rules = [e for e in self.running(now) if e.created > event.created and self.overlap(e, event)]
@@ -230,28 +232,28 @@ class Model:
         return one.span.start < other.span.end and other.span.start < one.span.end
 
     def running(self, now):
-        return [e for e in self.events.values() if "STARTED" in self.log[e.id]]
+        return [event for event in self.events.values() if event.id in self.begun]
 
     def advance(self, now):
-        edges = sorted(
-            {edge for e in self.events.values() for edge in (e.span.start, e.span.end) if edge <= now} | {now}
-        )
-        for edge in edges:
-            for event in sorted(self.events.values(), key=lambda e: (e.span.end, e.id)):
-                if event.span.end <= edge and event.id in self.events:
+        edges = {edge for e in self.events.values() for edge in (e.span.start, e.span.end) if edge <= now}
+        for edge in sorted(edges | {now}):
+            for event in list(self.events.values()):
+                if event.span.end <= edge:
                     self.log[event.id].append("COMPLETED")
                     del self.events[event.id]
-            for event in sorted(self.events.values(), key=lambda e: (e.span.start, e.id)):
-                if event.id in self.events and event.span.start <= edge and "STARTED" not in self.log[event.id]:
-                    self.log[event.id].append("STARTED")
-                for ruler in [e for e in self.events.values() if "STARTED" in self.log[e.id]]:
-                    for other in list(self.events.values()):
-                        if other is not ruler and ruler.created > other.created and self.overlap(ruler, other):
-                            self.log[other.id].append("SUPERSEDED")
-                            del self.events[other.id]
+            self.begun.update(event.id for event in self.events.values() if event.span.start <= edge)
+            for ruler in self.running(now):
+                for other in list(self.events.values()):
+                    if ruler.id in self.events and ruler.created > other.created and self.overlap(ruler, other):
+                        self.log[other.id].append("SUPERSEDED")
+                        del self.events[other.id]
+        # Of two that start at the same instant the older one is superseded without having been carried out.
+        for event in self.running(now):
+            if "STARTED" not in self.log[event.id]:
+                self.log[event.id].append("STARTED")
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_event_sequences_agree_with_the_reference_model(seed):
     """Duplicate, late, out-of-order, cancelled, superseding and randomised events, across restarts (one program)."""
     dice = random.Random(seed)
@@ -290,8 +292,7 @@ def test_event_sequences_agree_with_the_reference_model(seed):
     for outcome in outcomes:
         if outcome.device_id is None:
             told_of.setdefault(outcome.control_id, []).append(outcome.kind.name)
-    started_late = {name: [kind for kind in kinds if kind != "STARTED"] for name, kinds in told_of.items()}
-    assert started_late == {name: [k for k in kinds if k != "STARTED"] for name, kinds in model.log.items()}
+    assert told_of == model.log
 
 
 def turn(engine, outcomes, now):
@@ -311,3 +312,52 @@ def ticks_until(engine, now):
         for edge in (one.span.start, one.span.end)
         if engine._now < edge <= now
     ]
+
+
+GROUPS = [
+    Group(id="all", members=("d0",), max_export_w=15_000.0),
+    Group(id="east", members=("d1", "d2"), parent="all"),
+    Group(id="inner", members=("d3", "d4"), parent="east"),
+    Group(id="west", members=("d5", "d6"), parent="all", max_import_w=3_000.0),
+]
+
+
+@st.composite
+def everywhere(draw):
+    signals = []
+    for at in range(draw(st.integers(1, 7))):
+        mode = draw(st.sampled_from(["set_w", "export_limit", "import_limit", "regulation", "generation_limit"]))
+        value = draw(st.floats(0, 1.5e4) if "limit" in mode else st.floats(-1.5e4, 1.5e4))
+        where = draw(st.sampled_from(["all", "east", "inner", "west", "d0", "d1", "d3", "d5"]))
+        kind = TargetKind.DEVICE if where.startswith("d") else TargetKind.GROUP
+        one = control(f"c{at}", authority=draw(st.integers(0, 2)), **{mode: value})
+        signals.append(replace(one, target=Target(kind, where)))
+    return signals
+
+
+@given(
+    sizes=st.lists(st.floats(100.0, 1e4), min_size=7, max_size=7),
+    signals=everywhere(),
+    strategy=st.sampled_from(["water-filling", "merit-order", "proportional", "soc-balancing", "fewest-units"]),
+)
+@settings(max_examples=120, deadline=None)
+def test_limits_nest_in_a_tree_of_groups_and_devices(sizes, signals, strategy):
+    devices = fleet(sizes, [None] * 7)
+    groups = [replace(group, strategy=strategy) for group in GROUPS]
+    engine = engine_of(devices, groups=groups)
+    admit_all(engine, signals)
+    watts = {name: setpoint.active_power_w or 0.0 for name, setpoint in told(engine.tick(T0)).items()}
+    for device in devices:
+        low, high = bounds_of([c for c in signals if c.target.id == device.id])
+        assert max(low, -device.max_import_w) - 1e-5 <= watts.get(device.id, 0.0)
+        assert watts.get(device.id, 0.0) <= min(high, device.max_export_w) + 1e-5
+    for group in groups:
+        mine = [c for c in signals if c.target.id == group.id]
+        low, high = bounds_of(mine)
+        low, high = max(low, -(group.max_import_w or 1e12)), min(high, group.max_export_w or 1e12)
+        powers = [watts.get(name, 0.0) for name in engine.members(group.id)]
+        assert low - 1e-5 <= sum(powers) <= high + 1e-5
+        most = min(
+            (c.values[ControlMode.GENERATION_LIMIT].value for c in mine if "generation_limit" in c.values), default=1e12
+        )
+        assert sum(max(power, 0.0) for power in powers) <= most + 1e-5

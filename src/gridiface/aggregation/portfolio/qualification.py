@@ -1,0 +1,89 @@
+"""Whether an asset may be enrolled in a program: rules against our own record of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gridiface.aggregation.portfolio.assets import Asset, AssetType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentRules:
+    """What a program asks of each asset; empty or None = anything.
+
+    Attributes:
+        program: its name.
+        asset_types: types that it takes.
+        zips: postal codes, or their beginnings, in which it runs.
+        min_kw, max_kw: size of one asset, kW.
+        min_hours: how long an asset must hold its power, h.
+        metering_interval_s: longest metering interval, s.
+        exclusive_with: programs in which the asset must not be.
+    """
+
+    program: str
+    asset_types: frozenset[AssetType] = frozenset()
+    zips: tuple[str, ...] = ()
+    min_kw: float = 0.0
+    max_kw: float | None = None
+    min_hours: float = 0.0
+    metering_interval_s: float | None = None
+    exclusive_with: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qualification:
+    """The answer for one asset: every rule it fails, with what is there and what is asked."""
+
+    asset_id: str
+    program: str
+    failures: tuple[str, ...] = field(default=())
+
+    @property
+    def qualified(self) -> bool:
+        """Whether it may be enrolled."""
+        return not self.failures
+
+
+def qualify(asset: Asset, rules: EnrolmentRules, enrolled_in: Iterable[str] = ()) -> Qualification:
+    """Check one asset against a program's rules.
+
+    Args:
+        asset: our record of it.
+        rules: the program's.
+        enrolled_in: programs in which the asset is already.
+    """
+    failures = [*_kind(asset, rules), *_size(asset, rules), *_metering(asset, rules)]
+    conflicts = sorted(rules.exclusive_with & set(enrolled_in))
+    if conflicts:
+        failures.append(f"already in {', '.join(conflicts)}, which {rules.program} excludes")
+    return Qualification(asset_id=asset.id, program=rules.program, failures=tuple(failures))
+
+
+def _kind(asset: Asset, rules: EnrolmentRules) -> Iterable[str]:
+    if rules.asset_types and asset.asset_type not in rules.asset_types:
+        yield f"is a {asset.asset_type}; the program takes {', '.join(sorted(rules.asset_types))}"
+    if rules.zips and not any(asset.zip.startswith(area) for area in rules.zips):
+        yield f"is at {asset.zip}, outside {', '.join(rules.zips)}"
+
+
+def _size(asset: Asset, rules: EnrolmentRules) -> Iterable[str]:
+    power = asset.max_discharge_kw
+    if power < rules.min_kw:
+        yield f"has {power:g} kW; at least {rules.min_kw:g} kW are asked"
+    if rules.max_kw is not None and power > rules.max_kw:
+        yield f"has {power:g} kW; at most {rules.max_kw:g} kW are taken"
+    held = asset.sustained_kw(rules.min_hours)
+    if rules.min_hours > 0 and held < max(rules.min_kw, 1e-9):
+        yield f"holds {held:g} kW for {rules.min_hours:g} h; {rules.min_kw:g} kW are asked"
+
+
+def _metering(asset: Asset, rules: EnrolmentRules) -> Iterable[str]:
+    wanted = rules.metering_interval_s
+    if wanted is None:
+        return
+    if asset.metering_interval_s is None:
+        yield f"its metering interval is unknown; {wanted:g} s or shorter is asked"
+    elif asset.metering_interval_s > wanted:
+        yield f"is metered every {asset.metering_interval_s:g} s; {wanted:g} s or shorter is asked"

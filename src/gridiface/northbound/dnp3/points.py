@@ -1,0 +1,313 @@
+"""The point map: which index means what, in which unit, with which sign, class, variation and dead-band.
+
+Owns the names of what an input can show (`Measure`) and of what an output can ask (`Action`), and one entry per
+point. Numbers are turned by `PointEntry.to_wire` and `to_si`; where they come from and what they do is translate.py's
+and handlers.py's. Ready-made maps are in profiles/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gridiface.domain.controls import ServiceClass, Target
+from gridiface.errors import ConfigError, LocalProtocolError
+from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.points import EventMode, PointConfig, PointType
+
+Key = tuple[PointType, int]
+
+INPUTS = frozenset({PointType.ANALOG_INPUT, PointType.BINARY_INPUT, PointType.COUNTER})
+OUTPUTS = frozenset({PointType.ANALOG_OUTPUT, PointType.BINARY_OUTPUT})
+BINARIES = frozenset({PointType.BINARY_INPUT, PointType.BINARY_OUTPUT})
+
+
+class Measure(StrEnum):
+    """What an input shows. SI units and the sign rule of domain.quantities; states are 0 or 1."""
+
+    W = "w"
+    VAR = "var"
+    VA = "va"
+    POWER_FACTOR = "power_factor"  # |W| / VA, -1..1 with the sign of the power
+    HZ = "hz"
+    VOLTS = "volts"  # mean of the phases to neutral that are known
+    VOLTS_A = "volts_a"
+    VOLTS_B = "volts_b"
+    VOLTS_C = "volts_c"
+    VOLTS_LL = "volts_ll"  # mean of line to line; from the phases where only those are known
+    SOC = "soc"  # 0..1
+    AVAILABLE_WH = "available_wh"
+    AVAILABLE_UP_W = "available_up_w"  # how far the power can rise
+    AVAILABLE_DOWN_W = "available_down_w"  # how far it can fall, >= 0
+    HIGHEST_W = "highest_w"  # power now + available up
+    LOWEST_W = "lowest_w"  # power now - available down
+    RATED_W = "rated_w"
+    RATED_CHARGE_W = "rated_charge_w"
+    RATED_DISCHARGE_W = "rated_discharge_w"
+    RATED_VA = "rated_va"
+    RATED_VAR = "rated_var"
+    RATED_VAR_NEG = "rated_var_neg"
+    RATED_WH = "rated_wh"
+    RATED_V = "rated_v"
+    SET_MAX_W = "set_max_w"  # settings, never above the rating
+    SET_MAX_VA = "set_max_va"
+    SET_MAX_VAR = "set_max_var"
+    SET_MAX_VAR_NEG = "set_max_var_neg"
+    RAMP_W_PER_S = "ramp_w_per_s"
+    RAMP_PERCENT_PER_S = "ramp_percent_per_s"  # % of rated W per second
+    SOC_MIN = "soc_min"
+    SOC_MAX = "soc_max"
+    MEMBERS = "members"
+    BATTERIES = "batteries"
+    METERS = "meters"
+    INVERTERS = "inverters"  # members that are not meters
+    CONNECTED = "connected"
+    RUNNING = "running"
+    OFF_AVAILABLE = "off_available"
+    OFF_UNAVAILABLE = "off_unavailable"
+    LOCAL_CONTROL = "local_control"
+    TELEMETRY_OK = "telemetry_ok"
+    COMM_LOST = "comm_lost"
+    ALARM = "alarm"
+    SUPPORTS = "supports"  # of the capability named by `argument`
+    HEARTBEAT = "heartbeat"  # a state toggles, an analog or counter counts, at each refresh
+    READ_BACK = "read_back"  # the value in force of the output named by `argument`
+    IN_FORCE = "in_force"  # whether the output named by `argument` has a control that runs
+    CONSTANT = "constant"  # the number in `argument`
+    UNKNOWN = "unknown"  # the domain does not know it: never online
+
+
+class Action(StrEnum):
+    """What a command to an output asks. Units as in domain.controls; states: 1 = the word, 0 = its opposite."""
+
+    SET_W = "set_w"
+    SET_W_PERCENT = "set_w_percent"
+    DELTA_W = "delta_w"
+    MAX_W_PERCENT = "max_w_percent"
+    EXPORT_LIMIT = "export_limit"
+    IMPORT_LIMIT = "import_limit"
+    GENERATION_LIMIT = "generation_limit"
+    LOAD_LIMIT = "load_limit"
+    REGULATION = "regulation"  # W, + = more delivered
+    SET_VAR = "set_var"
+    SET_VAR_PERCENT = "set_var_percent"
+    POWER_FACTOR_INJECT = "power_factor_inject"
+    POWER_FACTOR_ABSORB = "power_factor_absorb"
+    CONNECT = "connect"
+    ENERGIZE = "energize"
+    RAISE = "raise"  # each pulse adds `argument` W to the regulation of the output's slot
+    LOWER = "lower"  # each pulse takes `argument` W from it
+    ENABLE = "enable"  # outputs whose `enabled_by` names it act only while it is on
+    RELEASE = "release"  # ends every control that this master has in force here
+    STORE = "store"  # kept, read back, used by outputs that name it
+    NONE = "none"  # exists, but nothing can be done with it: NOT_SUPPORTED
+
+
+#: Actions whose number asks for a control of the engine.
+CONTROLLING = frozenset(Action) - {Action.ENABLE, Action.RELEASE, Action.STORE, Action.NONE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointEntry:
+    """One point: what it is on the wire and what it means.
+
+    On the wire stands `(sign * SI value) / scale + offset`; for states `sign` -1 turns them round.
+
+    Attributes:
+        type, index: on the wire.
+        name: unique in its map.
+        measure: of an input.
+        action: of an output.
+        argument: of the measure or action, see there.
+        target: the group or device; None: the station's.
+        unit: for people and documents.
+        scale, offset, sign: see above; scale > 0.
+        event_class: 0 to 3; 0: no events.
+        static_variation, event_variation: 0: the type's default.
+        deadband: in wire units.
+        event_mode: when updates make events.
+        most_recent_only: whether a newer event replaces one of the point that was not yet reported.
+        minimum, maximum: of an analog output, in wire units; outside is OUT_OF_RANGE.
+        hold_s: a control lasts so long; None: until changed.
+        slot: outputs of one slot replace each other's control; empty: a slot of its own.
+        enabled_by, hold_from, ramp_from, sign_from: names of other outputs: the one that must be on for this one to
+            act (until then the value is armed), the one that holds the hold time in s, the ramp in W/s, and the state
+            that turns the sign round.
+        idle: what is read back when no control is in force, wire units.
+        initial: the value of a stored or enabling output at the first start, wire units.
+        on_only: a state whose 0 means nothing: off commands are NOT_SUPPORTED.
+        service_class: of its controls.
+        masters: names of the masters that may command it; empty: all that may control.
+    """
+
+    type: PointType
+    index: int
+    name: str
+    measure: Measure = Measure.UNKNOWN
+    action: Action = Action.NONE
+    argument: str = ""
+    target: Target | None = None
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    sign: int = 1
+    event_class: int = 0
+    static_variation: int = 0
+    event_variation: int = 0
+    deadband: float = 0.0
+    event_mode: EventMode = EventMode.DETECT
+    most_recent_only: bool = False
+    minimum: float = float("-inf")
+    maximum: float = float("inf")
+    hold_s: float | None = None
+    slot: str = ""
+    enabled_by: str = ""
+    hold_from: str = ""
+    ramp_from: str = ""
+    sign_from: str = ""
+    idle: float = 0.0
+    initial: float = 0.0
+    on_only: bool = False
+    service_class: ServiceClass = ServiceClass.DISPATCH
+    masters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.type not in INPUTS and self.type not in OUTPUTS:
+            raise ConfigError(f"point {self.name}: type {self.type.value} has no meaning for a fleet")
+        if not self.scale > 0 or self.sign not in (1, -1):
+            raise ConfigError(f"point {self.name}: scale must be above 0, sign 1 or -1")
+        self._check_argument()
+
+    def _check_argument(self) -> None:
+        numeric = self.measure is Measure.CONSTANT or self.action in {Action.RAISE, Action.LOWER}
+        if numeric:
+            try:
+                float(self.argument)
+            except ValueError:
+                raise ConfigError(f"point {self.name}: it needs a number as argument") from None
+        if self.measure in {Measure.SUPPORTS, Measure.READ_BACK, Measure.IN_FORCE} and not self.argument:
+            raise ConfigError(f"point {self.name}: {self.measure} needs an argument")
+
+    @property
+    def key(self) -> Key:
+        """Type and index."""
+        return self.type, self.index
+
+    @property
+    def is_output(self) -> bool:
+        """Whether commands can be sent to it."""
+        return self.type in OUTPUTS
+
+    @property
+    def own_slot(self) -> str:
+        """The slot whose control it replaces."""
+        return self.slot or self.name
+
+    def to_wire(self, value: float) -> float:
+        """The number or state on the wire for an SI value."""
+        if self.type in BINARIES:
+            return float((value != 0) == (self.sign > 0))
+        return self.sign * value / self.scale + self.offset
+
+    def to_si(self, wire: float) -> float:
+        """The SI value for a number or state on the wire."""
+        if self.type in BINARIES:
+            return float((wire != 0) == (self.sign > 0))
+        return self.sign * (wire - self.offset) * self.scale
+
+    def core(self) -> PointConfig:
+        """The point as the protocol core wants it.
+
+        Raises:
+            ConfigError: a variation or class that the standard does not know.
+        """
+        stored = self.is_output and self.action in {Action.STORE, Action.ENABLE}
+        try:
+            return PointConfig(
+                type=self.type,
+                index=self.index,
+                name=self.name,
+                event_class=self.event_class,
+                static_variation=self.static_variation,
+                event_variation=self.event_variation,
+                deadband=self.deadband,
+                mode=self.event_mode,
+                most_recent_only=self.most_recent_only,
+                minimum=self.minimum,
+                maximum=self.maximum,
+                initial_flags=Flags.ONLINE if stored else Flags.RESTART,
+            )
+        except LocalProtocolError as problem:
+            raise ConfigError(f"point {self.name}: {problem}") from problem
+
+
+class PointMap:
+    """All points of one outstation.
+
+    Args:
+        entries: in any order; type and index, and names, must be unique.
+
+    Raises:
+        ConfigError: doubled points, or a name that leads nowhere.
+    """
+
+    def __init__(self, entries: Iterable[PointEntry]) -> None:
+        self.entries = tuple(sorted(entries, key=lambda entry: (entry.type.value, entry.index)))
+        self.by_key: dict[Key, PointEntry] = {}
+        self.by_name: dict[str, PointEntry] = {}
+        for entry in self.entries:
+            if entry.key in self.by_key:
+                raise ConfigError(f"{entry.type.value} {entry.index} is there twice")
+            if entry.name in self.by_name:
+                raise ConfigError(f"two points are named {entry.name!r}")
+            self.by_key[entry.key] = entry
+            self.by_name[entry.name] = entry
+        for entry in self.entries:
+            self._check_names(entry)
+
+    def __iter__(self) -> Iterator[PointEntry]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def inputs(self) -> list[PointEntry]:
+        """Points that show something."""
+        return [entry for entry in self.entries if not entry.is_output]
+
+    def outputs(self) -> list[PointEntry]:
+        """Points that can be commanded."""
+        return [entry for entry in self.entries if entry.is_output]
+
+    def of_slot(self, slot: str) -> list[PointEntry]:
+        """The outputs whose controls replace each other."""
+        return [entry for entry in self.outputs() if entry.own_slot == slot]
+
+    def core(self) -> list[PointConfig]:
+        """For the protocol core's database.
+
+        Raises:
+            ConfigError: a variation or class that the standard does not know.
+        """
+        return [entry.core() for entry in self.entries]
+
+    def merged(self, others: Iterable[PointEntry]) -> PointMap:
+        """This map with entries added; one with the same type and index replaces the one here.
+
+        Raises:
+            ConfigError: as for the constructor.
+        """
+        added = {entry.key: entry for entry in others}
+        return PointMap([*(entry for entry in self.entries if entry.key not in added), *added.values()])
+
+    def _check_names(self, entry: PointEntry) -> None:
+        wanted = [entry.enabled_by, entry.hold_from, entry.ramp_from, entry.sign_from]
+        if entry.measure in {Measure.READ_BACK, Measure.IN_FORCE}:
+            wanted.append(entry.argument)
+        for name in wanted:
+            other = self.by_name.get(name) if name else None
+            if name and (other is None or not other.is_output):
+                raise ConfigError(f"point {entry.name}: no output is named {name!r}")
+        if entry.enabled_by and self.by_name[entry.enabled_by].action is not Action.ENABLE:
+            raise ConfigError(f"point {entry.name}: {entry.enabled_by!r} is not an enabling output")

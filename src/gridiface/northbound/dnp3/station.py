@@ -1,0 +1,283 @@
+"""One outstation: the protocol core, its points fed from the fleet, its commands led to the inbox. No sockets.
+
+Owns the refresh of points, the status points of outputs, local mode and blocks. Connections are opened on
+`outstation`; commissions are fetched with `take` by whoever owns them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Control, Outcome, Target, TargetKind
+from gridiface.domain.ports import ControlInbox, Document, FleetView, Ledger
+from gridiface.domain.telemetry import Snapshot
+from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.handlers import StationHandler
+from gridiface.northbound.dnp3.points import CONTROLLING, Action, Measure, PointEntry
+from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
+from gridiface.northbound.dnp3.translate_points import (
+    OF_STATION,
+    Ratings,
+    Sample,
+    TargetView,
+    ratings_of,
+    sample,
+)
+from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.points import PointType
+from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, TimePolicy
+
+_ONLINE = int(Flags.ONLINE)
+_NEVER = Sample(None, int(Flags.RESTART))
+_LOOK_AT_MEMBERS = 64
+_HEARTBEAT_WRAPS = 32_768
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is summed up of a target now and then."""
+
+    ratings: Ratings
+    grid_device: str | None
+    until: Instant
+
+
+@dataclass(slots=True)
+class _Block:
+    """The inputs of one type that show one target."""
+
+    type: PointType
+    target: Target
+    entries: list[PointEntry] = field(default_factory=list)
+
+
+class Station:
+    """One outstation and its points.
+
+    Args:
+        settings: what it is.
+        inbox, ledger, fleet: the ports.
+        now: seconds since 1970 UTC.
+        ratings_s: how long sums of ratings stay true.
+        store_pause_s: see StationHandler.
+
+    Raises:
+        ConfigError: a point has a variation or class that the standard does not know.
+    """
+
+    def __init__(
+        self,
+        settings: StationSettings,
+        *,
+        inbox: ControlInbox,
+        ledger: Ledger,
+        fleet: FleetView,
+        now: Instant,
+        ratings_s: float = 10.0,
+        store_pause_s: float = 5.0,
+    ) -> None:
+        self.settings = settings
+        self.database = Database(settings.points.core())
+        self.handler = StationHandler(
+            settings, inbox=inbox, ledger=ledger, fleet=fleet, changed=self._follow, store_pause_s=store_pause_s
+        )
+        core = OutstationSettings(
+            settings.address,
+            self_address=settings.self_address,
+            keep_alive=settings.keep_alive_s,
+            link_timeout=settings.link_timeout_s,
+            # a status point moves when the command is durable, not when it is judged
+            track_outputs=False,
+        )
+        self.outstation = Outstation(
+            core,
+            [_association(master) for master in settings.masters],
+            self.database,
+            self.handler,
+            dict(settings.description),
+            now,
+        )
+        self.local = settings.local
+        self._fleet = fleet
+        self._ratings_s = ratings_s
+        self._now = now
+        self._beats = 0
+        self._known: dict[Target, _Known] = {}
+        self._blocks = _blocks(settings)
+        self._own = [entry for entry in settings.points.inputs() if entry.measure in OF_STATION]
+        self._show_outputs(settings.points.outputs())
+
+    def restore(self, documents: Iterable[Document], controls: Iterable[Control], now: Instant) -> None:
+        """Take up what outputs held and which controls live; call it once, before connections are opened."""
+        self._now = now
+        self.handler.outputs.load(documents, controls, [master.name for master in self.settings.masters])
+        self._show_outputs(self.settings.points.outputs())
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    def set_local(self, *, local: bool) -> None:
+        """Local mode: every command is answered LOCAL, IIN1.5 is set."""
+        self.local = local
+        self.outstation.station.local_control = local
+
+    def block(self, point: str, reason: str) -> None:
+        """Tag an output so that commands to it are answered BLOCKED; "" blocks all.
+
+        Raises:
+            ConfigError: there is no such output.
+        """
+        if point and point not in self.handler.outputs.held:
+            raise ConfigError(f"outstation {self.settings.name} has no output {point!r}")
+        self.handler.blocked[point] = reason
+
+    def unblock(self, point: str) -> bool:
+        """Take a tag away; False when there is none."""
+        return self.handler.blocked.pop(point, None) is not None
+
+    # --- telemetry ---------------------------------------------------------------------------------------------------
+
+    def refresh(self, now: Instant) -> int:
+        """Write the fleet's state into the points; returns how many events it made."""
+        self._now = now
+        self._beats = (self._beats + 1) % _HEARTBEAT_WRAPS
+        own = self.outstation.station
+        snapshot = self._fleet.snapshot(self.settings.target)
+        own.local_control = self.local or (snapshot is not None and snapshot.local_control)
+        own.device_trouble = self.handler.in_trouble
+        views: dict[Target, TargetView] = {}
+        events = 0
+        for block in self._blocks:
+            view = views.get(block.target)
+            if view is None:
+                view = views[block.target] = self._view(block.target, now)
+            samples = [sample(entry, view, self.settings.quality) for entry in block.entries]
+            events += self._write(block.type, block.entries, samples, now)
+        return events + self._refresh_own(self._own, now)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """A control ended; outputs and read-backs follow."""
+        self.handler.on_outcome(outcome)
+
+    def _view(self, target: Target, now: Instant) -> TargetView:
+        known = self._known.get(target)
+        if known is None or now >= known.until or now < known.until - self._ratings_s:
+            known = self._known[target] = self._sum_up(target, now)
+        snapshot = self._fleet.snapshot(target)
+        grid = None
+        if known.grid_device is not None:
+            grid = self._fleet.snapshot(Target(TargetKind.DEVICE, known.grid_device))
+        return TargetView(snapshot=snapshot, grid=grid, ratings=known.ratings)
+
+    def _sum_up(self, target: Target, now: Instant) -> _Known:
+        """Ratings of the members, and which of them tells frequency and voltage."""
+        until = now + self._ratings_s
+        if target.kind is TargetKind.DEVICE:
+            device = self._fleet.device(target.id)
+            return _Known(ratings_of([] if device is None else [device]), None, until)
+        names = self._fleet.members(target.id)
+        devices = [device for name in names if (device := self._fleet.device(name)) is not None]
+        group = self._fleet.group(target.id)
+        candidates = [group.meter] if group is not None and group.meter else []
+        candidates += names[:_LOOK_AT_MEMBERS]
+        return _Known(ratings_of(devices), next(filter(self._tells_grid, candidates), None), until)
+
+    def _tells_grid(self, name: str) -> bool:
+        snapshot: Snapshot | None = self._fleet.snapshot(Target(TargetKind.DEVICE, name))
+        return snapshot is not None and (snapshot.hz is not None or bool(snapshot.volts))
+
+    def _write(
+        self, point_type: PointType, entries: Sequence[PointEntry], samples: Sequence[Sample], now: Instant
+    ) -> int:
+        """Update points of one type, those of one time together: a stale reading keeps its source time."""
+        by_time: dict[int | None, tuple[list[float], list[int], list[int]]] = {}
+        column = self.database.columns[point_type]
+        for entry, one in zip(entries, samples, strict=True):
+            values, indices, flags = by_time.setdefault(one.time_ms, ([], [], []))
+            at = column.positions[entry.index]
+            flag = one.flags
+            if one.value is None and flag & Flags.COMM_LOST and int(column.flags[at]) & Flags.RESTART:
+                flag |= int(Flags.RESTART) if not int(column.flags[at]) & Flags.ONLINE else 0
+            values.append(float(column.values[at]) if one.value is None else one.value)
+            indices.append(entry.index)
+            flags.append(flag)
+        return sum(
+            self.database.update_many(now, point_type, values, indices, flags, time)
+            for time, (values, indices, flags) in by_time.items()
+        )
+
+    # --- points that the station knows itself --------------------------------------------------------------------------
+
+    def _refresh_own(self, entries: Iterable[PointEntry], now: Instant) -> int:
+        by_type: dict[PointType, list[PointEntry]] = {}
+        for entry in entries:
+            by_type.setdefault(entry.type, []).append(entry)
+        return sum(
+            self._write(point_type, group, [self._own_sample(entry) for entry in group], now)
+            for point_type, group in by_type.items()
+        )
+
+    def _own_sample(self, entry: PointEntry) -> Sample:
+        outputs = self.handler.outputs
+        match entry.measure:
+            case Measure.HEARTBEAT:
+                beat = self._beats % 2 if entry.type is PointType.BINARY_INPUT else self._beats
+                return Sample(entry.to_wire(float(beat)), _ONLINE)
+            case Measure.READ_BACK:
+                output = self.settings.points.by_name[entry.argument]
+                if output.action is Action.NONE:
+                    return _NEVER
+                return Sample(outputs.held[entry.argument].shown, _ONLINE)
+            case Measure.IN_FORCE:
+                return Sample(entry.to_wire(float(outputs.runs(entry.argument))), _ONLINE)
+            case Measure.CONSTANT:
+                return Sample(entry.to_wire(float(entry.argument)), _ONLINE)
+            case _:
+                return _NEVER
+
+    def _follow(self, changed: Sequence[PointEntry]) -> None:
+        """Status points, and the inputs that read them back, follow at once."""
+        self._show_outputs(changed)
+        names = {entry.name for entry in changed}
+        self._refresh_own([entry for entry in self._own if entry.argument in names], self._now)
+
+    def _show_outputs(self, entries: Iterable[PointEntry]) -> None:
+        for entry in entries:
+            if entry.action in CONTROLLING or entry.action in {Action.STORE, Action.ENABLE, Action.RELEASE}:
+                value = self.handler.outputs.held[entry.name].value
+                self.database.update(self._now, entry.type, entry.index, value, _ONLINE)
+
+    def touch(self, now: Instant) -> None:
+        """The time that status points get which follow from a command."""
+        self._now = now
+
+
+def _blocks(settings: StationSettings) -> list[_Block]:
+    found: dict[tuple[PointType, Target], _Block] = {}
+    for entry in settings.points.inputs():
+        if entry.measure in OF_STATION:
+            continue
+        target = entry.target or settings.target
+        block = found.setdefault((entry.type, target), _Block(entry.type, target))
+        block.entries.append(entry)
+    return list(found.values())
+
+
+def _association(master: MasterEntry) -> AssociationSettings:
+    return AssociationSettings(
+        master.address,
+        name=master.name,
+        unsolicited=master.unsolicited,
+        confirm_timeout=master.confirm_timeout_s,
+        select_timeout=master.select_timeout_s,
+        max_tx_fragment=master.max_fragment,
+        max_controls=master.max_controls,
+        event_capacity=master.event_capacity,
+        drop_oldest=master.drop_oldest,
+        need_time=master.need_time,
+        time_sync_interval=master.time_sync_interval_s,
+        time_policy=TimePolicy.REPORT_ONLY,
+    )

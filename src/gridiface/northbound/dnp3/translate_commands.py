@@ -1,0 +1,200 @@
+"""Commands into controls, and the engine's answers into status codes. Pure.
+
+Owns which control code means on and which off, the mode and value of each action, what values a mode can have, the
+control that a command becomes ("from now, until changed or until its hold time"), and the status code of each verdict
+(IEEE 1815 table 11-10). Who may command what, and what was commanded before, is handlers.py's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gridiface.domain.clock import Instant, Interval
+from gridiface.domain.controls import Acceptance, Control, ControlMode, ModeValue, Source, Target, Verdict
+from gridiface.domain.quantities import PercentBase
+from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.protocols.dnp3.controls import (
+    Command,
+    CommandStatus,
+    ControlRelayOutputBlock,
+    OperationType,
+    TripCloseCode,
+)
+
+PROTOCOL = "dnp3"
+
+_MODES: Mapping[Action, ControlMode] = {
+    Action.SET_W: ControlMode.SET_W,
+    Action.SET_W_PERCENT: ControlMode.SET_W_PERCENT,
+    Action.DELTA_W: ControlMode.DELTA_W,
+    Action.MAX_W_PERCENT: ControlMode.MAX_W_PERCENT,
+    Action.EXPORT_LIMIT: ControlMode.EXPORT_LIMIT,
+    Action.IMPORT_LIMIT: ControlMode.IMPORT_LIMIT,
+    Action.GENERATION_LIMIT: ControlMode.GENERATION_LIMIT,
+    Action.LOAD_LIMIT: ControlMode.LOAD_LIMIT,
+    Action.REGULATION: ControlMode.REGULATION,
+    Action.RAISE: ControlMode.REGULATION,
+    Action.LOWER: ControlMode.REGULATION,
+    Action.SET_VAR: ControlMode.SET_VAR,
+    Action.SET_VAR_PERCENT: ControlMode.SET_VAR_PERCENT,
+    Action.POWER_FACTOR_INJECT: ControlMode.POWER_FACTOR_INJECT,
+    Action.POWER_FACTOR_ABSORB: ControlMode.POWER_FACTOR_ABSORB,
+    Action.CONNECT: ControlMode.CONNECT,
+    Action.ENERGIZE: ControlMode.ENERGIZE,
+}
+
+_BASES: Mapping[Action, PercentBase] = {
+    Action.MAX_W_PERCENT: PercentBase.MAX_W,
+    Action.SET_VAR_PERCENT: PercentBase.MAX_VAR,
+}
+
+#: Lowest and highest value of a mode; beyond it the command is OUT_OF_RANGE before the engine is asked.
+_RANGES: Mapping[Action, tuple[float, float]] = {
+    Action.SET_W_PERCENT: (-100.0, 100.0),
+    Action.MAX_W_PERCENT: (0.0, 100.0),
+    Action.EXPORT_LIMIT: (0.0, math.inf),
+    Action.IMPORT_LIMIT: (0.0, math.inf),
+    Action.GENERATION_LIMIT: (0.0, math.inf),
+    Action.LOAD_LIMIT: (0.0, math.inf),
+    Action.SET_VAR_PERCENT: (-100.0, 100.0),
+    Action.POWER_FACTOR_INJECT: (-1.0, 1.0),
+    Action.POWER_FACTOR_ABSORB: (-1.0, 1.0),
+}
+
+_POWER_FACTORS = frozenset({Action.POWER_FACTOR_INJECT, Action.POWER_FACTOR_ABSORB})
+
+_STATUS: Mapping[Verdict, CommandStatus] = {
+    Verdict.ACCEPTED: CommandStatus.SUCCESS,
+    Verdict.PARTIAL: CommandStatus.SUCCESS,
+    Verdict.SUPERSEDED: CommandStatus.AUTOMATION_INHIBIT,
+    Verdict.UNSUPPORTED: CommandStatus.NOT_SUPPORTED,
+    Verdict.INVALID: CommandStatus.FORMAT_ERROR,
+    Verdict.LATE: CommandStatus.TIMEOUT,
+    Verdict.BLOCKED: CommandStatus.BLOCKED,
+    Verdict.NOT_ALLOWED: CommandStatus.NOT_AUTHORIZED,
+}
+
+
+def state_of(block: ControlRelayOutputBlock) -> bool | None:
+    """On or off for a control code; None where the code says neither (NUL without trip or close).
+
+    A trip or close code decides (0x41 close, 0x81 trip), else the operation: LATCH_ON and PULSE_ON are on, LATCH_OFF
+    and PULSE_OFF are off.
+    """
+    if block.trip_close is TripCloseCode.CLOSE:
+        return True
+    if block.trip_close is TripCloseCode.TRIP:
+        return False
+    if block.operation in {OperationType.LATCH_ON, OperationType.PULSE_ON}:
+        return True
+    if block.operation in {OperationType.LATCH_OFF, OperationType.PULSE_OFF}:
+        return False
+    return None
+
+
+def wire_value(entry: PointEntry, command: Command) -> float | None:
+    """The number or state that a command carries, in wire units; None: its code means nothing to this point."""
+    if not isinstance(command, ControlRelayOutputBlock):
+        return command.value
+    state = state_of(command)
+    if state is None or (entry.on_only and not state):
+        return None
+    return float(state)
+
+
+def pulses(command: Command) -> int:
+    """How many pulses a command asks for."""
+    return command.count if isinstance(command, ControlRelayOutputBlock) else 1
+
+
+def in_range(entry: PointEntry, value: float) -> bool:
+    """Whether the engine's mode knows such a value (SI, after sign)."""
+    if not math.isfinite(value):
+        return False
+    low, high = _RANGES.get(entry.action, (-math.inf, math.inf))
+    return low <= value <= high and not (entry.action in _POWER_FACTORS and value == 0)
+
+
+def values_of(entry: PointEntry, value: float) -> dict[ControlMode, ModeValue]:
+    """The mode and value of a control for an SI value.
+
+    Raises:
+        KeyError: the action is no control.
+    """
+    base = _BASES.get(entry.action)
+    return {_MODES[entry.action]: ModeValue(value, base="" if base is None else base.value)}
+
+
+def ramp_s(entry: PointEntry, value: float, *, now_w: float | None, ramp_w_per_s: float) -> float | None:
+    """How long the way to a set-point takes at a ramp; None: the target's own ramp."""
+    if ramp_w_per_s <= 0 or now_w is None or entry.action is not Action.SET_W:
+        return None
+    return abs(value - now_w) / ramp_w_per_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Whose command it is: station and master by name, and the authority of the association."""
+
+    station: str
+    master: str
+    authority: float
+
+    def program(self, slot: str) -> str:
+        """Controls of one program replace each other: those of one master to one slot."""
+        return f"{self.station}/{self.master}/{slot}"
+
+
+def control_of(
+    entry: PointEntry,
+    value: float,
+    sender: Sender,
+    target: Target,
+    now: Instant,
+    *,
+    number: int,
+    hold_s: float | None = None,
+    ramp: float | None = None,
+) -> Control:
+    """The control that a command becomes.
+
+    Args:
+        entry: the output.
+        value: SI, after sign.
+        sender: whose command.
+        target: whom it concerns.
+        now: when it came; the control starts then.
+        number: larger for each later command, also after a restart: part of the id, so that ids are unique and order
+            as the commands came.
+        hold_s: how long; None or 0: until changed.
+        ramp: time to reach the value, s.
+    """
+    program = sender.program(entry.own_slot)
+    return Control(
+        id=f"{PROTOCOL}:{program}:{number:016d}",
+        source=Source(protocol=PROTOCOL, program=program, identity=sender.master, authority=sender.authority),
+        target=target,
+        values=values_of(entry, value),
+        interval=Interval(now, hold_s or None),
+        created=now,
+        service_class=entry.service_class,
+        ramp_s=ramp,
+        description=f"{entry.type.value} {entry.index}, {entry.name}",
+    )
+
+
+def status_of(acceptance: Acceptance, *, local: bool = False, strict: bool = False) -> CommandStatus:
+    """The status code of the engine's answer.
+
+    Args:
+        acceptance: the answer.
+        local: the target is in local mode, which explains a block.
+        strict: what can only be carried out in part is OUT_OF_RANGE.
+    """
+    if acceptance.verdict is Verdict.BLOCKED and local:
+        return CommandStatus.LOCAL
+    if acceptance.verdict is Verdict.PARTIAL and strict and not acceptance.left_out:
+        return CommandStatus.OUT_OF_RANGE
+    return _STATUS[acceptance.verdict]

@@ -1,0 +1,212 @@
+"""The nodes of the resource tree: one resource or one list each, and who may read them.
+
+Keeps what was rendered; rendering and invalidation are the tree's (tree.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.northbound.sep2.kinds import Kind, ListKind
+
+#: View of those who see everything, and of nodes that look the same to everybody.
+ALL = "*"
+#: Rendered copies kept per node for different views; beyond it they are made anew.
+COPIES = 4096
+
+
+@dataclass(slots=True)
+class Audience:
+    """Who may read a sub-tree: LFDIs; those who see everything need not be named.
+
+    `anyone`: every valid certificate; `registered`: every client that is registered.
+    """
+
+    readers: set[str] = field(default_factory=set)
+    anyone: bool = False
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whose eyes a resource is rendered for."""
+
+    lfdi: str
+    registered: bool = True
+    sees_all: bool = False
+
+    @property
+    def view(self) -> str:
+        """Key of what this viewer sees."""
+        return ALL if self.sees_all else self.lfdi
+
+    def may_read(self, audience: Audience) -> bool:
+        """Whether this viewer belongs to the audience."""
+        if self.sees_all or audience.anyone:
+            return True
+        return (audience.registered and self.registered) or self.lfdi in audience.readers
+
+
+#: Sees everything; for internal rendering.
+EVERYTHING = Viewer("", sees_all=True)
+
+
+class Item:
+    """One resource. `obj` None: the place exists (it can be written to) but holds nothing yet.
+
+    Attributes:
+        path: absolute path, also its href.
+        kind: methods, class and links of this sort of resource.
+        audience: who may read it.
+        data: what the handlers know of it beside the wire object.
+        live: makes the object anew at each whole second instead of keeping one.
+    """
+
+    __slots__ = (
+        "audience",
+        "copies",
+        "data",
+        "kind",
+        "lists",
+        "live",
+        "member",
+        "obj",
+        "path",
+        "second",
+        "stated",
+    )
+
+    def __init__(
+        self,
+        path: str,
+        kind: Kind,
+        audience: Audience,
+        obj: Any = None,
+        *,
+        data: Any = None,
+        live: Callable[[Instant], Any] | None = None,
+    ) -> None:
+        self.path = path
+        self.kind = kind
+        self.audience = audience
+        self.obj = obj
+        self.data = data
+        self.live = live
+        self.stated = False
+        self.lists: list[Listing] = []
+        self.copies: dict[str, bytes] = {}
+        self.member: dict[str, bytes] = {}
+        self.second = 0
+
+    def forget(self) -> None:
+        """Drop rendered bytes."""
+        self.copies.clear()
+        self.member.clear()
+
+
+class Listing:
+    """One list. Members are Items, shown in the order of the kind's key.
+
+    `scoped`: a viewer sees only the members it may read. `shown_empty`: linked to even while it has no member.
+    """
+
+    __slots__ = (
+        "_by_reader",
+        "_readers",
+        "_sorted",
+        "audience",
+        "data",
+        "items",
+        "kind",
+        "pages",
+        "path",
+        "scoped",
+        "shown_empty",
+        "size",
+        "version",
+    )
+
+    def __init__(
+        self,
+        path: str,
+        kind: ListKind,
+        audience: Audience,
+        *,
+        scoped: bool = False,
+        shown_empty: bool = True,
+        data: Any = None,
+    ) -> None:
+        self.path = path
+        self.kind = kind
+        self.audience = audience
+        self.scoped = scoped
+        self.shown_empty = shown_empty
+        self.data = data
+        self.items: dict[str, Item] = {}
+        self.version = 0
+        self._sorted: dict[str, list[Item]] = {}
+        self._by_reader: dict[str, dict[str, Item]] = {}
+        self._readers: dict[str, tuple[str, ...]] = {}
+        self.pages: dict[tuple[str, Any], bytes] = {}
+        self.size = 0
+
+    def view_of(self, viewer: Viewer) -> str:
+        """Which of the list's views this viewer gets."""
+        return viewer.view if self.scoped else ALL
+
+    def members(self, view: str) -> list[Item]:
+        """The members of a view in list order."""
+        found = self._sorted.get(view)
+        if found is None:
+            chosen = self.items if view == ALL else self._by_reader.get(view, {})
+            found = sorted(chosen.values(), key=self._key)
+            if len(self._sorted) >= COPIES:
+                self._sorted.clear()
+            self._sorted[view] = found
+        return found
+
+    def _key(self, item: Item) -> Any:
+        return self.kind.order(item.obj)
+
+    def count(self, view: str) -> int:
+        """How many members a view has: what `all` says."""
+        return len(self.items) if view == ALL else len(self._by_reader.get(view, ()))
+
+    def forget(self) -> None:
+        """Drop rendered pages and the order."""
+        self.version += 1
+        self.pages.clear()
+        self.size = 0
+        self._sorted.clear()
+
+    def insert(self, item: Item) -> None:
+        """Add a member to the indexes."""
+        self.items[item.path] = item
+        if self.scoped:
+            self._readers[item.path] = tuple(item.audience.readers)
+            for reader in self._readers[item.path]:
+                self._by_reader.setdefault(reader, {})[item.path] = item
+
+    def discard(self, item: Item) -> None:
+        """Take a member out of the indexes, also of readers that it no longer has."""
+        self.items.pop(item.path, None)
+        for reader in self._readers.pop(item.path, ()):
+            del self._by_reader[reader][item.path]
+            if not self._by_reader[reader]:
+                del self._by_reader[reader]
+
+
+Node = Item | Listing
+
+
+def link_targets(item: Item) -> Mapping[str, str]:
+    """Link attribute -> path, of all links that a resource of this kind may have."""
+    return {attribute: _target(item.path, where) for attribute, where in item.kind.links.items()}
+
+
+def _target(path: str, where: str) -> str:
+    """`where` is absolute ("/tm") or relative to the resource ("derc" is below it)."""
+    return where if where.startswith("/") else f"{path}/{where}"

@@ -1,0 +1,209 @@
+"""EiRegisterParty of a VEN, and the link to its VTN: steps after a start, polls, back-off.
+
+Owns our registration and when what is sent first. Does not own payloads of other services.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gridiface.errors import RefusedControl
+from gridiface.protocols.openadr.answers import Code, Refusal, ok, succeeded
+from gridiface.protocols.openadr.payloads import event, registration
+from gridiface.protocols.openadr.payloads.common import EiResponse
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.ven.notices import LinkChanged, Registered, Rejected, Unregistered
+from gridiface.protocols.openadr.ven.reporting import ReportDesk
+from gridiface.protocols.openadr.ven.state import State
+
+QUERY, CREATE, REGISTER_REPORT, REQUEST_EVENT, POLL = (
+    "query",
+    "create",
+    "register_report",
+    "request_event",
+    "poll",
+)
+
+
+@dataclass(slots=True)
+class Link:
+    """What is due with the VTN that is no record: a restart begins it anew.
+
+    `steps` are done in order before anything else but answers; `drained` counts polls without a pause.
+    """
+
+    next_poll: float = 0.0
+    drained: int = 0
+    retry_at: float = 0.0
+    failures: int = 0
+    steps: list[str] = field(default_factory=list)
+
+
+class Registrar:
+    """The registration of one VEN."""
+
+    def __init__(self, state: State, reports: ReportDesk) -> None:
+        self._state = state
+        self._reports = reports
+        self.link = Link()
+
+    @property
+    def polls(self) -> bool:
+        """Whether this VEN polls: not with push, not with XMPP (rule 500)."""
+        return self._state.config.push_address is None and self._state.config.transport == "simpleHttp"
+
+    def start(self) -> None:
+        """Begin anew, with the stored IDs where there are any (rule 405)."""
+        query = self._state.config.query and not self._state.registered
+        self.link = Link(steps=[QUERY, CREATE] if query else [CREATE])
+
+    # -- the link ------------------------------------------------------------------------------------------------
+
+    def worked(self) -> None:
+        """The VTN answered."""
+        if self.link.failures:
+            self.link.failures = 0
+            self._state.notices.append(LinkChanged(up=True, failures=0))
+
+    def failed(self, now: float) -> None:
+        """It did not: truncated binary exponential back-off with 10 % jitter."""
+        link, config = self.link, self._state.config
+        link.failures += 1
+        if link.failures == 1:
+            self._state.notices.append(LinkChanged(up=False, failures=1))
+        wait = min(config.retry_most, config.retry_first * 2.0 ** min(link.failures - 1, 30))
+        link.retry_at = now + wait * (0.9 + 0.2 * self._state.draw())
+
+    def polled(self, now: float, *, empty: bool) -> None:
+        """A poll was answered: poll on until the queue is empty, then wait for the frequency asked for."""
+        link, config = self.link, self._state.config
+        link.drained = 0 if empty else link.drained + 1
+        if empty or link.drained >= config.most_drain:
+            link.drained = 0
+            if link.steps and link.steps[0] == POLL:
+                link.steps.pop(0)
+            period = self._state.registration.poll_frequency or config.poll_frequency
+            # Never faster than asked for: the jitter only adds.
+            link.next_poll = now + period * (1.0 + config.jitter * self._state.draw())
+
+    # -- our requests --------------------------------------------------------------------------------------------
+
+    def query(self) -> Payload:
+        """OadrQueryRegistration."""
+        return registration.OadrQueryRegistration(requestID=self._state.new_id())
+
+    def create(self) -> Payload:
+        """oadrCreatePartyRegistration: new without registrationID, again with both IDs."""
+        own, config = self._state.registration, self._state.config
+        again = own.registrationID is not None
+        return registration.OadrCreatePartyRegistration(
+            requestID=self._state.new_id(),
+            registrationID=own.registrationID,
+            venID=own.venID if again else config.ven_id,
+            oadrProfileName="2.0b",
+            oadrTransportName=config.transport,
+            oadrTransportAddress=config.push_address,
+            oadrReportOnly=config.report_only,
+            oadrXmlSignature=config.xml_signature,
+            oadrVenName=config.name,
+            oadrHttpPullModel=config.push_address is None if config.transport == "simpleHttp" else None,
+        )
+
+    def cancel(self) -> None:
+        """Post oadrCancelPartyRegistration. Raises RefusedControl where there is no registration."""
+        own = self._state.registration
+        if own.registrationID is None:
+            raise RefusedControl("not registered")
+        payload = registration.OadrCancelPartyRegistration(
+            requestID=self._state.new_id(), registrationID=own.registrationID, venID=own.venID
+        )
+        self._state.post("cancel_registration", payload)
+
+    # -- their answers -------------------------------------------------------------------------------------------
+
+    def queried(self, payload: Payload | None) -> None:
+        """What the VTN offers; we go on whatever it says, as the registration itself will tell."""
+        if self.link.steps and self.link.steps[0] == QUERY:
+            self.link.steps.pop(0)
+        if not isinstance(payload, registration.OadrCreatedPartyRegistration):
+            self._state.notices.append(Rejected(QUERY, 0, "no oadrCreatedPartyRegistration"))
+
+    def created(self, payload: Payload | None, now: float) -> None:
+        """Registered, or not."""
+        good = isinstance(payload, registration.OadrCreatedPartyRegistration) and succeeded(payload.eiResponse)
+        if isinstance(payload, registration.OadrCreatedPartyRegistration) and good and payload.registrationID:
+            self._registered(payload, now)
+            return
+        answer: EiResponse | None = getattr(payload, "eiResponse", None)
+        words = (answer.responseDescription or "") if answer else ""
+        self._state.notices.append(Rejected(CREATE, int(answer.responseCode) if answer else 0, words))
+        if self._state.registered:
+            # Our stored IDs are worth nothing here: begin without them.
+            self.register_anew("refused", words)
+        else:
+            self.link.retry_at = now + self._state.config.registration_retry
+
+    def register_anew(self, by: str, reason: str) -> None:
+        """The registration is lost: forget it and begin again."""
+        self._wipe()
+        self._state.notices.append(Unregistered(by, reason))
+        self.start()
+
+    def end(self, by: str) -> None:
+        """The registration ended; nothing is sent any more until `start`."""
+        self._wipe()
+        self._state.notices.append(Unregistered(by))
+        self.link.steps = []
+
+    def cancelled(self, payload: registration.OadrCancelPartyRegistration) -> Payload:
+        """The VTN cancels: forget everything (rule 407).
+
+        Raises:
+            Refusal: 452, another registrationID.
+        """
+        own = self._state.registration
+        if payload.registrationID != own.registrationID:
+            raise Refusal(Code.INVALID_ID, "the registrationID is not ours")
+        answer = registration.OadrCanceledPartyRegistration(
+            eiResponse=ok(payload.requestID), registrationID=own.registrationID, venID=own.venID
+        )
+        self.end("vtn")
+        return answer
+
+    def reregister(self) -> Payload:
+        """The VTN wants a re-registration: say so, and do it."""
+        self.link.steps = [CREATE, *[step for step in self.link.steps if step != CREATE]]
+        return event.OadrResponse(eiResponse=ok(""), venID=self._state.registration.venID)
+
+    def metadata_taken(self) -> None:
+        """The VTN has our metadata: after a restart it need not be sent again."""
+        own, digest = self._state.registration, self._reports.digest()
+        if own.offers != digest:
+            own.offers = digest
+            self._state.save_registration()
+
+    def _registered(self, payload: registration.OadrCreatedPartyRegistration, now: float) -> None:
+        again = self._state.registration.registrationID == payload.registrationID
+        if not again:
+            self._wipe()
+        own = self._state.registration
+        own.registrationID = payload.registrationID
+        own.venID = payload.venID or own.venID
+        own.vtnID = payload.vtnID
+        own.poll_frequency = payload.oadrRequestedOadrPollFreq
+        self._state.save_registration()
+        self._state.notices.append(Registered(own.venID or "", payload.vtnID, again))
+        # Metadata both ways, then the events, before any other service (rules 309, 405).
+        metadata = own.offers != self._reports.digest()
+        steps = [REGISTER_REPORT] if metadata else []
+        steps += [POLL] if metadata and self.polls else []
+        self.link.steps = steps if self._state.config.report_only else [*steps, REQUEST_EVENT]
+        self.link.next_poll = now
+
+    def _wipe(self) -> None:
+        self._reports.erase()
+        for event_id in list(self._state.events):
+            self._state.drop("event", event_id)
+        for key in list(self._state.outbox):
+            self._state.drop("outbox", key)
+        self._state.forget_registration()

@@ -1,0 +1,284 @@
+"""The engine's own methods, one rule each; whole stories are in tests/flows/engine."""
+
+from dataclasses import replace
+
+import pytest
+
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.engine import Engine
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    ControlState,
+    Delivery,
+    DeliveryOutcome,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    Source,
+    Target,
+    TargetKind,
+    Verdict,
+)
+from gridiface.domain.fleet import Capability, Device, DriverTraits, Group, Nameplate
+from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
+from gridiface.errors import ConfigError
+
+T0 = 1_700_000_000.0
+ABLE = frozenset({Capability.SET_W, Capability.LIMIT_W})
+GROUP = Target(TargetKind.GROUP, "all")
+
+
+def device(name, **more):
+    plate = {"max_w": 5_000.0, "max_charge_w": 5_000.0, "energy_wh": 10_000.0, "capabilities": ABLE}
+    return Device(id=name, nameplate=Nameplate(**plate), **more)
+
+
+def control(name="c1", start=0.0, duration=60.0, target=GROUP, **modes):
+    more = {key: modes.pop(key) for key in ("is_default", "created", "randomize_start_s") if key in modes}
+    return Control(
+        id=name,
+        source=Source(protocol="t", program="p"),
+        target=target,
+        values={ControlMode(mode): ModeValue(value) for mode, value in modes.items()},
+        interval=Interval(T0 + start, duration),
+        **({"created": T0} | more),
+    )
+
+
+def look(engine, now, watts=0.0, soc=0.5):
+    engine.observe(
+        [Snapshot(device_id=d.id, source_time=now, received=now, w=watts, soc=soc) for d in engine.devices()], now
+    )
+
+
+@pytest.fixture
+def engine():
+    engine = Engine()
+    for name in "abcd":
+        engine.add_device(device(name, traits=DriverTraits(answers_itself=name == "d")), T0)
+    engine.set_groups([Group(id="all", members=tuple("abcd"))], T0)
+    look(engine, T0)
+    engine.tick(T0)
+    return engine
+
+
+def admit(engine, one, now=T0):
+    answer, drawn, _ = engine.decide(one, now)
+    assert answer.will_run, answer
+    engine.admit(drawn, now)
+    return drawn
+
+
+def answer_all(engine, result, now, outcome=DeliveryOutcome.ACKNOWLEDGED):
+    engine.deliver(
+        [Delivery(device_id=s.device_id, outcome=outcome, at=now, setpoint=s) for s in result.setpoints], now
+    )
+
+
+def kinds(outcomes):
+    return [(outcome.device_id, outcome.kind.name) for outcome in outcomes]
+
+
+def test_decide_changes_nothing_and_says_the_same_again(engine):
+    one = control(set_w=4_000.0, start=50.0, randomize_start_s=20.0)
+    assert engine.decide(one, T0) == engine.decide(one, T0)
+    assert engine.control("c1") is None
+    assert engine.tick(T0).outcomes == ()
+
+
+def test_the_same_seed_draws_the_same_effective_interval():
+    drawn = []
+    for seed in (3, 3, 4):
+        engine = Engine(seed=seed)
+        engine.add_device(device("a"), T0)
+        engine.set_groups([Group(id="all", members=("a",))], T0)
+        drawn.append(engine.decide(control(set_w=1.0, start=50.0, randomize_start_s=20.0), T0)[1].effective)
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_more_than_can_be_held_is_accepted_in_part_with_what_is_feasible(engine):
+    answer, _, decisions = engine.decide(control(set_w=30_000.0), T0)
+    assert answer.verdict is Verdict.PARTIAL
+    assert answer.feasible_w == pytest.approx(20_000.0)
+    assert decisions[0].verdict == "partial"
+    long = control(set_w=20_000.0, duration=7_200.0)
+    assert engine.decide(long, T0)[0].feasible_w == pytest.approx(0.48 * 20_000.0, rel=0.05)
+
+
+def test_a_standing_limit_counts_in_what_is_feasible(engine):
+    admit(engine, control("l", export_limit=2_000.0))
+    engine.tick(T0)
+    assert engine.decide(control(set_w=5_000.0), T0)[0].feasible_w == pytest.approx(2_000.0)
+
+
+def test_devices_that_answer_themselves_are_told_only_by_their_reports(engine):
+    admit(engine, control(set_w=8_000.0))
+    result = engine.tick(T0)
+    assert (None, "RECEIVED") in kinds(result.outcomes)
+    assert ("a", "RECEIVED") in kinds(result.outcomes)
+    assert ("d", "RECEIVED") not in kinds(result.outcomes)
+    answer_all(engine, result, T0)
+    assert ("d", "STARTED") not in kinds(engine.tick(T0).outcomes)
+    said = Outcome(control_id="c1", kind=OutcomeKind.STARTED, at=T0 + 3, device_id="d")
+    engine.report([said, said], T0 + 3)
+    assert kinds(engine.tick(T0 + 3).outcomes) == [("d", "STARTED")]
+
+
+def test_a_device_that_declines_gives_its_share_to_the_others(engine):
+    admit(engine, control(set_w=8_000.0))
+    answer_all(engine, engine.tick(T0), T0)
+    engine.report([Outcome(control_id="c1", kind=OutcomeKind.FAILED, at=T0 + 1, device_id="d")], T0 + 1)
+    assert engine.next_timer(T0 + 1) == T0 + 1
+    result = engine.tick(T0 + 1)
+    assert sum(s.active_power_w for s in result.setpoints) == pytest.approx(8_000.0)
+    assert "d" not in {s.device_id for s in result.setpoints}
+
+
+def test_a_late_delivery_is_not_the_devices_fault_and_is_told_anew(engine):
+    admit(engine, control(set_w=8_000.0))
+    result = engine.tick(T0)
+    late = Delivery(device_id="a", outcome=DeliveryOutcome.LATE, at=T0 + 1, setpoint=result.setpoints[0])
+    engine.deliver([late], T0 + 1)
+    again = engine.tick(T0 + 1)
+    assert [s.device_id for s in again.setpoints] == ["a"]
+    assert [d.verdict for d in again.decisions if d.signal == "delivery"] == ["late"]
+
+
+def test_unchanged_and_published(engine):
+    admit(engine, control(set_w=8_000.0))
+    result = engine.tick(T0)
+    answer_all(engine, result, T0, DeliveryOutcome.PUBLISHED)
+    assert not [k for k in kinds(engine.tick(T0).outcomes) if k[1] == "STARTED"]
+    answer_all(engine, result, T0 + 1, DeliveryOutcome.UNCHANGED)
+    assert (None, "STARTED") in kinds(engine.tick(T0 + 1).outcomes)
+
+
+def test_prices_inform_and_move_nobody(engine):
+    admit(engine, control(price=0.3, duration=10.0))
+    result = engine.tick(T0)
+    assert not result.setpoints
+    assert (None, "STARTED") in kinds(result.outcomes)
+    assert (None, "COMPLETED") in kinds(engine.tick(T0 + 10).outcomes)
+    assert engine.control("c1").state is ControlState.COMPLETED
+
+
+def test_timers_lead_from_edge_to_edge(engine):
+    assert engine.next_timer(T0) > T0
+    admit(engine, control(set_w=1_000.0, start=7.0, duration=9.0))
+    assert engine.next_timer(T0) == T0
+    engine.tick(T0)
+    look(engine, T0 + 6)
+    assert engine.next_timer(T0 + 6.9) <= T0 + 7.0
+    assert engine.tick(T0 + 7).setpoints
+    assert Engine().next_timer(T0) is None
+
+
+def test_a_default_is_replaced_and_taken_away(engine):
+    first = control("d", 0.0, None, set_w=1_000.0, is_default=True)
+    admit(engine, first)
+    assert sum(s.active_power_w for s in engine.tick(T0).setpoints) == pytest.approx(1_000.0)
+    admit(engine, replace(first, values={ControlMode.SET_W: ModeValue(3_000.0)}, created=T0 + 1))
+    assert sum(s.active_power_w for s in engine.tick(T0 + 1).setpoints) == pytest.approx(3_000.0)
+    assert engine.cancel("d", T0 + 2)
+    assert all(s.release for s in engine.tick(T0 + 2).setpoints)
+    assert not engine.cancel("d", T0 + 3)
+
+
+def test_the_share_of_a_removed_device_goes_to_the_others(engine):
+    admit(engine, control(set_w=8_000.0))
+    answer_all(engine, engine.tick(T0), T0)
+    engine.remove_device("b", T0 + 1)
+    engine.remove_device("nobody", T0 + 1)
+    result = engine.tick(T0 + 1)
+    assert {s.device_id: s.active_power_w for s in result.setpoints} == pytest.approx(dict.fromkeys("acd", 8_000 / 3))
+    assert engine.members("all") == ("a", "c", "d")
+    assert engine.setpoint("b") is None
+
+
+def test_a_device_that_joins_takes_part(engine):
+    admit(engine, control(set_w=8_000.0))
+    answer_all(engine, engine.tick(T0), T0)
+    engine.set_groups([Group(id="all", members=tuple("abcde"))], T0 + 1)
+    engine.add_device(device("e"), T0 + 1)
+    assert engine.setpoint("a").active_power_w == pytest.approx(2_000.0)
+    engine.tick(T0 + 1)
+    assert engine.setpoint("e").active_power_w == pytest.approx(1_600.0)
+
+
+@pytest.mark.parametrize("state", [{"connected": False}, {"state": OperatingState.FAULT}, {"local_control": True}])
+def test_who_says_it_cannot_is_left_out_and_comes_back(engine, state):
+    admit(engine, control(set_w=8_000.0))
+    answer_all(engine, engine.tick(T0), T0)
+    engine.observe([Snapshot(device_id="a", source_time=T0 + 1, received=T0 + 1, w=0.0, **state)], T0 + 1)
+    result = engine.tick(T0 + 1)
+    assert sum(s.active_power_w for s in result.setpoints) == pytest.approx(8_000.0)
+    assert [d.verdict for d in result.decisions if d.signal == "availability"] == ["unavailable"]
+    engine.observe([Snapshot(device_id="a", source_time=T0 + 2, received=T0 + 2, w=0.0, connected=True)], T0 + 2)
+    assert "a" in {s.device_id for s in engine.tick(T0 + 2).setpoints}
+
+
+def test_a_power_beyond_physics_is_not_believed(engine):
+    engine.observe([Snapshot(device_id="a", source_time=T0 + 1, received=T0 + 1, w=9e6)], T0 + 1)
+    result = engine.tick(T0 + 1)
+    assert [d.verdict for d in result.decisions if d.signal == "telemetry"] == ["quarantined"]
+    assert engine.snapshot(GROUP).w == 0.0
+
+
+def test_old_telemetry_is_shown_as_stale(engine):
+    for at in range(1, 4):
+        look(engine, T0 + at)
+    engine.observe([], T0 + 6)
+    assert engine.snapshot(Target(TargetKind.DEVICE, "a")).quality is Quality.STALE
+    assert engine.snapshot(Target(TargetKind.DEVICE, "nobody")) is None
+
+
+def test_silent_devices_are_lost_and_said(engine):
+    for at in range(1, 4):
+        look(engine, T0 + at)
+    result = engine.tick(T0 + 8)
+    assert [d.verdict for d in result.decisions if d.signal == "availability"] == ["lost"] * 4
+    assert "members_lost" in engine.snapshot(GROUP).alarms
+
+
+def test_strategies_by_group_and_by_configuration():
+    config = EngineConfig(strategies=(("all", "merit-order"),))
+    engine = Engine(config)
+    for name, tier in (("a", 2), ("b", 1)):
+        engine.add_device(device(name, tier=tier), T0)
+    engine.set_groups([Group(id="all", members=("a", "b"))], T0)
+    admit(engine, control(set_w=4_000.0))
+    assert {s.device_id: s.active_power_w for s in engine.tick(T0).setpoints} == {"a": 0.0, "b": 4_000.0}
+    with pytest.raises(ConfigError):
+        Engine(EngineConfig(strategy="nobody"))
+    with pytest.raises(ConfigError):
+        engine.set_groups([Group(id="all", members=("a",), strategy="nobody")], T0)
+    assert engine.group("all").strategy == "water-filling"
+
+
+def test_configuration_that_makes_no_sense_is_refused():
+    with pytest.raises(ConfigError, match="hold_time_s"):
+        EngineConfig(hold_time_s=0.0)
+    with pytest.raises(ConfigError, match="lost_after_s"):
+        EngineConfig(stale_after_s=9.0, lost_after_s=3.0)
+
+
+def test_coarse_devices_get_whole_steps_and_fine_ones_the_rest():
+    engine = Engine()
+    engine.add_device(device("coarse", traits=DriverTraits(power_step_w=1_000.0)), T0)
+    engine.add_device(device("fine"), T0)
+    engine.set_groups([Group(id="all", members=("coarse", "fine"))], T0)
+    admit(engine, control(set_w=5_000.0))
+    told = {s.device_id: s.active_power_w for s in engine.tick(T0).setpoints}
+    assert told == pytest.approx({"coarse": 2_000.0, "fine": 3_000.0})
+
+
+def test_cancel_before_and_after(engine):
+    admit(engine, control(set_w=1_000.0, start=100.0))
+    engine.tick(T0)
+    assert engine.cancel("c1", T0 + 1)
+    assert (None, "CANCELLED") in kinds(engine.tick(T0 + 1).outcomes)
+    assert not engine.cancel("c1", T0 + 2)
+    assert not engine.cancel("nobody", T0 + 2)
+    assert engine.decide(control(set_w=1.0), T0 + 2)[0].verdict is Verdict.INVALID

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.setpoints import Order, Orders, Wanted, differs, order_news, send
+from gridiface.domain.fleet import Device, Nameplate
+
+
+@pytest.fixture
+def columns():
+    columns = Columns()
+    for name in ("a", "b", "c"):
+        columns.put(Device(id=name, nameplate=Nameplate(max_w=10.0)))
+    return columns
+
+
+def wanted(columns, orders, watts, names):
+    numbers = np.array([orders.number(Order((name,), key=(name,))) if name else -1 for name in names])
+    nothing = np.full(3, np.nan)
+    return Wanted(np.array(watts), nothing.copy(), nothing.copy(), numbers)
+
+
+def test_a_batch_makes_set_points_on_access(columns):
+    orders = Orders()
+    what = wanted(columns, orders, [1.0, 2.0, np.nan], ["x", "x", ""])
+    batch = send(columns, np.arange(3), what, np.zeros(3), orders, 100.0, 60.0)
+    assert len(batch) == 3
+    assert (batch[0].active_power_w, batch[0].control_ids, batch[0].valid_until) == (1.0, ("x",), 160.0)
+    assert batch[-1].release
+    assert batch[-1].active_power_w is None
+    assert [s.device_id for s in batch[:2]] == ["a", "b"]
+    assert [s.device_id for s in batch] == ["a", "b", "c"]
+    with pytest.raises(IndexError):
+        batch[3]
+    assert columns.batch[1][int(columns.batch_at[1])].active_power_w == 2.0
+    assert columns.told.tolist() == [True, True, False]
+    assert columns.renew_at[0] == 130.0
+
+
+def test_a_new_order_of_the_same_effect_is_followed_without_being_told(columns):
+    orders = Orders()
+    send(columns, np.arange(3), wanted(columns, orders, [1.0] * 3, ["x"] * 3), np.zeros(3), orders, 0.0, 60.0)
+    columns.acknowledged[:] = [True, False, True]
+    columns.answers[2] = True
+    tell, follow = order_news(columns, wanted(columns, orders, [1.0] * 3, ["y"] * 3).order, orders)
+    assert tell.tolist() == [False, True, True]
+    assert follow.tolist() == [True, False, False]
+
+
+def test_a_shorter_validity_is_not_enough_for_a_longer_order():
+    short, long = Order(("a",), ends=10.0), Order(("b",), ends=20.0)
+    assert not short.same_effect(long)
+    assert long.same_effect(short)
+    assert not short.same_effect(Order(("c",), ends=10.0, connect=False))
+
+
+def test_orders_nobody_follows_are_forgotten(columns):
+    orders = Orders()
+    for name in "vwxy":
+        orders.number(Order((name,), key=(name,)))
+    columns.told_order[:] = [3, -1, 1]
+    orders.compact(columns)
+    assert [order.control_ids for order in orders.all] == [("w",), ("y",)]
+    assert columns.told_order.tolist() == [1, -1, 0]
+    assert orders.number(Order(("y",), key=("y",))) == 1
+
+
+def test_differs():
+    told, new = np.array([1.0, np.nan, np.nan, 1.0]), np.array([1.5, np.nan, 2.0, np.nan])
+    assert differs(told, new, 1.0).tolist() == [False, False, True, True]

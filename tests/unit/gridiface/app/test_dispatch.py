@@ -1,0 +1,211 @@
+"""Record, ask, hand out: the order of things, with a real engine and a ledger that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gridiface.aggregation.engine import Engine
+from gridiface.app.config.model import Config
+from gridiface.app.dispatch import Dispatch
+from gridiface.app.members import Members
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    ControlState,
+    Delivery,
+    DeliveryOutcome,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    Setpoint,
+    Source,
+    Target,
+    TargetKind,
+    Verdict,
+)
+from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate, Settings
+from gridiface.domain.ports import AppendOutcome, Change, Document, PutControl, PutDocument
+from gridiface.domain.telemetry import Snapshot
+from gridiface.errors import StoreUnavailable
+
+NOW = 1_800_000_000.0
+
+
+class Ledger:
+    """Keeps what is committed; refuses while `down`."""
+
+    def __init__(self) -> None:
+        self.kept: list[Change] = []
+        self.down = False
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        await asyncio.sleep(0)
+        if self.down:
+            raise StoreUnavailable("down on purpose")
+        self.kept += changes
+
+    async def documents(self, space: str) -> list[Document]:
+        return []
+
+    def of(self, kind: type) -> list[Change]:
+        return [change for change in self.kept if isinstance(change, kind)]
+
+
+class Channel:
+    """Acknowledges everything."""
+
+    def __init__(self) -> None:
+        self.told: list[Setpoint] = []
+
+    def serves(self, device_id: str) -> bool:
+        return device_id.startswith("bat")
+
+    async def apply(self, setpoints: Sequence[Setpoint], *, deadline: float) -> Sequence[Delivery]:
+        self.told += setpoints
+        done = DeliveryOutcome.ACKNOWLEDGED
+        return [Delivery(device_id=s.device_id, outcome=done, at=NOW, setpoint=s) for s in setpoints]
+
+
+class Clock:
+    def now(self) -> float:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class House:
+    """Two batteries in a group, everything else faked."""
+
+    def __init__(self) -> None:
+        config = Config.model_validate(
+            {
+                "devices": [{"id": "bat1", "driver": "x"}, {"id": "bat2", "driver": "x"}],
+                "groups": [{"id": "fleet", "members": ["bat1", "bat2"]}],
+            }
+        )
+        self.ledger, self.channel, self.engine = Ledger(), Channel(), Engine()
+        self.heard: list[Outcome] = []
+        members = Members(config)
+        self.dispatch = Dispatch(self.engine, self.ledger, Clock(), members=members)
+        self.dispatch.channels.append(self.channel)
+        self.dispatch.listeners.append(self.heard.append)
+        nameplate = Nameplate(
+            max_w=5000, max_charge_w=5000, energy_wh=10_000, capabilities=frozenset({Capability.SET_W})
+        )
+        for name in ("bat1", "bat2"):
+            self.engine.add_device(Device(id=name, nameplate=nameplate), NOW)
+        self.engine.set_groups(members.groups(), NOW)
+        self.engine.observe(
+            [Snapshot(device_id=n, source_time=NOW, received=NOW, w=0.0, soc=0.5) for n in ("bat1", "bat2")], NOW
+        )
+
+    async def settle(self) -> None:
+        await self.dispatch.drain()
+
+
+def control(name: str = "c1", *, watts: float = 4000.0, start: float = NOW, target: str = "fleet") -> Control:
+    return Control(
+        id=name,
+        source=Source(protocol="test", authority=1.0),
+        target=Target(TargetKind.GROUP, target),
+        values={ControlMode.SET_W: ModeValue(watts)},
+        interval=Interval(start, 60.0),
+        created=NOW,
+        response_required=True,
+    )
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def test_accepted_control_is_durable_together_with_its_document(house: House) -> None:
+    answer = await house.dispatch.submit(control(), NOW, along=[PutDocument("x", "k", b"v")])
+    assert answer.verdict is Verdict.ACCEPTED
+    assert house.ledger.of(PutDocument) == [PutDocument("x", "k", b"v")]
+    assert [c.control.id for c in house.ledger.of(PutControl)] == ["c1"]
+    assert house.engine.control("c1") is not None
+
+
+async def test_refused_control_changes_nothing_and_writes_no_document(house: House) -> None:
+    answer = await house.dispatch.submit(control(target="nowhere"), NOW, along=[PutDocument("x", "k", b"v")])
+    await house.settle()
+    assert answer.verdict is Verdict.INVALID
+    assert not house.ledger.of(PutDocument)
+    assert house.engine.control("c1") is None
+    assert house.dispatch.counters.controls_refused == 1
+
+
+async def test_store_down_refuses_and_the_engine_never_hears_of_it(house: House) -> None:
+    house.ledger.down = True
+    with pytest.raises(StoreUnavailable):
+        await house.dispatch.submit(control(), NOW)
+    assert house.engine.control("c1") is None
+    house.ledger.down = False
+    assert (await house.dispatch.submit(control(), NOW)).will_run
+
+
+async def test_the_same_control_twice_at_once_is_taken_once(house: House) -> None:
+    answers = await asyncio.gather(*(house.dispatch.submit(control(), NOW) for _ in range(2)))
+    assert sorted(answer.verdict for answer in answers) == [Verdict.ACCEPTED, Verdict.INVALID]
+
+
+async def test_step_hands_out_records_and_tells_each_outcome_once(house: House) -> None:
+    await house.dispatch.submit(control(), NOW)
+    for _ in range(3):
+        house.dispatch.tick(NOW)
+        await house.settle()
+    assert sum(s.active_power_w or 0 for s in house.channel.told) == pytest.approx(4000.0)
+    assert house.dispatch.counters.setpoints_written == 2
+    steps = [(o.device_id, o.kind) for o in house.heard]
+    assert len(steps) == len(set(steps))
+    assert {(None, OutcomeKind.STARTED), ("bat1", OutcomeKind.STARTED), ("bat2", OutcomeKind.STARTED)} <= set(steps)
+    assert len(house.ledger.of(AppendOutcome)) == len(house.heard)
+
+
+async def test_devices_are_told_while_the_store_is_down_and_outcomes_follow_when_it_is_back(house: House) -> None:
+    await house.dispatch.submit(control(), NOW)
+    house.ledger.down = True
+    house.dispatch.tick(NOW)
+    await house.settle()
+    assert house.channel.told
+    assert not house.heard
+    assert house.dispatch.counters.store_failures >= 1
+    house.ledger.down = False
+    house.dispatch.tick(NOW + 1)
+    await house.settle()
+    assert OutcomeKind.RECEIVED in {o.kind for o in house.heard}
+
+
+async def test_cancel_is_durable_and_only_once(house: House) -> None:
+    await house.dispatch.submit(control(start=NOW + 100), NOW)
+    assert await house.dispatch.cancel("c1", NOW + 1)
+    last = house.ledger.of(PutControl)[-1]
+    assert last.control.state is ControlState.CANCELLED
+    assert not await house.dispatch.cancel("c1", NOW + 2)
+    assert not await house.dispatch.cancel("unknown", NOW)
+
+
+async def test_device_that_registers_joins_its_groups_and_leaves_them(house: House) -> None:
+    device = Device(id="bat3", nameplate=Nameplate(max_w=1000))
+    await house.dispatch.register(device, NOW, groups=["fleet"])
+    assert "bat3" in house.engine.members("fleet")
+    await house.dispatch.remove("bat3", NOW)
+    assert "bat3" not in house.engine.members("fleet")
+
+
+async def test_opened_device_is_remembered_once(house: House) -> None:
+    found = (Nameplate(max_w=7000), Settings(), DriverTraits(), DeviceKind.BATTERY)
+    for _ in range(2):
+        house.dispatch.opened("bat1", *found)
+        await house.settle()
+    device = house.engine.device("bat1")
+    assert device is not None
+    assert device.nameplate.max_w == 7000
+    assert len(house.ledger.of(PutDocument)) == 1

@@ -1,0 +1,59 @@
+"""From the configuration to the 2030.5 server's settings."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from gridiface.app.config.model import Client, Sep2
+from gridiface.app.northbound import lfdi_of, sep2_settings, tls_keeper
+from gridiface.domain.fleet import Role
+from gridiface.errors import ConfigError
+from gridiface.pki.folder import TestPki, write_credential
+from gridiface.pki.identity import format_lfdi, lfdi_from_der
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pki")
+    pki = TestPki.create(depth=2, now=time.time())
+    pki.save(path)
+    for profile in ("server", "utility"):
+        write_credential(path, profile, pki.issue(profile, profile, now=time.time(), hosts=["localhost"]))
+    return path
+
+
+def sep2(folder: Path, **more: object) -> Sep2:
+    tls = {"certificate": folder / "server.pem", "key": folder / "server.key", "roots": [folder / "serca.pem"]}
+    return Sep2.model_validate({"listen": "127.0.0.1:0", "tls": tls, **more})
+
+
+def test_client_by_certificate_has_its_lfdi(folder: Path) -> None:
+    client = Client.model_validate({"certificate": folder / "utility.pem", "role": "utility"})
+    settings = sep2_settings(sep2(folder, clients=[client.model_dump()]), "site")
+    assert settings.clients[0].lfdi == lfdi_of(client)
+    assert settings.clients[0].role is Role.UTILITY
+    assert settings.poll_rate("DERProgramList") == 300
+
+
+def test_lfdi_is_that_of_the_leaf(folder: Path) -> None:
+    pem = (folder / "utility.pem").read_bytes()
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    der = x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.DER)
+    client = Client.model_validate({"certificate": folder / "utility.pem"})
+    assert lfdi_of(client) == format_lfdi(lfdi_from_der(der))
+
+
+def test_missing_certificate_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.pem"):
+        lfdi_of(Client.model_validate({"certificate": folder / "gone.pem"}))
+
+
+def test_keeper_loads_keys_and_trust(folder: Path) -> None:
+    assert tls_keeper(sep2(folder)).state.context is not None
+    with pytest.raises(ConfigError):
+        tls_keeper(sep2(folder, tls={"certificate": "x.pem", "key": "x.key", "roots": ["x.pem"]}))

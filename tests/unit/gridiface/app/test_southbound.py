@@ -1,0 +1,65 @@
+"""Drivers from the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gridiface.app.clock import SystemClock
+from gridiface.app.config.model import Config
+from gridiface.app.southbound import Southbound
+from gridiface.domain.fleet import Nameplate
+from gridiface.domain.telemetry import Snapshot
+from gridiface.drivers.api import Driver
+from gridiface.errors import ConfigError
+from gridiface.simulation.sunspec.config import SimulationConfig
+from gridiface.simulation.sunspec.server import Simulation
+
+
+def southbound(devices: list[dict[str, object]], opened: list[str], seen: list[Snapshot]) -> Southbound:
+    async def snapshots(batch: Sequence[Snapshot]) -> None:
+        seen.extend(batch)
+
+    def on_open(driver: Driver, nameplate: Nameplate) -> None:
+        opened.append(f"{driver.device_id} {nameplate.max_w:.0f}")
+
+    return Southbound(
+        Config.model_validate({"devices": devices}),
+        SystemClock(),
+        on_snapshots=snapshots,
+        on_open=on_open,
+        on_lost=lambda name, reason: None,
+    )
+
+
+async def test_devices_are_opened_polled_and_served() -> None:
+    simulation = Simulation(SimulationConfig.model_validate({"units": [{"max_w": 4000}]}))
+    await simulation.start()
+    place = simulation.places()[0]
+    opened: list[str] = []
+    seen: list[Snapshot] = []
+    connection = {"host": place["host"], "port": place["port"], "unit_id": 1, "poll_period_s": 0.05}
+    part = southbound([{"id": "a", "driver": "sunspec", "connection": connection}], opened, seen)
+    await part.start()
+    try:
+        async with asyncio.timeout(10):
+            while not (opened and seen):
+                await asyncio.sleep(0.02)
+        assert opened == ["a 4000"]
+        assert part.dispatcher.serves("a")
+        assert not part.dispatcher.serves("b")
+    finally:
+        await part.stop()
+        await simulation.stop()
+
+
+def test_devices_that_speak_2030_5_need_no_driver() -> None:
+    part = southbound([{"id": "inv", "driver": "sep2"}], [], [])
+    assert not part.dispatcher.serves("inv")
+
+
+def test_wrong_keys_name_the_device() -> None:
+    with pytest.raises(ConfigError, match=r"devices\[0\]\.connection.*sunspec"):
+        southbound([{"id": "a", "driver": "sunspec", "connection": {"hots": "x"}}], [], [])

@@ -1,0 +1,105 @@
+"""The verbs that start nothing: version, init, check, doctor, and the entry point's exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gridiface.cli import main, reference
+from gridiface.cli.demo import Story
+from gridiface.cli.main import app
+
+RUN = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site") / "s"
+    result = RUN.invoke(app, ["init", str(folder), "--listen", "127.0.0.1:0", "--json"])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_version_names_what_matters_on_the_wire() -> None:
+    found = json.loads(RUN.invoke(app, ["version", "--json"]).stdout)
+    assert {"gridiface", "python", "openssl", "aiohttp"} <= set(found)
+    assert "gridiface" in RUN.invoke(app, ["version"]).stdout
+
+
+def test_init_writes_a_configuration_that_check_accepts(site: Path) -> None:
+    result = RUN.invoke(app, ["check", str(site / "gridiface.yaml"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"ok": True, "site": "my-site", "devices": 1, "groups": 1, "sep2": True}
+
+
+def test_init_keeps_keys_to_their_owner_and_never_overwrites(site: Path) -> None:
+    keys = list((site / "pki").glob("*.key"))
+    assert keys
+    assert all(key.stat().st_mode & 0o077 == 0 for key in keys)
+    before = (site / "gridiface.yaml").read_text()
+    with pytest.raises(Exception, match="--force"):
+        RUN.invoke(app, ["init", str(site)], catch_exceptions=False)
+    assert (site / "gridiface.yaml").read_text() == before
+
+
+def test_doctor_finds_nothing_wrong_with_a_fresh_site(site: Path) -> None:
+    result = RUN.invoke(app, ["doctor", str(site / "gridiface.yaml"), "--json"])
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0, found
+    assert {f["check"] for f in found["findings"]} >= {"clock", "tls", "drivers", "certificates", "ports", "database"}
+
+
+def test_doctor_names_a_missing_file_with_its_fix(site: Path, tmp_path: Path) -> None:
+    config = tmp_path / "g.yaml"
+    config.write_text((site / "gridiface.yaml").read_text())
+    result = RUN.invoke(app, ["doctor", str(config)])
+    assert result.exit_code == 1
+    assert "does not exist" in result.stdout
+    assert "fix:" in result.stdout
+
+
+def test_doctor_without_configuration_looks_at_the_machine() -> None:
+    assert RUN.invoke(app, ["doctor"]).exit_code == 0
+
+
+def test_check_prints_mistakes_as_json(tmp_path: Path) -> None:
+    config = tmp_path / "g.yaml"
+    config.write_text("sitte: x\n")
+    result = RUN.invoke(app, ["check", str(config), "--json"])
+    assert result.exit_code == 2
+    assert "did you mean 'site'?" in json.loads(result.stdout)["mistakes"][0]
+
+
+def test_expected_errors_end_in_one_line_and_a_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gridiface", "check", str(tmp_path / "none.yaml")])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_serve_refuses_a_broken_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "g.yaml"
+    config.write_text("devices: [{id: a, driver: nonesuch}]\noperator: null\n")
+    monkeypatch.setattr(sys, "argv", ["gridiface", "serve", str(config), "--child"])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 2
+
+
+def test_reference_lists_every_verb() -> None:
+    page = reference.cli_page(app)
+    for verb in ("gridiface demo", "gridiface pki init", "gridiface db backup", "gridiface bench allocate"):
+        assert f"## {verb}\n" in page
+
+
+def test_story_counts_devices_and_not_the_group() -> None:
+    story = Story(asked_w=1.0, start=0.0, duration_s=1.0, devices=2, lfdis={"A", "B"})
+    story.answers = {1: {"A", "B", "GROUP"}, 2: {"A"}}
+    assert story.responses() == {"received": 2, "started": 1, "completed": 0}

@@ -1,0 +1,214 @@
+"""Mirrors and readings: rules MUP.001 to 013."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.domain.ports import AppendReadings
+from gridiface.domain.quantities import Phase, Quantity
+from gridiface.northbound.sep2.settings import LimitSettings
+
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+WATT = "<ReadingType><flowDirection>19</flowDirection><uom>38</uom></ReadingType>"
+
+
+def a_set(mrid: str, start: int, *values: int) -> str:
+    period = f"<timePeriod><duration>10</duration><start>{start}</start></timePeriod>"
+    readings = "".join(f"<Reading>{period}<value>{value}</value></Reading>" for value in values)
+    return f"<MirrorReadingSet><mRID>{mrid}</mRID>{period}{readings}</MirrorReadingSet>"
+
+
+def quantity(mrid: str = "BB01", inside: str = "", kind: str = WATT, value: str = "", ns: str = "") -> str:
+    reading = f"<Reading><value>{value}</value></Reading>" if value else ""
+    return f"<MirrorMeterReading{ns}><mRID>{mrid}</mRID>{inside}{reading}{kind}</MirrorMeterReading>"
+
+
+def posted(mrid: str = "BB01", inside: str = "", kind: str = "", value: str = "") -> str:
+    return quantity(mrid, inside, kind, value, f" {NS}")
+
+
+def mirror(lfdi: str, mrid: str = "AA01", *quantities: str, description: str = "", role: str = "0048") -> str:
+    described = f"<description>{description}</description>" if description else ""
+    return (
+        f"<MirrorUsagePoint {NS}><mRID>{mrid}</mRID>{described}<roleFlags>{role}</roleFlags>"
+        f"<serviceCategoryKind>0</serviceCategoryKind><status>1</status><deviceLFDI>{lfdi}</deviceLFDI>"
+        f"{''.join(quantities)}<postRate>5</postRate></MirrorUsagePoint>"
+    )
+
+
+@pytest.fixture
+async def mup(kit: Any) -> str:
+    """A mirror of inv-1 with one quantity."""
+    reply = await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"], "AA01", quantity()), by="inv-1")
+    assert reply.status == 201
+    return reply.headers["Location"]
+
+
+def usage_point(mup: str) -> str:
+    return mup.replace("mup", "upt")
+
+
+async def test_create_mirrors_with_201_and_overwrite_the_same_mrid_with_204(kit: Any, mup: str) -> None:
+    again = mirror(kit.lfdi["inv-1"], "AA01", quantity(), description="changed")
+    reply = await kit.send("POST", "/mup", again, by="inv-1")
+    assert (reply.status, reply.headers["Location"]) == (204, mup)
+    assert (await kit.get(mup, by="inv-1")).description == "changed"
+    assert (await kit.get(usage_point(mup), by="inv-1")).description == "changed"
+    assert (await kit.get("/mup?l=9")).all == 1
+
+
+async def test_the_mrid_is_unique_only_per_client(kit: Any, mup: str) -> None:
+    reply = await kit.send("POST", "/mup", mirror(kit.lfdi["inv-2"], "AA01", quantity()), by="inv-2")
+    assert reply.status == 201
+    assert reply.headers["Location"] != mup
+
+
+async def test_return_first_level_elements_only_and_show_the_post_rate(kit: Any, mup: str) -> None:
+    found = await kit.get(mup, by="inv-1")
+    assert (found.mirrorMeterReading, found.postRate, found.deviceLFDI) == ([], 300, kit.lfdi["inv-1"])
+
+
+async def test_publish_mirrored_data_under_upt_with_the_same_mrids_and_is_mirror_set(kit: Any, mup: str) -> None:
+    body = posted("BB01", a_set("CC01", 1_799_999_000, 1, 2), value="7")
+    where = (await kit.send("POST", mup, body, by="inv-1")).headers["Location"]
+    point = await kit.get(usage_point(mup))
+    assert (point.mRID, point.roleFlags, point.deviceLFDI) == ("AA01", 0x49, kit.lfdi["inv-1"])
+    assert point.MeterReadingListLink.all == 1
+    meter = await kit.get(where)
+    assert (meter.mRID, meter.href) == ("BB01", where)
+    assert (await kit.get(meter.ReadingTypeLink.href)).uom == 38
+    assert (await kit.get(meter.ReadingLink.href)).value == 7
+    found = await kit.get(meter.ReadingSetListLink.href + "?l=9")
+    assert (found.all, found.members[0].mRID) == (1, "CC01")
+    readings = await kit.get(found.members[0].ReadingListLink.href + "?l=9")
+    assert [r.value for r in readings.members] == [1, 2]
+    assert (await kit.get(readings.members[1].href)).value == 2
+
+
+async def test_the_list_of_meter_readings_can_be_entered_first(kit: Any, mup: str) -> None:
+    await kit.send("POST", mup, posted("BB01", a_set("CC01", 1_799_999_000, 1)), by="inv-1")
+    found = await kit.get(usage_point(mup) + "/mr?l=9")
+    assert found.members[0].ReadingSetListLink.all == 1
+    assert found.members[0].ReadingTypeLink is not None
+
+
+async def test_match_by_mrid_sets_are_added_or_replaced_and_the_reading_replaces(kit: Any, mup: str) -> None:
+    where = ""
+    for inside, value in (
+        (a_set("CC01", 1_799_999_000, 1), "5"),
+        (a_set("CC02", 1_799_999_100, 2), ""),
+        (a_set("CC01", 1_799_999_000, 9), "6"),
+    ):
+        reply = await kit.send("POST", mup, posted("BB01", inside, value=value), by="inv-1")
+        assert reply.status == 201
+        where = reply.headers["Location"]
+    assert (await kit.get(f"{where}/r")).value == 6
+    sets = await kit.get(f"{where}/rs?l=9")
+    assert [s.mRID for s in sets.members] == ["CC02", "CC01"]  # newest period first
+    assert (await kit.get(sets.members[1].href + "/r")).members[0].value == 9
+    other = await kit.restarted()
+    assert await other.get(f"{where}/rs?l=9") == sets
+
+
+async def test_reject_readings_for_an_unknown_mrid_without_reading_type_with_400(kit: Any, mup: str) -> None:
+    before = kit.documents()
+    assert (await kit.send("POST", mup, posted("BB99", value="1"), by="inv-1")).status == 400
+    several = f"<MirrorMeterReadingList {NS} all=\"2\" results=\"2\">{quantity('BB01', value='1', kind='')}" \
+              f"{quantity('BB99', value='1', kind='')}</MirrorMeterReadingList>"  # fmt: skip
+    assert (await kit.send("POST", mup, several, by="inv-1")).status == 400
+    assert kit.documents() == before  # nothing of the good one either
+    assert (await kit.send("POST", mup, posted("BB99", kind=WATT, value="1"), by="inv-1")).status == 201
+
+
+async def test_several_at_once_answer_with_the_list(kit: Any, mup: str) -> None:
+    volt = "<ReadingType><phase>129</phase><powerOfTenMultiplier>-1</powerOfTenMultiplier><uom>29</uom></ReadingType>"
+    several = (
+        f'<MirrorMeterReadingList {NS} all="3" results="3">{quantity("BB01", kind="", value="4200")}'
+        f"{quantity('BB02', kind=volt, value='2305')}"
+        f"{quantity('BB03', kind='<ReadingType><uom>72</uom></ReadingType>', value='9')}</MirrorMeterReadingList>"
+    )
+    reply = await kit.send("POST", mup, several, by="inv-1")
+    assert (reply.status, reply.headers["Location"]) == (201, usage_point(mup) + "/mr")
+    (snapshot,) = kit.registry.observed
+    assert (snapshot.device_id, snapshot.w, snapshot.volts) == ("inv-1", 4200.0, {Phase.AN: 230.5})
+    (energy,) = [c for c in kit.ledger.others if isinstance(c, AppendReadings)]
+    assert [(r.quantity, r.value) for r in energy.readings] == [(Quantity.ENERGY, 9.0)]
+
+
+async def test_telemetry_keeps_the_states_that_the_device_told(kit: Any, mup: str) -> None:
+    status = (
+        f"<DERStatus {NS}><localControlModeStatus><dateTime>1</dateTime><value>0</value></localControlModeStatus>"
+        "<readingTime>1</readingTime></DERStatus>"
+    )
+    await kit.send("PUT", kit.edev("inv-1") + "/der/1/ders", status, by="inv-1")
+    await kit.send("POST", mup, posted("BB01", value="1"), by="inv-1")
+    assert kit.registry.observed[-1].local_control
+    assert kit.registry.observed[-1].soc is None
+
+
+@pytest.mark.parametrize(
+    ("by", "owner", "status"),
+    [("inv-1", "inv-2", 403), ("aggregator", "managed-1", 201), ("aggregator", "inv-2", 201),
+     ("aggregator", "inv-1", 403), ("utility", "inv-1", 403), ("inv-1", "bat-1", 403)],
+)  # fmt: skip
+async def test_device_lfdi_must_be_the_callers_or_of_a_managed_device(
+    kit: Any, by: str, owner: str, status: int
+) -> None:
+    lfdi = kit.core.state.by_device[owner].lfdi
+    assert (await kit.send("POST", "/mup", mirror(lfdi, "AA05", quantity()), by=by)).status == status
+    assert (await kit.send("POST", "/mup", mirror("AB" * 20, "AA05", quantity()), by=by)).status == 403
+
+
+@pytest.mark.parametrize(("by", "status"), [("inv-2", 404), ("stranger", 403), ("utility", 403)])
+async def test_another_clients_mirror_is_not_written(kit: Any, mup: str, by: str, status: int) -> None:
+    for method, body in (("POST", posted("BB01", value="1")), ("PUT", mirror(kit.lfdi["inv-1"])), ("DELETE", "")):
+        assert (await kit.send(method, mup, body, by=by)).status == status
+
+
+async def test_put_overwrites_and_keeps_the_mrid(kit: Any, mup: str) -> None:
+    lfdi = kit.lfdi["inv-1"]
+    assert (await kit.send("PUT", mup, mirror(lfdi, "AA01", description="new"), by="inv-1")).status == 204
+    assert (await kit.get(mup)).description == "new"
+    assert (await kit.send("PUT", mup, mirror(lfdi, "AA02"), by="inv-1")).status == 400
+
+
+async def test_delete_takes_the_usage_point_along(kit: Any, mup: str) -> None:
+    await kit.send("POST", mup, posted("BB01", a_set("CC01", 1, 1)), by="inv-1")
+    assert (await kit.send("GET", usage_point(mup) + "/mr/1/rs")).status == 200
+    assert (await kit.send("DELETE", mup, by="inv-1")).status == 204
+    for path in (mup, usage_point(mup), usage_point(mup) + "/mr", usage_point(mup) + "/mr/1/rs"):
+        assert (await kit.send("GET", path)).status == 404
+    assert not [key for key in kit.documents() if key[1].startswith((mup, usage_point(mup)))]
+    assert (await kit.send("POST", mup, posted("BB01", value="1"), by="inv-1")).status == 404
+
+
+async def test_a_mirror_comes_with_a_quantity(kit: Any) -> None:
+    assert (await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"]), by="inv-1")).status == 400
+
+
+async def test_limits_are_said_as_such(make_kit: Any) -> None:
+    limits = LimitSettings(mirrors_per_device=1, meter_readings_per_mirror=1, readings_per_set=2)
+    kit = await make_kit(limits=limits)
+    lfdi = kit.lfdi["inv-1"]
+    where = (await kit.send("POST", "/mup", mirror(lfdi, "AA01", quantity()), by="inv-1")).headers["Location"]
+    for path, body in (
+        ("/mup", mirror(lfdi, "AA02", quantity())),
+        (where, posted("BB02", kind=WATT, value="1")),
+        (where, posted("BB01", a_set("CC01", 1, 1, 2, 3))),
+    ):
+        reply = await kit.send("POST", path, body, by="inv-1")
+        assert (reply.status, kit.typed(reply).reasonCode) == (400, 2)
+
+
+async def test_the_oldest_sets_leave(make_kit: Any) -> None:
+    kit = await make_kit(limits=LimitSettings(reading_sets_per_meter_reading=3))
+    reply = await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"], "AA01", quantity()), by="inv-1")
+    where = reply.headers["Location"]
+    for number in range(6):
+        inside = a_set(f"CC0{number}", 1000 + number, number)
+        assert (await kit.send("POST", where, posted("BB01", inside), by="inv-1")).status == 201
+    sets = await kit.get(usage_point(where) + "/mr/1/rs?l=9")
+    assert [s.mRID for s in sets.members] == ["CC05", "CC04", "CC03"]
+    assert len([key for key in kit.documents() if key[0] == "sep2/rs"]) == 3

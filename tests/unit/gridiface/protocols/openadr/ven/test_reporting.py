@@ -1,0 +1,375 @@
+"""EiReport of the VEN, mostly in conversation with our VTN core."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gridiface.errors import RefusedControl
+from gridiface.protocols.openadr.payloads import report, stream
+from gridiface.protocols.openadr.payloads.common import Properties
+from gridiface.protocols.openadr.payloads.units import energy_real, power_real
+from gridiface.protocols.openadr.reports import ReportRequest
+from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample
+from gridiface.protocols.openadr.vtn import ReportWish
+
+USAGE = ReportOffer(
+    specifier="usage",
+    name="TELEMETRY_USAGE",
+    points=(
+        DataPoint(rid="p", unit=power_real(), resources=("r1",), min_period=1, max_period=600, on_change=True),
+        DataPoint(rid="q", unit=power_real(), resources=("r2",), min_period=1, max_period=600, on_change=True),
+    ),
+)
+ENERGY = ReportOffer(
+    specifier="energy",
+    name="TELEMETRY_USAGE",
+    points=(DataPoint(rid="e", unit=energy_real(), interval_data=True, min_period=10, max_period=9000),),
+)
+STATUS = ReportOffer(
+    specifier="status",
+    name="TELEMETRY_STATUS",
+    points=(DataPoint(rid="s", report_type="x-resourceStatus", reading_type="x-notApplicable", resources=("r1",)),),
+)
+HISTORY = ReportOffer(specifier="history", name="HISTORY_USAGE", points=(DataPoint(rid="p", unit=power_real()),))
+OFFERS = (USAGE, ENERGY, STATUS, HISTORY)
+
+
+@pytest.fixture
+def made(talk):
+    conversation = talk(offers=OFFERS)
+    conversation.run()
+    conversation.sent.clear()
+    return conversation
+
+
+def record(made, specifier, rid, *values, step=1.0, start=0.0):
+    for count, value in enumerate(values):
+        made.samples.record(specifier, rid, Sample(at=made.now + start + count * step, value=value))
+
+
+def ask(made, **fields):
+    base = {"id": "", "specifier": "usage", "rids": ("p",), "granularity": 10, "back": 20, "start": made.now}
+    ven = made.ven.registration.venID
+    (request,) = made.kit.do(made.kit.vtn.request_reports(ven, [ReportRequest(**{**base, **fields})]))
+    return request
+
+
+def reports(made, request=None):
+    return [
+        r
+        for payload in made.payloads(report.OadrUpdateReport)
+        for r in payload.oadrReport
+        if request is None or r.reportRequestID == request
+    ]
+
+
+def rows(one):
+    return [
+        (row.dtstart, [(p.rID, p.payloadBase.value, p.oadrDataQuality) for p in row.streamPayloadBase])
+        for row in one.intervals.interval
+    ]
+
+
+def wire(request_id, **fields):
+    base = {"reportSpecifierID": "usage", "granularity": 10, "reportBackDuration": 20, "rids": ["p"]}
+    merged = {**base, **fields}
+    rids = merged.pop("rids")
+    return report.OadrReportRequest(
+        reportRequestID=request_id,
+        reportSpecifier=report.ReportSpecifier(
+            **merged,
+            specifierPayload=[report.SpecifierPayload(rID=rid, readingType="x-notApplicable") for rid in rids],
+        ),
+    )
+
+
+def push(made, *requests):
+    payload = report.OadrCreateReport(requestID="c", oadrReportRequest=list(requests))
+    return made.ven.receive_push(payload, made.now)
+
+
+def test_65_the_metadata_says_all_that_is_offered(talk):
+    made = talk(offers=OFFERS)
+    made.run()
+    (sent,) = made.payloads(report.OadrRegisterReport)
+    assert sent.reportRequestID is None
+    assert [r.reportName for r in sent.oadrReport] == [
+        "METADATA_TELEMETRY_USAGE",
+        "METADATA_TELEMETRY_USAGE",
+        "METADATA_TELEMETRY_STATUS",
+        "METADATA_HISTORY_USAGE",
+    ]
+    usage, _, status, history = sent.oadrReport
+    assert {r.reportRequestID for r in sent.oadrReport} == {"0"}
+    assert usage.duration == 7200
+    assert usage.intervals is None
+    assert usage.dtstart is None
+    point = usage.oadrReportDescription[0]
+    assert point.reportDataSource.resourceID == ["r1"]
+    assert (point.reportType, point.readingType, type(point.itemBase).__name__) == ("usage", "Direct Read", "PowerReal")
+    rate = point.oadrSamplingRate
+    assert rate.oadrMinPeriod <= rate.oadrMaxPeriod <= usage.duration
+    state = status.oadrReportDescription[0]
+    assert (state.reportType, state.readingType, state.itemBase) == ("x-resourceStatus", "x-notApplicable", None)
+    assert history.oadrReportDescription[0].oadrSamplingRate is None
+
+
+def test_66_separate_requests_are_accepted_and_all_pending_ones_told(made):
+    first = ask(made)
+    second = ask(made, rids=("q",))
+    made.run(11)
+    answers = made.payloads(report.OadrCreatedReport)
+    assert [a.oadrPendingReports.reportRequestID for a in answers] == [[first], [first, second]]
+    assert made.ven.pending_reports == (first, second)
+
+
+def test_66_piggy_backed_requests_are_accepted(talk, vtn_kit):
+    made = talk(offers=OFFERS)
+    made.kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_STATUS", granularity=5, back=5),))
+    made.run()
+    assert len(made.ven.pending_reports) == 1
+    (running,) = made.kit.vtn.reports(made.ven.registration.venID).running.values()
+    assert running.state == "running"
+    assert made.ven.sample_periods() == {("status", "s"): 5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"reportSpecifierID": "nothing"}, "452"),
+        ({"rids": ["z"]}, "452"),
+        ({"reportSpecifierID": "METADATA"}, "452"),
+        ({"granularity": 30}, "454"),
+        ({"reportSpecifierID": "energy", "rids": ["e"], "granularity": 5}, "454"),
+        ({"reportSpecifierID": "energy", "rids": ["e"], "granularity": 0}, "454"),
+        ({"granularity": -1}, "454"),
+        ({"granularity": 1, "reportBackDuration": 10**6}, "454"),
+    ],
+)
+def test_66_bad_requests_are_refused_and_good_ones_still_run(made, fields, code):
+    answer = push(made, wire("bad", **fields), wire("good"))
+    assert answer.eiResponse.responseCode == code
+    assert answer.oadrPendingReports.reportRequestID == ["good"]
+    assert made.ven.pending_reports == ("good",)
+
+
+def test_66_a_repeated_request_changes_nothing(made):
+    push(made, wire("r"))
+    before = made.ven.export()
+    assert push(made, wire("r")).eiResponse.responseCode == "200"
+    assert made.ven.export() == before
+
+
+def test_67_a_one_shot_comes_at_once_with_every_rid(made):
+    record(made, "usage", "p", 5.0)
+    request = ask(made, rids=("p", "q"), back=0, granularity=0, start=None)
+    made.run(11)
+    (one,) = reports(made, request)
+    assert one.dtstart == one.intervals.interval[0].dtstart
+    assert rows(one) == [
+        (
+            one.dtstart,
+            [("p", 5.0, "Quality Good - Non Specific"), ("q", 0.0, "Quality Bad - Non Specific")],
+        )
+    ]
+    assert made.ven.pending_reports == ()
+    assert made.kit.told("ReportReceived")[0].final
+
+
+def test_67_periodic_reports_hold_back_over_granularity_intervals_oldest_first(made):
+    record(made, "usage", "p", *range(100))
+    start = made.now
+    request = ask(made)
+    made.run(61)
+    found = reports(made, request)
+    assert [r.createdDateTime - start for r in found] == [20, 40, 60]
+    assert [[row[0] - start for row in rows(r)] for r in found] == [[0, 10], [20, 30], [40, 50]]
+    assert [value for r in found for _, points in rows(r) for _, value, _ in points] == [0, 10, 20, 30, 40, 50]
+
+
+def test_67_with_equal_granularity_and_period_the_first_report_is_immediate(made):
+    record(made, "usage", "p", *range(100))
+    start = made.now
+    request = ask(made, granularity=10, back=10)
+    made.run(31)
+    assert [[row[0] - start for row in rows(r)] for r in reports(made, request)] == [[0], [10], [20], [30]]
+
+
+def test_67_reports_stop_at_the_end_of_the_interval(made):
+    request = ask(made, granularity=10, back=10, duration=25)
+    start = made.now
+    made.run(100)
+    assert [r.createdDateTime - start for r in reports(made, request)] == [0, 10, 20, 25]
+    assert made.ven.pending_reports == ()
+    assert made.told("ReportsChanged")[-1].ids == ()
+
+
+def test_67_reports_on_change_hold_the_samples_as_recorded(made):
+    record(made, "usage", "p", 1.0, 2.0, 3.0, step=7, start=3)
+    request = ask(made, granularity=0, back=30)
+    start = made.now
+    made.run(31)
+    (one,) = reports(made, request)
+    assert [(at - start, points[0][1]) for at, points in rows(one)] == [(3, 1.0), (10, 2.0), (17, 3.0)]
+
+
+def test_67_old_and_missing_values_say_so(made):
+    record(made, "usage", "p", 1.0)
+    request = ask(made, rids=("p", "q"), granularity=10, back=20)
+    made.run(41)
+    last = rows(reports(made, request)[1])
+    assert last[0][1][0] == ("p", 1.0, "No New Value - Previous Value Used")
+    assert last[0][1][1] == ("q", 0.0, "Quality Bad - Non Specific")
+
+
+def test_67_energy_is_interval_data_with_durations(made):
+    made.samples.record("energy", "e", Sample(at=made.now, value=3.0))
+    request = ask(made, specifier="energy", rids=("e",), granularity=10, back=10)
+    made.run(2)
+    made.run(10)
+    assert [row.duration for row in reports(made, request)[0].intervals.interval] == [10]
+
+
+def test_65_status_reports_hold_the_load_control_state(made):
+    state = stream.OadrLoadControlState(oadrCapacity=stream.LoadControlValue(oadrMin=0, oadrMax=9, oadrCurrent=4))
+    status = stream.OadrPayloadResourceStatus(oadrOnline=True, oadrManualOverride=True, oadrLoadControlState=state)
+    made.samples.record("status", "s", Sample(at=made.now, status=status))
+    ask(made, specifier="status", rids=("s",), back=0, granularity=0, start=None)
+    made.run(11)
+    found = made.kit.told("ReportReceived")[0].values[0]
+    assert found.status == status
+
+
+def test_history_is_reported_as_recorded(made):
+    record(made, "history", "p", 1.0, 2.0, 3.0, step=60, start=-200)
+    start = made.now
+    request = ask(made, specifier="history", granularity=0, back=0, start=start - 150, duration=100)
+    made.run(11)
+    (one,) = reports(made, request)
+    assert [(at - start, points[0][1]) for at, points in rows(one)] == [(-140, 2.0), (-80, 3.0)]
+    everything = ask(made, specifier="history", granularity=0, back=0, start=start - 1000)
+    made.run(11)
+    assert len(rows(reports(made, everything)[0])) == 3
+    nothing = ask(made, specifier="history", granularity=0, back=0, start=start - 1000, duration=10)
+    made.run(11)
+    assert rows(reports(made, nothing)[0])[0][1][0][2] == "Quality Bad - Non Specific"
+    assert made.ven.pending_reports == ()
+
+
+def test_history_of_the_future_is_refused(made):
+    made.kit.do(
+        made.kit.vtn.request_reports(
+            made.ven.registration.venID,
+            [ReportRequest(id="h", specifier="history", rids=("p",), start=made.now + 1000)],
+        )
+    )
+    made.run(11)
+    assert made.kit.told("ReportsPending")[-1].refused.startswith("454")
+
+
+def test_68_metadata_is_sent_on_request_with_its_id(made):
+    ven = made.ven.registration.venID
+    (request,) = made.kit.do(made.kit.vtn.request_metadata(ven))
+    made.run(11)
+    (sent,) = made.payloads(report.OadrRegisterReport)
+    assert sent.reportRequestID == request
+    assert {r.reportRequestID for r in sent.oadrReport} == {"0"}
+    assert made.ven.pending_reports == ()
+
+
+@pytest.mark.parametrize("piggyback", [False, True])
+@pytest.mark.parametrize("follow", [False, True])
+def test_69_a_cancelled_report_ends_with_one_last_report_when_it_is_wanted(made, follow, piggyback):
+    kept = ask(made, rids=("q",), granularity=10, back=500)
+    request = ask(made, granularity=5, back=10)
+    made.run(25)
+    made.kit.do(made.kit.vtn.cancel_reports(made.ven.registration.venID, [request], follow=follow, piggyback=piggyback))
+    before = len(reports(made, request))
+    made.run(5)
+    made.run(60)
+    # A piggy-backed cancellation rides on the acknowledgement of one more report.
+    assert len(reports(made, request)) - before <= (1 if piggyback else 0) + (1 if follow else 0) + 1
+    assert made.ven.pending_reports == (kept,)
+    answers = made.payloads(report.OadrCanceledReport)
+    assert [a.oadrPendingReports.reportRequestID for a in answers] == ([] if piggyback else [[kept]])
+    assert not [n for n in made.told("Rejected") if n.kind == "update_report"]
+
+
+def test_69_an_unknown_report_cannot_be_cancelled(made):
+    push(made, wire("known"))
+    payload = report.OadrCancelReport(requestID="x", reportRequestID=["unknown", "known"], reportToFollow=False)
+    answer = made.ven.receive_push(payload, made.now)
+    assert answer.eiResponse.responseCode == "452"
+    assert made.ven.pending_reports == ()
+
+
+def test_70_new_metadata_drops_the_requests(made):
+    ask(made)
+    made.run(11)
+    made.kit.do(made.kit.vtn.request_metadata(made.ven.registration.venID))
+    made.run(11)
+    assert made.ven.pending_reports == ()
+
+
+def test_reports_wait_for_a_vtn_that_is_away_and_arrive_in_order_once(made):
+    record(made, "usage", "p", *range(300))
+    request = ask(made, granularity=10, back=10)
+    made.run(11)
+    made.down = True
+    made.run(100)
+    assert made.ven.waiting >= 9
+    made.restart()
+    made.down = False
+    made.run(320)
+    received = [n for n in made.kit.told("ReportReceived") if n.reportRequestID == request]
+    starts = [v.start for n in received for v in n.values]
+    assert starts == sorted(set(starts))
+    assert len(starts) >= 40
+    assert {b - a for a, b in itertools.pairwise(starts)} == {10}
+
+
+def test_what_waits_is_bounded_and_losses_are_told(talk):
+    made = talk(offers=OFFERS, most_waiting=3)
+    made.run()
+    ask(made, granularity=10, back=10)
+    made.run(11)
+    made.down = True
+    made.run(100)
+    assert made.ven.waiting == 3
+    assert made.told("ReportLost")
+
+
+def test_one_value_per_interval_where_the_vtn_reads_no_more(talk):
+    made = talk(offers=OFFERS, one_point_each=True)
+    made.run()
+    request = ask(made, rids=("p", "q"), back=0, granularity=0, start=None)
+    made.run(11)
+    assert [[p[0] for p in points] for _, points in rows(reports(made, request)[0])] == [["p"], ["q"]]
+
+
+def test_missed_reports_after_a_long_pause_do_not_start_in_the_far_past(made):
+    answer = push(
+        made,
+        wire(
+            "r",
+            granularity=10,
+            reportBackDuration=10,
+            reportInterval=report.ReportInterval(properties=Properties(dtstart=made.now - 10**7, duration=0)),
+        ),
+    )
+    assert answer.eiResponse.responseCode == "200"
+    made.ven.handle_timer(made.now)
+    assert 100 <= made.ven.waiting <= 101
+
+
+def test_a_vtn_that_sends_data_gets_452(made):
+    answer = made.ven.receive_push(report.OadrUpdateReport(requestID="u"), made.now)
+    assert isinstance(answer, report.OadrUpdatedReport)
+    assert answer.eiResponse.responseCode == "452"
+
+
+def test_requests_by_hand_need_a_registration(kit):
+    with pytest.raises(RefusedControl):
+        kit.vtn.request_reports("nobody", [])

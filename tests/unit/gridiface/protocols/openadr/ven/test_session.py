@@ -1,0 +1,383 @@
+"""Registration, polling and sending of the VEN, mostly in conversation with our VTN core."""
+
+from __future__ import annotations
+
+import pytest
+
+from gridiface.errors import LocalProtocolError, RefusedControl
+from gridiface.protocols.openadr.answers import ok, response
+from gridiface.protocols.openadr.payloads import event, opt, registration, report
+from gridiface.protocols.openadr.payloads.common import EiResponse
+from gridiface.protocols.openadr.payloads.envelope import PAYLOADS, Payload
+from gridiface.protocols.openadr.vtn import Ven as KnownVen
+
+
+def names(made):
+    return [type(payload).__name__ for payload in made.sent]
+
+
+def test_47_51_first_start_registers_then_exchanges_metadata_then_asks_for_events(talk):
+    made = talk()
+    made.run()
+    assert names(made) == [
+        "OadrQueryRegistration",
+        "OadrCreatePartyRegistration",
+        "OadrRegisterReport",
+        "OadrPoll",
+        "OadrRegisteredReport",
+        "OadrPoll",
+        "OadrRequestEvent",
+    ]
+    own = made.ven.registration
+    assert own.registrationID
+    assert own.venID in made.kit.vtn.vens
+    assert made.kit.vtn.waiting(own.venID) == []
+
+
+def test_47_every_payload_names_its_ven(talk):
+    made = talk()
+    made.run(30)
+    for payload in made.sent[2:]:
+        holder = getattr(payload, "eiRequestEvent", payload)
+        assert holder.venID == made.ven.registration.venID
+
+
+def test_47_a_restart_registers_again_with_the_stored_ids(talk):
+    made = talk()
+    made.run()
+    before = made.ven.registration
+    made.sent.clear()
+    made.restart()
+    made.run()
+    again = made.payloads(registration.OadrCreatePartyRegistration)[0]
+    assert (again.registrationID, again.venID) == (before.registrationID, before.venID)
+    assert not made.payloads(report.OadrRegisterReport, registration.OadrQueryRegistration)
+    assert made.told("Registered")[-1].again
+
+
+def test_48_a_new_registration_never_carries_a_registration_id(talk):
+    made = talk(query=False, ven_id=None)
+    made.run()
+    first = made.payloads(registration.OadrCreatePartyRegistration)[0]
+    assert (first.registrationID, first.venID) == (None, None)
+    assert not made.payloads(registration.OadrQueryRegistration)
+
+
+def test_48_a_preconfigured_ven_id_is_told(talk, kit):
+    kit.do(kit.vtn.put_ven(KnownVen(venID="V7")))
+    made = talk(ven_id="V7")
+    made.run()
+    assert made.payloads(registration.OadrCreatePartyRegistration)[0].venID == "V7"
+    assert made.ven.registration.venID == "V7"
+
+
+def test_49_the_pull_model_is_always_told_and_an_address_only_for_push(talk):
+    pull, push = talk(), talk(name="push", push_address="https://ven.example/")
+    pull.run()
+    push.run()
+    first, second = (m.payloads(registration.OadrCreatePartyRegistration)[0] for m in (pull, push))
+    assert (first.oadrHttpPullModel, first.oadrTransportAddress) == (True, None)
+    assert (second.oadrHttpPullModel, second.oadrTransportAddress) == (False, "https://ven.example/")
+    assert not push.payloads(event.OadrPoll)
+
+
+def test_47_ids_that_the_vtn_forgot_lead_to_a_new_registration(talk, kit):
+    made = talk()
+    made.run()
+    old = made.ven.registration.registrationID
+    kit.vtn.drop_ven(made.ven.registration.venID)
+    kit.store = kit.vtn.export()
+    made.restart()
+    made.run()
+    assert made.ven.registration.registrationID not in {None, old}
+    assert made.told("Unregistered")[0].by == "refused"
+
+
+@pytest.mark.parametrize("how", ["unregistered", "unknown"])
+def test_a_poll_that_is_refused_leads_to_a_new_registration(talk, kit, how):
+    made = talk()
+    made.run()
+    ven = made.ven.registration.venID
+    if how == "unknown":
+        kit.vtn.drop_ven(ven)
+        kit.store = kit.vtn.export()
+    else:
+        own = made.ven.registration.registrationID
+        kit.handle(registration.OadrCancelPartyRegistration(requestID="x", registrationID=own, venID=ven))
+    made.run(30)
+    assert made.told("Unregistered")
+    assert len(made.told("Registered")) == 2
+
+
+def test_a_refused_registration_is_tried_again_later(vtn_kit, talk):
+    made = talk(registration_retry=60.0)
+    made.kit = closed = vtn_kit(open_registration=False)
+    made.run(50)
+    assert len(made.payloads(registration.OadrCreatePartyRegistration)) == 1
+    assert made.told("Rejected")[0].code == 463
+    closed.do(closed.vtn.put_ven(KnownVen(venID="V1", name="ven")))
+    made.run(20)
+    assert made.ven.registration.venID == "V1"
+
+
+def test_52_polls_come_at_the_requested_frequency_with_jitter(talk):
+    made = talk()
+    made.run()
+    made.sent.clear()
+    made.run(100, pace=0.5)
+    # Ten seconds asked for, and half of a tenth added by chance.
+    assert len(made.payloads(event.OadrPoll)) == 9
+
+
+def test_52_the_queue_is_drained(talk, kit):
+    made = talk()
+    made.run()
+    ven = made.ven.registration.venID
+    kit.send([ven])
+    kit.do(kit.vtn.request_metadata(ven))
+    made.sent.clear()
+    made.run(11)
+    assert names(made)[:5] == ["OadrPoll", "OadrCreatedEvent", "OadrPoll", "OadrCreatedReport", "OadrRegisterReport"]
+
+
+def test_52_failures_back_off_exponentially_and_nothing_is_lost(talk, kit):
+    made = talk()
+    made.run()
+    kit.send([made.ven.registration.venID])
+    made.down = True
+    made.sent.clear()
+    start = kit.now
+    made.run(200)
+    tries = len(made.sent)
+    assert 5 <= tries <= 9
+    assert made.told("LinkChanged")[0].up is False
+    made.down = False
+    made.run(300)
+    assert made.told("LinkChanged")[1].up is True
+    assert kit.vtn.delivery(made.ven.registration.venID, "E").opt == "optIn"
+    assert kit.now == start + 500
+
+
+@pytest.mark.parametrize("status", [404, 406, 501])
+def test_what_the_vtn_does_not_understand_is_not_sent_again(talk, status):
+    made = talk()
+    made.run()
+    made.ven.add_opt_schedule("optOut", [(made.now, 60)], made.now)
+    (request,) = made.ven.next_requests(made.now)
+    made.ven.failed(request.id, made.now, status=status)
+    made.run()
+    assert made.ven.waiting == 0
+    assert made.told("Rejected")[0].description == f"HTTP {status}"
+
+
+def test_overload_and_silence_are_tried_again(talk):
+    made = talk()
+    made.run()
+    made.ven.add_opt_schedule("optOut", [(made.now, 60)], made.now)
+    (request,) = made.ven.next_requests(made.now)
+    made.ven.failed(request.id, made.now, status=503)
+    assert made.ven.next_requests(made.now) == ()
+    assert made.ven.waiting == 1
+    made.run(3)
+    assert made.ven.waiting == 0
+
+
+def test_53_request_reregistration_is_answered_and_followed(talk, kit):
+    made = talk()
+    made.run()
+    before = made.ven.registration.registrationID
+    kit.do(kit.vtn.request_reregistration(made.ven.registration.venID))
+    made.sent.clear()
+    made.run(11)
+    assert names(made)[:3] == ["OadrPoll", "OadrResponse", "OadrCreatePartyRegistration"]
+    assert made.payloads(event.OadrResponse)[0].venID == made.ven.registration.venID
+    again = made.payloads(registration.OadrCreatePartyRegistration)[0]
+    assert again.registrationID == before == made.ven.registration.registrationID
+    assert not made.payloads(report.OadrRegisterReport)
+
+
+def test_54_a_cancellation_by_the_vtn_is_answered_and_everything_forgotten(talk, kit):
+    made = talk()
+    made.run()
+    ven = made.ven.registration.venID
+    kit.send([ven])
+    made.run(11)
+    kit.do(kit.vtn.cancel_registration(ven))
+    made.sent.clear()
+    made.run(60)
+    assert names(made) == ["OadrPoll", "OadrCanceledPartyRegistration"]
+    assert made.ven.registration.registrationID is None
+    assert not made.ven.events
+    assert made.told("Unregistered")[0].by == "vtn"
+    assert not kit.vtn.vens[ven].registered
+    made.ven.start()
+    made.run()
+    assert made.ven.registration.registrationID
+
+
+def test_54_a_foreign_registration_id_gets_452(talk):
+    made = talk()
+    made.run()
+    own = made.ven.registration
+    push = registration.OadrCancelPartyRegistration(requestID="c", registrationID="foreign", venID=own.venID)
+    answer = made.ven.receive_push(push, made.now)
+    assert isinstance(answer, registration.OadrCanceledPartyRegistration)
+    assert (answer.eiResponse.responseCode, answer.venID) == ("452", own.venID)
+    assert own.registrationID
+
+
+def test_the_ven_ends_its_registration(talk, kit):
+    made = talk()
+    made.run()
+    ven = made.ven.registration.venID
+    made.ven.cancel_registration()
+    made.run(60)
+    assert not kit.vtn.vens[ven].registered
+    assert made.told("Unregistered")[0].by == "ven"
+    with pytest.raises(RefusedControl):
+        made.ven.cancel_registration()
+    with pytest.raises(RefusedControl):
+        made.ven.add_opt_schedule("optOut", [], made.now)
+
+
+def test_64_opts_of_resources_and_schedules_reach_the_vtn(talk, kit):
+    made = talk(resources=frozenset({"a"}))
+    made.run()
+    ven = made.ven.registration.venID
+    kit.send([ven])
+    made.run(11)
+    made.ven.opt_resources("E", ["a"], "optOut", made.now, reason="overrideStatus")
+    schedule = made.ven.add_opt_schedule("optOut", [(made.now, 0)], made.now, market_context="http://other.example/")
+    made.run()
+    first, second = made.payloads(opt.OadrCreateOpt)
+    assert (first.vavailability, first.marketContext) == (None, None)
+    assert first.eiTarget.resourceID == ["a"]
+    assert second.eiTarget.venID == [ven]
+    assert kit.vtn.opt_of(ven, "E", "a", made.now) == "optOut"
+    assert kit.vtn.opt_of(ven, "E", "b", made.now) == "optIn"
+    made.ven.cancel_opt_schedule(schedule)
+    made.run()
+    assert made.payloads(opt.OadrCancelOpt)[0].optID == schedule
+    assert not made.told("Rejected")
+
+
+def test_72_an_unregistered_ven_sends_registration_only_and_takes_no_payloads(talk):
+    made = talk()
+    made.down = True
+    made.run(30)
+    assert {type(payload) for payload in made.sent} == {registration.OadrQueryRegistration}
+    answer = made.ven.receive_push(event.OadrDistributeEvent(requestID="d", vtnID="VTN"), made.now)
+    assert answer.eiResponse.responseCode == "463"
+
+
+def test_a_report_only_ven_neither_asks_for_events_nor_takes_them(talk):
+    made = talk(report_only=True)
+    made.run()
+    assert not made.payloads(event.OadrRequestEvent)
+    answer = made.ven.receive_push(event.OadrDistributeEvent(requestID="d", vtnID="VTN"), made.now)
+    assert answer.eiResponse.responseCode == "459"
+
+
+def test_push_payloads_are_answered_at_once_and_events_by_a_post(talk, kit):
+    made = talk(push_address="https://ven.example/")
+    made.run()
+    ven = made.ven.registration.venID
+    kit.send([ven])
+    found, result = kit.vtn.next_pushes(kit.now)
+    kit.commit(result)
+    answer = made.ven.receive_push(found[0].payload, made.now)
+    assert isinstance(answer, report.OadrRegisteredReport)
+    kit.handle(answer)
+    found, result = kit.vtn.next_pushes(kit.now)
+    kit.commit(result)
+    assert made.ven.receive_push(found[0].payload, made.now) is None
+    made.run()
+    assert kit.vtn.delivery(ven, "E").opt == "optIn"
+
+
+@pytest.mark.parametrize("cls", PAYLOADS, ids=lambda cls: cls.__name__)
+def test_no_valid_payload_breaks_the_ven(talk, maker, cls):
+    made = talk()
+    made.run()
+    for seed in range(20):
+        payload = maker(seed).make(cls)
+        if hasattr(payload, "venID"):
+            payload.venID = made.ven.registration.venID
+        answer = made.ven.receive_push(payload, made.now)
+        assert answer is None or isinstance(answer, Payload)
+
+
+@pytest.mark.parametrize("cls", PAYLOADS, ids=lambda cls: cls.__name__)
+def test_no_answer_whatever_it_is_breaks_the_ven(talk, maker, cls):
+    made = talk()
+    for seed in range(10):
+        made.ven.handle_timer(made.now)
+        for request in made.ven.next_requests(made.now):
+            made.ven.receive(request.id, maker(seed).make(cls), made.now)
+        made.kit.now += 400
+    made.commit()
+    assert made.ven.export() == made.store
+
+
+def test_another_ven_id_is_refused(talk):
+    made = talk()
+    made.run()
+    answer = made.ven.receive_push(registration.OadrRequestReregistration(venID="foreign"), made.now)
+    assert answer.eiResponse.responseCode == "452"
+
+
+def test_only_the_request_under_way_can_be_answered(talk):
+    made = talk()
+    with pytest.raises(LocalProtocolError):
+        made.ven.receive(7, None, made.now)
+    (request,) = made.ven.next_requests(made.now)
+    assert made.ven.next_requests(made.now) == ()
+    made.ven.receive(request.id, None, made.now)
+    with pytest.raises(LocalProtocolError):
+        made.ven.failed(request.id, made.now)
+
+
+def test_a_query_without_an_answer_does_not_stop_the_registration(talk):
+    made = talk()
+    (request,) = made.ven.next_requests(made.now)
+    made.ven.receive(request.id, event.OadrResponse(eiResponse=ok("")), made.now)
+    made.run()
+    assert made.ven.registration.registrationID
+
+
+def test_events_can_be_asked_for_again(talk):
+    made = talk()
+    made.run()
+    made.sent.clear()
+    made.ven.request_events()
+    made.run()
+    assert names(made) == ["OadrRequestEvent"]
+
+
+def test_a_vtn_that_answers_a_request_for_events_with_oadr_response_is_tolerated(talk):
+    made = talk()
+    made.run()
+    made.ven.request_events()
+    (request,) = made.ven.next_requests(made.now)
+    answer = event.OadrResponse(eiResponse=EiResponse(responseCode="200", requestID="None"))
+    made.ven.receive(request.id, answer, made.now)
+    made.run()
+    assert not made.told("Rejected")
+
+
+def test_an_error_from_the_vtn_is_told(talk):
+    made = talk()
+    made.run()
+    made.ven.add_opt_schedule("optOut", [(made.now, 1)], made.now)
+    (request,) = made.ven.next_requests(made.now)
+    made.ven.receive(request.id, opt.OadrCreatedOpt(eiResponse=response(469, "no", ""), optID="o"), made.now)
+    made.commit()
+    assert made.told("Rejected")[0].code == 469
+    assert made.ven.waiting == 0
+
+
+def test_the_next_timer_says_when_to_come_back(talk):
+    made = talk()
+    assert made.ven.next_timer(made.now) <= made.now
+    made.run()
+    assert made.now < made.ven.next_timer(made.now) <= made.now + 11
