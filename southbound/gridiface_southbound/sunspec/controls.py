@@ -64,7 +64,7 @@ class Plan:
     def add(self, name: str, effect: Effect) -> None:
         """Put one function's form on the plan."""
         self.effects[name] = effect
-        model_id = effect.form.sheet.block.model.id
+        model_id = effect.form.sheet.model.id
         if model_id not in self.models:
             self.models.append(model_id)
 

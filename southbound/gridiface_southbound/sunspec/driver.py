@@ -198,7 +198,7 @@ class SunSpecDriver:
             await self._write_singly(device, plan)
             return await self._read_back(device, plan.models)
         requests = [
-            write_request(effect.form.sheet.block.address + offset, registers)
+            write_request(device.blocks[effect.form.sheet.model.id].address + offset, registers)
             for effect in plan.effects.values()
             for offset, registers in effect.form.writes
         ]
@@ -225,12 +225,12 @@ class SunSpecDriver:
         """By function 6, register after register, the enabling one last; registers that are right stay untouched."""
         for effect in plan.effects.values():
             sheet = effect.form.sheet
-            block = device.blocks[sheet.block.model.id]
-            enable = sheet.block.model.points[sheet.enable].offset
+            block = device.blocks[sheet.model.id]
+            enable = sheet.model.points[sheet.enable].offset
             words: list[tuple[int, bytes]] = []
             for offset, registers in effect.form.writes:
                 words.extend((offset + at, registers[2 * at : 2 * at + 2]) for at in range(len(registers) // 2))
-            timers = {sheet.block.model.points[name].offset for name in sheet.names if name.endswith("Tms")}
+            timers = {sheet.model.points[name].offset for name in sheet.names if name.endswith("Tms")}
             for offset, word in sorted(words, key=lambda entry: entry[0] == enable):
                 keep = offset != enable and offset not in timers and offset - 1 not in timers
                 if keep and block.slice(offset, 1) == word:
@@ -255,7 +255,7 @@ class SunSpecDriver:
         forms = [effect.form for effect in plan.effects.values()]
         written: Mapping[str, float] = PointValues(forms)
         shown, revert_s = written, plan.revert_s
-        odd = [form for form in forms if not form.shown(after[form.sheet.block.model.id])]
+        odd = [form for form in forms if not form.shown(after[form.sheet.model.id])]
         if odd:
             self._require_same(odd, after)
             # Only timers differ: a device that keeps another time than it was told counts with its own.
@@ -263,7 +263,7 @@ class SunSpecDriver:
                 label: value
                 for form in forms
                 for label, name in form.sheet.labels.items()
-                if (value := after[form.sheet.block.model.id].value(name)) is not None
+                if (value := after[form.sheet.model.id].value(name)) is not None
             }
             kept = [shown[label] for label in written if label.endswith("RvrtTms") and shown.get(label)]
             revert_s = min(kept, default=None)
@@ -282,7 +282,7 @@ class SunSpecDriver:
 
     def _require_same(self, forms: Sequence[Filled], after: Mapping[int, Block]) -> None:
         for form in forms:
-            block = after[form.sheet.block.model.id]
+            block = after[form.sheet.model.id]
             for point in form.differing(block):
                 seen, sent = block.value(point), form.value(point)
                 raise DeviceBusy(

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from gridiface.domain.quantities import Rounding
 from gridiface_southbound.sunspec.models import Block
-from gridiface_southbound.sunspec.sheet import Filled, Sheet
+from gridiface_southbound.sunspec.sheet import Filled, sheet_for
 
 Blocks = Mapping[int, Block]
 
@@ -65,8 +64,8 @@ class Power704:
         watts = () if prefer_percent else ("WSet", "WSetRvrt")
         tail = ("WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms")
         names = ("WSetEna", "WSetMod", *watts, *tail)
-        self._sheet = Sheet(block, names, enable="WSetEna")
-        self._off = Sheet(block, ("WSetEna",), enable="WSetEna")
+        self._sheet = sheet_for(block, names, enable="WSetEna")
+        self._off = sheet_for(block, ("WSetEna",), enable="WSetEna")
         self._max_w = ratings.max_w
         self._watts = "WSet" in self._sheet
         self._bases: dict[float, list[int]] = {}
@@ -110,8 +109,8 @@ class Power124:
 
     def __init__(self, block: Block, base_w: float, *, direct: bool) -> None:
         rates = ("OutWRte", "InWRte", "InOutWRte_WinTms", "InOutWRte_RvrtTms", "InOutWRte_RmpTms")
-        self._sheet = Sheet(block, ("StorCtl_Mod", *rates), enable="StorCtl_Mod")
-        self._off = Sheet(block, ("StorCtl_Mod",), enable="StorCtl_Mod")
+        self._sheet = sheet_for(block, ("StorCtl_Mod", *rates), enable="StorCtl_Mod")
+        self._off = sheet_for(block, ("StorCtl_Mod",), enable="StorCtl_Mod")
         self._base_w = base_w
         self._direct = direct
 
@@ -153,8 +152,8 @@ class Ceiling704:
 
     def __init__(self, block: Block, max_w: float) -> None:
         names = ("WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms")
-        self._sheet = Sheet(block, names, enable="WMaxLimPctEna", rounding={"WMaxLimPct": Rounding.FLOOR})
-        self._off = Sheet(block, ("WMaxLimPctEna",), enable="WMaxLimPctEna")
+        self._sheet = sheet_for(block, names, enable="WMaxLimPctEna", floored=("WMaxLimPct",))
+        self._off = sheet_for(block, ("WMaxLimPctEna",), enable="WMaxLimPctEna")
         self._max_w = max_w
 
     @classmethod
@@ -186,8 +185,8 @@ class Ceiling123:
 
     def __init__(self, block: Block, max_w: float) -> None:
         tail = ("WMaxLimPct_WinTms", "WMaxLimPct_RvrtTms", "WMaxLimPct_RmpTms", "WMaxLim_Ena")
-        self._sheet = Sheet(block, ("WMaxLimPct", *tail), enable="WMaxLim_Ena", rounding={"WMaxLimPct": Rounding.FLOOR})
-        self._off = Sheet(block, ("WMaxLim_Ena",), enable="WMaxLim_Ena")
+        self._sheet = sheet_for(block, ("WMaxLimPct", *tail), enable="WMaxLim_Ena", floored=("WMaxLimPct",))
+        self._off = sheet_for(block, ("WMaxLim_Ena",), enable="WMaxLim_Ena")
         self._max_w = max_w
 
     @classmethod

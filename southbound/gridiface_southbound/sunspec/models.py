@@ -237,11 +237,6 @@ class Block:
         names = {value: symbol for symbol, value in self.model.points[name].symbols.items()}
         return frozenset(names.get(bit, f"bit {bit}") for bit in range(32) if int(number) >> bit & 1)
 
-    def decode(self, name: str, raw: float) -> float:
-        """The value of a raw number of this point; the raw number itself without usable scale factor."""
-        exponent = self.scale(name)
-        return from_power_of_ten(int(raw), exponent) if exponent is not None else float(raw)
-
     def slice(self, offset: int, size: int) -> bytes:
         """`size` registers from `offset` of this model."""
         return self.data[2 * offset : 2 * (offset + size)]
@@ -274,16 +269,15 @@ def present(block: Block, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if block.has(name))
 
 
-def scaler(block: Block, name: str, rounding: Rounding = Rounding.NEAREST) -> Callable[[float], int]:
+def scaler(of: Model, name: str, exponent: int | None, rounding: Rounding = Rounding.NEAREST) -> Callable[[float], int]:
     """What turns a value of a point into its raw number, held inside the range of the point's type.
 
     Raises:
-        LocalProtocolError: the point has no usable scale factor, or is not an integer point.
+        LocalProtocolError: `exponent` says that its scale factor cannot be used, or it is not an integer point.
     """
-    point, exponent = block.model.points[name], block.scale(name)
-    kind = point.kind
+    kind = of.points[name].kind
     if kind is None or exponent is None or kind.code in "fd":
-        raise LocalProtocolError(f"model {block.model.id}: {name} cannot be scaled")
+        raise LocalProtocolError(f"model {of.id}: {name} cannot be scaled")
     factor = float(10**-exponent) if exponent <= 0 else 1.0
     divisor = float(10**exponent) if exponent > 0 else 1.0
     low, high = kind.low, kind.high

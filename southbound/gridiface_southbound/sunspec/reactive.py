@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gridiface_southbound.sunspec.functions import Blocks, Effect, Ratings
 from gridiface_southbound.sunspec.models import Block
-from gridiface_southbound.sunspec.sheet import Sheet
+from gridiface_southbound.sunspec.sheet import sheet_for
 
 
 def _share(value: float, ratings: Ratings) -> tuple[float, float]:
@@ -22,8 +22,8 @@ class Var704:
 
     def __init__(self, block: Block, ratings: Ratings) -> None:
         names = ("VarSetEna", "VarSetMod", "VarSet", "VarSetRvrt", "VarSetPct", "VarSetPctRvrt")
-        self._sheet = Sheet(block, (*names, "VarSetEnaRvrt", "VarSetRvrtTms"), enable="VarSetEna")
-        self._off = Sheet(block, ("VarSetEna",), enable="VarSetEna")
+        self._sheet = sheet_for(block, (*names, "VarSetEnaRvrt", "VarSetRvrtTms"), enable="VarSetEna")
+        self._off = sheet_for(block, ("VarSetEna",), enable="VarSetEna")
         self._ratings = ratings
         self._vars = "VarSet" in self._sheet
 
@@ -64,8 +64,8 @@ class Var123:
         tail = ("VArPct_WinTms", "VArPct_RvrtTms", "VArPct_RmpTms", "VArPct_Mod", "VArPct_Ena")
         self._of_var = block.has("VArMaxPct") and ratings.max_var > 0
         value = "VArMaxPct" if self._of_var else "VArWMaxPct"
-        self._sheet = Sheet(block, (value, *tail), enable="VArPct_Ena")
-        self._off = Sheet(block, ("VArPct_Ena",), enable="VArPct_Ena")
+        self._sheet = sheet_for(block, (value, *tail), enable="VArPct_Ena")
+        self._off = sheet_for(block, ("VArPct_Ena",), enable="VArPct_Ena")
         self._ratings = ratings
 
     @classmethod
@@ -107,8 +107,8 @@ class PowerFactor704:
     def __init__(self, block: Block, group: str) -> None:
         heads = (f"{group}Ena", f"{group}EnaRvrt", f"{group}RvrtTms")
         self._group = group
-        self._sheet = Sheet(block, (*heads, f"{group}.PF", f"{group}.Ext"), enable=f"{group}Ena")
-        self._off = Sheet(block, (f"{group}Ena",), enable=f"{group}Ena")
+        self._sheet = sheet_for(block, (*heads, f"{group}.PF", f"{group}.Ext"), enable=f"{group}Ena")
+        self._off = sheet_for(block, (f"{group}Ena",), enable=f"{group}Ena")
 
     @classmethod
     def find(cls, blocks: Blocks, group: str) -> PowerFactor704 | None:
@@ -142,8 +142,8 @@ class PowerFactor123:
 
     def __init__(self, block: Block, sign: int) -> None:
         names = ("OutPFSet", "OutPFSet_WinTms", "OutPFSet_RvrtTms", "OutPFSet_RmpTms", "OutPFSet_Ena")
-        self._sheet = Sheet(block, names, enable="OutPFSet_Ena")
-        self._off = Sheet(block, ("OutPFSet_Ena",), enable="OutPFSet_Ena")
+        self._sheet = sheet_for(block, names, enable="OutPFSet_Ena")
+        self._off = sheet_for(block, ("OutPFSet_Ena",), enable="OutPFSet_Ena")
         self._sign = sign
 
     @classmethod
@@ -175,7 +175,7 @@ class Connect703:
     """Permission to enter service, 703 ES. It has no timer of its own: a device that was told to cease stays so."""
 
     def __init__(self, block: Block) -> None:
-        self._sheet = Sheet(block, ("ES",), enable="ES")
+        self._sheet = sheet_for(block, ("ES",), enable="ES")
 
     @classmethod
     def find(cls, blocks: Blocks) -> Connect703 | None:
@@ -196,7 +196,7 @@ class Connect123:
     """Connection by 123 Conn, with its revert timer while disconnected."""
 
     def __init__(self, block: Block) -> None:
-        self._sheet = Sheet(block, ("Conn_WinTms", "Conn_RvrtTms", "Conn"), enable="Conn")
+        self._sheet = sheet_for(block, ("Conn_WinTms", "Conn_RvrtTms", "Conn"), enable="Conn")
 
     @classmethod
     def find(cls, blocks: Blocks) -> Connect123 | None:

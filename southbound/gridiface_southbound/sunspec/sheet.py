@@ -1,46 +1,41 @@
-"""One control function of one device as a form to fill in: its points, their scale, the registers to write. Pure."""
+"""One control function of a device as a form to fill in: its points, their scale, the registers to write. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
-from gridiface.domain.quantities import Rounding
-from gridiface_southbound.sunspec.models import Block, Run, present, runs, scaler
+from gridiface.domain.quantities import Rounding, from_power_of_ten
+from gridiface_southbound.sunspec.models import Block, Model, Run, present, runs, scaler
 
 
 class Sheet:
     """The points of one function that a device implements, in the order of their registers.
 
-    Args:
-        block: the model's registers as the device gave them.
-        names: the function's points by offset; those that the device does not implement are left out.
-        enable: the point that makes the others effective; its registers are written last.
-        rounding: how a value loses digits, where not to the nearest.
+    Devices alike share one: it knows scale factors, not addresses. Made by `sheet_for`.
     """
 
-    __slots__ = ("_blank", "_points", "block", "enable", "labels", "names", "ordered")
+    __slots__ = ("_blank", "_exponents", "_points", "enable", "labels", "model", "names", "ordered")
 
     def __init__(
-        self, block: Block, names: Sequence[str], *, enable: str, rounding: Mapping[str, Rounding] | None = None
+        self, of: Model, names: tuple[str, ...], exponents: tuple[int | None, ...], enable: str, floored: frozenset[str]
     ) -> None:
-        self.block = block
-        self.names = present(block, names)
+        self.model = of
+        self.names = names
         self.enable = enable
-        rules = rounding or {}
-        self._points = {
-            name: (index, scaler(block, name, rules.get(name, Rounding.NEAREST)))
-            for index, name in enumerate(self.names)
-        }
+        self._exponents = exponents
+        self._points: dict[str, tuple[int, Callable[[float], int]]] = {}
+        for index, (name, exponent) in enumerate(zip(names, exponents, strict=True)):
+            rounding = Rounding.FLOOR if name in floored else Rounding.NEAREST
+            self._points[name] = (index, scaler(of, name, exponent, rounding))
         self._blank = [scale(0.0) for _, scale in self._points.values()]
-        self.labels = {f"{block.model.id}.{name}": name for name in self.names}
-        at = self.names.index(enable) if enable in self.names else -1
+        self.labels = {f"{of.id}.{name}": name for name in names}
+        at = names.index(enable) if enable in names else -1
         # SunSpec: values first, then the enable that activates them.
-        self.ordered: tuple[Run, ...] = tuple(
-            sorted(runs(block.model, self.names), key=lambda run: run.first <= at < run.last)
-        )
+        self.ordered: tuple[Run, ...] = tuple(sorted(runs(of, names), key=lambda run: run.first <= at < run.last))
 
     def __contains__(self, name: str) -> bool:
-        return name in self.names
+        return name in self._points
 
     def fill(self, values: Mapping[str, float]) -> Filled:
         """The registers for `values`; points that the device lacks are ignored, points not named get 0."""
@@ -60,6 +55,26 @@ class Sheet:
                 raw[index] = scale(value)
         return Filled(self, raw)
 
+    def decode(self, index: int, raw: int) -> float:
+        """The value of the raw number of the point at `index` of `names`."""
+        return from_power_of_ten(raw, self._exponents[index] or 0)
+
+
+_shared = lru_cache(maxsize=4096)(Sheet)
+
+
+def sheet_for(block: Block, names: Sequence[str], *, enable: str, floored: Iterable[str] = ()) -> Sheet:
+    """The form of one function for the device that gave `block`.
+
+    Args:
+        block: the model's registers as the device gave them.
+        names: the function's points by offset; those that the device does not implement are left out.
+        enable: the point that makes the others effective; its registers are written last.
+        floored: points whose values are rounded down, the others to the nearest.
+    """
+    found = present(block, names)
+    return _shared(block.model, found, tuple(block.scale(name) for name in found), enable, frozenset(floored))
+
 
 class Filled:
     """A filled form: raw values by the sheet's names, and what is sent: (offset in the model, registers)."""
@@ -73,7 +88,8 @@ class Filled:
 
     def value(self, name: str) -> float:
         """What the device will hold in a point after rounding."""
-        return self.sheet.block.decode(name, self.raw[self.sheet.names.index(name)])
+        index = self.sheet.names.index(name)
+        return self.sheet.decode(index, self.raw[index])
 
     def differing(self, after: Block) -> list[str]:
         """The points that `after` does not show as written. Timers may run down and are left out."""

@@ -105,6 +105,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "told_w": (np.float64, NAN),
     "told_ceiling_w": (np.float64, NAN),
     "told_var": (np.float64, NAN),
+    "last_w": (np.float64, NAN),  # like told_w, but kept when it is not known whether it took effect
     "told_order": (np.int64, -1),
     "told_at": (np.float64, -np.inf),
     "renew_at": (np.float64, np.inf),
@@ -182,6 +183,7 @@ class Columns:
     told_w: FloatArray
     told_ceiling_w: FloatArray
     told_var: FloatArray
+    last_w: FloatArray
     told_order: IntArray
     told_at: FloatArray
     renew_at: FloatArray

@@ -120,7 +120,7 @@ class Fleet:
         """The measured total of a target."""
         group = self.tree.groups.get(target.id) if target.kind is TargetKind.GROUP else None
         meter = self.columns.row.get(group.meter) if group is not None and group.meter is not None else None
-        return measured(self.columns, self.rows_of(target), meter, residual_w, now)
+        return measured(self.columns, self.rows_of(target), meter, residual_w, now, self._intake.stale_after_s)
 
     def snapshot(
         self,

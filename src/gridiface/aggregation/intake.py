@@ -36,6 +36,7 @@ class Intake:
 
     def __init__(self, columns: Columns, config: EngineConfig, log: DecisionLog) -> None:
         self._c, self._config, self._log = columns, config, log
+        self.stale_after_s = config.stale_after_s
         self.newest: dict[str, Snapshot] = {}
         #: Whether what devices do by themselves can be learned (not between a restart and the first step).
         self.learning = True
@@ -101,7 +102,8 @@ class Intake:
             verdict = "returned" if usable[at] else "unavailable"
             reason = "connected and running" if usable[at] else _why_not(taken[at])
             self._log.add(now, device_target(taken[at].device_id), "availability", verdict, reason)
-        changed = bool(news.any() or c.lost[rows].any())
+        heard_again = c.lost[rows] | (c.down[rows] & (c.received[rows] <= c.down_at[rows]))
+        changed = bool(news.any() or heard_again.any())
         c.usable[rows], c.lost[rows] = usable, False
         return changed
 

@@ -72,14 +72,19 @@ def with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
 
 
 def unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, FloatArray | None]:
-    """For limits: a silent or failing device may still do what it was told last. (up >= 0, down <= 0) beyond `held`."""
+    """For limits: a device that fell silent may do what it was told last, or what it did, until it is heard again.
+
+    Returns:
+        How much more than `held` each may contribute: (up >= 0, down <= 0); None where everybody is heard.
+    """
     c = columns
-    silent = (c.lost | c.down) & c.counts
+    silent = (c.lost | (c.down & (c.received <= c.down_at))) & c.counts
     if not silent.any():
         return None, None
-    may = np.where(np.isfinite(c.told_w), c.told_w, known_or_zero(c.w))
-    more = np.where(silent, may - bounds.held, 0.0)
-    return np.maximum(more, 0.0), np.minimum(more, 0.0)
+    told, did = known_or_zero(c.last_w), known_or_zero(c.w)
+    up = np.where(silent, np.maximum(told, did) - bounds.held, 0.0)
+    down = np.where(silent, np.minimum(told, did) - bounds.held, 0.0)
+    return np.maximum(up, 0.0), np.minimum(down, 0.0)
 
 
 def upper_only(cap: Cap) -> Cap:

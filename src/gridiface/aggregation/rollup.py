@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.allocate.problem import BoolArray, IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.clock import Instant
@@ -29,7 +29,9 @@ class Total:
     known: int
 
 
-def measured(columns: Columns, rows: IntArray, meter: int | None, residual_w: float, now: Instant) -> Total:
+def measured(
+    columns: Columns, rows: IntArray, meter: int | None, residual_w: float, now: Instant, stale_after_s: float
+) -> Total:
     """The measured total: the group's meter where it has a live one, else the sum of the members.
 
     Args:
@@ -38,6 +40,7 @@ def measured(columns: Columns, rows: IntArray, meter: int | None, residual_w: fl
         meter: row of the device that measures the total, or None.
         residual_w: what the meter saw beside the members while it was alive, W.
         now: for the age.
+        stale_after_s: see `is_stale`.
     """
     c = columns
     counted = rows[c.counts[rows]]
@@ -51,16 +54,17 @@ def measured(columns: Columns, rows: IntArray, meter: int | None, residual_w: fl
         )
     complete = known.size == counted.size and meter is None
     quality = Quality.GOOD if complete else Quality.ESTIMATED if known.size else Quality.BAD
-    if known.size and bool(is_stale(columns, known, now).any()):
+    if known.size and bool(is_stale(columns, known, now, stale_after_s).any()):
         quality = Quality.STALE if complete else Quality.ESTIMATED
     watts = float(c.w[known].sum()) + (residual_w if meter is not None else 0.0)
     return Total(watts, float(np.nansum(var)), quality, oldest, int(known.size), int(known.size))
 
 
-def is_stale(columns: Columns, rows: IntArray, now: Instant, *, stale_after_s: float = 2.5) -> np.ndarray:
+def is_stale(columns: Columns, rows: IntArray, now: Instant, stale_after_s: float) -> BoolArray:
     """Which of the rows have telemetry older than twice their own period and `stale_after_s`."""
     age = now - columns.received[rows]
-    return age > np.maximum(stale_after_s, 2.0 * columns.period_s[rows])
+    stale: BoolArray = age > np.maximum(stale_after_s, 2.0 * columns.period_s[rows])
+    return stale
 
 
 def roll_up(

@@ -1,17 +1,16 @@
 """The account of each running control: requested, accepted, allocated, acknowledged, delivered, per interval.
 
-Values hold from one sample to the next; an interval's figure is the time-weighted mean over it. Besides, the score
-of a regulation service: correlation, delay and precision.
+Values hold from one sample to the next; an interval's figure is the time-weighted mean over it. Scores and settlement
+of finished events are made in `settlement`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import FloatArray, IntArray
+from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport, worst_quality
@@ -196,61 +195,3 @@ class Account:
         del self._intervals[:-MOST_INTERVALS]
         self._means, self._opened = _Means(), end
         return interval
-
-
-@dataclass(frozen=True, slots=True)
-class RegulationScore:
-    """0..1 each: how well the response follows the signal's shape, how soon, and how exactly; and their mean."""
-
-    correlation: float
-    delay: float
-    precision: float
-
-    @property
-    def total(self) -> float:
-        """The mean of the three."""
-        return (self.correlation + self.delay + self.precision) / 3
-
-
-def regulation_score(
-    signal: Sequence[float] | FloatArray,
-    response: Sequence[float] | FloatArray,
-    *,
-    sample_s: float = 10.0,
-    longest_delay_s: float = 300.0,
-) -> RegulationScore:
-    """Score a response to a regulation signal.
-
-    Correlation is the largest over all delays up to `longest_delay_s`; the delay score falls from 1 to 0 over that
-    span; precision is 1 less the mean difference relative to the mean size of the signal.
-
-    Args:
-        signal, response: W at equal instants, the same length, at least 2.
-        sample_s: their distance, s.
-        longest_delay_s: s.
-
-    Raises:
-        ValueError: lengths differ or are below 2.
-    """
-    asked, given = np.asarray(signal, dtype=np.float64), np.asarray(response, dtype=np.float64)
-    if asked.size != given.size or asked.size < 2:
-        raise ValueError("a score needs two series of the same length, of at least two samples")
-    most = min(int(longest_delay_s / sample_s), asked.size - 2)
-    best, lag = -1.0, 0
-    for shift in range(most + 1):
-        found = _correlation(asked[: asked.size - shift], given[shift:])
-        if found > best + 1e-12:
-            best, lag = found, shift
-    size = float(np.abs(asked).mean())
-    error = float(np.abs(asked - given).mean())
-    precision = 1.0 - error / size if size > 0 else float(error == 0.0)
-    delay = abs(lag * sample_s - longest_delay_s) / longest_delay_s if longest_delay_s > 0 else 1.0
-    return RegulationScore(max(0.0, best), delay, max(0.0, precision))
-
-
-def _correlation(one: FloatArray, other: FloatArray) -> float:
-    a, b = one - one.mean(), other - other.mean()
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    if size <= 1e-12:
-        return 1.0 if np.allclose(one, other) else 0.0
-    return float(a @ b) / size

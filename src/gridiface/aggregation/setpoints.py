@@ -217,6 +217,7 @@ def send(
     )
     c.from_w[rows], c.from_at[rows] = position[rows], now
     c.told_w[rows], c.told_ceiling_w[rows], c.told_var[rows] = batch.watts, batch.ceilings, batch.vars
+    c.last_w[rows] = batch.watts
     c.told_order[rows], c.told_at[rows] = numbers, now
     c.told[rows] = numbers >= 0
     c.acknowledged[rows] = False

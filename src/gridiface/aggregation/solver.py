@@ -307,9 +307,17 @@ class Solver:
         self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
     def _reduce(self, node: Node, free: IntArray, fixed: Fixed) -> None:
-        low, high, _, _ = self._window(node, fixed, self._held(node))
+        up, down = self._doubt(node)
+        held = self._held(node)
+        if node.limits.generation is not None:
+            most = node.limits.generation.watts - max(held, 0.0) - up
+            fixed.take(cut_part(fixed.wanted, fixed.lo, max(most, 0.0)))
+        if node.limits.load is not None:
+            most = node.limits.load.watts + min(held, 0.0) + down
+            fixed.take(-cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0)))
+        low, high, _, _ = self._window(node, fixed, held)
         mine = np.intersect1d(free, node.rows)
-        least, most = float(self._b.lo[mine].sum()), float(self._b.hi[mine].sum())
+        least, most = reach(self._b.lo[mine], self._b.hi[mine], self._caps(node, mine, fixed))
         change = min(0.0, high - least) + max(0.0, low - most)
         if change == 0.0:
             return

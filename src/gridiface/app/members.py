@@ -45,16 +45,22 @@ class Members:
                 devices.append(self._device(entry, *known))
             elif entry.driver == SEP2 or entry.rating.max_w is not None:
                 traits = DriverTraits(answers_itself=entry.driver == SEP2)
-                devices.append(self._device(entry, Nameplate(max_w=0.0), Settings(), traits, None))
+                devices.append(self._device(entry, _assumed(Nameplate(max_w=0.0)), Settings(), traits, None))
         return devices
 
     def opened(
         self, device_id: str, nameplate: Nameplate, settings: Settings, traits: DriverTraits, kind: DeviceKind
     ) -> tuple[Device, PutDocument | None]:
-        """The device as its driver found it, and what to remember; None where that is known already."""
+        """The device as its driver found it, and what to remember; None where that is known already.
+
+        Settings that were read again and are the same keep the time at which they were found first.
+        """
+        known = self._found.get(device_id)
+        if known is not None and replace(settings, updated=known[1].updated) == known[1]:
+            settings = known[1]
         found = (nameplate, settings, traits, kind)
         device = self._device(self._entries[device_id], *found)
-        if self._found.get(device_id) == found:
+        if known == found:
             return device, None
         self._found[device_id] = found
         return device, PutDocument(SPACE, device_id, _pack(*found))
@@ -62,6 +68,7 @@ class Members:
     def registered(self, device: Device) -> Device:
         """A device that registered itself, within what the configuration says of it."""
         entry = self._entries.get(device.id)
+        device = replace(device, nameplate=_assumed(device.nameplate))
         if entry is None:
             return device
         kind = entry.kind or device.kind
@@ -137,6 +144,12 @@ def _least(found: float | None, given: float | None) -> float | None:
     if found is None or found == 0.0:
         return given if given is not None else found
     return found if given is None else min(found, given)
+
+
+def _assumed(nameplate: Nameplate) -> Nameplate:
+    """A device that has not stated its capability yet may be able to do anything: controls for it are not refused."""
+    unstated = nameplate.max_w == 0.0 and not nameplate.capabilities
+    return replace(nameplate, capabilities=frozenset(Capability)) if unstated else nameplate
 
 
 def _limited(nameplate: Nameplate, rating: Rating) -> Nameplate:

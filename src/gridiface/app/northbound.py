@@ -85,5 +85,6 @@ def tls_listener(sep2: Sep2, server: web.Server) -> TlsListener:
         total=limits.connections,
         per_address=limits.connections_per_address,
         per_identity=limits.connections_per_identity,
+        identities={lfdi_of(client): client.connections for client in sep2.clients if client.connections is not None},
     )
     return TlsListener(server, tls_keeper(sep2), caps=caps)

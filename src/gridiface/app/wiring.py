@@ -21,6 +21,7 @@ from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.southbound import Southbound
 from gridiface.app.timers import TimerLoop
 from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver
@@ -89,9 +90,12 @@ class GridServer:
         )
         dispatch.channels.append(self.southbound.dispatcher)
         self._make_sep2(dispatch)
-        await self._restore(store, status, now)
+        said = await self._restore(store, now)
         if self.sep2 is not None:
             await self.sep2.start()
+        for outcome in said:
+            for listener in dispatch.listeners:
+                listener(outcome)
         await self.southbound.start()
         await self._start_page(status)
         self._start_timers(dispatch)
@@ -144,15 +148,17 @@ class GridServer:
         dispatch.channels.append(self.sep2.channel)
         dispatch.listeners.append(self.sep2.on_outcome)
 
-    async def _restore(self, store: Store, status: Status, now: Instant) -> None:
-        """Take up where the last run ended: controls, what was said of them, what came of them."""
+    async def _restore(self, store: Store, now: Instant) -> list[Outcome]:
+        """Take up where the last run ended; what was said of the controls then.
+
+        Listeners are told it again once they run: they say nothing twice, and may not have come to saying it.
+        """
         controls = await store.controls(live_after=now - _HISTORY_S)
         outcomes = [outcome for control in controls for outcome in await store.outcomes(control.id)]
         self.engine.restore(controls, outcomes, now)
-        for outcome in outcomes:
-            status.on_outcome(outcome)
         if controls:
             _log.info("%d controls and %d outcomes taken up", len(controls), len(outcomes))
+        return outcomes
 
     async def _start_page(self, status: Status) -> None:
         if self.config.operator is None:

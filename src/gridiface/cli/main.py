@@ -11,9 +11,12 @@ import sys
 
 import typer
 
+from gridiface.app.config import load_config
 from gridiface.cli import check, db, demo, doctor, init, pki, serve, version
 from gridiface.cli.bench.app import app as bench
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+
+db.use_resolver(lambda path: load_config(path).database)
 
 app = typer.Typer(
     name="gridiface",

@@ -1,8 +1,14 @@
 """Our outstation polled and operated by a master that somebody else wrote: dnp3py."""
 
+import asyncio
+
 import pytest
 
+from gridiface.protocols.dnp3 import master_tasks as tasks
+from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.master import Master
+from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived, TaskDone, TimeSync
 from gridiface.protocols.dnp3.outstation import Outstation
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
@@ -68,3 +74,69 @@ async def test_it_operates(serve, outstation, master, accepting):
     ]
     assert outstation.database.value(PointType.BINARY_OUTPUT, 3)[0] == 1
     assert outstation.database.value(PointType.ANALOG_OUTPUT, 4)[0] == 12
+
+
+async def test_our_master_polls_and_operates_an_outstation_that_somebody_else_wrote(dial):
+    theirs = pytest.importorskip("dnp3.outstation", reason="dnp3py has no outstation here")
+    runners = pytest.importorskip("dnp3.outstation.tcp_runner", reason="dnp3py has no outstation here")
+    databases = pytest.importorskip("dnp3.database", reason="dnp3py has no outstation here")
+    database = databases.Database()
+    for index in range(50):
+        database.add_analog_input(index)
+        database.add_binary_input(index)
+    database.add_analog_output(0)
+    operated = []
+
+    class Handler(theirs.DefaultCommandHandler):
+        def select_analog_output(self, index, value):
+            return theirs.CommandResult.success()
+
+        def operate_analog_output(self, index, value, select_sequence=0):
+            operated.append((index, value))
+            return theirs.CommandResult.success()
+
+        def direct_operate_analog_output(self, index, value):
+            return self.operate_analog_output(index, value)
+
+    device = theirs.Outstation(
+        config=theirs.OutstationConfig(address=10, master_address=1), database=database, handler=Handler()
+    )
+    runner = runners.OutstationTcpRunner(device, host="127.0.0.1", port=0)
+    serving = asyncio.create_task(runner.run())
+    try:
+        async with asyncio.timeout(5):
+            while runner.local_address is None or not runner.local_address[1]:
+                await asyncio.sleep(0.01)
+        ours = Master(MasterSettings(1, 10, time_sync=TimeSync.LAN))
+        async with dial(ours, runner.local_address[1]) as peer:
+            await peer.until(lambda events: done(events, "clear restart"))
+            for index in range(50):
+                database.update_analog_input(index, index * 2.0)
+            ours.submit("poll", tasks.class_poll((1, 2, 3)))
+            ours.submit("range", tasks.range_poll(30, 1, 0, 49))
+            ours.submit("select", tasks.control([(0, AnalogOutput(7.0, 1))], select=True))
+            ours.submit("direct", tasks.control([(0, AnalogOutput(8.0, 3))], select=False))
+            ours.submit("time", tasks.synchronise(TimeSync.NON_LAN, ours._clock))
+            peer.pump()
+            await peer.until(lambda events: done(events, "time"))
+    finally:
+        await runner.stop()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    outcomes = {event.name: event for event in peer.events if isinstance(event, TaskDone)}
+    assert {name for name, event in outcomes.items() if event.failure} == set()
+    assert [item.status.name for name in ("select", "direct") for item in outcomes[name].outcomes] == ["SUCCESS"] * 2
+    assert operated == [(0, 7.0), (0, 8.0)]
+    values = {
+        item.point: item.value
+        for event in peer.events
+        if isinstance(event, PointsReceived)
+        for block in event.blocks
+        for item in block.measurements()
+        if item.type is AI
+    }
+    assert values == {index: index * 2.0 for index in range(50)}
+
+
+def done(events, name):
+    return any(isinstance(event, TaskDone) and event.name == name for event in events)

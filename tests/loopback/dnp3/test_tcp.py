@@ -117,7 +117,7 @@ async def test_an_independent_decoder_finds_no_fault_in_a_recorded_session(serve
     assert decoded("dnp3.al.func == 130", "frame.number") != []
 
 
-async def test_100_the_connection_answers_in_one_write_each(serve, accepting):
+async def test_the_connection_answers_in_one_write_each(serve, accepting):
     async with serve(station(accepting, unsolicited=False)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c0 01 3c 01 06"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -38,6 +39,16 @@ async def until(condition, what, deadline=DEADLINE):
         await asyncio.sleep(0.02)
 
 
+async def listen(answer):
+    """A server on a free port; returns its runner and URL."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
 class VtnShell:
     """A VTN core behind an aiohttp server on a free port."""
 
@@ -47,7 +58,9 @@ class VtnShell:
         self.notices = []
         self.received = []
         self.documents = {}
+        self.away = False
         self._runner = None
+        self._pusher = None
 
     def do(self, result):
         for change in result.changes:
@@ -61,9 +74,33 @@ class VtnShell:
     def told(self, kind):
         return [notice for notice in self.notices if type(notice).__name__ == kind]
 
+    async def push(self):
+        """Hand out what waits for push VENs, for ever."""
+        client = HttpClient()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), auto_decompress=False) as session:
+            while True:
+                pushes, result = self.vtn.next_pushes(time.time())
+                self.do(result)
+                for push in pushes:
+                    message = client.request(push.service, push.payload, time.time())
+                    url = f"{push.address.rstrip('/')}/{message.path}"
+                    headers = {"Content-Type": message.headers["Content-Type"]}
+                    try:
+                        async with session.post(url, data=message.body, headers=headers) as answer:
+                            reply = HttpMessage(answer.status, dict(answer.headers), await answer.read())
+                        payload = client.response(reply, time.time())
+                    except (RemoteProtocolError, aiohttp.ClientError, TimeoutError):
+                        self.do(self.vtn.push_failed(push.venID, time.time()))
+                    else:
+                        if payload is not None:
+                            self.do(self.vtn.handle(payload, Peer(), time.time()))
+                await asyncio.sleep(0.02)
+
     async def _answer(self, request):
         message = HttpMessage(0, dict(request.headers), await request.read(), request.method, request.raw_path)
         now = time.time()
+        if self.away:
+            return web.Response(status=503)
         try:
             inbound = self.http.receive(message, now)
             self.received.append(inbound.payload)
@@ -75,17 +112,15 @@ class VtnShell:
         headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
-    async def start(self):
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
+    async def start(self, *, push=False):
+        self._runner, self.url = await listen(self._answer)
+        if push:
+            self._pusher = asyncio.create_task(self.push())
 
     async def stop(self):
+        if self._pusher:
+            self._pusher.cancel()
+            await asyncio.gather(self._pusher, return_exceptions=True)
         if self._runner:
             await self._runner.cleanup()
 
@@ -103,6 +138,7 @@ class VenShell:
         self.url = url
         self.notices = []
         self.sent = []
+        self.runner = None
         self._task = None
 
     def told(self, kind):
@@ -115,9 +151,24 @@ class VenShell:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self.runner:
+            await self.runner.cleanup()
+
+    async def answer(self, request):
+        """Take a push of the VTN."""
+        server = HttpServer("ven")
+        message = HttpMessage(0, dict(request.headers), await request.read(), request.method, request.raw_path)
+        now = time.time()
+        try:
+            inbound = server.receive(message, now)
+            reply = server.reply(inbound, self.ven.receive_push(inbound.payload, now), now)
+        except RemoteProtocolError as error:
+            reply = server.refuse(error)
+        headers = {name: value for name, value in reply.headers.items() if name != "Content-Length"}
+        return web.Response(status=reply.status, headers=headers, body=reply.body)
 
     async def _run(self):
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), auto_decompress=False) as session:
             while True:
                 now = time.time()
                 self.ven.handle_timer(now)
@@ -207,10 +258,10 @@ def openleadr_python():
 async def start_vtn():
     shells = []
 
-    async def start(config):
+    async def start(config, *, push=False):
         shell = VtnShell(config)
         shells.append(shell)
-        await shell.start()
+        await shell.start(push=push)
         return shell
 
     yield start
@@ -222,8 +273,19 @@ async def start_vtn():
 async def start_ven():
     shells = []
 
-    def start(config, url, judge=None):
+    async def start(config, url, judge=None, *, push=False):
+        holder = []
+        runner = None
+        if push:
+
+            async def answer(request):
+                return await holder[0].answer(request)
+
+            runner, address = await listen(answer)
+            config = dataclasses.replace(config, push_address=address)
         shell = VenShell(config, url, judge)
+        shell.runner = runner
+        holder.append(shell)
         shells.append(shell)
         shell.start()
         return shell

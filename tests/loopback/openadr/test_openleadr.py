@@ -106,7 +106,7 @@ async def test_our_ven_with_openleadrs_vtn(start_ven, start_process, eventually)
         # openleadr reads one value of an interval only.
         one_point_each=True,
     )
-    shell = start_ven(config, vtn.heard("listening")[0]["url"])
+    shell = await start_ven(config, vtn.heard("listening")[0]["url"])
     ven = shell.ven
     for second in range(30):
         at = time.time() + second

@@ -3,12 +3,17 @@
 A file is a list of exchanges. `#` says in English what is going on, `>` are octets from the master, `<` the octets
 that must come back (none: silence), `+ seconds` lets time pass, `= type index value` is a new value of a point (the
 event's time is then the outstation's). Files named worked-* hold the frames of the facts this project was written from.
+Files named secure-* are sessions of secure authentication with known keys and counting "random" octets; they are
+computed by this project's own two ends, for no foreign one was at hand: the primitives are checked against the vectors
+of their own standards in the unit tests.
 """
 
 from pathlib import Path
 
 import pytest
 
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
 from gridiface.protocols.dnp3.controls import CommandStatus
 from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.handler import OutstationHandler
@@ -70,6 +75,26 @@ def play(text, outstation):
             got += channel.to_send(now)
 
 
+def counting():
+    """A stand-in for the random generator: 0, 1, 2, ..."""
+    state = [0]
+
+    def octets(count):
+        state[0] += count
+        return bytes((state[0] - count + number) & 0xFF for number in range(count))
+
+    return octets
+
+
+def authentication(name):
+    """The outstation's end for the files named secure-*: user 1, update key 00 01 .. 0f."""
+    if not name.startswith("secure"):
+        return {}
+    algorithm = MacAlgorithm.AES_GMAC_12 if "gmac" in name else MacAlgorithm.HMAC_SHA_256_16
+    settings = AuthenticationSettings(mac=algorithm)
+    return {1: OutstationAuthentication(settings, [User(1, "common", bytes(range(16)))], counting())}
+
+
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.txt")), ids=lambda path: path.stem)
 def test_recorded_exchange(path):
     unsolicited = UnsolicitedSettings() if "unsolicited" in path.stem else None
@@ -80,6 +105,7 @@ def test_recorded_exchange(path):
         Accepting(),
         {252: "gridiface"},
         NOW,
+        authentication(path.stem),
     )
     steps = list(play(path.read_text(), outstation))
     assert steps

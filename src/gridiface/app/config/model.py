@@ -79,6 +79,9 @@ class Client(Block):
     )
     device: Identifier | None = Field(default=None, description="the fleet's device that this client is")
     pin: int | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
+    connections: int | None = Field(
+        default=None, ge=1, description="open connections it may have; none: sep2.limits.connections_per_identity"
+    )
     manages: tuple[Identifier, ...] = Field(default=(), description="devices that an aggregator acts for")
 
     @model_validator(mode="after")

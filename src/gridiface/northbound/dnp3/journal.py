@@ -134,8 +134,7 @@ def _address(host: str, made_up: dict[str, IPv4Address]) -> IPv4Address:
     try:
         address = IPv4Address(host)
     except ValueError:
-        address = made_up.setdefault(host, IPv4Address(_FIRST_MADE_UP + len(made_up)))
-        return address
+        return made_up.setdefault(host, IPv4Address(_FIRST_MADE_UP + len(made_up)))
     # both ends on one address could not be told apart
     return made_up.setdefault(host, IPv4Address(_FIRST_MADE_UP)) if address == _OUR_ADDRESS else address
 

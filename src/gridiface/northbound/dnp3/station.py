@@ -198,18 +198,18 @@ class Station:
         for entry, one in zip(entries, samples, strict=True):
             values, indices, flags = by_time.setdefault(one.time_ms, ([], [], []))
             at = column.positions[entry.index]
-            flag = one.flags
-            if one.value is None and flag & Flags.COMM_LOST and int(column.flags[at]) & Flags.RESTART:
-                flag |= int(Flags.RESTART) if not int(column.flags[at]) & Flags.ONLINE else 0
+            before = int(column.flags[at])
+            # a point that was never online keeps RESTART beside COMM_LOST
+            never = one.value is None and before & Flags.RESTART and not before & Flags.ONLINE
             values.append(float(column.values[at]) if one.value is None else one.value)
             indices.append(entry.index)
-            flags.append(flag)
+            flags.append(one.flags | int(Flags.RESTART) if never else one.flags)
         return sum(
             self.database.update_many(now, point_type, values, indices, flags, time)
             for time, (values, indices, flags) in by_time.items()
         )
 
-    # --- points that the station knows itself --------------------------------------------------------------------------
+    # --- points that the station knows itself ----------------------------------------------------------------------
 
     def _refresh_own(self, entries: Iterable[PointEntry], now: Instant) -> int:
         by_type: dict[PointType, list[PointEntry]] = {}

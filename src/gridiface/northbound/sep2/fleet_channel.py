@@ -15,16 +15,15 @@ from typing import Any
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
 from gridiface.domain.ports import Change
-from gridiface.errors import StoreUnavailable
+from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.event_clock import FINAL, event_document
 from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
-from gridiface.northbound.sep2.handlers.programs import Programs, scope_of
+from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.membership import OWN_DRIVERS
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.answers import status_to_outcome
-from gridiface.northbound.sep2.translate.controls import base_to_values
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
     base_power_w,
@@ -95,7 +94,7 @@ class FleetChannel:
         answers: list[Delivery] = []
         plans: list[_Plan] = []
         for setpoint in setpoints:
-            outcome = self._plan(setpoint, now)
+            outcome = self._plan_or_reject(setpoint, now)
             if isinstance(outcome, _Plan):
                 plans.append(outcome)
                 answers.append(_delivery(setpoint, DeliveryOutcome.PUBLISHED, now))
@@ -132,6 +131,13 @@ class FleetChannel:
         return self._issued_at.get(device_id, 0.0) + self._s.settings.channel.min_period_s
 
     # --- planning ---------------------------------------------------------------------------------------------------
+
+    def _plan_or_reject(self, setpoint: Setpoint, now: Instant) -> _Plan | Delivery:
+        """A set-point that has no form on the wire (not finite, a curve that is none) fails alone."""
+        try:
+            return self._plan(setpoint, now)
+        except (ValueError, TypeError, LocalProtocolError) as problem:
+            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, str(problem))
 
     def _plan(self, setpoint: Setpoint, now: Instant) -> _Plan | Delivery:
         device_id = setpoint.device_id
@@ -173,19 +179,29 @@ class FleetChannel:
         return record
 
     def _fetched_already(self, setpoint: Setpoint, program: Program) -> bool:
-        """Whether the set-point only repeats a control that is in the device's own program as it is."""
-        events = self._s.state.parents_in(setpoint.control_ids)
-        if len(events) != len(setpoint.control_ids) or len(events) != 1 or events[0].program != program.number:
+        """Whether the set-point only repeats what is in the device's own program as it is."""
+        base = self._own_base(setpoint.control_ids, program)
+        if base is None:
             return False
-        base = events[0].item.obj.derControlBase
         inverter = self.inverter(setpoint.device_id)
-        wanted = base_power_w(base, inverter)
-        if wanted is not None and setpoint.active_power_w is not None:
-            return abs(wanted - setpoint.active_power_w) <= self._dead_band(inverter)
+        band = self._dead_band(inverter)
         if setpoint.active_power_w is not None:
-            return False
-        asked = base_to_values(base, self._curves.of(program), storage=scope_of(program).storage)
-        return setpoint.ceiling_w is None or bool(asked)
+            wanted = base_power_w(base, inverter)
+            return wanted is not None and abs(wanted - setpoint.active_power_w) <= band
+        if setpoint.ceiling_w is not None:
+            ceiling = None if base.opModMaxLimW is None else base.opModMaxLimW / 10_000 * inverter.max_w
+            return ceiling is not None and abs(ceiling - setpoint.ceiling_w) <= band
+        return True
+
+    def _own_base(self, control_ids: tuple[str, ...], program: Program) -> DERControlBase | None:
+        """What the one control behind a set-point says, where it is a control or the default of this program."""
+        if len(control_ids) != 1:
+            return None
+        if control_ids[0] == program.default_control:
+            item = self._s.tree.item(f"{program.path}/dderc")
+            return item.obj.derControlBase if item is not None and item.obj is not None else None
+        events = self._s.state.parents_in(control_ids)
+        return events[0].item.obj.derControlBase if events and events[0].program == program.number else None
 
     def _unchanged(
         self, running: EventRecord, base: DERControlBase, setpoint: Setpoint, inverter: InverterModes

@@ -153,17 +153,8 @@ class Membership:
         if program is not None:
             program.audience = record.audience
             program.fetched = record.speaks
-            program.storage = self._stores(record)
             place_program(state, program)
         self._s.doorman.forget()
-
-    def _stores(self, record: EndDeviceRecord) -> bool:
-        fleet = self._s.fleet
-        if record.group_id is not None:
-            members = [fleet.device(name) for name in fleet.members(record.group_id)]
-            return any(device is not None and ratings.stores_energy(device) for device in members)
-        device = fleet.device(record.device_id) if record.device_id else None
-        return device is not None and ratings.stores_energy(device)
 
     # --- the fleet and the configuration --------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Owns names, defaults and the checks that do not need other parts. Reading a conf
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -145,10 +146,9 @@ class Sep2Settings:
             raise ConfigError(
                 f"poll_rates: {', '.join(unknown)} has no pollRate; known: {', '.join(DEFAULT_POLL_RATES)}"
             )
-        lfdis = [client.lfdi for client in self.clients]
-        doubled = {lfdi for lfdi in lfdis if lfdis.count(lfdi) > 1}
+        doubled = sorted(lfdi for lfdi, count in Counter(client.lfdi for client in self.clients).items() if count > 1)
         if doubled:
-            raise ConfigError(f"clients: {', '.join(sorted(doubled))} is named twice")
+            raise ConfigError(f"clients: {', '.join(doubled)} is named twice")
         if not 0 <= self.pen <= 0xFFFFFFFF:
             raise ConfigError(f"pen: {self.pen} does not fit 32 bits")
 

@@ -120,7 +120,6 @@ class Program:
     description: str
     target: Target
     owner: int
-    storage: bool = False
     fetched: bool = False
     audience: Audience = field(default_factory=Audience)
     events: dict[str, EventRecord] = field(default_factory=dict)

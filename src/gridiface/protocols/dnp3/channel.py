@@ -12,6 +12,7 @@ from gridiface.protocols.dnp3.association import Association
 from gridiface.protocols.dnp3.handler import LinkLost, Notice
 from gridiface.protocols.dnp3.link import (
     BROADCASTS,
+    DFC,
     DIR,
     PRM,
     SELF_ADDRESS,
@@ -19,6 +20,8 @@ from gridiface.protocols.dnp3.link import (
     FrameReader,
     PrimaryFunction,
     SecondaryStation,
+    Silence,
+    SilenceWatch,
     encode,
 )
 from gridiface.protocols.dnp3.state import Station
@@ -45,8 +48,8 @@ class Channel:
         self._out: list[bytes] = []
         self._queued = 0
         self._mine: dict[int, Association] = {}
-        self._heard_at = now
-        self._probe_deadline: float | None = None
+        self._silence = SilenceWatch(station.settings.keep_alive, station.settings.link_timeout)
+        self._silence.heard(now)
         self.lost = False
         if len(associations) == 1:
             # only one master can be meant: it may be told of our restart before it asks
@@ -56,8 +59,7 @@ class Channel:
         """Takes octets as they came; never raises for what they hold."""
         if not data:
             return
-        self._heard_at = now
-        self._probe_deadline = None
+        self._silence.heard(now)
         for frame in self._reader.feed(data):
             self._take(frame, now)
 
@@ -75,18 +77,14 @@ class Channel:
     def next_timer(self) -> float | None:
         """When `handle_timer` is due, seconds since 1970; None when nothing is pending."""
         due = [at for at in (item.next_timer() for item in self._mine.values()) if at is not None]
-        keep_alive = self._station.settings.keep_alive
-        if self._probe_deadline is not None:
-            due.append(self._probe_deadline)
-        elif keep_alive is not None and self._mine:
-            due.append(self._heard_at + keep_alive)
-        return min(due, default=None)
+        silent = self._silence.next_timer() if self._mine else None
+        return min(due if silent is None else [*due, silent], default=None)
 
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due: confirms, retries, planned freezes, the link probe."""
         for association in self._mine.values():
             association.handle_timer(now)
-        self._keep_alive(now)
+        self._probe(now)
 
     def next_event(self) -> Notice | None:
         """The oldest notice of the outstation that was not fetched yet, of any of its connections."""
@@ -137,7 +135,8 @@ class Channel:
             link = self._links[frame.source] = SecondaryStation()
         answer, fresh = link.take(frame)
         if answer is not None:
-            self._queue(encode(Frame(answer, frame.source, self._station.settings.address)))
+            busy = DFC if self._queued >= MAX_QUEUED_OCTETS else 0
+            self._queue(encode(Frame(answer | busy, frame.source, self._address)))
         return fresh
 
     def _segment(self, frame: Frame, association: Association, now: float, broadcast: int | None) -> None:
@@ -158,18 +157,13 @@ class Channel:
         self._out.append(octets)
         self._queued += len(octets)
 
-    def _keep_alive(self, now: float) -> None:
-        """Asks for the link status after silence; no octet within the link timeout means the peer is gone."""
-        settings = self._station.settings
-        if self._probe_deadline is not None:
-            if now >= self._probe_deadline and not self.lost:
-                self.lost = True
-                self._station.tell(LinkLost(0))
-            return
-        if settings.keep_alive is None or now < self._heard_at + settings.keep_alive:
-            return
-        for master in self._mine:
-            control = PRM | PrimaryFunction.REQUEST_LINK_STATUS
-            self._queue(encode(Frame(control, master, settings.address)))
-        if self._mine:
-            self._probe_deadline = now + settings.link_timeout
+    def _probe(self, now: float) -> None:
+        """Asks silent masters for their link status; no octet within the link timeout means the peer is gone."""
+        action = self._silence.handle_timer(now) if self._mine else Silence.NOTHING
+        if action is Silence.PROBE:
+            for master in self._mine:
+                control = PRM | PrimaryFunction.REQUEST_LINK_STATUS
+                self._queue(encode(Frame(control, master, self._address)))
+        elif action is Silence.LOST:
+            self.lost = True
+            self._station.tell(LinkLost(0))

@@ -67,19 +67,30 @@ class Column:
 
     def runs(self, variation: int = 0, *, class_0: bool = False) -> list[Run]:
         """Runs of all points in a variation (0: each point's own), or of those that class 0 shows."""
-        if self.strings:
-            return self._build_runs([len(text) for text in self.strings], class_0=class_0)
         key = (variation, class_0)
         found = self._runs.get(key)
         if found is None:
-            wanted = [variation] * len(self) if variation else self._static_variations
+            if self.strings:
+                wanted = [len(text) for text in self.strings]
+            else:
+                wanted = [variation] * len(self) if variation else self._static_variations
             found = self._runs[key] = self._build_runs(wanted, class_0=class_0)
         return found
 
+    def set_string(self, at: int, octets: bytes) -> None:
+        """A new octet string; its length is its variation, so the runs change with it."""
+        if len(self.strings[at]) != len(octets):
+            self._runs.clear()
+        self.strings[at] = octets
+
     def deadband_runs(self, variation: int) -> list[Run]:
         """Runs of all dead-bands in a variation of g34 (0: each point's own)."""
-        wanted = [variation] * len(self) if variation else self._deadband_variations
-        return self._build_runs(wanted, class_0=False)
+        key = (_DEADBAND_GROUP << 8 | variation, False)
+        found = self._runs.get(key)
+        if found is None:
+            wanted = [variation] * len(self) if variation else self._deadband_variations
+            found = self._runs[key] = self._build_runs(wanted, class_0=False)
+        return found
 
     def octets(self, group: int, variation: int, low: int, high: int) -> bytes:
         """The objects of positions low..high-1 in a variation, without a header."""

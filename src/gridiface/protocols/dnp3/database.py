@@ -41,6 +41,21 @@ class Change(NamedTuple):
 Listener = Callable[[Sequence[Change], float], None]
 
 
+def _change(column: Column, at: int, value: float, flags: int, stamp: int, *, synchronised: bool) -> Change:
+    """The event of a value of the point at a position."""
+    event = Event(
+        column.kind.event_group,
+        column.configs[at].index,
+        column.event_variations[at],
+        value,
+        column.with_state(flags, value),
+        stamp,
+        synchronised,
+        column.wide_index,
+    )
+    return Change(event, column.type, at)
+
+
 class Database:
     """All points of one outstation.
 
@@ -139,17 +154,7 @@ class Database:
         if mode is not EventMode.EVENT_ONLY:
             column.reported[at] = value
             column.reported_flags[at] = flags
-        event = Event(
-            column.kind.event_group,
-            index,
-            column.event_variations[at],
-            value,
-            column.with_state(flags, value),
-            stamp,
-            synchronised,
-            column.wide_index,
-        )
-        self._tell([Change(event, point_type, at)], now)
+        self._tell([_change(column, at, value, flags, stamp, synchronised=synchronised)], now)
         return True
 
     def update_many(
@@ -192,17 +197,7 @@ class Database:
             value, octet = float(fresh[number]), int(fresh_flags[number])
             column.reported[at] = value
             column.reported_flags[at] = octet
-            event = Event(
-                column.kind.event_group,
-                column.configs[at].index,
-                column.event_variations[at],
-                value,
-                column.with_state(octet, value),
-                stamp,
-                synchronised,
-                column.wide_index,
-            )
-            changes.append(Change(event, point_type, at))
+            changes.append(_change(column, at, value, octet, stamp, synchronised=synchronised))
         if changes:
             self._tell(changes, now)
         return len(changes)
@@ -217,7 +212,7 @@ class Database:
         if point_type not in OCTET_TYPES or not 1 <= len(octets) <= 255:
             raise LocalProtocolError("octet strings hold 1 to 255 octets")
         same = column.strings[at] == octets
-        column.strings[at] = octets
+        column.set_string(at, octets)
         mode = column.configs[at].mode
         terminal = point_type is PointType.VIRTUAL_TERMINAL
         if mode is EventMode.SUPPRESS or (mode is EventMode.DETECT and same and not terminal):

@@ -6,6 +6,7 @@ Owns order, selection, counting, overflow. It does not know when a response goes
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from gridiface.protocols.dnp3.application import IIN
@@ -65,19 +66,26 @@ class EventBuffer:
         if most_recent_only:
             self._latest[event.group, event.point] = key
 
-    def keys(self, classes: Iterable[int] = CLASSES, groups: frozenset[int] | None = None) -> list[int]:
-        """Keys of the unselected events of some classes, oldest first; of some groups only where asked."""
+    def keys(
+        self,
+        classes: Iterable[int] = CLASSES,
+        groups: frozenset[int] | None = None,
+        limit: int | None = None,
+    ) -> list[int]:
+        """Keys of the unselected events of some classes, oldest first; of some groups only where asked.
+
+        `limit` stops early: what one fragment can hold need not cost a walk through a long backlog.
+        """
         found: list[int] = []
         for event_class in classes:
             held, selected = self._held[event_class], self._selected[event_class]
-            if selected:
-                found += [key for key in held if key not in selected]
-            else:
-                found += held
+            waiting = (key for key in held if key not in selected) if selected else iter(held)
+            if groups is not None:
+                wanted = groups
+                waiting = (key for key in waiting if self._held[key & 3][key].group in wanted)
+            found += islice(waiting, limit)
         found.sort()
-        if groups is not None:
-            found = [key for key in found if self._held[key & 3][key].group in groups]
-        return found
+        return found if limit is None else found[:limit]
 
     def get(self, key: int) -> Event | None:
         """The event of a key; None when it was dropped or confirmed meanwhile."""

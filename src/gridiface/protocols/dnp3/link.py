@@ -7,7 +7,7 @@ nor who may talk to whom: the outstation and the master decide that from the add
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from gridiface.errors import LocalProtocolError
@@ -256,3 +256,50 @@ class SecondaryStation:
             self._expected_fcb = not self._expected_fcb
         is_data = frame.function == PrimaryFunction.CONFIRMED_USER_DATA
         return SecondaryFunction.ACK, fresh and is_data
+
+
+class Silence(Enum):
+    """What to do about a silent peer."""
+
+    NOTHING = "nothing"
+    PROBE = "ask for its link status"
+    LOST = "give it up"
+
+
+class SilenceWatch:
+    """Keep-alive of a connection (clause 13.3.2): probe after silence, give up when the probe is not answered.
+
+    Args:
+        keep_alive: seconds without an octet after which the peer is probed; None: never.
+        link_timeout: seconds to wait for any octet after the probe.
+    """
+
+    def __init__(self, keep_alive: float | None, link_timeout: float) -> None:
+        self._keep_alive = keep_alive
+        self._link_timeout = link_timeout
+        self._heard_at = 0.0
+        self._deadline: float | None = None
+        self._lost = False
+
+    def heard(self, now: float) -> None:
+        """Something came from the peer, or the connection is new."""
+        self._heard_at = now
+        self._deadline = None
+        self._lost = False
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due; None when it never is."""
+        if self._keep_alive is None or self._lost:
+            return None
+        return self._heard_at + self._keep_alive if self._deadline is None else self._deadline
+
+    def handle_timer(self, now: float) -> Silence:
+        """What is due now; each probe and each loss is told once."""
+        due = self.next_timer()
+        if due is None or now < due:
+            return Silence.NOTHING
+        if self._deadline is None:
+            self._deadline = now + self._link_timeout
+            return Silence.PROBE
+        self._lost = True
+        return Silence.LOST

@@ -31,6 +31,8 @@ from gridiface.protocols.dnp3.link import (
     PrimaryFunction,
     SecondaryFunction,
     SecondaryStation,
+    Silence,
+    SilenceWatch,
     encode,
 )
 from gridiface.protocols.dnp3.master_queue import FIRST, ROUTINE, STARTUP, URGENT, Poll, Queued, Running
@@ -65,6 +67,7 @@ MAX_QUEUED_TASKS = 1000
 MAX_EVENTS = 10_000
 SESSION_KEYS = "session keys"
 MAX_CHALLENGES = 2
+MAX_RESPONSE_FRAGMENTS = 4096
 _START_UP = {"disable unsolicited", "integrity poll", "enable unsolicited"}
 _CLASS_BITS = {1: IIN.CLASS_1_EVENTS, 2: IIN.CLASS_2_EVENTS, 3: IIN.CLASS_3_EVENTS}
 
@@ -74,6 +77,10 @@ class Master:
 
     Call `connected` when a connection is there and `disconnected` when it is gone; in between `receive`, and after
     every call `to_send`; `next_timer` tells when `handle_timer` is due. Results come by `next_event`.
+
+    Args:
+        settings: addresses, times, what happens automatically.
+        authentication: one user's secure authentication, None without.
     """
 
     def __init__(self, settings: MasterSettings, authentication: MasterAuthentication | None = None) -> None:
@@ -96,16 +103,14 @@ class Master:
         self._last_report = b""
         self._out: list[bytes] = []
         self._events: deque[MasterEvent] = deque(maxlen=MAX_EVENTS)
-        self._heard_at = 0.0
-        self._probe_deadline: float | None = None
+        self._silence = SilenceWatch(settings.keep_alive, settings.link_timeout)
         self._keys_retry_at = 0.0
 
     def connected(self, now: float) -> None:
         """A connection is there: the start-up sequence is queued."""
         self._clock.now = now
         self._connected = True
-        self._heard_at = now
-        self._probe_deadline = None
+        self._silence.heard(now)
         self._reader.clear()
         self._assembler.clear()
         self._link = SecondaryStation()
@@ -152,8 +157,7 @@ class Master:
         self._clock.now = now
         if not data or not self._connected:
             return
-        self._heard_at = now
-        self._probe_deadline = None
+        self._silence.heard(now)
         for frame in self._reader.feed(data):
             self._take(frame, now)
         self._advance(now)
@@ -178,11 +182,8 @@ class Master:
             due.append(self._running.deadline)
         if self._retry_at is not None:
             due.append(self._retry_at)
-        if self._probe_deadline is not None:
-            due.append(self._probe_deadline)
-        elif self.settings.keep_alive is not None:
-            due.append(self._heard_at + self.settings.keep_alive)
-        return min(due, default=None)
+        silent = self._silence.next_timer()
+        return min(due if silent is None else [*due, silent], default=None)
 
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due: timeouts, polls, retries, the link probe."""
@@ -199,7 +200,7 @@ class Master:
             if now >= poll.due and not poll.pending:
                 poll.pending = True
                 self._push(f"poll {poll.classes}", class_poll(poll.classes), ROUTINE)
-        self._keep_alive(now)
+        self._probe(now)
         self._advance(now)
 
     def _push(self, name: str, task: Task, priority: int) -> int:
@@ -338,6 +339,10 @@ class Master:
             self._send(bytes((FIR | FIN | fragment.sequence, FunctionCode.CONFIRM)))
         running.fragments.append(fragment)
         self._deliver(fragment, running.queued.number)
+        if len(running.fragments) > MAX_RESPONSE_FRAGMENTS:
+            self._running = None
+            self._finish(running.queued, Outcome(Failure.MALFORMED), ())
+            return
         if not fragment.control & FIN:
             running.sequence = (running.sequence + 1) & SEQUENCE_MASK
             running.deadline = now + self.settings.response_timeout
@@ -391,15 +396,11 @@ class Master:
             if classes:
                 self._automatically("event poll", class_poll(classes))
 
-    def _keep_alive(self, now: float) -> None:
-        """Asks for the link status after silence; no octet within the link timeout means the peer is gone."""
-        settings = self.settings
-        if self._probe_deadline is not None:
-            if now >= self._probe_deadline:
-                self._probe_deadline = float("inf")
-                self._events.append(OutstationLost())
-            return
-        if settings.keep_alive is not None and now >= self._heard_at + settings.keep_alive:
+    def _probe(self, now: float) -> None:
+        """Asks a silent outstation for its link status; gives it up when it stays silent."""
+        action = self._silence.handle_timer(now)
+        if action is Silence.PROBE:
             control = DIR | PRM | PrimaryFunction.REQUEST_LINK_STATUS
-            self._out.append(encode(Frame(control, settings.outstation, settings.address)))
-            self._probe_deadline = now + settings.link_timeout
+            self._out.append(encode(Frame(control, self.settings.outstation, self.settings.address)))
+        elif action is Silence.LOST:
+            self._events.append(OutstationLost())

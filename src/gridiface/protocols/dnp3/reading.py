@@ -143,22 +143,14 @@ def _points(column: Column, group: int, runs: list[Run], header: ObjectHeader) -
         low, high = column.span(header.start, header.stop)
         first, last = int(column.indices[0]), int(column.indices[-1])
         outside = header.start < first or header.stop > last or low == high
-        picked = _clipped(runs, low, high)
+        parts: list[Part] = [StaticPart(column, group, runs, low, high)] if low < high else []
     elif header.qualifier in INDEXED:
         wanted = [column.positions.get(index) for index in header.indices]
         outside = None in wanted
-        picked = [run for at in wanted if at is not None for run in _clipped(runs, at, at + 1)]
+        parts = [StaticPart(column, group, runs, at, at + 1) for at in wanted if at is not None]
     else:
         raise misfit("static values are read as a whole, by range or by list")
-    error = IIN.PARAMETER_ERROR if outside else 0
-    return ([StaticPart(column, group, picked)] if picked else []), error
-
-
-def _clipped(runs: list[Run], low: int, high: int) -> list[Run]:
-    """The parts of runs that lie within positions low..high-1."""
-    return [
-        Run(run.variation, max(run.low, low), min(run.high, high)) for run in runs if run.low < high and run.high > low
-    ]
+    return parts, IIN.PARAMETER_ERROR if outside else 0
 
 
 def _attributes(view: _View, header: ObjectHeader) -> Read:

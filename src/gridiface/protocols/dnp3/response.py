@@ -6,6 +6,7 @@ control octet, IIN and confirms are association.py.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from typing import Protocol
 
@@ -61,35 +62,46 @@ class ObjectPart:
 
 
 class StaticPart:
-    """Runs of static values (or dead-bands) of one type, encoded from the column's image when they are sent."""
+    """Runs of static values (or dead-bands) of one type, encoded from the column's image when they are sent.
 
-    def __init__(self, column: Column, group: int, runs: list[Run]) -> None:
+    Args:
+        column: the points.
+        group: their static group, or 34 for dead-bands.
+        runs: in order of position.
+        low, high: only positions low..high-1 of them; cut as they are written, for a request may name a range often.
+    """
+
+    def __init__(self, column: Column, group: int, runs: list[Run], low: int = 0, high: int | None = None) -> None:
         self._column = column
         self._group = group
         self._runs = runs
-        self._number = 0
-        self._low = runs[0].low if runs else 0
+        self._high = len(column) if high is None else high
+        self._number = max(0, bisect_right(runs, low, key=_start) - 1) if low else 0
+        self._low = low
 
     def fill(self, fragment: Fragment) -> bool:
         """Writes as many points as fit, a header for each run."""
         while self._number < len(self._runs):
             run = self._runs[self._number]
-            taken = self._write(fragment, run)
-            if not taken:
-                return False
-            self._low += taken
-            if self._low == run.high:
-                self._number += 1
-                if self._number < len(self._runs):
-                    self._low = self._runs[self._number].low
+            low, high = max(run.low, self._low), min(run.high, self._high)
+            if run.low >= self._high:
+                break
+            if low < high:
+                taken = self._write(fragment, run.variation, low, high)
+                if not taken:
+                    return False
+                self._low = low + taken
+                if self._low < high:
+                    continue
+            self._number += 1
         return True
 
-    def _write(self, fragment: Fragment, run: Run) -> int:
-        """Writes points of one run from where we are; how many."""
-        column, low, high = self._column, self._low, run.high
-        row = TABLE[self._group, run.variation]
+    def _write(self, fragment: Fragment, variation: int, low: int, high: int) -> int:
+        """Writes points of one run, as many as fit; how many."""
+        column = self._column
+        row = TABLE[self._group, variation]
         if row.layout is not Layout.FIXED and self._group != 34:
-            row = TABLE[self._group, column.sendable(run.variation, low, high)]
+            row = TABLE[self._group, column.sendable(variation, low, high)]
         first = column.configs[low].index
         data = fragment.data
         space = fragment.capacity - len(data)
@@ -101,6 +113,10 @@ class StaticPart:
         data += column.octets(self._group, row.variation, low, low + count)
         fragment.has_static = True
         return count
+
+
+def _start(run: Run) -> int:
+    return run.low
 
 
 def _fitting(row: Variation, space: int) -> int:
@@ -117,8 +133,9 @@ class EventSource:
     headers costs no more than the lists it needs.
     """
 
-    def __init__(self, buffer: EventBuffer) -> None:
+    def __init__(self, buffer: EventBuffer, limit: int | None = None) -> None:
         self.buffer = buffer
+        self._limit = limit
         self._queues: dict[tuple[tuple[int, ...], int], deque[int]] = {}
 
     def queue(self, classes: tuple[int, ...], group: int) -> deque[int]:
@@ -126,7 +143,7 @@ class EventSource:
         found = self._queues.get((classes, group))
         if found is None:
             groups = frozenset((group,)) if group else None
-            found = self._queues[classes, group] = deque(self.buffer.keys(classes, groups))
+            found = self._queues[classes, group] = deque(self.buffer.keys(classes, groups, self._limit))
         return found
 
 
@@ -155,36 +172,21 @@ class EventPart:
         self._forced = variation
         self._left = len(source.buffer) if limit is None else limit
         self._count_at = 0
-        self._count = 0
         self._wide = True
         self._base = 0
         self._synchronised = True
 
     def fill(self, fragment: Fragment) -> bool:
         """Writes as many events as fit, selects them in the buffer and notes their keys in the fragment."""
-        queue = self._source.queue(self._classes, self._group)
-        buffer = self._source.buffer
-        current: tuple[int, int] | None = None
+        queue, buffer = self._source.queue(self._classes, self._group), self._source.buffer
         while queue and self._left:
-            key = queue[0]
-            event = buffer.unselected(key)
+            event = buffer.unselected(queue[0])
             if event is None:
                 queue.popleft()
                 continue
             row = self._row(event)
-            if row != current or not self._joins(event, row):
-                self._close(fragment)
-                if not self._open(fragment, event, row):
-                    return False
-                current = row
-            if not self._append(fragment, event, row):
-                self._close(fragment)
+            if not self._open(fragment, event, row) or not self._write_run(fragment, row, queue):
                 return False
-            queue.popleft()
-            fragment.keys.append(key)
-            buffer.select((key,))
-            self._left -= 1
-        self._close(fragment)
         return True
 
     def _row(self, event: Event) -> tuple[int, int]:
@@ -192,12 +194,39 @@ class EventPart:
             return event.group, len(event.value)
         return event.group, self._forced or event.variation
 
-    def _joins(self, event: Event, row: tuple[int, int]) -> bool:
-        """Whether an event may stand under the header that is open."""
-        if self._count >= (0xFFFF if self._wide else 0xFF) or event.wide_index != self._wide:
-            return False
-        if row not in _RELATIVE:
-            return True
+    def _write_run(self, fragment: Fragment, row: tuple[int, int], queue: deque[int]) -> bool:
+        """Writes events under the header just opened as long as they belong there; False when space ran out."""
+        buffer, data, wide = self._source.buffer, fragment.data, self._wide
+        encode, relative = ENCODERS.get(row), row in _RELATIVE
+        width, most = (2, 0xFFFF) if wide else (1, 0xFF)
+        keys: list[int] = []
+        fits = True
+        while queue and len(keys) < min(most, self._left):
+            event = buffer.unselected(queue[0])
+            if event is not None:
+                if self._row(event) != row or event.wide_index != wide:
+                    break
+                if relative and not self._within(event):
+                    break
+                value = event.value
+                if isinstance(value, bytes) or encode is None:
+                    octets = value if isinstance(value, bytes) else b""
+                else:
+                    octets = encode(value, event.flags, event.time - self._base if relative else event.time)
+                if len(data) + width + len(octets) > fragment.capacity:
+                    fits = False
+                    break
+                data += event.point.to_bytes(width, "little") + octets
+                keys.append(queue[0])
+            queue.popleft()
+        data[self._count_at : self._count_at + width] = len(keys).to_bytes(width, "little")
+        self._left -= len(keys)
+        fragment.keys += keys
+        buffer.select(keys)
+        return fits
+
+    def _within(self, event: Event) -> bool:
+        """Whether an event's time can be told relative to the common time that stands before the header."""
         return event.synchronised == self._synchronised and 0 <= event.time - self._base <= _MAX_RELATIVE_MS
 
     def _open(self, fragment: Fragment, event: Event, row: tuple[int, int]) -> bool:
@@ -214,30 +243,8 @@ class EventPart:
         qualifier = Qualifier.COUNT16_INDEX16 if self._wide else Qualifier.COUNT8_INDEX8
         fragment.data += bytes((*row, qualifier))
         self._count_at = len(fragment.data)
-        self._count = 0
         fragment.data += b"\0\0" if self._wide else b"\0"
         return True
-
-    def _append(self, fragment: Fragment, event: Event, row: tuple[int, int]) -> bool:
-        if isinstance(event.value, bytes):
-            octets = event.value
-        else:
-            time = event.time - self._base if row in _RELATIVE else event.time
-            octets = ENCODERS[row](event.value, event.flags, time)
-        prefix = event.point.to_bytes(2 if self._wide else 1, "little")
-        if len(prefix) + len(octets) > fragment.space:
-            return False
-        fragment.data += prefix
-        fragment.data += octets
-        self._count += 1
-        return True
-
-    def _close(self, fragment: Fragment) -> None:
-        """Writes the count into the header that is open; an empty one was never opened."""
-        if self._count_at and self._count:
-            width = 2 if self._wide else 1
-            fragment.data[self._count_at : self._count_at + width] = self._count.to_bytes(width, "little")
-        self._count_at = 0
 
 
 class Series:

@@ -164,8 +164,11 @@ class Reporter:
     def _transmit(self, classes: list[int], now: float, attempts: int = 1) -> None:
         """Sends a report of some classes; of none for the null report."""
         state = self._state
-        series = Series([EventPart(EventSource(state.buffer), tuple(classes))] if classes else [])
-        fragment = series.next_fragment(state.settings.max_tx_fragment - _HEADER_OCTETS)
+        capacity = state.settings.max_tx_fragment - _HEADER_OCTETS
+        # an event takes two octets at least: the fragment is full before this list is used up
+        source = EventSource(state.buffer, capacity // 2)
+        series = Series([EventPart(source, tuple(classes))] if classes else [])
+        fragment = series.next_fragment(capacity)
         self._drain = False
         if classes and not fragment.keys:
             return

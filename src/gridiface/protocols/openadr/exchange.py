@@ -202,6 +202,8 @@ class HttpClient:
     ) -> Payload | None:
         """The payload of an answer; None for an empty acknowledgement.
 
+        The body is taken as it came from the wire, still encoded as its Content-Encoding says.
+
         Raises:
             RemoteProtocolError: `answer` is the HTTP status where that is not 200, else 406 or 403: not a payload,
                 or not signed as it must be.
@@ -269,4 +271,6 @@ def _unpacked(body: bytes, encoding: str, most: int) -> bytes:
         plain = unpack.decompress(body, most + 1)
     except zlib.error:
         raise RemoteProtocolError("the content encoding is wrong", answer=406) from None
+    if not unpack.eof and len(plain) <= most:
+        raise RemoteProtocolError("the encoded content is cut off", answer=406)
     return plain

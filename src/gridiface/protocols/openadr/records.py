@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from gridiface.errors import LocalProtocolError
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.times import CalendarDuration
 from gridiface.protocols.xmlwire import WireObject, decode, encode
 
@@ -35,7 +35,7 @@ def load(cls: type[_T], body: bytes) -> _T:
     """
     try:
         made: _T = _build(cls, json.loads(body))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RemoteProtocolError) as error:
         raise LocalProtocolError(f"a stored {cls.__name__} cannot be read: {error}") from error
     return made
 

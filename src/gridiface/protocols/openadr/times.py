@@ -81,7 +81,7 @@ def parse_date_time(text: str) -> float:
     if h > 23 or m > 59 or s > 59:
         raise ValueError(f"{text[:40]!a} is not a time of day")
     whole = (moment - _EPOCH).total_seconds() + h * 3600 + m * 60 + s
-    return whole + (round(float(f"0.{fraction}"), 6) if fraction else 0.0)
+    return round(whole + float(f"0.{fraction}"), 6) if fraction else whole
 
 
 def render_date_time(instant: float) -> str:

@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.scoring import Account, Sample, regulation_score
+from gridiface.aggregation.scoring import Account, Sample
 from gridiface.domain.fleet import Device, Nameplate
 from gridiface.domain.telemetry import Quality
 
@@ -55,24 +54,3 @@ def test_reports_hold_the_target_first_then_its_devices(columns):
     account.sample(sample(100.0, 100.0), columns, 5.0)
     assert [report.target_id for report in account.reports()] == ["g", "d"]
     assert account.reports()[0].mean("delivered_w") == pytest.approx(100.0)
-
-
-def test_a_perfect_response_scores_one():
-    signal = np.sin(np.arange(60) / 5.0)
-    assert regulation_score(signal, signal).total == pytest.approx(1.0)
-
-
-def test_a_late_response_keeps_its_correlation_and_loses_delay_score():
-    signal = np.sin(np.arange(90) / 5.0)
-    late = np.concatenate([np.zeros(3), signal[:-3]])
-    score = regulation_score(signal, late)
-    assert score.correlation == pytest.approx(1.0)
-    assert score.delay == pytest.approx(0.9)
-    assert score.precision < 1.0
-
-
-def test_no_response_scores_nothing_for_precision():
-    signal = np.array([1.0, -1.0] * 10)
-    assert regulation_score(signal, np.zeros(20)).precision == 0.0
-    with pytest.raises(ValueError, match="same length"):
-        regulation_score([1.0, 2.0], [1.0])

@@ -69,4 +69,11 @@ def test_registered_device_keeps_its_own_rating_within_the_configuration() -> No
     device = Device(id="inv", nameplate=Nameplate(max_w=8000), kind=DeviceKind.PV_BATTERY)
     assert Members(CONFIG).registered(device).kind is DeviceKind.PV
     stranger = Device(id="stranger", nameplate=Nameplate(max_w=1))
-    assert Members(CONFIG).registered(stranger) is stranger
+    assert Members(CONFIG).registered(stranger) == stranger
+
+
+def test_device_that_has_not_stated_what_it_can_is_not_refused_anything() -> None:
+    silent = Members(CONFIG).registered(Device(id="silent", nameplate=Nameplate(max_w=0)))
+    assert silent.nameplate.capabilities == frozenset(Capability)
+    stated = Nameplate(max_w=5000, capabilities=frozenset({Capability.LIMIT_W}))
+    assert Members(CONFIG).registered(Device(id="stated", nameplate=stated)).nameplate == stated

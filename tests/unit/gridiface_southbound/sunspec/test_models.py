@@ -114,9 +114,7 @@ def test_only_points_that_work_are_present(block: Any) -> None:
 def test_scaling_rounds_as_asked_and_stays_in_range(value: float, exponent: int, rounding: Rounding) -> None:
     table = model(704)
     assert table is not None
-    data = bytearray(2 * table.length)
-    struct.pack_into(">h", data, 2 * table.points["WSetPct_SF"].offset, exponent)
-    raw = scaler(Block(table, 0, bytes(data)), "WSetPct", rounding)(value)
+    raw = scaler(table, "WSetPct", exponent, rounding)(value)
     assert -0x7FFF <= raw <= 0x7FFF
     exact = value / 10.0**exponent
     if abs(exact) < 0x7FFF:
@@ -127,9 +125,9 @@ def test_scaling_rounds_as_asked_and_stays_in_range(value: float, exponent: int,
 
 def test_what_cannot_be_scaled_is_our_error(block: Any) -> None:
     with pytest.raises(LocalProtocolError):
-        scaler(block(704, {"WSet": 1}), "WSet")
+        scaler(block(704, {}).model, "WSet", None)
     with pytest.raises(LocalProtocolError):
-        scaler(block(113, {"W": 1.0}), "W")
+        scaler(block(113, {}).model, "W", 0)
 
 
 def test_scale_factors_are_compared_as_registers(block: Any) -> None:

@@ -20,7 +20,7 @@ from gridiface_southbound.sunspec.driver import SunSpecDriver
 from gridiface_southbound.sunspec.functions import Power704, Ratings
 from gridiface_southbound.sunspec.models import model
 from gridiface_southbound.sunspec.reactive import Connect123, PowerFactor704, Var704
-from gridiface_southbound.sunspec.sheet import PointValues, Sheet
+from gridiface_southbound.sunspec.sheet import PointValues, sheet_for
 
 PLATE = {"WMaxRtg": 10_000, "W_SF": 0, "WChaRteMaxRtg": 5_000, "WDisChaRteMaxRtg": 10_000}
 POWER = {"WSetEna": 0, "WSetMod": 0, "WSet": 0, "WSetRvrt": 0, "WSet_SF": 0, "WSetEnaRvrt": 0, "WSetRvrtTms": 0}
@@ -202,7 +202,7 @@ async def test_a_closed_driver_times_out(device: Any) -> None:
 
 def test_a_form_writes_its_enable_last_and_rounds_as_told(block: Any) -> None:
     controls = block(704, POWER)
-    sheet = Sheet(controls, ("WSetEna", "WSetMod", "WSet", "WSetEnaRvrt", "WSetRvrtTms"), enable="WSetEna")
+    sheet = sheet_for(controls, ("WSetEna", "WSetMod", "WSet", "WSetEnaRvrt", "WSetRvrtTms"), enable="WSetEna")
     form = sheet.fill({"WSetEna": 1, "WSet": -7.4, "WSetPct": 3, "WSetRvrtTms": 9})
     assert [offset for offset, _ in form.writes] == [30, 22]
     assert form.value("WSet") == -7
@@ -214,8 +214,15 @@ def test_a_form_writes_its_enable_last_and_rounds_as_told(block: Any) -> None:
     assert form.differing(controls) == ["WSetEna", "WSet"]
 
 
+def test_devices_alike_share_their_forms(block: Any) -> None:
+    names = ("WSetEna", "WSet")
+    first = sheet_for(block(704, POWER, address=100), names, enable="WSetEna")
+    assert first is sheet_for(block(704, POWER | {"WSet": 9}, address=200), names, enable="WSetEna")
+    assert first is not sheet_for(block(704, POWER | {"WSet_SF": 1}), names, enable="WSetEna")
+
+
 def test_point_values_are_a_mapping(block: Any) -> None:
-    sheet = Sheet(block(704, POWER), ("WSetEna", "WSet"), enable="WSetEna")
+    sheet = sheet_for(block(704, POWER), ("WSetEna", "WSet"), enable="WSetEna")
     values = PointValues([sheet.fill({"WSetEna": 1, "WSet": 5})])
     assert dict(values) == {"704.WSetEna": 1, "704.WSet": 5}
     assert len(values) == 2

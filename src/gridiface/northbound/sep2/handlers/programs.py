@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Verdict
+from gridiface.domain.controls import Acceptance, Control, TargetKind, Verdict
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import require_utility
-from gridiface.northbound.sep2.event_clock import FINAL, event_document
+from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.services import (
     Call,
@@ -36,6 +36,7 @@ from gridiface.northbound.sep2.translate.controls import (
     default_to_control,
     event_to_control,
 )
+from gridiface.northbound.sep2.translate.ratings import stores_energy
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, EventStatus
@@ -75,7 +76,8 @@ class Programs:
             posted = event.creationTime
             event = self.prepared(event, program, call.second)
             event.href = path
-            control = event_to_control(event, scope_of(program), call.caller.lfdi, self._curves.of(program))
+            scope, curve = self._scope(program), self._curves.of(program)
+            control = event_to_control(event, scope, call.caller.lfdi, curve)
             record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi, posted=posted)
             along = [*changes, event_document(record)]
             acceptance = await self._submit(control, call.now, along)
@@ -83,6 +85,13 @@ class Programs:
             if acceptance.verdict is Verdict.SUPERSEDED:
                 self._on_behalf.superseded(record, call.now)
         return created(path)
+
+    def _scope(self, program: Program) -> ProgramScope:
+        """What a program's controls concern, by what the fleet is now."""
+        fleet, target = self._s.fleet, program.target
+        names = fleet.members(target.id) if target.kind is TargetKind.GROUP else [target.id]
+        storage = any(stores_energy(device) for name in names if (device := fleet.device(name)) is not None)
+        return ProgramScope(program.mrid, target, program.primacy, storage)
 
     def _check_new(self, program: Program, event: DERControl) -> None:
         if len(program.events) >= self._s.settings.limits.events_per_program:
@@ -127,7 +136,9 @@ class Programs:
 
     def publish(self, record: EventRecord, now: Instant) -> None:
         """Show an event that is durable, with the status it has now."""
-        program = self._s.state.programs[record.program]
+        program = self._s.state.programs.get(record.program)
+        if program is None:  # its device left while the event was made durable
+            return
         self._s.state.add_event(record)
         self._s.tree.add(record.item, f"{program.path}/derc")
         self._s.events.refresh(program, now)
@@ -256,7 +267,7 @@ class Programs:
                 default.version = ((item.obj.version or 0) + 1) & 0xFFFF
             default.href, default.subscribable = item.path, None
             control = default_to_control(
-                default, scope_of(program), call.caller.lfdi, self._curves.of(program), call.now
+                default, self._scope(program), call.caller.lfdi, self._curves.of(program), call.now
             )
             stored = documents.put(
                 documents.DEFAULTS,
@@ -297,11 +308,6 @@ class Programs:
             await self._replace_default(program, None, call.now, [documents.delete(documents.DEFAULTS, item.path)])
             self._s.tree.set(item, None)
         return changed()
-
-
-def scope_of(program: Program) -> ProgramScope:
-    """What a program's controls concern."""
-    return ProgramScope(program.mrid, program.target, program.primacy, program.storage)
 
 
 def _repeated(known: EventRecord, program: Program, event: DERControl) -> Reply:

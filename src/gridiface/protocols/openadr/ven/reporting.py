@@ -36,7 +36,7 @@ from gridiface.protocols.openadr.reports import (
     intervals_of,
     request_from_wire,
 )
-from gridiface.protocols.openadr.ven.notices import ReportLost, ReportsChanged
+from gridiface.protocols.openadr.ven.notices import ReportsChanged
 from gridiface.protocols.openadr.ven.samples import SampleSource, value_at, value_of
 from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Running, State
 
@@ -197,6 +197,8 @@ class ReportDesk:
         old = self._state.requests.get(request.id)
         if old is not None and old.request == request:
             return  # The same request again: its answer was lost.
+        if old is None and len(self._state.requests) >= self._state.config.most_requests:
+            raise Refusal(Code.DEPLOYMENT, "too many report requests")
         begin = now if request.start is None else request.start
         if request.kind is not ReportKind.PERIODIC:
             # One-shots are due at once, but not before the time they were asked for.
@@ -242,19 +244,10 @@ class ReportDesk:
             reportName=offer.name,
             createdDateTime=at,
         )
-        self._make_room()
         payload = OadrUpdateReport(
             requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
         )
         self._state.post("update_report", payload)
-
-    def _make_room(self) -> None:
-        waiting = [key for key, item in self._state.outbox.items() if item.kind == "update_report"]
-        if len(waiting) >= self._state.config.most_waiting:
-            oldest = self._state.outbox[waiting[0]]
-            self._state.drop("outbox", waiting[0])
-            if isinstance(oldest.payload, OadrUpdateReport) and oldest.payload.oadrReport:
-                self._state.notices.append(ReportLost(oldest.payload.oadrReport[0].reportRequestID))
 
     def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
         request = running.request

@@ -15,9 +15,10 @@ from gridiface.protocols.openadr import records
 from gridiface.protocols.openadr.changes import Change, Documents
 from gridiface.protocols.openadr.events import Event
 from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.payloads.report import OadrUpdateReport
 from gridiface.protocols.openadr.payloads.stream import ItemBase
 from gridiface.protocols.openadr.reports import ReportRequest
-from gridiface.protocols.openadr.ven.notices import Notice
+from gridiface.protocols.openadr.ven.notices import Notice, ReportLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class VenConfig:
         retry_first, retry_most: seconds of the back-off.
         registration_retry: seconds until a refused registration is tried again.
         one_point_each: send an interval per value, for VTNs that read only one value of an interval.
-        most_waiting: payloads that wait for a VTN that is away; above it the oldest reports are dropped.
+        most_waiting: payloads of a kind that wait for a VTN that is away; above it the oldest are dropped.
+        most_requests: report requests that run at once.
         most_drain: payloads taken by polls without a pause.
         event_memory: seconds that finished events are remembered.
     """
@@ -121,6 +123,7 @@ class VenConfig:
     registration_retry: float = 60.0
     one_point_each: bool = False
     most_waiting: int = 2000
+    most_requests: int = 200
     most_drain: int = 100
     event_memory: float = 86_400.0
 
@@ -231,7 +234,13 @@ class State:
             self._documents.drop(f"{kind}/{key}")
 
     def post(self, kind: str, payload: Payload, *, urgent: bool = False) -> None:
-        """A payload has to reach the VTN."""
+        """A payload has to reach the VTN; where too many of its kind wait already the oldest is given up."""
+        same = [key for key, item in self.outbox.items() if item.kind == kind]
+        if len(same) >= self.config.most_waiting:
+            lost = self.outbox[same[0]].payload
+            self.drop("outbox", same[0])
+            if isinstance(lost, OadrUpdateReport) and lost.oadrReport:
+                self.notices.append(ReportLost(lost.oadrReport[0].reportRequestID))
         registration = self.registration
         number = registration.next_number
         registration.next_number += 1

@@ -105,6 +105,10 @@ class Mailbox:
         """Forget everything that waits."""
         self._state.forget("queue", ven_id)
 
+    def count(self, ven_id: str) -> int:
+        """How many entries wait, for the VEN or for its answer."""
+        return len(self._state.queue(ven_id).entries)
+
     def is_waiting(self, ven_id: str, now: float) -> bool:
         """Whether something could be sent now."""
         return any(self._is_due(entry, now) for entry in self._state.queue(ven_id).entries)

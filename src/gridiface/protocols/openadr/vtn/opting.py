@@ -15,6 +15,7 @@ from gridiface.protocols.openadr.vtn.notices import OptChanged
 from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, Schedule, State, Ven
 
 _MOST_SUPERSEDED = 200
+_MOST_RESOURCES = 10_000
 
 
 class OptDesk:
@@ -97,6 +98,8 @@ class OptDesk:
         if only and not set(resources) <= only:
             raise Refusal(Code.TARGET_MISMATCH, "the target is not a part of the event's target")
         if resources:
+            if len(delivery.resources.keys() | set(resources)) > _MOST_RESOURCES:
+                raise Refusal(Code.DEPLOYMENT, "too many resources")
             delivery.resources.update(dict.fromkeys(resources, payload.optType))
         else:
             delivery.resources.clear()

@@ -39,6 +39,7 @@ from gridiface.protocols.openadr.vtn.state import Entry, ReportWish, RunningRepo
 
 _ASKED, _RUNNING, _CANCELLING, _DONE = "asked", "running", "cancelling", "done"
 _MOST_DONE = 50
+_MOST_WAITING = 100
 
 
 class ReportDesk:
@@ -154,6 +155,8 @@ class ReportDesk:
         for request in payload.oadrReportRequest:
             if request.reportSpecifier.reportSpecifierID != METADATA:
                 raise Refusal(Code.INVALID_ID, "there is no such report here")
+        if len(payload.oadrReportRequest) + self._mailbox.count(ven.venID) > _MOST_WAITING:
+            raise Refusal(Code.DEPLOYMENT, "too much is waiting for this VEN")
         for request in payload.oadrReportRequest:
             self._mailbox.post(ven.venID, box.REGISTER_REPORT, ids=[request.reportRequestID])
         return OadrCreatedReport(

@@ -158,6 +158,29 @@ async def test_a_control_that_the_inverter_fetches_by_itself_is_not_published_tw
     assert (await listed(kit))[1].eventStatus.currentStatus == 2
 
 
+async def test_a_default_control_of_its_own_program_is_not_published_either(ready: Any) -> None:
+    program = ready.program("inv-1")
+    default = (
+        f"<DefaultDERControl {NS}><mRID>D1</mRID><DERControlBase><opModMaxLimW>5000</opModMaxLimW></DERControlBase>"
+        "</DefaultDERControl>"
+    )
+    assert (await ready.send("PUT", f"{program}/dderc", default)).status == 204
+    own = {"control_ids": ("sep2:D1",)}
+    await apply(ready, setpoint(ready, None, ceiling_w=5000.0, **own))
+    assert await listed(ready) == []
+    await apply(ready, setpoint(ready, None, ceiling_w=4000.0, **own))  # cut by a limit
+    assert [e.derControlBase.opModMaxLimW for e in await listed(ready)] == [4000]
+
+
+@pytest.mark.parametrize("bad", [{"watts": float("nan")}, {"watts": 1e30}, {"passed": "curve"}])
+async def test_a_set_point_without_a_form_on_the_wire_fails_alone(ready: Any, bad: dict[str, Any]) -> None:
+    if "passed" in bad:
+        broken = {ControlMode.CURVE: ModeValue(1.0, payload={"opModVoltVar": {"nonsense": 1}})}
+        bad = {"watts": None, "passed": broken}
+    first, second = await apply(ready, setpoint(ready, **bad), setpoint(ready, 10.0, device_id="inv-2"))
+    assert (first.outcome, second.outcome) == (DeliveryOutcome.REJECTED, DeliveryOutcome.PUBLISHED)
+
+
 async def test_the_mode_is_one_that_the_inverter_supports(ready: Any) -> None:
     no_target = CAPABILITY.replace("00D00000", "00100000")
     await ready.send("PUT", ready.edev("inv-1") + "/der/1/dercap", no_target, by="inv-1")

@@ -119,7 +119,7 @@ def test_33_events_come_again_after_a_timeout_and_after_a_new_connection(build, 
     assert again.one("c0 01 3c 02 06")[4:] == body
 
 
-def test_36_a_new_request_ends_a_series_that_waits(build):
+def test_a_new_request_ends_a_series_that_waits(build):
     peer = build(thousand())
     for index in range(300):
         peer.update(AI, index, index + 1)
@@ -160,7 +160,7 @@ def test_10_for_fffe_the_indication_stays_until_the_confirm(build):
     assert peer.hex("c3 01 50 01 00 07 07") == "c3 81 00 00 50 01 00 07 07 00"
 
 
-def test_16_a_broadcast_executes_what_may_be_broadcast_only(build):
+def test_10_a_broadcast_executes_what_may_be_broadcast_only(build):
     peer = build()
     peer.silent("c0 05 29 02 17 01 00 64 00 00", 0xFFFF)
     peer.silent("c1 06 29 02 17 01 00 64 00 00", 0xFFFF)

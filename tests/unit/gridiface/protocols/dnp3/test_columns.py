@@ -58,7 +58,9 @@ def test_packed_is_not_sent_when_a_point_is_not_plainly_online():
 
 def test_octet_strings_run_by_length():
     column = _column(PointType.OCTET_STRING, range(3))
-    column.strings[:] = [b"ab", b"cd", b"e"]
+    assert column.runs() == [Run(1, 0, 3)]
+    for at, octets in enumerate((b"ab", b"cd", b"e")):
+        column.set_string(at, octets)
     assert column.runs() == [Run(2, 0, 2), Run(1, 2, 3)]
     assert column.octets(110, 2, 0, 2) == b"abcd"
     assert column.runs(class_0=True) == []

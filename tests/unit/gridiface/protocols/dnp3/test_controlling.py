@@ -86,7 +86,7 @@ def test_46_a_broken_request_in_between(build):
     assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"
 
 
-def test_76_a_confirm_or_a_repeat_in_between_is_no_break(build):
+def test_46_a_confirm_or_a_repeat_in_between_is_no_break(build):
     peer = build()
     for _ in range(2):
         answer(peer, f"c5 03 {LATCH_ON} 00")
@@ -95,7 +95,7 @@ def test_76_a_confirm_or_a_repeat_in_between_is_no_break(build):
     assert len(peer.handler.selected) == 1
 
 
-def test_76_another_master_cannot_operate_my_selection(build, connect):
+def test_46_another_master_cannot_operate_my_selection(build, connect):
     peer = build(masters=(1, 2))
     other = connect(peer.outstation, 2)
     answer(peer, f"c5 03 {LATCH_ON} 00")
@@ -103,7 +103,7 @@ def test_76_another_master_cannot_operate_my_selection(build, connect):
     assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 00"
 
 
-def test_77_a_new_connection_drops_the_selection(build, connect):
+def test_46_a_new_connection_drops_the_selection(build, connect):
     peer = build()
     answer(peer, f"c5 03 {LATCH_ON} 00")
     peer.channel.close()
@@ -111,7 +111,7 @@ def test_77_a_new_connection_drops_the_selection(build, connect):
     assert answer(again, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"
 
 
-def test_78_a_repeated_operate_gets_the_stored_answer(build):
+def test_22_a_repeated_operate_gets_the_stored_answer(build):
     peer = build()
     answer(peer, f"c5 03 {LATCH_ON} 00")
     for _ in range(2):
@@ -126,7 +126,7 @@ def test_48_the_echo_is_octet_identical_but_for_the_status(build):
     assert body == two.replace("00 55 07", "00 00 07").replace(" 55 29", " 04 29")[:-2] + "00"
 
 
-def test_75_with_one_unselectable_object_none_is_selected(build):
+def test_with_one_unselectable_object_none_is_selected(build):
     peer = build()
     both = f"{LATCH_ON} 00 29 02 17 01 63 01 00 00"
     assert answer(peer, f"c5 03 {both}").endswith("29 02 17 01 63 01 00 04")
@@ -179,7 +179,7 @@ def test_49_local_mode(build):
     assert peer.hex(f"c0 05 {LATCH_ON} 00") == f"c0 81 20 00 {LATCH_ON} 07"
 
 
-def test_72_a_count_of_zero_does_nothing(build):
+def test_a_count_of_zero_does_nothing(build):
     peer = build()
     command = "0c 01 17 01 00 03 00 00 00 00 00 00 00 00 00"
     assert answer(peer, f"c0 05 {command} 00") == f"{command} 00"

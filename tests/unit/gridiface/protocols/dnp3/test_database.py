@@ -47,14 +47,14 @@ def test_an_update_is_stored_with_flags_and_time():
         database.update(NOW, AI, 9, 1)
 
 
-def test_the_dead_band_is_against_the_last_reported_value():
+def test_35_the_dead_band_is_against_the_last_reported_value():
     heard = Listening(PointConfig(AI, 0, deadband=1.0))
     for value in (0.0, 1.0, 1.01, 2.0, 0.5, -0.6):
         heard.database.update(NOW, AI, 0, value)
     assert heard.values() == [0.0, 1.01, -0.6]
 
 
-def test_a_change_of_flags_alone_is_an_event():
+def test_36_a_change_of_flags_alone_is_an_event():
     heard = Listening(PointConfig(AI, 0, deadband=100.0))
     for flags in (Flags.ONLINE, Flags.ONLINE, Flags.COMM_LOST):
         heard.database.update(NOW, AI, 0, 0.0, flags)

@@ -116,3 +116,11 @@ def test_no_event_is_lost_or_doubled_whatever_happens(steps):
         assert sum(buffer.waiting(item) for item in (1, 2, 3)) == len(alive) - len(selected)
     buffer.release(selected)
     assert _points(buffer, buffer.keys()) == alive
+
+
+def test_a_limit_stops_early_and_keeps_the_order():
+    buffer = EventBuffer()
+    for number in range(9):
+        buffer.add(_event(number), number % 3 + 1)
+    buffer.select(buffer.keys()[:1])
+    assert _points(buffer, buffer.keys(limit=4)) == [1, 2, 3, 4]

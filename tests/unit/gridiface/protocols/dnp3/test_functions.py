@@ -58,7 +58,7 @@ def test_freezes_that_do_not_fit(build, text, iin2):
     assert build().one("c0 07" + text)[3] == iin2
 
 
-def test_91_without_frozen_points_a_freeze_is_unknown(build):
+def test_without_frozen_points_a_freeze_is_unknown(build):
     assert build([PointConfig(CT, 0)]).one("c0 07 14 00 06")[3] == 2
 
 
@@ -158,7 +158,7 @@ def test_53_assign_class_changes_the_class_for_this_master(build, connect):
     assert ClassAssigned(1, 2, 1) in peer.notices()
 
 
-def test_59_assign_class_of_all_points_as_seen_in_the_field(build):
+def test_assign_class_of_all_points_as_seen_in_the_field(build):
     assert build().one("c0 16 3c 02 06 1e 00 00 00 00")[3] == 0
 
 

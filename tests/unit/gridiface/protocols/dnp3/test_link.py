@@ -8,6 +8,8 @@ from gridiface.protocols.dnp3.link import (
     FrameReader,
     SecondaryFunction,
     SecondaryStation,
+    Silence,
+    SilenceWatch,
     encode,
     wire_octets,
 )
@@ -126,3 +128,19 @@ def test_a_frame_count_bit_where_none_belongs_is_dropped():
     assert _take(station, 0xD4) == (None, False)
     assert _take(station, 0xC4) == (None, True)
     assert _take(station, 0xC9) == (SecondaryFunction.LINK_STATUS, False)
+
+
+def test_a_silent_peer_is_probed_once_and_given_up_once():
+    watch = SilenceWatch(30.0, 5.0)
+    watch.heard(100.0)
+    assert watch.next_timer() == 130.0
+    assert [watch.handle_timer(at) for at in (129.9, 130.0, 134.9, 135.0, 200.0)] == [
+        Silence.NOTHING,
+        Silence.PROBE,
+        Silence.NOTHING,
+        Silence.LOST,
+        Silence.NOTHING,
+    ]
+    watch.heard(201.0)
+    assert watch.next_timer() == 231.0
+    assert SilenceWatch(None, 5.0).handle_timer(1e9) is Silence.NOTHING

@@ -235,3 +235,16 @@ def test_any_octets_raise_nothing(wire):
         joined.master.to_send(joined.now + number)
         joined.master.next_event()
     assert joined.master.next_timer() is not None
+
+
+def test_a_response_that_never_ends_is_given_up(wire):
+    joined = wire(master={"enable_classes": (), "startup_integrity": False})
+    joined.connect()
+    joined.master.submit("delay", tasks.simple(tasks.FunctionCode.DELAY_MEASURE))
+    sequence = FrameReader().feed(joined.master.to_send(joined.now))[0].payload[1] & 15
+    writer = FragmentWriter(0x44, 1, 10)
+    for number in range(5000):
+        control = (0xA0 if number == 0 else 0x20) | (sequence + number) & 15
+        joined.master.receive(writer.encode(bytes((control, 0x81, 0, 0))), joined.now)
+        joined.master.to_send(joined.now)
+    assert [event.failure for event in joined.fetch()] == [Failure.MALFORMED]

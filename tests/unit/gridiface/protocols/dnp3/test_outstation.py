@@ -31,7 +31,7 @@ def test_a_connection_carries_configured_masters_only(build):
         build().outstation.open(0.0, [9])
 
 
-def test_98_a_new_connection_of_a_master_takes_over(build, connect):
+def test_a_new_connection_of_a_master_takes_over(build, connect):
     peer = build(masters=(1, 2))
     assert peer.channel.carries(1)
     again = connect(peer.outstation)

@@ -58,7 +58,7 @@ def test_lists_of_indices(peer, text):
     assert objects(peer, f"c0 01 1e 04 {text}") == "1e 04 00 05 05 06 00 1e 04 00 00 00 00 00"
 
 
-def test_44_a_range_partly_outside_returns_what_there_is(peer):
+def test_a_range_partly_outside_returns_what_there_is(peer):
     assert peer.one("c0 01 1e 04 00 05 09")[2:].hex(" ") == "80 04 1e 04 00 05 05 06 00"
     assert peer.one("c0 01 1e 04 00 64 65")[2:].hex(" ") == "80 04"
     assert peer.one("c0 01 1e 04 17 02 05 07")[2:].hex(" ") == "80 04 1e 04 00 05 05 06 00"
@@ -135,7 +135,7 @@ def test_25_classes_come_oldest_first_and_want_a_confirm(build):
     )
 
 
-def test_51_an_integrity_poll_has_events_first_then_static_values(build):
+def test_an_integrity_poll_has_events_first_then_static_values(build):
     peer = build([PointConfig(AI, 0, event_class=2), PointConfig(BI, 0, event_class=1)])
     peer.update(AI, 0, 1.0, time=1)
     peer.update(BI, 0, 1, time=2)
@@ -245,7 +245,7 @@ def test_55_device_attributes(build):
     assert bytes((252, 0)) in listed
 
 
-def test_88_the_time_is_read_as_the_master_set_it(build):
+def test_the_time_is_read_as_the_master_set_it(build):
     peer = build(now=1000.0)
     assert objects(peer, "c0 01 32 01 07 01") == "32 01 07 01 40 42 0f 00 00 00"
     peer.one("c1 02 32 01 07 01 d0 07 00 00 00 00")

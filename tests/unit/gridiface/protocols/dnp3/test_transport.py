@@ -43,7 +43,7 @@ def _segment(octet, data=b"ab"):
     return bytes((octet,)) + data
 
 
-def test_a_sequence_gap_drops_all_until_the_next_fir():
+def test_12_a_sequence_gap_drops_all_until_the_next_fir():
     assembler = Reassembler()
     assert assembler.push(_segment(0x40 | 5)) is None
     assert assembler.push(_segment(0x80 | 7)) is None
@@ -52,7 +52,7 @@ def test_a_sequence_gap_drops_all_until_the_next_fir():
     assert assembler.dropped == 2
 
 
-def test_an_exact_duplicate_segment_is_dropped():
+def test_13_an_exact_duplicate_segment_is_dropped():
     assembler = Reassembler()
     assembler.push(_segment(0x40 | 5))
     assembler.push(_segment(6, b"cd"))
@@ -72,7 +72,7 @@ def test_the_sequence_wraps_within_a_fragment():
     assert assembler.push(_segment(0x80, b"c")) == b"abc"
 
 
-def test_a_fragment_above_the_limit_is_dropped_and_memory_stays_bounded():
+def test_14_a_fragment_above_the_limit_is_dropped_and_memory_stays_bounded():
     assembler = Reassembler(2048)
     assembler.push(_segment(0x40, bytes(249)))
     for number in range(1, 2000):

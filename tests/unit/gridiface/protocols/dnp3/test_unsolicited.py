@@ -200,7 +200,7 @@ def test_44_an_unsolicited_confirm_does_not_confirm_a_response(start):
     assert len(peer.buffer) == 1
 
 
-def test_66_a_count_triggers_and_so_does_the_hold_time(start):
+def test_a_count_triggers_and_so_does_the_hold_time(start):
     peer = start(triggers={1: Trigger(count=3, hold_time=10.0)})
     for index in (0, 1):
         peer.update(BI, index, 1)
@@ -210,7 +210,7 @@ def test_66_a_count_triggers_and_so_does_the_hold_time(start):
     assert len(peer.advance(0.1)) == 1
 
 
-def test_66_a_count_is_enough(start):
+def test_a_count_is_enough(start):
     peer = start(triggers={1: Trigger(count=3, hold_time=10.0)})
     for index in (0, 1, 2):
         peer.update(BI, index, 1)
@@ -230,7 +230,7 @@ def test_a_report_waits_for_the_end_of_a_solicited_response(start):
     assert [item[1] for item in peer.ask("c2 00")] == [0x82]
 
 
-def test_69_sequences_of_reports_and_responses_are_independent(start):
+def test_sequences_of_reports_and_responses_are_independent(start):
     peer = start()
     for number in range(20):
         peer.update(BI, 3, number & 1 ^ 1)
@@ -240,7 +240,7 @@ def test_69_sequences_of_reports_and_responses_are_independent(start):
         assert peer.one("c7 17" if number & 1 else "c8 17")[0] in (0xC7, 0xC8)
 
 
-def test_103_a_new_connection_gets_the_events_but_no_second_null_report(start, connect):
+def test_a_new_connection_gets_the_events_but_no_second_null_report(start, connect):
     peer = start()
     peer.update(BI, 3, 1)
     peer.pending()
@@ -251,7 +251,7 @@ def test_103_a_new_connection_gets_the_events_but_no_second_null_report(start, c
     assert report[4:7].hex() == "020217"
 
 
-def test_61_a_restart_brings_the_null_report_back(start):
+def test_a_restart_brings_the_null_report_back(start):
     peer = start()
     peer.handler.restart_seconds = 0.0
     answers = peer.ask("c2 0d")

@@ -59,7 +59,7 @@ def test_51_need_time_cycle(build):
     assert peer.hex("c3 17").startswith("c3 81 10 00")
 
 
-def test_85_lan_time_is_as_of_the_recorded_arrival(build):
+def test_51_lan_time_is_as_of_the_recorded_arrival(build):
     peer = build(now=1000.0)
     peer.clear_restart()
     assert peer.hex("c0 18") == "c0 81 00 00"
@@ -68,7 +68,7 @@ def test_85_lan_time_is_as_of_the_recorded_arrival(build):
     assert TimeWritten(1, 1250, 1250 - 1_000_250) in peer.notices()
 
 
-def test_85_the_record_is_lost_when_another_request_comes_between(build):
+def test_51_the_record_is_lost_when_another_request_comes_between(build):
     peer = build()
     peer.one("c0 18")
     peer.one("c1 17")

@@ -373,3 +373,11 @@ def test_a_vtn_that_sends_data_gets_452(made):
 def test_requests_by_hand_need_a_registration(kit):
     with pytest.raises(RefusedControl):
         kit.vtn.request_reports("nobody", [])
+
+
+def test_the_number_of_requests_is_capped(talk):
+    made = talk(offers=OFFERS, most_requests=1)
+    made.run()
+    answer = push(made, wire("a"), wire("b"))
+    assert answer.eiResponse.responseCode == "469"
+    assert answer.oadrPendingReports.reportRequestID == ["a"]

@@ -155,3 +155,19 @@ def test_44_a_failed_push_is_tried_again_later_each_time(kit, pushed):
 
 def test_r500_a_push_ven_must_not_poll(kit, pushed):
     assert kit.poll(pushed).eiResponse.responseCode == "451"
+
+
+def test_a_ven_cannot_fill_its_queue(kit, ven):
+    wanted = report.OadrReportRequest(
+        reportRequestID="m",
+        reportSpecifier=report.ReportSpecifier(
+            reportSpecifierID="METADATA",
+            granularity=0,
+            reportBackDuration=0,
+            specifierPayload=[report.SpecifierPayload(rID="0", readingType="x-notApplicable")],
+        ),
+    )
+    payload = report.OadrCreateReport(requestID="c", oadrReportRequest=[wanted] * 60, venID=ven)
+    codes = [kit.handle(payload).eiResponse.responseCode for _ in range(3)]
+    assert codes == ["200", "469", "469"]
+    assert len(kit.vtn.waiting(ven)) == 61

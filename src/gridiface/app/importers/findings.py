@@ -1,0 +1,253 @@
+"""A foreign document with its lines, and what was found in it: notes, warnings, errors, each with file, place and fix.
+
+Owns safe reading of YAML and JSON (caps, no aliases, no key twice) and typed access by place. Knows no form: vpp_grid
+and battery_model do. A finding shows numbers and key names, never the text of a value: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gridiface.app.config.load import line_of
+from gridiface.errors import ConfigError
+
+MOST_BYTES = 4 * 1024 * 1024
+MOST_NODES = 200_000
+_DEEPEST = 32
+
+Place = tuple[int | str, ...]
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    NOTE = "note"  # has no place in our configuration, or was taken over under another name
+    WARNING = "warning"  # probably a mistake; what was made of it is said
+    ERROR = "error"  # nothing can be made of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing found. `line` counts from 1; `fix` says what to do."""
+
+    severity: Severity
+    path: str
+    line: int
+    place: str
+    text: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.place}: {self.text}; {self.fix}"
+
+
+class Document:
+    """A document that was read, with the findings so far.
+
+    Args:
+        path: for messages.
+        text: YAML or JSON.
+        form: "yaml" or "json".
+
+    Raises:
+        ConfigError: not readable as that form, too large, too deep, with aliases or with a key twice.
+    """
+
+    def __init__(self, path: Path, text: str, form: str) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+        if len(text) > MOST_BYTES:
+            raise ConfigError(f"{path}: larger than {MOST_BYTES} characters; split it by site")
+        try:
+            # JSON allows tabs between tokens, YAML does not; for the lines they are the same as spaces.
+            self._root = _composed(path, text.replace("\t", " ") if form == "json" else text)
+            self.data: Any = _json(text) if form == "json" else yaml.safe_load(text)
+        except yaml.YAMLError as problem:
+            mark = getattr(problem, "problem_mark", None)
+            where = f"{path}:{mark.line + 1}" if mark else str(path)
+            reason = getattr(problem, "problem", None) or "not readable"
+            raise ConfigError(f"{where}: not valid {form.upper()}: {reason}; correct it there") from problem
+        except (ValueError, TypeError, OverflowError, RecursionError) as problem:
+            raise ConfigError(f"{path}: not valid {form.upper()}: {str(problem)[:120]}; correct it") from problem
+
+    def get(self, place: Place) -> Any:
+        """The value at a place; None where there is none."""
+        value = self.data
+        for step in place:
+            if isinstance(step, int):
+                if not isinstance(value, list) or step >= len(value):
+                    return None
+            elif not isinstance(value, Mapping) or step not in value:
+                return None
+            value = value[step]
+        return value
+
+    def note(self, place: Place, text: str, fix: str) -> None:
+        """Record something that was left out or renamed."""
+        self._add(Severity.NOTE, place, text, fix)
+
+    def warn(self, place: Place, text: str, fix: str) -> None:
+        """Record a probable mistake."""
+        self._add(Severity.WARNING, place, text, fix)
+
+    def error(self, place: Place, text: str, fix: str) -> None:
+        """Record that nothing can be made of a value; `raise_errors` ends the import."""
+        self._add(Severity.ERROR, place, text, fix)
+
+    def raise_errors(self) -> None:
+        """End here if there was an error.
+
+        Raises:
+            ConfigError: every error, one a line.
+        """
+        errors = [str(finding) for finding in self.findings if finding.severity is Severity.ERROR]
+        if errors:
+            raise ConfigError("\n".join(errors))
+
+    def mapping(self, place: Place, *, required: bool = False) -> Mapping[str, Any]:
+        """The keys and values at a place; empty, with an error, where something else stands there."""
+        value = self.get(place)
+        if isinstance(value, Mapping):
+            return value
+        if value is not None or required:
+            self.error(place, "must hold keys and values", "write it as an indented block")
+        return {}
+
+    def items(self, place: Place) -> Sequence[Any]:
+        """The list at a place; empty, with an error, where something else stands there."""
+        value = self.get(place)
+        if isinstance(value, list):
+            return value
+        if value is not None:
+            self.error(place, "must be a list", "write one entry per element")
+        return []
+
+    def number(self, place: Place, *, low: float = -1e9, high: float = 1e9, unit: str = "") -> float | None:
+        """The number at a place; None where there is none, and with an error where it is no number in range."""
+        value = self.get(place)
+        if value is None:
+            return None
+        wanted = f"write a number from {low:g} to {high:g}" + (f" {unit}" if unit else "")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.error(place, "must be a number without a unit", wanted)
+            return None
+        # Compared before it becomes a float: an integer may be larger than any float.
+        if not low <= value <= high or not math.isfinite(value):
+            self.error(place, f"{value:g} is out of range" if abs(value) < 1e18 else "is out of range", wanted)
+            return None
+        return float(value)
+
+    def text(self, place: Place) -> str | None:
+        """The text at a place, a number as text; None where there is none, and with an error for anything else."""
+        value = self.get(place)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or len(str(value)) > 500:
+            self.error(place, "must be a text of at most 500 characters", "write it in quotes")
+            return None
+        return str(value).strip()
+
+    def unknown_keys(self, place: Place, known: Iterable[str], expected: Iterable[str] = ()) -> None:
+        """Warn of every key at a place that the form does not have; `expected` are handled elsewhere."""
+        names = list(known)
+        for key in self.mapping(place):
+            if key in names or key in expected:
+                continue
+            close = difflib.get_close_matches(str(key), names, n=1)
+            fix = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
+            self.warn((*place, str(key)[:60]), "unknown key, left out", fix)
+
+    def _add(self, severity: Severity, place: Place, text: str, fix: str) -> None:
+        line = line_of(self._root, place)
+        dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+        printable = "".join(c if c.isprintable() else "?" for c in dotted) or "the file"
+        finding = Finding(severity=severity, path=str(self.path), line=line, place=printable, text=text, fix=fix)
+        self.findings.append(finding)
+
+
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it cannot be read, is larger than `most_bytes` or not UTF-8.
+    """
+    return decoded(path, read_bytes(path, most_bytes))
+
+
+def read_bytes(path: Path, most_bytes: int) -> bytes:
+    """The content of a file.
+
+    Raises:
+        ConfigError: it cannot be read or is larger than `most_bytes`.
+    """
+    try:
+        with path.open("rb") as file:
+            # One more than allowed: a file that grows, or that is no regular file, cannot go round the cap.
+            data = file.read(most_bytes + 1)
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem.strerror}; look at its name and rights") from problem
+    if len(data) > most_bytes:
+        raise ConfigError(f"{path}: larger than {most_bytes} bytes; split it")
+    return data
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """UTF-8 text without its byte order mark.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = data[: problem.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save it with that encoding") from problem
+
+
+def _composed(path: Path, text: str) -> yaml.Node | None:
+    """The node tree, after the events were counted: composing recurses, and aliases multiply."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        line = 1 if event.start_mark is None else event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigError(f"{path}:{line}: aliases (*name) are not taken; write the value out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST or count > MOST_NODES:
+            raise ConfigError(f"{path}:{line}: nested too deeply or too long; this is no such file")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    _refuse_twice(path, root)
+    return root
+
+
+def _refuse_twice(path: Path, node: yaml.Node | None) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise ConfigError(f"{path}:{line}: the key {key.value[:60]!r} stands twice; keep one of both")
+                seen.add(key.value)
+            _refuse_twice(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_twice(path, value)
+
+
+def _json(text: str) -> Any:
+    def refuse(word: str) -> float:
+        raise ValueError(f"{word} is no JSON number")
+
+    return json.loads(text, parse_constant=refuse)

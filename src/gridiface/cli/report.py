@@ -1,0 +1,345 @@
+"""`gridiface report`: baselines, settlements and exports, from meter files or from the store. Owns words, not figures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridiface.aggregation.settlement import (
+    Calendar,
+    MeterSeries,
+    Revision,
+    SettlementEvent,
+    SettlementRow,
+    settle,
+    settlement_of,
+    totals,
+)
+from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
+from gridiface.aggregation.settlement.rows import ALL_METHODS
+from gridiface.aggregation.settlement.series import from_readings
+from gridiface.app import exports
+from gridiface.app.importers.lists import read_commitments, read_days
+from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
+from gridiface.domain.clock import Instant
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.quantities import Quantity
+from gridiface.domain.telemetry import Reading
+from gridiface.errors import ConfigError
+from gridiface.store.repository import Store
+
+app = typer.Typer(no_args_is_help=True, help="Baselines, settlements and exports.")
+
+#: Meter data are looked for this long before an event, s: the longest look-back and the day itself.
+_BEFORE_S = 47 * 86_400.0
+_PAGE = 10_000
+_STORE_INTERVAL_S = 900.0
+
+Files = Annotated[
+    list[Path] | None, typer.Argument(help="Meter data, CSV or Green Button; values of later files replace earlier.")
+]
+Start = Annotated[
+    str, typer.Option("--start", help="Start of the event, ISO 8601; local time of --zone or with offset.")
+]
+End = Annotated[str, typer.Option("--end", help="End of the event.")]
+MethodOption = Annotated[str, typer.Option("--method", help=f"One of {', '.join(ALL_METHODS)}.")]
+ZoneOption = Annotated[
+    str, typer.Option("--zone", help="Time zone of the place: of its days and of times without offset.")
+]
+Holidays = Annotated[Path | None, typer.Option("--holidays", help="Text file with one date on a line.")]
+Nerc = Annotated[bool, typer.Option("--nerc-holidays", help="Take the holidays of the North American power markets.")]
+EventDays = Annotated[
+    Path | None, typer.Option("--event-days", help="Text file: days of earlier events, to leave out.")
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", help="Take readings of --meter from this store: sqlite:///FILE, postgresql://"),
+]
+Meters = Annotated[list[str] | None, typer.Option("--meter", help="With --database: devices; repeatable.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class Format(StrEnum):
+    """What `export` writes."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@app.command("baseline")
+def baseline(
+    *,
+    start: Start,
+    end: End,
+    files: Files = None,
+    method: MethodOption = "10-of-10",
+    zone_name: ZoneOption = "UTC",
+    holidays: Holidays = None,
+    nerc: Nerc = False,
+    event_days: EventDays = None,
+    positive: PositiveOption = Positive.CONSUMPTION,
+    stamp: StampOption = Stamp.START,
+    interval: IntervalOption = None,
+    database: Database = None,
+    meters: Meters = None,
+    as_json: Json = False,
+) -> None:
+    """What each meter would have shown during an event without it. Power in W, + delivered to the grid.
+
+    Example: gridiface report baseline july.csv --zone America/Los_Angeles
+    --start 2026-07-22T16:00 --end 2026-07-22T18:00
+    """
+    calendar = _calendar(zone_name, holidays, start, nerc=nerc)
+    event = SettlementEvent(
+        id="baseline", start=_instant(start, calendar), end=_instant(end, calendar), method=method, interval_s=interval
+    )
+    series = _series(files, database, meters, event, _form(zone_name, positive, stamp, interval))
+    excluded = frozenset() if event_days is None else read_days(event_days)
+    rows = settle(event, series, calendar=calendar, event_days=excluded)
+    if as_json:
+        shown = [
+            {"meter": row.resource_id, "start": exports.utc(row.start), "baseline_w": row.baseline_w}
+            | {"metered_w": row.metered_w, "quality": row.quality.value}
+            for row in rows
+        ]
+        typer.echo(json.dumps({"method": method, "rows": shown}))
+        return
+    for row in rows:
+        values = "  ".join(f"{_kw(value):>12}" for value in (row.baseline_w, row.metered_w))
+        typer.echo(f"{row.resource_id:24} {exports.utc(row.start)} {values} kW  {row.quality.value}")
+
+
+@app.command("settle")
+def settle_event(
+    *,
+    event_id: Annotated[str, typer.Option("--event", help="The event's id.")],
+    start: Start,
+    end: End,
+    files: Files = None,
+    method: MethodOption = "10-of-10",
+    storage: Annotated[
+        list[str] | None, typer.Option("--storage", help="Meters to settle by meter-before-after; repeatable.")
+    ] = None,
+    committed: Annotated[
+        Path | None, typer.Option("--committed", help="CSV: resource, committed_kw (+ more delivered or less taken).")
+    ] = None,
+    committed_kw: Annotated[
+        float | None, typer.Option("--committed-kw", help="The same commitment for each meter, kW.")
+    ] = None,
+    zone_name: ZoneOption = "UTC",
+    holidays: Holidays = None,
+    nerc: Nerc = False,
+    event_days: EventDays = None,
+    positive: PositiveOption = Positive.CONSUMPTION,
+    stamp: StampOption = Stamp.START,
+    interval: IntervalOption = None,
+    database: Database = None,
+    meters: Meters = None,
+    previous: Annotated[
+        Path | None, typer.Option("--previous", help="The last settlement: settle anew and say what changed.")
+    ] = None,
+    reopen: Annotated[bool, typer.Option("--reopen", help="Change a settlement that is final, too.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the settlement here (JSON).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Settle an event: baseline, metered, delivered and committed power of each resource and interval.
+
+    Late data: settle again with --previous; there is a new revision where a figure changed. 72 h after the event it
+    is final. Exit code 1: a final settlement would change.
+
+    Example: gridiface report settle july.csv late.csv --event ev-7 --zone America/Los_Angeles
+    --start 2026-07-22T16:00 --end 2026-07-22T18:00 --committed-kw 2 --previous ev-7.json --output ev-7.json
+    """
+    calendar = _calendar(zone_name, holidays, start, nerc=nerc)
+    begin, finish = _instant(start, calendar), _instant(end, calendar)
+    times = SettlementEvent(id=event_id, start=begin, end=finish, interval_s=interval)
+    series = _series(files, database, meters, times, _form(zone_name, positive, stamp, interval))
+    event = SettlementEvent(
+        id=event_id,
+        start=begin,
+        end=finish,
+        committed_w=_commitments(committed, committed_kw, series),
+        method=method,
+        methods=dict.fromkeys(storage or (), "meter-before-after"),
+        interval_s=interval,
+    )
+    excluded = frozenset() if event_days is None else read_days(event_days)
+    rows = settle(event, series, calendar=calendar, event_days=excluded)
+    earlier = None if previous is None else exports.read_settlement(previous)[0]
+    if earlier is not None and earlier.event_id != event_id:
+        raise ConfigError(f"{previous}: is a settlement of {earlier.event_id}, not of {event_id}; give the right file")
+    found = settlement_of(event_id, event.end, rows, time.time(), previous=earlier, reopen=reopen)
+    if output is not None:
+        _write(output, exports.settlement_json(found.settlement, event.end))
+    _show(found, as_json=as_json)
+    if found.note and found.changes:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    settlement: Annotated[Path | None, typer.Argument(help="A settlement that `settle` wrote.")] = None,
+    control: Annotated[
+        str | None, typer.Option("--control", help="With --database: the performance of this control.")
+    ] = None,
+    database: Annotated[str | None, typer.Option("--database", help="sqlite:///FILE or postgresql://...")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Parquet needs the optional pyarrow.")] = Format.CSV,
+    as_json: Json = False,
+) -> None:
+    """Write a settlement, or the performance intervals of a control in the store, as CSV or Parquet.
+
+    Example: gridiface report export ev-7.json --format csv --output ev-7.csv
+    """
+    rows: Sequence[SettlementRow | PerformanceInterval]
+    if settlement is not None and control is None:
+        rows = exports.read_settlement(settlement)[0].rows
+    elif settlement is None and control is not None and database is not None:
+        rows = asyncio.run(_performance(database, control))
+        if not rows:
+            raise ConfigError(f"the store has no performance of control {control}; look at its id")
+    else:
+        raise ConfigError("say what to export: a settlement's file, or --control together with --database")
+    if form is Format.PARQUET:
+        exports.write_parquet(rows, output)
+    else:
+        _write(output, exports.csv_text(rows))
+    if as_json:
+        typer.echo(json.dumps({"ok": True, "output": str(output), "rows": len(rows)}))
+    else:
+        typer.echo(f"{output}: {len(rows)} rows")
+
+
+def _show(found: Revision, *, as_json: bool) -> None:
+    settlement = found.settlement
+    if as_json:
+        record: dict[str, Any] = {
+            "event": settlement.event_id,
+            "revision": settlement.revision,
+            "final": settlement.final,
+            "note": found.note,
+            "total": [exports.total_record(total) for total in totals(settlement.rows, "event")],
+            "resources": [exports.total_record(total) for total in totals(settlement.rows, "resource")],
+            "changes": [exports.change_record(change) for change in found.changes],
+        }
+        typer.echo(json.dumps(record))
+        return
+    state = "final" if settlement.final else "awaiting late data"
+    typer.echo(f"{settlement.event_id}: revision {settlement.revision}, {state}")
+    for total in (*totals(settlement.rows, "resource"), *totals(settlement.rows, "event")):
+        performance = "      -" if total.performance is None else f"{total.performance:7.1%}"
+        settled = f"{total.settled}/{total.rows}"
+        typer.echo(
+            f"{total.key:24} delivered {total.delivered_wh / 1000:10.3f} kWh  performance {performance}  "
+            f"settled {settled:>9}  {total.quality.value}"
+        )
+    for change in found.changes[:50]:
+        moved = "" if change.delivered_change_w is None else f" ({change.delivered_change_w / 1000:+.3f} kW delivered)"
+        typer.echo(f"changed: {change.resource_id} {exports.utc(change.start)}: {', '.join(change.figures)}{moved}")
+    if len(found.changes) > 50:
+        typer.echo(f"and {len(found.changes) - 50} more changes; --json lists them all")
+    if found.note:
+        typer.echo(f"note: {found.note}", err=True)
+
+
+def _kw(watts: float | None) -> str:
+    return "-" if watts is None else f"{watts / 1000:.3f}"
+
+
+def _form(zone_name: str, positive: Positive, stamp: Stamp, interval: float | None) -> Any:
+    # The interval on the command line is the settlement's; the files' own is found, and may be finer.
+    del interval
+    return form_of(zone_name, positive, stamp, None, None)
+
+
+def _calendar(zone_name: str, holidays: Path | None, start: str, *, nerc: bool) -> Calendar:
+    days = frozenset() if holidays is None else read_days(holidays)
+    if nerc:
+        year = int(start[:4]) if start[:4].isdigit() else 2000
+        days |= nerc_holidays((year - 1, year) if year > 1 else (year,))
+    return Calendar(tz=zone(zone_name), holidays=days)
+
+
+def _instant(text: str, calendar: Calendar) -> Instant:
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=calendar.tz)).timestamp()
+    except (ValueError, OverflowError) as problem:
+        raise ConfigError(f"{text!r} is no time; write ISO 8601, for example 2026-07-22T16:00") from problem
+
+
+def _commitments(path: Path | None, each_kw: float | None, series: Sequence[MeterSeries]) -> dict[str, float]:
+    if path is not None and each_kw is not None:
+        raise ConfigError("give --committed or --committed-kw, not both")
+    if path is not None:
+        return read_commitments(path)
+    if each_kw is None:
+        return {}
+    if not math.isfinite(each_kw):
+        raise ConfigError("--committed-kw must be a number of kW")
+    return {one.meter_id: each_kw * 1000 for one in series}
+
+
+def _series(
+    files: list[Path] | None, database: str | None, meters: list[str] | None, event: SettlementEvent, form: Any
+) -> list[MeterSeries]:
+    """All meters of the files, later files over earlier ones, or of the store."""
+    if files and database is None:
+        merged: dict[str, MeterSeries] = {}
+        for file in files:
+            for one in load_meter(file, form).series:
+                held = merged.get(one.meter_id)
+                try:
+                    merged[one.meter_id] = one if held is None else held.merged(one)
+                except ValueError as problem:
+                    raise ConfigError(f"{file}: {problem}; give files of one interval") from problem
+        return list(merged.values())
+    if database is not None and meters and not files:
+        interval_s = event.interval_s or _STORE_INTERVAL_S
+        found = asyncio.run(_stored(database, meters, event.start - _BEFORE_S, event.end))
+        made = [from_readings(readings, interval_s) for readings in found]
+        missing = [name for name, one in zip(meters, made, strict=True) if one is None]
+        if missing:
+            raise ConfigError(f"the store has no active power of {', '.join(missing[:5])} for that time")
+        return [one for one in made if one is not None]
+    raise ConfigError("say where the meter data are: files, or --database together with --meter")
+
+
+async def _stored(database: str, meters: list[str], start: Instant, end: Instant) -> list[list[Reading]]:
+    async with await Store.open(database, create=False) as store:
+        return [await _readings(store, name, start, end) for name in meters]
+
+
+async def _readings(store: Store, device_id: str, start: Instant, end: Instant) -> list[Reading]:
+    """All active-power readings, page by page; the last instant of a full page is read again with the next."""
+    found: list[Reading] = []
+    while True:
+        page = await store.readings(device_id, start=start, end=end, limit=_PAGE)
+        full = len(page) == _PAGE
+        last = page[-1].source_time if page else end
+        kept = [one for one in page if not full or one.source_time < last or one.source_time == page[0].source_time]
+        found.extend(one for one in kept if one.quantity is Quantity.ACTIVE_POWER)
+        if not full:
+            return found
+        start = last if last > page[0].source_time else math.nextafter(last, math.inf)
+
+
+async def _performance(database: str, control_id: str) -> list[PerformanceInterval]:
+    async with await Store.open(database, create=False) as store:
+        return await store.performance(control_id)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be written: {problem.strerror}") from problem

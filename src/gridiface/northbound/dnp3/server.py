@@ -1,0 +1,255 @@
+"""The DNP3 adapter as a whole: outstations, end points, and the road from a command to its durable control and back.
+
+The order of things is owned here: a command is judged at once by the protocol core; its commission is carried out;
+only then its answer leaves (session.py holds it). Telemetry is written into the points each period and told to all
+connected masters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Control, Outcome
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
+from gridiface.errors import ConfigError, StoreUnavailable
+from gridiface.northbound.dnp3.endpoint import Endpoint
+from gridiface.northbound.dnp3.handlers import CommandLost, Commission
+from gridiface.northbound.dnp3.journal import Journal
+from gridiface.northbound.dnp3.outputs import SPACE
+from gridiface.northbound.dnp3.session import Session
+from gridiface.northbound.dnp3.settings import Dnp3Settings
+from gridiface.northbound.dnp3.station import Station
+from gridiface.protocols.dnp3.handler import (
+    CommandDone,
+    ConfirmTimedOut,
+    LinkLost,
+    Notice,
+    RequestRefused,
+    RestartRequested,
+    TimeWritten,
+)
+
+_log = logging.getLogger("gridiface.dnp3")
+
+_STOP_S = 3.0
+
+
+class ControlHistory(Protocol):
+    """What the adapter needs of domain.ports.History."""
+
+    async def controls(self, *, live_after: Instant | None = None) -> list[Control]:
+        """All controls, or those whose span may reach beyond `live_after`."""
+        ...
+
+
+class Dnp3Server:
+    """Serves DNP3 masters.
+
+    Args:
+        settings: outstations and end points.
+        clock: the wall clock.
+        inbox, ledger, fleet: the ports of the rest of the house.
+        history: where live controls are found after a restart.
+
+    Call `start` first, `stop` last; between, `handle_timer` when `next_timer` says so (it refreshes the points), and
+    `on_outcome` for every outcome. Deadlines of connections run by themselves.
+    """
+
+    def __init__(
+        self,
+        settings: Dnp3Settings,
+        *,
+        clock: Clock,
+        inbox: ControlInbox,
+        ledger: Ledger,
+        fleet: FleetView,
+        history: ControlHistory,
+    ) -> None:
+        self.settings = settings
+        self.journal = Journal(settings.journal_frames)
+        self.counters: Counter[str] = Counter()
+        self._clock = clock
+        self._ledger = ledger
+        self._history = history
+        self.stations: Mapping[str, Station] = {
+            station.name: Station(
+                station,
+                inbox=inbox,
+                ledger=ledger,
+                fleet=fleet,
+                now=clock.now(),
+                ratings_s=settings.ratings_s,
+                store_pause_s=settings.store_pause_s,
+            )
+            for station in settings.stations
+        }
+        self.endpoints: list[Endpoint] = [
+            Endpoint(endpoint, [self.stations[name] for name in endpoint.stations] or [*self.stations.values()], self)
+            for endpoint in settings.endpoints
+        ]
+        self._refresh_at: Instant = 0.0
+        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pumping = False
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up what was, write the points once, then listen and connect.
+
+        Raises:
+            StoreUnavailable: the state cannot be read.
+            ConfigError: an address cannot be taken, or TLS files cannot be used.
+        """
+        now = self._clock.now()
+        documents = await self._ledger.documents(SPACE)
+        controls = await self._history.controls(live_after=now)
+        for station in self.stations.values():
+            station.restore(documents, controls, now)
+            station.refresh(now)
+        self._refresh_at = now + self.settings.refresh_s
+        for endpoint in self.endpoints:
+            await endpoint.start()
+            where = endpoint.settings
+            _log.info("DNP3 over %s on %s port %d (%s)", where.transport, where.host, endpoint.port, where.mode)
+
+    async def stop(self) -> None:
+        """Close all peers; what commands led to is carried out first."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=_STOP_S)
+        for endpoint in self.endpoints:
+            await endpoint.stop()
+
+    @property
+    def ports(self) -> Sequence[int]:
+        """The ports of the end points, in their order; 0 for one that only connects."""
+        return [endpoint.port for endpoint in self.endpoints]
+
+    @property
+    def port(self) -> int:
+        """The port of the first end point that listens; 0 without one."""
+        return next((port for port in self.ports if port), 0)
+
+    def now(self) -> Instant:
+        """The wall clock."""
+        return self._clock.now()
+
+    # --- time and the rest of the house ------------------------------------------------------------------------------
+
+    def next_timer(self, now: Instant) -> Instant | None:
+        """When the points are refreshed next."""
+        return min(self._refresh_at, now + self.settings.refresh_s)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Refresh the points when that is due, and look at every connection's deadlines. May be called early."""
+        if now >= self._refresh_at or self._refresh_at > now + self.settings.refresh_s:
+            self.refresh(now)
+        for endpoint in self.endpoints:
+            for session in list(endpoint.sessions):
+                session.handle_timer(now)
+
+    def refresh(self, now: Instant) -> int:
+        """Write the fleet's state into all points and tell the masters; returns how many events it made."""
+        self._refresh_at = now + self.settings.refresh_s
+        events = sum(station.refresh(now) for station in self.stations.values())
+        self._pump(now)
+        return events
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """See domain.ports.OutcomeListener.on_outcome."""
+        now = self._clock.now()
+        for station in self.stations.values():
+            station.touch(now)
+            station.on_outcome(outcome)
+        self._pump_soon()
+
+    def station(self, name: str) -> Station:
+        """The outstation of a name, for the operator's verbs.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        found = self.stations.get(name)
+        if found is None:
+            raise ConfigError(f"no outstation is called {name!r}; there are {', '.join(self.stations)}")
+        return found
+
+    def _pump(self, now: Instant) -> None:
+        for endpoint in self.endpoints:
+            for session in list(endpoint.sessions):
+                session.pump(now)
+
+    def _pump_soon(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._pumping = False
+        self._pump(self._clock.now())
+
+    # --- what sessions ask (session.Hub) -----------------------------------------------------------------------------
+
+    def commissioned(self, session: Session, station: Station, commission: Commission) -> None:
+        """Carry a commission out after those of the same slot before it; the session's answers wait for it."""
+        task = asyncio.get_running_loop().create_task(self._carry_out(session, station, commission))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, session: Session, station: Station, commission: Commission) -> None:
+        try:
+            async with self._locks[station.settings.name, commission.slot]:
+                now = self._clock.now()
+                station.touch(now)
+                await station.handler.carry_out(commission, now)
+        except (StoreUnavailable, CommandLost) as problem:
+            self.counters["commands_lost"] += 1
+            _log.error("outstation %s: a command of %s could not be taken and is not acknowledged: %s",
+                       station.settings.name, commission.master, problem)  # fmt: skip
+            session.fail("a command could not be made durable")
+        except Exception:
+            self.counters["commands_lost"] += 1
+            session.fail("a command failed")
+            _log.exception("outstation %s: a command failed", station.settings.name)
+        else:
+            session.release()
+            self._pump_soon()
+
+    def heard(self, session: Session) -> None:
+        """A master is carried by this session now: older ones that carry nobody are closed."""
+        for endpoint in self.endpoints:
+            endpoint.displaced(session)
+
+    def notices(self, station: Station) -> None:
+        """Count and log what the outstation has to tell."""
+        while (notice := station.outstation.next_event()) is not None:
+            self.counters[type(notice).__name__] += 1
+            _log_notice(station, notice)
+
+
+def _log_notice(station: Station, notice: Notice) -> None:
+    name = station.settings.name
+    match notice:
+        case CommandDone():
+            point = "" if notice.request is None else f" ({notice.request.point.label})"
+            how = "" if notice.request is None else f" {notice.request.mode.value}"
+            _log.info("outstation %s, master %d:%s g%d index %d%s: %s",
+                      name, notice.master, how, notice.group, notice.index, point, notice.status.name)  # fmt: skip
+        case TimeWritten():
+            _log.info("outstation %s, master %d: its clock is %+d ms from ours", name, notice.master, notice.offset_ms)
+        case RestartRequested():
+            _log.warning("outstation %s, master %d: %s restart", name, notice.master, notice.kind.value)
+        case RequestRefused():
+            _log.info("outstation %s, master %d: function %d refused: %s",
+                      name, notice.master, notice.function, notice.reason)  # fmt: skip
+        case ConfirmTimedOut():
+            _log.info("outstation %s, master %d: no confirm in time", name, notice.master)
+        case LinkLost():
+            _log.info("outstation %s: a peer does not answer the link status request", name)
+        case _:
+            _log.debug("outstation %s: %s", name, notice)

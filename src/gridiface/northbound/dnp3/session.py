@@ -1,0 +1,257 @@
+"""One peer of an end point: the channels of the outstations it reaches, its deadlines, and answers that are held back.
+
+Knows neither TCP nor UDP: `write` and `drop` come from connection.py. An answer is written only after everything that
+the commands before it lead to is durable; where that fails the peer is dropped without the answer, so that nothing is
+acknowledged that was not recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gridiface.domain.clock import Instant
+from gridiface.northbound.dnp3.handlers import Commission
+from gridiface.northbound.dnp3.journal import Journal
+from gridiface.northbound.dnp3.settings import Deadlines
+from gridiface.northbound.dnp3.station import Station
+from gridiface.protocols.dnp3.channel import Channel
+from gridiface.protocols.dnp3.link import FrameReader
+
+Reach = Sequence[tuple[Station, Sequence[int]]]
+"""Outstations and the masters that a peer may be."""
+
+
+class Hub(Protocol):
+    """What a session asks of the server."""
+
+    journal: Journal
+
+    def now(self) -> Instant:
+        """The wall clock."""
+
+    def commissioned(self, session: Session, station: Station, commission: Commission) -> None:
+        """A command has consequences: carry them out, then call `session.release` or `session.fail`."""
+
+    def heard(self, session: Session) -> None:
+        """The first frame of a master came, or of another master than before."""
+
+    def notices(self, station: Station) -> None:
+        """Notices of an outstation wait to be fetched."""
+
+
+class Session:
+    """One peer.
+
+    Args:
+        hub: the server.
+        peer: host and port.
+        reach: what it may talk to.
+        deadlines: how long it may take.
+        write: takes whole frames.
+        drop: closes the peer; the reason is for the log.
+        datagram: for the journal.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        peer: tuple[str, int],
+        reach: Reach,
+        deadlines: Deadlines,
+        *,
+        write: Callable[[bytes], None],
+        drop: Callable[[str], None],
+        datagram: bool = False,
+    ) -> None:
+        now = hub.now()
+        self.peer = peer
+        self.channels: list[tuple[Station, Channel]] = [
+            (station, station.outstation.open(now, masters)) for station, masters in reach
+        ]
+        self.identified = False
+        self.closed = False
+        self.paused = False
+        self._hub = hub
+        self._masters = [(channel, master) for (_, masters), (_, channel) in zip(reach, self.channels, strict=True)
+                         for master in masters]  # fmt: skip
+        self._addresses = {station.settings.address for station, _ in self.channels}
+        self._first: FrameReader | None = FrameReader()
+        self._write, self._drop, self._datagram = write, drop, datagram
+        self._deadlines = deadlines
+        self._began = self._heard_at = now
+        self._write_deadline: Instant | None = None
+        self._carried = 0
+        self._waiting = 0
+        self._held: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
+
+    # --- octets ------------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Octets of the peer, as they came."""
+        now = self._hub.now()
+        self._heard_at = now
+        self._hub.journal.note(now, self.peer, data, received=True, datagram=self._datagram)
+        for station, channel in self.channels:
+            station.touch(now)
+            channel.receive(data, now)
+            for commission in station.handler.take():
+                self._waiting += 1
+                self._hub.commissioned(self, station, commission)
+            self._hub.notices(station)
+        if self._first is not None:
+            self._identify(data)
+        carried = sum(channel.carries(master) for channel, master in self._masters)
+        if carried != self._carried and self.identified:
+            self._carried = carried
+            self._hub.heard(self)
+        self.pump(now)
+
+    def pump(self, now: Instant) -> None:
+        """Write what is to be written; to be called after points were updated."""
+        if self.closed or self.paused:
+            return
+        for _, channel in self.channels:
+            octets = channel.to_send(now)
+            if octets:
+                self._send(octets, now)
+            if channel.lost:
+                self._end("it does not answer the link status request")
+                return
+        self._arm(now)
+
+    def release(self) -> None:
+        """What one commission asked for is durable: when it was the last, what was held goes out."""
+        self._waiting -= 1
+        if self._waiting or self.closed:
+            return
+        held, self._held = b"".join(self._held), []
+        now = self._hub.now()
+        if held:
+            self._put(held, now)
+        self.pump(now)
+
+    def fail(self, reason: str) -> None:
+        """A command could not be taken: nothing that was held goes out."""
+        self._waiting -= 1
+        self._held.clear()
+        self._end(reason)
+
+    def dismiss(self, reason: str) -> None:
+        """Close the peer for a reason of ours."""
+        self._end(reason)
+
+    def _send(self, octets: bytes, now: Instant) -> None:
+        if self._waiting:
+            self._held.append(octets)
+        else:
+            self._put(octets, now)
+
+    def _put(self, octets: bytes, now: Instant) -> None:
+        self._hub.journal.note(now, self.peer, octets, received=False, datagram=self._datagram)
+        self._write(octets)
+
+    def _identify(self, data: bytes) -> None:
+        """The first frame that one of the masters could have sent ends the first deadline."""
+        assert self._first is not None
+        known = {master for _, master in self._masters}
+        for frame in self._first.feed(data):
+            if frame.from_master and frame.source in known:
+                self._first = None
+                self.identified = True
+                return
+
+    # --- flow --------------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """The peer does not take what was written."""
+        self.paused = True
+        self._write_deadline = self._hub.now() + self._deadlines.write
+        self._arm(self._hub.now())
+
+    def resume(self) -> None:
+        """It does again."""
+        self.paused = False
+        self._write_deadline = None
+        self.pump(self._hub.now())
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def next_timer(self) -> Instant | None:
+        """When `handle_timer` is due."""
+        if self.closed:
+            return None
+        due = [at for _, channel in self.channels if (at := channel.next_timer()) is not None]
+        if self._write_deadline is not None:
+            due.append(self._write_deadline)
+        due.append(self._heard_at + self._deadlines.idle)
+        if not self.identified:
+            due.append(self._began + self._deadlines.first_frame)
+        return min(due)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Everything that is due; calling it early does no harm."""
+        if self.closed:
+            return
+        reason = self._expired(now)
+        if reason:
+            self._end(reason)
+            return
+        for station, channel in self.channels:
+            due = channel.next_timer()
+            if due is not None and due <= now:
+                channel.handle_timer(now)
+                self._hub.notices(station)
+        self.pump(now)
+        if self.paused:
+            self._arm(now)
+
+    def _expired(self, now: Instant) -> str:
+        if self._write_deadline is not None and now >= self._write_deadline:
+            return "it takes nothing"
+        if now >= self._heard_at + self._deadlines.idle:
+            return "silent too long"
+        if not self.identified and now >= self._began + self._deadlines.first_frame:
+            return "no frame of a configured master"
+        return ""
+
+    def _arm(self, now: Instant) -> None:
+        """Keep one timer; one that rings early does no harm, setting a new one for each message would cost."""
+        due = self.next_timer()
+        if due is None or (self._timer is not None and self._armed_for <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = due
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.handle_timer(self._hub.now())
+        if not self.closed:
+            self._arm(self._hub.now())
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    @property
+    def displaced(self) -> bool:
+        """Whether it carried masters that all have come by another connection since."""
+        return self.identified and not any(channel.carries(master) for channel, master in self._masters)
+
+    def _end(self, reason: str) -> None:
+        if not self.closed:
+            self._drop(reason)
+
+    def close(self) -> None:
+        """The peer is gone: its associations are free, its events stay."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._held.clear()
+        for _, channel in self.channels:
+            channel.close()

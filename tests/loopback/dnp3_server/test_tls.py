@@ -1,0 +1,111 @@
+"""TLS on both sides: who is let in, and that a stranger gets no DNP3 octet."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+
+import pytest
+
+from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, TlsSettings, Transport
+from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.folder import REVOKED, TestPki, revoke, write_credential
+from gridiface.pki.identity import fingerprint
+from gridiface.protocols.dnp3.link import Frame, encode
+from gridiface.protocols.dnp3.points import PointType
+from gridiface.simulation.dnp3.client import MasterFailed
+
+CLASS_0 = encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c0 01 3c 01 06")))
+
+
+class Site:
+    """A PKI with a server, a master that is listed and one that is not, and a master of another root."""
+
+    def __init__(self, folder):
+        now = time.time()
+        self.folder = folder
+        pki = TestPki.create(depth=3, now=now)
+        pki.save(folder)
+        self.credentials = {}
+        for profile, name in (("server", "server"), ("server", "iso"), ("server", "other")):
+            credential = pki.issue(profile, name, now=now, hosts=["localhost", "127.0.0.1", f"{name}.example"])
+            write_credential(folder, name, credential)
+            self.credentials[name] = credential
+        self.device = pki.issue("device", "scada", now=now)
+        write_credential(folder, "scada", self.device)
+        stranger = TestPki.create(depth=3, now=now)
+        write_credential(folder, "stranger", stranger.issue("device", "stranger", now=now))
+
+    def pair(self, name):
+        return KeyPair(self.folder / f"{name}.pem", self.folder / f"{name}.key")
+
+    def client(self, name, highest=ssl.TLSVersion.TLSv1_3):
+        context = client_context(
+            "modern", key_pairs=[self.pair(name)] if name else [], roots=[self.folder / "serca.pem"]
+        )
+        context.maximum_version = highest
+        return context
+
+    @property
+    def endpoint(self):
+        tls = TlsSettings(
+            key_pair=self.pair("server"), roots=(self.folder / "serca.pem",), revocation_list=self.folder / REVOKED
+        )
+        return EndpointSettings(port=0, transport=Transport.TLS, tls=tls)
+
+    @property
+    def master(self):
+        return MasterEntry(name="iso", address=1, fingerprints=(fingerprint(self.device.der).hex().upper(),))
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_listed_certificate_polls(serve, dial, make_station, site, version):
+    async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
+        async with dial(server.port, tls=site.client("scada", version)) as master:
+            await master.poll()
+            assert master.value(PointType.ANALOG_INPUT, 0) == pytest.approx(1.25)
+
+
+async def answer_to(port, context):
+    """What a peer gets for a class 0 poll: octets, or nothing."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    except (ssl.SSLError, ConnectionError):
+        return b""
+    octets = b""
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        writer.write(CLASS_0)
+        octets = await asyncio.wait_for(reader.read(4096), 5)
+    writer.transport.abort()
+    return octets
+
+
+@pytest.mark.parametrize("name", ["stranger", "", "other"])
+async def test_who_is_not_listed_gets_no_dnp3_octet(serve, make_station, site, name):
+    async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
+        assert await answer_to(server.port, site.client(name)) == b""
+        assert await answer_to(server.port, site.client("scada")) != b""
+
+
+async def test_plain_tcp_gets_no_dnp3_octet(serve, dial, make_station, site):
+    async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(CLASS_0)
+        with contextlib.suppress(ConnectionError):
+            assert b"\x05\x64" not in await asyncio.wait_for(reader.read(4096), 5)
+        writer.close()
+
+
+async def test_a_revoked_certificate_is_refused(serve, dial, make_station, site):
+    digits = fingerprint(site.device.der).hex().upper()
+    revoke(site.folder / REVOKED, "lfdi", digits[:40], "lost")
+    async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
+        assert await answer_to(server.port, site.client("scada")) == b""
+        with pytest.raises(MasterFailed):
+            async with dial(server.port, tls=site.client("scada")) as master:
+                await master.poll()

@@ -1,0 +1,104 @@
+"""Report requests and data on the wire."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.payloads.report import OadrReport
+from gridiface.protocols.openadr.payloads.stream import DATA_QUALITIES, Intervals, OadrPayloadResourceStatus
+from gridiface.protocols.openadr.reports import (
+    ReportKind,
+    ReportRequest,
+    ReportValue,
+    intervals_of,
+    metadata_request,
+    request_from_wire,
+    request_to_wire,
+    values_of,
+)
+
+
+def request(**fields):
+    return ReportRequest(**{"id": "r", "specifier": "s", "rids": ("a",), **fields})
+
+
+def test_41_the_kind_is_told_by_the_fields():
+    assert metadata_request("m").kind is ReportKind.METADATA
+    assert request().kind is ReportKind.ONE_SHOT
+    assert request(back=60).kind is ReportKind.PERIODIC
+    assert request(history=True).kind is ReportKind.HISTORY
+
+
+def test_a_request_without_duration_never_ends():
+    assert request(start=5.0).end == math.inf
+    assert request(start=5.0, duration=10).end == 15.0
+    assert request().end == math.inf
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.none() | st.integers(0, 10**9), st.integers(0, 10**6))
+def test_requests_read_back_the_same(granularity, back, start, duration):
+    made = request(
+        granularity=granularity,
+        back=back,
+        start=None if start is None else float(start),
+        duration=0 if start is None else duration,
+    )
+    assert request_from_wire(request_to_wire(made)) == made
+
+
+def test_negative_times_are_refused():
+    wire = request_to_wire(request(back=10))
+    wire.reportSpecifier.granularity = -1
+    with pytest.raises(RemoteProtocolError) as refused:
+        request_from_wire(wire)
+    assert refused.value.answer == 454
+
+
+def report(values, **fields):
+    made = Intervals(interval=intervals_of(values))
+    return OadrReport(intervals=made, reportRequestID="r", reportSpecifierID="s", createdDateTime=0.0, **fields)
+
+
+VALUES = st.builds(
+    ReportValue,
+    rid=st.sampled_from("abc"),
+    start=st.integers(0, 50).map(float),
+    duration=st.none() | st.integers(1, 5),
+    value=st.integers(-9, 9).map(float),
+    quality=st.none() | st.sampled_from(DATA_QUALITIES),
+    confidence=st.none() | st.integers(0, 100),
+    accuracy=st.none() | st.just(0.5),
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=12), st.booleans())
+def test_values_read_back_oldest_first(values, one_each):
+    back = values_of(
+        OadrReport(
+            intervals=Intervals(interval=intervals_of(values, one_point_each=one_each)),
+            reportRequestID="r",
+            reportSpecifierID="s",
+            createdDateTime=0.0,
+        )
+    )
+    assert [v.start for v in back] == sorted(v.start for v in values)
+    assert sorted(map(repr, back)) == sorted(map(repr, values))
+
+
+def test_status_and_feed_read_back():
+    status = ReportValue(
+        rid="s", start=1.0, status=OadrPayloadResourceStatus(oadrOnline=True, oadrManualOverride=False)
+    )
+    feed = ReportValue(rid="", start=2.0, feed=b"<x/>")
+    assert values_of(report([status, feed])) == [status, feed]
+
+
+def test_a_report_without_intervals_has_no_values():
+    made = report([ReportValue(rid="a", start=1.0, value=1.0)])
+    made.intervals = None
+    assert values_of(made) == []
