@@ -29,6 +29,9 @@ from gridiface_southbound.modbus_pdu import (
 #: What one request brought: registers (empty after a write) or the device's exception.
 Reply = bytes | ExceptionReply
 
+#: Requests in one burst of the outbox.
+BURST = 128
+
 #: Time-outs in a row after which the connection is thought dead and is opened anew.
 TIMEOUTS_TO_CLOSE = 2
 
@@ -74,10 +77,40 @@ class _Exchange:
         self.replies: list[Reply] = [b""] * len(requests)
 
 
+class Outbox:
+    """Gathers what many connections send in one turn of the loop and sends it in short bursts.
+
+    In a fan-out the sending of each request would wake the other end or the network card anew while the next request
+    is still being made; in bursts the two sides work side by side.
+    """
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+
+    def put(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Send `data` with the next burst: now if enough has gathered, at the latest when this turn is over."""
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append((transport, data))
+        if len(self._waiting) >= BURST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send everything."""
+        waiting, self._waiting = self._waiting, []
+        for transport, data in waiting:
+            if not transport.is_closing():
+                transport.write(data)
+
+
 class _Connection(asyncio.Protocol):
     """One TCP connection: bytes in, replies matched to the exchange that runs."""
 
-    def __init__(self, counters: LinkCounters) -> None:
+    def __init__(self, counters: LinkCounters, outbox: Outbox) -> None:
+        self._outbox = outbox
         self.transport: asyncio.Transport | None = None
         self.counters = counters
         self.running: _Exchange | None = None
@@ -120,7 +153,7 @@ class _Connection(asyncio.Protocol):
             frames.append(encode_frame(transaction, exchange.unit, exchange.requests[position].pdu))
         self.running = exchange
         self.counters.requests += len(frames)
-        transport.write(b"".join(frames) if len(frames) > 1 else frames[0])
+        self._outbox.put(transport, b"".join(frames) if len(frames) > 1 else frames[0])
 
     def leave(self, exchange: _Exchange) -> None:
         """Stop waiting for what is still missing; a reply that comes late is dropped."""
@@ -154,6 +187,14 @@ class _Connection(asyncio.Protocol):
         exchange, self.running = self.running, None
         if exchange is not None and not exchange.future.done():
             exchange.future.set_exception(error)
+
+
+#: The outbox of each running loop.
+_outboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()
+
+
+def _outbox_of(loop: asyncio.AbstractEventLoop) -> Outbox:
+    return _outboxes.setdefault(loop, Outbox(loop))
 
 
 class TcpLink:
@@ -221,10 +262,13 @@ class TcpLink:
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
+        outbox = _outbox_of(loop)
         self.counters.connects += 1
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await loop.create_connection(lambda: _Connection(self.counters), self.host, self.port)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self.counters, outbox), self.host, self.port
+                )
         except TimeoutError as error:
             raise DeviceTimeout(f"{self.host}:{self.port} took no connection in {self._connect_timeout_s} s") from error
         except OSError as error:

@@ -27,7 +27,7 @@ class Site:
         pki = TestPki.create(depth=3, now=now)
         pki.save(folder)
         self.credentials = {}
-        for profile, name in (("server", "server"), ("server", "iso"), ("server", "other")):
+        for profile, name in (("server", "server"), ("device", "other")):
             credential = pki.issue(profile, name, now=now, hosts=["localhost", "127.0.0.1", f"{name}.example"])
             write_credential(folder, name, credential)
             self.credentials[name] = credential
@@ -65,10 +65,12 @@ def site(tmp_path):
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_listed_certificate_polls(serve, dial, make_station, site, version):
-    async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
-        async with dial(server.port, tls=site.client("scada", version)) as master:
-            await master.poll()
-            assert master.value(PointType.ANALOG_INPUT, 0) == pytest.approx(1.25)
+    async with (
+        serve([make_station(masters=[site.master])], [site.endpoint]) as server,
+        dial(server.port, tls=site.client("scada", version)) as master,
+    ):
+        await master.poll()
+        assert master.value(PointType.ANALOG_INPUT, 0) == pytest.approx(1.25)
 
 
 async def answer_to(port, context):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import TcpLink, _Connection, shared_link
+from gridiface_southbound.modbus_link import BURST, Outbox, TcpLink, _Connection, shared_link
 from gridiface_southbound.modbus_pdu import FrameDecoder, encode_frame, read_request, write_request
 
 ONE, TWO = read_request(1, 1), read_request(2, 1)
@@ -49,7 +49,7 @@ class MemoryLink(TcpLink):
 
     async def _connect(self) -> _Connection:
         self.counters.connects += 1
-        connection = _Connection(self.counters)
+        connection = _Connection(self.counters, Outbox(asyncio.get_running_loop()))
         transport = MemoryTransport(connection, self.device)
         connection.connection_made(transport)
         self.transports.append(transport)
@@ -116,8 +116,8 @@ async def test_a_cancelled_exchange_frees_the_link() -> None:
     silent = [True]
     link = MemoryLink(lambda *frame: b"" if silent[0] else echo(*frame))
     task = asyncio.ensure_future(link.exchange(1, [ONE], timeout_s=10))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(4):
+        await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -155,3 +155,15 @@ async def test_a_port_has_one_shared_link_per_loop() -> None:
     again = shared_link("h", 1)
     assert again._link is not first._link
     await again.close()
+
+
+async def test_many_connections_send_in_bursts() -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    connection = _Connection(TcpLink("h", 1).counters, outbox)
+    transports = [MemoryTransport(connection, lambda *_: b"") for _ in range(BURST + 3)]
+    for transport in transports:
+        outbox.put(transport, b"\0\1\0\0\0\2\1\3")
+    assert [len(transport.segments) for transport in transports] == [1] * BURST + [0] * 3
+    transports[-1].aborted = True
+    await asyncio.sleep(0)
+    assert [len(transport.segments) for transport in transports] == [1] * (BURST + 2) + [0]

@@ -92,6 +92,19 @@ class Outstation:
         """The oldest notice that was not fetched yet."""
         return self.station.notices.popleft() if self.station.notices else None
 
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due for masters that no connection carries now; None when nothing is pending."""
+        due = [at for item in self._unattached() if (at := item.next_timer()) is not None]
+        return min(due, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Acts on what is due without a connection: freezes at a time, overdue authentication replies."""
+        for association in self._unattached():
+            association.handle_timer(now)
+
+    def _unattached(self) -> list[Association]:
+        return [item for item in self.associations.values() if not item.attached]
+
     def claim(self, channel: Channel, master: int) -> None:
         """A connection carries a master now; another one that did loses it."""
         for other in self._channels:

@@ -54,6 +54,18 @@ def test_a_connection_of_any_master_serves_each(build, connect):
     assert [answer[1] for answer in shared.ask("c0 17")] == [0x81, 0x82]
 
 
+def test_a_planned_freeze_is_made_without_a_connection(build):
+    peer = build(now=1000.0)
+    peer.update(PointType.COUNTER, 0, 5)
+    peer.one("c0 0b 32 02 07 01 88 86 0f 00 00 00 00 00 00 00 14 00 06")
+    assert peer.outstation.next_timer() is None
+    peer.channel.close()
+    due = peer.outstation.next_timer()
+    assert due == 1017.48
+    peer.outstation.handle_timer(due)
+    assert peer.database.value(PointType.FROZEN_COUNTER, 0)[0] == 5
+
+
 def test_notices_come_in_order(build):
     peer = build()
     peer.one("c0 55")

@@ -1,0 +1,238 @@
+"""From the configuration to the DNP3 adapter: its settings, its point maps, and the adapter itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from gridiface.app.config.dnp3 import (
+    Dnp3,
+    Dnp3Endpoint,
+    Dnp3Master,
+    Dnp3Outstation,
+    Dnp3Point,
+    Dnp3Tls,
+    Dnp3Unsolicited,
+)
+from gridiface.domain.clock import Clock
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
+from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
+from gridiface.northbound.dnp3.profiles import profile
+from gridiface.northbound.dnp3.server import ControlHistory, Dnp3Server
+from gridiface.northbound.dnp3.settings import (
+    Deadlines,
+    Dnp3Settings,
+    EndpointSettings,
+    MasterEntry,
+    QualityPolicy,
+    StationSettings,
+    TlsSettings,
+)
+from gridiface.pki.contexts import KeyPair
+from gridiface.protocols.dnp3.points import PointType
+from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
+
+_MAX_BYTES = 8 * 1024 * 1024
+_POINTS = TypeAdapter(tuple[Dnp3Point, ...])
+
+
+def dnp3_server(
+    dnp3: Dnp3,
+    site: str,
+    *,
+    clock: Clock,
+    inbox: ControlInbox,
+    ledger: Ledger,
+    fleet: FleetView,
+    history: ControlHistory,
+) -> Dnp3Server:
+    """The adapter, not yet started.
+
+    Raises:
+        ConfigError: a point map, an address list or a TLS file cannot be used.
+    """
+    return Dnp3Server(dnp3_settings(dnp3, site), clock=clock, inbox=inbox, ledger=ledger, fleet=fleet, history=history)
+
+
+def dnp3_settings(dnp3: Dnp3, site: str) -> Dnp3Settings:
+    """The adapter's settings.
+
+    Raises:
+        ConfigError: as `dnp3_server`.
+    """
+    return Dnp3Settings(
+        stations=tuple(station_settings(outstation, site) for outstation in dnp3.outstations),
+        endpoints=tuple(_endpoint(endpoint) for endpoint in dnp3.endpoints),
+        refresh_s=dnp3.refresh_s,
+        journal_frames=dnp3.journal_frames,
+    )
+
+
+def station_settings(outstation: Dnp3Outstation, site: str) -> StationSettings:
+    """The settings of one outstation, with its whole point map.
+
+    Raises:
+        ConfigError: a point cannot be used, or the point file cannot be read.
+    """
+    described: dict[int, str | int | float | bytes] = {
+        208: site,
+        242: version("gridiface"),
+        247: outstation.name,
+        250: "gridiface outstation",
+        252: "gridiface",
+    }
+    described |= {number: text for number, text in ((244, outstation.owner), (245, outstation.location)) if text}
+    return StationSettings(
+        name=outstation.name,
+        address=outstation.address,
+        target=_target(outstation.group, outstation.device, None),
+        points=point_map(outstation),
+        masters=tuple(_master(master) for master in outstation.masters),
+        quality=QualityPolicy(**outstation.quality.model_dump()),
+        out_of_range_above_ratings=outstation.out_of_range_above_ratings,
+        local=outstation.local,
+        restart_s=outstation.restart_s,
+        deadband_writes=outstation.deadband_writes,
+        keep_alive_s=outstation.keep_alive_s,
+        link_timeout_s=outstation.link_timeout_s,
+        self_address=outstation.self_address,
+        description=described,
+    )
+
+
+def point_map(outstation: Dnp3Outstation) -> PointMap:
+    """Profile, then point file, then points by hand; the later replaces the earlier of the same type and index.
+
+    Raises:
+        ConfigError: a point cannot be used, or the point file cannot be read.
+    """
+    try:
+        given = [] if outstation.profile == "none" else profile(outstation.profile)
+        points = PointMap(given)
+        if outstation.point_file is not None:
+            points = points.merged(point_entry(point) for point in read_points(outstation.point_file))
+        points = points.merged(point_entry(point) for point in outstation.points)
+        points.core()
+    except ConfigError as problem:
+        raise ConfigError(f"outstation {outstation.name}: {problem}") from problem
+    return points
+
+
+def read_points(path: Path) -> tuple[Dnp3Point, ...]:
+    """The points of a file: a YAML list.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else; the text names the file and the place.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # YAML tells no list from a tuple; the strictness of every single field stays
+        return _POINTS.validate_python(data)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}") from problem
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"]) or "the file"
+        raise ConfigError(f"{path}: {place}: {first['msg']}") from problem
+
+
+def point_entry(point: Dnp3Point) -> PointEntry:
+    """A configured point as the adapter wants it.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    kind = PointType(point.type)
+    left_out = {"type", "index", "name", "measure", "action", "group", "device", "minimum", "maximum"}
+    same = {name: getattr(point, name) for name in type(point).model_fields if name not in left_out}
+    return PointEntry(
+        type=kind,
+        index=point.index,
+        name=point.name or f"{kind.value} {point.index}",
+        measure=point.measure or Measure.UNKNOWN,
+        action=point.action or Action.NONE,
+        target=_target(point.group, point.device, None) if point.group or point.device else None,
+        minimum=float("-inf") if point.minimum is None else point.minimum,
+        maximum=float("inf") if point.maximum is None else point.maximum,
+        **same,
+    )
+
+
+def _target(group: str | None, device: str | None, default: Target | None) -> Target:
+    if group is not None:
+        return Target(TargetKind.GROUP, group)
+    if device is not None:
+        return Target(TargetKind.DEVICE, device)
+    assert default is not None
+    return default
+
+
+def _master(master: Dnp3Master) -> MasterEntry:
+    return MasterEntry(
+        name=master.name,
+        address=master.address,
+        authority=master.authority,
+        may_control=master.may_control,
+        sources=tuple(ip_network(text) for text in master.sources),
+        fingerprints=master.fingerprints,
+        names=master.certificate_names,
+        unsolicited=None if master.unsolicited is None else _unsolicited(master.unsolicited),
+        confirm_timeout_s=master.confirm_timeout_s,
+        select_timeout_s=master.select_timeout_s,
+        max_fragment=master.max_fragment,
+        max_controls=master.max_controls,
+        event_capacity=master.event_capacity,
+        drop_oldest=master.overflow == "oldest",
+        need_time=master.need_time,
+        time_sync_interval_s=master.time_sync_interval_s,
+    )
+
+
+def _unsolicited(block: Dnp3Unsolicited) -> UnsolicitedSettings:
+    return UnsolicitedSettings(
+        confirm_timeout=block.confirm_timeout_s,
+        retries=block.retries,
+        offline_interval=block.offline_interval_s,
+        regenerate=block.regenerate,
+        triggers={item.event_class: Trigger(item.count, item.hold_time_s) for item in block.triggers},
+    )
+
+
+def _endpoint(endpoint: Dnp3Endpoint) -> EndpointSettings:
+    host, port = _host_port(endpoint.listen) if endpoint.listen is not None else ("", 0)
+    return EndpointSettings(
+        host=host,
+        port=port,
+        stations=endpoint.outstations,
+        transport=endpoint.transport,
+        mode=endpoint.mode,
+        peer=None if endpoint.connect is None else _host_port(endpoint.connect),
+        tls=None if endpoint.tls is None else _tls(endpoint.tls),
+        new_connection=endpoint.new_connection,
+        connections=endpoint.connections,
+        connections_per_address=endpoint.connections_per_address,
+        deadlines=Deadlines(handshake=endpoint.handshake_s, first_frame=endpoint.first_frame_s, idle=endpoint.idle_s),
+    )
+
+
+def _host_port(place: str) -> tuple[str, int]:
+    host, _, port = place.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _tls(tls: Dnp3Tls) -> TlsSettings:
+    return TlsSettings(
+        key_pair=KeyPair(tls.certificate, tls.key),
+        roots=tls.roots,
+        revocation_list=tls.revoked,
+        crls=tls.crls,
+    )
