@@ -116,7 +116,7 @@ async def test_our_master_polls_and_operates_an_outstation_that_somebody_else_wr
             ours.submit("range", tasks.range_poll(30, 1, 0, 49))
             ours.submit("select", tasks.control([(0, AnalogOutput(7.0, 1))], select=True))
             ours.submit("direct", tasks.control([(0, AnalogOutput(8.0, 3))], select=False))
-            ours.submit("time", tasks.synchronise(TimeSync.NON_LAN, ours._clock))
+            ours.submit("time", tasks.synchronise(TimeSync.NON_LAN, ours.clock))
             peer.pump()
             await peer.until(lambda events: done(events, "time"))
     finally:

@@ -1,6 +1,8 @@
 """Master and outstation cores over real sockets, and the recorded session through an independent decoder."""
 
 import asyncio
+import os
+import random
 import shutil
 import subprocess
 
@@ -69,8 +71,8 @@ async def full_session(server, peer):
         "attributes": tasks.range_poll(0, 254, 0, 0),
         "dead-bands": tasks.write_deadbands({1: 2.0}),
         "read dead-bands": tasks.range_poll(34, 0, 0, 19),
-        "time": tasks.synchronise(TimeSync.LAN, peer.master._clock),
-        "delay": tasks.synchronise(TimeSync.NON_LAN, peer.master._clock),
+        "time": tasks.synchronise(TimeSync.LAN, peer.master.clock),
+        "delay": tasks.synchronise(TimeSync.NON_LAN, peer.master.clock),
         "restart": tasks.restart(),
         "integrity": tasks.integrity_poll(),
     }
@@ -115,6 +117,28 @@ async def test_an_independent_decoder_finds_no_fault_in_a_recorded_session(serve
         values = {value for line in decoded("dnp3", status) for value in line.split(",") if value}
         assert values <= {"1", "Good"}, status
     assert decoded("dnp3.al.func == 130", "frame.number") != []
+
+
+async def test_59_after_each_spoilt_frame_the_link_still_answers(serve, accepting):
+    source = random.Random(10)
+    request = encode(Frame(0xC9, 10, 1))
+    async with serve(station(accepting, analogs=50)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        parser = FrameReader()
+        for number in range(int(os.environ.get("GRIDIFACE_FUZZ_TCP", "300"))):
+            body = bytes((0xC0, 0xC0 | number & 15, source.randrange(35))) + source.randbytes(source.randrange(60))
+            octets = bytearray(encode(Frame(0xC4, 10, 1, body)))
+            if number % 2:
+                octets[source.randrange(len(octets))] ^= 1 << source.randrange(8)
+            # what a spoilt length swallows is filled up, so that the next start is looked for
+            writer.write(bytes(octets) + bytes(300) + request)
+            found = False
+            while not found:
+                frames = parser.feed(await asyncio.wait_for(reader.read(65_536), 5))
+                found = any(frame.control == 0x0B for frame in frames)
+        assert len(server.connections) == 1
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_the_connection_answers_in_one_write_each(serve, accepting):

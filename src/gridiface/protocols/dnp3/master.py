@@ -81,6 +81,8 @@ class Master:
     Args:
         settings: addresses, times, what happens automatically.
         authentication: one user's secure authentication, None without.
+
+    `clock` is the time of the last call, for tasks that write the time when their turn comes.
     """
 
     def __init__(self, settings: MasterSettings, authentication: MasterAuthentication | None = None) -> None:
@@ -90,7 +92,7 @@ class Master:
         self._reader = FrameReader()
         self._assembler = Reassembler(settings.max_rx_fragment)
         self._link = SecondaryStation()
-        self._clock = Clock()
+        self.clock = Clock()
         self._connected = False
         self._sequence = 0
         self._queue: list[Queued] = []
@@ -108,7 +110,7 @@ class Master:
 
     def connected(self, now: float) -> None:
         """A connection is there: the start-up sequence is queued."""
-        self._clock.now = now
+        self.clock.now = now
         self._connected = True
         self._silence.heard(now)
         self._reader.clear()
@@ -122,7 +124,7 @@ class Master:
 
     def disconnected(self, now: float) -> None:
         """The connection is gone: the running task and those that wait fail."""
-        self._clock.now = now
+        self.clock.now = now
         self._connected = False
         self._out.clear()
         if self._running is not None:
@@ -145,7 +147,7 @@ class Master:
         if not self._connected or len(self._queue) >= MAX_QUEUED_TASKS:
             raise LocalProtocolError("no connection, or too many tasks wait")
         number = self._push(name, task, URGENT if urgent else ROUTINE)
-        self._advance(self._clock.now)
+        self._advance(self.clock.now)
         return number
 
     def add_poll(self, classes: tuple[int, ...], period: float, now: float) -> None:
@@ -154,7 +156,7 @@ class Master:
 
     def receive(self, data: bytes, now: float) -> None:
         """Takes octets as they came; never raises for what they hold."""
-        self._clock.now = now
+        self.clock.now = now
         if not data or not self._connected:
             return
         self._silence.heard(now)
@@ -164,7 +166,7 @@ class Master:
 
     def to_send(self, now: float) -> bytes:
         """Everything that is to be written now, whole frames only."""
-        self._clock.now = now
+        self.clock.now = now
         out = b"".join(self._out)
         self._out.clear()
         return out
@@ -187,7 +189,7 @@ class Master:
 
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due: timeouts, polls, retries, the link probe."""
-        self._clock.now = now
+        self.clock.now = now
         if not self._connected:
             return
         if self._running is not None and now >= self._running.deadline:
@@ -269,11 +271,11 @@ class Master:
         for poll in self._polls:
             if queued.name == f"poll {poll.classes}":
                 poll.pending = False
-                poll.due = self._clock.now + poll.period
+                poll.due = self.clock.now + poll.period
         if queued.name == SESSION_KEYS and outcome.failure is not None:
-            self._keys_retry_at = self._clock.now + self.settings.retry_delay
+            self._keys_retry_at = self.clock.now + self.settings.retry_delay
         if outcome.failure is Failure.TIMEOUT and queued.priority == STARTUP:
-            self._retry_at = self._clock.now + self.settings.retry_delay
+            self._retry_at = self.clock.now + self.settings.retry_delay
         iin = fragments[-1].iin if fragments else 0
         self._events.append(
             TaskDone(queued.number, queued.name, outcome.failure, iin, outcome.commands, fragments, outcome.value)
@@ -386,7 +388,7 @@ class Master:
             if not starting:
                 self._start_up()
         if iin & IIN.NEED_TIME and self.settings.time_sync is not TimeSync.NONE:
-            self._automatically("time synchronisation", synchronise(self.settings.time_sync, self._clock))
+            self._automatically("time synchronisation", synchronise(self.settings.time_sync, self.clock))
         if iin & IIN.EVENT_BUFFER_OVERFLOW and self.settings.integrity_on_overflow:
             if "integrity poll" not in self._automatic:
                 self._events.append(EventsLost())
