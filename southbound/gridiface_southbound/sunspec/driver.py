@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
@@ -19,24 +18,16 @@ from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link
-from gridiface_southbound.modbus_pdu import (
-    ILLEGAL_FUNCTION,
-    MAX_READ,
-    PASSING,
-    ExceptionReply,
-    Request,
-    read_request,
-    read_requests,
-    write_request,
-    write_single_request,
-)
+from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
+from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, ExceptionReply, write_request, write_single_request
 from gridiface_southbound.sunspec import models, telemetry
 from gridiface_southbound.sunspec.config import SunSpecConfig
-from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan
+from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan, fall_back_s
 from gridiface_southbound.sunspec.functions import Ratings
-from gridiface_southbound.sunspec.models import Block, Model
-from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPlace, scan
+from gridiface_southbound.sunspec.hot import HotPower
+from gridiface_southbound.sunspec.models import Block
+from gridiface_southbound.sunspec.registers import Registers, block_requests, place_of
+from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
 from gridiface_southbound.sunspec.sheet import Filled, PointValues
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
@@ -56,6 +47,7 @@ class _Device:
     controls: Controls
     #: Models whose scale factors need not be read before each write.
     steady: frozenset[int]
+    hot: HotPower | None = None
 
 
 class SunSpecDriver:
@@ -68,7 +60,7 @@ class SunSpecDriver:
         self._config = config
         self._clock = clock
         self._make_link = link
-        self._link: Link | None = None
+        self._registers = Registers(device_id, config.unit_id, config.timeout_s)
         self._device: _Device | None = None
         self._touched: set[str] = set()
         self._single = not config.function_16
@@ -124,11 +116,11 @@ class SunSpecDriver:
     async def open(self) -> Nameplate:
         """As `Driver.open`."""
         await asyncio.to_thread(models.preload)
-        if self._link is None:
-            self._link = self._make_link()
+        if self._registers.link is None:
+            self._registers.link = self._make_link()
         base = self._config.base_address
-        found = await scan(self._read_registers, BASE_ADDRESSES if base is None else (base,))
-        blocks = await self._read_blocks([p for m in models.USED_MODELS if (p := found.first(m)) is not None])
+        found = await scan(self._registers.read, BASE_ADDRESSES if base is None else (base,))
+        blocks = await self._registers.blocks([p for m in models.USED_MODELS if (p := found.first(m)) is not None])
         self._device = self._learn(found, blocks)
         return self._device.nameplate
 
@@ -136,7 +128,7 @@ class SunSpecDriver:
         """As `Driver.read`."""
         device = self._opened()
         places = [place for m in POLLED_MODELS if (place := device.map.first(m)) is not None]
-        blocks = await self._read_blocks(places)
+        blocks = await self._registers.blocks(places)
         if not any(model_id in blocks for model_id in (701, *telemetry.INVERTER_MODELS)):
             raise DeviceRejected("the device has no readable measurements (701, 101-113)", device_id=self._id)
         return telemetry.snapshot(self._id, blocks, device.ratings, device.nameplate.energy_wh, now=self._clock.now())
@@ -157,7 +149,7 @@ class SunSpecDriver:
 
     async def close(self) -> None:
         """As `Driver.close`."""
-        link, self._link, self._device = self._link, None, None
+        link, self._registers.link, self._device = self._registers.link, None, None
         if link is not None:
             await link.close()
 
@@ -171,6 +163,8 @@ class SunSpecDriver:
 
     async def _carry_out(self, command: Setpoint | None) -> Ack:
         device = self._opened()
+        if device.hot is not None and command is not None and device.hot.fits(command, self._clock.now()):
+            return await self._carry_out_power(device, device.hot, command)
         plan = self._plan(device, command)
         if self._volatile or self._single or not device.steady.issuperset(plan.models):
             await self._refresh(device, plan.models)
@@ -190,7 +184,54 @@ class SunSpecDriver:
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
         device.blocks.update(after)
         self._touched.update(plan.effects)
-        return self._acknowledge(plan, after)
+        ack = self._acknowledge(plan, after)
+        device.hot = self._short_way(device, plan, command)
+        return ack
+
+    async def _carry_out_power(self, device: _Device, hot: HotPower, command: Setpoint) -> Ack:
+        """The short way; whatever is not as it should be is settled on the long one."""
+        effect, requests = hot.prepare(command.active_power_w or 0.0)
+        replies = await self._registers.exchange(requests)
+        if hot.confirmed(effect.form, replies):
+            self._touched.add("active_power")
+            values = PointValues([effect.form])
+            return Ack(
+                device_id=self._id,
+                at=self._clock.now(),
+                written=values,
+                read_back=values,
+                active_power_w=effect.value,
+                revert_s=effect.revert_s,
+            )
+        device.hot = None
+        taken, shown = replies
+        if isinstance(taken, ExceptionReply):
+            raise self._registers.refusal(taken, "write 1 of 1")
+        if isinstance(shown, ExceptionReply):
+            raise self._registers.refusal(shown, "reading model 704 back")
+        after = {704: Block(device.blocks[704].model, device.blocks[704].address, shown)}
+        if _rescaled(device, after):
+            self._volatile = True
+            self._adopt(device, after)
+            return await self._carry_out(command)
+        return self._acknowledge(Plan({"active_power": effect}, models=[704]), after)
+
+    def _short_way(self, device: _Device, plan: Plan, command: Setpoint | None) -> HotPower | None:
+        config = self._config
+        steady = 704 in device.steady and not (self._volatile or self._single or config.read_back_delay_s)
+        if command is None or not steady or plan.models != [704]:
+            return None
+        if fall_back_s(command, config.revert_s, self._clock.now()) != config.revert_s:
+            return None
+        block = device.blocks[704]
+        return HotPower.made_from(
+            plan,
+            device.controls.functions.get("active_power"),
+            block,
+            block_requests(place_of(block)),
+            revert_s=config.revert_s,
+            ratings=device.ratings,
+        )
 
     async def _send(self, device: _Device, plan: Plan) -> dict[int, Block]:
         """Write all forms and read the models back."""
@@ -206,8 +247,8 @@ class SunSpecDriver:
         together = not self._config.read_back_delay_s
         if together:
             for model_id in plan.models:
-                requests += _block_requests(_place(device.blocks[model_id]))
-        replies = await self._exchange(requests)
+                requests += block_requests(place_of(device.blocks[model_id]))
+        replies = await self._registers.exchange(requests)
         for position in range(count):
             reply = replies[position]
             if not isinstance(reply, ExceptionReply):
@@ -216,10 +257,10 @@ class SunSpecDriver:
                 # Function 16 is not known here: nothing was written, so this is still the same attempt.
                 self._single = True
                 return await self._send(device, plan)
-            raise self._refusal(reply, f"write {position + 1} of {count}")
+            raise self._registers.refusal(reply, f"write {position + 1} of {count}")
         if not together:
             return await self._read_back(device, plan.models)
-        return self._collect([_place(device.blocks[model_id]) for model_id in plan.models], replies[count:])
+        return self._registers.collect([place_of(device.blocks[model_id]) for model_id in plan.models], replies[count:])
 
     async def _write_singly(self, device: _Device, plan: Plan) -> None:
         """By function 6, register after register, the enabling one last; registers that are right stay untouched."""
@@ -235,16 +276,16 @@ class SunSpecDriver:
                 keep = offset != enable and offset not in timers and offset - 1 not in timers
                 if keep and block.slice(offset, 1) == word:
                     continue
-                (reply,) = await self._exchange([write_single_request(block.address + offset, word)])
+                (reply,) = await self._registers.exchange([write_single_request(block.address + offset, word)])
                 if isinstance(reply, ExceptionReply):
-                    raise self._refusal(reply, f"register {block.address + offset}")
+                    raise self._registers.refusal(reply, f"register {block.address + offset}")
 
     async def _read_back(self, device: _Device, model_ids: Sequence[int]) -> dict[int, Block]:
         if self._config.read_back_delay_s > 0:
             await asyncio.sleep(self._config.read_back_delay_s)
-        places = [_place(device.blocks[model_id]) for model_id in model_ids]
-        replies = await self._exchange([request for place in places for request in _block_requests(place)])
-        return self._collect(places, replies)
+        places = [place_of(device.blocks[model_id]) for model_id in model_ids]
+        replies = await self._registers.exchange([request for place in places for request in block_requests(place)])
+        return self._registers.collect(places, replies)
 
     def _acknowledge(self, plan: Plan, after: Mapping[int, Block]) -> Ack:
         """What was done.
@@ -311,82 +352,21 @@ class SunSpecDriver:
         )
 
     async def _refresh(self, device: _Device, model_ids: Sequence[int]) -> None:
-        places = [_place(device.blocks[model_id]) for model_id in model_ids]
-        self._adopt(device, await self._read_blocks(places))
+        places = [place_of(device.blocks[model_id]) for model_id in model_ids]
+        self._adopt(device, await self._registers.blocks(places))
 
     def _adopt(self, device: _Device, fresh: dict[int, Block]) -> None:
         """Take newer blocks over, and make anew what depends on their scale factors and bases."""
         device.blocks.update(fresh)
+        device.hot = None
         controls = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
         device.controls = Controls(controls, device.ratings, self._options())
-
-    async def _read_blocks(self, places: Sequence[ModelPlace]) -> dict[int, Block]:
-        """Read models; one that refuses to be read is left out."""
-        requests = [request for place in places for request in _block_requests(place)]
-        return self._collect(places, await self._exchange(requests), tolerant=True)
-
-    def _collect(
-        self, places: Sequence[ModelPlace], replies: Sequence[Reply], *, tolerant: bool = False
-    ) -> dict[int, Block]:
-        blocks: dict[int, Block] = {}
-        at = 0
-        for place in places:
-            count = len(_block_requests(place))
-            parts, at = replies[at : at + count], at + count
-            refusal = next((part for part in parts if isinstance(part, ExceptionReply)), None)
-            table = models.model(place.id)
-            if table is None or (refusal is not None and tolerant):
-                continue
-            if refusal is not None:
-                raise self._refusal(refusal, f"reading model {place.id} back")
-            data = b"".join(part for part in parts if isinstance(part, bytes))
-            blocks[place.id] = Block(table, place.address, data)
-        return blocks
-
-    async def _read_registers(self, address: int, count: int) -> bytes:
-        (reply,) = await self._exchange([read_request(address, count)])
-        if isinstance(reply, ExceptionReply):
-            raise self._refusal(reply, f"reading register {address}")
-        return reply
-
-    async def _exchange(self, requests: Sequence[Request]) -> list[Reply]:
-        if self._link is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
-        try:
-            return await self._link.exchange(self._config.unit_id, requests, timeout_s=self._config.timeout_s)
-        except (DeviceTimeout, DeviceRejected) as error:
-            error.device_id = self._id
-            raise
 
     def _opened(self) -> _Device:
         if self._device is None:
             raise DeviceTimeout("the driver is not open", device_id=self._id)
         return self._device
 
-    def _refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:
-        kind = DeviceBusy if reply.code in PASSING else DeviceRejected
-        return kind(f"{what}: {reply.reason}", device_id=self._id)
-
 
 def _rescaled(device: _Device, after: Mapping[int, Block]) -> bool:
     return any(block.scales() != device.blocks[model_id].scales() for model_id, block in after.items())
-
-
-@lru_cache(maxsize=4096)
-def _place_of(model_id: int, address: int, length: int) -> ModelPlace:
-    return ModelPlace(model_id, address, length)
-
-
-def _place(block: Block) -> ModelPlace:
-    return _place_of(block.model.id, block.address, len(block.data) // 2 - 2)
-
-
-def _wanted_registers(table: Model | None, place: ModelPlace) -> int:
-    """How much of a model is read: what its table knows, of 701 what fits into one request."""
-    length = place.length + 2 if table is None else min(table.length, place.length + 2)
-    return min(length, MAX_READ) if place.id == 701 else length
-
-
-@lru_cache(maxsize=4096)
-def _block_requests(place: ModelPlace) -> list[Request]:
-    return read_requests(place.address, _wanted_registers(models.model(place.id), place))

@@ -17,9 +17,6 @@ from gridiface_southbound.sunspec.sheet import Filled, sheet_for
 
 Blocks = Mapping[int, Block]
 
-#: Filled forms kept for different timers; commands with an end of their own have ever new ones.
-_MAX_BASES = 8
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratings:
@@ -64,11 +61,10 @@ class Power704:
         watts = () if prefer_percent else ("WSet", "WSetRvrt")
         tail = ("WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms")
         names = ("WSetEna", "WSetMod", *watts, *tail)
-        self._sheet = sheet_for(block, names, enable="WSetEna")
+        self.sheet = sheet_for(block, names, enable="WSetEna")
         self._off = sheet_for(block, ("WSetEna",), enable="WSetEna")
         self._max_w = ratings.max_w
-        self._watts = "WSet" in self._sheet
-        self._bases: dict[float, list[int]] = {}
+        self._watts = "WSet" in self.sheet
 
     @classmethod
     def find(cls, blocks: Blocks, ratings: Ratings, *, prefer_percent: bool = False) -> Power704 | None:
@@ -83,16 +79,16 @@ class Power704:
 
     def set(self, value: float, *, revert_s: float | None, ramp_s: float | None) -> Effect:
         """Hold `value` W."""
-        percent = 100.0 * value / self._max_w if self._max_w else 0.0
         timer = revert_s or 0
-        base = self._bases.get(timer)
-        if base is None:
-            base = self._sheet.base({"WSetEna": 1, "WSetMod": 1 if self._watts else 0, "WSetRvrtTms": timer})
-            if len(self._bases) < _MAX_BASES:
-                self._bases[timer] = base
-        form = self._sheet.fill_over(base, {"WSet": value, "WSetPct": percent})
+        base = self.sheet.base({"WSetEna": 1, "WSetMod": 1 if self._watts else 0, "WSetRvrtTms": timer})
+        return self.again(base, value, timer if "WSetRvrtTms" in self.sheet else 0)
+
+    def again(self, base: list[int], value: float, timer: float) -> Effect:
+        """Hold `value` W, all other points as in `base`, raw; `timer` is the one that `base` holds."""
+        percent = 100.0 * value / self._max_w if self._max_w else 0.0
+        form = self.sheet.fill_over(base, {"WSet": value, "WSetPct": percent})
         held = form.value("WSet") if self._watts else form.value("WSetPct") * self._max_w / 100.0
-        return Effect(form=form, value=held, revert_s=_timer(form, "WSetRvrtTms"))
+        return Effect(form=form, value=held, revert_s=timer or None)
 
     def release(self) -> Effect:
         """Disable the set-point."""

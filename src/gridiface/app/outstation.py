@@ -89,10 +89,13 @@ def station_settings(outstation: Dnp3Outstation, site: str) -> StationSettings:
         252: "gridiface",
     }
     described |= {number: text for number, text in ((244, outstation.owner), (245, outstation.location)) if text}
+    target = _target(outstation.group, outstation.device)
+    if target is None:
+        raise ConfigError(f"outstation {outstation.name}: name the group or device that it speaks of")
     return StationSettings(
         name=outstation.name,
         address=outstation.address,
-        target=_target(outstation.group, outstation.device, None),
+        target=target,
         points=point_map(outstation),
         masters=tuple(_master(master) for master in outstation.masters),
         quality=QualityPolicy(**outstation.quality.model_dump()),
@@ -160,20 +163,17 @@ def point_entry(point: Dnp3Point) -> PointEntry:
         name=point.name or f"{kind.value} {point.index}",
         measure=point.measure or Measure.UNKNOWN,
         action=point.action or Action.NONE,
-        target=_target(point.group, point.device, None) if point.group or point.device else None,
+        target=_target(point.group, point.device),
         minimum=float("-inf") if point.minimum is None else point.minimum,
         maximum=float("inf") if point.maximum is None else point.maximum,
         **same,
     )
 
 
-def _target(group: str | None, device: str | None, default: Target | None) -> Target:
+def _target(group: str | None, device: str | None) -> Target | None:
     if group is not None:
         return Target(TargetKind.GROUP, group)
-    if device is not None:
-        return Target(TargetKind.DEVICE, device)
-    assert default is not None
-    return default
+    return None if device is None else Target(TargetKind.DEVICE, device)
 
 
 def _master(master: Dnp3Master) -> MasterEntry:

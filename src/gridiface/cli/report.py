@@ -1,4 +1,4 @@
-"""`gridiface report`: baselines, settlements and exports, from meter files or from the store. Owns words, not figures."""
+"""`gridiface report`: baselines, settlements and exports, of meter files or the store. Owns words, not figures."""
 
 from __future__ import annotations
 

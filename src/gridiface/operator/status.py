@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState, Delivery, Outcome, OutcomeKind, Target, TargetKind
@@ -18,6 +17,15 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetView, PerformanceView
 from gridiface.domain.telemetry import Quality
 from gridiface.domain.timeline import TERMINAL, state_at
+from gridiface.operator.schema import (
+    ControlRow,
+    DeliveryRow,
+    DeviceRow,
+    GroupRow,
+    OutcomeRow,
+    ReportAnswer,
+    StatusAnswer,
+)
 
 #: Controls whose outcomes are kept, and the newest outcomes shown in one answer.
 _CONTROLS_KEPT = 1_000
@@ -36,6 +44,7 @@ class Status:
     performance: PerformanceView
     controls: Callable[[], Sequence[Control]]
     counters: Callable[[], Mapping[str, int]] = dict
+    is_blocked: Callable[[str], bool] = lambda _: False
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, dict[Step, Outcome]] = field(default_factory=OrderedDict)
 
@@ -52,7 +61,7 @@ class Status:
         for delivery in deliveries:
             self._deliveries[delivery.device_id] = delivery
 
-    def at(self, now: Instant) -> dict[str, Any]:
+    def at(self, now: Instant) -> StatusAnswer:
         """Everything the overview shows, JSON-able; see docs/operator/overview.md for each field."""
         controls = [control for control in self.controls() if not control.is_default]
         return {
@@ -60,16 +69,16 @@ class Status:
             "now": now,
             "devices": self._device_counts(),
             "groups": [self._group(group, controls, now) for group in self.fleet.groups()],
-            "controls": [self._control(control, now) for control in _newest_first(controls)[:50]],
+            "controls": [self.control_row(control, now) for control in newest_first(controls)[:50]],
             "outcomes": self._newest_outcomes(),
             "counters": dict(self.counters()),
         }
 
-    def device_rows(self) -> list[dict[str, Any]]:
+    def device_rows(self) -> list[DeviceRow]:
         """One row per device: what it was told last and what it does."""
-        return [self._device(device) for device in self.fleet.devices()]
+        return [self.device_row(device) for device in self.fleet.devices()]
 
-    def control_report(self, control_id: str) -> dict[str, Any]:
+    def control_report(self, control_id: str) -> ReportAnswer:
         """Requested, accepted, allocated, acknowledged, delivered per interval and target of one control."""
         reports = self.performance.report(control_id)
         return {
@@ -96,7 +105,8 @@ class Status:
             online += snapshot is not None and snapshot.quality in {Quality.GOOD, Quality.ESTIMATED}
         return {"total": len(devices), "online": online}
 
-    def _device(self, device: Device) -> dict[str, Any]:
+    def device_row(self, device: Device) -> DeviceRow:
+        """What a device was told last and what it does."""
         snapshot = self.fleet.snapshot(Target(TargetKind.DEVICE, device.id))
         setpoint = self.fleet.setpoint(device.id)
         return {
@@ -109,10 +119,20 @@ class Status:
             "soc": None if snapshot is None else snapshot.soc,
             "quality": None if snapshot is None else snapshot.quality.value,
             "state": None if snapshot is None else snapshot.state.value,
-            "delivery": _delivery(self._deliveries.get(device.id)),
+            "delivery": delivery_row(self._deliveries.get(device.id)),
+            "blocked": self.is_blocked(device.id),
         }
 
-    def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> dict[str, Any]:
+    def group_rows(self, now: Instant) -> list[GroupRow]:
+        """All groups, by id: asked, told, done."""
+        controls = [control for control in self.controls() if not control.is_default]
+        return [self._group(group, controls, now) for group in self.fleet.groups()]
+
+    def group_row(self, group: Group, now: Instant) -> GroupRow:
+        """One group: asked, told, done."""
+        return self._group(group, [control for control in self.controls() if not control.is_default], now)
+
+    def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> GroupRow:
         members = self.fleet.members(group.id)
         reached = [name for name in members if self._reached(name)]
         told = [point.active_power_w for name in reached if (point := self.fleet.setpoint(name)) is not None]
@@ -144,7 +164,8 @@ class Status:
                     return report.intervals[-1].requested_w
         return None
 
-    def _control(self, control: Control, now: Instant) -> dict[str, Any]:
+    def control_row(self, control: Control, now: Instant) -> ControlRow:
+        """One control, for people."""
         end = control.span.end
         return {
             "id": control.id,
@@ -167,22 +188,25 @@ class Status:
                 counts[kind.name.lower()] += 1
         return counts
 
-    def _newest_outcomes(self) -> list[dict[str, Any]]:
+    def _newest_outcomes(self) -> list[OutcomeRow]:
         steps = [outcome for outcomes in self._outcomes.values() for outcome in outcomes.values()]
         newest = nsmallest(_OUTCOMES_SHOWN, reversed(steps), key=lambda outcome: -outcome.at)
-        return [
-            {
-                "control": o.control_id,
-                "device": o.device_id,
-                "step": o.kind.name.lower(),
-                "at": o.at,
-                "reason": o.reason,
-            }
-            for o in newest
-        ]
+        return [outcome_row(outcome) for outcome in newest]
 
 
-def _delivery(delivery: Delivery | None) -> dict[str, Any] | None:
+def outcome_row(outcome: Outcome) -> OutcomeRow:
+    """One step of a control, for people."""
+    return {
+        "control": outcome.control_id,
+        "device": outcome.device_id,
+        "step": outcome.kind.name.lower(),
+        "at": outcome.at,
+        "reason": outcome.reason,
+    }
+
+
+def delivery_row(delivery: Delivery | None) -> DeliveryRow | None:
+    """What became of a set-point, for people."""
     if delivery is None:
         return None
     return {
@@ -197,5 +221,6 @@ def _delivery(delivery: Delivery | None) -> dict[str, Any] | None:
 _POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")
 
 
-def _newest_first(controls: Iterable[Control]) -> list[Control]:
+def newest_first(controls: Iterable[Control]) -> list[Control]:
+    """The latest start first, then by id."""
     return sorted(controls, key=lambda control: (-control.span.start, control.id))

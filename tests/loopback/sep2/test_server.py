@@ -186,6 +186,37 @@ async def test_a_control_travels_down_and_its_answers_come_back(start: Any) -> N
     assert answers == {(lfdi, "1"), (lfdi, "2"), (state.by_device["bat-1"].lfdi, "1")}
 
 
+async def test_what_the_utility_posts_to_an_inverter_stands_above_what_the_fleet_asks_of_it(start: Any) -> None:
+    running = await start()
+    server, now = running.server, time.time()
+    own = server.core.state.program_of_device("inv-1").path
+
+    async def active() -> list[tuple[str, str]]:
+        _, _, body = await running.send("GET", f"{own}/actderc?l=9", by="inverter")
+        return [
+            (e.findtext("{*}mRID"), e.find("{*}DERControlBase")[0].tag.rpartition("}")[2])
+            for e in etree.fromstring(body)
+        ]
+
+    point = Setpoint(device_id="inv-1", issued=now, active_power_w=9000.0, connect=True, valid_until=now + 60,
+                     control_ids=("oadr:1",))  # fmt: skip
+    await server.channel.apply([point], deadline=now + 5)
+    ((derived, first),) = await active()
+    assert first == "opModConnect"
+    posted = control("C2" * 16, now - 1).replace("opModTargetW", "opModConnect")
+    posted = posted.replace("<multiplier>0</multiplier><value>500</value>", "false")
+    status, headers, _ = await running.send("POST", f"{own}/derc", posted)
+    assert status == 201
+    found = dict(await active())
+    assert found.pop("C2" * 16) == "opModConnect"
+    assert list(found.values()) == ["opModTargetW"]
+    assert derived not in found
+    cancel = posted.replace("<currentStatus>0", "<currentStatus>2")
+    assert (await running.send("PUT", headers["Location"], cancel))[0] == 204
+    ((again, first),) = await active()
+    assert (first, again not in {derived, "C2" * 16}) == ("opModConnect", True)
+
+
 async def test_after_a_restart_everything_is_there_again(start: Any) -> None:
     running = await start()
     path = running.server.core.state.program_of_group("fleet").path

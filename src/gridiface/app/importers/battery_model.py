@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gridiface.app.importers.convert import (
     CONNECTION_KEYS,
     Imported,
@@ -201,8 +203,11 @@ def _table_kw(document: Document, place: Place, low: float, high: float) -> floa
     document.note(place, text, fix)
     if found != sorted(found):
         document.warn(place, "is not in order of soc", "sort it: a reader that interpolates goes wrong")
-    inside = [power for soc, power in found if low - 1e-9 <= soc / scale <= high + 1e-9]
-    return max(inside or [power for _, power in found])
+    points = sorted((soc / scale, power) for soc, power in found)
+    # Between two rows the table is a straight line, so the largest value stands at a row or at an end of the window.
+    places = [low, high, *(soc for soc, _ in points if low <= soc <= high)]
+    values = np.interp(places, [soc for soc, _ in points], [power for _, power in points])
+    return float(values.max())
 
 
 def _connection(document: Document, place: Place) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from lxml import etree
 
-from gridiface.aggregation.settlement.calendar import slots_per_day
 from gridiface.aggregation.settlement.series import CODE, QUALITIES, series_of
-from gridiface.app.importers.meter_data import MOST_METERS, MOST_ROWS, MeterImport, check_span, finished
+from gridiface.app.importers.meter_data import MOST_METERS, MOST_ROWS, MeterImport, check_interval, check_span, finished
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError, RemoteProtocolError
@@ -221,7 +220,7 @@ class _Feed:
 
     def _same_interval(self, duration: float) -> None:
         if self.interval_s == 0.0:
-            slots_per_day(duration)
+            check_interval(self._path, duration)
             self.interval_s = duration
         elif duration != self.interval_s:
             text = f"intervals of {self.interval_s:g} s and of {duration:g} s in one file"

@@ -25,10 +25,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from gridiface.aggregation.settlement.calendar import slots_per_day
 from gridiface.aggregation.settlement.series import QUALITIES, series_of
 from gridiface.app.importers.findings import decoded
-from gridiface.app.importers.meter_data import MOST_METERS, MOST_ROWS, MeterImport, check_span, finished
+from gridiface.app.importers.meter_data import MOST_METERS, MOST_ROWS, MeterImport, check_interval, check_span, finished
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
@@ -215,7 +214,7 @@ class _Reader:
         if not any(meter.values for meter in self._meters.values()):
             raise self._wrong(line, "no values", "the first line names the columns, each other line is one value")
         interval_s = self._form.interval_s or self._interval(line)
-        slots_per_day(interval_s)
+        check_interval(self._path, interval_s)
         spans = {name: (min(meter.values), max(meter.values)) for name, meter in self._meters.items()}
         check_span(self._path, spans, interval_s)
         sign = -1.0 if self._form.positive == "consumption" else 1.0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gridiface.aggregation.settlement.calendar import slots_per_day
 from gridiface.aggregation.settlement.series import QUALITIES, MeterSeries
 from gridiface.app.importers.findings import read_bytes
 from gridiface.domain.clock import Instant
@@ -103,6 +104,18 @@ def check_span(path: Path, spans: dict[str, tuple[Instant, Instant]], interval_s
     total = sum((last - first) / interval_s + 1 for first, last in spans.values())
     if total > MOST_VALUES:
         raise ConfigError(f"{path}: {total:.0f} intervals from first to last; at most {MOST_VALUES}: is a date wrong?")
+
+
+def check_interval(path: Path, interval_s: float) -> None:
+    """Refuse an interval that does not divide a day.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    try:
+        slots_per_day(interval_s)
+    except ConfigError as problem:
+        raise ConfigError(f"{path}: {problem}") from problem
 
 
 def readings_of(found: MeterImport, received: Instant) -> Iterator[tuple[Reading, ...]]:

@@ -68,7 +68,8 @@ def import_vpp_grid(text: str, path: Path) -> Imported:
     document.mapping(base, required=True)
     document.raise_errors()
     document.unknown_keys(base, _SITE_KEYS)
-    site = identifier(document, (*base, "site_id"), document.text((*base, "site_id")) or "site")
+    title = document.text((*base, "site_id")) or "site"
+    site = identifier(document, (*base, "site_id"), title)
     if document.get((*base, "site_id")) is None:
         document.warn((*base, "site_id"), "missing: the site is called 'site'", "add site_id")
     for key, why in (
@@ -85,7 +86,7 @@ def import_vpp_grid(text: str, path: Path) -> Imported:
     content: dict[str, Any] = {
         "site": site,
         "devices": devices,
-        "groups": [{"id": group, "name": site, "members": sorted(names)}],
+        "groups": [{"id": group, "name": title, "members": sorted(names)}],
     }
     if engine:
         content["engine"] = engine

@@ -265,6 +265,11 @@ class PointMap:
             self.by_name[entry.name] = entry
         for entry in self.entries:
             self._check_names(entry)
+        self._inputs = [entry for entry in self.entries if not entry.is_output]
+        self._outputs = [entry for entry in self.entries if entry.is_output]
+        self._slots: dict[str, list[PointEntry]] = {}
+        for entry in self._outputs:
+            self._slots.setdefault(entry.own_slot, []).append(entry)
 
     def __iter__(self) -> Iterator[PointEntry]:
         return iter(self.entries)
@@ -274,15 +279,15 @@ class PointMap:
 
     def inputs(self) -> list[PointEntry]:
         """Points that show something."""
-        return [entry for entry in self.entries if not entry.is_output]
+        return self._inputs
 
     def outputs(self) -> list[PointEntry]:
         """Points that can be commanded."""
-        return [entry for entry in self.entries if entry.is_output]
+        return self._outputs
 
     def of_slot(self, slot: str) -> list[PointEntry]:
         """The outputs whose controls replace each other."""
-        return [entry for entry in self.outputs() if entry.own_slot == slot]
+        return self._slots.get(slot, [])
 
     def core(self) -> list[PointConfig]:
         """For the protocol core's database.

@@ -157,7 +157,7 @@ class Dnp3Server:
         """Write the fleet's state into all points and tell the masters; returns how many events it made."""
         self._refresh_at = now + self.settings.refresh_s
         events = sum(station.refresh(now) for station in self.stations.values())
-        self._pump(now)
+        self.pump(now)
         return events
 
     def on_outcome(self, outcome: Outcome) -> None:
@@ -179,7 +179,8 @@ class Dnp3Server:
             raise ConfigError(f"no outstation is called {name!r}; there are {', '.join(self.stations)}")
         return found
 
-    def _pump(self, now: Instant) -> None:
+    def pump(self, now: Instant) -> None:
+        """Tell all connected masters what changed; to be called after points were updated by hand."""
         for endpoint in self.endpoints:
             for session in list(endpoint.sessions):
                 session.pump(now)
@@ -191,7 +192,7 @@ class Dnp3Server:
 
     def _pump_now(self) -> None:
         self._pumping = False
-        self._pump(self._clock.now())
+        self.pump(self._clock.now())
 
     # --- what sessions ask (session.Hub) -----------------------------------------------------------------------------
 

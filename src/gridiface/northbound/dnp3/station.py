@@ -109,6 +109,10 @@ class Station:
         self._known: dict[Target, _Known] = {}
         self._blocks = _blocks(settings)
         self._own = [entry for entry in settings.points.inputs() if entry.measure in OF_STATION]
+        self._readers: dict[str, list[PointEntry]] = {}
+        for entry in self._own:
+            if entry.argument:
+                self._readers.setdefault(entry.argument, []).append(entry)
         self._show_outputs(settings.points.outputs())
 
     def restore(self, documents: Iterable[Document], controls: Iterable[Control], now: Instant) -> None:
@@ -241,8 +245,9 @@ class Station:
     def _follow(self, changed: Sequence[PointEntry]) -> None:
         """Status points, and the inputs that read them back, follow at once."""
         self._show_outputs(changed)
-        names = {entry.name for entry in changed}
-        self._refresh_own([entry for entry in self._own if entry.argument in names], self._now)
+        readers = [reader for entry in changed for reader in self._readers.get(entry.name, ())]
+        if readers:
+            self._refresh_own(readers, self._now)
 
     def _show_outputs(self, entries: Iterable[PointEntry]) -> None:
         for entry in entries:

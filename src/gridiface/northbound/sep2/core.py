@@ -153,7 +153,7 @@ class Sep2Core:
 
     def on_outcome(self, outcome: Outcome) -> None:
         """A step in the life of a control; see domain.ports.OutcomeListener."""
-        self.channel.note(outcome)
+        self.channel.parents.note(outcome)
         self.on_behalf.on_outcome(outcome)
 
     @property

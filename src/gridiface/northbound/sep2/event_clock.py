@@ -79,7 +79,7 @@ class EventClock:
             whole: also replay events that are over; for the start, when flips may have been missed.
         """
         second = int(now)
-        facts = [_facts(r) for r in program.events.values() if not _is_final(r)]
+        facts = [facts_of_record(r) for r in program.events.values() if not _is_final(r)]
         replayed = facts if whole else [f for f in facts if f.latest_end > second - 1]
         for together in clusters(replayed):
             for mrid, state in statuses(together, second).items():
@@ -161,10 +161,13 @@ def clusters(facts: Iterable[EventFacts]) -> Iterator[list[EventFacts]]:
         yield together
 
 
-def _facts(record: EventRecord) -> EventFacts:
-    """The facts of an event that is not final; they never change."""
+def facts_of_record(record: EventRecord) -> EventFacts:
+    """The facts of an event that is not final; they never change.
+
+    What the utility posted is stronger than what the server made of a set-point, whichever is newer.
+    """
     if record.facts is None:
-        record.facts = facts_of(record.item.obj)
+        record.facts = facts_of(record.item.obj, primacy=1 if record.server_made else 0)
     return record.facts
 
 

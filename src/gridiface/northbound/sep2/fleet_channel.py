@@ -2,7 +2,9 @@
 
 Implements domain.ports.DeviceChannel. A published control lasts as long as the set-point is valid; a newer one
 supersedes it by its creation time; a release cancels it, and the default control of the program rules. What the
-inverter answers to these controls is told for the controls that stand behind them.
+utility posts in that program stands above it (own_controls.py): the published control leaves those modes out, ends
+before they begin, and comes back when they are over. What the inverter answers to these controls is told for the
+controls that stand behind them (parents.py).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
 from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import identities
@@ -22,8 +24,17 @@ from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.membership import OWN_DRIVERS
+from gridiface.northbound.sep2.own_controls import (
+    derived_modes,
+    families,
+    first_conflict,
+    next_edge,
+    parents_of,
+    taken,
+    without,
+)
+from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S, Parents
 from gridiface.northbound.sep2.state import EventRecord, Program
-from gridiface.northbound.sep2.translate.answers import status_to_outcome
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
     base_power_w,
@@ -31,6 +42,7 @@ from gridiface.northbound.sep2.translate.setpoints import (
     setpoint_to_base,
 )
 from gridiface.protocols.sep2.enums import EventStatusCode, ResponseRequired
+from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import (
     CurveData,
     DateTimeInterval,
@@ -42,8 +54,6 @@ from gridiface.protocols.sep2.resources import (
 
 #: Asked of an inverter where the control behind a set-point did not come over IEEE 2030.5.
 _LIFE_CYCLE = int(ResponseRequired.RECEIVED | ResponseRequired.SPECIFIC)
-#: A release this close to the end of a control lets it end by itself, s.
-_ENDS_ANYWAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,10 @@ class FleetChannel:
         self._current: dict[str, EventRecord] = {}
         self._issued_at: dict[str, Instant] = {}
         self._held: dict[str, Setpoint] = {}
-        self._ended: dict[str, OutcomeKind] = {}
+        self._wanted: dict[str, Setpoint] = {}
+        self._edges: dict[str, Instant] = {}
+        self.parents = Parents(services.state, self._running)
+        programs.on_posted = self.posted
 
     # --- DeviceChannel ----------------------------------------------------------------------------------------------
 
@@ -90,7 +103,10 @@ class FleetChannel:
 
     async def apply(self, setpoints: Sequence[Setpoint], *, deadline: Instant) -> Sequence[Delivery]:
         """Publish the set-points, all in one transaction, and say so; the devices' answers come later."""
-        now = self._clock.now()
+        async with self._s.locks.hold("fleet channel"):  # what one call shows, the next one plans with
+            return await self._apply(setpoints, self._clock.now())
+
+    async def _apply(self, setpoints: Sequence[Setpoint], now: Instant) -> Sequence[Delivery]:
         answers: list[Delivery] = []
         plans: list[_Plan] = []
         for setpoint in setpoints:
@@ -119,13 +135,40 @@ class FleetChannel:
         return answers
 
     def next_timer(self, now: Instant) -> Instant | None:
-        """When a set-point that was held back may go out."""
-        return min((self._due(device_id) for device_id in self._held), default=None)
+        """When a set-point that was held back may go out, or a posted control of its program begins or ends."""
+        held = (self._due(device_id) for device_id in self._held)
+        return min((*held, *self._edges.values()), default=None)
 
     def due(self, now: Instant) -> list[Setpoint]:
-        """The set-points that were held back and may go out now; they are no longer held."""
+        """The set-points that may go out, or are to be looked at again, now; they are not named twice."""
         ready = [device_id for device_id in self._held if self._due(device_id) <= now]
-        return [self._held.pop(device_id) for device_id in ready]
+        again = [device_id for device_id, edge in self._edges.items() if edge <= now]
+        for device_id in again:
+            del self._edges[device_id]
+        return [
+            *(self._held.pop(device_id) for device_id in ready),
+            *(self._wanted[device_id] for device_id in again if device_id not in ready and device_id in self._wanted),
+        ]
+
+    async def posted(self, program: Program, now: Instant) -> None:
+        """A control was posted to, or cancelled in, a program: what was derived for its device may have to give way."""
+        device_id = program.target.id
+        setpoint = self._held.get(device_id) or self._wanted.get(device_id)
+        if setpoint is None and self._conflicts(program, now):  # published before a restart
+            setpoint = Setpoint(device_id=device_id, issued=now, release=True)
+        if setpoint is None or not program.fetched:
+            return
+        self._issued_at.pop(device_id, None)
+        deliveries = await self.apply([setpoint], deadline=now)
+        if any(delivery.outcome is DeliveryOutcome.REJECTED for delivery in deliveries):
+            self._held[device_id] = setpoint
+
+    def _conflicts(self, program: Program, now: Instant) -> bool:
+        running = self._running(program.target.id, now)
+        if running is None:
+            return False
+        modes = families(modes_of(running.item.obj.derControlBase))
+        return bool(modes & taken(program, now)) or first_conflict(program, modes, now) is not None
 
     def _due(self, device_id: str) -> Instant:
         return self._issued_at.get(device_id, 0.0) + self._s.settings.channel.min_period_s
@@ -146,26 +189,67 @@ class FleetChannel:
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the device has no program here")
         self._held.pop(device_id, None)
         running = self._running(device_id, now)
-        if setpoint.release or self._fetched_already(setpoint, program):
+        self._remember(setpoint, program, now)
+        parents = parents_of(setpoint, program, self._s.state.by_control)
+        fetched = bool(setpoint.control_ids) and not parents
+        if setpoint.release or fetched or self._is_default(setpoint, program):
             return self._plan_end(setpoint, program, running, now)
+        owned = taken(program, now)
         inverter = self.inverter(device_id)
         curves: list[DERCurve] = []
         changes: list[Change] = []
-        base = setpoint_to_base(setpoint, inverter, lambda _, p: self._curve(program, p, curves, changes))
+        left = without(setpoint, owned)
+        base = setpoint_to_base(left, inverter, lambda _, p: self._curve(program, p, curves, changes))
+        if "opModMaxLimW" in owned:
+            base.opModMaxLimW = None
         if base == DERControlBase(rampTms=base.rampTms):
+            if owned:
+                return self._plan_end(setpoint, program, running, now)
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the inverter supports none of the modes")
-        if running is not None and self._unchanged(running, base, setpoint, inverter):
+        until = self._until(left, program, derived_modes(base, left), now)
+        if running is not None and self._unchanged(running, base, parents, until, setpoint.valid_until, inverter):
             return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
         if now < self._due(device_id):
             self._held[device_id] = setpoint
             return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now, "held back for the shortest period")
-        record, more = self._make(setpoint, program, base, now)
-        return _Plan(setpoint, program, record, None, (*changes, *more), tuple(curves))
+        record, more = self._make(program, base, parents, until, now)
+        return self._replacing(running, _Plan(setpoint, program, record, None, (*changes, *more), tuple(curves)), now)
+
+    def _remember(self, setpoint: Setpoint, program: Program, now: Instant) -> None:
+        """What the device is to hold, to come back to it when what is posted in its program begins or ends."""
+        device_id = setpoint.device_id
+        self._edges.pop(device_id, None)
+        if setpoint.release or (setpoint.valid_until is not None and setpoint.valid_until <= now):
+            self._wanted.pop(device_id, None)
+            return
+        self._wanted[device_id] = setpoint
+        edge = next_edge(program, now)
+        if edge is not None:
+            self._edges[device_id] = float(edge)
+
+    def _until(self, setpoint: Setpoint, program: Program, modes: frozenset[str], now: Instant) -> int:
+        """End of a derived control: that of the set-point, or the start of a posted control that asks the same."""
+        end = setpoint.valid_until
+        if end is None:
+            end = now + self._s.settings.channel.min_duration_s
+        conflict = first_conflict(program, modes, now)
+        return max(int(now) + 1, math.ceil(end) if conflict is None else min(math.ceil(end), conflict))
+
+    @staticmethod
+    def _replacing(running: EventRecord | None, plan: _Plan, now: Instant) -> _Plan:
+        """The plan; what ran is cancelled with it where the new control does not supersede all of it."""
+        if running is None or plan.event is None:
+            return plan
+        before, after = (modes_of(record.item.obj.derControlBase) for record in (running, plan.event))
+        if before <= after:
+            return plan
+        cancelled = _cancelled(running, now)
+        return replace(plan, cancelled=cancelled, changes=(*plan.changes, event_document(cancelled)))
 
     def _plan_end(
         self, setpoint: Setpoint, program: Program, running: EventRecord | None, now: Instant
     ) -> _Plan | Delivery:
-        if running is None or _end(running) <= now + _ENDS_ANYWAY_S:
+        if running is None or running.end <= now + ENDS_ANYWAY_S:
             outcome = DeliveryOutcome.UNCHANGED if setpoint.release else DeliveryOutcome.PUBLISHED
             return _delivery(setpoint, outcome, now, "" if setpoint.release else "the device fetches it by itself")
         cancelled = _cancelled(running, now)
@@ -174,15 +258,16 @@ class FleetChannel:
     def _running(self, device_id: str, now: Instant) -> EventRecord | None:
         """The server's own control that the inverter follows."""
         record = self._current.get(device_id)
-        if record is None or record.item.obj.eventStatus.currentStatus in FINAL or _end(record) <= now:
+        if record is None or record.item.obj.eventStatus.currentStatus in FINAL or record.end <= now:
             return None
         return record
 
-    def _fetched_already(self, setpoint: Setpoint, program: Program) -> bool:
-        """Whether the set-point only repeats what is in the device's own program as it is."""
-        base = self._own_base(setpoint.control_ids, program)
-        if base is None:
+    def _is_default(self, setpoint: Setpoint, program: Program) -> bool:
+        """Whether the set-point only repeats the default control of the device's own program as it is."""
+        item = self._s.tree.item(f"{program.path}/dderc")
+        if setpoint.control_ids != (program.default_control,) or item is None or item.obj is None:
             return False
+        base: DERControlBase = item.obj.derControlBase
         inverter = self.inverter(setpoint.device_id)
         band = self._dead_band(inverter)
         if setpoint.active_power_w is not None:
@@ -193,24 +278,21 @@ class FleetChannel:
             return ceiling is not None and abs(ceiling - setpoint.ceiling_w) <= band
         return True
 
-    def _own_base(self, control_ids: tuple[str, ...], program: Program) -> DERControlBase | None:
-        """What the one control behind a set-point says, where it is a control or the default of this program."""
-        if len(control_ids) != 1:
-            return None
-        if control_ids[0] == program.default_control:
-            item = self._s.tree.item(f"{program.path}/dderc")
-            return item.obj.derControlBase if item is not None and item.obj is not None else None
-        events = self._s.state.parents_in(control_ids)
-        return events[0].item.obj.derControlBase if events and events[0].program == program.number else None
-
     def _unchanged(
-        self, running: EventRecord, base: DERControlBase, setpoint: Setpoint, inverter: InverterModes
+        self,
+        running: EventRecord,
+        base: DERControlBase,
+        parents: tuple[str, ...],
+        until: int,
+        valid_until: Instant | None,
+        inverter: InverterModes,
     ) -> bool:
         """Whether the inverter may go on with the control it has."""
         event = running.item.obj
-        if running.parents != setpoint.control_ids:
+        cut = valid_until is not None and until < valid_until - ENDS_ANYWAY_S
+        if running.parents != parents or (cut and running.end > until):
             return False
-        if setpoint.valid_until is not None and _end(running) < setpoint.valid_until - _ENDS_ANYWAY_S:
+        if valid_until is not None and running.end < until - ENDS_ANYWAY_S:
             return False
         old, new = base_power_w(event.derControlBase, inverter), base_power_w(base, inverter)
         if old is not None and new is not None:
@@ -242,12 +324,10 @@ class FleetChannel:
         return path
 
     def _make(
-        self, setpoint: Setpoint, program: Program, base: DERControlBase, now: Instant
+        self, program: Program, base: DERControlBase, parents: tuple[str, ...], until: int, now: Instant
     ) -> tuple[EventRecord, list[Change]]:
-        channel, second = self._s.settings.channel, int(now)
-        until = setpoint.valid_until if setpoint.valid_until is not None else now + channel.min_duration_s
+        second, settings = int(now), self._s.settings
         number, changes = self._s.state.counters.take(f"derc/{program.number}")
-        settings = self._s.settings
         unique = identities.mrid(settings.site, "derc", f"{program.mrid}/{number}", settings.pen)
         event = DERControl(
             # Of two made in the same second the later has the greater mRID, and so supersedes.
@@ -255,111 +335,50 @@ class FleetChannel:
             description="set-point",
             creationTime=second,
             eventStatus=EventStatus(currentStatus=0, dateTime=second, potentiallySuperseded=False),
-            interval=DateTimeInterval(start=second, duration=max(1, math.ceil(until - second))),
+            interval=DateTimeInterval(start=second, duration=until - second),
             derControlBase=base,
-            responseRequired=self._responses_wanted(setpoint),
+            responseRequired=self._responses_wanted(parents),
         )
         event = self._programs.prepared(event, program, second)
         event.href = f"{program.path}/derc/{number}"
-        record = self._programs.make_record(event, program, parents=setpoint.control_ids)
+        record = self._programs.make_record(event, program, parents=parents)
         return record, [*changes, event_document(record)]
 
-    def _responses_wanted(self, setpoint: Setpoint) -> int:
+    def _responses_wanted(self, parents: tuple[str, ...]) -> int:
         """What the controls behind the set-point want to hear; the life cycle where that is not known."""
         wanted = 0
-        known = self._s.state.parents_in(setpoint.control_ids)
+        known = self._s.state.parents_in(parents)
         for parent in known:
             wanted |= parent.item.obj.responseRequired or 0
-        return wanted if len(known) == len(setpoint.control_ids) and known else wanted | _LIFE_CYCLE
+        return wanted if len(known) == len(parents) and known else wanted | _LIFE_CYCLE
 
     def _show(self, plan: _Plan, now: Instant) -> None:
         device_id = plan.setpoint.device_id
         for curve in plan.curves:
             place_curve(self._s, plan.program, curve.href or "", curve)
-        if plan.event is not None:
-            self._current[device_id] = plan.event
-            self._programs.publish(plan.event, now)
-        elif plan.cancelled is not None:
+        if plan.cancelled is not None:
             self._current.pop(device_id, None)
             shown = self._s.state.events.get(plan.cancelled.item.obj.mRID)
             if shown is not None:
                 self._s.tree.set(shown.item, plan.cancelled.item.obj)
+        if plan.event is not None:
+            self._current[device_id] = plan.event
+            self._programs.publish(plan.event, now)
+        else:
             self._s.events.refresh(plan.program, now)
 
     def resume(self, now: Instant) -> None:
         """After a restart: find the controls that inverters follow."""
         for record in self._s.state.events.values():
             program = self._s.state.programs[record.program]
-            if record.server_made and _end(record) > now:
+            if record.server_made and record.end > now:
                 best = self._current.get(program.target.id)
                 if best is None or best.item.obj.creationTime <= record.item.obj.creationTime:
                     self._current[program.target.id] = record
 
-    # --- answers ----------------------------------------------------------------------------------------------------
-
-    def note(self, outcome: Outcome) -> None:
-        """How a control ended as a whole: answers that come afterwards are read in its light."""
-        if outcome.device_id is None and outcome.kind in {
-            OutcomeKind.COMPLETED,
-            OutcomeKind.CANCELLED,
-            OutcomeKind.SUPERSEDED,
-            OutcomeKind.PARTIAL,
-            OutcomeKind.FAILED,
-        }:
-            self._ended[outcome.control_id] = outcome.kind
-            while len(self._ended) > 10_000:
-                del self._ended[next(iter(self._ended))]
-
-    def parent_outcomes(self, event: EventRecord, device_id: str, status: int, now: Instant) -> list[Outcome]:
-        """What an inverter's answer to a server-made control means for the controls behind it.
-
-        An end of the server-made control is an end of its parent only when the parent itself is over: while it
-        runs, one published control just follows another.
-        """
-        step = status_to_outcome(status)
-        if step is None:
-            return []
-        kind, reason = step
-        found = []
-        for parent in event.parents:
-            told = kind
-            if kind in {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
-                ending = self._ending(parent, device_id, now)
-                if ending is None:
-                    continue
-                told = ending
-            found.append(Outcome(control_id=parent, kind=told, at=now, device_id=device_id, reason=reason))
-        return found
-
-    def _ending(self, parent: str, device_id: str, now: Instant) -> OutcomeKind | None:
-        """How a parent is over for a device; None while it runs."""
-        known = self._s.state.by_control.get(parent)
-        if known is not None:
-            status = known.item.obj.eventStatus.currentStatus
-            if status in {EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION}:
-                return OutcomeKind.CANCELLED
-            if status == EventStatusCode.SUPERSEDED:
-                return OutcomeKind.SUPERSEDED
-            if _end(known) <= now + _ENDS_ANYWAY_S:
-                return OutcomeKind.COMPLETED
-        ended = self._ended.get(parent)
-        if ended in {OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
-            return ended
-        if ended is not None:
-            return OutcomeKind.COMPLETED
-        running = self._running(device_id, now)
-        if known is None and (running is None or parent not in running.parents):
-            return OutcomeKind.COMPLETED
-        return None
-
 
 def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail: str = "") -> Delivery:
     return Delivery(device_id=setpoint.device_id, outcome=outcome, at=now, setpoint=setpoint, detail=detail)
-
-
-def _end(record: EventRecord) -> int:
-    interval = record.item.obj.interval
-    return int(interval.start + interval.duration)
 
 
 def _cancelled(record: EventRecord, now: Instant) -> EventRecord:

@@ -105,6 +105,12 @@ class EventRecord:
         """Whether it was made of a set-point."""
         return self.control_id is None
 
+    @property
+    def end(self) -> int:
+        """End of its interval as published, s since 1970."""
+        interval = self.item.obj.interval
+        return int(interval.start + interval.duration)
+
 
 @dataclass(slots=True, kw_only=True)
 class Program:

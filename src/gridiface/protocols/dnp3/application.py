@@ -22,8 +22,11 @@ CON = 0x20
 UNS = 0x10
 SEQUENCE_MASK = 0x0F
 
-MAX_OBJECT_HEADERS = 256
-"""Object headers we take in one fragment; a request with more is refused (clause 4.2.2 sets no figure)."""
+MAX_OBJECT_HEADERS = 128
+"""Object headers we take in one request; one with more is refused (clause 4.2.2 sets no figure).
+
+A response has no such limit: events of alternating types have a header each, to keep their order.
+"""
 
 
 class FunctionCode(IntEnum):
@@ -270,7 +273,7 @@ def _read_headers(octets: bytes) -> tuple[ObjectHeader, ...]:
 def _headers(function: int, octets: bytes, at: int) -> tuple[ObjectHeader, ...]:
     found: list[ObjectHeader] = []
     while at < len(octets):
-        if len(found) >= MAX_OBJECT_HEADERS:
+        if len(found) >= MAX_OBJECT_HEADERS and function not in RESPONSES:
             raise RemoteProtocolError("too many object headers", answer=IIN.PARAMETER_ERROR)
         header, at = _header(function, octets, at)
         found.append(header)
@@ -332,6 +335,9 @@ def _data_octets(row: Variation | None, qualifier: Qualifier, count: int, octets
         if row.layout is not Layout.SIZED:
             raise RemoteProtocolError("object of fixed format with qualifier 5B", answer=IIN.PARAMETER_ERROR)
         return _walk(octets, at, count, prefix, 0)
+    if row.layout is Layout.EMPTY:
+        # a count of nothing would cost a walk through nothing
+        raise RemoteProtocolError("objects without data have no count here", answer=IIN.PARAMETER_ERROR)
     if row.layout is Layout.SIZED:
         raise RemoteProtocolError("free-format object without qualifier 5B", answer=IIN.PARAMETER_ERROR)
     if row.layout is Layout.ATTRIBUTE:

@@ -167,6 +167,10 @@ class Association:
         if function == _READ and self._reporter is not None and self._reporter.waiting:
             self._held = octets
             return
+        self._admit(octets, now)
+
+    def _admit(self, octets: bytes, now: float) -> None:
+        """Executes a request, after secure authentication has had its say."""
         if self.authentication is not None:
             self._authenticate(self.authentication, octets, now)
         else:
@@ -306,8 +310,7 @@ class Association:
         """Answers the READ that came while an unsolicited confirm was awaited (clause 8.11.2.1 of the test plan)."""
         held, self._held = self._held, None
         if held is not None:
-            self._last_request, self._last_response = held, b""
-            self._respond(self._execute(held, now), held[0] & SEQUENCE_MASK, now)
+            self._admit(held, now)
 
     def _indications(self, now: float) -> int:
         found = self.state.indications(now)

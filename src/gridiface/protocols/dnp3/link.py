@@ -136,6 +136,9 @@ def wire_octets(length: int) -> int:
     return HEADER_OCTETS + user + 2 * -(-user // BLOCK_OCTETS)
 
 
+_WIRE_OCTETS = [0] * 5 + [wire_octets(length) for length in range(5, 256)]
+
+
 class FrameReader:
     """Finds frames in a stream of octets, whatever garbage stands between them.
 
@@ -190,7 +193,7 @@ class FrameReader:
             self.bad_crcs += 1
             return None, 2
         length = held[at + 2]
-        total = wire_octets(length)
+        total = _WIRE_OCTETS[length]
         if available < total:
             return None, 0
         payload = self._payload(held[at + HEADER_OCTETS : at + total])

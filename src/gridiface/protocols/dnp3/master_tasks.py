@@ -225,8 +225,9 @@ def _judged(response: Response, objects: bytes, indices: list[int]) -> Outcome:
     statuses = [
         octets[-1]
         for header in response.fragments[-1].headers
+        if header.group in (12, 41)
         for _, octets in header.objects()
-        if header.group in (12, 41) and octets
+        if octets
     ]
     if len(statuses) != len(indices):
         return Outcome(Failure.MALFORMED)

@@ -87,12 +87,9 @@ class StaticPart:
             if run.low >= self._high:
                 break
             if low < high:
-                taken = self._write(fragment, run.variation, low, high)
-                if not taken:
-                    return False
-                self._low = low + taken
+                self._low = low + self._write(fragment, run.variation, low, high)
                 if self._low < high:
-                    continue
+                    return False
             self._number += 1
         return True
 

@@ -6,7 +6,7 @@ changed but for its status; a removal is no cancellation, so what devices fetch 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -52,6 +52,8 @@ class Programs:
         self._s = services
         self._on_behalf = on_behalf
         self._curves = curves
+        #: Told when a control was posted to, cancelled in or taken out of a program, before the utility is answered.
+        self.on_posted: Callable[[Program, Instant], Awaitable[None]] = _nobody
 
     # --- DERControl -----------------------------------------------------------------------------------------------
 
@@ -84,6 +86,7 @@ class Programs:
             self.publish(record, call.now)
             if acceptance.verdict is Verdict.SUPERSEDED:
                 self._on_behalf.superseded(record, call.now)
+            await self.on_posted(program, call.now)
         return created(path)
 
     def _scope(self, program: Program) -> ProgramScope:
@@ -219,7 +222,9 @@ class Programs:
         ):
             await self._s.ledger.commit([stored])
         self._s.tree.set(record.item, after)
-        self._s.events.refresh(self._s.state.programs[record.program], now)
+        program = self._s.state.programs[record.program]
+        self._s.events.refresh(program, now)
+        await self.on_posted(program, now)
 
     async def delete_control(self, call: Call) -> Reply:
         """Take a control out of the list; a live one is cancelled with it, unless devices fetch it by themselves.
@@ -308,6 +313,10 @@ class Programs:
             await self._replace_default(program, None, call.now, [documents.delete(documents.DEFAULTS, item.path)])
             self._s.tree.set(item, None)
         return changed()
+
+
+async def _nobody(program: Program, now: Instant) -> None:
+    """Nobody wants to know."""
 
 
 def _repeated(known: EventRecord, program: Program, event: DERControl) -> Reply:

@@ -70,7 +70,7 @@ class Responses:
         if record.device_id is None:
             return []
         if event.control_id is None:
-            return self._channel.parent_outcomes(event, record.device_id, status, now)
+            return self._channel.parents.outcomes(event, record.device_id, status, now)
         step = status_to_outcome(status)
         if step is None:
             return []

@@ -263,8 +263,7 @@ def price_per_kwh(code: str, scale: str = "none") -> CurrencyPerKWh:
     return CurrencyPerKWh(itemDescription="currencyPerKWh", itemUnits=code, siScaleCode=scale)
 
 
-def scale_of(unit: Unit | None) -> float:
-    """By what a value in `unit` is multiplied to have it in the unscaled unit."""
-    if unit is None or isinstance(unit, PulseCount):
-        return 1.0
-    return float(10.0 ** SCALE_EXPONENT[unit.siScaleCode])
+def scale_of(unit: WireObject | None) -> float:
+    """By what a value in `unit` is multiplied to have it in the unscaled unit; 1 for units without a scale."""
+    code: str | None = getattr(unit, "siScaleCode", None)
+    return 1.0 if code is None else float(10.0 ** SCALE_EXPONENT[code])

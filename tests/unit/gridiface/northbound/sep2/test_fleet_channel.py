@@ -150,12 +150,21 @@ async def test_a_control_that_the_inverter_fetches_by_itself_is_not_published_tw
     assert delivery.outcome is DeliveryOutcome.PUBLISHED
     assert [e.mRID for e in await listed(kit)] == [PARENT]
     kit.at(10)
-    await apply(kit, setpoint(kit, 30_000.0))  # a limit has cut it: the inverter is told
-    direct, own = await listed(kit)
-    assert (direct.eventStatus.currentStatus, own.derControlBase.opModTargetW.value) == (4, 30_000)
-    kit.at(20)
-    await apply(kit, setpoint(kit, 50_000.0))
-    assert (await listed(kit))[1].eventStatus.currentStatus == 2
+    (delivery,) = await apply(kit, setpoint(kit, 30_000.0))  # the device's own control stands
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    (direct,) = await listed(kit)
+    assert direct.eventStatus.currentStatus == 1
+
+
+async def test_what_a_newer_set_point_no_longer_asks_is_cancelled_with_the_control_that_asked_it(ready: Any) -> None:
+    full = CAPABILITY.replace("00D00000", "00D00004")
+    await ready.send("PUT", ready.edev("inv-1") + "/der/1/dercap", full, by="inv-1")
+    await apply(ready, setpoint(ready, connect=False))
+    ready.at(10)
+    await apply(ready, setpoint(ready))
+    old, new = await listed(ready)
+    assert [e.eventStatus.currentStatus for e in (old, new)] == [2, 1]
+    assert (old.derControlBase.opModConnect, new.derControlBase.opModConnect) == (False, None)
 
 
 async def test_a_default_control_of_its_own_program_is_not_published_either(ready: Any) -> None:

@@ -285,12 +285,22 @@ AUTHORITY_KEY = bytes(range(100, 132))
 def secure(join):
     """Joins a master and an outstation that authenticate; keyword arguments change both ends' settings."""
 
-    def make(*, role=32768, master=None, users=None, key=UPDATE_KEY, master_key=None, points=None, **settings):
+    def make(
+        *,
+        role=32768,
+        master=None,
+        users=None,
+        key=UPDATE_KEY,
+        master_key=None,
+        points=None,
+        unsolicited=None,
+        **settings,
+    ):
         ours = AuthenticationSettings(**({"authority_key": AUTHORITY_KEY} | settings))
         register = UserRegister(users or [User(1, "common", key, role)])
         outstation = Outstation(
             OutstationSettings(OUTSTATION),
-            [AssociationSettings(MASTER)],
+            [AssociationSettings(MASTER, unsolicited=unsolicited)],
             Database(small_points() if points is None else points),
             RecordingHandler(),
             now=START,

@@ -75,6 +75,7 @@ def test_counts_and_heads_are_kept():
         ("c0 19 46 03 5b 01 05 00 01", IIN.PARAMETER_ERROR),
         ("c0 02 00 f5 00 00 00 01", IIN.PARAMETER_ERROR),
         ("c0 02 01 01 17 01 00 01", IIN.PARAMETER_ERROR),
+        ("c0 02 3c 02 08 ff ff", IIN.PARAMETER_ERROR),
     ],
 )
 def test_what_does_not_parse_is_told_by_iin(text, iin):
@@ -82,7 +83,11 @@ def test_what_does_not_parse_is_told_by_iin(text, iin):
 
 
 def test_a_request_of_too_many_headers_is_refused():
-    assert refusal("c0 01" + "3c 02 06" * 257) == IIN.PARAMETER_ERROR
+    assert refusal("c0 01" + "3c 02 06" * 129) == IIN.PARAMETER_ERROR
+
+
+def test_a_response_may_have_many_headers():
+    assert len(parse_response(bytes.fromhex("c0 81 00 00" + "02 01 17 01 00 81" * 300)).headers) == 300
 
 
 def test_objects_are_told_apart_by_index_size_or_order():

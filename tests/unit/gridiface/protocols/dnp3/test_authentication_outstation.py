@@ -9,6 +9,7 @@ from gridiface.protocols.dnp3.authentication_objects import Challenge, Error, Re
 from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.link import FrameReader
 from gridiface.protocols.dnp3.master_settings import Failure
+from gridiface.protocols.dnp3.settings import UnsolicitedSettings
 from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
 
 OPERATE = "05 29 02 17 01 01 05 00 00"
@@ -54,6 +55,17 @@ def test_a_critical_request_is_challenged_and_not_executed(attack):
 def test_a_read_is_not_challenged_unless_configured(attack):
     assert attack().send("c5 01 3c 01 06")[0].function == 129
     assert find(attack(also_critical=frozenset((1,))).send("c5 01 3c 01 06")[0], 1)
+
+
+def test_a_read_held_back_by_a_report_is_challenged_too(attack):
+    joined = attack(also_critical=frozenset((1,)), unsolicited=UnsolicitedSettings())
+    reporter = joined.outstation.associations[1]._reporter
+    joined.guard._pending = None
+    reporter.restart()
+    (null,) = joined.send("c0 17")[-1:]
+    assert null.function == 130
+    assert joined.send("c5 01 3c 01 06") == []
+    assert find(joined.send(bytes((0xD0 | null.sequence, 0)))[0], 1)
 
 
 def test_challenge_data_and_sequences_do_not_repeat(attack):

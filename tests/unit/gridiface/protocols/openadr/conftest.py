@@ -319,6 +319,7 @@ class Conversation:
                 break
             self.kit.now = min(end, self.now + pace)
         self.drain()
+        self.commit()
         assert self.ven.export() == self.store
 
     def payloads(self, *kinds: type) -> list[Any]:
@@ -334,3 +335,9 @@ def talk(kit: VtnKit) -> Callable[..., Conversation]:
         return Conversation(kit, VenConfig(**{"name": "ven", **config}), judge)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def conversation() -> type[Conversation]:
+    """For conversations with a VTN of one's own."""
+    return Conversation

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+
 import pytest
 
 from gridiface.errors import LocalProtocolError, RefusedControl
@@ -9,6 +12,9 @@ from gridiface.protocols.openadr.answers import ok, response
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
 from gridiface.protocols.openadr.payloads.common import EiResponse
 from gridiface.protocols.openadr.payloads.envelope import PAYLOADS, Payload
+from gridiface.protocols.openadr.payloads.units import power_real
+from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, VenConfig
+from gridiface.protocols.openadr.vtn import Peer, ReportWish
 from gridiface.protocols.openadr.vtn import Ven as KnownVen
 
 
@@ -381,3 +387,99 @@ def test_the_next_timer_says_when_to_come_back(talk):
     assert made.ven.next_timer(made.now) <= made.now
     made.run()
     assert made.now < made.ven.next_timer(made.now) <= made.now + 11
+
+
+# -- faults --------------------------------------------------------------------------------------------------------
+
+
+class Faults:
+    """Breaks a conversation at random places: lost requests, lost replies, crashes before and after each commit."""
+
+    KINDS = (
+        "none",
+        "lost request",
+        "lost reply",
+        "ven before commit",
+        "ven after commit",
+        "vtn before commit",
+        "vtn after commit",
+    )
+
+    def __init__(self, made, seed, rate):
+        self.made, self.chance, self.rate = made, random.Random(seed), rate
+        made.step = self.step
+
+    def step(self):
+        made = self.made
+        made.ven.handle_timer(made.now)
+        made.commit()
+        requests = made.ven.next_requests(made.now)
+        for request in requests:
+            kind = self.chance.choice(self.KINDS) if self.chance.random() < self.rate else "none"
+            made.sent.append(request.payload)
+            self.exchange(request, kind)
+        made.commit()
+        return bool(requests)
+
+    def exchange(self, request, kind):
+        made, kit = self.made, self.made.kit
+        if kind == "lost request":
+            made.ven.failed(request.id, made.now)
+            return
+        if kind == "vtn before commit":
+            kit.vtn.handle(request.payload, Peer(), made.now, service=request.service)
+            kit.restart()
+            made.ven.failed(request.id, made.now)
+            return
+        reply = kit.handle(request.payload, service=request.service)
+        if kind == "vtn after commit":
+            kit.restart()
+        if kind in {"lost reply", "vtn after commit"}:
+            made.ven.failed(request.id, made.now)
+            return
+        made.ven.receive(request.id, reply, made.now)
+        if kind == "ven after commit":
+            made.commit()
+        if kind.startswith("ven"):
+            made.restart()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_breaks_both_sides_agree_in_the_end_and_nothing_is_lost_or_done_twice(vtn_kit, conversation, seed):
+    kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_USAGE", granularity=10, back=10),), attempts=1000)
+    offer = ReportOffer(specifier="u", name="TELEMETRY_USAGE", points=(DataPoint(rid="p", unit=power_real()),))
+    made = conversation(kit, VenConfig(name="ven", offers=(offer,), retry_most=5.0))
+    faults = Faults(made, seed, 0.4)
+    kit.do(kit.vtn.put_ven(KnownVen(venID="V", name="ven")))
+    made.run(60)
+    kit.send(["V"], "A", start=100, values=(1.0, 2.0), startafter=20)
+    made.run(30)
+    kit.do(kit.vtn.modify_event("A", kit.now, priority=1))
+    kit.send(["V"], "B", start=40)
+    made.run(30)
+    kit.do(kit.vtn.cancel_event("B", kit.now))
+    kit.do(kit.vtn.request_reregistration("V"))
+    made.run(120)
+    faults.rate = 0.0
+    made.run(120)
+
+    own, theirs = made.ven.registration, kit.vtn.vens["V"]
+    assert (own.registrationID, own.venID) == (theirs.registrationID, "V")
+    assert kit.vtn.delivery("V", "A").answered == 1
+    assert kit.vtn.delivery("V", "A").opt == "optIn"
+    assert made.ven.events["A"].event.modification == 1
+    assert "B" not in {e.event.id for e in made.ven.active(made.now)}
+    assert kit.vtn.waiting("V") == []
+    assert made.ven.waiting == 0
+    starts = [step for step in made.told("EventStep") if step.event.id == "A" and step.kind == "start"]
+    # A crash before the commit tells a step again, at the same instant: it was not done, as far as anybody knows.
+    assert len({step.at for step in starts}) == 1
+    running = [r for r in kit.vtn.reports("V").running.values() if r.state == "running"]
+    assert [r.request.id for r in running] == list(made.ven.pending_reports)
+    assert running
+    last = running[0].request.id
+    times = [v.start for n in kit.told("ReportReceived") if n.reportRequestID == last for v in n.values]
+    unique = sorted(set(times))
+    assert {b - a for a, b in itertools.pairwise(unique)} <= {10.0}
+    assert len(unique) >= 10
+    kit.check()

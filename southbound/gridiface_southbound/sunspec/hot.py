@@ -1,0 +1,106 @@
+"""The commonest command, a new active power and nothing else, with all that stays the same worked out before. Pure.
+
+Made from a command that went the long way and was acknowledged; thrown away as soon as anything about the device
+changes. It must write and check exactly what the long way does: the driver's tests run both against each other.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Self
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Setpoint
+from gridiface_southbound.modbus_pdu import WRITE_MULTIPLE, Request
+from gridiface_southbound.sunspec.controls import Plan, fall_back_s
+from gridiface_southbound.sunspec.functions import Effect, Power704, Ratings
+from gridiface_southbound.sunspec.models import Block, scale_registers
+from gridiface_southbound.sunspec.sheet import Filled
+
+
+class HotPower:
+    """Active power by 704 in one write and one read, for one device, timer and set of scale factors."""
+
+    __slots__ = (
+        "_base",
+        "_function",
+        "_head",
+        "_high",
+        "_low",
+        "_offset",
+        "_read",
+        "_revert_s",
+        "_scales",
+        "_scales_at",
+        "_timer",
+    )
+
+    def __init__(
+        self, function: Power704, form: Filled, block: Block, read: Request, revert_s: float | None, ratings: Ratings
+    ) -> None:
+        offset, registers = form.writes[0]
+        count = len(registers) // 2
+        self._function = function
+        self._base = form.raw
+        self._offset = 2 * offset
+        self._head = struct.pack(">BHHB", WRITE_MULTIPLE, block.address + offset, count, 2 * count)
+        self._read = read
+        self._revert_s = revert_s
+        self._timer = form.value("WSetRvrtTms") if "WSetRvrtTms" in form.sheet else 0.0
+        self._low = -ratings.max_charge_w
+        self._high = ratings.max_discharge_w or ratings.max_w
+        self._scales = block.scales()
+        self._scales_at = scale_registers(block.model)[0][0]
+
+    @classmethod
+    def made_from(
+        cls,
+        plan: Plan,
+        function: object,
+        block: Block,
+        reads: list[Request],
+        *,
+        revert_s: float | None,
+        ratings: Ratings,
+    ) -> Self | None:
+        """The short way for commands like the one that `plan` carried out, None where there is none.
+
+        `revert_s` is the configured timer; the plan's command had no end of its own before it.
+        """
+        effect = plan.effects.get("active_power")
+        if effect is None or len(plan.effects) > 1 or not isinstance(function, Power704) or len(reads) != 1:
+            return None
+        form = effect.form
+        whole = len(form.writes) == 1 and len(scale_registers(block.model)) == 1
+        return cls(function, form, block, reads[0], revert_s, ratings) if whole else None
+
+    def fits(self, command: Setpoint, now: Instant) -> bool:
+        """Whether the command asks for a power within the ratings and for nothing else."""
+        watts = command.active_power_w
+        return (
+            watts is not None
+            and self._low <= watts <= self._high
+            and command.ceiling_w is None
+            and command.reactive_power_var is None
+            and command.connect is None
+            and command.energize is None
+            and not command.passed
+            and fall_back_s(command, self._revert_s, now) == self._revert_s
+        )
+
+    def prepare(self, watts: float) -> tuple[Effect, list[Request]]:
+        """The filled form and the requests to send: the write, and the read of the whole model."""
+        effect = self._function.again(self._base, watts, self._timer)
+        head = self._head
+        return effect, [Request(head + effect.form.writes[0][1], head[:5], 5), self._read]
+
+    def confirmed(self, form: Filled, replies: Sequence[object]) -> bool:
+        """Whether the write was taken, is shown in every register, and no scale factor has changed."""
+        taken, shown = replies
+        return (
+            taken == b""
+            and isinstance(shown, bytes)
+            and shown.startswith(form.writes[0][1], self._offset)
+            and shown.startswith(self._scales, self._scales_at)
+        )

@@ -1,0 +1,96 @@
+"""Whole models over a link: reading them in as few requests as they take, and refusals in the driver's words.
+
+Owned here: which registers of a model are read, and the open link of one device. Not owned: the link's connection
+(modbus_link) and what the blocks mean (telemetry, controls).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from gridiface.drivers.api import DeviceBusy
+from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface_southbound.modbus_link import Link, Reply
+from gridiface_southbound.modbus_pdu import MAX_READ, PASSING, ExceptionReply, Request, read_request, read_requests
+from gridiface_southbound.sunspec import models
+from gridiface_southbound.sunspec.models import Block, Model
+from gridiface_southbound.sunspec.scan import ModelPlace
+
+
+class Registers:
+    """The registers of one device: one unit on one link, None while it is closed."""
+
+    def __init__(self, device_id: str, unit_id: int, timeout_s: float) -> None:
+        self.link: Link | None = None
+        self._id = device_id
+        self._unit_id = unit_id
+        self._timeout_s = timeout_s
+
+    async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
+        """As `Link.exchange`, with errors that name the device."""
+        if self.link is None:
+            raise DeviceTimeout("the driver is not open", device_id=self._id)
+        try:
+            return await self.link.exchange(self._unit_id, requests, timeout_s=self._timeout_s)
+        except (DeviceTimeout, DeviceRejected) as error:
+            error.device_id = self._id
+            raise
+
+    async def read(self, address: int, count: int) -> bytes:
+        """`count` registers from `address`; a refusal raises."""
+        (reply,) = await self.exchange([read_request(address, count)])
+        if isinstance(reply, ExceptionReply):
+            raise self.refusal(reply, f"reading register {address}")
+        return reply
+
+    async def blocks(self, places: Sequence[ModelPlace]) -> dict[int, Block]:
+        """Read models; one that refuses to be read is left out."""
+        requests = [request for place in places for request in block_requests(place)]
+        return self.collect(places, await self.exchange(requests), tolerant=True)
+
+    def collect(
+        self, places: Sequence[ModelPlace], replies: Sequence[Reply], *, tolerant: bool = False
+    ) -> dict[int, Block]:
+        """The blocks from the replies to their `block_requests`; a refusal raises unless `tolerant`."""
+        blocks: dict[int, Block] = {}
+        at = 0
+        for place in places:
+            count = len(block_requests(place))
+            parts, at = replies[at : at + count], at + count
+            refusal = next((part for part in parts if isinstance(part, ExceptionReply)), None)
+            table = models.model(place.id)
+            if table is None or (refusal is not None and tolerant):
+                continue
+            if refusal is not None:
+                raise self.refusal(refusal, f"reading model {place.id} back")
+            data = b"".join(part for part in parts if isinstance(part, bytes))
+            blocks[place.id] = Block(table, place.address, data)
+        return blocks
+
+    def refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:
+        """An exception of the device as the error to raise."""
+        kind = DeviceBusy if reply.code in PASSING else DeviceRejected
+        return kind(f"{what}: {reply.reason}", device_id=self._id)
+
+
+def place_of(block: Block) -> ModelPlace:
+    """Where a block was read."""
+    return _place(block.model.id, block.address, len(block.data) // 2 - 2)
+
+
+@lru_cache(maxsize=4096)
+def _place(model_id: int, address: int, length: int) -> ModelPlace:
+    return ModelPlace(model_id, address, length)
+
+
+@lru_cache(maxsize=4096)
+def block_requests(place: ModelPlace) -> list[Request]:
+    """The requests that read a model: what its table knows, of 701 what fits into one request."""
+    return read_requests(place.address, _wanted(models.model(place.id), place))
+
+
+def _wanted(table: Model | None, place: ModelPlace) -> int:
+    length = place.length + 2 if table is None else min(table.length, place.length + 2)
+    # Behind the numbers of 701 lies only an alarm text, which would cost a second request.
+    return min(length, MAX_READ) if place.id == 701 else length

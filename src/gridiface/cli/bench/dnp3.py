@@ -1,0 +1,291 @@
+"""Benchmarks of the DNP3 adapter: polls and commands, and events told unasked.
+
+The server with all its shell runs in a process of its own on one core, the master in this process on another. The
+house behind it is in memory: what is measured is protocol, points and sockets, not the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gridiface.domain.controls import Acceptance, Control, Setpoint, Target, TargetKind, Verdict
+from gridiface.domain.fleet import Device, Group
+from gridiface.domain.ports import Change, Document
+from gridiface.domain.telemetry import Snapshot
+from gridiface.errors import GridifaceError
+from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
+from gridiface.northbound.dnp3.server import Dnp3Server
+from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings, MasterEntry, StationSettings
+from gridiface.protocols.dnp3.application import IIN, FunctionCode, all_head
+from gridiface.protocols.dnp3.controls import AnalogOutput
+from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived
+from gridiface.protocols.dnp3.master_tasks import command_objects
+from gridiface.protocols.dnp3.points import PointType
+from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
+from gridiface.simulation.dnp3.bare import BareMaster
+from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
+from gridiface.simulation.load.figures import percentile, report, spread
+
+_SERVER_CORE, _CLIENT_CORE = 0, 1
+_READY_S = 20.0
+_SLICE_S = 0.01
+_DRAIN_S = 60.0
+
+_CLASS_0 = all_head(60, 1)
+_EVENTS = b"".join(all_head(60, variation) for variation in (2, 3, 4))
+
+
+async def poll(runs: int, points: int = 1000, polls: int = 500) -> dict[str, Any]:
+    """See `gridiface bench dnp3-poll`: class 0, integrity, empty event poll, direct operate, select-operate."""
+    with _Server(points, None) as server, BareMaster(server.port) as master:
+        numbers = count()
+        works: dict[str, Callable[[], list[bytes]]] = {
+            "class 0": lambda: [master.prepare(FunctionCode.READ, _CLASS_0)],
+            "integrity": lambda: [master.prepare(FunctionCode.READ, _EVENTS + _CLASS_0)],
+            "empty event poll": lambda: [master.prepare(FunctionCode.READ, _EVENTS)],
+            "direct operate": lambda: [master.prepare(FunctionCode.DIRECT_OPERATE, _command(next(numbers)))],
+            "select-operate": lambda: _selected(master, next(numbers)),
+        }
+        figures = {name: _timed(master, work, runs, polls) for name, work in works.items()}
+    return report("dnp3-poll", {"points": points, "polls": polls, "runs": runs}, figures)
+
+
+async def events(runs: int, rate: int = 20_000, seconds: float = 2.0) -> dict[str, Any]:
+    """See `gridiface bench dnp3-events`: events with time, told unasked and confirmed, while so many a second come."""
+    answers = []
+    for _ in range(runs):
+        with _Server(1000, rate) as server:
+            answers.append(await _listen(server, seconds))
+    figures: dict[str, Any] = {
+        name: spread([float(answer[name]) for answer in answers])
+        for name in ("offered", "offered_per_second", "received", "received_per_second", "lost")
+    }
+    return report("dnp3-events", {"rate": rate, "seconds": seconds, "runs": runs}, figures)
+
+
+def _command(number: int) -> bytes:
+    return command_objects([(0, AnalogOutput(float(number)))])
+
+
+def _selected(master: BareMaster, number: int) -> list[bytes]:
+    objects = _command(number)
+    return [master.prepare(FunctionCode.SELECT, objects), master.prepare(FunctionCode.OPERATE, objects)]
+
+
+def _timed(master: BareMaster, work: Callable[[], list[bytes]], runs: int, times: int) -> dict[str, Any]:
+    """Median and 99th percentile of each run, ms; requests are prepared before the clock starts."""
+    p50, p99 = [], []
+    for run in range(runs + 1):
+        taken = []
+        for _ in range(times):
+            requests = work()
+            began = time.perf_counter()
+            answers = [master.exchange(request) for request in requests]
+            taken.append(1000 * (time.perf_counter() - began))
+            _check(answers)
+        if run:  # the first one warms up
+            p50.append(percentile(taken, 0.5))
+            p99.append(percentile(taken, 0.99))
+    return {"p50_ms": spread(p50), "p99_ms": spread(p99)}
+
+
+def _check(answers: Sequence[bytes]) -> None:
+    errors = IIN.NO_FUNC_CODE_SUPPORT | IIN.OBJECT_UNKNOWN | IIN.PARAMETER_ERROR
+    for answer in answers:
+        if (answer[2] | answer[3] << 8) & errors:
+            raise GridifaceError(f"the outstation refused a request: {answer.hex()}")
+
+
+async def _listen(server: _Server, seconds: float) -> dict[str, float]:
+    """Count the events that come while the producer runs, and after it, until none is missing or none comes."""
+    settings = MasterSettings(1, 10, startup_integrity=False, enable_classes=(1, 2, 3))
+    received = 0
+    last = time.perf_counter()
+
+    def note(points: PointsReceived) -> None:
+        nonlocal received, last
+        received += sum(len(block.indices) for block in points.blocks if block.is_event)
+        last = time.perf_counter()
+
+    async with MasterClient(settings, "127.0.0.1", server.port) as client:
+        client.on_points = note
+        await client.until(lambda: "enable unsolicited" in client.done)
+        began = time.perf_counter()
+        server.ask({"produce": seconds})
+        answer = await asyncio.to_thread(server.answer, seconds + _DRAIN_S)
+        offered, took = int(answer["offered"]), float(answer["seconds"])
+        with suppress(MasterFailed):
+            await client.until(lambda: received >= offered, _DRAIN_S)
+    return {
+        "offered": offered,
+        "offered_per_second": offered / took,
+        "received": received,
+        "received_per_second": received / max(last - began, 1e-9),
+        "lost": offered - received,
+    }
+
+
+# --- the server's process --------------------------------------------------------------------------------------------
+
+
+class _Server:
+    """The server in a process of its own; a context manager."""
+
+    def __init__(self, points: int, rate: int | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, points, rate), daemon=True)
+        self.port = 0
+
+    def __enter__(self) -> _Server:
+        self._process.start()
+        self.port = int(self.answer(_READY_S)["port"])
+        self._before = os.sched_getaffinity(0)
+        _keep_on(_CLIENT_CORE)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.sched_setaffinity(0, self._before)
+        with suppress(OSError):
+            self._pipe.send({"stop": True})
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def ask(self, what: dict[str, Any]) -> None:
+        """One request to the process."""
+        self._pipe.send(what)
+
+    def answer(self, seconds: float) -> dict[str, Any]:
+        """Its next answer.
+
+        Raises:
+            GridifaceError: none came.
+        """
+        if not self._pipe.poll(seconds):
+            raise GridifaceError("the benchmark's server does not answer")
+        found: dict[str, Any] = self._pipe.recv()
+        return found
+
+
+def _keep_on(core: int) -> None:
+    if core in os.sched_getaffinity(0):
+        os.sched_setaffinity(0, {core})
+
+
+def _serve(pipe: Connection, points: int, rate: int | None) -> None:
+    _keep_on(_SERVER_CORE)
+    asyncio.run(_run(pipe, points, rate))
+
+
+async def _run(pipe: Connection, points: int, rate: int | None) -> None:
+    house = _House()
+    server = Dnp3Server(
+        _settings(points, told=rate is not None), clock=house, inbox=house, ledger=house, fleet=house, history=house
+    )
+    await server.start()
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    loop.add_reader(pipe.fileno(), lambda: asked.put_nowait(pipe.recv()))
+    pipe.send({"port": server.port})
+    while "stop" not in (request := await asked.get()):
+        pipe.send(await _produce(server, points, rate or 0, float(request["produce"])))
+    loop.remove_reader(pipe.fileno())
+    await server.stop()
+
+
+async def _produce(server: Dnp3Server, points: int, rate: int, seconds: float) -> dict[str, float]:
+    """Change points so often a second, each change an event, in slices of 10 ms."""
+    station = server.stations["bench"]
+    began = time.perf_counter()
+    offered, value = 0, 0.0
+    while (elapsed := time.perf_counter() - began) < seconds:
+        due = int(elapsed * rate) - offered
+        while due > 0:
+            batch = min(due, points)
+            value += 1.0
+            now = time.time()
+            station.database.update_many(now, PointType.ANALOG_INPUT, [value] * batch, list(range(batch)))
+            offered += batch
+            due -= batch
+        server.pump(time.time())
+        await asyncio.sleep(_SLICE_S)
+    return {"offered": offered, "seconds": time.perf_counter() - began}
+
+
+def _settings(points: int, *, told: bool) -> Dnp3Settings:
+    entries = [
+        PointEntry(type=PointType.ANALOG_INPUT, index=index, name=f"AI{index}", measure=Measure.UNKNOWN, event_class=2)
+        for index in range(points)
+    ]
+    entries.append(PointEntry(type=PointType.ANALOG_OUTPUT, index=0, name="set-point", action=Action.SET_W, scale=1e6))
+    triggers = {2: Trigger(count=500, hold_time=0.01)}
+    master = MasterEntry(
+        name="bench",
+        address=1,
+        unsolicited=UnsolicitedSettings(triggers=triggers) if told else None,
+        event_capacity=1_000_000,
+        max_fragment=16_384 if told else 2048,
+    )
+    target = Target(TargetKind.GROUP, "fleet")
+    station = StationSettings(
+        name="bench", address=10, target=target, points=PointMap(entries), masters=(master,), keep_alive_s=None
+    )
+    return Dnp3Settings(stations=(station,), endpoints=(EndpointSettings(port=0),), refresh_s=3600, journal_frames=0)
+
+
+class _House:
+    """Clock and ports in one: takes every control, keeps nothing, has no devices."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        return None
+
+    async def documents(self, space: str) -> list[Document]:
+        return []
+
+    async def controls(self, *, live_after: float | None = None) -> list[Control]:
+        return []
+
+    def preview(self, control: Control, now: float) -> Acceptance:
+        return Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED)
+
+    async def submit(self, control: Control, now: float, *, along: Sequence[Change] = ()) -> Acceptance:
+        return self.preview(control, now)
+
+    async def cancel(self, control_id: str, now: float, *, reason: str = "", along: Sequence[Change] = ()) -> bool:
+        return False
+
+    def device(self, device_id: str) -> Device | None:
+        return None
+
+    def devices(self) -> Sequence[Device]:
+        return ()
+
+    def group(self, group_id: str) -> Group | None:
+        return None
+
+    def groups(self) -> Sequence[Group]:
+        return ()
+
+    def members(self, group_id: str) -> Sequence[str]:
+        return ()
+
+    def snapshot(self, target: Target) -> Snapshot | None:
+        return None
+
+    def setpoint(self, device_id: str) -> Setpoint | None:
+        return None

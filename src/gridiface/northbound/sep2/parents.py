@@ -1,0 +1,87 @@
+"""What an inverter's answers to server-made controls mean for the controls that stand behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Outcome, OutcomeKind
+from gridiface.northbound.sep2.state import EventRecord, State
+from gridiface.northbound.sep2.translate.answers import status_to_outcome
+from gridiface.protocols.sep2.enums import EventStatusCode
+
+#: A control this close to its end is over, s.
+ENDS_ANYWAY_S = 1.0
+_OVER = frozenset(
+    {
+        OutcomeKind.COMPLETED,
+        OutcomeKind.CANCELLED,
+        OutcomeKind.SUPERSEDED,
+        OutcomeKind.PARTIAL,
+        OutcomeKind.FAILED,
+    }
+)
+_ENDED_KEPT = 10_000
+
+
+class Parents:
+    """Remembers how controls ended as a whole.
+
+    Args:
+        state: the controls that came in over IEEE 2030.5.
+        running: the server-made control that a device follows now, None without one.
+    """
+
+    def __init__(self, state: State, running: Callable[[str, Instant], EventRecord | None]) -> None:
+        self._state = state
+        self._running = running
+        self._ended: dict[str, OutcomeKind] = {}
+
+    def note(self, outcome: Outcome) -> None:
+        """How a control ended as a whole: answers that come afterwards are read in its light."""
+        if outcome.device_id is None and outcome.kind in _OVER:
+            self._ended[outcome.control_id] = outcome.kind
+            while len(self._ended) > _ENDED_KEPT:
+                del self._ended[next(iter(self._ended))]
+
+    def outcomes(self, event: EventRecord, device_id: str, status: int, now: Instant) -> list[Outcome]:
+        """What an inverter's answer to a server-made control means for the controls behind it.
+
+        An end of the server-made control is an end of its parent only when the parent itself is over: while it
+        runs, one published control just follows another.
+        """
+        step = status_to_outcome(status)
+        if step is None:
+            return []
+        kind, reason = step
+        found = []
+        for parent in event.parents:
+            told = kind
+            if kind in {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
+                ending = self._ending(parent, device_id, now)
+                if ending is None:
+                    continue
+                told = ending
+            found.append(Outcome(control_id=parent, kind=told, at=now, device_id=device_id, reason=reason))
+        return found
+
+    def _ending(self, parent: str, device_id: str, now: Instant) -> OutcomeKind | None:
+        """How a parent is over for a device; None while it runs."""
+        known = self._state.by_control.get(parent)
+        if known is not None:
+            status = known.item.obj.eventStatus.currentStatus
+            if status in {EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION}:
+                return OutcomeKind.CANCELLED
+            if status == EventStatusCode.SUPERSEDED:
+                return OutcomeKind.SUPERSEDED
+            if known.end <= now + ENDS_ANYWAY_S:
+                return OutcomeKind.COMPLETED
+        ended = self._ended.get(parent)
+        if ended in {OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
+            return ended
+        if ended is not None:
+            return OutcomeKind.COMPLETED
+        running = self._running(device_id, now)
+        if known is None and (running is None or parent not in running.parents):
+            return OutcomeKind.COMPLETED
+        return None

@@ -1,0 +1,98 @@
+"""Request bodies and query strings into checked types. Bounded in size, depth and numbers; anything wrong is a 4xx."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gridiface.operator.problems import Refused, of_validation
+
+#: Largest body and deepest nesting that is read.
+MAX_BYTES = 16 * 1024
+MAX_DEPTH = 8
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def parse(raw: bytes, model: type[_Model]) -> _Model:
+    """A JSON body as its type; an empty body counts as an empty object.
+
+    Raises:
+        Refused: 400 no JSON, 413 too large, 422 not of that type.
+    """
+    if len(raw) > MAX_BYTES:
+        raise Refused(413, f"the body has more than {MAX_BYTES} bytes", "send less")
+    try:
+        text = raw.decode("utf-8")
+        if _deeper(text, MAX_DEPTH):
+            raise Refused(400, f"the body is nested deeper than {MAX_DEPTH} levels", "send what the API describes")
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant) if text.strip() else {}
+    except ValueError as error:
+        raise Refused(400, f"the body is no JSON: {error}"[:300], "send one JSON object in UTF-8") from error
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise of_validation(error, "body") from error
+
+
+async def body_of(request: web.Request, model: type[_Model]) -> _Model:
+    """The request's body as its type; see `parse`.
+
+    Raises:
+        Refused: as parse; 415 another media type than JSON.
+    """
+    if request.can_read_body and request.content_type != "application/json":
+        raise Refused(415, f"the body is {request.content_type}", "send Content-Type: application/json")
+    raw = bytearray()
+    async for chunk in request.content.iter_chunked(4096):
+        raw += chunk
+        if len(raw) > MAX_BYTES:
+            raise Refused(413, f"the body has more than {MAX_BYTES} bytes", "send less", headers={"Connection": "close"})
+    return parse(bytes(raw), model)
+
+
+def query_of(request: web.Request, model: type[_Model]) -> _Model:
+    """The query string as its type.
+
+    Raises:
+        Refused: 400 an unknown, repeated or unfit parameter.
+    """
+    given = request.query
+    if len(set(given)) != len(given):
+        raise Refused(400, "a query parameter stands twice", "give each once")
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        raise of_validation(error, "query") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _deeper(text: str, most: int) -> bool:
+    """Whether brackets nest deeper than `most`, without building anything; brackets inside strings do not count."""
+    depth, quoted, escaped = 0, False, False
+    for sign in text:
+        if quoted:
+            quoted = escaped or sign != '"'
+            escaped = sign == "\\" and not escaped
+        elif sign == '"':
+            quoted = True
+        elif sign in "[{":
+            depth += 1
+            if depth > most:
+                return True
+        elif sign in "]}":
+            depth -= 1
+    return False

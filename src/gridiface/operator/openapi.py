@@ -1,0 +1,132 @@
+"""The API described as OpenAPI 3.1, made from the route table and the types that the handlers check with. Pure."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from gridiface import __version__
+from gridiface.operator import schema
+from gridiface.operator.problems import MEDIA
+from gridiface.operator.routes import HEADERS, ROUTES, Route
+
+_REF = "#/components/schemas/{model}"
+_ALWAYS = (400, 421)
+_GUARDED = (401, 403, 429, 503)
+_WORDS = {
+    400: "the request is not right",
+    401: "no token, or a wrong one",
+    403: "the token lacks the scope, or a web page asks",
+    404: "there is no such thing",
+    409: "it stands against what is there",
+    413: "too large",
+    415: "not JSON",
+    421: "the server is not known by this name",
+    422: "the body is not right",
+    429: "too many wrong tokens",
+    503: "nothing can be recorded or read now",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    types = [t for route in ROUTES for t in (route.body, route.answer) if _is_model(t)]
+    pairs: list[tuple[Any, Any, TypeAdapter[Any]]] = [(t, "validation", TypeAdapter(t)) for t in dict.fromkeys(types)]
+    pairs.append((schema.Problem, "validation", TypeAdapter(schema.Problem)))
+    references, definitions = TypeAdapter.json_schemas(
+        pairs, ref_template=_REF, schema_generator=GenerateJsonSchema
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "gridiface operator API",
+            "version": __version__,
+            "description": "Powers in W, + delivered to the grid; times in seconds since 1970 UTC.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, BaseModel) or kind.__module__ == schema.__name__)
+
+
+def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": _parameters(route),
+        "responses": _responses(route, references),
+    }
+    if route.scope is not None:
+        operation["security"] = [{"token": []}] if route.scope != "read" else [{}, {"token": []}]
+        operation["x-scope"] = route.scope
+    if route.body is not None:
+        content = {"application/json": {"schema": references[route.body, "validation"]}}
+        operation["requestBody"] = {"content": content, "required": _has_required(route.body)}
+    return operation
+
+
+def _has_required(model: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in model.model_fields.values())
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", route.path)
+    ]
+    found += [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in HEADERS.get(route.name, ())
+    ]
+    described = TypeAdapter(route.query).json_schema(ref_template=_REF)
+    inner = described.pop("$defs", {})
+    for name, one in described.get("properties", {}).items():
+        shape = _inlined(one, inner)
+        text = shape.pop("description", "")
+        found.append({"name": name, "in": "query", "description": text, "schema": shape})
+    return found
+
+
+def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:
+    """A schema without references, so that query parameters need no components of their own."""
+    if isinstance(shape, list):
+        return [_inlined(part, definitions) for part in shape]
+    if not isinstance(shape, dict):
+        return shape
+    if "$ref" in shape:
+        return _inlined(definitions[str(shape["$ref"]).rpartition("/")[2]], definitions)
+    return {name: _inlined(part, definitions) for name, part in shape.items()}
+
+
+def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
+    answer = references[route.answer, "validation"] if _is_model(route.answer) else _simple(route.answer)
+    responses: dict[str, Any] = {
+        str(route.done): {"description": "done", "content": {route.media: {"schema": answer}}}
+    }
+    if route.name == "send_control":
+        responses["200"] = {**responses["201"], "description": "a preview: nothing was changed"}
+    if route.name == "get_readiness":
+        responses["503"] = {"description": "not ready", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    problem = {MEDIA: {"schema": references[schema.Problem, "validation"]}}
+    statuses = {*_ALWAYS, *route.problems, *(_GUARDED if route.scope is not None else ())}
+    for status in sorted(statuses):
+        responses[str(status)] = {"description": _WORDS[status], "content": problem}
+    return responses
+
+
+def _simple(kind: Any) -> dict[str, Any]:
+    return {"type": "string"} if kind is str else {"type": "object"}

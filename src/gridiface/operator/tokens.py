@@ -1,0 +1,174 @@
+"""API tokens: made, listed, revoked, recognised. Owns their form and their record, not who asks.
+
+A token is `gridiface_ID_SECRET`: the id finds the record, the secret (256 bits) is kept as SHA-256 only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.errors import ConfigError
+from gridiface.operator.audit import Entry
+from gridiface.operator.schema import TokenMade, TokenRow
+
+#: Where the records are kept.
+SPACE = "operator/token"
+
+#: What each scope allows.
+IMPLIED: dict[str, frozenset[str]] = {
+    "read": frozenset({"read"}),
+    "control": frozenset({"read", "control"}),
+    "admin": frozenset({"read", "control", "admin"}),
+}
+
+_FORM = re.compile(r"gridiface_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_MOST = 1_000
+_DAY_S = 86_400.0
+
+#: The records are read again after this long, and after a miss at most this often: another process may write them.
+_FRESH_S, _MISS_S = 30.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token's record."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created: Instant
+    expires: Instant
+    digest: str
+    by: str
+
+    def allows(self, scope: str) -> bool:
+        """Whether it may do what needs `scope`."""
+        return any(scope in IMPLIED[own] for own in self.scopes)
+
+    def row(self, now: Instant) -> TokenRow:
+        """The record for people, without the digest."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "created": self.created,
+            "expires": self.expires,
+            "expired": now >= self.expires,
+            "by": self.by,
+        }
+
+
+class TokenBook:
+    """The tokens of one installation, over its ledger. Call `load` before the first `verify`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._tokens: dict[str, Token] = {}
+        self._read = float("-inf")
+
+    async def load(self, now: Instant) -> None:
+        """Read the records.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        found = map(_token, await self._ledger.documents(SPACE))
+        self._tokens = {token.id: token for token in found}
+        self._read = now
+
+    def holds(self, token: Token, now: Instant) -> bool:
+        """Whether a token that was recognised before is still valid."""
+        return now < token.expires and self._tokens.get(token.id) == token
+
+    def rows(self, now: Instant) -> list[TokenRow]:
+        """All tokens by name."""
+        return [token.row(now) for token in sorted(self._tokens.values(), key=lambda token: (token.name, token.id))]
+
+    async def create(self, name: str, scopes: Iterable[str], days: float, now: Instant, *, by: str) -> TokenMade:
+        """Make a token; its text is in the answer and nowhere else.
+
+        Raises:
+            ConfigError: the name is taken by a token that is still valid, or there are too many.
+            StoreUnavailable: nothing was made.
+        """
+        stale = [token for token in self._tokens.values() if now >= token.expires]
+        if any(token.name == name and now < token.expires for token in self._tokens.values()):
+            raise ConfigError(f"there is a token {name!r} already; choose another name or revoke it")
+        if len(self._tokens) - len(stale) >= _MOST:
+            raise ConfigError(f"there are {_MOST} tokens; revoke those that are not used")
+        chosen = tuple(sorted(set(scopes)))
+        secret = secrets.token_urlsafe(32)
+        token = Token(secrets.token_hex(6), name, chosen, now, now + days * _DAY_S, _digest(secret), by)
+        entry = Entry(at=now, who=by, what="token.create", subject=token.id, after=dict(token.row(now)))
+        gone: list[Change] = [DeleteDocument(SPACE, old.id) for old in stale]
+        await self._ledger.commit([*gone, PutDocument(SPACE, token.id, _body(token)), entry.change()])
+        entry.log()
+        for old in stale:
+            self._tokens.pop(old.id, None)
+        self._tokens[token.id] = token
+        return {**token.row(now), "token": f"gridiface_{token.id}_{secret}"}
+
+    async def revoke(self, wanted: str, now: Instant, *, by: str) -> TokenRow | None:
+        """Take a token away by its id or name; None: there is none.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        token = self._tokens.get(wanted) or next((t for t in self._tokens.values() if t.name == wanted), None)
+        if token is None:
+            return None
+        entry = Entry(at=now, who=by, what="token.revoke", subject=token.id, before=dict(token.row(now)))
+        await self._ledger.commit([DeleteDocument(SPACE, token.id), entry.change()])
+        entry.log()
+        self._tokens.pop(token.id, None)
+        return token.row(now)
+
+    async def verify(self, text: str, now: Instant) -> Token | None:
+        """The valid token that this is, or None. The secret is compared in constant time.
+
+        Raises:
+            StoreUnavailable: the records had to be read again and could not be.
+        """
+        found = _FORM.fullmatch(text)
+        if found is None:
+            return None
+        name, secret = found.groups()
+        age = abs(now - self._read)
+        if age > _FRESH_S or (name not in self._tokens and age > _MISS_S):
+            await self.load(now)
+        token = self._tokens.get(name)
+        same = hmac.compare_digest(_digest(secret), "0" * 64 if token is None else token.digest)
+        return token if token is not None and same and now < token.expires else None
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("ascii")).hexdigest()
+
+
+def _body(token: Token) -> bytes:
+    record = {
+        "name": token.name,
+        "scopes": token.scopes,
+        "created": token.created,
+        "expires": token.expires,
+        "sha256": token.digest,
+        "by": token.by,
+    }
+    return json.dumps(record, sort_keys=True).encode()
+
+
+def _token(document: Document) -> Token:
+    record = json.loads(document.body)
+    scopes: Sequence[str] = record["scopes"]
+    known = tuple(scope for scope in scopes if scope in IMPLIED)
+    return Token(
+        document.key, record["name"], known, record["created"], record["expires"], record["sha256"], record["by"]
+    )

@@ -1,0 +1,57 @@
+"""What holds for every meter file: gaps, spans, the way to readings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridiface.aggregation.settlement.series import BAD, ESTIMATED, GOOD, MeterSeries, from_readings
+from gridiface.app.importers.meter_data import check_span, finished, is_xml, read_meter_file, readings_of
+from gridiface.domain.quantities import Quantity
+from gridiface.domain.telemetry import Quality
+from gridiface.errors import ConfigError
+
+
+def series(name: str, values: list[float]) -> MeterSeries:
+    w = np.array(values)
+    codes = np.where(np.isfinite(w), GOOD, BAD).astype(np.uint8)
+    return MeterSeries(name, 0.0, 900.0, w, codes)
+
+
+def test_gaps_at_both_ends_and_inside() -> None:
+    nan = float("nan")
+    found = finished([series("b", [nan, 1, nan, nan]), series("a", [1.0])], rows=2, duplicates=0, conflicts=0)
+    assert [one.meter_id for one in found.series] == ["a", "b"]
+    assert [(gap.start, gap.end, gap.intervals) for gap in found.gaps] == [(0.0, 900.0, 1), (1800.0, 3600.0, 2)]
+    assert found.missing == 3
+
+
+def test_a_span_that_is_too_long_is_refused() -> None:
+    check_span(Path("f"), {"a": (0.0, 9e6)}, 900.0)
+    with pytest.raises(ConfigError, match="is a date wrong"):
+        check_span(Path("f"), {"a": (0.0, 1e9), "b": (0.0, 9e9)}, 60.0)
+
+
+def test_readings_carry_value_quality_and_both_times() -> None:
+    one = series("a", [1.0, float("nan"), 3.0])
+    one.quality[2] = ESTIMATED
+    (portion,) = readings_of(finished([one], rows=3, duplicates=0, conflicts=0), 99.0)
+    assert [(r.value, r.source_time, r.received, r.quality) for r in portion] == [
+        (1.0, 0.0, 99.0, Quality.GOOD),
+        (3.0, 1800.0, 99.0, Quality.ESTIMATED),
+    ]
+    assert {(r.device_id, r.quantity, r.duration_s) for r in portion} == {("a", Quantity.ACTIVE_POWER, 900.0)}
+    again = from_readings(portion, 900.0)
+    assert again is not None
+    np.testing.assert_array_equal(again.w, one.w)
+
+
+def test_files(tmp_path: Path) -> None:
+    file = tmp_path / "m.xml"
+    file.write_bytes(b"\xef\xbb\xbf \n<feed/>")
+    assert is_xml(read_meter_file(file))
+    assert not is_xml(b"meter,time,w")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_meter_file(tmp_path / "none")

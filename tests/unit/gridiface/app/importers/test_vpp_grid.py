@@ -1,0 +1,201 @@
+"""The vpp_grid form, its mistakes, and that nothing but a configuration or a ConfigError comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gridiface.app.config.load import parse_config
+from gridiface.app.importers import Severity, import_vpp_grid
+from gridiface.domain.fleet import DeviceKind
+from gridiface.errors import ConfigError
+
+PATH = Path("site.yaml")
+SITE = """\
+vpp_grid:
+  site_id: depot-7
+  coordinator_version: 2.1
+  dispatch_scheduling: {mode: day_ahead}
+  assets:
+    - asset_id: bess-1
+      topology: ac_coupled_bess
+      protocol: sunspec_modbus
+      iec_goose_app_id: 4097
+      iec_61850_ied_id: IED1
+      dispatch_limits:
+        real_power: {max_charge: -250, max_discharge: 300, ramp_rate: 600}
+        reactive_power: {max_cap: 100, max_ind: -80}
+      soc_sensor: {measurement_point: ZBAT1.Soc, update_rate_ms: 20000}
+      modbus_tcp: {host: 10.0.0.11, port: 1502, unit_id: 3}
+      sunspec_model: {inverter_model: 701, meter_model: 203}
+  ai_orchestrator:
+    endpoint: https://orchestrator.example
+    auth: {method: oauth2, token_url: https://orchestrator.example/t, scopes: [dispatch]}
+    aggregation_interval_ms: 1500
+    command_setpoint_deadband: 0.5
+"""
+
+
+def warnings(text: str) -> list[str]:
+    return [str(f) for f in import_vpp_grid(text, PATH).findings if f.severity is Severity.WARNING]
+
+
+def test_golden_site() -> None:
+    made = import_vpp_grid(SITE, PATH)
+    (device,) = made.config.devices
+    assert (device.id, device.kind, device.driver) == ("bess-1", DeviceKind.BATTERY, "sunspec")
+    assert device.connection == {"host": "10.0.0.11", "port": 1502, "unit_id": 3}
+    rating = device.rating
+    assert (rating.max_w, rating.max_charge_w, rating.ramp_w_per_s) == (300_000.0, 250_000.0, 10_000.0)
+    assert (rating.max_var, rating.max_var_neg) == (100_000.0, 80_000.0)
+    assert made.config.site == "depot-7"
+    assert made.config.groups[0].members == ("bess-1",)
+    engine = made.config.engine
+    assert (engine.period_s, engine.deadband_w, engine.stale_after_s) == (1.5, 500.0, 40.0)
+    assert {finding.severity for finding in made.findings} == {Severity.NOTE}
+    assert parse_config(made.text, Path("imported.yaml")) == made.config
+
+
+def test_nothing_of_the_orchestrators_secrets_comes_through() -> None:
+    made = import_vpp_grid(SITE.replace("method: oauth2", "client_secret: hunter2"), PATH)
+    everything = made.text + "".join(str(finding) for finding in made.findings)
+    assert "hunter2" not in everything
+    assert "orchestrator.example" not in everything
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        ("inverter_model: 701", "inverter_model: 101", "site.yaml:16: vpp_grid.assets[0].sunspec_model.inverter_model"),
+        ("ramp_rate: 600", "ramp_rate: 600, ramp_time_s: 5", "a ramp in seconds beside ramp_rate in kW per minute"),
+        ("max_charge: -250", "max_charge: 250", "sign: 250 stands where the form counts negative"),
+        (", unit_id: 3", "", "missing unit id: 1 is taken"),
+        ("topology:", "topolgy:", "unknown key, left out; did you mean 'topology'?"),
+        ("max_cap: 100", "max_cap: -100", "sign: -100 kVAR"),
+        ("max_discharge: 300, ", "", "max_discharge: missing"),
+        ("site_id: depot-7", "site_id: Depot 7", "became 'Depot-7'"),
+        ("aggregation_interval_ms: 1500", "aggregation_interval_ms: 90000", "90000 ms is left out"),
+    ],
+)
+def test_typical_mistakes_are_named(old: str, new: str, warning: str) -> None:
+    assert old in SITE
+    found = warnings(SITE.replace(old, new))
+    assert any(warning in text for text in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("asset_id: bess-1", "name: bess-1", "vpp_grid.assets[0].asset_id: missing"),
+        ("host: 10.0.0.11, ", "", "modbus_tcp.host: missing"),
+        ("max_discharge: 300", "max_discharge: 300 kW", "must be a number without a unit"),
+        ("unit_id: 3", "unit_id: 300", "unit_id: 300 is out of range"),
+        ("protocol: sunspec_modbus", "protocol: iec61850\n      modbus: {}", None),
+    ],
+)
+def test_what_nothing_can_be_made_of_is_an_error(old: str, new: str, error: str | None) -> None:
+    text = SITE.replace(old, new)
+    if error is None:
+        assert import_vpp_grid(text, PATH).config.devices
+        return
+    with pytest.raises(ConfigError) as caught:
+        import_vpp_grid(text, PATH)
+    assert error in str(caught.value)
+
+
+def asset(name: str, more: str = "modbus_tcp: {host: h, unit_id: 1}") -> str:
+    return f"  - asset_id: {name}\n    dispatch_limits: {{real_power: {{max_discharge: 5}}}}\n    {more}\n"
+
+
+def test_assets_that_only_speak_iec_61850_are_left_out() -> None:
+    text = "site_id: s\nassets:\n" + asset("a") + asset("b", "protocol: IEC61850-GOOSE")
+    made = import_vpp_grid(text, PATH)
+    assert [device.id for device in made.config.devices] == ["a"]
+    assert any("b speaks only IEC 61850" in str(finding) for finding in made.findings)
+    with pytest.raises(ConfigError, match="no asset can be reached"):
+        import_vpp_grid("assets:\n" + asset("b", "protocol: IEC61850-GOOSE"), PATH)
+    with pytest.raises(ConfigError, match="no assets"):
+        import_vpp_grid("site_id: s", PATH)
+
+
+def test_two_assets_on_one_unit_or_with_one_id_are_errors() -> None:
+    with pytest.raises(ConfigError, match="both would command one device"):
+        import_vpp_grid("assets:\n" + asset("a") + asset("b"), PATH)
+    with pytest.raises(ConfigError, match=r"used by assets\[0\] already"):
+        import_vpp_grid("assets:\n" + asset("a") + asset("a", "modbus_tcp: {host: h, unit_id: 2}"), PATH)
+
+
+def test_a_group_gets_another_name_than_its_asset() -> None:
+    made = import_vpp_grid("site_id: a\nassets:\n" + asset("a"), PATH)
+    assert made.config.groups[0].id == "a-group"
+
+
+@pytest.mark.parametrize(
+    ("topology", "kind"),
+    [("hybrid", "pv_battery"), ("PV", "pv"), ("EVSE", "evse"), ("genset", "generator"), ("x", None)],
+)
+def test_kinds(topology: str, kind: str | None) -> None:
+    more = f"topology: {topology}\n    modbus_tcp: {{host: h, unit_id: 1}}"
+    (device,) = import_vpp_grid("assets:\n" + asset("a", more), PATH).config.devices
+    assert device.kind == kind
+
+
+_WORDS = """
+vpp_grid site_id assets asset_id dispatch_limits real_power max_charge max_discharge ramp_rate ramp_s modbus_tcp host
+unit_id sunspec_model inverter_model soc_sensor update_rate_ms ai_orchestrator auth protocol topology <<
+command_setpoint_deadband
+"""
+_keys = st.sampled_from(_WORDS.split())
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["h", "101", "iec61850"])
+)
+_values = st.recursive(
+    _scalars,
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(_keys | st.text(max_size=4), v, max_size=5),
+    max_leaves=25,
+)
+
+
+def only_config_or_error(text: str) -> None:
+    try:
+        made = import_vpp_grid(text, PATH)
+    except ConfigError:
+        return
+    assert parse_config(made.text, Path("imported.yaml")) == made.config
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_values)
+def test_any_value_gives_a_configuration_or_an_error(value: Any) -> None:
+    only_config_or_error(yaml.safe_dump(value))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_site_with_anything_anywhere_gives_a_configuration_or_an_error(data: st.DataObject) -> None:
+    document = yaml.safe_load(SITE)
+    at: Any = document
+    while True:
+        step = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else list(range(len(at)))))
+        if isinstance(at[step], (dict, list)) and at[step] and data.draw(st.booleans()):
+            at = at[step]
+            continue
+        at[step] = data.draw(_values)
+        break
+    only_config_or_error(yaml.safe_dump(document))
+
+
+@settings(deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_gives_a_configuration_or_an_error(text: str) -> None:
+    only_config_or_error(text)

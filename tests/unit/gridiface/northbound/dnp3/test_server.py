@@ -1,0 +1,62 @@
+"""The server's rooms without peers: timers, outcomes, lookups. Peers over sockets are in tests/loopback."""
+
+import pytest
+
+from gridiface.domain.controls import Outcome, OutcomeKind
+from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.server import Dnp3Server
+from gridiface.northbound.dnp3.settings import Dnp3Settings
+from gridiface.protocols.dnp3.points import PointType
+
+
+class Clock:
+    at = 1.7e9
+
+    def now(self):
+        return self.at
+
+    def monotonic(self):
+        return self.at
+
+
+@pytest.fixture
+def server(house, station_settings):
+    settings = Dnp3Settings(stations=(station_settings(),), endpoints=(), refresh_s=2.0)
+    return Dnp3Server(settings, clock=Clock(), inbox=house, ledger=house, fleet=house, history=house)
+
+
+async def test_the_points_are_written_at_the_start_and_each_period(server, house):
+    await server.start()
+    database = server.station("gw").database
+    assert database.value(PointType.ANALOG_INPUT, 0)[0] == 1.25
+    now = server.now()
+    assert server.next_timer(now) == now + 2
+    beats = server.station("gw")._beats
+    server.handle_timer(now + 1)
+    assert server.station("gw")._beats == beats
+    server.handle_timer(now + 2)
+    assert server.station("gw")._beats == beats + 1
+    assert server.next_timer(now + 2) == now + 4
+    await server.stop()
+
+
+async def test_a_clock_that_goes_back_does_not_stop_the_refresh(server):
+    await server.start()
+    now = server.now() - 3600
+    assert server.next_timer(now) <= now + 2
+    beats = server.station("gw")._beats
+    server.handle_timer(now)
+    assert server.station("gw")._beats == beats + 1
+
+
+async def test_outcomes_of_others_change_nothing(server):
+    await server.start()
+    server.on_outcome(Outcome(control_id="somebody's", kind=OutcomeKind.COMPLETED, at=server.now()))
+    assert server.refresh(server.now()) >= 0
+    assert server.port == 0
+    assert list(server.ports) == []
+
+
+def test_an_unknown_station_names_the_known_ones(server):
+    with pytest.raises(ConfigError, match="gw"):
+        server.station("gateway")

@@ -1,0 +1,182 @@
+"""A peer without sockets: held answers, deadlines, flow control, takeover."""
+
+import pytest
+
+from gridiface.northbound.dnp3.journal import Journal
+from gridiface.northbound.dnp3.session import Session
+from gridiface.northbound.dnp3.settings import Deadlines, MasterEntry
+from gridiface.protocols.dnp3.controls import AnalogOutput
+from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
+from gridiface.protocols.dnp3.master_tasks import command_objects
+
+NOW = 1.7e9
+
+
+class Hub:
+    """The server's part: a clock that the test moves, and what was asked of it."""
+
+    def __init__(self):
+        self.at = NOW
+        self.journal = Journal(100)
+        self.commissions, self.heard_from = [], []
+
+    def now(self):
+        return self.at
+
+    def commissioned(self, session, station, commission):
+        self.commissions.append((session, station, commission))
+
+    def heard(self, session):
+        self.heard_from.append(session)
+
+    def notices(self, station):
+        while station.outstation.next_event() is not None:
+            pass
+
+
+class Wire:
+    def __init__(self):
+        self.written, self.dropped = [], []
+
+    @property
+    def frames(self):
+        return FrameReader().feed(b"".join(self.written))
+
+
+@pytest.fixture
+def hub():
+    return Hub()
+
+
+@pytest.fixture
+def wire():
+    return Wire()
+
+
+@pytest.fixture
+def session(hub, wire, station):
+    def make(one=None, masters=(1,), **deadlines):
+        one = one or station(masters=[MasterEntry(name=f"m{number}", address=number) for number in (1, 2)])
+        made = Session(
+            hub,
+            ("192.0.2.1", 40_000),
+            [(one, masters)],
+            Deadlines(**deadlines),
+            write=wire.written.append,
+            drop=lambda reason: (wire.dropped.append(reason), made.close()),
+        )
+        return made
+
+    return make
+
+
+def request(octets, master=1, sequence=0):
+    return encode(Frame(0xC4, 10, master, bytes((0xC0, 0xC0 | sequence)) + octets))
+
+
+READ = bytes.fromhex("01 3c 02 06")
+OPERATE = b"\x05" + command_objects([(0, AnalogOutput(1.0))])
+
+
+async def test_a_read_is_answered_in_one_write(session, wire):
+    one = session()
+    one.receive(request(READ))
+    assert len(wire.written) == 1
+    assert wire.frames[0].payload[2] == 0x81
+
+
+async def test_an_answer_waits_for_its_commission(session, hub, wire):
+    one = session()
+    one.receive(request(OPERATE))
+    assert wire.written == []
+    one.receive(request(READ, sequence=1))
+    assert wire.written == []  # order is kept
+    ((_, station, commission),) = hub.commissions
+    await station.handler.carry_out(commission, NOW)
+    one.release()
+    assert [frame.payload[1] & 0x0F for frame in wire.frames] == [0, 1]
+
+
+async def test_what_was_held_is_lost_with_its_commission(session, wire):
+    one = session()
+    one.receive(request(OPERATE))
+    one.fail("no store")
+    assert wire.written == []
+    assert wire.dropped == ["no store"]
+    one.release()
+    assert wire.written == []
+
+
+async def test_a_closed_peer_takes_no_answer(session, hub, wire):
+    one = session()
+    one.receive(request(OPERATE))
+    one.close()
+    one.release()
+    assert wire.written == []
+    assert one.next_timer() is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "after", "reason"),
+    [
+        (b"", 30, "no frame of a configured master"),
+        (b"garbage", 30, "no frame of a configured master"),
+        (request(READ, master=9), 30, "no frame of a configured master"),
+        (request(READ), 900, "silent too long"),
+    ],
+)
+async def test_who_says_nothing_of_use_is_dropped(session, hub, wire, octets, after, reason):
+    one = session()
+    if octets:
+        one.receive(octets)
+    hub.at = NOW + after - 0.1
+    one.handle_timer(hub.at)
+    kept = list(wire.dropped)
+    hub.at = NOW + after
+    one.handle_timer(hub.at)
+    # a silent master is asked for its link status before
+    assert kept == ([] if after == 30 else ["it does not answer the link status request"]) or kept == []
+    assert wire.dropped[-1] in {reason, "it does not answer the link status request"}
+
+
+async def test_a_peer_that_takes_nothing_is_dropped(session, hub, wire):
+    one = session(write=5.0)
+    one.receive(request(READ))
+    one.pause()
+    one.pump(NOW)
+    hub.at = NOW + 6
+    one.handle_timer(hub.at)
+    assert wire.dropped == ["it takes nothing"]
+
+
+async def test_after_a_pause_it_goes_on(session, hub, wire):
+    one = session()
+    one.pause()
+    one.receive(request(READ))
+    assert wire.written == []
+    one.resume()
+    assert len(wire.frames) == 1
+
+
+async def test_a_master_that_comes_again_displaces_its_old_peer(session, hub, station):
+    shared = station()
+    old, new = session(shared), session(shared)
+    old.receive(request(READ))
+    assert not old.displaced
+    new.receive(request(READ))
+    assert old.displaced
+    assert not new.displaced
+    assert hub.heard_from == [old, new]
+
+
+async def test_the_journal_has_both_ways(session, hub):
+    one = session()
+    one.receive(request(READ))
+    assert [item.received for item in hub.journal] == [True, False]
+
+
+async def test_dismissal_is_by_reason(session, wire):
+    one = session()
+    one.dismiss("the server stops")
+    one.dismiss("again")
+    assert wire.dropped == ["the server stops"]

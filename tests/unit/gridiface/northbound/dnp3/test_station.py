@@ -1,0 +1,126 @@
+"""A station's points follow the fleet, its outputs and its read-backs."""
+
+from dataclasses import replace
+
+import pytest
+
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.telemetry import Quality
+from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.points import PointType
+
+NOW = 1.7e9
+AI, BI, AO = PointType.ANALOG_INPUT, PointType.BINARY_INPUT, PointType.ANALOG_OUTPUT
+
+
+def test_a_refresh_writes_values_flags_and_source_times(station, seen):
+    one = station()
+    assert one.refresh(NOW) > 10
+    assert one.database.value(AI, 0) == (1.25, Flags.ONLINE, round(seen.source_time * 1000))
+    assert one.database.value(AI, 9)[0] == 4.0
+    assert one.refresh(NOW + 1) == 1  # the heartbeat alone
+
+
+def test_small_changes_stay_within_the_dead_band(station, house, seen):
+    one = station()
+    one.refresh(NOW)
+    house.states["fleet"] = replace(seen, w=1.30e6)
+    assert one.refresh(NOW + 2) == 1
+    house.states["fleet"] = replace(seen, w=1.36e6)
+    assert one.refresh(NOW + 4) >= 2
+
+
+def test_a_lost_fleet_keeps_values_and_loses_online(station, house, seen):
+    one = station()
+    one.refresh(NOW)
+    house.states["fleet"] = replace(seen, quality=Quality.BAD)
+    one.refresh(NOW + 1)
+    assert one.database.value(AI, 0)[:2] == (1.25, Flags.COMM_LOST)
+    del house.states["fleet"]
+    one.refresh(NOW + 2)
+    assert one.database.value(AI, 0)[:2] == (1.25, Flags.COMM_LOST)
+
+
+def test_a_fleet_that_never_spoke_is_in_its_restart_state(station, house):
+    house.states.clear()
+    one = station()
+    one.refresh(NOW)
+    assert one.database.value(AI, 0)[1] == Flags.COMM_LOST | Flags.RESTART
+    assert one.database.value(AI, 8)[:2] == (5.0, Flags.ONLINE)  # a rating
+
+
+def test_frequency_comes_from_the_meter_or_a_member(station, house, seen, battery):
+    house.states["b1"] = replace(seen, device_id="b1", hz=49.9)
+    one = station()
+    one.refresh(NOW)
+    assert one.database.value(AI, 3)[0] == 49.9
+    house.known["meter"] = replace(battery, id="meter")
+    house.meter, house.states["meter"] = "meter", replace(seen, hz=50.1)
+    one.refresh(NOW + 1)
+    assert one.database.value(AI, 3)[0] == 49.9  # what is summed up is looked at anew after a while
+    one.refresh(NOW + 20)
+    assert one.database.value(AI, 3)[0] == 50.1
+
+
+def test_a_point_may_speak_of_a_device_of_its_own(station, house, seen):
+    house.states["b1"] = replace(seen, device_id="b1", w=7.0)
+    target = Target(TargetKind.DEVICE, "b1")
+    entries = [
+        PointEntry(type=AI, index=0, name="fleet", measure=Measure.W),
+        PointEntry(type=AI, index=1, name="b1", measure=Measure.W, target=target),
+        PointEntry(type=AI, index=2, name="rated", measure=Measure.RATED_W, target=target),
+    ]
+    one = station(points=entries)
+    one.refresh(NOW)
+    assert [one.database.value(AI, index)[0] for index in range(3)] == [1.25e6, 7.0, 5e6]
+
+
+def test_heartbeats_move_at_each_refresh(station):
+    entries = [
+        PointEntry(type=AI, index=0, name="count", measure=Measure.HEARTBEAT),
+        PointEntry(type=BI, index=0, name="toggle", measure=Measure.HEARTBEAT),
+    ]
+    one = station(points=entries)
+    seen = []
+    for step in range(4):
+        one.refresh(NOW + step)
+        seen.append((one.database.value(AI, 0)[0], one.database.value(BI, 0)[0]))
+    assert seen == [(1, 1), (2, 0), (3, 1), (4, 0)]
+
+
+def test_local_mode_and_store_trouble_are_indicated(station, house, seen):
+    one = station()
+    one.set_local(local=True)
+    assert one.outstation.station.local_control
+    one.set_local(local=False)
+    house.states["fleet"] = replace(seen, local_control=True)
+    one.refresh(NOW)
+    assert one.outstation.station.local_control
+
+
+def test_only_outputs_can_be_blocked(station):
+    one = station()
+    with pytest.raises(ConfigError, match="no output"):
+        one.block("net power", "why")
+    one.block("breaker", "why")
+    assert one.unblock("breaker")
+    assert not one.unblock("breaker")
+
+
+def test_outputs_are_online_and_those_without_meaning_are_not(station):
+    one = station("der")
+    assert one.database.value(AO, 87)[:2] == (1000, Flags.ONLINE)
+    assert one.database.value(AO, 23)[1] == Flags.RESTART
+    one.refresh(NOW)
+    assert one.database.value(AI, 148)[:2] == (1000, Flags.ONLINE)
+    assert one.database.value(AI, 73)[1] == Flags.RESTART
+
+
+def test_stale_readings_keep_their_source_time(station, house, seen):
+    one = station()
+    one.refresh(NOW)
+    house.states["fleet"] = replace(seen, quality=Quality.STALE)
+    one.refresh(NOW + 100)
+    assert one.database.value(AI, 0)[2] == round(seen.source_time * 1000)

@@ -1,0 +1,136 @@
+"""Commands as controls and verdicts as status codes: the tables of the translation."""
+
+import math
+
+import pytest
+
+from gridiface.domain.controls import Acceptance, ControlMode, Target, TargetKind, Verdict
+from gridiface.northbound.dnp3.points import CONTROLLING, Action, PointEntry
+from gridiface.northbound.dnp3.translate_commands import (
+    Sender,
+    control_of,
+    in_range,
+    pulses,
+    ramp_s,
+    state_of,
+    status_of,
+    values_of,
+    wire_value,
+)
+from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
+from gridiface.protocols.dnp3.points import PointType
+
+NOW = 1.7e9
+SENDER = Sender(station="gw", master="iso", authority=5.0)
+FLEET = Target(TargetKind.GROUP, "fleet")
+
+
+def output(action, *, type_=PointType.ANALOG_OUTPUT, **more):
+    argument = "1000" if action in {Action.RAISE, Action.LOWER} else ""
+    return PointEntry(type=type_, index=3, name="out", action=action, argument=argument, **more)
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (0x00, None),
+        (0x01, True),
+        (0x02, False),
+        (0x03, True),
+        (0x04, False),
+        (0x41, True),
+        (0x81, False),
+        (0x43, True),
+        (0x80, False),
+    ],
+)
+def test_control_codes_mean_on_or_off(code, state):
+    assert state_of(ControlRelayOutputBlock(code)) is state
+
+
+def test_the_value_of_a_command():
+    relay = output(Action.CONNECT, type_=PointType.BINARY_OUTPUT)
+    assert wire_value(relay, ControlRelayOutputBlock(0x81)) == 0
+    assert wire_value(relay, ControlRelayOutputBlock(0x00)) is None
+    assert wire_value(output(Action.SET_W), AnalogOutput(2.5)) == 2.5
+    once = output(Action.ENERGIZE, type_=PointType.BINARY_OUTPUT, on_only=True)
+    assert wire_value(once, ControlRelayOutputBlock(0x04)) is None
+    assert pulses(ControlRelayOutputBlock(1, count=3)) == 3
+    assert pulses(AnalogOutput(1)) == 1
+
+
+@pytest.mark.parametrize("action", sorted(CONTROLLING))
+def test_every_controlling_action_has_a_mode(action):
+    ((mode, value),) = values_of(output(action), 1.0).items()
+    assert isinstance(mode, ControlMode)
+    assert value.value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "taken"),
+    [
+        (Action.SET_W, -5e6, True),
+        (Action.SET_W, math.nan, False),
+        (Action.MAX_W_PERCENT, 100, True),
+        (Action.MAX_W_PERCENT, 100.1, False),
+        (Action.EXPORT_LIMIT, -1, False),
+        (Action.POWER_FACTOR_INJECT, 0, False),
+        (Action.POWER_FACTOR_INJECT, -0.95, True),
+        (Action.SET_VAR_PERCENT, -101, False),
+    ],
+)
+def test_values_that_a_mode_cannot_have(action, value, taken):
+    assert in_range(output(action), value) is taken
+
+
+def test_a_control_runs_from_now_until_changed_or_its_hold_time():
+    entry = output(Action.SET_W)
+    control = control_of(entry, 2e6, SENDER, FLEET, NOW, number=7)
+    assert control.interval.start == control.created == NOW
+    assert control.interval.duration is None
+    assert control.source.authority == 5.0
+    assert control_of(entry, 2e6, SENDER, FLEET, NOW, number=7, hold_s=0).interval.duration is None
+    assert control_of(entry, 2e6, SENDER, FLEET, NOW, number=7, hold_s=60).interval.duration == 60
+
+
+def test_ids_order_as_commands_came():
+    entry = output(Action.SET_W)
+    ids = [control_of(entry, 1.0, SENDER, FLEET, NOW, number=number).id for number in (9, 10, 11)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 3
+
+
+def test_masters_and_slots_have_programs_of_their_own():
+    other = Sender(station="gw", master="dso", authority=0.0)
+    assert len({SENDER.program("a"), SENDER.program("b"), other.program("a")}) == 3
+
+
+@pytest.mark.parametrize(("ramp", "now_w", "expected"), [(1e5, 1e6, 20.0), (0.0, 1e6, None), (1e5, None, None)])
+def test_a_ramp_becomes_the_time_to_reach_the_value(ramp, now_w, expected):
+    assert ramp_s(output(Action.SET_W), 3e6, now_w=now_w, ramp_w_per_s=ramp) == expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (Verdict.ACCEPTED, CommandStatus.SUCCESS),
+        (Verdict.PARTIAL, CommandStatus.SUCCESS),
+        (Verdict.SUPERSEDED, CommandStatus.AUTOMATION_INHIBIT),
+        (Verdict.UNSUPPORTED, CommandStatus.NOT_SUPPORTED),
+        (Verdict.INVALID, CommandStatus.FORMAT_ERROR),
+        (Verdict.LATE, CommandStatus.TIMEOUT),
+        (Verdict.BLOCKED, CommandStatus.BLOCKED),
+        (Verdict.NOT_ALLOWED, CommandStatus.NOT_AUTHORIZED),
+    ],
+)
+def test_every_verdict_has_a_status(verdict, status):
+    assert status_of(Acceptance(control_id="c", verdict=verdict)) is status
+
+
+def test_a_block_in_local_mode_is_local_and_a_part_can_be_refused():
+    blocked = Acceptance(control_id="c", verdict=Verdict.BLOCKED)
+    partial = Acceptance(control_id="c", verdict=Verdict.PARTIAL, feasible_w=1.0)
+    assert status_of(blocked, local=True) is CommandStatus.LOCAL
+    assert status_of(partial, strict=True) is CommandStatus.OUT_OF_RANGE
+    without = Acceptance(control_id="c", verdict=Verdict.PARTIAL, left_out=("b2",))
+    assert status_of(without, strict=True) is CommandStatus.SUCCESS

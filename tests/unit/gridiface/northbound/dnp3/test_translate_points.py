@@ -1,0 +1,151 @@
+"""Snapshots and ratings as points: values, flags by quality, times."""
+
+from dataclasses import replace
+
+import pytest
+
+from gridiface.domain.fleet import DeviceKind
+from gridiface.domain.quantities import Phase
+from gridiface.domain.telemetry import OperatingState, Quality
+from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
+from gridiface.northbound.dnp3.translate_points import (
+    OF_STATION,
+    Ratings,
+    TargetView,
+    flags_of,
+    ratings_of,
+    sample,
+)
+from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.points import PointType
+
+POLICY = QualityPolicy()
+
+
+def shown(measure, view, *, argument="x", **more):
+    entry = PointEntry(type=PointType.ANALOG_INPUT, index=0, name="p", measure=measure, argument=argument, **more)
+    return sample(entry, view, POLICY)
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        (Measure.W, 1.25e6),
+        (Measure.VAR, -2e5),
+        (Measure.VA, (1.25e6**2 + 2e5**2) ** 0.5),
+        (Measure.SOC, 0.6),
+        (Measure.AVAILABLE_UP_W, 3e6),
+        (Measure.HIGHEST_W, 4.25e6),
+        (Measure.LOWEST_W, -3.75e6),
+        (Measure.CONNECTED, 1),
+        (Measure.RUNNING, 1),
+        (Measure.OFF_AVAILABLE, 0),
+        (Measure.OFF_UNAVAILABLE, 0),
+        (Measure.LOCAL_CONTROL, 0),
+        (Measure.ALARM, 0),
+        (Measure.TELEMETRY_OK, 1),
+        (Measure.COMM_LOST, 0),
+        (Measure.POWER_FACTOR, 1.25e6 / (1.25e6**2 + 2e5**2) ** 0.5),
+    ],
+)
+def test_a_good_value_is_online_with_its_source_time(seen, measure, value):
+    found = shown(measure, TargetView(snapshot=seen))
+    assert found.value == pytest.approx(value)
+    assert found.flags == Flags.ONLINE
+    assert found.time_ms in {None, round(seen.source_time * 1000)}
+
+
+def test_scale_and_sign_of_the_point_are_kept(seen):
+    assert shown(Measure.W, TargetView(snapshot=seen), scale=1e6, sign=-1).value == -1.25
+
+
+@pytest.mark.parametrize(
+    ("quality", "flags"),
+    [
+        (Quality.GOOD, Flags.ONLINE),
+        (Quality.STALE, Flags.ONLINE | Flags.LOCAL_FORCED),
+        (Quality.ESTIMATED, Flags.ONLINE | Flags.COMM_LOST),
+        (Quality.SUBSTITUTED, Flags.ONLINE | Flags.LOCAL_FORCED),
+        (Quality.BAD, Flags.COMM_LOST),
+    ],
+)
+def test_quality_becomes_flags(seen, quality, flags):
+    assert flags_of(quality, POLICY) == flags
+    assert shown(Measure.W, TargetView(snapshot=replace(seen, quality=quality))).flags == flags
+
+
+@pytest.mark.parametrize(
+    ("form", "flags"),
+    [
+        (StaleFlags.ONLINE, Flags.ONLINE),
+        (StaleFlags.RESTART, Flags.ONLINE | Flags.RESTART),
+        (StaleFlags.COMM_LOST, Flags.ONLINE | Flags.COMM_LOST),
+    ],
+)
+def test_the_flags_of_stale_values_are_configured(form, flags):
+    assert flags_of(Quality.STALE, QualityPolicy(stale=form)) == flags
+
+
+def test_a_lost_source_keeps_its_last_number(seen):
+    for view in (TargetView(), TargetView(snapshot=replace(seen, quality=Quality.BAD))):
+        found = shown(Measure.W, view)
+        assert (found.value, found.flags) == (None, Flags.COMM_LOST)
+        assert shown(Measure.COMM_LOST, view).value == 1
+        assert shown(Measure.TELEMETRY_OK, view).value == 0
+
+
+def test_what_was_never_known_is_not_online(seen):
+    for measure in (Measure.HZ, Measure.VOLTS_LL, Measure.RATED_W):
+        found = shown(measure, TargetView(snapshot=seen))
+        assert (found.value, found.flags) == (None, Flags.RESTART)
+
+
+def test_frequency_and_voltage_come_from_the_grid_view(seen):
+    grid = replace(seen, hz=50.02, volts={Phase.AN: 230.0, Phase.BN: 231.0, Phase.CN: 232.0})
+    view = TargetView(snapshot=seen, grid=grid)
+    assert shown(Measure.HZ, view).value == 50.02
+    assert shown(Measure.VOLTS, view).value == 231
+    assert shown(Measure.VOLTS_B, view).value == 231
+    assert shown(Measure.VOLTS_LL, view).value == pytest.approx(231 * 3**0.5)
+    view = TargetView(grid=replace(grid, volts={Phase.AB: 400.0, Phase.BC: 402.0}))
+    assert shown(Measure.VOLTS_LL, view).value == 401
+
+
+def test_off_and_faulty_are_told_apart(seen):
+    for state, alarms, expected in (
+        (OperatingState.OFF, frozenset(), (1, 0)),
+        (OperatingState.STANDBY, frozenset({"soc_in_doubt"}), (0, 1)),
+        (OperatingState.FAULT, frozenset(), (0, 1)),
+    ):
+        view = TargetView(snapshot=replace(seen, state=state, alarms=alarms))
+        assert (shown(Measure.OFF_AVAILABLE, view).value, shown(Measure.OFF_UNAVAILABLE, view).value) == expected
+
+
+def test_ratings_are_sums_over_members(battery):
+    meter = replace(battery, id="m", kind=DeviceKind.METER)
+    off = replace(battery, id="off", enabled=False)
+    found = ratings_of([battery, replace(battery, id="b2"), meter, off])
+    assert (found.w, found.charge_w, found.va, found.wh, found.set_w) == (10e6, 8e6, 12e6, 20e6, 9e6)
+    assert (found.members, found.batteries, found.meters) == (3, 2, 1)
+    assert (found.soc_min, found.soc_max) == (pytest.approx(0.1), pytest.approx(0.9))
+    assert found.ramp_w_per_s == 2e5
+
+
+def test_nobody_has_no_ratings():
+    assert ratings_of([]) == Ratings()
+
+
+def test_ratings_are_online_without_telemetry(battery):
+    view = TargetView(ratings=ratings_of([battery]))
+    assert shown(Measure.RATED_W, view) == shown(Measure.RATED_DISCHARGE_W, view)
+    assert shown(Measure.RAMP_PERCENT_PER_S, view).value == pytest.approx(2)
+    assert shown(Measure.SUPPORTS, view, argument="set_w").value == 1
+    assert shown(Measure.SUPPORTS, view, argument="curves").value == 0
+    assert shown(Measure.INVERTERS, view).value == 1
+
+
+@pytest.mark.parametrize("measure", [item for item in Measure if item not in OF_STATION])
+def test_every_measure_of_a_target_can_be_shown(seen, battery, measure):
+    found = shown(measure, TargetView(snapshot=seen, ratings=ratings_of([battery])))
+    assert found.flags in {Flags.ONLINE, Flags.RESTART}

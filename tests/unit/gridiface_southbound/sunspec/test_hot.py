@@ -1,0 +1,144 @@
+"""The short way writes, checks and reports exactly what the long way does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import Setpoint
+from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.errors import DeviceRejected
+from gridiface_southbound.modbus_link import Reply
+from gridiface_southbound.modbus_pdu import ExceptionReply, Request, reply_data
+from gridiface_southbound.sunspec.config import SunSpecConfig
+from gridiface_southbound.sunspec.driver import SunSpecDriver
+
+PLATE = {"WMaxRtg": 10_000, "W_SF": 0, "WChaRteMaxRtg": 5_000, "WDisChaRteMaxRtg": 8_000}
+CONTROLS = {
+    **dict.fromkeys(("WSetEna", "WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt", "WSetEnaRvrt"), 0),
+    **dict.fromkeys(("WSetRvrtTms", "WMaxLimPctEna", "WMaxLimPct", "WSet_SF"), 0),
+    "WSetPct_SF": -2,
+    "WMaxLimPct_SF": -2,
+}
+WSET_SF = 2 * (2 + 68 + 155 + 52 + 55)
+
+
+class Clock:
+    def now(self) -> float:
+        return 1000.0
+
+    def monotonic(self) -> float:
+        return 5.0
+
+
+class MemoryLink:
+    """Registers in memory; `fault` says what it does to a write: "" takes it, "ignore", "refuse", "rescale"."""
+
+    def __init__(self, blocks: Sequence[Any]) -> None:
+        self.memory = bytearray(b"SunS" + b"".join(block.data for block in blocks) + b"\xff\xff\0\0")
+        self.sent: list[bytes] = []
+        self.fault = ""
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request: Request) -> Reply:
+        self.sent.append(request.pdu)
+        at = 2 * (int.from_bytes(request.pdu[1:3], "big") - 40000)
+        size = 2 * int.from_bytes(request.pdu[3:5], "big")
+        if request.pdu[0] == 3:
+            return reply_data(request, bytes((3, size)) + self.memory[at : at + size])
+        if self.fault == "refuse":
+            return ExceptionReply(16, 4)
+        if self.fault == "rescale":
+            self.fault = ""
+            self.memory[WSET_SF : WSET_SF + 2] = b"\0\1"
+        if self.fault != "ignore":
+            self.memory[at : at + size] = request.pdu[6:]
+        return b""
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def device(block: Any) -> Any:
+    """`await device()`: (driver, link), on its short way."""
+
+    async def make() -> tuple[SunSpecDriver, MemoryLink]:
+        link = MemoryLink([block(m, p) for m, p in {1: {}, 701: {}, 702: PLATE, 704: CONTROLS}.items()])
+        driver = SunSpecDriver("d", SunSpecConfig(host="h"), clock=Clock(), link=lambda: link)
+        await driver.open()
+        await driver.write(told(1.0))
+        assert hot(driver) is not None
+        link.sent.clear()
+        return driver, link
+
+    return make
+
+
+def hot(driver: SunSpecDriver) -> Any:
+    assert driver._device is not None
+    return driver._device.hot
+
+
+def told(watts: float | None, **more: Any) -> Setpoint:
+    return Setpoint(device_id="d", issued=1000.0, active_power_w=watts, **more)
+
+
+def essence(ack: Ack) -> tuple[Any, ...]:
+    return (dict(ack.written), dict(ack.read_back), ack.active_power_w, ack.revert_s, ack.notes, ack.verified)
+
+
+COMMANDS = [
+    told(0.0),
+    told(1234.5),
+    told(-5000.0),
+    told(8000.0),
+    told(8000.4),
+    told(-7000.0),
+    told(99_999.0),
+    told(500.0, ceiling_w=4000.0),
+    told(600.0, valid_until=1030.0),
+    told(700.0, valid_until=2000.0),
+    told(None, ceiling_w=9000.0),
+    told(800.0, ramp_s=5.0),
+]
+
+
+async def test_both_ways_are_one(device: Any) -> None:
+    short, short_link = await device()
+    long, long_link = await device()
+    used = 0
+    for command in COMMANDS:
+        used += hot(short) is not None and hot(short).fits(command, 1000.0)
+        long._device.hot = None
+        assert essence(await short.write(command)) == essence(await long.write(command)), command
+        assert short_link.sent == long_link.sent, command
+        assert short_link.memory == long_link.memory
+    assert used >= 4
+
+
+async def test_a_refusal_and_a_lie_are_found_on_the_short_way(device: Any) -> None:
+    driver, link = await device()
+    link.fault = "refuse"
+    with pytest.raises(DeviceRejected, match="write 1 of 1"):
+        await driver.write(told(500.0))
+    driver, link = await device()
+    link.fault = "ignore"
+    with pytest.raises(DeviceBusy, match="WSet reads 1"):
+        await driver.write(told(500.0))
+    assert hot(driver) is None
+
+
+async def test_a_scale_factor_that_changes_is_found_on_the_short_way(device: Any) -> None:
+    driver, link = await device()
+    link.fault = "rescale"
+    ack = await driver.write(told(500.0))
+    assert ack.active_power_w == 500.0
+    assert ack.read_back["704.WSet"] == 500.0
+    at = 2 * (2 + 68 + 155 + 52 + 24)
+    assert int.from_bytes(link.memory[at : at + 4], "big") == 50
+    assert hot(driver) is None
