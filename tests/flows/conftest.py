@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
 import ssl
@@ -190,6 +191,13 @@ async def until(check: Callable[[], Awaitable[Any]], timeout_s: float, what: str
         assert time.monotonic() - began < timeout_s, f"not after {timeout_s} s: {what}"
         await asyncio.sleep(every_s)
     return time.monotonic() - began
+
+
+@pytest.fixture(scope="session")
+def thorough() -> None:
+    """What takes long and differs little from what runs always asks for this; GRIDIFACE_THOROUGH=1 lets it run."""
+    if not os.environ.get("GRIDIFACE_THOROUGH"):
+        pytest.skip("set GRIDIFACE_THOROUGH=1 to run it")
 
 
 @pytest.fixture(scope="session")

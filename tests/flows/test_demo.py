@@ -74,7 +74,7 @@ async def test_headless_json_says_what_came_of_it_and_exits_0(
     nothing_is_left(tmp_path, processes_below)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 async def test_a_signal_in_the_middle_ends_everything(
     tmp_path: Path,
     processes_below: Callable[[Path], list[int]],
@@ -86,6 +86,7 @@ async def test_a_signal_in_the_middle_ends_everything(
         await asyncio.sleep(1.0)
         assert len(processes_below(tmp_path)) >= 3
         process.send_signal(number)
+        process.send_signal(number)  # an impatient user
         async with asyncio.timeout(20):
             said, errors = await process.communicate()
     assert process.returncode == 130
@@ -109,6 +110,13 @@ async def test_a_signal_while_it_starts_ends_everything(
     assert process.returncode == 130
     assert b"Traceback" not in errors, errors
     nothing_is_left(tmp_path, processes_below)
+
+
+@pytest.mark.usefixtures("thorough")
+async def test_the_end_of_the_terminal_ends_everything(
+    tmp_path: Path, processes_below: Callable[[Path], list[int]], eventually: Callable[..., Awaitable[float]]
+) -> None:
+    await test_a_signal_in_the_middle_ends_everything(tmp_path, processes_below, eventually, signal.SIGHUP)
 
 
 async def test_killed_outright_its_children_end_by_themselves(
@@ -213,6 +221,7 @@ class Screen:
         os.close(self._leader)
 
 
+@pytest.mark.usefixtures("thorough")
 async def test_an_impossible_request_is_told_and_fails(tmp_path: Path) -> None:
     async with demo(tmp_path, "--headless", "--json", "--watts", "500000", "--seconds", "25", "--port", "0") as process:
         said, errors = await process.communicate()

@@ -155,21 +155,31 @@ MISTAKES = {
 }
 
 
-async def test_check_and_serve_name_file_line_and_fix(made: Path, tmp_path: Path) -> None:
-    async def wrong(number: int, name: str, verb: str) -> None:
-        old, new, word = MISTAKES[name]
-        config = copy_of(made, tmp_path / f"{verb}{number}")
-        assert old in config.read_text()
-        config.write_text(config.read_text().replace(old, new, 1))
-        code, _, errors = await gridiface(verb, str(config), folder=tmp_path)
-        assert code == 2, (name, errors)
-        assert re.search(r"gridiface\.yaml:\d+:", errors), (name, errors)
-        assert word in errors, (name, errors)
-        assert not (config.parent / "gridiface.sqlite").exists()
+async def wrong(made: Path, folder: Path, name: str, verb: str) -> None:
+    """Make the mistake in a copy, and see what the verb says of it."""
+    old, new, word = MISTAKES[name]
+    config = copy_of(made, folder)
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new, 1))
+    code, _, errors = await gridiface(verb, str(config), folder=made)
+    assert code == 2, (name, errors)
+    assert re.search(r"gridiface\.yaml:\d+:", errors), (name, errors)
+    assert word in errors, (name, errors)
+    assert not (config.parent / "gridiface.sqlite").exists()
 
-    for number, name in enumerate(MISTAKES):
-        await wrong(number, name, "check")
-    await wrong(0, "an unknown key", "serve")
+
+async def test_check_and_serve_name_file_line_and_fix(made: Path, tmp_path: Path) -> None:
+    # Every process costs two seconds: what is wrong is unit-tested, here it counts how it is told.
+    await asyncio.gather(
+        wrong(made, tmp_path / "one", "an unknown key", "check"),
+        wrong(made, tmp_path / "two", "a group without its member", "serve"),
+    )
+
+
+@pytest.mark.usefixtures("thorough")
+@pytest.mark.parametrize("name", sorted(MISTAKES))
+async def test_check_names_every_mistake(made: Path, tmp_path: Path, name: str) -> None:
+    await wrong(made, tmp_path / "site", name, "check")
 
 
 async def test_a_missing_file_is_found_by_doctor_and_named_by_serve(site: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gridiface.app.config.dnp3 import (
     Dnp3,
+    Dnp3Authentication,
     Dnp3Endpoint,
     Dnp3Master,
     Dnp3Outstation,
@@ -32,13 +33,24 @@ from gridiface.northbound.dnp3.settings import (
     EndpointSettings,
     MasterEntry,
     QualityPolicy,
+    SecureAuthentication,
     StationSettings,
     TlsSettings,
 )
 from gridiface.pki.contexts import KeyPair
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 
+#: Role numbers of IEC 62351-8 as DNP3 uses them.
+ROLE_NUMBERS = {
+    "viewer": 0,
+    "operator": 1,
+    "engineer": 2,
+    "installer": 3,
+    "security-admin": 4,
+    "single": 32_768,
+}
 _MAX_BYTES = 8 * 1024 * 1024
 _POINTS = TypeAdapter(tuple[Dnp3Point, ...])
 
@@ -107,7 +119,46 @@ def station_settings(outstation: Dnp3Outstation, site: str) -> StationSettings:
         link_timeout_s=outstation.link_timeout_s,
         self_address=outstation.self_address,
         description=described,
+        authentication=None if outstation.authentication is None else secure_authentication(outstation.authentication),
+        files=outstation.files,
     )
+
+
+def secure_authentication(block: Dnp3Authentication) -> SecureAuthentication:
+    """Algorithms and users of secure authentication.
+
+    Raises:
+        ConfigError: an update key cannot be read.
+    """
+    algorithm = MacAlgorithm[block.mac.upper().replace("-", "_")]
+    settings = AuthenticationSettings(
+        mac=algorithm,
+        aggressive=block.aggressive,
+        reply_timeout=block.reply_timeout_s,
+        key_lifetime=block.key_lifetime_s,
+        key_messages=block.key_messages,
+        allow_sha_1="sha-1-" in block.mac,
+    )
+    users = tuple(
+        User(user.number, user.name or f"user {user.number}", read_update_key(user.key), ROLE_NUMBERS[user.role])
+        for user in block.users
+    )
+    return SecureAuthentication(settings=settings, users=users, masters=block.masters)
+
+
+def read_update_key(path: Path) -> bytes:
+    """An update key out of its file: 32 or 64 hex digits.
+
+    Raises:
+        ConfigError: it cannot be read or is something else; the text never holds what was found.
+    """
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError, ValueError):
+        key = b""
+    if len(key) not in {16, 32}:
+        raise ConfigError(f"{path}: an update key is 32 or 64 hex digits in a file that can be read")
+    return key
 
 
 def point_map(outstation: Dnp3Outstation) -> PointMap:

@@ -27,6 +27,7 @@ from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.server import Sep2Server
+from gridiface.operator.desk import Desk
 from gridiface.operator.pages import OperatorPages
 from gridiface.operator.status import Status
 from gridiface.store.repository import Store
@@ -163,9 +164,30 @@ class GridServer:
     async def _start_page(self, status: Status) -> None:
         if self.config.operator is None:
             return
-        host, port = host_port(self.config.operator.listen)
-        self._pages = OperatorPages(status, self.clock, host=host, port=port, ready=self._ready)
+        assert self.store is not None
+        assert self.dispatch is not None
+        block = self.config.operator
+        host, port = host_port(block.listen)
+        desk = Desk(
+            status=status,
+            clock=self.clock,
+            inbox=self.dispatch,
+            records=self.store,
+            block=self._block,
+            ready=self._ready,
+            authority=(block.authority_min, block.authority_max),
+        )
+        await desk.open()
+        self.dispatch.listeners.append(desk.on_outcome)
+        self.dispatch.watchers.append(desk.on_deliveries)
+        self._pages = OperatorPages(desk, host=host, port=port, hosts=block.hosts, open_reads=block.open_reads)
         await self._pages.start()
+
+    def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
+        """Operator's block of a device, or its end: the engine acts on it at once."""
+        self.engine.block(device_id, blocked, now)
+        if self.dispatch is not None:
+            self.dispatch.kick()
 
     def _start_timers(self, dispatch: Dispatch) -> None:
         parts = [] if self.sep2 is None else [self.sep2]
@@ -187,6 +209,8 @@ class GridServer:
     def _on_open(self, driver: Driver, nameplate: Nameplate) -> None:
         assert self.dispatch is not None
         self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
+        if self._pages is not None:
+            self._pages.desk.blocks.renew(driver.device_id, self.clock.now())
         if self.sep2 is not None and self._refresh is None:
             self._refresh = asyncio.create_task(self._show_new_devices(self.sep2))
 

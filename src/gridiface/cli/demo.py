@@ -113,7 +113,7 @@ async def _run(
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
     console = Console(stderr=True, quiet=quiet)
     async with World(plan, keep=keep) as world:
         with console.status("starting devices, server and inverters ..."):
@@ -135,6 +135,12 @@ async def _run(
             )
             await _watch(world, utility, story, console, live=not quiet)
             return await _result(world, story)
+
+
+def _cancel_once(task: asyncio.Task[Any]) -> None:
+    """End the story; an impatient second signal must not break off the tidying up."""
+    if not task.cancelling():
+        task.cancel()
 
 
 async def _fleet_is_up(world: World, plan: WorldPlan) -> None:

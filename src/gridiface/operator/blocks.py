@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from typing import Protocol
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
@@ -13,8 +13,13 @@ from gridiface.operator.schema import BlockRow
 #: Where the blocks are kept, by device.
 SPACE = "operator/block"
 
-#: Tells the engine: device, blocked, now.
-Apply = Callable[[str, bool, Instant], None]
+
+class Apply(Protocol):
+    """Tells the engine of a block, or of its end."""
+
+    def __call__(self, device_id: str, *, blocked: bool, now: Instant) -> None:
+        """Unknown devices change nothing."""
+        ...
 
 
 class Blocks:
@@ -33,7 +38,7 @@ class Blocks:
         """
         self._blocked = {d.key: json.loads(d.body) for d in await self._ledger.documents(SPACE)}
         for device_id in self._blocked:
-            self._apply(device_id, True, now)
+            self._apply(device_id, blocked=True, now=now)
 
     def of(self, device_id: str) -> BlockRow | None:
         """The block of a device, or None."""
@@ -46,7 +51,7 @@ class Blocks:
     def renew(self, device_id: str, now: Instant) -> None:
         """Tell the engine again of a device that has just come (back) into the fleet."""
         if device_id in self._blocked:
-            self._apply(device_id, True, now)
+            self._apply(device_id, blocked=True, now=now)
 
     async def block(self, device_id: str, now: Instant, *, by: str, reason: str) -> None:
         """Block a device; a second time only renews who and why.
@@ -61,7 +66,7 @@ class Blocks:
         )
         await self._ledger.commit([PutDocument(SPACE, device_id, json.dumps(row).encode()), entry.change()])
         self._blocked[device_id] = row
-        self._apply(device_id, True, now)
+        self._apply(device_id, blocked=True, now=now)
         entry.log()
 
     async def unblock(self, device_id: str, now: Instant, *, by: str, reason: str) -> None:
@@ -76,5 +81,5 @@ class Blocks:
         entry = Entry(at=now, who=by, what="device.unblock", subject=device_id, before=dict(before), reason=reason)
         await self._ledger.commit([DeleteDocument(SPACE, device_id), entry.change()])
         self._blocked.pop(device_id, None)
-        self._apply(device_id, False, now)
+        self._apply(device_id, blocked=False, now=now)
         entry.log()

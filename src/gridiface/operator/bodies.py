@@ -50,7 +50,9 @@ async def body_of(request: web.Request, model: type[_Model]) -> _Model:
     async for chunk in request.content.iter_chunked(4096):
         raw += chunk
         if len(raw) > MAX_BYTES:
-            raise Refused(413, f"the body has more than {MAX_BYTES} bytes", "send less", headers={"Connection": "close"})
+            raise Refused(
+                413, f"the body has more than {MAX_BYTES} bytes", "send less", headers={"Connection": "close"}
+            )
     return parse(bytes(raw), model)
 
 

@@ -35,12 +35,10 @@ _WORDS = {
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI document."""
-    types = [t for route in ROUTES for t in (route.body, route.answer) if _is_model(t)]
+    types: list[Any] = [t for route in ROUTES for t in (route.body, route.answer) if _is_model(t)]
     pairs: list[tuple[Any, Any, TypeAdapter[Any]]] = [(t, "validation", TypeAdapter(t)) for t in dict.fromkeys(types)]
     pairs.append((schema.Problem, "validation", TypeAdapter(schema.Problem)))
-    references, definitions = TypeAdapter.json_schemas(
-        pairs, ref_template=_REF, schema_generator=GenerateJsonSchema
-    )
+    references, definitions = TypeAdapter.json_schemas(pairs, ref_template=_REF, schema_generator=GenerateJsonSchema)
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
@@ -114,9 +112,7 @@ def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:
 
 def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     answer = references[route.answer, "validation"] if _is_model(route.answer) else _simple(route.answer)
-    responses: dict[str, Any] = {
-        str(route.done): {"description": "done", "content": {route.media: {"schema": answer}}}
-    }
+    responses: dict[str, Any] = {str(route.done): {"description": "done", "content": {route.media: {"schema": answer}}}}
     if route.name == "send_control":
         responses["200"] = {**responses["201"], "description": "a preview: nothing was changed"}
     if route.name == "get_readiness":

@@ -17,6 +17,7 @@ from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.schema import (
     ControlDetail,
     DecisionRow,
+    DeviceFacts,
     DevicePart,
     GroupDetail,
     Overlap,
@@ -91,7 +92,7 @@ def decisions_about(device_id: str, groups: Sequence[str], decisions: Iterable[D
     return [decision_row(one) for one in decisions if one.target in targets][:SHOWN]
 
 
-def device_facts(device: Device) -> dict[str, Any]:
+def device_facts(device: Device) -> DeviceFacts:
     """What a device is."""
     return {
         "enabled": device.enabled,

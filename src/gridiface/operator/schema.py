@@ -75,7 +75,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# --- bodies -------------------------------------------------------------------------------------------------------------
+# --- bodies --------------------------------------------------------------------------------------------------------
 
 
 class TargetRef(Asked):
@@ -136,7 +136,7 @@ class NewToken(Asked):
     days: float = Field(default=90.0, gt=0, le=3650, allow_inf_nan=False, description="valid for so many days")
 
 
-# --- query parameters ---------------------------------------------------------------------------------------------------
+# --- query parameters ----------------------------------------------------------------------------------------------
 
 
 class NoQuery(Asked):
@@ -188,7 +188,7 @@ class AuditQuery(Asked):
     limit: int = Field(default=100, ge=1, le=1000, description="most entries in this answer, the newest")
 
 
-# --- answers ------------------------------------------------------------------------------------------------------------
+# --- answers -------------------------------------------------------------------------------------------------------
 
 
 class Problem(TypedDict, total=False):
@@ -321,17 +321,22 @@ class BlockRow(TypedDict):
     reason: str
 
 
-class DeviceDetail(DeviceRow):
-    """All that is known of one device."""
+class DeviceFacts(TypedDict):
+    """What a device is: ratings and settings in W, var, VA, Wh, W/s, magnitudes."""
 
     enabled: bool
     tier: int
     phases: str
-    groups: list[str]
     identities: dict[str, str]
     nameplate: dict[str, Any]
     settings: dict[str, Any]
     traits: dict[str, Any]
+
+
+class DeviceDetail(DeviceRow, DeviceFacts):
+    """All that is known of one device."""
+
+    groups: list[str]
     snapshot: dict[str, Any] | None
     setpoint: dict[str, Any] | None
     block: BlockRow | None

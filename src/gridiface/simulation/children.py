@@ -116,8 +116,7 @@ class Child:
         assert stdout is not None
         line = await stdout.readline()
         if not line:
-            await self._running().wait()
-            raise ChildFailed(f"{self.name} ended with {self._running().returncode}{self._last_words()}")
+            raise ChildFailed(await self.ended())
         try:
             answer = json.loads(line)
         except ValueError as problem:
@@ -125,6 +124,15 @@ class Child:
         if not isinstance(answer, dict):
             raise ChildFailed(f"{self.name} printed {line[:120]!r} instead of a JSON object")
         return answer
+
+    async def ended(self) -> str:
+        """Wait until it ends; how it ended and its last words.
+
+        Raises:
+            ChildFailed: it was not started.
+        """
+        code = await self._running().wait()
+        return f"{self.name} ended with {code}{self._last_words()}"
 
     async def stop(self, *, timeout_s: float = 10.0) -> int | None:
         """Close its input, wait, and kill it where it does not end; its exit code."""

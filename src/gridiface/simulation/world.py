@@ -25,7 +25,7 @@ from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import make_pin
-from gridiface.simulation.children import Child
+from gridiface.simulation.children import Child, ChildFailed
 from gridiface.simulation.utility import UtilityClient
 
 _PIN = make_pin(11111)
@@ -93,7 +93,23 @@ class World:
         self.config.write_text(yaml.safe_dump(self._server_config(), sort_keys=False), encoding="utf-8")
         await self.start_server()
         self.inverters = [self._inverter(number) for number in range(self.plan.inverters)]
-        await asyncio.gather(*(inverter.start() for inverter in self.inverters))
+        await self._all_ready()
+
+    async def _all_ready(self) -> None:
+        """Wait for every inverter; none gets ready any more once the server has ended."""
+        assert self.server is not None
+        starting = [asyncio.create_task(inverter.start()) for inverter in self.inverters]
+        ended = asyncio.create_task(self.server.ended())
+        try:
+            for task in starting:
+                await asyncio.wait([task, ended], return_when=asyncio.FIRST_COMPLETED)
+                if not task.done():
+                    raise ChildFailed(ended.result())
+                await task
+        finally:
+            for waiting in (*starting, ended):
+                waiting.cancel()
+            await asyncio.gather(*starting, ended, return_exceptions=True)
 
     async def start_server(self) -> None:
         """Start the server, or start it again on the same ports after `kill_server`."""

@@ -224,31 +224,39 @@ def _gappy(
     method: Method,
 ) -> tuple[FloatArray, QualityArray, BoolArray]:
     """Means, quality and days of meters that lack something."""
-    known = np.isfinite(w)
-    complete = known.sum(axis=2) >= method.day_share * exists.sum(axis=1)
-    candidates = _newest(eligible & complete, method.days)
+    candidates = _newest(eligible & _complete(w, exists, method.day_share), method.days)
     found = candidates.sum(axis=1)
     chosen = candidates
     if method.keep < method.days:
-        inside = known[:, :, event_slots]
+        inside = np.isfinite(w[:, :, event_slots])
         count = inside.sum(axis=2)
         summed = np.where(inside, w[:, :, event_slots], 0.0).sum(axis=2)
         load = np.where(candidates & (count > 0), -summed / np.maximum(count, 1), -np.inf)
         chosen = _largest(load, candidates, method.keep)
-    use = known & chosen[:, :, None]
-    count = use.sum(axis=1)
-    kept = chosen.sum(axis=1)
+    # The chosen days of each meter, gathered; where there are fewer than `keep`, others fill up and are not used.
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, : method.keep]
+    rows = np.arange(w.shape[0])[:, None]
+    picked, values = chosen[rows, order][:, :, None], w[rows, order]
+    use = np.isfinite(values) & picked
+    count, kept = use.sum(axis=1), chosen.sum(axis=1)
     valid = (found >= method.least_days)[:, None] & (2 * count >= kept[:, None]) & (count > 0)
-    mean = np.divide(np.where(use, w, 0.0).sum(axis=1), count, out=np.full(count.shape, np.nan), where=valid)
+    mean = np.divide(np.where(use, values, 0.0).sum(axis=1), count, out=np.full(count.shape, np.nan), where=valid)
     worst = np.zeros(count.shape, dtype=np.uint8)
     if quality is not None:
-        worst = np.where(use, quality, 0).max(axis=1).astype(np.uint8)
+        worst = np.where(use, quality[rows, order], 0).max(axis=1).astype(np.uint8)
     # A slot that a chosen day does not have (clocks went forward) is no gap of the meter.
-    expected = (chosen[:, :, None] & exists).sum(axis=1)
-    less = (count < expected) | (found < method.days)[:, None]
+    less = (count < (picked & exists[order]).sum(axis=1)) | (found < method.days)[:, None]
     worst = np.where(less, np.maximum(worst, ESTIMATED), worst).astype(np.uint8)
     worst[~valid] = BAD
     return mean, worst, chosen
+
+
+def _complete(w: FloatArray, exists: BoolArray, share: float) -> BoolArray:
+    """(rows, D) which days are known well enough. Only days whose sum is not finite need to be counted."""
+    complete: BoolArray = np.isfinite(w.sum(axis=2))
+    rows, days = np.nonzero(~complete)
+    complete[rows, days] = np.isfinite(w[rows, days]).sum(axis=1) >= share * exists[days].sum(axis=1)
+    return complete
 
 
 def _largest(load: FloatArray, candidates: BoolArray, keep: int) -> BoolArray:

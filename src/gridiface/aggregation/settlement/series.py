@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -219,17 +219,36 @@ def day_table(series: Sequence[MeterSeries], calendar: Calendar, days: Sequence[
     shape = (len(series), len(days), slots_per_day(interval_s))
     w, quality = np.full(shape, np.nan), np.full(shape, BAD, dtype=np.uint8)
     exists = np.zeros(shape[1:], dtype=np.bool_)
+    for first, last in _runs(calendar, days, interval_s):
+        exists[first:last] = True
+        start, count = calendar.start(days[first]), (last - first) * shape[2]
+        for row, one in enumerate(series):
+            values, codes = one.window(start, count)
+            w[row, first:last], quality[row, first:last] = values.reshape(-1, shape[2]), codes.reshape(-1, shape[2])
     for column, day in enumerate(days):
         start, slots = calendar.start(day), calendar.slots(day, interval_s)
+        if slots.size == shape[2]:
+            continue
         exists[column, slots] = True
-        twice = slots.size != np.unique(slots).size
         for row, one in enumerate(series):
             values, codes = one.window(start, slots.size)
-            if twice:
-                _average_into(w[row, column], quality[row, column], slots, values, codes)
-            else:
-                w[row, column, slots], quality[row, column, slots] = values, codes
+            _average_into(w[row, column], quality[row, column], slots, values, codes)
     return DayTable(tuple(one.meter_id for one in series), tuple(days), interval_s, w, quality, exists)
+
+
+def _runs(calendar: Calendar, days: Sequence[date], interval_s: float) -> list[tuple[int, int]]:
+    """Stretches [first, last) of successive days of 24 hours: each is one piece of a series."""
+    per_day = slots_per_day(interval_s)
+    plain = [calendar.slots(day, interval_s).size == per_day for day in days]
+    runs: list[tuple[int, int]] = []
+    for at, day in enumerate(days):
+        if not plain[at]:
+            continue
+        if runs and runs[-1][1] == at and days[at - 1] + timedelta(days=1) == day:
+            runs[-1] = (runs[-1][0], at + 1)
+        else:
+            runs.append((at, at + 1))
+    return runs
 
 
 def _average_into(

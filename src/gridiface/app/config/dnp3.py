@@ -153,6 +153,31 @@ class Dnp3Point(_Block):
         return self
 
 
+class Dnp3User(_Block):
+    """One user of secure authentication."""
+
+    number: int = Field(ge=1, le=65_535, description="as agreed with the master; 1 is the usual default")
+    name: str = Field(default="", max_length=64, description="for logs")
+    key: Path = Field(description="file with the update key: 32 or 64 hex digits, readable by its owner only")
+    role: Literal["viewer", "operator", "engineer", "installer", "security-admin", "single"] = Field(
+        default="single", description="what the user may do; single: everything but user management"
+    )
+
+
+class Dnp3Authentication(_Block):
+    """Secure authentication (SAv5) of masters."""
+
+    users: tuple[Dnp3User, ...] = Field(min_length=1)
+    masters: tuple[Name, ...] = Field(default=(), description="masters that are challenged; none: all")
+    mac: Literal["hmac-sha-256-16", "hmac-sha-256-8", "aes-gmac-12", "hmac-sha-1-10", "hmac-sha-1-8"] = Field(
+        default="hmac-sha-256-16", description="algorithm; those with sha-1 are for legacy masters only"
+    )
+    aggressive: bool = Field(default=True, description="whether aggressive mode is taken")
+    reply_timeout_s: float = Field(default=2.0, gt=0, description="wait for the answer to a challenge, s")
+    key_lifetime_s: float = Field(default=1800.0, gt=0, le=86_400, description="session keys last so long, s")
+    key_messages: int = Field(default=2000, ge=1, le=10_000, description="or for so many messages")
+
+
 class Dnp3Quality(_Block):
     """Flags of doubtful values; a lost source is always COMM_LOST without ONLINE."""
 
@@ -186,6 +211,10 @@ class Dnp3Outstation(_Block):
     keep_alive_s: float | None = Field(default=60.0, gt=0, description="link status request after silence, s")
     link_timeout_s: float = Field(default=5.0, gt=0, description="wait for the answer to it, s")
     self_address: bool = Field(default=False, description="whether requests to 0xFFFC are answered")
+    authentication: Dnp3Authentication | None = Field(default=None, description="leave out: nobody is challenged")
+    files: bool = Field(
+        default=False, description="whether masters that may control can read device profile and frame log as files"
+    )
     owner: str = Field(default="", max_length=250, description="device attribute g0v244")
     location: str = Field(default="", max_length=250, description="device attribute g0v245")
 

@@ -204,8 +204,30 @@ class Operator(Block):
     """The page and API for the people who run the server."""
 
     listen: Listen = Field(
-        default="127.0.0.1:8080", description="HOST:PORT; keep it on loopback until users are configured"
+        default="127.0.0.1:8080", description="HOST:PORT, plain HTTP; beyond loopback put a TLS proxy in front of it"
     )
+    hosts: tuple[str, ...] = Field(
+        default=(), description="host names by which it may be reached, besides IP addresses and localhost"
+    )
+    open_reads: bool | None = Field(
+        default=None, description="whether reading needs no token; none: while it listens on loopback only"
+    )
+    authority_min: float = Field(
+        default=0.0,
+        allow_inf_nan=False,
+        description="authority of an operator's control of priority 0; 2030.5 has 255 less the primacy",
+    )
+    authority_max: float = Field(
+        default=255.0,
+        allow_inf_nan=False,
+        description="authority of an operator's control of priority 100; the larger of two wins",
+    )
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.authority_min > self.authority_max:
+            raise ValueError("authority_min must not be above authority_max")
+        return self
 
 
 class Logging(Block):

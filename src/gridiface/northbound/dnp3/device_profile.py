@@ -71,7 +71,8 @@ def _device(station: StationSettings) -> Section:
             Item("product", str(described.get(250, "gridiface"))),
             Item("software version", str(described.get(242, version("gridiface")))),
             Item("subset level", "request and response objects of levels 1 to 4; not certified"),
-            Item("secure authentication", "no"),
+            Item("secure authentication", _secure(station)),
+            Item("file transfer", "device profile and frame log, read only" if station.files else "no"),
         ),
     )
 
@@ -180,6 +181,19 @@ def _outstation(station: StationSettings) -> Section:
             ),
             Item("a command is acknowledged", "when its control is durable"),
         ),
+    )
+
+
+def _secure(station: StationSettings) -> str:
+    secure = station.authentication
+    if secure is None:
+        return "no"
+    settings = secure.settings
+    modes = "challenge and aggressive mode" if settings.aggressive else "challenge mode"
+    whom = ", ".join(secure.masters) or "all masters"
+    return (
+        f"SAv5, {settings.mac.name}, {modes}, {len(secure.users)} users, {whom}; session keys last "
+        f"{settings.key_lifetime:g} s or {settings.key_messages} messages"
     )
 
 

@@ -17,13 +17,15 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
+from gridiface.northbound.dnp3.device_profile import profile_xml
 from gridiface.northbound.dnp3.endpoint import Endpoint
 from gridiface.northbound.dnp3.handlers import CommandLost, Commission
 from gridiface.northbound.dnp3.journal import Journal
 from gridiface.northbound.dnp3.outputs import SPACE
 from gridiface.northbound.dnp3.session import Session
-from gridiface.northbound.dnp3.settings import Dnp3Settings
+from gridiface.northbound.dnp3.settings import Dnp3Settings, StationSettings
 from gridiface.northbound.dnp3.station import Station
+from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG, StationFiles
 from gridiface.protocols.dnp3.handler import (
     CommandDone,
     ConfirmTimedOut,
@@ -85,6 +87,7 @@ class Dnp3Server:
                 now=clock.now(),
                 ratings_s=settings.ratings_s,
                 store_pause_s=settings.store_pause_s,
+                files=self._files(station),
             )
             for station in settings.stations
         }
@@ -96,6 +99,15 @@ class Dnp3Server:
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
+
+    def _files(self, station: StationSettings) -> StationFiles | None:
+        if not station.files:
+            return None
+        makers = {
+            DEVICE_PROFILE: lambda: profile_xml(station, self.settings.endpoints),
+            FRAME_LOG: lambda: "\n".join(self.journal.lines()).encode(),
+        }
+        return StationFiles(makers, [master.address for master in station.masters if master.may_control])
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -149,6 +161,8 @@ class Dnp3Server:
         """Refresh the points when that is due, and look at every connection's deadlines. May be called early."""
         if now >= self._refresh_at or self._refresh_at > now + self.settings.refresh_s:
             self.refresh(now)
+        for station in self.stations.values():
+            station.outstation.handle_timer(now)
         for endpoint in self.endpoints:
             for session in list(endpoint.sessions):
                 session.handle_timer(now)

@@ -17,6 +17,7 @@ from gridiface.domain.controls import Target
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.points import PointMap
 from gridiface.pki.contexts import KeyPair
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
 from gridiface.protocols.dnp3.settings import UnsolicitedSettings
 
 Network = IPv4Network | IPv6Network
@@ -123,6 +124,21 @@ class MasterEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecureAuthentication:
+    """Secure authentication (SAv5) of an outstation's masters.
+
+    Attributes:
+        settings: algorithms, times and limits.
+        users: who may authenticate, with their update keys.
+        masters: names of the masters that are challenged; empty: all.
+    """
+
+    settings: AuthenticationSettings
+    users: tuple[User, ...] = field(repr=False)
+    masters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StationSettings:
     """One outstation.
 
@@ -141,6 +157,8 @@ class StationSettings:
         keep_alive_s, link_timeout_s: link status probe after silence; None: never.
         self_address: whether requests to 0xFFFC are answered.
         description: device attributes (g0) by variation.
+        authentication: None: no master is challenged.
+        files: whether masters that may control can read the device profile and the frame log by file transfer.
     """
 
     name: str
@@ -157,12 +175,20 @@ class StationSettings:
     link_timeout_s: float = 5.0
     self_address: bool = False
     description: dict[int, str | int | float | bytes] = field(default_factory=dict)
+    authentication: SecureAuthentication | None = None
+    files: bool = False
 
     def __post_init__(self) -> None:
         if not self.masters:
             raise ConfigError(f"outstation {self.name}: it needs at least one master")
         _once(f"outstation {self.name}: master addresses", [str(master.address) for master in self.masters])
-        _once(f"outstation {self.name}: master names", [master.name for master in self.masters])
+        names = [master.name for master in self.masters]
+        _once(f"outstation {self.name}: master names", names)
+        if self.authentication is not None:
+            unknown = sorted(set(self.authentication.masters) - set(names))
+            if unknown:
+                raise ConfigError(f"outstation {self.name}: authentication names no master {unknown[0]!r}")
+            _once(f"outstation {self.name}: user numbers", [str(user.number) for user in self.authentication.users])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

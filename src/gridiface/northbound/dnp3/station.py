@@ -7,7 +7,7 @@ Owns the refresh of points, the status points of outputs, local mode and blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Outcome, Target, TargetKind
@@ -25,7 +25,10 @@ from gridiface.northbound.dnp3.translate_points import (
     ratings_of,
     sample,
 )
+from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
+from gridiface.protocols.dnp3.authentication_users import UserRegister
 from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.files import FileStore
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.outstation import Outstation
 from gridiface.protocols.dnp3.points import PointType
@@ -64,6 +67,7 @@ class Station:
         now: seconds since 1970 UTC.
         ratings_s: how long sums of ratings stay true.
         store_pause_s: see StationHandler.
+        files: what masters may read by file transfer; None: no file functions.
 
     Raises:
         ConfigError: a point has a variation or class that the standard does not know.
@@ -79,6 +83,7 @@ class Station:
         now: Instant,
         ratings_s: float = 10.0,
         store_pause_s: float = 5.0,
+        files: FileStore | None = None,
     ) -> None:
         self.settings = settings
         self.database = Database(settings.points.core())
@@ -100,6 +105,8 @@ class Station:
             self.handler,
             dict(settings.description),
             now,
+            authentication=_authentication(settings),
+            files=files,
         )
         self.local = settings.local
         self._fleet = fleet
@@ -269,6 +276,19 @@ def _blocks(settings: StationSettings) -> list[_Block]:
         block = found.setdefault((entry.type, target), _Block(entry.type, target))
         block.entries.append(entry)
     return list(found.values())
+
+
+def _authentication(settings: StationSettings) -> dict[int, OutstationAuthentication]:
+    """The authentication of each master that is challenged; they share the users, not the session keys."""
+    secure = settings.authentication
+    if secure is None:
+        return {}
+    users = UserRegister(secure.users)
+    return {
+        master.address: OutstationAuthentication(replace(secure.settings, association=number), users)
+        for number, master in enumerate(settings.masters)
+        if not secure.masters or master.name in secure.masters
+    }
 
 
 def _association(master: MasterEntry) -> AssociationSettings:

@@ -13,6 +13,7 @@ from typing import Any
 from gridiface.northbound.sep2.kinds import kind, list_kind
 from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
+from gridiface.northbound.sep2.translate.readings import Meaning
 from gridiface.protocols.sep2.enums import RoleFlags
 from gridiface.protocols.sep2.resources import (
     Link,
@@ -41,11 +42,15 @@ class StoredSet:
 
 @dataclass(slots=True)
 class Meter:
-    """One mirrored quantity. `facts` is the MirrorMeterReading without sets; `reading` in it is the newest value."""
+    """One mirrored quantity. `facts` is the MirrorMeterReading without sets; `reading` in it is the newest value.
+
+    `meaning`: what its values are to the fleet; worked out on first use.
+    """
 
     number: int
     facts: MirrorMeterReading
     sets: dict[str, StoredSet] = field(default_factory=dict)
+    meaning: Meaning | None = None
 
     @property
     def reading_type(self) -> ReadingType:

@@ -223,7 +223,11 @@ def _reference(target: str, data: bytes) -> str:
 
 
 def _canonical(el: etree._Element, *, exclusive: bool, comments: bool = False) -> bytes:
-    return etree.tostring(el, method="c14n", exclusive=exclusive, with_comments=comments, with_tail=False)
+    try:
+        return etree.tostring(el, method="c14n", exclusive=exclusive, with_comments=comments, with_tail=False)
+    except etree.LxmlError:
+        # Namespaces that are relative URIs have no canonical form.
+        raise _refusal("a part of the message has no canonical form") from None
 
 
 def _refusal(reason: str) -> RemoteProtocolError:

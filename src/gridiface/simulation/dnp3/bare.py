@@ -34,7 +34,10 @@ class BareMaster:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._held = b""
-        self._confirms = [self._frame(FIR | FIN | number, FunctionCode.CONFIRM) for number in range(SEQUENCE_MASK + 1)]
+        # by the AC octet's last five bits: UNS and the sequence number
+        self._confirms = [
+            self._frame(FIR | FIN | number, FunctionCode.CONFIRM) for number in range((UNS | SEQUENCE_MASK) + 1)
+        ]
 
     def __enter__(self) -> BareMaster:
         return self
@@ -58,7 +61,7 @@ class BareMaster:
         while True:
             head = self._fragment()
             if head[0] & CON:
-                self._socket.sendall(self._confirms[head[0] & SEQUENCE_MASK])
+                self._socket.sendall(self._confirms[head[0] & (UNS | SEQUENCE_MASK)])
             if head[0] & FIN and not head[0] & UNS:
                 return head
 

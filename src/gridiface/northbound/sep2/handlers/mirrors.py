@@ -25,7 +25,7 @@ from gridiface.northbound.sep2.metering import (
     stored_paths,
 )
 from gridiface.northbound.sep2.state import EndDeviceRecord
-from gridiface.northbound.sep2.translate.readings import is_telemetry, mirror_to_readings, readings_to_snapshots
+from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import (
@@ -191,30 +191,35 @@ class Mirrors:
         if known is None:
             if posted.readingType is None:
                 raise bad_value("an unknown MirrorMeterReading comes with its ReadingType")
-            if len(mirror.meters) + len(intake.meters) >= self._s.settings.limits.meter_readings_per_mirror:
+            if (
+                len(mirror.meters) + intake.next_meter - mirror.next_meter
+                >= self._s.settings.limits.meter_readings_per_mirror
+            ):
                 raise limit_reached("meter reading")
             meter = Meter(intake.next_meter, replace(posted, mirrorReadingSet=[]))
             intake.next_meter += 1
         else:
-            before = known.facts
-            facts = replace(
-                posted,
-                mirrorReadingSet=[],
-                description=posted.description if posted.description is not None else before.description,
-                version=posted.version if posted.version is not None else before.version,
-                reading=posted.reading or before.reading,
-                readingType=posted.readingType or before.readingType,
-            )
-            meter = Meter(known.number, facts, dict(known.sets))
-            if facts == before and posted.mRID in mirror.meters:
-                intake.meters[posted.mRID] = meter
-                return meter
+            facts = _facts(posted, known.facts)
+            if facts == known.facts:
+                return self._same_meter(intake, known, posted)
+            meaning = known.meaning if facts.readingType == known.facts.readingType else None
+            meter = Meter(known.number, facts, dict(known.sets), meaning)
         intake.meters[posted.mRID] = meter
         path = mirror.meter_path(meter)
         intake.changes.append(documents.put(documents.METER_READINGS, path, replace(meter.facts, href=None)))
         return meter
 
+    @staticmethod
+    def _same_meter(intake: _Intake, known: Meter, posted: MirrorMeterReading) -> Meter:
+        """The quantity whose attributes stay; it is copied only where its sets change."""
+        if not posted.mirrorReadingSet:
+            return known
+        copy = intake.meters[posted.mRID] = Meter(known.number, known.facts, dict(known.sets), known.meaning)
+        return copy
+
     def _take_sets(self, intake: _Intake, meter: Meter, posted: list[MirrorReadingSet]) -> None:
+        if not posted:
+            return
         limits = self._s.settings.limits
         path = intake.mirror.meter_path(meter)
         for each in posted:
@@ -241,16 +246,13 @@ class Mirrors:
     ) -> None:
         if record.device_id is None:
             return
-        reading_type = meter.reading_type
-        values = mirror_to_readings(
-            posted,
-            reading_type,
-            record.device_id,
-            call.now,
-            forward_is_delivered=self._s.settings.forward_is_delivered,
-        )
+        meaning = meter.meaning
+        if meaning is None:
+            forward = self._s.settings.forward_is_delivered
+            meaning = meter.meaning = meaning_of(meter.reading_type, forward_is_delivered=forward)
+        values = mirror_to_readings(posted, meaning, record.device_id, call.now)
         self._s.counts.readings += len(values)
-        (intake.telemetry if is_telemetry(reading_type) else intake.readings).extend(values)
+        (intake.telemetry if meaning.telemetry else intake.readings).extend(values)
 
     async def _store(self, intake: _Intake, record: EndDeviceRecord, call: Call) -> None:
         found, others = readings_to_snapshots(intake.telemetry)
@@ -272,3 +274,15 @@ class Mirrors:
             mirror.meters[mrid] = meter
             if before is None or before.facts != meter.facts:
                 self._metering.show_meter(mirror, meter)
+
+
+def _facts(posted: MirrorMeterReading, before: MirrorMeterReading) -> MirrorMeterReading:
+    """The attributes of a quantity after a post: what is named overwrites."""
+    return replace(
+        posted,
+        mirrorReadingSet=[],
+        description=posted.description if posted.description is not None else before.description,
+        version=posted.version if posted.version is not None else before.version,
+        reading=posted.reading or before.reading,
+        readingType=posted.readingType or before.readingType,
+    )

@@ -8,6 +8,7 @@ count a generator's output as forward.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -42,6 +43,7 @@ _FIELDS: Mapping[Quantity, str] = {
     Quantity.APPARENT_POWER: "va",
     Quantity.FREQUENCY: "hz",
 }
+_TELEMETRY = frozenset({*_FIELDS, Quantity.VOLTAGE})
 _ESTIMATED = (
     QualityFlags.ESTIMATED_REFERENCE_DAY
     | QualityFlags.ESTIMATED_INTERPOLATION
@@ -67,35 +69,57 @@ def direction_sign(kind: ReadingType, *, forward_is_delivered: bool = False) -> 
     return 1
 
 
-def mirror_to_readings(
-    mirror: MirrorMeterReading,
-    kind: ReadingType,
-    device_id: str,
-    now: Instant,
-    *,
-    forward_is_delivered: bool = False,
-) -> list[Reading]:
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the values of a ReadingType are to the domain; worked out once per mirrored quantity.
+
+    `sign` and `exponent`: a value counts as sign x value x 10^exponent in the quantity's unit.
+    """
+
+    quantity: Quantity
+    phase: Phase
+    sign: int
+    exponent: int
+    telemetry: bool
+
+
+def meaning_of(kind: ReadingType, *, forward_is_delivered: bool = False) -> Meaning:
+    """The meaning of a ReadingType."""
+    quantity = QUANTITIES.get(kind.uom or 0, Quantity.OTHER)
+    return Meaning(
+        quantity=quantity,
+        phase=PHASES.get(kind.phase or 0, Phase.NONE),
+        sign=direction_sign(kind, forward_is_delivered=forward_is_delivered) if quantity in _SIGNED else 1,
+        exponent=kind.powerOfTenMultiplier or 0,
+        telemetry=is_telemetry(kind),
+    )
+
+
+def mirror_to_readings(mirror: MirrorMeterReading, meaning: Meaning, device_id: str, now: Instant) -> list[Reading]:
     """Every value of a mirrored quantity, oldest first; a value without a time counts as measured now."""
+    if not mirror.mirrorReadingSet:
+        return [] if mirror.reading is None else _readings([mirror.reading], meaning, device_id, now)
     found = [r for s in mirror.mirrorReadingSet for r in s.reading]
     if mirror.reading is not None:
         found.append(mirror.reading)
-    quantity = QUANTITIES.get(kind.uom or 0, Quantity.OTHER)
-    sign = direction_sign(kind, forward_is_delivered=forward_is_delivered) if quantity in _SIGNED else 1
-    readings = [
+    return sorted(_readings(found, meaning, device_id, now), key=lambda reading: reading.source_time)
+
+
+def _readings(found: list[WireReading], meaning: Meaning, device_id: str, now: Instant) -> list[Reading]:
+    return [
         Reading(
             device_id=device_id,
-            quantity=quantity,
-            value=sign * from_power_of_ten(wire.value, kind.powerOfTenMultiplier or 0),
+            quantity=meaning.quantity,
+            value=meaning.sign * from_power_of_ten(wire.value, meaning.exponent),
             source_time=_source_time(wire, now),
             received=now,
             quality=quality_of(wire.qualityFlags),
-            phase=PHASES.get(kind.phase or 0, Phase.NONE),
+            phase=meaning.phase,
             duration_s=float(wire.timePeriod.duration) if wire.timePeriod else 0.0,
         )
         for wire in found
         if wire.value is not None
     ]
-    return sorted(readings, key=lambda reading: reading.source_time)
 
 
 def _source_time(wire: WireReading, now: Instant) -> Instant:
@@ -106,8 +130,7 @@ def _source_time(wire: WireReading, now: Instant) -> Instant:
 
 def is_telemetry(kind: ReadingType) -> bool:
     """Whether a quantity says how the device is now: power, var, VA, frequency or voltage, not an extreme of it."""
-    known = {*_FIELDS, Quantity.VOLTAGE}
-    return QUANTITIES.get(kind.uom or 0) in known and kind.dataQualifier in _PLAIN_QUALIFIERS
+    return QUANTITIES.get(kind.uom or 0) in _TELEMETRY and kind.dataQualifier in _PLAIN_QUALIFIERS
 
 
 def readings_to_snapshots(readings: Iterable[Reading]) -> tuple[list[Snapshot], list[Reading]]:

@@ -82,7 +82,9 @@ class Registrar:
             link.drained = 0
             if link.steps and link.steps[0] == POLL:
                 link.steps.pop(0)
-            period = self._state.registration.poll_frequency or config.poll_frequency
+            asked = self._state.registration.poll_frequency
+            # A frequency of nothing would be a poll without end.
+            period = asked if asked is not None and asked > 0 else config.poll_frequency
             # Never faster than asked for: the jitter only adds.
             link.next_poll = now + period * (1.0 + config.jitter * self._state.draw())
 

@@ -116,7 +116,7 @@ class VenConfig:
     resources: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     parties: frozenset[str] = frozenset()
-    poll_frequency: int = 10
+    poll_frequency: float = 10.0
     jitter: float = 0.1
     retry_first: float = 1.0
     retry_most: float = 300.0

@@ -8,7 +8,7 @@ call `handle_timer` at `next_timer`; for push VENs send what `next_pushes` retur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,11 +155,15 @@ class Vtn:
 
     # -- push ----------------------------------------------------------------------------------------------------
 
-    def next_pushes(self, now: float) -> tuple[tuple[Push, ...], Result]:
-        """What is to be pushed now, one payload per VEN at most, counted as sent; and the changes of that."""
+    def next_pushes(self, now: float, busy: Collection[str] = ()) -> tuple[tuple[Push, ...], Result]:
+        """What is to be pushed now, one payload per VEN at most, counted as sent; and the changes of that.
+
+        `busy` are VENs with a push under way: they get nothing, so that order is kept.
+        """
         pushes = []
         for ven in self._state.vens.values():
-            if ven.pull or not ven.registered or ven.address is None or not self._mailbox.is_waiting(ven.venID, now):
+            reachable = not ven.pull and ven.registered and ven.address is not None and ven.venID not in busy
+            if not reachable or ven.address is None or not self._mailbox.is_waiting(ven.venID, now):
                 continue
             payload = self._mailbox.next(ven.venID, now)
             if payload is not None:

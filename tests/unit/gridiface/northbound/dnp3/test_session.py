@@ -116,27 +116,33 @@ async def test_a_closed_peer_takes_no_answer(session, hub, wire):
     assert one.next_timer() is None
 
 
-@pytest.mark.parametrize(
-    ("octets", "after", "reason"),
-    [
-        (b"", 30, "no frame of a configured master"),
-        (b"garbage", 30, "no frame of a configured master"),
-        (request(READ, master=9), 30, "no frame of a configured master"),
-        (request(READ), 900, "silent too long"),
-    ],
-)
-async def test_who_says_nothing_of_use_is_dropped(session, hub, wire, octets, after, reason):
+@pytest.mark.parametrize("octets", [b"", b"garbage", request(READ, master=9)])
+async def test_who_sends_no_frame_of_a_master_is_dropped(session, hub, wire, octets):
     one = session()
-    if octets:
-        one.receive(octets)
-    hub.at = NOW + after - 0.1
+    one.receive(octets)
+    for at, dropped in ((29.9, []), (30.0, ["no frame of a configured master"])):
+        hub.at = NOW + at
+        one.handle_timer(hub.at)
+        assert wire.dropped == dropped
+
+
+async def test_a_silent_master_is_asked_and_then_dropped(session, hub, wire):
+    one = session()
+    one.receive(request(READ))
+    wire.written.clear()
+    for at, dropped in ((60, []), (66, ["it does not answer the link status request"])):
+        hub.at = NOW + at
+        one.handle_timer(hub.at)
+        assert wire.dropped == dropped
+    assert [frame.function for frame in wire.frames] == [9]
+
+
+async def test_without_keep_alive_a_silent_master_is_dropped_after_the_idle_time(session, hub, wire, station):
+    one = session(station(keep_alive_s=None))
+    one.receive(request(READ))
+    hub.at = NOW + 900
     one.handle_timer(hub.at)
-    kept = list(wire.dropped)
-    hub.at = NOW + after
-    one.handle_timer(hub.at)
-    # a silent master is asked for its link status before
-    assert kept == ([] if after == 30 else ["it does not answer the link status request"]) or kept == []
-    assert wire.dropped[-1] in {reason, "it does not answer the link status request"}
+    assert wire.dropped == ["silent too long"]
 
 
 async def test_a_peer_that_takes_nothing_is_dropped(session, hub, wire):

@@ -44,7 +44,7 @@ def status(server, request, **more):
 
 @pytest.mark.parametrize("service", ["EiEvent", "EiReport", "EiRegisterParty", "EiOpt", "OadrPoll"])
 @pytest.mark.parametrize("prefix", ["", "a/b", "/vtn/"])
-def test_01_all_services_are_there_under_an_optional_prefix(service, prefix):
+def test_01_r511_all_services_are_there_under_an_optional_prefix(service, prefix):
     server = HttpServer("vtn", prefix=prefix)
     start = f"/{prefix.strip('/')}/" if prefix else "/"
     found = server.receive(post(path=f"{start}OpenADR2/Simple/2.0b/{service}"), NOW)
@@ -132,7 +132,7 @@ def test_a_ven_does_not_encode_its_answers():
         (post(method="PUT"), 501),
     ],
 )
-def test_04_statuses_of_what_is_not_understood(server, request_, code):
+def test_04_r53_statuses_of_what_is_not_understood(server, request_, code):
     assert status(server, request_) == code
 
 
@@ -192,7 +192,7 @@ def test_05_damaged_payloads_raise_nothing_but_a_remote_protocol_error(cls, make
 # -- A profile -----------------------------------------------------------------------------------------------------
 
 
-def test_45_the_a_profile_has_its_url_and_its_documents(server):
+def test_45_r506_the_a_profile_has_its_url_and_its_documents(server):
     body = encode(OadrRequestEventA(eiRequestEvent=EiRequestEvent(requestID="q", venID="a")))
     inbound = server.receive(post(body, "/OpenADR2/Simple/EiEvent"), NOW)
     assert inbound.profile == "2.0a"

@@ -59,7 +59,7 @@ def test_all_23_payloads_are_there_and_named_as_the_standard_does():
 
 
 @pytest.mark.parametrize("cls", PAYLOADS, ids=NAMES)
-def test_06_every_payload_carries_schema_version_2_0b_and_no_schema_location(cls, maker):
+def test_06_r45_r509_every_payload_carries_schema_version_2_0b_and_no_schema_location(cls, maker):
     made = maker(1).make(cls)
     made.schemaVersion = cls.__dataclass_fields__["schemaVersion"].default
     data = encode_payload(made)
@@ -78,7 +78,7 @@ def test_a_document_reads_with_any_prefixes_and_layout():
     assert payload == event.OadrPoll(venID=" ven & 1")
 
 
-def test_an_empty_optional_element_is_an_absent_one():
+def test_r46_an_empty_optional_element_is_an_absent_one():
     data = encode_payload(
         registration.OadrCreatedPartyRegistration(
             eiResponse=common.EiResponse(responseCode="200", requestID="r"),

@@ -71,7 +71,7 @@ def test_a_signed_document_is_valid_by_the_official_schema(schema, signer):
     schema.assertValid(etree.fromstring(signer.sign(POLL, NOW, "n1")))
 
 
-def test_46_we_sign_with_sha256_only_and_with_replay_protect(signer):
+def test_46_r514_we_sign_with_sha256_only_and_with_replay_protect(signer):
     text = signer.sign(POLL, NOW, "nonce-7").decode()
     assert "sha1" not in text
     assert text.count("xmlenc#sha256") == 2
@@ -106,7 +106,7 @@ def test_a_certificate_that_is_not_the_peers_is_refused(signer):
         verify(signer.sign(POLL, NOW, "n1"), trust=lambda _: False)
 
 
-def test_72_an_expired_certificate_is_refused():
+def test_72_r516_an_expired_certificate_is_refused():
     signer = Signer(EC_KEY, der(certificate_of(EC_KEY, days=5)))
     with pytest.raises(RemoteProtocolError, match="expired"):
         verify(signer.sign(POLL, NOW + 60, "n1"), now=NOW + 60)
@@ -168,6 +168,13 @@ def test_a_signature_of_another_key_is_refused(signer):
 def test_other_algorithms_are_refused(signer, old, new, reason):
     text = signer.sign(POLL, NOW, "n1").decode().replace(old, new)
     with pytest.raises(RemoteProtocolError, match=reason):
+        verify(text.encode())
+
+
+def test_a_relative_namespace_which_has_no_canonical_form_is_refused(signer):
+    text = signer.sign(POLL, NOW, "n1").decode().replace('xmlns:gml="http://', 'xmlns:gml="relative')
+    text = text.replace("<oadr:oadrSignedObject", '<oadr:oadrSignedObject xmlns:x="relative" x:y="1"')
+    with pytest.raises(RemoteProtocolError):
         verify(text.encode())
 
 

@@ -109,11 +109,10 @@ async def test_nobody_there():
 async def test_a_bare_master_takes_every_fragment(port):
     def work():
         with BareMaster(port) as bare:
-            heads = [bare.exchange(bare.prepare(FunctionCode.READ, all_head(60, 1))) for _ in range(20)]
-        return heads
+            return [bare.exchange(bare.prepare(FunctionCode.READ, all_head(60, 1))) for _ in range(20)]
 
     heads = await asyncio.to_thread(work)
-    assert [head[0] & 0x0F for head in heads] == [number % 16 for number in range(20)] or len(heads) == 20
+    assert len(heads) == 20
     assert all(head[1] == FunctionCode.RESPONSE and head[0] & 0x40 for head in heads)
 
 

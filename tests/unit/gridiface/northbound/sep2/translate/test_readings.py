@@ -7,6 +7,7 @@ from gridiface.domain.telemetry import Quality
 from gridiface.northbound.sep2.translate.readings import (
     direction_sign,
     is_telemetry,
+    meaning_of,
     mirror_to_readings,
     quality_of,
     readings_to_snapshots,
@@ -48,7 +49,7 @@ def test_units_directions_and_powers_of_ten(
     uom: int, flow: int, multiplier: int, quantity: Quantity, value: float
 ) -> None:
     kind = ReadingType(uom=uom, flowDirection=flow, powerOfTenMultiplier=multiplier)
-    (found,) = mirror_to_readings(mirror((50, 42)), kind, "d", 100.0)
+    (found,) = mirror_to_readings(mirror((50, 42)), meaning_of(kind), "d", 100.0)
     assert (found.quantity, found.value, found.source_time, found.received, found.duration_s) == (
         quantity, pytest.approx(value), 60.0, 100.0, 10.0,
     )  # fmt: skip
@@ -72,13 +73,13 @@ def test_quality_flags(flags: int | None, quality: Quality) -> None:
 def test_readings_come_in_order_of_time_and_values_without_time_are_now() -> None:
     posted = mirror((70, 3), (50, 1))
     posted.reading = Reading(value=9)
-    found = mirror_to_readings(posted, ReadingType(uom=38, flowDirection=19), "d", 100.0)
+    found = mirror_to_readings(posted, meaning_of(ReadingType(uom=38, flowDirection=19)), "d", 100.0)
     assert [(r.source_time, r.value) for r in found] == [(60.0, 1.0), (80.0, 3.0), (100.0, 9.0)]
 
 
 def test_a_value_without_number_says_nothing() -> None:
     posted = MirrorMeterReading(mRID="A", reading=Reading(qualityFlags=1))
-    assert mirror_to_readings(posted, ReadingType(uom=38), "d", 1.0) == []
+    assert mirror_to_readings(posted, meaning_of(ReadingType(uom=38)), "d", 1.0) == []
 
 
 def test_extremes_are_no_telemetry() -> None:
@@ -91,7 +92,7 @@ def test_extremes_are_no_telemetry() -> None:
 def test_totals_and_voltages_make_snapshots_and_the_rest_stays_readings() -> None:
     def one(uom: int, phase: int, value: int) -> list:
         kind = ReadingType(uom=uom, phase=phase, flowDirection=19)
-        return mirror_to_readings(mirror((50, value)), kind, "d", 100.0)
+        return mirror_to_readings(mirror((50, value)), meaning_of(kind), "d", 100.0)
 
     snapshots, others = readings_to_snapshots(
         [*one(38, 0, 100), *one(63, 224, 20), *one(29, 129, 230), *one(29, 65, 231), *one(38, 128, 33)]

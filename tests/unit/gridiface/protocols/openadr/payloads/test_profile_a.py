@@ -24,7 +24,7 @@ def distribute(*events, now):
     )
 
 
-def test_45_an_a_event_has_one_simple_signal_with_a_current_value_and_nothing_of_b(kit):
+def test_45_r7_r113_an_a_event_has_one_simple_signal_with_a_current_value_and_nothing_of_b(kit):
     simple = kit.event().signals[0]
     base = Baseline(id="b", name="b", dtstart=kit.now, durations=(5,), values=(1.0,), unit=power_real())
     made = kit.event(

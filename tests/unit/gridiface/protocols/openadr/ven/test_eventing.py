@@ -66,7 +66,7 @@ def changed(made, **fields):
 # -- answers -------------------------------------------------------------------------------------------------------
 
 
-def test_55_every_event_that_wants_it_is_answered_each_time_with_the_request_id(side, kit):
+def test_55_r42_r43_r62_every_event_that_wants_it_is_answered_each_time_with_the_request_id(side, kit):
     ven = side()
     for request in ("d1", "d2"):
         answer = ven.give(kit.event(), request=request)
@@ -77,7 +77,7 @@ def test_55_every_event_that_wants_it_is_answered_each_time_with_the_request_id(
         assert answer.venID == ven.id
 
 
-def test_56_events_that_want_no_answer_get_none_and_no_empty_list_is_sent(side, kit):
+def test_56_r12_r35_events_that_want_no_answer_get_none_and_no_empty_list_is_sent(side, kit):
     ven = side()
     assert ven.give(kit.event(response_required=False)) is None
     assert "E" in ven.ven.events
@@ -88,7 +88,7 @@ def test_56_events_that_want_no_answer_get_none_and_no_empty_list_is_sent(side, 
         ven.ven.change_opt("B", Verdict("optOut"))
 
 
-def test_57_a_higher_modification_replaces_a_lower_gets_450_an_equal_is_answered(side, kit):
+def test_57_r57_r58_a_higher_modification_replaces_a_lower_gets_450_an_equal_is_answered(side, kit):
     ven = side()
     first = kit.event()
     second = changed(changed(first, priority=2))
@@ -105,7 +105,7 @@ def test_57_a_higher_modification_replaces_a_lower_gets_450_an_equal_is_answered
     ]
 
 
-def test_58_a_known_cancelled_event_is_stopped_and_confirmed(side, kit):
+def test_58_r59_a_known_cancelled_event_is_stopped_and_confirmed(side, kit):
     ven = side()
     made = kit.event()
     ven.give(made)
@@ -118,14 +118,14 @@ def test_58_a_known_cancelled_event_is_stopped_and_confirmed(side, kit):
         ven.ven.change_opt("E", Verdict("optOut"))
 
 
-def test_58_an_unknown_cancelled_event_is_confirmed_without_error(side, kit):
+def test_58_r60_an_unknown_cancelled_event_is_confirmed_without_error(side, kit):
     ven = side()
     answer = ven.one(kit.event(modification=4, status="cancelled"))
     assert (answer.optType, answer.responseCode) == ("optIn", "200")
     assert not ven.ven.events
 
 
-def test_59_an_event_that_is_missing_is_cancelled(side, kit):
+def test_59_r61_an_event_that_is_missing_is_cancelled(side, kit):
     ven = side()
     ven.give(kit.event("A"), kit.event("B"))
     ven.give(kit.event("B"))
@@ -144,7 +144,7 @@ def test_59_a_finished_event_that_is_missing_is_no_cancellation(side, kit):
     assert not ven.talk.told("EventCancelled")
 
 
-def test_60_unsupported_signals_get_460_and_the_others_are_still_processed(side, kit):
+def test_60_r19_r109_unsupported_signals_get_460_and_the_others_are_still_processed(side, kit):
     ven = side()
     strange = Signal(name="x-own", type="level", id="s", durations=(600,), values=(1.0,))
     answer = ven.give(kit.event("A", signals=(strange,)), kit.event("B"))
@@ -191,7 +191,7 @@ def test_60_one_supported_signal_among_others_is_enough(side, kit):
         ({"target": EiTarget(partyID=["me"])}, "200"),
     ],
 )
-def test_60_foreign_contexts_and_targets_get_462_and_unknown_resources_469(side, kit, fields, code):
+def test_60_r48_r112_foreign_contexts_and_targets_get_462_and_unknown_resources_469(side, kit, fields, code):
     ven = side(
         market_contexts=("http://program.example/a",),
         resources=frozenset({"mine"}),
@@ -244,7 +244,7 @@ def test_the_judge_decides_and_its_code_is_told(side, kit):
     assert seen == [("E", None), ("E", 0)]
 
 
-def test_64_an_opt_is_changed_later_with_the_request_id_of_the_distribute(side, kit):
+def test_64_r17_an_opt_is_changed_later_with_the_request_id_of_the_distribute(side, kit):
     ven = side()
     ven.give(kit.event(), request="d7")
     ven.talk.sent.clear()
@@ -261,7 +261,7 @@ def test_64_an_opt_is_changed_later_with_the_request_id_of_the_distribute(side, 
 # -- running -------------------------------------------------------------------------------------------------------
 
 
-def test_61_62_steps_come_by_our_clock_with_their_values(side, kit):
+def test_61_62_r31_r32_r114_steps_come_by_our_clock_with_their_values(side, kit):
     ven = side()
     zero = kit.now
     ven.give(kit.event(start=100, values=(1.0, 2.0), ramp_up=50, recovery=30, status="far"))
@@ -297,7 +297,7 @@ def test_negative_ramps_lie_inside_the_event(side, kit):
     ]
 
 
-def test_61_the_start_is_randomised_once_and_kept_through_changes(side, kit):
+def test_61_r30_the_start_is_randomised_once_and_kept_through_changes(side, kit):
     ven = side()
     made = kit.event(start=100, startafter=60)
     ven.give(made)
@@ -310,7 +310,7 @@ def test_61_the_start_is_randomised_once_and_kept_through_changes(side, kit):
     assert ven.talk.told("EventReceived")[-1].start == made.dtstart + 90
 
 
-def test_61_a_completed_status_with_startafter_does_not_end_our_event(side, kit):
+def test_61_r66_a_completed_status_with_startafter_does_not_end_our_event(side, kit):
     ven = side()
     made = kit.event(start=10, startafter=100)
     ven.give(made)
@@ -321,7 +321,7 @@ def test_61_a_completed_status_with_startafter_does_not_end_our_event(side, kit)
     assert ven.ven.active(kit.now) == []
 
 
-def test_61_the_end_of_a_cancelled_event_is_randomised(side, kit):
+def test_61_r65_the_end_of_a_cancelled_event_is_randomised(side, kit):
     ven = side()
     made = kit.event(start=10, startafter=100)
     ven.give(made)
@@ -351,7 +351,7 @@ def test_61_the_random_end_outlives_a_set_without_the_event(side, kit):
     assert not ven.ven.events
 
 
-def test_63_duration_zero_is_open_ended(side, kit):
+def test_63_r47_duration_zero_is_open_ended(side, kit):
     ven = side()
     signal = Signal(name="SIMPLE", type="level", id="s", durations=(0,), values=(2.0,))
     made = kit.event(start=10, duration=0, signals=(signal,))
@@ -368,7 +368,7 @@ def test_63_duration_zero_is_open_ended(side, kit):
 @pytest.mark.parametrize(
     ("text", "is_test"), [(None, False), ("false", False), ("true", True), ("x", True), ("", True)]
 )
-def test_63_any_text_but_false_marks_a_test(side, kit, text, is_test):
+def test_63_r6_any_text_but_false_marks_a_test(side, kit, text, is_test):
     seen = []
     ven = side(lambda new, previous: seen.append(new.is_test) or Verdict("optIn"))
     wire = to_wire(kit.event(test=text), kit.now)
@@ -385,7 +385,7 @@ def test_an_opted_out_event_has_no_steps(side, kit):
     assert ven.ven.active(kit.now) == []
 
 
-def test_overlapping_events_are_ordered_by_priority_then_start(side, kit):
+def test_r3_r18_overlapping_events_are_ordered_by_priority_then_start(side, kit):
     ven = side()
     ven.give(kit.event("none", start=5), kit.event("two", start=6, priority=2), kit.event("one", start=7, priority=1))
     ven.move(20)

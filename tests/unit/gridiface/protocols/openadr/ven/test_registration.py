@@ -46,6 +46,14 @@ def test_52_polls_are_never_faster_than_asked_for(draw, wait):
     assert registrar.link.next_poll == pytest.approx(wait)
 
 
+@pytest.mark.parametrize("asked", [None, 0, -5])
+def test_52_without_a_sensible_frequency_our_own_counts(asked):
+    state, registrar = make(0.0, poll_frequency=0.5)
+    state.registration.poll_frequency = asked
+    registrar.polled(0.0, empty=True)
+    assert registrar.link.next_poll == 0.5
+
+
 def test_52_a_queue_that_never_ends_gets_a_pause():
     _, registrar = make(most_drain=3)
     for _ in range(2):

@@ -90,7 +90,7 @@ def push(made, *requests):
     return made.ven.receive_push(payload, made.now)
 
 
-def test_65_the_metadata_says_all_that_is_offered(talk):
+def test_65_r305_r307_r311_r312_r333_the_metadata_says_all_that_is_offered(talk):
     made = talk(offers=OFFERS)
     made.run()
     (sent,) = made.payloads(report.OadrRegisterReport)
@@ -116,7 +116,7 @@ def test_65_the_metadata_says_all_that_is_offered(talk):
     assert history.oadrReportDescription[0].oadrSamplingRate is None
 
 
-def test_66_separate_requests_are_accepted_and_all_pending_ones_told(made):
+def test_66_r329_separate_requests_are_accepted_and_all_pending_ones_told(made):
     first = ask(made)
     second = ask(made, rids=("q",))
     made.run(11)
@@ -125,7 +125,7 @@ def test_66_separate_requests_are_accepted_and_all_pending_ones_told(made):
     assert made.ven.pending_reports == (first, second)
 
 
-def test_66_piggy_backed_requests_are_accepted(talk, vtn_kit):
+def test_66_r344_piggy_backed_requests_are_accepted(talk, vtn_kit):
     made = talk(offers=OFFERS)
     made.kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_STATUS", granularity=5, back=5),))
     made.run()
@@ -148,7 +148,7 @@ def test_66_piggy_backed_requests_are_accepted(talk, vtn_kit):
         ({"granularity": 1, "reportBackDuration": 10**6}, "454"),
     ],
 )
-def test_66_bad_requests_are_refused_and_good_ones_still_run(made, fields, code):
+def test_66_r340_bad_requests_are_refused_and_good_ones_still_run(made, fields, code):
     answer = push(made, wire("bad", **fields), wire("good"))
     assert answer.eiResponse.responseCode == code
     assert answer.oadrPendingReports.reportRequestID == ["good"]
@@ -162,7 +162,7 @@ def test_66_a_repeated_request_changes_nothing(made):
     assert made.ven.export() == before
 
 
-def test_67_a_one_shot_comes_at_once_with_every_rid(made):
+def test_67_r337_a_one_shot_comes_at_once_with_every_rid(made):
     record(made, "usage", "p", 5.0)
     request = ask(made, rids=("p", "q"), back=0, granularity=0, start=None)
     made.run(11)
@@ -178,7 +178,7 @@ def test_67_a_one_shot_comes_at_once_with_every_rid(made):
     assert made.kit.told("ReportReceived")[0].final
 
 
-def test_67_periodic_reports_hold_back_over_granularity_intervals_oldest_first(made):
+def test_67_r314_r317_r324_periodic_reports_hold_back_over_granularity_intervals_oldest_first(made):
     record(made, "usage", "p", *range(100))
     start = made.now
     request = ask(made)
@@ -197,7 +197,7 @@ def test_67_with_equal_granularity_and_period_the_first_report_is_immediate(made
     assert [[row[0] - start for row in rows(r)] for r in reports(made, request)] == [[0], [10], [20], [30]]
 
 
-def test_67_reports_stop_at_the_end_of_the_interval(made):
+def test_67_r325_reports_stop_at_the_end_of_the_interval(made):
     request = ask(made, granularity=10, back=10, duration=25)
     start = made.now
     made.run(100)
@@ -215,7 +215,7 @@ def test_67_reports_on_change_hold_the_samples_as_recorded(made):
     assert [(at - start, points[0][1]) for at, points in rows(one)] == [(3, 1.0), (10, 2.0), (17, 3.0)]
 
 
-def test_67_old_and_missing_values_say_so(made):
+def test_67_r318_old_and_missing_values_say_so(made):
     record(made, "usage", "p", 1.0)
     request = ask(made, rids=("p", "q"), granularity=10, back=20)
     made.run(41)
@@ -224,7 +224,7 @@ def test_67_old_and_missing_values_say_so(made):
     assert last[0][1][1] == ("q", 0.0, "Quality Bad - Non Specific")
 
 
-def test_67_energy_is_interval_data_with_durations(made):
+def test_67_r315_r342_energy_is_interval_data_with_durations(made):
     made.samples.record("energy", "e", Sample(at=made.now, value=3.0))
     request = ask(made, specifier="energy", rids=("e",), granularity=10, back=10)
     made.run(2)
@@ -232,7 +232,7 @@ def test_67_energy_is_interval_data_with_durations(made):
     assert [row.duration for row in reports(made, request)[0].intervals.interval] == [10]
 
 
-def test_65_status_reports_hold_the_load_control_state(made):
+def test_65_r331_r334_status_reports_hold_the_load_control_state(made):
     state = stream.OadrLoadControlState(oadrCapacity=stream.LoadControlValue(oadrMin=0, oadrMax=9, oadrCurrent=4))
     status = stream.OadrPayloadResourceStatus(oadrOnline=True, oadrManualOverride=True, oadrLoadControlState=state)
     made.samples.record("status", "s", Sample(at=made.now, status=status))
@@ -269,7 +269,7 @@ def test_history_of_the_future_is_refused(made):
     assert made.kit.told("ReportsPending")[-1].refused.startswith("454")
 
 
-def test_68_metadata_is_sent_on_request_with_its_id(made):
+def test_68_r327_metadata_is_sent_on_request_with_its_id(made):
     ven = made.ven.registration.venID
     (request,) = made.kit.do(made.kit.vtn.request_metadata(ven))
     made.run(11)
@@ -281,7 +281,7 @@ def test_68_metadata_is_sent_on_request_with_its_id(made):
 
 @pytest.mark.parametrize("piggyback", [False, True])
 @pytest.mark.parametrize("follow", [False, True])
-def test_69_a_cancelled_report_ends_with_one_last_report_when_it_is_wanted(made, follow, piggyback):
+def test_69_r345_a_cancelled_report_ends_with_one_last_report_when_it_is_wanted(made, follow, piggyback):
     kept = ask(made, rids=("q",), granularity=10, back=500)
     request = ask(made, granularity=5, back=10)
     made.run(25)
@@ -297,7 +297,7 @@ def test_69_a_cancelled_report_ends_with_one_last_report_when_it_is_wanted(made,
     assert not [n for n in made.told("Rejected") if n.kind == "update_report"]
 
 
-def test_69_an_unknown_report_cannot_be_cancelled(made):
+def test_69_r336_an_unknown_report_cannot_be_cancelled(made):
     push(made, wire("known"))
     payload = report.OadrCancelReport(requestID="x", reportRequestID=["unknown", "known"], reportToFollow=False)
     answer = made.ven.receive_push(payload, made.now)
@@ -305,7 +305,7 @@ def test_69_an_unknown_report_cannot_be_cancelled(made):
     assert made.ven.pending_reports == ()
 
 
-def test_70_new_metadata_drops_the_requests(made):
+def test_70_r306_new_metadata_drops_the_requests(made):
     ask(made)
     made.run(11)
     made.kit.do(made.kit.vtn.request_metadata(made.ven.registration.venID))

@@ -22,7 +22,7 @@ def names(made):
     return [type(payload).__name__ for payload in made.sent]
 
 
-def test_47_51_first_start_registers_then_exchanges_metadata_then_asks_for_events(talk):
+def test_47_51_r309_r405_first_start_registers_then_exchanges_metadata_then_asks_for_events(talk):
     made = talk()
     made.run()
     assert names(made) == [
@@ -40,7 +40,7 @@ def test_47_51_first_start_registers_then_exchanges_metadata_then_asks_for_event
     assert made.kit.vtn.waiting(own.venID) == []
 
 
-def test_47_every_payload_names_its_ven(talk):
+def test_47_r508_every_payload_names_its_ven(talk):
     made = talk()
     made.run(30)
     for payload in made.sent[2:]:
@@ -77,7 +77,7 @@ def test_48_a_preconfigured_ven_id_is_told(talk, kit):
     assert made.ven.registration.venID == "V7"
 
 
-def test_49_the_pull_model_is_always_told_and_an_address_only_for_push(talk):
+def test_49_r402_the_pull_model_is_always_told_and_an_address_only_for_push(talk):
     pull, push = talk(), talk(name="push", push_address="https://ven.example/")
     pull.run()
     push.run()
@@ -126,7 +126,7 @@ def test_a_refused_registration_is_tried_again_later(vtn_kit, talk):
     assert made.ven.registration.venID == "V1"
 
 
-def test_52_polls_come_at_the_requested_frequency_with_jitter(talk):
+def test_52_r500_polls_come_at_the_requested_frequency_with_jitter(talk):
     made = talk()
     made.run()
     made.sent.clear()
@@ -188,7 +188,7 @@ def test_overload_and_silence_are_tried_again(talk):
     assert made.ven.waiting == 0
 
 
-def test_53_request_reregistration_is_answered_and_followed(talk, kit):
+def test_53_r401_request_reregistration_is_answered_and_followed(talk, kit):
     made = talk()
     made.run()
     before = made.ven.registration.registrationID
@@ -202,7 +202,7 @@ def test_53_request_reregistration_is_answered_and_followed(talk, kit):
     assert not made.payloads(report.OadrRegisterReport)
 
 
-def test_54_a_cancellation_by_the_vtn_is_answered_and_everything_forgotten(talk, kit):
+def test_54_r407_a_cancellation_by_the_vtn_is_answered_and_everything_forgotten(talk, kit):
     made = talk()
     made.run()
     ven = made.ven.registration.venID
@@ -221,7 +221,7 @@ def test_54_a_cancellation_by_the_vtn_is_answered_and_everything_forgotten(talk,
     assert made.ven.registration.registrationID
 
 
-def test_54_a_foreign_registration_id_gets_452(talk):
+def test_54_r400_a_foreign_registration_id_gets_452(talk):
     made = talk()
     made.run()
     own = made.ven.registration

@@ -37,7 +37,7 @@ def failed(ven, code="454"):
 # -- distribution --------------------------------------------------------------------------------------------------
 
 
-def test_20_a_request_is_answered_by_a_distribute_with_an_ei_response_also_without_events(kit, ven):
+def test_20_r40_r41_a_request_is_answered_by_a_distribute_with_an_ei_response_also_without_events(kit, ven):
     answer = kit.request(ven)
     assert isinstance(answer, event.OadrDistributeEvent)
     assert (answer.eiResponse.responseCode, answer.eiResponse.requestID) == ("200", "q")
@@ -45,7 +45,7 @@ def test_20_a_request_is_answered_by_a_distribute_with_an_ei_response_also_witho
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 5])
-def test_21_the_reply_limit_is_obeyed_exactly_in_a_stable_order(kit, ven, limit):
+def test_21_r27_the_reply_limit_is_obeyed_exactly_in_a_stable_order(kit, ven, limit):
     for name in "CAB":
         kit.send([ven], name)
     whole = ids(kit.request(ven))
@@ -53,7 +53,7 @@ def test_21_the_reply_limit_is_obeyed_exactly_in_a_stable_order(kit, ven, limit)
     assert ids(kit.request(ven, limit)) == whole[:limit]
 
 
-def test_22_all_far_near_and_active_events_are_listed_in_order(kit, ven):
+def test_22_r15_r50_all_far_near_and_active_events_are_listed_in_order(kit, ven):
     kit.send([ven], "low", start=10)
     kit.send([ven], "prio2", start=12, priority=2)
     kit.send([ven], "prio1", start=14, priority=1)
@@ -66,7 +66,7 @@ def test_22_all_far_near_and_active_events_are_listed_in_order(kit, ven):
     assert ids(kit.request(ven)) == ["soon", "late"]
 
 
-def test_23_modification_numbers_start_at_zero_and_grow_by_one_per_change(kit, ven):
+def test_23_r4_r5_r10_modification_numbers_start_at_zero_and_grow_by_one_per_change(kit, ven):
     kit.send([ven])
     assert only(kit.request(ven)).eventDescriptor.modificationNumber == 0
     kit.do(kit.vtn.modify_event("E", kit.now, priority=3))
@@ -79,7 +79,7 @@ def test_23_modification_numbers_start_at_zero_and_grow_by_one_per_change(kit, v
     assert only(kit.request(ven)).eventDescriptor.modificationNumber == 3
 
 
-def test_23_status_and_current_value_change_without_a_new_modification(kit, ven):
+def test_23_r14_r29_status_and_current_value_change_without_a_new_modification(kit, ven):
     kit.send([ven], start=100, values=(1.0, 2.0), ramp_up=50)
     seen = []
     for offset in (0, 60, 110, 710):
@@ -92,7 +92,7 @@ def test_23_status_and_current_value_change_without_a_new_modification(kit, ven)
     assert [row[:3] for row in seen] == [("far", 0.0, 0), ("near", 0.0, 0), ("active", 1.0, 0), ("active", 2.0, 0)]
 
 
-def test_24_created_date_time_is_new_with_each_change_and_the_same_for_all_events(kit, ven):
+def test_24_r115_created_date_time_is_new_with_each_change_and_the_same_for_all_events(kit, ven):
     kit.send([ven], "A")
     first = kit.request(ven).oadrEvent[0].eiEvent.eventDescriptor.createdDateTime
     kit.now += 50
@@ -104,7 +104,7 @@ def test_24_created_date_time_is_new_with_each_change_and_the_same_for_all_event
     assert {one.eiEvent.eventDescriptor.createdDateTime for one in kit.request(ven).oadrEvent} == {first + 100}
 
 
-def test_25_near_comes_only_with_a_ramp_up(kit, ven):
+def test_25_r13_near_comes_only_with_a_ramp_up(kit, ven):
     kit.send([ven], start=100)
     kit.now += 99
     assert only(kit.request(ven)).eventDescriptor.eventStatus == "far"
@@ -112,7 +112,7 @@ def test_25_near_comes_only_with_a_ramp_up(kit, ven):
     assert only(kit.request(ven)).eventDescriptor.eventStatus == "active"
 
 
-def test_26_27_the_wire_form_of_an_event(kit, ven):
+def test_26_27_r2_r8_r100_r102_r103_r105_the_wire_form_of_an_event(kit, ven):
     kit.send([ven], values=(1.0, 3.0), startafter=30, ramp_up=20, recovery=-10, notification=None)
     found = only(kit.request(ven))
     times = found.eiActivePeriod.properties
@@ -126,7 +126,7 @@ def test_26_27_the_wire_form_of_an_event(kit, ven):
     assert (signal.signalName, signal.signalType) == ("SIMPLE", "level")
 
 
-def test_28_only_signals_of_the_table_can_be_sent(kit, ven):
+def test_28_r9_r104_r116_only_signals_of_the_table_can_be_sent(kit, ven):
     def trial(**fields):
         signal = Signal(**{"id": "s", "durations": (600,), "values": (1.0,), **fields})
         return kit.vtn.create_event(kit.event(signals=(signal,)), [ven], kit.now)
@@ -147,13 +147,13 @@ def test_28_only_signals_of_the_table_can_be_sent(kit, ven):
     kit.do(trial(name="LOAD_DISPATCH", type="setpoint", unit=power_real("k"), values=(12.5,)))
 
 
-def test_28_signal_ids_of_an_event_differ(kit, ven):
+def test_28_r107_signal_ids_of_an_event_differ(kit, ven):
     signal = kit.event().signals[0]
     with pytest.raises(RefusedControl, match="signalIDs"):
         kit.vtn.create_event(kit.event(signals=(signal, signal)), [ven], kit.now)
 
 
-def test_29_a_baseline_has_its_own_times(kit, ven):
+def test_29_r101_r108_a_baseline_has_its_own_times(kit, ven):
     base = Baseline(
         id="b",
         name="10 of 10",
@@ -171,7 +171,7 @@ def test_29_a_baseline_has_its_own_times(kit, ven):
     assert found.resourceID == ["r"]
 
 
-def test_several_signals_targets_and_device_classes_pass_unharmed(kit, ven):
+def test_r106_r111_several_signals_targets_and_device_classes_pass_unharmed(kit, ven):
     price = Signal(
         name="ELECTRICITY_PRICE",
         type="price",
@@ -190,7 +190,7 @@ def test_several_signals_targets_and_device_classes_pass_unharmed(kit, ven):
     assert second.currentValue is None
 
 
-def test_30_a_cancelled_event_is_repeated_until_it_is_acknowledged(kit, ven):
+def test_30_r36_a_cancelled_event_is_repeated_until_it_is_acknowledged(kit, ven):
     kit.send([ven])
     kit.request(ven)
     kit.do(kit.vtn.cancel_event("E", kit.now))
@@ -201,7 +201,7 @@ def test_30_a_cancelled_event_is_repeated_until_it_is_acknowledged(kit, ven):
     assert kit.told("EventAnswered")[-1].cancelled
 
 
-def test_30_an_unacknowledged_cancellation_ends_with_the_event_or_the_limit(vtn_kit):
+def test_30_r52_an_unacknowledged_cancellation_ends_with_the_event_or_the_limit(vtn_kit):
     kit = vtn_kit(cancel_attempts=2)
     ven = kit.register()
     kit.send([ven], "A")
@@ -222,7 +222,7 @@ def test_30_who_never_got_an_event_is_not_told_of_its_cancellation(kit, ven):
     assert kit.request(ven).oadrEvent == []
 
 
-def test_31_an_event_with_startafter_is_listed_until_the_last_ven_may_have_ended(kit, ven):
+def test_31_r66_an_event_with_startafter_is_listed_until_the_last_ven_may_have_ended(kit, ven):
     kit.send([ven], start=10, startafter=100)
     kit.now += 10 + 600 + 99
     assert only(kit.request(ven)).eventDescriptor.eventStatus == "completed"
@@ -230,7 +230,7 @@ def test_31_an_event_with_startafter_is_listed_until_the_last_ven_may_have_ended
     assert kit.request(ven).oadrEvent == []
 
 
-def test_an_open_ended_event_runs_until_it_is_cancelled(kit, ven):
+def test_r47_an_open_ended_event_runs_until_it_is_cancelled(kit, ven):
     signal = Signal(name="SIMPLE", type="level", id="s", durations=(0,), values=(2.0,))
     kit.send([ven], start=10, duration=0, signals=(signal,))
     kit.now += 10_000_000
@@ -243,7 +243,7 @@ def test_an_open_ended_event_runs_until_it_is_cancelled(kit, ven):
     assert kit.request(ven).oadrEvent == []
 
 
-def test_test_events_carry_their_mark(kit, ven):
+def test_r6_test_events_carry_their_mark(kit, ven):
     kit.send([ven], test="true", comment="a drill")
     descriptor = only(kit.request(ven)).eventDescriptor
     assert (descriptor.testEvent, descriptor.vtnComment) == ("true", "a drill")
@@ -252,7 +252,7 @@ def test_test_events_carry_their_mark(kit, ven):
 # -- answers -------------------------------------------------------------------------------------------------------
 
 
-def test_32_opt_in_and_later_opt_out_are_taken(kit, ven):
+def test_32_r16_r17_opt_in_and_later_opt_out_are_taken(kit, ven):
     kit.send([ven])
     kit.request(ven)
     assert kit.answer(ven, "E", 0).eiResponse.responseCode == "200"
@@ -262,7 +262,7 @@ def test_32_opt_in_and_later_opt_out_are_taken(kit, ven):
     assert [note.opt for note in kit.told("EventAnswered")] == ["optIn", "optOut"]
 
 
-def test_32_a_wrong_modification_number_gets_450(kit, ven):
+def test_32_r48_a_wrong_modification_number_gets_450(kit, ven):
     kit.send([ven])
     kit.request(ven)
     answer = kit.answer(ven, "E", 7)
@@ -270,11 +270,11 @@ def test_32_a_wrong_modification_number_gets_450(kit, ven):
     assert kit.vtn.delivery(ven, "E").opt is None
 
 
-def test_32_an_unknown_event_id_gets_452(kit, ven):
+def test_32_r21_r33_an_unknown_event_id_gets_452(kit, ven):
     assert kit.answer(ven, "nothing", 0).eiResponse.responseCode == "452"
 
 
-def test_32_good_answers_count_beside_bad_ones(kit, ven):
+def test_32_r19_good_answers_count_beside_bad_ones(kit, ven):
     kit.send([ven])
     kit.request(ven)
     both = event.EventResponses(
@@ -295,7 +295,7 @@ def test_32_good_answers_count_beside_bad_ones(kit, ven):
 
 
 @pytest.mark.parametrize("responses", [None, event.EventResponses()])
-def test_33_an_error_without_or_with_empty_event_responses_is_taken(kit, ven, responses):
+def test_33_r35_an_error_without_or_with_empty_event_responses_is_taken(kit, ven, responses):
     kit.send([ven])
     kit.poll(ven)
     payload = failed(ven)
@@ -323,7 +323,7 @@ def test_r25_event_responses_beside_an_error_do_not_count(kit, ven):
     assert kit.vtn.delivery(ven, "E").opt is None
 
 
-def test_34_answers_to_events_that_want_none_are_neither_expected_nor_counted(kit, ven):
+def test_34_r12_answers_to_events_that_want_none_are_neither_expected_nor_counted(kit, ven):
     kit.send([ven], response_required=False)
     assert kit.poll(ven).oadrEvent[0].oadrResponseRequired == "never"
     assert kit.vtn.waiting(ven) == []
@@ -332,7 +332,7 @@ def test_34_answers_to_events_that_want_none_are_neither_expected_nor_counted(ki
     assert not kit.told("EventAnswered")
 
 
-def test_35_a_target_names_one_ven_and_an_empty_one_the_recipient(kit, ven):
+def test_35_r22_r63_a_target_names_one_ven_and_an_empty_one_the_recipient(kit, ven):
     other = kit.register("other")
     kit.send([ven, other])
     assert only(kit.request(ven)).eiTarget.venID == [ven]
@@ -341,7 +341,7 @@ def test_35_a_target_names_one_ven_and_an_empty_one_the_recipient(kit, ven):
         kit.vtn.create_event(kit.event("F", target=EiTarget(venID=["a", "b"])), [ven], kit.now)
 
 
-def test_35_an_event_id_is_not_used_again(kit, ven):
+def test_35_r70_an_event_id_is_not_used_again(kit, ven):
     kit.send([ven])
     with pytest.raises(RefusedControl, match="used before"):
         kit.vtn.create_event(kit.event(), [ven], kit.now)

@@ -20,7 +20,7 @@ def test_17_a_poll_gets_one_payload_and_oadr_response_when_nothing_waits(kit, ve
     assert (answer.eiResponse.responseCode, answer.eiResponse.requestID) == ("200", "")
 
 
-def test_18_the_queue_keeps_its_order_over_all_kinds(kit, ven):
+def test_18_r501_the_queue_keeps_its_order_over_all_kinds(kit, ven):
     kit.quiet(ven)
     kit.handle(report.OadrRegisterReport(requestID="m", venID=ven))
     kit.do(kit.vtn.request_metadata(ven))
@@ -151,6 +151,12 @@ def test_44_a_failed_push_is_tried_again_later_each_time(kit, pushed):
     assert waits == [2.0, 4.0, 8.0]
     assert pushes(kit) == ()
     assert kit.told("Undelivered")
+
+
+def test_a_push_ven_that_is_busy_gets_nothing(kit, pushed):
+    found, _ = kit.vtn.next_pushes(kit.now, busy={pushed})
+    assert found == ()
+    assert len(pushes(kit)) == 1
 
 
 def test_r500_a_push_ven_must_not_poll(kit, pushed):

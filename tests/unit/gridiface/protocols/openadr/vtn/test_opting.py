@@ -48,14 +48,14 @@ def cancel(kit, ven, opt_id):
     return kit.handle(opt.OadrCancelOpt(requestID="c", optID=opt_id, venID=ven))
 
 
-def test_36_a_schedule_is_taken_and_answered_with_its_opt_id(kit, ven, create):
+def test_36_r207_r210_a_schedule_is_taken_and_answered_with_its_opt_id(kit, ven, create):
     answer = create(vavailability=calendar((kit.now, 3600)))
     assert (answer.eiResponse.responseCode, answer.eiResponse.requestID, answer.optID) == ("200", "r", "o1")
     assert kit.vtn.opt_of(ven, "none", None, kit.now) == "optOut"
     assert kit.vtn.opt_of(ven, "none", None, kit.now + 3600) is None
 
 
-def test_36_a_schedule_of_the_whole_ven_replaces_the_one_before_of_its_type(kit, ven, create):
+def test_36_r203_a_schedule_of_the_whole_ven_replaces_the_one_before_of_its_type(kit, ven, create):
     create("o1", vavailability=calendar((kit.now, 100)))
     create("in", "optIn", vavailability=calendar((kit.now + 500, 100)))
     create("o2", vavailability=calendar((kit.now + 200, 100)), eiTarget=EiTarget(venID=[ven]))
@@ -78,7 +78,7 @@ def test_36_a_finer_target_replaces_only_for_its_resources(kit, ven, create):
     assert opt_of(ven, "x", "c", kit.now) == "optOut"
 
 
-def test_36_a_market_context_narrows_a_schedule(kit, ven, create):
+def test_36_r205_a_market_context_narrows_a_schedule(kit, ven, create):
     kit.send([ven])
     kit.send([ven], "F", market_context="http://other.example/")
     create(marketContext="HTTP://Program.example:80/a", vavailability=calendar((kit.now, 0)))
@@ -101,7 +101,7 @@ def test_r200_a_schedule_has_no_tolerance_and_ramps(kit, create):
     assert create(vavailability=calendar((kit.now, -5))).eiResponse.responseCode == "454"
 
 
-def test_37_an_opt_of_resources_to_an_event_wins_over_created_event(kit, ven, create):
+def test_37_r206_an_opt_of_resources_to_an_event_wins_over_created_event(kit, ven, create):
     kit.send([ven])
     kit.request(ven)
     kit.answer(ven, "E", 0, "optIn")
@@ -147,7 +147,7 @@ def test_an_event_that_wants_no_answer_gets_no_opt(kit, ven, create):
     assert create(event="E").eiResponse.responseCode == "451"
 
 
-def test_38_opts_are_cancelled_by_id_all_of_one_id_together(kit, ven, create):
+def test_38_r204_opts_are_cancelled_by_id_all_of_one_id_together(kit, ven, create):
     create("o1", resources=["a"], vavailability=calendar((kit.now, 0)))
     create("o1", resources=["b"], vavailability=calendar((kit.now, 0)))
     assert kit.vtn.opt_of(ven, "x", "a", kit.now) == "optOut"

@@ -24,7 +24,7 @@ def create(**fields):
     return registration.OadrCreatePartyRegistration(**{**base, **fields})
 
 
-def test_08_query_tells_all_profiles_and_transports_and_no_ids_when_unregistered(kit):
+def test_08_r404_query_tells_all_profiles_and_transports_and_no_ids_when_unregistered(kit):
     answer = kit.handle(registration.OadrQueryRegistration(requestID="q1"))
     assert answer.eiResponse.requestID == "q1"
     assert answer.registrationID is None
@@ -40,7 +40,7 @@ def test_08_query_of_a_registered_certificate_tells_its_ids(kit):
     assert answer.registrationID == kit.vtn.vens[ven].registrationID
 
 
-def test_09_create_gives_ids_profiles_and_the_poll_frequency(kit):
+def test_09_r403_create_gives_ids_profiles_and_the_poll_frequency(kit):
     answer = kit.handle(create())
     assert answer.registrationID
     assert answer.venID
@@ -73,7 +73,7 @@ def test_10_request_ids_are_echoed(kit):
     assert kit.handle(create(requestID="a b")).eiResponse.requestID == "a b"
 
 
-def test_11_a_create_without_ids_from_a_registered_ven_starts_over(kit):
+def test_11_r406_a_create_without_ids_from_a_registered_ven_starts_over(kit):
     ven = kit.register(peer=A)
     first = kit.vtn.vens[ven].registrationID
     kit.handle(report.OadrRegisterReport(requestID="m", venID=ven), peer=A)
@@ -84,7 +84,7 @@ def test_11_a_create_without_ids_from_a_registered_ven_starts_over(kit):
     assert kit.vtn.waiting(ven) == ["register_report"]
 
 
-def test_12_reregistration_keeps_the_ids_and_everything_else(kit):
+def test_12_r401_reregistration_keeps_the_ids_and_everything_else(kit):
     ven = kit.register(peer=A)
     kept = kit.vtn.vens[ven].registrationID
     kit.do(kit.vtn.request_metadata(ven))
@@ -99,7 +99,7 @@ def test_12_reregistration_keeps_the_ids_and_everything_else(kit):
     ("registration_id", "ven_id"), [("wrong", "right"), ("right", "wrong"), ("right", None), ("wrong", "wrong")]
 )
 @pytest.mark.parametrize("peer", [A, Peer()])
-def test_12_wrong_ids_in_a_reregistration_get_452(kit, registration_id, ven_id, peer):
+def test_12_r400_wrong_ids_in_a_reregistration_get_452(kit, registration_id, ven_id, peer):
     ven = kit.register(peer=peer)
     ids = {"right": kit.vtn.vens[ven].registrationID, "wrong": "nobody's"}
     answer = kit.handle(
@@ -147,7 +147,7 @@ def test_13_a_cancellation_that_is_never_answered_ends_the_registration_all_the_
     assert kit.told("Undelivered")[0].kind == "cancel_registration"
 
 
-def test_14_a_ven_cancels_and_everything_is_erased(kit):
+def test_14_r407_a_ven_cancels_and_everything_is_erased(kit):
     ven = kit.register()
     kit.send([ven])
     kit.request(ven)
@@ -188,7 +188,7 @@ def requests_of(ven):
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_15_an_unregistered_certificate_gets_463_in_the_answer_that_fits(kit, number):
+def test_15_r517_an_unregistered_certificate_gets_463_in_the_answer_that_fits(kit, number):
     kit.register(peer=A)
     payload, answer = requests_of("whoever")[number]
     reply = kit.handle(payload, peer=B)
@@ -208,7 +208,7 @@ def test_15_the_certificate_of_another_ven_gets_463(kit, number):
 
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("peer", [A, Peer()])
-def test_16_a_wrong_ven_id_gets_452(kit, number, peer):
+def test_16_r517_a_wrong_ven_id_gets_452(kit, number, peer):
     kit.register(peer=peer)
     payload, answer = requests_of("nobody")[number]
     reply = kit.handle(payload, peer=peer)

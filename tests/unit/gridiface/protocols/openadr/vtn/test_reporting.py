@@ -80,7 +80,7 @@ def data(kit, ven, request_id, *, rids=("a", "b"), message="u", specifier="usage
     return kit.handle(report.OadrUpdateReport(requestID=message, oadrReport=[made], venID=ven))
 
 
-def test_39_an_empty_register_report_goes_to_the_ven_after_registration(kit):
+def test_39_r305_r309_an_empty_register_report_goes_to_the_ven_after_registration(kit):
     ven = kit.register()
     sent = kit.poll(ven)
     assert (sent.oadrReport, sent.venID, sent.reportRequestID) == ([], ven, None)
@@ -89,7 +89,7 @@ def test_39_an_empty_register_report_goes_to_the_ven_after_registration(kit):
     assert kit.vtn.waiting(ven) == []
 
 
-def test_40_metadata_is_taken_and_replaces_the_older_and_its_requests(kit, offered):
+def test_40_r306_metadata_is_taken_and_replaces_the_older_and_its_requests(kit, offered):
     first = ask(kit, offered)
     accept(kit, offered, first)
     answer = kit.handle(metadata(kit, offered, "status", "other"))
@@ -136,7 +136,7 @@ def test_r308_doubled_specifiers_and_rids_are_refused(kit, ven, made):
     assert kit.vtn.reports(ven).metadata == []
 
 
-def test_41_requests_of_all_kinds_have_their_form(kit, offered):
+def test_41_r321_r324_r325_r338_requests_of_all_kinds_have_their_form(kit, offered):
     ask(kit, offered)
     periodic = kit.poll(offered).oadrReportRequest[0].reportSpecifier
     assert periodic.reportInterval.properties.dtstart == kit.now
@@ -163,13 +163,13 @@ def test_41_requests_of_all_kinds_have_their_form(kit, offered):
         {"specifier": "METADATA"},
     ],
 )
-def test_41_more_than_the_metadata_offers_cannot_be_requested(kit, offered, fields):
+def test_41_r300_more_than_the_metadata_offers_cannot_be_requested(kit, offered, fields):
     with pytest.raises(RefusedControl):
         ask(kit, offered, **fields)
     assert kit.vtn.waiting(offered) == []
 
 
-def test_41_a_request_id_is_used_once_and_requests_are_capped(vtn_kit):
+def test_41_r322_a_request_id_is_used_once_and_requests_are_capped(vtn_kit):
     kit = vtn_kit(most_requests=1)
     ven = kit.register()
     kit.handle(metadata(kit, ven, "usage"))
@@ -181,7 +181,7 @@ def test_41_a_request_id_is_used_once_and_requests_are_capped(vtn_kit):
     kit.check()
 
 
-def test_42_data_is_acknowledged_and_handed_on(kit, offered):
+def test_42_r303_r313_data_is_acknowledged_and_handed_on(kit, offered):
     request = ask(kit, offered)
     accept(kit, offered, request)
     rows = [
@@ -234,7 +234,7 @@ def test_42_resource_status_is_taken(kit, ven):
         ),
     ],
 )
-def test_42_data_that_was_not_requested_is_refused(kit, offered, fields, code):
+def test_42_r304_data_that_was_not_requested_is_refused(kit, offered, fields, code):
     request = ask(kit, offered)
     accept(kit, offered, request)
     answer = data(kit, offered, **{"request_id": request, **fields})
@@ -250,7 +250,7 @@ def test_42_a_missing_rid_is_told(kit, offered):
     assert kit.told("ReportReceived")[0].missing == ("a",)
 
 
-def test_42_times_without_dtstart_add_up(kit, offered):
+def test_42_r316_times_without_dtstart_add_up(kit, offered):
     request = ask(kit, offered)
     accept(kit, offered, request)
     rows = [stream.Interval(duration=60, uid=str(n), streamPayloadBase=[payload("a", n)]) for n in range(3)]
@@ -258,7 +258,7 @@ def test_42_times_without_dtstart_add_up(kit, offered):
     assert [v.start - kit.now for v in kit.told("ReportReceived")[0].values] == [0, 60, 120]
 
 
-def test_42_a_one_shot_may_be_repeated_only_with_the_same_request_id(kit, offered):
+def test_42_r346_a_one_shot_may_be_repeated_only_with_the_same_request_id(kit, offered):
     request = ask(kit, offered, back=0, granularity=0, start=None)
     accept(kit, offered, request)
     assert data(kit, offered, request).eiResponse.responseCode == "200"
@@ -294,7 +294,7 @@ def test_a_green_button_document_is_taken_and_stored(kit, ven):
 
 
 @pytest.mark.parametrize("follow", [True, False])
-def test_43_reports_are_cancelled_alone(kit, offered, follow):
+def test_43_r335_r345_reports_are_cancelled_alone(kit, offered, follow):
     request = ask(kit, offered)
     accept(kit, offered, request)
     kit.do(kit.vtn.cancel_reports(offered, [request], follow=follow))
@@ -310,7 +310,7 @@ def test_43_reports_are_cancelled_alone(kit, offered, follow):
 
 
 @pytest.mark.parametrize("follow", [True, False])
-def test_43_reports_are_cancelled_piggy_back_without_confirmation(kit, offered, follow):
+def test_43_r328_reports_are_cancelled_piggy_back_without_confirmation(kit, offered, follow):
     request = ask(kit, offered)
     accept(kit, offered, request)
     kit.do(kit.vtn.cancel_reports(offered, [request], follow=follow, piggyback=True))

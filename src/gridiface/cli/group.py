@@ -1,0 +1,95 @@
+"""`gridiface group`: list and show groups of a running server. Owns words and tables only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gridiface.cli.control import asks
+from gridiface.cli.remote import (
+    ConfigOption,
+    JsonOption,
+    Remote,
+    TokenFileOption,
+    UrlOption,
+    kw,
+    percent,
+    segment,
+    show_json,
+    show_table,
+)
+
+app = typer.Typer(no_args_is_help=True, help="List and show groups of a running server.")
+
+
+@app.command("list")
+def list_groups(
+    *,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List groups: what is asked of each, what its members were told, what it delivers.
+
+    Example: gridiface group list
+    """
+    found = Remote.of(url, config, token_file).get("/groups")
+    if as_json:
+        show_json(found)
+        return
+    columns = ("group", "name", "inside", "devices", "requested, kW", "allocated, kW", "delivered, kW", "charge, %")
+    show_table(
+        "",
+        columns,
+        [
+            (
+                g["id"],
+                g["name"],
+                g["parent"],
+                g["devices"],
+                kw(g["requested_W"]),
+                kw(g["allocated_W"]),
+                kw(g["delivered_W"]),
+                percent(g["soc"]),
+            )
+            for g in found["groups"]
+        ],
+    )
+
+
+@app.command("show")
+def show(
+    *,
+    group: Annotated[str, typer.Argument(help="The group's id, as `gridiface group list` shows it.")],
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one group: limits, members and the controls that name it.
+
+    Example: gridiface group show fleet
+    """
+    found = Remote.of(url, config, token_file).get(f"/groups/{segment(group)}")
+    if as_json:
+        show_json(found)
+        return
+    facts = [
+        ("group", found["id"]),
+        ("name", found["name"]),
+        ("inside", found["parent"]),
+        ("members", ", ".join(found["members"])),
+        ("devices", found["devices"]),
+        ("measured by", found["meter"] or "sum of its members"),
+        ("cap out, in, kW", f"{kw(found['max_export_w'])}, {kw(found['max_import_w'])}"),
+        ("split by", found["strategy"]),
+        ("requested, kW", kw(found["requested_W"])),
+        ("allocated, kW", kw(found["allocated_W"])),
+        ("delivered, kW", kw(found["delivered_W"])),
+        ("charge, %", percent(found["soc"])),
+    ]
+    show_table("", ("", ""), facts)
+    rows = [(c["id"], c["description"], c["source"], asks(c["values"]), c["state"]) for c in found["controls"]]
+    show_table("Controls", ("control", "what for", "from", "asks for", "state"), rows)

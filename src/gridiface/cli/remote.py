@@ -1,0 +1,311 @@
+"""The verbs' way to a running server: its REST API over HTTP, and how answers are shown. Owns no verb.
+
+The address is that of --url, GRIDIFACE_URL, or the configuration's operator.listen; the token that of --token-file or
+GRIDIFACE_TOKEN. Exit codes through the errors raised: 3 no answer, 2 no right or a wrong address, 1 refused.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gridiface.app.config import load_config
+from gridiface.app.config.model import host_port
+from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+#: Time for one answer; for a stream the longest silence (the server says something every 15 s). Seconds.
+_ANSWER_S, _SILENCE_S = 15.0, 40.0
+
+#: Largest answer that is read, longest line of a stream. Bytes.
+_MOST, _LONGEST_LINE = 64 * 1024 * 1024, 1024 * 1024
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option("--url", envvar="GRIDIFACE_URL", help=f"The server's address; without any: {DEFAULT_URL}."),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Take the address from operator.listen of this configuration.")
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="File with the token; without it the token is that of GRIDIFACE_TOKEN."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON.")]
+
+
+class ServerUnreachable(StoreUnavailable):
+    """The server does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the stream."""
+
+    id: str
+    kind: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One server. `url` without a slash at its end; `token` None: none is sent."""
+
+    url: str
+    token: str | None = None
+
+    @classmethod
+    def of(cls, url: str | None, config: Path | None, token_file: Path | None) -> Remote:
+        """The server that the options name; a configuration that is named wins over the environment's address.
+
+        Raises:
+            ConfigError: an address or token that cannot be used, with the fix.
+        """
+        chosen = _configured(config) if config is not None else (url or DEFAULT_URL)
+        parts = urlsplit(chosen)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ConfigError(f"{chosen!r} is no server's address; write http://HOST:PORT")
+        token = read_token(token_file)
+        if token is not None and parts.scheme == "http" and not _is_here(parts.hostname):
+            typer.echo(f"the token goes to {parts.hostname} unencrypted; use https:// through a TLS proxy", err=True)
+        return cls(chosen.rstrip("/"), token)
+
+    def get(self, path: str, **query: object) -> Any:
+        """GET under /api/v1; parameters that are None or empty are left out.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
+        return self._ask("GET", path + (f"?{urlencode(given)}" if given else ""))
+
+    def pages(self, path: str, key: str, most: int, **query: object) -> list[Any]:
+        """Up to `most` members of a list, page by page.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        found: list[Any] = []
+        after = ""
+        while len(found) < most:
+            answer = self.get(path, limit=min(1000, most - len(found)), after=after, **query)
+            found += answer[key]
+            after = answer["next"]
+            if after is None:
+                break
+        return found
+
+    def post(self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> Any:
+        """POST under /api/v1.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        return self._ask("POST", path, body, headers)
+
+    def delete(self, path: str) -> Any:
+        """DELETE under /api/v1.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        return self._ask("DELETE", path)
+
+    def events(self, last_id: str = "") -> Iterator[Event]:
+        """The event stream, until the server ends it.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        connection, response = self._open("GET", "/events", None, headers, _SILENCE_S)
+        try:
+            if response.status != 200:
+                raise _refused(response.status, response.read(_MOST))
+            yield from events_of(_lines(response))
+        except (OSError, http.client.HTTPException) as problem:
+            raise ServerUnreachable(f"{self.url}: the stream broke off: {problem or type(problem).__name__}") from problem
+        finally:
+            connection.close()
+
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        connection, response = self._open(method, path, body, headers or {}, _ANSWER_S)
+        try:
+            raw = response.read(_MOST)
+        except (OSError, http.client.HTTPException) as problem:
+            raise ServerUnreachable(f"{self.url}: the answer broke off: {problem}") from problem
+        finally:
+            connection.close()
+        if response.status not in {200, 201}:
+            raise _refused(response.status, raw)
+        try:
+            return json.loads(raw)
+        except ValueError as problem:
+            raise ConfigError(f"{self.url} answers, but is no gridiface server; give its address with --url") from problem
+
+    def _open(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], timeout_s: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        parts = urlsplit(self.url)
+        sent = {"Accept": "application/json", **headers}
+        if self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token}"
+        raw = None if body is None else json.dumps(body).encode()
+        if raw is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout_s)
+            connection.request(method, f"{parts.path}/api/v1{path}", body=raw, headers=sent)
+            return connection, connection.getresponse()
+        except ValueError as problem:
+            raise ConfigError(f"{self.url!r} is no server's address: {problem}") from problem
+        except (OSError, http.client.HTTPException) as problem:
+            text = f"{self.url} does not answer: {problem or type(problem).__name__}; is the server running?"
+            raise ServerUnreachable(f"{text} --url names another address") from problem
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def read_token(path: Path | None) -> str | None:
+    """The token of a file, or of GRIDIFACE_TOKEN, or None.
+
+    Raises:
+        ConfigError: the file cannot be read or holds no token.
+    """
+    text = os.environ.get("GRIDIFACE_TOKEN", "")
+    place = "GRIDIFACE_TOKEN"
+    if path is not None:
+        place = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as problem:
+            raise ConfigError(f"{path}: cannot be read: {problem}; give the file that holds the token") from problem
+    text = text.strip()
+    if not text and path is None:
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]{1,512}", text):
+        raise ConfigError(f"{place} holds no token; `gridiface token create` makes one")
+    return text
+
+
+def events_of(lines: Iterable[str]) -> Iterator[Event]:
+    """Events of a Server-Sent-Events stream; comments and what is not JSON are left out."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            if name:
+                found[name] = value.removeprefix(" ")
+            continue
+        if "data" in found:
+            try:
+                data = json.loads(found["data"])
+            except ValueError:
+                data = None
+            if data is not None:
+                yield Event(found.get("id", ""), found.get("event", "message"), data)
+        found = {}
+
+
+# --- showing --------------------------------------------------------------------------------------------------------
+
+
+def show_json(answer: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(answer))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; cells are shown as they are, unprintable signs as ?."""
+    table = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*(printable(cell) for cell in row))
+    console().print(table)
+
+
+def console() -> Console:
+    """Where tables go; names from devices are never read as markup. Without a terminal lines are not cut."""
+    made = Console(markup=False, emoji=False, highlight=False)
+    if not made.is_terminal:
+        made.width = 200
+    return made
+
+
+def printable(cell: object) -> str:
+    """A cell's text without anything that a terminal would act on."""
+    text = "-" if cell is None else str(cell)
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def kw(watts: float | None) -> str:
+    """W as kW."""
+    return "-" if watts is None else f"{watts / 1000:.2f}"
+
+
+def percent(part: float | None) -> str:
+    """0..1 as %."""
+    return "-" if part is None else f"{100 * part:.1f}"
+
+
+# --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def _configured(path: Path) -> str:
+    block = load_config(path).operator
+    if block is None:
+        raise ConfigError(f"{path}: the block `operator` is switched off; the verbs need it")
+    host, port = host_port(block.listen)
+    if port == 0:
+        raise ConfigError(f"{path}: operator.listen takes any free port; give the one it took with --url")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _connection(scheme: str, host: str, port: int | None, timeout_s: float) -> http.client.HTTPConnection:
+    if scheme == "https":
+        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, port, timeout=timeout_s)
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterator[str]:
+    while raw := response.readline(_LONGEST_LINE):
+        yield raw.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _refused(status: int, raw: bytes) -> GridifaceError:
+    """The error that an answer stands for."""
+    try:
+        told = json.loads(raw)
+        text, fix = str(told["detail"]), str(told.get("fix", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text, fix = f"the server answered {status}", "is this gridiface's address?"
+    whole = printable(f"{text}; {fix}" if fix else text)
+    if status in {401, 403, 421, 429}:
+        return ConfigError(whole)
+    return StoreUnavailable(whole) if status == 503 else GridifaceError(whole)

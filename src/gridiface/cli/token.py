@@ -1,0 +1,199 @@
+"""`gridiface token`: make, list and revoke API tokens, on a running server or on the store of a stopped one.
+
+With --config and no token in hand the verbs work on the store itself; that is how the first token is made. A token's
+text is printed once and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from gridiface.app.config import load_config
+from gridiface.cli.control import utc
+from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, read_token, segment, show_json, show_table
+from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+from gridiface.operator.schema import NewToken
+from gridiface.operator.tokens import TokenBook
+from gridiface.store.engine import StoreInUse
+from gridiface.store.repository import Store
+
+app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API tokens.")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="The configuration. Without a token the verb works on its database, while the server is stopped.",
+    ),
+]
+_Found = TypeVar("_Found")
+
+
+class ScopeChoice(StrEnum):
+    """What a token may do: read; control (reads, too); admin (both, and tokens and the audit log)."""
+
+    READ = "read"
+    CONTROL = "control"
+    ADMIN = "admin"
+
+
+@app.command("create")
+def create(
+    *,
+    name: Annotated[str, typer.Argument(help="Who or what will use it; shown in the audit log.")],
+    scope: Annotated[
+        list[ScopeChoice] | None, typer.Option("--scope", help="What it may do; repeatable; read without any.")
+    ] = None,
+    days: Annotated[float, typer.Option("--days", help="Valid for so many days.", min=0.001, max=3650)] = 90.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the token into this new file, for its owner only.")
+    ] = None,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token; its text is shown this once.
+
+    Example: gridiface token create ops --scope admin --config gridiface.yaml --out ops.token
+    """
+    try:
+        asked = NewToken.model_validate({"name": name, "scopes": [s.value for s in scope or [ScopeChoice.READ]], "days": days})
+    except ValidationError as problem:
+        raise ConfigError(f"the token cannot be made: {problem.errors()[0]['msg']}") from problem
+    place = None if out is None else _new_file(out)
+    try:
+        if _is_direct(config, token_file):
+            made = _on_store(config, lambda book, now: book.create(asked.name, asked.scopes, asked.days, now, by=_me()))
+        else:
+            made = Remote.of(url, config, token_file).post("/tokens", asked.model_dump())
+    except GridifaceError:
+        if place is not None and out is not None:
+            os.close(place)
+            out.unlink(missing_ok=True)
+        raise
+    if place is not None:
+        with os.fdopen(place, "w", encoding="utf-8") as file:
+            file.write(made["token"] + "\n")
+    _show_made(dict(made), out, as_json=as_json)
+
+
+@app.command("list")
+def list_tokens(
+    *,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List tokens, without their secrets.
+
+    Example: gridiface token list --config gridiface.yaml
+    """
+    if _is_direct(config, token_file):
+
+        async def rows(book: TokenBook, now: float) -> list[Any]:
+            return list(book.rows(now))
+
+        found = _on_store(config, rows)
+    else:
+        found = Remote.of(url, config, token_file).get("/tokens")["tokens"]
+    if as_json:
+        show_json({"tokens": found})
+        return
+    show_table(
+        "",
+        ("token", "name", "scopes", "made, UTC", "by", "expires, UTC", ""),
+        [
+            (
+                t["id"],
+                t["name"],
+                ", ".join(t["scopes"]),
+                utc(t["created"]),
+                t["by"],
+                utc(t["expires"]),
+                "expired" if t["expired"] else "",
+            )
+            for t in found
+        ],
+    )
+
+
+@app.command("revoke")
+def revoke(
+    *,
+    token: Annotated[str, typer.Argument(help="The token's id or name, as `gridiface token list` shows it.")],
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a token; it stops working at once.
+
+    Example: gridiface token revoke ops --config gridiface.yaml
+    """
+    if _is_direct(config, token_file):
+        gone = _on_store(config, lambda book, now: book.revoke(token, now, by=_me()))
+    else:
+        gone = Remote.of(url, config, token_file).delete(f"/tokens/{segment(token)}")
+    if gone is None:
+        raise GridifaceError(f"there is no token {token!r}; `gridiface token list` shows them")
+    if as_json:
+        show_json(gone)
+    else:
+        typer.echo(f"token {gone['id']} ({gone['name']}) is revoked")
+
+
+def _is_direct(config: Path | None, token_file: Path | None) -> bool:
+    """Whether to work on the store: a configuration is named and there is no token to ask a server with."""
+    return config is not None and read_token(token_file) is None
+
+
+def _on_store(config: Path | None, work: Callable[[TokenBook, float], Awaitable[_Found]]) -> _Found:
+    assert config is not None
+    database = load_config(config).database
+
+    async def run() -> _Found:
+        async with await Store.open(database) as store:
+            book, now = TokenBook(store), time.time()
+            await book.load(now)
+            return await work(book, now)
+
+    try:
+        return asyncio.run(run())
+    except StoreInUse as problem:
+        text = f"{problem}; stop the server, or give an admin token with --token-file or GRIDIFACE_TOKEN"
+        raise StoreUnavailable(text) from problem
+
+
+def _new_file(path: Path) -> int:
+    """A new file for its owner only, open for writing."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be made: {problem.strerror}; name a new file") from problem
+
+
+def _me() -> str:
+    return f"command line, uid {os.getuid()}"
+
+
+def _show_made(made: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
+    if out is not None:
+        made = {name: value for name, value in made.items() if name != "token"} | {"file": str(out)}
+    if as_json:
+        show_json(made)
+        return
+    typer.echo(f"token {made['id']} ({made['name']}, {', '.join(made['scopes'])}), until {utc(made['expires'])} UTC", err=True)
+    if out is None:
+        typer.echo("it is shown this once:", err=True)
+        typer.echo(made["token"])

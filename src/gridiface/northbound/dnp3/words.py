@@ -1,0 +1,144 @@
+"""What each measure and action is, in words, and the reference page made of them and of the ready-made point maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gridiface.northbound.dnp3.device_profile import points_table
+from gridiface.northbound.dnp3.points import Action, Measure
+from gridiface.northbound.dnp3.profiles.der import ProfileRow, rows
+from gridiface.northbound.dnp3.profiles.iso import iso_gateway
+
+MEASURES: Mapping[Measure, tuple[str, str]] = {
+    Measure.W: ("W", "active power, + delivered to the grid"),
+    Measure.VAR: ("var", "reactive power, + injected"),
+    Measure.VA: ("VA", "apparent power; from W and var where it is not told"),
+    Measure.POWER_FACTOR: ("", "W / VA, with the sign of the power"),
+    Measure.HZ: ("Hz", "frequency, of the group's meter or of a member"),
+    Measure.VOLTS: ("V", "mean of the phases to neutral, of the group's meter or of a member"),
+    Measure.VOLTS_A: ("V", "phase A to neutral"),
+    Measure.VOLTS_B: ("V", "phase B to neutral"),
+    Measure.VOLTS_C: ("V", "phase C to neutral"),
+    Measure.VOLTS_LL: ("V", "mean of line to line; from the phases where only those are known"),
+    Measure.SOC: ("0..1", "state of charge, weighted by energy; scale 0.01 for percent"),
+    Measure.AVAILABLE_WH: ("Wh", "energy that can still be delivered"),
+    Measure.AVAILABLE_UP_W: ("W", "how far the power can rise, >= 0"),
+    Measure.AVAILABLE_DOWN_W: ("W", "how far it can fall, >= 0"),
+    Measure.HIGHEST_W: ("W", "power now + available up"),
+    Measure.LOWEST_W: ("W", "power now - available down"),
+    Measure.RATED_W: ("W", "sum of ratings"),
+    Measure.RATED_CHARGE_W: ("W", "sum of ratings, >= 0"),
+    Measure.RATED_DISCHARGE_W: ("W", "sum of ratings"),
+    Measure.RATED_VA: ("VA", "sum of ratings"),
+    Measure.RATED_VAR: ("var", "sum of ratings, injected"),
+    Measure.RATED_VAR_NEG: ("var", "sum of ratings, absorbed, >= 0"),
+    Measure.RATED_WH: ("Wh", "sum of usable energies"),
+    Measure.RATED_V: ("V", "nominal voltage of the first member that states one"),
+    Measure.SET_MAX_W: ("W", "sum of what members are set to, never above ratings"),
+    Measure.SET_MAX_VA: ("VA", "the same"),
+    Measure.SET_MAX_VAR: ("var", "the same, injected"),
+    Measure.SET_MAX_VAR_NEG: ("var", "the same, absorbed, >= 0"),
+    Measure.RAMP_W_PER_S: ("W/s", "sum of the members' ramps"),
+    Measure.RAMP_PERCENT_PER_S: ("%/s", "the same, in percent of the rating"),
+    Measure.SOC_MIN: ("0..1", "lowest state of charge that is used"),
+    Measure.SOC_MAX: ("0..1", "highest state of charge that is used"),
+    Measure.MEMBERS: ("", "members that are enabled"),
+    Measure.BATTERIES: ("", "members that store"),
+    Measure.METERS: ("", "members that only measure"),
+    Measure.INVERTERS: ("", "members that are no meters"),
+    Measure.CONNECTED: ("state", "connected to the grid"),
+    Measure.RUNNING: ("state", "running or throttled"),
+    Measure.OFF_AVAILABLE: ("state", "off or standing by, without an alarm"),
+    Measure.OFF_UNAVAILABLE: ("state", "at fault, or off with an alarm"),
+    Measure.LOCAL_CONTROL: ("state", "under local control"),
+    Measure.TELEMETRY_OK: ("state", "telemetry is complete and fresh"),
+    Measure.COMM_LOST: ("state", "nothing is known"),
+    Measure.ALARM: ("state", "some alarm is raised"),
+    Measure.SUPPORTS: ("state", "some member has the capability in `argument`"),
+    Measure.HEARTBEAT: ("", "a state toggles, a number counts, at each refresh"),
+    Measure.READ_BACK: ("as the output", "what is in force of the output in `argument`"),
+    Measure.IN_FORCE: ("state", "the output in `argument` has a control that runs"),
+    Measure.CONSTANT: ("", "the number in `argument`"),
+    Measure.UNKNOWN: ("", "not known here: never online"),
+}
+
+ACTIONS: Mapping[Action, tuple[str, str]] = {
+    Action.SET_W: ("W", "active power of the target's total, + delivered"),
+    Action.SET_W_PERCENT: ("%", "the same: + of discharge or generation, - of charge rating"),
+    Action.DELTA_W: ("W", "change against the baseline, + = more delivered"),
+    Action.MAX_W_PERCENT: ("%", "ceiling of generation, of the set maximum"),
+    Action.EXPORT_LIMIT: ("W", "most delivered at the connection point, >= 0"),
+    Action.IMPORT_LIMIT: ("W", "most taken at the connection point, >= 0"),
+    Action.GENERATION_LIMIT: ("W", "most generated, >= 0"),
+    Action.LOAD_LIMIT: ("W", "most consumed, >= 0"),
+    Action.REGULATION: ("W", "signed change around the set-point that rules (AGC)"),
+    Action.SET_VAR: ("var", "reactive power, + injected"),
+    Action.SET_VAR_PERCENT: ("%", "the same, of the rating"),
+    Action.POWER_FACTOR_INJECT: ("-1..1", "power factor while delivering, + over-excited"),
+    Action.POWER_FACTOR_ABSORB: ("-1..1", "power factor while taking, + over-excited"),
+    Action.CONNECT: ("state", "connect or disconnect"),
+    Action.ENERGIZE: ("state", "permit to give or take power, or cease"),
+    Action.RAISE: ("pulses", "each adds `argument` W to the regulation of the slot"),
+    Action.LOWER: ("pulses", "each takes `argument` W from it"),
+    Action.ENABLE: ("state", "outputs whose `enabled_by` names it act while it is on"),
+    Action.RELEASE: ("state", "ends every control that this master has in force"),
+    Action.STORE: ("", "kept and read back; used by outputs that name it"),
+    Action.NONE: ("", "exists, every command is NOT_SUPPORTED"),
+}
+
+_HEAD = """# DNP3 points
+Made from the code (`gridiface dnp3 profile --points` prints the tables of a configuration). How to use it:
+[the operator's page](../operator/dnp3.md).
+
+On the wire stands `sign * SI value / scale + offset`; "SI per unit" below is `sign * scale`.
+"""
+
+
+def reference_page() -> str:
+    """docs/reference/dnp3-points.md."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    yield from _words("Measures of inputs", "measure", MEASURES)
+    yield from _words("Actions of outputs", "action", ACTIONS)
+    entries = iso_gateway()
+    yield "## Profile iso-gateway"
+    yield "What ISOs and RTOs poll at a resource's gateway. Analogs are floats.\n"
+    for kind in dict.fromkeys(entry.type for entry in entries):
+        yield f"### {kind.value}s"
+        yield from points_table([entry for entry in entries if entry.type is kind])
+        yield ""
+    yield "## Profile der"
+    yield (
+        "The mandatory points of the DER profile (IEEE 1815.2, DNP3 AN2018-001), and those they need. S: mandatory by "
+        "the profile, I: by IEEE 1547. `unknown` and `none` mark what the domain does not know.\n"
+    )
+    kept = rows()
+    for kind in dict.fromkeys(row.entry.type for row in kept):
+        yield f"### {kind.value}s of the DER profile"
+        yield "| index | profile's name | meaning | unit | scale | class | pair | mandatory |"
+        yield "|---|---|---|---|---|---|---|---|"
+        yield from (_der_row(row) for row in kept if row.entry.type is kind)
+        yield ""
+
+
+def _words(
+    title: str, column: str, words: Mapping[Measure, tuple[str, str]] | Mapping[Action, tuple[str, str]]
+) -> Iterator[str]:
+    yield f"## {title}"
+    yield f"| {column} | SI unit | meaning |"
+    yield "|---|---|---|"
+    for name, (unit, text) in words.items():
+        yield f"| `{name.value}` | {unit} | {text} |"
+    yield ""
+
+
+def _der_row(row: ProfileRow) -> str:
+    entry = row.entry
+    word = entry.action.value if entry.is_output else entry.measure.value
+    means = f"{word} {entry.argument}".strip()
+    event = str(entry.event_class) if entry.event_class else ""
+    cells = (entry.index, row.title, means, entry.unit, f"{entry.scale:g}", event, row.pair, row.mandatory)
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"

@@ -1,0 +1,208 @@
+"""The DNP3 server over a real engine, dispatch and store: a master's command down to set-points, and its status."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+
+import pytest
+
+from gridiface.aggregation.engine import Engine
+from gridiface.app.config.model import Config
+from gridiface.app.dispatch import Dispatch
+from gridiface.app.members import Members
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    Delivery,
+    DeliveryOutcome,
+    ModeValue,
+    Source,
+    Target,
+    TargetKind,
+)
+from gridiface.domain.fleet import Capability, Device, Nameplate
+from gridiface.domain.telemetry import Snapshot
+from gridiface.northbound.dnp3.server import Dnp3Server
+from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings
+from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
+from gridiface.protocols.dnp3.points import PointType
+from gridiface.store.repository import Store
+
+AI, AO = PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT
+FLEET = Target(TargetKind.GROUP, "fleet")
+NAMEPLATE = Nameplate(
+    max_w=1e6,
+    max_charge_w=1e6,
+    max_discharge_w=1e6,
+    energy_wh=4e6,
+    capabilities=frozenset({Capability.SET_W, Capability.LIMIT_W}),
+)
+
+
+class Batteries:
+    """Two batteries that do at once what they are told, and say so."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.watts = {"b1": 0.0, "b2": 0.0}
+
+    def serves(self, device_id):
+        return device_id in self.watts
+
+    async def apply(self, setpoints, *, deadline):
+        now = time.time()
+        for setpoint in setpoints:
+            if setpoint.active_power_w is not None:
+                self.watts[setpoint.device_id] = setpoint.active_power_w
+            if setpoint.release:
+                self.watts[setpoint.device_id] = 0.0
+        self.tell(now)
+        done = DeliveryOutcome.ACKNOWLEDGED
+        return [Delivery(device_id=s.device_id, outcome=done, at=now, setpoint=s) for s in setpoints]
+
+    def tell(self, now):
+        self.engine.observe(
+            [Snapshot(device_id=n, source_time=now, received=now, w=w, soc=0.5) for n, w in self.watts.items()], now
+        )
+
+
+class Wall:
+    def now(self):
+        return time.time()
+
+    def monotonic(self):
+        return time.monotonic()
+
+
+class House:
+    """Engine, dispatch and store of a whole server, with the DNP3 adapter in front."""
+
+    def __init__(self, store, settings):
+        now = time.time()
+        config = Config.model_validate(
+            {
+                "devices": [{"id": name, "driver": "x"} for name in ("b1", "b2")],
+                "groups": [{"id": "fleet", "members": ["b1", "b2"]}],
+            }
+        )
+        members = Members(config)
+        self.engine = Engine()
+        self.dispatch = Dispatch(self.engine, store, Wall(), members=members)
+        self.batteries = Batteries(self.engine)
+        self.dispatch.channels.append(self.batteries)
+        for name in ("b1", "b2"):
+            self.engine.add_device(Device(id=name, nameplate=NAMEPLATE), now)
+        self.engine.set_groups(members.groups(), now)
+        self.batteries.tell(now)
+        self.server = Dnp3Server(
+            settings, clock=Wall(), inbox=self.dispatch, ledger=store, fleet=self.engine, history=store
+        )
+        self.dispatch.listeners.append(self.server.on_outcome)
+
+    async def step(self):
+        self.dispatch.tick(time.time())
+        await self.dispatch.drain()
+        self.server.refresh(time.time())
+
+
+@pytest.fixture
+def running(tmp_path, make_station):
+    """An async context manager: the house, started; the same database at each start."""
+
+    @contextlib.asynccontextmanager
+    async def run(**more):
+        settings = Dnp3Settings(stations=(make_station(**more),), endpoints=(EndpointSettings(port=0),))
+        store = await Store.open(f"sqlite:///{tmp_path / 'grid.sqlite'}")
+        house = House(store, settings)
+        now = time.time()
+        house.engine.restore(await store.controls(live_after=now), [], now)
+        await house.server.start()
+        try:
+            yield house
+        finally:
+            await house.server.stop()
+            await house.dispatch.drain()
+            await store.close()
+
+    return run
+
+
+def rival(authority, watts):
+    now = time.time()
+    return Control(
+        id="rival",
+        source=Source(protocol="sep2", program="p", authority=authority),
+        target=FLEET,
+        values={ControlMode.SET_W: ModeValue(watts)},
+        interval=Interval(now, None),
+        created=now,
+    )
+
+
+async def test_a_set_point_moves_the_fleet_and_megawatts_follow_unasked(running, dial):
+    async with (
+        running() as house,
+        dial(house.server.port, startup_integrity=True, enable_classes=(1, 2, 3)) as master,
+    ):
+        await master.until(lambda: "enable unsolicited" in master.done and "clear restart" in master.done)
+        assert await master.operate(0, AnalogOutput(1.5)) is CommandStatus.SUCCESS
+        async with asyncio.timeout(10):
+            while sum(house.batteries.watts.values()) != pytest.approx(1.5e6, rel=0.02):
+                await house.step()
+                await asyncio.sleep(0.05)
+        await house.step()
+        await master.until(lambda: any(i.type is AI and i.point == 0 and i.value > 1.4 for i in master.events))
+
+
+async def test_statuses_of_a_real_engine(running, dial):
+    async with running(out_of_range_above_ratings=True) as house, dial(house.server.port) as master:
+        assert await master.operate(0, AnalogOutput(5.0)) is CommandStatus.OUT_OF_RANGE
+        assert await master.operate(2, AnalogOutput(1.0)) is CommandStatus.NOT_SUPPORTED  # nobody can do var
+        await house.dispatch.submit(rival(99.0, 1e5), time.time())
+        await house.step()
+        assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.AUTOMATION_INHIBIT
+        for name in ("b1", "b2"):
+            house.engine.block(name, blocked=True, now=time.time())
+        assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.BLOCKED
+
+
+async def test_a_limit_that_is_raised_again_gives_way(running, dial):
+    async with running() as house, dial(house.server.port) as master:
+        for limit in (0.2, 1.5):
+            assert await master.operate(3, AnalogOutput(limit)) is CommandStatus.SUCCESS
+            await house.step()
+        assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.SUCCESS
+        async with asyncio.timeout(10):
+            while sum(house.batteries.watts.values()) != pytest.approx(1e6, rel=0.02):
+                await house.step()
+                await asyncio.sleep(0.05)
+        await master.poll()
+        assert master.value(AI, 19) == 1.5
+
+
+async def test_controls_go_on_after_a_restart_and_can_be_released(running, dial):
+    async with running() as house, dial(house.server.port) as master:
+        await master.operate(0, AnalogOutput(0.5))
+        await house.step()
+    async with running() as house, dial(house.server.port) as master:
+        await master.poll()
+        assert master.value(AO, 0) == 0.5
+        (live,) = [control for control in house.engine.controls() if control.source.protocol == "dnp3"]
+        assert await master.operate(4, ControlRelayOutputBlock(3)) is CommandStatus.SUCCESS
+        await house.step()
+        assert house.engine.control(live.id).state.value == "cancelled"
+        await master.poll()
+        assert master.value(AO, 0) == 0
+
+
+async def test_a_superseded_set_point_falls_back_to_idle(running, dial):
+    async with running() as house, dial(house.server.port) as master:
+        await master.operate(0, AnalogOutput(0.5))
+        await house.step()
+        await house.dispatch.submit(replace(rival(99.0, 1e5), created=time.time()), time.time())
+        await house.step()
+        await house.step()
+        await master.poll()
+        assert master.value(AO, 0) == 0

@@ -1,0 +1,107 @@
+"""From the configuration block to settings, point maps and a server."""
+
+import pytest
+import yaml
+
+from gridiface.app.config.dnp3 import Dnp3
+from gridiface.app.outstation import dnp3_server, dnp3_settings, point_map, read_points
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.settings import Mode, NewConnection
+from gridiface.protocols.dnp3.points import PointType
+
+BLOCK = """
+outstations:
+  - name: gateway
+    address: 10
+    group: fleet
+    owner: the utility
+    points:
+      - {type: analog input, index: 0, name: net power, measure: w, unit: kW, scale: 1000, event_class: 3}
+      - {type: analog input, index: 100, measure: soc, device: b1}
+    masters:
+      - name: iso
+        address: 1
+        authority: 10
+        sources: [192.0.2.0/24]
+        unsolicited: {retries: 5, triggers: [{event_class: 1, count: 3, hold_time_s: 0.5}]}
+endpoints:
+  - {listen: "127.0.0.1:0", connect: "127.0.0.1:20001", new_connection: replace, idle_s: 100}
+"""
+
+
+def block(**more):
+    data = yaml.safe_load(BLOCK)
+    data["outstations"][0] |= more
+    return Dnp3.model_validate(data)
+
+
+def test_the_settings_hold_what_was_written():
+    settings = dnp3_settings(block(), "demo")
+    (station,), (endpoint,) = settings.stations, settings.endpoints
+    assert station.target == Target(TargetKind.GROUP, "fleet")
+    assert station.description[244] == "the utility"
+    assert station.description[208] == "demo"
+    (master,) = station.masters
+    assert (master.authority, master.unsolicited.retries) == (10, 5)
+    assert master.unsolicited.triggers[1].count == 3
+    assert (endpoint.mode, endpoint.peer) == (Mode.DUAL, ("127.0.0.1", 20001))
+    assert endpoint.new_connection is NewConnection.REPLACE
+    assert endpoint.deadlines.idle == 100
+
+
+def test_points_by_hand_replace_those_of_the_profile():
+    points = point_map(block().outstations[0])
+    power = points.by_key[PointType.ANALOG_INPUT, 0]
+    assert (power.unit, power.scale, power.event_class) == ("kW", 1000, 3)
+    added = points.by_key[PointType.ANALOG_INPUT, 100]
+    assert added.target == Target(TargetKind.DEVICE, "b1")
+    assert added.name == "analog input 100"
+    assert "voltage" in points.by_name
+
+
+def test_a_point_file_stands_between_profile_and_hand(tmp_path):
+    path = tmp_path / "points.yaml"
+    path.write_text("- {type: analog input, index: 100, name: from file, measure: w}\n"
+                    "- {type: analog input, index: 101, name: also, measure: var}\n")  # fmt: skip
+    points = point_map(block(profile="none", point_file=path).outstations[0])
+    assert {entry.name for entry in points} == {"net power", "analog input 100", "also"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- {type: analog input, index: -1, measure: w}", "0.index"),
+        ("nonsense", "valid tuple"),
+        ("[", "cannot be read"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_point_file_with_a_mistake_is_named(tmp_path, text, words):
+    path = tmp_path / "points.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_points(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_map_that_leads_nowhere_names_the_outstation():
+    wrong = {"type": "analog input", "index": 5, "measure": "read_back", "argument": "nobody"}
+    with pytest.raises(ConfigError, match="gateway: point analog input 5: no output"):
+        point_map(block(points=[wrong]).outstations[0])
+
+
+class Nothing:
+    def now(self):
+        return 0.0
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+def test_a_server_is_made_of_it():
+    nothing = Nothing()
+    server = dnp3_server(block(), "demo", clock=nothing, inbox=nothing, ledger=nothing, fleet=nothing, history=nothing)
+    assert list(server.stations) == ["gateway"]
+    assert len(server.endpoints) == 1

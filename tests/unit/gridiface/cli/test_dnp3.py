@@ -1,0 +1,125 @@
+"""`gridiface dnp3`: point maps that can be read back, the device profile, a poll over a socket."""
+
+import asyncio
+import json
+import threading
+
+import pytest
+from lxml import etree
+from typer.testing import CliRunner
+
+from gridiface.app.outstation import point_entry, read_points
+from gridiface.cli.bench import dnp3 as bench
+from gridiface.cli.dnp3 import app, point_block
+from gridiface.errors import GridifaceError
+from gridiface.northbound.dnp3.profiles import PROFILES, profile
+from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.points import PointConfig, PointType
+from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(item) for item in arguments], catch_exceptions=True)
+    if isinstance(result.exception, GridifaceError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_template_can_be_written_and_read_back(tmp_path, name):
+    path = tmp_path / "points.yaml"
+    assert str(path) in run("points", "--template", name, "--out", path)
+    assert [point_entry(point) for point in read_points(path)] == list(profile(name))
+    assert "no mistake" in run("points", "--check", path)
+    assert json.loads(run("points", "--check", path, "--json"))["points"] == len(profile(name))
+    with pytest.raises(GridifaceError, match="exists"):
+        run("points", "--template", name, "--out", path)
+
+
+def test_points_as_json_and_as_text():
+    listed = json.loads(run("points", "--json"))["points"]
+    assert listed == [point_block(entry) for entry in profile("iso-gateway")]
+    assert run("points").startswith("# DNP3 point map")
+    with pytest.raises(GridifaceError, match="no DNP3 profile"):
+        run("points", "--template", "x")
+
+
+def test_the_profile_of_a_template():
+    assert "## Points: analog inputs" in run("profile")
+    assert etree.fromstring(run("profile", "--xml").encode()).tag == "DNP3DeviceProfileDocument"
+    assert json.loads(run("profile", "--template", "der", "--json"))["points"] > 200
+    assert run("profile", "--points").startswith("### analog inputs")
+
+
+class Peer(asyncio.Protocol):
+    def __init__(self, outstation):
+        self.outstation = outstation
+
+    def connection_made(self, transport):
+        self.transport, self.channel = transport, self.outstation.open(1.7e9)
+
+    def data_received(self, data):
+        self.channel.receive(data, 1.7e9)
+        self.transport.write(self.channel.to_send(1.7e9))
+
+    def connection_lost(self, exc):
+        self.channel.close()
+
+
+@pytest.fixture
+def port():
+    """A bare outstation, served by a loop in a thread of its own."""
+    points = [PointConfig(PointType.ANALOG_INPUT, 3), PointConfig(PointType.BINARY_INPUT, 0)]
+    outstation = Outstation(OutstationSettings(10), [AssociationSettings(1)], Database(points))
+    outstation.database.update(1.7e9, PointType.ANALOG_INPUT, 3, 2.5)
+    loop = asyncio.new_event_loop()
+    listener = loop.run_until_complete(loop.create_server(lambda: Peer(outstation), "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield listener.sockets[0].getsockname()[1]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    listener.close()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+
+
+def test_a_poll_prints_points_and_indications(port):
+    text = run("poll", f"127.0.0.1:{port}")
+    assert "IIN: DEVICE_RESTART" in text
+    assert "analog input         3             2.5  ONLINE" in text
+    found = json.loads(run("poll", f"127.0.0.1:{port}", "--classes", "0", "--json"))
+    assert {"type": "analog input", "index": 3, "value": 2.5, "flags": ["ONLINE"]} in found["points"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("127.0.0.1",),
+        ("127.0.0.1:1", "--classes", "4"),
+        ("127.0.0.1:1", "--classes", "x"),
+        ("127.0.0.1:1", "--key", "k"),
+        ("127.0.0.1:1",),
+    ],
+)
+def test_a_poll_that_cannot_be(arguments):
+    with pytest.raises(GridifaceError):
+        run("poll", *arguments)
+
+
+@pytest.mark.processes
+async def test_the_benchmarks_answer_in_the_common_form():
+    found = await bench.poll(1, points=20, polls=10)
+    assert set(found["figures"]) == {
+        "class 0",
+        "integrity",
+        "empty event poll",
+        "direct operate",
+        "select-operate",
+    }
+    assert found["figures"]["class 0"]["p50_ms"]["min"] > 0
+    told = await bench.events(1, rate=2000, seconds=0.2)
+    assert told["figures"]["lost"]["max"] == 0
+    assert told["figures"]["received"]["min"] > 0
