@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -9,10 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gridiface.app.config.model import Client, Sep2, host_port
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2.settings import ClientEntry, LimitSettings, Sep2Settings
+from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.notifier import HttpsNotifier
+from gridiface.northbound.sep2.settings import ClientEntry, LimitSettings, NotificationSettings, Sep2Settings
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
-from gridiface.pki.contexts import KeyPair
+from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
 from gridiface.pki.identity import format_lfdi, lfdi_from_der
 from gridiface.pki.rules import sep2_rules
@@ -63,8 +67,33 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         in_band_groups=sep2.in_band_groups,
         clients=clients,
         event_retention_s=float(sep2.event_retention_s),
+        notifications=_notifications(sep2),
         limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
     )
+
+
+def _notifications(sep2: Sep2) -> NotificationSettings | None:
+    wanted = sep2.notifications
+    if not wanted.enabled:
+        return None
+    rules = TargetRules(
+        hosts=frozenset(host.lower() for host in wanted.hosts),
+        private_addresses=wanted.private_addresses,
+        loopback=wanted.loopback,
+    )
+    return NotificationSettings(
+        make=lambda: HttpsNotifier(lambda: notifier_context(sep2), rules), rules=rules, spacing_s=wanted.spacing_s
+    )
+
+
+def notifier_context(sep2: Sep2) -> ssl.SSLContext:
+    """The TLS context of notifications: the server's own certificate and roots.
+
+    Raises:
+        ConfigError: a file is missing or unusable.
+    """
+    tls = sep2.tls
+    return client_context(tls.profile, key_pairs=[KeyPair(tls.certificate, tls.key)], roots=tls.roots)
 
 
 def tls_keeper(sep2: Sep2) -> TlsKeeper:

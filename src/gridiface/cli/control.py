@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -117,10 +118,7 @@ def list_controls(
     show_table(
         "",
         columns,
-        [
-            (r["id"], r["description"], r["source"], r["target"], asks(r["values"]), *_span(r), r["state"])
-            for r in rows
-        ],
+        [(r["id"], r["description"], r["source"], r["target"], asks(r["values"]), *_span(r), r["state"]) for r in rows],
     )
 
 
@@ -199,17 +197,18 @@ def watch(
     if control and remote.get(f"/controls/{segment(control)}")["over"]:
         typer.echo(f"control {printable(control)} is over already", err=True)
         return
-    for event in remote.events(last_id):
-        event = _about(event, control) if control else event
-        if event is None:
-            continue
-        if as_json:
-            typer.echo(json.dumps({"id": event.id, "event": event.kind, "data": event.data}))
-        else:
-            for line in lines_of(event):
-                typer.echo(printable(line))
-        if control and event.kind == "outcome" and event.data["device"] is None and event.data["step"] in _OVER:
-            return
+    with contextlib.suppress(KeyboardInterrupt):
+        for told in remote.events(last_id):
+            event = _about(told, control) if control else told
+            if event is None:
+                continue
+            if as_json:
+                typer.echo(json.dumps({"id": event.id, "event": event.kind, "data": event.data}))
+            else:
+                for line in lines_of(event):
+                    typer.echo(printable(line))
+            if control and event.kind == "outcome" and event.data["device"] is None and event.data["step"] in _OVER:
+                return
 
 
 def lines_of(event: Event) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from gridiface.app.config import load_config
-from gridiface.cli import check, db, demo, doctor, init, pki, serve, version
+from gridiface.cli import check, control, db, demo, device, doctor, group, init, pki, serve, token, version
 from gridiface.cli.bench.app import app as bench
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
@@ -30,8 +30,14 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.add_typer(control.app, name="control")
+app.add_typer(device.app, name="device")
+app.add_typer(group.app, name="group")
+app.add_typer(token.app, name="token")
 app.add_typer(pki.app, name="pki")
 app.add_typer(db.app, name="db")
+app.add_typer(importing.app, name="import")
+app.add_typer(report.app, name="report")
 app.add_typer(bench, name="bench")
 app.command("version")(version.version)
 

@@ -138,7 +138,9 @@ class Remote:
                 raise _refused(response.status, response.read(_MOST))
             yield from events_of(_lines(response))
         except (OSError, http.client.HTTPException) as problem:
-            raise ServerUnreachable(f"{self.url}: the stream broke off: {problem or type(problem).__name__}") from problem
+            raise ServerUnreachable(
+                f"{self.url}: the stream broke off: {problem or type(problem).__name__}"
+            ) from problem
         finally:
             connection.close()
 
@@ -157,7 +159,9 @@ class Remote:
         try:
             return json.loads(raw)
         except ValueError as problem:
-            raise ConfigError(f"{self.url} answers, but is no gridiface server; give its address with --url") from problem
+            raise ConfigError(
+                f"{self.url} answers, but is no gridiface server; give its address with --url"
+            ) from problem
 
     def _open(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], timeout_s: float

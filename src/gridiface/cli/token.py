@@ -19,7 +19,16 @@ from pydantic import ValidationError
 
 from gridiface.app.config import load_config
 from gridiface.cli.control import utc
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, read_token, segment, show_json, show_table
+from gridiface.cli.remote import (
+    JsonOption,
+    Remote,
+    TokenFileOption,
+    UrlOption,
+    read_token,
+    segment,
+    show_json,
+    show_table,
+)
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 from gridiface.operator.schema import NewToken
 from gridiface.operator.tokens import TokenBook
@@ -67,7 +76,9 @@ def create(
     Example: gridiface token create ops --scope admin --config gridiface.yaml --out ops.token
     """
     try:
-        asked = NewToken.model_validate({"name": name, "scopes": [s.value for s in scope or [ScopeChoice.READ]], "days": days})
+        asked = NewToken.model_validate(
+            {"name": name, "scopes": [s.value for s in scope or [ScopeChoice.READ]], "days": days}
+        )
     except ValidationError as problem:
         raise ConfigError(f"the token cannot be made: {problem.errors()[0]['msg']}") from problem
     place = None if out is None else _new_file(out)
@@ -193,7 +204,9 @@ def _show_made(made: dict[str, Any], out: Path | None, *, as_json: bool) -> None
     if as_json:
         show_json(made)
         return
-    typer.echo(f"token {made['id']} ({made['name']}, {', '.join(made['scopes'])}), until {utc(made['expires'])} UTC", err=True)
+    typer.echo(
+        f"token {made['id']} ({made['name']}, {', '.join(made['scopes'])}), until {utc(made['expires'])} UTC", err=True
+    )
     if out is None:
         typer.echo("it is shown this once:", err=True)
         typer.echo(made["token"])

@@ -152,9 +152,10 @@ def dial():
     """An async context manager: a master connected to a port of the loopback."""
 
     @contextlib.asynccontextmanager
-    async def dialling(port, *, address=1, outstation=10, tls=None, **more):
+    async def dialling(port, *, address=1, outstation=10, tls=None, authentication=None, **more):
         quiet = {"startup_integrity": False, "enable_classes": (), **more}
-        client = MasterClient(MasterSettings(address, outstation, **quiet), "127.0.0.1", port, tls=tls)
+        client = MasterClient(MasterSettings(address, outstation, **quiet), "127.0.0.1", port, tls=tls,
+                              authentication=authentication)  # fmt: skip
         await client.connect()
         try:
             yield client

@@ -160,7 +160,7 @@ class Dnp3User(_Block):
     name: str = Field(default="", max_length=64, description="for logs")
     key: Path = Field(description="file with the update key: 32 or 64 hex digits, readable by its owner only")
     role: Literal["viewer", "operator", "engineer", "installer", "security-admin", "single"] = Field(
-        default="single", description="what the user may do; single: everything but user management"
+        default="single", description="what the user may do; single: everything"
     )
 
 

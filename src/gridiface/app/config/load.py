@@ -26,10 +26,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if isinstance(key.value, str) and key.value in seen:
                 mark = key.start_mark
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", mark)
-            seen.add(key.value)
+            seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
 
 
@@ -62,6 +62,9 @@ def parse_config(text: str, path: Path) -> Config:
         data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
     except yaml.YAMLError as problem:
         raise ConfigError(_yaml_message(path, problem)) from problem
+    except (ValueError, TypeError, RecursionError) as problem:
+        # What PyYAML lets through: impossible dates, keys that are lists, nesting without end.
+        raise ConfigError(f"{path}: not valid YAML: {problem}") from problem
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: the file must hold keys and values; `gridiface init` writes an example")
     try:

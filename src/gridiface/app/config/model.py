@@ -114,6 +114,18 @@ class Sep2Limits(Block):
     connections_per_identity: int = Field(default=16, ge=1, description="open connections of one LFDI")
 
 
+class Notifications(Block):
+    """How subscribers of the IEEE 2030.5 server are told."""
+
+    enabled: bool = Field(default=True, description="whether subscriptions are served")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="names or addresses that may be notified beside the subscriber's own address"
+    )
+    private_addresses: bool = Field(default=False, description="whether addresses of private networks are notified")
+    loopback: bool = Field(default=False, description="whether this machine itself is notified; for trials")
+    spacing_s: float = Field(default=1.0, ge=0, le=3600, description="least time between two to one subscription, s")
+
+
 class Sep2(Block):
     """The IEEE 2030.5 server."""
 
@@ -131,6 +143,7 @@ class Sep2(Block):
     poll_rates: PollRates = PollRates()
     post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
     event_retention_s: int = Field(default=86_400, ge=60, description="how long ended events stay listed, s")
+    notifications: Notifications = Notifications()
     limits: Sep2Limits = Sep2Limits()
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.bench import allocate as allocate_bench
+from gridiface.cli.bench import baseline as baseline_bench
 from gridiface.cli.bench import dispatch as dispatch_bench
 from gridiface.cli.bench import sep2
 
@@ -77,6 +78,19 @@ def allocate(
     Example: gridiface bench allocate --json
     """
     _show(allocate_bench.measure(runs, tuple(sizes or (10_000, 100_000, 1_000_000))), as_json=as_json)
+
+
+@app.command("baseline")
+def baseline(
+    runs: Runs = 9,
+    sizes: Annotated[list[int] | None, typer.Option(help="Meters; repeatable. Default 1000, 10000.")] = None,
+    as_json: Json = False,
+) -> None:
+    """10-of-10 and 5-of-10 baselines of meters with 45 days of 96 intervals, with and without gaps.
+
+    Example: gridiface bench baseline --json
+    """
+    _show(baseline_bench.measure(runs, tuple(sizes or (1_000, 10_000))), as_json=as_json)
 
 
 @app.command("dispatch")

@@ -25,6 +25,7 @@ from gridiface.northbound.sep2.handlers.mirrors import Mirrors
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.responses import Responses
 from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Services
+from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
 from gridiface.northbound.sep2.loading import Loader
 from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.metering import Metering
@@ -34,6 +35,7 @@ from gridiface.northbound.sep2.placing import place_roots
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import (
     MethodNotAllowed,
@@ -103,6 +105,9 @@ class Sep2Core:
         self.curves = Curves(s)
         self.programs = Programs(s, self.on_behalf, self.curves)
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
+        self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
+        if settings.notifications is not None:
+            self.subscriptions.spacing_s = settings.notifications.spacing_s
         self._handlers = self._table()
         self._levels: dict[str | None, None] = {}
         self._queries: dict[str, ListQuery] = {}
@@ -112,12 +117,16 @@ class Sep2Core:
         info, edevs = DeviceInfo(self.services, self.membership), EndDevices(self.services, self.membership)
         mirrors, programs = Mirrors(self.services, self.metering), self.programs
         responses = Responses(self.services, self.responses, self.channel)
+        subscribing = SubscriptionWrites(self.services, self.subscriptions)
         der = "/edev/{id1}/der/{id2}"
         return {
             ("POST", "/edev"): edevs.post,
             ("DELETE", "/edev/{id1}"): edevs.delete,
             **{("PUT", f"/edev/{{id1}}/{name}"): info.put for name in ("dstat", "di", "ps")},
             **{("PUT", f"{der}/{name}"): info.put for name in ("dercap", "derg", "ders", "dera")},
+            ("POST", "/edev/{id1}/sub"): subscribing.post,
+            ("PUT", "/edev/{id1}/sub/{id2}"): subscribing.put,
+            ("DELETE", "/edev/{id1}/sub/{id2}"): subscribing.delete,
             ("POST", "/edev/{id1}/lel"): info.post_log_event,
             ("DELETE", "/edev/{id1}/lel/{id2}"): info.delete_log_event,
             ("POST", "/derp/{id1}/derc"): programs.post_control,
@@ -142,7 +151,8 @@ class Sep2Core:
         Raises:
             StoreUnavailable: the store cannot be read or written.
         """
-        await Loader(self.services, self.membership, self.metering, self.responses).load()
+        loader = Loader(self.services, self.membership, self.metering, self.responses, self.subscriptions)
+        await loader.load()
         await self.membership.reconcile(now)
         for record in list(self.state.end_devices.values()):
             if record.speaks and record.role is Role.DEVICE:
@@ -150,6 +160,7 @@ class Sep2Core:
         for program in self.state.programs.values():
             self.events.refresh(program, now, whole=True)
         self.channel.resume(now)
+        self.subscriptions.resume(loader.told, loader.subscription_item)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """A step in the life of a control; see domain.ports.OutcomeListener."""
@@ -164,7 +175,14 @@ class Sep2Core:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     async def handle(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, lfdi: str, now: Instant
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        lfdi: str,
+        now: Instant,
+        peer: str = "",
     ) -> Reply:
         """Answer one request; never raises.
 
@@ -175,12 +193,13 @@ class Sep2Core:
             body: as received.
             lfdi: of the certificate, 40 upper-case hex digits; "" without one.
             now: s since 1970.
+            peer: address that the request comes from.
         """
         if method in {"GET", "HEAD"}:
             return self.read(method, target, headers.get("host"), headers.get("accept"), lfdi, now)
         self.counts.requests += 1
         try:
-            return await self._write(method, target, headers, body, lfdi, now)
+            return await self._write(method, target, headers, body, lfdi, now, peer)
         except GridifaceError as problem:
             return self._answer(problem)
         except Exception:
@@ -260,7 +279,7 @@ class Sep2Core:
         return node
 
     async def _write(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, lfdi: str, now: Instant
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, lfdi: str, now: Instant, peer: str
     ) -> Reply:
         if not headers.get("host"):
             raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
@@ -275,7 +294,7 @@ class Sep2Core:
         if len(body) > self.settings.limits.body_bytes:
             raise RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
         handler = self._handlers[method, node.kind.template]
-        reply = await handler(Call(method, node, caller, dict(headers), body, now))
+        reply = await handler(Call(method, node, caller, dict(headers), body, now, peer))
         self.counts.written += 1
         return reply
 

@@ -33,6 +33,8 @@ RESPONSES = "sep2/rsp"
 MIRRORS = "sep2/mup"
 METER_READINGS = "sep2/mr"
 READING_SETS = "sep2/rs"
+SUBSCRIPTIONS = "sep2/sub"
+TOLD = "sep2/told"  # what the receivers of notifications know, by subscription
 
 SPACES = (
     COUNTERS,
@@ -47,12 +49,15 @@ SPACES = (
     MIRRORS,
     METER_READINGS,
     READING_SETS,
+    SUBSCRIPTIONS,
+    TOLD,
 )
 """Every space, in the order in which they are read at start."""
 
 
 _STORED_AT: tuple[tuple[str, str], ...] = (
     (r"/edev/\d+/lel/\d+", LOG_EVENTS),
+    (r"/edev/\d+/sub/\d+", SUBSCRIPTIONS),
     (r"/edev/\d+/(?:dstat|di|ps|der/\d+/\w+)", DEVICE_INFO),
     (r"/derp/\d+/derc/\d+", CONTROLS),
     (r"/derp/\d+/dderc", DEFAULTS),

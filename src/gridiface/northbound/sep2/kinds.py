@@ -87,6 +87,7 @@ _DEVICE_LINKS = {
     "PowerStatusLink": "ps",
     "FunctionSetAssignmentsListLink": "fsa",
     "RegistrationLink": "rg",
+    "SubscriptionListLink": "sub",
 }
 _DCAP_LINKS = {
     "DERProgramListLink": "/derp",
@@ -125,6 +126,8 @@ _ROWS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("/edev/{id1}/fsa", "", {}, 1),
     ("/edev/{id1}/fsa/{id2}", "", {"TimeLink": "/tm", "DERProgramListLink": "derp"}, 1),
     (FSA_PROGRAMS, "", {}, 1),
+    ("/edev/{id1}/sub", "POST", {}, 0),
+    ("/edev/{id1}/sub/{id2}", "PUT DELETE", {}, 0),
     ("/edev/{id1}/lel", "POST", {}, 0),
     ("/edev/{id1}/lel/{id2}", "DELETE", {}, 0),
     ("/edev/{id1}/der", "", {}, 0),

@@ -18,9 +18,10 @@ from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.membership import Membership, program_from, record_from
 from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet
-from gridiface.northbound.sep2.nodes import Item
+from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
+from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERControl,
@@ -31,6 +32,7 @@ from gridiface.protocols.sep2.resources import (
     MirrorUsagePoint,
     Resource,
     Response,
+    Subscription,
 )
 
 _log = logging.getLogger("gridiface.sep2")
@@ -39,11 +41,21 @@ _log = logging.getLogger("gridiface.sep2")
 class Loader:
     """Fills the state from the ledger."""
 
-    def __init__(self, services: Services, membership: Membership, metering: Metering, responses: ResponseLog) -> None:
+    def __init__(
+        self,
+        services: Services,
+        membership: Membership,
+        metering: Metering,
+        responses: ResponseLog,
+        subscriptions: Subscriptions,
+    ) -> None:
         self._s = services
         self._membership = membership
         self._metering = metering
         self._responses = responses
+        self._subscriptions = subscriptions
+        #: What the receivers of notifications know.
+        self.told: list[Record] = []
         self._programs: dict[int, Program] = {}
         self._steps: Mapping[str, Callable[[Record], None]] = {
             documents.COUNTERS: self._counter,
@@ -58,6 +70,8 @@ class Loader:
             documents.MIRRORS: self._mirror,
             documents.METER_READINGS: self._meter_reading,
             documents.READING_SETS: self._reading_set,
+            documents.SUBSCRIPTIONS: self._subscription,
+            documents.TOLD: self.told.append,
         }
 
     async def load(self) -> None:
@@ -168,6 +182,23 @@ class Loader:
             number = _number(record.key)
             meter.sets[stored.mRID] = StoredSet(number, stored.timePeriod.start, record.xml)
             mirror.next_set = max(mirror.next_set, number + 1)
+
+    def _subscription(self, record: Record) -> None:
+        owner = self._owner(record.key)
+        if owner is None or self._s.settings.notifications is None:
+            return
+        item = self.subscription_item(record.key, record.resource(Subscription))
+        item.data = owner
+        self._s.tree.add(item, f"{owner.path}/sub")
+        self._s.state.counters.saw(f"sub/{owner.number}", _number(record.key))
+        head = record.head
+        self._subscriptions.add(Subscriber(item=item, resource=head["resource"], by=head["by"], base=head["base"]))
+
+    def subscription_item(self, path: str, wish: Subscription) -> Item:
+        """The resource of a stored subscription."""
+        owner = self._owner(path)
+        audience = owner.audience if owner is not None else Audience()
+        return Item(path, kind("/edev/{id1}/sub/{id2}"), audience, wish)
 
 
 def _number(path: str) -> int:

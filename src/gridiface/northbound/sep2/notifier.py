@@ -94,7 +94,7 @@ class _Guarded(AbstractResolver):
         self._rules = rules
         self._inner = DefaultResolver()
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:  # type: ignore[override]  # family is an int enum there
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
         """See AbstractResolver.resolve."""
         found = await self._inner.resolve(host, port)
         allowed = [entry for entry in found if allowed_address(entry["host"], self._rules)]

@@ -111,6 +111,8 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
         tree.add(Item(f"{record.path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, default, data=record))
     log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
     tree.add(log)
+    if settings.notifications is not None and record.speaks:
+        tree.add(Listing(f"{record.path}/sub", list_kind("/edev/{id1}/sub"), audience, data=record))
     if record.role is Role.DEVICE:
         _place_der(state, record, fleet)
         _place_assignments(state, record)

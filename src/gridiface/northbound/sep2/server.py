@@ -24,16 +24,20 @@ from gridiface.northbound.sep2.handlers.services import Counts
 from gridiface.northbound.sep2.http_server import Sep2Http, read_body, respond
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, own_device_id
+from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import peer_of
-from gridiface.protocols.sep2.enums import ErrorReason
+from gridiface.protocols.sep2.enums import ErrorReason, NotificationStatus
 from gridiface.protocols.sep2.exchange import moved, refusal
 
 _log = logging.getLogger("gridiface.sep2")
 
 #: A polling client keeps its connection between polls that follow each other; the listener has its own deadlines.
 _KEEP_ALIVE_S = 75.0
+#: Changes that belong together happen within this time and are told together, s.
+_GATHER_S = 0.05
 
 
 class Listener(Protocol):
@@ -95,6 +99,8 @@ class Sep2Server:
             later=self._later,
         )
         self._make_listener = listener
+        self._notifier: Notifier | None = None
+        self._pumping: asyncio.Handle | None = None
         self._listener: Listener | None = None
         self._http: web.Server | None = None
         self._redirect: asyncio.Server | None = None
@@ -112,6 +118,10 @@ class Sep2Server:
         """
         self._writer.start()
         await self.core.load(self._clock.now())
+        if self.settings.notifications is not None:
+            self._notifier = self.settings.notifications.make()
+        self.core.subscriptions.on_ready = self._pump_soon
+        self._pump_soon()
         self._http = Sep2Http(self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
         self._listener = self._make_listener(self._http)
         await self._listener.start(self.settings.host, self.settings.port)
@@ -139,6 +149,11 @@ class Sep2Server:
                 await http.shutdown(3.0)
         if self._listener is not None:
             await self._listener.close()
+        self.core.subscriptions.on_ready = lambda: None
+        if self._pumping is not None:
+            self._pumping.cancel()
+        if self._notifier is not None:
+            await self._notifier.close()
         for task in list(self._tasks):
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task], timeout=3.0)
@@ -177,6 +192,7 @@ class Sep2Server:
     def next_timer(self, now: Instant) -> Instant | None:
         """When `handle_timer` wants to be called; None: nothing is ahead."""
         due = [self.core.events.next_timer(now), self.core.channel.next_timer(now)]
+        due.append(self.core.subscriptions.next_timer(now))
         return min((time for time in due if time is not None), default=None)
 
     def handle_timer(self, now: Instant) -> None:
@@ -185,10 +201,29 @@ class Sep2Server:
         ready = self.core.channel.due(now)
         if ready:
             self._spawn(self._publish(ready, now))
+        self._pump()
 
     async def _publish(self, ready: Sequence[Any], now: Instant) -> None:
         deliveries = await self.core.channel.apply(ready, deadline=now + 5.0)
         await self.core.services.registry.report(deliveries, [], now)
+
+    def _pump_soon(self) -> None:
+        """Something may be to be told: look when this turn of the loop is over."""
+        if self._notifier is not None and self._pumping is None:
+            self._pumping = asyncio.get_running_loop().call_later(_GATHER_S, self._pump)
+
+    def _pump(self) -> None:
+        if self._pumping is not None:
+            self._pumping.cancel()
+            self._pumping = None
+        if self._notifier is None:
+            return
+        for outgoing in self.core.subscriptions.due(self._clock.now()):
+            self._spawn(self._notify(self._notifier, outgoing))
+
+    async def _notify(self, notifier: Notifier, outgoing: Outgoing) -> None:
+        status = await notifier.post(outgoing.uri, outgoing.body)
+        self.core.subscriptions.answered(outgoing, status, self._clock.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -258,6 +293,13 @@ class Sep2Server:
             await self.core.membership.remove(record, self._clock.now())
         return True
 
+    def cancel_subscription(self, path: str) -> bool:
+        """End a subscription with a last notification of status 1; False when there is none at this path."""
+        subscriber = self.core.subscriptions.get(path)
+        if subscriber is not None:
+            self.core.subscriptions.end(subscriber, NotificationStatus.CANCELLED)
+        return subscriber is not None
+
     # --- requests ---------------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -274,7 +316,8 @@ class Sep2Server:
         except RemoteProtocolError as problem:
             return respond(refusal(problem))
         names = {name: headers[name] for name in _PASSED if name in headers}
-        return respond(await self.core.handle(method, target, names, body, lfdi, self._clock.now()))
+        address = request.remote or ""
+        return respond(await self.core.handle(method, target, names, body, lfdi, self._clock.now(), address))
 
     async def _redirect_request(self, request: web.BaseRequest) -> web.StreamResponse:
         """Plain HTTP knows one thing: where /dcap really is."""

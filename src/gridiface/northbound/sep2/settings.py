@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
+from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.notifier import Notifier
 
 _LFDI = re.compile(r"[0-9A-F]{40}")
 
@@ -81,6 +83,21 @@ class ChannelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationSettings:
+    """How subscribers are told.
+
+    Attributes:
+        make: the client that sends them, made when the server starts.
+        rules: where notifications may go.
+        spacing_s: least time between two notifications of one subscription; changes meanwhile are told together.
+    """
+
+    make: Callable[[], Notifier]
+    rules: TargetRules = field(default_factory=TargetRules)
+    spacing_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     """What one client, and all together, may take."""
 
@@ -89,6 +106,7 @@ class LimitSettings:
     events_per_program: int = 1000
     curves_per_program: int = 100
     log_events_per_device: int = 200
+    subscriptions_per_device: int = 1000
     mirrors_per_device: int = 16
     meter_readings_per_mirror: int = 64
     reading_sets_per_meter_reading: int = 12
@@ -115,6 +133,7 @@ class Sep2Settings:
         tz_offset_s, dst_offset_s, dst_start, dst_end: what Time tells about local time; seconds, instants.
         link_empty_control_lists: whether a program links to its control lists while they are empty, which saves a
             polling client one round; the standard allows both.
+        notifications: None: no subscriptions are served.
         forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
             profiles); otherwise 1 is received from it and 19 delivered.
     """
@@ -137,6 +156,7 @@ class Sep2Settings:
     dst_end: int = 0
     link_empty_control_lists: bool = True
     forward_is_delivered: bool = False
+    notifications: NotificationSettings | None = None
     limits: LimitSettings = field(default_factory=LimitSettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
 

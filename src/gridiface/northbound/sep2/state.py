@@ -173,7 +173,7 @@ class State:
 
     def __init__(self, settings: Sep2Settings) -> None:
         self.settings = settings
-        self.tree = Tree(settings.poll_rate)
+        self.tree = Tree(settings.poll_rate, subscriptions=settings.notifications is not None)
         self.counters = Counters()
         self.end_devices: dict[int, EndDeviceRecord] = {}
         self.by_lfdi: dict[str, EndDeviceRecord] = {}

@@ -160,8 +160,9 @@ class Subscriptions:
         """A watched resource, or a subscription itself, is gone."""
         if path in self._all and self._all[path].ending is None:
             self.forget(path)
+            self.later([documents.delete(documents.TOLD, path)], None)
         for subscriber in list(self._by_resource.get(path, {}).values()):
-            self.end(subscriber, NotificationStatus.CANCELLED_RESOURCE_DELETED)
+            self.end(subscriber, NotificationStatus.DELETED)
 
     def end(self, subscriber: Subscriber, status: int, moved: str | None = None) -> None:
         """The server ends a subscription: it leaves the list, its last notification says why."""
@@ -314,7 +315,7 @@ class Subscriptions:
                 )  # fmt: skip
         for path, subscriber in list(self._all.items()):
             if self.state.tree.get(subscriber.resource) is None:
-                self.end(subscriber, NotificationStatus.CANCELLED_RESOURCE_DELETED)
+                self.end(subscriber, NotificationStatus.DELETED)
             else:
                 subscriber.dirty = set()
                 self._waiting[path] = subscriber

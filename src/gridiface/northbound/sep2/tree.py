@@ -38,6 +38,10 @@ class Tree:
         self._below: dict[str, set[str]] = {}
         # who links to a path, whether anything is there or not
         self._holders: dict[str, dict[str, Item]] = {}
+        #: Paths of which `on_change(path, changed member or None)` and `on_removed(path)` are told.
+        self.watched: set[str] = set()
+        self.on_change: Callable[[str, str | None], None] = lambda path, member: None
+        self.on_removed: Callable[[str], None] = lambda path: None
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -83,6 +87,7 @@ class Tree:
             owner.insert(item)
             item.lists.append(owner)
             owner.forget()
+            self._tell(owner.path)
             self._link_changed(owner.path)
 
     def leave(self, item: Item, list_path: str) -> None:
@@ -92,6 +97,7 @@ class Tree:
             owner.discard(item)
             item.lists.remove(owner)
             owner.forget()
+            self._tell(owner.path)
             self._link_changed(owner.path)
 
     def set(self, item: Item, obj: Any) -> None:
@@ -100,6 +106,12 @@ class Tree:
         item.obj = obj
         _place(item)
         self.touch(item)
+        if obj is None and item.path in self.watched:
+            self.on_removed(item.path)
+        elif self.watched:
+            self._tell(item.path)
+            for owner in item.lists:
+                self._tell(owner.path, item.path)
         if appeared:
             self._link_changed(item.path)
 
@@ -112,6 +124,7 @@ class Tree:
     def touch_list(self, owner: Listing) -> None:
         """Something that every page of the list shows has changed."""
         owner.forget()
+        self._tell(owner.path)
         self._link_changed(owner.path)
 
     def remove(self, path: str) -> None:
@@ -128,6 +141,8 @@ class Tree:
                 self.leave(node, owner.path)
         if node is not None:
             self._link_changed(path)
+            if path in self.watched:
+                self.on_removed(path)
 
     def readers_changed(self, audience: Audience) -> None:
         """The readers of an audience were changed: index its members anew, drop what was rendered for others."""
@@ -137,7 +152,13 @@ class Tree:
                     owner.discard(node)
                     owner.insert(node)
                     owner.forget()
+                    self._tell(owner.path)
                     self._link_changed(owner.path)
+
+    def _tell(self, path: str, member: str | None = None) -> None:
+        """A resource itself changed; that a link target came or went, or a count, is no change of its holder."""
+        if path in self.watched:
+            self.on_change(path, member)
 
     def _link_changed(self, path: str) -> None:
         for holder in list(self._holders.get(path, {}).values()):
@@ -204,14 +225,25 @@ class Tree:
             owner.size += len(body)
         return body
 
-    def _render_page(self, owner: Listing, viewer: Viewer, chosen: Sequence[Item]) -> bytes:
+    def list_object(self, owner: Listing, viewer: Viewer, limit: int) -> Resource:
+        """The first `limit` members of a list as one object, as a GET would show them."""
+        chosen = owner.members(owner.view_of(viewer))[:limit]
+        shown: Resource = self._list_head(owner, viewer, len(chosen))
+        shown.members = [self.complete(item, viewer) for item in chosen]  # type: ignore[attr-defined]  # each list type has members
+        return shown
+
+    def _list_head(self, owner: Listing, viewer: Viewer, results: int) -> Any:
         kind = owner.kind
         extra: dict[str, Any] = {}
         if kind.polled:
             extra["pollRate"] = self._poll_rate(kind.name)
         if kind.subscribable and self._subscriptions:
             extra["subscribable"] = kind.subscribable
-        head = kind.cls(href=owner.path, all=owner.count(owner.view_of(viewer)), results=len(chosen), **extra)
+        return kind.cls(href=owner.path, all=owner.count(owner.view_of(viewer)), results=results, **extra)
+
+    def _render_page(self, owner: Listing, viewer: Viewer, chosen: Sequence[Item]) -> bytes:
+        kind = owner.kind
+        head = self._list_head(owner, viewer, len(chosen))
         return encode_list(head, [self._member_bytes(item, kind, viewer) for item in chosen])
 
     def _member_bytes(self, item: Item, kind: ListKind, viewer: Viewer) -> bytes:

@@ -6,6 +6,8 @@ const kilowatts = (w) => (w === null || w === undefined ? "–" : (w / 1000).toF
 const percent = (x) => (x === null || x === undefined ? "–" : (100 * x).toFixed(1));
 const time = (t) => (t === null ? "open" : new Date(t * 1000).toLocaleTimeString());
 
+const link = (kind, id, text) => ({ href: `/${kind}/${encodeURIComponent(id)}`, text });
+
 function rows(body, table) {
   const fresh = document.createDocumentFragment();
   for (const row of table) {
@@ -13,7 +15,12 @@ function rows(body, table) {
     row.forEach((text, column) => {
       const cell = document.createElement(column === 0 ? "th" : "td");
       if (column === 0) cell.scope = "row";
-      cell.textContent = text;
+      if (text !== null && text.href) {
+        const link = document.createElement("a");
+        link.href = text.href;
+        link.textContent = text.text;
+        cell.append(link);
+      } else cell.textContent = text;
       line.append(cell);
     });
     fresh.append(line);
@@ -64,14 +71,14 @@ function draw() {
 
 async function refresh() {
   try {
-    const [status, devices] = await Promise.all(["/api/v1/status", "/api/v1/devices"].map(async (url) => (await fetch(url)).json()));
+    const [status, devices] = await Promise.all(["/api/v1/status", "/api/v1/devices?limit=200"].map(async (url) => (await fetch(url)).json()));
     element("online").textContent = status.devices.online;
     element("total").textContent = status.devices.total;
     element("clock").textContent = time(status.now);
     rows("groups", status.groups.map((g) => [g.name || g.id, g.devices, kilowatts(g.requested_W), kilowatts(g.allocated_W), kilowatts(g.delivered_W), percent(g.soc)]));
-    rows("controls", status.controls.map((c) => [c.description || c.id.slice(0, 12), c.target, asks(c.values), time(c.start), time(c.end), c.state, c.responses.received, c.responses.started, c.responses.completed]));
-    rows("devices", devices.devices.slice(0, 200).map((d) => [d.name || d.id, d.driver, kilowatts(d.setpoint_W), kilowatts(d.delivered_W), percent(d.soc), d.quality || "none yet"]));
-    rows("outcomes", status.outcomes.slice(0, 40).map((o) => [time(o.at), o.device || "all", o.step, o.control.slice(0, 12), o.reason]));
+    rows("controls", status.controls.map((c) => [link("controls", c.id, c.description || c.id.slice(0, 12)), c.target, asks(c.values), time(c.start), time(c.end), c.state, c.responses.received, c.responses.started, c.responses.completed]));
+    rows("devices", devices.devices.map((d) => [link("devices", d.id, d.name || d.id), d.driver, kilowatts(d.setpoint_W), kilowatts(d.delivered_W), percent(d.soc), d.quality || "none yet"]));
+    rows("outcomes", status.outcomes.slice(0, 40).map((o) => [time(o.at), o.device ? link("devices", o.device, o.device) : "all", o.step, link("controls", o.control, o.control.slice(0, 12)), o.reason]));
     const tops = outermost(status.groups);
     samples.push({ requested: sum(tops, "requested_W"), allocated: sum(tops, "allocated_W"), delivered: sum(tops, "delivered_W") });
     if (samples.length > kept) samples.shift();

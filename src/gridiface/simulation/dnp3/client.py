@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from gridiface.errors import GridifaceError, LocalProtocolError
+from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.controls import Command, CommandStatus
 from gridiface.protocols.dnp3.master import Master
 from gridiface.protocols.dnp3.master_settings import (
@@ -50,6 +51,7 @@ class MasterClient(asyncio.Protocol):
         port: int,
         *,
         tls: ssl.SSLContext | None = None,
+        authentication: MasterAuthentication | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.points: dict[tuple[PointType, int], Measurement] = {}
@@ -57,7 +59,7 @@ class MasterClient(asyncio.Protocol):
         self.restarts = 0
         self.done: dict[str, int] = {}
         self.failed: list[str] = []
-        self.core = Master(settings)
+        self.core = Master(settings, authentication)
         self.on_points: Callable[[PointsReceived], None] | None = None
         self._host, self._port, self._tls, self._now = host, port, tls, now
         self._transport: asyncio.Transport | None = None

@@ -4,10 +4,11 @@ import pytest
 import yaml
 
 from gridiface.app.config.dnp3 import Dnp3
-from gridiface.app.outstation import dnp3_server, dnp3_settings, point_map, read_points
+from gridiface.app.outstation import dnp3_server, dnp3_settings, point_map, read_points, station_settings
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.settings import Mode, NewConnection
+from gridiface.protocols.dnp3.authentication import MacAlgorithm
 from gridiface.protocols.dnp3.points import PointType
 
 BLOCK = """
@@ -105,3 +106,37 @@ def test_a_server_is_made_of_it():
     server = dnp3_server(block(), "demo", clock=nothing, inbox=nothing, ledger=nothing, fleet=nothing, history=nothing)
     assert list(server.stations) == ["gateway"]
     assert len(server.endpoints) == 1
+
+
+def authenticated(path, **more):
+    users = [{"number": 1, "key": str(path), "role": "operator"}]
+    return block(authentication={"users": users, "masters": ["iso"]} | more).outstations[0]
+
+
+def test_users_of_secure_authentication_come_with_their_keys(tmp_path):
+    path = tmp_path / "update.key"
+    path.write_text("00" * 16 + "\n")
+    found = station_settings(authenticated(path, mac="aes-gmac-12"), "demo").authentication
+    assert found.users[0].update_key == bytes(16)
+    assert found.users[0].role == 1
+    assert found.settings.mac is MacAlgorithm.AES_GMAC_12
+    assert "00" * 8 not in repr(found)
+    legacy = station_settings(authenticated(path, mac="hmac-sha-1-10"), "demo").authentication
+    assert legacy.settings.allow_sha_1
+
+
+@pytest.mark.parametrize("text", [None, "", "abc", "00" * 15, "zz" * 16])
+def test_an_update_key_that_is_none_is_named_and_never_shown(tmp_path, text):
+    path = tmp_path / "update.key"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"update\.key: an update key is") as caught:
+        station_settings(authenticated(path), "demo")
+    assert not text or text not in str(caught.value)
+
+
+def test_authentication_names_masters_that_exist(tmp_path):
+    path = tmp_path / "update.key"
+    path.write_text("00" * 32)
+    with pytest.raises(ConfigError, match="no master 'dso'"):
+        station_settings(authenticated(path, masters=["dso"]), "demo")

@@ -82,6 +82,7 @@ class Call:
         headers: names in lower case.
         body: as received.
         now: s since 1970.
+        peer: address that the caller connects from; "" where it is not known.
     """
 
     method: str
@@ -90,6 +91,7 @@ class Call:
     headers: dict[str, str]
     body: bytes
     now: Instant
+    peer: str = ""
 
     @property
     def second(self) -> int:

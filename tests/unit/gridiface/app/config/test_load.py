@@ -78,3 +78,9 @@ def test_a_list_is_not_a_configuration() -> None:
 def test_python_tags_are_refused() -> None:
     with pytest.raises(ConfigError, match="not valid YAML"):
         parse_config("site: !!python/object/apply:os.system ['true']\n", Path("g.yaml"))
+
+
+@pytest.mark.parametrize("text", ["a: 2020-99-99", "? [1]\n: x", "[" * 5000, "site: *nowhere", "? {a: 1}\n: x"])
+def test_strange_yaml_is_a_configuration_error(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_config(text, Path("g.yaml"))

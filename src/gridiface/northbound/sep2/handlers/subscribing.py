@@ -1,0 +1,145 @@
+"""POST, PUT and DELETE of Subscriptions: what is asked for is checked, stored and from then on told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.access import require_owner
+from gridiface.northbound.sep2.handlers.services import (
+    Call,
+    Services,
+    bad_value,
+    item_of,
+    limit_reached,
+    record_of,
+    still_there,
+)
+from gridiface.northbound.sep2.kinds import kind
+from gridiface.northbound.sep2.nodes import Item
+from gridiface.northbound.sep2.notification_target import check_target
+from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
+from gridiface.protocols.sep2.enums import Encoding, ErrorReason
+from gridiface.protocols.sep2.exchange import LEVELS, Reply, changed, created, split_target
+from gridiface.protocols.sep2.resources import Subscription
+
+_HOST = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
+
+
+class SubscriptionWrites:
+    """Writes below /edev/{id1}/sub."""
+
+    def __init__(self, services: Services, subscriptions: Subscriptions) -> None:
+        self._s = services
+        self._subscriptions = subscriptions
+
+    async def post(self, call: Call) -> Reply:
+        """Take a subscription; one of the same resource and notificationURI is overwritten.
+
+        Raises:
+            RemoteProtocolError: 400 for a resource that cannot be subscribed to, a condition (reason 3), another
+                encoding than XML, a notificationURI that is not allowed, no room (reason 2); 403, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        record = require_owner(call.caller, record_of(call.node))
+        wish, resource = self._wish(call)
+        async with self._s.locks.hold(call.node.path):
+            still_there(self._s, call.node)
+            mine = list(self._subscriptions.below(call.node.path))
+            for known in mine:
+                if (known.resource, known.wish.notificationURI) == (resource, wish.notificationURI):
+                    await self._store(known.item.path, wish, resource, record, call)
+                    return changed(known.item.path)
+            if len(mine) >= self._s.settings.limits.subscriptions_per_device:
+                raise limit_reached("subscription")
+            number, changes = self._s.state.counters.take(f"sub/{record.number}")
+            path = f"{call.node.path}/{number}"
+            if changes:
+                await self._s.ledger.commit(changes)
+            await self._store(path, wish, resource, record, call)
+        return created(path)
+
+    async def put(self, call: Call) -> Reply:
+        """Replace what is asked for.
+
+        Raises:
+            RemoteProtocolError: as for `post`, and 404.
+            StoreUnavailable: nothing was changed.
+        """
+        record = require_owner(call.caller, record_of(call.node))
+        wish, resource = self._wish(call)
+        async with self._s.locks.hold(f"{record.path}/sub"):
+            still_there(self._s, call.node)
+            await self._store(call.node.path, wish, resource, record, call)
+        return changed()
+
+    async def delete(self, call: Call) -> Reply:
+        """End a subscription; nothing more is sent.
+
+        Raises:
+            RemoteProtocolError: 403, 404.
+            StoreUnavailable: nothing was changed.
+        """
+        record = require_owner(call.caller, record_of(call.node))
+        path = item_of(call.node).path
+        async with self._s.locks.hold(f"{record.path}/sub"):
+            still_there(self._s, call.node)
+            await self._s.ledger.commit(
+                [documents.delete(documents.SUBSCRIPTIONS, path), documents.delete(documents.TOLD, path)]
+            )
+            self._subscriptions.forget(path)
+            self._s.tree.remove(path)
+        return changed()
+
+    def _wish(self, call: Call) -> tuple[Subscription, str]:
+        """What is asked for, and the path of the resource."""
+        wish = call.read(Subscription, self._s)
+        settings = self._s.settings.notifications
+        if settings is None:
+            raise RemoteProtocolError("no subscriptions are served", answer=404)
+        resource = split_target(wish.subscribedResource)[0].rstrip("/") or "/"
+        node = self._s.tree.get(resource)
+        if node is None or not call.caller.viewer.may_read(node.audience):
+            raise bad_value("subscribedResource is not there")
+        if not node.kind.subscribable:
+            raise bad_value("subscribedResource cannot be subscribed to")
+        if wish.condition is not None:
+            raise RemoteProtocolError(
+                "conditional subscriptions are not served", detail=ErrorReason.CONDITION_NOT_SUPPORTED
+            )
+        if wish.encoding != Encoding.XML:
+            raise bad_value("notifications are XML")
+        if wish.level.upper() not in LEVELS:
+            raise bad_value("level is neither -S1 nor +S1")
+        check_target(wish.notificationURI, call.peer, settings.rules)
+        return wish, resource
+
+    async def _store(self, path: str, wish: Subscription, resource: str, record: EndDeviceRecord, call: Call) -> None:
+        known = self._s.tree.item(path)
+        shown = replace(wish, href=path)
+        item = Item(path, kind("/edev/{id1}/sub/{id2}"), record.audience, shown, data=record)
+        subscriber = Subscriber(item=known or item, resource=resource, by=call.caller.lfdi, base=_base(call))
+        node = self._s.tree.get(resource)
+        if node is not None:
+            subscriber.told = self._subscriptions.digest(node, call.caller.viewer)
+        head = {"resource": resource, "by": subscriber.by, "base": subscriber.base}
+        told = replace(subscriber, item=item)
+        await self._s.ledger.commit(
+            [documents.put(documents.SUBSCRIPTIONS, path, shown, head), self._subscriptions.told_document(told)]
+        )
+        if known is None:
+            self._s.tree.add(item, f"{record.path}/sub")
+        else:
+            self._s.tree.set(known, shown)
+        self._subscriptions.add(subscriber)
+
+
+def _base(call: Call) -> str:
+    """How the caller calls this server."""
+    host = call.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise RemoteProtocolError("malformed Host header", detail=ErrorReason.INVALID_FORMAT)
+    return f"https://{host}"
