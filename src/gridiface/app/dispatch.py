@@ -52,6 +52,9 @@ _log = logging.getLogger("gridiface.dispatch")
 #: Records that wait for a store that cannot write; beyond this the oldest performance and delivery rows go first.
 _BACKLOG = 100_000
 
+#: Deliveries after which a device holds what it was told.
+_TAKEN = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.PUBLISHED, DeliveryOutcome.UNCHANGED})
+
 #: Longest time that the record of a control step waits for its set-points to leave, s.
 _DEVICES_FIRST_S = 0.5
 
@@ -205,6 +208,14 @@ class Dispatch:
         self._tell(outcomes)
         self.kick()
 
+    def reasserted(self, delivery: Delivery) -> None:
+        """A device was told again what it holds; where that failed it falls back by itself, which is a shortfall."""
+        if delivery.outcome in _TAKEN or "superseded" in delivery.detail:
+            return
+        self.engine.deliver([delivery], self.clock.now())
+        self._record_later([AppendDeliveries((delivery,))])
+        self.kick()
+
     # --- the control loop ---------------------------------------------------------------------------------------
 
     def tick(self, now: Instant) -> None:
@@ -243,7 +254,7 @@ class Dispatch:
         for delivery in deliveries:
             if delivery.outcome is DeliveryOutcome.ACKNOWLEDGED:
                 self.counters.setpoints_written += 1
-            elif delivery.outcome not in {DeliveryOutcome.PUBLISHED, DeliveryOutcome.UNCHANGED}:
+            elif delivery.outcome not in _TAKEN:
                 failed += 1
                 _log.info("device %s: %s %s", delivery.device_id, delivery.outcome, delivery.detail)
         self.counters.setpoints_failed += failed

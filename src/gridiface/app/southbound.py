@@ -11,6 +11,7 @@ from dataclasses import replace
 from gridiface.app.config.model import Config
 from gridiface.app.members import SEP2
 from gridiface.domain.clock import Clock
+from gridiface.domain.controls import Delivery
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, DriverConfig
@@ -29,6 +30,7 @@ class Southbound:
         on_snapshots: takes batches of telemetry.
         on_open: a device was opened, also again: driver and nameplate.
         on_lost: a device does not answer any more: id and reason.
+        on_reassert: what became of telling a device again before its own timer ran out.
 
     Raises:
         ConfigError: a driver is not installed or refuses its keys; the text names the device.
@@ -42,9 +44,10 @@ class Southbound:
         on_snapshots: Callable[[Sequence[Snapshot]], Awaitable[None]],
         on_open: Callable[[Driver, Nameplate], None],
         on_lost: Callable[[str, str], None],
+        on_reassert: Callable[[Delivery], None] | None = None,
     ) -> None:
         registry = DriverRegistry()
-        self.dispatcher = Dispatcher(clock=clock)
+        self.dispatcher = Dispatcher(clock=clock, on_reassert=on_reassert)
         self.poller = Poller(clock=clock, on_snapshots=self._polled, on_open=self._opened, on_lost=on_lost)
         self._on_snapshots = on_snapshots
         self._on_open = on_open

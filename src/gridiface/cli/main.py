@@ -12,7 +12,22 @@ import sys
 import typer
 
 from gridiface.app.config import load_config
-from gridiface.cli import check, control, db, demo, device, doctor, group, init, pki, serve, token, version
+from gridiface.cli import (
+    check,
+    control,
+    db,
+    demo,
+    device,
+    doctor,
+    group,
+    importing,
+    init,
+    pki,
+    report,
+    serve,
+    token,
+    version,
+)
 from gridiface.cli.bench.app import app as bench
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
