@@ -18,7 +18,7 @@ SHARE_W = ASKED_W / BATTERIES
 FAILING = 3
 
 
-@pytest.mark.parametrize("fault", ["off", "hang", pytest.param("garbage", marks=pytest.mark.usefixtures("thorough"))])
+@pytest.mark.parametrize("fault", ["off", "hang"])
 async def test_the_share_of_a_failed_device_is_on_the_others_within_five_seconds(
     site_class: Any, eventually: Callable[..., Awaitable[float]], fault: str
 ) -> None:

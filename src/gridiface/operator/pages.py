@@ -86,7 +86,10 @@ class OperatorPages:
             self._access.route("GET", path, "read")
         for route in ROUTES:
             self._access.route(route.method, route.path, route.scope)
-            app.router.add_route(route.method, route.path, getattr(self._api, route.name))
+            handler = getattr(self._api, route.name)
+            app.router.add_route(route.method, route.path, handler)
+            if route.method == "GET" and route.media != "text/event-stream":
+                app.router.add_route("HEAD", route.path, handler)
         app.on_response_prepare.append(_harden)
         app.on_shutdown.append(self._end_streams)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0, shutdown_timeout=3.0)

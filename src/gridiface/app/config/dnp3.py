@@ -7,6 +7,7 @@ Owns names, types, ranges and defaults. What becomes of it is app/outstation.py'
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -279,3 +280,16 @@ class Dnp3(_Block):
     journal_frames: int = Field(
         default=2000, ge=0, le=1_000_000, description="reads and writes kept for the frame log; 0: none"
     )
+
+
+def dnp3_targets(block: Dnp3) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
+    """Every group and device that the block names, as (place below `dnp3`, "group" or "device", name)."""
+    for number, outstation in enumerate(block.outstations):
+        where: tuple[int | str, ...] = ("outstations", number)
+        named: list[tuple[tuple[int | str, ...], Dnp3Outstation | Dnp3Point]] = [(where, outstation)]
+        named += [((*where, "points", index), point) for index, point in enumerate(outstation.points)]
+        for place, holder in named:
+            if holder.group is not None:
+                yield (*place, "group"), "group", holder.group
+            if holder.device is not None:
+                yield (*place, "device"), "device", holder.device

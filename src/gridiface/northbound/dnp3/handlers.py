@@ -7,16 +7,17 @@ it lets the answer out: a command whose control could not be made durable is nev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Target
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import GridifaceError, StoreUnavailable
-from gridiface.northbound.dnp3.outputs import POINT, Outputs
+from gridiface.northbound.dnp3.outputs import Outputs
 from gridiface.northbound.dnp3.points import Action, PointEntry
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.translate_commands import (
+    POINT,
     Sender,
     control_of,
     in_range,
@@ -252,8 +253,8 @@ class StationHandler(OutstationHandler):
     ) -> Control:
         self._number = max(self._number + 1, round(now * 1_000_000))
         sender = Sender(station=self.settings.name, master=master.name, authority=master.authority)
-        control = control_of(entry, si, sender, target, now, number=self._number, hold_s=self._hold_s(entry), ramp=ramp)
-        return replace(control, extra={POINT: entry.name})
+        hold = self._hold_s(entry)
+        return control_of(entry, si, sender, target, now, number=self._number, hold_s=hold, ramp=ramp)
 
     def _hold_s(self, entry: PointEntry) -> float | None:
         """How long a control of this output lasts, s; None: until changed."""

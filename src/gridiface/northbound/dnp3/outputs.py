@@ -14,12 +14,9 @@ from gridiface.domain.controls import Control
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.timeline import TERMINAL
 from gridiface.northbound.dnp3.points import CONTROLLING, Action, PointEntry, PointMap
-from gridiface.northbound.dnp3.translate_commands import PROTOCOL
+from gridiface.northbound.dnp3.translate_commands import POINT, PROTOCOL
 
 SPACE = "dnp3.output"
-POINT = "point"
-"""Name of the control's `extra` that holds the output's name."""
-
 _PULSED = frozenset({Action.RAISE, Action.LOWER})
 Holder = tuple[str, str]
 """Slot and master."""

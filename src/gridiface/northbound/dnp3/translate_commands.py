@@ -24,6 +24,8 @@ from gridiface.protocols.dnp3.controls import (
 )
 
 PROTOCOL = "dnp3"
+POINT = "point"
+"""Name of the control's `extra` that holds the output's name."""
 
 _MODES: Mapping[Action, ControlMode] = {
     Action.SET_W: ControlMode.SET_W,
@@ -182,6 +184,7 @@ def control_of(
         service_class=entry.service_class,
         ramp_s=ramp,
         description=f"{entry.type.value} {entry.index}, {entry.name}",
+        extra={POINT: entry.name},
     )
 
 

@@ -35,6 +35,7 @@ def event_document(record: EventRecord) -> PutDocument:
         "parents": record.parents,
         "by": record.identity,
         "posted": record.posted,
+        "devices": record.per_device,
     }
     return documents.put(documents.CONTROLS, record.item.path, record.item.obj, head)
 

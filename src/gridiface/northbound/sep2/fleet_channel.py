@@ -151,24 +151,33 @@ class FleetChannel:
         ]
 
     async def posted(self, program: Program, now: Instant) -> None:
-        """A control was posted to, or cancelled in, a program: what was derived for its device may have to give way."""
-        device_id = program.target.id
-        setpoint = self._held.get(device_id) or self._wanted.get(device_id)
-        if setpoint is None and self._conflicts(program, now):  # published before a restart
-            setpoint = Setpoint(device_id=device_id, issued=now, release=True)
-        if setpoint is None or not program.fetched:
+        """A control was posted to, or cancelled in, a program: what was derived for its devices may have to give way."""
+        if not program.fetched:
             return
-        self._issued_at.pop(device_id, None)
-        deliveries = await self.apply([setpoint], deadline=now)
-        if any(delivery.outcome is DeliveryOutcome.REJECTED for delivery in deliveries):
-            self._held[device_id] = setpoint
+        devices = sorted(program.members) if program.node else [program.target.id]
+        again = {d: setpoint for d in devices if (setpoint := self._to_look_at(d, now)) is not None}
+        if not again:
+            return
+        for device_id in again:
+            self._issued_at.pop(device_id, None)
+        deliveries = await self.apply(list(again.values()), deadline=now)
+        for delivery in deliveries:
+            if delivery.outcome is DeliveryOutcome.REJECTED and delivery.device_id in self._wanted:
+                self._held[delivery.device_id] = again[delivery.device_id]
 
-    def _conflicts(self, program: Program, now: Instant) -> bool:
-        running = self._running(program.target.id, now)
+    def _to_look_at(self, device_id: str, now: Instant) -> Setpoint | None:
+        setpoint = self._held.get(device_id) or self._wanted.get(device_id)
+        if setpoint is None and self._conflicts(device_id, now):  # published before a restart
+            return Setpoint(device_id=device_id, issued=now, release=True)
+        return setpoint
+
+    def _conflicts(self, device_id: str, now: Instant) -> bool:
+        running = self._running(device_id, now)
         if running is None:
             return False
+        fetches = self._s.state.programs_of_device(device_id)
         modes = families(modes_of(running.item.obj.derControlBase))
-        return bool(modes & taken(program, now)) or first_conflict(program, modes, now) is not None
+        return bool(modes & taken(fetches, now)) or first_conflict(fetches, modes, now) is not None
 
     def _due(self, device_id: str) -> Instant:
         return self._issued_at.get(device_id, 0.0) + self._s.settings.channel.min_period_s
@@ -189,12 +198,13 @@ class FleetChannel:
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the device has no program here")
         self._held.pop(device_id, None)
         running = self._running(device_id, now)
-        self._remember(setpoint, program, now)
-        parents = parents_of(setpoint, program, self._s.state.by_control)
+        fetches = self._s.state.programs_of_device(device_id)
+        self._remember(setpoint, fetches, now)
+        parents = parents_of(setpoint, fetches, self._s.state.by_control)
         fetched = bool(setpoint.control_ids) and not parents
         if setpoint.release or fetched or self._is_default(setpoint, program):
             return self._plan_end(setpoint, program, running, now)
-        owned = taken(program, now)
+        owned = taken(fetches, now)
         inverter = self.inverter(device_id)
         curves: list[DERCurve] = []
         changes: list[Change] = []
@@ -206,7 +216,7 @@ class FleetChannel:
             if owned:
                 return self._plan_end(setpoint, program, running, now)
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the inverter supports none of the modes")
-        until = self._until(left, program, derived_modes(base, left), now)
+        until = self._until(left, fetches, derived_modes(base, left), now)
         if running is not None and self._unchanged(running, base, parents, until, setpoint.valid_until, inverter):
             return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
         if now < self._due(device_id):
@@ -215,7 +225,7 @@ class FleetChannel:
         record, more = self._make(program, base, parents, until, now)
         return self._replacing(running, _Plan(setpoint, program, record, None, (*changes, *more), tuple(curves)), now)
 
-    def _remember(self, setpoint: Setpoint, program: Program, now: Instant) -> None:
+    def _remember(self, setpoint: Setpoint, fetches: Sequence[Program], now: Instant) -> None:
         """What the device is to hold, to come back to it when what is posted in its program begins or ends."""
         device_id = setpoint.device_id
         self._edges.pop(device_id, None)
@@ -223,16 +233,16 @@ class FleetChannel:
             self._wanted.pop(device_id, None)
             return
         self._wanted[device_id] = setpoint
-        edge = next_edge(program, now)
+        edge = next_edge(fetches, now)
         if edge is not None:
             self._edges[device_id] = float(edge)
 
-    def _until(self, setpoint: Setpoint, program: Program, modes: frozenset[str], now: Instant) -> int:
+    def _until(self, setpoint: Setpoint, fetches: Sequence[Program], modes: frozenset[str], now: Instant) -> int:
         """End of a derived control: that of the set-point, or the start of a posted control that asks the same."""
         end = setpoint.valid_until
         if end is None:
             end = now + self._s.settings.channel.min_duration_s
-        conflict = first_conflict(program, modes, now)
+        conflict = first_conflict(fetches, modes, now)
         return max(int(now) + 1, math.ceil(end) if conflict is None else min(math.ceil(end), conflict))
 
     @staticmethod

@@ -16,9 +16,10 @@ from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.device_info import place_log_event
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import kind
-from gridiface.northbound.sep2.membership import Membership, program_from, record_from
+from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet
 from gridiface.northbound.sep2.nodes import Audience, Item
+from gridiface.northbound.sep2.records import program_from, record_from
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
 from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
@@ -48,12 +49,14 @@ class Loader:
         metering: Metering,
         responses: ResponseLog,
         subscriptions: Subscriptions,
+        place_node: Callable[[Program], None],
     ) -> None:
         self._s = services
         self._membership = membership
         self._metering = metering
         self._responses = responses
         self._subscriptions = subscriptions
+        self._place_node = place_node
         #: What the receivers of notifications know.
         self.told: list[Record] = []
         self._programs: dict[int, Program] = {}
@@ -82,6 +85,10 @@ class Loader:
                     step(documents.open_record(document))
                 except LocalProtocolError as problem:
                     _log.error("%s", problem)
+            if space == documents.END_DEVICES:
+                for program in self._programs.values():
+                    if program.node:
+                        self._place_node(program)
 
     @property
     def _ledger(self) -> Ledger:
@@ -146,6 +153,7 @@ class Loader:
             parents=tuple(record.head["parents"]),
             identity=record.head["by"],
             posted=record.head["posted"],
+            per_device=tuple(record.head.get("devices", ())),
         )
         self._s.tree.add(item, f"{program.path}/derc")
         self._s.state.add_event(found)

@@ -6,9 +6,8 @@ IEEE 2030.5 are made members of the fleet here; where they stand in groups is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
@@ -19,6 +18,7 @@ from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.nodes import Audience
 from gridiface.northbound.sep2.placing import place_end_device, place_program
+from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.settings import ClientEntry
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
 from gridiface.northbound.sep2.translate import ratings
@@ -29,49 +29,6 @@ from gridiface.protocols.sep2.resources import DERCapability, DERSettings
 DEFAULT_PIN = 111_115
 #: Drivers of the configuration whose devices are told over IEEE 2030.5.
 OWN_DRIVERS = frozenset({"", "sep2"})
-_RECORD_FIELDS = (
-    "number",
-    "lfdi",
-    "sfdi",
-    "device_id",
-    "group_id",
-    "registered",
-    "changed",
-    "pin",
-    "in_band",
-    "managed",
-    "category",
-    "program",
-)
-
-
-def record_head(record: EndDeviceRecord) -> dict[str, Any]:
-    """What is stored of an end device."""
-    return {**{name: getattr(record, name) for name in _RECORD_FIELDS}, "role": record.role.value}
-
-
-def record_from(head: Mapping[str, Any]) -> EndDeviceRecord:
-    """The inverse of `record_head`, without audience."""
-    return EndDeviceRecord(**{name: head[name] for name in _RECORD_FIELDS}, role=Role(head["role"]))
-
-
-def program_head(program: Program) -> dict[str, Any]:
-    """What is stored of a program."""
-    return {
-        "number": program.number,
-        "mrid": program.mrid,
-        "primacy": program.primacy,
-        "description": program.description,
-        "target": [program.target.kind.value, program.target.id],
-        "owner": program.owner,
-    }
-
-
-def program_from(head: Mapping[str, Any]) -> Program:
-    """The inverse of `program_head`, without audience."""
-    kind, name = head["target"]
-    fields = {name: head[name] for name in ("number", "mrid", "primacy", "description", "owner")}
-    return Program(**fields, target=Target(TargetKind(kind), name))
 
 
 class Membership:

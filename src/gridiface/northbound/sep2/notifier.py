@@ -11,11 +11,14 @@ import logging
 import ssl
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.helpers import is_ip_address
 from aiohttp.resolver import DefaultResolver
 
+from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.notification_target import TargetRules, allowed_address
 from gridiface.protocols.sep2.exchange import SEP_XML
 
@@ -25,6 +28,9 @@ _IN_ALL_S = 10.0
 _CONNECT_S = 5.0
 _ANSWER_READ = 4096
 _AT_ONCE = 32
+#: A renewed certificate is shown this long after its files changed, at the latest.
+_CONTEXT_KEPT_S = 300.0
+_IDLE_S = 15.0
 
 
 class Notifier(Protocol):
@@ -51,6 +57,7 @@ class HttpsNotifier:
         self._context = context
         self._rules = rules
         self._session: ClientSession | None = None
+        self._kept: tuple[float, ssl.SSLContext] | None = None
         self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def post(self, uri: str, body: bytes) -> int | None:
@@ -60,20 +67,33 @@ class HttpsNotifier:
             The status of the answer; None when there was none in time, or no connection is allowed or possible.
         """
         async with self._at_once:
-            session = self._open()
             try:
-                async with session.post(
-                    uri, data=body, headers={"Content-Type": SEP_XML}, ssl=self._context(), allow_redirects=False
+                self._check(uri)
+                headers = {"Content-Type": SEP_XML}
+                async with self._open().post(
+                    uri, data=body, headers=headers, ssl=self._tls(), allow_redirects=False
                 ) as reply:
                     await reply.content.read(_ANSWER_READ)
                     return reply.status
-            except (TimeoutError, ClientError, OSError, ValueError) as problem:
+            except (TimeoutError, ClientError, OSError, ValueError, ConfigError) as problem:
                 _log.info("a notification to %s was not delivered: %s", uri, problem)
                 return None
 
+    def _check(self, uri: str) -> None:
+        """An address in the URI is not resolved, so it is checked here."""
+        host = urlsplit(uri).hostname or ""
+        if is_ip_address(host) and not allowed_address(host, self._rules):
+            raise OSError(f"{host} is not allowed")
+
+    def _tls(self) -> ssl.SSLContext:
+        now = asyncio.get_running_loop().time()
+        if self._kept is None or now - self._kept[0] > _CONTEXT_KEPT_S:
+            self._kept = now, self._context()
+        return self._kept[1]
+
     def _open(self) -> ClientSession:
         if self._session is None:
-            connector = TCPConnector(resolver=_Guarded(self._rules), limit=_AT_ONCE, force_close=True)
+            connector = TCPConnector(resolver=_Guarded(self._rules), limit=_AT_ONCE, keepalive_timeout=_IDLE_S)
             timeout = ClientTimeout(total=_IN_ALL_S, connect=_CONNECT_S)
             self._session = ClientSession(
                 connector=connector, timeout=timeout, auto_decompress=False, max_line_size=8190, trust_env=False

@@ -1,6 +1,6 @@
-"""What a utility asks in a device's own program, and what is left of a set-point beside it. Pure but for reading state.
+"""What a utility asks in the programs that a device fetches, and what is left of a set-point beside it. Pure but for reading state.
 
-A posted control of the device's own program is fetched by the device itself. A control that the server derives from a
+A posted control of the device's own program, or of a node above it, is fetched by the device itself. A control that the server derives from a
 set-point never carries what a posted one carries: opModTargetW and opModFixedW are one family, and so are
 opModTargetVar and opModFixedVar; opModMaxLimW belongs to the first where it stands in for a set-point. Does not
 publish anything (fleet_channel.py does).
@@ -44,47 +44,49 @@ def derived_modes(base: DERControlBase, setpoint: Setpoint) -> frozenset[str]:
     return families(modes)
 
 
-def _posted(program: Program) -> Iterator[EventRecord]:
+def _posted(programs: Iterable[Program]) -> Iterator[EventRecord]:
     """The controls of the utility that are not cancelled or superseded."""
-    for record in program.events.values():
-        if not record.server_made and record.item.obj.eventStatus.currentStatus not in FINAL:
-            yield record
+    for program in programs:
+        for record in program.events.values():
+            if not record.server_made and record.item.obj.eventStatus.currentStatus not in FINAL:
+                yield record
 
 
-def taken(program: Program, now: Instant) -> frozenset[str]:
+def taken(programs: Iterable[Program], now: Instant) -> frozenset[str]:
     """What posted controls of the program carry now, with their families."""
     second = int(now)
     found: set[str] = set()
-    for record in _posted(program):
+    for record in _posted(programs):
         facts = facts_of_record(record)
         if facts.earliest_start <= second < facts.latest_end:
             found |= facts.modes
     return families(found)
 
 
-def first_conflict(program: Program, modes: frozenset[str], now: Instant) -> int | None:
+def first_conflict(programs: Iterable[Program], modes: frozenset[str], now: Instant) -> int | None:
     """When the next posted control that carries one of these modes begins, after `now`; None: none is ahead."""
-    ahead = (facts_of_record(record) for record in _posted(program))
+    ahead = (facts_of_record(record) for record in _posted(programs))
     return min(
         (facts.earliest_start for facts in ahead if facts.earliest_start > int(now) and families(facts.modes) & modes),
         default=None,
     )
 
 
-def next_edge(program: Program, now: Instant) -> int | None:
+def next_edge(programs: Iterable[Program], now: Instant) -> int | None:
     """When a posted control of the program begins or ends next; None: none will."""
     edges = (
-        edge for r in _posted(program) for edge in (facts_of_record(r).earliest_start, facts_of_record(r).latest_end)
+        edge for r in _posted(programs) for edge in (facts_of_record(r).earliest_start, facts_of_record(r).latest_end)
     )
     return min((edge for edge in edges if edge > int(now)), default=None)
 
 
-def parents_of(setpoint: Setpoint, program: Program, by_control: Mapping[str, EventRecord]) -> tuple[str, ...]:
+def parents_of(setpoint: Setpoint, programs: Iterable[Program], by_control: Mapping[str, EventRecord]) -> tuple[str, ...]:
     """The controls behind a set-point but those that are in the program itself: for these the device answers."""
+    numbers = {program.number for program in programs}
     return tuple(
         name
         for name in setpoint.control_ids
-        if (record := by_control.get(name)) is None or record.program != program.number
+        if (record := by_control.get(name)) is None or record.program not in numbers
     )
 
 

@@ -239,7 +239,7 @@ def place_program(state: State, program: Program) -> None:
     item = Item(path, kind("/derp/{id1}"), audience, wire, data=program)
     tree.add(item, "/derp")
     owner = state.end_devices.get(program.owner)
-    if owner is not None:
+    if owner is not None and not program.node:
         owner.program = program.number
         tree.join(item, f"{owner.path}/fsa/1/derp")
     rsps = f"/rsps/{program.number}"

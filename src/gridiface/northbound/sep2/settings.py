@@ -134,6 +134,7 @@ class Sep2Settings:
         link_empty_control_lists: whether a program links to its control lists while they are empty, which saves a
             polling client one round; the standard allows both.
         notifications: None: no subscriptions are served.
+        node_programs: whether groups also have programs whose controls reach each device below as they are.
         forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
             profiles); otherwise 1 is received from it and 19 delivered.
     """
@@ -157,6 +158,7 @@ class Sep2Settings:
     link_empty_control_lists: bool = True
     forward_is_delivered: bool = False
     notifications: NotificationSettings | None = None
+    node_programs: bool = False
     limits: LimitSettings = field(default_factory=LimitSettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
 

@@ -89,6 +89,8 @@ class EventRecord:
         parents: the domain controls that a server-made event carries out.
         identity: LFDI of who posted it; "" for the server.
         posted: creationTime as posted; our clock may have bounded it.
+        node: whether its program is a node's.
+        per_device: of an event in a node program: the devices that have a domain control each.
         facts: what the rules of events know of it; made on first use.
     """
 
@@ -98,12 +100,18 @@ class EventRecord:
     parents: tuple[str, ...] = ()
     identity: str = ""
     posted: int = 0
+    per_device: tuple[str, ...] = ()
+    node: bool = False
     facts: EventFacts | None = None
 
     @property
     def server_made(self) -> bool:
         """Whether it was made of a set-point."""
         return self.control_id is None
+
+    def control_of(self, device_id: str) -> str | None:
+        """The domain's control that this event is for one device."""
+        return f"{self.control_id}:{device_id}" if self.node else self.control_id
 
     @property
     def end(self) -> int:
@@ -117,7 +125,8 @@ class Program:
     """One DERProgram: what its controls concern.
 
     `owner` is the number of the end device that it belongs to. `fetched`: that device is a client of its own and
-    carries out by itself what it finds here.
+    carries out by itself what it finds here. `node`: its controls concern each device below the group, `members`, as
+    they are; those that speak IEEE 2030.5 fetch them.
     """
 
     number: int
@@ -130,6 +139,8 @@ class Program:
     audience: Audience = field(default_factory=Audience)
     events: dict[str, EventRecord] = field(default_factory=dict)
     default_control: str | None = None
+    node: bool = False
+    members: frozenset[str] = frozenset()
 
     @property
     def path(self) -> str:
@@ -180,6 +191,7 @@ class State:
         self.by_device: dict[str, EndDeviceRecord] = {}
         self.by_group: dict[str, EndDeviceRecord] = {}
         self.programs: dict[int, Program] = {}
+        self.nodes: dict[str, Program] = {}
         self.events: dict[str, EventRecord] = {}
         self.by_control: dict[str, EventRecord] = {}
         self._removed: dict[str, EventRecord] = {}
@@ -211,8 +223,14 @@ class State:
         mrid = record.item.obj.mRID
         self.events[mrid] = record
         self.programs[record.program].events[mrid] = record
+        self.index_controls(record)
+
+    def index_controls(self, record: EventRecord) -> None:
+        """Index an event under its domain controls."""
         if record.control_id is not None:
             self.by_control[record.control_id] = record
+            for device_id in record.per_device:
+                self.by_control[f"{record.control_id}:{device_id}"] = record
 
     def drop_event(self, record: EventRecord) -> None:
         """Forget an event."""
@@ -226,6 +244,8 @@ class State:
             program.events.pop(mrid, None)
         if record.control_id is not None:
             self.by_control.pop(record.control_id, None)
+            for device_id in record.per_device:
+                self.by_control.pop(f"{record.control_id}:{device_id}", None)
 
     def event_once(self, mrid: str) -> EventRecord | None:
         """An event that is listed, or was not long ago: its devices may still answer."""
@@ -235,6 +255,12 @@ class State:
         """The own program of a fleet's device."""
         record = self.by_device.get(device_id)
         return None if record is None or record.program is None else self.programs.get(record.program)
+
+    def programs_of_device(self, device_id: str) -> list[Program]:
+        """The programs that a device fetches: its own and those of the nodes above it."""
+        own = self.program_of_device(device_id)
+        nodes = [program for program in self.nodes.values() if device_id in program.members]
+        return nodes if own is None else [own, *nodes]
 
     def program_of_group(self, group_id: str) -> Program | None:
         """The program of a group's total."""

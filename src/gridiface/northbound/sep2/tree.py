@@ -100,15 +100,15 @@ class Tree:
             self._tell(owner.path)
             self._link_changed(owner.path)
 
-    def set(self, item: Item, obj: Any) -> None:
-        """Give an Item a new object (None empties the place)."""
+    def set(self, item: Item, obj: Any, *, quiet: bool = False) -> None:
+        """Give an Item a new object (None empties the place); `quiet`: nobody is told."""
         appeared = (item.obj is None) != (obj is None)
         item.obj = obj
         _place(item)
         self.touch(item)
         if obj is None and item.path in self.watched:
             self.on_removed(item.path)
-        elif self.watched:
+        elif self.watched and not quiet:
             self._tell(item.path)
             for owner in item.lists:
                 self._tell(owner.path, item.path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridiface.app.config.model import Client, Sep2
-from gridiface.app.northbound import lfdi_of, sep2_settings, tls_keeper
+from gridiface.app.northbound import lfdi_of, notifier_context, sep2_settings, tls_keeper
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.pki.folder import TestPki, write_credential
@@ -57,3 +57,13 @@ def test_keeper_loads_keys_and_trust(folder: Path) -> None:
     assert tls_keeper(sep2(folder)).state.context is not None
     with pytest.raises(ConfigError):
         tls_keeper(sep2(folder, tls={"certificate": "x.pem", "key": "x.key", "roots": ["x.pem"]}))
+
+
+def test_notifications_are_sent_as_configured(folder: Path) -> None:
+    settings = sep2_settings(sep2(folder, notifications={"hosts": ["Agg.Example"], "spacing_s": 5}), "site")
+    assert settings.notifications is not None
+    assert (settings.notifications.rules.hosts, settings.notifications.rules.loopback) == ({"agg.example"}, False)
+    assert settings.notifications.spacing_s == 5
+    assert settings.notifications.make() is not settings.notifications.make()
+    assert notifier_context(sep2(folder)).check_hostname
+    assert sep2_settings(sep2(folder, notifications={"enabled": False}), "site").notifications is None

@@ -1,5 +1,8 @@
 """From the configuration block to settings, point maps and a server."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -140,3 +143,18 @@ def test_authentication_names_masters_that_exist(tmp_path):
     path.write_text("00" * 32)
     with pytest.raises(ConfigError, match="no master 'dso'"):
         station_settings(authenticated(path, masters=["dso"]), "demo")
+
+
+def test_the_examples_of_the_operators_page_are_configurations(tmp_path):
+    page = Path(__file__).resolve().parents[4] / "docs" / "operator" / "dnp3.md"
+    whole, points, tls, secure = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    data = yaml.safe_load(whole)["dnp3"]
+    assert dnp3_settings(Dnp3.model_validate(data), "demo").endpoints[0].port == 20_000
+    outstation = data["outstations"][0]
+    by_hand = Dnp3.model_validate(data | {"outstations": [outstation | yaml.safe_load(points)]})
+    assert len(point_map(by_hand.outstations[0])) == 4
+    block_ = Dnp3.model_validate(data | yaml.safe_load(tls))
+    with pytest.raises(ConfigError, match="fingerprints"):
+        dnp3_settings(block_, "demo")
+    secured = Dnp3.model_validate(data | {"outstations": [outstation | yaml.safe_load(secure)]})
+    assert secured.outstations[0].authentication.users[0].role == "operator"

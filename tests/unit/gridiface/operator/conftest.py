@@ -1,24 +1,40 @@
-"""A fleet of two devices in two nested groups, with one running control."""
+"""A fleet of two devices in two nested groups, with one running control, and everything the surface needs around it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import aiohttp
 import pytest
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
+    Acceptance,
     Control,
     ControlMode,
+    ControlState,
+    Decision,
+    Delivery,
+    DeliveryOutcome,
     ModeValue,
+    Outcome,
+    OutcomeKind,
     Setpoint,
     Source,
     Target,
     TargetKind,
+    Verdict,
 )
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.ports import Change, DeleteDocument, Document, PutControl, PutDocument
+from gridiface.domain.quantities import Quantity
+from gridiface.domain.telemetry import Reading, Snapshot
+from gridiface.errors import StoreUnavailable
+from gridiface.operator.desk import Desk
+from gridiface.operator.pages import OperatorPages
 from gridiface.operator.status import Status
 
 
@@ -85,3 +101,187 @@ def control() -> Control:
 def status() -> Status:
     fleet = FakeFleet()
     return Status("plant", fleet, fleet, lambda: [control()], lambda: {"readings": 7})
+
+
+@dataclass
+class Clock:
+    """A clock that stands until a test moves it."""
+
+    at: float = 100.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@dataclass
+class Records:
+    """A store in memory that can be down."""
+
+    kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    held: dict[str, Control] = field(default_factory=dict)
+    down: bool = False
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        self._up()
+        for change in changes:
+            match change:
+                case PutDocument(space, key, body):
+                    self.kept[space, key] = body
+                case DeleteDocument(space, key):
+                    self.kept.pop((space, key), None)
+                case PutControl(control):
+                    self.held[control.id] = control
+
+    async def documents(self, space: str) -> list[Document]:
+        self._up()
+        return [Document(space, key, body) for (own, key), body in sorted(self.kept.items()) if own == space]
+
+    async def control(self, control_id: str) -> Control | None:
+        self._up()
+        return self.held.get(control_id)
+
+    async def controls(self, *, live_after: float | None = None) -> list[Control]:
+        return list(self.held.values())
+
+    async def outcomes(self, control_id: str) -> list[Outcome]:
+        self._up()
+        kinds = [(None, 2), ("a", 1), ("a", 2)]
+        return [
+            Outcome(control_id=control_id, kind=k, at=91.0, device_id=d, reason="because") for d, k in _steps(kinds)
+        ]
+
+    async def readings(self, device_id: str, *, start: float, end: float, limit: int = 10_000) -> list[Reading]:
+        reading = Reading(
+            device_id=device_id, quantity=Quantity.ACTIVE_POWER, value=float("nan"), source_time=99.0, received=99.0
+        )
+        return [reading]
+
+    async def decisions(self, *, control_id: str | None = None, limit: int = 1000) -> list[Decision]:
+        target = Target(TargetKind.GROUP, "feeder")
+        source = Source(protocol="sep2", identity="utility")
+        found = Decision(at=90.0, target=target, signal="set_w", source=source, verdict="accepted", reason="will run")
+        other = replace(found, target=Target(TargetKind.DEVICE, "b"), reason="only b")
+        return [found, other]
+
+    async def performance(self, control_id: str) -> list[PerformanceInterval]:
+        return []
+
+    async def deliveries(self, device_id: str, *, start: float, end: float, limit: int = 10_000) -> list[Delivery]:
+        return [delivery(device_id)]
+
+    def _up(self) -> None:
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+
+
+def _steps(kinds: list[tuple[str | None, int]]) -> list[tuple[str | None, OutcomeKind]]:
+    return [(device, OutcomeKind(kind)) for device, kind in kinds]
+
+
+def delivery(device_id: str, outcome: DeliveryOutcome = DeliveryOutcome.ACKNOWLEDGED) -> Delivery:
+    point = Setpoint(device_id=device_id, issued=90.0, active_power_w=1500.0, control_ids=("c1",))
+    return Delivery(device_id=device_id, outcome=outcome, at=91.0, setpoint=point)
+
+
+@dataclass
+class Inbox:
+    """Takes every control, unless a test sets another verdict."""
+
+    records: Records
+    verdict: Verdict = Verdict.ACCEPTED
+    controls: list[Control] = field(default_factory=list)
+
+    def preview(self, control: Control, now: float) -> Acceptance:
+        return Acceptance(control_id=control.id, verdict=self.verdict, reason="so be it", feasible_w=900.0)
+
+    async def submit(self, control: Control, now: float, *, along: Sequence[Change] = ()) -> Acceptance:
+        answer = self.preview(control, now)
+        if answer.will_run:
+            await self.records.commit([PutControl(control), *along])
+            self.controls.append(control)
+        return answer
+
+    async def cancel(self, control_id: str, now: float, *, reason: str = "", along: Sequence[Change] = ()) -> bool:
+        for index, control in enumerate(self.controls):
+            if control.id == control_id and control.state is not ControlState.CANCELLED:
+                await self.records.commit(along)
+                self.controls[index] = replace(control, state=ControlState.CANCELLED)
+                return True
+        return False
+
+
+@dataclass
+class House:
+    """A running surface. `ask` sends a request; `tokens` are texts by scope."""
+
+    desk: Desk
+    pages: OperatorPages
+    records: Records
+    inbox: Inbox
+    clock: Clock
+    blocked: dict[str, bool]
+    tokens: dict[str, str]
+
+    async def ask(
+        self, method: str, path: str, *, scope: str | None = None, token: str | None = None, **more: Any
+    ) -> tuple[int, Any, dict[str, str]]:
+        """(status, JSON or text, headers)."""
+        headers = dict(more.pop("headers", {}))
+        text = self.tokens[scope] if scope else token
+        if text:
+            headers["Authorization"] = f"Bearer {text}"
+        url = f"http://127.0.0.1:{self.pages.port}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, headers=headers, **more) as answer,
+        ):
+            body = await answer.json(content_type=None) if "json" in answer.content_type else await answer.text()
+            return answer.status, body, dict(answer.headers)
+
+
+MakeHouse = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def make_house() -> AsyncIterator[MakeHouse]:
+    """Makes running surfaces: `await make_house(open_reads=False)`."""
+    made: list[OperatorPages] = []
+
+    async def make(**options: Any) -> House:
+        fleet, records, clock, blocked = FakeFleet(), Records(), Clock(), dict[str, bool]()
+        inbox = Inbox(records)
+        status = Status("plant", fleet, fleet, lambda: [control(), *inbox.controls], lambda: {"readings": 7})
+
+        def block(device_id: str, *, blocked: bool, now: float) -> None:
+            told[device_id] = blocked
+
+        told = blocked
+        desk = Desk(
+            status=status,
+            clock=clock,
+            inbox=inbox,
+            records=records,
+            block=block,
+            ready=lambda: not records.down,
+            authority=(10.0, 110.0),
+        )
+        await desk.open()
+        pages = OperatorPages(desk, host="127.0.0.1", port=0, **options)
+        await pages.start()
+        made.append(pages)
+        tokens = {}
+        for scope in ("read", "control", "admin"):
+            tokens[scope] = (await desk.tokens.create(f"{scope}er", [scope], 1.0, clock.now(), by="test"))["token"]
+        return House(desk, pages, records, inbox, clock, blocked, tokens)
+
+    yield make
+    for pages in made:
+        await pages.stop()
+
+
+@pytest.fixture
+async def house(make_house: MakeHouse) -> House:
+    return await make_house()

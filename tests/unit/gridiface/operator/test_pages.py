@@ -1,75 +1,85 @@
-"""The page and its routes over real HTTP on loopback."""
+"""The pages over real HTTP on loopback: they show, and need nothing from outside."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from typing import Any
 
-import aiohttp
 import pytest
 
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
 from gridiface.errors import ConfigError
-from gridiface.operator.pages import OperatorPages
-from gridiface.operator.status import Status
+from gridiface.operator.pages import OperatorPages, why_silent
 
 
-class FixedClock:
-    def now(self) -> float:
-        return 100.0
-
-    def monotonic(self) -> float:
-        return 100.0
-
-
-@pytest.fixture
-async def pages(status: Status) -> AsyncIterator[OperatorPages]:
-    server = OperatorPages(status, FixedClock(), host="127.0.0.1", port=0, ready=lambda: False)
-    await server.start()
-    yield server
-    await server.stop()
-
-
-async def get(pages: OperatorPages, path: str) -> tuple[int, str, dict[str, str]]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{pages.port}{path}") as answer:
-        return answer.status, await answer.text(), dict(answer.headers)
-
-
-async def test_page_needs_nothing_from_outside_and_no_inline_script(pages: OperatorPages) -> None:
-    status, text, headers = await get(pages, "/")
+@pytest.mark.parametrize("path", ["/", "/devices/a", "/controls/c1"])
+async def test_page_needs_nothing_from_outside_and_no_inline_script(house: Any, path: str) -> None:
+    status, text, headers = await house.ask("GET", path)
     assert status == 200
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
     assert "<script>" not in text
     assert "style=" not in text
+    assert "<form" not in text
 
 
 @pytest.mark.parametrize("name", ["overview.js", "overview.css", "icon.svg"])
-async def test_static_files_are_served(pages: OperatorPages, name: str) -> None:
-    assert (await get(pages, f"/static/{name}"))[0] == 200
+async def test_static_files_are_served(house: Any, name: str) -> None:
+    assert (await house.ask("GET", f"/static/{name}"))[0] == 200
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../status.py", "/static/%2e%2e%2fstatus.py", "/static/status.py", "/nothing"]
+    "path",
+    [
+        "/static/../status.py",
+        "/static/%2e%2e%2fstatus.py",
+        "/static/status.py",
+        "/nothing",
+        "/devices/z",
+        "/controls/z",
+    ],
 )
-async def test_nothing_else_is_served(pages: OperatorPages, path: str) -> None:
-    assert (await get(pages, path))[0] == 404
+async def test_nothing_else_is_served(house: Any, path: str) -> None:
+    assert (await house.ask("GET", path))[0] == 404
 
 
-async def test_status_and_report_are_json(pages: OperatorPages) -> None:
-    assert '"site": "plant"' in (await get(pages, "/api/v1/status"))[1]
-    assert (await get(pages, "/api/v1/devices"))[0] == 200
-    assert (await get(pages, "/api/v1/controls/c1/report"))[0] == 200
-    status, text, headers = await get(pages, "/api/v1/controls/x%22y/report")
-    assert (status, headers["Content-Type"].split(";")[0]) == (404, "application/problem+json")
-    assert "no such control" in text
+async def test_control_page_says_why_a_device_did_not_respond(house: Any) -> None:
+    point = Setpoint(device_id="b", issued=90.0, control_ids=("c1",))
+    lost = Delivery(device_id="b", outcome=DeliveryOutcome.TIMEOUT, at=91.0, setpoint=point, detail="no <answer>")
+    house.desk.status.on_deliveries([lost])
+    house.records.held["c1"] = house.desk.status.controls()[0]
+    _, text, _ = await house.ask("GET", "/controls/c1")
+    assert "received, started" in text
+    assert re.search(r"/devices/b.*no response.*it has not told its state yet", text)
+    _, text, _ = await house.ask("GET", "/devices/b")
+    assert "Why it does not follow: it has not told its state yet" in text
 
 
-async def test_health_and_readiness_differ(pages: OperatorPages) -> None:
-    assert (await get(pages, "/healthz"))[0] == 200
-    assert (await get(pages, "/readyz"))[0] == 503
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"blocked": True}, "an operator has blocked it"),
+        ({"quality": None}, "it has not told its state yet"),
+        ({"quality": "stale"}, "its data are stale: it does not answer"),
+        (
+            {"delivery": {"outcome": "timeout", "at": 1.0, "attempts": 3, "detail": "no answer", "controls": []}},
+            "its last set-point ended in timeout: no answer",
+        ),
+    ],
+)
+def test_reasons_of_silence(changes: dict[str, Any], said: str) -> None:
+    row: Any = {"blocked": False, "quality": "good", "delivery": None} | changes
+    assert why_silent(row) == said
 
 
-async def test_taken_port_is_named(pages: OperatorPages, status: Status) -> None:
-    second = OperatorPages(status, FixedClock(), host="127.0.0.1", port=pages.port, ready=lambda: True)
-    with pytest.raises(ConfigError, match=f"operator.listen 127.0.0.1:{pages.port}"):
+async def test_taken_port_is_named(house: Any) -> None:
+    second = OperatorPages(house.desk, host="127.0.0.1", port=house.pages.port)
+    with pytest.raises(ConfigError, match=f"operator.listen 127.0.0.1:{house.pages.port}"):
         await second.start()
+
+
+def test_reading_is_open_on_loopback_only(house: Any) -> None:
+    assert house.pages.open_reads
+    assert not OperatorPages(house.desk, host="0.0.0.0", port=0).open_reads
+    assert OperatorPages(house.desk, host="0.0.0.0", port=0, open_reads=True).open_reads

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gridiface.app.config.dnp3 import Dnp3, Dnp3Endpoint, Dnp3Master, Dnp3Outstation, Dnp3Point
+from gridiface.app.config.dnp3 import Dnp3, Dnp3Endpoint, Dnp3Master, Dnp3Outstation, Dnp3Point, dnp3_targets
 from gridiface.northbound.dnp3.settings import Mode
 
 TLS = {"certificate": "a.pem", "key": "a.key", "roots": ["root.pem"]}
@@ -86,3 +86,25 @@ def test_every_key_has_a_meaning_for_the_reference_page():
         if not field.description and name.split(".")[1] not in {"masters", "quality", "outstations", "endpoints", "tls"}
     ]
     assert unexplained == []
+
+
+def test_the_targets_that_are_named_have_their_places():
+    point = {"type": "analog input", "index": 0, "measure": "w", "device": "b1"}
+    block = Dnp3.model_validate(
+        {
+            "outstations": [
+                {
+                    "name": "gw",
+                    "address": 1,
+                    "group": "fleet",
+                    "points": [point],
+                    "masters": [{"name": "m", "address": 2}],
+                }
+            ],
+            "endpoints": [{"listen": "127.0.0.1:0"}],
+        }
+    )
+    assert list(dnp3_targets(block)) == [
+        (("outstations", 0, "group"), "group", "fleet"),
+        (("outstations", 0, "points", 0, "device"), "device", "b1"),
+    ]

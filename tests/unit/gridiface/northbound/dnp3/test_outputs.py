@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gridiface.domain.controls import ControlState, Target, TargetKind
 from gridiface.domain.ports import Document
-from gridiface.northbound.dnp3.outputs import POINT, SPACE, Outputs
+from gridiface.northbound.dnp3.outputs import SPACE, Outputs
 from gridiface.northbound.dnp3.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.translate_commands import Sender, control_of
@@ -90,10 +90,9 @@ def documents(outputs, **values):
 def test_a_restart_takes_up_stored_values_and_live_controls():
     outputs = Outputs("gw", ISO)
     sender = Sender(station="gw", master="iso", authority=0)
-    live = replace(control_of(SETPOINT, 2e6, sender, FLEET, 1.0, number=1), extra={POINT: "MW set-point"})
+    live = control_of(SETPOINT, 2e6, sender, FLEET, 1.0, number=1)
     over = replace(
         control_of(ISO.by_name["export limit"], 1e6, sender, FLEET, 1.0, number=2),
-        extra={POINT: "export limit"},
         state=ControlState.COMPLETED,
     )
     foreign = replace(live, id="x", source=replace(live.source, program="other/iso/MW set-point"))

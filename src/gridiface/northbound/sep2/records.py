@@ -1,0 +1,56 @@
+"""End devices and programs as plain data, and back: the heads of their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Role
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program
+
+_RECORD_FIELDS = (
+    "number",
+    "lfdi",
+    "sfdi",
+    "device_id",
+    "group_id",
+    "registered",
+    "changed",
+    "pin",
+    "in_band",
+    "managed",
+    "category",
+    "program",
+)
+
+
+def record_head(record: EndDeviceRecord) -> dict[str, Any]:
+    """What is stored of an end device."""
+    return {**{name: getattr(record, name) for name in _RECORD_FIELDS}, "role": record.role.value}
+
+
+def record_from(head: Mapping[str, Any]) -> EndDeviceRecord:
+    """The inverse of `record_head`, without audience."""
+    return EndDeviceRecord(**{name: head[name] for name in _RECORD_FIELDS}, role=Role(head["role"]))
+
+
+def program_head(program: Program) -> dict[str, Any]:
+    """What is stored of a program."""
+    return {
+        "number": program.number,
+        "mrid": program.mrid,
+        "primacy": program.primacy,
+        "description": program.description,
+        "target": [program.target.kind.value, program.target.id],
+        "owner": program.owner,
+        "node": program.node,
+    }
+
+
+def program_from(head: Mapping[str, Any]) -> Program:
+    """The inverse of `program_head`, without audience."""
+    kind, name = head["target"]
+    fields = {name: head[name] for name in ("number", "mrid", "primacy", "description", "owner")}
+    node = bool(head.get("node"))
+    return Program(**fields, target=Target(TargetKind(kind), name), fetched=node, node=node)

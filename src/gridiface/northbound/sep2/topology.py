@@ -1,0 +1,190 @@
+"""Node programs: a group as a node of the utility's topology, whose controls reach each device below it as they are.
+
+Beside the program of a group's total (allocated), a group may have a node program (not allocated). Each device below
+that speaks IEEE 2030.5 has an assignment per node above it and fetches the node's controls by itself; for the others,
+and for the engine's knowledge of all, one domain control per device is made. Owns the programs, the assignments and
+who is below; what a write does is handlers/programs.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Group
+from gridiface.domain.ports import Change
+from gridiface.northbound.sep2 import documents, identities
+from gridiface.northbound.sep2.handlers.programs import Programs
+from gridiface.northbound.sep2.handlers.services import Services
+from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
+from gridiface.northbound.sep2.nodes import Audience, Item, Listing
+from gridiface.northbound.sep2.placing import place_program
+from gridiface.northbound.sep2.records import program_head, record_head
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program
+from gridiface.protocols.sep2.resources import FunctionSetAssignments
+
+#: Assignments of one end device, its own program's included (CSIP asks clients for 15).
+MOST_ASSIGNMENTS = 15
+_WEAKEST = 255
+
+
+class Topology:
+    """Keeps node programs and assignments as the groups of the fleet are.
+
+    Args:
+        services: state, ports, settings.
+        programs: told of devices that come below a node with live controls, or leave it.
+    """
+
+    def __init__(self, services: Services, programs: Programs) -> None:
+        self._s = services
+        self._programs = programs
+
+    async def reconcile(self, now: Instant) -> None:
+        """Bring programs and assignments up to what the fleet is; does nothing where node programs are not served.
+
+        Raises:
+            StoreUnavailable: what was not durable is not shown.
+        """
+        if not self._s.settings.node_programs:
+            return
+        groups = {group.id: group for group in self._s.fleet.groups()}
+        for group in groups.values():
+            if group.id not in self._s.state.nodes:
+                await self._make(group)
+        for group_id, program in list(self._s.state.nodes.items()):
+            if group_id not in groups:
+                await self._remove(program, now)
+        for program in self._s.state.nodes.values():
+            await self._assign(program, now)
+
+    async def _make(self, group: Group) -> None:
+        settings = self._s.settings
+        number, changes = self._s.state.counters.take("derp")
+        owner = self._s.state.by_group[group.id]
+        program = Program(
+            number=number,
+            mrid=identities.mrid(settings.site, "derp-node", group.id, settings.pen),
+            primacy=self._primacy(group),
+            description=f"each device of {group.name or group.id}",
+            target=Target(TargetKind.GROUP, group.id),
+            owner=owner.number,
+            fetched=True,
+            node=True,
+        )
+        await self._s.ledger.commit(
+            [*changes, documents.put(documents.PROGRAMS, str(number), None, program_head(program))]
+        )
+        self.place(program)
+
+    def _primacy(self, group: Group) -> int:
+        """Nodes near the devices rule those above them; a device's own program rules all of them."""
+        below = frozenset(self._s.fleet.members(group.id))
+        inside = [
+            other
+            for other in self._s.fleet.groups()
+            if other.id != group.id and frozenset(self._s.fleet.members(other.id)) < below
+        ]
+        height = max((self._height(other) for other in inside), default=0)
+        return min(self._s.settings.channel.primacy + 1 + height, _WEAKEST)
+
+    def _height(self, group: Group) -> int:
+        """How many levels of groups are in a group, itself included."""
+        below = frozenset(self._s.fleet.members(group.id))
+        inside = [g for g in self._s.fleet.groups() if frozenset(self._s.fleet.members(g.id)) < below]
+        return 1 + max((self._height(each) for each in inside), default=0)
+
+    def place(self, program: Program) -> None:
+        """Show a node program; its assignments follow with `reconcile`."""
+        self._s.state.nodes[program.target.id] = program
+        program.audience = Audience()
+        place_program(self._s.state, program)
+
+    async def _remove(self, program: Program, now: Instant) -> None:
+        for record in self._below(program):
+            await self._leave(program, record, now)
+        paths = self._s.tree.below(program.path, f"/rsps/{program.number}")
+        changes: list[Change] = [documents.delete(documents.PROGRAMS, str(program.number))]
+        changes += [documents.delete(space, p) for p in paths if (space := documents.space_of(p)) is not None]
+        for event in list(program.events.values()):
+            await self._programs.withdraw(event, event.per_device, now)
+            self._s.state.drop_event(event)
+        await self._s.ledger.commit(changes)
+        del self._s.state.nodes[program.target.id]
+        self._s.state.programs.pop(program.number, None)
+        self._s.tree.remove(program.path)
+        self._s.tree.remove(f"/rsps/{program.number}")
+
+    # --- who is below -----------------------------------------------------------------------------------------------
+
+    async def _assign(self, program: Program, now: Instant) -> None:
+        before, below = program.members, frozenset(self._s.fleet.members(program.target.id))
+        program.members = below
+        for record in self._records(before - below):
+            await self._leave(program, record, now)
+        for record in self._records(below):
+            await self._join(program, record, now)
+        if before != below:
+            await self._programs.members_changed(program, now)
+
+    def _records(self, device_ids: Iterable[str]) -> list[EndDeviceRecord]:
+        found = (self._s.state.by_device.get(device_id) for device_id in sorted(device_ids))
+        return [record for record in found if record is not None and record.speaks]
+
+    def _below(self, program: Program) -> list[EndDeviceRecord]:
+        return self._records(program.members)
+
+    async def _join(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
+        tree, settings = self._s.tree, self._s.settings
+        path = assignment_path(record, program)
+        listing = tree.listing(f"{record.path}/fsa")
+        if tree.get(path) is not None or listing is None or len(listing.items) >= MOST_ASSIGNMENTS:
+            return
+        await self._touch(record, now)
+        missing = record.audience.readers - program.audience.readers
+        if missing:
+            program.audience.readers |= missing
+            tree.readers_changed(program.audience)
+        tree.add(Listing(f"{path}/derp", list_kind(FSA_PROGRAMS), record.audience, data=record))
+        assignment = FunctionSetAssignments(
+            mRID=identities.mrid(settings.site, "fsa", f"{record.lfdi}/{program.mrid}", settings.pen),
+            description=program.description[:32],
+            version=0,
+        )
+        tree.add(Item(path, kind("/edev/{id1}/fsa/{id2}"), record.audience, assignment, data=record), listing.path)
+        shown = tree.item(program.path)
+        if shown is not None:
+            tree.join(shown, f"{path}/derp")
+        self._s.doorman.forget()
+
+    async def _leave(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
+        path = assignment_path(record, program)
+        if self._s.tree.get(path) is None:
+            return
+        await self._touch(record, now)
+        shown = self._s.tree.item(program.path)
+        if shown is not None:
+            self._s.tree.leave(shown, f"{path}/derp")
+        self._s.tree.remove(path)
+        others = {reader for each in self._below(program) for reader in each.audience.readers}
+        gone = record.audience.readers - others
+        if gone:
+            program.audience.readers -= gone
+            self._s.tree.readers_changed(program.audience)
+
+    async def _touch(self, record: EndDeviceRecord, now: Instant) -> None:
+        """An assignment is part of what an end device is: its changedTime says so. It alone is no news."""
+        changed = replace(record, changed=int(now))
+        stored = documents.put(documents.END_DEVICES, str(record.number), None, record_head(changed))
+        await self._s.ledger.commit([stored])
+        record.changed = int(now)
+        item = self._s.tree.item(record.path)
+        if item is not None:
+            self._s.tree.set(item, replace(item.obj, changedTime=int(now)), quiet=True)
+
+
+def assignment_path(record: EndDeviceRecord, program: Program) -> str:
+    """Where the assignment of a node's program to a device is; 1 is that of the device's own program."""
+    return f"{record.path}/fsa/{program.number + 1}"

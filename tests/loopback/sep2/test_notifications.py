@@ -1,0 +1,167 @@
+"""Notifications over mutual TLS with CCM8, to a receiver with a certificate of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest_asyncio
+from aiohttp import web
+
+from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.notifier import HttpsNotifier
+from gridiface.northbound.sep2.settings import NotificationSettings
+from gridiface.northbound.tls_listener import peer_of
+from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.protocols.sep2.resources import DERControlList, Notification
+from gridiface.protocols.xmlwire import decode
+
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+@dataclass
+class Receiver:
+    """A notification listener; `status` is what it answers, `location` where it would send the sender."""
+
+    port: int = 0
+    status: int = 201
+    location: str = ""
+    peers: list[str] = field(default_factory=list)
+    got: list[Notification] = field(default_factory=list)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        peer = peer_of(request)
+        assert peer is not None
+        self.peers.append(request.headers["Content-Type"])
+        self.got.append(decode(await request.read(), Notification))
+        return web.Response(status=self.status, headers={"Location": self.location} if self.location else {})
+
+    async def wait_for(self, count: int) -> list[Notification]:
+        deadline = time.monotonic() + 10
+        while len(self.got) < count and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        return self.got
+
+
+@pytest_asyncio.fixture
+async def receiver(site: Any) -> AsyncIterator[Receiver]:
+    found = Receiver()
+    server = web.Server(found.handle)
+    listener = site.listener(server)
+    await listener.start("127.0.0.1", 0)
+    found.port = listener.addresses[0][1]
+    yield found
+    listener.stop_accepting()
+    await server.shutdown(1.0)
+    await listener.close()
+
+
+def notifications(site: Any, **rules: Any) -> NotificationSettings:
+    allowed = TargetRules(**({"loopback": True} | rules))
+    pair = KeyPair(site.folder / "server.pem", site.folder / "server.key")
+    roots = [site.folder / "serca.pem"]
+    return NotificationSettings(
+        make=lambda: HttpsNotifier(lambda: client_context("strict", key_pairs=[pair], roots=roots), allowed),
+        rules=allowed,
+        spacing_s=0.0,
+    )
+
+
+async def subscribe(running: Any, resource: str, uri: str) -> tuple[int, str]:
+    edev = running.server.core.state.by_device["inv-1"].path
+    body = (
+        f"<Subscription {NS}><subscribedResource>{resource}</subscribedResource><encoding>0</encoding>"
+        f"<level>-S1</level><limit>5</limit><notificationURI>{uri}</notificationURI></Subscription>"
+    )
+    status, headers, _ = await running.send("POST", f"{edev}/sub", body, by="inverter")
+    return status, headers.get("Location", "")
+
+
+async def post_control(running: Any, mrid: str) -> str:
+    path = running.server.core.state.program_of_device("inv-1").path
+    body = (
+        f"<DERControl {NS}><mRID>{mrid}</mRID><creationTime>{int(time.time())}</creationTime>"
+        "<EventStatus><currentStatus>0</currentStatus><dateTime>0</dateTime>"
+        "<potentiallySuperseded>false</potentiallySuperseded></EventStatus>"
+        f"<interval><duration>60</duration><start>{int(time.time()) + 900}</start></interval>"
+        "<DERControlBase><opModConnect>false</opModConnect></DERControlBase></DERControl>"
+    )
+    assert (await running.send("POST", f"{path}/derc", body))[0] == 201
+    return f"{path}/derc"
+
+
+Start = Callable[..., Awaitable[Any]]
+
+
+async def test_a_change_is_posted_to_the_subscriber_over_mutual_tls(
+    start: Start, site: Any, receiver: Receiver
+) -> None:
+    running = await start(notifications=notifications(site))
+    path = running.server.core.state.program_of_device("inv-1").path + "/derc"
+    status, place = await subscribe(running, path, f"https://127.0.0.1:{receiver.port}/n")
+    assert status == 201
+    await post_control(running, "A1" * 16)
+    (found,) = await receiver.wait_for(1)
+    assert receiver.peers == ["application/sep+xml"]
+    assert (found.subscribedResource, found.status) == (path, 0)
+    assert found.subscriptionURI == f"https://127.0.0.1:{running.server.port}{place}"
+    assert isinstance(found.resource, DERControlList)
+    _, _, body = await running.send("GET", f"{path}?l=5", by="inverter")
+    assert found.resource == decode(body, DERControlList)
+    assert running.server.cancel_subscription(place)
+    assert not running.server.cancel_subscription(place)
+    assert (await receiver.wait_for(2))[1].status == 1
+
+
+async def test_delete_the_subscription_after_a_400_answer_keep_it_after_5xx(
+    start: Start, site: Any, receiver: Receiver
+) -> None:
+    running = await start(notifications=notifications(site))
+    path = running.server.core.state.program_of_device("inv-1").path + "/derc"
+    _, place = await subscribe(running, path, f"https://127.0.0.1:{receiver.port}/n")
+    receiver.status = 503
+    await post_control(running, "A1" * 16)
+    await receiver.wait_for(1)
+    again = await start(running.house, notifications=notifications(site))
+    subscriber = again.server.core.subscriptions.get(place)
+    assert subscriber is not None
+    receiver.status = 400
+    await post_control(again, "B1" * 16)
+    subscriber.due = 0.0
+    again.server.handle_timer(time.time())
+    await receiver.wait_for(2)
+    deadline = time.monotonic() + 10
+    while (await again.send("GET", place, by="inverter"))[0] != 404:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def test_redirects_are_not_followed_and_other_addresses_are_refused(
+    start: Start, site: Any, receiver: Receiver
+) -> None:
+    running = await start(notifications=notifications(site))
+    path = running.server.core.state.program_of_device("inv-1").path + "/derc"
+    for uri in (
+        "https://10.1.2.3:8443/n",
+        "https://169.254.169.254/",
+        "http://127.0.0.1:8080/n",
+        "https://localhost/n",
+    ):
+        assert (await subscribe(running, path, uri))[0] == 400
+    receiver.status, receiver.location = 307, f"https://127.0.0.1:{receiver.port}/elsewhere"
+    await subscribe(running, path, f"https://127.0.0.1:{receiver.port}/n")
+    await post_control(running, "A1" * 16)
+    await receiver.wait_for(1)
+    deadline = time.monotonic() + 10
+    while not running.server.core.subscriptions.counts.given_up:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert len(receiver.got) == 1
+
+
+async def test_this_machine_is_no_receiver_unless_allowed(start: Start, site: Any, receiver: Receiver) -> None:
+    running = await start(notifications=notifications(site, loopback=False))
+    assert (await subscribe(running, "/edev", f"https://127.0.0.1:{receiver.port}/n"))[0] == 400

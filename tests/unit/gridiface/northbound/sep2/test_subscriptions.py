@@ -1,0 +1,240 @@
+"""Who is told what, when, and what the receiver's answer means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.settings import NotificationSettings
+from gridiface.northbound.sep2.subscriptions import RETRIES_S
+from gridiface.protocols.sep2.resources import Notification
+from gridiface.protocols.xmlwire import decode, encode
+
+URI = "https://aggregator.example/n"
+NOTIFICATIONS = NotificationSettings(make=lambda: None, rules=TargetRules(hosts=frozenset({"aggregator.example"})))  # type: ignore[arg-type,return-value]  # nothing is sent here
+
+
+@pytest.fixture
+async def kit(make_kit: Any) -> Any:
+    return await make_kit(notifications=NOTIFICATIONS)
+
+
+async def subscribe(kit: Any, resource: str, *, by: str = "inv-1", limit: int = 10) -> str:
+    body = (
+        f'<Subscription xmlns="urn:ieee:std:2030.5:ns"><subscribedResource>{resource}</subscribedResource>'
+        f"<encoding>0</encoding><level>-S1</level><limit>{limit}</limit><notificationURI>{URI}</notificationURI>"
+        "</Subscription>"
+    )
+    reply = await kit.send("POST", kit.edev(by) + "/sub", body, by=by)
+    assert reply.status == 201
+    return str(reply.headers["Location"])
+
+
+def told(kit: Any, answer: int | None = 201) -> list[Notification]:
+    """What is sent now; each gets `answer`."""
+    found = []
+    for outgoing in kit.core.subscriptions.due(kit.clock.time):
+        assert outgoing.uri == URI
+        found.append(decode(outgoing.body, Notification))
+        kit.core.subscriptions.answered(outgoing, answer, kit.clock.time)
+    return found
+
+
+async def post_control(kit: Any, mrid: str = "A1" * 16, *, program: str = "inv-1", start: float = 60) -> str:
+    reply = await kit.send("POST", kit.program(program) + "/derc", kit.control(mrid, start=kit.clock.time + start))
+    return str(reply.headers["Location"])
+
+
+async def test_send_a_body_equal_to_a_fresh_get_cut_to_limit(kit: Any) -> None:
+    path = kit.program("inv-1") + "/derc"
+    place = await subscribe(kit, path, limit=2)
+    assert told(kit) == []
+    for number in range(3):
+        await post_control(kit, f"{number + 1:032X}")
+    (found,) = told(kit)  # three changes, one notification
+    assert (found.status, found.subscribedResource, found.subscriptionURI) == (0, path, f"https://server{place}")
+    fresh = await kit.get(f"{path}?l=2", by="inv-1")
+    assert encode(found.resource) == encode(fresh)
+    assert (found.resource.all, found.resource.results) == (3, 2)
+    assert told(kit) == []
+
+
+@pytest.mark.parametrize(("suffix", "sent"), [("/derc", True), ("", False)])
+async def test_limit_0_sends_a_list_without_members_and_nothing_of_a_single_resource(
+    kit: Any, suffix: str, sent: bool
+) -> None:
+    edev = kit.edev("inv-1")
+    await subscribe(kit, kit.program("inv-1") + suffix if sent else edev, limit=0)
+    await post_control(kit)
+    item = kit.core.state.tree.item(edev)
+    item.obj.enabled = False
+    kit.core.state.tree.set(item, item.obj)
+    (found,) = told(kit)
+    if sent:
+        assert (found.resource.all, found.resource.results, found.resource.members) == (1, 0, [])
+    else:
+        assert found.resource is None
+
+
+async def test_send_one_notification_per_change_and_none_for_the_parent(kit: Any) -> None:
+    program, edev = kit.program("inv-1"), kit.edev("inv-1")
+    for path in (program, "/derp", f"{edev}/fsa/1/derp", edev, "/edev", f"{program}/derc"):
+        await subscribe(kit, path)
+    href = await post_control(kit)
+    assert [n.subscribedResource for n in told(kit)] == [f"{program}/derc"]
+    kit.clock.time += 10
+    await subscribe(kit, href)
+    cancel = kit.control(start=kit.NOW + 60, status=2)
+    assert (await kit.send("PUT", href, cancel)).status == 204
+    (found,) = told(kit)  # the control itself, not the list that holds it
+    assert (found.subscribedResource, found.resource.eventStatus.currentStatus) == (href, 2)
+
+
+async def test_a_change_that_was_taken_back_is_not_told(kit: Any) -> None:
+    await subscribe(kit, kit.program("inv-1"))
+    item = kit.core.state.tree.item(kit.program("inv-1"))
+    before = item.obj.primacy
+    for primacy in (3, before):
+        item.obj.primacy = primacy
+        kit.core.state.tree.set(item, item.obj)
+    assert told(kit) == []
+
+
+async def test_a_flip_of_status_is_told(kit: Any) -> None:
+    await post_control(kit)
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    kit.at(60)
+    (found,) = told(kit)
+    assert found.resource.members[0].eventStatus.currentStatus == 1
+
+
+async def test_two_notifications_keep_their_distance(kit: Any) -> None:
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit)
+    assert len(told(kit)) == 1
+    await post_control(kit, "B1" * 16)
+    assert told(kit) == []
+    assert kit.core.subscriptions.next_timer(kit.clock.time) == kit.NOW + 1
+    kit.at(1)
+    (found,) = told(kit)
+    assert found.resource.all == 2
+
+
+@pytest.mark.parametrize("answer", [None, 500, 503])
+async def test_without_an_answer_it_is_sent_again_and_given_up_at_last(kit: Any, answer: int | None) -> None:
+    place = await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit)
+    assert len(told(kit, answer)) == 1
+    at = 0.0
+    for wait in RETRIES_S:
+        kit.at(at + wait - 1)
+        assert told(kit, answer) == []
+        at += wait
+        kit.at(at)
+        assert len(told(kit, answer)) == 1
+    kit.at(at + 5000)
+    assert told(kit) == []
+    assert kit.core.subscriptions.counts.given_up == 1
+    assert (await kit.get(place, by="inv-1")).href == place  # kept
+    await post_control(kit, "B1" * 16)
+    assert len(told(kit)) == 1
+
+
+@pytest.mark.parametrize("answer", [301, 404, 403])
+async def test_other_refusals_are_not_tried_again(kit: Any, answer: int) -> None:
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit)
+    assert len(told(kit, answer)) == 1
+    kit.at(4000)
+    assert [n.resource.members[0].eventStatus.currentStatus for n in told(kit)] in ([], [1])
+    assert kit.core.subscriptions.counts.given_up == 1
+
+
+async def test_delete_the_subscription_after_a_400_answer(kit: Any) -> None:
+    place = await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit)
+    assert len(told(kit, 400)) == 1
+    assert (await kit.send("GET", place, by="inv-1")).status == 404
+    await post_control(kit, "B1" * 16)
+    await kit.flush()
+    assert told(kit) == []
+    assert len((await kit.restarted()).core.subscriptions) == 0
+
+
+async def test_keep_subscriptions_and_retries_over_a_restart(kit: Any) -> None:
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit)
+    assert len(told(kit, 503)) == 1
+    await kit.flush()
+    other = await kit.restarted()
+    assert told(other) == []
+    assert other.core.subscriptions.next_timer(other.clock.time) == kit.NOW + 10
+    other.at(10)
+    (found,) = told(other)
+    assert found.resource.all == 1
+    await other.flush()
+    assert told(await other.restarted()) == []
+
+
+async def test_a_change_that_was_never_told_is_told_after_a_restart(kit: Any) -> None:
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit)
+    (found,) = told(await kit.restarted())
+    assert found.resource.all == 1
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_send_status_4_when_the_resource_is_gone(kit: Any, restart: bool) -> None:
+    program = kit.program("inv-1")
+    href = await post_control(kit, program="fleet")
+    place = await subscribe(kit, kit.program("inv-1"))
+    await subscribe(kit, program + "/derc")
+    kit.core.state.tree.remove(program)
+    assert href
+    await kit.flush()
+    if restart:
+        kit.core.subscriptions.due(kit.clock.time)  # on their way while the process ends
+        kit = await kit.restarted()
+    found = told(kit)
+    assert [(n.status, n.resource) for n in found] == [(4, None), (4, None)]
+    assert (await kit.send("GET", place, by="inv-1")).status == 404
+    await kit.flush()
+    assert told(kit) == []
+
+
+async def test_send_status_1_when_it_cancels_and_nothing_afterwards(kit: Any) -> None:
+    place = await subscribe(kit, kit.program("inv-1") + "/derc")
+    core = kit.core.subscriptions
+    core.end(core.get(place), 1)
+    (found,) = told(kit)
+    assert (found.status, found.resource) == (1, None)
+    await post_control(kit)
+    assert told(kit) == []
+
+
+async def test_an_ended_subscription_names_the_new_place(kit: Any) -> None:
+    place = await subscribe(kit, kit.program("inv-1") + "/derc")
+    core = kit.core.subscriptions
+    core.end(core.get(place), 2, "https://elsewhere/derp/9/derc")
+    (found,) = told(kit, 400)
+    assert (found.status, found.newResourceURI) == (2, "https://elsewhere/derp/9/derc")
+    assert told(kit) == []
+
+
+async def test_when_its_device_leaves_nothing_is_said_any_more(kit: Any) -> None:
+    await subscribe(kit, "/derp")
+    record = kit.core.state.by_device["inv-1"]
+    await kit.core.membership.remove(record, kit.clock.time)
+    await kit.flush()
+    assert (told(kit), len(kit.core.subscriptions)) == ([], 0)
+    assert not [key for key in kit.ledger.kept if key[0] in {"sep2/sub", "sep2/told"}]
+
+
+async def test_an_aggregator_hears_of_a_new_device_among_its_own_only(kit: Any) -> None:
+    await subscribe(kit, "/edev", by="aggregator")
+    await subscribe(kit, "/edev", by="inv-1")
+    record = kit.core.state.by_device["managed-1"]
+    await kit.core.membership.remove(record, kit.clock.time)
+    assert [n.resource.all for n in told(kit)] == [2]

@@ -1,0 +1,76 @@
+"""The OpenAPI document says what the server does: each route, each field, every reference resolves."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import ControlMode
+from gridiface.operator import openapi, schema
+from gridiface.operator.routes import ROUTES, Route
+
+ROOT = Path(__file__).resolve().parents[4]
+DOCUMENT = openapi.document()
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [ref for item in value.values() for ref in references(item)]
+    return [ref for item in value for ref in references(item)] if isinstance(value, list) else []
+
+
+def test_document_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
+    assert DOCUMENT["openapi"] == "3.1.0"
+    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+    for reference in references(DOCUMENT):
+        found: Any = DOCUMENT
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+        assert found
+    names = [operation["operationId"] for path in DOCUMENT["paths"].values() for operation in path.values()]
+    assert len(set(names)) == len(names) == len(ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.name)
+def test_each_route_is_described(route: Route) -> None:
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    assert operation["summary"]
+    assert {p["name"] for p in operation["parameters"] if p["in"] == "path"} == set(re.findall(r"{(\w+)}", route.path))
+    assert {p["name"] for p in operation["parameters"] if p["in"] == "query"} == set(route.query.model_fields)
+    assert all(p["description"] for p in operation["parameters"] if p["in"] != "path")
+    assert list(operation["responses"][str(route.done)]["content"]) == [route.media]
+    assert ("security" in operation) == (route.scope is not None)
+    assert ("requestBody" in operation) == (route.body is not None)
+
+
+@pytest.mark.parametrize("model", [schema.NewControl, schema.Reason, schema.NewToken])
+def test_each_field_that_may_be_sent_has_a_meaning(model: Any) -> None:
+    described = DOCUMENT["components"]["schemas"][model.__name__]["properties"]
+    assert [n for n, one in described.items() if not one.get("description") and "$ref" not in one] == []
+
+
+def test_each_mode_is_offered_with_its_unit_or_carries_a_payload() -> None:
+    payload = {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP, ControlMode.MESSAGE}
+    offered = set(schema.OfferedMode.__args__)
+    assert offered == {mode.value for mode in ControlMode if mode not in payload}
+    assert {mode.value for mode in schema.MODE_UNITS} == offered
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.name)
+def test_each_route_is_on_the_page(route: Route) -> None:
+    page = (ROOT / "docs" / "reference" / "rest.md").read_text()
+    assert f"`{route.method} {route.path}`" in page
+
+
+def test_each_mode_metric_and_query_parameter_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "reference" / "rest.md").read_text()
+    from gridiface.operator.metrics import METRICS  # noqa: PLC0415 - only this test needs it
+
+    names = [*schema.OfferedMode.__args__, *METRICS, *schema.NewControl.model_fields, *schema.NewToken.model_fields]
+    names += [name for route in ROUTES for name in route.query.model_fields]
+    assert [name for name in names if f"`{name}`" not in page] == []
