@@ -19,14 +19,16 @@ from gridiface.app.dispatch import Dispatch
 from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.members import SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
+from gridiface.app.outstation import dnp3_server
 from gridiface.app.southbound import Southbound
-from gridiface.app.timers import TimerLoop
+from gridiface.app.timers import Timed, TimerLoop
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver
 from gridiface.errors import StoreUnavailable
+from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import OperatorPages
@@ -57,6 +59,7 @@ class GridServer:
         self.store: Store | None = None
         self.dispatch: Dispatch | None = None
         self.sep2: Sep2Server | None = None
+        self.dnp3: Dnp3Server | None = None
         self.southbound: Southbound | None = None
         self._pages: OperatorPages | None = None
         self._members: Members | None = None
@@ -93,9 +96,12 @@ class GridServer:
         )
         dispatch.channels.append(self.southbound.dispatcher)
         self._make_sep2(dispatch)
+        self._make_dnp3(dispatch, store)
         said = await self._restore(store, now)
         if self.sep2 is not None:
             await self.sep2.start()
+        if self.dnp3 is not None:
+            await self.dnp3.start()
         for outcome in said:
             for listener in dispatch.listeners:
                 listener(outcome)
@@ -114,6 +120,8 @@ class GridServer:
             await self._pages.stop()
         if self._refresh is not None:
             self._refresh.cancel()
+        if self.dnp3 is not None:
+            await self.dnp3.stop()
         if self.sep2 is not None:
             await self.sep2.stop()
         if self._loop_task is not None:
@@ -132,6 +140,8 @@ class GridServer:
         ports = {}
         if self.sep2 is not None:
             ports["sep2"] = self.sep2.port
+        if self.dnp3 is not None:
+            ports["dnp3"] = self.dnp3.port
         if self._pages is not None:
             ports["operator"] = self._pages.port
         return ports
@@ -151,6 +161,20 @@ class GridServer:
         )
         dispatch.channels.append(self.sep2.channel)
         dispatch.listeners.append(self.sep2.on_outcome)
+
+    def _make_dnp3(self, dispatch: Dispatch, store: Store) -> None:
+        if self.config.dnp3 is None:
+            return
+        self.dnp3 = dnp3_server(
+            self.config.dnp3,
+            self.config.site,
+            clock=self.clock,
+            inbox=dispatch,
+            ledger=store,
+            fleet=self.engine,
+            history=store,
+        )
+        dispatch.listeners.append(self.dnp3.on_outcome)
 
     async def _restore(self, store: Store, now: Instant) -> list[Outcome]:
         """Take up where the last run ended; what was said of the controls then.
@@ -193,8 +217,8 @@ class GridServer:
             self.dispatch.kick()
 
     def _start_timers(self, dispatch: Dispatch) -> None:
-        parts = [] if self.sep2 is None else [self.sep2]
-        self._timers = TimerLoop(self.clock, self.config.engine.period_s, dispatch.tick, [*parts])
+        parts: list[Timed] = [part for part in (self.sep2, self.dnp3) if part is not None]
+        self._timers = TimerLoop(self.clock, self.config.engine.period_s, dispatch.tick, parts)
         dispatch.kick = self._timers.kick
         self._loop_task = asyncio.create_task(self._timers.run(), name="gridiface timers")
 

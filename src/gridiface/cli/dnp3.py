@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from gridiface.app.config.dnp3 import Dnp3, Dnp3Point
+from gridiface.app.config.dnp3 import Dnp3Point
 from gridiface.app.config.load import load_config
 from gridiface.app.outstation import dnp3_settings, point_entry, read_points
 from gridiface.domain.controls import Target, TargetKind
@@ -142,7 +142,7 @@ def _station(config: Path | None, name: str, template: str) -> tuple[StationSett
         points_ = PointMap(profile(template))
         return StationSettings(name=template, address=10, target=target, points=points_, masters=masters), ()
     loaded = load_config(config)
-    block: Dnp3 | None = getattr(loaded, "dnp3", None)
+    block = loaded.dnp3
     if block is None:
         raise ConfigError(f"{config}: there is no `dnp3` block")
     settings = dnp3_settings(block, loaded.site)

@@ -29,6 +29,7 @@ from gridiface.cli import (
     version,
 )
 from gridiface.cli.bench.app import app as bench
+from gridiface.cli.dnp3 import app as dnp3
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 db.use_resolver(lambda path: load_config(path).database)
@@ -51,6 +52,7 @@ app.add_typer(group.app, name="group")
 app.add_typer(token.app, name="token")
 app.add_typer(pki.app, name="pki")
 app.add_typer(db.app, name="db")
+app.add_typer(dnp3, name="dnp3")
 app.add_typer(importing.app, name="import")
 app.add_typer(report.app, name="report")
 app.add_typer(bench, name="bench")

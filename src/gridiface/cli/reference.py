@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from gridiface.app.config import reference as config_reference
+from gridiface.northbound.dnp3.words import reference_page
 
 
 def commands(command: Any, path: str = "gridiface") -> Iterator[tuple[str, Any]]:
@@ -67,6 +68,7 @@ def pages(root: Path) -> dict[Path, str]:
     return {
         root / "docs" / "reference" / "configuration.md": config_reference.page(),
         root / "docs" / "reference" / "cli.md": cli_page(app),
+        root / "docs" / "reference" / "dnp3-points.md": reference_page(),
         root / "schemas" / "config" / "gridiface.schema.json": config_reference.json_schema(),
     }
 

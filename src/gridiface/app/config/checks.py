@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterator
 
+from gridiface.app.config.dnp3 import dnp3_targets
 from gridiface.app.config.model import Config
 
 Mistake = tuple[tuple[int | str, ...], str]
@@ -13,7 +14,14 @@ Mistake = tuple[tuple[int | str, ...], str]
 
 def cross_checks(config: Config) -> list[Mistake]:
     """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
-    return [*_duplicates(config), *_members(config), *_tree(config), *_devices(config), *_clients(config)]
+    return [
+        *_duplicates(config),
+        *_members(config),
+        *_tree(config),
+        *_devices(config),
+        *_clients(config),
+        *_points(config),
+    ]
 
 
 def _hint(name: str, known: list[str]) -> str:
@@ -91,3 +99,13 @@ def _clients(config: Config) -> Iterator[Mistake]:
                 yield (*place, "manages", position), f"no device {managed!r}; {_hint(managed, devices)}"
         if client.manages and client.role != "aggregator":
             yield (*place, "manages"), f"only role aggregator manages devices, this is {client.role}"
+
+
+def _points(config: Config) -> Iterator[Mistake]:
+    """Groups and devices that DNP3 points speak of."""
+    if config.dnp3 is None:
+        return
+    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    for place, kind, name in dnp3_targets(config.dnp3):
+        if name not in known[kind]:
+            yield ("dnp3", *place), f"no {kind} {name!r}; {_hint(name, known[kind])}"

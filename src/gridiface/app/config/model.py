@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gridiface.app.config.dnp3 import Dnp3
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.quantities import Phase
 
@@ -261,6 +262,7 @@ class Config(Block):
         description="sqlite:///PATH (relative to this file) or postgresql://USER@HOST/DB",
     )
     sep2: Sep2 | None = Field(default=None, description="leave out to run without IEEE 2030.5")
+    dnp3: Dnp3 | None = Field(default=None, description="leave out to run without DNP3")
     devices: tuple[DeviceEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
     engine: EngineBlock = EngineBlock()

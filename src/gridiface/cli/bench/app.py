@@ -12,6 +12,7 @@ import typer
 from gridiface.cli.bench import allocate as allocate_bench
 from gridiface.cli.bench import baseline as baseline_bench
 from gridiface.cli.bench import dispatch as dispatch_bench
+from gridiface.cli.bench import dnp3 as dnp3_bench
 from gridiface.cli.bench import sep2
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
@@ -104,6 +105,34 @@ def dispatch(
     Example: gridiface bench dispatch --json
     """
     _show(asyncio.run(dispatch_bench.measure(runs, tuple(sizes or (1000, 4000, 10_000)))), as_json=as_json)
+
+
+@app.command("dnp3-poll")
+def dnp3_poll(
+    runs: Runs = 3,
+    points: Annotated[int, typer.Option(help="Analog inputs of the outstation.", min=1, max=10_000)] = 1000,
+    polls: Annotated[int, typer.Option(help="Requests of each kind in one run.", min=10)] = 500,
+    as_json: Json = False,
+) -> None:
+    """Class 0, integrity and event polls, direct operate and select-operate over TCP, the whole shell.
+
+    Example: gridiface bench dnp3-poll --json
+    """
+    _show(asyncio.run(dnp3_bench.poll(runs, points=points, polls=polls)), as_json=as_json)
+
+
+@app.command("dnp3-events")
+def dnp3_events(
+    runs: Runs = 3,
+    rate: Annotated[int, typer.Option(help="Events offered per second.", min=100)] = 20_000,
+    seconds: Seconds = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Events delivered with time and confirm while a producer offers so many per second.
+
+    Example: gridiface bench dnp3-events --rate 20000 --json
+    """
+    _show(asyncio.run(dnp3_bench.events(runs, rate=rate, seconds=seconds)), as_json=as_json)
 
 
 def _show(answer: Mapping[str, Any], *, as_json: bool) -> None:

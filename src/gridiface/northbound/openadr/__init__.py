@@ -1,1 +1,1 @@
-"""OpenADR 2.0b adapter: its own issue; the place is kept."""
+"""OpenADR 2.0b adapter: VENs towards utilities' VTNs, and our VTN with its VENs as members of the fleet."""

@@ -36,6 +36,7 @@ from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import State
 from gridiface.northbound.sep2.subscriptions import Subscriptions
+from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import (
     MethodNotAllowed,
@@ -104,6 +105,7 @@ class Sep2Core:
         self.membership = Membership(s, self.metering)
         self.curves = Curves(s)
         self.programs = Programs(s, self.on_behalf, self.curves)
+        self.topology = Topology(s, self.programs)
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
         if settings.notifications is not None:
@@ -114,7 +116,10 @@ class Sep2Core:
         place_roots(state)
 
     def _table(self) -> Mapping[tuple[str, str], Handler]:
-        info, edevs = DeviceInfo(self.services, self.membership), EndDevices(self.services, self.membership)
+        info, edevs = (
+            DeviceInfo(self.services, self.membership),
+            EndDevices(self.services, self.membership, self.topology),
+        )
         mirrors, programs = Mirrors(self.services, self.metering), self.programs
         responses = Responses(self.services, self.responses, self.channel)
         subscribing = SubscriptionWrites(self.services, self.subscriptions)
@@ -151,16 +156,28 @@ class Sep2Core:
         Raises:
             StoreUnavailable: the store cannot be read or written.
         """
-        loader = Loader(self.services, self.membership, self.metering, self.responses, self.subscriptions)
+        loader = Loader(
+            self.services, self.membership, self.metering, self.responses, self.subscriptions, self.topology.place
+        )
         await loader.load()
         await self.membership.reconcile(now)
         for record in list(self.state.end_devices.values()):
             if record.speaks and record.role is Role.DEVICE:
                 await self.membership.enrol(record, now)
+        await self.topology.reconcile(now)
         for program in self.state.programs.values():
             self.events.refresh(program, now, whole=True)
         self.channel.resume(now)
         self.subscriptions.resume(loader.told, loader.subscription_item)
+
+    async def reconcile(self, now: Instant) -> None:
+        """Bring end devices, programs and assignments up to what the fleet is.
+
+        Raises:
+            StoreUnavailable: what was not durable is not shown.
+        """
+        await self.membership.reconcile(now)
+        await self.topology.reconcile(now)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """A step in the life of a control; see domain.ports.OutcomeListener."""

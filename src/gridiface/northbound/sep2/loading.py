@@ -153,6 +153,7 @@ class Loader:
             parents=tuple(record.head["parents"]),
             identity=record.head["by"],
             posted=record.head["posted"],
+            node=program.node,
             per_device=tuple(record.head.get("devices", ())),
         )
         self._s.tree.add(item, f"{program.path}/derc")

@@ -78,7 +78,8 @@ class OnBehalf:
             # A device's own answers say all there is to say about a control that is addressed to it.
             return owner.lfdi if owner is not None and not program.fetched else None
         device = self._state.by_device.get(device_id)
-        if device is None or (program.fetched and device.number == program.owner):
+        by_itself = device is not None and (device.speaks if program.node else device.number == program.owner)
+        if device is None or (program.fetched and by_itself):
             return None
         return device.lfdi
 

@@ -1,9 +1,9 @@
 """What a utility asks in the programs that a device fetches, and what is left of a set-point beside it. Pure but for reading state.
 
-A posted control of the device's own program, or of a node above it, is fetched by the device itself. A control that the server derives from a
-set-point never carries what a posted one carries: opModTargetW and opModFixedW are one family, and so are
-opModTargetVar and opModFixedVar; opModMaxLimW belongs to the first where it stands in for a set-point. Does not
-publish anything (fleet_channel.py does).
+A posted control of the device's own program, or of a node above it, is fetched by the device itself. A control that
+the server derives from a set-point never carries what a posted one carries: opModTargetW and opModFixedW are one
+family, and so are opModTargetVar and opModFixedVar; opModMaxLimW belongs to the first where it stands in for a
+set-point. Does not publish anything (fleet_channel.py does).
 """
 
 from __future__ import annotations
@@ -80,8 +80,10 @@ def next_edge(programs: Iterable[Program], now: Instant) -> int | None:
     return min((edge for edge in edges if edge > int(now)), default=None)
 
 
-def parents_of(setpoint: Setpoint, programs: Iterable[Program], by_control: Mapping[str, EventRecord]) -> tuple[str, ...]:
-    """The controls behind a set-point but those that are in the program itself: for these the device answers."""
+def parents_of(
+    setpoint: Setpoint, programs: Iterable[Program], by_control: Mapping[str, EventRecord]
+) -> tuple[str, ...]:
+    """The controls behind a set-point but those that are in the programs themselves: for these the device answers."""
     numbers = {program.number for program in programs}
     return tuple(
         name

@@ -246,7 +246,7 @@ class Sep2Server:
         Raises:
             StoreUnavailable: nothing was changed.
         """
-        await self.core.membership.reconcile(self._clock.now())
+        await self.core.reconcile(self._clock.now())
 
     async def add_end_device(
         self, lfdi: str, *, device_id: str | None = None, pin: int | None = None, role: Role = Role.DEVICE
@@ -278,6 +278,7 @@ class Sep2Server:
             if role is not Role.DEVICE or not await core.membership.enrol(record, now, along=changes):
                 await core.services.ledger.commit(changes)
             core.membership.place(record, program)
+            await core.topology.reconcile(now)
         return record.path
 
     async def remove_end_device(self, lfdi: str) -> bool:
@@ -291,6 +292,7 @@ class Sep2Server:
             if record is None:
                 return False
             await self.core.membership.remove(record, self._clock.now())
+            await self.core.topology.reconcile(self._clock.now())
         return True
 
     def cancel_subscription(self, path: str) -> bool:

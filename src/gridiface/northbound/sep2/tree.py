@@ -134,6 +134,9 @@ class Tree:
         node = self._nodes.pop(path, None)
         self._below.get(_parent(path), set()).discard(path)
         self._below.pop(path, None)
+        if isinstance(node, Listing):
+            for member in node.items.values():
+                member.lists.remove(node)
         if isinstance(node, Item):
             for target in link_targets(node).values():
                 self._holders.get(target, {}).pop(node.path, None)

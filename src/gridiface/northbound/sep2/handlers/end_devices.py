@@ -7,6 +7,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, limit_reached, record_of
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
+from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import EndDevice
 
@@ -14,9 +15,10 @@ from gridiface.protocols.sep2.resources import EndDevice
 class EndDevices:
     """In-band registration; out of band the operator does it (server.py)."""
 
-    def __init__(self, services: Services, membership: Membership) -> None:
+    def __init__(self, services: Services, membership: Membership, topology: Topology) -> None:
         self._s = services
         self._membership = membership
+        self._topology = topology
 
     async def post(self, call: Call) -> Reply:
         """Register the caller under the identity of its certificate.
@@ -53,6 +55,7 @@ class EndDevices:
             if not await self._membership.enrol(record, call.now, along=changes):
                 await self._s.ledger.commit(changes)
             self._membership.place(record, program)
+            await self._topology.reconcile(call.now)
         return created(record.path)
 
     async def delete(self, call: Call) -> Reply:
@@ -69,4 +72,5 @@ class EndDevices:
             if self._s.state.by_lfdi.get(record.lfdi) is not record:
                 raise RemoteProtocolError("no such end device", answer=404)
             await self._membership.remove(record, call.now)
+            await self._topology.reconcile(call.now)
         return changed()

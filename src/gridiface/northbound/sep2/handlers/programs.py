@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, TargetKind, Verdict
@@ -17,6 +18,7 @@ from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
 from gridiface.northbound.sep2.handlers.curves import Curves
+from gridiface.northbound.sep2.handlers.node_controls import MakeControl, NodeControls
 from gridiface.northbound.sep2.handlers.services import (
     Call,
     Services,
@@ -33,6 +35,8 @@ from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import (
     ProgramScope,
+    ResolveCurve,
+    control_id,
     default_to_control,
     event_to_control,
 )
@@ -52,6 +56,7 @@ class Programs:
         self._s = services
         self._on_behalf = on_behalf
         self._curves = curves
+        self._node = NodeControls(services)
         #: Told when a control was posted to, cancelled in or taken out of a program, before the utility is answered.
         self.on_posted: Callable[[Program, Instant], Awaitable[None]] = _nobody
 
@@ -79,6 +84,9 @@ class Programs:
             event = self.prepared(event, program, call.second)
             event.href = path
             scope, curve = self._scope(program), self._curves.of(program)
+            if program.node:
+                await self._post_to_node(program, event, call, changes, posted)
+                return created(path)
             control = event_to_control(event, scope, call.caller.lfdi, curve)
             record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi, posted=posted)
             along = [*changes, event_document(record)]
@@ -88,6 +96,74 @@ class Programs:
                 self._on_behalf.superseded(record, call.now)
             await self.on_posted(program, call.now)
         return created(path)
+
+    async def _post_to_node(
+        self, program: Program, event: DERControl, call: Call, changes: Sequence[Change], posted: int
+    ) -> None:
+        """A control of every device below a node, as it is."""
+        controls = self._node.takers(
+            program, self._maker(program, event, call.caller.lfdi), self._node.members(program), call.now
+        )
+        record = self.make_record(
+            event, program, control_id=control_id(event.mRID), identity=call.caller.lfdi, posted=posted
+        )
+        record.per_device = tuple(control.target.id for control in controls)
+        await self._node.submit(controls, call.now, [*changes, event_document(record)])
+        self.publish(record, call.now)
+        await self.on_posted(program, call.now)
+
+    def _maker(self, program: Program, event: DERControl, identity: str) -> MakeControl:
+        curve = self._curves.of(program)
+        return lambda scope: event_to_control(event, scope, identity, curve)
+
+    async def members_changed(self, program: Program, now: Instant) -> None:
+        """Other devices are below a node: its live controls and its default concern these now.
+
+        Raises:
+            StoreUnavailable: not all was changed.
+        """
+        members = self._node.members(program)
+        for record in list(program.events.values()):
+            if is_live(record, int(now)) and record.control_id is not None:
+                await self._follow(program, record, members, now)
+        item = self._s.tree.item(f"{program.path}/dderc")
+        if program.default_control is not None and item is not None and item.obj is not None:
+            default, curve = item.obj, self._curves.of(program)
+            controls = self._node.takers(
+                program, lambda scope: default_to_control(default, scope, "", curve, now), members, now
+            )
+            await self._node.submit(controls, now, ())
+        await self.on_posted(program, now)
+
+    async def _follow(self, program: Program, record: EventRecord, members: Sequence[str], now: Instant) -> None:
+        new = [device_id for device_id in members if device_id not in record.per_device]
+        gone = [device_id for device_id in record.per_device if device_id not in members]
+        make = self._maker(program, record.item.obj, record.identity)
+        controls = [c for device_id in new for c in self._taker(program, make, device_id, now)]
+        if not controls and not gone:
+            return
+        await self.withdraw(record, gone, now)
+        kept = tuple(device_id for device_id in record.per_device if device_id not in gone)
+        after = replace(record, per_device=(*kept, *(control.target.id for control in controls)))
+        await self._node.submit(controls, now, [event_document(after)])
+        record.per_device = after.per_device
+        self._s.state.index_controls(record)
+
+    def _taker(self, program: Program, make: MakeControl, device_id: str, now: Instant) -> list[Control]:
+        """The control of one device that came later; nobody waits for its refusal."""
+        try:
+            return self._node.takers(program, make, [device_id], now)
+        except RemoteProtocolError:
+            return []
+
+    async def withdraw(self, record: EventRecord, devices: Sequence[str], now: Instant) -> None:
+        """Cancel a node's control for some of its devices.
+
+        Raises:
+            StoreUnavailable: not all were cancelled.
+        """
+        if record.control_id is not None:
+            await self._node.cancel(record.control_id, devices, now, "no longer below the node")
 
     def _scope(self, program: Program) -> ProgramScope:
         """What a program's controls concern, by what the fleet is now."""
@@ -135,6 +211,7 @@ class Programs:
             parents=parents,
             identity=identity,
             posted=posted or event.creationTime,
+            node=program.node,
         )
 
     def publish(self, record: EventRecord, now: Instant) -> None:
@@ -217,7 +294,10 @@ class Programs:
         stored = event_document(
             replace(record, item=Item(record.item.path, record.item.kind, record.item.audience, after))
         )
-        if record.control_id is None or not await self._s.inbox.cancel(
+        if record.node and record.control_id is not None:
+            await self._s.ledger.commit([stored])
+            await self._node.cancel(record.control_id, record.per_device, now, reason or "")
+        elif record.control_id is None or not await self._s.inbox.cancel(
             record.control_id, now, reason=reason or "", along=[stored]
         ):
             await self._s.ledger.commit([stored])
@@ -271,16 +351,19 @@ class Programs:
             if item.obj is not None and item.obj.mRID == default.mRID:
                 default.version = ((item.obj.version or 0) + 1) & 0xFFFF
             default.href, default.subscribable = item.path, None
-            control = default_to_control(
-                default, self._scope(program), call.caller.lfdi, self._curves.of(program), call.now
-            )
+            curve = self._curves.of(program)
+            control = default_to_control(default, self._scope(program), call.caller.lfdi, curve, call.now)
             stored = documents.put(
                 documents.DEFAULTS,
                 item.path,
                 default,
                 {"control": control.id if control else None, "by": call.caller.lfdi},
             )
-            await self._replace_default(program, control, call.now, [stored])
+            if program.node:
+                make = partial(_default_of, default, call.caller.lfdi, curve, call.now)
+                await self._replace_node_default(program, control, make, call.now, [stored])
+            else:
+                await self._replace_default(program, control, call.now, [stored])
             self._s.tree.set(item, default)
         return changed()
 
@@ -297,6 +380,16 @@ class Programs:
                 await self._s.inbox.cancel(old, now, reason="replaced")
         program.default_control = control.id if control is not None else None
 
+    async def _replace_node_default(
+        self, program: Program, control: Control | None, make: MakeControl, now: Instant, along: list[Change]
+    ) -> None:
+        old, members = program.default_control, self._node.members(program)
+        controls = self._node.takers(program, make, members, now)
+        await self._node.submit(controls, now, along)
+        if old is not None and (control is None or old != control.id):
+            await self._node.cancel(old, members, now, "replaced")
+        program.default_control = control.id if control is not None else None
+
     async def delete_default(self, call: Call) -> Reply:
         """Take the default control away.
 
@@ -310,9 +403,19 @@ class Programs:
             still_there(self._s, item)
             if item.obj is None:
                 raise RemoteProtocolError("there is no default control", answer=404)
-            await self._replace_default(program, None, call.now, [documents.delete(documents.DEFAULTS, item.path)])
+            gone = [documents.delete(documents.DEFAULTS, item.path)]
+            if program.node:
+                await self._replace_node_default(program, None, lambda scope: None, call.now, [*gone])
+            else:
+                await self._replace_default(program, None, call.now, [*gone])
             self._s.tree.set(item, None)
         return changed()
+
+
+def _default_of(
+    default: DefaultDERControl, identity: str, curve: ResolveCurve, now: Instant, scope: ProgramScope
+) -> Control | None:
+    return default_to_control(default, scope, identity, curve, now)
 
 
 async def _nobody(program: Program, now: Instant) -> None:

@@ -40,6 +40,8 @@ class Responses:
             raise bad_value("subject is no event of this program")
         if type(response) not in {Response, DERControlResponse} or response.status not in DER_STATUSES:
             raise bad_value("the status does not fit a DERControl")
+        if program.node and record.device_id not in program.members:
+            raise bad_value("the device is not below this node")
         still_there(self._s, call.node)
         known = self._log.path_of(program, response)
         if known is not None:
@@ -69,9 +71,10 @@ class Responses:
         """What the answer means for the domain's controls."""
         if record.device_id is None:
             return []
-        if event.control_id is None:
+        control_id = event.control_of(record.device_id)
+        if event.control_id is None or control_id is None:
             return self._channel.parents.outcomes(event, record.device_id, status, now)
         step = status_to_outcome(status)
         if step is None:
             return []
-        return [Outcome(control_id=event.control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]
+        return [Outcome(control_id=control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]

@@ -1,0 +1,90 @@
+"""POSTs a payload and reads its answer, within a time and a size. Owns the sockets of the sending end only."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import aiohttp
+
+from gridiface.errors import GridifaceError, RemoteProtocolError
+from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
+from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.signature import Trust
+from gridiface.protocols.xmlwire import DEFAULT_LIMITS
+
+
+class Unreachable(GridifaceError):
+    """Nobody answered: no connection, no TLS, or no answer in time."""
+
+
+class PayloadClient:
+    """The sending end of simple HTTP. Call `close` last.
+
+    Args:
+        http: makes requests and reads answers.
+        context: makes the TLS context; None for http addresses.
+        trust: who may sign the answers; None: they need no signature.
+        timeout_s: of a whole request.
+        most_octets: of an answer as it comes.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        context: Callable[[], ssl.SSLContext] | None = None,
+        trust: Trust | None = None,
+        timeout_s: float = 30.0,
+        most_octets: int = DEFAULT_LIMITS.octets,
+    ) -> None:
+        self._http = http
+        self._make_context = context
+        self._trust = trust
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._most = most_octets
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, base: str, service: str, payload: Payload, now: float) -> Payload | None:
+        """The answer to a payload; None for an empty one.
+
+        Raises:
+            Unreachable: no answer came.
+            RemoteProtocolError: `answer` is the HTTP status, or 403 and 406 for an answer that cannot be taken.
+            ConfigError: the TLS files cannot be used.
+        """
+        message = self._http.request(service, payload, now)
+        headers = {name: value for name, value in message.headers.items() if name != "Content-Length"}
+        try:
+            async with self._opened().post(
+                f"{base.rstrip('/')}/{message.path}", data=message.body, headers=headers, allow_redirects=False
+            ) as answer:
+                reply = HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
+            raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
+        return self._http.response(reply, now, trust=self._trust, signed=self._trust is not None)
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            context = self._make_context() if self._make_context is not None else True
+            # What is compressed is unpacked by the exchange, which knows how much it may become.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context), timeout=self._timeout, auto_decompress=False
+            )
+        return self._session
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        parts, size = [], 0
+        async for part in answer.content.iter_any():
+            size += len(part)
+            if size > self._most:
+                answer.close()
+                raise RemoteProtocolError("the answer is too large", answer=406)
+            parts.append(part)
+        return b"".join(parts)

@@ -1,0 +1,113 @@
+"""The receiving end of simple HTTP: sockets, body caps and overload; plain or behind the TLS listener.
+
+What a request means is the caller's; this file hands it over as bytes together with the peer's certificate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.northbound.openadr.settings import ListenSettings
+from gridiface.northbound.tls_listener import TlsListener, peer_of
+from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
+
+_log = logging.getLogger("gridiface.openadr")
+
+#: A VEN that polls keeps its connection between polls.
+_KEEP_ALIVE_S = 75.0
+
+
+#: What answers: the request, the peer's certificate (DER, empty without TLS), and whether it is too much now.
+Answer = Callable[[HttpMessage, bytes, bool], Awaitable[HttpMessage]]
+
+
+class PayloadListener:
+    """Listens and answers. Call `start` first, `stop` last.
+
+    Args:
+        settings: where, and how many requests at once; those above are answered with 503.
+        answer: answers one request; RemoteProtocolError from it becomes its HTTP status.
+        most_octets: of a request's body.
+    """
+
+    def __init__(self, settings: ListenSettings, answer: Answer, *, most_octets: int) -> None:
+        self._settings = settings
+        self._answer = answer
+        self._most = most_octets
+        self._running = 0
+        self._http: web.Server | None = None
+        self._plain: asyncio.Server | None = None
+        self._tls: TlsListener | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; 0 before the start."""
+        if self._tls is not None:
+            return self._tls.addresses[0][1] if self._tls.addresses else 0
+        return int(self._plain.sockets[0].getsockname()[1]) if self._plain and self._plain.sockets else 0
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: the address cannot be taken, or a TLS file cannot be used.
+        """
+        self._http = web.Server(
+            self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False
+        )
+        host, port = self._settings.host, self._settings.port
+        if self._settings.tls is not None:
+            self._tls = self._settings.tls(self._http)
+            await self._tls.start(host, port)
+            return
+        try:
+            self._plain = await asyncio.get_running_loop().create_server(self._http, host, port)
+        except OSError as problem:
+            raise ConfigError(f"cannot listen on {host} port {port}: {problem}") from problem
+
+    async def stop(self) -> None:
+        """End: no new connections, running requests finish."""
+        if self._plain is not None:
+            self._plain.close()
+        if self._tls is not None:
+            self._tls.stop_accepting()
+        if self._http is not None:
+            await self._http.shutdown(3.0)
+        if self._tls is not None:
+            await self._tls.close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        peer = peer_of(request)
+        certificate = peer.chain[0] if peer is not None else b""
+        overloaded = self._running >= self._settings.most_at_once
+        self._running += 1
+        try:
+            body = b"" if overloaded else await self._body(request)
+            message = HttpMessage(0, dict(request.headers), body, request.method, request.raw_path)
+            reply = await self._answer(message, certificate, overloaded)
+        except RemoteProtocolError as problem:
+            _log.info("refused with %d: %s", problem.answer, problem.reason)
+            reply = HttpServer.refuse(problem)
+        finally:
+            self._running -= 1
+        headers = {name: value for name, value in reply.headers.items() if name != "Content-Length"}
+        response = web.Response(status=reply.status, headers=headers, body=reply.body)
+        if overloaded or reply.status == 413:
+            response.force_close()  # What is left of the body is not read.
+        return response
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        parts, size = [], 0
+        if (request.content_length or 0) > self._most:
+            raise RemoteProtocolError("the body is too large", answer=413)
+        async for part in request.content.iter_any():
+            size += len(part)
+            if size > self._most:
+                raise RemoteProtocolError("the body is too large", answer=413)
+            parts.append(part)
+        return b"".join(parts)

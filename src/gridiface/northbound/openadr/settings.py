@@ -1,0 +1,153 @@
+"""What the OpenADR adapter is told at its start: values only, made from the configuration by the app."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from gridiface.domain.controls import Target
+from gridiface.domain.fleet import DeviceKind
+from gridiface.northbound.openadr.translate import Program
+from gridiface.northbound.tls_listener import TlsListener
+from gridiface.protocols.openadr.signature import Signer, Trust
+from gridiface.protocols.openadr.ven import VenConfig
+from gridiface.protocols.openadr.vtn import VtnConfig
+
+#: Quantities that can be reported of a resource, with their units on the wire.
+QUANTITIES = ("W", "var", "VA", "V", "Hz", "Wh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """High security: what we sign with, and who may sign for a peer. Signatures are then required of it."""
+
+    signer: Signer
+    trust: Trust
+    window_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSettings:
+    """A listener. `tls` None: plain HTTP, which the profile knows for trials only."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: Callable[[web.Server], TlsListener] | None = None
+    most_at_once: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSettings:
+    """One resource that a VEN reports of.
+
+    Attributes:
+        resource: resourceID, part of its rIDs.
+        target: the device or group.
+        usage: which of QUANTITIES are in TELEMETRY_USAGE.
+        status: whether it is in TELEMETRY_STATUS.
+        rated_load_w: the 1.0 of load control capacities in its status.
+        generation_positive: + is delivered, against the profile's usual + = consumption.
+    """
+
+    resource: str
+    target: Target
+    usage: tuple[str, ...] = ("W",)
+    status: bool = True
+    rated_load_w: float | None = None
+    generation_positive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenSettings:
+    """One VEN towards one VTN.
+
+    Attributes:
+        name: of the connection, unique here; part of the documents' space.
+        url: the VTN's address before OpenADR2/Simple/2.0b.
+        core: how the VEN behaves; its offers, resources and groups are made from `resources` and `programs`.
+        programs: market context -> how its events are translated; "" any other.
+        resources: what is reported.
+        context: makes the TLS context; None for http.
+        signing: None for the Standard security level.
+        push: where the VTN pushes to; `core.push_address` is what it is told. None: pull.
+        timeout_s: of one request.
+    """
+
+    name: str
+    url: str
+    core: VenConfig
+    programs: Mapping[str, Program]
+    resources: tuple[ResourceSettings, ...] = ()
+    min_period_s: int = 1
+    max_period_s: int = 3600
+    context: Callable[[], ssl.SSLContext] | None = None
+    signing: Signing | None = None
+    push: ListenSettings | None = None
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSettings:
+    """A device of the fleet that is a VEN below our VTN, or one resource of it.
+
+    Attributes:
+        device_id: its name in the fleet.
+        resource: resourceID; "": the VEN as a whole.
+        signals: (signalName, signalType) pairs that it carries out; no payload of the profile tells us.
+        market_context: the program its events belong to.
+        max_w, rated_load_w: the most it delivers and takes, W >= 0.
+        baseline_w: its load without an event, W >= 0; None: what it reported last before the event.
+        levels: SIMPLE level -> fraction of the baseline that it sheds.
+        groups: groups of the fleet that it joins.
+    """
+
+    device_id: str
+    resource: str = ""
+    name: str = ""
+    kind: DeviceKind = DeviceKind.LOAD
+    signals: frozenset[tuple[str, str]] = frozenset({("LOAD_DISPATCH", "setpoint")})
+    market_context: str = "http://gridiface.invalid/fleet"
+    max_w: float = 0.0
+    rated_load_w: float = 0.0
+    baseline_w: float | None = None
+    levels: Mapping[int, float] = field(default_factory=lambda: {0: 0.0, 1: 0.33, 2: 0.66, 3: 1.0})
+    generation_positive: bool = False
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenEntry:
+    """A VEN that is known before it registers. `fingerprint` "" only without TLS."""
+
+    ven_id: str
+    fingerprint: str = ""
+    name: str = ""
+    signed: bool = False
+    members: tuple[MemberSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VtnSettings:
+    """Our VTN.
+
+    Attributes:
+        core: how it behaves.
+        listen: where VENs reach it.
+        prefix: path before OpenADR2.
+        vens: those known beforehand.
+        signing: what is signed with; required of the VENs whose entry says `signed`. None: nobody signs.
+        push_context: makes the TLS context of pushes.
+        min_event_s: least time between two events of one member, s.
+    """
+
+    core: VtnConfig
+    listen: ListenSettings
+    prefix: str = ""
+    vens: tuple[VenEntry, ...] = ()
+    signer: Signer | None = None
+    signature_window_s: float = 30.0
+    push_context: Callable[[], ssl.SSLContext] | None = None
+    push_timeout_s: float = 10.0
