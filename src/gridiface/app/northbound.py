@@ -68,6 +68,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         clients=clients,
         event_retention_s=float(sep2.event_retention_s),
         notifications=_notifications(sep2),
+        node_programs=sep2.node_programs,
         limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
     )
 

@@ -73,6 +73,7 @@ class World:
         self.sep2_port = 0
         self.page_port = 0
         self.places: list[dict[str, Any]] = []
+        self.ports: dict[str, int] = {}
         self.devices = Child(
             "the simulated SunSpec devices",
             ["-m", "gridiface.simulation.sunspec"],
@@ -116,6 +117,7 @@ class World:
         command = ["-m", "gridiface.cli", "serve", str(self.config), "--child"]
         self.server = Child("the server", command, log=self._log("server"))
         ports = await self.server.start(timeout_s=self.plan.ready_s)
+        self.ports = ports
         self.sep2_port, self.page_port = ports["sep2"], ports.get("operator", 0)
         self._pin_ports()
 

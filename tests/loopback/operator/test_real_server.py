@@ -118,7 +118,7 @@ async def test_same_key_at_the_same_time_sends_once(site: Site) -> None:
 async def test_arbitration_applies(site: Site) -> None:
     high = (await site.ask("POST", "/api/v1/controls", BODY | {"priority": 90, "duration_s": 6000}))[1]
     async with asyncio.timeout(20):
-        while "started" not in (await site.ask("GET", f"/api/v1/controls/{high['control']}"))[1]["steps"]:
+        while (await site.ask("POST", "/api/v1/controls", BODY | {"priority": 10, "preview": True}))[1]["will_run"]:
             await asyncio.sleep(0.05)
     status, low = await site.ask("POST", "/api/v1/controls", BODY | {"priority": 10})
     assert (status, low["verdict"]) == (409, "superseded")

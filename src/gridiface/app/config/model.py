@@ -145,6 +145,10 @@ class Sep2(Block):
     post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
     event_retention_s: int = Field(default=86_400, ge=60, description="how long ended events stay listed, s")
     notifications: Notifications = Notifications()
+    node_programs: bool = Field(
+        default=False,
+        description="whether each group also has a program whose controls reach the devices below it as they are",
+    )
     limits: Sep2Limits = Sep2Limits()
 
 

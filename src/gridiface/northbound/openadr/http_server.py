@@ -57,9 +57,7 @@ class PayloadListener:
         Raises:
             ConfigError: the address cannot be taken, or a TLS file cannot be used.
         """
-        self._http = web.Server(
-            self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False
-        )
+        self._http = web.Server(self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False)
         host, port = self._settings.host, self._settings.port
         if self._settings.tls is not None:
             self._tls = self._settings.tls(self._http)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.openadr.settings import ResourceSettings, VenSettings
-from gridiface.northbound.openadr.translate_reports import status_sample, stored_energy_sample, usage_sample
+from gridiface.northbound.openadr.translate_reports import status_sample, usage_sample
 from gridiface.protocols.openadr.payloads import units
 from gridiface.protocols.openadr.payloads.stream import ItemBase
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample, SampleMemory
@@ -19,7 +19,6 @@ USAGE = "TELEMETRY_USAGE"
 STATUS = "TELEMETRY_STATUS"
 #: Values on change are looked for this often, s.
 _ON_CHANGE_S = 1.0
-_STORED = "Wh"
 
 
 def _unit(quantity: str) -> ItemBase:
@@ -30,16 +29,15 @@ def _unit(quantity: str) -> ItemBase:
             return units.power_reactive()
         case "VA":
             return units.PowerApparent(
+                itemDescription="ApparentPower",
                 itemUnits="VA",
                 siScaleCode="none",
                 powerAttributes=units.PowerAttributes(hertz=50, voltage=230, ac=True),
             )
         case "V":
-            return units.Voltage(siScaleCode="none")
-        case "Hz":
-            return units.Frequency(siScaleCode="none")
+            return units.Voltage(itemDescription="Voltage", itemUnits="V", siScaleCode="none")
         case _:
-            return units.energy_real()
+            return units.Frequency(itemDescription="Frequency", itemUnits="Hz", siScaleCode="none")
 
 
 def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
@@ -47,10 +45,9 @@ def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
 
     def point(resource: ResourceSettings, quantity: str) -> DataPoint:
         status = quantity == "status"
-        stored = quantity == _STORED
         return DataPoint(
             rid=f"{resource.resource}/{quantity}",
-            report_type="x-resourceStatus" if status else ("storedEnergy" if stored else "usage"),
+            report_type="x-resourceStatus" if status else "usage",
             reading_type="x-notApplicable" if status else "Direct Read",
             unit=None if status else _unit(quantity),
             resources=(resource.resource,),
@@ -122,8 +119,6 @@ class FleetSamples:
         snapshot = self._fleet.snapshot(resource.target)
         if unit is None:
             sample = status_sample(snapshot, now, rated_load_w=resource.rated_load_w)
-        elif isinstance(unit, units.EnergyReal):
-            sample = stored_energy_sample(snapshot, unit, now)
         else:
             sample = usage_sample(snapshot, unit, now, generation_positive=resource.generation_positive)
         if sample.at > now:  # A device whose clock is ahead: its newest value is the present one.

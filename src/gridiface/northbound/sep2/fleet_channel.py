@@ -151,7 +151,7 @@ class FleetChannel:
         ]
 
     async def posted(self, program: Program, now: Instant) -> None:
-        """A control was posted to, or cancelled in, a program: what was derived for its devices may have to give way."""
+        """A control was posted to, or cancelled in, a program: what was derived may have to give way."""
         if not program.fetched:
             return
         devices = sorted(program.members) if program.node else [program.target.id]

@@ -1,4 +1,4 @@
-"""What a utility asks in the programs that a device fetches, and what is left of a set-point beside it. Pure but for reading state.
+"""What a utility asks in the programs that a device fetches, and what is left of a set-point beside it.
 
 A posted control of the device's own program, or of a node above it, is fetched by the device itself. A control that
 the server derives from a set-point never carries what a posted one carries: opModTargetW and opModFixedW are one

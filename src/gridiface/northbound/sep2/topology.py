@@ -54,6 +54,8 @@ class Topology:
         for group in groups.values():
             if group.id not in self._s.state.nodes:
                 await self._make(group)
+            else:
+                await self._rank(self._s.state.nodes[group.id], group)
         for group_id, program in list(self._s.state.nodes.items()):
             if group_id not in groups:
                 await self._remove(program, now)
@@ -78,6 +80,19 @@ class Topology:
             [*changes, documents.put(documents.PROGRAMS, str(number), None, program_head(program))]
         )
         self.place(program)
+
+    async def _rank(self, program: Program, group: Group) -> None:
+        """Levels may have come between: a node keeps its place between those above and below."""
+        primacy = self._primacy(group)
+        item = self._s.tree.item(program.path)
+        if primacy == program.primacy or item is None:
+            return
+        stored = documents.put(
+            documents.PROGRAMS, str(program.number), None, program_head(program) | {"primacy": primacy}
+        )
+        await self._s.ledger.commit([stored])
+        program.primacy = primacy
+        self._s.tree.set(item, replace(item.obj, primacy=primacy, version=((item.obj.version or 0) + 1) & 0xFFFF))
 
     def _primacy(self, group: Group) -> int:
         """Nodes near the devices rule those above them; a device's own program rules all of them."""

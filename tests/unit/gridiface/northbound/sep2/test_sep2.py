@@ -16,8 +16,8 @@ from gridiface.errors import ConfigError, LocalProtocolError
 from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.kinds import KINDS, Kind, ListKind, kind, list_kind
 from gridiface.northbound.sep2.locks import NamedLocks
-from gridiface.northbound.sep2.membership import program_from, program_head, record_from, record_head
 from gridiface.northbound.sep2.placing import time_at
+from gridiface.northbound.sep2.records import program_from, program_head, record_from, record_head
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
 from gridiface.northbound.sep2.state import Counters, EndDeviceRecord, Program
 from gridiface.northbound.sep2.writer import BackgroundWriter

@@ -1,0 +1,264 @@
+"""Our VEN towards one VTN on the wire: polling or pushed to, durable, with events as controls and the fleet's reports.
+
+Owns the loop and its sockets; what is said is the core's (protocols.openadr.ven), what an event means is ven_events'.
+Nothing is sent before what it rests on is in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Outcome
+from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
+from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.openadr.client import PayloadClient, Unreachable
+from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
+from gridiface.northbound.openadr.http_server import PayloadListener
+from gridiface.northbound.openadr.settings import VenSettings
+from gridiface.northbound.openadr.ven_events import EventBook
+from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
+from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
+from gridiface.protocols.openadr.replay import NonceMemory
+from gridiface.protocols.openadr.signature import Verifier
+from gridiface.protocols.openadr.ven import Request, Ven, VenConfig
+from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, ReportLost, Unregistered
+
+_log = logging.getLogger("gridiface.openadr")
+
+#: A jump of the wall clock is seen after so long at the latest, s.
+_LOOK_S = 1.0
+
+
+class OpenAdrVen:
+    """One VEN. Call `start` first, `stop` last; hand every outcome to `on_outcome` (again after a restart).
+
+    Args:
+        settings: whom it talks to and what it offers.
+        clock: the wall clock.
+        ledger, inbox, fleet: the ports of the rest of the house.
+        new_id: makes an ID never used before.
+        draw: a number in 0..1 by chance.
+    """
+
+    def __init__(
+        self,
+        settings: VenSettings,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        inbox: ControlInbox,
+        fleet: FleetView,
+        new_id: Callable[[], str] | None = None,
+        draw: Callable[[], float] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._ledger = ledger
+        self._space = ven_space(settings.name)
+        self._samples = FleetSamples(settings, fleet, clock)
+        self.book = EventBook(
+            self._space,
+            settings.programs,
+            clock=clock,
+            ledger=ledger,
+            inbox=inbox,
+            fleet=fleet,
+            ven=lambda: self.core,
+        )
+        self.core = Ven(
+            _core_config(settings),
+            self.book.judge,
+            self._samples,
+            new_id or (lambda: uuid.uuid4().hex),
+            draw or secrets.SystemRandom().random,
+        )
+        self._nonces = NonceMemory(window=settings.signing.window_s if settings.signing else 30.0)
+        self._security = _security(settings, self._nonces)
+        self._client = PayloadClient(
+            HttpClient(security=self._security),
+            context=settings.context,
+            trust=settings.signing.trust if settings.signing else None,
+            timeout_s=settings.timeout_s,
+        )
+        self._http = HttpServer("ven", security=self._security)
+        self._listener: PayloadListener | None = None
+        self._unsaved: list[Change] = []
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.up = False
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load what was, then register and go on.
+
+        Raises:
+            StoreUnavailable: the state cannot be read.
+            ConfigError: the push listener's address cannot be taken.
+        """
+        documents = await stored(self._ledger, self._space)
+        self._nonces.load(documents)
+        self.book.load(documents)
+        self.core.load(documents)
+        if self.settings.push is not None:
+            self._listener = PayloadListener(self.settings.push, self._pushed, most_octets=self._http.most_octets)
+            await self._listener.start()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"openadr ven {self.settings.name}")
+
+    async def stop(self) -> None:
+        """End; what was under way is done again after the next start."""
+        if self._listener is not None:
+            await self._listener.stop()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await self._client.close()
+
+    @property
+    def push_port(self) -> int:
+        """Where the VTN pushes to; 0 without a listener."""
+        return self._listener.port if self._listener is not None else 0
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """See domain.ports.OutcomeListener.on_outcome; the same outcome again changes nothing."""
+        if self.book.on_outcome(outcome, self._clock.now()):
+            self.wake()
+
+    def wake(self) -> None:
+        """Look now rather than at the next edge."""
+        self._wake.set()
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                wait = await self._round()
+            except StoreUnavailable as problem:
+                _log.warning("VEN %s: the store cannot write, nothing is sent: %s", self.settings.name, problem)
+                wait = _LOOK_S
+            except Exception:  # one bad message must not end the session with the VTN
+                _log.exception("VEN %s: a step failed", self.settings.name)
+                wait = _LOOK_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _round(self) -> float:
+        """One look at what is due; returns how long nothing will be, s."""
+        async with self._lock:
+            now = self._clock.now()
+            self._samples.take(self.core.sample_periods(), now)
+            self.core.handle_timer(now)
+            await self._settle()
+            requests = self.core.next_requests(now)
+        for request in requests:
+            await self._exchange(request)
+        now = self._clock.now()
+        due = min(self.core.next_timer(now), self._samples.next_due(), self.book.next_due())
+        return min(max(0.0, due - now), _LOOK_S)
+
+    async def _exchange(self, request: Request) -> None:
+        try:
+            async with self._lock:
+                await self._settle()  # What is sent rests on it.
+            reply = await self._client.post(self.settings.url, request.service, request.payload, self._clock.now())
+        except RemoteProtocolError as problem:
+            _log.info("VEN %s: %s: %s", self.settings.name, request.kind, problem.reason)
+            async with self._lock:
+                self.core.failed(request.id, self._clock.now(), status=problem.answer)
+        except (Unreachable, StoreUnavailable) as problem:
+            _log.debug("VEN %s: %s: %s", self.settings.name, request.kind, problem)
+            async with self._lock:
+                self.core.failed(request.id, self._clock.now())
+        else:
+            async with self._lock:
+                self.core.receive(request.id, reply, self._clock.now())
+        async with self._lock:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Make durable what the core did, together with the controls that come of it.
+
+        Raises:
+            StoreUnavailable: it is kept, and nothing may be sent.
+        """
+        now = self._clock.now()
+        while True:
+            while (notice := self.core.next_event()) is not None:
+                self._say(notice)
+                self.book.note(notice, now)
+            changes = [*self.core.take_changes(), *self._nonces.take_changes()]
+            self._unsaved += ledger_changes(self._space, changes)
+            await self.book.carry_out(self._unsaved, now)
+            # A control that was refused after all has made the core say something.
+            if not (changes := list(self.core.take_changes())):
+                return
+            self._unsaved += ledger_changes(self._space, changes)
+
+    def _say(self, notice: Notice) -> None:
+        name = self.settings.name
+        match notice:
+            case Registered():
+                _log.info("VEN %s is registered at %s as %s", name, notice.vtnID, notice.venID)
+            case Unregistered():
+                _log.warning("VEN %s is not registered any more, by %s: %s", name, notice.by, notice.reason)
+            case Rejected():
+                _log.warning("VEN %s: %s got %d: %s", name, notice.kind, notice.code, notice.description)
+            case ReportLost():
+                _log.warning("VEN %s: a report of %s was dropped, too many wait", name, notice.reportRequestID)
+            case LinkChanged():
+                self.up = notice.up
+                _log.info("VEN %s: the VTN %s", name, "answers" if notice.up else "does not answer")
+            case _:
+                _log.info("VEN %s: %s", name, type(notice).__name__)
+
+    # -- push ------------------------------------------------------------------------------------------------------
+
+    async def _pushed(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> HttpMessage:
+        now = self._clock.now()
+        signing = self.settings.signing
+        inbound = self._http.receive(
+            message,
+            now,
+            trust=signing.trust if signing else None,
+            signed=signing is not None,
+            overloaded=overloaded,
+        )
+        try:
+            async with self._lock:
+                reply = self.core.receive_push(inbound.payload, now)
+                await self._settle()
+        except StoreUnavailable as problem:
+            raise RemoteProtocolError("the store cannot write", answer=503) from problem
+        self.wake()
+        return self._http.reply(inbound, reply, now)
+
+
+def _core_config(settings: VenSettings) -> VenConfig:
+    programs = settings.programs.values()
+    return replace(
+        settings.core,
+        offers=offers_of(settings),
+        resources=frozenset(name for program in programs for name in program.resources),
+        groups=frozenset(name for program in programs for name in program.groups),
+        market_contexts=() if "" in settings.programs else tuple(settings.programs),
+        xml_signature=settings.signing is not None,
+    )
+
+
+def _security(settings: VenSettings, nonces: NonceMemory) -> Security | None:
+    if settings.signing is None:
+        return None
+    return Security(signer=settings.signing.signer, verifier=Verifier(nonces), nonce=lambda: secrets.token_hex(16))

@@ -1,0 +1,297 @@
+"""Events of a VTN as controls of the engine: what each became, and what is still to be done about it, durably.
+
+Owns the bindings (event -> ids of its controls) and the order of their changes. A step and what is left after it are
+stored in one transaction with the control, and the first step of a message carries the core's documents too: whatever
+is torn down in between, a control is neither lost nor made twice. Does not own the VEN's session, nor any answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Control, Outcome, OutcomeKind
+from gridiface.domain.ports import Change, ControlInbox, DeleteDocument, FleetView, Ledger, PutDocument
+from gridiface.errors import RefusedControl, StoreUnavailable
+from gridiface.northbound.openadr.translate import Program, controls_of, word_of
+from gridiface.protocols.openadr.answers import Code, Refusal
+from gridiface.protocols.openadr.events import Event
+from gridiface.protocols.openadr.market import same_context
+from gridiface.protocols.openadr.ven import Ven, Verdict
+from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceived, Notice
+
+_log = logging.getLogger("gridiface.openadr")
+_PREFIX = "binding/"
+_OPT_OUT = "optOut"
+_OPT_IN = "optIn"
+
+#: Ends of a control that its sender did not ask for.
+_LOST = frozenset({OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED, OutcomeKind.REFUSED})
+
+
+@dataclass(slots=True)
+class Binding:
+    """What became of one event.
+
+    Attributes:
+        serial: makes the ids of its controls unlike those of its earlier versions.
+        controls: ids of the controls that were taken.
+        submit: ids still to be handed in, in order.
+        cancel: ids still to be cancelled.
+        cancel_at: when; None at once.
+        lost: of `controls`, those that ended without our asking.
+    """
+
+    serial: int
+    controls: list[str] = field(default_factory=list)
+    submit: list[str] = field(default_factory=list)
+    cancel: list[str] = field(default_factory=list)
+    cancel_at: Instant | None = None
+    lost: list[str] = field(default_factory=list)
+
+
+class EventBook:
+    """The events of one VEN and their controls.
+
+    Args:
+        space: of the documents.
+        programs: market context -> how it is translated; "" any other.
+        clock, ledger, inbox, fleet: the ports of the rest of the house.
+        ven: the core, once it is made.
+    """
+
+    def __init__(
+        self,
+        space: str,
+        programs: Mapping[str, Program],
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        inbox: ControlInbox,
+        fleet: FleetView,
+        ven: Callable[[], Ven],
+    ) -> None:
+        self._space = space
+        self._programs = programs
+        self._clock = clock
+        self._ledger = ledger
+        self._inbox = inbox
+        self._fleet = fleet
+        self._ven = ven
+        self._bindings: dict[str, Binding] = {}
+        self._dirty: set[str] = set()
+        self._by_control: dict[str, str] = {}
+
+    def load(self, documents: Mapping[str, bytes]) -> None:
+        """Go on after a restart."""
+        for key, body in documents.items():
+            if key.startswith(_PREFIX):
+                event_id = key.removeprefix(_PREFIX)
+                self._bindings[event_id] = Binding(**json.loads(body))
+                self._index(event_id)
+
+    def controls_of(self, event_id: str) -> tuple[str, ...]:
+        """The ids of the controls that an event has become."""
+        binding = self._bindings.get(event_id)
+        return tuple(binding.controls) if binding else ()
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def judge(self, event: Event, previous: Event | None) -> Verdict:
+        """Our word on an event, at once: the translation says whether we understand, the engine whether we can."""
+        try:
+            program = self._program(event)
+            made = controls_of(event, program, vtn=self._vtn)
+        except Refusal as refusal:
+            return Verdict(_OPT_OUT, refusal.answer, refusal.reason)
+        now, serial = self._clock.now(), self._serial(event.id)
+        return word_of([self._inbox.preview(_named(control, serial), now) for control in made.controls])
+
+    def note(self, notice: Notice, now: Instant) -> None:
+        """Something happened at the core: what is to be done about it is done by `carry_out`."""
+        if isinstance(notice, EventReceived):
+            self._received(notice)
+        elif isinstance(notice, EventCancelled):
+            binding = self._bindings.get(notice.event.id)
+            if binding is not None:
+                binding.submit.clear()
+                binding.cancel = list(dict.fromkeys([*binding.cancel, *binding.controls]))
+                binding.controls.clear()
+                binding.cancel_at = notice.end if notice.end > now else None
+                self._touch(notice.event.id)
+
+    def _received(self, notice: EventReceived) -> None:
+        event, old = notice.event, self._bindings.get(notice.event.id)
+        held = [] if old is None else [*old.cancel, *old.controls]
+        binding = Binding(serial=self._serial(event.id), cancel=held)
+        if notice.opt == _OPT_IN:
+            binding.submit = [control.id for control in self._made(event, binding.serial, notice.start - event.dtstart)]
+        self._bindings[event.id] = binding
+        self._touch(event.id)
+
+    # -- doing -----------------------------------------------------------------------------------------------------
+
+    async def carry_out(self, along: list[Change], now: Instant) -> None:
+        """Do all that is due, each step durable before the next; `along` goes with the first and is then empty.
+
+        New controls come before old ones go, so that a device is not let go between two versions of an event.
+
+        Raises:
+            StoreUnavailable: nothing is lost, call again.
+        """
+        self._forget_gone()
+        for event_id, binding in list(self._bindings.items()):
+            while binding.submit:
+                await self._submit(event_id, binding, along, now)
+            while binding.cancel and (binding.cancel_at is None or binding.cancel_at <= now):
+                await self._cancel(event_id, binding, along, now)
+            if not (binding.submit or binding.cancel) and event_id not in self._ven().events:
+                self._drop(event_id)
+        if along or self._dirty:
+            await self._ledger.commit([*along, *self._documents()])
+            self._saved(along)
+
+    def next_due(self) -> Instant:
+        """When `carry_out` has something to do that waits for its time; infinity when never."""
+        waiting = (binding.cancel_at for binding in self._bindings.values() if binding.cancel)
+        return min((at for at in waiting if at is not None), default=math.inf)
+
+    async def _submit(self, event_id: str, binding: Binding, along: list[Change], now: Instant) -> None:
+        name = binding.submit.pop(0)
+        control = self._control(event_id, binding.serial, name)
+        if control is None:
+            self._touch(event_id)
+            return
+        binding.controls.append(name)
+        self._touch(event_id)
+        try:
+            answer = await self._inbox.submit(control, now, along=[*along, *self._documents()])
+        except StoreUnavailable:
+            binding.controls.remove(name)
+            binding.submit.insert(0, name)
+            raise
+        if answer.will_run:
+            self._saved(along)
+            return
+        # The preview said yes, and what happened since says no: the VTN hears of it (`on_outcome` does the rest).
+        _log.warning("event %s: its control was refused after all: %s, %s", event_id, answer.verdict, answer.reason)
+        binding.lost.append(name)
+        self._touch(event_id)
+        self._opt_out_if_lost(event_id, binding, word_of([answer]), now)
+
+    async def _cancel(self, event_id: str, binding: Binding, along: list[Change], now: Instant) -> None:
+        name = binding.cancel.pop(0)
+        self._touch(event_id)
+        try:
+            done = await self._inbox.cancel(name, now, reason="by the VTN", along=[*along, *self._documents()])
+        except StoreUnavailable:
+            binding.cancel.insert(0, name)
+            raise
+        if done:
+            self._saved(along)
+
+    # -- what the engine says later --------------------------------------------------------------------------------
+
+    def on_outcome(self, outcome: Outcome, now: Instant) -> bool:
+        """An end that the VTN did not ask for changes our word, once; whether there is something to be sent."""
+        event_id = self._by_control.get(outcome.control_id)
+        binding = self._bindings.get(event_id) if event_id else None
+        if event_id is None or binding is None or outcome.device_id is not None or outcome.kind not in _LOST:
+            return False
+        if outcome.control_id not in binding.controls or outcome.control_id in binding.lost:
+            return False
+        binding.lost.append(outcome.control_id)
+        self._touch(event_id)
+        reason = outcome.reason or outcome.kind.name.lower()
+        return self._opt_out_if_lost(event_id, binding, Verdict(_OPT_OUT, int(Code.OK), reason), now)
+
+    def _opt_out_if_lost(self, event_id: str, binding: Binding, word: Verdict, now: Instant) -> bool:
+        if binding.submit or set(binding.controls) - set(binding.lost):
+            return False
+        known = self._ven().events.get(event_id)
+        if known is None or known.opt != _OPT_IN or known.event.last_end <= now:
+            return False
+        try:
+            self._ven().change_opt(event_id, replace(word, opt=_OPT_OUT))
+        except RefusedControl as problem:
+            _log.info("event %s: the VTN is not told: %s", event_id, problem)
+            return False
+        return True
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _vtn(self) -> str:
+        return self._ven().registration.vtnID or ""
+
+    def _program(self, event: Event) -> Program:
+        found = next(
+            (p for context, p in self._programs.items() if context and same_context(context, event.market_context)),
+            self._programs.get(""),
+        )
+        if found is None:
+            raise Refusal(Code.TARGET_MISMATCH, "the market context is not ours")
+        if found.stored_wh is None and (state := self._fleet.snapshot(found.target)) is not None:
+            return replace(found, stored_wh=state.available_wh)
+        return found
+
+    def _serial(self, event_id: str) -> int:
+        """Of the next version; restarts and refusals may leave gaps, and no number comes twice."""
+        old = self._bindings.get(event_id)
+        return max(int(self._clock.now() * 1000), old.serial + 1 if old is not None else 0)
+
+    def _made(self, event: Event, serial: int, offset: float) -> list[Control]:
+        try:
+            made = controls_of(event, self._program(event), vtn=self._vtn, offset=offset)
+        except Refusal as refusal:  # The configuration is another one since we said yes.
+            _log.warning("event %s cannot be translated any more: %s", event.id, refusal.reason)
+            return []
+        return [_named(control, serial) for control in made.controls]
+
+    def _control(self, event_id: str, serial: int, name: str) -> Control | None:
+        known = self._ven().events.get(event_id)
+        if known is None:
+            return None
+        return next((c for c in self._made(known.event, serial, known.offset) if c.id == name), None)
+
+    def _forget_gone(self) -> None:
+        """Events that the core does not know any more: their controls go, too, unless they are over."""
+        for event_id, binding in self._bindings.items():
+            if event_id not in self._ven().events and (binding.controls or binding.submit):
+                binding.cancel += binding.controls
+                binding.controls, binding.submit, binding.cancel_at = [], [], None
+                self._touch(event_id)
+
+    def _touch(self, event_id: str) -> None:
+        self._dirty.add(event_id)
+        self._index(event_id)
+
+    def _index(self, event_id: str) -> None:
+        for name in self._bindings[event_id].controls:
+            self._by_control[name] = event_id
+
+    def _drop(self, event_id: str) -> None:
+        del self._bindings[event_id]
+        self._by_control = {name: own for name, own in self._by_control.items() if own != event_id}
+        self._dirty.add(event_id)
+
+    def _documents(self) -> list[Change]:
+        return [
+            PutDocument(self._space, _PREFIX + event_id, json.dumps(asdict(self._bindings[event_id])).encode())
+            if event_id in self._bindings
+            else DeleteDocument(self._space, _PREFIX + event_id)
+            for event_id in sorted(self._dirty)
+        ]
+
+    def _saved(self, along: list[Change]) -> None:
+        along.clear()
+        self._dirty.clear()
+
+
+def _named(control: Control, serial: int) -> Control:
+    """The control under an id that no earlier version of its event has used."""
+    return replace(control, id=f"{control.id}~{serial}")

@@ -1,0 +1,193 @@
+"""Programs at the nodes of the utility's topology: who sees them, and whom their controls reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint, TargetKind, Verdict
+from gridiface.domain.fleet import Group
+from gridiface.northbound.sep2.topology import assignment_path
+
+CONNECT = "<opModConnect>false</opModConnect>"
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+@pytest.fixture
+async def kit(make_kit: Any) -> Any:
+    found = await make_kit(node_programs=True)
+    found.fleet.grouped["feeder"] = Group(id="feeder", members=("inv-1", "managed-1"), name="Feeder", parent="fleet")
+    found.fleet.grouped["fleet"] = Group(id="fleet", members=("bat-1", "inv-1", "inv-2", "managed-1"), name="Fleet")
+    await found.core.reconcile(found.clock.time)
+    return found
+
+
+def node(kit: Any, group: str) -> str:
+    return str(kit.core.state.nodes[group].path)
+
+
+async def programs(kit: Any, name: str, by: str) -> list[list[str]]:
+    """The programs of each assignment of a device, in the order in which the assignments are listed."""
+    found = []
+    for fsa in (await kit.get(kit.edev(name) + "/fsa?l=99", by=by)).members:
+        assert fsa.TimeLink.href == "/tm"
+        listed = await kit.get(f"{fsa.DERProgramListLink.href}?l=9", by=by)
+        found.append([program.href for program in listed.members])
+    return found
+
+
+async def test_serve_a_program_per_node_through_fsa_to_the_devices_below(kit: Any) -> None:
+    fleet, feeder = node(kit, "fleet"), node(kit, "feeder")
+    seen = {name: {p for (p,) in await programs(kit, name, by)} for name, by in
+            (("inv-1", "inv-1"), ("inv-2", "inv-2"), ("managed-1", "aggregator"))}  # fmt: skip
+    assert seen == {
+        "inv-1": {kit.program("inv-1"), fleet, feeder},
+        "inv-2": {kit.program("inv-2"), fleet},
+        "managed-1": {kit.program("managed-1"), fleet, feeder},
+    }
+    listed = (await kit.get(kit.edev("inv-1") + "/fsa?l=99", by="inv-1")).members
+    assert [f.mRID for f in listed] == sorted((f.mRID for f in listed), reverse=True)
+    assert (await kit.send("GET", feeder, by="inv-2")).status == 404
+    own, near, far = [(await kit.get(p)).primacy for p in (kit.program("inv-1"), feeder, fleet)]
+    assert own < near < far
+    aggregated = await kit.get(kit.program("feeder"))
+    shown = await kit.get(feeder)
+    assert (aggregated.description, shown.description) == ("Feeder", "each device of Feeder")
+    assert aggregated.mRID != shown.mRID
+
+
+async def test_seven_levels_and_no_more_than_fifteen_assignments(make_kit: Any) -> None:
+    kit = await make_kit(node_programs=True)
+    names = ["bat-1", "inv-1", "inv-2", "managed-1"]
+    for level in range(7):
+        kit.fleet.grouped[f"level{level}"] = Group(id=f"level{level}", members=(*names[:2], f"x{level}"))
+    await kit.core.reconcile(kit.clock.time)
+    assert (await kit.get(kit.edev("inv-1") + "/fsa", by="inv-1")).all == 9
+    for level in range(20):
+        kit.fleet.grouped[f"more{level}"] = Group(id=f"more{level}", members=("inv-1",))
+    await kit.core.reconcile(kit.clock.time)
+    assert (await kit.get(kit.edev("inv-1") + "/fsa", by="inv-1")).all == 15
+
+
+async def test_map_a_control_at_a_node_to_exactly_the_devices_below_it(kit: Any) -> None:
+    feeder = node(kit, "feeder")
+    reply = await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, response="07", start=kit.NOW))
+    assert reply.status == 201
+    asked = {(c.target.kind, c.target.id) for c in kit.inbox.controls.values()}
+    assert asked == {(TargetKind.DEVICE, "inv-1"), (TargetKind.DEVICE, "managed-1")}
+    for by, status in (("inv-1", 200), ("aggregator", 200), ("inv-2", 404)):
+        assert (await kit.send("GET", reply.headers["Location"], by=by)).status == status
+
+
+async def test_responses_come_per_device_from_the_device_or_on_its_behalf(kit: Any) -> None:
+    fleet = node(kit, "fleet")
+    await kit.send("POST", f"{fleet}/derc", kit.control(base=CONNECT, response="07", start=kit.NOW))
+    mrid = "A1" * 16
+    for name in ("bat-1", "inv-1"):
+        kit.outcome(f"sep2:{mrid}:{name}", OutcomeKind.RECEIVED, name)
+        kit.outcome(f"sep2:{mrid}:{name}", OutcomeKind.RECEIVED)
+    await kit.flush()
+    responses = fleet.replace("derp", "rsps") + "/rsp"
+    first = [(r.endDeviceLFDI, r.status) for r in (await kit.get(f"{responses}?l=9")).members]
+    assert first == [(kit.core.state.by_device["bat-1"].lfdi, 1)]
+    lfdi = kit.lfdi["inv-1"]
+    assert (await kit.send("POST", responses, kit.response(lfdi, mrid, 2), by="inv-1")).status == 201
+    (outcome,) = kit.registry.outcomes
+    assert (outcome.control_id, outcome.device_id, outcome.kind) == (f"sep2:{mrid}:inv-1", "inv-1", OutcomeKind.STARTED)
+    other = node(kit, "feeder").replace("derp", "rsps") + "/rsp"
+    assert (await kit.send("POST", other, kit.response(lfdi, mrid, 2), by="inv-1")).status == 400
+
+
+async def test_a_cancel_reaches_every_device(kit: Any) -> None:
+    path = node(kit, "feeder") + "/derc"
+    href = (await kit.send("POST", path, kit.control(base=CONNECT, start=kit.NOW))).headers["Location"]
+    assert (await kit.send("DELETE", href)).status == 409
+    cancel = kit.control(base=CONNECT, start=kit.NOW, status=2)
+    assert (await kit.send("PUT", href, cancel)).status == 204
+    assert sorted(kit.inbox.cancelled) == [f"sep2:{'A1' * 16}:inv-1", f"sep2:{'A1' * 16}:managed-1"]
+    assert kit.inbox.controls == {}
+
+
+async def test_what_no_device_takes_is_refused(kit: Any) -> None:
+    kit.inbox.verdict = Verdict.UNSUPPORTED
+    path = node(kit, "feeder") + "/derc"
+    assert (await kit.send("POST", path, kit.control(base=CONNECT))).status == 400
+    assert (await kit.get(path)).all == 0
+    kit.inbox.verdict = Verdict.SUPERSEDED
+    assert (await kit.send("POST", path, kit.control(base=CONNECT))).status == 201
+
+
+async def test_a_default_control_of_a_node_is_every_devices(kit: Any) -> None:
+    path = node(kit, "feeder") + "/dderc"
+    body = f"<DefaultDERControl {NS}><mRID>D1</mRID><DERControlBase>{CONNECT}</DERControlBase></DefaultDERControl>"
+    assert (await kit.send("PUT", path, body)).status == 204
+    assert sorted(kit.inbox.controls) == ["sep2:D1:inv-1", "sep2:D1:managed-1"]
+    assert (await kit.send("PUT", path, body.replace("D1", "D2"))).status == 204
+    assert sorted(kit.inbox.controls) == ["sep2:D2:inv-1", "sep2:D2:managed-1"]
+    assert (await kit.send("DELETE", path)).status == 204
+    assert kit.inbox.controls == {}
+
+
+async def test_a_device_moves_between_nodes(kit: Any) -> None:
+    feeder = node(kit, "feeder")
+    await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))
+    before = (await kit.get(kit.edev("inv-1"), by="inv-1")).changedTime
+    kit.clock.time += 30
+    kit.fleet.grouped["feeder"] = Group(id="feeder", members=("inv-2", "managed-1"), name="Feeder")
+    await kit.core.reconcile(kit.clock.time)
+    assert [feeder] not in await programs(kit, "inv-1", "inv-1")
+    assert [feeder] in await programs(kit, "inv-2", "inv-2")
+    assert (await kit.send("GET", feeder, by="inv-1")).status == 404
+    assert (await kit.get(f"{feeder}/derc", by="inv-2")).all == 1
+    for name in ("inv-1", "inv-2"):
+        assert (await kit.get(kit.edev(name))).changedTime == before + 30
+    assert sorted(kit.inbox.controls) == [f"sep2:{'A1' * 16}:inv-2", f"sep2:{'A1' * 16}:managed-1"]
+
+
+async def test_a_node_that_is_gone_takes_its_controls_along(kit: Any) -> None:
+    feeder = node(kit, "feeder")
+    await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))
+    del kit.fleet.grouped["feeder"]
+    await kit.core.reconcile(kit.clock.time)
+    assert (await kit.send("GET", feeder)).status == 404
+    assert kit.inbox.controls == {}
+    assert not [key for key in kit.ledger.kept if key[1].startswith(feeder)]
+
+
+async def test_everything_is_there_after_a_restart(kit: Any) -> None:
+    feeder = node(kit, "feeder")
+    await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))
+    seen = await programs(kit, "inv-1", "inv-1")
+    edev = await kit.get(kit.edev("inv-1"))
+    other = await kit.restarted()
+    assert await programs(other, "inv-1", "inv-1") == seen
+    assert (await other.get(f"{feeder}/derc", by="inv-1")).all == 1
+    assert (await other.get(other.edev("inv-1"))).changedTime == edev.changedTime
+    assert sorted(other.inbox.controls) == sorted(kit.inbox.controls)
+
+
+async def test_a_nodes_control_stands_above_what_is_derived_for_a_device(kit: Any) -> None:
+    point = Setpoint(device_id="inv-1", issued=kit.NOW, active_power_w=9.0, connect=True, valid_until=kit.NOW + 600,
+                     control_ids=("oadr:1",))  # fmt: skip
+    (delivery,) = await kit.core.channel.apply([point], deadline=kit.NOW + 5)
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    await kit.send("POST", node(kit, "fleet") + "/derc", kit.control(base=CONNECT, start=kit.NOW))
+    (derived,) = (await kit.get(kit.program("inv-1") + "/actderc?l=9", by="inv-1")).members
+    assert (derived.derControlBase.opModConnect, derived.derControlBase.opModTargetW.value) == (None, 9)
+
+
+async def test_without_the_setting_there_are_none(make_kit: Any) -> None:
+    kit = await make_kit()
+    await kit.core.reconcile(kit.clock.time)
+    assert kit.core.state.nodes == {}
+
+
+def test_the_assignment_of_the_own_program_is_never_taken() -> None:
+    class Record:
+        path = "/edev/3"
+
+    class Program:
+        number = 1
+
+    assert assignment_path(Record(), Program()) == "/edev/3/fsa/2"  # type: ignore[arg-type]  # only these are read
