@@ -44,6 +44,13 @@ async def test_the_page_follows_a_control() -> None:
         await expect(requested).to_have_text("6.00", timeout=10_000)
         await expect(page.locator("#plot polyline.requested")).not_to_have_count(0, timeout=10_000)
         assert await page.locator("#devices tr").count() == 3
+        await page.locator("#controls a").first.click()
+        await expect(page.locator("h1")).to_have_text("seen on the page")
+        await page.get_by_role("link", name="battery1", exact=True).click()
+        await expect(page.locator("h1")).to_have_text("battery1")
+        await expect(page.locator("main")).to_contain_text("Decisions")
+        await page.get_by_role("link", name="back to the overview").click()
+        await page.wait_for_selector("#groups tr:nth-child(3)")
         await browser.close()
     assert not problems
     assert not outside

@@ -15,7 +15,7 @@ from gridiface.operator import audit, metrics, openapi
 from gridiface.operator import schema as s
 from gridiface.operator.access import CALLER
 from gridiface.operator.answers import answer
-from gridiface.operator.bodies import body_of, query_of
+from gridiface.operator.bodies import body_of, name_of, query_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import (
     SHOWN,
@@ -112,7 +112,7 @@ class Api:
     async def get_group(self, request: web.Request) -> web.StreamResponse:
         """GET /api/v1/groups/{id}."""
         query_of(request, s.NoQuery)
-        name = request.match_info["id"]
+        name = name_of(request)
         group = self._status.fleet.group(name)
         if group is None:
             raise unknown("group", name, "GET /api/v1/groups lists them")
@@ -137,7 +137,7 @@ class Api:
     async def get_control(self, request: web.Request) -> web.StreamResponse:
         """GET /api/v1/controls/{id}."""
         query_of(request, s.NoQuery)
-        return answer(await self.control_detail(request.match_info["id"]))
+        return answer(await self.control_detail(name_of(request)))
 
     async def control_detail(self, control_id: str) -> s.ControlDetail:
         """Everything that is known of one control, also of one that is long over.
@@ -157,7 +157,7 @@ class Api:
     async def get_report(self, request: web.Request) -> web.StreamResponse:
         """GET /api/v1/controls/{id}/report."""
         query_of(request, s.NoQuery)
-        name = request.match_info["id"]
+        name = name_of(request)
         report = self._status.control_report(name)
         if not report["targets"] and not any(report["responses"].values()):
             raise unknown("control", name, "there is a report from the control's start on")
@@ -215,7 +215,7 @@ class Api:
         """POST /api/v1/controls/{id}/cancel."""
         query_of(request, s.NoQuery)
         asked = await body_of(request, s.Reason)
-        control = await self._sending.cancel(request.match_info["id"], _token(request).name, asked.reason)
+        control = await self._sending.cancel(name_of(request), _token(request).name, asked.reason)
         return answer(self._status.control_row(control, self._now()))
 
     async def block_device(self, request: web.Request) -> web.StreamResponse:
@@ -254,7 +254,7 @@ class Api:
     async def revoke_token(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v1/tokens/{id}."""
         query_of(request, s.NoQuery)
-        name = request.match_info["id"]
+        name = name_of(request)
         gone = await self._desk.tokens.revoke(name, self._now(), by=_token(request).name)
         if gone is None:
             raise unknown("token", name, "GET /api/v1/tokens lists them")
@@ -271,7 +271,7 @@ class Api:
         return self._desk.clock.now()
 
     def _device(self, request: web.Request) -> Device:
-        name = request.match_info["id"]
+        name = name_of(request)
         device = self._status.fleet.device(name)
         if device is None:
             raise unknown("device", name, "GET /api/v1/devices lists them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, TypeVar
 
@@ -10,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from gridiface.operator.problems import Refused, of_validation
 
-#: Largest body and deepest nesting that is read.
+#: Largest body and deepest nesting that is read, and the time that it may take to come, s.
 MAX_BYTES = 16 * 1024
 MAX_DEPTH = 8
+WITHIN_S = 10.0
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -42,10 +44,19 @@ async def body_of(request: web.Request, model: type[_Model]) -> _Model:
     """The request's body as its type; see `parse`.
 
     Raises:
-        Refused: as parse; 415 another media type than JSON.
+        Refused: as parse; 408 too slow, 415 another media type than JSON.
     """
     if request.can_read_body and request.content_type != "application/json":
         raise Refused(415, f"the body is {request.content_type}", "send Content-Type: application/json")
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            return parse(await _read(request), model)
+    except TimeoutError as error:
+        text = f"the body did not come within {WITHIN_S:.0f} s"
+        raise Refused(408, text, "send it at once", headers={"Connection": "close"}) from error
+
+
+async def _read(request: web.Request) -> bytes:
     raw = bytearray()
     async for chunk in request.content.iter_chunked(4096):
         raw += chunk
@@ -53,7 +64,13 @@ async def body_of(request: web.Request, model: type[_Model]) -> _Model:
             raise Refused(
                 413, f"the body has more than {MAX_BYTES} bytes", "send less", headers={"Connection": "close"}
             )
-    return parse(bytes(raw), model)
+    return bytes(raw)
+
+
+def name_of(request: web.Request) -> str:
+    """The `id` of the path; one that nothing here can have is empty."""
+    name = request.match_info["id"]
+    return name if len(name) <= 256 and name.isprintable() else ""
 
 
 def query_of(request: web.Request, model: type[_Model]) -> _Model:

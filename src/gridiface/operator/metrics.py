@@ -71,8 +71,8 @@ class Figures:
 
     @staticmethod
     def _now(status: Status, now: Instant, *, ready: bool) -> dict[str, list[Sample]]:
-        rows = status.device_rows()
-        qualities = Counter(row["quality"] or "none" for row in rows)
+        looked = status.qualities(now)
+        qualities = Counter("none" if quality is None else quality.value for quality in looked.values())
         states = Counter(state_at(control, now) for control in status.controls() if not control.is_default)
         groups = status.group_rows(now)[:NAMES]
 
@@ -84,7 +84,7 @@ class Figures:
             "gridiface_info": [({"version": __version__}, 1)],
             "gridiface_ready": [({}, int(ready))],
             "gridiface_devices": [({"quality": name}, qualities[name]) for name in [*Quality, "none"]],
-            "gridiface_devices_blocked": [({}, sum(row["blocked"] for row in rows))],
+            "gridiface_devices_blocked": [({}, sum(map(status.is_blocked, looked)))],
             "gridiface_controls": [({"state": state}, states[state]) for state in ControlState],
             **dict(
                 [

@@ -22,6 +22,7 @@ _WORDS = {
     401: "no token, or a wrong one",
     403: "the token lacks the scope, or a web page asks",
     404: "there is no such thing",
+    408: "the body came too slowly",
     409: "it stands against what is there",
     413: "too large",
     415: "not JSON",
@@ -119,6 +120,8 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
         responses["503"] = {"description": "not ready", "content": {"text/plain": {"schema": {"type": "string"}}}}
     problem = {MEDIA: {"schema": references[schema.Problem, "validation"]}}
     statuses = {*_ALWAYS, *route.problems, *(_GUARDED if route.scope is not None else ())}
+    if route.body is not None:
+        statuses |= {408}
     for status in sorted(statuses):
         responses[str(status)] = {"description": _WORDS[status], "content": problem}
     return responses

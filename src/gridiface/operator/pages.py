@@ -18,7 +18,7 @@ from gridiface.errors import ConfigError
 from gridiface.operator.access import Access, is_loopback
 from gridiface.operator.answers import refusal
 from gridiface.operator.api import Api
-from gridiface.operator.bodies import MAX_BYTES
+from gridiface.operator.bodies import MAX_BYTES, name_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routes import ROUTES
@@ -133,14 +133,14 @@ class OperatorPages:
         return self._page("overview.html", status=status)
 
     async def _device(self, request: web.Request) -> web.StreamResponse:
-        device = self.desk.status.fleet.device(request.match_info["id"])
+        device = self.desk.status.fleet.device(name_of(request))
         if device is None:
             raise Refused(404, "no such device", "the first page lists them")
         detail = await self._api.device_detail(device, 120.0)
         return self._page("device.html", device=detail, why=why_silent(detail))
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
-        detail = await self._api.control_detail(request.match_info["id"])
+        detail = await self._api.control_detail(name_of(request))
         fleet = self.desk.status.fleet
         known = {part["device"] for part in detail["devices"]}
         target = detail["target"]

@@ -147,7 +147,9 @@ class Page(Asked):
     """One page of a list."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="most members in this answer")
-    after: str = Field(default="", max_length=256, description="`next` of the page before; empty: the first page")
+    after: str = Field(
+        default="", max_length=256, pattern=_PRINTABLE, description="`next` of the page before; empty: the first page"
+    )
 
 
 class DeviceQuery(Page):
@@ -179,7 +181,7 @@ class DecisionQuery(Asked):
     """Which decisions."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="most members in this answer, the newest")
-    control: str = Field(default="", max_length=256, description="only decisions on this control")
+    control: str = Field(default="", max_length=256, pattern=_PRINTABLE, description="only decisions on this control")
 
 
 class AuditQuery(Asked):

@@ -31,6 +31,9 @@ from gridiface.operator.schema import (
 _CONTROLS_KEPT = 1_000
 _OUTCOMES_SHOWN = 200
 
+#: How old the look at all devices may be, s.
+_SURVEY_S = 0.9
+
 #: A device (None: the control as a whole) and what it did.
 Step = tuple[str | None, OutcomeKind]
 
@@ -47,6 +50,8 @@ class Status:
     is_blocked: Callable[[str], bool] = lambda _: False
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, dict[Step, Outcome]] = field(default_factory=OrderedDict)
+    _surveyed: Instant = float("-inf")
+    _survey: dict[str, Quality | None] = field(default_factory=dict)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one durable step of a control in."""
@@ -67,7 +72,7 @@ class Status:
         return {
             "site": self.site,
             "now": now,
-            "devices": self._device_counts(),
+            "devices": self._device_counts(now),
             "groups": [self._group(group, controls, now) for group in self.fleet.groups()],
             "controls": [self.control_row(control, now) for control in newest_first(controls)[:50]],
             "outcomes": self._newest_outcomes(),
@@ -97,13 +102,20 @@ class Status:
             ],
         }
 
-    def _device_counts(self) -> dict[str, int]:
-        devices = self.fleet.devices()
-        online = 0
-        for device in devices:
-            snapshot = self.fleet.snapshot(Target(TargetKind.DEVICE, device.id))
-            online += snapshot is not None and snapshot.quality in {Quality.GOOD, Quality.ESTIMATED}
-        return {"total": len(devices), "online": online}
+    def qualities(self, now: Instant) -> Mapping[str, Quality | None]:
+        """The quality of each device's newest data, None without any; looked at anew when it is a second old.
+
+        A look at every device of a large fleet costs more than all else on the page; all readers share one.
+        """
+        if not abs(now - self._surveyed) < _SURVEY_S:
+            snapshots = {d.id: self.fleet.snapshot(Target(TargetKind.DEVICE, d.id)) for d in self.fleet.devices()}
+            self._survey = {name: None if found is None else found.quality for name, found in snapshots.items()}
+            self._surveyed = now
+        return self._survey
+
+    def _device_counts(self, now: Instant) -> dict[str, int]:
+        trusted = sum(quality in {Quality.GOOD, Quality.ESTIMATED} for quality in self.qualities(now).values())
+        return {"total": len(self.fleet.devices()), "online": trusted}
 
     def device_row(self, device: Device) -> DeviceRow:
         """What a device was told last and what it does."""
@@ -134,7 +146,9 @@ class Status:
 
     def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> GroupRow:
         members = self.fleet.members(group.id)
-        reached = [name for name in members if self._reached(name)]
+        # What a lost device was told last does not count: it is on the others by now.
+        qualities = self.qualities(now)
+        reached = [name for name in members if qualities.get(name) not in {Quality.BAD, Quality.STALE}]
         told = [point.active_power_w for name in reached if (point := self.fleet.setpoint(name)) is not None]
         allocated = [watts for watts in told if watts is not None]
         snapshot = self.fleet.snapshot(Target(TargetKind.GROUP, group.id))
@@ -148,11 +162,6 @@ class Status:
             "delivered_W": None if snapshot is None else snapshot.w,
             "soc": None if snapshot is None else snapshot.soc,
         }
-
-    def _reached(self, device_id: str) -> bool:
-        """Whether a set-point still counts: what a lost device was told last is on the others by now."""
-        snapshot = self.fleet.snapshot(Target(TargetKind.DEVICE, device_id))
-        return snapshot is None or snapshot.quality not in {Quality.BAD, Quality.STALE}
 
     def _requested(self, group_id: str, controls: Iterable[Control], now: Instant) -> float | None:
         """What running controls ask of this group by the account of the engine; None when nothing is asked."""

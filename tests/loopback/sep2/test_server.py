@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 from lxml import etree
 
 from gridiface.domain.controls import Outcome, OutcomeKind, Setpoint
+from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.settings import LimitSettings
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -239,6 +240,22 @@ async def test_operators_register_and_remove_clients(start: Any) -> None:
     assert await running.server.remove_end_device(lfdi)
     assert not await running.server.remove_end_device(lfdi)
     assert (await running.send("GET", "/edev", by="stranger"))[0] == 403
+
+
+async def test_operators_revoke_and_change_rates_while_clients_are_connected(start: Any) -> None:
+    running = await start()
+    lfdi = running.site.lfdi["inverter"]
+    path = running.server.core.state.by_device["inv-1"].path
+    await running.server.set_post_rate(lfdi.lower(), 42)
+    await running.server.set_poll_rate("EndDeviceList", 43)
+    _, _, body = await running.send("GET", "/edev", by="inverter")
+    assert (etree.fromstring(body).get("pollRate"), etree.fromstring(body)[0].findtext("{*}postRate")) == ("43", "42")
+    await running.server.set_enabled(lfdi, False)
+    assert (await running.send("GET", path, by="inverter"))[0] == 403
+    await running.server.set_enabled(lfdi, True)
+    assert (await running.send("GET", path, by="inverter"))[0] == 200
+    with pytest.raises(ConfigError):
+        await running.server.set_post_rate("0" * 40, 42)
 
 
 async def test_new_groups_and_devices_get_their_end_devices(start: Any) -> None:

@@ -24,7 +24,6 @@ class PayloadClient:
     Args:
         http: makes requests and reads answers.
         context: makes the TLS context; None for http addresses.
-        trust: who may sign the answers; None: they need no signature.
         timeout_s: of a whole request.
         most_octets: of an answer as it comes.
     """
@@ -34,19 +33,26 @@ class PayloadClient:
         http: HttpClient,
         *,
         context: Callable[[], ssl.SSLContext] | None = None,
-        trust: Trust | None = None,
         timeout_s: float = 30.0,
         most_octets: int = DEFAULT_LIMITS.octets,
     ) -> None:
         self._http = http
         self._make_context = context
-        self._trust = trust
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._most = most_octets
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, base: str, service: str, payload: Payload, now: float) -> Payload | None:
+    async def post(
+        self, base: str, service: str, payload: Payload, now: float, *, trust: Trust | None = None
+    ) -> Payload | None:
         """The answer to a payload; None for an empty one.
+
+        Args:
+            base: address before OpenADR2/Simple/2.0b.
+            service: of the payload.
+            payload: what is said.
+            now: the time, for signatures.
+            trust: who may sign the answer; None: it needs no signature.
 
         Raises:
             Unreachable: no answer came.
@@ -62,7 +68,7 @@ class PayloadClient:
                 reply = HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
-        return self._http.response(reply, now, trust=self._trust, signed=self._trust is not None)
+        return self._http.response(reply, now, trust=trust, signed=trust is not None)
 
     async def close(self) -> None:
         """End all connections."""

@@ -1,4 +1,4 @@
-"""The cores' documents in the ledger: one space for each VEN and VTN. Owns the names of the spaces, reads no document."""
+"""The cores' documents in the ledger: one space for each VEN and VTN. Owns the names of the spaces only."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
@@ -84,7 +84,6 @@ class OpenAdrVen:
         self._client = PayloadClient(
             HttpClient(security=self._security),
             context=settings.context,
-            trust=settings.signing.trust if settings.signing else None,
             timeout_s=settings.timeout_s,
         )
         self._http = HttpServer("ven", security=self._security)
@@ -173,7 +172,8 @@ class OpenAdrVen:
         try:
             async with self._lock:
                 await self._settle()  # What is sent rests on it.
-            reply = await self._client.post(self.settings.url, request.service, request.payload, self._clock.now())
+            now, trust = self._clock.now(), self.settings.signing.trust if self.settings.signing else None
+            reply = await self._client.post(self.settings.url, request.service, request.payload, now, trust=trust)
         except RemoteProtocolError as problem:
             _log.info("VEN %s: %s: %s", self.settings.name, request.kind, problem.reason)
             async with self._lock:

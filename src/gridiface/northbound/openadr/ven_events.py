@@ -152,8 +152,13 @@ class EventBook:
             if not (binding.submit or binding.cancel) and event_id not in self._ven().events:
                 self._drop(event_id)
         if along or self._dirty:
-            await self._ledger.commit([*along, *self._documents()])
-            self._saved(along)
+            documents, held = self._documents()
+            try:
+                await self._ledger.commit([*along, *documents])
+            except StoreUnavailable:
+                self._dirty |= held
+                raise
+            along.clear()
 
     def next_due(self) -> Instant:
         """When `carry_out` has something to do that waits for its time; infinity when never."""
@@ -168,15 +173,18 @@ class EventBook:
             return
         binding.controls.append(name)
         self._touch(event_id)
+        documents, held = self._documents()
         try:
-            answer = await self._inbox.submit(control, now, along=[*along, *self._documents()])
+            answer = await self._inbox.submit(control, now, along=[*along, *documents])
         except StoreUnavailable:
+            self._dirty |= held
             binding.controls.remove(name)
             binding.submit.insert(0, name)
             raise
         if answer.will_run:
-            self._saved(along)
+            along.clear()
             return
+        self._dirty |= held
         # The preview said yes, and what happened since says no: the VTN hears of it (`on_outcome` does the rest).
         _log.warning("event %s: its control was refused after all: %s, %s", event_id, answer.verdict, answer.reason)
         binding.lost.append(name)
@@ -186,13 +194,17 @@ class EventBook:
     async def _cancel(self, event_id: str, binding: Binding, along: list[Change], now: Instant) -> None:
         name = binding.cancel.pop(0)
         self._touch(event_id)
+        documents, held = self._documents()
         try:
-            done = await self._inbox.cancel(name, now, reason="by the VTN", along=[*along, *self._documents()])
+            done = await self._inbox.cancel(name, now, reason="by the VTN", along=[*along, *documents])
         except StoreUnavailable:
+            self._dirty |= held
             binding.cancel.insert(0, name)
             raise
         if done:
-            self._saved(along)
+            along.clear()
+        else:
+            self._dirty |= held
 
     # -- what the engine says later --------------------------------------------------------------------------------
 
@@ -279,17 +291,16 @@ class EventBook:
         self._by_control = {name: own for name, own in self._by_control.items() if own != event_id}
         self._dirty.add(event_id)
 
-    def _documents(self) -> list[Change]:
-        return [
+    def _documents(self) -> tuple[list[Change], set[str]]:
+        """What changed, and whose it is: given back to `_dirty` where it could not be written."""
+        held, self._dirty = self._dirty, set()
+        changes: list[Change] = [
             PutDocument(self._space, _PREFIX + event_id, json.dumps(asdict(self._bindings[event_id])).encode())
             if event_id in self._bindings
             else DeleteDocument(self._space, _PREFIX + event_id)
-            for event_id in sorted(self._dirty)
+            for event_id in sorted(held)
         ]
-
-    def _saved(self, along: list[Change]) -> None:
-        along.clear()
-        self._dirty.clear()
+        return changes, held
 
 
 def _named(control: Control, serial: int) -> Control:

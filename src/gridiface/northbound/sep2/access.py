@@ -59,6 +59,8 @@ class Doorman:
         return found
 
     def _narrow(self, lfdi: str) -> Caller:
+        if lfdi in self._state.disabled:
+            return Caller(Viewer(lfdi, registered=False), Principal(identity=lfdi, role=Role.UNREGISTERED))
         client = self._clients.get(lfdi)
         if client is not None and client.role is Role.UTILITY:
             return Caller(Viewer(lfdi, sees_all=True), Principal(identity=lfdi, role=Role.UTILITY))

@@ -31,6 +31,7 @@ from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.nodes import Item, Listing, Node
 from gridiface.northbound.sep2.on_behalf import OnBehalf
+from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.placing import place_roots
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
@@ -100,6 +101,7 @@ class Sep2Core:
             later=later,
         )
         self.metering = Metering(state)
+        self.operating = Operating(s, self.metering)
         self.responses = ResponseLog(state, settings.limits.responses_per_set, later)
         self.on_behalf = OnBehalf(state, fleet, self.responses)
         self.membership = Membership(s, self.metering)
@@ -118,7 +120,7 @@ class Sep2Core:
     def _table(self) -> Mapping[tuple[str, str], Handler]:
         info, edevs = (
             DeviceInfo(self.services, self.membership),
-            EndDevices(self.services, self.membership, self.topology),
+            EndDevices(self.services, self.membership, self.topology, self.operating),
         )
         mirrors, programs = Mirrors(self.services, self.metering), self.programs
         responses = Responses(self.services, self.responses, self.channel)
@@ -126,6 +128,7 @@ class Sep2Core:
         der = "/edev/{id1}/der/{id2}"
         return {
             ("POST", "/edev"): edevs.post,
+            ("PUT", "/edev/{id1}"): edevs.put,
             ("DELETE", "/edev/{id1}"): edevs.delete,
             **{("PUT", f"/edev/{{id1}}/{name}"): info.put for name in ("dstat", "di", "ps")},
             **{("PUT", f"{der}/{name}"): info.put for name in ("dercap", "derg", "ders", "dera")},
@@ -157,7 +160,13 @@ class Sep2Core:
             StoreUnavailable: the store cannot be read or written.
         """
         loader = Loader(
-            self.services, self.membership, self.metering, self.responses, self.subscriptions, self.topology.place
+            self.services,
+            self.membership,
+            self.metering,
+            self.responses,
+            self.subscriptions,
+            self.topology.place,
+            self.operating,
         )
         await loader.load()
         await self.membership.reconcile(now)

@@ -34,10 +34,14 @@ MIRRORS = "sep2/mup"
 METER_READINGS = "sep2/mr"
 READING_SETS = "sep2/rs"
 SUBSCRIPTIONS = "sep2/sub"
+DISABLED = "sep2/disabled"  # by LFDI
+RATES = "sep2/rates"  # pollRate by resource name
 TOLD = "sep2/told"  # what the receivers of notifications know, by subscription
 
 SPACES = (
     COUNTERS,
+    DISABLED,
+    RATES,
     END_DEVICES,
     DEVICE_INFO,
     LOG_EVENTS,

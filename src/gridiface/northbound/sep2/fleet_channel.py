@@ -96,7 +96,7 @@ class FleetChannel:
     def serves(self, device_id: str) -> bool:
         """Whether the device, or its aggregator, fetches its controls here."""
         record = self._s.state.by_device.get(device_id)
-        if record is None or not record.speaks:
+        if record is None or not record.speaks or record.lfdi in self._s.state.disabled:
             return False
         device = self._s.fleet.device(device_id)
         return device is None or device.driver in OWN_DRIVERS

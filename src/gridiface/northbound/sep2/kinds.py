@@ -118,7 +118,7 @@ _ROWS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("/tm", "", {}, 0),
     ("/sdev", "", {}, 0),
     ("/edev", "POST", {}, 1),
-    ("/edev/{id1}", "DELETE", _DEVICE_LINKS, 1),
+    ("/edev/{id1}", "PUT DELETE", _DEVICE_LINKS, 1),
     ("/edev/{id1}/rg", "", {}, 0),
     ("/edev/{id1}/dstat", "PUT", {}, 0),
     ("/edev/{id1}/di", "PUT", {}, 0),

@@ -19,6 +19,7 @@ from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet
 from gridiface.northbound.sep2.nodes import Audience, Item
+from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.records import program_from, record_from
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
@@ -50,6 +51,7 @@ class Loader:
         responses: ResponseLog,
         subscriptions: Subscriptions,
         place_node: Callable[[Program], None],
+        operating: Operating,
     ) -> None:
         self._s = services
         self._membership = membership
@@ -62,6 +64,8 @@ class Loader:
         self._programs: dict[int, Program] = {}
         self._steps: Mapping[str, Callable[[Record], None]] = {
             documents.COUNTERS: self._counter,
+            documents.DISABLED: lambda record: operating.load(documents.DISABLED, record),
+            documents.RATES: lambda record: operating.load(documents.RATES, record),
             documents.PROGRAMS: self._program,
             documents.END_DEVICES: self._end_device,
             documents.DEVICE_INFO: self._device_info,

@@ -41,13 +41,15 @@ class Viewer:
     @property
     def view(self) -> str:
         """Key of what this viewer sees."""
-        return ALL if self.sees_all else self.lfdi
+        if self.sees_all:
+            return ALL
+        return self.lfdi if self.registered else ""
 
     def may_read(self, audience: Audience) -> bool:
         """Whether this viewer belongs to the audience."""
         if self.sees_all or audience.anyone:
             return True
-        return (audience.registered and self.registered) or self.lfdi in audience.readers
+        return self.registered and (audience.registered or self.lfdi in audience.readers)
 
 
 #: Sees everything; for internal rendering.

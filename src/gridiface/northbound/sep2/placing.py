@@ -99,8 +99,8 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
         lFDI=record.lfdi,
         sFDI=record.sfdi,
         changedTime=record.changed,
-        enabled=True,
-        postRate=settings.post_rate,
+        enabled=record.lfdi not in state.disabled,
+        postRate=state.post_rate_of(record),
     )
     item = Item(record.path, kind("/edev/{id1}"), audience, end_device, data=record)
     tree.add(item, "/edev")

@@ -22,6 +22,7 @@ _RECORD_FIELDS = (
     "managed",
     "category",
     "program",
+    "post_rate",
 )
 
 
@@ -32,7 +33,7 @@ def record_head(record: EndDeviceRecord) -> dict[str, Any]:
 
 def record_from(head: Mapping[str, Any]) -> EndDeviceRecord:
     """The inverse of `record_head`, without audience."""
-    return EndDeviceRecord(**{name: head[name] for name in _RECORD_FIELDS}, role=Role(head["role"]))
+    return EndDeviceRecord(**{name: head[name] for name in _RECORD_FIELDS if name in head}, role=Role(head["role"]))
 
 
 def program_head(program: Program) -> dict[str, Any]:

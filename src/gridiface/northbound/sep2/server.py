@@ -295,6 +295,36 @@ class Sep2Server:
             await self.core.topology.reconcile(self._clock.now())
         return True
 
+    async def set_enabled(self, lfdi: str, enabled: bool) -> None:
+        """Revoke or give back what a certificate may do, from its next request on; also a utility's.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        await self.core.operating.set_enabled(lfdi.upper(), enabled, self._clock.now())
+
+    async def set_post_rate(self, lfdi: str, seconds: int) -> None:
+        """Change the postRate of an end device and of its mirrors.
+
+        Raises:
+            ConfigError: it is not registered, or not 1 s to a day.
+            StoreUnavailable: nothing was changed.
+        """
+        record = self.core.state.by_lfdi.get(lfdi.upper())
+        if record is None:
+            raise ConfigError(f"{lfdi} is not registered")
+        async with self.core.services.locks.hold("/edev"):
+            await self.core.operating.set_post_rate(record, seconds, self._clock.now())
+
+    async def set_poll_rate(self, resource: str, seconds: int) -> None:
+        """Change the pollRate that all resources of a name show, such as DERProgramList.
+
+        Raises:
+            ConfigError: the resource has none, or not 1 s to a day.
+            StoreUnavailable: nothing was changed.
+        """
+        await self.core.operating.set_poll_rate(resource, seconds)
+
     def cancel_subscription(self, path: str) -> bool:
         """End a subscription with a last notification of status 1; False when there is none at this path."""
         subscriber = self.core.subscriptions.get(path)

@@ -40,6 +40,7 @@ class EndDeviceRecord:
         category: deviceCategory bits; None: not known.
         audience: who may read its sub-tree.
         program: number of its own program, None for an aggregator.
+        post_rate: its postRate in s; None: as configured.
     """
 
     number: int
@@ -56,6 +57,7 @@ class EndDeviceRecord:
     category: int | None = None
     audience: Audience = field(default_factory=Audience)
     program: int | None = None
+    post_rate: int | None = None
 
     @property
     def path(self) -> str:
@@ -184,7 +186,11 @@ class State:
 
     def __init__(self, settings: Sep2Settings) -> None:
         self.settings = settings
-        self.tree = Tree(settings.poll_rate, subscriptions=settings.notifications is not None)
+        #: pollRate by resource name where it was changed at run time.
+        self.poll_rates: dict[str, int] = {}
+        #: LFDIs that are treated as not registered.
+        self.disabled: set[str] = set()
+        self.tree = Tree(self.poll_rate, subscriptions=settings.notifications is not None)
         self.counters = Counters()
         self.end_devices: dict[int, EndDeviceRecord] = {}
         self.by_lfdi: dict[str, EndDeviceRecord] = {}
@@ -199,6 +205,15 @@ class State:
         for client in settings.clients:
             for device_id in client.manages:
                 self.managers.setdefault(device_id, set()).add(client.lfdi)
+
+    def poll_rate(self, resource: str) -> int:
+        """The pollRate of a resource by its name, seconds."""
+        changed = self.poll_rates.get(resource)
+        return self.settings.poll_rate(resource) if changed is None else changed
+
+    def post_rate_of(self, record: EndDeviceRecord) -> int:
+        """The postRate of an end device, seconds."""
+        return self.settings.post_rate if record.post_rate is None else record.post_rate
 
     def add_end_device(self, record: EndDeviceRecord) -> None:
         """Index an end device."""

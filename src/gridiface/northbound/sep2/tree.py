@@ -127,6 +127,11 @@ class Tree:
         self._tell(owner.path)
         self._link_changed(owner.path)
 
+    def forget_all(self) -> None:
+        """Something that many resources show has changed."""
+        for node in self._nodes.values():
+            node.forget()
+
     def remove(self, path: str) -> None:
         """Take the node at `path` and everything below it out."""
         for child in list(self._below.get(path, ())):

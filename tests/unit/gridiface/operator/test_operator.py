@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from functools import cache
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from gridiface.domain.controls import Verdict
-from gridiface.operator import schema
+from gridiface.operator import bodies, schema
 from gridiface.operator.routes import ROUTES, Route
 
 BODY = {"target": {"kind": "group", "id": "fleet"}, "values": {"set_w": 1000.0}, "duration_s": 60}
@@ -34,12 +35,12 @@ def path_of(route: Route) -> str:
 
 
 def body_of(route: Route) -> dict[str, Any]:
-    bodies: dict[Any, Any] = {
+    made: dict[Any, Any] = {
         schema.NewControl: BODY,
         schema.Reason: {"reason": "test"},
         schema.NewToken: {"name": "new", "scopes": ["read"]},
     }
-    return {} if route.body is None else {"json": bodies[route.body]}
+    return {} if route.body is None else {"json": made[route.body]}
 
 
 @cache
@@ -258,7 +259,7 @@ fields = st.sampled_from([*schema.NewControl.model_fields, "other"])
 
 async def test_no_body_makes_a_server_error(house: Any) -> None:
     """Hundreds of bodies over one connection: whole nonsense, and good bodies with fields replaced."""
-    bodies: list[bytes] = []
+    sent: list[bytes] = []
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -271,12 +272,12 @@ async def test_no_body_makes_a_server_error(house: Any) -> None:
         )
     )
     def gather(body: bytes) -> None:
-        bodies.append(body)
+        sent.append(body)
 
     gather()
-    bodies += [b"[" * 8000, b'{"a":' * 3000, b"1" * 5000, b"1e999", b'{"target": 1, "target": 2}', b"NaN", b"\xff"]
+    sent += [b"[" * 8000, b'{"a":' * 3000, b"1" * 5000, b"1e999", b'{"target": 1, "target": 2}', b"NaN", b"\xff"]
     seen = set()
-    for body in bodies:
+    for body in sent:
         headers = {"Content-Type": "application/json"}
         status, answer, _ = await house.ask("POST", "/api/v1/controls", scope="control", data=body, headers=headers)
         seen.add(status)
@@ -297,6 +298,17 @@ async def test_bodies_are_bounded_and_typed(house: Any) -> None:
     status, body, _ = await send(b'{"values": {"set_w": 1}, "extra": 1}', json_type)
     assert status == 422
     assert {fault["at"] for fault in body["errors"]} == {"/target", "/extra"}
+
+
+async def test_slow_bodies_are_not_waited_for(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "WITHIN_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.pages.port)
+    head = f"POST /api/v1/controls HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.tokens['control']}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{".encode())
+    async with asyncio.timeout(20):
+        assert b" 408 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
 
 
 # --- devices, groups, lists -----------------------------------------------------------------------------------------
@@ -351,6 +363,7 @@ async def test_devices_by_page_and_filter(house: Any, query: str, found: list[st
         "/api/v1/controls?state=gone",
         "/api/v1/controls?after=unknown",
         "/api/v1/decisions?limit=x",
+        "/api/v1/decisions?control=%00",
     ],
 )
 async def test_bad_queries_are_400(house: Any, path: str) -> None:
@@ -366,6 +379,9 @@ async def test_bad_queries_are_400(house: Any, path: str) -> None:
         "/api/v1/groups/z",
         "/api/v1/controls/z",
         "/api/v1/controls/z%22y/report",
+        "/api/v1/devices/%00",
+        "/api/v1/controls/%ED%A0%80",
+        "/api/v1/groups/%ff",
         "/api/v1/nothing",
     ],
 )

@@ -5,20 +5,33 @@ from __future__ import annotations
 from gridiface.domain.fleet import Role
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import identities
-from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, limit_reached, record_of
+from gridiface.northbound.sep2.access import require_owner
+from gridiface.northbound.sep2.handlers.services import (
+    Call,
+    Services,
+    bad_value,
+    item_of,
+    limit_reached,
+    record_of,
+    still_there,
+)
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
+from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import EndDevice
+
+_SLOWEST_S = 86_400
 
 
 class EndDevices:
     """In-band registration; out of band the operator does it (server.py)."""
 
-    def __init__(self, services: Services, membership: Membership, topology: Topology) -> None:
+    def __init__(self, services: Services, membership: Membership, topology: Topology, operating: Operating) -> None:
         self._s = services
         self._membership = membership
         self._topology = topology
+        self._operating = operating
 
     async def post(self, call: Call) -> Reply:
         """Register the caller under the identity of its certificate.
@@ -57,6 +70,26 @@ class EndDevices:
             self._membership.place(record, program)
             await self._topology.reconcile(call.now)
         return created(record.path)
+
+    async def put(self, call: Call) -> Reply:
+        """Change the postRate of the caller's own or a managed end device; the rest is the server's.
+
+        Raises:
+            RemoteProtocolError: 400 where anything else would change, 403, 404, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        record = require_owner(call.caller, record_of(call.node))
+        wanted = call.read(EndDevice, self._s)
+        async with self._s.locks.hold("/edev"):
+            still_there(self._s, call.node)
+            known: EndDevice = item_of(call.node).obj
+            for name in ("lFDI", "sFDI", "enabled", "deviceCategory"):
+                if getattr(wanted, name) not in {None, getattr(known, name)}:
+                    raise bad_value(f"{name} is not the client's to change")
+            if wanted.postRate is None or not 1 <= wanted.postRate <= _SLOWEST_S:
+                raise bad_value("postRate is 1 s to a day")
+            await self._operating.set_post_rate(record, wanted.postRate, call.now)
+        return changed()
 
     async def delete(self, call: Call) -> Reply:
         """Take the caller's own registration back; one that the operator made stays.

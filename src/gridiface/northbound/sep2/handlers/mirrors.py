@@ -83,7 +83,7 @@ class Mirrors:
             raise bad_value("a mirror comes with at least one MirrorMeterReading")
         number, changes = self._s.state.counters.take("mup")
         mirror = Mirror(number, call.caller.lfdi, record.lfdi, posted.mRID)
-        shown = self._shown(posted, mirror)
+        shown = self._shown(posted, mirror, record)
         intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
         intake.changes += [*changes, documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror))]
         await self._store(intake, record, call)
@@ -94,16 +94,16 @@ class Mirrors:
     async def _overwrite(self, mirror: Mirror, posted: MirrorUsagePoint, record: EndDeviceRecord, call: Call) -> None:
         if posted.deviceLFDI != mirror.device_lfdi:
             raise bad_value("the mirror belongs to another device")
-        shown = self._shown(posted, mirror)
+        shown = self._shown(posted, mirror, record)
         intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
         intake.changes.append(documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror)))
         await self._store(intake, record, call)
         self._metering.update(mirror, shown)
         self._apply(intake)
 
-    def _shown(self, posted: MirrorUsagePoint, mirror: Mirror) -> MirrorUsagePoint:
+    def _shown(self, posted: MirrorUsagePoint, mirror: Mirror, record: EndDeviceRecord) -> MirrorUsagePoint:
         """First-level elements only, with the post rate that the server sets."""
-        return replace(posted, href=mirror.path, mirrorMeterReading=[], postRate=self._s.settings.post_rate)
+        return replace(posted, href=mirror.path, mirrorMeterReading=[], postRate=self._s.state.post_rate_of(record))
 
     async def put_mirror(self, call: Call) -> Reply:
         """Overwrite a mirror.

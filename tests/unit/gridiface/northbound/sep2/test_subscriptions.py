@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -238,3 +239,18 @@ async def test_an_aggregator_hears_of_a_new_device_among_its_own_only(kit: Any) 
     record = kit.core.state.by_device["managed-1"]
     await kit.core.membership.remove(record, kit.clock.time)
     assert [n.resource.all for n in told(kit)] == [2]
+
+
+async def test_fsa_and_primacy_changes_are_told(make_kit: Any) -> None:
+    kit = await make_kit(notifications=NOTIFICATIONS, node_programs=True)
+    edev = kit.edev("inv-1")
+    for path in (edev, f"{edev}/fsa", "/derp"):
+        await subscribe(kit, path)
+    group = kit.fleet.grouped["fleet"]
+    kit.fleet.grouped["inner"] = replace(group, id="inner", name="Inner", members=("inv-1",))
+    await kit.core.reconcile(kit.clock.time)
+    found = {n.subscribedResource: n.resource for n in told(kit)}
+    assert set(found) == {f"{edev}/fsa", "/derp"}  # the new assignment's end device is its parent
+    assert found[f"{edev}/fsa"].all == 3
+    own = kit.settings.channel.primacy
+    assert [p.primacy for p in found["/derp"].members] == [own, own + 1, own + 2]

@@ -1,0 +1,100 @@
+"""Group commit for a core that runs ahead of the store: many requests, one transaction, and the way back.
+
+Owns the order: an answer may leave when its own changes and all before them are durable. Where the store cannot write,
+everything that is not durable yet is taken back, the newest first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gridiface.domain.ports import Change as LedgerChange
+from gridiface.domain.ports import Ledger
+from gridiface.errors import StoreUnavailable
+from gridiface.northbound.openadr.documents import ledger_changes
+from gridiface.protocols.openadr.changes import Change
+
+
+@dataclass(slots=True)
+class _Waiting:
+    changes: Sequence[Change]
+    more: Sequence[LedgerChange]
+    undo: Callable[[], None]
+    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Committer:
+    """Makes changes of one core durable.
+
+    Args:
+        ledger: where to.
+        space: of the core's documents.
+        revert: gives changes back to the core.
+    """
+
+    def __init__(self, ledger: Ledger, space: str, revert: Callable[[Iterable[Change]], None]) -> None:
+        self._ledger = ledger
+        self._space = space
+        self._revert = revert
+        self._queue: list[_Waiting] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def save(
+        self,
+        changes: Sequence[Change],
+        more: Sequence[LedgerChange] = (),
+        undo: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Return when `changes`, `more` and all that was handed in before are durable.
+
+        Args:
+            changes: of the core, as it gave them just now.
+            more: changes of the ledger that belong to them.
+            undo: called beside the core's revert.
+
+        Raises:
+            StoreUnavailable: they are taken back.
+        """
+        if not changes and not more and self._task is None:
+            return
+        waiting = _Waiting(changes, more, undo)
+        self._queue.append(waiting)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        # A request that is given up must not take the others' commit with it.
+        await asyncio.shield(waiting.done)
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            while self._queue:
+                batch, self._queue = self._queue, []
+                changes = [change for one in batch for change in (*ledger_changes(self._space, one.changes), *one.more)]
+                try:
+                    if changes:
+                        await self._ledger.commit(changes)
+                except StoreUnavailable as problem:
+                    self._take_back(batch, problem)
+                    continue
+                for one in batch:
+                    if not one.done.cancelled():
+                        one.done.set_result(None)
+        finally:
+            self._task = None
+
+    def _take_back(self, batch: list[_Waiting], problem: StoreUnavailable) -> None:
+        # What came meanwhile was made on top of it, and goes first.
+        lost, self._queue = [*batch, *self._queue], []
+        for one in reversed(lost):
+            self._revert(one.changes)
+            one.undo()
+        for one in lost:
+            if not one.done.cancelled():
+                one.done.set_exception(StoreUnavailable(str(problem)))
+                one.done.exception()  # Nobody may be waiting any more.

@@ -1,0 +1,258 @@
+"""Our VTN on the wire: its listener, its pushes, its clock, and the VENs behind it as members of the fleet.
+
+Owns sockets, tasks and the order of durability; what is answered is the core's (protocols.openadr.vtn).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.ports import DeviceRegistry, Ledger
+from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.openadr.client import PayloadClient, Unreachable
+from gridiface.northbound.openadr.committer import Committer
+from gridiface.northbound.openadr.documents import stored, vtn_space
+from gridiface.northbound.openadr.fleet_channel import FleetChannel
+from gridiface.northbound.openadr.fleet_members import FleetMembers
+from gridiface.northbound.openadr.http_server import PayloadListener
+from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
+from gridiface.pki.identity import openadr_fingerprint
+from gridiface.protocols.openadr.changes import Change
+from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
+from gridiface.protocols.openadr.replay import NonceMemory
+from gridiface.protocols.openadr.signature import Verifier
+from gridiface.protocols.openadr.vtn import Peer, Push, Result, Ven, Vtn
+from gridiface.protocols.openadr.vtn.notices import Notice, Undelivered, VenCancelled, VenRegistered
+
+_log = logging.getLogger("gridiface.openadr")
+
+_LOOK_S = 1.0
+_NONCE = "nonce/"
+
+
+class OpenAdrVtn:
+    """One VTN. Call `start` first, `stop` last.
+
+    Args:
+        settings: how it behaves and whom it knows.
+        clock: the wall clock.
+        ledger, registry: the ports of the rest of the house.
+        new_id: makes an ID never used before.
+    """
+
+    def __init__(
+        self,
+        settings: VtnSettings,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        registry: DeviceRegistry,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._ledger = ledger
+        self._space = vtn_space(settings.core.vtn_id)
+        new_id = new_id or (lambda: uuid.uuid4().hex)
+        self.core = Vtn(settings.core, new_id)
+        self._nonces = NonceMemory(window=settings.signature_window_s)
+        self._committer = Committer(ledger, self._space, self._revert)
+        self.members = FleetMembers(settings.vens, self.core, registry, float(settings.core.poll_frequency))
+        self._wake = asyncio.Event()
+        self.channel = FleetChannel(
+            self.core,
+            self.members,
+            registry,
+            self._committer,
+            space=self._space,
+            clock=clock,
+            new_id=new_id,
+            wake=self._wake.set,
+        )
+        self._signed = {entry.fingerprint for entry in settings.vens if entry.signed and entry.fingerprint}
+        self._plain_http = HttpServer("vtn", prefix=settings.prefix)
+        self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
+        self._listener = PayloadListener(settings.listen, self._answer, most_octets=self._plain_http.most_octets)
+        self._pushers = {
+            signed: PayloadClient(
+                HttpClient(security=self._security() if signed else None),
+                context=settings.push_context,
+                timeout_s=settings.push_timeout_s,
+            )
+            for signed in (False, True)
+        }
+        self._pushing: dict[str, asyncio.Task[None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def _security(self) -> Security:
+        return Security(
+            signer=self.settings.signer, verifier=Verifier(self._nonces), nonce=lambda: secrets.token_hex(16)
+        )
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load what was, then listen.
+
+        Raises:
+            StoreUnavailable: the state cannot be read or written.
+            ConfigError: the address cannot be taken.
+            RefusedControl: two VENs of the configuration have the same certificate.
+        """
+        now = self._clock.now()
+        documents = await stored(self._ledger, self._space)
+        self.core.load(documents)
+        self._nonces.load(documents)
+        self.channel.load(documents)
+        for entry in self.settings.vens:
+            await self._done(self.core.put_ven(_ven(entry, self.core.vens.get(entry.ven_id))), now)
+        await self.members.resume(now)
+        await self._listener.start()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="openadr vtn")
+        _log.info("OpenADR VTN %s on port %d: %d VENs", self.settings.core.vtn_id, self.port, len(self.core.vens))
+
+    async def stop(self) -> None:
+        """End: no new requests, running ones finish, what was done is durable."""
+        await self._listener.stop()
+        tasks = [task for task in (self._task, *self._pushing.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task = None
+        await self._committer.drain()
+        for pusher in self._pushers.values():
+            await pusher.close()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._listener.port
+
+    async def do(self, verb: Callable[[Vtn, Instant], Result]) -> Any:
+        """Carry out a verb of the operator and return its value when it is durable.
+
+        Raises:
+            RefusedControl: a rule forbids it.
+            StoreUnavailable: nothing was changed.
+        """
+        now = self._clock.now()
+        result = verb(self.core, now)
+        await self._done(result, now)
+        self._wake.set()
+        return result.value
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    async def _answer(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> HttpMessage:
+        now = self._clock.now()
+        name = openadr_fingerprint(certificate) if certificate else ""
+        signed = name in self._signed
+        http = self._signed_http if signed else self._plain_http
+        inbound = http.receive(
+            message, now, trust=lambda der: openadr_fingerprint(der) == name, signed=signed, overloaded=overloaded
+        )
+        result = self.core.handle(
+            inbound.payload, Peer(fingerprint=name, profile=inbound.profile), now, service=inbound.service
+        )
+        try:
+            await self._done(result, now)
+        except StoreUnavailable as problem:
+            raise RemoteProtocolError("the store cannot write", answer=503) from problem
+        self._wake.set()
+        return http.reply(inbound, result.reply, now)
+
+    async def _done(self, result: Result, now: Instant) -> None:
+        """Durable first, then everything that follows from it; only then may an answer leave."""
+        await self._committer.save((*result.changes, *self._nonces.take_changes()))
+        for notice in result.notices:
+            self._say(notice)
+            await self.members.note(notice, now)
+            await self.channel.note(notice, now)
+
+    def _revert(self, changes: Iterable[Change]) -> None:
+        changes = tuple(changes)
+        self._nonces.revert([change for change in changes if change.key.startswith(_NONCE)])
+        self.core.revert([change for change in changes if not change.key.startswith(_NONCE)])
+
+    @staticmethod
+    def _say(notice: Notice) -> None:
+        match notice:
+            case VenRegistered():
+                _log.info("VEN %s %s", notice.venID, "registered again" if notice.again else "registered")
+            case VenCancelled():
+                _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
+            case Undelivered():
+                _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
+            case _:
+                _log.debug("%s", notice)
+
+    # -- time and push ---------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                wait = await self._round()
+            except StoreUnavailable as problem:
+                _log.warning("the VTN's store cannot write: %s", problem)
+                wait = _LOOK_S
+            except Exception:  # one bad event must not stop the clock of all others
+                _log.exception("a step of the VTN failed")
+                wait = _LOOK_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _round(self) -> float:
+        now = self._clock.now()
+        await self._done(self.core.handle_timer(now), now)
+        await self.channel.handle_timer(now)
+        pushes, result = self.core.next_pushes(now, busy=self._pushing.keys())
+        await self._done(result, now)
+        for push in pushes:
+            task = asyncio.get_running_loop().create_task(self._push(push))
+            self._pushing[push.venID] = task
+        due = min(self.core.next_timer(now), self.channel.next_timer())
+        # A push that is due again while one is under way is looked at when that is over.
+        return _LOOK_S if due <= now else min(due - now, _LOOK_S)
+
+    async def _push(self, push: Push) -> None:
+        ven = self.core.vens[push.venID]
+        signed = ven.fingerprint in self._signed
+        trust = (lambda der: openadr_fingerprint(der) == ven.fingerprint) if signed else None
+        now = self._clock.now()
+        try:
+            payload = await self._pushers[signed].post(push.address, push.service, push.payload, now, trust=trust)
+            if payload is not None:
+                now = self._clock.now()
+                await self._done(self.core.handle(payload, Peer(fingerprint=ven.fingerprint), now), now)
+        except (Unreachable, RemoteProtocolError) as problem:
+            _log.info("VEN %s: a push failed: %s", push.venID, problem)
+            with suppress(StoreUnavailable):
+                now = self._clock.now()
+                await self._done(self.core.push_failed(push.venID, now), now)
+        except StoreUnavailable as problem:
+            _log.warning("VEN %s: its answer could not be stored: %s", push.venID, problem)
+        finally:
+            del self._pushing[push.venID]
+            self._wake.set()
+
+
+def _ven(entry: VenEntry, known: Ven | None) -> Ven:
+    """A configured VEN with what is known of it from before."""
+    # A copy: what the core holds is indexed by what it says now.
+    before = known if known is not None else Ven(venID=entry.ven_id)
+    return replace(
+        before,
+        fingerprint=entry.fingerprint,
+        name=entry.name or before.name,
+        resources=sorted({member.resource for member in entry.members if member.resource}),
+    )

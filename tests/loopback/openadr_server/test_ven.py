@@ -1,0 +1,172 @@
+"""Our VEN adapter against our VTN adapter: events become controls of a real engine, reports show what it delivers."""
+
+from __future__ import annotations
+
+import pytest
+
+from gridiface.domain.controls import ControlMode, ControlState
+from gridiface.protocols.openadr.events import Event, Signal
+from gridiface.protocols.openadr.payloads.units import power_real
+
+pytestmark = pytest.mark.timeout(60)
+PROGRAM = "http://program.example/dr"
+
+
+def dispatch_event(name, start, *values, length=600):
+    signal = Signal(
+        name="LOAD_DISPATCH",
+        type="setpoint",
+        id="s",
+        durations=(length,) * len(values),
+        values=values,
+        unit=power_real("k"),
+    )
+    duration = length * len(values)
+    return Event(id=name, market_context=PROGRAM, dtstart=start, duration=duration, signals=(signal,))
+
+
+async def pair(make_house):
+    utility, site = make_house(batteries=False), make_house()
+    vtn = utility.vtn()
+    await utility.run(vtn)
+    ven = site.ven(f"http://127.0.0.1:{vtn.port}")
+    await site.run(ven)
+    return utility, vtn, site, ven
+
+
+async def test_an_event_becomes_a_control_and_the_report_shows_the_delivered_power(make_house, eventually):
+    utility, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    reported = []
+    note = vtn.members.note
+
+    async def watch(notice, now):
+        reported.append(notice)
+        await note(notice, now)
+
+    vtn.members.note = watch
+    start = float(int(site.clock.now()) - 1)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
+    (control,) = site.ledger.live()
+    assert control.values[ControlMode.SET_W].value == 6000.0
+    assert control.source.identity == "VTN-1"
+    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(6000.0), "the set-points")
+
+    def delivered():
+        reports = [notice for notice in reported if type(notice).__name__ == "ReportReceived"]
+        return [value.value for notice in reports for value in notice.values]
+
+    await eventually(lambda: delivered() and delivered()[-1] == pytest.approx(-6000.0), "the report")
+
+    # A change: the new control is there before the old one goes.
+    signals = dispatch_event("E", start, -2.0).signals
+    await vtn.do(lambda core, now: core.modify_event("E", now, signals=signals))
+    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(2000.0), "the change")
+    await eventually(lambda: len(site.ledger.live()) == 1, "one control is left")
+    assert site.ledger.controls[control.id].state in {ControlState.CANCELLED, ControlState.SUPERSEDED}
+
+    # And its end.
+    await vtn.do(lambda core, now: core.cancel_event("E", now))
+    await eventually(lambda: vtn.core.delivery(name, "E").cancel_done, "the confirmation")
+    await eventually(lambda: not site.ledger.live(), "no control is left")
+    await eventually(lambda: sum(site.batteries.watts.values()) == 0.0, "released")
+
+
+async def test_an_event_that_is_not_understood_is_opted_out_and_makes_no_control(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    start = float(int(site.clock.now()) + 100)
+    signal = Signal(name="LOAD_DISPATCH", type="level", id="s", durations=(60,), values=(2.0,))
+    event = Event(id="E", market_context=PROGRAM, dtstart=start, duration=60, signals=(signal,))
+    await vtn.do(lambda core, now: core.create_event(event, [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optOut", "optOut")
+    assert vtn.core.delivery(name, "E").code == 454
+    assert not site.ledger.controls
+
+
+async def test_what_the_operator_ends_is_opted_out_later(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    start = float(int(site.clock.now()) - 1)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
+    (control,) = site.ledger.live()
+    await site.dispatch.cancel(control.id, site.clock.now(), reason="by the operator")
+    await eventually(lambda: vtn.core.delivery(name, "E").opt == "optOut", "optOut")
+
+
+async def test_nothing_is_sent_while_the_store_cannot_write(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    name = ven.core.registration.venID
+    site.ledger.down = True
+    start = float(int(site.clock.now()) + 100)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: "E" in ven.core.events, "the event has come")
+    assert vtn.core.delivery(name, "E").opt is None
+    assert not site.ledger.controls
+    site.ledger.down = False
+    await eventually(lambda: vtn.core.delivery(name, "E").opt == "optIn", "optIn")
+    assert len(site.ledger.live()) == 1
+
+
+async def test_reports_that_waited_for_the_vtn_come_in_order_once(make_house, eventually):
+    utility, vtn, _site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.pending_reports, "the report request")
+    utility.ledger.down = True
+    await eventually(lambda: ven.core.waiting >= 2, "reports that wait")
+    starts = []
+    note = vtn.members.note
+
+    async def watch(notice, now):
+        if type(notice).__name__ == "ReportReceived":
+            starts.extend(value.start for value in notice.values)
+        await note(notice, now)
+
+    vtn.members.note = watch
+    utility.ledger.down = False
+    await eventually(lambda: ven.core.waiting == 0 and len(starts) >= 2, "all delivered")
+    assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("commit", range(9))
+async def test_a_ven_that_dies_at_any_commit_loses_and_repeats_nothing(
+    make_house, make_clock, eventually, commit, after
+):
+    clock = make_clock(speed=20.0)
+    utility = make_house(batteries=False, clock=clock)
+    vtn = utility.vtn()
+    await utility.run(vtn)
+    site = make_house(clock=clock)
+    ven = site.ven(f"http://127.0.0.1:{vtn.port}")
+    await site.run(ven)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    name = ven.core.registration.venID
+
+    # From here on it dies at one of its commits, and comes back with what was durable.
+    site.ledger.commits, site.ledger.die_at, site.ledger.dies_after = 0, commit, after
+    start = float(int(clock.now()) - 1)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(site.ledger.dead.is_set, "its death")
+    ven._task.cancel()
+    site._task.cancel()
+    again = make_house(site.ledger.revived(), clock)
+    ven = again.ven(f"http://127.0.0.1:{vtn.port}")
+    await again.run(ven)
+
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
+    assert ven.core.registration.venID == name
+    await eventually(lambda: len(again.ledger.live()) == 1, "one control")
+    assert len(again.ledger.controls) == 1
+    signals = dispatch_event("E", start, -2.0).signals
+    await vtn.do(lambda core, now: core.modify_event("E", now, signals=signals))
+    await eventually(lambda: vtn.core.delivery(name, "E").answered == 1, "the answer to the change")
+    await eventually(lambda: len(again.ledger.live()) == 1, "one control is left")
+    await vtn.do(lambda core, now: core.cancel_event("E", now))
+    await eventually(lambda: vtn.core.delivery(name, "E").cancel_done, "the confirmation")
+    await eventually(lambda: not again.ledger.live(), "no control is left")
