@@ -21,7 +21,7 @@ from gridiface.aggregation.plan import Node, Plan, empty_plan, give_orders
 from gridiface.aggregation.requests import Capacity, capacity, limit_w, requested_var, requested_w
 from gridiface.aggregation.setpoints import Orders
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import CLASS_TIMING, Control, ControlMode, Target, TargetKind
+from gridiface.domain.controls import CLASS_TIMING, LIMIT_MODES, Control, ControlMode, Target, TargetKind
 from gridiface.domain.fleet import Group
 
 #: Longest time between two control steps while something is active, s.
@@ -53,6 +53,7 @@ class Planner:
 
     def __init__(self, columns: Columns, book: ControlBook, orders: Orders) -> None:
         self._c, self._book, self._orders = columns, book, orders
+        self._tree = GroupTree()
         self._beginnings: dict[str, Beginning] = {}
 
     def make(
@@ -68,6 +69,7 @@ class Planner:
             now: when.
         """
         plan, demands = empty_plan(self._c), Demands()
+        self._tree = tree
         self._forget()
         targets = self._book.targets()
         nodes: dict[str, Node] = {}
@@ -106,7 +108,21 @@ class Planner:
         return Node(group, rows, ruling, limits, strategy(strategy_name), meter)
 
     def _rule(self, target: Target) -> Ruling:
-        return rule(self._book.claims(target), self._book.default_claims(target))
+        return rule(self._book.claims(target), self._defaults(target))
+
+    def _defaults(self, target: Target) -> list[Claim]:
+        """Its default controls' modes; a set-point among them stands back while a group around it is told one.
+
+        With nothing active the default rules; a control of a group around the target is active for it too. Limits
+        stay: they only narrow.
+        """
+        claims = self._book.default_claims(target)
+        if not claims:
+            return claims
+        is_group = target.kind is TargetKind.GROUP
+        around = self._tree.ancestors(target.id) if is_group else self._tree.around(target.id)
+        told = {claim.kind for name in around for claim in self._book.claims(group_target(name))}
+        return [claim for claim in claims if claim.mode in LIMIT_MODES or claim.kind not in told]
 
     def _bounds(self, ruling: Ruling, rows: IntArray, bounds: Envelope) -> list[Bound]:
         if not ruling.limits:

@@ -16,13 +16,19 @@ from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import Orders
 from gridiface.aggregation.stepper import Step, Stepper
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import Control, OutcomeKind, Target, TargetKind
 
 #: Orders are thrown out when so many have gathered.
 MANY_ORDERS = 512
 
 #: A shortfall counts from so long after the start on: before, the fleet may still be on its way, s.
 SETTLING_S = 30.0
+
+
+def _settling_s(control: Control) -> float:
+    """How long after its start a shortfall does not count yet: at most half of a short control."""
+    length = control.span.duration
+    return SETTLING_S if length is None else min(SETTLING_S, length / 2)
 
 
 class Running:
@@ -120,7 +126,7 @@ class Running:
             if node.ruling.power is None:
                 continue
             entry = self._book.get(node.ruling.power.control.id)
-            if entry is None or entry.short or now - entry.control.span.start < SETTLING_S:
+            if entry is None or entry.short or now - entry.control.span.start < _settling_s(entry.control):
                 continue
             entry.short = self._stepper.is_short(node.id, self._stepper.requested(node, self._demands, now))
 

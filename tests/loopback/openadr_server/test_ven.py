@@ -35,7 +35,7 @@ async def pair(make_house):
 
 
 async def test_an_event_becomes_a_control_and_the_report_shows_the_delivered_power(make_house, eventually):
-    utility, vtn, site, ven = await pair(make_house)
+    _utility, vtn, site, ven = await pair(make_house)
     await eventually(lambda: ven.core.registration.venID, "registration")
     name = ven.core.registration.venID
     reported = []

@@ -282,3 +282,56 @@ def test_cancel_before_and_after(engine):
     assert not engine.cancel("c1", T0 + 2)
     assert not engine.cancel("nobody", T0 + 2)
     assert engine.decide(control(set_w=1.0), T0 + 2)[0].verdict is Verdict.INVALID
+
+
+def nested(engine):
+    engine.set_groups(
+        [
+            Group(id="all", members=("north", "south")),
+            Group(id="north", members=("a", "b"), parent="all"),
+            Group(id="south", members=("c", "d"), parent="all"),
+        ],
+        T0,
+    )
+
+
+def told(engine, now):
+    for point in engine.tick(now).setpoints:
+        yield point.device_id, point.active_power_w
+
+
+def test_default_of_a_child_stands_back_while_its_parent_is_told_a_set_point(engine):
+    nested(engine)
+    south = Target(TargetKind.GROUP, "south")
+    admit(engine, control("d", 0.0, None, target=south, set_w=500.0, is_default=True))
+    before = dict(told(engine, T0))
+    assert before["c"] + before["d"] == pytest.approx(500.0)
+    admit(engine, control("e", 1.0, 60.0, set_w=16_000.0), T0 + 1)
+    during = dict(told(engine, T0 + 1))
+    assert sum(during.values()) == pytest.approx(16_000.0)
+    assert during["c"] == pytest.approx(4_000.0)
+
+
+def test_default_limit_of_a_child_stays_under_its_parents_set_point(engine):
+    nested(engine)
+    south = Target(TargetKind.GROUP, "south")
+    admit(engine, control("d", 0.0, None, target=south, export_limit=1_000.0, is_default=True))
+    admit(engine, control("e", 0.0, 60.0, set_w=9_000.0))
+    during = dict(told(engine, T0))
+    assert during["c"] + during["d"] <= 1_000.0 + 1e-6
+    assert sum(during.values()) == pytest.approx(9_000.0)
+
+
+def test_shortfall_of_a_short_control_is_told_at_its_end(engine):
+    admit(engine, control("big", 0.0, 20.0, set_w=50_000.0))
+    outcomes = []
+    for second in range(22):
+        now = T0 + second
+        look(engine, now, watts=5_000.0, soc=0.9)
+        result = engine.tick(now)
+        answer_all(engine, result, now)
+        outcomes += result.outcomes
+    outcomes += engine.tick(T0 + 22).outcomes
+    whole = [o.kind for o in outcomes if o.control_id == "big" and o.device_id is None]
+    assert OutcomeKind.PARTIAL in whole
+    assert OutcomeKind.COMPLETED not in whole

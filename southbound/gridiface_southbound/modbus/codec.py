@@ -1,0 +1,172 @@
+"""One point between registers and numbers: word order, byte order, scale, offset, sign, unit. Pure.
+
+A *raw* value is what the registers hold (an integer, a float, a text); a *value* is in the point's own unit; an *SI*
+value is the domain's. Integers are scaled as fractions, so nothing is lost that the register can carry.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import lru_cache
+
+from gridiface.domain.quantities import Rounding
+from gridiface_southbound.modbus.meanings import UNITS
+from gridiface_southbound.modbus.table import Point
+
+Raw = int | float | str
+
+#: Powers of ten beyond this are no scale factors but nonsense.
+MAX_EXPONENT = 20
+
+_FLOATS = {"float32": (">f", ">I"), "float64": (">d", ">Q")}
+
+
+def arrange(data: bytes, point: Point) -> bytes:
+    """Registers between wire order and big-endian order; its own inverse."""
+    if point.byte_order == "little":
+        swapped = bytearray(data)
+        swapped[0::2], swapped[1::2] = data[1::2], data[0::2]
+        data = bytes(swapped)
+    if point.word_order == "little" and point.type != "string":
+        data = b"".join(data[at : at + 2] for at in range(len(data) - 2, -1, -2))
+    return data
+
+
+def decode_raw(point: Point, data: bytes) -> Raw | None:
+    """What the registers hold; None where that means: not available.
+
+    `data` has exactly the point's registers; of a bit one byte, 0 or 1.
+    """
+    if point.type == "bit":
+        return data[0]
+    data = arrange(data, point)
+    if point.type == "string":
+        return data.split(b"\0", 1)[0].decode("utf-8", "replace").strip() or None
+    bits = int.from_bytes(data, "big")
+    if bits in point.not_available:
+        return None
+    if point.type in _FLOATS:
+        number = float(struct.unpack(_FLOATS[point.type][0], data)[0])
+        return number if math.isfinite(number) else None
+    number = int.from_bytes(data, "big", signed=point.type.startswith("int"))
+    return None if number in point.not_available else number
+
+
+def decode(point: Point, data: bytes, exponent: int | None = 0) -> float | None:
+    """The value in the point's unit; None: not available, out of its valid range, or its scale factor is unknown."""
+    raw = decode_raw(point, data)
+    if raw is None or isinstance(raw, str) or exponent is None or abs(exponent) > MAX_EXPONENT:
+        return None
+    value = _value_of(point, raw, exponent)
+    if point.valid is not None and not point.valid[0] <= value <= point.valid[1]:
+        return None
+    return value
+
+
+def encode(
+    point: Point, value: float, exponent: int = 0, *, rounding: Rounding = Rounding.NEAREST
+) -> tuple[bytes, float]:
+    """(registers, the value that they really hold).
+
+    Raises:
+        ValueError: the value is not finite, or beyond what the register or the point's valid range can hold.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"{point.name}: {value!r} cannot be written")
+    if point.valid is not None and not point.valid[0] <= value <= point.valid[1]:
+        raise ValueError(f"{point.name}: {value:g} is outside {point.valid[0]:g}..{point.valid[1]:g} {point.unit}")
+    if point.type == "bit":
+        return bytes((int(bool(value)),)), float(bool(value))
+    if point.type in _FLOATS:
+        raw_float = (value - point.offset) / (point.scale * 10.0**exponent)
+        data, number = _pack_float(point, raw_float, toward_zero=rounding is Rounding.TOWARD_ZERO)
+        return arrange(data, point), _value_of(point, number, exponent)
+    exact = (_exact(value) - _exact(point.offset)) / _factor(point.scale, exponent)
+    raw = _rounded(exact, value, point.scale, rounding)
+    low, high = raw_range(point)
+    if not low <= raw <= high:
+        raise ValueError(f"{point.name}: {value:g} {point.unit} does not fit into {point.type}")
+    data = raw.to_bytes(2 * point.width, "big", signed=low < 0)
+    return arrange(data, point), _value_of(point, raw, exponent)
+
+
+def raw_range(point: Point) -> tuple[int, int]:
+    """What an integer register can hold."""
+    bits = 16 * point.width
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if point.type.startswith("int") else (0, (1 << bits) - 1)
+
+
+def value_range(point: Point, exponent: int = 0) -> tuple[float, float]:
+    """The least and the most that can be written, in the point's unit."""
+    low, high = -math.inf, math.inf
+    if point.type == "bit":
+        low, high = 0.0, 1.0
+    elif point.type not in _FLOATS:
+        ends = [_value_of(point, raw, exponent) for raw in raw_range(point)]
+        low, high = min(ends), max(ends)
+    if point.valid is not None:
+        low, high = max(low, point.valid[0]), min(high, point.valid[1])
+    return low, high
+
+
+def si_factor(point: Point, bases: Mapping[str, float | None]) -> Fraction | None:
+    """SI units in one unit of the point, with its sign; None: the rating that its percentage refers to is unknown."""
+    if point.percent_of is not None:
+        base = bases.get(point.percent_of) if isinstance(point.percent_of, str) else point.percent_of
+        return None if not base else point.sign * _exact(base) / 100
+    if point.watts_per_amp is not None:
+        return point.sign * _exact(point.watts_per_amp)
+    return point.sign * (UNITS[point.unit][1] if point.unit in UNITS else Fraction(1))
+
+
+def to_si(value: float, factor: Fraction) -> float:
+    """A value in SI units; never minus zero."""
+    return float(_exact(value) * factor) + 0.0
+
+
+def from_si(value: float, factor: Fraction) -> float:
+    """An SI value in the point's unit."""
+    return float(_exact(value) / factor) + 0.0
+
+
+@lru_cache(maxsize=4096)
+def _exact(value: float) -> Fraction:
+    """The number as people wrote it: 0.1 is a tenth, not the nearest binary fraction."""
+    return Fraction(repr(float(value)))
+
+
+@lru_cache(maxsize=4096)
+def _factor(scale: float, exponent: int) -> Fraction:
+    return _exact(scale) * Fraction(10) ** exponent
+
+
+def _value_of(point: Point, raw: float, exponent: int) -> float:
+    if isinstance(raw, float):
+        return raw * (point.scale * 10.0**exponent) + point.offset
+    if point.scale == 1 and not exponent and not point.offset:
+        return float(raw)
+    return float(raw * _factor(point.scale, exponent) + _exact(point.offset))
+
+
+def _rounded(exact: Fraction, value: float, scale: float, rounding: Rounding) -> int:
+    if rounding is Rounding.NEAREST:
+        return round(exact)
+    # Towards zero of the VALUE: with an offset or a negative scale that is not towards zero of the register.
+    down = (value >= 0) == (scale > 0)
+    return math.floor(exact) if down else math.ceil(exact)
+
+
+def _pack_float(point: Point, number: float, *, toward_zero: bool) -> tuple[bytes, float]:
+    form, bits = _FLOATS[point.type]
+    try:
+        data = struct.pack(form, number)
+    except OverflowError as error:
+        raise ValueError(f"{point.name}: {number:g} does not fit into {point.type}") from error
+    stored = float(struct.unpack(form, data)[0])
+    if toward_zero and abs(stored) > abs(number):
+        data = struct.pack(bits, struct.unpack(bits, data)[0] - 1)
+        stored = float(struct.unpack(form, data)[0])
+    return data, stored
