@@ -74,7 +74,7 @@ class Status:
             "now": now,
             "devices": self._device_counts(now),
             "groups": [self._group(group, controls, now) for group in self.fleet.groups()],
-            "controls": [self.control_row(control, now) for control in newest_first(controls)[:50]],
+            "controls": [self.control_row(control, now) for control in _running_first(controls, now)[:50]],
             "outcomes": self._newest_outcomes(),
             "counters": dict(self.counters()),
         }
@@ -233,3 +233,8 @@ _POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delive
 def newest_first(controls: Iterable[Control]) -> list[Control]:
     """The latest start first, then by id."""
     return sorted(controls, key=lambda control: (-control.span.start, control.id))
+
+
+def _running_first(controls: Iterable[Control], now: Instant) -> list[Control]:
+    """Running controls, then the others with the latest start first: a long schedule hides nothing that runs."""
+    return sorted(newest_first(controls), key=lambda control: state_at(control, now) is not ControlState.ACTIVE)

@@ -48,8 +48,11 @@ class Topology:
         Raises:
             StoreUnavailable: what was not durable is not shown.
         """
-        if not self._s.settings.node_programs:
-            return
+        if self._s.settings.node_programs:
+            async with self._s.locks.hold("topology"):
+                await self._reconcile(now)
+
+    async def _reconcile(self, now: Instant) -> None:
         groups = {group.id: group for group in self._s.fleet.groups()}
         for group in groups.values():
             if group.id not in self._s.state.nodes:
@@ -142,7 +145,8 @@ class Topology:
         for record in self._records(below):
             await self._join(program, record, now)
         if before != below:
-            await self._programs.members_changed(program, now)
+            async with self._s.locks.hold(program.path):
+                await self._programs.members_changed(program, now)
 
     def _records(self, device_ids: Iterable[str]) -> list[EndDeviceRecord]:
         found = (self._s.state.by_device.get(device_id) for device_id in sorted(device_ids))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Outcome, OutcomeKind
 from gridiface.operator.status import Status
 
@@ -51,3 +53,10 @@ def test_all_devices_are_looked_at_once_a_second_and_after_a_set_clock(status: S
         status.qualities(now)
     assert len(looked) == 3 * 2
     assert status.qualities(50.0)["b"] is None
+
+
+def test_a_long_schedule_does_not_hide_what_runs(status: Status) -> None:
+    running = status.controls()[0]
+    later = [replace(running, id=f"s{n}", interval=Interval(1000.0 + n, 1.0)) for n in range(80)]
+    status.controls = lambda: [*later, running]
+    assert status.at(100.0)["controls"][0]["id"] == running.id
