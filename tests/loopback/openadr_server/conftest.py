@@ -63,13 +63,16 @@ class Ledger:
 
     def __init__(self):
         self.kept, self.controls, self.outcomes = {}, {}, []
-        self.down, self.die_at, self.dies_after, self.commits = False, None, False, 0
+        self.down, self.no_controls = False, False
+        self.die_at, self.dies_after, self.commits = None, False, 0
         self.dead = asyncio.Event()
 
     async def commit(self, changes):
         await asyncio.sleep(0)
         if self.dead.is_set() or self.down:
             raise StoreUnavailable("not now")
+        if self.no_controls and any(isinstance(change, PutControl) for change in changes):
+            raise StoreUnavailable("no controls now")
         relevant = any(isinstance(change, PutDocument | DeleteDocument | PutControl) for change in changes)
         self.commits += relevant
         dies = relevant and self.die_at is not None and self.commits > self.die_at

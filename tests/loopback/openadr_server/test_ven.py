@@ -79,7 +79,7 @@ async def test_an_event_that_is_not_understood_is_opted_out_and_makes_no_control
     await eventually(lambda: ven.core.registration.venID, "registration")
     name = ven.core.registration.venID
     start = float(int(site.clock.now()) + 100)
-    signal = Signal(name="LOAD_DISPATCH", type="level", id="s", durations=(60,), values=(2.0,))
+    signal = Signal(name="LOAD_DISPATCH", type="level", id="s", durations=(60,), values=(2.0,), unit=power_real())
     event = Event(id="E", market_context=PROGRAM, dtstart=start, duration=60, signals=(signal,))
     await vtn.do(lambda core, now: core.create_event(event, [name], now))
     await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optOut", "optOut")
@@ -103,13 +103,13 @@ async def test_nothing_is_sent_while_the_store_cannot_write(make_house, eventual
     _, vtn, site, ven = await pair(make_house)
     await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
     name = ven.core.registration.venID
-    site.ledger.down = True
+    site.ledger.no_controls = True
     start = float(int(site.clock.now()) + 100)
     await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
     await eventually(lambda: "E" in ven.core.events, "the event has come")
     assert vtn.core.delivery(name, "E").opt is None
     assert not site.ledger.controls
-    site.ledger.down = False
+    site.ledger.no_controls = False
     await eventually(lambda: vtn.core.delivery(name, "E").opt == "optIn", "optIn")
     assert len(site.ledger.live()) == 1
 

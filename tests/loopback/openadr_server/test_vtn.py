@@ -50,6 +50,9 @@ async def test_a_control_of_the_fleet_reaches_the_devices_behind_a_ven_and_comes
     now = head.clock.now()
     answer = await head.dispatch.submit(control(fleet, "C", 5000.0, now), now)
     assert answer.will_run
+    import time; t=time.time()
+    await eventually(lambda: time.time()>t+4, "x")
+    print([ (r.event.signals, r.event.duration, r.event.target, r.event.status) for r in vtn.core.events.values()], site.ledger.controls, head.ledger.outcomes, vtn.members.latest("site-a"), site.batteries.watts, vtn.core._state.deliveries("VEN-A"))
     await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(5000.0, abs=50), "the batteries")
     await eventually(lambda: OutcomeKind.STARTED in kinds(head, "C"), "its word")
     await eventually(lambda: vtn.members.latest("site-a").w == pytest.approx(5000.0, abs=50), "its report")
