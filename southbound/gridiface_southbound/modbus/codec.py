@@ -69,7 +69,7 @@ def decode(point: Point, data: bytes, exponent: int | None = 0) -> float | None:
 def encode(
     point: Point, value: float, exponent: int = 0, *, rounding: Rounding = Rounding.NEAREST
 ) -> tuple[bytes, float]:
-    """(registers, the value that they really hold).
+    """(registers, the value that they really hold). Rounds to the nearest, towards zero, or up (`CEILING`).
 
     Raises:
         ValueError: the value is not finite, or beyond what the register or the point's valid range can hold.
@@ -144,7 +144,7 @@ def _factor(scale: float, exponent: int) -> Fraction:
 
 
 def _value_of(point: Point, raw: float, exponent: int) -> float:
-    if isinstance(raw, float):
+    if not isinstance(raw, int):
         return raw * (point.scale * 10.0**exponent) + point.offset
     if point.scale == 1 and not exponent and not point.offset:
         return float(raw)
@@ -154,6 +154,8 @@ def _value_of(point: Point, raw: float, exponent: int) -> float:
 def _rounded(exact: Fraction, value: float, scale: float, rounding: Rounding) -> int:
     if rounding is Rounding.NEAREST:
         return round(exact)
+    if rounding is Rounding.CEILING:
+        return math.ceil(exact) if scale > 0 else math.floor(exact)
     # Towards zero of the VALUE: with an offset or a negative scale that is not towards zero of the register.
     down = (value >= 0) == (scale > 0)
     return math.floor(exact) if down else math.ceil(exact)

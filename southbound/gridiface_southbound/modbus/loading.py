@@ -1,4 +1,4 @@
-"""Finds and checks register tables: a template's name, a file, or the table itself. What is wrong is told with its place.
+"""Finds and checks register tables: a template's name, a file, or the table itself. Tells what is wrong, and where.
 
 Not owned: what a table may hold (table).
 """

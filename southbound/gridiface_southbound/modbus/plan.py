@@ -25,16 +25,16 @@ class ReadBlock(NamedTuple):
 
     area: Area
     start: int
-    count: int
+    size: int
     points: tuple[tuple[Point, int], ...]
 
     def request(self) -> Request:
         """The request that reads it."""
         function = _READ_FUNCTIONS[self.area]
         if not self.area.bits:
-            return read_request(self.start, self.count, function=function)
-        size = (self.count + 7) // 8
-        return Request(struct.pack(">BHH", function, self.start, self.count), bytes((function, size)), 2 + size)
+            return read_request(self.start, self.size, function=function)
+        size = (self.size + 7) // 8
+        return Request(struct.pack(">BHH", function, self.start, self.size), bytes((function, size)), 2 + size)
 
     def cut(self, reply: bytes) -> Iterator[tuple[Point, bytes]]:
         """Each point with its registers, or of a bit one byte 0 or 1."""

@@ -287,12 +287,12 @@ class Heartbeat(_Part):
 class TableNameplate(_Part):
     """Ratings that the device does not tell; points and the device's configuration come first."""
 
-    max_w: float | None = Field(None, ge=0)
-    max_charge_w: float | None = Field(None, ge=0)
-    max_va: float | None = Field(None, ge=0)
-    max_var: float | None = Field(None, ge=0)
-    energy_wh: float | None = Field(None, gt=0)
-    nominal_v: float | None = Field(None, gt=0)
+    max_w: float | None = Field(default=None, ge=0)
+    max_charge_w: float | None = Field(default=None, ge=0)
+    max_va: float | None = Field(default=None, ge=0)
+    max_var: float | None = Field(default=None, ge=0)
+    energy_wh: float | None = Field(default=None, gt=0)
+    nominal_v: float | None = Field(default=None, gt=0)
     manufacturer: str = ""
     model: str = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import secrets
 import shutil
 import socket
 import tempfile
@@ -235,7 +236,7 @@ class World:
             "site": "demo",
             "database": "sqlite:///gridiface.sqlite",
             "sep2": {
-                "listen": "127.0.0.1:0",
+                "listen": f"127.0.0.1:{_free(0)}",
                 "tls": {
                     "certificate": "pki/server.pem",
                     "key": "pki/server.key",
@@ -291,12 +292,22 @@ class World:
         return Child(name, ["-m", "gridiface.simulation.inverter"], config, log=self._log(name))
 
 
+#: Ports that no system gives to outgoing connections by itself: one of these is still free when a server that was
+#: killed comes back to it.
+_LASTING = range(20_000, 32_000)
+
+
 def _free(wanted: int) -> int:
-    """`wanted` where it can be bound on loopback, else 0: any free port."""
+    """`wanted` where it can be bound on loopback, else one of _LASTING; 0, any free port, where those are taken."""
+    tries = [port for port in (wanted,) if port] + [secrets.choice(_LASTING) for _ in range(20)]
+    return next((port for port in tries if _can_bind(port)), 0)
+
+
+def _can_bind(port: int) -> bool:
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            return 0
-        return wanted
+            return False
+        return True

@@ -9,11 +9,19 @@ import pytest
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
+from gridiface.domain.fleet import DeviceKind
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry
 from gridiface.protocols.openadr.ven import VenConfig
 
 pytestmark = pytest.mark.timeout(60)
-MEMBER = MemberSettings(device_id="site-a", resource="site", max_w=20_000.0, rated_load_w=20_000.0, groups=("fleet",))
+MEMBER = MemberSettings(
+    device_id="site-a",
+    kind=DeviceKind.BATTERY,
+    resource="site",
+    max_w=20_000.0,
+    rated_load_w=20_000.0,
+    groups=("fleet",),
+)
 ENTRY = VenEntry(ven_id="VEN-A", members=(MEMBER,))
 
 
@@ -50,9 +58,6 @@ async def test_a_control_of_the_fleet_reaches_the_devices_behind_a_ven_and_comes
     now = head.clock.now()
     answer = await head.dispatch.submit(control(fleet, "C", 5000.0, now), now)
     assert answer.will_run
-    import time; t=time.time()
-    await eventually(lambda: time.time()>t+4, "x")
-    print([ (r.event.signals, r.event.duration, r.event.target, r.event.status) for r in vtn.core.events.values()], site.ledger.controls, head.ledger.outcomes, vtn.members.latest("site-a"), site.batteries.watts, vtn.core._state.deliveries("VEN-A"))
     await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(5000.0, abs=50), "the batteries")
     await eventually(lambda: OutcomeKind.STARTED in kinds(head, "C"), "its word")
     await eventually(lambda: vtn.members.latest("site-a").w == pytest.approx(5000.0, abs=50), "its report")
@@ -111,7 +116,7 @@ async def test_a_vtn_that_restarts_knows_its_vens_and_what_it_told_them(make_hou
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("commit", range(0, 14, 2))
+@pytest.mark.parametrize("commit", range(0, 12, 3))
 async def test_a_vtn_that_dies_at_any_commit_loses_and_repeats_nothing(
     make_house, make_clock, fleet, eventually, commit, after
 ):
@@ -134,13 +139,14 @@ async def test_a_vtn_that_dies_at_any_commit_loses_and_repeats_nothing(
     now = clock.now()
     await again.dispatch.submit(control(fleet, "C", 5000.0, now), now)
     await eventually(lambda: OutcomeKind.STARTED in kinds(again, "C"), "its word")
-    assert sum(site.batteries.watts.values()) == pytest.approx(5000.0, abs=50)
+    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(5000.0, abs=50), "the batteries")
     assert len(vtn.core.vens) == 1
 
 
 async def test_a_store_that_cannot_write_is_answered_with_503(make_house, eventually):
     head, vtn, _site, ven = await chain(make_house)
     await eventually(lambda: vtn.members.latest("site-a"), "its telemetry")
+    await eventually(lambda: ven.up, "the link")
     head.ledger.down = True
     await eventually(lambda: not ven.up, "refused")
     head.ledger.down = False

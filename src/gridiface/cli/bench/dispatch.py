@@ -42,6 +42,8 @@ async def _size(size: int, runs: int) -> dict[str, Any]:
             program = await utility.program("fleet")
             times = []
             for run in range(runs + 1):
+                # creationTime has whole seconds: a control of the same second does not supersede the one before.
+                await asyncio.sleep(1.1)
                 share = 0.3 + 0.05 * (run % 5)
                 took = await _once(world, utility, program, size * plan.battery_w * share, size)
                 if run:

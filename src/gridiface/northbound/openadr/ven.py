@@ -211,6 +211,7 @@ class OpenAdrVen:
         name = self.settings.name
         match notice:
             case Registered():
+                self.up = True
                 _log.info("VEN %s is registered at %s as %s", name, notice.vtnID, notice.venID)
             case Unregistered():
                 _log.warning("VEN %s is not registered any more, by %s: %s", name, notice.by, notice.reason)

@@ -1,0 +1,215 @@
+"""The link for each carrier: plain TCP by the package's own link, everything else by a pymodbus client behind it.
+
+Owned here: the only use of pymodbus, and the sharing of its connections. Not owned: messages (modbus_pdu, plan) and
+retries (the dispatcher). Coils and discrete inputs go through pymodbus on plain TCP too: the own link knows registers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
+
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient, AsyncModbusTlsClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerType
+from pymodbus.pdu import DecodePDU, ModbusPDU
+
+from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
+from gridiface_southbound.modbus.config import ModbusConfig
+from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link
+from gridiface_southbound.modbus_pdu import ExceptionReply, Request
+
+Client = AsyncModbusTcpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
+
+
+def link_for(config: ModbusConfig) -> Link:
+    """The link that a device's configuration asks for; needs a running loop, does no I/O but reading TLS files.
+
+    Raises:
+        DeviceRejected: the TLS files cannot be used.
+    """
+    if config.carrier == "tcp" and not config.table.has_bits:
+        make = shared_link if config.shared else TcpLink
+        return make(config.host, config.tcp_port, connect_timeout_s=config.connect_timeout_s, pipelined=config.pipeline)
+    client = _client_maker(config)
+    if not config.shared:
+        return PymodbusLink(client, config.place, connect_timeout_s=config.connect_timeout_s)
+    lines = _shared.setdefault(asyncio.get_running_loop(), {})
+    key = (config.carrier, config.place)
+    if key not in lines:
+        lines[key] = _Line(PymodbusLink(client, config.place, connect_timeout_s=config.connect_timeout_s))
+    return SharedLine(lines, key)
+
+
+class PymodbusLink:
+    """A pymodbus client as a link: one request at a time, no retries, reconnection when it is next needed.
+
+    After a time-out, a cancellation or an answer that does not fit the connection is closed: serial frames carry no
+    transaction number, so a late answer could be taken for the next one's.
+    """
+
+    def __init__(self, client: Callable[[], Client], place: str, *, connect_timeout_s: float) -> None:
+        self._make = client
+        self._place = place
+        self._connect_timeout_s = connect_timeout_s
+        self._client: Client | None = None
+        self._turn = asyncio.Lock()
+        self._decoder = DecodePDU(is_server=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open now."""
+        return self._client is not None and bool(self._client.connected)
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
+        """As `Link.exchange`; `timeout_s` counts for each request, without the wait for a turn."""
+        async with self._turn:
+            replies: list[Reply] = []
+            try:
+                for request in requests:
+                    client = self._client
+                    if client is None or not client.connected:
+                        client = await self._connect()
+                    replies.append(await self._ask(client, unit, request, timeout_s))
+            except BaseException:
+                self._drop()
+                raise
+            return replies
+
+    async def close(self) -> None:
+        """Close the connection. Twice is once."""
+        self._drop()
+        # One turn of the loop lets the transport release its socket.
+        await asyncio.sleep(0)
+
+    async def _connect(self) -> Client:
+        self._drop()
+        self._client = client = self._make()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                opened = await client.connect()
+        except TimeoutError as error:
+            raise DeviceTimeout(f"{self._place} took no connection in {self._connect_timeout_s} s") from error
+        except (OSError, ModbusException, ValueError) as error:
+            raise DeviceTimeout(f"{self._place} cannot be reached: {error}") from error
+        if not opened:
+            raise DeviceTimeout(f"{self._place} cannot be reached")
+        return client
+
+    async def _ask(self, client: Client, unit: int, request: Request, timeout_s: float) -> Reply:
+        message = self._decoder.decode(request.pdu)
+        if message is None:
+            raise LocalProtocolError(f"function {request.pdu[0]} is not known to the carrier")
+        message.dev_id = unit
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer: ModbusPDU = await client.execute(no_response_expected=False, request=message)
+        except TimeoutError as error:
+            raise DeviceTimeout(f"{self._place} unit {unit} did not answer in time") from error
+        except (ModbusException, OSError) as error:
+            raise DeviceTimeout(f"{self._place} unit {unit}: {error}") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise DeviceTimeout(f"{self._place}: the connection was closed before the answer") from None
+        return reply_of(request, bytes((answer.function_code,)) + answer.encode())
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        transport = client.ctx.transport
+        client.close()
+        if isinstance(transport, asyncio.Transport):
+            with contextlib.suppress(OSError):
+                transport.abort()
+
+
+def reply_of(request: Request, pdu: bytes) -> Reply:
+    """What an answer brings: what was read (empty after a write), or the device's exception.
+
+    Raises:
+        DeviceRejected: the answer does not belong to the request.
+    """
+    if len(pdu) == request.length and pdu.startswith(request.head):
+        return pdu[2:] if request.pdu[0] <= 4 else b""
+    if len(pdu) == 2 and pdu[0] == request.pdu[0] | 0x80:
+        return ExceptionReply(request.pdu[0], pdu[1])
+    raise DeviceRejected(f"reply {pdu[:8].hex()} ({len(pdu)} bytes) does not answer {request.pdu[:8].hex()}")
+
+
+class _Line:
+    """A shared connection and how many use it."""
+
+    def __init__(self, link: PymodbusLink) -> None:
+        self.link = link
+        self.users = 0
+
+
+class SharedLine:
+    """One user's handle on a shared pymodbus connection; the last one to close it closes the connection."""
+
+    def __init__(self, lines: dict[tuple[str, str], _Line], key: tuple[str, str]) -> None:
+        self._lines = lines
+        self._key = key
+        self._line: _Line | None = lines[key]
+        lines[key].users += 1
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
+        """As `Link.exchange`."""
+        if self._line is None:
+            raise DeviceTimeout("the link was closed")
+        return await self._line.link.exchange(unit, requests, timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """Give the connection back; twice is once."""
+        line, self._line = self._line, None
+        if line is None:
+            return
+        line.users -= 1
+        if not line.users:
+            self._lines.pop(self._key, None)
+            await line.link.close()
+
+
+#: The shared connections of each running loop.
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], _Line]] = WeakKeyDictionary()
+
+
+def _client_maker(config: ModbusConfig) -> Callable[[], Client]:
+    """Makes a client that neither retries nor reconnects by itself."""
+    patience = config.connect_timeout_s + config.timeout_s
+    if config.carrier == "serial":
+        return lambda: AsyncModbusSerialClient(
+            config.serial_port,
+            baudrate=config.baudrate,
+            parity=config.parity,
+            stopbits=config.stop_bits,
+            reconnect_delay=0,
+            timeout=patience,
+            retries=0,
+        )
+    if config.carrier == "tls":
+        context = _tls_context(config)
+        return lambda: AsyncModbusTlsClient(
+            config.host, port=config.tcp_port, sslctx=context, reconnect_delay=0, timeout=patience, retries=0
+        )
+    framer = FramerType.RTU if config.carrier == "rtu_over_tcp" else FramerType.SOCKET
+    return lambda: AsyncModbusTcpClient(
+        config.host, port=config.tcp_port, framer=framer, reconnect_delay=0, timeout=patience, retries=0
+    )
+
+
+def _tls_context(config: ModbusConfig) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=config.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if config.cert_file is not None:
+            context.load_cert_chain(config.cert_file, config.key_file)
+    except (OSError, ValueError) as error:
+        raise DeviceRejected(f"the TLS files cannot be used: {error}") from error
+    return context

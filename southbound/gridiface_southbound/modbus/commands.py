@@ -1,0 +1,245 @@
+"""From a Setpoint to the registers that carry it out, in order. Pure: the table and the device's image in, a plan out.
+
+Owned here: clamping to ratings and to what a register can hold, the order of writes, the device's timer, what is
+skipped and why. Not owned: bytes of requests (plan) and sending (driver).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Setpoint
+from gridiface.domain.fleet import Nameplate
+from gridiface.domain.quantities import Rounding
+from gridiface_southbound.modbus import codec, telemetry
+from gridiface_southbound.modbus.meanings import UNITS, Meaning
+from gridiface_southbound.modbus.table import Point, Step, WriteRule
+from gridiface_southbound.modbus.telemetry import Image
+
+_NAMES = {
+    Meaning.SET_W: "active_power",
+    Meaning.LIMIT_W: "ceiling",
+    Meaning.SET_VAR: "reactive_power",
+    Meaning.CONNECT: "connect",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One register or bit to write."""
+
+    point: Point
+    data: bytes
+    value: float
+    exponent: int
+
+
+@dataclass(slots=True)
+class CommandPlan:
+    """What will be written, in order, and what will not."""
+
+    writes: list[Write] = field(default_factory=list)
+    held: dict[Meaning, float] = field(default_factory=dict)
+    controls: set[Meaning] = field(default_factory=set)
+    revert_s: float | None = None
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def add(self, write: Write, *, once: bool = False) -> None:
+        """Append a write; `once`: not if its point holds that already (controls may share an enabling one)."""
+        if not (once and self.final().get(write.point.name) == write):
+            self.writes.append(write)
+
+    def final(self) -> dict[str, Write]:
+        """What each point holds in the end."""
+        return {write.point.name: write for write in self.writes}
+
+
+class Unplannable(ValueError):
+    """A register cannot hold what it must hold; the text is for people."""
+
+
+class Commands:
+    """The controls of one opened device."""
+
+    def __init__(self, image: Image, plate: Nameplate) -> None:
+        self._image = image
+        self._table = image.table
+        self._plate = plate
+        self._bases = telemetry.bases(plate)
+
+    def plan(self, command: Setpoint, *, revert_s: float | None, now: Instant) -> CommandPlan:
+        """The writes for a command that is not a release; none where nothing of it can be carried out."""
+        plan = CommandPlan()
+        timer = _timer(command, revert_s, now)
+        for meaning, wanted in self._wanted(command, plan):
+            point = self._table.controls.get(meaning)
+            if point is None or point.write is None:
+                plan.skipped.append(f"{_NAMES[meaning]}: the register table has no point for it")
+                continue
+            part = CommandPlan()
+            try:
+                self._carry_out(part, point, point.write, meaning, wanted, timer)
+            except Unplannable as error:
+                plan.skipped.append(f"{_NAMES[meaning]}: {error}")
+                continue
+            self._merge(plan, part)
+        plan.skipped += [f"{mode}: not written by this driver" for mode in command.passed]
+        if command.ramp_s is not None and plan.writes:
+            plan.notes.append("ramp left to the device: the register table has none")
+        return plan
+
+    def release(self, touched: Iterable[Meaning]) -> CommandPlan:
+        """The writes that let go of what was `touched`, and of the power set-point (or ceiling) in any case."""
+        plan = CommandPlan()
+        first = Meaning.SET_W if Meaning.SET_W in self._table.controls else Meaning.LIMIT_W
+        wanted = {first, *touched}
+        for meaning, point in self._table.controls.items():
+            if meaning not in wanted or point.write is None:
+                continue
+            try:
+                for step in point.write.release:
+                    plan.add(self._step(step))
+            except Unplannable as error:
+                plan.skipped.append(f"{_NAMES[meaning]}: {error}")
+                continue
+            plan.controls.add(meaning)
+        return plan
+
+    def scale_points(self) -> list[Point]:
+        """The scale factors that controls depend on: read before each write, for devices change them."""
+        names: set[str] = set()
+        for point in self._table.controls.values():
+            rule = point.write
+            if rule is None:
+                continue
+            involved = [point.name, *(s.point for s in (*rule.before, *rule.after, *rule.release))]
+            involved += [rule.revert] if rule.revert else []
+            involved += [rule.read_back] if isinstance(rule.read_back, str) else []
+            names |= {factor for name in involved if (factor := self._table.by_name[name].scale_factor) is not None}
+        return [self._table.by_name[name] for name in sorted(names)]
+
+    def _wanted(self, command: Setpoint, plan: CommandPlan) -> Iterator[tuple[Meaning, float]]:
+        ceiling = command.ceiling_w
+        if command.active_power_w is not None:
+            watts = self._clamp(command.active_power_w, plan)
+            if Meaning.SET_W in self._table.controls or Meaning.LIMIT_W not in self._table.controls or watts < 0:
+                yield Meaning.SET_W, watts
+            else:
+                # A device without set-point, a PV inverter mostly: what it may at most generate is the closest.
+                plan.notes.append("active_power carried out as a ceiling: the device has no power set-point")
+                ceiling = watts if ceiling is None else min(watts, ceiling)
+        if ceiling is not None:
+            yield Meaning.LIMIT_W, max(0.0, ceiling)
+        if command.reactive_power_var is not None:
+            yield Meaning.SET_VAR, self._clamp_var(command.reactive_power_var, plan)
+        wishes = [wish for wish in (command.connect, command.energize) if wish is not None]
+        if wishes:
+            yield Meaning.CONNECT, float(all(wishes))
+
+    def _clamp(self, watts: float, plan: CommandPlan) -> float:
+        held = max(-self._plate.max_charge_w, min(self._plate.max_w, watts))
+        if held != watts:
+            plan.notes.append(f"active_power held to {held:g} W: {watts:g} W is beyond the device's rating")
+        return held
+
+    def _clamp_var(self, var: float, plan: CommandPlan) -> float:
+        most = self._plate.max_var
+        held = var if most is None else max(-most, min(most, var))
+        if held != var:
+            plan.notes.append(f"reactive_power held to {held:g} var: {var:g} var is beyond the device's rating")
+        return held
+
+    def _carry_out(
+        self, plan: CommandPlan, point: Point, rule: WriteRule, meaning: Meaning, wanted: float, timer: float | None
+    ) -> None:
+        for step in rule.before:
+            plan.add(self._step(step))
+        if rule.revert is not None:
+            plan.revert_s = self._add_timer(plan, self._table.by_name[rule.revert], timer)
+        if meaning is Meaning.CONNECT:
+            plan.add(self._switch(point, on=bool(wanted)))
+            plan.held[meaning] = wanted
+        else:
+            write, held = self._number(plan, point, meaning, wanted)
+            plan.add(write)
+            plan.held[meaning] = held
+        for step in rule.after:
+            plan.add(self._step(step))
+        plan.controls.add(meaning)
+
+    @staticmethod
+    def _merge(plan: CommandPlan, part: CommandPlan) -> None:
+        for write in part.writes:
+            plan.add(write, once=True)
+        plan.held |= part.held
+        plan.controls |= part.controls
+        plan.notes += part.notes
+        timers = [t for t in (plan.revert_s, part.revert_s) if t is not None]
+        plan.revert_s = min(timers, default=None)
+
+    def _number(self, plan: CommandPlan, point: Point, meaning: Meaning, wanted: float) -> tuple[Write, float]:
+        factor = codec.si_factor(point, self._bases)
+        if factor is None:
+            raise Unplannable(f"the rating {point.percent_of} that {point.name} is a percentage of is not known")
+        exponent = self._exponent(point)
+        value = codec.from_si(wanted, factor)
+        low, high = codec.value_range(point, exponent)
+        inside = max(low, min(high, value))
+        if inside != value:
+            held = codec.to_si(inside, factor)
+            if meaning is Meaning.LIMIT_W and held > wanted:
+                raise Unplannable(f"{point.name} cannot hold a limit as low as {wanted:g} W")
+            plan.notes.append(f"{_NAMES[meaning]} held to {held:g}: {wanted:g} is beyond what {point.name} can hold")
+        rounding = Rounding.TOWARD_ZERO if meaning is Meaning.LIMIT_W else Rounding.NEAREST
+        write = self._encoded(point, inside, exponent, rounding)
+        return write, codec.to_si(write.value, factor)
+
+    def _add_timer(self, plan: CommandPlan, point: Point, timer: float | None) -> float | None:
+        """Write the device's own timer; 0 where none is wanted. Returns the seconds that it will really run."""
+        seconds_per_unit = float(UNITS[point.unit][1]) if point.unit in UNITS else 1.0
+        exponent = self._exponent(point)
+        low, high = codec.value_range(point, exponent)
+        wanted = 0.0 if timer is None else timer / seconds_per_unit
+        write = self._encoded(point, max(low, min(high, wanted)), exponent, Rounding.CEILING)
+        plan.add(write)
+        return write.value * seconds_per_unit or None
+
+    def _switch(self, point: Point, *, on: bool) -> Write:
+        raw = int(on)
+        if point.values:
+            word = "true" if on else "false"
+            found = next((number for number, said in point.words.items() if said == word), None)
+            if found is None:
+                raise Unplannable(f"{point.name} has no value for {word}")
+            raw = found
+        return self._encoded(point, float(raw), 0, Rounding.NEAREST)
+
+    def _step(self, step: Step) -> Write:
+        point = self._table.by_name[step.point]
+        return self._encoded(point, step.value, self._exponent(point), Rounding.NEAREST)
+
+    def _exponent(self, point: Point) -> int:
+        exponent = self._image.exponent(point)
+        if exponent is None:
+            raise Unplannable(f"the scale factor of {point.name} is not known")
+        return exponent
+
+    @staticmethod
+    def _encoded(point: Point, value: float, exponent: int, rounding: Rounding) -> Write:
+        try:
+            data, held = codec.encode(point, value, exponent, rounding=rounding)
+        except ValueError as error:
+            raise Unplannable(str(error)) from error
+        return Write(point, data, held, exponent)
+
+
+def _timer(command: Setpoint, revert_s: float | None, now: Instant) -> float | None:
+    """The timer for a command: the configured one, but not beyond the command's own end. At least 1 s."""
+    if command.valid_until is None or math.isinf(command.valid_until):
+        return revert_s
+    left = max(1.0, float(math.ceil(command.valid_until - now)))
+    return left if revert_s is None else min(revert_s, left)

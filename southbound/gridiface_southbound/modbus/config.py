@@ -1,0 +1,72 @@
+"""The keys of the generic Modbus driver. Owns nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from gridiface.drivers.api import DriverConfig
+from gridiface_southbound.modbus.loading import load_table
+from gridiface_southbound.modbus.table import RegisterTable
+
+
+class ModbusConfig(DriverConfig):
+    """The keys of the generic Modbus driver."""
+
+    table: RegisterTable = Field(description="A template's name, the path of a .yaml file, or the table itself.")
+    carrier: Literal["tcp", "tls", "rtu_over_tcp", "serial"] = Field("tcp", description="What carries the messages.")
+    host: str = Field("", description="Name or address of the device or gateway; not for serial.")
+    port: int | None = Field(None, ge=1, le=65535, description="TCP port; none: 502, with TLS 802.")
+    serial_port: str = Field("", description="The serial line, for carrier serial.")
+    baudrate: int = Field(9600, ge=300, le=4_000_000, description="Bits per second of the serial line.")
+    parity: Literal["N", "E", "O"] = Field("N", description="None, even or odd.")
+    stop_bits: Literal[1, 2] = Field(1, description="Stop bits of the serial line.")
+    unit_id: int = Field(1, ge=0, le=255, description="Modbus unit id.")
+    ca_file: Path | None = Field(None, description="TLS: certificates that the device's own must lead to.")
+    cert_file: Path | None = Field(None, description="TLS: this side's certificate.")
+    key_file: Path | None = Field(None, description="TLS: this side's key.")
+    shared_connection: bool = Field(
+        default=False,
+        description="Several devices use one connection, one after the other; always so on a serial line.",
+    )
+    connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Time for a connect, seconds.")
+    pipeline: bool = Field(default=True, description="Send a single write and its read-back together, and reads too.")
+    max_charge_w: float | None = Field(None, ge=0, description="Charge rating of a device that does not tell it, W.")
+    energy_wh: float | None = Field(None, gt=0, description="Energy of a device that does not tell it, Wh.")
+
+    @field_validator("table", mode="before")
+    @classmethod
+    def _find_table(cls, value: Any) -> RegisterTable:
+        return load_table(value)
+
+    @model_validator(mode="after")
+    def _carrier_is_whole(self) -> ModbusConfig:
+        if self.carrier == "serial":
+            if not self.serial_port:
+                raise ValueError("carrier serial needs serial_port")
+        elif not self.host:
+            raise ValueError(f"carrier {self.carrier} needs host")
+        if self.carrier == "tls" and self.ca_file is None:
+            raise ValueError("carrier tls needs ca_file: a device that cannot be verified is not commanded")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.carrier in ("serial", "rtu_over_tcp") and not 0 < self.unit_id <= 247:
+            raise ValueError("on a serial line unit_id is 1..247; 0 is a broadcast, which nobody answers")
+        return self
+
+    @property
+    def tcp_port(self) -> int:
+        """The port, by the carrier's habit where none is given."""
+        return self.port or (802 if self.carrier == "tls" else 502)
+
+    @property
+    def place(self) -> str:
+        """Where the device is reached; devices with the same place can share a connection."""
+        return self.serial_port if self.carrier == "serial" else f"{self.host}:{self.tcp_port}"
+
+    @property
+    def shared(self) -> bool:
+        """Whether the connection is shared: a serial line always is."""
+        return self.shared_connection or self.carrier == "serial"

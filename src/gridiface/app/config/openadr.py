@@ -1,0 +1,244 @@
+"""What the configuration may say of OpenADR: our VTN with its VENs, and our VENs towards utilities' VTNs.
+
+Owns names, types, ranges and defaults. What becomes of it is app/openadr.py's. Powers in W, magnitudes; a market
+context is an address that names a program and need not lead anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gridiface.domain.controls import ServiceClass
+from gridiface.domain.fleet import DeviceKind
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
+
+
+def _identifier(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
+    return text
+
+
+def _place(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("write HOST:PORT, for example 0.0.0.0:8444 or [::]:8444")
+    return text
+
+
+def _fingerprint(text: str) -> str:
+    found = text.strip().upper()
+    if not _FINGERPRINT.fullmatch(found):
+        raise ValueError("an OpenADR fingerprint is ten octets as AA:BB:..., `gridiface pki show CERTIFICATE` has it")
+    return found
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("write http:// or https:// and what comes before OpenADR2/Simple/2.0b")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_identifier)]
+Place = Annotated[str, AfterValidator(_place)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class _Block(BaseModel):
+    """Unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OpenAdrKeyPair(_Block):
+    """One certificate chain with its key."""
+
+    certificate: Path = Field(description="PEM: own certificate, followed by its intermediates")
+    key: Path = Field(description="PEM: its private key, readable by its owner only")
+
+
+class OpenAdrTls(OpenAdrKeyPair):
+    """Keys and trust; TLS 1.2 with the two suites of the profile, certificates on both sides."""
+
+    also: OpenAdrKeyPair | None = Field(default=None, description="a second chain: RSA beside ECC, or the reverse")
+    roots: tuple[Path, ...] = Field(min_length=1, description="PEM files with the root certificates to trust")
+    revoked: Path | None = Field(default=None, description="local revocation list as `gridiface pki revoke` keeps it")
+
+
+class _Target(_Block):
+    """One device, or the total of one group."""
+
+    group: Name | None = Field(default=None, description="the group")
+    device: Name | None = Field(default=None, description="or the device")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.group is None) == (self.device is None):
+            raise ValueError("name exactly one of `group` and `device`")
+        return self
+
+
+class OpenAdrResource(_Target):
+    """A resource of ours, as the utility knows it."""
+
+    id: str = Field(min_length=1, max_length=128, description="resourceID; `<id>/<quantity>` are the rIDs")
+    usage: tuple[Literal["W", "var", "VA", "V", "Hz"], ...] = Field(
+        default=("W",), description="what TELEMETRY_USAGE offers of it"
+    )
+    status: bool = Field(default=True, description="whether TELEMETRY_STATUS offers it")
+    rated_load_w: float | None = Field(default=None, gt=0, description="the 1.0 of load control capacities, W")
+
+
+class OpenAdrProgram(_Target):
+    """How the events of one market context are understood."""
+
+    market_context: str = Field(default="", description="the program's URI; empty: any that is not named elsewhere")
+    authority: float = Field(default=0.0, allow_inf_nan=False, description="against other sources; the larger wins")
+    generation_positive: bool = Field(default=False, description="+ is delivered, against the usual + = consumption")
+    simple: tuple[float, ...] = Field(
+        default=(0.0, 0.33, 0.66, 1.0),
+        max_length=4,
+        description="SIMPLE levels 0, 1, 2, 3 as parts of what can be shed",
+    )
+    dispatch: dict[int, float] = Field(
+        default_factory=dict, description="LOAD_DISPATCH level -> W of change, + delivered"
+    )
+    offsets: dict[int, float] = Field(
+        default_factory=dict, description="LOAD_CONTROL level offset -> W of change, + delivered"
+    )
+    switchable: bool = Field(default=False, description="LOAD_CONTROL capacity 0 and 1 disconnect and connect")
+    rated_load_w: float | None = Field(default=None, gt=0, description="the 1.0 of LOAD_CONTROL capacity, W")
+    capacity_wh: float | None = Field(default=None, gt=0, description="the 1.0 of CHARGE_STATE multipliers, Wh")
+    service_class: ServiceClass = Field(default=ServiceClass.DEMAND_RESPONSE, description="how fast it must be done")
+
+
+class OpenAdrPush(_Block):
+    """The VTN calls us, instead of being asked."""
+
+    listen: Place = Field(description="HOST:PORT that is listened on")
+    address: Address = Field(description="what the VTN is told to call, before OpenADR2/Simple/2.0b")
+
+
+class OpenAdrVenBlock(_Block):
+    """One VEN of ours at one VTN."""
+
+    name: Name = Field(description="unique among our VENs; under it its state is kept")
+    ven_name: str = Field(default="", max_length=128, description="oadrVenName; empty: as `name`")
+    url: Address = Field(description="the VTN's address before OpenADR2/Simple/2.0b")
+    ven_id: str | None = Field(default=None, description="venID where the utility gave one beforehand")
+    tls: OpenAdrTls | None = Field(default=None, description="keys and trust; leave out with http:// only")
+    signatures: Fingerprint | None = Field(
+        default=None, description="High security: sign, and take only what this certificate of the VTN has signed"
+    )
+    push: OpenAdrPush | None = Field(default=None, description="leave out to poll")
+    poll_s: float = Field(default=10.0, gt=0, le=86_400, description="poll interval where the VTN names none, s")
+    report_only: bool = Field(default=False, description="only reports are spoken, no events")
+    one_point_each: bool = Field(default=False, description="for VTNs that read one value of an interval only")
+    min_period_s: int = Field(default=1, ge=1, le=86_400, description="shortest sampling period offered, s")
+    max_period_s: int = Field(default=3600, ge=1, le=86_400, description="longest sampling period offered, s")
+    programs: tuple[OpenAdrProgram, ...] = Field(min_length=1, description="what is taken part in")
+    resources: tuple[OpenAdrResource, ...] = Field(default=(), description="what is told and reported by name")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.url.startswith("https://") is not (self.tls is not None):
+            raise ValueError("`tls` belongs to https:// and only to it")
+        if self.signatures and self.tls is None:
+            raise ValueError("`signatures` needs the key of a `tls` block")
+        contexts = [program.market_context for program in self.programs]
+        names = [resource.id for resource in self.resources]
+        if len(set(contexts)) < len(contexts) or len(set(names)) < len(names):
+            raise ValueError("market contexts and resources are named once each")
+        return self
+
+
+class OpenAdrMember(_Block):
+    """A VEN below our VTN, or one resource of it, as a device of the fleet."""
+
+    device: Name = Field(description="its name in the fleet; not one of `devices`")
+    resource: str = Field(default="", description="resourceID; empty: the VEN as a whole")
+    kind: DeviceKind = Field(default=DeviceKind.LOAD, description="what it is")
+    groups: tuple[Name, ...] = Field(default=(), description="groups that it joins")
+    signals: tuple[Literal["setpoint", "delta", "simple", "capacity"], ...] = Field(
+        default=("setpoint",), min_length=1, description="what it carries out: LOAD_DISPATCH, SIMPLE, LOAD_CONTROL"
+    )
+    market_context: str = Field(default="http://gridiface.invalid/fleet", description="program of its events")
+    max_w: float = Field(default=0.0, ge=0, description="most it delivers, W")
+    rated_load_w: float = Field(default=0.0, ge=0, description="most it takes, W")
+    baseline_w: float | None = Field(default=None, ge=0, description="its load without events, W; none: as reported")
+    levels: tuple[float, ...] = Field(
+        default=(0.0, 0.33, 0.66, 1.0), min_length=1, max_length=4, description="part shed by SIMPLE levels 0, 1, 2, 3"
+    )
+    generation_positive: bool = Field(default=False, description="it takes + as delivered")
+
+
+class OpenAdrVenEntry(_Block):
+    """A VEN that is known before it registers."""
+
+    ven_id: str = Field(min_length=1, max_length=128, description="venID")
+    name: str = Field(default="", description="for people")
+    fingerprint: Fingerprint | None = Field(default=None, description="of its certificate; needed with TLS")
+    signatures: bool = Field(default=False, description="High security: it signs, and what is not signed is refused")
+    members: tuple[OpenAdrMember, ...] = Field(default=(), description="devices of the fleet that it is")
+
+
+class OpenAdrWish(_Block):
+    """A report that is asked of every VEN that offers it."""
+
+    name: str = Field(default="TELEMETRY_USAGE", description="report name without METADATA_")
+    granularity_s: int = Field(default=10, ge=0, description="seconds between values; 0: each change")
+    back_s: int = Field(default=10, ge=0, description="seconds between reports; 0: once")
+
+
+class OpenAdrVtnBlock(_Block):
+    """Our VTN."""
+
+    vtn_id: str = Field(default="GRIDIFACE", min_length=1, description="vtnID; some VENs want a capital letter in it")
+    listen: Place = Field(default="127.0.0.1:8444", description="HOST:PORT; port 0 = any free")
+    tls: OpenAdrTls | None = Field(default=None, description="leave out for plain HTTP on this machine only")
+    prefix: str = Field(default="", description="path before OpenADR2")
+    poll_s: int = Field(default=10, ge=1, le=86_400, description="poll interval asked of VENs, s")
+    open_registration: bool = Field(default=False, description="whether VENs that are not listed may register")
+    requests_at_once: int = Field(default=200, ge=1, description="more are answered with 503")
+    wishes: tuple[OpenAdrWish, ...] = Field(
+        default=(OpenAdrWish(), OpenAdrWish(name="TELEMETRY_STATUS")), description="reports asked of every VEN"
+    )
+    vens: tuple[OpenAdrVenEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.tls is None and self.listen.rpartition(":")[0] not in {"127.0.0.1", "localhost", "[::1]"}:
+            raise ValueError("without `tls` only this machine itself may be listened on")
+        if self.tls is not None and any(ven.fingerprint is None for ven in self.vens):
+            raise ValueError("with `tls` each VEN needs its `fingerprint`")
+        if self.tls is None and any(ven.fingerprint or ven.signatures for ven in self.vens):
+            raise ValueError("fingerprints and signatures need `tls`")
+        for what, names in (
+            ("venIDs", [ven.ven_id for ven in self.vens]),
+            ("fingerprints", [ven.fingerprint for ven in self.vens if ven.fingerprint]),
+            ("devices", [member.device for ven in self.vens for member in ven.members]),
+        ):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{what} must differ")
+        return self
+
+
+class OpenAdr(_Block):
+    """OpenADR 2.0b, either end or both."""
+
+    vtn: OpenAdrVtnBlock | None = Field(default=None, description="VENs that are members of the fleet")
+    vens: tuple[OpenAdrVenBlock, ...] = Field(default=(), description="utilities' programs that we take part in")
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [ven.name for ven in self.vens]
+        if len(set(names)) < len(names):
+            raise ValueError("VENs have names of their own")
+        return self

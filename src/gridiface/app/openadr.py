@@ -1,0 +1,213 @@
+"""From the configuration to the OpenADR adapters: settings, TLS, signatures, and the adapters themselves."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from aiohttp import web
+
+from gridiface.app.config.openadr import (
+    OpenAdr,
+    OpenAdrMember,
+    OpenAdrProgram,
+    OpenAdrTls,
+    OpenAdrVenBlock,
+    OpenAdrVenEntry,
+    OpenAdrVtnBlock,
+)
+from gridiface.domain.clock import Clock
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger
+from gridiface.errors import ConfigError, LocalProtocolError
+from gridiface.northbound.openadr.settings import (
+    ListenSettings,
+    MemberSettings,
+    ResourceSettings,
+    Signing,
+    VenEntry,
+    VenSettings,
+    VtnSettings,
+)
+from gridiface.northbound.openadr.translate import Level, Program, fractions
+from gridiface.northbound.openadr.translate_fleet import CAPACITY, DELTA, SETPOINT, SIMPLE
+from gridiface.northbound.openadr.ven import OpenAdrVen
+from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.tls_listener import TlsListener
+from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.credentials import TlsFiles, TlsKeeper
+from gridiface.pki.identity import openadr_fingerprint
+from gridiface.pki.rules import openadr_rules
+from gridiface.protocols.openadr.signature import Signer
+from gridiface.protocols.openadr.ven import VenConfig
+from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
+
+_SIGNALS = {"setpoint": SETPOINT, "delta": DELTA, "simple": SIMPLE, "capacity": CAPACITY}
+
+
+def openadr_vens(
+    openadr: OpenAdr, *, clock: Clock, ledger: Ledger, inbox: ControlInbox, fleet: FleetView
+) -> list[OpenAdrVen]:
+    """Our VENs, not yet started.
+
+    Raises:
+        ConfigError: a key to sign with cannot be used.
+    """
+    return [OpenAdrVen(ven_settings(ven), clock=clock, ledger=ledger, inbox=inbox, fleet=fleet) for ven in openadr.vens]
+
+
+def openadr_vtn(openadr: OpenAdr, *, clock: Clock, ledger: Ledger, registry: DeviceRegistry) -> OpenAdrVtn | None:
+    """Our VTN, not yet started; None where there is none.
+
+    Raises:
+        ConfigError: a key to sign with cannot be used.
+    """
+    if openadr.vtn is None:
+        return None
+    return OpenAdrVtn(vtn_settings(openadr.vtn), clock=clock, ledger=ledger, registry=registry)
+
+
+def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
+    """The settings of one VEN.
+
+    Raises:
+        ConfigError: as `openadr_vens`.
+    """
+    resources = {resource.id: _target(resource.group, resource.device) for resource in ven.resources}
+    return VenSettings(
+        name=ven.name,
+        url=ven.url,
+        core=VenConfig(
+            name=ven.ven_name or ven.name,
+            ven_id=ven.ven_id,
+            push_address=ven.push.address if ven.push else None,
+            report_only=ven.report_only,
+            poll_frequency=ven.poll_s,
+            one_point_each=ven.one_point_each,
+        ),
+        programs={program.market_context: _program(program, resources) for program in ven.programs},
+        resources=tuple(
+            ResourceSettings(
+                resource=resource.id,
+                target=resources[resource.id],
+                usage=resource.usage,
+                status=resource.status,
+                rated_load_w=resource.rated_load_w,
+                generation_positive=any(program.generation_positive for program in ven.programs),
+            )
+            for resource in ven.resources
+        ),
+        min_period_s=ven.min_period_s,
+        max_period_s=ven.max_period_s,
+        context=_client(ven.tls),
+        signing=_signing(ven),
+        push=_listen(ven.push.listen, ven.tls) if ven.push else None,
+    )
+
+
+def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
+    """The settings of our VTN.
+
+    Raises:
+        ConfigError: as `openadr_vtn`.
+    """
+    signs = vtn.tls is not None and any(ven.signatures for ven in vtn.vens)
+    return VtnSettings(
+        core=VtnConfig(
+            vtn_id=vtn.vtn_id,
+            poll_frequency=vtn.poll_s,
+            open_registration=vtn.open_registration,
+            wishes=tuple(
+                ReportWish(name=wish.name, granularity=wish.granularity_s, back=wish.back_s) for wish in vtn.wishes
+            ),
+        ),
+        listen=_listen(vtn.listen, vtn.tls, vtn.requests_at_once),
+        prefix=vtn.prefix,
+        vens=tuple(_entry(ven) for ven in vtn.vens),
+        signer=_signer(vtn.tls) if signs and vtn.tls is not None else None,
+        push_context=_client(vtn.tls),
+    )
+
+
+def _target(group: str | None, device: str | None) -> Target:
+    return Target(TargetKind.DEVICE, device) if device else Target(TargetKind.GROUP, group or "")
+
+
+def _program(program: OpenAdrProgram, resources: dict[str, Target]) -> Program:
+    return Program(
+        target=_target(program.group, program.device),
+        resources=resources,
+        generation_positive=program.generation_positive,
+        simple=fractions(*program.simple),
+        dispatch={level: Level(watts=watts) for level, watts in program.dispatch.items()},
+        offsets={level: Level(watts=watts) for level, watts in program.offsets.items()},
+        switchable=program.switchable,
+        rated_load_w=program.rated_load_w,
+        capacity_wh=program.capacity_wh,
+        authority=program.authority,
+        service_class=program.service_class,
+    )
+
+
+def _entry(ven: OpenAdrVenEntry) -> VenEntry:
+    return VenEntry(
+        ven_id=ven.ven_id,
+        fingerprint=ven.fingerprint or "",
+        name=ven.name,
+        signed=ven.signatures,
+        members=tuple(_member(member) for member in ven.members),
+    )
+
+
+def _member(member: OpenAdrMember) -> MemberSettings:
+    return MemberSettings(
+        device_id=member.device,
+        resource=member.resource,
+        kind=member.kind,
+        signals=frozenset(_SIGNALS[name] for name in member.signals),
+        market_context=member.market_context,
+        max_w=member.max_w,
+        rated_load_w=member.rated_load_w,
+        baseline_w=member.baseline_w,
+        levels=dict(enumerate(member.levels)),
+        generation_positive=member.generation_positive,
+        groups=member.groups,
+    )
+
+
+def _pairs(tls: OpenAdrTls) -> tuple[KeyPair, ...]:
+    found = [KeyPair(tls.certificate, tls.key)]
+    return (*found, KeyPair(tls.also.certificate, tls.also.key)) if tls.also else tuple(found)
+
+
+def _client(tls: OpenAdrTls | None) -> Callable[[], ssl.SSLContext] | None:
+    if tls is None:
+        return None
+    return lambda: client_context("openadr", key_pairs=_pairs(tls), roots=tls.roots)
+
+
+def _listen(place: str, tls: OpenAdrTls | None, most: int = 200) -> ListenSettings:
+    host, _, port = place.rpartition(":")
+
+    def listener(server: web.Server) -> TlsListener:
+        assert tls is not None
+        files = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked)
+        return TlsListener(server, TlsKeeper(files, profile="openadr", rules=openadr_rules()))
+
+    return ListenSettings(
+        host=host.strip("[]"), port=int(port), tls=listener if tls is not None else None, most_at_once=most
+    )
+
+
+def _signer(tls: OpenAdrTls) -> Signer:
+    try:
+        return Signer.from_pem(tls.key.read_bytes(), tls.certificate.read_bytes())
+    except (OSError, LocalProtocolError) as problem:
+        raise ConfigError(f"{tls.key} with {tls.certificate}: cannot be signed with: {problem}") from problem
+
+
+def _signing(ven: OpenAdrVenBlock) -> Signing | None:
+    if ven.signatures is None or ven.tls is None:
+        return None
+    wanted = ven.signatures
+    return Signing(signer=_signer(ven.tls), trust=lambda der: openadr_fingerprint(der) == wanted)

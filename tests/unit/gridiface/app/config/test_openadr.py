@@ -1,0 +1,50 @@
+"""What the OpenADR blocks take and refuse."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from gridiface.app.config.openadr import OpenAdr
+
+VEN = {"name": "utility", "url": "http://vtn.example", "programs": [{"group": "fleet"}]}
+TLS = {"certificate": "a.pem", "key": "a.key", "roots": ["root.pem"]}
+PRINT = "00:11:22:33:44:55:66:77:88:99"
+
+
+def test_a_small_configuration_is_enough() -> None:
+    openadr = OpenAdr.model_validate({"vens": [VEN], "vtn": {"vens": [{"ven_id": "A"}]}})
+    assert openadr.vens[0].programs[0].group == "fleet"
+    assert openadr.vtn is not None
+    assert openadr.vtn.vens[0].ven_id == "A"
+
+
+def test_fingerprints_are_upper_case() -> None:
+    vtn = {"tls": TLS, "listen": "0.0.0.0:8444", "vens": [{"ven_id": "A", "fingerprint": "aa:" * 9 + "bb"}]}
+    openadr = OpenAdr.model_validate({"vtn": vtn})
+    assert openadr.vtn is not None
+    assert openadr.vtn.vens[0].fingerprint == "AA:" * 9 + "BB"
+
+
+@pytest.mark.parametrize(
+    ("block", "word"),
+    [
+        ({"vens": [VEN, VEN]}, "names of their own"),
+        ({"vens": [{**VEN, "url": "https://vtn.example"}]}, "tls"),
+        ({"vens": [{**VEN, "url": "ftp://vtn.example"}]}, "http"),
+        ({"vens": [{**VEN, "signatures": PRINT}]}, "needs the key"),
+        ({"vens": [{**VEN, "programs": [{"group": "a"}, {"group": "b"}]}]}, "once each"),
+        ({"vens": [{**VEN, "programs": [{}]}]}, "exactly one"),
+        ({"vens": [{**VEN, "unknown": 1}]}, "unknown"),
+        ({"vtn": {"listen": "0.0.0.0:8444"}}, "this machine itself"),
+        ({"vtn": {"listen": "8444"}}, "HOST:PORT"),
+        ({"vtn": {"tls": TLS, "vens": [{"ven_id": "A"}]}}, "fingerprint"),
+        ({"vtn": {"vens": [{"ven_id": "A", "fingerprint": PRINT}]}}, "need `tls`"),
+        ({"vtn": {"vens": [{"ven_id": "A"}, {"ven_id": "A"}]}}, "venIDs must differ"),
+        ({"vtn": {"tls": TLS, "vens": [{"ven_id": "A", "fingerprint": "00:11"}]}}, "ten octets"),
+        ({"vens": [{**VEN, "name": "no name"}]}, "letters"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(block: dict[str, object], word: str) -> None:
+    with pytest.raises(ValidationError, match=word):
+        OpenAdr.model_validate(block)

@@ -1,0 +1,54 @@
+"""The configuration as settings of the adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gridiface.app.config.openadr import OpenAdr
+from gridiface.app.openadr import ven_settings, vtn_settings
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.errors import ConfigError
+from gridiface.northbound.openadr.translate import Level
+from gridiface.northbound.openadr.translate_fleet import SIMPLE
+
+
+def test_a_ven_of_the_configuration() -> None:
+    program = {"market_context": "http://p/", "group": "fleet", "dispatch": {1: 500.0}, "simple": [0.0, 1.0]}
+    resource = {"id": "site", "device": "b1", "usage": ["W", "V"]}
+    ven = {"name": "utility", "url": "http://vtn/", "programs": [program], "resources": [resource]}
+    settings = ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
+    made = settings.programs["http://p/"]
+    assert made.target == Target(TargetKind.GROUP, "fleet")
+    assert made.resources == {"site": Target(TargetKind.DEVICE, "b1")}
+    assert made.dispatch == {1: Level(watts=500.0)}
+    assert made.simple == {0: Level(fraction=0.0), 1: Level(fraction=1.0)}
+    assert settings.core.name == "utility"
+    assert (settings.context, settings.signing, settings.push) == (None, None, None)
+    assert settings.resources[0].usage == ("W", "V")
+
+
+def test_a_vtn_of_the_configuration() -> None:
+    member = {"device": "site-a", "signals": ["simple"], "baseline_w": 2000.0, "levels": [0.0, 0.5]}
+    block = {"listen": "127.0.0.1:0", "vens": [{"ven_id": "A", "members": [member]}]}
+    vtn = OpenAdr.model_validate({"vtn": block}).vtn
+    assert vtn is not None
+    settings = vtn_settings(vtn)
+    assert settings.vens[0].members[0].signals == {SIMPLE}
+    assert settings.vens[0].members[0].levels == {0: 0.0, 1: 0.5}
+    assert [wish.name for wish in settings.core.wishes] == ["TELEMETRY_USAGE", "TELEMETRY_STATUS"]
+    assert settings.listen.tls is None
+
+
+def test_a_key_that_cannot_sign_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    tls = {"certificate": tmp_path / "a.pem", "key": tmp_path / "a.key", "roots": [tmp_path / "r.pem"]}
+    ven = {
+        "name": "utility",
+        "url": "https://vtn/",
+        "programs": [{"group": "fleet"}],
+        "tls": tls,
+        "signatures": "00:11:22:33:44:55:66:77:88:99",
+    }
+    with pytest.raises(ConfigError, match="signed"):
+        ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
