@@ -106,12 +106,32 @@ async def test_nothing_is_sent_while_the_store_cannot_write(make_house, eventual
     site.ledger.no_controls = True
     start = float(int(site.clock.now()) + 100)
     await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
-    await eventually(lambda: "E" in ven.core.events, "the event has come")
+    await eventually(lambda: "E" in ven.core.events and vtn.core.delivery(name, "E"), "the event has come")
     assert vtn.core.delivery(name, "E").opt is None
     assert not site.ledger.controls
     site.ledger.no_controls = False
     await eventually(lambda: vtn.core.delivery(name, "E").opt == "optIn", "optIn")
     assert len(site.ledger.live()) == 1
+
+
+async def test_a_payload_at_which_the_vtn_breaks_does_not_hold_up_the_others(make_house, eventually):
+    _utility, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    name = ven.core.registration.venID
+    handle, broken = vtn.core.handle, []
+
+    def breaks(payload, peer, now, *, service=""):
+        if type(payload).__name__ == "OadrUpdateReport" and len(broken) < 5:
+            broken.append(payload.requestID)
+            raise ValueError("broken on purpose")
+        return handle(payload, peer, now, service=service)
+
+    vtn.core.handle = breaks
+    await eventually(lambda: len(broken) == 5, "five attempts", 20.0)
+    assert len(set(broken)) == 1
+    start = float(int(site.clock.now()) + 100)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
 
 
 async def test_reports_that_waited_for_the_vtn_come_in_order_once(make_house, eventually):

@@ -35,6 +35,10 @@ _log = logging.getLogger("gridiface.openadr")
 #: A jump of the wall clock is seen after so long at the latest, s.
 _LOOK_S = 1.0
 
+#: HTTP statuses of a VTN that fails at what it was sent, and how often a payload is sent all the same.
+_BROKEN = frozenset({500, 505, 520})
+_MOST_BROKEN = 5
+
 
 class OpenAdrVen:
     """One VEN. Call `start` first, `stop` last; hand every outcome to `on_outcome` (again after a restart).
@@ -92,6 +96,7 @@ class OpenAdrVen:
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._broken: tuple[object, int] = (None, 0)
         self.up = False
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -177,7 +182,7 @@ class OpenAdrVen:
         except RemoteProtocolError as problem:
             _log.info("VEN %s: %s: %s", self.settings.name, request.kind, problem.reason)
             async with self._lock:
-                self.core.failed(request.id, self._clock.now(), status=problem.answer)
+                self.core.failed(request.id, self._clock.now(), status=self._status(request, problem.answer))
         except (Unreachable, StoreUnavailable) as problem:
             _log.debug("VEN %s: %s: %s", self.settings.name, request.kind, problem)
             async with self._lock:
@@ -187,6 +192,14 @@ class OpenAdrVen:
                 self.core.receive(request.id, reply, self._clock.now())
         async with self._lock:
             await self._settle()
+
+    def _status(self, request: Request, status: int) -> int:
+        """The status as the core is told: a VTN that breaks at one payload again and again gets the next ones."""
+        if status not in _BROKEN:
+            return status
+        payload, count = self._broken
+        self._broken = (request.payload, count + 1 if payload is request.payload else 1)
+        return 400 if self._broken[1] >= _MOST_BROKEN else status
 
     async def _settle(self) -> None:
         """Make durable what the core did, together with the controls that come of it.

@@ -1,0 +1,80 @@
+"""Group commit: one transaction for what waits together, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from gridiface.domain.ports import Change as LedgerChange
+from gridiface.domain.ports import Document
+from gridiface.errors import StoreUnavailable
+from gridiface.northbound.openadr.committer import Committer
+from gridiface.protocols.openadr.changes import Change
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.commits: list[Sequence[LedgerChange]] = []
+        self.gate = asyncio.Event()
+        self.down = False
+
+    async def commit(self, changes: Sequence[LedgerChange]) -> None:
+        await self.gate.wait()
+        if self.down:
+            raise StoreUnavailable("down on purpose")
+        self.commits.append(changes)
+
+    async def documents(self, space: str) -> list[Document]:
+        return []
+
+
+def change(key: str) -> Change:
+    return Change(key, b"new", b"old")
+
+
+async def test_what_comes_during_a_commit_goes_into_the_next_one_together() -> None:
+    ledger = Ledger()
+    committer = Committer(ledger, "space", lambda changes: None)
+    saves = [asyncio.create_task(committer.save([change("a")]))]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    saves += [asyncio.create_task(committer.save([change(name)])) for name in "bc"]
+    # A request without changes of its own may rest on those of others.
+    saves.append(asyncio.create_task(committer.save([])))
+    await asyncio.sleep(0)
+    assert not any(save.done() for save in saves)
+    ledger.gate.set()
+    await asyncio.gather(*saves)
+    assert [len(commit) for commit in ledger.commits] == [1, 2]
+
+
+async def test_all_that_is_not_durable_is_taken_back_the_newest_first() -> None:
+    ledger, reverted, undone = Ledger(), [], []
+    ledger.down = True
+
+    def revert(changes: Iterable[Change]) -> None:
+        reverted.extend(one.key for one in changes)
+
+    committer = Committer(ledger, "space", revert)
+    saves = [asyncio.create_task(committer.save([change("a")], undo=lambda: undone.append("a")))]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    saves.append(asyncio.create_task(committer.save([change("b")], undo=lambda: undone.append("b"))))
+    await asyncio.sleep(0)
+    ledger.gate.set()
+    for save in saves:
+        with pytest.raises(StoreUnavailable):
+            await save
+    assert reverted == undone == ["b", "a"]
+    await committer.drain()
+    ledger.down = False
+    await committer.save([change("c")])
+    assert len(ledger.commits) == 1
+
+
+async def test_nothing_to_save_waits_for_nobody() -> None:
+    ledger = Ledger()
+    await Committer(ledger, "space", lambda changes: None).save([])
+    assert not ledger.commits

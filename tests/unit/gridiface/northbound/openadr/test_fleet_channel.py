@@ -1,0 +1,146 @@
+"""Set-points as events: made anew for another value, made longer for the time alone, ended when released."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint
+from gridiface.domain.ports import Document
+from gridiface.errors import StoreUnavailable
+from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
+from gridiface.northbound.openadr.translate_fleet import CAPACITY, SETPOINT, SIMPLE
+from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.protocols.openadr.vtn import VtnConfig
+from gridiface.protocols.openadr.vtn.notices import EventAnswered
+from gridiface.protocols.openadr.vtn.state import Ven
+
+NOW = 1_800_000_000.0
+
+
+class House:
+    """Clock, ledger and registry in one."""
+
+    def __init__(self) -> None:
+        self.time, self.down = NOW, False
+        self.outcomes: list[OutcomeKind] = []
+        self.enabled: dict[str, bool] = {}
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def commit(self, changes: Sequence[Any]) -> None:
+        if self.down:
+            raise StoreUnavailable("down on purpose")
+
+    async def documents(self, space: str) -> list[Document]:
+        return []
+
+    async def register(self, device: Any, now: float, **more: Any) -> None:
+        self.enabled[device.id] = device.enabled
+
+    async def remove(self, device_id: str, now: float, **more: Any) -> None:
+        del self.enabled[device_id]
+
+    async def observe(self, snapshots: Any, now: float, **more: Any) -> None:
+        raise AssertionError("nothing is reported here")
+
+    async def report(self, deliveries: Any, outcomes: Any, now: float, **more: Any) -> None:
+        self.outcomes += [outcome.kind for outcome in outcomes]
+
+
+def vtn_of(house: House, *signals: tuple[str, str], **more: Any) -> OpenAdrVtn:
+    member = MemberSettings(device_id="d", signals=frozenset(signals), rated_load_w=10_000.0, **more)
+    numbers = itertools.count(1)
+    vtn = OpenAdrVtn(
+        VtnSettings(
+            core=VtnConfig(vtn_id="V"), listen=ListenSettings(), vens=(VenEntry(ven_id="A", members=(member,)),)
+        ),
+        clock=house,
+        ledger=house,
+        registry=house,
+        new_id=lambda: f"E{next(numbers)}",
+    )
+    vtn.core.put_ven(Ven(venID="A", registrationID="R"))
+    return vtn
+
+
+async def tell(vtn: OpenAdrVtn, watts: float | None, *, seconds: float = 100.0, **more: Any) -> DeliveryOutcome:
+    setpoint = Setpoint(
+        device_id="d",
+        issued=NOW,
+        active_power_w=watts,
+        valid_until=None if more.get("release") else NOW + seconds,
+        control_ids=("C",),
+        **more,
+    )
+    (delivery,) = await vtn.channel.apply([setpoint], deadline=NOW + 5)
+    return delivery.outcome
+
+
+def said(vtn: OpenAdrVtn) -> list[tuple[str, str, float, int]]:
+    events = [record.event for record in vtn.core.events.values()]
+    return [(event.id, event.status, event.signals[0].values[0], event.duration) for event in events]
+
+
+async def test_a_set_point_is_an_event_and_another_value_another_one() -> None:
+    vtn = vtn_of(House(), SETPOINT)
+    assert await tell(vtn, -2000.0) is DeliveryOutcome.PUBLISHED
+    assert await tell(vtn, -2000.0) is DeliveryOutcome.UNCHANGED
+    assert await tell(vtn, -2000.0, seconds=500.0) is DeliveryOutcome.PUBLISHED
+    first = said(vtn)[0]
+    assert first[2:] == (2000.0, 500)
+    assert await tell(vtn, -3000.0) is DeliveryOutcome.PUBLISHED
+    assert [(status, value) for _, status, value, _ in said(vtn)] == [("cancelled", 2000.0), ("far", 3000.0)]
+    assert await tell(vtn, None, release=True) is DeliveryOutcome.PUBLISHED
+    assert [status for _, status, _, _ in said(vtn)] == ["cancelled", "cancelled"]
+    assert await tell(vtn, None, release=True) is DeliveryOutcome.UNCHANGED
+
+
+async def test_a_ven_that_knows_levels_only_gets_the_level_that_sheds_enough() -> None:
+    vtn = vtn_of(House(), SIMPLE, baseline_w=1000.0)
+    assert await tell(vtn, -500.0) is DeliveryOutcome.PUBLISHED
+    assert said(vtn)[0][2] == 2.0
+
+
+async def test_what_a_ven_does_not_understand_is_rejected() -> None:
+    assert await tell(vtn_of(House(), CAPACITY), -500.0) is DeliveryOutcome.REJECTED
+
+
+async def test_a_store_that_cannot_write_leaves_no_event_behind() -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    house.down = True
+    assert await tell(vtn, -500.0) is DeliveryOutcome.REJECTED
+    assert not said(vtn)
+    house.down = False
+    assert await tell(vtn, -500.0) is DeliveryOutcome.PUBLISHED
+
+
+@pytest.mark.parametrize("opt", ["optIn", "optOut"])
+async def test_the_word_of_a_ven_is_reported(opt: str) -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    await tell(vtn, -500.0)
+    event_id = said(vtn)[0][0]
+    answer = EventAnswered(
+        venID="A", eventID=event_id, modification=0, opt=opt, code=200, description="", cancelled=False
+    )
+    await vtn.channel.note(answer, NOW)
+    if opt == "optIn":
+        assert house.outcomes == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
+        return
+    assert house.outcomes == [OutcomeKind.RECEIVED, OutcomeKind.REFUSED]
+    assert house.enabled == {"d": False}
+    assert vtn.channel.next_timer() == NOW + 100.0
+    # When the event is over, nothing says optOut any more.
+    await vtn.do(lambda core, now: core.cancel_event(event_id, now))
+    await vtn.channel.handle_timer(NOW + 100.0)
+    assert house.enabled == {"d": True}
+    assert vtn.channel.next_timer() == float("inf")

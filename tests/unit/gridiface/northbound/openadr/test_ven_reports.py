@@ -1,0 +1,120 @@
+"""What our VEN offers, and its values: from snapshots, in the profile's sign."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.ports import FleetView
+from gridiface.domain.quantities import Phase
+from gridiface.domain.telemetry import Snapshot
+from gridiface.northbound.openadr.settings import QUANTITIES, ResourceSettings, VenSettings
+from gridiface.northbound.openadr.ven_reports import STATUS, USAGE, FleetSamples, offers_of
+from gridiface.protocols.openadr.ven import VenConfig
+
+NOW = 1_800_000_000.0
+SITE = Target(TargetKind.GROUP, "fleet")
+
+
+class Clock:
+    time = NOW
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class Fleet:
+    state: Snapshot | None = Snapshot(
+        device_id="fleet",
+        source_time=NOW,
+        received=NOW,
+        w=6000.0,
+        var=-50.0,
+        va=6001.0,
+        hz=50.0,
+        volts={Phase.A: 231.0},
+    )
+
+    def snapshot(self, target: Target) -> Snapshot | None:
+        assert target == SITE
+        return self.state
+
+
+def settings(**more: Any) -> VenSettings:
+    resource = ResourceSettings(resource="site/a", target=SITE, **more)
+    return VenSettings(name="u", url="http://v", core=VenConfig(name="u"), programs={}, resources=(resource,))
+
+
+def samples(**more: Any) -> tuple[FleetSamples, Fleet, Clock]:
+    fleet, clock = Fleet(), Clock()
+    return FleetSamples(settings(**more), cast(FleetView, fleet), clock), fleet, clock
+
+
+def test_each_quantity_and_the_status_are_offered() -> None:
+    usage, status = offers_of(settings(usage=QUANTITIES))
+    assert (usage.name, status.name) == (USAGE, STATUS)
+    assert [point.rid for point in usage.points] == [f"site/a/{name}" for name in QUANTITIES]
+    assert [point.rid for point in status.points] == ["site/a/status"]
+    assert all(point.unit is not None for point in usage.points)
+    assert offers_of(settings(usage=(), status=False)) == ()
+
+
+def test_the_present_is_looked_at_when_it_is_asked_for() -> None:
+    source, _, _ = samples(usage=QUANTITIES)
+    values = {name: source.at("telemetry-usage", f"site/a/{name}", NOW) for name in QUANTITIES}
+    assert {name: sample.value for name, sample in values.items() if sample} == {
+        "W": -6000.0,
+        "var": 50.0,
+        "VA": 6001.0,
+        "V": 231.0,
+        "Hz": 50.0,
+    }
+
+
+def test_delivered_is_positive_where_the_program_says_so() -> None:
+    source, _, _ = samples(generation_positive=True)
+    found = source.at("telemetry-usage", "site/a/W", NOW)
+    assert found is not None
+    assert found.value == 6000.0
+
+
+def test_status_tells_whether_anything_answers() -> None:
+    source, fleet, clock = samples()
+    found = source.at("telemetry-status", "site/a/status", NOW)
+    assert found is not None
+    assert found.status is not None
+    assert found.status.oadrOnline
+    fleet.state, clock.time = None, NOW + 10
+    lost = source.at("telemetry-status", "site/a/status", NOW + 10)
+    assert lost is not None
+    assert lost.status is not None
+    assert not lost.status.oadrOnline
+    assert "Comm Failure" in lost.quality
+
+
+def test_running_requests_are_sampled_in_their_period() -> None:
+    source, fleet, clock = samples()
+    key = ("telemetry-usage", "site/a/W")
+    for second in range(5):
+        clock.time = NOW + second
+        fleet.state = Snapshot(device_id="fleet", source_time=clock.time, received=clock.time, w=100.0 * second)
+        source.take({key: 2, ("x", "y"): 1}, clock.time)
+    assert [sample.value for sample in source.between(*key, NOW, NOW + 10)] == [0.0, -200.0, -400.0]
+    assert source.next_due() == NOW + 6
+    source.take({}, clock.time)
+    assert source.next_due() == float("inf")
+    # The past is what was recorded.
+    past = source.at(*key, NOW + 2.5)
+    assert past is not None
+    assert past.value == -200.0
+
+
+def test_a_device_whose_clock_is_ahead_reports_the_present() -> None:
+    source, fleet, _ = samples()
+    fleet.state = Snapshot(device_id="fleet", source_time=NOW + 60, received=NOW, w=1.0)
+    found = source.at("telemetry-usage", "site/a/W", NOW)
+    assert found is not None
+    assert found.at == NOW
