@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Many tests wait for processes of their own more than they compute: more workers than cores.
+WORKERS ?= 4
 export PYTHONWARNINGS :=
 
 .PHONY: demo test lint types imports suite schemas lock reference clean
@@ -22,7 +24,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 suite: $(VENV)/.dev schemas
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 # The official XSDs are copyrighted and not shipped; the tests take them from packages whose owners distribute them.
 schemas: $(VENV)/.dev

@@ -21,6 +21,9 @@ Raw = int | float | str
 #: Powers of ten beyond this are no scale factors but nonsense.
 MAX_EXPONENT = 20
 
+#: A float is at most this many of its own steps away from what was meant.
+_STEPS = 8
+
 _FLOATS = {"float32": (">f", ">I"), "float64": (">d", ">Q")}
 
 
@@ -81,9 +84,8 @@ def encode(
     if point.type == "bit":
         return bytes((int(bool(value)),)), float(bool(value))
     if point.type in _FLOATS:
-        raw_float = (value - point.offset) / (point.scale * 10.0**exponent)
-        data, number = _pack_float(point, raw_float, toward_zero=rounding is Rounding.TOWARD_ZERO)
-        return arrange(data, point), _value_of(point, number, exponent)
+        data, held = _encode_float(point, value, exponent, rounding)
+        return arrange(data, point), held
     exact = (_exact(value) - _exact(point.offset)) / _factor(point.scale, exponent)
     raw = _rounded(exact, value, point.scale, rounding)
     low, high = raw_range(point)
@@ -161,14 +163,29 @@ def _rounded(exact: Fraction, value: float, scale: float, rounding: Rounding) ->
     return math.floor(exact) if down else math.ceil(exact)
 
 
-def _pack_float(point: Point, number: float, *, toward_zero: bool) -> tuple[bytes, float]:
+def _encode_float(point: Point, value: float, exponent: int, rounding: Rounding) -> tuple[bytes, float]:
     form, bits = _FLOATS[point.type]
     try:
-        data = struct.pack(form, number)
+        data = struct.pack(form, (value - point.offset) / (point.scale * 10.0**exponent))
     except OverflowError as error:
-        raise ValueError(f"{point.name}: {number:g} does not fit into {point.type}") from error
-    stored = float(struct.unpack(form, data)[0])
-    if toward_zero and abs(stored) > abs(number):
-        data = struct.pack(bits, struct.unpack(bits, data)[0] - 1)
-        stored = float(struct.unpack(form, data)[0])
-    return data, stored
+        raise ValueError(f"{point.name}: {value:g} does not fit into {point.type}") from error
+    # Scaling and packing both round: what must not be exceeded is approached by the smallest steps of the register.
+    for _ in range(_STEPS):
+        number = float(struct.unpack(form, data)[0])
+        held = _value_of(point, number, exponent)
+        if not math.isfinite(held):
+            break
+        beyond = held > value if value >= 0 else held < value
+        if rounding is not Rounding.TOWARD_ZERO or not beyond:
+            return data, held
+        data = _neighbour(data, bits, number, up=(value < 0) == (point.scale > 0))
+    raise ValueError(f"{point.name}: {value!r} cannot be held by {point.type} without being exceeded")
+
+
+def _neighbour(data: bytes, bits: str, number: float, *, up: bool) -> bytes:
+    """The next float upwards or downwards: floats of one sign are ordered as their bits are."""
+    if number == 0:
+        smallest = struct.pack(bits, 1)
+        return smallest if up else bytes((0x80 | smallest[0],)) + smallest[1:]
+    pattern: int = struct.unpack(bits, data)[0]
+    return struct.pack(bits, pattern + (1 if (number > 0) == up else -1))

@@ -77,7 +77,10 @@ def _checked(data: dict[str, Any], place: str) -> RegisterTable:
     try:
         return RegisterTable.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(entry, data) for entry in error.errors()[:10]]
+        errors = error.errors()
+        # A list whose entries are wrong is also told as empty: the entries are what must be put right.
+        telling = [entry for entry in errors if entry["type"] != "too_short"] or errors
+        lines = [_explain(entry, data) for entry in telling[:10]]
         raise ValueError(place + "; ".join(lines)) from None
 
 

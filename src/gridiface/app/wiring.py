@@ -19,6 +19,7 @@ from gridiface.app.dispatch import Dispatch
 from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.members import SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
+from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.southbound import Southbound
 from gridiface.app.timers import Timed, TimerLoop
@@ -27,8 +28,10 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver
-from gridiface.errors import StoreUnavailable
+from gridiface.errors import ConfigError, RefusedControl, StoreUnavailable
 from gridiface.northbound.dnp3.server import Dnp3Server
+from gridiface.northbound.openadr.ven import OpenAdrVen
+from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import OperatorPages
@@ -60,6 +63,8 @@ class GridServer:
         self.dispatch: Dispatch | None = None
         self.sep2: Sep2Server | None = None
         self.dnp3: Dnp3Server | None = None
+        self.vtn: OpenAdrVtn | None = None
+        self.vens: list[OpenAdrVen] = []
         self.southbound: Southbound | None = None
         self._pages: OperatorPages | None = None
         self._members: Members | None = None
@@ -97,11 +102,13 @@ class GridServer:
         dispatch.channels.append(self.southbound.dispatcher)
         self._make_sep2(dispatch)
         self._make_dnp3(dispatch, store)
+        self._make_openadr(dispatch)
         said = await self._restore(store, now)
         if self.sep2 is not None:
             await self.sep2.start()
         if self.dnp3 is not None:
             await self.dnp3.start()
+        await self._start_openadr()
         for outcome in said:
             for listener in dispatch.listeners:
                 listener(outcome)
@@ -116,14 +123,12 @@ class GridServer:
         """End gracefully: no new work, what runs is finished, everything is durable; safe after a failed start."""
         if self._housekeeping is not None:
             self._housekeeping.stop()
-        if self._pages is not None:
-            await self._pages.stop()
         if self._refresh is not None:
             self._refresh.cancel()
-        if self.dnp3 is not None:
-            await self.dnp3.stop()
-        if self.sep2 is not None:
-            await self.sep2.stop()
+        # Who brings work first, who carries it out after, what keeps it last.
+        for part in (self._pages, *self.vens, self.vtn, self.dnp3, self.sep2):
+            if part is not None:
+                await part.stop()
         if self._loop_task is not None:
             self._loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -142,6 +147,8 @@ class GridServer:
             ports["sep2"] = self.sep2.port
         if self.dnp3 is not None:
             ports["dnp3"] = self.dnp3.port
+        if self.vtn is not None:
+            ports["openadr"] = self.vtn.port
         if self._pages is not None:
             ports["operator"] = self._pages.port
         return ports
@@ -175,6 +182,30 @@ class GridServer:
             history=store,
         )
         dispatch.listeners.append(self.dnp3.on_outcome)
+
+    def _make_openadr(self, dispatch: Dispatch) -> None:
+        block = self.config.openadr
+        if block is None:
+            return
+        self.vtn = openadr_vtn(block, clock=self.clock, ledger=dispatch.ledger, registry=dispatch)
+        if self.vtn is not None:
+            dispatch.channels.append(self.vtn.channel)
+        self.vens = openadr_vens(block, clock=self.clock, ledger=dispatch.ledger, inbox=dispatch, fleet=self.engine)
+        dispatch.listeners.extend(ven.on_outcome for ven in self.vens)
+
+    async def _start_openadr(self) -> None:
+        """VTN first, then our VENs, which know their bindings before old outcomes are told again.
+
+        Raises:
+            ConfigError: a VEN of the configuration and a registered one claim the same certificate.
+        """
+        try:
+            if self.vtn is not None:
+                await self.vtn.start()
+        except RefusedControl as problem:
+            raise ConfigError(f"openadr.vtn: {problem}; correct the entry of that VEN") from problem
+        for ven in self.vens:
+            await ven.start()
 
     async def _restore(self, store: Store, now: Instant) -> list[Outcome]:
         """Take up where the last run ended; what was said of the controls then.

@@ -8,20 +8,15 @@ from collections.abc import Iterator
 
 from gridiface.app.config.dnp3 import dnp3_targets
 from gridiface.app.config.model import Config
+from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
 
 Mistake = tuple[tuple[int | str, ...], str]
 
 
 def cross_checks(config: Config) -> list[Mistake]:
     """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
-    return [
-        *_duplicates(config),
-        *_members(config),
-        *_tree(config),
-        *_devices(config),
-        *_clients(config),
-        *_points(config),
-    ]
+    rules = (_duplicates, _members, _tree, _devices, _clients, _points, _programs, _vens)
+    return [mistake for rule in rules for mistake in rule(config)]
 
 
 def _hint(name: str, known: list[str]) -> str:
@@ -109,3 +104,35 @@ def _points(config: Config) -> Iterator[Mistake]:
     for place, kind, name in dnp3_targets(config.dnp3):
         if name not in known[kind]:
             yield ("dnp3", *place), f"no {kind} {name!r}; {_hint(name, known[kind])}"
+
+
+def _programs(config: Config) -> Iterator[Mistake]:
+    """Groups and devices that utilities' OpenADR programs speak of."""
+    if config.openadr is None:
+        return
+    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    for number, ven in enumerate(config.openadr.vens):
+        named: list[tuple[str, int, OpenAdrProgram | OpenAdrResource]] = [
+            ("programs", index, holder) for index, holder in enumerate(ven.programs)
+        ]
+        named += [("resources", index, holder) for index, holder in enumerate(ven.resources)]
+        for block, index, holder in named:
+            kind, name = ("group", holder.group) if holder.group is not None else ("device", holder.device)
+            if name is not None and name not in known[kind]:
+                place = ("openadr", "vens", number, block, index, kind)
+                yield place, f"no {kind} {name!r}; {_hint(name, known[kind])}"
+
+
+def _vens(config: Config) -> Iterator[Mistake]:
+    """VENs below our VTN are devices of their own and join groups that exist."""
+    if config.openadr is None or config.openadr.vtn is None:
+        return
+    devices, groups = [device.id for device in config.devices], [group.id for group in config.groups]
+    for number, ven in enumerate(config.openadr.vtn.vens):
+        for index, member in enumerate(ven.members):
+            place = ("openadr", "vtn", "vens", number, "members", index)
+            if member.device in devices:
+                yield (*place, "device"), f"{member.device!r} is in `devices` already; a VEN's device needs no driver"
+            for position, name in enumerate(member.groups):
+                if name not in groups:
+                    yield (*place, "groups", position), f"no group {name!r}; {_hint(name, groups)}"

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gridiface.app.config.dnp3 import Dnp3
+from gridiface.app.config.openadr import OpenAdr
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.quantities import Phase
 
@@ -267,6 +268,7 @@ class Config(Block):
     )
     sep2: Sep2 | None = Field(default=None, description="leave out to run without IEEE 2030.5")
     dnp3: Dnp3 | None = Field(default=None, description="leave out to run without DNP3")
+    openadr: OpenAdr | None = Field(default=None, description="leave out to run without OpenADR")
     devices: tuple[DeviceEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
     engine: EngineBlock = EngineBlock()

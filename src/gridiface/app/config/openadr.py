@@ -35,7 +35,7 @@ def _place(text: str) -> str:
 def _fingerprint(text: str) -> str:
     found = text.strip().upper()
     if not _FINGERPRINT.fullmatch(found):
-        raise ValueError("an OpenADR fingerprint is ten octets as AA:BB:..., `gridiface pki lfdi CERTIFICATE` prints it")
+        raise ValueError("a fingerprint is ten octets as AA:BB:..., `gridiface pki lfdi CERTIFICATE` prints it")
     return found
 
 

@@ -245,7 +245,15 @@ class FleetChannel:
         await self._committer.save((), [DeleteDocument(self._space, _PREFIX + event_id)])
 
     async def handle_timer(self, now: Instant) -> None:
-        """Whoever opted out for a time that is over takes part again, unless a schedule says otherwise."""
+        """Whoever opted out for a time that is over takes part again, unless a schedule says otherwise.
+
+        Events that the VTN has forgotten without a last word of their VEN are forgotten here, too.
+        """
+        gone = [event_id for event_id in self._told if event_id not in self._vtn.events]
+        if gone:
+            await self._committer.save((), [DeleteDocument(self._space, _PREFIX + event_id) for event_id in gone])
+            for event_id in gone:
+                self._told.pop(event_id, None)
         for device_id, until in list(self._members.barred().items()):
             if until > now:
                 continue

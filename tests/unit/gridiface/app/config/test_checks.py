@@ -35,3 +35,13 @@ def test_sep2_device_needs_its_client() -> None:
 
 def test_unknown_meter_is_named() -> None:
     assert mistakes(groups=[{"id": "g", "members": [], "meter": "m"}]) == ["no device 'm'; there are: none"]
+
+
+def test_openadr_program_must_speak_of_what_exists() -> None:
+    ven = {
+        "name": "u",
+        "url": "http://127.0.0.1:1/OpenADR2/Simple/2.0b",
+        "ven_name": "v",
+        "programs": [{"group": "nowhere"}],
+    }
+    assert mistakes(openadr={"vens": [ven]}) == ["no group 'nowhere'; there are: none"]

@@ -144,3 +144,19 @@ async def test_the_word_of_a_ven_is_reported(opt: str) -> None:
     await vtn.channel.handle_timer(NOW + 100.0)
     assert house.enabled == {"d": True}
     assert vtn.channel.next_timer() == float("inf")
+
+
+async def test_events_that_the_vtn_has_forgotten_are_forgotten() -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    await tell(vtn, -500.0, seconds=10.0)
+    event_id = said(vtn)[0][0]
+    house.time = NOW + 100_000.0
+    vtn.core.handle_timer(house.time)
+    assert not vtn.core.events
+    await vtn.channel.handle_timer(house.time)
+    over = EventAnswered(
+        venID="A", eventID=event_id, modification=0, opt="optIn", code=200, description="", cancelled=False
+    )
+    await vtn.channel.note(over, house.time)
+    assert not house.outcomes
