@@ -125,6 +125,7 @@ async def test_our_ven_with_openleadrs_vtn(start_ven, start_process, eventually)
     assert vtn.heard("answer")[0] == {"kind": "answer", "event": "E1", "opt": "optIn"}
     await eventually(lambda: ven.active(time.time()), "the start of the event")
     assert ven.active(time.time())[0].values
+    await eventually(lambda: len(shell.told("EventStep")) >= 2, "the steps of the event")
     assert [step.kind for step in shell.told("EventStep")] == ["start", "interval"]
 
     vtn.say(do="cancel", id="E1")

@@ -217,7 +217,7 @@ class House:
         return vtn
 
 
-async def until(condition, what, deadline=8.0):
+async def until(condition, what, deadline=40.0):
     """Poll until `condition` holds; the deadline only ends a test that is broken."""
     end = time.monotonic() + deadline
     while not condition():

@@ -58,23 +58,23 @@ async def openleadr(openleadr_python):
 
 
 async def test_an_event_of_openleadr_reaches_the_batteries_and_its_report_shows_it(openleadr, make_house, eventually):
-    await eventually(lambda: openleadr.heard("listening"), "the VTN", 20.0)
+    await eventually(lambda: openleadr.heard("listening"), "the VTN", 60.0)
     site = make_house()
     # openleadr reads one value of an interval only, and breaks at the values of a status report.
     core = VenConfig(name="gridiface", one_point_each=True)
     ven = site.ven(openleadr.heard("listening")[0]["url"], core=core, status=False)
     await site.run(ven)
-    await eventually(lambda: ven.core.registration.venID == "VEN-1", "registration", 20.0)
-    await eventually(lambda: openleadr.heard("data"), "a report", 20.0)
+    await eventually(lambda: ven.core.registration.venID == "VEN-1", "registration", 60.0)
+    await eventually(lambda: openleadr.heard("data"), "a report", 60.0)
 
     openleadr.say(do="event", id="E1", delay=1, duration=60, value=-4000, signal="LOAD_DISPATCH", type="setpoint")
-    await eventually(lambda: openleadr.heard("answer"), "the answer", 20.0)
+    await eventually(lambda: openleadr.heard("answer"), "the answer", 60.0)
     assert openleadr.heard("answer")[0] == {"kind": "answer", "event": "E1", "opt": "optIn"}
     (control,) = site.ledger.live()
     assert control.values[ControlMode.SET_W].value == 4000.0
-    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(4000.0), "the set-points", 20.0)
+    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(4000.0), "the set-points", 60.0)
     await eventually(
         lambda: openleadr.heard("data")[-1]["values"][-1] == pytest.approx(-4000.0), "the delivered power", 20.0
     )
     openleadr.say(do="cancel", id="E1")
-    await eventually(lambda: not site.ledger.live(), "no control is left", 20.0)
+    await eventually(lambda: not site.ledger.live(), "no control is left", 60.0)
