@@ -76,7 +76,7 @@ def demo(
     headless: Annotated[bool, typer.Option("--headless", help="No live table; for scripts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
     seconds: Annotated[
-        float, typer.Option(help="Length of the story; the event takes what is left of it.", min=25)
+        float, typer.Option(help="Length of the story; the event takes what is left of it.", min=20)
     ] = 40,
     watts: Annotated[float, typer.Option(help="What the utility asks of the fleet, W, + delivered.")] = 80_000,
     fault: Annotated[
