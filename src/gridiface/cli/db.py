@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from gridiface.app.config import load_config
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store import maintenance
 from gridiface.store.check import CheckReport
@@ -44,11 +45,16 @@ def database_of_yaml(path: Path) -> str:
     return url
 
 
-_resolvers: list[DatabaseResolver] = [database_of_yaml]
+def database_of_configuration(path: Path) -> str:
+    """The database of a whole configuration, read and checked as the server does; raises ConfigError."""
+    return load_config(path).database
+
+
+_resolvers: list[DatabaseResolver] = [database_of_configuration]
 
 
 def use_resolver(resolver: DatabaseResolver) -> None:
-    """Let the application's own reader of configurations answer `--config` from now on."""
+    """Let another reader of configurations answer `--config` from now on."""
     _resolvers[:] = [resolver]
 
 

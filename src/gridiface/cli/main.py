@@ -1,4 +1,4 @@
-"""The entry point `gridiface`: mounts one verb per file and turns expected errors into one line and an exit code.
+"""The entry point `gridiface`: names one verb per file and turns expected errors into one line and an exit code.
 
 Exit codes: 0 done; 1 the thing asked for failed or a check did not hold; 2 wrong usage or configuration; 3 the
 server or the store cannot be reached.
@@ -11,52 +11,69 @@ import sys
 
 import typer
 
-from gridiface.app.config import load_config
-from gridiface.cli import (
-    check,
-    control,
-    db,
-    demo,
-    device,
-    doctor,
-    group,
-    importing,
-    init,
-    pki,
-    report,
-    serve,
-    token,
-    version,
-)
-from gridiface.cli.bench.app import app as bench
-from gridiface.cli.dnp3 import app as dnp3
+from gridiface.cli.lazy import LazyGroup, Verb
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
-db.use_resolver(lambda path: load_config(path).database)
+
+class Verbs(LazyGroup):
+    """Every verb, in the order of the help; docs/developer/command-line.md says how one is added."""
+
+    verbs = (
+        Verb(
+            "demo",
+            "gridiface.cli.demo:demo",
+            "Run a utility, a server, 20 SunSpec devices and three 2030.5 inverters, "
+            "and let a control travel through them.",
+        ),
+        Verb(
+            "init",
+            "gridiface.cli.init:init",
+            "Write a commented configuration and a test PKI, ready for `gridiface serve`.",
+        ),
+        Verb("check", "gridiface.cli.check:check", "Check a configuration file without starting anything."),
+        Verb(
+            "doctor",
+            "gridiface.cli.doctor:doctor",
+            "Look at ports, clock, certificates, database, disk, drivers and limits.",
+        ),
+        Verb(
+            "serve",
+            "gridiface.cli.serve:serve",
+            "Run the server until SIGINT or SIGTERM; running work is finished, then everything is closed.",
+        ),
+        Verb("version", "gridiface.cli.version:version", "Print the version of gridiface and of what it runs on."),
+        Verb(
+            "control", "gridiface.cli.control:app", "Send, list, show, cancel and watch controls of a running server."
+        ),
+        Verb("device", "gridiface.cli.device:app", "List, show, block and unblock devices of a running server."),
+        Verb("group", "gridiface.cli.group:app", "List and show groups of a running server."),
+        Verb("token", "gridiface.cli.token:app", "Make, list and revoke API tokens."),
+        Verb(
+            "pki",
+            "gridiface.cli.pki:app",
+            "Make a test PKI, issue certificates, and see what a certificate is good for.",
+        ),
+        Verb("db", "gridiface.cli.db:app", "Upgrade, back up, restore and check the database."),
+        Verb("dnp3", "gridiface.cli.dnp3:app", "DNP3: point maps, the device profile, a master for a first poll."),
+        Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
+        Verb("report", "gridiface.cli.report:app", "Baselines, settlements and exports."),
+        Verb("bench", "gridiface.cli.bench.app:app", "Measure this machine: every figure comes with what was done."),
+    )
+
 
 app = typer.Typer(
     name="gridiface",
+    cls=Verbs,
     help="Grid-interface server: IEEE 2030.5, OpenADR 2.0b and DNP3 towards utilities, one fleet of devices behind.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("doctor")(doctor.doctor)
-app.command("serve")(serve.serve)
-app.add_typer(control.app, name="control")
-app.add_typer(device.app, name="device")
-app.add_typer(group.app, name="group")
-app.add_typer(token.app, name="token")
-app.add_typer(pki.app, name="pki")
-app.add_typer(db.app, name="db")
-app.add_typer(dnp3, name="dnp3")
-app.add_typer(importing.app, name="import")
-app.add_typer(report.app, name="report")
-app.add_typer(bench, name="bench")
-app.command("version")(version.version)
+
+
+@app.callback()
+def _options() -> None:
+    """No option of its own: a callback makes typer build a group around verbs that are not loaded yet."""
 
 
 def main() -> None:

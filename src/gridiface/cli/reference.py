@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from gridiface.app.config import reference as config_reference
+from gridiface.cli.lazy import LazyGroup
 from gridiface.northbound.dnp3.words import reference_page
 
 
@@ -23,6 +24,8 @@ def commands(command: Any, path: str = "gridiface") -> Iterator[tuple[str, Any]]
     Commands are of typer's own kind or of click's, as the version has it; both have the same attributes.
     """
     if hasattr(command, "commands"):
+        if isinstance(command, LazyGroup):
+            command.load_all()
         for name, child in command.commands.items():
             yield from commands(child, f"{path} {name}")
     else:

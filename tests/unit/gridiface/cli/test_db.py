@@ -33,8 +33,9 @@ def database(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def own_resolver() -> Iterator[None]:
-    yield
     db.use_resolver(db.database_of_yaml)
+    yield
+    db.use_resolver(db.database_of_configuration)
 
 
 @pytest.mark.parametrize("command", ["upgrade", "backup", "restore", "check"])

@@ -1,0 +1,76 @@
+"""Verbs that are imported when they are called: `gridiface version` need not load the server.
+
+Owns the table's row (Verb) and the group that loads by it. Help and shell completion list names and one-line helps
+from the table and import nothing; the first use of a verb replaces its row by the real command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command as command_of
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One row: name on the command line, `module:attribute` of its function or typer.Typer, one-line help.
+
+    The help is the first line of the function's docstring (or of the Typer's `help`), which a test compares.
+    """
+
+    name: str
+    target: str
+    help: str
+
+    def load(self) -> Any:
+        """The real command: a group where the target is a typer.Typer, else a command."""
+        module, attribute = self.target.split(":")
+        found = getattr(import_module(module), attribute)
+        carrier = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        carrier.callback()(_nothing)
+        if isinstance(found, typer.Typer):
+            carrier.add_typer(found, name=self.name)
+        else:
+            carrier.command(self.name)(found)
+        return command_of(carrier).commands[self.name]  # type: ignore[attr-defined]  # a callback makes it a group
+
+    def row(self) -> TyperCommand:
+        """What help and completion list while the verb is not loaded."""
+        return TyperCommand(name=self.name, help=self.help)
+
+
+def _nothing() -> None:
+    """A callback makes typer build a group even around one command."""
+
+
+class LazyGroup(TyperGroup):
+    """A group whose subclasses name their `verbs`; commands registered on the Typer itself come after them."""
+
+    verbs: ClassVar[tuple[Verb, ...]] = ()
+
+    def __init__(self, *, commands: Any = None, **attributes: Any) -> None:
+        rows: MutableMapping[str, Any] = {verb.name: verb.row() for verb in self.verbs}
+        super().__init__(commands={**rows, **(commands or {})}, **attributes)
+        self._unloaded = {verb.name: verb for verb in self.verbs}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does it, with the named verb loaded."""
+        if args:
+            self.load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def load(self, name: str) -> None:
+        """Import one verb; nothing happens for a name that is none, or that is loaded."""
+        verb = self._unloaded.pop(name, None)
+        if verb is not None:
+            self.commands[name] = verb.load()
+
+    def load_all(self) -> None:
+        """Import every verb: for pages and tests that look at them all."""
+        for name in tuple(self._unloaded):
+            self.load(name)

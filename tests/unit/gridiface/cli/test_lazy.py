@@ -1,0 +1,58 @@
+"""Verbs load when they are called; the table says of each what the verb itself says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from gridiface.cli.lazy import LazyGroup, Verb
+from gridiface.cli.main import Verbs, app
+
+RUN = CliRunner()
+
+
+@pytest.mark.parametrize("verb", Verbs.verbs, ids=lambda v: v.name)
+def test_the_row_says_what_the_verb_says(verb: Verb) -> None:
+    loaded = verb.load()
+    assert loaded.name == verb.name
+    first = (loaded.help or "").strip().split("\n\n")[0]
+    assert " ".join(first.split()) == verb.help
+
+
+def test_help_lists_every_verb_and_loads_none() -> None:
+    group = get_command(app)
+    assert isinstance(group, LazyGroup)
+    text = RUN.invoke(app, ["--help"]).output
+    assert [verb.name for verb in Verbs.verbs if verb.name not in text] == []
+    assert type(group.commands["serve"]) is type(Verbs.verbs[0].row())
+    assert not group.commands["serve"].params
+
+
+def test_a_verb_loads_with_its_own_options() -> None:
+    group = get_command(app)
+    assert isinstance(group, LazyGroup)
+    group.load("version")
+    group.load("no such verb")
+    assert "--json" in [option for parameter in group.commands["version"].params for option in parameter.opts]
+    assert not group.commands["serve"].params
+    group.load_all()
+    assert all(
+        group.commands[verb.name].params or hasattr(group.commands[verb.name], "commands") for verb in Verbs.verbs
+    )
+
+
+def test_an_unknown_verb_gets_a_suggestion() -> None:
+    result = RUN.invoke(app, ["serv"])
+    assert result.exit_code == 2
+    assert "'serve'" in result.output
+
+
+def test_the_entry_point_imports_no_server() -> None:
+    heavy = "aiohttp numpy sqlalchemy pydantic lxml pymodbus gridiface.app gridiface.store"
+    probe = f"import sys, gridiface.cli.main; print([n for n in {heavy.split()!r} if n in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
