@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.domain.controls import ControlMode, ControlState
@@ -85,6 +87,22 @@ async def test_an_event_that_is_not_understood_is_opted_out_and_makes_no_control
     await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optOut", "optOut")
     assert vtn.core.delivery(name, "E").code == 454
     assert not site.ledger.controls
+
+
+async def test_a_test_event_is_answered_and_moves_no_device(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    start = float(int(site.clock.now()) - 1)
+    event = replace(dispatch_event("T", start, -6.0), test="yes, a test")
+    await vtn.do(lambda core, now: core.create_event(event, [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "T")) and d.opt == "optIn", "optIn")
+    real = dispatch_event("E", start, -2.0)
+    await vtn.do(lambda core, now: core.create_event(real, [name], now))
+    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(2000.0), "the real one alone")
+    assert [control.extra["eventID"] for control in site.ledger.controls.values()] == ["E"]
+    await vtn.do(lambda core, now: core.cancel_event("T", now))
+    await eventually(lambda: vtn.core.delivery(name, "T").cancel_done, "the confirmation")
 
 
 async def test_what_the_operator_ends_is_opted_out_later(make_house, eventually):

@@ -18,17 +18,23 @@ from gridiface.domain.ports import DeleteDocument, DeviceRegistry, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer
 from gridiface.northbound.openadr.fleet_members import FleetMembers, Member
+from gridiface.northbound.openadr.fleet_opts import FleetOpts
 from gridiface.northbound.openadr.translate_fleet import Claims, event_for
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.events import COMPLETED, Event
 from gridiface.protocols.openadr.vtn import Vtn
-from gridiface.protocols.openadr.vtn.notices import EventAnswered, EventStatusChanged, Notice, OptChanged
+from gridiface.protocols.openadr.vtn.notices import (
+    EventAnswered,
+    EventStatusChanged,
+    Notice,
+    OptChanged,
+    VenCancelled,
+    VenRegistered,
+)
 
 _PREFIX = "fleet/"
 #: Ends that differ by less are the same, s.
 _SAME_END_S = 1.0
-#: How long a VEN that opted out of an event without an end is left alone, s.
-_OPT_OUT_S = 900.0
 
 
 @dataclass(slots=True)
@@ -88,12 +94,25 @@ class FleetChannel:
         self._new_id = new_id
         self._wake = wake
         self._told: dict[str, Told] = {}
+        self.opts = FleetOpts(vtn, members, committer, space, lambda name, now: self._current(name, now)[0])
 
     def load(self, documents: Mapping[str, bytes]) -> None:
         """Go on after a restart; the VTN's documents were loaded before."""
         for key, body in documents.items():
             if key.startswith(_PREFIX):
                 self._told[key.removeprefix(_PREFIX)] = Told(**json.loads(body))
+        self.opts.load(documents)
+
+    async def resume(self, now: Instant) -> None:
+        """After `load`: who was out is out, also where the last run ended between a VEN's word and what follows it.
+
+        Raises:
+            StoreUnavailable: the state cannot be written.
+        """
+        for told in list(self._told.values()):
+            await self._heed(told.device_id, now)
+        for name in self._members.names():
+            await self.opts.review(name, now)
 
     # -- DeviceChannel ---------------------------------------------------------------------------------------------
 
@@ -141,7 +160,9 @@ class FleetChannel:
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the VEN understands no signal for it")
         until = None if length is None else start + length
         record = self._vtn.events.get(event_id)
-        if told is not None and record is not None and _says(record.event) == _says(event):
+        # A VEN that refused an event is asked anew, by another one.
+        refused = self._vtn.said(member.ven_id, event_id, member.settings.resource or None) == "optOut"
+        if told is not None and record is not None and not refused and _says(record.event) == _says(event):
             told.controls, told.watts = list(setpoint.control_ids), setpoint.active_power_w
             if told.until is None or (until is not None and until <= told.until + _SAME_END_S):
                 return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
@@ -204,6 +225,10 @@ class FleetChannel:
                     await self._answered(notice, told, now)
             case OptChanged():
                 await self._opted(notice, now)
+            case VenCancelled() | VenRegistered(again=False):
+                # Its opts went with its old registration.
+                for member in self._members.of_ven(notice.venID):
+                    await self.opts.in_again(member.settings.device_id, now)
             case EventStatusChanged(status=status, eventID=event_id) if status == COMPLETED:
                 told = self._told.get(event_id)
                 if told is not None:
@@ -218,26 +243,33 @@ class FleetChannel:
             kinds = (OutcomeKind.RECEIVED, OutcomeKind.STARTED)
             outcome, reason = DeliveryOutcome.ACKNOWLEDGED, ""
             await self._registry.report(_word(told, outcome, now, reason), _steps(told, kinds, now, reason), now)
-            await self._members.free(told.device_id, now)
+            await self.opts.in_again(told.device_id, now)
         else:
             reason = notice.description or f"the VEN opted out ({notice.code})"
             kinds = (OutcomeKind.RECEIVED, OutcomeKind.REFUSED)
             deliveries = _word(told, DeliveryOutcome.REJECTED, now, reason)
             await self._registry.report(deliveries, _steps(told, kinds, now, reason), now)
-            until = now + _OPT_OUT_S if told.until is None else told.until
-            await self._members.bar(told.device_id, max(until, now + _SAME_END_S), now)
+            await self.opts.out_of_event(told.device_id, told.until, now, now)
 
     async def _opted(self, notice: OptChanged, now: Instant) -> None:
         """An opt of resources or a schedule: whoever is out now has no capacity."""
         for member in self._members.of_ven(notice.venID):
-            name, resource = member.settings.device_id, member.settings.resource or None
-            event_id, told = self._current(name, now)
-            word = self._vtn.opt_of(notice.venID, event_id, resource, now)
-            if word == "optOut":
-                open_end = now + _OPT_OUT_S
-                await self._members.bar(name, open_end if told is None or told.until is None else told.until, now)
-            elif name in self._members.barred():
-                await self._members.free(name, now)
+            if notice.eventID is not None:
+                await self._heed(member.settings.device_id, now)
+            await self.opts.review(member.settings.device_id, now)
+
+    async def _heed(self, device_id: str, now: Instant) -> None:
+        """What a VEN said of the event that tells this device something."""
+        member = self._members.get(device_id)
+        event_id, told = self._current(device_id, now)
+        if member is None or told is None:
+            return
+        word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
+        delivery = self._vtn.delivery(member.ven_id, event_id)
+        if word == "optOut" and delivery is not None:
+            await self.opts.out_of_event(device_id, told.until, delivery.opted_at, now)
+        elif word == "optIn":
+            await self.opts.in_again(device_id, now)
 
     async def _over(self, event_id: str, told: Told, kind: OutcomeKind, now: Instant) -> None:
         await self._registry.report([], _steps(told, (kind,), now, ""), now)
@@ -254,22 +286,11 @@ class FleetChannel:
             await self._committer.save((), [DeleteDocument(self._space, _PREFIX + event_id) for event_id in gone])
             for event_id in gone:
                 self._told.pop(event_id, None)
-        for device_id, until in list(self._members.barred().items()):
-            if until > now:
-                continue
-            member = self._members.get(device_id)
-            out = (
-                member is not None
-                and self._vtn.opt_of(member.ven_id, "", member.settings.resource or None, now) == "optOut"
-            )
-            if out:
-                await self._members.bar(device_id, now + _OPT_OUT_S, now)
-            else:
-                await self._members.free(device_id, now)
+        await self.opts.handle_timer(now)
 
     def next_timer(self) -> Instant:
         """When `handle_timer` has something to do; infinity when never."""
-        return min(self._members.barred().values(), default=math.inf)
+        return self.opts.next_timer()
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

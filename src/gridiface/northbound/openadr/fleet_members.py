@@ -68,7 +68,7 @@ class FleetMembers:
             settings.device_id: Member(entry.ven_id, settings) for entry in entries for settings in entry.members
         }
         self._latest: dict[str, Snapshot] = {}
-        self._barred: dict[str, Instant] = {}
+        self._barred: set[str] = set()
 
     def get(self, device_id: str) -> Member | None:
         """The member that a device is."""
@@ -94,20 +94,29 @@ class FleetMembers:
             if self.reachable(member.settings.device_id):
                 await self.show(member, now)
 
-    async def bar(self, device_id: str, until: Instant, now: Instant) -> None:
+    def names(self) -> list[str]:
+        """All devices that are VENs or resources of them."""
+        return list(self._members)
+
+    async def bar(self, device_id: str, now: Instant) -> None:
         """Take its capacity away: its VEN opted out."""
-        member = self._members[device_id]
-        self._barred[device_id] = until
-        await self.show(member, now)
+        if device_id not in self._barred:
+            self._barred.add(device_id)
+            await self._show_again(device_id, now)
 
     async def free(self, device_id: str, now: Instant) -> None:
         """Give its capacity back."""
-        if self._barred.pop(device_id, None) is not None:
-            await self.show(self._members[device_id], now)
+        if device_id in self._barred:
+            self._barred.remove(device_id)
+            await self._show_again(device_id, now)
 
-    def barred(self) -> Mapping[str, Instant]:
-        """Devices without capacity, and until when."""
-        return self._barred
+    def barred(self) -> frozenset[str]:
+        """Devices without capacity."""
+        return frozenset(self._barred)
+
+    async def _show_again(self, device_id: str, now: Instant) -> None:
+        if self.reachable(device_id):
+            await self.show(self._members[device_id], now)
 
     async def note(self, notice: Notice, now: Instant) -> None:
         """Something happened at the core.

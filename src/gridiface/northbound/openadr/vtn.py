@@ -114,6 +114,7 @@ class OpenAdrVtn:
         self.channel.load(documents)
         for entry in self.settings.vens:
             await self._done(self.core.put_ven(_ven(entry, self.core.vens.get(entry.ven_id))), now)
+        await self.channel.resume(now)
         await self.members.resume(now)
         await self._listener.start()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="openadr vtn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -149,6 +150,18 @@ async def test_store_down_refuses_and_the_engine_never_hears_of_it(house: House)
     assert house.engine.control("c1") is None
     house.ledger.down = False
     assert (await house.dispatch.submit(control(), NOW)).will_run
+
+
+async def test_a_test_is_answered_like_any_other_and_moves_nothing(house: House) -> None:
+    document = PutDocument("test", "c1", b"x")
+    answer = await house.dispatch.submit(replace(control(), is_test=True), NOW, along=[document])
+    assert answer.verdict is Verdict.ACCEPTED
+    house.dispatch.tick(NOW)
+    await house.settle()
+    assert not house.channel.told
+    assert house.ledger.of(PutDocument) == [document]
+    assert not house.ledger.of(PutControl)
+    assert not await house.dispatch.cancel("c1", NOW)
 
 
 async def test_the_same_control_twice_at_once_is_taken_once(house: House) -> None:

@@ -177,7 +177,7 @@ class EventDesk:
         problem: Refusal | None = None
         for answer in body.eventResponses.eventResponse if body.eventResponses else []:
             try:
-                self._take_answer(answer, ven)
+                self._take_answer(answer, ven, now)
             except Refusal as refusal:
                 problem = problem or refusal
         self._settle(ven.venID, now)
@@ -255,7 +255,7 @@ class EventDesk:
         if event.status == CANCELLED:
             delivery.cancel_sends += 1
 
-    def _take_answer(self, answer: EventResponse, ven: Ven) -> None:
+    def _take_answer(self, answer: EventResponse, ven: Ven, now: float) -> None:
         qualified = answer.qualifiedEventID
         record = self._state.events.get(qualified.eventID)
         delivery = self._state.deliveries(ven.venID).by_event.get(qualified.eventID)
@@ -266,6 +266,7 @@ class EventDesk:
         if not record.event.response_required:
             return  # Must not come; nobody counts it (rule 12).
         delivery.answered = qualified.modificationNumber
+        delivery.opted_at = now
         delivery.opt = answer.optType
         delivery.code = int(answer.responseCode)
         delivery.description = answer.responseDescription or ""

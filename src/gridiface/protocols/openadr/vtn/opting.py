@@ -5,6 +5,8 @@ Owns opts and their precedence (rules 200 to 211). Does not own the opts of oadr
 
 from __future__ import annotations
 
+import math
+
 from gridiface.protocols.openadr.answers import Code, Refusal, ok
 from gridiface.protocols.openadr.market import same_context
 from gridiface.protocols.openadr.payloads.common import EiTarget
@@ -29,7 +31,7 @@ class OptDesk:
         resources = self._resources(payload.eiTarget, ven)
         devices = list(payload.oadrDeviceClass.endDeviceAsset) if payload.oadrDeviceClass else []
         if payload.qualifiedEventID is not None:
-            self._opt_event(payload, ven, resources)
+            self._opt_event(payload, ven, resources, now)
         else:
             self._opt_schedule(payload, ven, resources, devices, now)
         self._state.notices.append(
@@ -63,14 +65,30 @@ class OptDesk:
 
         Precedence: the last oadrCreateOpt for this event, then oadrCreatedEvent, then schedules.
         """
-        delivery = self._state.deliveries(ven_id).by_event.get(event_id)
-        if delivery is not None:
-            found = delivery.resources.get(resource) if resource is not None else None
-            found = found or delivery.event_opt or delivery.opt
-            if found:
-                return found
+        found = self.said(ven_id, event_id, resource)
+        if found is not None:
+            return found
         record = self._state.events.get(event_id)
         return self.scheduled(ven_id, resource, at, record.event.market_context if record else None)
+
+    def said(self, ven_id: str, event_id: str, resource: str | None) -> str | None:
+        """What was said of this very event, for a resource or (None) the VEN; None: nothing."""
+        delivery = self._state.deliveries(ven_id).by_event.get(event_id)
+        if delivery is None:
+            return None
+        found = delivery.resources.get(resource) if resource is not None else None
+        return found or delivery.event_opt or delivery.opt
+
+    def next_edge(self, now: float) -> float:
+        """When a schedule of any VEN begins or ends next; infinity when none does."""
+        edges = (
+            edge
+            for schedule in self._state.schedules()
+            for start, duration in schedule.spans
+            for edge in (start, start + duration)
+            if edge > now
+        )
+        return min(edges, default=math.inf)
 
     def scheduled(self, ven_id: str, resource: str | None, at: float, market_context: str | None) -> str | None:
         """What the schedules say of a resource at an instant; of several that apply the last one made."""
@@ -88,7 +106,7 @@ class OptDesk:
             raise Refusal(Code.TARGET_MISMATCH, "the target names a resource of somebody else")
         return list(dict.fromkeys(target.resourceID))
 
-    def _opt_event(self, payload: OadrCreateOpt, ven: Ven, resources: list[str]) -> None:
+    def _opt_event(self, payload: OadrCreateOpt, ven: Ven, resources: list[str], now: float) -> None:
         if payload.vavailability is not None or payload.marketContext is not None:
             raise Refusal(Code.COMPLIANCE, "an opt to an event has no vavailability and no marketContext")
         record, delivery = self._event(payload, ven)
@@ -104,6 +122,7 @@ class OptDesk:
         else:
             delivery.resources.clear()
             delivery.event_opt = payload.optType
+        delivery.opted_at = now
         if payload.optID not in delivery.event_opt_ids:
             delivery.event_opt_ids.append(payload.optID)
         del delivery.event_opt_ids[:-_MOST_SUPERSEDED]

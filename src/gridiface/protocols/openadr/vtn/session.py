@@ -26,7 +26,7 @@ from gridiface.protocols.openadr.vtn.notices import Notice
 from gridiface.protocols.openadr.vtn.opting import OptDesk
 from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
-from gridiface.protocols.openadr.vtn.state import Delivery, Entry, EventRecord, Reports, State, Ven, VtnConfig
+from gridiface.protocols.openadr.vtn.state import Delivery, Entry, EventRecord, Opts, Reports, State, Ven, VtnConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +269,22 @@ class Vtn:
     def opt_of(self, ven_id: str, event_id: str, resource: str | None, at: float) -> str | None:
         """Whether a resource of a VEN (None: the VEN) takes part in an event, by precedence; None: nobody said."""
         return self._opts.opt_of(ven_id, event_id, resource, at)
+
+    def said(self, ven_id: str, event_id: str, resource: str | None) -> str | None:
+        """What was said of this very event, schedules aside; None: nothing."""
+        return self._opts.said(ven_id, event_id, resource)
+
+    def scheduled(self, ven_id: str, resource: str | None, at: float, market_context: str | None) -> str | None:
+        """What the opt schedules say of a resource (None: the VEN) at an instant; None: nothing."""
+        return self._opts.scheduled(ven_id, resource, at, market_context)
+
+    def opts(self, ven_id: str) -> Opts:
+        """The opt schedules of a VEN; to be read only."""
+        return self._state.opts(ven_id)
+
+    def next_opt_edge(self, now: float) -> float:
+        """When an opt schedule begins or ends next; infinity when none does."""
+        return self._opts.next_edge(now)
 
     # -- time ----------------------------------------------------------------------------------------------------
 

@@ -113,12 +113,16 @@ class EventRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """How far an event has come with one VEN. `resources` hold opts of single resources (EiOpt)."""
+    """How far an event has come with one VEN. `resources` hold opts of single resources (EiOpt).
+
+    `opted_at`: when its last word came, 0 before.
+    """
 
     modification: int = -1
     sends: int = 0
     sent_at: float = 0.0
     answered: int = -1
+    opted_at: float = 0.0
     opt: str | None = None
     code: int = 0
     description: str = ""
@@ -257,6 +261,11 @@ class State:
         """The opt schedules of a VEN."""
         found: Opts = self._record("opts", ven_id, Opts)
         return found
+
+    def schedules(self) -> Iterable[Schedule]:
+        """The opt schedules of all VENs."""
+        for opts in self._tables["opts"].values():
+            yield from opts.schedules
 
     def by_fingerprint(self, fingerprint: str) -> Ven | None:
         """The VEN that a certificate belongs to; one to one."""
