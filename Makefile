@@ -30,24 +30,29 @@ suite: $(VENV)/.dev schemas
 schemas: $(VENV)/.dev
 	@$(BIN)/python tests/fetch_schemas.py .cache/schemas
 
-# What a user needs to run gridiface, pinned with hashes.
-$(VENV)/.run: requirements/run.lock pyproject.toml
+# What a user needs to run gridiface, pinned with hashes; Node only where the machine has no npm, for the build.
+$(VENV)/.run: requirements/run.lock pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit("gridiface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/node.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The same and what the tests need.
-$(VENV)/.dev: requirements/dev.lock pyproject.toml
+$(VENV)/.dev: requirements/dev.lock pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit("gridiface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/node.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.run $@
 
-# Renew the pins after a change of pyproject.toml (needs uv).
+# Renew the pins after a change of pyproject.toml or package.json (needs uv and npm).
 lock:
+	npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    requirements/node.in -o requirements/node.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/build.in pyproject.toml -o requirements/run.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -52,6 +52,11 @@ class Accounts:
         account = self._open.get(control_id) or self._closed.get(control_id)
         return account.reports() if account is not None else ()
 
+    def latest(self, control_id: str) -> PerformanceInterval | None:
+        """The newest interval of one control's own target; None where it never ran."""
+        account = self._open.get(control_id) or self._closed.get(control_id)
+        return None if account is None else account.latest()
+
     def shift_time(self, seconds: float) -> None:
         """The clock was set."""
         for account in self._open.values():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from gridiface.aggregation.acceptance import Subject
 from gridiface.aggregation.allocate import IntArray
+from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.intake import Intake
@@ -16,7 +17,11 @@ from gridiface.aggregation.rollup import Total, measured, roll_up
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, Group
-from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.telemetry import Quality, Snapshot
+
+#: Qualities that count as online; qualities of which nothing that was told is counted.
+_TRUSTED = frozenset({Quality.GOOD, Quality.ESTIMATED})
+_SILENT = frozenset({Quality.BAD, Quality.STALE})
 
 
 class Fleet:
@@ -115,6 +120,18 @@ class Fleet:
             return None
         told: Setpoint = self.columns.batch[row][int(self.columns.batch_at[row])]
         return told
+
+    def qualities(self, now: Instant) -> Mapping[str, Quality | None]:
+        """See `ports.FleetView`."""
+        return self._intake.qualities(now)
+
+    def trusted(self, now: Instant) -> tuple[BoolArray, BoolArray]:
+        """Per row: whether the newest data are good or estimated; whether they are bad or stale."""
+        found = self._intake.qualities(now)
+        qualities = [found[name] for name in self.columns.ids.tolist()]
+        good = np.array([quality in _TRUSTED for quality in qualities], dtype=np.bool_)
+        silent = np.array([quality in _SILENT for quality in qualities], dtype=np.bool_)
+        return good, silent
 
     def total(self, target: Target, residual_w: float, now: Instant) -> Total:
         """The measured total of a target."""

@@ -72,6 +72,19 @@ class Intake:
         soc = snapshot.soc if np.isnan(c.soc[row]) else float(c.soc[row])
         return replace(snapshot, quality=quality, alarms=alarms, soc=soc)
 
+    def qualities(self, now: Instant) -> dict[str, Quality | None]:
+        """The quality that each device's newest snapshot has by now, None without one; for the whole fleet at once."""
+        c = self._c
+        age = now - c.received
+        old = c.lost | (age > np.maximum(self._config.stale_after_s, 2.0 * c.period_s))
+        found: dict[str, Quality | None] = dict.fromkeys(c.ids.tolist())
+        for device_id, aged in zip(found, old.tolist(), strict=True):
+            snapshot = self.newest.get(device_id)
+            if snapshot is not None:
+                quality = snapshot.quality
+                found[device_id] = Quality.STALE if aged and quality is Quality.GOOD else quality
+        return found
+
     def _take(self, batch: dict[int, Snapshot], now: Instant) -> bool:
         """One snapshot each of some devices."""
         changed = False

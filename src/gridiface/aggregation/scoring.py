@@ -167,6 +167,12 @@ class Account:
         self.until += seconds
         self._opened += seconds
 
+    def latest(self) -> PerformanceInterval | None:
+        """The newest interval of the target's own account, cheap enough to be asked for every second."""
+        if not self.closed and self.until > self._opened:
+            return self._means.interval(self.control_id, self.target_id, self._opened, self.until)
+        return self._intervals[-1] if self._intervals else None
+
     def reports(self) -> list[PerformanceReport]:
         """The target's own report with all its intervals, then one per device."""
         own = list(self._intervals)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gridiface.aggregation.accounts import Accounts
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.glance import group_total
 from gridiface.aggregation.running import Running
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint, Target
+from gridiface.domain.controls import Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.performance import PerformanceReport
-from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.performance import PerformanceInterval, PerformanceReport
+from gridiface.domain.telemetry import GroupTotal, Quality, Snapshot
 
 
 class FleetViews:
@@ -53,6 +54,23 @@ class FleetViews:
         """What the device was told last."""
         return self._fleet.setpoint(device_id)
 
+    def qualities(self) -> Mapping[str, Quality | None]:
+        """The quality of each device's newest data, None without any."""
+        return self._fleet.qualities(0.0 if self._now is None else self._now)
+
+    def totals(self) -> Sequence[GroupTotal]:
+        """All groups as one each, by id."""
+        trusted = self._fleet.trusted(0.0 if self._now is None else self._now)
+        return [
+            group_total(
+                self._fleet.columns,
+                self._fleet.rows(group.id),
+                self.snapshot(Target(TargetKind.GROUP, group.id)),
+                trusted,
+            )
+            for group in self._fleet.groups()
+        ]
+
     def _limits_w(self, group_id: str) -> tuple[float, float]:
         """(low, high) of a group's total now, W."""
         group, node = self._fleet.tree.groups.get(group_id), self._running.node(group_id)
@@ -75,3 +93,7 @@ class PerformanceViews:
     def report(self, control_id: str) -> Sequence[PerformanceReport]:
         """One report per target that the control concerned, the control's own target first."""
         return self._accounts.reports(control_id)
+
+    def latest(self, control_id: str) -> PerformanceInterval | None:
+        """The newest interval of one control's own target."""
+        return self._accounts.latest(control_id)

@@ -6,7 +6,7 @@ acknowledge it on the wire. When nothing can be made durable, StoreUnavailable i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Target
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.telemetry import Reading, Snapshot
+from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +204,27 @@ class FleetView(Protocol):
         ...
 
 
+class FleetSurvey(FleetView, Protocol):
+    """The fleet for those who look at all of it at once."""
+
+    def qualities(self) -> Mapping[str, Quality | None]:
+        """The quality of each device's newest data, None without any; one call for a fleet of any size."""
+        ...
+
+    def totals(self) -> Sequence[GroupTotal]:
+        """All groups as one each, by id; one call for a fleet of any size."""
+        ...
+
+
 class PerformanceView(Protocol):
     """Requested against delivered, of running and finished controls."""
 
     def report(self, control_id: str) -> Sequence[PerformanceReport]:
         """One report per target that the control concerned, the control's own target first."""
+        ...
+
+    def latest(self, control_id: str) -> PerformanceInterval | None:
+        """The newest interval, also an unfinished one, of the control's own target; None where it never ran."""
         ...
 
 

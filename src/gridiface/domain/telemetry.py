@@ -73,3 +73,22 @@ class Snapshot:
     state: OperatingState = OperatingState.UNKNOWN
     local_control: bool = False
     alarms: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTotal:
+    """A group as one, for those who look at all groups at once. Powers in W, + delivered; None: not known.
+
+    `allocated_w` is the sum of what its reachable members were told last; what a silent one was told does not count.
+    `online` are members whose newest data can be trusted. `available_up_w` and `available_down_w` as in a Snapshot.
+    """
+
+    group_id: str
+    devices: int
+    online: int
+    allocated_w: float | None = None
+    delivered_w: float | None = None
+    soc: float | None = None
+    available_up_w: float | None = None
+    available_down_w: float | None = None
+    quality: Quality = Quality.GOOD

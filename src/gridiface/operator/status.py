@@ -14,8 +14,8 @@ from heapq import nsmallest
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState, Delivery, Outcome, OutcomeKind, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.ports import FleetView, PerformanceView
-from gridiface.domain.telemetry import Quality
+from gridiface.domain.ports import FleetSurvey, PerformanceView
+from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.schema import (
     ControlRow,
@@ -43,7 +43,7 @@ class Status:
     """The live state of one server for people; `at` is cheap enough to be asked every second."""
 
     site: str
-    fleet: FleetView
+    fleet: FleetSurvey
     performance: PerformanceView
     controls: Callable[[], Sequence[Control]]
     counters: Callable[[], Mapping[str, int]] = dict
@@ -51,7 +51,9 @@ class Status:
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, dict[Step, Outcome]] = field(default_factory=OrderedDict)
     _surveyed: Instant = float("-inf")
-    _survey: dict[str, Quality | None] = field(default_factory=dict)
+    _survey: Mapping[str, Quality | None] = field(default_factory=dict)
+    _totals: dict[str, GroupTotal] = field(default_factory=dict)
+    _requests: dict[str, float] = field(default_factory=dict)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one durable step of a control in."""
@@ -73,7 +75,7 @@ class Status:
             "site": self.site,
             "now": now,
             "devices": self._device_counts(now),
-            "groups": [self._group(group, controls, now) for group in self.fleet.groups()],
+            "groups": self.group_rows(now),
             "controls": [self.control_row(control, now) for control in _running_first(controls, now)[:50]],
             "outcomes": self._newest_outcomes(),
             "counters": dict(self.counters()),
@@ -107,11 +109,31 @@ class Status:
 
         A look at every device of a large fleet costs more than all else on the page; all readers share one.
         """
-        if not abs(now - self._surveyed) < _SURVEY_S:
-            snapshots = {d.id: self.fleet.snapshot(Target(TargetKind.DEVICE, d.id)) for d in self.fleet.devices()}
-            self._survey = {name: None if found is None else found.quality for name, found in snapshots.items()}
-            self._surveyed = now
+        self._look(now)
         return self._survey
+
+    def totals(self, now: Instant) -> Mapping[str, GroupTotal]:
+        """Each group as one, by id; as old as `qualities`."""
+        self._look(now)
+        return self._totals
+
+    def requests(self, now: Instant) -> Mapping[str, float]:
+        """What running controls ask of each group by the engine's account, W; of several the highest authority's."""
+        self._look(now)
+        return self._requests
+
+    def _look(self, now: Instant) -> None:
+        if abs(now - self._surveyed) < _SURVEY_S:
+            return
+        self._survey = self.fleet.qualities()
+        self._totals = {total.group_id: total for total in self.fleet.totals()}
+        self._requests = {}
+        for control in sorted(self.controls(), key=lambda control: control.source.authority):
+            if not control.is_default and state_at(control, now) is ControlState.ACTIVE:
+                newest = self.performance.latest(control.id)
+                if newest is not None and newest.requested_w is not None:
+                    self._requests[newest.target_id] = newest.requested_w
+        self._surveyed = now
 
     def _device_counts(self, now: Instant) -> dict[str, int]:
         trusted = sum(quality in {Quality.GOOD, Quality.ESTIMATED} for quality in self.qualities(now).values())
@@ -137,41 +159,21 @@ class Status:
 
     def group_rows(self, now: Instant) -> list[GroupRow]:
         """All groups, by id: asked, told, done."""
-        controls = [control for control in self.controls() if not control.is_default]
-        return [self._group(group, controls, now) for group in self.fleet.groups()]
+        return [self.group_row(group, now) for group in self.fleet.groups()]
 
     def group_row(self, group: Group, now: Instant) -> GroupRow:
         """One group: asked, told, done."""
-        return self._group(group, [control for control in self.controls() if not control.is_default], now)
-
-    def _group(self, group: Group, controls: Iterable[Control], now: Instant) -> GroupRow:
-        members = self.fleet.members(group.id)
-        # What a lost device was told last does not count: it is on the others by now.
-        qualities = self.qualities(now)
-        reached = [name for name in members if qualities.get(name) not in {Quality.BAD, Quality.STALE}]
-        told = [point.active_power_w for name in reached if (point := self.fleet.setpoint(name)) is not None]
-        allocated = [watts for watts in told if watts is not None]
-        snapshot = self.fleet.snapshot(Target(TargetKind.GROUP, group.id))
+        total = self.totals(now).get(group.id) or GroupTotal(group_id=group.id, devices=0, online=0)
         return {
             "id": group.id,
             "name": group.name,
             "parent": group.parent,
-            "devices": len(members),
-            "requested_W": self._requested(group.id, controls, now),
-            "allocated_W": sum(allocated) if allocated else None,
-            "delivered_W": None if snapshot is None else snapshot.w,
-            "soc": None if snapshot is None else snapshot.soc,
+            "devices": total.devices,
+            "requested_W": self.requests(now).get(group.id),
+            "allocated_W": total.allocated_w,
+            "delivered_W": total.delivered_w,
+            "soc": total.soc,
         }
-
-    def _requested(self, group_id: str, controls: Iterable[Control], now: Instant) -> float | None:
-        """What running controls ask of this group by the account of the engine; None when nothing is asked."""
-        for control in controls:
-            if state_at(control, now) is not ControlState.ACTIVE:
-                continue
-            for report in self.performance.report(control.id):
-                if report.target_id == group_id and report.intervals:
-                    return report.intervals[-1].requested_w
-        return None
 
     def control_row(self, control: Control, now: Instant) -> ControlRow:
         """One control, for people."""

@@ -31,7 +31,7 @@ from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import Change, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.quantities import Quantity
-from gridiface.domain.telemetry import Reading, Snapshot
+from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import OperatorPages
@@ -64,6 +64,17 @@ class FakeFleet:
         if target == Target(TargetKind.DEVICE, "b"):
             return None
         return Snapshot(device_id=target.id, source_time=99.0, received=99.0, w=2900.0, soc=0.5)
+
+    def qualities(self) -> dict[str, Quality | None]:
+        return {"a": Quality.GOOD, "b": None}
+
+    def totals(self) -> list[GroupTotal]:
+        known = {"allocated_w": 3000.0, "delivered_w": 2900.0, "soc": 0.5}
+        return [GroupTotal(group_id=group.id, devices=2, online=1, **known) for group in self._groups]
+
+    def latest(self, control_id: str) -> PerformanceInterval | None:
+        reports = self.report(control_id)
+        return reports[0].intervals[-1] if reports else None
 
     def setpoint(self, device_id: str) -> Setpoint | None:
         return Setpoint(device_id=device_id, issued=90.0, active_power_w=1500.0)

@@ -1,0 +1,80 @@
+"""The look at all groups at once says the same as the look at each."""
+
+from __future__ import annotations
+
+from gridiface.aggregation.engine import Engine
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
+from gridiface.domain.fleet import Capability, Device, Group, Nameplate
+from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
+
+NOW = 1_000_000.0
+NAMES = ("a", "b", "c", "d")
+
+
+def seen(name: str, at: float, w: float, quality: Quality = Quality.GOOD) -> Snapshot:
+    return Snapshot(
+        device_id=name,
+        source_time=at,
+        received=at,
+        w=w,
+        soc=0.5,
+        connected=True,
+        state=OperatingState.RUNNING,
+        quality=quality,
+    )
+
+
+def fleet() -> Engine:
+    engine = Engine()
+    plate = Nameplate(max_w=5000, max_charge_w=5000, energy_wh=10_000, capabilities=frozenset({Capability.SET_W}))
+    for name in NAMES:
+        engine.add_device(Device(id=name, nameplate=plate, driver="sunspec"), NOW)
+    engine.set_groups([Group(id="all", members=("half", "c", "d")), Group(id="half", members=("a", "b"))], NOW)
+    return engine
+
+
+def test_totals_are_the_sums_of_snapshots_and_setpoints() -> None:
+    engine = fleet()
+    engine.observe([seen(name, NOW, 0.0) for name in NAMES[:3]], NOW)
+    target = Target(TargetKind.GROUP, "all")
+    asked = Control(
+        id="c1",
+        source=Source(protocol="test"),
+        target=target,
+        values={ControlMode.SET_W: ModeValue(6000.0)},
+        interval=Interval(NOW, 60.0),
+        created=NOW,
+    )
+    answer, drawn, _ = engine.decide(asked, NOW)
+    assert answer.will_run
+    engine.admit(drawn, NOW)
+    engine.tick(NOW)
+    later = NOW + 1
+    engine.observe([seen("a", later, 1500.0), seen("b", later, 1400.0), seen("c", later, 0, Quality.BAD)], later)
+    engine.tick(later)
+
+    assert engine.qualities() == {"a": Quality.GOOD, "b": Quality.GOOD, "c": Quality.BAD, "d": None}
+    totals = {total.group_id: total for total in engine.totals()}
+    assert list(totals) == ["all", "half"]
+    for name, total in totals.items():
+        snapshot = engine.snapshot(Target(TargetKind.GROUP, name))
+        assert snapshot is not None
+        assert (total.delivered_w, total.soc) == (snapshot.w, snapshot.soc)
+        assert (total.available_up_w, total.available_down_w) == (snapshot.available_up_w, snapshot.available_down_w)
+        told = [engine.setpoint(member) for member in engine.members(name) if member != "c"]
+        assert total.allocated_w == sum(point.active_power_w or 0.0 for point in told if point is not None)
+    assert (totals["all"].devices, totals["all"].online) == (4, 2)
+    assert (totals["half"].devices, totals["half"].online) == (2, 2)
+
+    newest = engine.performance.latest("c1")
+    assert newest is not None
+    assert (newest.target_id, newest.requested_w) == ("all", 6000.0)
+    assert engine.performance.latest("unknown") is None
+
+
+def test_old_data_become_stale() -> None:
+    engine = fleet()
+    engine.observe([seen("a", NOW, 0.0)], NOW)
+    engine.tick(NOW + 3600)
+    assert engine.qualities()["a"] is Quality.STALE
