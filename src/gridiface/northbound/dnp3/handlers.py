@@ -119,6 +119,11 @@ class StationHandler(OutstationHandler):
 
     # --- for the shell -----------------------------------------------------------------------------------------------
 
+    @property
+    def pending(self) -> bool:
+        """Whether `take` has something to hand out."""
+        return bool(self._pending)
+
     def take(self) -> list[Commission]:
         """What is to be carried out, oldest first; each is handed out once."""
         taken, self._pending = self._pending, []
@@ -129,25 +134,33 @@ class StationHandler(OutstationHandler):
         """Whether the store refused the last write."""
         return self._trouble_until is not None
 
-    async def carry_out(self, commission: Commission, now: Instant) -> None:
-        """Make a command's consequences durable, then let status points and read-backs follow.
+    async def carry_out(self, commission: Commission, now: Instant) -> list[PointEntry]:
+        """Make a command's consequences durable; returns the outputs whose status points have to `follow`.
+
+        They follow after the answer has left, before anything else can come.
 
         Raises:
             CommandLost: it was refused after all.
-            StoreUnavailable: it could not be made durable. In both cases its answer must not go out.
+            StoreUnavailable: it could not be made durable. In both cases its answer must not go out; what was done
+                before has been followed.
         """
+        changed: list[PointEntry] = []
         try:
             for step in commission.steps:
-                acceptance = await self._carry_out(step, now)
-                self._changed(step.then(acceptance))
-        except StoreUnavailable:
-            self._trouble_until = now + self._store_pause_s
+                changed += step.then(await self._carry_out(step, now))
+        except (StoreUnavailable, CommandLost) as problem:
+            if isinstance(problem, StoreUnavailable):
+                self._trouble_until = now + self._store_pause_s
             self._forget(commission)
-            raise
-        except CommandLost:
-            self._forget(commission)
+            self.follow(changed)
             raise
         self._trouble_until = None
+        return changed
+
+    def follow(self, changed: Sequence[PointEntry]) -> None:
+        """Status points and read-backs of outputs become what the outputs hold."""
+        if changed:
+            self._changed(changed)
 
     async def _carry_out(self, step: Step, now: Instant) -> Acceptance | None:
         if step.control is not None:

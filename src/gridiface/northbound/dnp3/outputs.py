@@ -17,6 +17,7 @@ from gridiface.northbound.dnp3.points import CONTROLLING, Action, PointEntry, Po
 from gridiface.northbound.dnp3.translate_commands import POINT, PROTOCOL
 
 SPACE = "dnp3.output"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _PULSED = frozenset({Action.RAISE, Action.LOWER})
 Holder = tuple[str, str]
 """Slot and master."""
@@ -168,7 +169,7 @@ class Outputs:
 
     def document(self, name: str, value: float, *, armed: bool = False) -> PutDocument:
         """The document of an output that is about to hold a value."""
-        body = json.dumps({"value": value, "armed": armed}, separators=(",", ":")).encode()
+        body = _encode({"value": value, "armed": armed}).encode()
         return PutDocument(space=SPACE, key=f"{self._station}/{name}", body=body)
 
     def load(self, documents: Iterable[Document], controls: Iterable[Control], masters: Iterable[str]) -> None:

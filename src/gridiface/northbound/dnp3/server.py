@@ -221,7 +221,7 @@ class Dnp3Server:
             async with self._locks[station.settings.name, commission.slot]:
                 now = self._clock.now()
                 station.touch(now)
-                await station.handler.carry_out(commission, now)
+                changed = await station.handler.carry_out(commission, now)
         except (StoreUnavailable, CommandLost) as problem:
             self.counters["commands_lost"] += 1
             _log.error("outstation %s: a command of %s could not be taken and is not acknowledged: %s",
@@ -233,6 +233,8 @@ class Dnp3Server:
             _log.exception("outstation %s: a command failed", station.settings.name)
         else:
             session.release()
+            station.touch(now)
+            station.handler.follow(changed)
             self._pump_soon()
 
     def heard(self, session: Session) -> None:

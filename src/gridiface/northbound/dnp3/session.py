@@ -95,20 +95,24 @@ class Session:
         now = self._hub.now()
         self._heard_at = now
         self._hub.journal.note(now, self.peer, data, received=True, datagram=self._datagram)
+        carried = 0
         for station, channel in self.channels:
             station.touch(now)
             channel.receive(data, now)
-            for commission in station.handler.take():
-                self._waiting += 1
-                self._hub.commissioned(self, station, commission)
-            self._hub.notices(station)
+            if station.handler.pending:
+                for commission in station.handler.take():
+                    self._waiting += 1
+                    self._hub.commissioned(self, station, commission)
+            carried += channel.carried
         if self._first is not None:
             self._identify(data)
-        carried = sum(channel.carries(master) for channel, master in self._masters)
         if carried != self._carried and self.identified:
             self._carried = carried
             self._hub.heard(self)
         self.pump(now)
+        # the answer has left: what remains costs the master no time
+        for station, _ in self.channels:
+            self._hub.notices(station)
 
     def pump(self, now: Instant) -> None:
         """Write what is to be written; to be called after points were updated."""
@@ -184,13 +188,16 @@ class Session:
         """When `handle_timer` is due."""
         if self.closed:
             return None
-        due = [at for _, channel in self.channels if (at := channel.next_timer()) is not None]
-        if self._write_deadline is not None:
-            due.append(self._write_deadline)
-        due.append(self._heard_at + self._deadlines.idle)
+        due = self._heard_at + self._deadlines.idle
         if not self.identified:
-            due.append(self._began + self._deadlines.first_frame)
-        return min(due)
+            due = min(due, self._began + self._deadlines.first_frame)
+        if self._write_deadline is not None:
+            due = min(due, self._write_deadline)
+        for _, channel in self.channels:
+            at = channel.next_timer()
+            if at is not None and at < due:
+                due = at
+        return due
 
     def handle_timer(self, now: Instant) -> None:
         """Everything that is due; calling it early does no harm."""
@@ -239,7 +246,7 @@ class Session:
     @property
     def displaced(self) -> bool:
         """Whether it carried masters that all have come by another connection since."""
-        return self.identified and not any(channel.carries(master) for channel, master in self._masters)
+        return self.identified and not any(channel.carried for _, channel in self.channels)
 
     def _end(self, reason: str) -> None:
         if not self.closed:

@@ -60,6 +60,12 @@ class _Awaited:
     ends_broadcast: bool
 
 
+def _sooner(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)
+
+
 class Association:
     """The outstation's side of one master; lives longer than connections do."""
 
@@ -132,15 +138,16 @@ class Association:
 
     def next_timer(self) -> float | None:
         """When `handle_timer` is due, seconds since 1970; None when nothing is pending."""
-        due = [plan.due for plan in self.state.freezes]
-        replied = self.authentication.next_timer() if self.authentication is not None else None
-        due += [] if replied is None else [replied]
+        due: float | None = None
         if self._awaited is not None:
-            due.append(self._awaited.deadline)
+            due = self._awaited.deadline
         elif self._reporter is not None and self.attached:
-            at = self._reporter.next_timer()
-            due += [] if at is None else [at]
-        return min(due, default=None)
+            due = self._reporter.next_timer()
+        if self.authentication is not None:
+            due = _sooner(due, self.authentication.next_timer())
+        for plan in self.state.freezes:
+            due = _sooner(due, plan.due)
+        return due
 
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due."""

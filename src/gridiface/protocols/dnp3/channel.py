@@ -69,16 +69,21 @@ class Channel:
             association.pump(now)
         if not self._out:
             return b""
-        out = b"".join(self._out)
+        out = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         self._queued = 0
         return out
 
     def next_timer(self) -> float | None:
         """When `handle_timer` is due, seconds since 1970; None when nothing is pending."""
-        due = [at for at in (item.next_timer() for item in self._mine.values()) if at is not None]
-        silent = self._silence.next_timer() if self._mine else None
-        return min(due if silent is None else [*due, silent], default=None)
+        if not self._mine:
+            return None
+        due = self._silence.next_timer()
+        for association in self._mine.values():
+            at = association.next_timer()
+            if at is not None and (due is None or at < due):
+                due = at
+        return due
 
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due: confirms, retries, planned freezes, the link probe."""
@@ -101,6 +106,11 @@ class Channel:
     def release(self, master: int) -> None:
         """Another connection carries this master now."""
         self._mine.pop(master, None)
+
+    @property
+    def carried(self) -> int:
+        """How many masters this connection carries."""
+        return len(self._mine)
 
     def carries(self, master: int) -> bool:
         """Whether this connection carries a master."""

@@ -17,6 +17,9 @@ from gridiface.protocols.dnp3.values import fit_many
 
 _DEADBAND_GROUP = 34
 _WITH_FLAGS = 2
+_MOST_CUTS = 64
+
+Cut = tuple[int, int, int, int, int]
 
 
 class Run(NamedTuple):
@@ -51,6 +54,8 @@ class Column:
         self._deadband_variations = [config.deadband_variation for config in self.configs]
         self._runs: dict[tuple[int, bool], list[Run]] = {}
         self._images: dict[tuple[int, int], bytes] = {}
+        #: Header and objects as they stood in a fragment, and how many points: by group, variation, positions, room.
+        self.cuts: dict[Cut, tuple[bytes, int]] = {}
 
     def __len__(self) -> int:
         return len(self.configs)
@@ -58,6 +63,13 @@ class Column:
     def changed(self) -> None:
         """Must be called after any change of values, flags, times or dead-bands: images are rebuilt."""
         self._images.clear()
+        self.cuts.clear()
+
+    def keep_cut(self, key: Cut, octets: bytes, count: int) -> None:
+        """What was written into a fragment, for the next poll of values that did not change."""
+        if len(self.cuts) >= _MOST_CUTS:
+            self.cuts.clear()
+        self.cuts[key] = octets, count
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """Positions low..high-1 of the points whose index is within start..stop."""

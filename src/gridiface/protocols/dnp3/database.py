@@ -79,6 +79,8 @@ class Database:
                 self._names[point.name] = point
             by_type[point.type].append(point)
         self.columns = {name: Column(name, configs) for name, configs in by_type.items()}
+        #: The columns that hold points and have static values, in order of type.
+        self.static_columns = [column for column in self.columns.values() if len(column) and column.kind.static_group]
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:

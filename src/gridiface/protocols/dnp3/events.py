@@ -109,7 +109,8 @@ class EventBuffer:
         """Removes events that the master has confirmed; ends an overflow once the class has room again."""
         for key in keys:
             self._remove(key)
-        self._overflowed = {number for number in self._overflowed if len(self._held[number]) >= self._capacity}
+        if self._overflowed:
+            self._overflowed = {number for number in self._overflowed if len(self._held[number]) >= self._capacity}
 
     def waiting(self, event_class: int) -> int:
         """How many events of a class are neither confirmed nor in a response that waits for it."""

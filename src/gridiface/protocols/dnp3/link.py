@@ -136,6 +136,7 @@ def wire_octets(length: int) -> int:
     return HEADER_OCTETS + user + 2 * -(-user // BLOCK_OCTETS)
 
 
+#: By the LEN octet; 0 where no frame can be so short.
 _WIRE_OCTETS = [0] * 5 + [wire_octets(length) for length in range(5, 256)]
 
 
@@ -154,6 +155,11 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Takes octets as they came, returns the frames that are complete now, in order."""
+        if not self._held and len(data) > 2 and data[:2] == START and len(data) == _WIRE_OCTETS[data[2]]:
+            # one whole frame and nothing else: nearly every read of a connection
+            whole = _whole(data)
+            if whole is not None:
+                return [whole]
         held = self._held + data if self._held else data
         frames: list[Frame] = []
         at = 0
@@ -175,7 +181,7 @@ class FrameReader:
             else:
                 frames.append(frame)
             at = found + used
-        self._held = bytes(held[at:])
+        self._held = bytes(held[at:]) if at < len(held) else b""
         return frames
 
     def clear(self) -> None:
@@ -189,37 +195,47 @@ class FrameReader:
             return None, 2
         if available < HEADER_OCTETS:
             return None, 0
-        if checksum(held[at : at + 8]) != held[at + 8] | held[at + 9] << 8:
+        if not _good_header(held[at : at + HEADER_OCTETS]):
             self.bad_crcs += 1
             return None, 2
-        length = held[at + 2]
-        total = _WIRE_OCTETS[length]
+        total = _WIRE_OCTETS[held[at + 2]]
         if available < total:
             return None, 0
-        payload = self._payload(held[at + HEADER_OCTETS : at + total])
-        if payload is None:
+        frame = _whole(held[at : at + total])
+        if frame is None:
             self.bad_crcs += 1
             return None, 2
-        control = held[at + 3]
-        destination = held[at + 4] | held[at + 5] << 8
-        source = held[at + 6] | held[at + 7] << 8
-        return Frame(control, destination, source, payload), total
+        return frame, total
 
-    @staticmethod
-    def _payload(body: bytes) -> bytes | None:
-        """User data out of sealed blocks, or None when a block's CRC is wrong."""
-        if len(body) <= BLOCK_OCTETS + 2:
-            # one block or none: most requests and all confirms
-            block = body[:-2]
-            return block if not body or checksum(block) == body[-2] | body[-1] << 8 else None
-        blocks = []
-        for at in range(0, len(body), BLOCK_OCTETS + 2):
-            end = min(at + BLOCK_OCTETS, len(body) - 2)
-            block = body[at:end]
-            if checksum(block) != body[end] | body[end + 1] << 8:
-                return None
-            blocks.append(block)
-        return b"".join(blocks)
+
+def _good_header(octets: bytes) -> bool:
+    return checksum(octets[:8]) == octets[8] | octets[9] << 8
+
+
+def _whole(octets: bytes) -> Frame | None:
+    """The frame that these octets are from start to end; None when a CRC is wrong."""
+    if not _good_header(octets):
+        return None
+    payload = _payload(octets[HEADER_OCTETS:])
+    if payload is None:
+        return None
+    return Frame(octets[3], octets[4] | octets[5] << 8, octets[6] | octets[7] << 8, payload)
+
+
+def _payload(body: bytes) -> bytes | None:
+    """User data out of sealed blocks, or None when a block's CRC is wrong."""
+    if len(body) <= BLOCK_OCTETS + 2:
+        # one block or none: most requests and all confirms
+        block = body[:-2]
+        return block if not body or checksum(block) == body[-2] | body[-1] << 8 else None
+    blocks = []
+    for at in range(0, len(body), BLOCK_OCTETS + 2):
+        end = min(at + BLOCK_OCTETS, len(body) - 2)
+        block = body[at:end]
+        if checksum(block) != body[end] | body[end + 1] << 8:
+            return None
+        blocks.append(block)
+    return b"".join(blocks)
 
 
 class SecondaryStation:

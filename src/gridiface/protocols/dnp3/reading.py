@@ -91,8 +91,8 @@ def _class_data(view: _View, header: ObjectHeader) -> Read:
 def class_0(state: AssociationState) -> list[Part]:
     """The static values of every point that class 0 shows, in order of type."""
     parts: list[Part] = []
-    for column in state.station.database.columns.values():
-        runs = column.runs(class_0=True) if len(column) and column.kind.static_group else []
+    for column in state.station.database.static_columns:
+        runs = column.runs(class_0=True)
         if runs:
             parts.append(StaticPart(column, column.kind.static_group, runs))
     return parts

@@ -96,6 +96,20 @@ class StaticPart:
     def _write(self, fragment: Fragment, variation: int, low: int, high: int) -> int:
         """Writes points of one run, as many as fit; how many."""
         column = self._column
+        key = (self._group, variation, low, high, fragment.capacity - len(fragment.data))
+        known = column.cuts.get(key)
+        if known is not None:
+            fragment.data += known[0]
+            fragment.has_static = True
+            return known[1]
+        before = len(fragment.data)
+        count = self._write_anew(fragment, variation, low, high)
+        if count and not column.strings:
+            column.keep_cut(key, bytes(fragment.data[before:]), count)
+        return count
+
+    def _write_anew(self, fragment: Fragment, variation: int, low: int, high: int) -> int:
+        column = self._column
         row = TABLE[self._group, variation]
         if row.layout is not Layout.FIXED and self._group != 34:
             row = TABLE[self._group, column.sendable(variation, low, high)]
