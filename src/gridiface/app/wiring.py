@@ -22,6 +22,7 @@ from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.southbound import Southbound
+from gridiface.app.surface import areas_of
 from gridiface.app.timers import Timed, TimerLoop
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
@@ -34,7 +35,8 @@ from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.operator.desk import Desk
-from gridiface.operator.pages import OperatorPages
+from gridiface.operator.pages import Pages
+from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
 from gridiface.store.repository import Store
 
@@ -66,7 +68,7 @@ class GridServer:
         self.vtn: OpenAdrVtn | None = None
         self.vens: list[OpenAdrVen] = []
         self.southbound: Southbound | None = None
-        self._pages: OperatorPages | None = None
+        self._operator: OperatorServer | None = None
         self._members: Members | None = None
         self._housekeeping: Housekeeping | None = None
         self._timers: TimerLoop | None = None
@@ -126,7 +128,7 @@ class GridServer:
         if self._refresh is not None:
             self._refresh.cancel()
         # Who brings work first, who carries it out after, what keeps it last.
-        for part in (self._pages, *self.vens, self.vtn, self.dnp3, self.sep2):
+        for part in (self._operator, *self.vens, self.vtn, self.dnp3, self.sep2):
             if part is not None:
                 await part.stop()
         if self._loop_task is not None:
@@ -149,8 +151,8 @@ class GridServer:
             ports["dnp3"] = self.dnp3.port
         if self.vtn is not None:
             ports["openadr"] = self.vtn.port
-        if self._pages is not None:
-            ports["operator"] = self._pages.port
+        if self._operator is not None:
+            ports["operator"] = self._operator.port
         return ports
 
     def _make_sep2(self, dispatch: Dispatch) -> None:
@@ -238,8 +240,16 @@ class GridServer:
         await desk.open()
         self.dispatch.listeners.append(desk.on_outcome)
         self.dispatch.watchers.append(desk.on_deliveries)
-        self._pages = OperatorPages(desk, host=host, port=port, hosts=block.hosts, open_reads=block.open_reads)
-        await self._pages.start()
+        self._operator = OperatorServer(
+            desk,
+            host=host,
+            port=port,
+            areas=areas_of(self),
+            pages=Pages(desk).pages(),
+            hosts=block.hosts,
+            open_reads=block.open_reads,
+        )
+        await self._operator.start()
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
         """Operator's block of a device, or its end: the engine acts on it at once."""
@@ -267,8 +277,8 @@ class GridServer:
     def _on_open(self, driver: Driver, nameplate: Nameplate) -> None:
         assert self.dispatch is not None
         self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
-        if self._pages is not None:
-            self._pages.desk.blocks.renew(driver.device_id, self.clock.now())
+        if self._operator is not None:
+            self._operator.desk.blocks.renew(driver.device_id, self.clock.now())
         if self.sep2 is not None and self._refresh is None:
             self._refresh = asyncio.create_task(self._show_new_devices(self.sep2))
 

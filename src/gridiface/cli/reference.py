@@ -16,6 +16,8 @@ from typer.main import get_command
 from gridiface.app.config import reference as config_reference
 from gridiface.cli.lazy import LazyGroup
 from gridiface.northbound.dnp3.words import reference_page
+from gridiface.operator.areas.catalogue import AREAS
+from gridiface.operator.reference import metrics_page, rest_page
 
 
 def commands(command: Any, path: str = "gridiface") -> Iterator[tuple[str, Any]]:
@@ -72,6 +74,8 @@ def pages(root: Path) -> dict[Path, str]:
         root / "docs" / "reference" / "configuration.md": config_reference.page(),
         root / "docs" / "reference" / "cli.md": cli_page(app),
         root / "docs" / "reference" / "dnp3-points.md": reference_page(),
+        root / "docs" / "reference" / "rest.md": rest_page(AREAS),
+        root / "docs" / "reference" / "metrics.md": metrics_page(),
         root / "schemas" / "config" / "gridiface.schema.json": config_reference.json_schema(),
     }
 

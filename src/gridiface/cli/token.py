@@ -30,7 +30,7 @@ from gridiface.cli.remote import (
     show_table,
 )
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
-from gridiface.operator.schema import NewToken
+from gridiface.operator.areas.tokens import NewToken
 from gridiface.operator.tokens import TokenBook
 from gridiface.store.engine import StoreInUse
 from gridiface.store.repository import Store
@@ -48,10 +48,13 @@ _Found = TypeVar("_Found")
 
 
 class ScopeChoice(StrEnum):
-    """What a token may do: read; control (reads, too); admin (both, and tokens and the audit log)."""
+    """What a token may do; see operator.tokens.IMPLIED."""
 
+    STREAM = "stream"
     READ = "read"
     CONTROL = "control"
+    CONFIGURE = "configure"
+    AUDIT = "audit"
     ADMIN = "admin"
 
 

@@ -20,6 +20,9 @@ from gridiface.operator.tokens import Token, TokenBook
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SAFE = frozenset({"GET", "HEAD"})
+#: What needs no token where reading is open.
+_READING = frozenset({"read", "stream"})
+
 _BEARER = 'Bearer realm="gridiface"'
 _MAKE_ONE = (
     "send Authorization: Bearer TOKEN; `gridiface token create --config FILE NAME` makes the first one while the "
@@ -77,7 +80,7 @@ class Access:
         # A route that was not declared needs what nobody has.
         scope = self._scopes.get((method, resource.canonical), "undeclared")
         given = request.headers.get("Authorization")
-        if scope is None or (given is None and scope == "read" and self._open_reads):
+        if scope is None or (given is None and scope in _READING and self._open_reads):
             request[CALLER] = Caller("")
             return
         token = await self._token(request, given)

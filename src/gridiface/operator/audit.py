@@ -11,6 +11,8 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Ledger, PutDocument
 
@@ -19,6 +21,18 @@ SPACE = "operator/audit"
 
 _log = logging.getLogger("gridiface.audit")
 _number = itertools.count()
+
+
+class AuditRow(TypedDict):
+    """One change: who did what to whom, before and after."""
+
+    at: float
+    who: str
+    what: str
+    subject: str
+    before: Any
+    after: Any
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +58,7 @@ class Entry:
         _log.info("%s: %s %s %s", self.who, self.what, self.subject, told)
 
 
-async def newest(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
+async def newest(ledger: Ledger, limit: int) -> list[AuditRow]:
     """The newest entries, newest first.
 
     Raises:

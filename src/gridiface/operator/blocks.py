@@ -8,7 +8,7 @@ from typing import Protocol
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
 from gridiface.operator.audit import Entry
-from gridiface.operator.schema import BlockRow
+from gridiface.operator.rows import BlockRow
 
 #: Where the blocks are kept, by device.
 SPACE = "operator/block"

@@ -67,9 +67,9 @@ async def _read(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def name_of(request: web.Request) -> str:
-    """The `id` of the path; one that nothing here can have is empty."""
-    name = request.match_info["id"]
+def name_of(request: web.Request, part: str = "id") -> str:
+    """The `id`, or another part, of the path; one that nothing here can have is empty."""
+    name = request.match_info[part]
     return name if len(name) <= 256 and name.isprintable() else ""
 
 

@@ -1,4 +1,4 @@
-"""The API described as OpenAPI 3.1, made from the route table and the types that the handlers check with. Pure."""
+"""The API described as OpenAPI 3.1, made from the areas' declarations, the types that the handlers check with. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import is_typeddict
 
 from gridiface import __version__
 from gridiface.operator import schema
 from gridiface.operator.problems import MEDIA
-from gridiface.operator.routes import HEADERS, ROUTES, Route
+from gridiface.operator.routing import Route
 
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (400, 421)
 _GUARDED = (401, 403, 429, 503)
+_WITH_BODY = (408, 413, 415, 422)
 _WORDS = {
     400: "the request is not right",
     401: "no token, or a wrong one",
@@ -34,14 +36,14 @@ _WORDS = {
 
 
 @cache
-def document() -> dict[str, Any]:
-    """The OpenAPI document."""
-    types: list[Any] = [t for route in ROUTES for t in (route.body, route.answer) if _is_model(t)]
+def document(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """The OpenAPI document of these operations."""
+    types: list[Any] = [t for route in routes for t in (route.body, route.answer) if _is_model(t)]
     pairs: list[tuple[Any, Any, TypeAdapter[Any]]] = [(t, "validation", TypeAdapter(t)) for t in dict.fromkeys(types)]
     pairs.append((schema.Problem, "validation", TypeAdapter(schema.Problem)))
     references, definitions = TypeAdapter.json_schemas(pairs, ref_template=_REF, schema_generator=GenerateJsonSchema)
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
     return {
         "openapi": "3.1.0",
@@ -59,18 +61,19 @@ def document() -> dict[str, Any]:
 
 
 def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and (issubclass(kind, BaseModel) or kind.__module__ == schema.__name__)
+    return isinstance(kind, type) and (issubclass(kind, BaseModel) or is_typeddict(kind))
 
 
 def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
+        "tags": [route.area],
         "parameters": _parameters(route),
         "responses": _responses(route, references),
     }
     if route.scope is not None:
-        operation["security"] = [{"token": []}] if route.scope != "read" else [{}, {"token": []}]
+        operation["security"] = [{}, {"token": []}] if route.scope in {"read", "stream"} else [{"token": []}]
         operation["x-scope"] = route.scope
     if route.body is not None:
         content = {"application/json": {"schema": references[route.body, "validation"]}}
@@ -89,14 +92,15 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
     found += [
         {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
-        for name, text in HEADERS.get(route.name, ())
+        for name, text in route.headers
     ]
     described = TypeAdapter(route.query).json_schema(ref_template=_REF)
     inner = described.pop("$defs", {})
+    required = described.get("required", [])
     for name, one in described.get("properties", {}).items():
         shape = _inlined(one, inner)
         text = shape.pop("description", "")
-        found.append({"name": name, "in": "query", "description": text, "schema": shape})
+        found.append({"name": name, "in": "query", "description": text, "schema": shape, "required": name in required})
     return found
 
 
@@ -113,18 +117,14 @@ def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:
 
 def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     answer = references[route.answer, "validation"] if _is_model(route.answer) else _simple(route.answer)
-    responses: dict[str, Any] = {str(route.done): {"description": "done", "content": {route.media: {"schema": answer}}}}
-    if route.name == "send_control":
-        responses["200"] = {**responses["201"], "description": "a preview: nothing was changed"}
-    if route.name == "get_readiness":
-        responses["503"] = {"description": "not ready", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    content = {route.media: {"schema": answer}}
     problem = {MEDIA: {"schema": references[schema.Problem, "validation"]}}
     statuses = {*_ALWAYS, *route.problems, *(_GUARDED if route.scope is not None else ())}
-    if route.body is not None:
-        statuses |= {408}
-    for status in sorted(statuses):
-        responses[str(status)] = {"description": _WORDS[status], "content": problem}
-    return responses
+    statuses |= set(_WITH_BODY if route.body is not None else ())
+    responses = {str(status): {"description": _WORDS[status], "content": problem} for status in statuses}
+    done: dict[int, str] = {route.done: "done", **dict(route.others)}
+    responses |= {str(status): {"description": words, "content": content} for status, words in done.items()}
+    return dict(sorted(responses.items()))
 
 
 def _simple(kind: Any) -> dict[str, Any]:

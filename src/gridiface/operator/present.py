@@ -14,7 +14,7 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Reading
 from gridiface.domain.timeline import TERMINAL, state_at
-from gridiface.operator.schema import (
+from gridiface.operator.rows import (
     ControlDetail,
     DecisionRow,
     DeviceFacts,

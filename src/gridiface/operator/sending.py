@@ -12,10 +12,11 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Verdict
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.audit import Entry
+from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import overlaps
 from gridiface.operator.problems import Refused
-from gridiface.operator.schema import ControlAnswer, NewControl
+from gridiface.operator.routing import unknown
 from gridiface.operator.tokens import Token
 from gridiface.operator.translate import PROTOCOL, authority, control_id_of, control_of, fingerprint
 
@@ -151,8 +152,3 @@ class Sending:
 def _summary(asked: NewControl, said: ControlAnswer) -> dict[str, Any]:
     body = asked.model_dump(mode="json", exclude={"preview"}, exclude_defaults=True)
     return {**body, "verdict": said["verdict"], "authority": said["authority"]}
-
-
-def unknown(kind: str, name: str, fix: str) -> Refused:
-    """404 for a thing that is not there."""
-    return Refused(404, f"no such {kind}: {name[:128]!r}", fix)

@@ -17,7 +17,7 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetSurvey, PerformanceView
 from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
-from gridiface.operator.schema import (
+from gridiface.operator.rows import (
     ControlRow,
     DeliveryRow,
     DeviceRow,

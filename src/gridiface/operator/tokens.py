@@ -13,20 +13,25 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from typing_extensions import TypedDict
+
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
 from gridiface.errors import ConfigError
 from gridiface.operator.audit import Entry
-from gridiface.operator.schema import TokenMade, TokenRow
 
 #: Where the records are kept.
 SPACE = "operator/token"
 
-#: What each scope allows.
+#: What each scope allows. stream: the event stream; control: controls, blocks, alarms; configure: devices, groups,
+#: programs and whatever else engineers set up; audit: the audit log; admin: everything, users and tokens among it.
 IMPLIED: dict[str, frozenset[str]] = {
-    "read": frozenset({"read"}),
-    "control": frozenset({"read", "control"}),
-    "admin": frozenset({"read", "control", "admin"}),
+    "stream": frozenset({"stream"}),
+    "read": frozenset({"read", "stream"}),
+    "control": frozenset({"read", "stream", "control"}),
+    "configure": frozenset({"read", "stream", "configure"}),
+    "audit": frozenset({"read", "stream", "audit"}),
+    "admin": frozenset({"read", "stream", "control", "configure", "audit", "admin"}),
 }
 
 _FORM = re.compile(r"gridiface_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
@@ -35,6 +40,24 @@ _DAY_S = 86_400.0
 
 #: The records are read again after this long, and after a miss at most this often: another process may write them.
 _FRESH_S, _MISS_S = 30.0, 2.0
+
+
+class TokenRow(TypedDict):
+    """One token; its secret cannot be shown again."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created: float
+    expires: float
+    expired: bool
+    by: str
+
+
+class TokenMade(TokenRow):
+    """A new token; `token` is shown this once."""
+
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

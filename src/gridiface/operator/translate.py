@@ -1,4 +1,4 @@
-"""What an operator asks into a domain control. Pure; signs and units are the domain's own (see schema.MODE_UNITS)."""
+"""What an operator asks into a domain control. Pure; units and signs are the domain's (control_schema.MODE_UNITS)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target
-from gridiface.operator.schema import NewControl
+from gridiface.operator.control_schema import NewControl
 
 #: The protocol name of controls that are made here.
 PROTOCOL = "operator"

@@ -34,8 +34,11 @@ from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.desk import Desk
-from gridiface.operator.pages import OperatorPages
+from gridiface.operator.pages import Pages
+from gridiface.operator.routing import Area
+from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
+from gridiface.operator.tokens import IMPLIED
 
 
 class FakeFleet:
@@ -229,7 +232,7 @@ class House:
     """A running surface. `ask` sends a request; `tokens` are texts by scope."""
 
     desk: Desk
-    pages: OperatorPages
+    pages: OperatorServer
     records: Records
     inbox: Inbox
     clock: Clock
@@ -258,10 +261,10 @@ MakeHouse = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def make_house() -> AsyncIterator[MakeHouse]:
-    """Makes running surfaces: `await make_house(open_reads=False)`."""
-    made: list[OperatorPages] = []
+    """Makes running surfaces: `await make_house(open_reads=False, areas=lambda desk: [...])`."""
+    made: list[OperatorServer] = []
 
-    async def make(**options: Any) -> House:
+    async def make(*, areas: Callable[[Desk], list[Area]] = lambda _: [], **options: Any) -> House:
         fleet, records, clock, blocked = FakeFleet(), Records(), Clock(), dict[str, bool]()
         inbox = Inbox(records)
         status = Status("plant", fleet, fleet, lambda: [control(), *inbox.controls], lambda: {"readings": 7})
@@ -280,11 +283,11 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             authority=(10.0, 110.0),
         )
         await desk.open()
-        pages = OperatorPages(desk, host="127.0.0.1", port=0, **options)
+        pages = OperatorServer(desk, host="127.0.0.1", port=0, areas=areas(desk), pages=Pages(desk).pages(), **options)
         await pages.start()
         made.append(pages)
         tokens = {}
-        for scope in ("read", "control", "admin"):
+        for scope in IMPLIED:
             tokens[scope] = (await desk.tokens.create(f"{scope}er", [scope], 1.0, clock.now(), by="test"))["token"]
         return House(desk, pages, records, inbox, clock, blocked, tokens)
 

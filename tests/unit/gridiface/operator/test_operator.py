@@ -15,16 +15,24 @@ from pydantic import TypeAdapter
 
 from gridiface.domain.controls import Verdict
 from gridiface.operator import bodies, schema
-from gridiface.operator.routes import ROUTES, Route
+from gridiface.operator.areas.catalogue import DESK, routes_of
+from gridiface.operator.areas.service import ServiceArea
+from gridiface.operator.areas.tokens import NewToken
+from gridiface.operator.control_schema import NewControl
+from gridiface.operator.routing import Route
 
 BODY = {"target": {"kind": "group", "id": "fleet"}, "values": {"set_w": 1000.0}, "duration_s": 60}
 ALLOWED = {
-    "read": {"read", "control", "admin"},
+    "stream": {"stream", "read", "control", "configure", "audit", "admin"},
+    "read": {"read", "control", "configure", "audit", "admin"},
     "control": {"control", "admin"},
+    "configure": {"configure", "admin"},
+    "audit": {"audit", "admin"},
     "admin": {"admin"},
-    None: {"read", "control", "admin", "nobody"},
+    None: {"stream", "read", "control", "configure", "audit", "admin", "nobody"},
 }
-BY_NAME = {route.name: route for route in ROUTES}
+SCOPES = ["nobody", "stream", "read", "control", "configure", "audit", "admin"]
+ROUTES = routes_of((*DESK, ServiceArea))
 
 
 def path_of(route: Route) -> str:
@@ -36,9 +44,9 @@ def path_of(route: Route) -> str:
 
 def body_of(route: Route) -> dict[str, Any]:
     made: dict[Any, Any] = {
-        schema.NewControl: BODY,
+        NewControl: BODY,
         schema.Reason: {"reason": "test"},
-        schema.NewToken: {"name": "new", "scopes": ["read"]},
+        NewToken: {"name": "new", "scopes": ["read"]},
     }
     return {} if route.body is None else {"json": made[route.body]}
 
@@ -50,7 +58,7 @@ def shape(kind: Any) -> TypeAdapter[Any]:
 
 
 @pytest.mark.parametrize("open_reads", [True, False])
-@pytest.mark.parametrize("scope", ["nobody", "read", "control", "admin"])
+@pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.name)
 async def test_route_by_scope(make_house: Any, route: Route, scope: str, *, open_reads: bool) -> None:
     if route.name == "stream_events":
@@ -59,7 +67,7 @@ async def test_route_by_scope(make_house: Any, route: Route, scope: str, *, open
     status, body, headers = await house.ask(
         route.method, path_of(route), scope=None if scope == "nobody" else scope, **body_of(route)
     )
-    may = scope in ALLOWED[route.scope] or (scope == "nobody" and route.scope == "read" and open_reads)
+    may = scope in ALLOWED[route.scope] or (scope == "nobody" and route.scope in {"read", "stream"} and open_reads)
     if not may:
         assert status == (401 if scope == "nobody" else 403), body
         assert "Bearer" in headers["WWW-Authenticate"]
@@ -74,8 +82,8 @@ async def test_route_by_scope(make_house: Any, route: Route, scope: str, *, open
             assert shape(route.answer).validate_python(body) == body
 
 
-@pytest.mark.parametrize("scope", ["nobody", "read"])
-async def test_stream_needs_the_scope_read(make_house: Any, scope: str) -> None:
+@pytest.mark.parametrize("scope", ["nobody", "stream", "read"])
+async def test_stream_needs_the_scope_stream(make_house: Any, scope: str) -> None:
     house = await make_house(open_reads=False)
     house.desk.events.close()
     status, _, headers = await house.ask("GET", "/api/v1/events", scope=None if scope == "nobody" else scope)
@@ -254,7 +262,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=10,
 )
-fields = st.sampled_from([*schema.NewControl.model_fields, "other"])
+fields = st.sampled_from([*NewControl.model_fields, "other"])
 
 
 async def test_no_body_makes_a_server_error(house: Any) -> None:
@@ -442,7 +450,7 @@ async def test_tokens_are_made_shown_once_and_work(house: Any) -> None:
     assert status == 201
     assert (await house.ask("POST", "/api/v1/controls", token=made["token"], json=BODY))[0] == 201
     listed = (await house.ask("GET", "/api/v1/tokens", scope="admin"))[1]
-    assert {row["name"] for row in listed["tokens"]} == {"robot", "reader", "controler", "adminer"}
+    assert {row["name"] for row in listed["tokens"]} == {"robot", *(f"{scope}er" for scope in SCOPES[1:])}
     assert made["token"].rpartition("_")[2] not in json.dumps(listed)
     status, body, _ = await house.ask("POST", "/api/v1/tokens", scope="admin", json=asked)
     assert (status, body["fix"]) == (409, "choose another name or revoke it")

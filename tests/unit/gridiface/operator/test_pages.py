@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
-from gridiface.errors import ConfigError
-from gridiface.operator.pages import OperatorPages, why_silent
+from gridiface.operator.pages import why_silent
 
 
 @pytest.mark.parametrize("path", ["/", "/devices/a", "/controls/c1"])
@@ -71,15 +70,3 @@ async def test_control_page_says_why_a_device_did_not_respond(house: Any) -> Non
 def test_reasons_of_silence(changes: dict[str, Any], said: str) -> None:
     row: Any = {"blocked": False, "quality": "good", "delivery": None} | changes
     assert why_silent(row) == said
-
-
-async def test_taken_port_is_named(house: Any) -> None:
-    second = OperatorPages(house.desk, host="127.0.0.1", port=house.pages.port)
-    with pytest.raises(ConfigError, match=f"operator.listen 127.0.0.1:{house.pages.port}"):
-        await second.start()
-
-
-def test_reading_is_open_on_loopback_only(house: Any) -> None:
-    assert house.pages.open_reads
-    assert not OperatorPages(house.desk, host="0.0.0.0", port=0).open_reads
-    assert OperatorPages(house.desk, host="0.0.0.0", port=0, open_reads=True).open_reads

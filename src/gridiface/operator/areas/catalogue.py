@@ -1,0 +1,25 @@
+"""All areas there are, in the order of the reference page. A server mounts those whose port it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gridiface.operator.areas.audit import AuditArea
+from gridiface.operator.areas.controls import ControlsArea
+from gridiface.operator.areas.devices import DevicesArea
+from gridiface.operator.areas.service import ServiceArea
+from gridiface.operator.areas.tokens import TokensArea
+from gridiface.operator.routing import Area, Route
+
+#: The areas that every server has.
+DESK = (DevicesArea, ControlsArea, TokensArea, AuditArea)
+
+AREAS: tuple[type[Area], ...] = (
+    *DESK,
+    ServiceArea,
+)
+
+
+def routes_of(areas: Iterable[type[Area]] = AREAS) -> tuple[Route, ...]:
+    """Every operation of these areas."""
+    return tuple(route for area in areas for route in area.routes())

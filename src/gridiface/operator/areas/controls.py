@@ -1,0 +1,176 @@
+"""Controls: listed, shown, sent, previewed, cancelled; their reports and the decisions on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.controls import Control, ControlState
+from gridiface.domain.timeline import state_at
+from gridiface.operator.control_schema import ControlAnswer, NewControl
+from gridiface.operator.desk import Desk
+from gridiface.operator.present import SHOWN, control_detail, decision_row
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
+from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
+from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page, Reason
+from gridiface.operator.sending import Sending
+from gridiface.operator.status import newest_first
+from gridiface.operator.tokens import Token
+
+
+class ControlQuery(Page):
+    """Which controls."""
+
+    state: ControlState | Literal[""] = Field(default="", description="only controls in this state")
+    target: str = Field(default="", max_length=128, description="only controls of this device or group")
+    defaults: bool = Field(default=False, description="true: default controls, too")
+
+
+class ControlList(TypedDict):
+    """A page of controls, the latest start first."""
+
+    controls: list[ControlRow]
+    total: int
+    next: str | None
+
+
+class DecisionQuery(Asked):
+    """Which decisions."""
+
+    limit: int = Field(default=100, ge=1, le=1000, description="most members in this answer, the newest")
+    control: str = Field(default="", max_length=256, pattern=PRINTABLE, description="only decisions on this control")
+
+
+class DecisionList(TypedDict):
+    """The newest decisions, newest first."""
+
+    decisions: list[DecisionRow]
+
+
+class ControlsArea(Area):
+    """Controls. `detail` is for pages, too."""
+
+    name: ClassVar[str] = "controls"
+    title: ClassVar[str] = "Controls"
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._status = desk.status
+        self._sending = Sending(desk)
+
+    @get(
+        "/controls",
+        "Controls in memory (running, ahead, and those that ended lately), the latest start first; filters `state`, "
+        "`target`; `defaults`: default controls, too",
+    )
+    async def list_controls(self, call: Call[ControlQuery, NoBody]) -> ControlList:
+        """One page of controls."""
+        query = call.query
+        fitting = [
+            control
+            for control in newest_first(self._status.controls())
+            if (query.defaults or not control.is_default)
+            and (not query.target or control.target.id == query.target)
+            and (not query.state or state_at(control, call.now).value == query.state)
+        ]
+        begin = _place_after(fitting, query.after)
+        shown = fitting[begin : begin + query.limit]
+        following = shown[-1].id if begin + len(shown) < len(fitting) else None
+        rows = [self._status.control_row(control, call.now) for control in shown]
+        return ControlList(controls=rows, total=len(fitting), next=following)
+
+    @post(
+        "/controls",
+        "Send a control, or judge it with `preview`",
+        scope="control",
+        done=201,
+        others=((200, "a preview: nothing was changed"),),
+        problems=(409,),
+        headers=(
+            ("Idempotency-Key", "1 to 128 visible ASCII characters; the same key and body again changes nothing"),
+        ),
+    )
+    async def send_control(self, call: Call[NoQuery, NewControl]) -> Reply[ControlAnswer]:
+        """A control from an operator."""
+        keys = call.request.headers.getall("Idempotency-Key", [])
+        if len(keys) > 1:
+            raise Refused(400, "there is more than one Idempotency-Key", "send one")
+        said, again = await self._sending.send(call.body, _token(call), keys[0] if keys else None)
+        if call.body.preview:
+            return Reply(said, 200)
+        headers = {"Location": f"{ROOT}/controls/{said['control']}"}
+        return Reply(said, headers=headers | ({"Idempotency-Replayed": "true"} if again else {}))
+
+    @get(
+        "/controls/{id}",
+        "One control, also one that ended long ago: steps per device with times and reasons, decisions, power",
+        problems=(404,),
+    )
+    async def get_control(self, call: Call[NoQuery, NoBody]) -> ControlDetail:
+        """One control."""
+        return await self.detail(call.id)
+
+    async def detail(self, control_id: str) -> ControlDetail:
+        """Everything that is known of one control, also of one that is long over.
+
+        Raises:
+            Refused: 404.
+            StoreUnavailable: its past cannot be read.
+        """
+        records = self._desk.records
+        control = self._sending.find(control_id) or await records.control(control_id)
+        if control is None:
+            raise unknown("control", control_id, "GET /api/v1/controls lists them")
+        outcomes = await records.outcomes(control_id)
+        decisions = await records.decisions(control_id=control_id, limit=SHOWN)
+        return control_detail(control, outcomes, decisions, self._status, self._desk.clock.now())
+
+    @get(
+        "/controls/{id}/report",
+        "Requested, accepted, allocated, acknowledged and delivered power per interval and target",
+        problems=(404,),
+    )
+    async def get_report(self, call: Call[NoQuery, NoBody]) -> ReportAnswer:
+        """One control's performance."""
+        report = self._status.control_report(call.id)
+        if not report["targets"] and not any(report["responses"].values()):
+            raise unknown("control", call.id, "there is a report from the control's start on")
+        return report
+
+    @post("/controls/{id}/cancel", "Cancel a control that was made here", scope="control", problems=(404, 409))
+    async def cancel_control(self, call: Call[NoQuery, Reason]) -> ControlRow:
+        """The control as it is then."""
+        control = await self._sending.cancel(call.id, call.caller.name, call.body.reason)
+        return self._status.control_row(control, call.now)
+
+    @get("/decisions", "The newest decisions: which signal, from whom, won or lost, why; filter `control`")
+    async def list_decisions(self, call: Call[DecisionQuery, NoBody]) -> DecisionList:
+        """The decision log."""
+        query = call.query
+        found = await self._desk.records.decisions(control_id=query.control or None, limit=query.limit)
+        return DecisionList(decisions=[decision_row(decision) for decision in found])
+
+
+def _token(call: Call[NoQuery, NewControl]) -> Token:
+    token = call.caller.token
+    if token is None:
+        raise Refused(401, "this needs a token")
+    return token
+
+
+def _place_after(controls: Sequence[Control], control_id: str) -> int:
+    """The index after the control of that id; 0 without one.
+
+    Raises:
+        Refused: 400, it is not in the list any more.
+    """
+    if not control_id:
+        return 0
+    for index, control in enumerate(controls):
+        if control.id == control_id:
+            return index + 1
+    raise Refused(400, "`after` names no control of this list", "begin again without it")

@@ -1,0 +1,161 @@
+"""Devices and groups: what they are, what they do, blocks."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Device
+from gridiface.domain.telemetry import Quality
+from gridiface.operator.desk import Desk
+from gridiface.operator.present import (
+    SHOWN,
+    decisions_about,
+    device_facts,
+    group_detail,
+    groups_of,
+    plain,
+    reading_row,
+)
+from gridiface.operator.routing import Area, Call, get, post, unknown
+from gridiface.operator.rows import DeviceDetail, DeviceRow, GroupDetail, GroupRow
+from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
+from gridiface.operator.status import delivery_row
+
+#: How far back deliveries of a device are shown, s; decisions that are searched for it; readings that are shown.
+_DELIVERIES_S, _SEARCHED, _READINGS = 600.0, 2_000, 5_000
+
+
+class DeviceQuery(Page):
+    """Which devices."""
+
+    limit: int = Field(default=10_000, ge=1, le=10_000, description="most members in this answer")
+    group: str = Field(default="", max_length=128, description="only members of this group, through nested groups")
+    driver: str = Field(default="", max_length=64, description="only devices of this driver")
+    quality: Quality | Literal["none", ""] = Field(
+        default="", description="only devices whose newest data have this quality; `none`: no data yet"
+    )
+
+
+class DeviceDetailQuery(Asked):
+    """How much of a device's past."""
+
+    readings_s: float = Field(default=120.0, ge=0, le=3600, allow_inf_nan=False, description="readings of so long, s")
+
+
+class DeviceList(TypedDict):
+    """A page of devices by id. `total` counts all that match; `next` goes into `after`, null at the end."""
+
+    devices: list[DeviceRow]
+    total: int
+    next: str | None
+
+
+class GroupList(TypedDict):
+    """All groups, by id."""
+
+    groups: list[GroupRow]
+
+
+class DevicesArea(Area):
+    """Devices and groups. `detail` is for pages, too."""
+
+    name: ClassVar[str] = "devices"
+    title: ClassVar[str] = "Devices and groups"
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._status = desk.status
+
+    @get("/devices", "Devices by id; filters `group` (through nested groups), `driver`, `quality`", problems=(404,))
+    async def list_devices(self, call: Call[DeviceQuery, NoBody]) -> DeviceList:
+        """One page of devices."""
+        query, fleet = call.query, self._status.fleet
+        if query.group and fleet.group(query.group) is None:
+            raise unknown("group", query.group, "GET /api/v1/groups lists them")
+        members = frozenset(fleet.members(query.group)) if query.group else None
+
+        def fits(device: Device) -> bool:
+            if (members is not None and device.id not in members) or query.driver not in {"", device.driver}:
+                return False
+            if not query.quality:
+                return True
+            snapshot = fleet.snapshot(Target(TargetKind.DEVICE, device.id))
+            return query.quality == ("none" if snapshot is None else snapshot.quality.value)
+
+        fitting = sorted((device for device in fleet.devices() if fits(device)), key=lambda device: device.id)
+        left = [device for device in fitting if device.id > query.after]
+        shown = left[: query.limit]
+        rows = [self._status.device_row(device) for device in shown]
+        following = shown[-1].id if len(left) > len(shown) else None
+        return DeviceList(devices=rows, total=len(fitting), next=following)
+
+    @get("/devices/{id}", "One device: identity, ratings, state, decisions, deliveries, readings", problems=(404,))
+    async def get_device(self, call: Call[DeviceDetailQuery, NoBody]) -> DeviceDetail:
+        """All that is known of one device."""
+        return await self.detail(self._device(call.id), call.query.readings_s)
+
+    async def detail(self, device: Device, readings_s: float) -> DeviceDetail:
+        """Everything that is known of one device.
+
+        Raises:
+            StoreUnavailable: its past cannot be read.
+        """
+        now, records, fleet = self._desk.clock.now(), self._desk.records, self._status.fleet
+        groups = groups_of(device.id, fleet)
+        decisions = await records.decisions(limit=_SEARCHED)
+        deliveries = await records.deliveries(device.id, start=now - _DELIVERIES_S, end=now + 1)
+        readings = await records.readings(device.id, start=now - readings_s, end=now + 1) if readings_s else []
+        rows = [row for one in reversed(deliveries) if (row := delivery_row(one)) is not None]
+        return {
+            **self._status.device_row(device),
+            **device_facts(device),
+            "groups": groups,
+            "snapshot": plain(fleet.snapshot(Target(TargetKind.DEVICE, device.id))),
+            "setpoint": plain(fleet.setpoint(device.id)),
+            "block": self._desk.blocks.of(device.id),
+            "decisions": decisions_about(device.id, groups, decisions),
+            "deliveries": rows[:SHOWN],
+            "readings": [reading_row(reading) for reading in readings[-_READINGS:]],
+        }
+
+    @post(
+        "/devices/{id}/block",
+        "Release a device and leave it out until it is unblocked, also after a restart",
+        scope="control",
+        problems=(404,),
+    )
+    async def block_device(self, call: Call[NoQuery, Reason]) -> DeviceRow:
+        """Blocking again renews who and why."""
+        device = self._device(call.id)
+        await self._desk.blocks.block(device.id, call.now, by=call.caller.name, reason=call.body.reason)
+        return self._status.device_row(device)
+
+    @post("/devices/{id}/unblock", "Let a blocked device take part again", scope="control", problems=(404,))
+    async def unblock_device(self, call: Call[NoQuery, Reason]) -> DeviceRow:
+        """One that is not blocked stays so."""
+        device = self._device(call.id)
+        await self._desk.blocks.unblock(device.id, call.now, by=call.caller.name, reason=call.body.reason)
+        return self._status.device_row(device)
+
+    @get("/groups", "Groups: asked, told, done")
+    async def list_groups(self, call: Call[NoQuery, NoBody]) -> GroupList:
+        """All groups."""
+        return GroupList(groups=self._status.group_rows(call.now))
+
+    @get("/groups/{id}", "One group: caps, members, the controls that name it", problems=(404,))
+    async def get_group(self, call: Call[NoQuery, NoBody]) -> GroupDetail:
+        """One group."""
+        group = self._status.fleet.group(call.id)
+        if group is None:
+            raise unknown("group", call.id, "GET /api/v1/groups lists them")
+        return group_detail(group, self._status, call.now)
+
+    def _device(self, name: str) -> Device:
+        device = self._status.fleet.device(name)
+        if device is None:
+            raise unknown("device", name, "GET /api/v1/devices lists them")
+        return device

@@ -1,0 +1,70 @@
+"""API tokens: listed, made, revoked."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.errors import ConfigError
+from gridiface.operator.desk import Desk
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call, delete, get, post, unknown
+from gridiface.operator.schema import Asked, Name, NoBody, NoQuery
+from gridiface.operator.tokens import TokenMade, TokenRow
+
+Scope = Literal["stream", "read", "control", "configure", "audit", "admin"]
+
+
+class NewToken(Asked):
+    """A token to be made."""
+
+    name: Name = Field(description="who or what will use it; unique, shown in the audit log")
+    scopes: list[Scope] = Field(
+        min_length=1,
+        max_length=6,
+        description="stream: the event stream; read: all that can be seen; control, configure, audit: that and read; "
+        "admin: everything",
+    )
+    days: float = Field(default=90.0, gt=0, le=3650, allow_inf_nan=False, description="valid for so many days")
+
+
+class TokenList(TypedDict):
+    """All tokens, by name."""
+
+    tokens: list[TokenRow]
+
+
+class TokensArea(Area):
+    """Tokens."""
+
+    name: ClassVar[str] = "tokens"
+    title: ClassVar[str] = "Tokens"
+
+    def __init__(self, desk: Desk) -> None:
+        self._tokens = desk.tokens
+
+    @get("/tokens", "Tokens without their secrets", scope="admin")
+    async def list_tokens(self, call: Call[NoQuery, NoBody]) -> TokenList:
+        """All tokens."""
+        await self._tokens.load(call.now)
+        return TokenList(tokens=self._tokens.rows(call.now))
+
+    @post("/tokens", "Make a token; its secret is in this answer only", scope="admin", done=201, problems=(409,))
+    async def create_token(self, call: Call[NoQuery, NewToken]) -> TokenMade:
+        """A new token."""
+        asked = call.body
+        try:
+            return await self._tokens.create(asked.name, asked.scopes, asked.days, call.now, by=call.caller.name)
+        except ConfigError as error:
+            reason, _, fix = str(error).partition("; ")
+            raise Refused(409, reason, fix) from error
+
+    @delete("/tokens/{id}", "Revoke a token by its id or name", scope="admin", problems=(404,))
+    async def revoke_token(self, call: Call[NoQuery, NoBody]) -> TokenRow:
+        """What is gone."""
+        gone = await self._tokens.revoke(call.id, call.now, by=call.caller.name)
+        if gone is None:
+            raise unknown("token", call.id, "GET /api/v1/tokens lists them")
+        return gone

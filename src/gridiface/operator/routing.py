@@ -1,0 +1,169 @@
+"""How an area of the REST API declares itself: routes as decorated methods, whose annotations are the whole contract.
+
+An area is one class in `operator/areas/`. Each handler takes a `Call[Query, Body]` and returns its answer (or a `Reply`
+of it); method, path, scope and problems stand in the decorator. The listener, OpenAPI, the reference page, the access
+matrix and the tests are made from these declarations and from nothing else. Owns no rule of access and no wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from gridiface.domain.clock import Instant
+from gridiface.operator.access import Caller
+from gridiface.operator.bodies import name_of
+from gridiface.operator.problems import Refused
+from gridiface.operator.schema import NoBody, NoQuery
+
+ROOT = "/api/v1"
+
+Q = TypeVar("Q", bound=BaseModel)
+B = TypeVar("B", bound=BaseModel)
+T = TypeVar("T")
+_Handler = TypeVar("_Handler", bound=Callable[..., Awaitable[Any]])
+
+_MARK = "_route"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Q, B]):
+    """One request, checked: who asks, when, with which query and body."""
+
+    request: web.Request
+    caller: Caller
+    now: Instant
+    query: Q
+    body: B
+
+    @property
+    def id(self) -> str:
+        """The `{id}` of the path; one that nothing here can have is empty."""
+        return name_of(self.request)
+
+    def part(self, name: str) -> str:
+        """Another `{name}` of the path; one that nothing here can have is empty."""
+        return name_of(self.request, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """An answer with more than its body.
+
+    Args:
+        body: what is answered.
+        status: None: the route's own.
+        headers: beside those of every answer.
+    """
+
+    body: T
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation.
+
+    Args:
+        name: of the handler, and the OpenAPI operationId.
+        scope: what a caller needs; None: open to everybody.
+        done: the status when all went well.
+        problems: other statuses besides 400, 401, 403, 408, 413, 415, 421, 422, 429 and 503, which the listener answers
+            where they fit.
+        media: of the answer.
+        headers: request headers that the operation reads: header, what it is for.
+        others: further statuses that carry the same answer: status, what it means.
+        root: what stands before `path`.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    scope: str | None = "read"
+    query: type[BaseModel] = NoQuery
+    body: type[BaseModel] | None = None
+    answer: Any = None
+    done: int = 200
+    problems: tuple[int, ...] = ()
+    media: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[int, str], ...] = ()
+    area: str = ""
+
+
+class Area:
+    """Base of all areas. A subclass names itself and decorates its handlers; its arguments are its own business."""
+
+    #: Short name, and the title of its part of the reference page.
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    @classmethod
+    def routes(cls) -> tuple[Route, ...]:
+        """The operations in the order in which they are written."""
+        own = [value for value in vars(cls).values() if hasattr(value, _MARK)]
+        return tuple(_route(handler, cls.name) for handler in own)
+
+
+def _declared(method: str, path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handler]:
+    def mark(handler: _Handler) -> _Handler:
+        root = more.pop("root", ROOT)
+        setattr(handler, _MARK, {"method": method, "path": root + path, "summary": summary, **more})
+        return handler
+
+    return mark
+
+
+def get(path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handler]:
+    """An operation that changes nothing; `more` are fields of Route."""
+    return _declared("GET", path, summary, **more)
+
+
+def post(path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handler]:
+    """An operation that makes or does something."""
+    return _declared("POST", path, summary, **more)
+
+
+def put(path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handler]:
+    """An operation that replaces something as a whole."""
+    return _declared("PUT", path, summary, **more)
+
+
+def patch(path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handler]:
+    """An operation that changes the fields it names."""
+    return _declared("PATCH", path, summary, **more)
+
+
+def delete(path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handler]:
+    """An operation that takes something away."""
+    return _declared("DELETE", path, summary, **more)
+
+
+def _route(handler: Callable[..., Any], area: str) -> Route:
+    """The declaration of a handler: its decorator's words and its annotations' types."""
+    hints = get_type_hints(handler)
+    query, body = get_args(hints["call"])
+    answer = hints["return"]
+    if get_origin(answer) is Reply:
+        (answer,) = get_args(answer)
+    return Route(
+        **{
+            "name": handler.__name__,
+            "query": query,
+            "body": None if body is NoBody else body,
+            "answer": answer,
+            "area": area,
+            **getattr(handler, _MARK),
+        }
+    )
+
+
+def unknown(kind: str, name: str, fix: str) -> Refused:
+    """404 for a thing that is not there."""
+    return Refused(404, f"no such {kind}: {name[:128]!r}", fix)
