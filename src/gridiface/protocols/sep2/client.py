@@ -11,26 +11,32 @@ clock in s; the server's clock is reckoned from its Time resource.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
+from urllib.parse import urlsplit
 
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
+from gridiface.protocols.sep2.client_config import ClientConfig
 from gridiface.protocols.sep2.client_devices import DeviceFollowers
+from gridiface.protocols.sep2.client_enrolment import Enrolment
 from gridiface.protocols.sep2.client_events import (
     BadReply,
     ClientEvent,
     ControlChanged,
     EventHappened,
+    EventWithdrawn,
     RegistrationChecked,
     ResourceChanged,
     ResourceGone,
+    ServerMoved,
     TimeSet,
+    TimeUnsafe,
     WriteDone,
 )
 from gridiface.protocols.sep2.event_client import Transition, wanted
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.outbox import Outbox, Write
-from gridiface.protocols.sep2.polling import Backoff, Node, ResourceTree
+from gridiface.protocols.sep2.polling import Node, ResourceTree
 from gridiface.protocols.sep2.resources import (
     DERControl,
     DERControlResponse,
@@ -40,55 +46,14 @@ from gridiface.protocols.sep2.resources import (
     Registration,
     Time,
 )
+from gridiface.protocols.sep2.server_clock import ServerClock
 from gridiface.protocols.xmlwire import Limits, WireObject, decode, encode
-
-FOLLOWED_LINKS = frozenset(
-    {
-        "TimeLink",
-        "EndDeviceListLink",
-        "RegistrationLink",
-        "FunctionSetAssignmentsListLink",
-        "DERProgramListLink",
-        "DERControlListLink",
-        "DefaultDERControlLink",
-        "DERCurveListLink",
-        "DERListLink",
-    }
-)
-"""The links a DER client of CSIP follows."""
 
 # A scheduled control is looked at once more this long before it begins, in case it was cancelled since the last poll.
 _LAST_LOOK = 2.0
+# While answers keep coming in, devices are shown what is new this often at most, s.
+_FEED_S = 1.0
 _LARGEST_ANSWER = Limits(octets=4 * 1024 * 1024, tags=262_144)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientConfig:
-    """What a client knows before it connects.
-
-    Attributes:
-        lfdi: own LFDI (40 hexadecimal digits, upper case); sfdi: own SFDI.
-        authority: host[:port] of the server; dcap: path of its DeviceCapability.
-        pin: the PIN to find in the Registration; None does not check.
-        managed: LFDIs of the devices that an aggregator looks after.
-        register: POST an EndDevice when the server does not list this client.
-        links: which links to follow.
-        supported: modes (opMod elements) that the devices can do; None for all.
-        parallel: most requests under way at once.
-        backoff: waiting after failures.
-    """
-
-    lfdi: str
-    sfdi: int
-    authority: str
-    dcap: str = "/dcap"
-    pin: int | None = None
-    managed: frozenset[str] = frozenset()
-    register: bool = False
-    links: frozenset[str] = FOLLOWED_LINKS
-    supported: frozenset[str] | None = None
-    parallel: int = 4
-    backoff: Backoff = field(default_factory=Backoff)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +81,38 @@ class Client:
         lfdis = (config.lfdi, *sorted(config.managed))
         self.followers = DeviceFollowers(lfdis, self.tree, config.authority, config.supported, chance)
         self.devices = self.followers.devices
-        self.clock_offset: float | None = None
-        self.refused = False
+        self.clock = ServerClock(config.qualities, config.most_offset)
+        self.enrolment = Enrolment(
+            config.lfdi, config.sfdi, config.pin, config.sfdis, config.categories, posting=config.register
+        )
+        self._fed_at = float("-inf")
+        self._feed_due = False
         self._under_way: dict[int, _UnderWay] = {}
         self._happened: deque[ClientEvent] = deque()
         self._last_number = 0
-        self._registering = False
         self._headers = {"host": config.authority, "accept": f"{SEP_XML}; level=-S1"}
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server showed the wrong PIN: nothing is sent to it any more."""
+        return self.enrolment.refused
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Server's time = own time + this, s; None as long as no safe Time was read."""
+        return self.clock.offset
+
+    @property
+    def authority(self) -> str:
+        """host[:port] that requests go to."""
+        return self.tree.authority
 
     # the verbs
 
     def next_requests(self, now: float) -> list[Outgoing]:
         """What to send now. Writes go first: they carry what the server waits for."""
+        if self._feed_due and (not self._under_way or now - self._fed_at >= _FEED_S):
+            self._feed(now)
         self._advance(now)
         if self.refused:
             return []
@@ -175,6 +160,8 @@ class Client:
         moments = [self.tree.next_due(), self.outbox.next_due()]
         if len(self._under_way) >= self.config.parallel or self.refused:
             moments = []
+        if self._feed_due and self._may_act:
+            moments.append(self._fed_at + _FEED_S)
         due = self.followers.next_timer()
         if self.clock_offset is not None and due is not None:
             moments.append(due - self.clock_offset)
@@ -209,6 +196,13 @@ class Client:
     def server_time(self, now: float) -> float | None:
         """The server's clock at `now`, or None as long as its Time has not been read: then no event may be acted on."""
         return None if self.clock_offset is None else now + self.clock_offset
+
+    def clock_jumped(self, seconds: float) -> None:
+        """The shell's clock was set by so many seconds: polls, retries and the server's clock keep their distance."""
+        self.clock.jumped(seconds)
+        self.tree.shift_time(seconds)
+        self.outbox.shift_time(seconds)
+        self._fed_at += seconds
 
     def on_notification(self, notification: Notification, now: float) -> None:
         """A subscribed resource has changed: fetch it at once. What the notification carries is only a part."""
@@ -265,7 +259,7 @@ class Client:
         elif reply.status in {404, 410}:
             self._happened.append(ResourceGone(node.href, node.value))
             self.tree.gone(node, now)
-            self._feed(now)
+            self._feed_due = True
         else:
             self.tree.fail(node, now, _retry_after(reply))
 
@@ -289,6 +283,8 @@ class Client:
     def _on_moved(self, node: Node, reply: Reply, now: float) -> None:
         location = reply.header("location")
         href = None if location is None else self.tree.resolve(location)
+        if href is None and location is not None and node.parent is None and self._to_other(location, now):
+            return
         if href is None or href.partition("?")[0] == node.href:
             self._happened.append(BadReply(node.href, "redirected to another server or to itself"))
             self.tree.fail(node, now)
@@ -297,6 +293,21 @@ class Client:
         node.failures += 1
         node.next_at = now if node.failures <= self.outbox.longest_chain else now + self.config.backoff.longest
         self.tree.move(node, href.partition("?")[0])
+
+    def _to_other(self, location: str, now: float) -> bool:
+        """The server as a whole is elsewhere: only where the configuration allows it, and under the same trust."""
+        try:
+            parts = urlsplit(location)
+        except ValueError:
+            return False
+        authority = parts.netloc.lower()
+        allowed = {one.lower() for one in (self.config.authority, *self.config.others)} - {self.authority.lower()}
+        if parts.scheme != "https" or authority not in allowed:
+            return False
+        self._headers = {**self._headers, "host": authority}
+        self.tree.move_server(authority, parts.path or "/")
+        self._happened.append(ServerMoved(authority, parts.path))
+        return True
 
     # what resources mean
 
@@ -310,38 +321,40 @@ class Client:
         if isinstance(value, Registration):
             self._check_registration(node, value)
         elif isinstance(value, EndDeviceList):
-            self._match_devices(node, value, now)
+            self.followers.match(value)
+            time = self.server_time(now)
+            for device in self.enrolment.missing(value.members, now if time is None else time):
+                self.post(node.href, device, now)
         if self.followers.concerns(node.kind):
-            self._feed(now)
+            self._feed_due = True
 
     def _set_clock(self, time: Time, sent_at: float, now: float) -> None:
-        # The server read its clock somewhere between our question and its answer.
-        self.clock_offset = time.currentTime - (sent_at + now) / 2
-        self._happened.append(TimeSet(self.clock_offset, time.quality))
+        if self.clock.read(time, sent_at, now) and self.clock.offset is not None:
+            self._happened.append(TimeSet(self.clock.offset, time.quality))
+        else:
+            self._happened.append(TimeUnsafe(time.quality, self.clock.refused))
 
     def _check_registration(self, node: Node, registration: Registration) -> None:
         own = self.devices[self.config.lfdi].end_device
         link = None if own is None else own.RegistrationLink
-        if self.config.pin is None or link is None or self.tree.resolve(link.href) != node.href:
+        if link is None or self.tree.resolve(link.href) != node.href:
             return
-        fits = registration.pIN == self.config.pin
-        # The wrong PIN means the wrong server: it must not be used.
-        self.refused = not fits
-        self._happened.append(RegistrationChecked(fits))
+        fits = self.enrolment.check(registration)
+        if fits is not None:
+            self._happened.append(RegistrationChecked(fits))
+            self._feed_due = True
 
-    def _match_devices(self, node: Node, listed: EndDeviceList, now: float) -> None:
-        self.followers.match(listed)
-        absent = self.devices[self.config.lfdi].end_device is None
-        if self.config.register and not self._registering and absent:
-            self._registering = True
-            own = EndDevice(lFDI=self.config.lfdi, sFDI=self.config.sfdi, changedTime=int(self.server_time(now) or now))
-            self.post(node.href, own, now)
+    @property
+    def _may_act(self) -> bool:
+        return self.clock_offset is not None and self.enrolment.trusted
 
     def _feed(self, now: float) -> None:
         time = self.server_time(now)
-        if time is None or self.clock_offset is None or self.refused:
+        if time is None or self.clock_offset is None or not self._may_act:
             return
-        self.followers.feed(time)
+        self._feed_due, self._fed_at = False, now
+        withdrawn = self.followers.feed(time)
+        self._happened += [EventWithdrawn(lfdi, mrid) for lfdi, mrid in withdrawn]
         self._advance(now)
         self.followers.look_again(time, _LAST_LOOK, self.clock_offset)
         self._report_changes()
@@ -362,7 +375,11 @@ class Client:
 
     def _respond(self, lfdi: str, transition: Transition, now: float) -> None:
         event = transition.event
-        if event.replyTo is None or not wanted(transition.status, event.responseRequired or 0):
+        if (
+            not self.config.answers
+            or event.replyTo is None
+            or not wanted(transition.status, event.responseRequired or 0)
+        ):
             return
         if self.tree.resolve(event.replyTo) is None:
             self._happened.append(BadReply(event.href or "", "replyTo is on another server"))
@@ -378,10 +395,9 @@ class Client:
 
     def _opt(self, lfdi: str, mrid: str, now: float, *, out: bool) -> bool:
         time = self.server_time(now)
-        device = self.devices.get(lfdi)
-        if time is None or device is None:
+        if time is None:
             return False
-        done = device.follower.opt_out(mrid, time) if out else device.follower.opt_in(mrid, time)
+        done = self.followers.opt(lfdi, mrid, time, out=out)
         self._advance(now)
         return done
 

@@ -43,6 +43,22 @@ class TimeSet:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeUnsafe:
+    """The server's Time was not taken: its quality, and why. Without a safe one nothing is started."""
+
+    quality: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMoved:
+    """The server sent the client to another authority (host:port), which the configuration allows."""
+
+    authority: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationChecked:
     """The PIN was compared; when it does not fit, the client sends nothing more."""
 
@@ -55,6 +71,14 @@ class EventHappened:
 
     lfdi: str
     transition: Transition
+
+
+@dataclass(frozen=True, slots=True)
+class EventWithdrawn:
+    """An event does not concern a device any more: the device is not assigned to its program. Nothing is answered."""
+
+    lfdi: str
+    mrid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +101,11 @@ ClientEvent = (
     | ResourceGone
     | BadReply
     | TimeSet
+    | TimeUnsafe
+    | ServerMoved
     | RegistrationChecked
     | EventHappened
+    | EventWithdrawn
     | ControlChanged
     | WriteDone
 )

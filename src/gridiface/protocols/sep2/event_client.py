@@ -120,6 +120,8 @@ class EventFollower:
         known = self.events.get(facts.mrid)
         if known is None:
             self._receive(event, facts, now)
+        elif known.event is event and known.facts == facts:
+            return
         elif known.phase is not Phase.DONE:
             known.event = event
             known.facts = facts
@@ -163,6 +165,23 @@ class EventFollower:
                 if value is not None and mode.startswith("opMod"):
                     result.setdefault(mode, ModeInForce(value, default.mrid, by_event=False))
         return result
+
+    def withdraw(self, mrid: str, now: float) -> bool:
+        """The event does not concern the device any more: it ends at once and nothing is said; False when it is over.
+
+        So it is when the device is moved away from the program, or when the event was refused elsewhere.
+        """
+        self._run(now)  # what was due before is done by the old knowledge
+        followed = self.events.get(mrid)
+        if followed is None or followed.phase is Phase.DONE:
+            return False
+        followed.phase, followed.since = Phase.DONE, now
+        self._join()
+        return True
+
+    def resume(self, followed: Followed) -> None:
+        """Take an event up as it was before a restart; nothing is drawn or said again."""
+        self.events[followed.facts.mrid] = followed
 
     def forget(self, listed: Sequence[str], now: float) -> None:
         """Drop finished events that the server no longer lists (`listed`: mRIDs) and whose time is over."""

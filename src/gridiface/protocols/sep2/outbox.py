@@ -105,6 +105,11 @@ class Outbox:
             first.setdefault(write.target, write)
         return min((w.not_before for w in first.values() if not w.in_flight), default=None)
 
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set by so many seconds: retries keep their distance."""
+        for write in self._writes:
+            write.not_before += seconds
+
     def request(self, write: Write, headers: dict[str, str]) -> Request:
         """The request of a write, which is then under way."""
         write.in_flight = True

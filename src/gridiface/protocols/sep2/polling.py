@@ -69,6 +69,10 @@ class ResourceTree:
         chance: source of the back-off's jitter.
         page_size: members asked for at once.
         moved: path that links name -> path where the server has sent us instead.
+        most_members: of one list; what is beyond is left out, so that a server cannot fill our memory.
+        most_nodes: resources in all; links beyond are not followed.
+        shortest_poll: least seconds between two polls of a resource, whatever its pollRate says.
+        rates: seconds between polls of single resources, by path, where others than the server's are wanted.
     """
 
     root: str
@@ -79,6 +83,10 @@ class ResourceTree:
     backoff: Backoff = field(default_factory=Backoff)
     nodes: dict[str, Node] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
+    most_members: int = 100_000
+    most_nodes: int = 500_000
+    shortest_poll: float = _SHORTEST_POLL
+    rates: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes[self.root] = Node(self.root, ELEMENTS["DeviceCapability"], None, float("-inf"))
@@ -108,10 +116,13 @@ class ResourceTree:
                 node.next_at = now
                 return False
             value = whole
+        before = set(self._links(node))
         node.previous, node.value, node.fetched_at = node.value, value, now
         node.next_at = now + self.poll_rate(node)
-        self._follow(node, now)
-        self._sweep()
+        linked = set(self._links(node))
+        self._follow(node, linked, now)
+        if before - linked:
+            self._sweep()
         return True
 
     def fail(self, node: Node, now: float, retry_after: float | None = None) -> None:
@@ -133,6 +144,13 @@ class ResourceTree:
             parent.next_at = min(parent.next_at, now + self.backoff.first)
         self._sweep()
 
+    def move_server(self, authority: str, root: str) -> None:
+        """The whole server is elsewhere now: everything known of the old place is forgotten, and found anew."""
+        self.authority, self.root = authority, root
+        self.nodes.clear()
+        self.moved.clear()
+        self.nodes[root] = Node(root, ELEMENTS["DeviceCapability"], None, float("-inf"))
+
     def move(self, node: Node, href: str) -> None:
         """The server sends us elsewhere: links to the old place mean the new one, as long as it is there."""
         self.nodes.pop(node.href, None)
@@ -143,6 +161,12 @@ class ResourceTree:
         node.href = href
         self.nodes[href] = node
 
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set by so many seconds: everything that is due keeps its distance."""
+        for node in self.nodes.values():
+            node.next_at += seconds
+            node.fetched_at += seconds
+
     def poll_soon(self, href: str, at: float) -> None:
         """Have `href` fetched at `at` at the latest."""
         node = self.nodes.get(href)
@@ -151,11 +175,13 @@ class ResourceTree:
 
     def poll_rate(self, node: Node) -> float:
         """Seconds between polls: the resource's own, else that of what links to it, else the standard's 900."""
+        if node.href in self.rates:
+            return self.rates[node.href]
         current: Node | None = node
         while current is not None:
             if current.value is not None and hasattr(current.value, "pollRate"):
                 rate = getattr(current.value, "pollRate", None)
-                return max(_SHORTEST_POLL, DEFAULT_POLL_RATE if rate is None else rate)
+                return max(self.shortest_poll, DEFAULT_POLL_RATE if rate is None else rate)
             current = None if current.parent is None else self.nodes.get(current.parent)
         return DEFAULT_POLL_RATE
 
@@ -179,14 +205,14 @@ class ResourceTree:
     def _collect(self, node: Node, part: AnyList) -> WireObject | None:
         members: list[WireObject] = getattr(part, "members", [])
         node.pages += members
-        if members and len(node.pages) < part.all:
+        if members and len(node.pages) < min(part.all, self.most_members):
             return None
-        collected, node.pages = node.pages, []
+        collected, node.pages = node.pages[: self.most_members], []
         return replace(part, members=collected, results=len(collected))  # type: ignore[call-arg]  # every list has members
 
-    def _follow(self, node: Node, now: float) -> None:
-        for href, kind in self._links(node):
-            if href not in self.nodes:
+    def _follow(self, node: Node, linked: set[tuple[str, type[WireObject]]], now: float) -> None:
+        for href, kind in sorted(linked, key=lambda link: link[0]):
+            if href not in self.nodes and len(self.nodes) < self.most_nodes:
                 self.nodes[href] = Node(href, kind, node.href, now)
 
     def _links(self, node: Node) -> Iterator[tuple[str, type[WireObject]]]:

@@ -13,16 +13,20 @@ from hypothesis import strategies as st
 
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.sep2 import exchange
-from gridiface.protocols.sep2.client import Client, ClientConfig
+from gridiface.protocols.sep2.client import Client
+from gridiface.protocols.sep2.client_config import ClientConfig
 from gridiface.protocols.sep2.client_events import (
     BadReply,
     ClientEvent,
     ControlChanged,
     EventHappened,
+    EventWithdrawn,
     RegistrationChecked,
     ResourceChanged,
     ResourceGone,
+    ServerMoved,
     TimeSet,
+    TimeUnsafe,
     WriteDone,
 )
 from gridiface.protocols.sep2.exchange import Reply, Request
@@ -418,3 +422,70 @@ def test_no_answer_upsets_the_client(answers: list[tuple[int, bytes]]) -> None:
         due = client.next_timer()
         assert due is not None
         now = max(now, due) + 1
+
+
+def test_an_event_of_a_program_that_the_device_has_left_ends_in_silence() -> None:
+    world = World()
+    world.run(110)
+    assert [status for _, status in world.responses()] == [1, 2]
+    world.server.resources["/edev/1/fsa"] = FunctionSetAssignmentsList(all=0, results=0, members=[])
+    note = Notification(subscribedResource="/edev/1/fsa", subscriptionURI="https://a/b", status=0)
+    world.client.on_notification(note, world.now)
+    world.run(300)
+    assert world.of(EventWithdrawn) == [EventWithdrawn(LFDI, "C0")]
+    assert [status for _, status in world.responses()] == [1, 2]
+    assert world.of(ControlChanged)[-1].in_force == {}
+
+
+def test_a_device_that_is_not_enabled_is_not_registered() -> None:
+    world = World()
+    world.server.resources["/edev"] = EndDeviceList(all=1, results=1, members=[replace(device(LFDI, 1), enabled=False)])
+    world.run(200)
+    assert world.responses() == []
+
+
+def test_devices_are_registered_after_their_aggregator() -> None:
+    new = "E" * 40
+    world = World(register=True, managed=frozenset({new}), sfdis={new: 9}, categories={new: 2})
+    world.settle()
+    posts = [body for _, method, _, body in world.server.posted if method == "POST" and isinstance(body, EndDevice)]
+    assert posts == [EndDevice(lFDI=new, sFDI=9, deviceCategory=2, changedTime=OFFSET)]
+
+
+def test_a_shell_may_answer_by_itself() -> None:
+    world = World(answers=False)
+    world.run(300)
+    assert world.responses() == []
+    assert [event.transition.status for event in world.of(EventHappened)] == [1, 2, 3]
+
+
+def test_an_unsafe_time_starts_nothing() -> None:
+    world = World(qualities=frozenset({3, 4}))
+    world.run(300)
+    assert world.of(TimeUnsafe)
+    assert world.of(TimeSet) == []
+    assert world.responses() == []
+
+
+def test_a_server_moves_as_a_whole_only_where_that_is_allowed() -> None:
+    for others, moved in ((frozenset({"new:1"}), True), (frozenset[str](), False)):
+        world = World(others=others)
+        redirect = Reply(301, {"location": "https://new:1/dcap"})
+        world.server.trouble = lambda request, to=redirect: (
+            to if request.headers["host"] == "server" and request.target == "/dcap" else None
+        )
+        world.run(200)
+        assert bool(world.of(ServerMoved)) is moved
+        assert world.client.authority == ("new:1" if moved else "server")
+        assert bool(world.responses()) is moved
+
+
+def test_a_clock_that_is_set_changes_no_distance() -> None:
+    world = World()
+    world.run(50)
+    due = world.client.next_timer()
+    assert due is not None
+    world.client.clock_jumped(1000)
+    moved = world.client.next_timer()
+    assert moved == pytest.approx(due + 1000)
+    assert world.client.server_time(1050) == OFFSET + 50
