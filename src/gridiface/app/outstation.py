@@ -34,6 +34,7 @@ from gridiface.northbound.dnp3.settings import (
     MasterEntry,
     QualityPolicy,
     SecureAuthentication,
+    SerialSettings,
     StationSettings,
     TlsSettings,
 )
@@ -255,6 +256,7 @@ def _unsolicited(block: Dnp3Unsolicited) -> UnsolicitedSettings:
         offline_interval=block.offline_interval_s,
         regenerate=block.regenerate,
         triggers={item.event_class: Trigger(item.count, item.hold_time_s) for item in block.triggers},
+        backoff=block.backoff_s,
     )
 
 
@@ -268,6 +270,7 @@ def _endpoint(endpoint: Dnp3Endpoint) -> EndpointSettings:
         mode=endpoint.mode,
         peer=None if endpoint.connect is None else _host_port(endpoint.connect),
         tls=None if endpoint.tls is None else _tls(endpoint.tls),
+        serial=None if endpoint.serial is None else SerialSettings(**endpoint.serial.model_dump()),
         new_connection=endpoint.new_connection,
         connections=endpoint.connections,
         connections_per_address=endpoint.connections_per_address,

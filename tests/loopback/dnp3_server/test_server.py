@@ -321,6 +321,24 @@ async def test_it_calls_a_master_that_listens(serve, dial):
     await master.close()
 
 
+async def test_a_dual_end_point_calls_only_while_its_master_does_not(serve, dial):
+    loop = asyncio.get_running_loop()
+    called = MasterClient(MasterSettings(1, 10, enable_classes=()), "127.0.0.1", 0)
+    listener = await loop.create_server(lambda: called, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    endpoint = EndpointSettings(port=0, mode=Mode.DUAL, peer=("127.0.0.1", port), deadlines=Deadlines(reconnect=0.05))
+    async with serve(endpoints=[endpoint]) as server:
+        await called.until(lambda: "integrity poll" in called.done)
+        async with dial(server.port) as master:  # it comes by itself: the association is carried there
+            await master.poll()
+            await eventually(lambda: not called.connected)
+            assert master.value(AI, 0) == pytest.approx(1.25)
+            assert len(server.endpoints[0].sessions) == 1
+        await eventually(lambda: called.connected)  # it is gone: called again
+    listener.close()
+    await called.close()
+
+
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark, the independent decoder, is not installed")
 async def test_an_independent_decoder_opens_the_journal(serve, dial, tmp_path):
     async with serve() as server:

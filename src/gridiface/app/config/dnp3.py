@@ -80,6 +80,9 @@ class Dnp3Unsolicited(_Block):
     offline_interval_s: float = Field(default=60.0, ge=0, description="pause after the last retry, s")
     regenerate: bool = Field(default=False, description="whether a retry holds the newest events")
     triggers: tuple[Dnp3Trigger, ...] = Field(default=(), description="a class without one reports each event at once")
+    backoff_s: float = Field(
+        default=0.0, ge=0, le=60, description="a report waits a random part of it: for lines that stations share, s"
+    )
 
 
 class Dnp3Master(_Block):
@@ -236,6 +239,18 @@ class Dnp3Tls(_Block):
     crls: tuple[Path, ...] = Field(default=(), description="CRL files")
 
 
+class Dnp3Serial(_Block):
+    """A serial line."""
+
+    port: str = Field(min_length=1, description="device file, for example /dev/ttyUSB0")
+    baud_rate: int = Field(default=9600, ge=50, le=4_000_000, description="bits per second")
+    data_bits: Literal[7, 8] = Field(default=8, description="DNP3 needs 8 unless a converter says otherwise")
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
+    flow_control: Literal["none", "hardware"] = Field(default="none", description="hardware: RTS and CTS")
+    rs485: bool = Field(default=False, description="the driver switches the sender, on two-wire lines")
+
+
 class Dnp3Endpoint(_Block):
     """Where outstations are reached, or whom they call."""
 
@@ -243,6 +258,7 @@ class Dnp3Endpoint(_Block):
     connect: Place | None = Field(default=None, description="HOST:PORT of the master to call; with `listen`: dual")
     transport: Transport = Field(default=Transport.TCP, description="what carries the frames")
     tls: Dnp3Tls | None = Field(default=None, description="with transport tls")
+    serial: Dnp3Serial | None = Field(default=None, description="with transport serial; no `listen`, no `connect`")
     outstations: tuple[Name, ...] = Field(default=(), description="those behind it; none: all")
     new_connection: NewConnection = Field(
         default=NewConnection.SEVERAL, description="what a connection does while another is open"
@@ -255,7 +271,11 @@ class Dnp3Endpoint(_Block):
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
-        if self.listen is None and self.connect is None:
+        if (self.transport is Transport.SERIAL) != (self.serial is not None):
+            raise ValueError("`transport: serial` and a `serial` block belong together")
+        if self.serial is not None and (self.listen is not None or self.connect is not None):
+            raise ValueError("a serial line has neither `listen` nor `connect`")
+        if self.serial is None and self.listen is None and self.connect is None:
             raise ValueError("an end point needs `listen`, `connect` or both")
         if (self.transport is Transport.TLS) != (self.tls is not None):
             raise ValueError("`transport: tls` and a `tls` block belong together")

@@ -15,7 +15,13 @@ from importlib.metadata import version
 from lxml import etree
 
 from gridiface.northbound.dnp3.points import Action, PointEntry
-from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, StationSettings, Transport
+from gridiface.northbound.dnp3.settings import (
+    EndpointSettings,
+    MasterEntry,
+    SerialSettings,
+    StationSettings,
+    Transport,
+)
 from gridiface.protocols.dnp3.application import FunctionCode
 from gridiface.protocols.dnp3.functions import BROADCAST_FUNCTIONS, FUNCTIONS
 from gridiface.protocols.dnp3.points import KINDS, PointType
@@ -84,20 +90,34 @@ def _network(number: int, endpoint: EndpointSettings) -> Section:
         Transport.TCP: "TCP",
         Transport.TLS: "TLS 1.2 and 1.3 over TCP, client certificates",
         Transport.UDP: "UDP",
+        Transport.SERIAL: "serial line",
     }
+    if endpoint.serial is not None:
+        return Section(f"Serial line, end point {number}", "serialConfig", _line(endpoint.serial))
     return Section(
         f"Network, end point {number}",
         "networkConfig",
         (
             Item("carrier", carrier[endpoint.transport]),
             Item("type of end point", endpoint.mode.value),
-            Item("address and port", f"{endpoint.host}:{endpoint.port}"),
+            Item("address and port", endpoint.place),
             Item("master's address and port", peer),
             Item("new connection while one is open", endpoint.new_connection.value),
             Item("connections, in all and per address", f"{endpoint.connections}, {endpoint.connections_per_address}"),
             Item("closed without a frame of a master after", _seconds(deadlines.first_frame)),
             Item("closed when silent for", _seconds(deadlines.idle)),
         ),
+    )
+
+
+def _line(line: SerialSettings) -> tuple[Item, ...]:
+    return (
+        Item("port", line.port),
+        Item("baud rate", str(line.baud_rate)),
+        Item("data bits, parity, stop bits", f"{line.data_bits}, {line.parity}, {line.stop_bits:g}"),
+        Item("flow control", line.flow_control),
+        Item("sender switched for two-wire lines (RS-485)", _yes(line.rs485)),
+        Item("keep-alive", "never: the line may be shared"),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import ssl
 from collections import Counter
@@ -17,8 +18,16 @@ from typing import TYPE_CHECKING, Any, cast
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.connection import Drop, TcpConnection, UdpSocket, Write
 from gridiface.northbound.dnp3.identity import RULES, CertificateNames, permitted
+from gridiface.northbound.dnp3.serial_line import SerialLine
 from gridiface.northbound.dnp3.session import Hub, Session
-from gridiface.northbound.dnp3.settings import EndpointSettings, Mode, NewConnection, TlsSettings, Transport
+from gridiface.northbound.dnp3.settings import (
+    Deadlines,
+    EndpointSettings,
+    Mode,
+    NewConnection,
+    TlsSettings,
+    Transport,
+)
 from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.tls_limits import Caps, Throttle, address_key
 from gridiface.northbound.tls_limits import Deadlines as TlsDeadlines
@@ -34,6 +43,9 @@ _log = logging.getLogger("gridiface.dnp3")
 _BACKLOG = 64
 _LOG_LINES_PER_SECOND = 20
 _JITTER = 0.2
+_CONNECTIONS = frozenset((Transport.TCP, Transport.TLS))
+#: A line has no connection that could be given up: nobody has to speak on it.
+_FOR_EVER = Deadlines(first_frame=math.inf, idle=math.inf, write=math.inf)
 
 
 class _Front:
@@ -70,6 +82,7 @@ class Endpoint:
         self._tcp: asyncio.Server | None = None
         self._udp: asyncio.DatagramTransport | None = None
         self._calling: asyncio.Task[None] | None = None
+        self._line: SerialLine | None = None
         self._throttle = Throttle(_LOG_LINES_PER_SECOND)
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -93,6 +106,11 @@ class Endpoint:
     async def _listen(self) -> None:
         settings, loop = self.settings, asyncio.get_running_loop()
         match settings.transport:
+            case Transport.SERIAL:
+                assert settings.serial is not None
+                waits = settings.deadlines
+                self._line = SerialLine(self, settings.serial, waits.reconnect, waits.reconnect_most)
+                self._calling = asyncio.create_task(self._line.run(), name="dnp3 serial line")
             case Transport.UDP:
                 self._udp, _ = await loop.create_datagram_endpoint(
                     lambda: UdpSocket(self, settings.connections), local_addr=(settings.host, settings.port)
@@ -124,6 +142,8 @@ class Endpoint:
             self._tls.stop_accepting()
         for session in list(self.sessions):
             session.dismiss("the server stops")
+        if self._line is not None:
+            self._line.close()
         if self._udp is not None:
             self._udp.close()
         if self._tls is not None:
@@ -162,17 +182,18 @@ class Endpoint:
             if self._throttle.passes(asyncio.get_running_loop().time()):
                 _log.warning("%s:%d refused: %s", *peer, why)
             return None
-        if settings.new_connection is NewConnection.REPLACE and settings.transport is not Transport.UDP:
+        if settings.new_connection is NewConnection.REPLACE and settings.transport in _CONNECTIONS:
             for session in list(self.sessions):
                 session.dismiss("a new connection replaces it")
         session = Session(
             self._hub,
             peer,
             reach,
-            settings.deadlines,
+            _FOR_EVER if settings.transport is Transport.SERIAL else settings.deadlines,
             write=write,
             drop=drop,
             datagram=settings.transport is Transport.UDP,
+            probes=settings.transport is not Transport.SERIAL,
         )
         self.sessions[session] = None
         self.counters["admitted"] += 1
@@ -196,7 +217,7 @@ class Endpoint:
         here = sum(address_key(session.peer[0]) == address_key(peer[0]) for session in self.sessions)
         if len(self.sessions) >= settings.connections or here >= settings.connections_per_address:
             return "full", f"{len(self.sessions)} are connected, {here} from there"
-        refusing = settings.new_connection is NewConnection.REFUSE and settings.transport is not Transport.UDP
+        refusing = settings.new_connection is NewConnection.REFUSE and settings.transport in _CONNECTIONS
         return ("busy", "another master is connected") if refusing and self.sessions else None
 
     def gone(self, session: Session) -> None:

@@ -128,7 +128,8 @@ class Dnp3Server:
         for endpoint in self.endpoints:
             await endpoint.start()
             where = endpoint.settings
-            _log.info("DNP3 over %s on %s port %d (%s)", where.transport, where.host, endpoint.port, where.mode)
+            port = where.place if where.serial is not None else f"{where.host} port {endpoint.port}"
+            _log.info("DNP3 over %s on %s (%s)", where.transport, port, where.mode)
 
     async def stop(self) -> None:
         """Close all peers; what commands led to is carried out first."""

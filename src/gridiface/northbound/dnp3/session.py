@@ -8,6 +8,7 @@ acknowledged that was not recorded.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -52,6 +53,7 @@ class Session:
         write: takes whole frames.
         drop: closes the peer; the reason is for the log.
         datagram: for the journal.
+        probes: whether a silent peer is asked for its link status; not on a line that others share.
     """
 
     def __init__(
@@ -64,11 +66,12 @@ class Session:
         write: Callable[[bytes], None],
         drop: Callable[[str], None],
         datagram: bool = False,
+        probes: bool = True,
     ) -> None:
         now = hub.now()
         self.peer = peer
         self.channels: list[tuple[Station, Channel]] = [
-            (station, station.outstation.open(now, masters)) for station, masters in reach
+            (station, station.outstation.open(now, masters, probes=probes)) for station, masters in reach
         ]
         self.identified = False
         self.closed = False
@@ -228,7 +231,7 @@ class Session:
     def _arm(self, now: Instant) -> None:
         """Keep one timer; one that rings early does no harm, setting a new one for each message would cost."""
         due = self.next_timer()
-        if due is None or (self._timer is not None and self._armed_for <= due):
+        if due is None or due == math.inf or (self._timer is not None and self._armed_for <= due):
             return
         if self._timer is not None:
             self._timer.cancel()

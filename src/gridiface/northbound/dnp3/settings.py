@@ -29,6 +29,7 @@ class Transport(StrEnum):
     TCP = "tcp"
     TLS = "tls"
     UDP = "udp"
+    SERIAL = "serial"
 
 
 class Mode(StrEnum):
@@ -202,6 +203,26 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SerialSettings:
+    """A serial line.
+
+    Attributes:
+        port: device file, for example /dev/ttyUSB0.
+        baud_rate, data_bits, parity, stop_bits: as the master's; DNP3 uses 8 bits, no parity, 1 stop bit.
+        flow_control: "none" or "hardware" (RTS and CTS).
+        rs485: the driver switches the sender by RTS, for two-wire lines.
+    """
+
+    port: str
+    baud_rate: int = 9600
+    data_bits: int = 8
+    parity: str = "none"
+    stop_bits: float = 1
+    flow_control: str = "none"
+    rs485: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
     """Seconds that a peer may take.
 
@@ -232,6 +253,7 @@ class EndpointSettings:
         mode: UDP only listens.
         peer: (host, port) of the master, for CONNECT and DUAL.
         tls: keys and trust.
+        serial: the line, for SERIAL; masters with a list of `sources` are not reached there.
         new_connection: policy.
         connections: open at once, in all and from one address.
     """
@@ -243,19 +265,29 @@ class EndpointSettings:
     mode: Mode = Mode.LISTEN
     peer: tuple[str, int] | None = None
     tls: TlsSettings | None = None
+    serial: SerialSettings | None = None
     new_connection: NewConnection = NewConnection.SEVERAL
     connections: int = 64
     connections_per_address: int = 8
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def __post_init__(self) -> None:
-        where = f"end point {self.host}:{self.port}"
+        where = f"end point {self.place}"
+        if (self.transport is Transport.SERIAL) != (self.serial is not None):
+            raise ConfigError(f"{where}: transport serial and a serial block belong together")
+        if self.serial is not None and self.mode is not Mode.LISTEN:
+            raise ConfigError(f"{where}: on a serial line there is nobody to call")
         if (self.transport is Transport.TLS) != (self.tls is not None):
             raise ConfigError(f"{where}: transport tls and a tls block belong together")
         if (self.mode is Mode.LISTEN) != (self.peer is None):
             raise ConfigError(f"{where}: modes connect and dual need the master's address, listen has none")
         if self.transport is Transport.UDP and self.mode is not Mode.LISTEN:
             raise ConfigError(f"{where}: over UDP an outstation listens")
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return self.serial.port if self.serial is not None else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,9 +314,9 @@ class Dnp3Settings:
         for endpoint in self.endpoints:
             unknown = sorted(set(endpoint.stations) - names)
             if unknown:
-                raise ConfigError(f"end point {endpoint.host}:{endpoint.port}: no outstation {unknown[0]!r}")
+                raise ConfigError(f"end point {endpoint.place}: no outstation {unknown[0]!r}")
             behind = [s for s in self.stations if not endpoint.stations or s.name in endpoint.stations]
-            _once(f"end point {endpoint.host}:{endpoint.port}: link addresses", [str(s.address) for s in behind])
+            _once(f"end point {endpoint.place}: link addresses", [str(s.address) for s in behind])
             if endpoint.transport is Transport.TLS:
                 _need_identities(behind)
 

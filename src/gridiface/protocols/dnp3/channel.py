@@ -38,7 +38,9 @@ class Channel:
     one write. When `lost` is true the peer is gone: close the connection. Call `close` when it is closed.
     """
 
-    def __init__(self, station: Station, associations: Mapping[int, Association], now: float) -> None:
+    def __init__(
+        self, station: Station, associations: Mapping[int, Association], now: float, *, probes: bool = True
+    ) -> None:
         self._station = station
         self._address = station.settings.address
         self._associations = associations
@@ -48,7 +50,8 @@ class Channel:
         self._out: list[bytes] = []
         self._queued = 0
         self._mine: dict[int, Association] = {}
-        self._silence = SilenceWatch(station.settings.keep_alive, station.settings.link_timeout)
+        keep_alive = station.settings.keep_alive if probes else None
+        self._silence = SilenceWatch(keep_alive, station.settings.link_timeout)
         self._silence.heard(now)
         self.lost = False
         if len(associations) == 1:

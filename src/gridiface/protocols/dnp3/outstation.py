@@ -69,8 +69,10 @@ class Outstation:
         }
         self._channels: list[Channel] = []
 
-    def open(self, now: float, masters: Iterable[int] | None = None) -> Channel:
+    def open(self, now: float, masters: Iterable[int] | None = None, *, probes: bool = True) -> Channel:
         """A new connection; frames of masters other than those given (None: all configured) are ignored on it.
+
+        `probes` False: a silent peer is never asked for its link status, as on a line that several stations share.
 
         Raises:
             LocalProtocolError: a master that is not configured.
@@ -79,7 +81,7 @@ class Outstation:
         unknown = [master for master in allowed if master not in self.associations]
         if unknown:
             raise LocalProtocolError(f"no association with master {unknown[0]}")
-        channel = _Registered(self, {master: self.associations[master] for master in allowed}, now)
+        channel = _Registered(self, {master: self.associations[master] for master in allowed}, now, probes=probes)
         self._channels.append(channel)
         return channel
 
@@ -120,9 +122,11 @@ class Outstation:
 class _Registered(Channel):
     """A channel that tells its outstation which masters it carries."""
 
-    def __init__(self, outstation: Outstation, associations: dict[int, Association], now: float) -> None:
+    def __init__(
+        self, outstation: Outstation, associations: dict[int, Association], now: float, *, probes: bool
+    ) -> None:
         self._outstation = outstation
-        super().__init__(outstation.station, associations, now)
+        super().__init__(outstation.station, associations, now, probes=probes)
 
     def close(self) -> None:
         super().close()

@@ -5,6 +5,8 @@ Owns names, defaults and limits of the settings; no behaviour.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -40,6 +42,8 @@ class UnsolicitedSettings:
         offline_interval: seconds of silence after the last retry; a poll or a new connection ends it.
         regenerate: retries hold the newest events under a new sequence number, instead of identical octets.
         triggers: per class; a class without one reports each event at once.
+        backoff: a report waits a random part of so many seconds, where several stations share a line (clause 13.2.3);
+            `jitter` gives the part, 0 to 1.
     """
 
     confirm_timeout: float = 5.0
@@ -47,6 +51,8 @@ class UnsolicitedSettings:
     offline_interval: float = 60.0
     regenerate: bool = False
     triggers: dict[int, Trigger] = field(default_factory=dict)
+    backoff: float = 0.0
+    jitter: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Reporter:
         self._null_due = True
         self._drain = False
         self._resume_at = 0.0
+        self._backed_off = False
 
     @property
     def waiting(self) -> bool:
@@ -55,10 +56,15 @@ class Reporter:
         """Sends a report when one is due and none waits for its confirm."""
         if self._report is not None or now < self._resume_at:
             return
-        if self._null_due:
-            self._transmit([], now)
-        elif self._drain or self._triggered(now):
-            self._transmit(sorted(self._state.enabled), now)
+        if not (self._null_due or self._drain or self._triggered(now)):
+            self._backed_off = False
+        elif self._settings.backoff and not self._backed_off:
+            # others may report at this moment too: wait a random time, then look again
+            self._backed_off = True
+            self._resume_at = now + self._settings.backoff * self._settings.jitter()
+        else:
+            self._backed_off = False
+            self._transmit([] if self._null_due else sorted(self._state.enabled), now)
 
     def confirm(self, sequence: int, now: float) -> bool:
         """Takes a confirm with UNS = 1; False when it belongs to no report that waits."""
@@ -96,7 +102,7 @@ class Reporter:
         if self._report is not None:
             self._state.buffer.release(self._report.keys)
         self._report = self._cancelled = None
-        self._drain = False
+        self._drain = self._backed_off = False
         self._resume_at = 0.0
 
     def restart(self) -> None:
@@ -106,7 +112,7 @@ class Reporter:
 
     def resume(self) -> None:
         """The master was heard: an offline interval ends."""
-        if self._cancelled is None:
+        if self._cancelled is None and not self._backed_off:
             self._resume_at = 0.0
 
     def next_timer(self) -> float | None:

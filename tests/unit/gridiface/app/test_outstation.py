@@ -54,6 +54,16 @@ def test_the_settings_hold_what_was_written():
     assert endpoint.deadlines.idle == 100
 
 
+def test_a_serial_line_and_its_back_off():
+    data = yaml.safe_load(BLOCK)
+    data["endpoints"] = [{"transport": "serial", "serial": {"port": "/dev/ttyS1", "parity": "even", "rs485": True}}]
+    data["outstations"][0]["masters"][0]["unsolicited"] = {"backoff_s": 2.0}
+    settings = dnp3_settings(Dnp3.model_validate(data), "demo")
+    line = settings.endpoints[0].serial
+    assert (line.port, line.baud_rate, line.parity, line.rs485) == ("/dev/ttyS1", 9600, "even", True)
+    assert settings.stations[0].masters[0].unsolicited.backoff == 2.0
+
+
 def test_points_by_hand_replace_those_of_the_profile():
     points = point_map(block().outstations[0])
     power = points.by_key[PointType.ANALOG_INPUT, 0]
@@ -147,12 +157,14 @@ def test_authentication_names_masters_that_exist(tmp_path):
 
 def test_the_examples_of_the_operators_page_are_configurations(tmp_path):
     page = Path(__file__).resolve().parents[4] / "docs" / "operator" / "dnp3.md"
-    whole, points, tls, secure = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    whole, points, line, tls, secure = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     data = yaml.safe_load(whole)["dnp3"]
     assert dnp3_settings(Dnp3.model_validate(data), "demo").endpoints[0].port == 20_000
     outstation = data["outstations"][0]
     by_hand = Dnp3.model_validate(data | {"outstations": [outstation | yaml.safe_load(points)]})
     assert len(point_map(by_hand.outstations[0])) == 4
+    lined = dnp3_settings(Dnp3.model_validate(data | yaml.safe_load(line)), "demo")
+    assert lined.endpoints[0].place == "/dev/ttyUSB0"
     block_ = Dnp3.model_validate(data | yaml.safe_load(tls))
     with pytest.raises(ConfigError, match="fingerprints"):
         dnp3_settings(block_, "demo")

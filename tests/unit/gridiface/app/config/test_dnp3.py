@@ -17,6 +17,7 @@ TLS = {"certificate": "a.pem", "key": "a.key", "roots": ["root.pem"]}
         ({"listen": "[::]:20000", "connect": "192.0.2.1:20000"}, Mode.DUAL),
         ({"listen": "0.0.0.0:20000", "transport": "udp"}, Mode.LISTEN),
         ({"listen": "0.0.0.0:19999", "transport": "tls", "tls": TLS}, Mode.LISTEN),
+        ({"transport": "serial", "serial": {"port": "/dev/ttyS0"}}, Mode.LISTEN),
     ],
 )
 def test_an_end_point_listens_connects_or_both(block, mode):
@@ -32,6 +33,10 @@ def test_an_end_point_listens_connects_or_both(block, mode):
         {"listen": "0.0.0.0:1", "transport": "tls"},
         {"listen": "0.0.0.0:1", "tls": TLS},
         {"connect": "a:1", "transport": "udp"},
+        {"transport": "serial"},
+        {"serial": {"port": "/dev/ttyS0"}},
+        {"listen": "0.0.0.0:1", "transport": "serial", "serial": {"port": "/dev/ttyS0"}},
+        {"transport": "serial", "serial": {"port": "/dev/ttyS0", "parity": "mark"}},
         {"listen": "0.0.0.0:1", "porto": 1},
     ],
 )

@@ -38,6 +38,24 @@ def test_39_null_report_at_start_is_repeated_until_confirmed(build):
     assert peer.advance(100) == []
 
 
+def test_70_on_a_shared_line_each_report_waits_a_random_part_of_the_back_off(build):
+    parts = iter((0.5, 0.25, 1.0))
+    peer = build(unsolicited=UnsolicitedSettings(backoff=4.0, jitter=lambda: next(parts)))
+    assert peer.pending() == []
+    assert peer.channel.next_timer() == peer.now + 2.0
+    assert peer.advance(1.9) == []
+    (null,) = peer.advance(0.1)
+    confirm(peer, null)
+    peer.clear_restart()
+    assert peer.one("c1 14 3c 02 06")[3] == 0
+    peer.update(BI, 0, 1)
+    assert peer.pending() == []
+    assert peer.one("c2 01 3c 01 06")[1] == 0x81  # a poll is answered at once, and does not shorten the wait
+    assert peer.advance(0.9) == []
+    (report,) = peer.advance(0.1)
+    assert report[1] == 0x82
+
+
 def test_39_as_recorded_with_need_time(build):
     peer = build(unsolicited=UnsolicitedSettings(), need_time=True)
     assert peer.channel.to_send(peer.now).hex(" ") == "05 64 0a 44 01 00 0a 00 6e 25 c0 f0 82 90 00 43 a2"
