@@ -245,8 +245,8 @@ class Dnp3Serial(_Block):
     port: str = Field(min_length=1, description="device file, for example /dev/ttyUSB0")
     baud_rate: int = Field(default=9600, ge=50, le=4_000_000, description="bits per second")
     data_bits: Literal[7, 8] = Field(default=8, description="DNP3 needs 8 unless a converter says otherwise")
-    parity: Literal["none", "even", "odd"] = "none"
-    stop_bits: Literal[1, 2] = 1
+    parity: Literal["none", "even", "odd"] = Field(default="none", description="as the master's")
+    stop_bits: Literal[1, 2] = Field(default=1, description="as the master's")
     flow_control: Literal["none", "hardware"] = Field(default="none", description="hardware: RTS and CTS")
     rs485: bool = Field(default=False, description="the driver switches the sender, on two-wire lines")
 
