@@ -15,6 +15,7 @@ import socket
 import ssl
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,22 @@ class LoadFailed(GridifaceError):
 
 
 class Connection:
-    """One keep-alive connection; `send` and `receive` come in turn."""
+    """One keep-alive connection; `send` and `receive` come in turn.
+
+    Attributes:
+        sent, answered: when the newest request left and its whole answer was here, s.
+    """
 
     def __init__(self, address: tuple[str, int], context: ssl.SSLContext) -> None:
         raw = socket.create_connection(address, timeout=_TIMEOUT_S)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(raw, server_hostname=address[0])
         self._waiting = b""
+        self.sent = self.answered = 0.0
 
     def send(self, request: bytes) -> None:
         """Send one whole request."""
+        self.sent = time.perf_counter()
         self._socket.sendall(request)
 
     def receive(self) -> tuple[int, int]:
@@ -66,6 +73,7 @@ class Connection:
             missing -= len(part)
         data = b"".join(parts)
         self._waiting = data[end + 4 + length :]
+        self.answered = time.perf_counter()
         return int(head[9:12]), length
 
     def _more(self) -> bytes:
@@ -100,19 +108,22 @@ class LoadClient:
         wire = request("GET", path, self._host)
         opened = [Connection(self._address, self._context) for _ in range(connections)]
         times: list[float] = []
-        length = count = 0
+        length = 0
         began = time.perf_counter()
         until = began + seconds
         try:
-            while (now := time.perf_counter()) < until:
-                for connection in opened:
+            for connection in opened:
+                connection.send(wire)
+            waiting = deque(opened)
+            while waiting:
+                connection = waiting.popleft()
+                status, length = connection.receive()
+                if status != 200:
+                    raise LoadFailed(f"GET {path} was answered with {status}")
+                times.append(connection.answered - connection.sent)
+                if connection.answered < until:
                     connection.send(wire)
-                for connection in opened:
-                    status, length = connection.receive()
-                    if status != 200:
-                        raise LoadFailed(f"GET {path} was answered with {status}")
-                    times.append(time.perf_counter() - now)
-                count += connections
+                    waiting.append(connection)
         finally:
             for connection in opened:
                 connection.close()
@@ -120,8 +131,8 @@ class LoadClient:
         return {
             "path": path,
             "bytes": length,
-            "requests": count,
-            "per_second": count / spent,
+            "requests": len(times),
+            "per_second": len(times) / spent,
             "p50_ms": 1000 * percentile(times, 0.5),
             "p99_ms": 1000 * percentile(times, 0.99),
         }
@@ -149,20 +160,23 @@ class LoadClient:
 
     def send(self, requests: Sequence[tuple[str, str, str]], connections: int) -> dict[str, Any]:
         """Each request once, spread over `connections` connections with one in flight on each."""
-        opened = [Connection(self._address, self._context) for _ in range(connections)]
+        wires = deque(request(method, path, self._host, body.encode()) for method, path, body in requests)
+        opened = [Connection(self._address, self._context) for _ in range(min(connections, len(wires)))]
         statuses: dict[str, int] = {}
         times: list[float] = []
         began = time.perf_counter()
         try:
-            for first in range(0, len(requests), connections):
-                batch = requests[first : first + connections]
-                sent = time.perf_counter()
-                for connection, (method, path, body) in zip(opened, batch, strict=False):
-                    connection.send(request(method, path, self._host, body.encode()))
-                for connection, _ in zip(opened, batch, strict=False):
-                    status, _ = connection.receive()
-                    statuses[str(status)] = statuses.get(str(status), 0) + 1
-                    times.append(time.perf_counter() - sent)
+            for connection in opened:
+                connection.send(wires.popleft())
+            waiting = deque(opened)
+            while waiting:
+                connection = waiting.popleft()
+                status, _ = connection.receive()
+                statuses[str(status)] = statuses.get(str(status), 0) + 1
+                times.append(connection.answered - connection.sent)
+                if wires:
+                    connection.send(wires.popleft())
+                    waiting.append(connection)
         finally:
             for connection in opened:
                 connection.close()
