@@ -42,18 +42,25 @@ class Intake:
         self.learning = True
 
     def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> bool:
-        """Take the snapshots in, in their order where one device has several. Whether availability changed."""
-        changed = False
-        batch: dict[int, Snapshot] = {}
+        """Take the snapshots in, in their order where one device has several. Whether availability changed.
+
+        The first ones of all devices are taken in together, then the second ones, and so on.
+        """
+        rounds: list[dict[int, Snapshot]] = []
+        taken: dict[int, int] = {}
         for snapshot in snapshots:
             row = self._c.row.get(snapshot.device_id)
             if row is None:
                 continue
-            if row in batch:
-                changed |= self._take(batch, now)
-                batch = {}
-            batch[row] = snapshot
-        return self._take(batch, now) or changed
+            at = taken.get(row, 0)
+            if at == len(rounds):
+                rounds.append({})
+            rounds[at][row] = snapshot
+            taken[row] = at + 1
+        changed = False
+        for batch in rounds:
+            changed |= self._take(batch, now)
+        return changed
 
     def forget(self, device_id: str) -> None:
         """The device has left the fleet."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from gridiface.aggregation.config import TickResult
 from gridiface.aggregation.engine import Engine
+from gridiface.app.arrivals import Arrivals
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
 from gridiface.domain.clock import Clock, Instant
@@ -98,6 +99,10 @@ class Dispatch:
     _backlog: list[Change] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _arrivals: Arrivals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._arrivals = Arrivals(self.engine)
 
     # --- ControlInbox -------------------------------------------------------------------------------------------
 
@@ -180,7 +185,7 @@ class Dispatch:
         if changes or along:
             await self.ledger.commit([*changes, *along])
         self.counters.readings += len(readings)
-        self.engine.observe(snapshots, now)
+        await self._arrivals.take(snapshots, now)
 
     def observe_soon(self, snapshots: Sequence[Snapshot]) -> None:
         """Take telemetry in that nobody waits for: the engine sees it now, the store when it can.
@@ -189,6 +194,7 @@ class Dispatch:
         """
         fresh = [snapshot for snapshot in snapshots if snapshot.quality not in _REPEATED]
         readings = tuple(reading for snapshot in fresh for reading in readings_of(snapshot))
+        self._arrivals.flush()
         self.engine.observe(snapshots, self.clock.now())
         self.counters.readings += len(readings)
         if readings:
@@ -225,6 +231,7 @@ class Dispatch:
 
     def tick(self, now: Instant) -> None:
         """One control step: let the engine decide, hand out at once, record and tell as soon as it is durable."""
+        self._arrivals.flush()
         result = self.engine.tick(now)
         handing_out = [
             self._spawn(self._hand_out(channel, setpoints, now))

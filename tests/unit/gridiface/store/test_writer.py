@@ -164,3 +164,16 @@ async def test_closing_writes_what_waits_and_refuses_the_rest(sink: HeldSink) ->
     await closing
     await asyncio.gather(*tasks)
     assert sink.written == [["a"], ["b"]]
+
+
+async def test_after_a_group_of_several_the_next_is_given_time_to_form(writer: GroupWriter, sink: HeldSink) -> None:
+    sink.gate.clear()
+    tasks = await start(writer, "alone")
+    tasks += await start(writer, "a", "b", "c", "d")
+    sink.gate.set()
+    await asyncio.gather(*tasks)
+    tasks = await start(writer, "e")
+    tasks += await start(writer, "f")
+    await asyncio.gather(*tasks)
+    await asyncio.gather(*await start(writer, "g"))
+    assert sink.written == [["alone"], ["a", "b", "c", "d"], ["e", "f"], ["g"]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import Rounding, round_to_int
@@ -67,19 +68,22 @@ _HOLDING_W = 1.0
 
 def status_to_snapshot(wire: DERStatus, device_id: str, now: Instant) -> Snapshot:
     """What a posted DERStatus tells; measured quantities are not in it and stay None."""
-    connect = [s for s in (wire.genConnectStatus, wire.storConnectStatus) if s is not None]
     charge = wire.stateOfChargeStatus
     return Snapshot(
         device_id=device_id,
         source_time=min(float(wire.readingTime), now),
         received=now,
         soc=None if charge is None else clamp(charge.value, 0, 10_000) / 10_000,
-        connected=any(s.value & ConnectStatus.CONNECTED for s in connect) if connect else None,
+        connected=_connected(wire),
         state=_state(wire),
-        local_control=wire.localControlModeStatus is not None
-        and wire.localControlModeStatus.value == LocalControlMode.LOCAL,
-        alarms=frozenset(name for alarm, name in ALARMS.items() if (wire.alarmStatus or 0) & alarm),
+        local_control=_is_local(wire),
+        alarms=_alarms(wire.alarmStatus or 0),
     )
+
+
+@lru_cache(maxsize=256)
+def _alarms(bits: int) -> frozenset[str]:
+    return frozenset(name for alarm, name in ALARMS.items() if bits & alarm)
 
 
 def with_states(snapshot: Snapshot, status: DERStatus | None) -> Snapshot:
@@ -89,10 +93,23 @@ def with_states(snapshot: Snapshot, status: DERStatus | None) -> Snapshot:
     """
     if status is None:
         return snapshot
-    told = status_to_snapshot(status, snapshot.device_id, snapshot.received)
     return replace(
-        snapshot, connected=told.connected, state=told.state, local_control=told.local_control, alarms=told.alarms
+        snapshot,
+        connected=_connected(status),
+        state=_state(status),
+        local_control=_is_local(status),
+        alarms=_alarms(status.alarmStatus or 0),
     )
+
+
+def _connected(wire: DERStatus) -> bool | None:
+    connect = [s for s in (wire.genConnectStatus, wire.storConnectStatus) if s is not None]
+    return any(s.value & ConnectStatus.CONNECTED for s in connect) if connect else None
+
+
+def _is_local(wire: DERStatus) -> bool:
+    local = wire.localControlModeStatus
+    return local is not None and local.value == LocalControlMode.LOCAL
 
 
 def _state(wire: DERStatus) -> OperatingState:
