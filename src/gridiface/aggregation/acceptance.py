@@ -33,11 +33,13 @@ class Subject:
     """What the checks need to know of a control's target.
 
     `abilities`: its members by what they can do. `barred`: why none of them may be controlled now, or empty.
+    `lane`: which reserved part of the target's power a control rules.
     """
 
     exists: bool
     abilities: Mapping[frozenset[Capability], tuple[str, ...]]
     barred: str = ""
+    lane: Callable[[Control], str] = lambda control: ""
 
 
 def judge(control: Control, now: Instant, subject: Subject, known: Entry | None, rivals: Iterable[Entry]) -> Acceptance:
@@ -64,7 +66,7 @@ def judge(control: Control, now: Instant, subject: Subject, known: Entry | None,
         modes = ", ".join(sorted(control.values))
         return _answer(control, Verdict.UNSUPPORTED, f"nobody in {control.target.id} can do {modes}", left_out)
     if not control.is_default:
-        ruler = _ruler(control, rivals)
+        ruler = _ruler(control, rivals, subject.lane)
         if ruler is not None:
             return _answer(
                 control, Verdict.SUPERSEDED, f"{ruler.id} of {ruler.source.protocol} rules for its whole span"
@@ -166,10 +168,11 @@ def _able(control: Control, subject: Subject) -> tuple[bool, tuple[str, ...]]:
     return everyone, tuple(sorted(left_out))
 
 
-def _ruler(control: Control, rivals: Iterable[Entry]) -> Control | None:
+def _ruler(control: Control, rivals: Iterable[Entry], lane: Callable[[Control], str]) -> Control | None:
     """The active control that leaves nothing of this one for its whole span, if there is one."""
     wanted = {kind_of(mode, value) for mode, value in control.values.items() if mode not in INFORMING}
     for entry in sorted(rivals, key=lambda one: one.control.id):
-        if entry.active and wanted and wanted <= displaced_kinds(entry.control, control) - entry.dead:
+        apart = lane(entry.control) != lane(control)
+        if entry.active and wanted and wanted <= displaced_kinds(entry.control, control, apart=apart) - entry.dead:
             return entry.control
     return None

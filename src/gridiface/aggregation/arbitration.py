@@ -1,7 +1,8 @@
 """Which of several active controls of one target rules, per kind of mode. Pure; a function of the set alone.
 
 Limits all stand and intersect. Of set-points the highest authority wins, of equals the later created one, then the
-larger id. Regulation is a delta and stands beside the set-point. Defaults fill the kinds that nobody rules.
+larger id. Regulation is a delta and stands beside the set-point. Defaults fill the kinds that nobody rules, the local
+schedule those that are left. Programs with a part of the power reserved to them each rule their part.
 The order in which the controls arrived plays no part.
 """
 
@@ -59,11 +60,21 @@ class Claim:
         return kind_of(self.mode, self.value)
 
 
+def _kind(claim: Claim, shares: Mapping[str, float] | None) -> str:
+    """The kind of which one claim rules: of the power one in each lane."""
+    lane = lane_of(claim.control, shares) if shares and claim.kind == "power" else ""
+    return f"power@{lane}" if lane else claim.kind
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """Who rules a target: one claim per kind, all limits, and who had to give way to whom."""
+    """Who rules a target: one claim per kind, all limits, and who had to give way to whom.
+
+    `shared`: lane (see `lane_of`) -> who rules the part of the power reserved to it; `power` rules the rest.
+    """
 
     power: Claim | None = None
+    shared: Mapping[str, Claim] = field(default_factory=dict)
     regulation: Claim | None = None
     var: Claim | None = None
     limits: tuple[Claim, ...] = ()
@@ -72,30 +83,59 @@ class Ruling:
     displaced: tuple[tuple[Claim, Claim], ...] = ()
 
     @property
+    def powers(self) -> tuple[Claim, ...]:
+        """All claims that have a part in the total: set-points, then regulation."""
+        return tuple(one for one in (self.power, *self.shared.values(), self.regulation) if one is not None)
+
+    @property
+    def leading(self) -> Claim | None:
+        """The claim whose ramp and service class hold for the total; None where no total is asked for."""
+        return next(iter(self.powers), None)
+
+    @property
     def controls(self) -> tuple[Control, ...]:
         """The controls that have a part in it, each once, by precedence (greatest first)."""
-        claims = [claim for claim in (self.power, self.regulation, self.var) if claim is not None]
+        claims = [*self.powers, *([] if self.var is None else [self.var])]
         found = {
             claim.control.id: claim.control for claim in (*claims, *self.limits, *self.passed.values(), *self.curves)
         }
         return tuple(sorted(found.values(), key=precedence, reverse=True))
 
 
-def rule(claims: Iterable[Claim], defaults: Iterable[Claim] = ()) -> Ruling:
+def lane_of(control: Control, shares: Mapping[str, float]) -> str:
+    """The part of the power that a control's program has to itself, by its key in `shares`; empty: none.
+
+    A key is a program, a protocol, or "protocol:program".
+    """
+    source = control.source
+    keys = (f"{source.protocol}:{source.program}", source.program, source.protocol)
+    return next((key for key in keys if key and key in shares), "")
+
+
+def rule(
+    claims: Iterable[Claim],
+    defaults: Iterable[Claim] = (),
+    schedule: Iterable[Claim] = (),
+    shares: Mapping[str, float] | None = None,
+) -> Ruling:
     """Decide between the claims of one target.
 
     Args:
         claims: modes of its active controls, those already superseded left out; any order.
         defaults: modes of its default controls; each stands in where no claim of its kind is there.
+        schedule: modes of its local schedule; each stands in where neither is there.
+        shares: see `Group.shares`.
     """
     by_kind: dict[str, list[Claim]] = {}
     for claim in claims:
         if claim.mode not in INFORMING:
-            by_kind.setdefault(claim.kind, []).append(claim)
+            by_kind.setdefault(_kind(claim, shares), []).append(claim)
     taken = frozenset(by_kind)
-    for claim in defaults:
-        if claim.mode not in INFORMING and claim.kind not in taken:
-            by_kind.setdefault(claim.kind, []).append(claim)
+    for stand_ins in (defaults, schedule):
+        known = frozenset(kind.partition("@")[0] for kind in by_kind)
+        for claim in stand_ins:
+            if claim.mode not in INFORMING and claim.kind not in known:
+                by_kind.setdefault(_kind(claim, shares), []).append(claim)
     winners: dict[str, Claim] = {}
     limits: list[Claim] = []
     displaced: list[tuple[Claim, Claim]] = []
@@ -108,6 +148,7 @@ def rule(claims: Iterable[Claim], defaults: Iterable[Claim] = ()) -> Ruling:
         displaced.extend((loser, rivals[0]) for loser in rivals[1:] if kind in taken)
     return Ruling(
         power=winners.get("power"),
+        shared={kind.partition("@")[2]: claim for kind, claim in winners.items() if kind.startswith("power@")},
         regulation=winners.get(ControlMode.REGULATION.value),
         var=winners.get("var"),
         limits=tuple(limits),

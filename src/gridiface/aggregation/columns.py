@@ -46,6 +46,9 @@ CONSUMERS = frozenset({DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE})
 #: Kinds that follow the sun or a person: what they do without a request is measured, not 0.
 NATURAL = frozenset({DeviceKind.PV, DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE, DeviceKind.OTHER})
 
+#: A charge curve: states of charge, rising, and the most power at each, W.
+Curve = tuple[FloatArray, FloatArray]
+
 #: Column -> (type, value of a new row). The comment gives unit and meaning.
 COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     # ratings and settings
@@ -74,6 +77,16 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "can_set_var": (np.bool_, 0),
     "answers": (np.bool_, 0),  # tells its own outcomes
     "enabled": (np.bool_, 1),
+    # what its owner allows
+    "curve": (np.int64, -1),  # which of `curves` bounds its charging
+    "day_cap_wh": (np.float64, np.inf),  # Wh through it per local day
+    "min_w": (np.float64, 0.0),  # W while it runs
+    "min_run_s": (np.float64, 0.0),
+    "min_stop_s": (np.float64, 0.0),
+    "modes": (np.int64, -1),  # which of `levels` are its only powers
+    "dwell_s": (np.float64, 0.0),  # a mode device keeps a mode so long
+    "leave_soc": (np.float64, NAN),  # state of charge it needs at
+    "leave_at": (np.float64, np.inf),  # its next departure
     # telemetry
     "w": (np.float64, NAN),
     "var": (np.float64, NAN),
@@ -87,6 +100,12 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
     "lost": (np.bool_, 0),
     "odd": (np.bool_, 0),  # its power is not believed
+    "odd_since": (np.float64, NAN),  # when that began; NaN: it is believed
+    "quarantined": (np.bool_, 0),  # nothing it says is believed, it is left out
+    "stray_since": (np.float64, NAN),  # since when it has not followed what it acknowledged
+    "metered_w": (np.float64, NAN),  # its power when its group's meter was compared last
+    "day_wh": (np.float64, 0.0),  # Wh through it today
+    "counted_at": (np.float64, NAN),  # up to when that is counted
     # state of charge, 0..1
     "soc": (np.float64, NAN),
     "soc_variance": (np.float64, 0.0),
@@ -110,6 +129,8 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "told_at": (np.float64, -np.inf),
     "renew_at": (np.float64, np.inf),
     "told": (np.bool_, 0),  # it is under our command
+    "on": (np.bool_, 0),  # it was told a power other than 0
+    "since": (np.float64, -np.inf),  # when `on` changed
     "acknowledged": (np.bool_, 0),
     # the ramp it is on: from `from_w` at `from_at` towards `told_w`
     "from_w": (np.float64, NAN),
@@ -157,6 +178,15 @@ class Columns:
     can_set_var: BoolArray
     answers: BoolArray
     enabled: BoolArray
+    curve: IntArray
+    day_cap_wh: FloatArray
+    min_w: FloatArray
+    min_run_s: FloatArray
+    min_stop_s: FloatArray
+    modes: IntArray
+    dwell_s: FloatArray
+    leave_soc: FloatArray
+    leave_at: FloatArray
     w: FloatArray
     var: FloatArray
     up_w: FloatArray
@@ -169,6 +199,12 @@ class Columns:
     usable: BoolArray
     lost: BoolArray
     odd: BoolArray
+    odd_since: FloatArray
+    quarantined: BoolArray
+    stray_since: FloatArray
+    metered_w: FloatArray
+    day_wh: FloatArray
+    counted_at: FloatArray
     soc: FloatArray
     soc_variance: FloatArray
     soc_at: FloatArray
@@ -188,6 +224,8 @@ class Columns:
     told_at: FloatArray
     renew_at: FloatArray
     told: BoolArray
+    on: BoolArray
+    since: FloatArray
     acknowledged: BoolArray
     from_w: FloatArray
     from_at: FloatArray
@@ -207,6 +245,11 @@ class Columns:
         self.row: dict[str, int] = {}
         #: Counts changes of the row numbers.
         self.version = 0
+        #: Charge curves and mode levels, each once; devices hold the number.
+        self.curves: list[Curve] = []
+        self.levels: list[FloatArray] = []
+        #: Whether any device has a departure, least times, or modes or a least power: else the step skips them.
+        self.departing = self.timed = self.stepped = False
         self._store: dict[str, npt.NDArray[np.generic]] = {
             name: np.full(16, fill, dtype=kind) for name, (kind, fill) in COLUMNS.items()
         }
@@ -275,12 +318,17 @@ class Columns:
             self.told_at,
             self.from_at,
             self.renew_at,
+            self.odd_since,
+            self.stray_since,
+            self.counted_at,
+            self.since,
         ):
             np.add(column, seconds, out=column)
 
     def part(self, rows: slice | IntArray, names: tuple[str, ...]) -> Columns:
         """The columns called `names` of some rows, views for a slice, else copies; it knows no devices."""
         part = object.__new__(Columns)
+        part.curves, part.levels = self.curves, self.levels
         for name in names:
             setattr(part, name, getattr(self, name)[rows])
         return part
@@ -330,6 +378,41 @@ class Columns:
         self.can_set_var[row] = Capability.SET_VAR in able
         self.answers[row] = traits.answers_itself
         self.enabled[row] = device.enabled
+        self._constrain(row, device)
+
+    def _constrain(self, row: int, device: Device) -> None:
+        """What its owner allows; `leave_at` is set by who knows the time (`limits.renew_departures`)."""
+        rule = device.constraints
+        self.curve[row] = -1
+        if rule.charge_w_by_soc:
+            curve = (
+                np.array([soc for soc, _ in rule.charge_w_by_soc]),
+                np.array([watts for _, watts in rule.charge_w_by_soc]),
+            )
+            self.curve[row] = _number(self.curves, curve)
+        caps = [np.inf if rule.daily_wh is None else rule.daily_wh]
+        if rule.daily_cycles is not None and np.isfinite(self.energy_wh[row]):
+            caps.append(2.0 * rule.daily_cycles * float(self.energy_wh[row]))
+        self.day_cap_wh[row] = min(caps)
+        self.min_w[row], self.min_run_s[row], self.min_stop_s[row] = rule.min_w, rule.min_run_s, rule.min_stop_s
+        self.modes[row], self.dwell_s[row] = -1, 0.0
+        if rule.modes_w:
+            self.modes[row] = _number(self.levels, np.array(sorted({*rule.modes_w, 0.0})))
+            self.dwell_s[row] = device.traits.min_period_s
+        self.leave_soc[row] = NAN if rule.departure is None else rule.departure.soc
+        self.leave_at[row] = np.inf if rule.departure is None else -np.inf
+        self.departing |= rule.departure is not None
+        self.timed |= bool(rule.min_run_s or rule.min_stop_s or self.dwell_s[row])
+        self.stepped |= bool(rule.modes_w or rule.min_w or self.step_w[row] > 0)
+
+
+def _number(known: list[Any], new: Any) -> int:
+    """The place of an array (or a tuple of arrays) among the known ones; it is added where it is new."""
+    for place, old in enumerate(known):
+        if np.array_equal(np.asarray(old), np.asarray(new)):
+            return place
+    known.append(new)
+    return len(known) - 1
 
 
 def _least(rating: float, setting: float | None) -> float:

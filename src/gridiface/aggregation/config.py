@@ -34,6 +34,15 @@ class EngineConfig:
     `open_validity_s`: validity of a set-point under an open-ended control; renewed at half time.
     `strategy` splits where a group names none; `strategies` overrides by group id (switchable while running).
     `fast_ramp_per_s`: of a group's rating per second, cap on its total under fast frequency response.
+
+    `timezone`: of departures, daily caps and local schedules. `departure_margin`: charging towards a departure begins
+    so much earlier than it must, as a fraction of the time it needs.
+
+    Trust: a device that acknowledges and stays off by `follow_rel` of its rating for `follow_after_s` is taken as
+    failing (0: never). Power beyond physics for `quarantine_after_s`, or a step of at least `meter_check_rel` of its
+    rating that its group's meter does not see, quarantines a device until `quarantine_release`: "operator", or "auto"
+    after ten times `quarantine_after_s` of plausible telemetry. `soc_audit_s`: how often simulated against reported
+    state of charge is recorded; 0: never.
     """
 
     deadband_w: float = 10.0
@@ -62,6 +71,14 @@ class EngineConfig:
     strategy: str = "water-filling"
     strategies: tuple[tuple[str, str], ...] = ()
     keep_finished: int = 1000
+    timezone: str = "UTC"
+    departure_margin: float = 0.05
+    follow_after_s: float = 60.0
+    follow_rel: float = 0.2
+    quarantine_after_s: float = 10.0
+    quarantine_release: str = "operator"
+    meter_check_rel: float = 0.1
+    soc_audit_s: float = 60.0
 
     def __post_init__(self) -> None:
         for name in ("hold_time_s", "performance_interval_s", "open_validity_s", "return_after_s", "lookahead_s"):

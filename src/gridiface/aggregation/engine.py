@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -22,29 +23,41 @@ from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig, TickResult
 from gridiface.aggregation.deliveries import Deliveries
+from gridiface.aggregation.desk import OperatorActs
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
+from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
+from gridiface.aggregation.timed import renew_departures
 from gridiface.aggregation.views import FleetViews, PerformanceViews
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, OutcomeKind, Setpoint, Verdict
 from gridiface.domain.fleet import Device, Group
+from gridiface.domain.local_time import DAY_S, day_of
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Snapshot
 
 #: Longest time between two ticks, so that a silent device and a set clock are noticed, s.
 HEARTBEAT_S = 30.0
 
+#: A difference to a clock that was set that two looks at it explain, s.
+NOTICED_S = 1.5
+
+#: Time between looks at vehicles that must be ready for a departure, s.
+DEPARTURES_S = 30.0
+
 #: While controls run, performance is sampled at least so often, s.
 SAMPLE_S = 1.0
 
 
-class Engine(FleetViews):
+class Engine(OperatorActs, FleetViews):
     """See the module's page. Not safe for use from several threads; cheap enough for one."""
 
     def __init__(self, config: EngineConfig | None = None, *, seed: int = 0) -> None:
@@ -59,6 +72,8 @@ class Engine(FleetViews):
         """
         self._config = config or EngineConfig()
         self._seed = seed
+        self._zone = ZoneInfo(self._config.timezone)
+        self._day_ends: Instant = -np.inf
         for name in (self._config.strategy, *(name for _, name in self._config.strategies)):
             strategy(name)
         self._log = DecisionLog()
@@ -68,7 +83,11 @@ class Engine(FleetViews):
         self._intake = Intake(self._c, self._config, self._log)
         self._fleet = Fleet(self._c, self._intake)
         self._stepper = Stepper(self._c, orders, self._config, self._log)
-        self._running = Running(self._c, self._book, self._fleet, orders, self._stepper, self._config)
+        self._schedules = Schedules(self._zone)
+        self._running = Running(self._c, self._book, self._fleet, orders, self._stepper, self._schedules, self._config)
+        self._book.lane = self._fleet.lane
+        self._plausibility = Plausibility(self._c, self._config, self._log)
+        self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
         self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
         self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
         self._feasibility = Feasibility(self._c, self._fleet, self._book, self._config)
@@ -78,6 +97,8 @@ class Engine(FleetViews):
         self._stepped_at = -np.inf
         self._dirty = True
         self._hold_until: Instant | None = None
+        self._noticed = 0.0
+        self._judged_at: Instant = -np.inf
 
     # The fleet.
 
@@ -102,22 +123,10 @@ class Engine(FleetViews):
         """
         self._at(now)
         wanted = tuple(groups)
-        for group in wanted:
-            strategy(group.strategy)
+        for name in {group.strategy for group in wanted if group.strategy}:
+            strategy(name)
         self._fleet.renew(wanted)
         self._fleet_changed()
-
-    def block(self, device_id: str, blocked: bool, now: Instant) -> None:
-        """Operator's block: a blocked device is released and left out until it is unblocked."""
-        self._at(now)
-        row = self._c.row.get(device_id)
-        if row is not None and bool(self._c.blocked[row]) != blocked:
-            self._c.blocked[row] = blocked
-            self._c.touched[row] = True
-            self._log.add(
-                now, device_target(device_id), "block", "blocked" if blocked else "unblocked", "by the operator"
-            )
-            self._fleet_changed()
 
     def _fleet_changed(self) -> None:
         self._fleet.renew()
@@ -144,7 +153,8 @@ class Engine(FleetViews):
                 kept = f"{reason}; {answer.reason}" if answer.reason else reason
                 answer = replace(answer, verdict=Verdict.PARTIAL, reason=kept)
         record = DecisionLog()
-        record.about(now, control, answer.verdict.value, answer.reason or "will run", value=answer.feasible_w)
+        will = "a test: it is answered and recorded, nobody is moved" if control.is_test else "will run"
+        record.about(now, control, answer.verdict.value, answer.reason or will, value=answer.feasible_w)
         return answer, drawn, record.drain()
 
     def admit(self, control: Control, now: Instant) -> None:
@@ -199,7 +209,7 @@ class Engine(FleetViews):
 
     def _concerned(self, control: Control) -> tuple[str, ...]:
         """The devices whose part in a control we tell: those that do not do so themselves, none in fast services."""
-        if control.service_class in FAST:
+        if control.service_class in FAST or control.is_test:
             return ()
         rows = self._fleet.rows_of(control.target)
         ours = rows[~self._c.answers[rows] & self._c.counts[rows]]
@@ -234,12 +244,15 @@ class Engine(FleetViews):
         """Let everything happen that is due at `now`. Cheap when nothing is."""
         self._at(now)
         self._watch(now)
+        self._day(now)
+        self._judge(now)
         started, ended = self._book.advance(now, self._running.ending)
         performance = self._turn(started, ended, now)
         batch: Sequence[Setpoint] = ()
         if self._due(now):
             batch = self._running.step(now).batch
             self._dirty, self._stepped_at = False, now
+            self._audit.step(self._running.position, now)
             self._intake.learning = True
         if len(self._accounts):
             performance.extend(self._accounts.sample(lambda name: self._running.sample(name, now), now))
@@ -250,12 +263,12 @@ class Engine(FleetViews):
         """When `tick` should be called next at the latest; `now` when there is something to do; None when idle."""
         if not self._c.count and self._book.next_edge() is None:
             return None
-        if self._book.pending or self._log.pending or (self._dirty and not self._held(now)):
+        if self._book.pending or self._log.pending or ((self._dirty or self._running.replan) and not self._held(now)):
             return now
         times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due, self._hold_until]
+        times += [self._schedules.next_edge, self._day_ends]
         times.append(health.next_watch(self._c, lost_after_s=self._config.lost_after_s))
-        if self._running.at_work:
-            times.append(float(self._stepped_at) + self._running.plan.period_s)
+        times.append(self._next_step())
         if len(self._accounts):
             times.append((self._now or now) + SAMPLE_S)
         if self._c.count:
@@ -268,14 +281,53 @@ class Engine(FleetViews):
         if before is None or -1.0 <= now - before <= self._config.clock_jump_s:
             return
         jump = now - before
+        self._noticed += jump
+        self._shift(jump, now)
+
+    def clock_set(self, seconds: float, now: Instant) -> None:
+        """The wall clock was set by so many seconds (+ forwards) since the last call; told by who watches both clocks.
+
+        The engine notices large jumps by itself; this tells it also of those that a wait would explain.
+        """
+        rest, self._noticed = seconds - self._noticed, 0.0
+        if abs(rest) > NOTICED_S:
+            self._shift(rest, now)
+        self._now = now
+
+    def _shift(self, jump: float, now: Instant) -> None:
         self._c.shift_time(jump)
         self._stepper.shift_time(jump)
         self._accounts.shift_time(jump)
+        self._running.planner.shift_time(jump)
         self._stepped_at += jump
         if self._hold_until is not None:
             self._hold_until += jump
         self._dirty = True
         self._log.add(now, group_target(""), "clock", "jumped", f"the clock was set by {jump:+.0f} s", value=jump)
+
+    def _judge(self, now: Instant) -> None:
+        """Once a second: whose telemetry is not believed."""
+        if 0 <= now - self._judged_at < SAMPLE_S:
+            return
+        self._judged_at = now
+        if self._plausibility.check(self._running.plan.nodes(), now):
+            self._dirty = True
+            self._stepper.changed()
+
+    def _day(self, now: Instant) -> None:
+        """What goes by the local clock: departures, the daily throughput, the schedule."""
+        if now >= self._day_ends or now < self._day_ends - 2 * DAY_S:
+            first = not np.isfinite(self._day_ends)
+            self._day_ends = day_of(now, self._zone).end
+            if not first:
+                self._c.day_wh[:] = 0.0
+                self._c.touched |= np.isfinite(self._c.day_cap_wh)
+        renew_departures(self._c, now, self._zone)
+        opened, closed = self._schedules.advance(now)
+        for control, verdict in [*((one, "opened") for one in opened), *((one, "closed") for one in closed)]:
+            self._log.about(now, control, verdict, "a window of the local schedule")
+        if opened or closed:
+            self._running.replan = self._dirty = True
 
     def _watch(self, now: Instant) -> None:
         lost = health.watch(self._c, now, lost_after_s=self._config.lost_after_s)
@@ -321,8 +373,17 @@ class Engine(FleetViews):
             self._dirty = True
         return self._hold_until is not None
 
+    def _next_step(self) -> Instant:
+        """When the next step is due if nothing happens; vehicles that nobody commands are looked after rarely."""
+        period = self._running.plan.period_s if self._running.at_work else np.inf
+        return float(self._stepped_at) + min(period, DEPARTURES_S if self._c.departing else np.inf)
+
     def _due(self, now: Instant) -> bool:
         if self._held(now) or not self._c.count:
             return False
-        periodic = self._running.at_work and now >= self._stepped_at + self._running.plan.period_s - 1e-6
-        return self._dirty or periodic or bool((now >= self._c.renew_at).any())
+        return (
+            self._dirty
+            or self._running.replan
+            or now >= self._next_step() - 1e-6
+            or bool((now >= self._c.renew_at).any())
+        )

@@ -33,6 +33,7 @@ ALL = slice(None)
 def count_coulombs(columns: Columns, now: Instant, rows: IntArray | slice = ALL) -> None:
     """Carry the known estimates (of `rows`, or all) forward to `now` with the power each device last showed."""
     c = columns
+    _count_day(c, now, rows)
     elapsed = np.clip(now - c.soc_at[rows], 0.0, LONGEST_STEP_S)
     watts = c.w[rows]
     moved = np.where(np.isfinite(watts), watts, 0.0) * elapsed
@@ -44,6 +45,20 @@ def count_coulombs(columns: Columns, now: Instant, rows: IntArray | slice = ALL)
     c.soc[rows] = np.clip(c.soc[rows] - moved, 0.0, 1.0)
     c.soc_variance[rows] += (COUNT_ERROR * moved) ** 2 + REST_VARIANCE_PER_S * np.where(known, elapsed, 0.0)
     c.soc_at[rows] = np.where(known, np.maximum(c.soc_at[rows], now), c.soc_at[rows])
+
+
+def _count_day(c: Columns, now: Instant, rows: IntArray | slice) -> None:
+    """Add what went through devices with a daily cap since they were heard last.
+
+    What they were told since counts where it is more than what they showed then: a cap is not to be passed.
+    """
+    capped = np.isfinite(c.day_cap_wh[rows])
+    if not capped.any():
+        return
+    elapsed = np.clip(now - c.counted_at[rows], 0.0, LONGEST_STEP_S)
+    moved = np.fmax(np.abs(c.w[rows]), np.abs(c.told_w[rows])) * elapsed / 3600.0
+    c.day_wh[rows] += np.where(capped & np.isfinite(moved), moved, 0.0)
+    c.counted_at[rows] = now
 
 
 def correct(

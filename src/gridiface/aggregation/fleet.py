@@ -9,13 +9,14 @@ import numpy as np
 from gridiface.aggregation.acceptance import Subject
 from gridiface.aggregation.allocate import IntArray
 from gridiface.aggregation.allocate.problem import BoolArray
+from gridiface.aggregation.arbitration import lane_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.rollup import Total, measured, roll_up
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint, Target, TargetKind
+from gridiface.domain.controls import Control, Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, Group
 from gridiface.domain.telemetry import Quality, Snapshot
 
@@ -73,11 +74,24 @@ class Fleet:
         rows = self.rows_of(target)
         if abilities is None:
             by_ability: dict[frozenset[Capability], list[str]] = {}
-            for row in rows.tolist():
+            enabled = rows[self.columns.enabled[rows]]
+            for row in (enabled if enabled.size else rows).tolist():
                 device = self.columns.devices[row]
                 by_ability.setdefault(device.nameplate.capabilities, []).append(device.id)
             abilities = self._abilities[target] = {able: tuple(ids) for able, ids in by_ability.items()}
-        return Subject(self.exists(target), abilities, self._barred(rows))
+        return Subject(self.exists(target), abilities, self._barred(rows), self.lane)
+
+    def shares(self, target: Target) -> Mapping[str, float]:
+        """The parts of a target's power that are reserved to programs."""
+        if target.kind is TargetKind.GROUP:
+            group = self.tree.groups.get(target.id)
+            return {} if group is None else group.shares
+        row = self.columns.row.get(target.id)
+        return {} if row is None else self.columns.devices[row].shares
+
+    def lane(self, control: Control) -> str:
+        """Which of these parts a control rules; empty: what is not reserved."""
+        return lane_of(control, self.shares(control.target))
 
     def _barred(self, rows: IntArray) -> str:
         """Why none of the rows may be controlled; empty where one may."""

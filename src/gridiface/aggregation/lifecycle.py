@@ -66,7 +66,9 @@ class Entry:
 
     @property
     def claims(self) -> list[Claim]:
-        """The modes it still claims."""
+        """The modes it still claims; a test claims none: it is answered and recorded, and moves nobody."""
+        if self.control.is_test:
+            return []
         return [
             Claim(self.control, mode, value)
             for mode, value in self.control.values.items()
@@ -93,6 +95,8 @@ class ControlBook:
         self._by_target: dict[Target, dict[str, Entry]] = {}
         self._finished: dict[str, Entry] = {}
         self._keep = keep_finished
+        #: Which reserved part of its target's power a control rules; set by the engine.
+        self.lane: Callable[[Control], str] = lambda control: ""
         self._started_now: list[Entry] = []
         self._ended_now: list[tuple[Entry, OutcomeKind, str]] = []
 
@@ -287,7 +291,8 @@ class ControlBook:
             for other in entries:
                 if other is ruler or not other.live or not ruler.live:
                     continue
-                lost = displaced_kinds(ruler.control, other.control) - other.dead
+                apart = self.lane(ruler.control) != self.lane(other.control)
+                lost = displaced_kinds(ruler.control, other.control, apart=apart) - other.dead
                 other.dead |= lost
                 if lost and not other.claims:
                     self.finish(other, OutcomeKind.SUPERSEDED, now, f"superseded by {ruler.control.id}")
@@ -308,13 +313,16 @@ class ControlBook:
         )
 
 
-def displaced_kinds(ruler: Control, other: Control) -> set[str]:
+def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> set[str]:
     """The kinds of modes that `other` loses for good once `ruler` runs.
 
     In the same program the later one takes the kinds both have, for good, as soon as it starts and if the two
     overlap. Between programs a higher claim that lasts at least as long as the other's leaves nothing of it; a
-    shorter one only covers it for a while. Limits of different programs never displace each other.
+    shorter one only covers it for a while. Limits of different programs never displace each other. A test neither
+    displaces nor is displaced. `apart`: each has its own part of the power (`Group.shares`), which the other leaves.
     """
+    if ruler.is_test or other.is_test:
+        return set()
     if not ruler.span.overlaps(other.span) or precedence(ruler) < precedence(other):
         return set()
     same = same_program(ruler, other)
@@ -324,12 +332,14 @@ def displaced_kinds(ruler: Control, other: Control) -> set[str]:
         return set()
     theirs = {kind_of(mode, value): mode for mode, value in other.values.items() if mode not in INFORMING}
     ours = {kind_of(mode, value) for mode, value in ruler.values.items()}
+    if apart:
+        ours.discard("power")
     return {kind for kind, mode in theirs.items() if kind in ours and (same or mode not in LIMIT_MODES)}
 
 
 def is_information(control: Control) -> bool:
-    """Whether the control only informs (price, message) and asks nothing of a device."""
-    return all(mode in INFORMING for mode in control.values)
+    """Whether the control asks nothing of a device: it only informs (price, message), or it is a test."""
+    return control.is_test or all(mode in INFORMING for mode in control.values)
 
 
 def _whole(entry: Entry, endings: set[OutcomeKind]) -> tuple[OutcomeKind, str]:

@@ -8,11 +8,12 @@ to the point of the hard bounds that is nearest.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, span
+from gridiface.aggregation import timed
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Source
@@ -24,7 +25,7 @@ BLOCK = 4096
 _NEEDED = (
     *("export_w", "import_w", "energy_wh", "soc_min", "soc_max", "natural", "counts", "can_set_w", "can_limit_w"),
     *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc"),
-    *("soc_variance", "soc_doubt", "blocked", "down", "down_at"),
+    *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
 )
 
 #: The columns that say where a device is on its ramp.
@@ -37,7 +38,9 @@ class Envelope:
 
     `lo`, `hi`: hard. `near_lo`, `near_hi`: reachable within the horizon, inside the hard ones. `base`: power without
     a request. `weight`: rating, > 0. `free`: can be asked now. `held`: what a device that cannot be asked
-    contributes. `position`: where its last set-point has brought it by now. Read only: some are columns themselves.
+    contributes. `position`: where its last set-point has brought it by now. `floors`: rows that must charge now to be
+    ready for their departure (`near_hi` holds how much). `holding`: how many are held by least times. Read only: some
+    are columns themselves.
     """
 
     lo: FloatArray
@@ -49,10 +52,18 @@ class Envelope:
     free: BoolArray
     held: FloatArray
     position: FloatArray
+    floors: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    holding: int = 0
 
 
 def envelope(
-    columns: Columns, now: Instant, *, horizon_s: float, hold_time_s: float, soc_derate: float = 0.5
+    columns: Columns,
+    now: Instant,
+    *,
+    horizon_s: float,
+    hold_time_s: float,
+    soc_derate: float = 0.5,
+    departure_margin: float = 0.05,
 ) -> Envelope:
     """The envelope at `now`.
 
@@ -62,6 +73,7 @@ def envelope(
         horizon_s: how far ahead the ramp counts.
         hold_time_s: for how long a power must be sustainable from the stored energy.
         soc_derate: factor on the power of devices whose state of charge is in doubt.
+        departure_margin: see `timed.departure_floor`.
     """
     c = columns
     _refresh(c, hold_time_s, soc_derate)
@@ -75,7 +87,11 @@ def envelope(
         lo, hi = c.hard_lo[rows], c.hard_hi[rows]
         _clip(np.subtract(here, reach, out=near_lo[rows]), lo, hi)
         _clip(np.add(here, reach, out=near_hi[rows]), lo, hi)
-    return Envelope(c.hard_lo, c.hard_hi, near_lo, near_hi, c.base, c.weight, c.free, c.held, position)
+    holding = timed.keep_times(c, now, near_lo, near_hi) if c.timed else 0
+    floors = np.empty(0, dtype=np.int64)
+    if c.departing:
+        floors = timed.keep_departures(c, now, near_lo, near_hi, span_s=hold_time_s, margin=departure_margin)
+    return Envelope(c.hard_lo, c.hard_hi, near_lo, near_hi, c.base, c.weight, c.free, c.held, position, floors, holding)
 
 
 def lasting_envelope(columns: Columns, hold_time_s: float, soc_derate: float) -> Envelope:
@@ -105,6 +121,9 @@ def _hard(c: Columns, hold_time_s: float, soc_derate: float) -> tuple[FloatArray
     known = np.isfinite(c.w)
     lo, hi, base = -c.import_w, c.export_w.copy(), np.zeros(c.w.size)
     _energy_bounds(c, lo, hi, hold_time_s)
+    if (c.curve >= 0).any():
+        np.maximum(lo, -timed.charge_limit(c, np.fmin(c.soc + 2.0 * np.sqrt(c.soc_variance), 1.0)), out=lo)
+    _day_bounds(c, lo, hi, hold_time_s)
     if c.soc_doubt.any():
         factor = np.where(c.soc_doubt, soc_derate, 1.0)
         lo *= factor
@@ -112,7 +131,7 @@ def _hard(c: Columns, hold_time_s: float, soc_derate: float) -> tuple[FloatArray
     if c.natural.any():
         _natural_bounds(c, known, lo, hi, base)
     np.minimum(lo, hi, out=lo)
-    trusted = known & c.counts & ~(c.lost | (c.down & (c.received <= c.down_at)))
+    trusted = known & c.counts & ~(c.quarantined | c.lost | (c.down & (c.received <= c.down_at)))
     return lo, hi, base, np.where(trusted, c.w, 0.0)
 
 
@@ -129,7 +148,7 @@ def askable(columns: Columns) -> BoolArray:
     """
     c = columns
     able = c.can_set_w | (c.can_limit_w & c.natural)
-    return able & c.counts & c.enabled & c.usable & ~(c.blocked | c.down | c.lost)
+    return able & c.counts & c.enabled & c.usable & ~(c.blocked | c.down | c.lost | c.quarantined)
 
 
 def position_at(columns: Columns, at: Instant | FloatArray) -> FloatArray:
@@ -177,11 +196,24 @@ def _energy_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: floa
     np.maximum(lo, margin, out=lo)
 
 
+def _day_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float) -> None:
+    """What the daily throughput leaves, over the hold time."""
+    capped = np.isfinite(c.day_cap_wh)
+    if not capped.any():
+        return
+    left = np.maximum(c.day_cap_wh - c.day_wh, 0.0) * (3600.0 / hold_time_s)
+    np.minimum(hi, left, out=hi, where=capped)
+    np.maximum(lo, -left, out=lo, where=capped)
+
+
 def _natural_bounds(c: Columns, known: BoolArray, lo: FloatArray, hi: FloatArray, base: FloatArray) -> None:
     """Sun and people: nobody can be asked for more than there is, or to take more than it wants to take."""
     doing = np.where(known, c.w, 0.0)
     most = np.where(known & np.isfinite(c.up_w), doing + c.up_w, np.fmax(c.natural_w, c.w))
     least = np.where(known & np.isfinite(c.down_w), doing - c.down_w, np.fmin(c.natural_w, c.w))
+    # A vehicle whose battery is known takes what it is told, whatever it does by itself.
+    storing = c.can_set_w & np.isfinite(c.soc) & np.isfinite(c.energy_wh)
+    least = np.where(storing, np.fmin(least, lo), least)
     # A load can always stop and a generator always be curtailed: 0 stays reachable.
     np.fmin(hi, np.maximum(most, 0.0), out=hi, where=c.natural)
     np.fmax(lo, np.minimum(least, 0.0), out=lo, where=c.natural)

@@ -78,7 +78,7 @@ def unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, Float
         How much more than `held` each may contribute: (up >= 0, down <= 0); None where everybody is heard.
     """
     c = columns
-    silent = (c.lost | (c.down & (c.received <= c.down_at))) & c.counts
+    silent = (c.lost | c.quarantined | (c.down & (c.received <= c.down_at))) & c.counts
     if not silent.any():
         return None, None
     told, did = known_or_zero(c.last_w), known_or_zero(c.w)

@@ -17,7 +17,7 @@ from gridiface.aggregation.arbitration import Claim, Ruling, precedence
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Limits
 from gridiface.aggregation.setpoints import Order, Orders
-from gridiface.domain.controls import PASS_THROUGH_MODES, Control, ControlMode, ModeValue, ServiceClass
+from gridiface.domain.controls import CLASS_TIMING, PASS_THROUGH_MODES, Control, ControlMode, ModeValue, ServiceClass
 from gridiface.domain.fleet import Capability, Group
 
 
@@ -42,7 +42,7 @@ class Node:
     @property
     def bound(self) -> bool:
         """Whether it has a total of its own, which those around it have to take as it is."""
-        return self.ruling.power is not None or self.ruling.regulation is not None
+        return self.ruling.leading is not None
 
     @property
     def id(self) -> str:
@@ -76,7 +76,7 @@ class Node:
 
 @dataclass(slots=True)
 class Plan:
-    """See the module's page. Arrays over the rows; NaN = nothing asked."""
+    """See the module's page. Arrays over the rows; NaN = nothing asked. `floors`: rows that must charge to be ready."""
 
     roots: tuple[Node, ...]
     order: IntArray
@@ -88,6 +88,7 @@ class Plan:
     single: bool
     period_s: float
     rulings: Mapping[int, Ruling]
+    floors: IntArray
 
     def nodes(self) -> list[Node]:
         """All nodes, outermost first."""
@@ -108,6 +109,7 @@ def empty_plan(columns: Columns) -> Plan:
         single=False,
         period_s=60.0,
         rulings={},
+        floors=np.empty(0, dtype=np.int64),
     )
 
 
@@ -126,6 +128,9 @@ def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[s
     for row, ruling in plan.rulings.items():
         around = _around(plan, row, passing)
         _order_rows(plan, columns, orders, np.array([row]), [ruling, *around])
+    alone = plan.floors[plan.order[plan.floors] < 0]
+    if alone.size:
+        plan.order[alone] = orders.number(Order((), key=("departure",)))
 
 
 def _around(plan: Plan, row: int, passing: Mapping[str, list[Ruling]]) -> list[Ruling]:
@@ -184,9 +189,9 @@ def make_order(rulings: list[Ruling], handed: Mapping[ControlMode, list[Claim]])
         for claim in ruling.limits:
             controls[claim.control.id] = claim.control
         if power is None:
-            own = [claim.control for claim in (ruling.power, ruling.regulation) if claim is not None]
+            own = [claim.control for claim in ruling.powers]
             controls.update({control.id: control for control in own})
-            power = own[0] if own else None
+            power = min(own, key=lambda one: CLASS_TIMING[one.service_class].period_s, default=None)
         if ruling.var is not None and not var_seen:
             controls[ruling.var.control.id] = ruling.var.control
             var_seen = True

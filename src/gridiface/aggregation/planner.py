@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from gridiface.aggregation.limits import Bound, Envelope, intersect
 from gridiface.aggregation.log import CONFIGURATION, group_target
 from gridiface.aggregation.plan import Node, Plan, empty_plan, give_orders
 from gridiface.aggregation.requests import Capacity, capacity, limit_w, requested_var, requested_w
+from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import Orders
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import CLASS_TIMING, LIMIT_MODES, Control, ControlMode, Target, TargetKind
@@ -39,20 +40,40 @@ class Beginning:
     at: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one program asks of the part reserved to it, what of that it is given, W, and the part, 0..1."""
+
+    asked: float
+    given: float
+    share: float
+
+
 @dataclass(slots=True)
 class Demands:
-    """What the plan's nodes ask, W and var by group id, and when each began."""
+    """What the plan's nodes ask, W and var by group id, and when each began. `parts` by control id."""
 
     requested_w: dict[str, float] = field(default_factory=dict)
     requested_var: dict[str, float] = field(default_factory=dict)
     begun: dict[str, Beginning] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
 
 
 class Planner:
     """Owns the beginnings of controls; everything else comes in."""
 
-    def __init__(self, columns: Columns, book: ControlBook, orders: Orders) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        book: ControlBook,
+        orders: Orders,
+        schedules: Schedules,
+        shares: Callable[[Target], Mapping[str, float]],
+    ) -> None:
         self._c, self._book, self._orders = columns, book, orders
+        self._schedules, self._shares = schedules, shares
+        #: Strategies that were chosen while running, by group id; they come before everything else.
+        self.chosen: dict[str, str] = {}
         self._tree = GroupTree()
         self._beginnings: dict[str, Beginning] = {}
 
@@ -69,20 +90,18 @@ class Planner:
             now: when.
         """
         plan, demands = empty_plan(self._c), Demands()
+        plan.floors = bounds.floors
         self._tree = tree
         self._forget()
-        targets = self._book.targets()
+        targets = self._book.targets() | self._schedules.targets()
         nodes: dict[str, Node] = {}
-        overrides = dict(config.strategies)
         for group_id, group in tree.groups.items():
-            node = self._node(
-                group, rows_of, targets, overrides.get(group_id) or group.strategy or config.strategy, bounds
-            )
+            node = self._node(group, rows_of, targets, self.strategy_of(group, config), bounds)
             if node is not None:
                 nodes[group_id] = node
                 self._ask(node, demands, bounds, now)
         passing = self._nest(plan, nodes, tree)
-        self._single(plan, targets, bounds, now)
+        self._single(plan, demands, targets, bounds, now)
         give_orders(plan, self._c, self._orders, passing)
         plan.period_s = _period(plan)
         return plan, demands
@@ -108,15 +127,16 @@ class Planner:
         return Node(group, rows, ruling, limits, strategy(strategy_name), meter)
 
     def _rule(self, target: Target) -> Ruling:
-        return rule(self._book.claims(target), self._defaults(target))
+        claims, shares = self._book.claims(target), self._shares(target)
+        defaults = self._standing_back(target, self._book.default_claims(target))
+        return rule(claims, defaults, self._standing_back(target, self._schedules.claims(target)), shares)
 
-    def _defaults(self, target: Target) -> list[Claim]:
-        """Its default controls' modes; a set-point among them stands back while a group around it is told one.
+    def _standing_back(self, target: Target, claims: list[Claim]) -> list[Claim]:
+        """Modes of defaults or of the schedule; a set-point among them stands back while a group around it is told one.
 
         With nothing active the default rules; a control of a group around the target is active for it too. Limits
         stay: they only narrow.
         """
-        claims = self._book.default_claims(target)
         if not claims:
             return claims
         is_group = target.kind is TargetKind.GROUP
@@ -135,14 +155,13 @@ class Planner:
 
     def _ask(self, node: Node, demands: Demands, bounds: Envelope, now: Instant) -> None:
         """What a node asks, in watts and vars."""
-        leading = node.ruling.power or node.ruling.regulation
+        leading = node.ruling.leading
         if leading is None and node.ruling.var is None:
             return
         sums = capacity(self._c, node.rows, bounds)
         if leading is not None:
-            began = self._begin(leading, sums, now)
-            demands.begun[node.id] = began
-            demands.requested_w[node.id] = _total(node.ruling, sums, began.capacity)
+            demands.begun[node.id] = self._begin(leading, sums, now)
+            demands.requested_w[node.id] = self._total(node.ruling, sums, node.group.shares, demands, now)
         if node.ruling.var is not None:
             claim = node.ruling.var
             demands.requested_var[node.id] = requested_var(claim.mode, claim.value, sums)
@@ -156,8 +175,52 @@ class Planner:
             self._beginnings[claim.control.id] = began
         return began
 
+    def _total(
+        self, ruling: Ruling, sums: Capacity, shares: Mapping[str, float], demands: Demands, now: Instant
+    ) -> float:
+        """Set-points and regulation together, W; each program with a reserved part inside that part of the range."""
+        assert ruling.leading is not None
+        total = 0.0
+        left = 1.0
+        for lane, claim in ruling.shared.items():
+            share = shares.get(lane, 0.0)
+            total += self._part(claim, sums, share, demands, now)
+            left -= share
+        if ruling.power is None:
+            total += left * self._begin(ruling.leading, sums, now).capacity.base_w
+        elif ruling.shared:
+            unreserved = max(0.0, 1.0 - sum(shares.values()))
+            total += self._part(ruling.power, sums, unreserved, demands, now)
+            total += (left - unreserved) * self._begin(ruling.power, sums, now).capacity.base_w
+        else:
+            total = _asked(ruling.power, sums, self._begin(ruling.power, sums, now).capacity)
+        if ruling.regulation is not None:
+            total += ruling.regulation.value.value
+        return total
+
+    def _part(self, claim: Claim, sums: Capacity, share: float, demands: Demands, now: Instant) -> float:
+        mine = sums.part(share)
+        asked = _asked(claim, mine, self._begin(claim, sums, now).capacity.part(share))
+        given = min(max(asked, mine.low_w), mine.high_w)
+        demands.parts[claim.control.id] = Part(asked, given, share)
+        return given
+
+    def strategy_of(self, group: Group, config: EngineConfig) -> str:
+        """Who splits a group's total: chosen while running, configured by id, its own, or the default."""
+        configured = dict(config.strategies).get(group.id)
+        return self.chosen.get(group.id) or configured or group.strategy or config.strategy
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: ramps under way go on from where they are."""
+        for began in self._beginnings.values():
+            began.at += seconds
+
     def _forget(self) -> None:
-        gone = [name for name in self._beginnings if (entry := self._book.get(name)) is None or not entry.live]
+        gone = [
+            name
+            for name in self._beginnings
+            if name not in self._schedules and ((entry := self._book.get(name)) is None or not entry.live)
+        ]
         for name in gone:
             del self._beginnings[name]
 
@@ -176,7 +239,7 @@ class Planner:
             root.finish()
         return passing
 
-    def _single(self, plan: Plan, targets: set[Target], bounds: Envelope, now: Instant) -> None:
+    def _single(self, plan: Plan, demands: Demands, targets: set[Target], bounds: Envelope, now: Instant) -> None:
         """What single devices are asked."""
         rulings: dict[int, Ruling] = {}
         for target in targets:
@@ -191,11 +254,16 @@ class Planner:
             limits = intersect(self._bounds(ruling, here, bounds))
             plan.device_high[row] = _watts(limits.high)
             plan.device_low[row] = -_watts(limits.low)
-            leading = ruling.power or ruling.regulation
-            if leading is not None:
-                plan.device_w[row] = _total(ruling, sums, self._begin(leading, sums, now).capacity)
+            if ruling.leading is not None:
+                shares = self._c.devices[row].shares
+                plan.device_w[row] = self._total(ruling, sums, shares, demands, now)
             if ruling.var is not None:
                 plan.device_var[row] = requested_var(ruling.var.mode, ruling.var.value, sums)
+
+
+def _asked(claim: Claim, sums: Capacity, start: Capacity) -> float:
+    span = claim.control.span
+    return requested_w(claim.mode, claim.value, sums, start=start, span_s=span.end - span.start)
 
 
 def _watts(bound: Bound | None) -> float:
@@ -206,17 +274,6 @@ def _configured(group: Group) -> list[Bound]:
     """The caps of a group's connection, from the configuration."""
     caps = ((ControlMode.EXPORT_LIMIT, group.max_export_w), (ControlMode.IMPORT_LIMIT, group.max_import_w))
     return [Bound(watts, mode, CONFIGURATION, "") for mode, watts in caps if watts is not None]
-
-
-def _total(ruling: Ruling, now: Capacity, start: Capacity) -> float:
-    """Set-point and regulation together, W."""
-    total = start.base_w
-    if ruling.power is not None:
-        span = ruling.power.control.span
-        total = requested_w(ruling.power.mode, ruling.power.value, now, start=start, span_s=span.end - span.start)
-    if ruling.regulation is not None:
-        total += ruling.regulation.value.value
-    return total
 
 
 def _resumed(claim: Claim, sums: Capacity) -> Capacity:

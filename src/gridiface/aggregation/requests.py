@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -54,6 +54,12 @@ class Capacity:
     base_w: float  # total without a request
     now_w: float  # total as measured
     up_w: float  # how far the total can rise from base_w
+    low_w: float = -math.inf  # the least the total can be
+    high_w: float = math.inf  # the most
+
+    def part(self, share: float) -> Capacity:
+        """What a program has to which so much is reserved."""
+        return Capacity(*(share * getattr(self, one.name) for one in fields(self)))
 
     def percent_base(self, base: str, *, value: float) -> float:
         """The watts that 100 % of an active power means.
@@ -78,13 +84,13 @@ def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
     c, here = columns, span(rows)
     counts = c.counts[here]
     free = bounds.free[here] & counts
-    able = (c.can_set_w[here] | c.can_limit_w[here]) & counts
+    able = (c.can_set_w[here] | c.can_limit_w[here]) & counts & c.enabled[here]
     watts = c.w[here]
     measured = np.where(np.isfinite(watts) & counts, watts, 0.0)
     base, hi = bounds.base[here], bounds.hi[here]
     rated_var = available_var = 0.0
     if c.can_set_var[here].any():
-        inject = np.where(c.can_set_var[here] & counts, c.var_inject[here], 0.0)
+        inject = np.where(c.can_set_var[here] & counts & c.enabled[here], c.var_inject[here], 0.0)
         left = np.sqrt(np.maximum(c.max_va[here] ** 2 - measured**2, 0.0))
         rated_var, available_var = float(inject.sum()), float(np.minimum(inject, left).sum())
     return Capacity(
@@ -96,6 +102,8 @@ def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
         base_w=float(np.where(free, base, bounds.held[here]).sum()),
         now_w=float(measured.sum()),
         up_w=float(np.maximum(hi - base, 0.0) @ free),
+        low_w=float(np.where(free, bounds.lo[here], bounds.held[here]).sum()),
+        high_w=float(np.where(free, hi, bounds.held[here]).sum()),
     )
 
 

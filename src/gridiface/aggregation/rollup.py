@@ -44,7 +44,7 @@ def measured(
     """
     c = columns
     counted = rows[c.counts[rows]]
-    known = counted[np.isfinite(c.w[counted]) & ~c.lost[counted]]
+    known = counted[np.isfinite(c.w[counted]) & ~(c.lost[counted] | c.quarantined[counted])]
     var = c.var[known]
     oldest = float(c.received[known].min()) if known.size else now
     if meter is not None and np.isfinite(c.w[meter]) and not c.lost[meter]:
@@ -122,4 +122,6 @@ def _alarms(c: Columns, rows: IntArray) -> list[str]:
         found.append("members_failing")
     if c.soc_doubt[rows].any():
         found.append("soc_in_doubt")
+    if c.quarantined[rows].any():
+        found.append("members_quarantined")
     return found

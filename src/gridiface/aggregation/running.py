@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gridiface.aggregation.accounts import sample_of
+from gridiface.aggregation.allocate import FloatArray
+from gridiface.aggregation.arbitration import Claim, Ruling
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan, empty_plan
-from gridiface.aggregation.planner import Demands, Planner
+from gridiface.aggregation.planner import Demands, Part, Planner
+from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import Orders
 from gridiface.aggregation.stepper import Step, Stepper
@@ -23,6 +28,11 @@ MANY_ORDERS = 512
 
 #: A shortfall counts from so long after the start on: before, the fleet may still be on its way, s.
 SETTLING_S = 30.0
+
+
+def _set_points(ruling: Ruling) -> list[Claim]:
+    """The claims that name a power: of the whole, or of a part reserved to a program."""
+    return [claim for claim in (ruling.power, *ruling.shared.values()) if claim is not None]
 
 
 def _settling_s(control: Control) -> float:
@@ -41,11 +51,12 @@ class Running:
         fleet: Fleet,
         orders: Orders,
         stepper: Stepper,
+        schedules: Schedules,
         config: EngineConfig,
     ) -> None:
         self._c, self._book, self._fleet, self._orders = columns, book, fleet, orders
         self._stepper, self._config = stepper, config
-        self._planner = Planner(columns, book, orders)
+        self.planner = Planner(columns, book, orders, schedules, fleet.shares)
         self._demands = Demands()
         self.plan: Plan = empty_plan(columns)
         self.replan = True
@@ -54,7 +65,7 @@ class Running:
     @property
     def at_work(self) -> bool:
         """Whether something is asked of somebody, so that steps are due each period."""
-        return bool(self.plan.roots) or self.plan.single
+        return bool(self.plan.roots) or self.plan.single or bool(self.plan.floors.size)
 
     def step(self, now: Instant) -> Step:
         """One control step, with a new plan where one is due."""
@@ -62,13 +73,20 @@ class Running:
             if len(self._orders.all) > MANY_ORDERS:
                 self._orders.compact(self._c)
             bounds = self.bounds(now)
-            self.plan, self._demands = self._planner.make(self._fleet.tree, self._fleet.rows, self._config, bounds, now)
+            self.plan, self._demands = self.planner.make(self._fleet.tree, self._fleet.rows, self._config, bounds, now)
             self._stepper.changed()
             self.replan = False
         step = self._stepper.run(self.plan, self._demands, now)
+        if not np.array_equal(self._stepper.floors, self.plan.floors):
+            self.replan = True
         self._begin_devices(step, now)
         self._note_shortfalls(now)
         return step
+
+    @property
+    def position(self) -> FloatArray:
+        """Where the last step found each device by its commands, W."""
+        return self._stepper.position
 
     def bounds(self, now: Instant) -> Envelope:
         """The envelope at `now` for the period at work."""
@@ -103,32 +121,58 @@ class Running:
         rows = self._fleet.rows_of(target)
         requested, accepted = self._asked(control_id, target, now)
         total = self._fleet.total(target, self.residual(target.id), now)
-        return sample_of(self._c, rows, total, requested, accepted)
+        sample = sample_of(self._c, rows, total, requested, accepted)
+        part = self._demands.parts.get(control_id)
+        return sample if part is None else self._of_part(sample, part, target)
+
+    def _of_part(self, sample: Sample, part: Part, target: Target) -> Sample:
+        """One program's share in a total that several have parts in: what it was given, and its part of the rest."""
+        given = sum(
+            other.given
+            for name, other in self._demands.parts.items()
+            if (entry := self._book.get(name)) is not None and entry.control.target == target
+        )
+
+        def mine(total: float | None) -> float | None:
+            return None if total is None else part.given + part.share * (total - given)
+
+        return replace(
+            sample,
+            allocated_w=mine(sample.allocated_w),
+            acknowledged_w=mine(sample.acknowledged_w),
+            delivered_w=mine(sample.delivered_w),
+        )
 
     def _asked(self, control_id: str, target: Target, now: Instant) -> tuple[float | None, float | None]:
         """(requested, accepted) power while the control is the one that names it, W."""
         if target.kind is TargetKind.DEVICE:
             row = self._c.row.get(target.id)
             ruling = None if row is None else self.plan.rulings.get(row)
-            if row is None or ruling is None or ruling.power is None or ruling.power.control.id != control_id:
+            if row is None or ruling is None or control_id not in {one.control.id for one in _set_points(ruling)}:
                 return None, None
+            if (part := self._demands.parts.get(control_id)) is not None:
+                return part.asked, part.given
             told = float(self._c.told_w[row])
             return float(self.plan.device_w[row]), told if np.isfinite(told) else None
         node = self.node(target.id)
-        if node is None or node.ruling.power is None or node.ruling.power.control.id != control_id:
+        if node is None or control_id not in {one.control.id for one in _set_points(node.ruling)}:
             return None, None
+        if (part := self._demands.parts.get(control_id)) is not None:
+            return part.asked, part.given
         requested = self._stepper.requested(node, self._demands, now)
         result = self._stepper.results.get(node.id)
         return requested, requested if result is None else min(max(requested, result.low), result.high)
 
     def _note_shortfalls(self, now: Instant) -> None:
         for node in self.plan.nodes():
-            if node.ruling.power is None:
-                continue
-            entry = self._book.get(node.ruling.power.control.id)
-            if entry is None or entry.short or now - entry.control.span.start < _settling_s(entry.control):
-                continue
-            entry.short = self._stepper.is_short(node.id, self._stepper.requested(node, self._demands, now))
+            for claim in _set_points(node.ruling):
+                entry = self._book.get(claim.control.id)
+                if entry is None or entry.short or now - entry.control.span.start < _settling_s(entry.control):
+                    continue
+                part = self._demands.parts.get(claim.control.id)
+                cut = part is not None and abs(part.asked - part.given) > max(0.01 * abs(part.asked), 1.0)
+                asked = self._stepper.requested(node, self._demands, now)
+                entry.short = cut or self._stepper.is_short(node.id, asked)
 
     def _begin_devices(self, step: Step, now: Instant) -> None:
         """Tell the start of devices that need not be told anything; the others start with their acknowledgement."""

@@ -220,6 +220,9 @@ def send(
     c.last_w[rows] = batch.watts
     c.told_order[rows], c.told_at[rows] = numbers, now
     c.told[rows] = numbers >= 0
+    on = np.abs(batch.watts) > 0.0  # NaN compares false: told nothing is off
+    c.since[rows] = np.where(on != c.on[rows], now, c.since[rows])
+    c.on[rows] = on
     c.acknowledged[rows] = False
     ends = orders.ends[numbers]
     c.renew_at[rows] = np.where(np.isfinite(ends) | (numbers < 0), np.inf, now + validity_s / 2)

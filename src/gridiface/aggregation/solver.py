@@ -19,6 +19,7 @@ from gridiface.aggregation.allocate.proportional import Proportional
 from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling, water_fill
+from gridiface.aggregation.coarse import in_steps
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Bound, Envelope
 from gridiface.aggregation.parts import Fixed, cut_part, part_of, unsure, upper_only, with_device_limits
@@ -97,6 +98,7 @@ class Solver:
                 self._command(root, self._targets(root))
             else:
                 self._guard(root)
+        self._charge_in_time()
         if self._plan.off.any():
             off = self._plan.off & self._b.free & self._c.can_set_w
             self._solution.watts[off] = 0.0
@@ -159,22 +161,7 @@ class Solver:
         if self._settings.phase_spread is not None and not caps:
             shares = (c.phase_a[free], c.phase_b[free], c.phase_c[free])
             powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread)
-        return self._in_steps(node, problem, powers, caps, c.step_w[free])
-
-    def _in_steps(
-        self, node: Node, problem: Problem, powers: FloatArray, caps: tuple[Cap, ...], step: FloatArray
-    ) -> FloatArray:
-        """Coarse devices get whole steps, towards zero; the fine ones take up the difference."""
-        coarse = step > 0
-        if not coarse.any():
-            return powers
-        powers = powers.copy()
-        powers[coarse] = np.trunc(powers[coarse] / step[coarse]) * step[coarse]
-        fine = np.flatnonzero(~coarse)
-        if fine.size and not caps:
-            rest = problem.target - float(powers[coarse].sum())
-            powers[fine] = node.strategy.split(problem.take(fine, rest))
-        return powers
+        return in_steps(c, free, node.strategy, problem, powers, caps) if c.stepped else powers
 
     # A node that only has limits.
 
@@ -348,15 +335,13 @@ class Solver:
         return Cap(rows, low, high, inside)
 
     def _relaxed(self, free: IntArray, caps: tuple[Cap, ...], low: float, high: float) -> tuple[FloatArray, FloatArray]:
-        """Near bounds of the loose devices, opened to the hard ones where a limit cannot be kept inside the ramp."""
+        """Near bounds of the loose devices, opened as far as it takes where a limit cannot be kept inside them."""
         lo, hi = self._b.near_lo[free], self._b.near_hi[free]
         waiting = [Cap(np.arange(free.size), low, high, caps)]
         while waiting:
             cap = waiting.pop()
-            if float(lo[cap.rows].sum()) > cap.high:
-                lo[cap.rows] = self._b.lo[free[cap.rows]]
-            if float(hi[cap.rows].sum()) < cap.low:
-                hi[cap.rows] = self._b.hi[free[cap.rows]]
+            lo[cap.rows] = -_opened(-lo[cap.rows], -self._b.lo[free[cap.rows]], -cap.high)
+            hi[cap.rows] = _opened(hi[cap.rows], self._b.hi[free[cap.rows]], cap.low)
             waiting.extend(cap.inside)
         return lo, hi
 
@@ -384,6 +369,17 @@ class Solver:
         for child, total in zip(fixed.nodes, fixed.wanted[fixed.rows.size :].tolist(), strict=True):
             self._command(child, total)
 
+    def _charge_in_time(self) -> None:
+        """Vehicles that nobody else commands and that must charge now for their departure."""
+        floors = self._b.floors
+        if not floors.size:
+            return
+        rows = floors[np.isnan(self._solution.watts[floors]) & self._c.can_set_w[floors] & self._b.free[floors]]
+        running = np.where(np.isfinite(self._c.w[rows]), self._c.w[rows], 0.0)
+        already = self._c.told[rows] & np.isfinite(self._c.told_w[rows])
+        chosen = rows[(running > self._b.near_hi[rows]) | already]
+        self._solution.watts[chosen] = self._b.near_hi[chosen]
+
     def _hold_single(self) -> None:
         """Limits of single devices that nobody else commands: a set-point where the device is outside them."""
         limited = np.isfinite(self._plan.device_high) | np.isfinite(self._plan.device_low)
@@ -396,3 +392,13 @@ class Solver:
         outside = (np.abs(inside - running) > 1e-6) | already
         chosen = rows[outside & ~ceiling]
         self._solution.watts[chosen] = inside[outside & ~ceiling]
+
+
+def _opened(near: FloatArray, hard: FloatArray, least: float) -> FloatArray:
+    """Upper near bounds raised towards the hard ones, all by the same part, until their sum reaches `least`."""
+    lack = least - float(near.sum())
+    if not lack > 0:
+        return near
+    room = np.maximum(hard - near, 0.0)
+    total = float(room.sum())
+    return near + room * (1.0 if total <= lack else lack / total)

@@ -45,8 +45,12 @@ class Stepper:
         self.results: dict[str, NodeResult] = {}
         self.trims: dict[str, Trim] = {}
         self.residuals: dict[str, Residual] = {}
-        self._split_at = -np.inf
+        self._split_at = self._ran_at = -np.inf
         self._renewed = False
+        self._holding = 0
+        #: Of the last step: where each device was by its commands, W; who had to charge for its departure.
+        self.position: FloatArray = np.empty(0)
+        self.floors: IntArray = np.empty(0, dtype=np.int64)
 
     def bounds(self, now: Instant, horizon_s: float) -> Envelope:
         """The envelope at `now`."""
@@ -56,6 +60,7 @@ class Stepper:
             horizon_s=horizon_s,
             hold_time_s=self._config.hold_time_s,
             soc_derate=self._config.soc_derate,
+            departure_margin=self._config.departure_margin,
         )
 
     def changed(self) -> None:
@@ -69,11 +74,15 @@ class Stepper:
             if one.at is not None:
                 one.at += seconds
         self._split_at += seconds
+        self._ran_at += seconds
 
     def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
         """One step. Notes in the columns what is told."""
         bounds = self.bounds(now, plan.period_s)
+        self.position, self.floors = bounds.position, bounds.floors
         self._measure_meters(plan, now)
+        self._renewed |= bounds.holding != self._holding
+        self._holding = bounds.holding
         reuse = not self._renewed and now - self._split_at < self._config.resplit_s
         if not reuse:
             self._split_at = now
@@ -85,7 +94,7 @@ class Stepper:
         solution = solver.solve()
         self._look_ahead(plan, bounds, solution, now)
         self._explain(plan, demands, solution, now)
-        self.results = solution.results
+        self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         return self._emit(plan, solution, vars_, bounds, now)
 
@@ -94,10 +103,11 @@ class Stepper:
     def _target(self, node: Node, demands: Demands, bounds: Envelope, plan: Plan, now: Instant) -> float:
         wanted = self.requested(node, demands, now)
         wanted += self._trim(node, wanted, bounds, now)
-        leading = node.ruling.power or node.ruling.regulation
-        if leading is not None and leading.control.service_class is ServiceClass.FAST_FREQUENCY:
+        if any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in node.ruling.powers):
             rating = float(bounds.weight[node.loose].sum())
-            most = self._config.fast_ramp_per_s * rating * plan.period_s
+            # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
+            elapsed = min(max(now - self._ran_at, 0.0), plan.period_s)
+            most = self._config.fast_ramp_per_s * rating * elapsed
             position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum())
             wanted = min(max(wanted, position - most), position + most)
         return wanted
@@ -106,7 +116,7 @@ class Stepper:
     def requested(node: Node, demands: Demands, now: Instant) -> float:
         """What is asked of a bound node now: on its way along the control's own ramp, W."""
         asked, began = demands.requested_w[node.id], demands.begun[node.id]
-        leading = node.ruling.power or node.ruling.regulation
+        leading = node.ruling.leading
         ramp_s = None if leading is None else leading.control.ramp_s
         if not ramp_s:
             return asked
@@ -237,7 +247,7 @@ class Stepper:
         reachable = min(max(asked, result.low), result.high)
         gap = asked - reachable
         short = abs(gap) > max(self._config.shortfall_rel * abs(asked), 1.0)
-        leading = node.ruling.power or node.ruling.regulation
+        leading = node.ruling.leading
         if leading is None or not self._log.news("short", node.id, value=(short, leading.control.id)):
             return
         if short:
@@ -258,7 +268,7 @@ class Stepper:
 
     def _emit(self, plan: Plan, solution: Solution, vars_: FloatArray, bounds: Envelope, now: Instant) -> Step:
         c = self._c
-        barred = c.blocked | ~c.enabled
+        barred = c.blocked | c.quarantined | ~c.enabled
         reachable = c.usable & ~(barred | c.down | c.lost)
         asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(vars_)
         asked |= self._orders.handing_on[plan.order]  # -1 finds the last: False

@@ -40,7 +40,7 @@ def split_vars(columns: Columns, plan: Plan, requested: Mapping[str, float], wat
     low, high = var_bounds(columns, everyone, active)
     result[single] = np.clip(plan.device_var[single], low[single], high[single])
     able = columns.can_set_var & columns.usable & columns.enabled & columns.counts
-    able &= ~(columns.blocked | columns.down | columns.lost)
+    able &= ~(columns.blocked | columns.down | columns.lost | columns.quarantined)
     for root in plan.roots:
         _split_node(root, requested, result, low, high, able, columns)
     return result

@@ -75,6 +75,7 @@ class DispatchCounters:
     setpoints_handed_out: int = 0
     setpoints_written: int = 0
     setpoints_failed: int = 0
+    setpoints_late: int = 0
     readings: int = 0
     store_failures: int = 0
 
@@ -268,6 +269,7 @@ class Dispatch:
                 self.counters.setpoints_written += 1
             elif delivery.outcome not in _TAKEN:
                 failed += 1
+                self.counters.setpoints_late += delivery.outcome is DeliveryOutcome.LATE
                 _log.info("device %s: %s %s", delivery.device_id, delivery.outcome, delivery.detail)
         self.counters.setpoints_failed += failed
         for watch in self.watchers:

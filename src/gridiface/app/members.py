@@ -82,6 +82,8 @@ class Members:
             phases=entry.phases,
             tier=entry.tier,
             enabled=entry.enabled,
+            constraints=entry.constraints.rule(),
+            shares=entry.shares,
         )
 
     def join(self, device_id: str, groups: Sequence[str]) -> bool:
@@ -117,6 +119,7 @@ class Members:
                 max_export_w=group.max_export_w,
                 max_import_w=group.max_import_w,
                 strategy=group.strategy,
+                shares=group.shares,
             )
             for group in self._groups
         ]
@@ -136,6 +139,8 @@ class Members:
             tier=entry.tier,
             driver=entry.driver,
             enabled=entry.enabled,
+            constraints=entry.constraints.rule(),
+            shares=entry.shares,
         )
 
 

@@ -24,6 +24,13 @@ _GRAIN_S = 0.001
 _COALESCE_S = 0.002
 
 
+#: A larger step of the wall clock against the monotonic one means that it was set; slewing stays below, s.
+_SET_S = 0.25
+
+#: Least time between two steps that nobody kicked: an engine that always has something due must not take the core.
+_LEAST_S = 0.005
+
+
 class Timed(Protocol):
     """A part with edges in time."""
 
@@ -38,16 +45,20 @@ class Timed(Protocol):
 
 @dataclass(slots=True)
 class TimerLoop:
-    """Runs `step(now)` every period, at every edge of a part, and soon after `kick()`.
+    """Runs `step(now)` every period, when it is `due`, at every edge of a part, and soon after `kick()`.
 
-    Raises nothing: a part that fails is logged and the others go on.
+    `jumped` is told when the wall clock was set: by how many seconds against the monotonic one, + forwards. Raises
+    nothing: a part that fails is logged and the others go on.
     """
 
     clock: Clock
     period_s: float
     step: Callable[[Instant], None]
     parts: list[Timed] = field(default_factory=list)
+    due: Callable[[Instant], Instant | None] = lambda now: None
+    jumped: Callable[[float, Instant], None] = lambda seconds, now: None
     failures: int = 0
+    _offset: float | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def kick(self) -> None:
@@ -58,6 +69,7 @@ class TimerLoop:
         """Loop until cancelled."""
         while True:
             now = self.clock.now()
+            self._guard(self._compare_clocks, now)
             for part in self.parts:
                 due = part.next_timer(now)
                 if due is not None and due <= now + _GRAIN_S:
@@ -68,6 +80,9 @@ class TimerLoop:
     async def _sleep(self) -> None:
         now = self.clock.now()
         edges = [due for part in self.parts if (due := part.next_timer(now)) is not None]
+        step_due = self.due(now)
+        if step_due is not None:
+            edges.append(max(step_due, now + _LEAST_S))
         wait = max(0.0, min([self.period_s, *(due - now for due in edges)]))
         try:
             async with asyncio.timeout(wait):
@@ -76,6 +91,14 @@ class TimerLoop:
             return
         self._wake.clear()
         await asyncio.sleep(_COALESCE_S)
+
+    def _compare_clocks(self, now: Instant) -> None:
+        """Notice that the wall clock was set; between two looks both clocks run alike."""
+        offset = now - self.clock.monotonic()
+        before, self._offset = self._offset, offset
+        if before is not None and abs(offset - before) > _SET_S:
+            _log.warning("the clock was set by %+.3f s", offset - before)
+            self.jumped(offset - before, now)
 
     def _guard(self, work: Callable[[Instant], None], now: Instant) -> None:
         try:

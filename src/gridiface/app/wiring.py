@@ -11,7 +11,6 @@ import logging
 import resource
 from collections.abc import Mapping, Sequence
 
-from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config, host_port
@@ -60,7 +59,7 @@ class GridServer:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.engine = Engine(_engine_config(config), seed=_seed(config.site))
+        self.engine = Engine(config.engine.settings(), seed=_seed(config.site))
         self.store: Store | None = None
         self.dispatch: Dispatch | None = None
         self.sep2: Sep2Server | None = None
@@ -90,6 +89,7 @@ class GridServer:
         for device in members.initial():
             self.engine.add_device(device, now)
         self.engine.set_groups(members.groups(), now)
+        self.engine.set_schedules([entry.rule() for entry in self.config.schedules], now)
         status = Status(self.config.site, self.engine, self.engine.performance, self.engine.controls, self._counters)
         dispatch.listeners.append(status.on_outcome)
         dispatch.watchers.append(status.on_deliveries)
@@ -259,7 +259,14 @@ class GridServer:
 
     def _start_timers(self, dispatch: Dispatch) -> None:
         parts: list[Timed] = [part for part in (self.sep2, self.dnp3) if part is not None]
-        self._timers = TimerLoop(self.clock, self.config.engine.period_s, dispatch.tick, parts)
+        self._timers = TimerLoop(
+            self.clock,
+            self.config.engine.period_s,
+            dispatch.tick,
+            parts,
+            due=self.engine.next_timer,
+            jumped=self.engine.clock_set,
+        )
         dispatch.kick = self._timers.kick
         self._loop_task = asyncio.create_task(self._timers.run(), name="gridiface timers")
 
@@ -290,19 +297,6 @@ class GridServer:
             await sep2.refresh_fleet()
         except StoreUnavailable as problem:
             _log.warning("new devices have no EndDevice yet, the next one to open tries again: %s", problem)
-
-
-def _engine_config(config: Config) -> EngineConfig:
-    block = config.engine
-    return EngineConfig(
-        deadband_w=block.deadband_w,
-        deadband_rel=block.deadband_rel,
-        stale_after_s=block.stale_after_s,
-        lost_after_s=block.lost_after_s,
-        hold_time_s=block.hold_time_s,
-        trim_gain=block.trim_gain,
-        performance_interval_s=block.performance_interval_s,
-    )
 
 
 def _seed(site: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gridiface.domain.local_time import DailyTime
 from gridiface.domain.quantities import Phase
 
 
@@ -97,11 +98,41 @@ class DriverTraits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """A vehicle must hold `soc` (0..1) each time the local clock shows `time`."""
+
+    time: DailyTime
+    soc: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """What an owner or a data sheet allows beside ratings and settings. None and empty: nothing.
+
+    `charge_w_by_soc`: (state of charge 0..1, most it takes in W) by rising state of charge, straight lines between.
+    `daily_wh`: most energy through the storage (in and out together) per local day; `daily_cycles`: the same as full
+    cycles of its energy, one cycle = energy in and out once. `min_w`: least power while it runs, W. `min_run_s`,
+    `min_stop_s`: how long it stays on once on, and off once off. `modes_w`: the only powers it knows (a mode device),
+    W, + delivered. `departure`: a floor on charging.
+    """
+
+    charge_w_by_soc: tuple[tuple[float, float], ...] = ()
+    daily_wh: float | None = None
+    daily_cycles: float | None = None
+    min_w: float = 0.0
+    min_run_s: float = 0.0
+    min_stop_s: float = 0.0
+    modes_w: tuple[float, ...] = ()
+    departure: Departure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One member of the fleet.
 
     `identities` holds the names other systems know it by, each under its own kind ("lfdi", "ven_id", "address");
     the domain compares them and does not read them. `tier` 1 is asked first; tier 2 takes a shortfall.
+    `shares`: see `Group`.
     """
 
     id: str
@@ -115,6 +146,8 @@ class Device:
     driver: str = ""
     identities: Mapping[str, str] = field(default_factory=dict)
     enabled: bool = True
+    constraints: Constraints = field(default_factory=Constraints)
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def max_export_w(self) -> float:
@@ -136,6 +169,8 @@ class Group:
 
     `max_export_w` and `max_import_w` are caps on the total at its metered point, W >= 0, None = none.
     `meter` names the device that measures the total; without one the total is the sum of its members.
+    `shares`: program -> part 0..1 of the power that is reserved to it: such programs do not displace each other, each
+    rules its part. `strategy` empty: as configured for the engine.
     """
 
     id: str
@@ -146,6 +181,7 @@ class Group:
     max_export_w: float | None = None
     max_import_w: float | None = None
     strategy: str = "water-filling"
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 class Role(StrEnum):

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterator
 
+from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
@@ -15,7 +16,7 @@ Mistake = tuple[tuple[int | str, ...], str]
 
 def cross_checks(config: Config) -> list[Mistake]:
     """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
-    rules = (_duplicates, _members, _tree, _devices, _clients, _points, _programs, _vens)
+    rules = (_duplicates, _members, _tree, _devices, _clients, _points, _programs, _vens, _strategies, _schedules)
     return [mistake for rule in rules for mistake in rule(config)]
 
 
@@ -136,3 +137,26 @@ def _vens(config: Config) -> Iterator[Mistake]:
             for position, name in enumerate(member.groups):
                 if name not in groups:
                     yield (*place, "groups", position), f"no group {name!r}; {_hint(name, groups)}"
+
+
+def _strategies(config: Config) -> Iterator[Mistake]:
+    """Allocators that are installed."""
+    known = list(names())
+    named: list[tuple[tuple[int | str, ...], str]] = [(("engine", "strategy"), config.engine.strategy)]
+    named += [(("groups", index, "strategy"), group.strategy) for index, group in enumerate(config.groups)]
+    for place, name in named:
+        if name and name not in known:
+            yield place, f"no allocation strategy {name!r}; {_hint(name, known)}"
+
+
+def _schedules(config: Config) -> Iterator[Mistake]:
+    """Schedules of groups and devices that exist, each with an id of its own."""
+    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    seen: set[str] = set()
+    for index, entry in enumerate(config.schedules):
+        kind, name = ("group", entry.group) if entry.group is not None else ("device", entry.device or "")
+        if name not in known[kind]:
+            yield ("schedules", index, kind), f"no {kind} {name!r}; {_hint(name, known[kind])}"
+        if entry.id in seen:
+            yield ("schedules", index, "id"), f"{entry.id!r} is used more than once; schedules need own ids"
+        seen.add(entry.id)

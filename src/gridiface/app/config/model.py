@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gridiface.app.config.dnp3 import Dnp3
+from gridiface.app.config.engine import ConstraintsEntry, EngineBlock, ScheduleEntry, Shares
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.quantities import Phase
@@ -182,6 +183,8 @@ class DeviceEntry(Block):
     phases: Phase = Field(default=Phase.ALL, description="phases it is connected to")
     tier: int = Field(default=1, ge=1, le=9, description="1 is asked first; higher tiers take a shortfall")
     enabled: bool = Field(default=True, description="false: known, but not controlled")
+    constraints: ConstraintsEntry = ConstraintsEntry()
+    shares: Shares = Field(default_factory=dict, description="program -> part 0..1 of its power reserved to it")
 
 
 class GroupEntry(Block):
@@ -193,30 +196,10 @@ class GroupEntry(Block):
     meter: Identifier | None = Field(default=None, description="device that measures the group's total")
     max_export_w: float | None = Field(default=None, ge=0, description="cap on the total delivered, W")
     max_import_w: float | None = Field(default=None, ge=0, description="cap on the total taken, W")
-    strategy: str = Field(default="water-filling", description="how a request is split over the members")
-
-
-class EngineBlock(Block):
-    """How the engine decides."""
-
-    period_s: float = Field(default=1.0, gt=0, le=60, description="period of the control loop, s")
-    deadband_w: float = Field(default=10.0, ge=0, description="smaller changes of a set-point are not sent, W")
-    deadband_rel: float = Field(default=0.002, ge=0, le=0.5, description="the same, as a fraction of the rating")
-    stale_after_s: float = Field(
-        default=2.5,
-        gt=0,
-        description="telemetry older than this, and than twice the device's own period, counts as stale, s",
+    strategy: str = Field(
+        default="", description="how a request is split over the members; empty: as `engine.strategy` says"
     )
-    lost_after_s: float = Field(
-        default=4.0,
-        gt=0,
-        description="a device silent for this long, and for three times its own period, counts as lost, s",
-    )
-    hold_time_s: float = Field(default=300.0, ge=0, description="how long stored energy must carry a set-point, s")
-    trim_gain: float = Field(
-        default=0.3, ge=0, le=2, description="integral gain of the loop on the measured total, 1/s"
-    )
-    performance_interval_s: float = Field(default=5.0, gt=0, le=3600, description="length of a performance interval, s")
+    shares: Shares = Field(default_factory=dict, description="program -> part 0..1 of its power reserved to it")
 
 
 class Operator(Block):
@@ -271,6 +254,7 @@ class Config(Block):
     openadr: OpenAdr | None = Field(default=None, description="leave out to run without OpenADR")
     devices: tuple[DeviceEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
+    schedules: tuple[ScheduleEntry, ...] = ()
     engine: EngineBlock = EngineBlock()
     operator: Operator | None = Operator()
     logging: Logging = Logging()

@@ -1,0 +1,129 @@
+"""Devices that cannot take every power: whole steps, a least power while on, modes. Numbers only.
+
+They are rounded towards zero; fine devices take up the difference; what these cannot carry raises coarse ones by one
+step each, those first that lost most by rounding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Problem, Strategy
+from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
+from gridiface.aggregation.columns import Columns
+
+_SLACK = 1e-6
+
+
+def in_steps(
+    columns: Columns,
+    rows: IntArray,
+    strategy: Strategy,
+    problem: Problem,
+    powers: FloatArray,
+    caps: tuple[Cap, ...],
+) -> FloatArray:
+    """`powers` of `rows` with each coarse device at a power it knows; the sum as near to the target as that allows.
+
+    Args:
+        columns, rows: the fleet, and whom `powers` speaks of.
+        strategy: splits the rest over the fine devices.
+        problem: what `powers` is the answer to.
+        powers: W, one per row.
+        caps: see `split_tree`.
+    """
+    c = columns
+    step, least, modes = c.step_w[rows], c.min_w[rows], c.modes[rows]
+    coarse = (step > 0) | (least > 0) | (modes >= 0)
+    if not coarse.any():
+        return powers
+    down, up = _levels(c, step, least, modes, powers)
+    fits = (up >= problem.lo - _SLACK) & (up <= problem.hi + _SLACK) & coarse
+    chosen = np.where(coarse, down, powers)
+    if coarse.all() or _lacks(problem, chosen, coarse, caps) != 0.0:
+        chosen = _raised(problem, chosen, np.where(fits, up, down), powers, coarse, caps)
+    if coarse.all():
+        return chosen
+    lo, hi = np.where(coarse, chosen, problem.lo), np.where(coarse, chosen, problem.hi)
+    pinned = Problem(
+        target=problem.target,
+        lo=lo,
+        hi=hi,
+        base=problem.base,
+        weight=problem.weight,
+        tier=problem.tier,
+        charge=problem.charge,
+        running=problem.running,
+    )
+    return split_tree(strategy, pinned, caps)
+
+
+def _lacks(problem: Problem, chosen: FloatArray, coarse: BoolArray, caps: tuple[Cap, ...]) -> float:
+    """What the fine devices cannot carry of the target while the coarse ones stand as chosen, W."""
+    low, high = reach(np.where(coarse, chosen, problem.lo), np.where(coarse, chosen, problem.hi), caps)
+    return problem.target - min(max(problem.target, low), high)
+
+
+def _raised(
+    problem: Problem, chosen: FloatArray, up: FloatArray, powers: FloatArray, coarse: BoolArray, caps: tuple[Cap, ...]
+) -> FloatArray:
+    """Coarse devices set to their next level, largest remainder first, while that brings the sum nearer."""
+    lack = _lacks(problem, chosen, coarse, caps)
+    gain = (up - chosen) * np.sign(lack)
+    able = np.flatnonzero(coarse & (gain > 0))
+    if lack == 0.0 or not able.size:
+        return chosen
+    raised = chosen.copy()
+    left, room = abs(lack) + _SLACK, 0.0 if caps else _room(problem, coarse, lack)
+    # Large steps first, of equals those that lost most by rounding; who would pass the target is passed over.
+    for at in able[np.lexsort((-np.abs(powers - chosen)[able], -gain[able]))].tolist():
+        if gain[at] <= left + room:
+            raised[at] = up[at]
+            room = room if gain[at] <= left else room - (float(gain[at]) - left)
+            left -= float(gain[at])
+            if left <= _SLACK:
+                break
+    if not caps:
+        return raised
+    # Under caps a raise may break one: then none is raised.
+    for cap in caps:
+        total = float(raised[cap.rows].sum())
+        if not cap.low - _SLACK <= total <= cap.high + _SLACK:
+            return chosen
+    return raised
+
+
+def _room(problem: Problem, coarse: BoolArray, lack: float) -> float:
+    """How far the fine devices can come back towards zero from their end on the lacking side, W."""
+    end = problem.hi if lack > 0 else problem.lo
+    rest = np.clip(0.0, problem.lo, problem.hi)
+    return float(np.abs(end - rest)[~coarse & ((end - rest) * lack > 0)].sum())
+
+
+def _levels(
+    c: Columns, step: FloatArray, least: FloatArray, modes: IntArray, powers: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(the nearest level towards zero, the next one away from it) of each device, W."""
+    size, sign = np.abs(powers), np.where(powers < 0, -1.0, 1.0)
+    unit = np.where(step > 0, step, 1.0)
+    whole = np.where(step > 0, np.floor((size + _SLACK) / unit) * unit, size)
+    above = np.where(step > 0, whole + unit, size)
+    off = whole < least - _SLACK
+    first = np.where(step > 0, np.ceil(least / unit) * unit, least)
+    down, up = sign * np.where(off, 0.0, whole), sign * np.where(off, np.maximum(first, step), above)
+    for number in np.unique(modes[modes >= 0]).tolist():
+        mine = modes == number
+        below, over = _modes(c.levels[number], powers[mine])
+        down[mine], up[mine] = below, over
+    return down, up
+
+
+def _modes(levels: FloatArray, powers: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The levels around each power, nearer to zero and farther; where there is none farther, the nearer twice."""
+    positive, negative = levels[levels >= 0], np.sort(-levels[levels <= 0])
+    down, up = np.empty(powers.size), np.empty(powers.size)
+    for mine, known, sign in ((powers >= 0, positive, 1.0), (powers < 0, negative, -1.0)):
+        at = np.searchsorted(known, np.abs(powers[mine]) + _SLACK, side="right") - 1
+        down[mine] = sign * known[at]
+        up[mine] = sign * known[np.minimum(at + 1, known.size - 1)]
+    return down, up

@@ -1,0 +1,107 @@
+"""What an operator does to the engine while it runs: block, release from quarantine, choose a strategy, local schedule.
+
+Each takes effect with the next tick, which kicks nobody off: the fleet moves on its ramps, and only what changes is
+sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gridiface.aggregation.allocate import strategy
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.log import CONFIGURATION, DecisionLog, device_target, group_target
+from gridiface.aggregation.plausibility import Plausibility
+from gridiface.aggregation.running import Running
+from gridiface.aggregation.schedules import Schedules
+from gridiface.domain.clock import Instant
+from gridiface.domain.schedule import LocalSchedule
+from gridiface.errors import ConfigError
+
+
+class OperatorActs:
+    """The methods; the engine is made of it."""
+
+    _c: Columns
+    _config: EngineConfig
+    _fleet: Fleet
+    _log: DecisionLog
+    _running: Running
+    _schedules: Schedules
+    _plausibility: Plausibility
+
+    def _at(self, now: Instant) -> None:
+        raise NotImplementedError
+
+    def _fleet_changed(self) -> None:
+        raise NotImplementedError
+
+    def block(self, device_id: str, blocked: bool, now: Instant) -> None:
+        """Operator's block: a blocked device is released and left out until it is unblocked."""
+        self._at(now)
+        row = self._c.row.get(device_id)
+        if row is not None and bool(self._c.blocked[row]) != blocked:
+            self._c.blocked[row] = blocked
+            self._c.touched[row] = True
+            self._log.add(
+                now, device_target(device_id), "block", "blocked" if blocked else "unblocked", "by the operator"
+            )
+            self._fleet_changed()
+
+    def release_quarantine(self, device_id: str, now: Instant, *, reason: str = "by the operator") -> bool:
+        """Believe a quarantined device again; False where it is unknown or not quarantined."""
+        self._at(now)
+        row = self._c.row.get(device_id)
+        if row is None or not self._plausibility.release(row, now, reason):
+            return False
+        self._fleet_changed()
+        return True
+
+    def quarantine(self, device_id: str, now: Instant, *, reason: str = "by the operator") -> bool:
+        """Leave a device out as not to be believed; False where it is unknown or is left out already."""
+        self._at(now)
+        row = self._c.row.get(device_id)
+        if row is None or not self._plausibility.quarantine(row, now, reason):
+            return False
+        self._fleet_changed()
+        return True
+
+    def quarantined(self) -> tuple[str, ...]:
+        """The devices in quarantine, by id."""
+        return tuple(sorted(self._c.ids[self._c.quarantined].tolist()))
+
+    def strategy_of(self, group_id: str) -> str | None:
+        """The name of the strategy that splits a group's total; None for an unknown group."""
+        group = self._fleet.tree.groups.get(group_id)
+        return None if group is None else self._running.planner.strategy_of(group, self._config)
+
+    def choose_strategy(self, group_id: str, name: str | None, now: Instant) -> None:
+        """Split a group's total by another strategy from the next tick on; None: as configured again.
+
+        Raises:
+            ConfigError: no such group, or nobody offers the strategy; nothing was changed.
+        """
+        if group_id not in self._fleet.tree.groups:
+            raise ConfigError(f"there is no group {group_id!r}")
+        if name is not None:
+            strategy(name)
+        self._at(now)
+        chosen = self._running.planner.chosen
+        before = self.strategy_of(group_id)
+        if name is None:
+            chosen.pop(group_id, None)
+        else:
+            chosen[group_id] = name
+        after = self.strategy_of(group_id)
+        if after != before:
+            reason = f"{after} instead of {before}"
+            self._log.add(now, group_target(group_id), "strategy", "chosen", reason, source=CONFIGURATION)
+            self._fleet_changed()
+
+    def set_schedules(self, schedules: Iterable[LocalSchedule], now: Instant) -> None:
+        """Replace the local schedule."""
+        self._at(now)
+        self._schedules.replace(schedules)
+        self._fleet_changed()

@@ -1,0 +1,111 @@
+"""Who is not believed: physics, following, the group's meter; and how that ends."""
+
+import pytest
+
+from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
+from gridiface.errors import ConfigError
+
+from .conftest import T0, ask, battery
+
+
+def test_impossible_power_for_long_is_quarantined_until_an_operator_releases_it(bench):
+    world = bench(battery("a"), battery("b"), quarantine_after_s=5.0)
+    world.submit(ask(set_w=4_000.0))
+    world.step(steps=2)
+    world.lies["a"] = 80_000.0
+    world.step(steps=3)
+    assert world.engine.quarantined() == ()
+    world.step(steps=5)
+    assert world.engine.quarantined() == ("a",)
+    assert world.told["b"] == pytest.approx(4_000.0)
+    world.lies.clear()
+    world.step(steps=100)
+    assert world.engine.quarantined() == ("a",)
+    assert not world.engine.release_quarantine("b", world.now)
+    assert world.engine.release_quarantine("a", world.now)
+    world.step()
+    assert world.told == pytest.approx({"a": 2_000.0, "b": 2_000.0})
+    assert ("released", "a") in world.verdicts("telemetry")
+
+
+def test_a_quarantine_ends_by_itself_where_that_is_configured(bench):
+    world = bench(battery("a"), battery("b"), quarantine_after_s=2.0, quarantine_release="auto")
+    world.submit(ask(set_w=4_000.0))
+    world.lies["a"] = 80_000.0
+    world.step(steps=6)
+    assert world.engine.quarantined() == ("a",)
+    world.lies.clear()
+    world.step(steps=30)
+    assert world.engine.quarantined() == ()
+
+
+def test_a_device_that_acknowledges_and_does_not_follow_gives_its_share_away(bench):
+    world = bench(battery("a"), battery("b"), follow_after_s=10.0)
+    world.deaf.add("a")
+    world.submit(ask(set_w=4_000.0))
+    world.step(steps=9)
+    assert world.told["b"] == pytest.approx(2_000.0)
+    world.step(steps=6)
+    assert world.told["b"] == pytest.approx(4_000.0)
+    assert ("failing", "a") in world.verdicts("availability")
+
+
+def metered(bench):
+    meter = Device(id="m", kind=DeviceKind.METER, nameplate=Nameplate(max_w=0.0))
+    group = Group(id="all", members=("a", "b", "m"), meter="m")
+    world = bench(battery("a"), battery("b"), meter, groups=[group])
+    world.lies["m"] = 0.0
+    return world
+
+
+def test_a_step_that_the_meter_does_not_see_is_a_lie(bench):
+    world = metered(bench)
+    world.submit(ask(export_limit=9_000.0))
+    world.step(steps=3)
+    world.lies["b"] = 2_500.0
+    world.step(steps=2)
+    assert world.engine.quarantined() == ("b",)
+
+
+def test_a_step_that_the_meter_sees_is_none(bench):
+    world = metered(bench)
+    world.submit(ask(export_limit=9_000.0))
+    world.step(steps=3)
+    world.lies |= {"b": 2_500.0, "m": 2_500.0}
+    world.step(steps=2)
+    world.lies["m"] = 900.0  # a load beside the members
+    world.step(steps=2)
+    assert world.engine.quarantined() == ()
+
+
+def test_simulated_against_reported_state_of_charge_is_recorded(bench):
+    world = bench(battery("a"), battery("b"), soc_audit_s=30.0, soc_residual=0.02)
+    world.submit(ask(set_w=9_000.0))
+    for _ in range(40):
+        world.socs["a"] = world.socs.get("a", 0.5) - 4_500 / 3600 / 10_000  # b stands still: it lies
+        world.step()
+    compared = [one for one in world.decisions if one.signal == "soc audit"]
+    assert [one.verdict for one in compared if one.target.id == ""] == ["compared"]
+    differs = [one for one in compared if one.verdict == "differs"]
+    assert [one.target.id for one in differs] in ([], ["b"])
+    assert compared[0].value == pytest.approx(30 * 4_500 / 3600 / 10_000, rel=0.2)
+
+
+def test_strategies_change_while_running_without_a_gap(bench):
+    world = bench(battery("a", tier=2), battery("b", tier=1), trim_gain=0.3)
+    world.submit(ask(set_w=4_000.0))
+    world.step(steps=3)
+    assert world.told == pytest.approx({"a": 2_000.0, "b": 2_000.0})
+    totals = []
+    for name in ("merit-order", "fewest-units", "proportional", None):
+        world.engine.choose_strategy("all", name, world.now)
+        world.step()
+        totals.append(world.total)
+    assert totals == pytest.approx([4_000.0] * 4)
+    assert world.engine.strategy_of("all") == "water-filling"
+    assert len(world.verdicts("strategy")) == 4
+    with pytest.raises(ConfigError):
+        world.engine.choose_strategy("all", "nobody", T0)
+    with pytest.raises(ConfigError):
+        world.engine.choose_strategy("nowhere", "merit-order", T0)
+    assert world.engine.strategy_of("nowhere") is None
