@@ -121,11 +121,6 @@ class Dispatch:
             _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
             self._record_later([AppendDecisions(decisions)] if decisions else [])
             return acceptance
-        if control.is_test:
-            # A test shows that the way is open, and moves nothing: the engine never hears of it.
-            await self.ledger.commit([*_decided(decisions), *along])
-            _log.info("control %s is a test: it would run, and nothing is done", control.id)
-            return acceptance
         self._pending.add(control.id)
         try:
             await self.ledger.commit([PutControl(prepared), *_decided(decisions), *along])

@@ -160,8 +160,8 @@ async def test_a_test_is_answered_like_any_other_and_moves_nothing(house: House)
     await house.settle()
     assert not house.channel.told
     assert house.ledger.of(PutDocument) == [document]
-    assert not house.ledger.of(PutControl)
-    assert not await house.dispatch.cancel("c1", NOW)
+    assert house.ledger.of(PutControl)[0].control.is_test
+    assert await house.dispatch.cancel("c1", NOW)
 
 
 async def test_the_same_control_twice_at_once_is_taken_once(house: House) -> None:
