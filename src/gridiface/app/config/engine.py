@@ -33,7 +33,7 @@ def _clock(text: str) -> str:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as problem:
+    except (KeyError, OSError, ValueError) as problem:
         raise ValueError("use a name of the time-zone database, for example Europe/Berlin") from problem
     return name
 
