@@ -244,7 +244,7 @@ class GridServer:
             desk,
             host=host,
             port=port,
-            areas=areas_of(self),
+            areas=areas_of(self, desk),
             pages=Pages(desk).pages(),
             hosts=block.hosts,
             open_reads=block.open_reads,

@@ -15,6 +15,7 @@ import yaml
 from gridiface.app.config.dnp3 import Dnp3Point
 from gridiface.app.config.load import load_config
 from gridiface.app.outstation import dnp3_settings, point_entry, read_points
+from gridiface.cli.dnp3_live import live
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml
@@ -28,7 +29,11 @@ from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.simulation.dnp3.client import MasterClient
 
-app = typer.Typer(no_args_is_help=True, help="DNP3: point maps, the device profile, a master for a first poll.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="DNP3: point maps, the device profile, a first poll, and outstations of a running server.",
+)
+app.registered_commands += live.registered_commands
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -227,3 +232,7 @@ def _flags(flags: int) -> list[str]:
 def _fields(item: Measurement) -> dict[str, Any]:
     value = item.value.hex() if isinstance(item.value, bytes) else item.value
     return {"type": item.type.value, "index": item.point, "value": value, "flags": _flags(item.flags)}
+
+
+# The verbs for a running server come after those for files.
+app.registered_commands += live.registered_commands

@@ -54,7 +54,11 @@ class Verbs(LazyGroup):
             "Make a test PKI, issue certificates, and see what a certificate is good for.",
         ),
         Verb("db", "gridiface.cli.db:app", "Upgrade, back up, restore and check the database."),
-        Verb("dnp3", "gridiface.cli.dnp3:app", "DNP3: point maps, the device profile, a master for a first poll."),
+        Verb(
+            "dnp3",
+            "gridiface.cli.dnp3:app",
+            "DNP3: point maps, the device profile, a first poll, and outstations of a running server.",
+        ),
         Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
         Verb("report", "gridiface.cli.report:app", "Baselines, settlements and exports."),
         Verb("bench", "gridiface.cli.bench.app:app", "Measure this machine: every figure comes with what was done."),

@@ -93,6 +93,23 @@ class Remote:
         given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
         return self._ask("GET", path + (f"?{urlencode(given)}" if given else ""))
 
+    def raw(self, path: str) -> bytes:
+        """GET of a file under /api/v1.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        connection, response = self._open("GET", path, None, {"Accept": "*/*"}, _ANSWER_S)
+        try:
+            data = response.read(_MOST)
+        except (OSError, http.client.HTTPException) as problem:
+            raise ServerUnreachable(f"{self.url}: the answer broke off: {problem}") from problem
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise _refused(response.status, data)
+        return data
+
     def pages(self, path: str, key: str, most: int, **query: object) -> list[Any]:
         """Up to `most` members of a list, page by page.
 

@@ -12,6 +12,7 @@ import pytest
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind, Verdict
 from gridiface.domain.telemetry import Quality
 from gridiface.northbound.dnp3.settings import Deadlines, EndpointSettings, MasterEntry, Mode, NewConnection, Transport
+from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.application import IIN
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
@@ -105,13 +106,13 @@ async def test_statuses_that_need_no_engine(serve, dial, make_station, house):
             assert await master.operate(SETPOINT, AnalogOutput(float("nan"))) is CommandStatus.FORMAT_ERROR
             house.verdict = Verdict.PARTIAL
             assert await master.operate(SETPOINT, AnalogOutput(1.0)) is CommandStatus.OUT_OF_RANGE
-            server.station("gateway").block("MW set-point", "maintenance")
+            await server.set_tags("gateway", Tags(blocked={"MW set-point": "maintenance"}))
             assert await master.operate(SETPOINT, AnalogOutput(1.0)) is CommandStatus.BLOCKED
-            server.station("gateway").set_local(local=True)
+            await server.set_tags("gateway", Tags(local=True))
             assert await master.operate(2, AnalogOutput(1.0)) is CommandStatus.LOCAL
             assert (await master.poll()).iin & IIN.LOCAL_CONTROL
         async with dial(server.port, address=2) as other:
-            server.station("gateway").set_local(local=False)
+            await server.set_tags("gateway", Tags())
             assert await other.operate(2, AnalogOutput(1.0)) is CommandStatus.NOT_AUTHORIZED
     assert not house.controls_seen
 

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
-from gridiface.domain.ports import ControlInbox, FleetView, Ledger
+from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
+from gridiface.northbound.dnp3.command_log import CommandLog
 from gridiface.northbound.dnp3.device_profile import profile_xml
 from gridiface.northbound.dnp3.endpoint import Endpoint
 from gridiface.northbound.dnp3.handlers import CommandLost, Commission
@@ -26,6 +27,8 @@ from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.dnp3.settings import Dnp3Settings, StationSettings
 from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG, StationFiles
+from gridiface.northbound.dnp3.tags import SPACE as TAGS_SPACE
+from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.handler import (
     CommandDone,
     ConfirmTimedOut,
@@ -74,6 +77,7 @@ class Dnp3Server:
     ) -> None:
         self.settings = settings
         self.journal = Journal(settings.journal_frames)
+        self.commands = CommandLog()
         self.counters: Counter[str] = Counter()
         self._clock = clock
         self._ledger = ledger
@@ -119,7 +123,7 @@ class Dnp3Server:
             ConfigError: an address cannot be taken, or TLS files cannot be used.
         """
         now = self._clock.now()
-        documents = await self._ledger.documents(SPACE)
+        documents = [*await self._ledger.documents(SPACE), *await self._ledger.documents(TAGS_SPACE)]
         controls = await self._history.controls(live_after=now)
         for station in self.stations.values():
             station.restore(documents, controls, now)
@@ -194,6 +198,43 @@ class Dnp3Server:
             raise ConfigError(f"no outstation is called {name!r}; there are {', '.join(self.stations)}")
         return found
 
+    async def set_tags(self, name: str, tags: Tags, *, along: Sequence[Change] = ()) -> None:
+        """Local mode and blocked outputs of an outstation, durable before they act; also after a restart.
+
+        Raises:
+            ConfigError: there is no such outstation or output.
+            StoreUnavailable: they could not be made durable; nothing changed.
+        """
+        station = self.station(name)
+        for point in tags.blocked:
+            station.check_output(point)
+        await self._ledger.commit([tags.document(name), *along])
+        station.apply(tags)
+        self.refresh(self._clock.now())
+
+    def disconnect(self, name: str, master: str) -> bool:
+        """Close the connection that carries a master; it may come again. False: it is not connected.
+
+        Raises:
+            ConfigError: there is no such outstation or master.
+        """
+        station = self.station(name)
+        address = next((one.address for one in station.settings.masters if one.name == master), None)
+        if address is None:
+            raise ConfigError(f"outstation {name} has no master {master!r}")
+        session = self.carrier(station, address)
+        if session is not None:
+            session.dismiss("an operator closed it")
+        return session is not None
+
+    def carrier(self, station: Station, address: int) -> Session | None:
+        """The session that carries a master of an outstation."""
+        for endpoint in self.endpoints:
+            for session in endpoint.sessions:
+                if any(one is station and channel.carries(address) for one, channel in session.channels):
+                    return session
+        return None
+
     def pump(self, now: Instant) -> None:
         """Tell all connected masters what changed; to be called after points were updated by hand."""
         for endpoint in self.endpoints:
@@ -247,6 +288,8 @@ class Dnp3Server:
         """Count and log what the outstation has to tell."""
         while (notice := station.outstation.next_event()) is not None:
             self.counters[type(notice).__name__] += 1
+            if isinstance(notice, CommandDone):
+                self.commands.note(station.settings, notice, self._clock.now())
             _log_notice(station, notice)
 
 

@@ -83,7 +83,7 @@ class Session:
         self._first: FrameReader | None = FrameReader()
         self._write, self._drop, self._datagram = write, drop, datagram
         self._deadlines = deadlines
-        self._began = self._heard_at = now
+        self.began = self.heard_at = now
         self._write_deadline: Instant | None = None
         self._carried = 0
         self._waiting = 0
@@ -96,7 +96,7 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Octets of the peer, as they came."""
         now = self._hub.now()
-        self._heard_at = now
+        self.heard_at = now
         self._hub.journal.note(now, self.peer, data, received=True, datagram=self._datagram)
         carried = 0
         for station, channel in self.channels:
@@ -191,9 +191,9 @@ class Session:
         """When `handle_timer` is due."""
         if self.closed:
             return None
-        due = self._heard_at + self._deadlines.idle
+        due = self.heard_at + self._deadlines.idle
         if not self.identified:
-            due = min(due, self._began + self._deadlines.first_frame)
+            due = min(due, self.began + self._deadlines.first_frame)
         if self._write_deadline is not None:
             due = min(due, self._write_deadline)
         for _, channel in self.channels:
@@ -222,9 +222,9 @@ class Session:
     def _expired(self, now: Instant) -> str:
         if self._write_deadline is not None and now >= self._write_deadline:
             return "it takes nothing"
-        if now >= self._heard_at + self._deadlines.idle:
+        if now >= self.heard_at + self._deadlines.idle:
             return "silent too long"
-        if not self.identified and now >= self._began + self._deadlines.first_frame:
+        if not self.identified and now >= self.began + self._deadlines.first_frame:
             return "no frame of a configured master"
         return ""
 

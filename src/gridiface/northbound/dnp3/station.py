@@ -17,6 +17,8 @@ from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.handlers import StationHandler
 from gridiface.northbound.dnp3.points import CONTROLLING, Action, Measure, PointEntry
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
+from gridiface.northbound.dnp3.tags import Tags
+from gridiface.northbound.dnp3.tags import load as load_tags
 from gridiface.northbound.dnp3.translate_points import (
     OF_STATION,
     Ratings,
@@ -109,6 +111,7 @@ class Station:
             files=files,
         )
         self.local = settings.local
+        self.outstation.station.local_control = settings.local
         self._fleet = fleet
         self._ratings_s = ratings_s
         self._now = now
@@ -125,29 +128,34 @@ class Station:
     def restore(self, documents: Iterable[Document], controls: Iterable[Control], now: Instant) -> None:
         """Take up what outputs held and which controls live; call it once, before connections are opened."""
         self._now = now
+        documents = list(documents)
+        kept = load_tags(documents, self.settings.name)
+        if kept is not None:
+            self.apply(kept)
         self.handler.outputs.load(documents, controls, [master.name for master in self.settings.masters])
         self._show_outputs(self.settings.points.outputs())
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
-    def set_local(self, *, local: bool) -> None:
-        """Local mode: every command is answered LOCAL, IIN1.5 is set."""
-        self.local = local
-        self.outstation.station.local_control = local
+    @property
+    def tags(self) -> Tags:
+        """Local mode and blocked outputs."""
+        return Tags(self.local, self.handler.blocked)
 
-    def block(self, point: str, reason: str) -> None:
-        """Tag an output so that commands to it are answered BLOCKED; "" blocks all.
+    def apply(self, tags: Tags) -> None:
+        """Local mode: every command is answered LOCAL, IIN1.5 is set. A blocked output answers BLOCKED."""
+        self.local = tags.local
+        self.outstation.station.local_control = tags.local
+        self.handler.blocked = dict(tags.blocked)
+
+    def check_output(self, point: str) -> None:
+        """Whether there is such an output; "" stands for all.
 
         Raises:
-            ConfigError: there is no such output.
+            ConfigError: there is none.
         """
         if point and point not in self.handler.outputs.held:
             raise ConfigError(f"outstation {self.settings.name} has no output {point!r}")
-        self.handler.blocked[point] = reason
-
-    def unblock(self, point: str) -> bool:
-        """Take a tag away; False when there is none."""
-        return self.handler.blocked.pop(point, None) is not None
 
     # --- telemetry ---------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
+from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.tokens import TokensArea
 from gridiface.operator.routing import Area, Route
@@ -16,6 +17,7 @@ DESK = (DevicesArea, ControlsArea, TokensArea, AuditArea)
 
 AREAS: tuple[type[Area], ...] = (
     *DESK,
+    Dnp3Area,
     ServiceArea,
 )
 

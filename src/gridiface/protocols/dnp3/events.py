@@ -116,6 +116,15 @@ class EventBuffer:
         """How many events of a class are neither confirmed nor in a response that waits for it."""
         return len(self._held[event_class]) - len(self._selected[event_class])
 
+    def unconfirmed(self, event_class: int) -> int:
+        """How many events of a class stand in a response that waits for its confirm."""
+        return len(self._selected[event_class])
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether events were lost and the class is still full."""
+        return bool(self._overflowed)
+
     def indications(self) -> int:
         """The class bits and the overflow bit as they are now (clause 4.5.1), as IIN.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from gridiface.app.config.model import Config
 from gridiface.app.surface import areas_of
 from gridiface.app.wiring import GridServer
 from gridiface.operator.areas.catalogue import AREAS, DESK
+from gridiface.operator.desk import Desk
 
 
-def test_a_server_without_northbound_parts_has_no_area_of_theirs() -> None:
-    made = [type(area) for area in areas_of(GridServer(Config()))]
+async def test_a_server_without_northbound_parts_has_no_area_of_theirs() -> None:
+    desk = cast(Desk, None)
+    made = [type(area) for area in areas_of(GridServer(Config()), desk)]
     assert set(made) <= set(AREAS) - set(DESK)
     assert len(set(made)) == len(made)

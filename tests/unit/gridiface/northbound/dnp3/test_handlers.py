@@ -108,10 +108,10 @@ async def test_a_point_names_who_may_command_it(operate, station_settings):
 
 async def test_blocks_of_one_output_and_of_all(operate):
     await operate("heartbeat", AnalogOutput(1.0))
-    operate.station.block("breaker", "tag 4711")
+    operate.station.apply(operate.station.tags.with_block("breaker", "tag 4711"))
     assert await operate("breaker", OFF) is CommandStatus.BLOCKED
     assert await operate("heartbeat", AnalogOutput(2.0)) is CommandStatus.SUCCESS
-    operate.station.block("", "maintenance")
+    operate.station.apply(operate.station.tags.with_block("", "maintenance"))
     assert await operate("heartbeat", AnalogOutput(3.0)) is CommandStatus.BLOCKED
 
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.ports import Document
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import PointType
 
@@ -92,9 +94,10 @@ def test_heartbeats_move_at_each_refresh(station):
 
 def test_local_mode_and_store_trouble_are_indicated(station, house, seen):
     one = station()
-    one.set_local(local=True)
+    one.apply(Tags(local=True))
     assert one.outstation.station.local_control
-    one.set_local(local=False)
+    one.apply(Tags())
+    assert not one.outstation.station.local_control
     house.states["fleet"] = replace(seen, local_control=True)
     one.refresh(NOW)
     assert one.outstation.station.local_control
@@ -103,10 +106,19 @@ def test_local_mode_and_store_trouble_are_indicated(station, house, seen):
 def test_only_outputs_can_be_blocked(station):
     one = station()
     with pytest.raises(ConfigError, match="no output"):
-        one.block("net power", "why")
-    one.block("breaker", "why")
-    assert one.unblock("breaker")
-    assert not one.unblock("breaker")
+        one.check_output("net power")
+    one.check_output("breaker")
+    one.check_output("")
+    one.apply(one.tags.with_block("breaker", "why"))
+    assert one.tags.blocked == {"breaker": "why"}
+
+
+def test_what_was_set_is_taken_up_after_a_restart(station):
+    kept = Tags(local=True, blocked={"breaker": "tag 4711"}).document("gw")
+    one = station(local=False)
+    one.restore([Document(kept.space, kept.key, kept.body)], [], NOW)
+    assert one.tags == Tags(True, {"breaker": "tag 4711"})
+    assert one.outstation.station.local_control
 
 
 def test_outputs_are_online_and_those_without_meaning_are_not(station):

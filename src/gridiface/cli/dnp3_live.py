@@ -1,0 +1,330 @@
+"""`gridiface dnp3`, the verbs for a running server: what its outstations show, local mode, tags, connections.
+
+Owns words and tables only; the verbs stand beside those of cli/dnp3.py in one group.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridiface.cli.remote import (
+    ConfigOption,
+    JsonOption,
+    Remote,
+    TokenFileOption,
+    UrlOption,
+    segment,
+    show_json,
+    show_table,
+)
+from gridiface.errors import ConfigError
+
+live = typer.Typer()
+
+Outstation = Annotated[str, typer.Argument(help="The outstation's name, as `gridiface dnp3 stations` shows it.")]
+Output = Annotated[str, typer.Option("--point", help="Name of the output; without it: all outputs.")]
+Why = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
+
+
+@live.command("stations")
+def stations(
+    *,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List outstations: address, local mode, blocked outputs, masters connected.
+
+    Example: gridiface dnp3 stations
+    """
+    found = Remote.of(url, config, token_file).get("/dnp3/outstations")
+    if as_json:
+        show_json(found)
+        return
+    columns = ("outstation", "address", "speaks of", "points", "masters", "connected", "mode", "blocked")
+    show_table("", columns, [_station(row) for row in found["outstations"]])
+
+
+@live.command("live")
+def live_points(
+    *,
+    outstation: Outstation,
+    kind: Annotated[str, typer.Option("--type", help='Only points of this type, such as "analog input".')] = "",
+    limit: Annotated[int, typer.Option(help="Most points shown.", min=1)] = 1000,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the points of an outstation as masters see them now.
+
+    Example: gridiface dnp3 live gateway --type "analog input"
+    """
+    remote = Remote.of(url, config, token_file)
+    rows = remote.pages(f"/dnp3/outstations/{segment(outstation)}/points", "points", limit, type=kind)
+    if as_json:
+        show_json({"points": rows})
+        return
+    columns = ("type", "index", "name", "value", "unit", "flags", "at", "meaning", "blocked")
+    show_table("", columns, [_point(row) for row in rows])
+
+
+@live.command("masters")
+def masters(
+    *,
+    outstation: Outstation,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the masters of an outstation: connection, events that wait, clock.
+
+    Example: gridiface dnp3 masters gateway
+    """
+    found = Remote.of(url, config, token_file).get(f"/dnp3/outstations/{segment(outstation)}/masters")
+    if as_json:
+        show_json(found)
+        return
+    columns = (
+        "master",
+        "address",
+        "authority",
+        "may control",
+        "peer",
+        "heard",
+        "told unasked",
+        "waiting 1/2/3",
+        "lost",
+    )
+    show_table("", columns, [_master(row) for row in found["masters"]])
+
+
+@live.command("commands")
+def commands(
+    *,
+    outstation: Outstation,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=2000)] = 50,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest commands of all masters with their status.
+
+    Example: gridiface dnp3 commands gateway
+    """
+    path = f"/dnp3/outstations/{segment(outstation)}/commands"
+    found = Remote.of(url, config, token_file).get(path, limit=limit)
+    if as_json:
+        show_json(found)
+        return
+    columns = ("at", "master", "how", "object", "point", "value", "status")
+    show_table("", columns, [_command(row) for row in found["commands"]])
+
+
+@live.command("frames")
+def frames(
+    *,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=10_000)] = 200,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest link frames, decoded; the same log as a capture is GET /api/v1/dnp3/frames.pcap.
+
+    Example: gridiface dnp3 frames --limit 20
+    """
+    found = Remote.of(url, config, token_file).get("/dnp3/frames", limit=limit)
+    if as_json:
+        show_json(found)
+        return
+    for line in found["frames"]:
+        typer.echo(line)
+
+
+@live.command("local")
+def local(
+    *,
+    outstation: Outstation,
+    reason: Why = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put an outstation into local mode: every command is answered LOCAL, also after a restart.
+
+    Example: gridiface dnp3 local gateway --reason "work on the feeder"
+    """
+    _do(Remote.of(url, config, token_file), outstation, "local", {"local": True, "reason": reason}, as_json)
+
+
+@live.command("remote")
+def remote_mode(
+    *,
+    outstation: Outstation,
+    reason: Why = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End local mode: masters may command again.
+
+    Example: gridiface dnp3 remote gateway
+    """
+    _do(Remote.of(url, config, token_file), outstation, "local", {"local": False, "reason": reason}, as_json)
+
+
+@live.command("block")
+def block(
+    *,
+    outstation: Outstation,
+    point: Output = "",
+    reason: Why = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tag an output, or all of them: commands are answered BLOCKED, also after a restart.
+
+    Example: gridiface dnp3 block gateway --point breaker --reason "tag 4711"
+    """
+    _do(Remote.of(url, config, token_file), outstation, "block", {"point": point, "reason": reason}, as_json)
+
+
+@live.command("unblock")
+def unblock(
+    *,
+    outstation: Outstation,
+    point: Output = "",
+    reason: Why = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a tag away.
+
+    Example: gridiface dnp3 unblock gateway --point breaker
+    """
+    _do(Remote.of(url, config, token_file), outstation, "unblock", {"point": point, "reason": reason}, as_json)
+
+
+@live.command("disconnect")
+def disconnect(
+    *,
+    outstation: Outstation,
+    master: Annotated[str, typer.Argument(help="The master's name.")],
+    reason: Why = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Close a master's connection; it may come again.
+
+    Example: gridiface dnp3 disconnect gateway control-room
+    """
+    path = f"/dnp3/outstations/{segment(outstation)}/masters/{segment(master)}/disconnect"
+    found = Remote.of(url, config, token_file).post(path, {"reason": reason})
+    if as_json:
+        show_json(found)
+        return
+    typer.echo(f"{master} has no connection to {outstation} now")
+
+
+@live.command("capture")
+def capture(
+    *,
+    out: Annotated[Path, typer.Option(help="Write to this file; it must not exist.")],
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the frame log of a running server as a capture file for Wireshark.
+
+    Example: gridiface dnp3 capture --out dnp3.pcap
+    """
+    data = Remote.of(url, config, token_file).raw("/dnp3/frames.pcap")
+    try:
+        with out.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise ConfigError(f"{out} exists; take another name or remove it") from None
+    except OSError as problem:
+        raise ConfigError(f"{out}: cannot be written: {problem}") from problem
+    if as_json:
+        show_json({"file": str(out), "octets": len(data)})
+    else:
+        typer.echo(f"{len(data)} octets written to {out}")
+
+
+def _do(remote: Remote, outstation: str, what: str, body: dict[str, Any], as_json: bool) -> None:
+    found = remote.post(f"/dnp3/outstations/{segment(outstation)}/{what}", body)
+    if as_json:
+        show_json(found)
+        return
+    blocked = ", ".join(_tag(name, why) for name, why in found["blocked"].items()) or "nothing"
+    typer.echo(f"{outstation}: {'local' if found['local'] else 'remote'} mode; blocked: {blocked}")
+
+
+def _tag(name: str, why: str) -> str:
+    return f"{name or 'all outputs'}{f' ({why})' if why else ''}"
+
+
+def _station(row: dict[str, Any]) -> tuple[object, ...]:
+    blocked = ", ".join(_tag(name, why) for name, why in row["blocked"].items())
+    mode = "local" if row["local"] else "remote"
+    return (row["name"], row["address"], row["target"], row["points"], row["masters"], row["connected"], mode, blocked)
+
+
+def _point(row: dict[str, Any]) -> tuple[object, ...]:
+    value = "not a number" if row["value"] is None else f"{row['value']:g}"
+    flags = " ".join(row["flags"])
+    at, meaning = _time(row["at"]), row["meaning"]
+    return (row["type"], row["index"], row["name"], value, row["unit"], flags, at, meaning, row["blocked"] or "")
+
+
+def _master(row: dict[str, Any]) -> tuple[object, ...]:
+    waiting = "/".join(str(one["waiting"] + one["unconfirmed"]) for one in row["buffers"])
+    told = ", ".join(str(number) for number in row["enabled"]) or "nothing"
+    may = "yes" if row["may_control"] else "no"
+    heard = _time(row["heard"])
+    return (
+        row["name"],
+        row["address"],
+        f"{row['authority']:g}",
+        may,
+        row["peer"],
+        heard,
+        told,
+        waiting,
+        row["dropped"],
+    )
+
+
+def _command(row: dict[str, Any]) -> tuple[object, ...]:
+    value = row["value"] if row["code"] is None else f"code 0x{row['code']:02x}"
+    return (
+        _time(row["at"]),
+        row["master"],
+        row["how"],
+        f"g{row['group']} {row['index']}",
+        row["point"],
+        value,
+        row["status"],
+    )
+
+
+def _time(at: float | None) -> str:
+    return "-" if not at else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

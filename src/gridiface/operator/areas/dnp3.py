@@ -1,0 +1,397 @@
+"""DNP3: outstations with their live points, masters, buffers and commands; connections and frames; local mode, tags.
+
+Values are in each point's own unit, as masters see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Protocol
+
+from aiohttp import web
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change
+from gridiface.errors import ConfigError
+from gridiface.operator.audit import Entry
+from gridiface.operator.desk import Desk
+from gridiface.operator.routing import Area, Call, get, post, unknown
+from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page, Reason
+
+PointKind = Literal["analog input", "binary input", "counter", "analog output", "binary output"]
+
+
+class Tagged(TypedDict):
+    """Local mode, and reasons by name of the blocked output; "" stands for all."""
+
+    local: bool
+    blocked: dict[str, str]
+
+
+class OutstationRow(Tagged):
+    """One outstation. `trouble`: the store refused a command a moment ago."""
+
+    name: str
+    address: int
+    target: str
+    points: int
+    masters: int
+    connected: int
+    trouble: bool
+
+
+class OutstationList(TypedDict):
+    """All outstations."""
+
+    outstations: list[OutstationRow]
+
+
+class PointRow(TypedDict):
+    """One point. `value` null: not a number. `at`: of the value. `meaning`: what it shows or asks.
+
+    Of outputs: `shown` is what read-backs show (less than `value` where only a part is feasible), `blocked` the reason
+    of a tag on it or on all.
+    """
+
+    type: PointKind
+    index: int
+    name: str
+    unit: str
+    value: float | None
+    flags: list[str]
+    at: float
+    event_class: int
+    meaning: str
+    shown: float | None
+    in_force: bool
+    blocked: str | None
+
+
+class PointPage(TypedDict):
+    """A page of points, by type and index."""
+
+    points: list[PointRow]
+    total: int
+    next: str | None
+
+
+class BufferRow(TypedDict):
+    """Events of one class: not yet sent, and sent without a confirm so far."""
+
+    event_class: int
+    waiting: int
+    unconfirmed: int
+
+
+class MasterRow(TypedDict):
+    """One master of an outstation. `restart_seen`: it took note of our restart. `enabled`: classes told unasked."""
+
+    name: str
+    address: int
+    authority: float
+    may_control: bool
+    connected: bool
+    peer: str | None
+    heard: float | None
+    restart_seen: bool
+    enabled: list[int]
+    buffers: list[BufferRow]
+    dropped: int
+    overflow: bool
+    clock_offset_ms: int | None
+    secure: bool
+
+
+class MasterList(TypedDict):
+    """The masters of an outstation."""
+
+    masters: list[MasterRow]
+
+
+class CommandRow(TypedDict):
+    """One command: `value` of an analog output, `code` of a relay command."""
+
+    at: float
+    master: str
+    how: str
+    group: int
+    index: int
+    point: str
+    value: float | None
+    code: int | None
+    status: str
+
+
+class CommandList(TypedDict):
+    """The newest commands, newest first."""
+
+    commands: list[CommandRow]
+
+
+class SessionRow(TypedDict):
+    """One connection: who, since when, heard last, and which masters it carries."""
+
+    peer: str
+    since: float
+    heard: float
+    masters: list[str]
+
+
+class EndpointRow(TypedDict):
+    """One end point. `counters`: admitted, refused by reason, unreachable."""
+
+    place: str
+    transport: str
+    mode: str
+    port: int
+    outstations: list[str]
+    counters: dict[str, int]
+    sessions: list[SessionRow]
+
+
+class EndpointList(TypedDict):
+    """All end points, and how often each kind of notice came since the start."""
+
+    endpoints: list[EndpointRow]
+    notices: dict[str, int]
+
+
+class FrameList(TypedDict):
+    """The newest frames as text, oldest first."""
+
+    frames: list[str]
+
+
+class PointQuery(Page):
+    """Which points."""
+
+    type: PointKind | Literal[""] = Field(default="", description="only points of this type")
+
+
+class CommandQuery(Asked):
+    """How many commands."""
+
+    limit: int = Field(default=100, ge=1, le=2000, description="most members in this answer, the newest")
+
+
+class FrameQuery(Asked):
+    """How many frames."""
+
+    limit: int = Field(default=200, ge=1, le=10_000, description="most members in this answer, the newest")
+
+
+class Local(Reason):
+    """Local mode on or off."""
+
+    local: bool = Field(description="true: every command of a master is answered LOCAL")
+
+
+class Tag(Reason):
+    """An output."""
+
+    point: str = Field(
+        default="", max_length=80, pattern=PRINTABLE, description="name of the output; empty: all outputs"
+    )
+
+
+class Dnp3Port(Protocol):
+    """The outstations as this area uses them. A name that is not there is a ConfigError."""
+
+    def outstations(self) -> list[OutstationRow]:
+        """All outstations."""
+        ...
+
+    def tags(self, outstation: str) -> Tagged:
+        """What is set at one."""
+        ...
+
+    async def set_tags(self, outstation: str, tags: Tagged, *, along: Sequence[Change]) -> None:
+        """Local mode and tags, durable before they act."""
+        ...
+
+    def points(self, outstation: str, kind: str) -> list[PointRow]:
+        """Live points of one type, or of all; by type and index."""
+        ...
+
+    def masters(self, outstation: str) -> list[MasterRow]:
+        """Its masters."""
+        ...
+
+    def commands(self, outstation: str, limit: int) -> list[CommandRow]:
+        """The newest commands."""
+        ...
+
+    def endpoints(self) -> EndpointList:
+        """End points and their connections."""
+        ...
+
+    def frames(self, limit: int) -> list[str]:
+        """The newest frames as text."""
+        ...
+
+    def pcap(self) -> bytes:
+        """The frame log as a file."""
+        ...
+
+    def disconnect(self, outstation: str, master: str) -> bool:
+        """Close a master's connection; False: there is none."""
+        ...
+
+
+class Dnp3Area(Area):
+    """DNP3 outstations. What changes is durable, audited, and still there after a restart."""
+
+    name: ClassVar[str] = "dnp3"
+    title: ClassVar[str] = "DNP3"
+
+    def __init__(self, desk: Desk, port: Dnp3Port) -> None:
+        self._desk = desk
+        self._port = port
+
+    @get("/dnp3/outstations", "Outstations: local mode, blocked outputs, masters connected")
+    async def list_dnp3_outstations(self, call: Call[NoQuery, NoBody]) -> OutstationList:
+        """All outstations."""
+        return OutstationList(outstations=self._port.outstations())
+
+    @get("/dnp3/outstations/{id}", "One outstation", problems=(404,))
+    async def get_dnp3_outstation(self, call: Call[NoQuery, NoBody]) -> OutstationRow:
+        """One outstation."""
+        return self._row(call.id)
+
+    @get("/dnp3/outstations/{id}/points", "Live points with flags and times; filter `type`", problems=(404,))
+    async def list_dnp3_points(self, call: Call[PointQuery, NoBody]) -> PointPage:
+        """One page of points."""
+        self._row(call.id)
+        query = call.query
+        rows = self._port.points(call.id, query.type)
+        begin = next((at + 1 for at, row in enumerate(rows) if _key(row) == query.after), 0)
+        shown = rows[begin : begin + query.limit]
+        following = _key(shown[-1]) if shown and begin + len(shown) < len(rows) else None
+        return PointPage(points=shown, total=len(rows), next=following)
+
+    @get("/dnp3/outstations/{id}/masters", "Its masters: connection, buffers, clock, unsolicited", problems=(404,))
+    async def list_dnp3_masters(self, call: Call[NoQuery, NoBody]) -> MasterList:
+        """The masters of one outstation."""
+        self._row(call.id)
+        return MasterList(masters=self._port.masters(call.id))
+
+    @get("/dnp3/outstations/{id}/commands", "The newest commands with their status", problems=(404,))
+    async def list_dnp3_commands(self, call: Call[CommandQuery, NoBody]) -> CommandList:
+        """The control log since the server's start."""
+        self._row(call.id)
+        return CommandList(commands=self._port.commands(call.id, call.query.limit))
+
+    @get("/dnp3/endpoints", "End points, their connections, and what was refused")
+    async def list_dnp3_endpoints(self, call: Call[NoQuery, NoBody]) -> EndpointList:
+        """End points and connections."""
+        return self._port.endpoints()
+
+    @get("/dnp3/frames", "The newest frames, decoded")
+    async def list_dnp3_frames(self, call: Call[FrameQuery, NoBody]) -> FrameList:
+        """The frame log as text."""
+        return FrameList(frames=self._port.frames(call.query.limit))
+
+    @get(
+        "/dnp3/frames.pcap",
+        "The frame log as a capture file for Wireshark",
+        answer=str,
+        media="application/vnd.tcpdump.pcap",
+    )
+    async def get_dnp3_capture(self, call: Call[NoQuery, NoBody]) -> web.StreamResponse:
+        """The frame log as a file."""
+        headers = {"Content-Disposition": 'attachment; filename="dnp3.pcap"'}
+        return web.Response(body=self._port.pcap(), content_type="application/vnd.tcpdump.pcap", headers=headers)
+
+    @post("/dnp3/outstations/{id}/local", "Local mode on or off", scope="control", problems=(404,))
+    async def set_dnp3_local(self, call: Call[NoQuery, Local]) -> OutstationRow:
+        """The outstation as it is then."""
+        row = self._row(call.id)
+        await self._change(call, Tagged(local=call.body.local, blocked=row["blocked"]), "dnp3 local")
+        return self._row(call.id)
+
+    @post(
+        "/dnp3/outstations/{id}/block", "Tag an output, or all: commands are BLOCKED", scope="control", problems=(404,)
+    )
+    async def block_dnp3_output(self, call: Call[NoQuery, Tag]) -> OutstationRow:
+        """The outstation as it is then; blocking again renews the reason."""
+        row, point = self._row(call.id), call.body.point
+        if point and not any(one["name"] == point for one in self._outputs(call.id)):
+            raise unknown("output", point, f"GET /api/v1/dnp3/outstations/{call.id}/points lists them")
+        blocked = {**row["blocked"], point: call.body.reason}
+        await self._change(call, Tagged(local=row["local"], blocked=blocked), "dnp3 block")
+        return self._row(call.id)
+
+    @post("/dnp3/outstations/{id}/unblock", "Take a tag away", scope="control", problems=(404,))
+    async def unblock_dnp3_output(self, call: Call[NoQuery, Tag]) -> OutstationRow:
+        """The outstation as it is then."""
+        row, point = self._row(call.id), call.body.point
+        if point not in row["blocked"]:
+            raise unknown("tag", point or "on all outputs", "GET /api/v1/dnp3/outstations shows what is blocked")
+        blocked = {name: why for name, why in row["blocked"].items() if name != point}
+        await self._change(call, Tagged(local=row["local"], blocked=blocked), "dnp3 unblock")
+        return self._row(call.id)
+
+    @post(
+        "/dnp3/outstations/{id}/masters/{master}/disconnect",
+        "Close a master's connection; it may come again",
+        scope="control",
+        problems=(404,),
+    )
+    async def disconnect_dnp3_master(self, call: Call[NoQuery, Reason]) -> MasterRow:
+        """The master as it is then."""
+        self._row(call.id)
+        master = call.part("master")
+        before = self._master(call.id, master)
+        entry = self._entry(call, "dnp3 disconnect", f"{call.id}/{master}", {"peer": before["peer"]}, None)
+        await self._desk.records.commit([entry.change()])
+        self._port.disconnect(call.id, master)
+        entry.log()
+        return self._master(call.id, master)
+
+    async def _change(self, call: Call[NoQuery, Local] | Call[NoQuery, Tag], tags: Tagged, what: str) -> None:
+        entry = self._entry(call, what, call.id, dict(self._port.tags(call.id)), dict(tags))
+        await self._port.set_tags(call.id, tags, along=[entry.change()])
+        entry.log()
+
+    def _entry(
+        self,
+        call: Call[NoQuery, Local] | Call[NoQuery, Tag] | Call[NoQuery, Reason],
+        what: str,
+        subject: str,
+        before: object,
+        after: object,
+    ) -> Entry:
+        now: Instant = call.now
+        return Entry(
+            at=now,
+            who=call.caller.name,
+            what=what,
+            subject=subject,
+            before=before,
+            after=after,
+            reason=call.body.reason,
+        )
+
+    def _row(self, name: str) -> OutstationRow:
+        for row in self._port.outstations():
+            if row["name"] == name:
+                return row
+        raise unknown("outstation", name, "GET /api/v1/dnp3/outstations lists them")
+
+    def _master(self, outstation: str, name: str) -> MasterRow:
+        for row in self._port.masters(outstation):
+            if row["name"] == name:
+                return row
+        raise unknown("master", name, f"GET /api/v1/dnp3/outstations/{outstation}/masters lists them")
+
+    def _outputs(self, outstation: str) -> list[PointRow]:
+        try:
+            return [row for row in self._port.points(outstation, "") if row["type"].endswith("output")]
+        except ConfigError as problem:
+            raise unknown("outstation", outstation, str(problem)) from problem
+
+
+def _key(row: PointRow) -> str:
+    return f"{row['type']} {row['index']}"
