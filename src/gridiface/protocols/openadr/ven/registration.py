@@ -130,12 +130,11 @@ class Registrar:
         if not isinstance(payload, registration.OadrCreatedPartyRegistration):
             self._state.notices.append(Rejected(QUERY, 0, "no oadrCreatedPartyRegistration"))
 
-    def created(self, payload: Payload | None, now: float) -> None:
-        """Registered, or not."""
+    def created(self, payload: Payload | None, now: float) -> bool:
+        """Registered, or not; True: anew, so that the VTN knows nothing of us."""
         good = isinstance(payload, registration.OadrCreatedPartyRegistration) and succeeded(payload.eiResponse)
         if isinstance(payload, registration.OadrCreatedPartyRegistration) and good and payload.registrationID:
-            self._registered(payload, now)
-            return
+            return self._registered(payload, now)
         answer: EiResponse | None = getattr(payload, "eiResponse", None)
         words = (answer.responseDescription or "") if answer else ""
         self._state.notices.append(Rejected(CREATE, int(answer.responseCode) if answer else 0, words))
@@ -144,6 +143,7 @@ class Registrar:
             self.register_anew("refused", words)
         else:
             self.link.retry_at = now + self._state.config.registration_retry
+        return False
 
     def register_anew(self, by: str, reason: str) -> None:
         """The registration is lost: forget it and begin again."""
@@ -184,7 +184,7 @@ class Registrar:
             own.offers = digest
             self._state.save_registration()
 
-    def _registered(self, payload: registration.OadrCreatedPartyRegistration, now: float) -> None:
+    def _registered(self, payload: registration.OadrCreatedPartyRegistration, now: float) -> bool:
         again = self._state.registration.registrationID == payload.registrationID
         if not again:
             self._wipe()
@@ -201,6 +201,7 @@ class Registrar:
         steps += [POLL] if metadata and self.polls else []
         self.link.steps = steps if self._state.config.report_only else [*steps, REQUEST_EVENT]
         self.link.next_poll = now
+        return not again
 
     def _wipe(self) -> None:
         self._reports.erase()

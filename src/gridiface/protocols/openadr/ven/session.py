@@ -27,7 +27,9 @@ from gridiface.protocols.openadr.ven.samples import SampleSource
 from gridiface.protocols.openadr.ven.state import (
     Judge,
     KnownEvent,
+    OptSchedule,
     Registration,
+    Running,
     State,
     VenConfig,
     Verdict,
@@ -171,7 +173,8 @@ class Ven:
         if request.kind == QUERY:
             self._registrar.queried(payload)
         elif request.kind == CREATE:
-            self._registrar.created(payload, now)
+            if self._registrar.created(payload, now):
+                self._opts.registered_anew(now)
         elif self._lost_registration(request, payload):
             self._registrar.register_anew("refused", "the VTN does not know us")
         else:
@@ -328,7 +331,11 @@ class Ven:
         Raises:
             RefusedControl: as `change_opt`.
         """
-        return self._opts.opt_resources(self._events.qualified(event_id), resources, opt_type, now, reason)
+        opt_id = self._opts.opt_resources(self._events.qualified(event_id), resources, opt_type, now, reason)
+        known = self._state.events[event_id]
+        known.resources.update(dict.fromkeys(resources, opt_type))
+        self._state.put("event", event_id, known)
+        return opt_id
 
     def add_opt_schedule(
         self,
@@ -339,17 +346,24 @@ class Ven:
         reason: str = "x-schedule",
         resources: Sequence[str] = (),
         market_context: str | None = None,
+        calendar: str = "",
     ) -> str:
         """Tell when we (or some resources) do or do not take part: spans of (start, seconds), 0 = open.
 
         Returns the optID, by which the schedule is cancelled.
         """
         return self._opts.add_schedule(
-            opt_type, spans, now, reason=reason, resources=resources, market_context=market_context
+            opt_type,
+            spans,
+            now,
+            reason=reason,
+            resources=resources,
+            market_context=market_context,
+            calendar=calendar,
         )
 
     def cancel_opt_schedule(self, opt_id: str) -> None:
-        """Take a schedule back."""
+        """Take a schedule back. Raises RefusedControl where there is none of that optID."""
         self._opts.cancel_schedule(opt_id)
 
     def request_events(self) -> None:
@@ -368,6 +382,21 @@ class Ven:
     def events(self) -> Mapping[str, KnownEvent]:
         """All events by eventID; to be read only."""
         return self._state.events
+
+    @property
+    def schedules(self) -> Mapping[str, OptSchedule]:
+        """Our opt schedules by optID; to be read only."""
+        return self._state.schedules
+
+    @property
+    def requests(self) -> Mapping[str, Running]:
+        """The report requests that run, by reportRequestID; to be read only."""
+        return self._state.requests
+
+    @property
+    def config(self) -> VenConfig:
+        """How this VEN behaves."""
+        return self._state.config
 
     @property
     def pending_reports(self) -> tuple[str, ...]:
@@ -396,7 +425,7 @@ class Ven:
     def next_timer(self, now: float) -> float:
         """When `handle_timer` or `next_requests` has something to do; infinity when never. May be in the past."""
         clock = self._registrar.link
-        times = [self._events.next_step(), self._reports.next_due()]
+        times = [self._events.next_step(), self._reports.next_due(), self._opts.next_end()]
         if self._under_way is None:
             if clock.steps or self._state.outbox:
                 times.append(max(now, clock.retry_at))
@@ -408,3 +437,4 @@ class Ven:
         """Steps of events and reports that have become due."""
         self._events.tick(now)
         self._reports.tick(now)
+        self._opts.tick(now)

@@ -2,13 +2,13 @@
 
 Owns the records, their documents and the configuration. Does not own any rule of a service.
 
-Keys: registration/own, event/<eventID>, request/<reportRequestID>, outbox/<number>.
+Keys: registration/own, event/<eventID>, request/<reportRequestID>, schedule/<optID>, outbox/<number>.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gridiface.protocols.openadr import records
@@ -142,7 +142,10 @@ class Registration:
 
 @dataclass(slots=True, kw_only=True)
 class KnownEvent:
-    """An event that the VTN sent. `offset`: the random start; `stop`: a cancelled event ends then."""
+    """An event that the VTN sent. `offset`: the random start; `stop`: a cancelled event ends then.
+
+    `resources`: our word on single resources (EiOpt), which goes before `opt`.
+    """
 
     event: Event
     opt: str
@@ -152,6 +155,7 @@ class KnownEvent:
     request_id: str = ""
     told: float = float("-inf")
     stop: float | None = None
+    resources: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,6 +168,24 @@ class Running:
 
 
 @dataclass(slots=True, kw_only=True)
+class OptSchedule:
+    """An opt schedule of ours. `spans`: (start, seconds), 0 = open. `calendar`: whose it is, "" one made by hand."""
+
+    optID: str
+    opt: str
+    reason: str
+    spans: list[list[float]]
+    resources: list[str] = field(default_factory=list)
+    market_context: str | None = None
+    calendar: str = ""
+
+    @property
+    def end(self) -> float:
+        """When it is over; infinity where a span is open."""
+        return max((start + seconds if seconds else float("inf") for start, seconds in self.spans), default=0.0)
+
+
+@dataclass(slots=True, kw_only=True)
 class Waiting:
     """A payload that has to reach the VTN. `urgent`: an answer, which goes before everything else."""
 
@@ -173,7 +195,13 @@ class Waiting:
     urgent: bool = False
 
 
-_KINDS: dict[str, type] = {"registration": Registration, "event": KnownEvent, "request": Running, "outbox": Waiting}
+_KINDS: dict[str, type] = {
+    "registration": Registration,
+    "event": KnownEvent,
+    "request": Running,
+    "schedule": OptSchedule,
+    "outbox": Waiting,
+}
 _OWN = "own"
 
 
@@ -192,6 +220,7 @@ class State:
         self.draw = draw
         self.events: dict[str, KnownEvent] = {}
         self.requests: dict[str, Running] = {}
+        self.schedules: dict[str, OptSchedule] = {}
         self.outbox: dict[str, Waiting] = {}
         self.notices: list[Notice] = []
         self._registrations: dict[str, Registration] = {_OWN: Registration(venID=config.ven_id)}
@@ -199,6 +228,7 @@ class State:
             "registration": self._registrations,
             "event": self.events,
             "request": self.requests,
+            "schedule": self.schedules,
             "outbox": self.outbox,
         }
         self._documents = Documents()

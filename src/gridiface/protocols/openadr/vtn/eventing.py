@@ -23,7 +23,8 @@ from gridiface.protocols.openadr.events import (
     to_wire,
     with_target,
 )
-from gridiface.protocols.openadr.payloads.common import EiResponse
+from gridiface.protocols.openadr.market import same_context
+from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.payloads.event import (
     EventResponse,
@@ -121,6 +122,29 @@ class EventDesk:
         self._state.save("event", event_id)
         self._announce(record.recipients, now)
         return record
+
+    def recipients(self, target: EiTarget, named: Iterable[str], market_context: str) -> list[str]:
+        """The VENs that an event is for: those named, and those that the target means by group, resource or party.
+
+        A VEN that is restricted to other market contexts is not found by a target.
+        """
+        groups, parties = {*target.groupID, *target.groupName}, set(target.partyID)
+        found = {*named, *target.venID}
+        for ven in self._state.vens.values():
+            if ven.market_contexts and not any(same_context(own, market_context) for own in ven.market_contexts):
+                continue
+            meant = bool(groups & set(ven.groups) or parties & set(ven.parties))
+            if meant or (target.resourceID and not set(target.resourceID).isdisjoint(self.resources_of(ven))):
+                found.add(ven.venID)
+        return sorted(found)
+
+    def resources_of(self, ven: Ven) -> set[str]:
+        """Those of a VEN by configuration, and those that its metadata speak of."""
+        found = set(ven.resources)
+        for offered in self._state.reports(ven.venID).metadata:
+            for point in offered.oadrReportDescription:
+                found.update(point.reportDataSource.resourceID if point.reportDataSource else ())
+        return found
 
     # -- what VENs do --------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal, ok, r
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.events import Event
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
+from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.reports import ReportRequest, metadata_request
 from gridiface.protocols.openadr.vtn import mailbox as box
@@ -176,6 +177,11 @@ class Vtn:
             self._mailbox.failed(ven_id, now)
         return self._result(None)
 
+    def push_done(self, ven_id: str, now: float) -> None:
+        """A push was taken with HTTP 200: the VEN is there."""
+        if ven_id in self._state.vens:
+            self._state.vens[ven_id].last_seen = now
+
     # -- what the operator does ----------------------------------------------------------------------------------
 
     def put_ven(self, ven: Ven) -> Result:
@@ -196,6 +202,10 @@ class Vtn:
         self._registrar.erase(ven_id)
         self._state.forget("ven", ven_id)
         return self._result(None)
+
+    def recipients(self, target: EiTarget, named: Iterable[str], market_context: str) -> list[str]:
+        """The VENs that an event of this target would go to, with those that are named."""
+        return self._events.recipients(target, named, market_context)
 
     def create_event(self, new: Event, recipients: Iterable[str], now: float) -> Result:
         """Send a new event; `value` is its record. Raises RefusedControl where a rule forbids it."""
@@ -261,6 +271,15 @@ class Vtn:
     def reports(self, ven_id: str) -> Reports:
         """Metadata and requests of a VEN; to be read only."""
         return self._state.reports(ven_id)
+
+    @property
+    def config(self) -> VtnConfig:
+        """How this VTN behaves."""
+        return self._state.config
+
+    def resources_of(self, ven_id: str) -> list[str]:
+        """The resources of a VEN, by configuration and by its metadata."""
+        return sorted(self._events.resources_of(self._ven(ven_id)))
 
     def waiting(self, ven_id: str) -> list[str]:
         """The kinds of payloads that wait for a VEN, or for its answer, in order."""

@@ -74,7 +74,10 @@ class VtnConfig:
 
 @dataclass(slots=True, kw_only=True)
 class Ven:
-    """A VEN; registered while it has a registrationID. `resources`, `market_contexts` empty: not restricted."""
+    """A VEN; registered while it has a registrationID. `resources`, `market_contexts` empty: not restricted.
+
+    `must_sign`: High security; `signature` is what the VEN said of itself.
+    """
 
     venID: str
     fingerprint: str = ""
@@ -86,6 +89,7 @@ class Ven:
     pull: bool = True
     report_only: bool = False
     signature: bool = False
+    must_sign: bool = False
     registered_at: float | None = None
     last_seen: float | None = None
     events_changed: float = 0.0

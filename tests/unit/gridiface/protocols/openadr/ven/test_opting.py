@@ -41,12 +41,55 @@ def test_a_schedule_of_the_whole_ven_targets_it(state):
     assert payload.qualifiedEventID is None
 
 
+def schedule(state, opt="optOut", *, resources=(), spans=((10.0, 60),), context=None):
+    return OptDesk(state).add_schedule(
+        opt, spans, 0.0, reason="x-schedule", resources=resources, market_context=context
+    )
+
+
 def test_a_cancellation_names_its_opt(state):
-    OptDesk(state).cancel_schedule("o")
-    assert sent(state)[0].optID == "o"
+    opt_id = schedule(state)
+    OptDesk(state).cancel_schedule(opt_id)
+    assert sent(state)[-1].optID == opt_id
+    assert not state.schedules
+    with pytest.raises(RefusedControl):
+        OptDesk(state).cancel_schedule(opt_id)
 
 
-def test_without_registration_there_is_no_opt(state):
+def test_what_replaces_what_is_as_at_the_vtn(state):
+    whole, other = schedule(state), schedule(state, "optIn")
+    part = schedule(state, resources=("r", "s"))
+    assert set(state.schedules) == {whole, other, part}
+    finer = schedule(state, resources=("r",))
+    assert state.schedules[part].resources == ["s"]
+    elsewhere = schedule(state, context="urn:m")
+    latest = schedule(state)
+    assert set(state.schedules) == {other, elsewhere, latest}
+    assert finer not in state.schedules
+
+
+def test_schedules_are_told_to_a_vtn_that_knows_nothing_and_forgotten_when_over(state):
+    state.forget_registration()
+    kept, over = schedule(state, spans=[(10.0, 0)]), schedule(state, "optIn")
+    assert not sent(state)
+    state.registration.registrationID, state.registration.venID = "R2", "V2"
+    desk = OptDesk(state)
+    assert desk.next_end() == 70.0
+    desk.registered_anew(70.0)
+    assert [payload.optID for payload in sent(state)] == [kept]
+    desk.tick(70.0)
+    assert over not in state.schedules
+    assert desk.next_end() == float("inf")
+
+
+def test_a_schedule_needs_a_span(state):
+    with pytest.raises(RefusedControl):
+        schedule(state, spans=())
+
+
+def test_without_registration_there_is_no_opt_to_an_event(state):
     state.forget_registration()
     with pytest.raises(RefusedControl):
-        OptDesk(state).add_schedule("optIn", [], 0.0, reason="economic", resources=(), market_context=None)
+        OptDesk(state).opt_resources(
+            QualifiedEventID(eventID="E", modificationNumber=0), ["r"], "optIn", 0.0, "economic"
+        )

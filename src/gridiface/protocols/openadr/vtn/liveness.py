@@ -1,0 +1,36 @@
+"""Whether a VEN is there: judged by what it sent, as a registration of 2.0b has no lifetime of its own. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from gridiface.protocols.openadr.vtn.state import Ven
+
+#: Poll intervals without a word after which a VEN is late, and lost.
+LATE_AFTER, LOST_AFTER = 3, 10
+
+
+class Liveness(StrEnum):
+    """How long a VEN has been silent."""
+
+    UNREGISTERED = "unregistered"
+    PRESENT = "present"
+    LATE = "late"
+    LOST = "lost"
+
+
+def liveness_of(ven: Ven, now: float, *, since: float, poll_frequency: int) -> Liveness:
+    """Whether a VEN is present, late or lost.
+
+    Args:
+        ven: the VEN.
+        now: the time.
+        since: when this VTN began to listen; nobody is late for the time before.
+        poll_frequency: seconds, as asked of pull VENs.
+    """
+    if not ven.registered:
+        return Liveness.UNREGISTERED
+    silent = now - max(ven.last_seen or 0.0, ven.registered_at or 0.0, since)
+    if silent > LOST_AFTER * poll_frequency:
+        return Liveness.LOST
+    return Liveness.LATE if silent > LATE_AFTER * poll_frequency else Liveness.PRESENT
