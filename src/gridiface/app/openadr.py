@@ -102,6 +102,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
         context=_client(ven.tls),
         signing=_signing(ven),
         push=_listen(ven.push.listen, ven.tls) if ven.push else None,
+        vtn_fingerprint=(ven.vtn_fingerprint or ven.signatures or "") if ven.tls else "",
     )
 
 
@@ -111,7 +112,6 @@ def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
     Raises:
         ConfigError: as `openadr_vtn`.
     """
-    signs = vtn.tls is not None and any(ven.signatures for ven in vtn.vens)
     return VtnSettings(
         core=VtnConfig(
             vtn_id=vtn.vtn_id,
@@ -124,8 +124,9 @@ def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
         listen=_listen(vtn.listen, vtn.tls, vtn.requests_at_once),
         prefix=vtn.prefix,
         vens=tuple(_entry(ven) for ven in vtn.vens),
-        signer=_signer(vtn.tls) if signs and vtn.tls is not None else None,
+        signer=_signer(vtn.tls) if vtn.tls is not None else None,
         push_context=_client(vtn.tls),
+        reports_kept=vtn.reports_kept,
     )
 
 
@@ -154,7 +155,12 @@ def _entry(ven: OpenAdrVenEntry) -> VenEntry:
         ven_id=ven.ven_id,
         fingerprint=ven.fingerprint or "",
         name=ven.name,
+        profile=ven.profile,
         signed=ven.signatures,
+        groups=ven.groups,
+        parties=ven.parties,
+        resources=ven.resources,
+        market_contexts=ven.market_contexts,
         members=tuple(_member(member) for member in ven.members),
     )
 

@@ -138,6 +138,9 @@ class OpenAdrVenBlock(_Block):
         default=None, description="High security: sign, and take only what this certificate of the VTN has signed"
     )
     push: OpenAdrPush | None = Field(default=None, description="leave out to poll")
+    vtn_fingerprint: Fingerprint | None = Field(
+        default=None, description="of the VTN's certificate: nobody else may push; needed with `push` and `tls`"
+    )
     poll_s: float = Field(default=10.0, gt=0, le=86_400, description="poll interval where the VTN names none, s")
     report_only: bool = Field(default=False, description="only reports are spoken, no events")
     one_point_each: bool = Field(default=False, description="for VTNs that read one value of an interval only")
@@ -152,6 +155,10 @@ class OpenAdrVenBlock(_Block):
             raise ValueError("`tls` belongs to https:// and only to it")
         if self.signatures and self.tls is None:
             raise ValueError("`signatures` needs the key of a `tls` block")
+        if self.push and self.tls and not (self.vtn_fingerprint or self.signatures):
+            raise ValueError("`push` needs `vtn_fingerprint`: who but the VTN may call us")
+        if self.vtn_fingerprint and self.signatures not in {None, self.vtn_fingerprint}:
+            raise ValueError("`signatures` and `vtn_fingerprint` name two certificates; the VTN has one")
         contexts = [program.market_context for program in self.programs]
         names = [resource.id for resource in self.resources]
         if len(set(contexts)) < len(contexts) or len(set(names)) < len(names):
@@ -185,7 +192,12 @@ class OpenAdrVenEntry(_Block):
     ven_id: str = Field(min_length=1, max_length=128, description="venID")
     name: str = Field(default="", description="for people")
     fingerprint: Fingerprint | None = Field(default=None, description="of its certificate; needed with TLS")
+    profile: Literal["2.0a", "2.0b"] = Field(default="2.0b", description="2.0a: events only, never registers")
     signatures: bool = Field(default=False, description="High security: it signs, and what is not signed is refused")
+    groups: tuple[str, ...] = Field(default=(), description="groupIDs that it belongs to")
+    parties: tuple[str, ...] = Field(default=(), description="partyIDs that it acts for")
+    resources: tuple[str, ...] = Field(default=(), description="resourceIDs of it, beside those of its members")
+    market_contexts: tuple[str, ...] = Field(default=(), description="programs of it; empty: any")
     members: tuple[OpenAdrMember, ...] = Field(default=(), description="devices of the fleet that it is")
 
 
@@ -207,6 +219,7 @@ class OpenAdrVtnBlock(_Block):
     poll_s: int = Field(default=10, ge=1, le=86_400, description="poll interval asked of VENs, s")
     open_registration: bool = Field(default=False, description="whether VENs that are not listed may register")
     requests_at_once: int = Field(default=200, ge=1, description="more are answered with 503")
+    reports_kept: int = Field(default=1000, ge=1, le=1_000_000, description="newest reports kept of each VEN")
     wishes: tuple[OpenAdrWish, ...] = Field(
         default=(OpenAdrWish(), OpenAdrWish(name="TELEMETRY_STATUS")), description="reports asked of every VEN"
     )

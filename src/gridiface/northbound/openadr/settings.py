@@ -73,6 +73,7 @@ class VenSettings:
         context: makes the TLS context; None for http.
         signing: None for the Standard security level.
         push: where the VTN pushes to; `core.push_address` is what it is told. None: pull.
+        vtn_fingerprint: of the certificate that pushes must come with; "" only without TLS.
         timeout_s: of one request.
     """
 
@@ -86,6 +87,7 @@ class VenSettings:
     context: Callable[[], ssl.SSLContext] | None = None
     signing: Signing | None = None
     push: ListenSettings | None = None
+    vtn_fingerprint: str = ""
     timeout_s: float = 30.0
 
 
@@ -120,12 +122,24 @@ class MemberSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenEntry:
-    """A VEN that is known before it registers. `fingerprint` "" only without TLS."""
+    """A VEN that is known before it registers. `fingerprint` "" only without TLS.
+
+    Attributes:
+        profile: "2.0a" for a VEN of the A profile, which never registers.
+        signed: High security: what it sends is signed, or refused.
+        groups, parties, resources: groupIDs, partyIDs and resourceIDs that it answers to, beside its members'.
+        market_contexts: programs that it takes part in; empty: any.
+    """
 
     ven_id: str
     fingerprint: str = ""
     name: str = ""
+    profile: str = "2.0b"
     signed: bool = False
+    groups: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    market_contexts: tuple[str, ...] = ()
     members: tuple[MemberSettings, ...] = ()
 
 
@@ -140,7 +154,7 @@ class VtnSettings:
         vens: those known beforehand.
         signing: what is signed with; required of the VENs whose entry says `signed`. None: nobody signs.
         push_context: makes the TLS context of pushes.
-        min_event_s: least time between two events of one member, s.
+        reports_kept: of each VEN, for the operator.
     """
 
     core: VtnConfig
@@ -151,3 +165,4 @@ class VtnSettings:
     signature_window_s: float = 30.0
     push_context: Callable[[], ssl.SSLContext] | None = None
     push_timeout_s: float = 10.0
+    reports_kept: int = 1000

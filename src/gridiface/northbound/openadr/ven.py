@@ -7,14 +7,16 @@ Nothing is sent before what it rests on is in the store.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import secrets
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
-from gridiface.domain.clock import Clock
+from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
@@ -24,6 +26,7 @@ from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.settings import VenSettings
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
+from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
@@ -31,6 +34,8 @@ from gridiface.protocols.openadr.ven import Request, Ven, VenConfig
 from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, ReportLost, Unregistered
 
 _log = logging.getLogger("gridiface.openadr")
+
+_T = TypeVar("_T")
 
 #: A jump of the wall clock is seen after so long at the latest, s.
 _LOOK_S = 1.0
@@ -138,6 +143,19 @@ class OpenAdrVen:
         if self.book.on_outcome(outcome, self._clock.now()):
             self.wake()
 
+    async def do(self, verb: Callable[[Ven, Instant], _T]) -> _T:
+        """Carry out a verb of the operator and return what it returns when it is durable.
+
+        Raises:
+            RefusedControl: it cannot be done.
+            StoreUnavailable: it is done, and not told to the VTN, when the store can write again.
+        """
+        async with self._lock:
+            value = verb(self.core, self._clock.now())
+            await self._settle()
+        self.wake()
+        return value
+
     def wake(self) -> None:
         """Look now rather than at the next edge."""
         self._wake.set()
@@ -242,7 +260,11 @@ class OpenAdrVen:
 
     async def _pushed(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> HttpMessage:
         now = self._clock.now()
-        signing = self.settings.signing
+        signing, expected = self.settings.signing, self.settings.vtn_fingerprint
+        shown = openadr_fingerprint(certificate) if certificate else ""
+        if not hmac.compare_digest(expected, shown):
+            _log.warning("VEN %s: a push with the certificate %s is not from the VTN", self.settings.name, shown)
+            raise RemoteProtocolError("this certificate is not that of the VTN", answer=403)
         inbound = self._http.receive(
             message,
             now,

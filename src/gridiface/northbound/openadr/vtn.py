@@ -23,6 +23,7 @@ from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
 from gridiface.northbound.openadr.fleet_members import FleetMembers
 from gridiface.northbound.openadr.http_server import PayloadListener
+from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change
@@ -77,7 +78,8 @@ class OpenAdrVtn:
             new_id=new_id,
             wake=self._wake.set,
         )
-        self._signed = {entry.fingerprint for entry in settings.vens if entry.signed and entry.fingerprint}
+        self.archive = ReportArchive(ledger, self._space, most=settings.reports_kept)
+        self.started = clock.now()
         self._plain_http = HttpServer("vtn", prefix=settings.prefix)
         self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
         self._listener = PayloadListener(settings.listen, self._answer, most_octets=self._plain_http.most_octets)
@@ -107,7 +109,7 @@ class OpenAdrVtn:
             ConfigError: the address cannot be taken.
             RefusedControl: two VENs of the configuration have the same certificate.
         """
-        now = self._clock.now()
+        now = self.started = self._clock.now()
         documents = await stored(self._ledger, self._space)
         self.core.load(documents)
         self._nonces.load(documents)
@@ -155,7 +157,8 @@ class OpenAdrVtn:
     async def _answer(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> HttpMessage:
         now = self._clock.now()
         name = openadr_fingerprint(certificate) if certificate else ""
-        signed = name in self._signed
+        known = self.core.by_fingerprint(name)
+        signed = known is not None and known.must_sign
         http = self._signed_http if signed else self._plain_http
         inbound = http.receive(
             message, now, trust=lambda der: openadr_fingerprint(der) == name, signed=signed, overloaded=overloaded
@@ -172,7 +175,8 @@ class OpenAdrVtn:
 
     async def _done(self, result: Result, now: Instant) -> None:
         """Durable first, then everything that follows from it; only then may an answer leave."""
-        await self._committer.save((*result.changes, *self._nonces.take_changes()))
+        changes = (*result.changes, *self._nonces.take_changes())
+        await self._committer.save(changes, self.archive.changes_of(result.notices))
         for notice in result.notices:
             self._say(notice)
             await self.members.note(notice, now)
@@ -216,6 +220,7 @@ class OpenAdrVtn:
         now = self._clock.now()
         await self._done(self.core.handle_timer(now), now)
         await self.channel.handle_timer(now)
+        await self.archive.prune()
         pushes, result = self.core.next_pushes(now, busy=self._pushing.keys())
         await self._done(result, now)
         for push in pushes:
@@ -227,11 +232,12 @@ class OpenAdrVtn:
 
     async def _push(self, push: Push) -> None:
         ven = self.core.vens[push.venID]
-        signed = ven.fingerprint in self._signed
+        signed = ven.must_sign
         trust = (lambda der: openadr_fingerprint(der) == ven.fingerprint) if signed else None
         now = self._clock.now()
         try:
             payload = await self._pushers[signed].post(push.address, push.service, push.payload, now, trust=trust)
+            self.core.push_done(push.venID, self._clock.now())
             if payload is not None:
                 now = self._clock.now()
                 await self._done(self.core.handle(payload, Peer(fingerprint=ven.fingerprint), now), now)
@@ -255,5 +261,11 @@ def _ven(entry: VenEntry, known: Ven | None) -> Ven:
         before,
         fingerprint=entry.fingerprint,
         name=entry.name or before.name,
-        resources=sorted({member.resource for member in entry.members if member.resource}),
+        profile=before.profile if entry.profile == "2.0b" else entry.profile,
+        must_sign=entry.signed,
+        groups=sorted({*entry.groups}) or before.groups,
+        parties=sorted({*entry.parties}) or before.parties,
+        market_contexts=sorted({*entry.market_contexts}) or before.market_contexts,
+        resources=sorted({*entry.resources, *(member.resource for member in entry.members if member.resource)})
+        or before.resources,
     )

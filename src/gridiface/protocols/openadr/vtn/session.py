@@ -277,6 +277,10 @@ class Vtn:
         """How this VTN behaves."""
         return self._state.config
 
+    def by_fingerprint(self, fingerprint: str) -> Ven | None:
+        """The VEN that a certificate belongs to."""
+        return self._state.by_fingerprint(fingerprint)
+
     def resources_of(self, ven_id: str) -> list[str]:
         """The resources of a VEN, by configuration and by its metadata."""
         return sorted(self._events.resources_of(self._ven(ven_id)))
