@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.desk import Desk
+from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
+from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
+from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
+from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.routing import Area
 
 if TYPE_CHECKING:
@@ -21,4 +25,8 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
     areas: list[Area] = []
     if server.dnp3 is not None:
         areas.append(Dnp3Area(desk, Dnp3Desk(server.dnp3)))
+    if server.vtn is not None:
+        areas += [OpenAdrVensArea(server.vtn), OpenAdrEventsArea(server.vtn), OpenAdrReportsArea(server.vtn)]
+    if server.vens:
+        areas.append(OpenAdrOwnArea(server.vens))
     return areas

@@ -59,6 +59,11 @@ class Verbs(LazyGroup):
             "gridiface.cli.dnp3:app",
             "DNP3: point maps, the device profile, a first poll, and outstations of a running server.",
         ),
+        Verb(
+            "openadr",
+            "gridiface.cli.openadr:app",
+            "OpenADR: VENs, events and reports of our VTN; our VENs at utilities' VTNs.",
+        ),
         Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
         Verb("report", "gridiface.cli.report:app", "Baselines, settlements and exports."),
         Verb("bench", "gridiface.cli.bench.app:app", "Measure this machine: every figure comes with what was done."),

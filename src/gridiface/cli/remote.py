@@ -134,6 +134,22 @@ class Remote:
         """
         return self._ask("POST", path, body, headers)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        """PUT under /api/v1.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        return self._ask("PUT", path, body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """PATCH under /api/v1.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        return self._ask("PATCH", path, body)
+
     def delete(self, path: str) -> Any:
         """DELETE under /api/v1.
 

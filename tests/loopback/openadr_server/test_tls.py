@@ -16,7 +16,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.domain.controls import Setpoint
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.openadr.client import PayloadClient
+from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.identity import openadr_fingerprint
+from gridiface.protocols.openadr.exchange import HttpClient
+from gridiface.protocols.openadr.payloads.event import OadrDistributeEvent
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -113,7 +118,9 @@ async def build(make_house, folder, *, signed=False, push=False, other=False):
     if push:
         port = free_port()
         ven_block["push"] = {"listen": f"127.0.0.1:{port}", "address": f"https://127.0.0.1:{port}"}
+        ven_block["vtn_fingerprint"] = vtn_print
     site = make_house()
+    site.authority, site.vtn_tls = authority, vtn_tls
     (ven,) = openadr_vens(
         OpenAdr.model_validate({"vens": [ven_block]}),
         clock=site.clock,
@@ -158,3 +165,26 @@ async def test_a_certificate_that_is_not_the_vens_is_refused(make_house, tmp_pat
     await eventually(lambda: len(refused) >= 1, "a request")
     await eventually(lambda: refused[-1].eiResponse.responseCode == "463", "refused")
     assert ven.core.registration.registrationID is None
+
+
+async def test_only_the_vtn_may_push(make_house, tmp_path, eventually):
+    _head, vtn, site, ven = await build(make_house, tmp_path, push=True)
+    await eventually(lambda: ven.core.registration.venID == "VEN-A", "registration")
+    somebody, _ = site.authority.issue("somebody")
+    payload = OadrDistributeEvent(requestID="r", vtnID=vtn.settings.core.vtn_id)
+    for files, status in ((somebody, 403), (site.vtn_tls, 0)):
+        pair = KeyPair(files["certificate"], files["key"])
+        client = PayloadClient(
+            HttpClient(),
+            context=lambda pair=pair: client_context("openadr", key_pairs=[pair], roots=[tmp_path / "root.pem"]),
+        )
+        try:
+            answer = client.post(f"https://127.0.0.1:{ven.push_port}", "EiEvent", payload, site.clock.now())
+            if status:
+                with pytest.raises(RemoteProtocolError) as refused:
+                    await answer
+                assert refused.value.answer == status
+            else:
+                assert await answer is None
+        finally:
+            await client.close()

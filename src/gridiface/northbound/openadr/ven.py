@@ -11,7 +11,7 @@ import hmac
 import logging
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -143,8 +143,38 @@ class OpenAdrVen:
         if self.book.on_outcome(outcome, self._clock.now()):
             self.wake()
 
-    async def do(self, verb: Callable[[Ven, Instant], _T]) -> _T:
-        """Carry out a verb of the operator and return what it returns when it is durable.
+    @property
+    def name(self) -> str:
+        """Its name among our VENs."""
+        return self.settings.name
+
+    @property
+    def url(self) -> str:
+        """The VTN's address."""
+        return self.settings.url
+
+    def controls_of(self, event_id: str) -> tuple[str, ...]:
+        """The ids of the controls that an event has become."""
+        return self.book.controls_of(event_id)
+
+    async def opt(
+        self,
+        event_id: str,
+        opt: str,
+        *,
+        reason: str = "",
+        resources: Sequence[str] = (),
+        along: Sequence[Change] = (),
+    ) -> None:
+        """The operator's word on an event, and what follows from it; see EventBook.opt.
+
+        Raises:
+            RefusedControl, StoreUnavailable: as `do`.
+        """
+        await self.do(lambda _, now: self.book.opt(event_id, opt, now, reason=reason, resources=resources), along=along)
+
+    async def do(self, verb: Callable[[Ven, Instant], _T], *, along: Sequence[Change] = ()) -> _T:
+        """Carry out a verb of the operator and return what it returns when it is durable, together with `along`.
 
         Raises:
             RefusedControl: it cannot be done.
@@ -152,6 +182,7 @@ class OpenAdrVen:
         """
         async with self._lock:
             value = verb(self.core, self._clock.now())
+            self._unsaved += along
             await self._settle()
         self.wake()
         return value

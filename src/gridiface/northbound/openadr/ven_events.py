@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from gridiface.domain.clock import Clock, Instant
@@ -21,7 +21,7 @@ from gridiface.northbound.openadr.translate import Program, controls_of, word_of
 from gridiface.protocols.openadr.answers import Code, Refusal
 from gridiface.protocols.openadr.events import Event
 from gridiface.protocols.openadr.market import same_context
-from gridiface.protocols.openadr.ven import Ven, Verdict
+from gridiface.protocols.openadr.ven import KnownEvent, Ven, Verdict
 from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceived, Notice
 
 _log = logging.getLogger("gridiface.openadr")
@@ -132,6 +132,54 @@ class EventBook:
             binding.submit = [control.id for control in self._made(event, binding.serial, notice.start - event.dtstart)]
         self._bindings[event.id] = binding
         self._touch(event.id)
+
+    def opt(self, event_id: str, opt: str, now: Instant, *, reason: str = "", resources: Sequence[str] = ()) -> None:
+        """The operator's word on an event: it goes to the VTN, and the controls follow it with `carry_out`.
+
+        Args:
+            event_id: which.
+            opt: optIn or optOut.
+            now: the time.
+            reason: for people.
+            resources: only for these: told by oadrCreateOpt, and only controls of theirs follow; empty: all.
+
+        Raises:
+            RefusedControl: the event is not known, over or cancelled, must not be answered, or cannot be carried out.
+        """
+        known = self._ven().events.get(event_id)
+        if known is None or known.event.last_end <= now or known.stop is not None:
+            raise RefusedControl(f"there is no event {event_id} that could be opted")
+        verdict = self.judge(known.event, None) if opt == _OPT_IN else Verdict(_OPT_OUT, int(Code.OK), reason)
+        if verdict.opt != opt:
+            raise RefusedControl(f"the event cannot be carried out: {verdict.description or verdict.code}")
+        if resources:
+            why = "participating" if opt == _OPT_IN else "notParticipating"
+            self._ven().opt_resources(event_id, resources, opt, now, reason=why)
+        else:
+            self._ven().change_opt(event_id, verdict)
+        self._follow(known, opt, resources, now)
+
+    def _follow(self, known: KnownEvent, opt: str, resources: Sequence[str], now: Instant) -> None:
+        event_id = known.event.id
+        binding = self._bindings.get(event_id) or Binding(serial=self._serial(event_id))
+        running = [name for name in binding.controls if name not in binding.lost]
+        if resources:
+            targets = [t for name in resources if (t := self._program(known.event).resources.get(name)) is not None]
+            marks = tuple(f"/{target.kind}:{target.id}" for target in targets)
+            concerned = [name for name in running if name.rpartition("~")[0].endswith(marks)]
+        else:
+            concerned = running
+        if opt == _OPT_OUT:
+            binding.cancel += concerned
+            binding.controls = [name for name in binding.controls if name not in concerned]
+            self._bindings[event_id] = binding
+        elif not concerned:
+            serial = self._serial(event_id)
+            made = [control.id for control in self._made(known.event, serial, known.offset)]
+            if resources:
+                made = [name for name in made if name.rpartition("~")[0].endswith(marks)]
+            self._bindings[event_id] = Binding(serial=serial, controls=running, cancel=binding.cancel, submit=made)
+        self._touch(event_id)
 
     # -- doing -----------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,13 @@ import asyncio
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import DeviceRegistry, Ledger
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
@@ -139,8 +140,18 @@ class OpenAdrVtn:
         """The port that is listened on."""
         return self._listener.port
 
-    async def do(self, verb: Callable[[Vtn, Instant], Result]) -> Any:
-        """Carry out a verb of the operator and return its value when it is durable.
+    @property
+    def configured(self) -> frozenset[str]:
+        """The venIDs of the configuration, which comes first at each start."""
+        return frozenset(entry.ven_id for entry in self.settings.vens)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether VENs are known by their certificates."""
+        return self.settings.listen.tls is not None
+
+    async def do(self, verb: Callable[[Vtn, Instant], Result], *, along: Sequence[LedgerChange] = ()) -> Any:
+        """Carry out a verb of the operator and return its value when it is durable, together with `along`.
 
         Raises:
             RefusedControl: a rule forbids it.
@@ -148,7 +159,7 @@ class OpenAdrVtn:
         """
         now = self._clock.now()
         result = verb(self.core, now)
-        await self._done(result, now)
+        await self._done(result, now, along)
         self._wake.set()
         return result.value
 
@@ -173,10 +184,10 @@ class OpenAdrVtn:
         self._wake.set()
         return http.reply(inbound, result.reply, now)
 
-    async def _done(self, result: Result, now: Instant) -> None:
+    async def _done(self, result: Result, now: Instant, along: Sequence[LedgerChange] = ()) -> None:
         """Durable first, then everything that follows from it; only then may an answer leave."""
         changes = (*result.changes, *self._nonces.take_changes())
-        await self._committer.save(changes, self.archive.changes_of(result.notices))
+        await self._committer.save(changes, [*along, *self.archive.changes_of(result.notices)])
         for notice in result.notices:
             self._say(notice)
             await self.members.note(notice, now)

@@ -8,6 +8,10 @@ from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.dnp3 import Dnp3Area
+from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
+from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
+from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
+from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.tokens import TokensArea
 from gridiface.operator.routing import Area, Route
@@ -18,6 +22,10 @@ DESK = (DevicesArea, ControlsArea, TokensArea, AuditArea)
 AREAS: tuple[type[Area], ...] = (
     *DESK,
     Dnp3Area,
+    OpenAdrVensArea,
+    OpenAdrEventsArea,
+    OpenAdrReportsArea,
+    OpenAdrOwnArea,
     ServiceArea,
 )
 

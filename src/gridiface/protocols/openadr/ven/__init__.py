@@ -2,11 +2,12 @@
 
 from gridiface.protocols.openadr.ven.samples import Sample, SampleMemory, SampleSource
 from gridiface.protocols.openadr.ven.session import Request, Ven
-from gridiface.protocols.openadr.ven.state import DataPoint, Judge, ReportOffer, VenConfig, Verdict
+from gridiface.protocols.openadr.ven.state import DataPoint, Judge, KnownEvent, ReportOffer, VenConfig, Verdict
 
 __all__ = [
     "DataPoint",
     "Judge",
+    "KnownEvent",
     "ReportOffer",
     "Request",
     "Sample",

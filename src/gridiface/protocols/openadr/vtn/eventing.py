@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from gridiface.errors import RefusedControl
+from gridiface.errors import LocalProtocolError, RefusedControl
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
 from gridiface.protocols.openadr.events import (
     ACTIVE,
@@ -38,6 +38,7 @@ from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import DistributeRejected, EventAnswered, EventStatusChanged
 from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, State, Ven
+from gridiface.protocols.xmlwire import encode
 
 _FIXED = {"id", "modification", "created", "modified", "status"}
 
@@ -66,7 +67,7 @@ class EventDesk:
             problems.append("the event is over already")
         if len(self._state.events) >= self._state.config.most_events:
             problems.append("too many events")
-        _refuse(problems)
+        _refuse(problems or _wire_complaints(event, now))
         known = self._known(recipients)
         record = EventRecord(event=dataclasses.replace(event, created=now), recipients=known)
         self._state.add("event", event.id, record)
@@ -88,7 +89,7 @@ class EventDesk:
         if _FIXED & fields.keys():
             raise RefusedControl(f"{', '.join(sorted(_FIXED & fields.keys()))} cannot be changed by hand")
         new = dataclasses.replace(old, **fields)
-        _refuse([*complaints(new), *_changes_of_the_past(old, new, now)])
+        _refuse([*complaints(new), *_changes_of_the_past(old, new, now)] or _wire_complaints(new, now))
         old_recipients = record.recipients
         record.recipients = self._known(recipients) if recipients is not None else old_recipients
         if new != old:
@@ -322,6 +323,15 @@ class EventDesk:
 
 def _is_open(event: Event, delivery: Delivery | None) -> bool:
     return delivery is None or delivery.answered != event.modification
+
+
+def _wire_complaints(event: Event, now: float) -> list[str]:
+    """What the schema has against an event: it must not be found out when a VEN asks for it."""
+    try:
+        encode(to_wire(event, now))
+    except LocalProtocolError as problem:
+        return [f"the event cannot be written: {problem}"]
+    return []
 
 
 def _refuse(problems: list[str]) -> None:

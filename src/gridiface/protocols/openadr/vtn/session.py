@@ -190,12 +190,26 @@ class Vtn:
         Raises:
             RefusedControl: the fingerprint is another VEN's.
         """
-        other = self._state.by_fingerprint(ven.fingerprint)
-        if other is not None and other.venID != ven.venID:
-            raise RefusedControl(f"this certificate is that of {other.venID}")
-        self._state.forget("ven", ven.venID)
-        self._state.add("ven", ven.venID, ven)
+        return self.put_vens([ven])
+
+    def put_vens(self, vens: Sequence[Ven]) -> Result:
+        """As `put_ven`, all at once.
+
+        Raises:
+            RefusedControl: a fingerprint is another VEN's.
+        """
+        for ven in vens:
+            other = self._state.by_fingerprint(ven.fingerprint)
+            if other is not None and other.venID != ven.venID:
+                raise RefusedControl(f"this certificate is that of {other.venID}")
+        for ven in vens:
+            self._state.forget("ven", ven.venID)
+            self._state.add("ven", ven.venID, ven)
         return self._result(None)
+
+    def new_id(self) -> str:
+        """An ID never used before, for an event of the operator."""
+        return self._state.new_id()
 
     def drop_ven(self, ven_id: str) -> Result:
         """Forget a VEN wholly."""

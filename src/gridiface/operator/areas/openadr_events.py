@@ -1,0 +1,197 @@
+"""Events of our VTN: made, changed, cancelled, copied, and where they stand with each VEN."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.clock import Instant
+from gridiface.operator.areas.openadr_vens import VtnPort, audited
+from gridiface.operator.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
+from gridiface.operator.openadr_rows import EventDetail, EventRow, delivery_row, event_row
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call, Reply, get, patch, post, unknown
+from gridiface.operator.schema import NoBody, NoQuery, Page, Reason
+from gridiface.protocols.openadr.events import FAR, Event
+from gridiface.protocols.openadr.vtn import Delivery, EventRecord, liveness_of
+
+_ROOT = "/openadr/vtn/events"
+
+
+class EventQuery(Page):
+    """Which events."""
+
+    status: Literal["far", "near", "active", "completed", "cancelled", ""] = Field(default="", description="only these")
+    ven: str = Field(default="", max_length=128, description="only events for this VEN")
+    open: bool = Field(default=False, description="true: only events that a VEN has not answered yet")
+
+
+class EventList(TypedDict):
+    """A page of events, the latest start first."""
+
+    events: list[EventRow]
+    total: int
+    next: str | None
+
+
+class OpenAdrEventsArea(Area):
+    """Events of our VTN."""
+
+    name: ClassVar[str] = "openadr-events"
+    title: ClassVar[str] = "OpenADR VTN: events"
+
+    def __init__(self, vtn: VtnPort) -> None:
+        self._vtn = vtn
+
+    @get(_ROOT, "Events, the latest start first, with how many VENs opted in and out; filters `status`, `ven`, `open`")
+    async def list_openadr_events(self, call: Call[EventQuery, NoBody]) -> EventList:
+        """One page of events."""
+        query = call.query
+        fitting = [
+            row
+            for record in sorted(self._vtn.core.events.values(), key=lambda r: (-r.event.dtstart, r.event.id))
+            if not query.ven or query.ven in record.recipients
+            if not query.status or record.event.status_at(call.now) == query.status
+            if (row := self._row(record, call.now)) and (not query.open or _is_open(row))
+        ]
+        begin = next((place + 1 for place, row in enumerate(fitting) if row["id"] == query.after), 0)
+        if query.after and not begin:
+            raise Refused(400, "`after` names no event of this list", "begin again without it")
+        shown = fitting[begin : begin + query.limit]
+        following = shown[-1]["id"] if begin + len(shown) < len(fitting) else None
+        return EventList(events=shown, total=len(fitting), next=following)
+
+    @get(f"{_ROOT}/{{id}}", "One event: who fetched, acknowledged, opted, is late or lost", problems=(404,))
+    async def get_openadr_event(self, call: Call[NoQuery, NoBody]) -> EventDetail:
+        """One event."""
+        return self._detail(self._record(call.id), call.now)
+
+    @post(_ROOT, "Send an event", scope="control", done=201, problems=(409,))
+    async def create_openadr_event(self, call: Call[NoQuery, NewEvent]) -> Reply[EventDetail]:
+        """The new event."""
+        event = new_event(call.body, call.body.id or self._vtn.core.new_id(), call.now)
+        return await self._create(event, call.body, call, "openadr.event.create")
+
+    @patch(
+        f"{_ROOT}/{{id}}",
+        "Change an event before or while it runs; only what is not past (modificationNumber + 1)",
+        scope="control",
+        problems=(404, 409),
+    )
+    async def modify_openadr_event(self, call: Call[NoQuery, EventChange]) -> EventDetail:
+        """The event as it is then."""
+        record, asked, core = self._record(call.id), call.body, self._vtn.core
+        fields, old = fields_of(asked), record.event
+        recipients: list[str] | None = None
+        if asked.vens is not None or asked.everyone or asked.target is not None:
+            recipients = self._recipients(dataclasses.replace(old, **fields), asked)
+        if not fields and recipients is None:
+            raise Refused(422, "nothing is changed", "name what becomes another")
+        before = self._row(record, call.now)
+        name = old.id
+        await audited(
+            self._vtn,
+            call,
+            "openadr.event.modify",
+            name,
+            lambda vtn, now: vtn.modify_event(name, now, reason=asked.reason, recipients=recipients, **fields),
+            before=_audit(before),
+            after=asked.model_dump(mode="json", exclude_none=True),
+            reason=asked.reason,
+        )
+        return self._detail(core.events[name], call.now)
+
+    @post(
+        f"{_ROOT}/{{id}}/cancel",
+        "Cancel an event; it is sent until each VEN has confirmed",
+        scope="control",
+        problems=(404, 409),
+    )
+    async def cancel_openadr_event(self, call: Call[NoQuery, Reason]) -> EventDetail:
+        """The event as it is then."""
+        record, reason = self._record(call.id), call.body.reason
+        name = record.event.id
+        await audited(
+            self._vtn,
+            call,
+            "openadr.event.cancel",
+            name,
+            lambda vtn, now: vtn.cancel_event(name, now, reason=reason),
+            before=_audit(self._row(record, call.now)),
+            reason=reason,
+        )
+        return self._detail(self._vtn.core.events[name], call.now)
+
+    @post(
+        f"{_ROOT}/{{id}}/duplicate",
+        "Send a copy of an event, with what is named changed; without `start` it begins now",
+        scope="control",
+        done=201,
+        problems=(404, 409),
+    )
+    async def duplicate_openadr_event(self, call: Call[NoQuery, Again]) -> Reply[EventDetail]:
+        """The copy."""
+        old, asked = self._record(call.id), call.body
+        fields = {"dtstart": float(int(call.now)), **fields_of(asked)}
+        fresh = {"modification": 0, "modified": None, "modification_reason": None, "status": FAR, "created": 0.0}
+        event = dataclasses.replace(old.event, id=asked.id or self._vtn.core.new_id(), **{**fresh, **fields})
+        named = asked
+        if asked.vens is None and not asked.everyone and asked.target is None:
+            named = asked.model_copy(update={"vens": list(old.recipients)})
+        return await self._create(event, named, call, "openadr.event.duplicate")
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+
+    def _record(self, name: str) -> EventRecord:
+        found = self._vtn.core.events.get(name)
+        if found is None:
+            raise unknown("event", name, "GET /api/v1/openadr/vtn/events lists them")
+        return found
+
+    async def _create(self, event: Event, asked: Recipients, call: Call[Any, Any], what: str) -> Reply[EventDetail]:
+        recipients = self._recipients(event, asked)
+        await audited(
+            self._vtn,
+            call,
+            what,
+            event.id,
+            lambda vtn, now: vtn.create_event(event, recipients, now),
+            after={**asked.model_dump(mode="json", exclude_none=True, exclude={"vens"}), "vens": recipients},
+        )
+        detail = self._detail(self._vtn.core.events[event.id], call.now)
+        return Reply(detail, headers={"Location": f"/api/v1{_ROOT}/{event.id}"})
+
+    def _recipients(self, event: Event, asked: Recipients) -> list[str]:
+        core = self._vtn.core
+        named = list(core.vens) if asked.everyone else list(asked.vens or ())
+        return core.recipients(event.target, named, event.market_context)
+
+    def _deliveries(self, record: EventRecord) -> Mapping[str, Delivery | None]:
+        return {name: self._vtn.core.delivery(name, record.event.id) for name in record.recipients}
+
+    def _row(self, record: EventRecord, now: Instant) -> EventRow:
+        return event_row(record, self._deliveries(record), now)
+
+    def _detail(self, record: EventRecord, now: Instant) -> EventDetail:
+        core, deliveries = self._vtn.core, self._deliveries(record)
+        poll = core.config.poll_frequency
+        rows = []
+        for name, delivery in deliveries.items():
+            ven = core.vens.get(name)
+            state = liveness_of(ven, now, since=self._vtn.started, poll_frequency=poll) if ven else "removed"
+            rows.append(delivery_row(name, str(state), record, delivery))
+        return EventDetail(**event_row(record, deliveries, now), deliveries=rows)
+
+
+def _is_open(row: EventRow) -> bool:
+    answers = row["answers"]
+    return row["response_required"] and answers["silent"] + answers["unsent"] > 0
+
+
+def _audit(row: EventRow) -> dict[str, Any]:
+    """What the audit log keeps of an event."""
+    return {key: row[key] for key in ("status", "modification", "start", "end", "vens")} | {"signals": row["signals"]}
