@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.operator.areas.dnp3 import Dnp3Area
-from gridiface.operator.desk import Desk
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.desk import Desk
 from gridiface.operator.routing import Area
 
 if TYPE_CHECKING:
