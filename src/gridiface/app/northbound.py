@@ -13,7 +13,15 @@ from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
-from gridiface.northbound.sep2.settings import ClientEntry, LimitSettings, NotificationSettings, Sep2Settings
+from gridiface.northbound.sep2.settings import (
+    ClientEntry,
+    DrlcSettings,
+    FlowSettings,
+    LimitSettings,
+    NotificationSettings,
+    Sep2Settings,
+)
+from gridiface.northbound.sep2.translate.load_control import LoadLevels
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context
@@ -69,6 +77,11 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         event_retention_s=float(sep2.event_retention_s),
         notifications=_notifications(sep2),
         node_programs=sep2.node_programs,
+        device_sets=frozenset(sep2.device_sets),
+        drlc=DrlcSettings(
+            engine=sep2.drlc.engine, levels=LoadLevels(appliance=dict(enumerate(sep2.drlc.appliance_levels)))
+        ),
+        flow=FlowSettings(engine=sep2.flow.engine),
         limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
     )
 

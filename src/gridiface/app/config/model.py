@@ -44,6 +44,8 @@ def _listen(text: str) -> str:
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Lfdi = Annotated[str, AfterValidator(_lfdi)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+DeviceSet = Literal["configuration", "flow_reservation", "load_shed", "network", "file_status"]
 
 
 def host_port(listen: str) -> tuple[str, int]:
@@ -104,6 +106,11 @@ class PollRates(Block):
     DERList: int = Field(default=900, ge=1, le=86_400, description="s")
     MirrorUsagePointList: int = Field(default=900, ge=1, le=86_400, description="s")
     UsagePointList: int = Field(default=900, ge=1, le=86_400, description="s")
+    DemandResponseProgramList: int = Field(default=300, ge=1, le=86_400, description="s")
+    TariffProfileList: int = Field(default=300, ge=1, le=86_400, description="s")
+    MessagingProgramList: int = Field(default=300, ge=1, le=86_400, description="s")
+    FlowReservationResponseList: int = Field(default=60, ge=1, le=86_400, description="s")
+    FileList: int = Field(default=3600, ge=1, le=86_400, description="s")
     Time: int = Field(default=900, ge=1, le=86_400, description="s")
 
 
@@ -129,6 +136,26 @@ class Notifications(Block):
     spacing_s: float = Field(default=1.0, ge=0, le=3600, description="least time between two to one subscription, s")
 
 
+class Sep2Drlc(Block):
+    """What a demand response event (EndDeviceControl) is beside a publication for devices."""
+
+    engine: bool = Field(
+        default=False, description="whether the engine carries it out too, where its program is for a device or group"
+    )
+    appliance_levels: tuple[Fraction, Fraction] = Field(
+        default=(1.0, 0.5),
+        description="what ApplianceLoadReduction 0 (delay) and 1 (reduce) mean, as a fraction of what can be shed",
+    )
+
+
+class Sep2Flow(Block):
+    """How flow reservations are granted."""
+
+    engine: bool = Field(
+        default=True, description="as energy targets of the engine; otherwise by the device's rating alone"
+    )
+
+
 class Sep2(Block):
     """The IEEE 2030.5 server."""
 
@@ -151,6 +178,12 @@ class Sep2(Block):
         default=False,
         description="whether each group also has a program whose controls reach the devices below it as they are",
     )
+    device_sets: tuple[DeviceSet, ...] = Field(
+        default=("configuration", "flow_reservation", "load_shed", "network", "file_status"),
+        description="what end devices have beside what CSIP asks for",
+    )
+    drlc: Sep2Drlc = Sep2Drlc()
+    flow: Sep2Flow = Sep2Flow()
     limits: Sep2Limits = Sep2Limits()
 
 

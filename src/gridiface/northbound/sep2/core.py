@@ -15,15 +15,24 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import Caller, Doorman
+from gridiface.northbound.sep2.active_intervals import ActiveIntervals
+from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import EventClock
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.device_info import DeviceInfo
+from gridiface.northbound.sep2.handlers.drlc import LoadControl
 from gridiface.northbound.sep2.handlers.end_devices import EndDevices
+from gridiface.northbound.sep2.handlers.files import Files, filters, fits
+from gridiface.northbound.sep2.handlers.flow import Flow
 from gridiface.northbound.sep2.handlers.mirrors import Mirrors
+from gridiface.northbound.sep2.handlers.own_lists import OwnLists
 from gridiface.northbound.sep2.handlers.programs import Programs
+from gridiface.northbound.sep2.handlers.published import Published
 from gridiface.northbound.sep2.handlers.responses import Responses
+from gridiface.northbound.sep2.handlers.rules import RULES
 from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Services
 from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
 from gridiface.northbound.sep2.loading import Loader
@@ -33,9 +42,11 @@ from gridiface.northbound.sep2.nodes import Item, Listing, Node
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.placing import place_roots
+from gridiface.northbound.sep2.publications import Publications
+from gridiface.northbound.sep2.publishing import Publishing
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state import EndDeviceRecord, State
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.enums import ErrorReason
@@ -50,7 +61,9 @@ from gridiface.protocols.sep2.exchange import (
     split_target,
 )
 from gridiface.protocols.sep2.lists import ListQuery, page, parse_query
+from gridiface.protocols.sep2.resources import EndDeviceControl
 from gridiface.protocols.sep2.uris import METHODS
+from gridiface.protocols.xmlwire import encode
 
 _log = logging.getLogger("gridiface.sep2")
 
@@ -108,6 +121,13 @@ class Sep2Core:
         self.curves = Curves(s)
         self.programs = Programs(s, self.on_behalf, self.curves)
         self.topology = Topology(s, self.programs)
+        self.publications = Publications(state, fleet)
+        self.publishing = Publishing(s, self.publications, RULES)
+        self.publishing.on_event[EndDeviceControl] = LoadControl(s).on_event
+        self.intervals = ActiveIntervals(state.tree)
+        self.publishing.on_changed = self.intervals.refresh
+        self.publishing.on_shown = self.on_behalf.published
+        self.own_lists, self.flow, self.files = OwnLists(s), Flow(s), Files(s)
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
         if settings.notifications is not None:
@@ -116,6 +136,7 @@ class Sep2Core:
         self._levels: dict[str | None, None] = {}
         self._queries: dict[str, ListQuery] = {}
         place_roots(state)
+        self.publications.place_roots()
 
     def _table(self) -> Mapping[tuple[str, str], Handler]:
         info, edevs = (
@@ -127,10 +148,14 @@ class Sep2Core:
         subscribing = SubscriptionWrites(self.services, self.subscriptions)
         der = "/edev/{id1}/der/{id2}"
         return {
+            **Published(self.services, self.publishing).table(),
+            **self.own_lists.table(),
+            ("POST", "/edev/{id1}/frq"): self.flow.post,
+            ("PUT", "/edev/{id1}/frq/{id2}"): self.flow.put,
             ("POST", "/edev"): edevs.post,
             ("PUT", "/edev/{id1}"): edevs.put,
             ("DELETE", "/edev/{id1}"): edevs.delete,
-            **{("PUT", f"/edev/{{id1}}/{name}"): info.put for name in ("dstat", "di", "ps")},
+            **{("PUT", f"/edev/{{id1}}/{name}"): info.put for name in ("dstat", "di", "ps", "cfg", "fs")},
             **{("PUT", f"{der}/{name}"): info.put for name in ("dercap", "derg", "ders", "dera")},
             ("POST", "/edev/{id1}/sub"): subscribing.post,
             ("PUT", "/edev/{id1}/sub/{id2}"): subscribing.put,
@@ -167,6 +192,7 @@ class Sep2Core:
             self.subscriptions,
             self.topology.place,
             self.operating,
+            {documents.PUBLISHED: self._load_published, documents.OWN: self._load_own},
         )
         await loader.load()
         await self.membership.reconcile(now)
@@ -174,8 +200,10 @@ class Sep2Core:
             if record.speaks and record.role is Role.DEVICE:
                 await self.membership.enrol(record, now)
         await self.topology.reconcile(now)
-        for program in self.state.programs.values():
-            self.events.refresh(program, now, whole=True)
+        await self.publishing.reconcile(now)
+        for owner in self.state.event_owners():
+            self.events.refresh(owner, now, whole=True)
+        self.intervals.refresh_all(now)
         self.channel.resume(now)
         self.subscriptions.resume(loader.told, loader.subscription_item)
 
@@ -187,11 +215,41 @@ class Sep2Core:
         """
         await self.membership.reconcile(now)
         await self.topology.reconcile(now)
+        await self.publishing.reconcile(now)
+
+    def _load_published(self, record: Record) -> None:
+        owner = self._owner_of(record.key)
+        if owner is not None:
+            self.flow.load_grant(owner, record)
+        elif not record.key.startswith("/edev/"):
+            self.publishing.load(record)
+
+    def _load_own(self, record: Record) -> None:
+        owner = self._owner_of(record.key)
+        if owner is None:
+            return
+        if record.key.startswith(f"{owner.path}/frq/"):
+            self.flow.load_request(owner, record)
+        else:
+            self.own_lists.load(owner, record)
+
+    def _owner_of(self, path: str) -> EndDeviceRecord | None:
+        return self.state.end_devices.get(int(path.split("/")[2])) if path.startswith("/edev/") else None
 
     def on_outcome(self, outcome: Outcome) -> None:
         """A step in the life of a control; see domain.ports.OutcomeListener."""
         self.channel.parents.note(outcome)
         self.on_behalf.on_outcome(outcome)
+
+    def next_timer(self, now: Instant) -> Instant | None:
+        """When an event's status flips or an interval begins or ends next; None: nothing is ahead."""
+        due = (self.events.next_timer(now), self.intervals.next_timer(now))
+        return min((time for time in due if time is not None), default=None)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Flip what is due. May be called early."""
+        self.events.handle_timer(now)
+        self.intervals.handle_timer(now)
 
     @property
     def counts(self) -> Counts:
@@ -248,6 +306,10 @@ class Sep2Core:
             reply = found(body)
         return reply.for_head() if method == "HEAD" else reply
 
+    def file_at(self, target: str, lfdi: str) -> str | None:
+        """The path of the File whose octets a GET asks for; None for everything else, and for what is another's."""
+        return self.files.wanted(target, self.services.doorman.caller(lfdi).viewer)
+
     def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
         if not host:
             raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
@@ -278,11 +340,24 @@ class Sep2Core:
         count = owner.count(owner.view_of(caller.viewer))
         key = (min(wanted.start, count), min(wanted.limit, most, count), wanted.after if time is not None else None)
 
+        if owner.path == "/file" and query and filters(query):
+            return self._matching(owner, query, caller)
+
         def choose(members: Sequence[Item]) -> Sequence[Item]:
             when: Any = None if time is None else lambda item: time(item.obj)
             return page(members, wanted, when, most).items
 
         return self.state.tree.page(owner, caller.viewer, key, choose)
+
+    def _matching(self, owner: Listing, query: str, caller: Caller) -> bytes:
+        """The files that fit a device: the query of this list may name attributes of them."""
+        wanted, tree = parse_query(query), self.state.tree
+        fitting = [item for item in owner.members(owner.view_of(caller.viewer)) if fits(item.obj, query)]
+        chosen = page(fitting, wanted, None, self.settings.limits.page)
+        shown: Any = tree.list_object(owner, caller.viewer, 0)
+        shown.all, shown.results = chosen.all, chosen.results
+        shown.members = [tree.complete(item, caller.viewer) for item in chosen.items]
+        return encode(shown)
 
     def _visible(self, path: str, caller: Caller) -> Node:
         """The node at a path, if the caller may see it.

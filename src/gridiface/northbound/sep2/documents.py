@@ -34,6 +34,9 @@ MIRRORS = "sep2/mup"
 METER_READINGS = "sep2/mr"
 READING_SETS = "sep2/rs"
 SUBSCRIPTIONS = "sep2/sub"
+PUBLISHED = "sep2/pub"  # everything below /dr, /tp, /msg, /bill, /brs, /ppy, /file, and grants of flow, by path
+OWN = "sep2/own"  # what devices wrote into lists of their own, by path
+CONTENTS = "sep2/content"  # octets of files, by the path of the File
 DISABLED = "sep2/disabled"  # by LFDI
 RATES = "sep2/rates"  # pollRate by resource name
 TOLD = "sep2/told"  # what the receivers of notifications know, by subscription
@@ -53,6 +56,9 @@ SPACES = (
     MIRRORS,
     METER_READINGS,
     READING_SETS,
+    PUBLISHED,
+    OWN,
+    CONTENTS,
     SUBSCRIPTIONS,
     TOLD,
 )
@@ -62,11 +68,14 @@ SPACES = (
 _STORED_AT: tuple[tuple[str, str], ...] = (
     (r"/edev/\d+/lel/\d+", LOG_EVENTS),
     (r"/edev/\d+/sub/\d+", SUBSCRIPTIONS),
-    (r"/edev/\d+/(?:dstat|di|ps|der/\d+/\w+)", DEVICE_INFO),
+    (r"/edev/\d+/(?:dstat|di|ps|cfg|fs|der/\d+/(?:dercap|derg|ders|dera))", DEVICE_INFO),
+    (r"/edev/\d+/(?:di/loc|ns|cfg/prcfg|lsl|frq)/.+", OWN),
+    (r"/edev/\d+/frp/\d+", PUBLISHED),
+    (r"/(?:dr|tp|msg|bill|brs|ppy|file)/.+", PUBLISHED),
     (r"/derp/\d+/derc/\d+", CONTROLS),
     (r"/derp/\d+/dderc", DEFAULTS),
     (r"/derp/\d+/dc/\d+", CURVES),
-    (r"/rsps/\d+/rsp/\d+", RESPONSES),
+    (r"/rsps/\w+/rsp/\d+", RESPONSES),
     (r"/mup/\d+", MIRRORS),
     (r"/upt/\d+/mr/\d+", METER_READINGS),
     (r"/upt/\d+/mr/\d+/rs/\d+", READING_SETS),

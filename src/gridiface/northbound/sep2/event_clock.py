@@ -13,10 +13,10 @@ from dataclasses import replace
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, PutDocument
 from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.state import EventRecord, Program, State
+from gridiface.northbound.sep2.state import EventOwner, EventRecord, State
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.events import EventFacts, EventState, facts_of, next_change, statuses
-from gridiface.protocols.sep2.resources import EventStatus
+from gridiface.protocols.sep2.resources import Event, EventStatus
 
 #: Events that the server made of set-points leave this long after their end; late responses find them till then.
 _SERVER_MADE_RETENTION_S = 300.0
@@ -29,6 +29,9 @@ Store = Callable[[list[Change], Callable[[], None]], None]
 
 def event_document(record: EventRecord) -> PutDocument:
     """The change that stores an event as it is."""
+    if record.owner:
+        kept = {"control": record.control_id, "by": record.identity, "posted": record.posted}
+        return documents.put(documents.PUBLISHED, record.item.path, record.item.obj, kept)
     head = {
         "program": record.program,
         "control": record.control_id,
@@ -41,10 +44,10 @@ def event_document(record: EventRecord) -> PutDocument:
 
 
 class EventClock:
-    """Applies the status rules to every program.
+    """Applies the status rules to every program and event set.
 
     Args:
-        state: programs and their events.
+        state: programs, event sets and their events.
         retention_s: how long ended events stay listed.
         store: hands changes to the background writer.
     """
@@ -53,8 +56,8 @@ class EventClock:
         self._state = state
         self._retention_s = retention_s
         self._store = store
-        self._heap: list[tuple[float, int]] = []
-        self._due: dict[int, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._due: dict[str, float] = {}
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When the next status flips or an event leaves; None: nothing is ahead."""
@@ -65,14 +68,14 @@ class EventClock:
     def handle_timer(self, now: Instant) -> None:
         """Flip what is due. May be called early."""
         while (due := self.next_timer(now)) is not None and due <= now:
-            _, number = heapq.heappop(self._heap)
-            del self._due[number]
-            program = self._state.programs.get(number)
-            if program is not None:
-                self.refresh(program, now)
+            _, path = heapq.heappop(self._heap)
+            del self._due[path]
+            owner = self._state.owner_at(path)
+            if owner is not None:
+                self.refresh(owner, now)
 
-    def refresh(self, program: Program, now: Instant, *, whole: bool = False) -> None:
-        """Bring a program's events to what they are at `now`.
+    def refresh(self, program: EventOwner, now: Instant, *, whole: bool = False) -> None:
+        """Bring the events of a program or event set to what they are at `now`.
 
         Args:
             program: whose.
@@ -83,7 +86,7 @@ class EventClock:
         facts = [facts_of_record(r) for r in program.events.values() if not _is_final(r)]
         replayed = facts if whole else [f for f in facts if f.latest_end > second - 1]
         for together in clusters(replayed):
-            for mrid, state in statuses(together, second).items():
+            for mrid, state in statuses(together, second, supersede=program.supersedes).items():
                 self._show(program.events[mrid], state)
         self._sort_active(program, second)
         self._retire(program, now)
@@ -104,8 +107,8 @@ class EventClock:
         if state.status is EventStatusCode.SUPERSEDED:
             self._store([event_document(record)], lambda: None)
 
-    def _sort_active(self, program: Program, second: int) -> None:
-        path = f"{program.path}/actderc"
+    def _sort_active(self, program: EventOwner, second: int) -> None:
+        path = program.active
         active = self._state.tree.listing(path)
         for record in program.events.values():
             event = record.item.obj
@@ -116,36 +119,46 @@ class EventClock:
             elif listed and not runs:
                 self._state.tree.leave(record.item, path)
 
-    def _retire(self, program: Program, now: Instant) -> None:
+    def _retire(self, program: EventOwner, now: Instant) -> None:
         gone = [r for r in program.events.values() if self._leaves_at(r) <= now]
         for record in gone:
             self._state.drop_event(record)
             self._state.tree.remove(record.item.path)
         if gone:
-            self._store([documents.delete(documents.CONTROLS, r.item.path) for r in gone], lambda: None)
+            self._store([documents.delete(space_of_event(r), r.item.path) for r in gone], lambda: None)
 
     def _leaves_at(self, record: EventRecord) -> float:
         kept = min(self._retention_s, _SERVER_MADE_RETENTION_S) if record.server_made else self._retention_s
         return _latest_end(record) + kept
 
-    def _schedule(self, program: Program, facts: Iterable[EventFacts], second: int) -> None:
+    def _schedule(self, program: EventOwner, facts: Iterable[EventFacts], second: int) -> None:
         times = [self._leaves_at(record) for record in program.events.values()]
         change = next_change(facts, second)
         if change is not None:
             times.append(float(change))
         if times:
             due = min(times)
-            self._due[program.number] = due
-            heapq.heappush(self._heap, (due, program.number))
+            self._due[program.path] = due
+            heapq.heappush(self._heap, (due, program.path))
         else:
-            self._due.pop(program.number, None)
+            self._due.pop(program.path, None)
+
+
+def space_of_event(record: EventRecord) -> str:
+    """The space that holds an event's document."""
+    return documents.PUBLISHED if record.owner else documents.CONTROLS
 
 
 def is_live(record: EventRecord, second: int) -> bool:
     """Whether an event is scheduled or active somewhere, or may still be."""
     event = record.item.obj
-    end = event.interval.start + event.interval.duration + max(0, event.randomizeDuration or 0)
+    end = event.interval.start + event.interval.duration + _later(event, "randomizeDuration")
     return event.eventStatus.currentStatus not in FINAL and end > second
+
+
+def _later(event: Event, shift: str) -> int:
+    """How much later a random shift may make an event; texts and grants have none."""
+    return max(0, getattr(event, shift, None) or 0)
 
 
 def clusters(facts: Iterable[EventFacts]) -> Iterator[list[EventFacts]]:
@@ -175,7 +188,7 @@ def facts_of_record(record: EventRecord) -> EventFacts:
 def _latest_end(record: EventRecord) -> int:
     event = record.item.obj
     end: int = event.interval.start + event.interval.duration
-    return end + max(0, event.randomizeStart or 0) + max(0, event.randomizeDuration or 0)
+    return end + _later(event, "randomizeStart") + _later(event, "randomizeDuration")
 
 
 def _is_final(record: EventRecord) -> bool:

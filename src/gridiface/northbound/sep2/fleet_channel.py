@@ -380,6 +380,8 @@ class FleetChannel:
     def resume(self, now: Instant) -> None:
         """After a restart: find the controls that inverters follow."""
         for record in self._s.state.events.values():
+            if record.owner:
+                continue
             program = self._s.state.programs[record.program]
             if record.server_made and record.end > now:
                 best = self._current.get(program.target.id)

@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSe
 from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.records import program_from, record_from
-from gridiface.northbound.sep2.response_log import ResponseLog
+from gridiface.northbound.sep2.response_log import ResponseLog, set_name
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
 from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
 from gridiface.protocols.sep2.resources import (
@@ -52,6 +52,7 @@ class Loader:
         subscriptions: Subscriptions,
         place_node: Callable[[Program], None],
         operating: Operating,
+        more: Mapping[str, Callable[[Record], None]],
     ) -> None:
         self._s = services
         self._membership = membership
@@ -73,6 +74,7 @@ class Loader:
             documents.CURVES: self._curve,
             documents.DEFAULTS: self._default,
             documents.CONTROLS: self._control,
+            **more,
             documents.RESPONSES: self._response,
             documents.MIRRORS: self._mirror,
             documents.METER_READINGS: self._meter_reading,
@@ -165,10 +167,10 @@ class Loader:
         self._s.state.counters.saw(f"derc/{program.number}", _number(record.key))
 
     def _response(self, record: Record) -> None:
-        program = self._program_at(record.key)
-        if program is not None:
-            self._responses.place(program, record.resource(Response))
-            self._s.state.counters.saw(f"rsp/{program.number}", _number(record.key))
+        listing = self._s.tree.listing(record.key.rpartition("/")[0])
+        if listing is not None:
+            self._responses.place(listing.data, record.resource(Response))
+            self._s.state.counters.saw(f"rsp/{set_name(listing.path)}", _number(record.key))
 
     def _mirror(self, record: Record) -> None:
         shown = record.resource(MirrorUsagePoint)

@@ -275,6 +275,10 @@ class Membership:
                 state.drop_event(event)
             state.tree.remove(f"/derp/{record.program}")
             state.tree.remove(f"/rsps/{record.program}")
+        grants = state.event_sets.pop(f"{record.path}/frp", None)
+        for event in list(grants.events.values()) if grants is not None else ():
+            state.drop_event(event)
+        state.tree.remove(f"/rsps/frp{record.number}")
         self._metering.remove_of(record)
         state.drop_end_device(record)
         state.tree.remove(record.path)
@@ -282,7 +286,7 @@ class Membership:
 
     def _deletions(self, record: EndDeviceRecord) -> list[Change]:
         """Everything stored below an end device."""
-        paths = [record.path]
+        paths = [record.path, f"/rsps/frp{record.number}"]
         if record.program is not None:
             paths += [f"/derp/{record.program}", f"/rsps/{record.program}"]
         changes: list[Change] = [documents.delete(documents.END_DEVICES, str(record.number))]

@@ -22,12 +22,14 @@ COPIES = 4096
 class Audience:
     """Who may read a sub-tree: LFDIs; those who see everything need not be named.
 
-    `anyone`: every valid certificate; `registered`: every client that is registered.
+    `anyone`: every valid certificate; `registered`: every client that is registered; `private`: not even those who
+    see everything.
     """
 
     readers: set[str] = field(default_factory=set)
     anyone: bool = False
     registered: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Viewer:
 
     def may_read(self, audience: Audience) -> bool:
         """Whether this viewer belongs to the audience."""
+        if audience.private:
+            return self.lfdi in audience.readers
         if self.sees_all or audience.anyone:
             return True
         return self.registered and (audience.registered or self.lfdi in audience.readers)
@@ -117,6 +121,7 @@ class Listing:
 
     __slots__ = (
         "_by_reader",
+        "_open",
         "_readers",
         "_sorted",
         "audience",
@@ -151,6 +156,7 @@ class Listing:
         self.version = 0
         self._sorted: dict[str, list[Item]] = {}
         self._by_reader: dict[str, dict[str, Item]] = {}
+        self._open: dict[str, Item] = {}
         self._readers: dict[str, tuple[str, ...]] = {}
         self.pages: dict[tuple[str, Any], bytes] = {}
         self.size = 0
@@ -163,7 +169,7 @@ class Listing:
         """The members of a view in list order."""
         found = self._sorted.get(view)
         if found is None:
-            chosen = self.items if view == ALL else self._by_reader.get(view, {})
+            chosen = self.items if view == ALL else self._of(view)
             found = sorted(chosen.values(), key=self._key)
             if len(self._sorted) >= COPIES:
                 self._sorted.clear()
@@ -175,7 +181,15 @@ class Listing:
 
     def count(self, view: str) -> int:
         """How many members a view has: what `all` says."""
-        return len(self.items) if view == ALL else len(self._by_reader.get(view, ()))
+        if view == ALL:
+            return len(self.items)
+        own = len(self._by_reader.get(view, ()))
+        return own + len(self._open) if view and self._open else own
+
+    def _of(self, view: str) -> Mapping[str, Item]:
+        """What one reader sees: what names it, and what every registered client may read."""
+        own = self._by_reader.get(view, {})
+        return {**self._open, **own} if view and self._open else own
 
     def forget(self) -> None:
         """Drop rendered pages and the order."""
@@ -187,7 +201,9 @@ class Listing:
     def insert(self, item: Item) -> None:
         """Add a member to the indexes."""
         self.items[item.path] = item
-        if self.scoped:
+        if self.scoped and item.audience.registered:
+            self._open[item.path] = item
+        elif self.scoped:
             self._readers[item.path] = tuple(item.audience.readers)
             for reader in self._readers[item.path]:
                 self._by_reader.setdefault(reader, {})[item.path] = item
@@ -195,6 +211,7 @@ class Listing:
     def discard(self, item: Item) -> None:
         """Take a member out of the indexes, also of readers that it no longer has."""
         self.items.pop(item.path, None)
+        self._open.pop(item.path, None)
         for reader in self._readers.pop(item.path, ()):
             del self._by_reader[reader][item.path]
             if not self._by_reader[reader]:
@@ -207,6 +224,14 @@ Node = Item | Listing
 def link_targets(item: Item) -> Mapping[str, str]:
     """Link attribute -> path, of all links that a resource of this kind may have."""
     return {attribute: _target(item.path, where) for attribute, where in item.kind.links.items()}
+
+
+def free_targets(item: Item) -> Mapping[str, str]:
+    """Link attribute -> path, of the links that the writer of a resource chose."""
+    if not item.kind.free or item.obj is None:
+        return {}
+    chosen = ((attribute, getattr(item.obj, attribute, None)) for attribute in item.kind.free)
+    return {attribute: link.href for attribute, link in chosen if link is not None}
 
 
 def _target(path: str, where: str) -> str:

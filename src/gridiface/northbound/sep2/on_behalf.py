@@ -13,7 +13,7 @@ from gridiface.domain.controls import Outcome, OutcomeKind, TargetKind
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state import EventRecord, Program, State
-from gridiface.northbound.sep2.translate.answers import outcome_to_status, wants_response
+from gridiface.northbound.sep2.translate.answers import RESPONSES, outcome_to_status, wants_response
 from gridiface.protocols.sep2.enums import ResponseStatus
 from gridiface.protocols.sep2.resources import DERControlResponse
 
@@ -39,6 +39,9 @@ class OnBehalf:
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one step of a control's life in; must not block and does not raise for unknown controls."""
         record = self._state.by_control.get(outcome.control_id)
+        if record is not None and record.owner:
+            self._beside(record, outcome)
+            return
         if record is None:
             if outcome.control_id.startswith("sep2:") and len(self._early) < _EARLY_KEPT:
                 self._early.setdefault(outcome.control_id, []).append(outcome)
@@ -51,6 +54,21 @@ class OnBehalf:
         self._post(record, lfdi, status, outcome.at)
         if outcome.kind in {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
             self._early.pop(outcome.control_id, None)
+
+    def _beside(self, record: EventRecord, outcome: Outcome) -> None:
+        """An event of another function set that is a domain control too: the server answers for those who do not."""
+        owner = self._state.owner_of(record)
+        device = self._state.by_device.get(outcome.device_id or "")
+        if owner is None or device is None or device.speaks:
+            return
+        started = self._log.has(record, device.lfdi, ResponseStatus.STARTED)
+        status = outcome_to_status(outcome.kind, outcome.reason, started=started)
+        if wants_response(record.item.obj.responseRequired, status):
+            cls, _ = RESPONSES[type(record.item.obj)]
+            response = cls(
+                createdDateTime=int(outcome.at), endDeviceLFDI=device.lfdi, status=status, subject=record.item.obj.mRID
+            )
+            self._log.add_later(owner, response)
 
     def published(self, record: EventRecord) -> None:
         """An event is shown now: what came too early for it is said now."""

@@ -7,6 +7,7 @@ speak IEEE 2030.5, and of groups, are made live from the fleet; those of clients
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -15,14 +16,15 @@ from gridiface.domain.fleet import Device, Role
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
-from gridiface.northbound.sep2.nodes import Audience, Item, Listing
+from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
 from gridiface.northbound.sep2.translate import ratings, status
-from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FunctionsImplemented, PowerSource
+from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FileLoadStatus, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (
     DER,
     ActivePower,
+    Configuration,
     DERAvailability,
     DERCapability,
     DERProgram,
@@ -32,6 +34,7 @@ from gridiface.protocols.sep2.resources import (
     DeviceInformation,
     DeviceStatus,
     EndDevice,
+    FileStatus,
     FunctionSetAssignments,
     PowerStatus,
     Registration,
@@ -52,6 +55,15 @@ _OWN_FUNCTIONS = (
     | FunctionsImplemented.LOG_EVENT
     | FunctionsImplemented.METERING
     | FunctionsImplemented.DER_CONTROL
+    | FunctionsImplemented.SUBSCRIPTION
+    | FunctionsImplemented.CONFIGURATION
+    | FunctionsImplemented.SOFTWARE_DOWNLOAD
+    | FunctionsImplemented.DRLC
+    | FunctionsImplemented.PRICING
+    | FunctionsImplemented.MESSAGING
+    | FunctionsImplemented.BILLING
+    | FunctionsImplemented.PREPAYMENT
+    | FunctionsImplemented.FLOW_RESERVATION
 )
 
 #: What a client writes about itself, by the last part of the path.
@@ -106,9 +118,14 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
     tree.add(item, "/edev")
     if record.pin is not None:
         registration = Registration(dateTimeRegistered=record.registered, pIN=record.pin)
-        tree.add(Item(f"{record.path}/rg", kind("/edev/{id1}/rg"), audience, registration, data=record))
+        own = Audience(
+            readers={record.lfdi}, private=True
+        )  # the PIN proves the server to the device, and to nobody else
+        tree.add(Item(f"{record.path}/rg", kind("/edev/{id1}/rg"), own, registration, data=record))
     for name, default in _device_resources(record, fleet).items():
         tree.add(Item(f"{record.path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, default, data=record))
+    if record.speaks:
+        _place_device_sets(state, record)
     log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
     tree.add(log)
     if settings.notifications is not None and record.speaks:
@@ -143,10 +160,46 @@ def _device_resources(record: EndDeviceRecord, fleet: FleetView) -> dict[str, An
     }
 
 
+def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
+    """What an end device has beside what CSIP asks for, as far as it is served."""
+    tree, audience, wanted, path = state.tree, record.audience, state.settings.device_sets, record.path
+
+    def add_list(name: str) -> None:
+        tree.add(Listing(f"{path}/{name}", list_kind(f"/edev/{{id1}}/{name}"), audience, data=record))
+
+    if "configuration" in wanted:
+        first = Configuration(currentLocale="en", userDeviceName=(record.device_id or "")[:32])
+        tree.add(Item(f"{path}/cfg", kind("/edev/{id1}/cfg"), audience, first, data=record))
+        add_list("cfg/prcfg")
+        add_list("di/loc")
+    if "file_status" in wanted:
+        status = FileStatus(
+            loadPercent=0,
+            nextRequestAttempt=0,
+            request503Count=0,
+            requestFailCount=0,
+            status=FileLoadStatus.IDLE,
+            statusTime=record.changed,
+        )
+        tree.add(Item(f"{path}/fs", kind("/edev/{id1}/fs"), audience, status, data=record))
+    if "network" in wanted:
+        add_list("ns")
+    if record.role is Role.DEVICE:
+        for name in (
+            *(("frq", "frp") if "flow_reservation" in wanted else ()),
+            *(("lsl",) if "load_shed" in wanted else ()),
+        ):
+            add_list(name)
+
+
 def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
     tree, audience = state.tree, record.audience
     tree.add(Listing(f"{record.path}/der", list_kind("/edev/{id1}/der"), audience, data=record))
     tree.add(Item(record.der, kind("/edev/{id1}/der/{id2}"), audience, DER(), data=record), f"{record.path}/der")
+    tree.add(Listing(f"{record.der}/derp", list_kind("/edev/{id1}/der/{id2}/derp"), audience, data=record))
+    current = Item(f"{record.der}/cdp", kind("/edev/{id1}/der/{id2}/cdp"), audience, data=record)
+    current.live = lambda now: current_program(state, record)
+    tree.add(current)
     makers = live_der(record, fleet)
     for name in DER_RESOURCES:
         item = Item(f"{record.der}/{name}", kind(f"/edev/{{id1}}/der/{{id2}}/{name}"), audience, data=record)
@@ -211,6 +264,19 @@ def live_der(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Callable[[I
     }
 
 
+def current_program(state: State, record: EndDeviceRecord) -> DERProgram:
+    """The program of the most important control that is active for an end device, else its own; with its links."""
+    own = state.programs.get(record.program or 0)
+    candidates = state.programs_of_device(record.device_id) if record.device_id else [own] if own else []
+    ruling = [p for p in candidates if (at := state.tree.listing(p.active)) is not None and at.items]
+    chosen = min(ruling, key=lambda program: program.primacy, default=own)
+    item = state.tree.item(chosen.path) if chosen is not None else None
+    if chosen is None or item is None:
+        return DERProgram(mRID="00", primacy=state.settings.channel.primacy)
+    shown: DERProgram = state.tree.complete(item, EVERYTHING)  # type: ignore[assignment]  # what is at a program's path
+    return replace(shown, subscribable=None)
+
+
 def _place_assignments(state: State, record: EndDeviceRecord) -> None:
     tree, audience, settings = state.tree, record.audience, state.settings
     tree.add(Listing(f"{record.path}/fsa", list_kind("/edev/{id1}/fsa"), audience, data=record))
@@ -242,6 +308,7 @@ def place_program(state: State, program: Program) -> None:
     if owner is not None and not program.node:
         owner.program = program.number
         tree.join(item, f"{owner.path}/fsa/1/derp")
+        tree.join(item, f"{owner.der}/derp")
     rsps = f"/rsps/{program.number}"
     tree.add(Listing(program.responses, list_kind("/rsps/{id1}/rsp"), audience, scoped=True, data=program))
     settings = state.settings

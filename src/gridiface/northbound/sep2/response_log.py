@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Audience, Item
-from gridiface.northbound.sep2.state import EventRecord, Program, State
+from gridiface.northbound.sep2.state import EventRecord, State
 from gridiface.protocols.sep2.resources import Response
 
 _Key = tuple[str, str, int | None]
+
+
+class Respondable(Protocol):
+    """What responses are given to: a program, a publication, an event set."""
+
+    @property
+    def responses(self) -> str:
+        """Path of its ResponseList."""
+        ...
 
 
 class ResponseLog:
@@ -29,35 +39,37 @@ class ResponseLog:
         self._state = state
         self._limit = limit
         self._later = later
-        self._paths: dict[int, dict[_Key, str]] = {}
+        self._paths: dict[str, dict[_Key, str]] = {}
         self.count = 0
 
-    def path_of(self, program: Program, response: Response) -> str | None:
+    def path_of(self, program: Respondable, response: Response) -> str | None:
         """Where the same answer was given before."""
-        return self._paths.get(program.number, {}).get(_key(response))
+        return self._paths.get(program.responses, {}).get(_key(response))
 
     def has(self, record: EventRecord, lfdi: str, status: int) -> bool:
         """Whether this device has given this status for the event."""
-        return (record.item.obj.mRID, lfdi, int(status)) in self._paths.get(record.program, {})
+        owner = self._state.owner_of(record)
+        kept = self._paths.get(owner.responses, {}) if owner is not None else {}
+        return (record.item.obj.mRID, lfdi, int(status)) in kept
 
-    def prepare(self, program: Program, response: Response) -> tuple[str, list[Change]]:
+    def prepare(self, program: Respondable, response: Response) -> tuple[str, list[Change]]:
         """A place for a response, and what must be stored; it counts as given from now on, and is not shown yet."""
-        number, changes = self._state.counters.take(f"rsp/{program.number}")
+        number, changes = self._state.counters.take(f"rsp/{set_name(program.responses)}")
         path = f"{program.responses}/{number}"
         response.href = path
-        kept = self._paths.setdefault(program.number, {})
+        kept = self._paths.setdefault(program.responses, {})
         kept[_key(response)] = path
         changes = [*changes, documents.put(documents.RESPONSES, path, response)]
         return path, changes
 
-    def abandon(self, program: Program, response: Response) -> None:
+    def abandon(self, program: Respondable, response: Response) -> None:
         """What `prepare` counted could not be stored."""
-        self._paths.get(program.number, {}).pop(_key(response), None)
+        self._paths.get(program.responses, {}).pop(_key(response), None)
 
-    def place(self, program: Program, response: Response) -> None:
+    def place(self, program: Respondable, response: Response) -> None:
         """Show a response that is durable; the oldest leaves where there are too many."""
         path = response.href or ""
-        self._paths.setdefault(program.number, {})[_key(response)] = path
+        self._paths.setdefault(program.responses, {})[_key(response)] = path
         record = self._state.by_lfdi.get(response.endDeviceLFDI)
         audience = record.audience if record is not None else Audience(readers={response.endDeviceLFDI})
         item = Item(path, kind("/rsps/{id1}/rsp/{id2}"), audience, response, data=program)
@@ -65,8 +77,8 @@ class ResponseLog:
         self.count += 1
         self._make_room(program)
 
-    def _make_room(self, program: Program) -> None:
-        kept = self._paths[program.number]
+    def _make_room(self, program: Respondable) -> None:
+        kept = self._paths[program.responses]
         if len(kept) <= self._limit:
             return
         oldest = next(iter(kept))
@@ -74,20 +86,25 @@ class ResponseLog:
         self._state.tree.remove(path)
         self._later([documents.delete(documents.RESPONSES, path)], None)
 
-    def add_later(self, program: Program, response: Response) -> None:
+    def add_later(self, program: Respondable, response: Response) -> None:
         """Post a response of the server's own: stored by the background writer, then shown."""
         if self.path_of(program, response) is not None:
             return
         _, changes = self.prepare(program, response)
         self._later(changes, lambda: self._place_if_served(program, response))
 
-    def _place_if_served(self, program: Program, response: Response) -> None:
-        if program.number in self._state.programs:
+    def _place_if_served(self, program: Respondable, response: Response) -> None:
+        if self._state.tree.get(program.responses) is not None:
             self.place(program, response)
 
-    def forget(self, program: int) -> None:
+    def forget(self, program: Respondable) -> None:
         """The program is gone."""
-        self._paths.pop(program, None)
+        self._paths.pop(program.responses, None)
+
+
+def set_name(responses: str) -> str:
+    """The name of a response set in its path: /rsps/7/rsp -> 7."""
+    return responses.split("/")[2]
 
 
 def _key(response: Response) -> _Key:

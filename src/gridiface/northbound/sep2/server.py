@@ -191,13 +191,13 @@ class Sep2Server:
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When `handle_timer` wants to be called; None: nothing is ahead."""
-        due = [self.core.events.next_timer(now), self.core.channel.next_timer(now)]
+        due = [self.core.next_timer(now), self.core.channel.next_timer(now)]
         due.append(self.core.subscriptions.next_timer(now))
         return min((time for time in due if time is not None), default=None)
 
     def handle_timer(self, now: Instant) -> None:
         """Flip statuses that are due, publish set-points that were held back. May be called early."""
-        self.core.events.handle_timer(now)
+        self.core.handle_timer(now)
         ready = self.core.channel.due(now)
         if ready:
             self._spawn(self._publish(ready, now))
@@ -340,6 +340,10 @@ class Sep2Server:
         lfdi = peer.lfdi if peer is not None else ""
         target, method = request.raw_path, request.method
         if method in {"GET", "HEAD"}:
+            file = self.core.file_at(target, lfdi) if target.startswith("/file/") else None
+            if file is not None:
+                reply = await self.core.files.read(file, headers.get("Range"), headers.get("If-Range"))
+                return respond(reply.for_head() if method == "HEAD" else reply)
             return respond(
                 self.core.read(method, target, headers.get("Host"), headers.get("Accept"), lfdi, self._clock.now())
             )

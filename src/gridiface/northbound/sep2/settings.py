@@ -14,6 +14,7 @@ from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import Notifier
+from gridiface.northbound.sep2.translate.load_control import LoadLevels
 
 _LFDI = re.compile(r"[0-9A-F]{40}")
 
@@ -34,6 +35,19 @@ DEFAULT_POLL_RATES: Mapping[str, int] = {
     "DeviceInformation": 900,
     "PowerStatus": 900,
     "Time": 900,
+    "Configuration": 900,
+    "CustomerAccountList": 900,
+    "DemandResponseProgramList": 300,
+    "FileList": 3600,
+    "FileStatus": 900,
+    "FlowReservationRequestList": 300,
+    "FlowReservationResponseList": 60,
+    "IPInterfaceList": 3600,
+    "LoadShedAvailabilityList": 900,
+    "MessagingProgramList": 300,
+    "PrepaymentList": 900,
+    "SubscriptionList": 900,
+    "TariffProfileList": 300,
 }
 
 
@@ -98,6 +112,30 @@ class NotificationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrlcSettings:
+    """What an EndDeviceControl is beside a publication.
+
+    Attributes:
+        engine: whether the engine is asked for it too, where its program is for a device or group.
+        levels: what appliance load reductions mean then.
+    """
+
+    engine: bool = False
+    levels: LoadLevels = field(default_factory=LoadLevels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSettings:
+    """How flow reservations are granted: `engine`: as energy targets of the engine, else by the device's rating."""
+
+    engine: bool = True
+
+
+#: What an end device may have beside what CSIP asks for.
+DEVICE_SETS = frozenset({"configuration", "flow_reservation", "load_shed", "network", "file_status"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     """What one client, and all together, may take."""
 
@@ -112,6 +150,9 @@ class LimitSettings:
     reading_sets_per_meter_reading: int = 12
     readings_per_set: int = 1000
     responses_per_set: int = 100_000
+    published_per_list: int = 1000
+    own_per_list: int = 64
+    file_bytes: int = 16 * 1024 * 1024
     end_devices: int = 100_000
 
 
@@ -135,6 +176,8 @@ class Sep2Settings:
             polling client one round; the standard allows both.
         notifications: None: no subscriptions are served.
         node_programs: whether groups also have programs whose controls reach each device below as they are.
+        device_sets: which of DEVICE_SETS end devices that speak IEEE 2030.5 have.
+        drlc, flow: what EndDeviceControls and flow reservations are to the engine.
         forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
             profiles); otherwise 1 is received from it and 19 delivered.
     """
@@ -159,6 +202,9 @@ class Sep2Settings:
     forward_is_delivered: bool = False
     notifications: NotificationSettings | None = None
     node_programs: bool = False
+    device_sets: frozenset[str] = DEVICE_SETS
+    drlc: DrlcSettings = field(default_factory=DrlcSettings)
+    flow: FlowSettings = field(default_factory=FlowSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
 
@@ -171,6 +217,9 @@ class Sep2Settings:
         doubled = sorted(lfdi for lfdi, count in Counter(client.lfdi for client in self.clients).items() if count > 1)
         if doubled:
             raise ConfigError(f"clients: {', '.join(doubled)} is named twice")
+        strange = sorted(self.device_sets - DEVICE_SETS)
+        if strange:
+            raise ConfigError(f"device_sets: {', '.join(strange)} is unknown; known: {', '.join(sorted(DEVICE_SETS))}")
         if not 0 <= self.pen <= 0xFFFFFFFF:
             raise ConfigError(f"pen: {self.pen} does not fit 32 bits")
 

@@ -82,11 +82,12 @@ class EndDeviceRecord:
 
 @dataclass(slots=True, kw_only=True)
 class EventRecord:
-    """One DERControl.
+    """One event: a DERControl, or an event of another function set.
 
     Attributes:
         item: its resource.
-        program: number of its program.
+        program: number of its DERProgram; 0 for an event of another function set.
+        owner: path of the event set that it belongs to; "" for a DERControl, whose program is that.
         control_id: the domain's control that it is; None for those that the server made of a set-point.
         parents: the domain controls that a server-made event carries out.
         identity: LFDI of who posted it; "" for the server.
@@ -104,12 +105,13 @@ class EventRecord:
     posted: int = 0
     per_device: tuple[str, ...] = ()
     node: bool = False
+    owner: str = ""
     facts: EventFacts | None = None
 
     @property
     def server_made(self) -> bool:
         """Whether it was made of a set-point."""
-        return self.control_id is None
+        return self.control_id is None and not self.owner
 
     def control_of(self, device_id: str) -> str | None:
         """The domain's control that this event is for one device."""
@@ -154,6 +156,72 @@ class Program:
         """Where responses to its events go: the ResponseList."""
         return f"/rsps/{self.number}/rsp"
 
+    @property
+    def active(self) -> str:
+        """Path of the list of its active events."""
+        return f"{self.path}/actderc"
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether its events displace each other."""
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class Publication:
+    """What is published to devices as a whole: a demand response program, a tariff, a source of messages, a file ...
+
+    Attributes:
+        root: first part of its path, "dr", "tp", "msg", "file", "bill", "brs", "ppy".
+        number: the number in its path.
+        target: the device or group that it is for; None: every registered device.
+        audience: who may read it and everything below it.
+        by: LFDI of the utility that made it, or the operator's name.
+        assigned: numbers of the end devices that it is assigned to.
+    """
+
+    root: str
+    number: int
+    target: Target | None = None
+    audience: Audience = field(default_factory=Audience)
+    by: str = ""
+    assigned: set[int] = field(default_factory=set)
+
+    @property
+    def path(self) -> str:
+        """Its resource's path."""
+        return f"/{self.root}/{self.number}"
+
+    @property
+    def responses(self) -> str:
+        """Where responses to its events go: the ResponseList."""
+        return f"/rsps/{self.root}{self.number}/rsp"
+
+
+@dataclass(slots=True, kw_only=True)
+class EventSet:
+    """Events of one kind that may compete: those of a demand response program, a rate component, one device's grants.
+
+    Attributes:
+        path: of the resource that they belong to.
+        events_at: path of their list.
+        active: path of the list of the active ones; "" where the standard has none.
+        responses: path of the ResponseList for them.
+        supersedes: whether they displace each other; messages do not.
+        publication: what they are part of; None for a device's flow reservations.
+    """
+
+    path: str
+    events_at: str
+    active: str
+    responses: str
+    supersedes: bool = True
+    publication: Publication | None = None
+    events: dict[str, EventRecord] = field(default_factory=dict)
+
+
+EventOwner = Program | EventSet
+
 
 class Counters:
     """Numbers of new resources, never given twice, also over a restart."""
@@ -197,6 +265,8 @@ class State:
         self.by_device: dict[str, EndDeviceRecord] = {}
         self.by_group: dict[str, EndDeviceRecord] = {}
         self.programs: dict[int, Program] = {}
+        self.publications: dict[str, Publication] = {}
+        self.event_sets: dict[str, EventSet] = {}
         self.nodes: dict[str, Program] = {}
         self.events: dict[str, EventRecord] = {}
         self.by_control: dict[str, EventRecord] = {}
@@ -237,8 +307,24 @@ class State:
         """Index an event under its mRID and its domain control."""
         mrid = record.item.obj.mRID
         self.events[mrid] = record
-        self.programs[record.program].events[mrid] = record
+        owner = self.owner_of(record)
+        if owner is not None:
+            owner.events[mrid] = record
         self.index_controls(record)
+
+    def owner_of(self, record: EventRecord) -> EventOwner | None:
+        """The program or event set that an event belongs to; None: it is gone."""
+        return self.event_sets.get(record.owner) if record.owner else self.programs.get(record.program)
+
+    def event_owners(self) -> list[EventOwner]:
+        """Everything that has events of its own."""
+        return [*self.programs.values(), *self.event_sets.values()]
+
+    def owner_at(self, path: str) -> EventOwner | None:
+        """The program or event set of the resource at a path."""
+        if path.startswith("/derp/"):
+            return self.programs.get(int(path.split("/")[2]))
+        return self.event_sets.get(path)
 
     def index_controls(self, record: EventRecord) -> None:
         """Index an event under its domain controls."""
@@ -254,9 +340,9 @@ class State:
         self._removed[mrid] = record
         while len(self._removed) > _REMOVED_KEPT:
             del self._removed[next(iter(self._removed))]
-        program = self.programs.get(record.program)
-        if program is not None:
-            program.events.pop(mrid, None)
+        owner = self.owner_of(record)
+        if owner is not None:
+            owner.events.pop(mrid, None)
         if record.control_id is not None:
             self.by_control.pop(record.control_id, None)
             for device_id in record.per_device:

@@ -176,6 +176,7 @@ class Topology:
         shown = tree.item(program.path)
         if shown is not None:
             tree.join(shown, f"{path}/derp")
+            tree.join(shown, f"{record.der}/derp")
         self._s.doorman.forget()
 
     async def _leave(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
@@ -186,6 +187,7 @@ class Topology:
         shown = self._s.tree.item(program.path)
         if shown is not None:
             self._s.tree.leave(shown, f"{path}/derp")
+            self._s.tree.leave(shown, f"{record.der}/derp")
         self._s.tree.remove(path)
         others = {reader for each in self._below(program) for reader in each.audience.readers}
         gone = record.audience.readers - others

@@ -15,7 +15,17 @@ from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.northbound.sep2.kinds import ListKind
-from gridiface.northbound.sep2.nodes import ALL, COPIES, Audience, Item, Listing, Node, Viewer, link_targets
+from gridiface.northbound.sep2.nodes import (
+    ALL,
+    COPIES,
+    Audience,
+    Item,
+    Listing,
+    Node,
+    Viewer,
+    free_targets,
+    link_targets,
+)
 from gridiface.protocols.sep2.resources import Link, ListLink, Resource
 from gridiface.protocols.xmlwire import encode, encode_list, encode_member
 
@@ -66,6 +76,10 @@ class Tree:
             yield path
             yield from self.below(*self._below.get(path, ()))
 
+    def holders(self, path: str) -> list[Item]:
+        """The resources that link to a path, or would if anything were there."""
+        return list(self._holders.get(path, {}).values())
+
     # --- changes ------------------------------------------------------------------------------------------------
 
     def add(self, node: Node, *lists: str) -> None:
@@ -74,7 +88,7 @@ class Tree:
         self._below.setdefault(_parent(node.path), set()).add(node.path)
         if isinstance(node, Item):
             _place(node)
-            for target in link_targets(node).values():
+            for target in (*link_targets(node).values(), *free_targets(node).values()):
                 self._holders.setdefault(target, {})[node.path] = node
             for path in lists:
                 self.join(node, path)
@@ -103,8 +117,12 @@ class Tree:
     def set(self, item: Item, obj: Any, *, quiet: bool = False) -> None:
         """Give an Item a new object (None empties the place); `quiet`: nobody is told."""
         appeared = (item.obj is None) != (obj is None)
+        for target in free_targets(item).values():
+            self._holders.get(target, {}).pop(item.path, None)
         item.obj = obj
         _place(item)
+        for target in free_targets(item).values():
+            self._holders.setdefault(target, {})[item.path] = item
         self.touch(item)
         if obj is None and item.path in self.watched:
             self.on_removed(item.path)
@@ -143,7 +161,7 @@ class Tree:
             for member in node.items.values():
                 member.lists.remove(node)
         if isinstance(node, Item):
-            for target in link_targets(node).values():
+            for target in (*link_targets(node).values(), *free_targets(node).values()):
                 self._holders.get(target, {}).pop(node.path, None)
             for owner in list(node.lists):
                 self.leave(node, owner.path)
@@ -152,9 +170,15 @@ class Tree:
             if path in self.watched:
                 self.on_removed(path)
 
-    def readers_changed(self, audience: Audience) -> None:
-        """The readers of an audience were changed: index its members anew, drop what was rendered for others."""
-        for node in self._nodes.values():
+    def readers_changed(self, audience: Audience, within: Sequence[str] | None = None) -> None:
+        """The readers of an audience were changed: index its members anew, drop what was rendered for others.
+
+        Args:
+            audience: whose readers.
+            within: the paths at which it is used; None: anywhere.
+        """
+        nodes = self._nodes.values() if within is None else [self._nodes[p] for p in within if p in self._nodes]
+        for node in nodes:
             if isinstance(node, Item) and node.audience is audience:
                 for owner in node.lists:
                     owner.discard(node)
@@ -199,6 +223,10 @@ class Tree:
             changes["subscribable"] = kind.subscribable
         for attribute, target in link_targets(item).items():
             changes[attribute] = self._link(target, viewer)
+        for attribute, target in free_targets(item).items():
+            shown_link = self._link(target, viewer)
+            if shown_link is not None or attribute not in kind.demanded:
+                changes[attribute] = shown_link
         shown: Resource = replace(item.obj, **changes)
         return shown
 

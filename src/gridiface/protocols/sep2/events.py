@@ -14,10 +14,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
 from gridiface.protocols.sep2.enums import EventStatusCode
-from gridiface.protocols.sep2.resources import DERControl, DERControlBase, EndDeviceControl, Event, RandomizableEvent
+from gridiface.protocols.sep2.resources import (
+    DERControl,
+    DERControlBase,
+    EndDeviceControl,
+    Event,
+    FlowReservationResponse,
+    RandomizableEvent,
+)
 
 ANY_MODE = frozenset({"*"})
-"""The modes of an event that is one whole, as all but DERControls are."""
+"""The modes of an event that is one whole."""
 
 _MODE_NAMES = tuple(f.name for f in fields(DERControlBase) if f.name.startswith("opMod"))
 
@@ -101,7 +108,7 @@ def facts_of(event: Event, *, primacy: int = 0, program: str = "", server: str =
         creation_time=event.creationTime,
         randomize_start=randomize[0] or 0,
         randomize_duration=randomize[1] or 0,
-        modes=modes_of(event.derControlBase) if isinstance(event, DERControl) else ANY_MODE,
+        modes=_divided(event),
         categories=categories or 0,
         primacy=primacy,
         program=program,
@@ -109,6 +116,15 @@ def facts_of(event: Event, *, primacy: int = 0, program: str = "", server: str =
         cancelled=EventStatusCode(status) if is_cancelled else None,
         cancelled_at=event.eventStatus.dateTime if is_cancelled else None,
     )
+
+
+def _divided(event: Event) -> frozenset[str]:
+    """What can be superseded by itself: the modes of a DERControl, the request that a grant answers, else the whole."""
+    if isinstance(event, DERControl):
+        return modes_of(event.derControlBase)
+    if isinstance(event, FlowReservationResponse):
+        return frozenset({event.subject})
+    return ANY_MODE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""PUT of what a device says about itself: dercap, derg, ders, dera, dstat, di, ps; and its log events."""
+"""PUT of what a device says about itself: dercap, derg, ders, dera, dstat, di, ps, cfg, fs; and its log events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gridiface.northbound.sep2.handlers.services import (
     bad_value,
     item_of,
     record_of,
+    settle_links,
     still_there,
 )
 from gridiface.northbound.sep2.kinds import kind
@@ -54,6 +55,7 @@ class DeviceInfo:
         written: Any = call.read(item.kind.cls, self._s)
         if isinstance(written, DeviceInformation) and written.lFDI != record.lfdi:
             raise bad_value("lFDI is not that of the device")
+        settle_links(self._s.tree, item.kind, written, call.caller.viewer)
         async with self._s.locks.hold(record.path):
             still_there(self._s, item)
             written.href = item.path

@@ -6,12 +6,12 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
-from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, program_of, still_there
-from gridiface.northbound.sep2.response_log import ResponseLog
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord
-from gridiface.northbound.sep2.translate.answers import DER_STATUSES, status_to_outcome
+from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, still_there
+from gridiface.northbound.sep2.response_log import Respondable, ResponseLog
+from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet, Program, Publication
+from gridiface.northbound.sep2.translate.answers import response_fault, status_to_outcome
 from gridiface.protocols.sep2.exchange import Reply, created
-from gridiface.protocols.sep2.resources import DERControlResponse, Response
+from gridiface.protocols.sep2.resources import Response
 
 
 class Responses:
@@ -30,34 +30,51 @@ class Responses:
                 caller does not speak for, 404, 413, 415.
             StoreUnavailable: nothing was changed.
         """
-        program = program_of(call.node)
+        owner: Respondable = call.node.data
         if call.caller.role is Role.UTILITY:
             raise RemoteProtocolError("a utility reads responses", answer=403)
         response = call.read(Response, self._s)
         record = self._responder(call, response)
         event = self._s.state.event_once(response.subject)
-        if event is None or event.program != program.number:
+        if event is None or not self._belongs(event, owner):
             raise bad_value("subject is no event of this program")
-        if type(response) not in {Response, DERControlResponse} or response.status not in DER_STATUSES:
-            raise bad_value("the status does not fit a DERControl")
-        if program.node and record.device_id not in program.members:
-            raise bad_value("the device is not below this node")
+        fault = response_fault(event.item.obj, response)
+        if fault:
+            raise bad_value(fault)
+        self._check_concerned(owner, record)
         still_there(self._s, call.node)
-        known = self._log.path_of(program, response)
+        known = self._log.path_of(owner, response)
         if known is not None:
             return created(known)
         if response.createdDateTime is None:
             response.createdDateTime = call.second
-        path, changes = self._log.prepare(program, response)
+        path, changes = self._log.prepare(owner, response)
         try:
             outcomes = self._outcomes(event, record, int(response.status or 0), call.now)
             await self._s.registry.report([], outcomes, call.now, along=changes)
         except StoreUnavailable:
-            self._log.abandon(program, response)
+            self._log.abandon(owner, response)
             raise
-        self._log.place(program, response)
+        self._log.place(owner, response)
         self._s.counts.responses += 1
         return created(path)
+
+    def _belongs(self, event: EventRecord, owner: Respondable) -> bool:
+        """Whether an event, listed or not long ago, is one that this set is for."""
+        if not event.owner:
+            return isinstance(owner, Program) and event.program == owner.number
+        if isinstance(owner, Publication):
+            return event.owner.startswith(owner.path) and event.item.data is owner
+        return isinstance(owner, EventSet) and event.owner == owner.path
+
+    @staticmethod
+    def _check_concerned(owner: Respondable, record: EndDeviceRecord) -> None:
+        if isinstance(owner, Program) and owner.node and record.device_id not in owner.members:
+            raise bad_value("the device is not below this node")
+        if isinstance(owner, Publication) and record.number not in owner.assigned:
+            raise bad_value("the event is not for this device")
+        if isinstance(owner, EventSet) and not owner.path.startswith(f"{record.path}/"):
+            raise bad_value("the grant is another device's")
 
     def _responder(self, call: Call, response: Response) -> EndDeviceRecord:
         record = self._s.state.by_lfdi.get(response.endDeviceLFDI)
@@ -71,6 +88,8 @@ class Responses:
         """What the answer means for the domain's controls."""
         if record.device_id is None:
             return []
+        if event.owner:
+            return self._outcomes_beside(event, record, status, now)
         control_id = event.control_of(record.device_id)
         if event.control_id is None or control_id is None:
             return self._channel.parents.outcomes(event, record.device_id, status, now)
@@ -78,3 +97,11 @@ class Responses:
         if step is None:
             return []
         return [Outcome(control_id=control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]
+
+    @staticmethod
+    def _outcomes_beside(event: EventRecord, record: EndDeviceRecord, status: int, now: float) -> list[Outcome]:
+        """What the answer means where an event of another function set is a domain control too."""
+        step = status_to_outcome(status)
+        if event.control_id is None or step is None:
+            return []
+        return [Outcome(control_id=event.control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]

@@ -12,13 +12,15 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetVi
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.access import Caller, Doorman
 from gridiface.northbound.sep2.event_clock import EventClock
-from gridiface.northbound.sep2.nodes import Item, Node
+from gridiface.northbound.sep2.kinds import Kind
+from gridiface.northbound.sep2.nodes import EVERYTHING, Item, Node, Viewer
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
 from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import check_content_type
-from gridiface.protocols.xmlwire import Limits, WireObject, decode
+from gridiface.protocols.sep2.resources import Link
+from gridiface.protocols.xmlwire import Limits, WireObject, decode, spec_of
 
 _T = TypeVar("_T", bound=WireObject)
 
@@ -137,6 +139,26 @@ def still_there(services: Services, node: Node) -> None:
     """
     if services.tree.get(node.path) is not node:
         raise RemoteProtocolError("no such resource", answer=404)
+
+
+def settle_links(tree: Tree, of: Kind, obj: Any, viewer: Viewer = EVERYTHING) -> None:
+    """Keep the links that the writer chooses where they lead to what it may see, drop all that are the server's.
+
+    Raises:
+        RemoteProtocolError: 400 for a link that leads nowhere.
+    """
+    for f in spec_of(type(obj)).elements:
+        if not (isinstance(f.kind, type) and issubclass(f.kind, Link)):
+            continue
+        link = getattr(obj, f.attr)
+        if link is None:
+            continue
+        if f.attr in of.free:
+            node = tree.get(link.href)
+            if node is None or not viewer.may_read(node.audience):
+                raise bad_value(f"{f.attr} leads nowhere")
+        elif not f.required:
+            setattr(obj, f.attr, None)
 
 
 def limit_reached(what: str) -> RemoteProtocolError:

@@ -7,11 +7,48 @@ from dataclasses import dataclass
 
 from gridiface.domain.controls import Acceptance, OutcomeKind, Verdict
 from gridiface.protocols.sep2.enums import ErrorReason, ResponseRequired, ResponseStatus
+from gridiface.protocols.sep2.resources import (
+    DERControl,
+    DERControlResponse,
+    DrResponse,
+    EndDeviceControl,
+    Event,
+    FlowReservationResponse,
+    FlowReservationResponseResponse,
+    PriceResponse,
+    Response,
+    TextMessage,
+    TextResponse,
+    TimeTariffInterval,
+)
 
 _S = ResponseStatus
 
 #: Statuses that a DERControl may get: the two others belong to messages and prices.
 DER_STATUSES = frozenset(_S) - {_S.ACKNOWLEDGED, _S.CANNOT_BE_DISPLAYED}
+#: A text is shown, not followed: nobody opts out of it, and no other text supersedes it.
+_TEXT_STATUSES = frozenset(
+    {
+        _S.RECEIVED,
+        _S.STARTED,
+        _S.COMPLETED,
+        _S.CANCELLED,
+        _S.ACKNOWLEDGED,
+        _S.CANNOT_BE_DISPLAYED,
+        _S.REJECTED_NOT_APPLICABLE,
+        _S.REJECTED_INVALID,
+        _S.REJECTED_EXPIRED,
+    }
+)
+
+#: By class of event: the class of its responses, and the statuses that these may have.
+RESPONSES: Mapping[type[Event], tuple[type[Response], frozenset[int]]] = {
+    DERControl: (DERControlResponse, DER_STATUSES),
+    EndDeviceControl: (DrResponse, DER_STATUSES),
+    TimeTariffInterval: (PriceResponse, DER_STATUSES | {_S.ACKNOWLEDGED}),
+    TextMessage: (TextResponse, _TEXT_STATUSES),
+    FlowReservationResponse: (FlowReservationResponseResponse, DER_STATUSES),
+}
 _USER_STATUSES = frozenset({_S.OPTED_OUT, _S.OPTED_IN})
 
 
@@ -85,6 +122,33 @@ _REFUSALS: Mapping[int, str] = {
     _S.REJECTED_INVALID: Verdict.INVALID.value,
     _S.REJECTED_EXPIRED: Verdict.LATE.value,
 }
+
+
+def response_fault(event: Event, response: Response) -> str:
+    """What is wrong with a response to an event: its class, its status, what it applied; empty where nothing is.
+
+    A plain Response fits every event.
+    """
+    cls, statuses = RESPONSES[type(event)]
+    if type(response) not in {Response, cls}:
+        return f"a {type(event).__name__} is answered by a {cls.__name__}"
+    if response.status not in statuses:
+        return f"the status does not fit a {type(event).__name__}"
+    if isinstance(response, DrResponse) and isinstance(event, EndDeviceControl):
+        return _applied_fault(event, response)
+    return ""
+
+
+def _applied_fault(event: EndDeviceControl, response: DrResponse) -> str:
+    """What was applied echoes what was asked for."""
+    if response.overrideDuration is not None and response.overrideDuration > (event.overrideDuration or 0):
+        return "overrideDuration is longer than the control allows"
+    if response.dutyCycle is not None and response.dutyCycle.normalValue > 100:
+        return "a duty cycle is at most 100 %"
+    applied = response.appliedTargetReduction
+    if applied is not None and event.targetReduction is not None and applied.type != event.targetReduction.type:
+        return "appliedTargetReduction has another unit than the control"
+    return ""
 
 
 def acceptance_to_http(acceptance: Acceptance) -> HttpAnswer:

@@ -159,10 +159,159 @@ class FakeRegistry:
         self.outcomes.extend(outcomes)
 
 
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+def event(start: float = NOW + 60, duration: int = 600, created: float = NOW, status: int = 0) -> str:
+    """The elements of an event between its mRID and what is its own."""
+    return (
+        f"<creationTime>{int(created)}</creationTime><EventStatus><currentStatus>{status}</currentStatus>"
+        f"<dateTime>{int(created)}</dateTime><potentiallySuperseded>false</potentiallySuperseded></EventStatus>"
+        f"<interval><duration>{duration}</duration><start>{int(start)}</start></interval>"
+    )
+
+
+class Bodies:
+    """Valid bodies of the function sets beside DER."""
+
+    @staticmethod
+    def text(mrid: str = "7E01", words: str = "Storm ahead", **when: Any) -> str:
+        return (
+            f'<TextMessage {NS} responseRequired="05"><mRID>{mrid}</mRID>{event(**when)}<originator>DSO</originator>'
+            f"<priority>2</priority><textMessage>{words}</textMessage></TextMessage>"
+        )
+
+    @staticmethod
+    def messages(mrid: str = "7E00") -> str:
+        return (
+            f"<MessagingProgram {NS}><mRID>{mrid}</mRID><description>News</description><locale>en</locale>"
+            "<primacy>1</primacy></MessagingProgram>"
+        )
+
+    @staticmethod
+    def dr_program(mrid: str = "D100", primacy: int = 2) -> str:
+        return f"<DemandResponseProgram {NS}><mRID>{mrid}</mRID><primacy>{primacy}</primacy></DemandResponseProgram>"
+
+    @staticmethod
+    def load(
+        mrid: str = "D101", more: str = "<DutyCycle><normalValue>40</normalValue></DutyCycle>", **when: Any
+    ) -> str:
+        """An EndDeviceControl; `more` goes between drProgramMandatory and loadShiftForward."""
+        randomise = when.pop("randomise", "")
+        return (
+            f'<EndDeviceControl {NS} responseRequired="03"><mRID>{mrid}</mRID>{event(**when)}{randomise}'
+            f"<deviceCategory>00000000</deviceCategory><drProgramMandatory>false</drProgramMandatory>{more}"
+            "<loadShiftForward>false</loadShiftForward></EndDeviceControl>"
+        )
+
+    @staticmethod
+    def tariff(mrid: str = "9100") -> str:
+        return (
+            f"<TariffProfile {NS}><mRID>{mrid}</mRID><currency>840</currency>"
+            "<pricePowerOfTenMultiplier>-3</pricePowerOfTenMultiplier><primacy>0</primacy><rateCode>TOU</rateCode>"
+            "<serviceCategoryKind>0</serviceCategoryKind></TariffProfile>"
+        )
+
+    @staticmethod
+    def component(mrid: str = "9101") -> str:
+        return (
+            f'<RateComponent {NS}><mRID>{mrid}</mRID><ReadingTypeLink href="/x"/><roleFlags>0000</roleFlags>'
+            '<TimeTariffIntervalListLink href="/x"/></RateComponent>'
+        )
+
+    @staticmethod
+    def tier(mrid: str = "9102", tier: int = 1, **when: Any) -> str:
+        return (
+            f'<TimeTariffInterval {NS} responseRequired="01"><mRID>{mrid}</mRID>{event(**when)}'
+            f"<touTier>{tier}</touTier></TimeTariffInterval>"
+        )
+
+    @staticmethod
+    def block(start: int = 0, number: int = 1, price: int = 250) -> str:
+        return (
+            f"<ConsumptionTariffInterval {NS}><consumptionBlock>{number}</consumptionBlock><price>{price}</price>"
+            f"<startValue>{start}</startValue></ConsumptionTariffInterval>"
+        )
+
+    @staticmethod
+    def file(mrid: str = "", uri: str = "https://maker.example/fw.bin") -> str:
+        return (
+            f"<File {NS}><fileURI>{uri}</fileURI><mfID>40732</mfID><mfModel>M1</mfModel><mfVer>2.0</mfVer>"
+            "<size>10</size><type>00</type></File>"
+        )
+
+    @staticmethod
+    def flow(
+        mrid: str = "F100", energy: int = 5000, power: int = 2500, status: int = 0, start: float = NOW + 60
+    ) -> str:
+        return (
+            f"<FlowReservationRequest {NS}><mRID>{mrid}</mRID><creationTime>{int(NOW)}</creationTime>"
+            f"<energyRequested><multiplier>0</multiplier><value>{energy}</value></energyRequested>"
+            f"<intervalRequested><duration>14400</duration><start>{int(start)}</start></intervalRequested>"
+            f"<powerRequested><multiplier>0</multiplier><value>{power}</value></powerRequested>"
+            f"<RequestStatus><dateTime>{int(NOW)}</dateTime><requestStatus>{status}</requestStatus></RequestStatus>"
+            "</FlowReservationRequest>"
+        )
+
+    BILLING: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("/bill", f"<CustomerAccount {NS}><mRID>B100</mRID><currency>840</currency><customerName>Ann</customerName>"
+         "<pricePowerOfTenMultiplier>-2</pricePowerOfTenMultiplier></CustomerAccount>"),
+        ("/bill/1/ca", f"<CustomerAgreement {NS}><mRID>B101</mRID><serviceLocation>Here</serviceLocation>"
+         "</CustomerAgreement>"),
+        ("/bill/1/ca/1/bp", f"<BillingPeriod {NS}><billToDate>1200</billToDate><interval><duration>86400</duration>"
+         f"<start>{int(NOW) - 3600}</start></interval></BillingPeriod>"),
+        ("/bill/1/ca/1/pro", f"<ProjectionReading {NS}><mRID>B102</mRID></ProjectionReading>"),
+        ("/bill/1/ca/1/tar", f"<TargetReading {NS}><mRID>B103</mRID></TargetReading>"),
+        ("/bill/1/ca/1/ver", f"<HistoricalReading {NS}><mRID>B104</mRID></HistoricalReading>"),
+        ("/brs", f"<BillingReadingSet {NS}><mRID>B105</mRID><timePeriod><duration>86400</duration>"
+         f"<start>{int(NOW) - 86400}</start></timePeriod></BillingReadingSet>"),
+        ("/brs/1/br", f"<BillingReading {NS}><value>42</value><Charge><kind>0</kind><value>9</value></Charge>"
+         "</BillingReading>"),
+    )  # fmt: skip
+    SUPPLIER: ClassVar[str] = f"<ServiceSupplier {NS}><mRID>B106</mRID><phone>1</phone></ServiceSupplier>"
+    UNIT: ClassVar[str] = "<monetaryUnit>840</monetaryUnit><multiplier>-2</multiplier><value>1500</value>"
+    PREPAYMENT: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("/ppy", f'<Prepayment {NS}><mRID>A100</mRID><AccountBalanceLink href="/x"/><CreditRegisterListLink href="/x"/>'
+         '<prepayMode>0</prepayMode><PrepayOperationStatusLink href="/x"/>'
+         '<SupplyInterruptionOverrideListLink href="/x"/></Prepayment>'),
+        ("/ppy/1/si", f"<SupplyInterruptionOverride {NS}><interval><duration>7200</duration>"
+         f"<start>{int(NOW) - 60}</start></interval></SupplyInterruptionOverride>"),
+        ("/ppy/1/cr", f"<CreditRegister {NS}><mRID>A101</mRID><creditAmount>{UNIT}</creditAmount>"
+         f"<effectiveTime>{int(NOW)}</effectiveTime><token>1234</token></CreditRegister>"),
+    )  # fmt: skip
+    BALANCE: ClassVar[str] = f"<AccountBalance {NS}><availableCredit>{UNIT}</availableCredit></AccountBalance>"
+    OPERATION: ClassVar[str] = f"<PrepayOperationStatus {NS}><serviceStatus>0</serviceStatus></PrepayOperationStatus>"
+    CONFIGURATION: ClassVar[str] = (
+        f"<Configuration {NS}><currentLocale>de</currentLocale><userDeviceName>Roof</userDeviceName></Configuration>"
+    )
+    FILE_STATUS: ClassVar[str] = (
+        f"<FileStatus {NS}><loadPercent>50</loadPercent><nextRequestAttempt>0</nextRequestAttempt>"
+        "<request503Count>1</request503Count><requestFailCount>0</requestFailCount><status>1</status>"
+        f"<statusTime>{int(NOW)}</statusTime></FileStatus>"
+    )
+    OWN: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("di/loc", f"<SupportedLocale {NS}><locale>en-US</locale></SupportedLocale>"),
+        ("ns", f"<IPInterface {NS}><ifIndex>1</ifIndex><ifName>eth0</ifName></IPInterface>"),
+        ("ns/1/addr", f"<IPAddr {NS}><address>FE80{'0' * 24}0001</address></IPAddr>"),
+        ("ns/1/addr/1/rpl", f"<RPLInstance {NS}><DODAGid>1</DODAGid><DODAGroot>false</DODAGroot><flags>0</flags>"
+         "<groundedFlag>true</groundedFlag><MOP>1</MOP><PRF>1</PRF><rank>1</rank><RPLInstanceID>1</RPLInstanceID>"
+         "<versionNumber>1</versionNumber></RPLInstance>"),
+        ("ns/1/ll", f"<LLInterface {NS}><CRCerrors>0</CRCerrors><EUI64>0011223344556677</EUI64>"
+         "<linkLayerType>1</linkLayerType></LLInterface>"),
+        ("ns/1/ll/1/nbh", f"<Neighbor {NS}><isChild>true</isChild><linkQuality>9</linkQuality>"
+         "<shortAddress>7</shortAddress></Neighbor>"),
+        ("cfg/prcfg", f"<PriceResponseCfg {NS}><consumeThreshold>1</consumeThreshold>"
+         '<maxReductionThreshold>9</maxReductionThreshold><RateComponentLink href="/tp/1/rc/1"/></PriceResponseCfg>'),
+        ("lsl", f'<LoadShedAvailability {NS}><DemandResponseProgramLink href="/dr/1"/>'
+         "<sheddablePercent>2500</sheddablePercent></LoadShedAvailability>"),
+    )  # fmt: skip
+
+
 class Kit:
     """A server core with its fakes; `send` is one request, with the clock's time."""
 
     NOW = NOW
+    bodies = Bodies
     lfdi: ClassVar[dict[str, str]] = {
         name: lfdi_of(name) for name in ("inv-1", "inv-2", "aggregator", "utility", "stranger")
     }
@@ -255,7 +404,47 @@ class Kit:
     def at(self, seconds: float) -> None:
         """Move the clock to NOW + seconds and let the timers run."""
         self.clock.time = NOW + seconds
-        self.core.events.handle_timer(self.clock.time)
+        self.core.handle_timer(self.clock.time)
+
+    async def post(self, target: str, body: bytes | str, *, by: str = "utility") -> str:
+        """Where what was posted is; it must be new."""
+        reply = await self.send("POST", target, body, by=by)
+        assert reply.status == 201, (target, reply.status, reply.body)
+        return reply.headers["Location"]
+
+    async def status(self, path: str) -> int:
+        """currentStatus of an event."""
+        return int((await self.get(path)).eventStatus.currentStatus)
+
+    async def fill(self) -> Kit:
+        """Something of every function set beside DER, through the wire."""
+        for target, body in (
+            ("/msg", Bodies.messages()),
+            ("/msg/1/txt", Bodies.text()),
+            ("/dr", Bodies.dr_program()),
+            ("/dr/1/edc", Bodies.load()),
+            ("/tp", Bodies.tariff()),
+            ("/tp/1/rc", Bodies.component()),
+            ("/tp/1/rc/1/tti", Bodies.tier(start=NOW - 10)),
+            ("/tp/1/rc/1/tti/1/cti", Bodies.block()),
+            ("/file", Bodies.file()),
+            *Bodies.BILLING,
+            *Bodies.PREPAYMENT,
+        ):
+            await self.post(target, body)
+        for target, body in (
+            ("/bill/1/ss", Bodies.SUPPLIER),
+            ("/ppy/1/ab", Bodies.BALANCE),
+            ("/ppy/1/os", Bodies.OPERATION),
+        ):
+            assert (await self.send("PUT", target, body)).status == 204
+        edev = self.edev("inv-1")
+        for name, body in Bodies.OWN:
+            await self.post(f"{edev}/{name}", body, by="inv-1")
+        for name, body in (("cfg", Bodies.CONFIGURATION), ("fs", Bodies.FILE_STATUS)):
+            assert (await self.send("PUT", f"{edev}/{name}", body, by="inv-1")).status == 204
+        await self.post(f"{edev}/frq", Bodies.flow(), by="inv-1")
+        return self
 
     def program(self, name: str) -> str:
         """The path of a device's or group's program."""
@@ -367,3 +556,9 @@ async def kit(make_kit: Callable[..., Any]) -> Kit:
     """A server with a fleet, two inverters, an aggregator and a utility."""
     loaded: Kit = await make_kit()
     return loaded
+
+
+@pytest.fixture
+async def sets(kit: Kit) -> Kit:
+    """A server with something of every function set."""
+    return await kit.fill()

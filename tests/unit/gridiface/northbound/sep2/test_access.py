@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
+from gridiface.protocols.xmlwire import decode
 
 ROLES = ("utility", "inv-1", "inv-2", "aggregator", "stranger", "")
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -38,7 +40,10 @@ READERS = {
     "fleet": {"utility"},
 }
 OPEN = {"/dcap", "/tm"}
-SHARED = {"/edev", "/derp", "/rsps", "/mup", "/upt", "/sdev"}
+PUBLISHED = ("bill", "brs", "dr", "file", "msg", "ppy", "tp")
+SHARED = {"/edev", "/derp", "/rsps", "/mup", "/upt", "/sdev", *(f"/{root}" for root in PUBLISHED)}
+#: What is published to all is read by every registered client, what is published to one device by it and its manager.
+READERS_OF = READERS | {"all": {"utility", "inv-1", "inv-2", "aggregator"}, "one": {"utility", "inv-2", "aggregator"}}
 
 
 @pytest.fixture
@@ -54,6 +59,15 @@ async def full(kit: Any) -> Any:
         assert (await kit.send("POST", f"{program}/derc", kit.control(f"{number:032X}"))).status == 201
         answer = kit.response(lfdi, f"{number:032X}", 1)
         assert (await kit.send("POST", program.replace("derp", "rsps") + "/rsp", answer, by=by)).status == 201
+    await kit.fill()
+    for root, part, body, event in (
+        ("msg", "txt", kit.bodies.messages("7F00"), kit.bodies.text("7F01")),
+        ("dr", "edc", kit.bodies.dr_program("7F02"), kit.bodies.load("7F03")),
+    ):
+        listing, target = kit.core.state.tree.listing(f"/{root}"), Target(TargetKind.DEVICE, "inv-2")
+        program = decode(body.encode(), listing.kind.cls.__wire__.elements[-1].kind)
+        path, _ = await kit.core.publishing.create(listing, program, kit.NOW, by="operator", target=target)
+        await kit.post(f"{path}/{part}", event)
     return kit
 
 
@@ -65,17 +79,37 @@ def owners(kit: Any) -> dict[str, str]:
     }
     for mirror in kit.core.metering.mirrors.values():
         kit.core.metering.expand(f"{mirror.usage_point}/mr")
-    for path in kit.core.state.tree.below("/dcap", "/tm", "/sdev", "/edev", "/derp", "/rsps", "/mup", "/upt"):
+    for path in kit.core.state.tree.below("/dcap", "/tm", *SHARED):
         if state.tree.get(path) is None or path in OPEN | SHARED:
             continue
-        root, number = path.split("/")[1:3]
-        if root == "edev":
-            found[path] = names[int(number)]
-        elif root in {"derp", "rsps"}:
-            found[path] = names[state.programs[int(number)].owner]
-        else:
-            found[path] = names[state.by_lfdi[kit.core.metering.mirrors[int(number)].device_lfdi].number]
+        found[path] = _owner(kit, path, names)
     return found
+
+
+def _owner(kit: Any, path: str, names: dict[int, str]) -> str:
+    root, number = path.split("/")[1:3]
+    state = kit.core.state
+    if root == "rsps" and not number.isdecimal():
+        root, number = number[:-1], number[-1]
+    if root in {"edev", "frp"}:
+        return names[int(number)]
+    if root in {"derp", "rsps"}:
+        return names[state.programs[int(number)].owner]
+    if root in PUBLISHED:
+        return "all" if state.publications[f"/{root}/{number}"].target is None else "one"
+    return names[state.by_lfdi[kit.core.metering.mirrors[int(number)].device_lfdi].number]
+
+
+def may_read(path: str, owner: str, by: str) -> bool:
+    """The rule, said once more: a Registration is its own device's alone."""
+    return by == owner if path.endswith("/rg") else by in READERS_OF[owner]
+
+
+def may_write(path: str, owner: str, by: str) -> bool:
+    """Programs, what is published and grants by the utility; what a device says of itself by it or its aggregator."""
+    if path.split("/")[1] in {"derp", *PUBLISHED} or (path.startswith("/edev") and "/frp" in path):
+        return by == "utility"
+    return by in READERS_OF[owner] - {"utility"}
 
 
 def _names(state: Any) -> dict[str, Any]:
@@ -86,12 +120,13 @@ def _names(state: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("by", ROLES)
 async def test_each_role_reads_its_own_and_nothing_else(full: Any, by: str) -> None:
     paths = owners(full)
-    assert len(paths) > 150
+    assert len(paths) > 280
+    assert {path.split("/")[1] for path in paths} >= {*PUBLISHED, "edev", "derp", "rsps", "mup", "upt"}
     for path, owner in paths.items():
         item = full.core.state.tree.item(path)
         empty = item is not None and item.obj is None and item.live is None
         reply = await full.send("GET", path, by=by)
-        if by in READERS[owner]:
+        if may_read(path, owner, by):
             assert reply.status == (404 if empty else 200), path
         else:
             assert reply.status == (403 if by in {"stranger", ""} else 404), (path, owner)
@@ -124,6 +159,9 @@ async def test_show_each_client_its_own_and_its_managed_end_devices(full: Any, b
     assert {d.lFDI for d in found.members} == {known[name].lfdi for name in names}
     assert found.all == len(names)
     assert (await full.get("/dcap", by=by)).EndDeviceListLink.all == len(names)
+    for root, texts in (("msg", 2), ("dr", 2), ("tp", 1), ("bill", 1), ("ppy", 1), ("file", 1), ("brs", 1)):
+        seen = texts if by != "inv-1" else 1
+        assert (await full.get(f"/{root}?l=99", by=by)).all == seen, root
     with_der = {name for name in names if name != "aggregator"}
     assert (await full.get("/derp?l=99", by=by)).all == len(with_der)
     mirrors = {name for name in names if name in {"inv-1", "inv-2", "managed-1"}}
@@ -138,14 +176,37 @@ async def test_nobody_writes_below_another(full: Any, by: str) -> None:
     for path, owner in owners(full).items():
         node = full.core.state.tree.get(path)
         for method in sorted(set(node.kind.methods) - {"GET", "HEAD"}):
-            template = node.kind.template
-            program_write = template.startswith("/derp")
-            allowed = by == "utility" if program_write else by in READERS[owner] - {"utility"}
-            if allowed:
+            if may_write(path, owner, by):
                 continue
             reply = await full.send(method, path, "<a/>", by=by)
             assert reply.status in {403, 404}, (method, path, by, reply.status)
     assert full.documents() == before
+
+
+@pytest.mark.parametrize("by", ROLES)
+async def test_every_method_of_every_resource_is_refused_or_known(full: Any, by: str) -> None:
+    """R17: 405 with Allow only for what the caller sees, 403 or 404 for the rest, and never a 5xx."""
+    for path, owner in owners(full).items():
+        node = full.core.state.tree.get(path)
+        for method in ("PUT", "POST", "DELETE"):
+            if method in node.kind.methods:
+                continue
+            reply = await full.send(method, path, "<a/>", by=by)
+            seen = may_read(path, owner, by)
+            assert reply.status == (405 if seen else 403 if by in {"stranger", ""} else 404), (method, path)
+            assert ("Allow" in reply.headers) == seen
+
+
+async def test_a_pin_is_shown_to_its_own_device_alone(full: Any) -> None:
+    for name in ("inv-1", "inv-2"):
+        path = full.edev(name)
+        for by in ROLES:
+            reply = await full.send("GET", f"{path}/rg", by=by)
+            assert (reply.status == 200) == (by == name), (by, name)
+            assert (b"pIN" in reply.body) == (by == name)
+            seen = await full.send("GET", path, by=by)
+            assert (b"RegistrationLink" in seen.body) == (by == name)
+        assert b"RegistrationLink" not in (await full.send("GET", "/edev?l=99")).body
 
 
 async def test_the_shared_lists_take_no_writes_from_strangers(full: Any) -> None:

@@ -65,7 +65,7 @@ async def populated(kit: Any) -> Any:
     answer = kit.response(kit.lfdi["inv-1"], f"01{2:030X}", 1)
     posted = await kit.send("POST", program.replace("derp", "rsps") + "/rsp", answer, by="inv-1")
     assert posted.status == 201
-    return kit
+    return await kit.fill()
 
 
 async def walk(kit: Any, by: str, query: str = "?l=1000") -> dict[str, Any]:
@@ -101,9 +101,10 @@ async def test_answer_get_and_head_with_equal_headers_on_every_mandatory_resourc
 
 
 async def test_include_poll_rate_only_where_the_schema_allows_it(kit: Any) -> None:
+    await populated(kit)
     polled = {
         etree.QName(root).localname
-        for reply in (await walk(await populated(kit), "utility")).values()
+        for reply in [*(await walk(kit, "utility")).values(), *(await walk(kit, "inv-1")).values()]
         if (root := etree.fromstring(reply.body)).get("pollRate")
     }
     assert {"DeviceCapability", "EndDeviceList", "DERProgramList", "Time", "Registration"} <= polled

@@ -1,0 +1,151 @@
+"""Files for download: what a File must be, its octets in whole or in part, and which files fit a device.
+
+A File's fileURI leads either elsewhere, or to `/file/{id}/content` on this server, whose octets the operator hands in.
+The octets are read from the store when somebody asks, because files are large and few ask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import PutDocument
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.handlers.services import Services, bad_value
+from gridiface.northbound.sep2.nodes import Item, Viewer
+from gridiface.northbound.sep2.publishing import Place, Rule
+from gridiface.protocols.sep2.exchange import Reply
+from gridiface.protocols.sep2.resources import File
+
+_CONTENT = re.compile(r"(/file/\d+)/content")
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+#: Query parameters of the list of files, and the attribute that each compares.
+_FILTERS: Mapping[str, str] = {
+    "type": "type",
+    "lFDI": "lFDI",
+    "mfHwVer": "mfHwVer",
+    "mfID": "mfID",
+    "mfModel": "mfModel",
+    "mfSerNum": "mfSerNum",
+    "mfVer": "mfVer",
+}
+
+
+def content_path(path: str) -> str:
+    """Where this server keeps the octets of a File."""
+    return f"{path}/content"
+
+
+def _check_file(file: File, place: Place) -> None:
+    parts = urlsplit(file.fileURI)
+    if parts.scheme not in {"", "http", "https"} or (not parts.scheme and not parts.path.startswith("/")):
+        raise bad_value("fileURI is a path on this server, or http or https")
+    if file.lFDI is not None and len(file.lFDI) != 40:
+        raise bad_value("an LFDI has 40 hexadecimal digits")
+
+
+RULES: Mapping[type, Rule] = {File: _check_file}
+
+
+def fits(file: File, query: str) -> bool:
+    """Whether a file is one that the query of a list asks for; attributes that a file leaves open fit everybody."""
+    for name, wanted in parse_qsl(query, keep_blank_values=True):
+        attribute = _FILTERS.get(name)
+        known = getattr(file, attribute) if attribute is not None else None
+        if known is None:
+            continue
+        shown = f"{known:04X}" if name == "type" else str(known)
+        if shown.upper() != wanted.upper():
+            return False
+    return True
+
+
+def filters(query: str) -> bool:
+    """Whether a query names an attribute of files."""
+    return any(name in _FILTERS for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+class Files:
+    """The octets of files."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+
+    async def store(self, item: Item, octets: bytes, now: Instant) -> None:
+        """Keep the octets of a File on this server; its size and fileURI follow.
+
+        Raises:
+            RemoteProtocolError: 413 where they are too many.
+            StoreUnavailable: nothing was changed.
+        """
+        if len(octets) > self._s.settings.limits.file_bytes:
+            raise RemoteProtocolError("the file is too large", answer=413)
+        file = replace(item.obj, fileURI=content_path(item.path), size=len(octets))
+        head: dict[str, Any] = {"target": None, "by": item.data.by}
+        if item.data.target is not None:
+            head["target"] = [item.data.target.kind.value, item.data.target.id]
+        await self._s.ledger.commit(
+            [
+                PutDocument(documents.CONTENTS, item.path, octets),
+                documents.put(documents.PUBLISHED, item.path, file, head),
+            ]
+        )
+        self._s.tree.set(item, file)
+
+    def wanted(self, target: str, viewer: Viewer) -> str | None:
+        """The path of the File whose octets a request target names, where the viewer may read it."""
+        found = _CONTENT.fullmatch(target.partition("?")[0])
+        item = self._s.tree.item(found.group(1)) if found is not None else None
+        if item is None or not viewer.may_read(item.audience):
+            return None
+        return item.path
+
+    async def read(self, path: str, wanted: str | None, if_range: str | None) -> Reply:
+        """The octets of a File, or the part that a Range header asks for (RFC 9110, one range).
+
+        Args:
+            path: of the File.
+            wanted: the Range header.
+            if_range: the If-Range header; another tag than ours means the whole file.
+        """
+        kept = {d.key: d.body for d in await self._s.ledger.documents(documents.CONTENTS)}
+        octets = kept.get(path)
+        if octets is None:
+            return _refused(HTTPStatus.NOT_FOUND)
+        tag = f'"{hashlib.sha256(octets).hexdigest()[:32]}"'
+        headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", "ETag": tag}
+        part = _part(wanted, len(octets)) if if_range in {None, tag} else None
+        if part is None:
+            return Reply(HTTPStatus.OK, headers | {"Content-Length": str(len(octets))}, octets)
+        first, last = part
+        if first > last:
+            return _refused(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{len(octets)}"})
+        chosen = octets[first : last + 1]
+        headers |= {"Content-Range": f"bytes {first}-{last}/{len(octets)}", "Content-Length": str(len(chosen))}
+        return Reply(HTTPStatus.PARTIAL_CONTENT, headers, chosen)
+
+
+def _part(wanted: str | None, size: int) -> tuple[int, int] | None:
+    """First and last octet; None for the whole, first above last where there is no such part."""
+    found = _RANGE.fullmatch((wanted or "").strip())
+    if found is None or not (found.group(1) or found.group(2)):
+        return None
+    if not found.group(1):
+        length = min(int(found.group(2)), size)
+        return size - length, size - 1
+    first = int(found.group(1))
+    last = int(found.group(2)) if found.group(2) else size - 1
+    if found.group(2) and last < first:
+        return None
+    return (first, min(last, size - 1)) if first < size else (1, 0)
+
+
+def _refused(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(status, {"Content-Length": "0", **(headers or {})})

@@ -1,0 +1,243 @@
+"""Flow reservation: a device asks to charge or discharge, the server grants when and how much.
+
+A request becomes an energy target of the engine where the device is a member of the fleet and `flow.engine` is on; else
+it is granted by the rule of translate/flow.py alone. What cannot be granted is answered by a grant of nothing. A new
+request under the same mRID, or its cancelling, ends what was granted before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import documents, identities
+from gridiface.northbound.sep2.access import require_owner
+from gridiface.northbound.sep2.documents import Record
+from gridiface.northbound.sep2.event_clock import FINAL, event_document
+from gridiface.northbound.sep2.handlers.services import (
+    Call,
+    Services,
+    bad_value,
+    item_of,
+    limit_reached,
+    record_of,
+    still_there,
+)
+from gridiface.northbound.sep2.kinds import kind, list_kind
+from gridiface.northbound.sep2.nodes import Item, Listing
+from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet
+from gridiface.northbound.sep2.translate.flow import Grant, grant_for, grant_to_control, grant_to_response, reduced
+from gridiface.protocols.sep2.enums import EventStatusCode, RequestStatusCode
+from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.resources import EventStatus, FlowReservationRequest, FlowReservationResponse, ResponseSet
+
+
+class Flow:
+    """Requests and grants below an end device."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    async def post(self, call: Call) -> Reply:
+        """Take a request in and answer it by a grant in the device's list.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
+            StoreUnavailable: nothing was changed.
+        """
+        record = require_owner(call.caller, record_of(call.node))
+        request = call.read(FlowReservationRequest, self._s)
+        if not isinstance(call.node, Listing):
+            raise RemoteProtocolError("no such list", answer=404)
+        _check(request)
+        async with self._s.locks.hold(call.node.path):
+            still_there(self._s, call.node)
+            known = next((i for i in call.node.items.values() if i.obj.mRID == request.mRID), None)
+            if known is not None:
+                if replace(request, href=known.path, version=known.obj.version) == known.obj:
+                    return changed(known.path)
+                raise RemoteProtocolError("the mRID belongs to another request", answer=409)
+            if request.requestStatus.requestStatus != RequestStatusCode.REQUESTED:
+                raise bad_value("a new request is not cancelled")
+            if len(call.node.items) >= self._s.settings.limits.published_per_list:
+                raise limit_reached("flow reservation request")
+            number, changes = self._s.state.counters.take(f"frq/{record.number}")
+            path = f"{call.node.path}/{number}"
+            request.href, request.version = path, request.version or 0
+            await self._grant(record, request, call, [*changes, documents.put(documents.OWN, path, request)])
+            self._place_request(record, path, request)
+        return created(path)
+
+    async def put(self, call: Call) -> Reply:
+        """Change a request, or cancel it: what was granted ends, and what is asked now is granted anew.
+
+        Raises:
+            RemoteProtocolError: 400, 403, 404, 413, 415.
+            StoreUnavailable: nothing was changed, or the earlier grant is cancelled and the request is as it was.
+        """
+        record, item = require_owner(call.caller, record_of(call.node)), item_of(call.node)
+        request = call.read(FlowReservationRequest, self._s)
+        _check(request)
+        async with self._s.locks.hold(f"{record.path}/frq"):
+            still_there(self._s, item)
+            before: FlowReservationRequest = item.obj
+            if request.mRID != before.mRID or request.creationTime != before.creationTime:
+                raise bad_value("mRID and creationTime stay")
+            request.href, request.version = item.path, ((before.version or 0) + 1) & 0xFFFF
+            stored = documents.put(documents.OWN, item.path, request)
+            await self._end_grants(record, request.mRID, call.now)
+            if request.requestStatus.requestStatus == RequestStatusCode.CANCELLED:
+                await self._s.ledger.commit([stored])
+            else:
+                await self._grant(record, request, call, [stored])
+            self._s.tree.set(item, request)
+        return changed()
+
+    # --- grants -----------------------------------------------------------------------------------------------------
+
+    async def _grant(
+        self, record: EndDeviceRecord, request: FlowReservationRequest, call: Call, along: Sequence[Change]
+    ) -> None:
+        events = self.place(record)
+        number, changes = self._s.state.counters.take(f"frp/{record.number}")
+        along = [*along, *changes]
+        grant = self._bounded(record, request, call.now)
+        control_id: str | None = None
+        if not grant.is_empty and self._s.settings.flow.engine and record.device_id is not None:
+            grant, control_id = await self._ask(record, request, grant, number, call)
+        path = f"{events.events_at}/{number}"
+        settings = self._s.settings
+        mrid = identities.mrid(settings.site, "frp", f"{record.lfdi}/{number}", settings.pen)
+        response = grant_to_response(request, grant, mrid, call.now)
+        response.href, response.replyTo = path, events.responses
+        event = EventRecord(
+            item=Item(path, kind("/edev/{id1}/frp/{id2}"), record.audience, response, data=record),
+            program=0,
+            control_id=control_id,
+            posted=response.creationTime,
+            owner=events.path,
+        )
+        stored = [*along, event_document(event)]
+        if control_id is None:
+            await self._s.ledger.commit(stored)
+        else:
+            control = grant_to_control(
+                request, grant, record.device_id or "", call.caller.lfdi, settings.channel.primacy, number
+            )
+            if not (await self._s.inbox.submit(control, call.now, along=stored)).will_run:
+                event.control_id = None
+                await self._s.ledger.commit(stored)
+        self.place_event(event)
+        self._s.events.refresh(events, call.now)
+        self._s.counts.events_published += 1
+
+    def _bounded(self, record: EndDeviceRecord, request: FlowReservationRequest, now: Instant) -> Grant:
+        device = self._s.fleet.device(record.device_id) if record.device_id is not None else None
+        return grant_for(request, device, now)
+
+    async def _ask(
+        self, record: EndDeviceRecord, request: FlowReservationRequest, grant: Grant, number: int, call: Call
+    ) -> tuple[Grant, str | None]:
+        """What the engine says to a grant: as it is, less, or nothing."""
+        device_id = record.device_id or ""
+        control = grant_to_control(
+            request, grant, device_id, call.caller.lfdi, self._s.settings.channel.primacy, number
+        )
+        acceptance = self._s.inbox.preview(control, call.now)
+        if not acceptance.will_run:
+            return Grant(grant.start, grant.duration, 0.0, 0.0), None
+        grant = reduced(grant, acceptance.feasible_w)
+        return grant, None if grant.is_empty else control.id
+
+    async def _end_grants(self, record: EndDeviceRecord, subject: str, now: Instant) -> None:
+        events = self._s.state.event_sets.get(f"{record.path}/frp")
+        for event in list(events.events.values()) if events is not None else ():
+            obj: FlowReservationResponse = event.item.obj
+            over = obj.interval.start + obj.interval.duration <= now
+            if obj.subject != subject or obj.eventStatus.currentStatus in FINAL or over:
+                continue
+            after = replace(
+                obj,
+                version=((obj.version or 0) + 1) & 0xFFFF,
+                eventStatus=EventStatus(
+                    currentStatus=EventStatusCode.CANCELLED, dateTime=int(now), potentiallySuperseded=False
+                ),
+            )
+            item = event.item
+            stored = event_document(replace(event, item=Item(item.path, item.kind, item.audience, after)))
+            if event.control_id is None or not await self._s.inbox.cancel(
+                event.control_id, now, reason="the request changed", along=[stored]
+            ):
+                await self._s.ledger.commit([stored])
+            self._s.tree.set(item, after)
+        if events is not None:
+            self._s.events.refresh(events, now)
+
+    # --- the tree ---------------------------------------------------------------------------------------------------
+
+    def place(self, record: EndDeviceRecord) -> EventSet:
+        """The place of a device's grants and of the responses to them; made with its first request."""
+        path = f"{record.path}/frp"
+        known = self._s.state.event_sets.get(path)
+        if known is not None:
+            return known
+        rsps = f"/rsps/frp{record.number}"
+        events = self._s.state.event_sets[path] = EventSet(
+            path=path, events_at=path, active="", responses=f"{rsps}/rsp"
+        )
+        tree, settings = self._s.tree, self._s.settings
+        tree.add(Listing(events.responses, list_kind("/rsps/{id1}/rsp"), record.audience, scoped=True, data=events))
+        answers = ResponseSet(
+            mRID=identities.mrid(settings.site, "rsps", f"frp/{record.lfdi}", settings.pen),
+            description="flow reservation",
+            version=0,
+        )
+        tree.add(Item(rsps, kind("/rsps/{id1}"), record.audience, answers, data=events), "/rsps")
+        return events
+
+    def _place_request(self, record: EndDeviceRecord, path: str, request: FlowReservationRequest) -> None:
+        item = Item(path, kind("/edev/{id1}/frq/{id2}"), record.audience, request, data=record)
+        self._s.tree.add(item, f"{record.path}/frq")
+
+    def place_event(self, event: EventRecord) -> None:
+        """Show a grant that is durable."""
+        self._s.tree.add(event.item, event.item.path.rpartition("/")[0])
+        self._s.state.add_event(event)
+
+    def load_request(self, record: EndDeviceRecord, stored: Record) -> None:
+        """Show a stored request."""
+        self.place(record)
+        self._place_request(record, stored.key, stored.resource(FlowReservationRequest))
+        self._s.state.counters.saw(f"frq/{record.number}", int(stored.key.rpartition("/")[2]))
+
+    def load_grant(self, record: EndDeviceRecord, stored: Record) -> None:
+        """Show a stored grant."""
+        events = self.place(record)
+        response = stored.resource(FlowReservationResponse)
+        self.place_event(
+            EventRecord(
+                item=Item(stored.key, kind("/edev/{id1}/frp/{id2}"), record.audience, response, data=record),
+                program=0,
+                control_id=stored.head.get("control"),
+                posted=response.creationTime,
+                owner=events.path,
+            )
+        )
+        self._s.state.counters.saw(f"frp/{record.number}", int(stored.key.rpartition("/")[2]))
+
+
+def _check(request: FlowReservationRequest) -> None:
+    if not request.mRID.strip("0"):
+        raise bad_value("a request needs an mRID")
+    if request.requestStatus.requestStatus not in set(RequestStatusCode):
+        raise bad_value("requestStatus is 0 (requested) or 1 (cancelled)")
+    if not request.intervalRequested.duration:
+        raise bad_value("intervalRequested lasts at least a second")
+    energy, power = request.energyRequested.value, request.powerRequested.value
+    if energy * power < 0:
+        raise bad_value("energy and power have different signs")

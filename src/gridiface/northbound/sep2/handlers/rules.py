@@ -1,0 +1,17 @@
+"""The rules of every function set whose resources are published, by wire class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gridiface.northbound.sep2.handlers import billing, drlc, files, messaging, prepayment, pricing
+from gridiface.northbound.sep2.publishing import Rule
+
+RULES: Mapping[type, Rule] = {
+    **billing.RULES,
+    **drlc.RULES,
+    **files.RULES,
+    **messaging.RULES,
+    **prepayment.RULES,
+    **pricing.RULES,
+}

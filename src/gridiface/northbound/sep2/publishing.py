@@ -1,0 +1,479 @@
+"""Changes of publications: checked, durable, then shown. The one mechanism behind seven function sets.
+
+Both the utility over the wire (handlers/published.py) and the operator come through here. What is particular to a
+function set is a rule of handlers/rules.py; what hangs below a resource, and who reads it, is publications.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.ports import Change
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.documents import Record
+from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
+from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached, settle_links
+from gridiface.northbound.sep2.kinds import Kind, kind
+from gridiface.northbound.sep2.nodes import Item, Listing
+from gridiface.northbound.sep2.publications import Publications
+from gridiface.northbound.sep2.records import record_head
+from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet, Publication
+from gridiface.protocols.sep2.enums import EventStatusCode
+from gridiface.protocols.sep2.resources import Event, EventStatus, Link, RandomizableEvent
+from gridiface.protocols.xmlwire import spec_of
+
+_STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
+_CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something is to be put, for the rules.
+
+    Attributes:
+        parent: the resource that the list or single place belongs to; None for a list of publications.
+        members: what the list holds already.
+        find: the resource at a path; None where none is.
+        second: now, s since 1970.
+    """
+
+    parent: Item | None
+    members: Sequence[Any]
+    find: Callable[[str], Any]
+    second: int
+
+
+Rule = Callable[[Any, Place], None]
+#: Told of an event that is to be published; returns the id of the domain's control that it is, made durable with
+#: `along`, or None where nobody was told and nothing written.
+OnEvent = Callable[[EventRecord, Publication, Instant, Sequence[Change]], Awaitable[str | None]]
+
+
+class Publishing:
+    """Creates, changes, cancels and removes what is published.
+
+    Args:
+        services: state, ports, settings.
+        publications: the tree's side of it.
+        rules: by wire class.
+    """
+
+    def __init__(self, services: Services, publications: Publications, rules: Mapping[type, Rule]) -> None:
+        self._s = services
+        self._publications = publications
+        self._rules = rules
+        #: By class of event: what else it means; see `OnEvent`.
+        self.on_event: dict[type, OnEvent] = {}
+        #: Told of what came, changed or went below a list with active members.
+        self.on_changed: Callable[[str, Instant], None] = lambda path, now: None
+        #: Told of an event that is shown now.
+        self.on_shown: Callable[[EventRecord], None] = lambda record: None
+
+    # --- creating ---------------------------------------------------------------------------------------------------
+
+    async def create(
+        self, listing: Listing, obj: Any, now: Instant, *, by: str, target: Target | None = None
+    ) -> tuple[str, bool]:
+        """Add a resource to a list; the same one again changes nothing.
+
+        Args:
+            listing: one of the lists below the roots of publications.
+            obj: the resource; its href does not count.
+            now: s since 1970.
+            by: who does it, for the record.
+            target: of a publication: whom it is for; None: every registered device.
+
+        Returns:
+            Its path, and whether it is new.
+
+        Raises:
+            RemoteProtocolError: 400, 404, 409: nothing was changed.
+            StoreUnavailable: nothing was changed.
+        """
+        async with self._s.locks.hold(listing.path):
+            if self._s.tree.get(listing.path) is not listing:
+                raise RemoteProtocolError("no such list", answer=404)
+            return await self._create(listing, obj, now, by, target)
+
+    async def _create(
+        self, listing: Listing, obj: Any, now: Instant, by: str, target: Target | None
+    ) -> tuple[str, bool]:
+        of = self._member_kind(listing)
+        obj = self._prepared(of, obj, listing, int(now))
+        known = self._known(listing, obj)
+        if known is not None:
+            return known, False
+        if len(listing.items) >= self._s.settings.limits.published_per_list:
+            raise limit_reached(of.name)
+        self._check(obj, self._place_of(listing, int(now)))
+        number, changes = self._s.state.counters.take(f"pub{listing.path}")
+        obj.href = path = f"{listing.path}/{number}"
+        publication = listing.data
+        if not isinstance(publication, Publication):
+            publication = Publication(root=path.split("/")[1], number=number, target=target, by=by)
+            head = {"target": None if target is None else [target.kind.value, target.id], "by": by}
+            await self._s.ledger.commit([*changes, documents.put(documents.PUBLISHED, path, obj, head)])
+            await self.show(publication, obj, now)
+        elif isinstance(obj, Event):
+            await self._create_event(publication, of, obj, now, by, changes)
+        else:
+            await self._s.ledger.commit([*changes, documents.put(documents.PUBLISHED, path, obj, {"by": by})])
+            self._publications.place_part(publication, path, of, obj)
+        self.on_changed(listing.path, now)
+        return path, True
+
+    async def _create_event(
+        self, publication: Publication, of: Kind, obj: Any, now: Instant, by: str, changes: Sequence[Change]
+    ) -> None:
+        path = obj.href
+        owner = path.rpartition("/")[0].rpartition("/")[0]
+        record = EventRecord(
+            item=Item(path, of, publication.audience, obj, data=publication),
+            program=0,
+            identity=by,
+            posted=obj.creationTime,
+            owner=owner,
+        )
+        told = self.on_event.get(type(obj))
+        control = await told(record, publication, now, changes) if told is not None else None
+        if control is None:
+            await self._s.ledger.commit([*changes, event_document(record)])
+        record.control_id = control
+        self.place_event(record)
+        self._refresh(owner, now)
+        self.on_shown(record)
+        self._s.counts.events_published += 1
+
+    def _refresh(self, owner: str, now: Instant) -> None:
+        events = self._s.state.event_sets.get(owner)
+        if events is not None:
+            self._s.events.refresh(events, now)
+
+    def place_event(self, record: EventRecord) -> None:
+        """Show an event that is durable, with what hangs below it."""
+        publication: Publication = record.item.data
+        item = self._publications.place_part(publication, record.item.path, record.item.kind, record.item.obj)
+        record.item = item
+        self._s.state.add_event(record)
+
+    async def show(self, publication: Publication, obj: Any, now: Instant) -> None:
+        """Place a publication and say so in the end devices that it is assigned to.
+
+        Raises:
+            StoreUnavailable: it is shown, but the end devices' changedTime did not move.
+        """
+        self._publications.place(publication, obj)
+        await self._touch([r for n in publication.assigned if (r := self._s.state.end_devices.get(n))], now)
+
+    async def _touch(self, records: Sequence[EndDeviceRecord], now: Instant) -> None:
+        """Assignments are part of what an end device is: changedTime says so. It alone is no news."""
+        moved = [r for r in records if r.changed != int(now)]
+        if not moved:
+            return
+        stored: list[Change] = [
+            documents.put(documents.END_DEVICES, str(r.number), None, record_head(r) | {"changed": int(now)})
+            for r in moved
+        ]
+        await self._s.ledger.commit(stored)
+        for record in moved:
+            record.changed = int(now)
+            item = self._s.tree.item(record.path)
+            if item is not None:
+                self._s.tree.set(item, replace(item.obj, changedTime=int(now)), quiet=True)
+
+    async def reconcile(self, now: Instant) -> None:
+        """The fleet or its groups changed: bring assignments up to that.
+
+        Raises:
+            StoreUnavailable: some changedTimes did not move.
+        """
+        touched: dict[int, EndDeviceRecord] = {}
+        for publication in self._s.state.publications.values():
+            touched |= {record.number: record for record in self._publications.assign(publication)}
+        await self._touch(list(touched.values()), now)
+
+    # --- checks -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _member_kind(listing: Listing) -> Kind:
+        template = listing.kind.template
+        depth = template.count("{") + 1
+        return kind(f"{template}/{{id{depth}}}")
+
+    def _place_of(self, listing: Listing, second: int) -> Place:
+        members = [item.obj for item in listing.items.values()]
+        parent = self._s.tree.item(listing.path.rpartition("/")[0])
+        return Place(parent=parent, members=members, find=self._find, second=second)
+
+    def _find(self, path: str) -> Any:
+        item = self._s.tree.item(path)
+        return item.obj if item is not None else None
+
+    def _check(self, obj: Any, place: Place) -> None:
+        rule = self._rules.get(type(obj))
+        if rule is not None:
+            rule(obj, place)
+
+    def _prepared(self, of: Kind, given: Any, listing: Listing, second: int) -> Any:
+        """The resource as it will be served: our clock, our addresses, only links that lead somewhere."""
+        obj: Any = given
+        if type(given) is not of.cls:
+            raise bad_value(f"this list holds {of.name}")
+        if hasattr(obj, "mRID"):
+            if not obj.mRID.strip("0"):
+                raise bad_value(f"{of.name} needs an mRID")
+            if obj.version is None:
+                obj.version = 0
+        if isinstance(obj, Event):
+            obj = self._prepared_event(obj, listing, second)
+        settle_links(self._s.tree, of, obj)
+        return obj
+
+    def _prepared_event(self, event: Any, listing: Listing, second: int) -> Any:
+        if event.eventStatus.currentStatus not in _STARTING:
+            raise bad_value("a new event is scheduled or active")
+        if event.interval.start + event.interval.duration <= second:
+            raise bad_value("the event is over already")
+        early = min(0, getattr(event, "randomizeStart", None) or 0)
+        active = event.interval.start + early <= second
+        publication: Publication = listing.data
+        return replace(
+            event,
+            subscribable=None,
+            replyTo=publication.responses if event.responseRequired else None,
+            creationTime=min(event.creationTime, second),
+            eventStatus=EventStatus(currentStatus=int(active), dateTime=second, potentiallySuperseded=False),
+        )
+
+    def _known(self, listing: Listing, obj: Any) -> str | None:
+        """Where the same thing is already.
+
+        Raises:
+            RemoteProtocolError: 409 where its mRID names something else.
+        """
+        mrid = getattr(obj, "mRID", None)
+        if mrid is None:
+            return None
+        if isinstance(obj, Event):
+            record = self._s.state.events.get(mrid)
+            if record is None:
+                return None
+            same = record.item.path.rpartition("/")[0] == listing.path and _same_event(obj, record)
+            known: Item | None = record.item
+        else:
+            known = next((item for item in listing.items.values() if item.obj.mRID == mrid), None)
+            if known is None:
+                return None
+            same = _comparable(known.obj) == _comparable(replace(obj, href=known.path))
+        if same and known is not None:
+            return known.path
+        raise RemoteProtocolError("the mRID belongs to something else", answer=409)
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    async def replace(self, item: Item, given: Any, now: Instant, *, by: str) -> None:
+        """Give a resource, or a single place, a new content; an event can only be cancelled.
+
+        Raises:
+            RemoteProtocolError: 400, 404, 409: nothing was changed.
+            StoreUnavailable: nothing was changed.
+        """
+        obj: Any = given
+        async with self._s.locks.hold(item.path):
+            if self._s.tree.get(item.path) is not item:
+                raise RemoteProtocolError("no such resource", answer=404)
+            if type(given) is not item.kind.cls:
+                raise bad_value(f"this is a {item.kind.name}")
+            if isinstance(obj, Event):
+                await self._replace_event(item, obj, now)
+                return
+            before = item.obj
+            if before is not None and hasattr(obj, "mRID"):
+                if obj.mRID != before.mRID:
+                    raise bad_value("the mRID stays")
+                obj.version = ((before.version or 0) + 1) & 0xFFFF
+            settle_links(self._s.tree, item.kind, obj)
+            owner = item.lists[0] if item.lists else None
+            others = [m.obj for m in owner.items.values() if m is not item] if owner is not None else []
+            parent = self._s.tree.item(item.path.rpartition("/")[0])
+            self._check(obj, Place(parent=parent, members=others, find=self._find, second=int(now)))
+            obj.href = item.path
+            head = {"by": by}
+            if isinstance(item.data, Publication) and item.path == item.data.path:
+                target = item.data.target
+                head["target"] = None if target is None else [target.kind.value, target.id]  # type: ignore[assignment]  # JSON
+            await self._s.ledger.commit([documents.put(documents.PUBLISHED, item.path, obj, head)])
+            self._s.tree.set(item, obj)
+            self.on_changed(item.path.rpartition("/")[0], now)
+
+    async def _replace_event(self, item: Item, wanted: Any, now: Instant) -> None:
+        record = self._s.state.events[item.obj.mRID]
+        if not _same_event(wanted, record):
+            raise bad_value("a published event is never changed but for its status")
+        status = wanted.eventStatus.currentStatus
+        if status != item.obj.eventStatus.currentStatus:
+            await self.cancel(record, status, now, reason=wanted.eventStatus.reason)
+
+    async def cancel(self, record: EventRecord, status: int, now: Instant, *, reason: str | None = None) -> None:
+        """Cancel an event, durably, and keep it listed; its domain control ends with it.
+
+        Raises:
+            RemoteProtocolError: 400 for a status that cancels nothing, 409 where it is over.
+            StoreUnavailable: nothing was changed.
+        """
+        event = record.item.obj
+        if status not in _CANCELS:
+            raise bad_value("the status can only be set to cancelled")
+        randomised = isinstance(event, RandomizableEvent) and (event.randomizeStart or event.randomizeDuration)
+        if status == EventStatusCode.CANCELLED_WITH_RANDOMIZATION and not randomised:
+            raise bad_value("only a randomised event can be cancelled with randomisation")
+        over = event.interval.start + event.interval.duration <= int(now)
+        if event.eventStatus.currentStatus in FINAL or over:
+            raise RemoteProtocolError("the event is already over", answer=409)
+        after = replace(
+            event,
+            version=((event.version or 0) + 1) & 0xFFFF,
+            eventStatus=EventStatus(
+                currentStatus=int(status), dateTime=int(now), potentiallySuperseded=False, reason=reason
+            ),
+        )
+        item = record.item
+        stored = event_document(replace(record, item=Item(item.path, item.kind, item.audience, after)))
+        if record.control_id is None or not await self._s.inbox.cancel(
+            record.control_id, now, reason=reason or "", along=[stored]
+        ):
+            await self._s.ledger.commit([stored])
+        self._s.tree.set(item, after)
+        self._refresh(record.owner, now)
+
+    async def remove(self, item: Item, now: Instant) -> None:
+        """Take a resource away with all that is below it; a live event is cancelled first, a removal cancels nothing.
+
+        Raises:
+            RemoteProtocolError: 404, 409.
+            StoreUnavailable: nothing was changed.
+        """
+        async with self._s.locks.hold(item.path):
+            if self._s.tree.get(item.path) is not item:
+                raise RemoteProtocolError("no such resource", answer=404)
+            if any(is_live(record, int(now)) for record in self._events_below(item.path)):
+                raise RemoteProtocolError("a live event is cancelled before it is removed", answer=409)
+            publication = self._s.state.publications.get(item.path)
+            paths = [item.path] + ([publication.responses.rpartition("/")[0]] if publication is not None else [])
+            changes: list[Change] = [
+                documents.delete(space, path)
+                for path in self._s.tree.below(*paths)
+                if (space := documents.space_of(path)) is not None
+            ]
+            if item.path.startswith("/file/"):
+                changes.append(documents.delete(documents.CONTENTS, item.path))
+            assigned = [
+                record
+                for number in (publication.assigned if publication is not None else ())
+                if (record := self._s.state.end_devices.get(number)) is not None
+            ]
+            dependants = self._dependants(item.path)
+            changes += [documents.delete(documents.OWN, path) for path in dependants]
+            await self._s.ledger.commit(changes)
+            for path in dependants:
+                self._s.tree.remove(path)
+            event = self._s.state.events.get(getattr(item.obj, "mRID", ""))
+            if event is not None and event.item is item:
+                self._s.state.drop_event(event)
+                self._refresh(event.owner, now)
+            self._publications.remove(item.path)
+            self.on_changed(item.path.rpartition("/")[0], now)
+            await self._touch(assigned, now)
+
+    def _dependants(self, path: str) -> list[str]:
+        """What devices wrote that cannot be without a resource below `path`: their price thresholds."""
+        below = list(self._s.tree.below(path))
+        holders = {holder.path: holder for each in below for holder in self._s.tree.holders(each)}
+        return [p for p, holder in holders.items() if holder.kind.template == "/edev/{id1}/cfg/prcfg/{id2}"]
+
+    def _events_below(self, path: str) -> list[EventRecord]:
+        below = set(self._s.tree.below(path))
+        sets: list[EventSet] = [self._s.state.event_sets[p] for p in below if p in self._s.state.event_sets]
+        found = [record for events in sets for record in events.events.values()]
+        item = self._s.tree.item(path)
+        own = self._s.state.events.get(getattr(item.obj, "mRID", "")) if item is not None else None
+        return [*found, own] if own is not None and own.item is item else found
+
+    # --- start ------------------------------------------------------------------------------------------------------
+
+    def load(self, record: Record) -> None:
+        """Show what was stored; parents come before what is below them."""
+        path = record.key
+        found = self._s.tree.item(path)
+        if found is not None:  # a single place, that its parent brought along
+            found_cls: Any = found.kind.cls
+            self._s.tree.set(found, record.resource(found_cls))
+            return
+        listing = self._s.tree.listing(path.rpartition("/")[0])
+        if listing is None:
+            return
+        of = self._member_kind(listing)
+        cls: Any = of.cls
+        obj: Any = record.resource(cls)
+        obj.href = path
+        number = int(path.rpartition("/")[2])
+        self._s.state.counters.saw(f"pub{listing.path}", number)
+        publication = listing.data
+        if not isinstance(publication, Publication):
+            self._publications.place(_publication(path, number, record.head), obj)
+        elif isinstance(obj, Event):
+            self.place_event(
+                EventRecord(
+                    item=Item(path, of, publication.audience, obj, data=publication),
+                    program=0,
+                    control_id=record.head.get("control"),
+                    identity=record.head.get("by", ""),
+                    posted=record.head.get("posted", obj.creationTime),
+                    owner=path.rpartition("/")[0].rpartition("/")[0],
+                )
+            )
+        else:
+            self._publications.place_part(publication, path, of, obj)
+
+
+def _publication(path: str, number: int, head: Mapping[str, Any]) -> Publication:
+    target = head.get("target")
+    return Publication(
+        root=path.split("/")[1],
+        number=number,
+        target=None if target is None else Target(TargetKind(target[0]), target[1]),
+        by=head.get("by", ""),
+    )
+
+
+def _comparable(obj: Any) -> Any:
+    """A resource without what the server makes of it."""
+    return replace(obj, version=None) if hasattr(obj, "version") else obj
+
+
+def _same_event(event: Any, known: EventRecord) -> bool:
+    """Whether nothing differs but status, version, addresses and links, which are the server's."""
+    kept = known.item.obj
+    if type(event) is not type(kept) or event.creationTime not in {kept.creationTime, known.posted}:
+        return False
+    links = {
+        f.attr: getattr(kept, f.attr)
+        for f in spec_of(type(kept)).elements
+        if isinstance(f.kind, type) and issubclass(f.kind, Link)
+    }
+    same: bool = kept == replace(
+        event,
+        href=kept.href,
+        replyTo=kept.replyTo,
+        subscribable=kept.subscribable,
+        version=kept.version,
+        creationTime=kept.creationTime,
+        eventStatus=kept.eventStatus,
+        **links,
+    )
+    return same
