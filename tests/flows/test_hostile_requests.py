@@ -219,7 +219,9 @@ CASES: dict[str, tuple[str, str, dict[str, str | None], int]] = {
 async def test_requests_without_a_body(site: Any, name: str) -> None:
     method, path, headers, status = CASES[name]
     before = await walk(site.utility_wire)
-    answer = await site.wire("inverter1").ask(method, path, headers=headers)
+    wire = site.wire("inverter1")
+    answer = await wire.ask(method, path, headers=headers)
+    await wire.close()
     assert answer.status == status
     assert answer.reason is not None
     assert await walk(site.utility_wire) == before

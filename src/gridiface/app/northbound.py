@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ssl
 
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.model import Client, Sep2, host_port
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
+from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import (
@@ -121,7 +121,7 @@ def tls_keeper(sep2: Sep2) -> TlsKeeper:
     return TlsKeeper(files, profile=tls.profile, rules=sep2_rules())
 
 
-def tls_listener(sep2: Sep2, server: web.Server) -> TlsListener:
+def tls_listener(sep2: Sep2, server: Sep2Http) -> TlsListener:
     """The listener in front of the server's HTTP."""
     limits = sep2.limits
     caps = Caps(

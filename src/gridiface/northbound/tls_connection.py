@@ -313,10 +313,14 @@ class TlsConnection(asyncio.BufferedProtocol):
         if self.phase is Phase.BODY:
             self._await(Phase.HANDLING, inf)
 
-    def request_ends(self) -> None:
-        """The handler returned; the answer is being written."""
+    def request_ends(self, *, more: bool | None = None) -> None:
+        """The answer is being written.
+
+        Args:
+            more: whether a next request has begun to come; None: it has where bytes came since the last one began.
+        """
         if self.phase in TALKING:
-            if self._surplus:
+            if self._surplus if more is None else more:
                 self._await(Phase.HEADER, self._owner.deadlines.header)
             else:
                 self._await(Phase.IDLE, self._owner.deadlines.idle)

@@ -1,4 +1,4 @@
-"""A TLS listener for an aiohttp server: accepts, judges, limits, and ends connections in time.
+"""A TLS listener for an aiohttp server or for protocols of our own: accepts, judges, limits, ends connections in time.
 
     runner = web.AppRunner(application); await runner.setup()
     listener = TlsListener(runner.server, TlsKeeper(files, profile="strict", rules=sep2_rules()))
@@ -62,8 +62,9 @@ class TlsListener:
     """Listens on one address for one aiohttp server.
 
     Args:
-        server: of an AppRunner after `setup()`, or a `web.Server`. Its request handler is wrapped so that the
-            listener knows when a request begins and ends.
+        server: of an AppRunner after `setup()`, or a `web.Server`, whose request handler is wrapped so that the
+            listener knows when a request begins and ends; or what makes a protocol per connection, which tells its
+            connection itself (`transport.get_extra_info(CONNECTION)`).
         keeper: certificates, trust and policy; looked at for changes every `reload_seconds`.
         deadlines: how long a peer may take.
         caps: how many connections there may be.
@@ -78,7 +79,7 @@ class TlsListener:
 
     def __init__(
         self,
-        server: web.Server,
+        server: web.Server | Callable[[], asyncio.Protocol],
         keeper: TlsKeeper,
         *,
         deadlines: Deadlines | None = None,
@@ -107,7 +108,8 @@ class TlsListener:
         self._throttle = Throttle(_LOG_LINES_PER_SECOND)
         self._empty = asyncio.Event()
         self._empty.set()
-        server.request_handler = watch_requests(server.request_handler)
+        if isinstance(server, web.Server):
+            server.request_handler = watch_requests(server.request_handler)
 
     # Opening and closing -----------------------------------------------------------------------------------------
 
@@ -261,7 +263,7 @@ class TlsListener:
         return self._keeper.state.policy.check(chain, now=self._wall_clock())
 
     def admit(self, connection: TlsConnection) -> Alert | None:
-        """Count a peer in; one that has too many connections loses an idle one of its own, or is refused."""
+        """Count a peer in; one that has too many connections loses its longest idle one, or is refused."""
         self._handshaking.pop(connection, None)
         self.counters["established"] += 1
         if connection.peer is None:
@@ -269,7 +271,8 @@ class TlsListener:
         lfdi = connection.peer.lfdi
         own = self._identities.setdefault(lfdi, {})
         if len(own) >= self.caps.of_identity(lfdi):
-            idle = next((item for item in own if item.phase is Phase.IDLE), None)
+            # All idle ones wait equally long, so the nearest deadline is the longest wait.
+            idle = min((item for item in own if item.phase is Phase.IDLE), key=lambda c: c.deadline, default=None)
             if idle is None:
                 self.counters["refused_identity"] += 1
                 self._say(logging.WARNING, "connection of lfdi=%s refused: it has %d open", lfdi, len(own))
@@ -281,7 +284,7 @@ class TlsListener:
         return None
 
     def application(self) -> asyncio.Protocol:
-        """A protocol of the aiohttp server."""
+        """A protocol of the server."""
         return self._server()
 
     def refused(self, connection: TlsConnection, reason: str, verdict: Verdict | None) -> None:

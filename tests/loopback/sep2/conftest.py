@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, TCPConnector
 
 from gridiface.domain.controls import Acceptance, Control, Outcome, Verdict
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate, Role
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
 from gridiface.northbound.tls_listener import TlsListener
@@ -119,7 +120,7 @@ class Site:
         pair = KeyPair(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         return client_context("strict", key_pairs=[pair], roots=[self.folder / "serca.pem"])
 
-    def listener(self, server: web.Server) -> TlsListener:
+    def listener(self, server: Sep2Http) -> TlsListener:
         files = TlsFiles(
             key_pairs=(KeyPair(self.folder / "server.pem", self.folder / "server.key"),),
             roots=(self.folder / "serca.pem",),

@@ -1,4 +1,4 @@
-"""The IEEE 2030.5 server on the wire: HTTP by aiohttp behind the TLS listener, timers, background writes.
+"""The IEEE 2030.5 server on the wire: HTTP behind the TLS listener, timers, background writes.
 
 The only file of this adapter with sockets. The listener gives the certificate's identity; everything a request means
 is core.py's.
@@ -12,8 +12,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from aiohttp import web
-
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
@@ -21,21 +19,19 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRe
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.handlers.services import Counts
-from gridiface.northbound.sep2.http_server import Sep2Http, read_body, respond
+from gridiface.northbound.sep2.http1 import Head
+from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, own_device_id
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
-from gridiface.northbound.tls_listener import peer_of
 from gridiface.protocols.sep2.enums import ErrorReason, NotificationStatus
-from gridiface.protocols.sep2.exchange import moved, refusal
+from gridiface.protocols.sep2.exchange import Reply, moved, refusal
 
 _log = logging.getLogger("gridiface.sep2")
 
-#: A polling client keeps its connection between polls that follow each other; the listener has its own deadlines.
-_KEEP_ALIVE_S = 75.0
 #: Changes that belong together happen within this time and are told together, s.
 _GATHER_S = 0.05
 
@@ -83,7 +79,7 @@ class Sep2Server:
         inbox: ControlInbox,
         registry: DeviceRegistry,
         fleet: FleetView,
-        listener: Callable[[web.Server], Listener],
+        listener: Callable[[Sep2Http], Listener],
     ) -> None:
         self.settings = settings
         self._clock = clock
@@ -102,9 +98,9 @@ class Sep2Server:
         self._notifier: Notifier | None = None
         self._pumping: asyncio.Handle | None = None
         self._listener: Listener | None = None
-        self._http: web.Server | None = None
+        self._http: Sep2Http | None = None
         self._redirect: asyncio.Server | None = None
-        self._redirect_http: web.Server | None = None
+        self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -122,7 +118,7 @@ class Sep2Server:
             self._notifier = self.settings.notifications.make()
         self.core.subscriptions.on_ready = self._pump_soon
         self._pump_soon()
-        self._http = Sep2Http(self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
+        self._http = Sep2Http(self._read, self._write, most_octets=self.settings.limits.body_bytes)
         self._listener = self._make_listener(self._http)
         await self._listener.start(self.settings.host, self.settings.port)
         if self.settings.redirect_port is not None:
@@ -131,7 +127,7 @@ class Sep2Server:
                   len(self.core.state.end_devices))  # fmt: skip
 
     async def _start_redirect(self, port: int) -> None:
-        self._redirect_http = Sep2Http(self._redirect_request, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
+        self._redirect_http = Sep2Http(self._redirected, self._not_redirected, most_octets=0, plain=True)
         loop = asyncio.get_running_loop()
         try:
             self._redirect = await loop.create_server(self._redirect_http, self.settings.host, port)
@@ -334,38 +330,34 @@ class Sep2Server:
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        peer = peer_of(request)
-        headers = request.headers
-        lfdi = peer.lfdi if peer is not None else ""
-        target, method = request.raw_path, request.method
-        if method in {"GET", "HEAD"}:
-            file = self.core.file_at(target, lfdi) if target.startswith("/file/") else None
-            if file is not None:
-                reply = await self.core.files.read(file, headers.get("Range"), headers.get("If-Range"))
-                return respond(reply.for_head() if method == "HEAD" else reply)
-            return respond(
-                self.core.read(method, target, headers.get("Host"), headers.get("Accept"), lfdi, self._clock.now())
-            )
-        try:
-            body = await read_body(request, self.settings.limits.body_bytes)
-        except RemoteProtocolError as problem:
-            return respond(refusal(problem))
-        names = {name: headers[name] for name in _PASSED if name in headers}
-        address = request.remote or ""
-        return respond(await self.core.handle(method, target, names, body, lfdi, self._clock.now(), address))
+    def _read(self, head: Head, lfdi: str, address: str) -> Reply | None:
+        fields = head.headers
+        if head.target.startswith("/file/") and self.core.file_at(head.target, lfdi) is not None:
+            return None  # read from the disk, which takes time
+        return self.core.read(
+            head.method, head.target, fields.get("host"), fields.get("accept"), lfdi, self._clock.now()
+        )
 
-    async def _redirect_request(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _write(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
+        method, target, fields = head.method, head.target, head.headers
+        if method in {"GET", "HEAD"}:
+            file = self.core.file_at(target, lfdi)
+            if file is None:
+                return refusal(RemoteProtocolError("no such resource", answer=404))
+            reply = await self.core.files.read(file, fields.get("range"), fields.get("if-range"))
+            return reply.for_head() if method == "HEAD" else reply
+        return await self.core.handle(method, target, fields, body, lfdi, self._clock.now(), address)
+
+    def _redirected(self, head: Head, lfdi: str, address: str) -> Reply:
         """Plain HTTP knows one thing: where /dcap really is."""
-        host = (request.headers.get("Host") or "").strip()
+        host = head.headers.get("host", "")
         if not host:
-            return respond(refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)))
-        if request.method not in {"GET", "HEAD"} or request.path != "/dcap":
-            return respond(refusal(RemoteProtocolError("use https", answer=404)))
+            return refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT))
+        if head.target.partition("?")[0] != "/dcap":
+            return refusal(RemoteProtocolError("use https", answer=404))
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         port = "" if self.port == 443 else f":{self.port}"
-        return respond(moved(f"https://{name}{port}/dcap"))
+        return moved(f"https://{name}{port}/dcap")
 
-
-#: Headers that a request's meaning depends on; none of them claims an identity.
-_PASSED = ("host", "accept", "content-type")
+    async def _not_redirected(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
+        return refusal(RemoteProtocolError("use https", answer=404))
