@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from aiohttp import web
 
@@ -15,6 +16,9 @@ from gridiface.app.config.openadr import (
     OpenAdrVenBlock,
     OpenAdrVenEntry,
     OpenAdrVtnBlock,
+    OpenAdrXmppLogin,
+    OpenAdrXmppVen,
+    OpenAdrXmppVtn,
 )
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
@@ -28,6 +32,7 @@ from gridiface.northbound.openadr.settings import (
     VenEntry,
     VenSettings,
     VtnSettings,
+    XmppSettings,
 )
 from gridiface.northbound.openadr.translate import Level, Program, fractions
 from gridiface.northbound.openadr.translate_fleet import CAPACITY, DELTA, SETPOINT, SIMPLE
@@ -76,11 +81,12 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
     resources = {resource.id: _target(resource.group, resource.device) for resource in ven.resources}
     return VenSettings(
         name=ven.name,
-        url=ven.url,
+        url=ven.url or "",
         core=VenConfig(
             name=ven.ven_name or ven.name,
             ven_id=ven.ven_id,
-            push_address=ven.push.address if ven.push else None,
+            push_address=ven.push.address if ven.push else ven.xmpp.jid if ven.xmpp else None,
+            transport="xmpp" if ven.xmpp else "simpleHttp",
             report_only=ven.report_only,
             poll_frequency=ven.poll_s,
             one_point_each=ven.one_point_each,
@@ -103,6 +109,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
         signing=_signing(ven),
         push=_listen(ven.push.listen, ven.tls) if ven.push else None,
         vtn_fingerprint=(ven.vtn_fingerprint or ven.signatures or "") if ven.tls else "",
+        xmpp=_xmpp_login(ven.xmpp) if ven.xmpp else None,
     )
 
 
@@ -117,6 +124,7 @@ def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
             vtn_id=vtn.vtn_id,
             poll_frequency=vtn.poll_s,
             open_registration=vtn.open_registration,
+            profiles={"2.0a": ("simpleHttp",), "2.0b": ("simpleHttp", "xmpp") if vtn.xmpp else ("simpleHttp",)},
             wishes=tuple(
                 ReportWish(name=wish.name, granularity=wish.granularity_s, back=wish.back_s) for wish in vtn.wishes
             ),
@@ -127,7 +135,50 @@ def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
         signer=_signer(vtn.tls) if vtn.tls is not None else None,
         push_context=_client(vtn.tls),
         reports_kept=vtn.reports_kept,
+        xmpp=_xmpp_vtn(vtn.xmpp) if vtn.xmpp else None,
     )
+
+
+def _xmpp_login(login: OpenAdrXmppLogin) -> XmppSettings:
+    host, port = _place(login.server)
+    return XmppSettings(
+        jid=login.jid,
+        host=host,
+        port=port,
+        context=_client(login.tls),
+        secret=_secret(login.password_file) if login.password_file else "",
+        direct_tls=login.direct_tls,
+        directory=login.directory if isinstance(login, OpenAdrXmppVen) else "",
+    )
+
+
+def _xmpp_vtn(xmpp: OpenAdrXmppVtn) -> XmppSettings:
+    if xmpp.component is None:
+        assert xmpp.login is not None
+        return _xmpp_login(xmpp.login)
+    host, port = _place(xmpp.component.server)
+    secret = _secret(xmpp.component.secret_file)
+    return XmppSettings(jid=xmpp.component.domain, host=host, port=port, secret=secret, component=True)
+
+
+def _secret(path: Path) -> str:
+    """The first line of a file.
+
+    Raises:
+        ConfigError: it cannot be read, or holds none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}") from problem
+    if not text:
+        raise ConfigError(f"{path}: holds no secret; write it on one line")
+    return text.splitlines()[0]
+
+
+def _place(place: str) -> tuple[str, int]:
+    host, _, port = place.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _target(group: str | None, device: str | None) -> Target:
@@ -154,6 +205,7 @@ def _entry(ven: OpenAdrVenEntry) -> VenEntry:
     return VenEntry(
         ven_id=ven.ven_id,
         fingerprint=ven.fingerprint or "",
+        jid=ven.jid or "",
         name=ven.name,
         profile=ven.profile,
         signed=ven.signatures,
@@ -193,16 +245,14 @@ def _client(tls: OpenAdrTls | None) -> Callable[[], ssl.SSLContext] | None:
 
 
 def _listen(place: str, tls: OpenAdrTls | None, most: int = 200) -> ListenSettings:
-    host, _, port = place.rpartition(":")
+    host, port = _place(place)
 
     def listener(server: web.Server) -> TlsListener:
         assert tls is not None
         files = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked)
         return TlsListener(server, TlsKeeper(files, profile="openadr", rules=openadr_rules()))
 
-    return ListenSettings(
-        host=host.strip("[]"), port=int(port), tls=listener if tls is not None else None, most_at_once=most
-    )
+    return ListenSettings(host=host, port=port, tls=listener if tls is not None else None, most_at_once=most)
 
 
 def _signer(tls: OpenAdrTls) -> Signer:

@@ -16,6 +16,8 @@ from gridiface.domain.controls import ServiceClass
 from gridiface.domain.fleet import DeviceKind
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_JID = re.compile(r"[^\s@/\"&'<>:]{1,256}@[A-Za-z0-9.-]{1,253}/[^\s]{1,256}")
+_DOMAIN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
 
 
@@ -45,6 +47,20 @@ def _address(text: str) -> str:
     return text
 
 
+def _jid(text: str) -> str:
+    if not _JID.fullmatch(text):
+        raise ValueError("write user@domain/resource, for example ven1@xmpp.example/gridiface")
+    return text
+
+
+def _bare(text: str) -> str:
+    if "/" in text or not _JID.fullmatch(text + "/x"):
+        raise ValueError("write user@domain, for example ven1@xmpp.example")
+    return text.lower()
+
+
+Jid = Annotated[str, AfterValidator(_jid)]
+BareJid = Annotated[str, AfterValidator(_bare)]
 Name = Annotated[str, AfterValidator(_identifier)]
 Place = Annotated[str, AfterValidator(_place)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
@@ -126,12 +142,61 @@ class OpenAdrPush(_Block):
     address: Address = Field(description="what the VTN is told to call, before OpenADR2/Simple/2.0b")
 
 
+class OpenAdrXmppLogin(_Block):
+    """A login as a user of an XMPP server: by certificate (SASL EXTERNAL), or with a password."""
+
+    jid: Jid = Field(description="full JID: the user name is the certificate's name at most servers")
+    server: Place = Field(description="HOST:PORT of the XMPP server")
+    tls: OpenAdrTls = Field(description="keys and trust towards the XMPP server, whose name is the JID's domain")
+    direct_tls: bool = Field(default=False, description="TLS from the first octet on, instead of STARTTLS")
+    password_file: Path | None = Field(
+        default=None, description="file with a password, for servers without SASL EXTERNAL"
+    )
+
+
+class OpenAdrXmppVen(OpenAdrXmppLogin):
+    """Our VEN speaks XMPP instead of simple HTTP."""
+
+    directory: str = Field(
+        default="", max_length=1024, description="JID that is asked for the VTN's services; empty: the JID's domain"
+    )
+
+
+class OpenAdrXmppComponent(_Block):
+    """A login as an external component (XEP-0114): the VTN is a domain of its own at the XMPP server."""
+
+    domain: str = Field(pattern=_DOMAIN, description="domain of the component, for example vtn.xmpp.example")
+    server: Place = Field(description="HOST:PORT of the server's component listener; the link is not encrypted")
+    secret_file: Path = Field(description="file with the secret shared with the server")
+
+    @model_validator(mode="after")
+    def _on_this_machine(self) -> Self:
+        if self.server.rpartition(":")[0] not in {"127.0.0.1", "localhost", "[::1]"}:
+            raise ValueError("a component's link is not encrypted: only this machine's server, or a tunnel to one")
+        return self
+
+
+class OpenAdrXmppVtn(_Block):
+    """Our VTN at an XMPP server, beside simple HTTP."""
+
+    component: OpenAdrXmppComponent | None = Field(default=None, description="as a component of the server")
+    login: OpenAdrXmppLogin | None = Field(default=None, description="or as a user of it")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.component is None) == (self.login is None):
+            raise ValueError("give exactly one of `component` and `login`")
+        return self
+
+
 class OpenAdrVenBlock(_Block):
     """One VEN of ours at one VTN."""
 
     name: Name = Field(description="unique among our VENs; under it its state is kept")
     ven_name: str = Field(default="", max_length=128, description="oadrVenName; empty: as `name`")
-    url: Address = Field(description="the VTN's address before OpenADR2/Simple/2.0b")
+    url: Address | None = Field(
+        default=None, description="the VTN's address before OpenADR2/Simple/2.0b; leave out with `xmpp`"
+    )
     ven_id: str | None = Field(default=None, description="venID where the utility gave one beforehand")
     tls: OpenAdrTls | None = Field(default=None, description="keys and trust; leave out with http:// only")
     signatures: Fingerprint | None = Field(
@@ -141,6 +206,7 @@ class OpenAdrVenBlock(_Block):
     vtn_fingerprint: Fingerprint | None = Field(
         default=None, description="of the VTN's certificate: nobody else may push; needed with `push` and `tls`"
     )
+    xmpp: OpenAdrXmppVen | None = Field(default=None, description="instead of `url`: the VTN is reached over XMPP")
     poll_s: float = Field(default=10.0, gt=0, le=86_400, description="poll interval where the VTN names none, s")
     report_only: bool = Field(default=False, description="only reports are spoken, no events")
     one_point_each: bool = Field(default=False, description="for VTNs that read one value of an interval only")
@@ -151,7 +217,11 @@ class OpenAdrVenBlock(_Block):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.url.startswith("https://") is not (self.tls is not None):
+        if (self.url is None) is (self.xmpp is None):
+            raise ValueError("give exactly one of `url` and `xmpp`")
+        if self.xmpp is not None and (self.tls or self.push or self.signatures):
+            raise ValueError("`tls`, `push` and `signatures` belong to simple HTTP; `xmpp` has a `tls` of its own")
+        if self.url is not None and self.url.startswith("https://") is not (self.tls is not None):
             raise ValueError("`tls` belongs to https:// and only to it")
         if self.signatures and self.tls is None:
             raise ValueError("`signatures` needs the key of a `tls` block")
@@ -191,7 +261,10 @@ class OpenAdrVenEntry(_Block):
 
     ven_id: str = Field(min_length=1, max_length=128, description="venID")
     name: str = Field(default="", description="for people")
-    fingerprint: Fingerprint | None = Field(default=None, description="of its certificate; needed with TLS")
+    fingerprint: Fingerprint | None = Field(
+        default=None, description="of its certificate; needed with TLS, except of a VEN with a `jid`"
+    )
+    jid: BareJid | None = Field(default=None, description="user@domain under which it speaks XMPP")
     profile: Literal["2.0a", "2.0b"] = Field(default="2.0b", description="2.0a: events only, never registers")
     signatures: bool = Field(default=False, description="High security: it signs, and what is not signed is refused")
     groups: tuple[str, ...] = Field(default=(), description="groupIDs that it belongs to")
@@ -223,18 +296,22 @@ class OpenAdrVtnBlock(_Block):
     wishes: tuple[OpenAdrWish, ...] = Field(
         default=(OpenAdrWish(), OpenAdrWish(name="TELEMETRY_STATUS")), description="reports asked of every VEN"
     )
+    xmpp: OpenAdrXmppVtn | None = Field(default=None, description="where VENs reach it over XMPP too")
     vens: tuple[OpenAdrVenEntry, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.tls is None and self.listen.rpartition(":")[0] not in {"127.0.0.1", "localhost", "[::1]"}:
             raise ValueError("without `tls` only this machine itself may be listened on")
-        if self.tls is not None and any(ven.fingerprint is None for ven in self.vens):
-            raise ValueError("with `tls` each VEN needs its `fingerprint`")
+        if self.tls is not None and any(ven.fingerprint is None and ven.jid is None for ven in self.vens):
+            raise ValueError("with `tls` each VEN needs its `fingerprint`, or the `jid` it speaks XMPP with")
+        if any(ven.jid and (ven.signatures or self.xmpp is None) for ven in self.vens):
+            raise ValueError("a `jid` needs the `xmpp` block and goes without `signatures`")
         if self.tls is None and any(ven.fingerprint or ven.signatures for ven in self.vens):
             raise ValueError("fingerprints and signatures need `tls`")
         for what, names in (
             ("venIDs", [ven.ven_id for ven in self.vens]),
+            ("jids", [ven.jid for ven in self.vens if ven.jid]),
             ("fingerprints", [ven.fingerprint for ven in self.vens if ven.fingerprint]),
             ("devices", [member.device for ven in self.vens for member in ven.members]),
         ):

@@ -40,6 +40,30 @@ class ListenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class XmppSettings:
+    """A login at an XMPP server.
+
+    Attributes:
+        jid: our full JID; of a component its domain.
+        host, port: where the server listens.
+        context: makes the TLS context; None only for a component, whose link is plain (XEP-0114).
+        secret: password, or the component's secret; "": SASL EXTERNAL with the certificate of `context`.
+        direct_tls: TLS from the first octet on, instead of STARTTLS.
+        component: whether we log in as a component.
+        directory: JID that is asked for the VTN's services; "": the domain of `jid`.
+    """
+
+    jid: str
+    host: str
+    port: int
+    context: Callable[[], ssl.SSLContext] | None = None
+    secret: str = ""
+    direct_tls: bool = False
+    component: bool = False
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceSettings:
     """One resource that a VEN reports of.
 
@@ -74,6 +98,7 @@ class VenSettings:
         signing: None for the Standard security level.
         push: where the VTN pushes to; `core.push_address` is what it is told. None: pull.
         vtn_fingerprint: of the certificate that pushes must come with; "" only without TLS.
+        xmpp: the login where the transport is XMPP; `url`, `context` and `push` then mean nothing.
         timeout_s: of one request.
     """
 
@@ -88,6 +113,7 @@ class VenSettings:
     signing: Signing | None = None
     push: ListenSettings | None = None
     vtn_fingerprint: str = ""
+    xmpp: XmppSettings | None = None
     timeout_s: float = 30.0
 
 
@@ -122,10 +148,11 @@ class MemberSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenEntry:
-    """A VEN that is known before it registers. `fingerprint` "" only without TLS.
+    """A VEN that is known before it registers. `fingerprint` "" only without TLS or with a `jid`.
 
     Attributes:
         profile: "2.0a" for a VEN of the A profile, which never registers.
+        jid: bare JID under which it speaks XMPP.
         signed: High security: what it sends is signed, or refused.
         groups, parties, resources: groupIDs, partyIDs and resourceIDs that it answers to, beside its members'.
         market_contexts: programs that it takes part in; empty: any.
@@ -133,6 +160,7 @@ class VenEntry:
 
     ven_id: str
     fingerprint: str = ""
+    jid: str = ""
     name: str = ""
     profile: str = "2.0b"
     signed: bool = False
@@ -155,6 +183,7 @@ class VtnSettings:
         signing: what is signed with; required of the VENs whose entry says `signed`. None: nobody signs.
         push_context: makes the TLS context of pushes.
         reports_kept: of each VEN, for the operator.
+        xmpp: where we are reached over XMPP too.
     """
 
     core: VtnConfig
@@ -166,3 +195,4 @@ class VtnSettings:
     push_context: Callable[[], ssl.SSLContext] | None = None
     push_timeout_s: float = 10.0
     reports_kept: int = 1000
+    xmpp: XmppSettings | None = None

@@ -27,7 +27,9 @@ from gridiface.northbound.openadr.settings import VenSettings
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
 from gridiface.pki.identity import openadr_fingerprint
+from gridiface.northbound.openadr.xmpp import VenXmpp
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
+from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.ven import Request, Ven, VenConfig
@@ -90,7 +92,10 @@ class OpenAdrVen:
         )
         self._nonces = NonceMemory(window=settings.signing.window_s if settings.signing else 30.0)
         self._security = _security(settings, self._nonces)
-        self._client = PayloadClient(
+        self._xmpp = (
+            VenXmpp(settings.xmpp, self._pushed_payload, self._back, settings.timeout_s) if settings.xmpp else None
+        )
+        self._client = self._xmpp or PayloadClient(
             HttpClient(security=self._security),
             context=settings.context,
             timeout_s=settings.timeout_s,
@@ -120,6 +125,8 @@ class OpenAdrVen:
         if self.settings.push is not None:
             self._listener = PayloadListener(self.settings.push, self._pushed, most_octets=self._http.most_octets)
             await self._listener.start()
+        if self._xmpp is not None:
+            await self._xmpp.start()
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"openadr ven {self.settings.name}")
 
     async def stop(self) -> None:
@@ -304,13 +311,23 @@ class OpenAdrVen:
             overloaded=overloaded,
         )
         try:
-            async with self._lock:
-                reply = self.core.receive_push(inbound.payload, now)
-                await self._settle()
+            reply = await self._pushed_payload(inbound.payload)
         except StoreUnavailable as problem:
             raise RemoteProtocolError("the store cannot write", answer=503) from problem
-        self.wake()
         return self._http.reply(inbound, reply, now)
+
+    async def _pushed_payload(self, payload: Payload) -> Payload | None:
+        """Raises StoreUnavailable: nothing may be answered."""
+        async with self._lock:
+            reply = self.core.receive_push(payload, self._clock.now())
+            await self._settle()
+        self.wake()
+        return reply
+
+    def _back(self) -> None:
+        """The XMPP login is there (again)."""
+        self.core.reachable_again()
+        self.wake()
 
 
 def _core_config(settings: VenSettings) -> VenConfig:

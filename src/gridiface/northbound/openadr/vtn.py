@@ -26,9 +26,11 @@ from gridiface.northbound.openadr.fleet_members import FleetMembers
 from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
+from gridiface.northbound.openadr.xmpp import VtnXmpp, bare_jid, peer_name
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
+from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.vtn import Peer, Push, Result, Ven, Vtn
@@ -84,6 +86,12 @@ class OpenAdrVtn:
         self._plain_http = HttpServer("vtn", prefix=settings.prefix)
         self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
         self._listener = PayloadListener(settings.listen, self._answer, most_octets=self._plain_http.most_octets)
+        self._fingerprints = {bare_jid(entry.jid): entry.fingerprint for entry in settings.vens if entry.jid}
+        self._xmpp = (
+            VtnXmpp(settings.xmpp, self._fingerprints, self._answer_xmpp, settings.push_timeout_s)
+            if settings.xmpp
+            else None
+        )
         self._pushers = {
             signed: PayloadClient(
                 HttpClient(security=self._security() if signed else None),
@@ -120,12 +128,16 @@ class OpenAdrVtn:
         await self.channel.resume(now)
         await self.members.resume(now)
         await self._listener.start()
+        if self._xmpp is not None:
+            await self._xmpp.start()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="openadr vtn")
         _log.info("OpenADR VTN %s on port %d: %d VENs", self.settings.core.vtn_id, self.port, len(self.core.vens))
 
     async def stop(self) -> None:
         """End: no new requests, running ones finish, what was done is durable."""
         await self._listener.stop()
+        if self._xmpp is not None:
+            await self._xmpp.close()
         tasks = [task for task in (self._task, *self._pushing.values()) if task is not None]
         for task in tasks:
             task.cancel()
@@ -174,15 +186,24 @@ class OpenAdrVtn:
         inbound = http.receive(
             message, now, trust=lambda der: openadr_fingerprint(der) == name, signed=signed, overloaded=overloaded
         )
-        result = self.core.handle(
-            inbound.payload, Peer(fingerprint=name, profile=inbound.profile), now, service=inbound.service
-        )
+        peer = Peer(fingerprint=name, profile=inbound.profile)
+        return http.reply(inbound, await self._handled(inbound.payload, peer, inbound.service, now), now)
+
+    async def _answer_xmpp(self, payload: Payload, name: str, service: str) -> Payload | None:
+        known = self.core.by_fingerprint(name)
+        if known is not None and known.must_sign:
+            raise RemoteProtocolError("this VEN must sign, and nothing is signed over XMPP", answer=403)
+        return await self._handled(payload, Peer(fingerprint=name), service, self._clock.now())
+
+    async def _handled(self, payload: Payload, peer: Peer, service: str, now: Instant) -> Payload | None:
+        """The answer, when everything it rests on is durable."""
+        result = self.core.handle(payload, peer, now, service=service)
         try:
             await self._done(result, now)
         except StoreUnavailable as problem:
             raise RemoteProtocolError("the store cannot write", answer=503) from problem
         self._wake.set()
-        return http.reply(inbound, result.reply, now)
+        return result.reply
 
     async def _done(self, result: Result, now: Instant, along: Sequence[LedgerChange] = ()) -> None:
         """Durable first, then everything that follows from it; only then may an answer leave."""
@@ -241,13 +262,28 @@ class OpenAdrVtn:
         # A push that is due again while one is under way is looked at when that is over.
         return _LOOK_S if due <= now else min(due - now, _LOOK_S)
 
+    def _sender(self, ven: Ven, address: str, *, signed: bool) -> PayloadClient | VtnXmpp:
+        """What pushes to this VEN.
+
+        Raises:
+            Unreachable: its JID is not its own, or we have no XMPP.
+        """
+        if ven.transport != "xmpp":
+            return self._pushers[signed]
+        if self._xmpp is None:
+            raise Unreachable("it registered over XMPP, which is not configured any more")
+        if peer_name(address, self._fingerprints) != ven.fingerprint:
+            raise Unreachable(f"{address} is not its JID")
+        return self._xmpp
+
     async def _push(self, push: Push) -> None:
         ven = self.core.vens[push.venID]
         signed = ven.must_sign
         trust = (lambda der: openadr_fingerprint(der) == ven.fingerprint) if signed else None
         now = self._clock.now()
         try:
-            payload = await self._pushers[signed].post(push.address, push.service, push.payload, now, trust=trust)
+            sender = self._sender(ven, push.address, signed=signed)
+            payload = await sender.post(push.address, push.service, push.payload, now, trust=trust)
             self.core.push_done(push.venID, self._clock.now())
             if payload is not None:
                 now = self._clock.now()
@@ -270,7 +306,7 @@ def _ven(entry: VenEntry, known: Ven | None) -> Ven:
     before = known if known is not None else Ven(venID=entry.ven_id)
     return replace(
         before,
-        fingerprint=entry.fingerprint,
+        fingerprint=entry.fingerprint or (peer_name(entry.jid, {}) if entry.jid else ""),
         name=entry.name or before.name,
         profile=before.profile if entry.profile == "2.0b" else entry.profile,
         must_sign=entry.signed,

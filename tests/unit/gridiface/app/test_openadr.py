@@ -52,3 +52,31 @@ def test_a_key_that_cannot_sign_is_a_mistake_of_the_configuration(tmp_path: Path
     }
     with pytest.raises(ConfigError, match="signed"):
         ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
+
+
+def test_a_ven_over_xmpp_tells_its_jid_as_its_address(tmp_path: Path) -> None:
+    tls = {"certificate": tmp_path / "a.pem", "key": tmp_path / "a.key", "roots": [tmp_path / "r.pem"]}
+    login = {"jid": "ven@x.test/client", "server": "[::1]:5222", "tls": tls, "directory": "vtn@x.test/gridiface"}
+    ven = {"name": "utility", "programs": [{"group": "fleet"}], "xmpp": login}
+    settings = ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
+    assert (settings.core.transport, settings.core.push_address) == ("xmpp", "ven@x.test/client")
+    assert settings.xmpp is not None
+    assert (settings.xmpp.host, settings.xmpp.port, settings.xmpp.secret) == ("::1", 5222, "")
+    assert settings.xmpp.directory == "vtn@x.test/gridiface"
+
+
+def test_a_vtn_at_an_xmpp_server_offers_both_transports(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("between us\n")
+    component = {"domain": "vtn.x.test", "server": "127.0.0.1:5347", "secret_file": secret}
+    block = {"xmpp": {"component": component}, "vens": [{"ven_id": "A", "jid": "Ven@X.test"}]}
+    vtn = OpenAdr.model_validate({"vtn": block}).vtn
+    assert vtn is not None
+    settings = vtn_settings(vtn)
+    assert settings.core.profiles["2.0b"] == ("simpleHttp", "xmpp")
+    assert settings.vens[0].jid == "ven@x.test"
+    assert settings.xmpp is not None
+    assert (settings.xmpp.component, settings.xmpp.secret) == (True, "between us")
+    secret.write_text("\n")
+    with pytest.raises(ConfigError, match="no secret"):
+        vtn_settings(vtn)

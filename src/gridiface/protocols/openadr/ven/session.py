@@ -108,6 +108,11 @@ class Ven:
         self._registrar.start()
         self._under_way = None
 
+    def reachable_again(self) -> None:
+        """The transport is back: what waits for a retry is sent now, not at the end of its back-off."""
+        if self._registrar.link.failures:
+            self._registrar.link.retry_at = 0.0
+
     def next_requests(self, now: float) -> tuple[Request, ...]:
         """What is to be sent now: one request or none."""
         clock = self._registrar.link

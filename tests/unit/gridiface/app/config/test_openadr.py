@@ -9,6 +9,8 @@ from gridiface.app.config.openadr import OpenAdr
 
 VEN = {"name": "utility", "url": "http://vtn.example", "programs": [{"group": "fleet"}]}
 TLS = {"certificate": "a.pem", "key": "a.key", "roots": ["root.pem"]}
+LOGIN = {"jid": "ven@x.test/client", "server": "x.test:5222", "tls": TLS}
+COMPONENT = {"domain": "vtn.x.test", "server": "127.0.0.1:5347", "secret_file": "secret"}
 PRINT = "00:11:22:33:44:55:66:77:88:99"
 
 
@@ -43,6 +45,14 @@ def test_fingerprints_are_upper_case() -> None:
         ({"vtn": {"vens": [{"ven_id": "A"}, {"ven_id": "A"}]}}, "venIDs must differ"),
         ({"vtn": {"tls": TLS, "vens": [{"ven_id": "A", "fingerprint": "00:11"}]}}, "ten octets"),
         ({"vens": [{**VEN, "name": "no name"}]}, "letters"),
+        ({"vens": [{**VEN, "xmpp": LOGIN}]}, "exactly one of `url` and `xmpp`"),
+        ({"vens": [{"name": "utility", "programs": [{"group": "a"}]}]}, "exactly one of `url` and `xmpp`"),
+        ({"vens": [{**VEN, "url": None, "xmpp": LOGIN, "signatures": PRINT}]}, "simple HTTP"),
+        ({"vens": [{**VEN, "url": None, "xmpp": {**LOGIN, "jid": "ven@x.test"}}]}, "user@domain/resource"),
+        ({"vtn": {"xmpp": {}}}, "exactly one of `component` and `login`"),
+        ({"vtn": {"xmpp": {"component": {**COMPONENT, "server": "192.0.2.1:5347"}}}}, "not encrypted"),
+        ({"vtn": {"vens": [{"ven_id": "A", "jid": "ven@x.test"}]}}, "needs the `xmpp` block"),
+        ({"vtn": {"xmpp": {"component": COMPONENT}, "vens": [{"ven_id": "A", "jid": "a@b/c"}]}}, "user@domain"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(block: dict[str, object], word: str) -> None:
