@@ -100,7 +100,8 @@ async def test_a_test_event_is_answered_and_moves_no_device(make_house, eventual
     real = dispatch_event("E", start, -2.0)
     await vtn.do(lambda core, now: core.create_event(real, [name], now))
     await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(2000.0), "the real one alone")
-    assert [control.extra["eventID"] for control in site.ledger.controls.values()] == ["E"]
+    made = {control.extra["eventID"]: control.is_test for control in site.ledger.controls.values()}
+    assert made == {"T": True, "E": False}
     await vtn.do(lambda core, now: core.cancel_event("T", now))
     await eventually(lambda: vtn.core.delivery(name, "T").cancel_done, "the confirmation")
 

@@ -26,8 +26,8 @@ from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.settings import VenSettings
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
-from gridiface.pki.identity import openadr_fingerprint
 from gridiface.northbound.openadr.xmpp import VenXmpp
+from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
