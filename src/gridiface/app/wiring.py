@@ -23,6 +23,7 @@ from gridiface.app.outstation import dnp3_server
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of
 from gridiface.app.timers import Timed, TimerLoop
+from gridiface.app.upstream import upstreams
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Nameplate
@@ -33,6 +34,7 @@ from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.northbound.sep2.server import Sep2Server
+from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import Pages
 from gridiface.operator.server import OperatorServer
@@ -66,6 +68,7 @@ class GridServer:
         self.dnp3: Dnp3Server | None = None
         self.vtn: OpenAdrVtn | None = None
         self.vens: list[OpenAdrVen] = []
+        self.upstreams: Upstreams | None = None
         self.southbound: Southbound | None = None
         self._operator: OperatorServer | None = None
         self._members: Members | None = None
@@ -105,12 +108,15 @@ class GridServer:
         self._make_sep2(dispatch)
         self._make_dnp3(dispatch, store)
         self._make_openadr(dispatch)
+        self._make_upstreams(dispatch, store)
         said = await self._restore(store, now)
         if self.sep2 is not None:
             await self.sep2.start()
         if self.dnp3 is not None:
             await self.dnp3.start()
         await self._start_openadr()
+        if self.upstreams is not None:
+            await self.upstreams.start()
         for outcome in said:
             for listener in dispatch.listeners:
                 listener(outcome)
@@ -194,6 +200,13 @@ class GridServer:
             dispatch.channels.append(self.vtn.channel)
         self.vens = openadr_vens(block, clock=self.clock, ledger=dispatch.ledger, inbox=dispatch, fleet=self.engine)
         dispatch.listeners.extend(ven.on_outcome for ven in self.vens)
+
+    def _make_upstreams(self, dispatch: Dispatch, store: Store) -> None:
+        self.upstreams = upstreams(
+            self.config, clock=self.clock, ledger=store, inbox=dispatch, fleet=self.engine, history=store
+        )
+        if self.upstreams is not None:
+            dispatch.listeners.append(self.upstreams.on_outcome)
 
     async def _start_openadr(self) -> None:
         """VTN first, then our VENs, which know their bindings before old outcomes are told again.

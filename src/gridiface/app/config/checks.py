@@ -16,7 +16,19 @@ Mistake = tuple[tuple[int | str, ...], str]
 
 def cross_checks(config: Config) -> list[Mistake]:
     """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
-    rules = (_duplicates, _members, _tree, _devices, _clients, _points, _programs, _vens, _strategies, _schedules)
+    rules = (
+        _duplicates,
+        _members,
+        _tree,
+        _devices,
+        _clients,
+        _points,
+        _programs,
+        _vens,
+        _strategies,
+        _schedules,
+        _upstreams,
+    )
     return [mistake for rule in rules for mistake in rule(config)]
 
 
@@ -160,3 +172,22 @@ def _schedules(config: Config) -> Iterator[Mistake]:
         if entry.id in seen:
             yield ("schedules", index, "id"), f"{entry.id!r} is used more than once; schedules need own ids"
         seen.add(entry.id)
+
+
+def _upstreams(config: Config) -> Iterator[Mistake]:
+    """Names of sessions, and what they stand for."""
+    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    names = Counter(upstream.name for upstream in config.upstreams)
+    for number, upstream in enumerate(config.upstreams):
+        place = ("upstreams", number)
+        if names[upstream.name] > 1:
+            yield (*place, "name"), f"{upstream.name!r} is used more than once; each upstream needs a name of its own"
+        if upstream.own_group is not None and upstream.own_group not in known["group"]:
+            yield (*place, "own_group"), f"no group {upstream.own_group!r}; {_hint(upstream.own_group, known['group'])}"
+        taken = Counter((member.device, member.group) for member in upstream.devices)
+        for index, member in enumerate(upstream.devices):
+            kind, name = ("group", member.group) if member.group is not None else ("device", member.device)
+            if name is not None and name not in known[kind]:
+                yield (*place, "devices", index, kind), f"no {kind} {name!r}; {_hint(name, known[kind])}"
+            if taken[member.device, member.group] > 1:
+                yield (*place, "devices", index), f"{kind} {name!r} is named more than once"

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from gridiface.app.config.dnp3 import Dnp3
 from gridiface.app.config.engine import ConstraintsEntry, EngineBlock, ScheduleEntry, Shares
 from gridiface.app.config.openadr import OpenAdr
+from gridiface.app.config.upstream import Upstream
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.quantities import Phase
 
@@ -285,6 +286,9 @@ class Config(Block):
     sep2: Sep2 | None = Field(default=None, description="leave out to run without IEEE 2030.5")
     dnp3: Dnp3 | None = Field(default=None, description="leave out to run without DNP3")
     openadr: OpenAdr | None = Field(default=None, description="leave out to run without OpenADR")
+    upstreams: tuple[Upstream, ...] = Field(
+        default=(), description="utilities' IEEE 2030.5 servers that the fleet connects to as an aggregator"
+    )
     devices: tuple[DeviceEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
     schedules: tuple[ScheduleEntry, ...] = ()

@@ -185,6 +185,14 @@ class Client:
         """
         return self._write("POST", href, encode(resource), now)
 
+    def post_encoded(self, href: str, body: bytes, now: float) -> int:
+        """Queue a POST of a resource that is encoded already; as `post`.
+
+        Raises:
+            LocalProtocolError: `href` is on another server.
+        """
+        return self._write("POST", href, body, now)
+
     def delete(self, href: str, now: float) -> int:
         """Queue a DELETE; the outcome comes as WriteDone with the number returned.
 

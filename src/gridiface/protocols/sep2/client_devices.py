@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from gridiface.protocols.sep2.event_client import Default, EventFollower, ModeInForce, Phase, Transition
+from gridiface.protocols.sep2.event_client import Default, EventFollower, Followed, ModeInForce, Phase, Transition
 from gridiface.protocols.sep2.events import facts_of
 from gridiface.protocols.sep2.polling import Node, ResourceTree
 from gridiface.protocols.sep2.resources import (
@@ -56,10 +56,12 @@ class DeviceFollowers:
         self.server = server
         self._due: float | None = None
         self._stale = True
+        self._matched = False
         self.devices = {lfdi: FollowedDevice(lfdi, EventFollower(chance, supported)) for lfdi in lfdis}
 
     def match(self, listed: EndDeviceList) -> None:
         """Take which end devices the server knows; one that is not enabled is not registered."""
+        self._matched = True
         found = {(device.lFDI or "").upper(): device for device in listed.members if device.enabled is not False}
         for lfdi, followed in self.devices.items():
             followed.end_device = found.get(lfdi)
@@ -69,9 +71,12 @@ class DeviceFollowers:
         return self._programs(device)[0]
 
     def assigned(self, device: FollowedDevice) -> list[DERProgram] | None:
-        """The programs of a device, lowest primacy first; None while part of the way to them is not known yet."""
+        """The programs of a device, lowest primacy first; None while part of the way to them is not known yet.
+
+        A device that the server does not list (any more) has none.
+        """
         if device.end_device is None:
-            return None
+            return [] if self._matched else None
         programs, whole = self._programs(device.end_device)
         return programs if whole else None
 
@@ -129,6 +134,11 @@ class DeviceFollowers:
             return False
         self._stale = True
         return device.follower.opt_out(mrid, time) if out else device.follower.opt_in(mrid, time)
+
+    def resume(self, lfdi: str, followed: Followed) -> None:
+        """Take an event up as it was followed before; see EventFollower.resume."""
+        self._stale = True
+        self.devices[lfdi].follower.resume(followed)
 
     def withdraw(self, lfdi: str, mrid: str, time: float) -> bool:
         """End an event for one device without a word to the server; False when it is over."""

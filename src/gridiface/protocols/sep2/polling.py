@@ -191,6 +191,11 @@ class ResourceTree:
         node = None if href is None else self.nodes.get(href)
         return None if node is None else node.value
 
+    def value_at(self, href: str) -> WireObject | None:
+        """What is known at a path."""
+        node = self.nodes.get(href)
+        return None if node is None else node.value
+
     def resolve(self, href: str) -> str | None:
         """The path (with query) that `href` means on this server, or None when it is on another."""
         try:

@@ -1,0 +1,153 @@
+"""What the server is told of each device as a DER: capability, settings, status, availability.
+
+Each is one resource that a newer one replaces, so only the newest is worth sending and nothing is kept for later.
+Capability and settings go at the start and when they change; status and availability at the postRate, and at once
+when a state or an alarm changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import TargetKind
+from gridiface.domain.fleet import Device
+from gridiface.domain.ports import FleetView
+from gridiface.domain.telemetry import Snapshot
+from gridiface.northbound.sep2.translate import ratings, status
+from gridiface.northbound.sep2.upstream.settings import Member, UpstreamSettings
+from gridiface.protocols.sep2.client import Client
+from gridiface.protocols.sep2.outbox import Written
+from gridiface.protocols.sep2.resources import DER, DERList, Link
+from gridiface.protocols.xmlwire import WireObject, encode
+
+#: After a refusal the same is not sent again for so long, s.
+_REFUSED_S = 900.0
+_NAMES = ("DERCapability", "DERSettings", "DERStatus", "DERAvailability")
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What the server was told last of one resource: its mark, when, and the write under way."""
+
+    mark: str = ""
+    at: Instant = float("-inf")
+    number: int | None = None
+
+
+class DerReports:
+    """The DER resources of one session's members.
+
+    Args:
+        settings: of the session.
+        fleet: what they tell.
+    """
+
+    def __init__(self, settings: UpstreamSettings, fleet: FleetView) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._sent: dict[tuple[str, str], _Sent] = {}
+        self._writes: dict[int, tuple[str, str]] = {}
+        self.refused = 0
+
+    def restart(self) -> None:
+        """The client core is a new one: everything is told again."""
+        self._sent.clear()
+        self._writes.clear()
+
+    def tick(self, client: Client, now: Instant) -> None:
+        """Send what is due."""
+        if client.clock_offset is None or not client.enrolment.trusted:
+            return
+        for member in self._settings.members:
+            der = _der_of(client, member.lfdi)
+            if der is not None:
+                self._tell(client, member, der, now)
+
+    def answered(self, outcome: Written, now: Instant) -> bool:
+        """Take a final answer; whether it was for one of these."""
+        key = self._writes.pop(outcome.number, None)
+        if key is None:
+            return False
+        sent = self._sent[key]
+        sent.number = None
+        if not outcome.accepted:
+            self.refused += 1
+            sent.mark, sent.at = "", now + _REFUSED_S
+        return True
+
+    def _tell(self, client: Client, member: Member, der: DER, now: Instant) -> None:
+        links = {name: getattr(der, f"{name}Link") for name in _NAMES}
+        rate = self._rate(client, member.lfdi)
+        devices = self._devices(member)
+        snapshot = self._fleet.snapshot(member.target)
+        offset = client.clock_offset or 0.0
+        if devices:
+            changed = max((device.settings.updated or 0.0 for device in devices), default=0.0)
+            for name, body in self._ratings(member, devices, changed).items():
+                self._send(client, member, name, links[name], body, encode(body), float("inf"), now)
+        if snapshot is not None:
+            storage = bool(devices) and all(ratings.stores_energy(device) for device in devices)
+            theirs = replace(snapshot, source_time=snapshot.source_time + offset)
+            shown = status.snapshot_to_status(theirs, storage=storage)
+            self._send(client, member, "DERStatus", links["DERStatus"], shown, _states(snapshot), rate, now)
+            available = status.snapshot_to_availability(theirs)
+            self._send(client, member, "DERAvailability", links["DERAvailability"], available, b"", rate, now)
+
+    def _ratings(self, member: Member, devices: list[Device], changed: float) -> Mapping[str, WireObject]:
+        if member.target.kind is TargetKind.DEVICE:
+            (device,) = devices
+            return {
+                "DERCapability": ratings.nameplate_to_capability(device),
+                "DERSettings": ratings.device_to_settings(device, changed),
+            }
+        return {
+            "DERCapability": ratings.group_capability(devices),
+            "DERSettings": ratings.group_settings(devices, changed),
+        }
+
+    def _send(
+        self,
+        client: Client,
+        member: Member,
+        name: str,
+        link: Link | None,
+        body: WireObject,
+        states: bytes,
+        rate: float,
+        now: Instant,
+    ) -> None:
+        sent = self._sent.setdefault((member.lfdi, name), _Sent())
+        mark = hashlib.sha256(states).hexdigest()
+        fresh = sent.mark == mark and now < sent.at + rate
+        if link is None or sent.number is not None or fresh or now < sent.at:
+            return
+        if client.tree.resolve(link.href) is None:
+            return
+        sent.mark, sent.at = mark, now
+        sent.number = client.put(link.href, body, now)
+        self._writes[sent.number] = (member.lfdi, name)
+
+    def _devices(self, member: Member) -> list[Device]:
+        target = member.target
+        names = [target.id] if target.kind is TargetKind.DEVICE else self._fleet.members(target.id)
+        return [device for name in names if (device := self._fleet.device(name)) is not None]
+
+    def _rate(self, client: Client, lfdi: str) -> float:
+        end_device = client.devices[lfdi].end_device
+        rate = None if end_device is None else end_device.postRate
+        return float(rate or self._settings.post_rate)
+
+
+def _der_of(client: Client, lfdi: str) -> DER | None:
+    """The DER of an EndDevice, once it is known."""
+    end_device = client.devices[lfdi].end_device
+    listed = None if end_device is None else client.tree.value(end_device.DERListLink)
+    return listed.members[0] if isinstance(listed, DERList) and listed.members else None
+
+
+def _states(snapshot: Snapshot) -> bytes:
+    """What must not wait for the postRate."""
+    return f"{snapshot.connected} {snapshot.state} {snapshot.local_control} {sorted(snapshot.alarms)}".encode()

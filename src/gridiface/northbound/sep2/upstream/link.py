@@ -1,0 +1,116 @@
+"""The sockets of one session: a request, its answer, within a time and a size. Nothing else of the package has any.
+
+No redirect is followed here, no proxy and no cookie is used, nothing is decompressed: what the server sends is bounded
+before it is read. The chain is judged in the handshake, by the TLS context, before the first request leaves.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import aiohttp
+
+from gridiface.errors import ConfigError, GridifaceError
+from gridiface.protocols.sep2.exchange import Reply, Request
+
+_HEADER_BYTES = 8190
+_CONNECT_S = 10.0
+_IDLE_S = 60.0
+
+
+class LinkFailed(GridifaceError):
+    """No answer that can be used: no connection, a chain that was refused, too slow, too large, not HTTP."""
+
+
+class Link:
+    """The way to one server. Call `close` last.
+
+    Args:
+        context: makes the TLS context of new connections; called again when a connection fails, so that renewed
+            files are taken.
+        timeout_s: of a whole request with its answer.
+        answer_bytes: largest body that is read.
+        connections: open at once.
+    """
+
+    def __init__(
+        self, context: Callable[[], ssl.SSLContext], *, timeout_s: float, answer_bytes: int, connections: int
+    ) -> None:
+        self._make_context = context
+        self._context: ssl.SSLContext | None = None
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, _CONNECT_S))
+        self._most = answer_bytes
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(self, authority: str, request: Request) -> Reply:
+        """Send a request and read its answer.
+
+        Raises:
+            LinkFailed: with the reason.
+        """
+        url = f"https://{authority}{request.target}"
+        headers = {name: value for name, value in request.headers.items() if name != "host"}
+        try:
+            async with self._opened().request(
+                request.method,
+                url,
+                data=request.body or None,
+                headers=headers,
+                ssl=self._tls(),
+                allow_redirects=False,
+            ) as answer:
+                if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise LinkFailed("the answer is compressed, which was not asked for")
+                body = await self._body(answer)
+                return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigError) as problem:
+            self._context = None
+            raise LinkFailed(_words(problem)) from problem
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in answer.content.iter_any():
+            size += len(part)
+            if size > self._most:
+                answer.close()
+                raise LinkFailed(f"the answer is longer than {self._most} octets")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = self._make_context()
+        return self._context
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_IDLE_S)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=self._timeout,
+                auto_decompress=False,
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                max_line_size=_HEADER_BYTES,
+                max_field_size=_HEADER_BYTES,
+                skip_auto_headers={"Accept-Encoding"},
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _words(problem: Exception) -> str:
+    """One line that says what happened; the reason of a refused chain is in the innermost error."""
+    cause: BaseException = problem
+    while isinstance(cause, aiohttp.ClientError) and getattr(cause, "certificate_error", None) is not None:
+        cause = cause.certificate_error  # type: ignore[attr-defined]  # only aiohttp's certificate errors have it
+    text = " ".join(str(cause).split())[:400]
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

@@ -1,0 +1,93 @@
+"""Whom a session's controls concern, by what authority, on which clock, and where their curves are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gridiface.domain.controls import TargetKind
+from gridiface.domain.ports import FleetView
+from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2.translate.ratings import stores_energy
+from gridiface.northbound.sep2.translate.upstream import Origin
+from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
+from gridiface.protocols.sep2.client import Client
+from gridiface.protocols.sep2.enums import ErrorReason
+from gridiface.protocols.sep2.resources import DERCurve, DERCurveList, DERProgram, DERProgramList
+
+
+class CurveUnknown(RemoteProtocolError):
+    """A curve's list has not been read yet: try again."""
+
+
+class Origins:
+    """Answers for one session.
+
+    Args:
+        settings: of the session.
+        fleet: what its members are.
+        client: the client core in use.
+        server: LFDI of the server, "" while nothing is known of it.
+    """
+
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        fleet: FleetView,
+        client: Callable[[], Client],
+        server: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._client = client
+        self._server = server
+        self._targets = settings.targets
+
+    @property
+    def offset(self) -> float:
+        """Server's clock - ours, s; 0 while it is not known."""
+        return self._client().clock_offset or 0.0
+
+    def origin(self, lfdi: str) -> Origin:
+        """Where controls of a device come from.
+
+        Raises:
+            KeyError: the session does not stand for it.
+        """
+        target = self._targets[lfdi]
+        members = [target.id] if target.kind is TargetKind.DEVICE else self._fleet.members(target.id)
+        devices = [device for name in members if (device := self._fleet.device(name)) is not None]
+        return Origin(
+            upstream=self._settings.name,
+            identity=self._server(),
+            lfdi=lfdi,
+            target=target,
+            storage=bool(devices) and all(stores_energy(device) for device in devices),
+            authority=self._settings.authority_base,
+            offset=self.offset,
+        )
+
+    def curves(self, program: str) -> Callable[[str], DERCurve | None]:
+        """Finds the curves of a program by their href.
+
+        The function raises CurveUnknown while they are still to be read.
+        """
+
+        def find(href: str) -> DERCurve | None:
+            tree = self._client().tree
+            path, known = tree.resolve(href), self._program(program)
+            if path is None or known is None or known.DERCurveListLink is None:
+                return None
+            listed = tree.value(known.DERCurveListLink)
+            if not isinstance(listed, DERCurveList):
+                raise CurveUnknown("its curves have not been read", detail=ErrorReason.INVALID_VALUES)
+            return next((curve for curve in listed.members if curve.href and tree.resolve(curve.href) == path), None)
+
+        return find
+
+    def _program(self, mrid: str) -> DERProgram | None:
+        for node in self._client().tree.nodes.values():
+            if isinstance(node.value, DERProgramList):
+                for program in node.value.members:
+                    if program.mRID == mrid:
+                        return program
+        return None

@@ -1,0 +1,150 @@
+"""How a session is: what went wrong last, and the picture that people get of it. Owns no decision."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gridiface.domain.clock import Instant
+from gridiface.protocols.sep2.outbox import Written
+from gridiface.protocols.sep2.resources import EndDeviceList
+
+if TYPE_CHECKING:
+    from gridiface.northbound.sep2.upstream.session import UpstreamSession
+
+_log = logging.getLogger("gridiface.sep2.upstream")
+
+#: Devices of the server that are not ours, shown by LFDI at most.
+_MOST_UNKNOWN = 20
+
+
+@dataclass(slots=True)
+class Condition:
+    """What is known of the link.
+
+    Attributes:
+        server: LFDI of the certificate that the server showed last, "" before.
+        up: whether the last request was answered; since: since when.
+        answered_at: of the last answer; trouble: why there was none, "" while all is well.
+        refused_at: when the wrong PIN was seen.
+        statuses: answers by HTTP status; failures: requests without one.
+    """
+
+    server: str = ""
+    up: bool | None = None
+    since: Instant | None = None
+    answered_at: Instant | None = None
+    trouble: str = ""
+    refused_at: Instant | None = None
+    failures: int = 0
+    bad_replies: int = 0
+    bad_reply: str = ""
+    refused_writes: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    def answered(self, status: int, now: Instant, name: str) -> None:
+        """The server gave an answer."""
+        if self.up is not True:
+            _log.info("upstream %s: the server answers", name)
+            self.up, self.since = True, now
+        self.answered_at, self.trouble = now, ""
+        self.statuses[status] += 1
+
+    def failed(self, reason: str, now: Instant, name: str) -> None:
+        """A request had no answer that can be used."""
+        if self.up is not False or reason != self.trouble:
+            _log.warning("upstream %s: %s", name, reason)
+        if self.up is not False:
+            self.up, self.since = False, now
+        self.failures += 1
+        self.trouble = reason
+
+    def bad(self, href: str, reason: str, now: Instant, name: str) -> None:
+        """An answer was not what the standard allows."""
+        text = f"{href}: {reason}"
+        if text != self.bad_reply:
+            _log.warning("upstream %s: %s", name, text)
+        self.bad_replies += 1
+        self.bad_reply = text
+
+    def write(self, outcome: Written, name: str) -> None:
+        """A registration, or a write that nobody waits for, has its answer."""
+        if not outcome.accepted:
+            self.refused_writes += 1
+            _log.warning("upstream %s: %s %s was refused with %d", name, outcome.method, outcome.target, outcome.status)
+
+
+Status = dict[str, Any]
+"""Plain data, ready for JSON; see `status_of`."""
+
+
+def status_of(session: UpstreamSession, now: Instant) -> Status:
+    """The picture of one session. Times are ours, s since 1970 UTC."""
+    settings, client, condition = session.settings, session.client, session.condition
+    listed = next((n.value for n in client.tree.nodes.values() if isinstance(n.value, EndDeviceList)), None)
+    ours = {settings.lfdi, *(member.lfdi for member in settings.members)}
+    unknown = [d.lFDI for d in listed.members if d.lFDI and d.lFDI not in ours] if listed is not None else []
+    bindings = session.book.bindings.known.values()
+    return {
+        "name": settings.name,
+        "server": client.authority,
+        "server_lfdi": condition.server,
+        "state": _state(session),
+        "since": condition.since,
+        "last_answer": condition.answered_at,
+        "trouble": condition.trouble,
+        "failures": condition.failures,
+        "bad_replies": condition.bad_replies,
+        "last_bad_reply": condition.bad_reply,
+        "clock_offset_s": client.clock_offset,
+        "time_quality": client.clock.quality,
+        "time_refused": client.clock.refused,
+        "registration": _registration(session),
+        "devices": [_device(session, member.lfdi, member.target.id) for member in settings.members],
+        "unknown_devices": unknown[:_MOST_UNKNOWN],
+        "resources": len(client.tree.nodes),
+        "events_live": sum(1 for one in bindings if one.control and not one.over),
+        "events_running": sum(1 for one in bindings if one.started and not one.over),
+        "waiting": len(session.mailbox),
+        "delivered": session.mailbox.counts.delivered,
+        "refused": session.mailbox.counts.refused + session.reports.refused + condition.refused_writes,
+        "dropped": session.mailbox.counts.dropped,
+        "subscriptions": session.subscriptions.active,
+        "notifications": session.subscriptions.notified,
+    }
+
+
+def _state(session: UpstreamSession) -> str:
+    if session.client.refused:
+        return "wrong_pin"
+    if not session.condition.up:
+        return "connecting" if session.condition.up is None else "unreachable"
+    if session.client.clock_offset is None:
+        return "no_time"
+    own = session.client.devices[session.settings.lfdi].end_device
+    return "connected" if own is not None else "not_registered"
+
+
+def _registration(session: UpstreamSession) -> str:
+    enrolment = session.client.enrolment
+    if enrolment.pin is None:
+        return "not_checked"
+    return "wrong_pin" if enrolment.refused else ("checked" if enrolment.checked else "pending")
+
+
+def _device(session: UpstreamSession, lfdi: str, target: str) -> dict[str, Any]:
+    followed = session.client.devices[lfdi]
+    programs = session.client.followers.assigned(followed)
+    return {
+        "id": target,
+        "lfdi": lfdi,
+        "listed": followed.end_device is not None,
+        "href": followed.end_device.href if followed.end_device is not None else None,
+        "programs": [
+            {"mRID": program.mRID, "primacy": program.primacy, "description": program.description or ""}
+            for program in programs or ()
+        ],
+        "mirror": session.mirrors.href_of(lfdi),
+    }

@@ -1,0 +1,82 @@
+"""A client that judges its server in the handshake: what OpenSSL lets pass is refused before a request leaves."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from gridiface.pki.contexts import KeyPair, client_context, server_context
+from gridiface.pki.credentials import ChainPolicy, load_roots
+from gridiface.pki.folder import TestPki, write_credential
+from gridiface.pki.identity import PeerIdentity
+from gridiface.pki.judged import judge_server
+from gridiface.pki.rules import SERVER_AUTH, sep2_rules
+
+
+def shake(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """Both ends in memory, until both are done."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(down, up, server_hostname="localhost"),
+        server.wrap_bio(up, down, server_side=True),
+    ]
+    waiting = list(ends)
+    while waiting:
+        for end in list(waiting):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            waiting.remove(end)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    now = float(int(time.time()))
+    pki = TestPki.create(depth=3, now=now)
+    pki.save(tmp_path)
+    write_credential(tmp_path, "server", pki.issue("server", "s", now=now, hosts=["localhost"]))
+    write_credential(tmp_path, "device", pki.issue("device", "d", now=now))
+    return tmp_path
+
+
+def contexts(
+    folder: Path, refusal: str = "", clock: float | None = None
+) -> tuple[ssl.SSLContext, ssl.SSLContext, list[str]]:
+    roots = [folder / "serca.pem"]
+    seen: list[str] = []
+
+    def demand(identity: PeerIdentity) -> str:
+        seen.append(identity.lfdi)
+        return refusal
+
+    client = judge_server(
+        client_context("strict", key_pairs=[KeyPair(folder / "device.pem", folder / "device.key")], roots=roots),
+        ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(roots)),
+        demand,
+        wall_clock=(lambda: clock) if clock is not None else time.time,
+    )
+    server = server_context("strict", key_pairs=[KeyPair(folder / "server.pem", folder / "server.key")], roots=roots)
+    return client, server, seen
+
+
+def test_a_good_server_is_taken_and_known_by_its_lfdi(folder: Path) -> None:
+    client, server, seen = contexts(folder)
+    shake(client, server)
+    assert len(seen[0]) == 40
+
+
+def test_a_server_that_the_caller_does_not_want_is_refused_with_the_reason(folder: Path) -> None:
+    client, server, _ = contexts(folder, refusal="another LFDI is wanted")
+    with pytest.raises(ssl.SSLCertVerificationError, match="another LFDI is wanted"):
+        shake(client, server)
+
+
+def test_our_own_policy_is_asked_too(folder: Path) -> None:
+    client, server, seen = contexts(folder, clock=1.0)
+    with pytest.raises(ssl.SSLCertVerificationError, match="validity"):
+        shake(client, server)
+    assert seen == []
