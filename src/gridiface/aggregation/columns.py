@@ -43,6 +43,9 @@ PHASE_SHARES: Mapping[Phase, tuple[float, float, float]] = {
 #: Kinds that only take power unless a discharge rating says otherwise.
 CONSUMERS = frozenset({DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE})
 
+#: Kinds that drive away.
+VEHICLES = frozenset({DeviceKind.EV, DeviceKind.EVSE})
+
 #: Kinds that follow the sun or a person: what they do without a request is measured, not 0.
 NATURAL = frozenset({DeviceKind.PV, DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE, DeviceKind.OTHER})
 
@@ -76,6 +79,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "can_limit_w": (np.bool_, 0),
     "can_set_var": (np.bool_, 0),
     "answers": (np.bool_, 0),  # tells its own outcomes
+    "leaves": (np.bool_, 0),  # a place where vehicles come and go: another one may return
     "enabled": (np.bool_, 1),
     # what its owner allows
     "curve": (np.int64, -1),  # which of `curves` bounds its charging
@@ -177,6 +181,7 @@ class Columns:
     can_limit_w: BoolArray
     can_set_var: BoolArray
     answers: BoolArray
+    leaves: BoolArray
     enabled: BoolArray
     curve: IntArray
     day_cap_wh: FloatArray
@@ -377,6 +382,7 @@ class Columns:
         self.can_limit_w[row] = Capability.LIMIT_W in able
         self.can_set_var[row] = Capability.SET_VAR in able
         self.answers[row] = traits.answers_itself
+        self.leaves[row] = device.kind in VEHICLES
         self.enabled[row] = device.enabled
         self._constrain(row, device)
 

@@ -125,6 +125,7 @@ class Intake:
         heard_again = c.lost[rows] | (c.down[rows] & (c.received[rows] <= c.down_at[rows]))
         changed = bool(news.any() or heard_again.any())
         c.usable[rows], c.lost[rows] = usable, False
+        c.soc[rows[news & c.leaves[rows]]] = np.nan  # who returns may have driven far, or be another one
         return changed
 
     def _values(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> None:

@@ -134,7 +134,24 @@ class Solver:
             offset + min(max(reachable[1], low), high),
             clipped,
         )
+        self._note_caps(node)
         self._descend(fixed)
+
+    def _note_caps(self, node: Node) -> None:
+        """The account of the nodes inside that only have limits: their totals, and which limit holds them."""
+        for child in node.limited_below():
+            watts = self._solution.watts[child.rows]
+            told = np.where(np.isfinite(watts), watts, np.nan_to_num(self._solution.ceilings[child.rows]))
+            total = float(np.where(self._b.free[child.rows], told, self._b.held[child.rows]).sum())
+            high, low = child.limits.high, child.limits.low
+            slack = 1e-6 * max(abs(total), 1.0) + 1e-3
+            clipped = high if high is not None and total >= high.watts - slack else None
+            if clipped is None and low is not None and total <= -low.watts + slack:
+                clipped = low
+            most = np.inf if high is None else high.watts
+            least = -np.inf if low is None else -low.watts
+            self._solution.results[child.id] = NodeResult(None, total, total, 0.0, least, most, clipped)
+            self._note_caps(child)
 
     def _split(
         self, node: Node, free: IntArray, target: float, lo: FloatArray, hi: FloatArray, caps: tuple[Cap, ...]

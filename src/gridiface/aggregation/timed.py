@@ -55,8 +55,9 @@ def renew_departures(columns: Columns, now: Instant, zone: tzinfo) -> bool:
 def departure_floor(columns: Columns, rows: IntArray, now: Instant, *, span_s: float, margin: float) -> FloatArray:
     """The least power each must take from now on to be ready in time, W >= 0.
 
-    As long as the time left exceeds the time needed at full power by more than `span_s` nothing is asked; from there
-    on the floor rises to full power. So whatever else is asked, a vehicle that can be ready will be.
+    As long as the time left exceeds the time needed at full power by more than twice `span_s` nothing is asked; from
+    there on the floor rises, to full power where only `span_s` is to spare. So whatever else is asked, a vehicle that
+    can be ready will be, a little early: what is known of its state of charge lags behind.
 
     Args:
         columns: the fleet.
@@ -72,7 +73,7 @@ def departure_floor(columns: Columns, rows: IntArray, now: Instant, *, span_s: f
     power = np.minimum(charge_limit(c, way, rows), c.import_w[rows][:, None])
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = lack * c.energy_wh[rows] * 3600.0 * np.mean(1.0 / power, axis=1)
-        slack = c.leave_at[rows] - now - (1.0 + margin) * needed
+        slack = c.leave_at[rows] - now - span_s - (1.0 + margin) * needed
         part = np.clip(1.0 - slack / span_s, 0.0, 1.0)
     floor = part * power[:, 0]
     return np.where((lack > 0) & np.isfinite(floor), floor, 0.0)

@@ -84,15 +84,29 @@ def demo(
         typer.Option(help="Switch this SunSpec unit (1 to 20) off in the middle of the event.", min=1, max=20),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the page; another is taken where it is in use.")] = 8080,
-    keep: Annotated[Path | None, typer.Option(help="Copy the world's folder (logs, database) here at the end.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder for the world's logs and database, or a story's picture and tables.")
+    ] = None,
+    story: Annotated[
+        str | None,
+        typer.Option(help="Tell another story: `day`, a day of a large simulated fleet in compressed time; `evening`."),
+    ] = None,
+    devices: Annotated[int, typer.Option(help="Size of the fleet of a story.", min=20, max=20_000)] = 2000,
+    seed: Annotated[int, typer.Option(help="Of a story's fleet, failures and lies.")] = 1,
 ) -> None:
     """Run a utility, a server, 20 SunSpec devices and three 2030.5 inverters, and let a control travel through them.
+
+    With `--story day` a fleet of 2,000 devices from 5 kWh to 20 MWh lives through a day: an OpenADR event, an IEEE
+    2030.5 limit on one feeder and a DNP3 regulation signal overlap, 5 % of the devices fail and return, 2 % lie about
+    their state of charge. It draws the day and settles the event.
 
     Exit code 0: what was delivered is within 2 % of what was asked, and every device answered received, started and
     completed (partly completed, where it was switched off); 1: not so.
 
     Example: gridiface demo --headless --json --seconds 40
     """
+    if story is not None:
+        _tell(story, devices, seed, keep, quiet=headless or as_json, as_json=as_json)
     plan = WorldPlan(page_port=port)
     quiet = headless or as_json
     try:
@@ -104,6 +118,20 @@ def demo(
         typer.echo(json.dumps(result))
     else:
         _print_report(result)
+    raise typer.Exit(0 if result["ok"] else 1)
+
+
+def _tell(name: str, devices: int, seed: int, output: Path | None, *, quiet: bool, as_json: bool) -> None:
+    """Tell a story and leave with its exit code."""
+    if name not in ("day", "evening"):
+        raise typer.BadParameter(f"there is no story {name!r}; there are: day, evening", param_hint="--story")
+    from gridiface.cli.story.show import tell  # noqa: PLC0415 - the other demo needs none of it
+
+    result = tell(devices=devices, seed=seed, evening=name == "evening", output=output, quiet=quiet)
+    if as_json:
+        typer.echo(json.dumps(result))
+    elif quiet:
+        typer.echo(f"{'ok' if result['ok'] else 'NOT as it should be'}: {result['checks']}")
     raise typer.Exit(0 if result["ok"] else 1)
 
 

@@ -34,7 +34,7 @@ def test_a_vehicle_charges_at_full_power_when_it_must_whatever_is_asked(bench):
 
 
 def test_the_floor_rises_over_the_hold_time(bench):
-    half_way = 0.63 + 150 / 3600
+    half_way = 0.63 + 450 / 3600
     ev = battery("ev", kind=DeviceKind.EV, constraints=Constraints(departure=leaving(half_way)))
     world = bench(ev, battery("b"))
     world.submit(ask(set_w=500.0))
