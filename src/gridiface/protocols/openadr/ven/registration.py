@@ -66,12 +66,13 @@ class Registrar:
             self._state.notices.append(LinkChanged(up=True, failures=0))
 
     def failed(self, now: float) -> None:
-        """It did not: truncated binary exponential back-off with 10 % jitter."""
+        """It did not: binary exponential back-off with 10 % jitter, up to the poll interval and never above its most."""
         link, config = self.link, self._state.config
         link.failures += 1
         if link.failures == 1:
             self._state.notices.append(LinkChanged(up=False, failures=1))
-        wait = min(config.retry_most, config.retry_first * 2.0 ** min(link.failures - 1, 30))
+        most = min(config.retry_most, max(self._period(), config.retry_first))
+        wait = min(most, config.retry_first * 2.0 ** min(link.failures - 1, 30))
         link.retry_at = now + wait * (0.9 + 0.2 * self._state.draw())
 
     def polled(self, now: float, *, empty: bool) -> None:
@@ -82,11 +83,13 @@ class Registrar:
             link.drained = 0
             if link.steps and link.steps[0] == POLL:
                 link.steps.pop(0)
-            asked = self._state.registration.poll_frequency
-            # A frequency of nothing would be a poll without end.
-            period = asked if asked is not None and asked > 0 else config.poll_frequency
             # Never faster than asked for: the jitter only adds.
-            link.next_poll = now + period * (1.0 + config.jitter * self._state.draw())
+            link.next_poll = now + self._period() * (1.0 + config.jitter * self._state.draw())
+
+    def _period(self) -> float:
+        """Seconds between polls: as asked for, but a frequency of nothing would be a poll without end."""
+        asked = self._state.registration.poll_frequency
+        return asked if asked is not None and asked > 0 else self._state.config.poll_frequency
 
     # -- our requests --------------------------------------------------------------------------------------------
 

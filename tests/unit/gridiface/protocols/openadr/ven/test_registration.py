@@ -19,12 +19,21 @@ def make(draw=0.5, **config):
 
 def test_52_the_back_off_doubles_with_jitter_up_to_its_most():
     for draw, factor in ((0.0, 0.9), (0.5, 1.0), (1.0, 1.1)):
-        _, registrar = make(draw, retry_first=1.0, retry_most=60.0)
+        _, registrar = make(draw, retry_first=1.0, retry_most=60.0, poll_frequency=300.0)
         waits = []
         for _ in range(9):
             registrar.failed(100.0)
             waits.append(registrar.link.retry_at - 100.0)
         assert waits == pytest.approx([factor * wait for wait in (1, 2, 4, 8, 16, 32, 60, 60, 60)])
+
+
+def test_52_the_back_off_ends_at_the_poll_interval():
+    _, registrar = make(0.5, retry_first=1.0, retry_most=60.0, poll_frequency=10.0)
+    waits = []
+    for _ in range(6):
+        registrar.failed(100.0)
+        waits.append(registrar.link.retry_at - 100.0)
+    assert waits == pytest.approx([1, 2, 4, 8, 10, 10])
 
 
 def test_52_an_answer_ends_the_back_off():
