@@ -66,7 +66,7 @@ class Registrar:
             self._state.notices.append(LinkChanged(up=True, failures=0))
 
     def failed(self, now: float) -> None:
-        """It did not: binary exponential back-off with 10 % jitter, up to the poll interval and never above its most."""
+        """It did not: binary exponential back-off with 10 % jitter, up to the poll interval or its own most."""
         link, config = self.link, self._state.config
         link.failures += 1
         if link.failures == 1:
