@@ -7,7 +7,8 @@ import ssl
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gridiface.app.config.model import Client, Sep2, host_port
+from gridiface.app.config.base import host_port
+from gridiface.app.config.model import Client, Sep2
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.http_server import Sep2Http

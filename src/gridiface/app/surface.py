@@ -1,20 +1,36 @@
-"""The REST areas of one server: each area of a part that runs here, joined to that part. Owns no route."""
+"""The surface for people, as one server has it: its listener, the areas of the parts that run here, the first admin.
+
+Owns no route.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gridiface.app.config.base import host_port
+from gridiface.app.config.operator import Operator
 from gridiface.app.dnp3_desk import Dnp3Desk
+from gridiface.operator.access import AccessRules, is_loopback
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.desk import Desk
+from gridiface.operator.pages import Pages
 from gridiface.operator.routing import Area
+from gridiface.operator.server import OperatorServer
+from gridiface.pki.contexts import KeyPair, server_context
 
 if TYPE_CHECKING:
     from gridiface.app.wiring import GridServer
+
+_log = logging.getLogger("gridiface.operator")
+
+#: The name of the first admin.
+FIRST = "admin"
 
 
 def areas_of(server: GridServer, desk: Desk) -> list[Area]:
@@ -30,3 +46,55 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
     if server.vens:
         areas.append(OpenAdrOwnArea(server.vens))
     return areas
+
+
+def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> OperatorServer:
+    """The listener as configured.
+
+    Raises:
+        ConfigError: certificate and key cannot be used.
+    """
+    host, port = host_port(block.listen)
+    tls = None
+    if block.tls is not None:
+        pair = KeyPair(block.tls.certificate, block.tls.key)
+        tls = server_context("modern", key_pairs=[pair], roots=[], require_client=False)
+    rules = AccessRules(
+        hosts=block.hosts,
+        open_reads=is_loopback(host) if block.open_reads is None else block.open_reads,
+        secure=tls is not None or block.plain,
+        requests_per_s=block.limits.requests_per_s,
+        burst=block.limits.burst,
+    )
+    return OperatorServer(
+        desk,
+        host=host,
+        port=port,
+        areas=areas,
+        pages=Pages(desk).pages(),
+        rules=rules,
+        tls=tls,
+        connections=block.limits.connections,
+    )
+
+
+async def invite_first_admin(desk: Desk, url: str) -> str | None:
+    """Where nobody can sign in as an admin: the link, with a ticket, at which the first one chooses a password.
+
+    There is no default password: whoever starts the server sees the link. It is a secret, and so not for the log.
+
+    Raises:
+        StoreUnavailable: nothing was made.
+    """
+    if desk.users.has_admin():
+        return None
+    now = desk.clock.now()
+    user = desk.users.find(FIRST)
+    if user is None:
+        _, ticket = await desk.users.create(FIRST, "admin", now, by="first start")
+    elif user.role != "admin" or user.disabled:
+        return None
+    else:
+        ticket = await desk.users.invite(user, now, by="first start")
+    _log.warning("nobody can sign in as an admin yet: the link for %r is printed by `gridiface serve`", FIRST)
+    return f"{url}setup#{ticket}"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.clock import SystemClock
-from gridiface.app.config.model import Config, host_port
+from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.members import SPACE, Members
@@ -21,7 +21,7 @@ from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.southbound import Southbound
-from gridiface.app.surface import areas_of
+from gridiface.app.surface import areas_of, invite_first_admin, operator_server
 from gridiface.app.timers import Timed, TimerLoop
 from gridiface.app.upstream import upstreams
 from gridiface.domain.clock import Clock, Instant
@@ -35,8 +35,8 @@ from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
+from gridiface.operator.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
-from gridiface.operator.pages import Pages
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
 from gridiface.store.repository import Store
@@ -71,6 +71,8 @@ class GridServer:
         self.upstreams: Upstreams | None = None
         self.southbound: Southbound | None = None
         self._operator: OperatorServer | None = None
+        #: Where the first admin chooses a password; None: there is an admin.
+        self.setup_link: str | None = None
         self._members: Members | None = None
         self._housekeeping: Housekeeping | None = None
         self._timers: TimerLoop | None = None
@@ -240,7 +242,6 @@ class GridServer:
         assert self.store is not None
         assert self.dispatch is not None
         block = self.config.operator
-        host, port = host_port(block.listen)
         desk = Desk(
             status=status,
             clock=self.clock,
@@ -249,20 +250,16 @@ class GridServer:
             block=self._block,
             ready=self._ready,
             authority=(block.authority_min, block.authority_max),
+            idle_s=block.sessions.idle_s,
+            longest_s=block.sessions.longest_s,
+            approval=ApprovalRule(share=block.approval_share, within_s=block.approval_within_s),
         )
         await desk.open()
         self.dispatch.listeners.append(desk.on_outcome)
         self.dispatch.watchers.append(desk.on_deliveries)
-        self._operator = OperatorServer(
-            desk,
-            host=host,
-            port=port,
-            areas=areas_of(self, desk),
-            pages=Pages(desk).pages(),
-            hosts=block.hosts,
-            open_reads=block.open_reads,
-        )
+        self._operator = operator_server(block, desk, areas_of(self, desk))
         await self._operator.start()
+        self.setup_link = await invite_first_admin(desk, self._operator.url)
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
         """Operator's block of a device, or its end: the engine acts on it at once."""

@@ -88,7 +88,7 @@ def send(
         show_json(answer)
     else:
         _show_answer(answer)
-    if not answer["will_run"]:
+    if not answer["will_run"] and answer["verdict"] != "pending":
         raise typer.Exit(1)
 
 
@@ -177,6 +177,78 @@ def cancel(
         show_json(found)
     else:
         typer.echo(f"control {found['id']} is {found['state']}")
+
+
+@app.command("waiting")
+def waiting(
+    *,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List controls that wait for a second person (operator.approval_share).
+
+    Example: gridiface control waiting
+    """
+    found = Remote.of(url, config, token_file).get("/approvals")
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (
+            row["control"],
+            row["by"],
+            utc(row["at"]),
+            utc(row["expires"]),
+            row["asked"]["target"]["id"],
+            asks(row["asked"]["values"]),
+            row["asked"].get("description", ""),
+        )
+        for row in found["approvals"]
+    ]
+    show_table("", ("control", "asked by", "at, UTC", "until, UTC", "target", "asks for", "what for"), rows)
+
+
+@app.command("approve")
+def approve(
+    *,
+    control: ControlArgument,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a control that another person asked for; it is judged anew.
+
+    Example: gridiface control approve op-0123456789abcdef0123456789abcdef
+    """
+    found = Remote.of(url, config, token_file).post(f"/approvals/{segment(control)}/approve", {})
+    if as_json:
+        show_json(found)
+    else:
+        _show_answer(found)
+
+
+@app.command("reject")
+def reject(
+    *,
+    control: ControlArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a waiting control away without sending it.
+
+    Example: gridiface control reject op-0123456789abcdef0123456789abcdef --reason "wrong feeder"
+    """
+    found = Remote.of(url, config, token_file).post(f"/approvals/{segment(control)}/reject", {"reason": reason})
+    if as_json:
+        show_json(found)
+    else:
+        typer.echo(f"control {found['control']}, asked by {printable(found['by'])}, is not sent")
 
 
 @app.command("watch")

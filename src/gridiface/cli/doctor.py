@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 
 from gridiface.app.config import Config, load_config
+from gridiface.app.config.base import host_port
 from gridiface.app.config.load import paths_of
-from gridiface.app.config.model import host_port
 from gridiface.app.northbound import tls_keeper
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gridiface.app.config import load_config
-from gridiface.app.config.model import host_port
+from gridiface.app.config.base import host_port
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -63,10 +63,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One server. `url` without a slash at its end; `token` None: none is sent."""
+    """One server. `url` without a slash at its end; `token` None: none is sent.
+
+    `trust`: the server's own certificate, which alone is believed; None: what the system and GRIDIFACE_CA trust.
+    """
 
     url: str
     token: str | None = None
+    trust: Path | None = None
 
     @classmethod
     def of(cls, url: str | None, config: Path | None, token_file: Path | None) -> Remote:
@@ -75,14 +79,14 @@ class Remote:
         Raises:
             ConfigError: an address or token that cannot be used, with the fix.
         """
-        chosen = _configured(config) if config is not None else (url or DEFAULT_URL)
+        chosen, trust = _configured(config) if config is not None else (url or DEFAULT_URL, None)
         parts = urlsplit(chosen)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ConfigError(f"{chosen!r} is no server's address; write http://HOST:PORT")
         token = read_token(token_file)
         if token is not None and parts.scheme == "http" and not _is_here(parts.hostname):
             typer.echo(f"the token goes to {parts.hostname} unencrypted; use https:// through a TLS proxy", err=True)
-        return cls(chosen.rstrip("/"), token)
+        return cls(chosen.rstrip("/"), token, trust)
 
     def get(self, path: str, **query: object) -> Any:
         """GET under /api/v1; parameters that are None or empty are left out.
@@ -134,21 +138,21 @@ class Remote:
         """
         return self._ask("POST", path, body, headers)
 
-    def put(self, path: str, body: Mapping[str, Any]) -> Any:
-        """PUT under /api/v1.
-
-        Raises:
-            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
-        """
-        return self._ask("PUT", path, body)
-
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+    def patch(self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> Any:
         """PATCH under /api/v1.
 
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
-        return self._ask("PATCH", path, body)
+        return self._ask("PATCH", path, body, headers)
+
+    def put(self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> Any:
+        """PUT under /api/v1.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        return self._ask("PUT", path, body, headers)
 
     def delete(self, path: str) -> Any:
         """DELETE under /api/v1.
@@ -187,7 +191,7 @@ class Remote:
             raise ServerUnreachable(f"{self.url}: the answer broke off: {problem}") from problem
         finally:
             connection.close()
-        if response.status not in {200, 201}:
+        if response.status not in {200, 201, 202}:
             raise _refused(response.status, raw)
         try:
             return json.loads(raw)
@@ -207,7 +211,7 @@ class Remote:
         if raw is not None:
             sent["Content-Type"] = "application/json"
         try:
-            connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout_s)
+            connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout_s, self.trust)
             connection.request(method, f"{parts.path}/api/v1{path}", body=raw, headers=sent)
             return connection, connection.getresponse()
         except ValueError as problem:
@@ -306,7 +310,8 @@ def percent(part: float | None) -> str:
 # --- helpers --------------------------------------------------------------------------------------------------------
 
 
-def _configured(path: Path) -> str:
+def _configured(path: Path) -> tuple[str, Path | None]:
+    """(address, own certificate) of the server of a configuration."""
     block = load_config(path).operator
     if block is None:
         raise ConfigError(f"{path}: the block `operator` is switched off; the verbs need it")
@@ -314,7 +319,8 @@ def _configured(path: Path) -> str:
     if port == 0:
         raise ConfigError(f"{path}: operator.listen takes any free port; give the one it took with --url")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme, trust = ("http", None) if block.tls is None else ("https", block.tls.certificate)
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}", trust
 
 
 def _is_here(host: str) -> bool:
@@ -324,10 +330,29 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def _connection(scheme: str, host: str, port: int | None, timeout_s: float) -> http.client.HTTPConnection:
+def _connection(
+    scheme: str, host: str, port: int | None, timeout_s: float, trust: Path | None
+) -> http.client.HTTPConnection:
     if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
+        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=_trusting(trust))
     return http.client.HTTPConnection(host, port, timeout=timeout_s)
+
+
+def _trusting(own: Path | None) -> ssl.SSLContext:
+    """TLS towards the server: its own certificate where the configuration names it, else what is trusted here."""
+    try:
+        if own is None:
+            context = ssl.create_default_context()
+            if os.environ.get("GRIDIFACE_CA"):
+                context.load_verify_locations(cafile=os.environ["GRIDIFACE_CA"])
+            return context
+        context = ssl.create_default_context(cafile=str(own))
+    except (OSError, ssl.SSLError) as problem:
+        raise ConfigError(f"{own or os.environ.get('GRIDIFACE_CA')}: no certificates to trust: {problem}") from problem
+    # The very certificate is known, so the name in it need not be the address that leads there.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[str]:

@@ -56,6 +56,9 @@ async def _run(config: Config, *, child: bool) -> None:
             await _stdin_closes(stop)
         else:
             typer.echo(f"gridiface serves {config.site}: {_describe(server)}; Ctrl-C stops it", err=True)
+            if server.setup_link is not None:
+                typer.echo("nobody can sign in as an admin yet; choose a password, within a day, at:", err=True)
+                typer.echo(server.setup_link, err=True)
         await stop.wait()
         _log.info("stopping")
     finally:

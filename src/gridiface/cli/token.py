@@ -6,9 +6,7 @@ text is printed once and kept nowhere.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
@@ -17,33 +15,23 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from gridiface.app.config import load_config
 from gridiface.cli.control import utc
+from gridiface.cli.direct import DirectOption, is_direct, me, on_store
 from gridiface.cli.remote import (
     JsonOption,
     Remote,
     TokenFileOption,
     UrlOption,
-    read_token,
     segment,
     show_json,
     show_table,
 )
-from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
 from gridiface.operator.tokens import TokenBook
-from gridiface.store.engine import StoreInUse
-from gridiface.store.repository import Store
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API tokens.")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="The configuration. Without a token the verb works on its database, while the server is stopped.",
-    ),
-]
 _Found = TypeVar("_Found")
 
 
@@ -66,11 +54,17 @@ def create(
         list[ScopeChoice] | None, typer.Option("--scope", help="What it may do; repeatable; read without any.")
     ] = None,
     days: Annotated[float, typer.Option("--days", help="Valid for so many days.", min=0.001, max=3650)] = 90.0,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group", help="Group that may be seen and controlled with it; repeatable; none: the whole fleet."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the token into this new file, for its owner only.")
     ] = None,
     url: UrlOption = None,
-    config: ConfigOption = None,
+    config: DirectOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,14 +74,22 @@ def create(
     """
     try:
         asked = NewToken.model_validate(
-            {"name": name, "scopes": [s.value for s in scope or [ScopeChoice.READ]], "days": days}
+            {
+                "name": name,
+                "scopes": [s.value for s in scope or [ScopeChoice.READ]],
+                "days": days,
+                "groups": group or None,
+            }
         )
     except ValidationError as problem:
         raise ConfigError(f"the token cannot be made: {problem.errors()[0]['msg']}") from problem
     place = None if out is None else _new_file(out)
     try:
-        if _is_direct(config, token_file):
-            made = _on_store(config, lambda book, now: book.create(asked.name, asked.scopes, asked.days, now, by=_me()))
+        if is_direct(config, token_file):
+            made = _on_store(
+                config,
+                lambda book, now: book.create(asked.name, asked.scopes, asked.days, now, by=me(), groups=asked.groups),
+            )
         else:
             made = Remote.of(url, config, token_file).post("/tokens", asked.model_dump())
     except GridifaceError:
@@ -105,7 +107,7 @@ def create(
 def list_tokens(
     *,
     url: UrlOption = None,
-    config: ConfigOption = None,
+    config: DirectOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -113,7 +115,7 @@ def list_tokens(
 
     Example: gridiface token list --config gridiface.yaml
     """
-    if _is_direct(config, token_file):
+    if is_direct(config, token_file):
 
         async def rows(book: TokenBook, now: float) -> list[Any]:
             return list(book.rows(now))
@@ -147,7 +149,7 @@ def revoke(
     *,
     token: Annotated[str, typer.Argument(help="The token's id or name, as `gridiface token list` shows it.")],
     url: UrlOption = None,
-    config: ConfigOption = None,
+    config: DirectOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -155,8 +157,8 @@ def revoke(
 
     Example: gridiface token revoke ops --config gridiface.yaml
     """
-    if _is_direct(config, token_file):
-        gone = _on_store(config, lambda book, now: book.revoke(token, now, by=_me()))
+    if is_direct(config, token_file):
+        gone = _on_store(config, lambda book, now: book.revoke(token, now, by=me()))
     else:
         gone = Remote.of(url, config, token_file).delete(f"/tokens/{segment(token)}")
     if gone is None:
@@ -167,26 +169,13 @@ def revoke(
         typer.echo(f"token {gone['id']} ({gone['name']}) is revoked")
 
 
-def _is_direct(config: Path | None, token_file: Path | None) -> bool:
-    """Whether to work on the store: a configuration is named and there is no token to ask a server with."""
-    return config is not None and read_token(token_file) is None
-
-
 def _on_store(config: Path | None, work: Callable[[TokenBook, float], Awaitable[_Found]]) -> _Found:
-    assert config is not None
-    database = load_config(config).database
+    async def run(store: Any, now: float) -> _Found:
+        book = TokenBook(store)
+        await book.load(now)
+        return await work(book, now)
 
-    async def run() -> _Found:
-        async with await Store.open(database) as store:
-            book, now = TokenBook(store), time.time()
-            await book.load(now)
-            return await work(book, now)
-
-    try:
-        return asyncio.run(run())
-    except StoreInUse as problem:
-        text = f"{problem}; stop the server, or give an admin token with --token-file or GRIDIFACE_TOKEN"
-        raise StoreUnavailable(text) from problem
+    return on_store(config, run)
 
 
 def _new_file(path: Path) -> int:
@@ -197,13 +186,9 @@ def _new_file(path: Path) -> int:
         raise ConfigError(f"{path}: cannot be made: {problem.strerror}; name a new file") from problem
 
 
-def _me() -> str:
-    return f"command line, uid {os.getuid()}"
-
-
 def _show_made(made: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
     if out is not None:
-        made = {name: value for name, value in made.items() if name != "token"} | {"file": str(out)}
+        made = {k: v for k, v in made.items() if k not in {"token", "client_secret"}} | {"file": str(out)}
     if as_json:
         show_json(made)
         return

@@ -1,7 +1,7 @@
-"""Who may ask what: host and origin checks, tokens, scopes. One middleware before every handler.
+"""Who may ask what: host and origin, who it is, scope, rate. One check before every handler.
 
-Owns the rules, not the routes: each route says what scope it needs. No cookie is ever read, so a browser page of
-another site has nothing to ride on; a request to change something that comes from a page is refused all the same.
+Owns the rules, not the routes: each route says what scope it needs. A browser's cookie alone changes nothing: the
+request must come from our own page and carry the session's CSRF token. Of forwarded headers nothing is believed.
 """
 
 from __future__ import annotations
@@ -9,102 +9,234 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gridiface.domain.clock import Clock
+from gridiface.domain.clock import Clock, Instant
+from gridiface.operator.oauth import AccessBook, is_access_token
 from gridiface.operator.problems import Refused
-from gridiface.operator.throttle import Throttle
-from gridiface.operator.tokens import Token, TokenBook
+from gridiface.operator.scopes import ROLES, allowed
+from gridiface.operator.sessions import Session, SessionBook, csrf_fits
+from gridiface.operator.throttle import Rates, Throttle
+from gridiface.operator.tokens import TokenBook
+from gridiface.operator.users import User
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SAFE = frozenset({"GET", "HEAD"})
+
 #: What needs no token where reading is open.
 _READING = frozenset({"read", "stream"})
 
 _BEARER = 'Bearer realm="gridiface"'
 _MAKE_ONE = (
-    "send Authorization: Bearer TOKEN; `gridiface token create --config FILE NAME` makes the first one while the "
-    "server is stopped, POST /api/v1/tokens makes more"
+    "sign in, or send Authorization: Bearer TOKEN; `gridiface token create --config FILE NAME` makes the first token "
+    "while the server is stopped, POST /api/v1/tokens makes more"
 )
+
+#: The header with a session's CSRF token.
+CSRF = "X-CSRF-Token"
+
+
+def _always(_: Instant) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a token's name, or nobody in particular where reading is open."""
+    """Who asks; nobody in particular where reading is open.
 
-    name: str
-    token: Token | None = None
+    Attributes:
+        name: for people and the audit log.
+        id: stays the same over restarts; empty: nobody in particular.
+        scopes: all that is allowed, implied ones among them.
+        groups: what may be seen and controlled; None: the whole fleet.
+        maker: who made the token; of a user the user.
+        user, session: of somebody who signed in.
+        holds: whether the right still stands at an instant, for what takes long.
+    """
+
+    name: str = ""
+    id: str = ""
+    scopes: frozenset[str] = frozenset()
+    groups: frozenset[str] | None = None
+    maker: str = ""
+    user: User | None = None
+    session: Session | None = None
+    holds: Callable[[Instant], bool] = _always
+
+    def allows(self, scope: str) -> bool:
+        """Whether it may do what needs `scope`."""
+        return scope in self.scopes
 
 
-#: Where the middleware leaves the caller for handlers.
+#: Where the check leaves the caller for handlers.
 CALLER = web.RequestKey("caller", Caller)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one operation needs: a scope (None: open to everybody), and whether it heeds the caller's groups."""
+
+    scope: str | None
+    confined: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRules:
+    """What the configuration says of access.
+
+    Attributes:
+        hosts: names, besides IP addresses and localhost, by which browsers may reach this listener.
+        open_reads: whether reading needs no token.
+        secure: whether cookies are for HTTPS only.
+        requests_per_s, burst: of one caller.
+    """
+
+    hosts: tuple[str, ...] = ()
+    open_reads: bool = False
+    secure: bool = False
+    requests_per_s: float = 200.0
+    burst: int = 1_000
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name; the prefix keeps other hosts of the domain from setting it."""
+        return "__Host-gridiface" if self.secure else "gridiface"
 
 
 class Access:
     """The rules of one listener.
 
     Args:
-        book: the tokens.
-        clock: wall clock for expiry, monotonic for the throttle.
-        hosts: names, besides IP addresses and localhost, by which browsers may reach this listener.
-        open_reads: whether reading needs no token.
+        tokens, access_tokens, sessions: who is who.
+        clock: wall clock for expiry, monotonic for bounds.
+        rules: of the configuration.
     """
 
-    def __init__(self, book: TokenBook, clock: Clock, *, hosts: tuple[str, ...], open_reads: bool) -> None:
-        self._book = book
+    def __init__(
+        self,
+        tokens: TokenBook,
+        access_tokens: AccessBook,
+        sessions: SessionBook,
+        clock: Clock,
+        rules: AccessRules,
+        throttle: Throttle,
+    ) -> None:
+        self._tokens = tokens
+        self._access_tokens = access_tokens
+        self._sessions = sessions
         self._clock = clock
-        self._hosts = frozenset(name.lower() for name in hosts) | {"localhost"}
-        self._open_reads = open_reads
-        self._throttle = Throttle()
-        self._scopes: dict[tuple[str, str], str | None] = {}
+        self._rules = rules
+        self._hosts = frozenset(name.lower() for name in rules.hosts) | {"localhost"}
+        self._throttle = throttle
+        self._rates = Rates(rules.requests_per_s, rules.burst)
+        self._needs: dict[tuple[str, str], Needs] = {}
 
-    def route(self, method: str, path: str, scope: str | None) -> None:
-        """Say what scope a route needs; None: it is open to everybody. A route not told of is for nobody."""
-        self._scopes[method, path] = scope
+    def route(self, method: str, path: str, needs: Needs) -> None:
+        """Say what an operation needs. One not told of is for nobody."""
+        self._needs[method, path] = needs
 
     async def check(self, request: web.Request) -> None:
         """Let the request pass and note its caller.
 
         Raises:
             Refused: 400, 401, 403, 421 or 429.
-            StoreUnavailable: tokens cannot be read.
+            StoreUnavailable: tokens or sessions cannot be read.
         """
         self._check_host(request)
-        self._check_origin(request)
+        _check_origin(request)
         resource = request.match_info.route.resource
         if request.match_info.http_exception is not None or resource is None:
             return
         method = "GET" if request.method == "HEAD" else request.method
-        # A route that was not declared needs what nobody has.
-        scope = self._scopes.get((method, resource.canonical), "undeclared")
-        given = request.headers.get("Authorization")
-        if scope is None or (given is None and scope in _READING and self._open_reads):
-            request[CALLER] = Caller("")
-            return
-        token = await self._token(request, given)
-        if not token.allows(scope):
-            headers = {"WWW-Authenticate": f'{_BEARER}, error="insufficient_scope", scope="{scope}"'}
-            text = f"the token {token.name!r} lacks the scope {scope}"
-            raise Refused(403, text, f"use a token with the scope {scope}", headers=headers)
-        request[CALLER] = Caller(token.name, token)
+        # An operation that was not declared needs what nobody has.
+        needs = self._needs.get((method, resource.canonical), Needs("undeclared"))
+        caller = await self._identify(request, needs.scope)
+        self._check_rate(caller.id or request.remote or "")
+        if needs.scope is not None and not self._is_open(caller, needs.scope):
+            _check_scope(caller, needs)
+        request[CALLER] = caller
 
-    async def _token(self, request: web.Request, given: str | None) -> Token:
-        if given is None:
-            raise Refused(401, "this needs a token", _MAKE_ONE, headers={"WWW-Authenticate": _BEARER})
+    async def _identify(self, request: web.Request, scope: str | None) -> Caller:
+        """Who asks. What is open to everybody is so for a wrong token, too: it counts as nobody."""
+        given = request.headers.getall("Authorization", [])
+        if len(given) > 1:
+            raise Refused(400, "there is more than one Authorization header", "send one")
+        if given and not (scope is None and not given[0].lower().startswith("bearer ")):
+            try:
+                return await self._bearer(request, given[0])
+            except Refused:
+                if scope is None:
+                    return Caller()
+                raise
+        return await self._signed_in(request, scope) or Caller()
+
+    def _is_open(self, caller: Caller, scope: str) -> bool:
+        return self._rules.open_reads and scope in _READING and not caller.id
+
+    def _check_rate(self, name: str) -> None:
+        wait_s = self._rates.take(name, self._clock.monotonic())
+        if wait_s > 0:
+            fix = "send fewer, or read the event stream instead of asking again and again"
+            raise Refused(429, "too many requests", fix, headers={"Retry-After": str(int(wait_s) + 1)})
+
+    async def _bearer(self, request: web.Request, given: str) -> Caller:
+        """The caller of an Authorization header."""
         address, tried = request.remote or "", self._clock.monotonic()
         wait_s = self._throttle.wait_s(address, tried)
         if wait_s > 0:
-            text = f"too many wrong tokens from {address}"
+            text = f"too many wrong tokens or passwords from {address}"
             raise Refused(429, text, "wait, then use the right one", headers={"Retry-After": str(int(wait_s) + 1)})
         kind, _, text = given.partition(" ")
-        token = await self._book.verify(text.strip(), self._clock.now()) if kind.lower() == "bearer" else None
-        if token is None:
+        caller = await self._token(text.strip()) if kind.lower() == "bearer" else None
+        if caller is None:
             self._throttle.failed(address, tried)
             headers = {"WWW-Authenticate": f'{_BEARER}, error="invalid_token"'}
             raise Refused(401, "the token is unknown, revoked or expired", _MAKE_ONE, headers=headers)
-        return token
+        return caller
+
+    async def _token(self, text: str) -> Caller | None:
+        now = self._clock.now()
+        if is_access_token(text):
+            found = await self._access_tokens.verify(text, now)
+            if found is None:
+                return None
+            access, token = found
+            scopes, holds = access.scopes, lambda at: self._access_tokens.holds(access, at)
+        else:
+            verified = await self._tokens.verify(text, now)
+            if verified is None:
+                return None
+            token, scopes = verified, verified.scopes
+            holds = lambda at: self._tokens.holds(verified, at)  # noqa: E731 - the other branch's has its own closure
+        groups = None if token.groups is None else frozenset(token.groups)
+        return Caller(token.name, token.id, allowed(scopes), groups, token.by, holds=holds)
+
+    async def _signed_in(self, request: web.Request, scope: str | None) -> Caller | None:
+        """The caller of a session cookie, or None."""
+        secret = cookie_of(request, self._rules.cookie)
+        found = None if secret is None else await self._sessions.verify(secret, self._clock.now())
+        if secret is None or found is None:
+            return None
+        if request.method not in _SAFE and not csrf_fits(secret, request.headers.get(CSRF, "")):
+            if scope is None:
+                return None
+            fix = f"read GET /api/v1/session and send its `csrf` as {CSRF}"
+            raise Refused(403, "the CSRF token is missing or not this session's", fix)
+        session, user = found
+        groups = None if user.groups is None else frozenset(user.groups)
+        return Caller(
+            user.name,
+            f"user:{user.id}",
+            allowed(ROLES[user.role]),
+            groups,
+            user.name,
+            user,
+            session,
+            lambda at: self._sessions.holds(session, at),
+        )
 
     def _check_host(self, request: web.Request) -> None:
         """Against DNS rebinding: a page reaches us under its own name only when that name points here."""
@@ -116,14 +248,43 @@ class Access:
             text = f"this server is not {name[:100]!r}"
             raise Refused(421, text, "use its IP address, or add the name to operator.hosts")
 
-    @staticmethod
-    def _check_origin(request: web.Request) -> None:
-        """Against cross-site requests: nothing is changed for a browser's page, ours included."""
-        if request.method in _SAFE:
-            return
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if "Origin" in request.headers or site != "none":
-            raise Refused(403, "web pages cannot change anything here", "use the command line or a program")
+
+def _check_scope(caller: Caller, needs: Needs) -> None:
+    scope = needs.scope or ""
+    if not caller.id:
+        raise Refused(401, "this needs a token or a signed-in user", _MAKE_ONE, headers={"WWW-Authenticate": _BEARER})
+    if not caller.allows(scope):
+        headers = {"WWW-Authenticate": f'{_BEARER}, error="insufficient_scope", scope="{scope}"'}
+        text = f"{caller.name!r} lacks the scope {scope}"
+        raise Refused(403, text, f"use a token or user with the scope {scope}", headers=headers)
+    if caller.groups is not None and not needs.confined:
+        text = f"{caller.name!r} is confined to groups, and this is about the whole fleet"
+        raise Refused(403, text, "use a token or user without groups")
+
+
+def _check_origin(request: web.Request) -> None:
+    """Against cross-site requests: only our own pages, and programs, may change anything."""
+    if request.method in _SAFE:
+        return
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    origins = request.headers.getall("Origin", [])
+    same = not origins or (len(origins) == 1 and _authority(origins[0]) == request.headers.get("Host", "").lower())
+    if site not in {"none", "same-origin"} or not same:
+        raise Refused(403, "pages of other sites cannot change anything here", "use this server's own pages")
+
+
+def _authority(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def cookie_of(request: web.Request, name: str) -> str | None:
+    """The value of a cookie that is there exactly once: two of one name may come from two places."""
+    pairs = (pair.strip() for header in request.headers.getall("Cookie", []) for pair in header.split(";"))
+    values = [pair.partition("=")[2] for pair in pairs if pair.partition("=")[0] == name]
+    return values[0] if len(values) == 1 else None
 
 
 def _host_name(given: str) -> str:

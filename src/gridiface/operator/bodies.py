@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -54,6 +55,30 @@ async def body_of(request: web.Request, model: type[_Model]) -> _Model:
     except TimeoutError as error:
         text = f"the body did not come within {WITHIN_S:.0f} s"
         raise Refused(408, text, "send it at once", headers={"Connection": "close"}) from error
+
+
+async def form_of(request: web.Request) -> dict[str, str]:
+    """The request's body as the fields of a form, each once.
+
+    Raises:
+        Refused: 400 no form, 408 too slow, 413 too large, 415 another media type.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        fix = "send Content-Type: application/x-www-form-urlencoded"
+        raise Refused(415, f"the body is {request.content_type}", fix)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            text = (await _read(request)).decode("utf-8")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=50)
+    except TimeoutError as error:
+        text = f"the body did not come within {WITHIN_S:.0f} s"
+        raise Refused(408, text, "send it at once", headers={"Connection": "close"}) from error
+    except ValueError as error:
+        raise Refused(400, "the body is no form", "send fields as a form does") from error
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Refused(400, "a field stands twice", "send each once")
+    return found
 
 
 async def _read(request: web.Request) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,11 +10,15 @@ from typing import Protocol
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Delivery, Outcome
 from gridiface.domain.ports import ControlInbox, History, Ledger
+from gridiface.operator.approvals import ApprovalRule, PendingBook
 from gridiface.operator.blocks import Apply, Blocks
 from gridiface.operator.metrics import Figures
+from gridiface.operator.oauth import AccessBook
+from gridiface.operator.sessions import SessionBook
 from gridiface.operator.status import Status
 from gridiface.operator.stream import EventBuffer
 from gridiface.operator.tokens import TokenBook
+from gridiface.operator.users import UserBook
 
 
 class Records(Ledger, History, Protocol):
@@ -40,6 +45,8 @@ class Desk:
         block: tells the engine of a block.
         ready: whether the server can take work.
         authority: of priority 0 and of priority 100; larger wins over all sources.
+        idle_s, longest_s: of a session: unused, and in all.
+        approval: which controls wait for a second person.
     """
 
     status: Status
@@ -49,25 +56,41 @@ class Desk:
     block: Apply
     ready: Callable[[], bool]
     authority: tuple[float, float] = (0.0, 255.0)
+    idle_s: float = 1_800.0
+    longest_s: float = 43_200.0
+    approval: ApprovalRule = field(default_factory=ApprovalRule)
     figures: Figures = field(default_factory=Figures)
     events: EventBuffer = field(init=False)
     tokens: TokenBook = field(init=False)
+    access_tokens: AccessBook = field(init=False)
+    users: UserBook = field(init=False)
+    sessions: SessionBook = field(init=False)
+    pending: PendingBook = field(init=False)
+    one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     blocks: Blocks = field(init=False)
 
     def __post_init__(self) -> None:
         self.events = EventBuffer(f"{int(self.clock.now() * 1000):x}")
         self.tokens = TokenBook(self.records)
+        self.access_tokens = AccessBook(self.records, self.tokens)
+        self.users = UserBook(self.records)
+        self.sessions = SessionBook(self.records, self.users, idle_s=self.idle_s, longest_s=self.longest_s)
+        self.pending = PendingBook(self.records)
         self.blocks = Blocks(self.records, self.block)
         self.status.is_blocked = self.blocks.is_blocked
 
     async def open(self) -> None:
-        """Read tokens and blocks, and tell the engine of the blocks; call it once, before listening.
+        """Read tokens, users, sessions and blocks, and tell the engine of the blocks; call it once, before listening.
 
         Raises:
             StoreUnavailable: the store does not answer.
         """
         now = self.clock.now()
         await self.tokens.load(now)
+        await self.access_tokens.load(now)
+        await self.users.load(now)
+        await self.sessions.load(now)
+        await self.pending.load(now)
         await self.blocks.load(now)
 
     def on_outcome(self, outcome: Outcome) -> None:

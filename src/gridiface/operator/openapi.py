@@ -21,16 +21,17 @@ _GUARDED = (401, 403, 429, 503)
 _WITH_BODY = (408, 413, 415, 422)
 _WORDS = {
     400: "the request is not right",
-    401: "no token, or a wrong one",
-    403: "the token lacks the scope, or a web page asks",
+    401: "no token or session, or a wrong one",
+    403: "the caller lacks the scope, is confined to groups, or the CSRF token is missing",
     404: "there is no such thing",
     408: "the body came too slowly",
     409: "it stands against what is there",
+    412: "it has changed since it was read",
     413: "too large",
     415: "not JSON",
     421: "the server is not known by this name",
     422: "the body is not right",
-    429: "too many wrong tokens",
+    429: "too many requests, or too many wrong tokens or passwords",
     503: "nothing can be recorded or read now",
 }
 
@@ -55,7 +56,10 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions.get("$defs", {}),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "gridiface"},
+            },
         },
     }
 
@@ -73,10 +77,11 @@ def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
         "responses": _responses(route, references),
     }
     if route.scope is not None:
-        operation["security"] = [{}, {"token": []}] if route.scope in {"read", "stream"} else [{"token": []}]
+        known: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
+        operation["security"] = [{}, *known] if route.scope in {"read", "stream"} else known
         operation["x-scope"] = route.scope
     if route.body is not None:
-        content = {"application/json": {"schema": references[route.body, "validation"]}}
+        content = {route.accepts: {"schema": references[route.body, "validation"]}}
         operation["requestBody"] = {"content": content, "required": _has_required(route.body)}
     return operation
 
@@ -121,9 +126,12 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     problem = {MEDIA: {"schema": references[schema.Problem, "validation"]}}
     statuses = {*_ALWAYS, *route.problems, *(_GUARDED if route.scope is not None else ())}
     statuses |= set(_WITH_BODY if route.body is not None else ())
-    responses = {str(status): {"description": _WORDS[status], "content": problem} for status in statuses}
-    done: dict[int, str] = {route.done: "done", **dict(route.others)}
-    responses |= {str(status): {"description": words, "content": content} for status, words in done.items()}
+    responses: dict[str, dict[str, Any]] = {
+        str(status): {"description": _WORDS[status], "content": problem} for status in statuses
+    }
+    for status, words in {route.done: "done", **dict(route.others)}.items():
+        also = responses.get(str(status), {}).get("content", {})
+        responses[str(status)] = {"description": words, "content": {**also, **content}}
     return dict(sorted(responses.items()))
 
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 import jinja2
 from aiohttp import web
 
+from gridiface.operator.access import CALLER
 from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.bodies import name_of
@@ -54,11 +55,11 @@ class Pages:
         device = self._desk.status.fleet.device(name_of(request))
         if device is None:
             raise Refused(404, "no such device", "the first page lists them")
-        detail = await self._devices.detail(device, 120.0)
+        detail = await self._devices.detail(device, 120.0, request[CALLER])
         return self._page("device.html", device=detail, why=why_silent(detail))
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
-        detail = await self._controls.detail(name_of(request))
+        detail = await self._controls.detail(name_of(request), request[CALLER])
         fleet = self._desk.status.fleet
         known = {part["device"] for part in detail["devices"]}
         target = detail["target"]

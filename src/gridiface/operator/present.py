@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -161,7 +162,7 @@ def control_detail(
 
 def overlaps(control: Control, status: Status, now: Instant) -> list[Overlap]:
     """The live controls that concern some of the same devices while this one runs, the highest authority first."""
-    mine = _reached(control.target, status.fleet)
+    mine = reached(control.target, status.fleet)
     found = [
         other
         for other in status.controls()
@@ -169,7 +170,7 @@ def overlaps(control: Control, status: Status, now: Instant) -> list[Overlap]:
         and other.id != control.id
         and state_at(other, now) not in TERMINAL
         and other.span.overlaps(control.span)
-        and mine & _reached(other.target, status.fleet)
+        and mine & reached(other.target, status.fleet)
     ]
     found.sort(key=lambda other: (-other.source.authority, other.id))
     return [
@@ -184,5 +185,25 @@ def overlaps(control: Control, status: Status, now: Instant) -> list[Overlap]:
     ]
 
 
-def _reached(target: Target, fleet: FleetView) -> set[str]:
+def reached(target: Target, fleet: FleetView) -> set[str]:
+    """The devices that a target stands for."""
     return {target.id} if target.kind is TargetKind.DEVICE else set(fleet.members(target.id))
+
+
+def covers(groups: frozenset[str], target: Target, fleet: FleetView) -> bool:
+    """Whether a target is one of these groups, or in one of them as a whole."""
+    if target.kind is TargetKind.GROUP and target.id in groups:
+        return True
+    mine = devices_of(groups, fleet)
+    wanted = reached(target, fleet)
+    return bool(wanted) and wanted <= mine
+
+
+def devices_of(groups: Iterable[str], fleet: FleetView) -> set[str]:
+    """All devices of these groups, through nested groups, too."""
+    return {name for group in groups for name in fleet.members(group)}
+
+
+def iso(at: Instant) -> str:
+    """An instant for people, UTC to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,8 @@ matrix and the tests are made from these declarations and from nothing else. Own
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -49,6 +51,16 @@ class Call(Generic[Q, B]):
         """Another `{name}` of the path; one that nothing here can have is empty."""
         return name_of(self.request, name)
 
+    def check_match(self, etag: str) -> None:
+        """Hold If-Match, where it is given, against the thing as it is now (RFC 9110 section 13.1.1).
+
+        Raises:
+            Refused: 412.
+        """
+        given = ",".join(self.request.headers.getall("If-Match", []))
+        if given and etag not in {one.strip() for one in given.split(",")} and given.strip() != "*":
+            raise Refused(412, "it has changed since it was read", "read it again, then send its new ETag as If-Match")
+
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
@@ -58,11 +70,13 @@ class Reply(Generic[T]):
         body: what is answered.
         status: None: the route's own.
         headers: beside those of every answer.
+        etag: of the thing that the answer shows, see `etag_of`.
     """
 
     body: T
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +92,10 @@ class Route:
         media: of the answer.
         headers: request headers that the operation reads: header, what it is for.
         others: further statuses that carry the same answer: status, what it means.
-        root: what stands before `path`.
+        area: name of its area.
+        confined: the handler shows and changes only what `call.caller.groups` names; other operations are refused to
+            callers that are confined to groups.
+        accepts: media type of the body; another than JSON is read by the handler itself (`form_of`).
     """
 
     method: str
@@ -95,6 +112,8 @@ class Route:
     headers: tuple[tuple[str, str], ...] = ()
     others: tuple[tuple[int, str], ...] = ()
     area: str = ""
+    confined: bool = False
+    accepts: str = "application/json"
 
 
 class Area:
@@ -162,6 +181,12 @@ def _route(handler: Callable[..., Any], area: str) -> Route:
             **getattr(handler, _MARK),
         }
     )
+
+
+def etag_of(thing: object) -> str:
+    """A strong entity tag: the same for what is the same as JSON."""
+    text = json.dumps(thing, sort_keys=True, default=str)
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
 
 
 def unknown(kind: str, name: str, fix: str) -> Refused:

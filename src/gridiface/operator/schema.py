@@ -17,6 +17,9 @@ PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 Text = Annotated[str, Field(max_length=256, pattern=PRINTABLE)]
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]
 
+#: Names of groups that somebody is confined to.
+Groups = Annotated[list[Name], Field(min_length=1, max_length=100)]
+
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Verdict
+from gridiface.domain.ports import Change
 from gridiface.domain.timeline import TERMINAL, state_at
+from gridiface.operator.access import Caller
+from gridiface.operator.approvals import Pending
 from gridiface.operator.audit import Entry
 from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import overlaps
+from gridiface.operator.present import covers, iso, overlaps, reached
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import unknown
-from gridiface.operator.tokens import Token
-from gridiface.operator.translate import PROTOCOL, authority, control_id_of, control_of, fingerprint
+from gridiface.operator.translate import PROTOCOL, authority, control_id_of, control_of, fingerprint, target_of
 
-_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+#: The form of an idempotency key.
+KEY = re.compile(r"[\x21-\x7e]{1,128}")
+
+#: The verdict on a control that waits for a second person; the others are the engine's.
+WAITING = "pending"
 
 #: What a refusal is answered with, and what can be done about it.
 REFUSALS: dict[Verdict, tuple[int, str]] = {
@@ -38,40 +44,116 @@ class Sending:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._one_by_one = asyncio.Lock()
 
-    async def send(self, asked: NewControl, token: Token, key: str | None) -> tuple[ControlAnswer, bool]:
-        """Send a control, or say what it would do.
+    async def send(self, asked: NewControl, caller: Caller, key: str | None) -> tuple[ControlAnswer, bool]:
+        """Send a control, say what it would do, or let it wait for a second person.
 
         Args:
             asked: as checked.
-            token: of the sender.
+            caller: the sender.
             key: the idempotency key, or None.
 
         Returns:
             The answer, and whether it is that of an earlier request with the same key.
 
         Raises:
-            Refused: 400 a bad key, 409 and 422 as `REFUSALS`, 422 a key used for another request.
+            Refused: 400 a bad key, 403 not the caller's group, 409 and 422 as `REFUSALS`, 422 a key used for another
+                request.
             StoreUnavailable: nothing was changed.
         """
         now = self._desk.clock.now()
+        self._check_reach(asked, caller)
         if asked.preview:
-            control = self._control(asked, "op-" + secrets.token_hex(16), now, token, {})
+            control = self._control(asked, "op-" + secrets.token_hex(16), now, caller, {})
             return self._answer(control, self._desk.inbox.preview(control, now), now, preview=True), False
         if key is None:
-            return await self._submit(asked, "op-" + secrets.token_hex(16), now, token), False
-        if not _KEY.fullmatch(key):
+            return await self._send(asked, "op-" + secrets.token_hex(16), now, caller), False
+        if not KEY.fullmatch(key):
             raise Refused(400, "the Idempotency-Key is not 1 to 128 visible ASCII characters", "send a UUID")
-        control_id = control_id_of(token.id, key)
-        async with self._one_by_one:
-            earlier = await self._desk.records.control(control_id)
+        control_id = control_id_of(caller.id, key)
+        async with self._desk.one_by_one:
+            earlier = await self._earlier(control_id, now)
             if earlier is None:
-                return await self._submit(asked, control_id, now, token), False
-        if earlier.extra.get("request") != fingerprint(asked):
+                return await self._send(asked, control_id, now, caller), False
+        known, said = earlier
+        if known != fingerprint(asked):
             raise Refused(422, "this Idempotency-Key was used for another control", "use a new key for a new control")
-        said: ControlAnswer = json.loads(earlier.extra["answer"])
         return said, True
+
+    async def approve(self, pending: Pending, caller: Caller, now: Instant) -> ControlAnswer:
+        """Send a control that has waited for this second person.
+
+        Raises:
+            Refused: 403 the same person asked, 404 it does not wait any more, and as `send`.
+            StoreUnavailable: nothing was changed.
+        """
+        asked = NewControl.model_validate(pending.asked)
+        self._check_reach(asked, caller)
+        if pending.is_of(caller):
+            raise Refused(403, f"{pending.by} asked for this control", "a second person has to approve it")
+        async with self._desk.one_by_one:
+            if await self._desk.pending.get(pending.id, now) is None:
+                raise unknown("waiting control", pending.id, "GET /api/v1/approvals lists them")
+            what = {"asked_by": pending.by, "asked_at": pending.at}
+            entry = Entry(at=now, who=caller.name, what="control.approve", subject=pending.id, before=what)
+            gone = self._desk.pending.gone(pending)
+            said = await self._submit(asked, pending.id, now, pending.caller(), [*gone, entry.change()])
+            entry.log()
+            self._desk.pending.forget(gone[0])
+        return said
+
+    async def _earlier(self, control_id: str, now: Instant) -> tuple[str, ControlAnswer] | None:
+        """(fingerprint, answer) of an earlier request of the same key, sent or waiting."""
+        control = await self._desk.records.control(control_id)
+        if control is not None:
+            said: ControlAnswer = json.loads(control.extra["answer"])
+            return control.extra.get("request", ""), said
+        pending = await self._desk.pending.get(control_id, now)
+        if pending is None:
+            return None
+        asked = NewControl.model_validate(pending.asked)
+        waiting = self._control(asked, control_id, pending.at, pending.caller(), {})
+        return pending.fingerprint, self._waits(self._answer_of(waiting, pending.at), pending)
+
+    async def _send(self, asked: NewControl, control_id: str, now: Instant, caller: Caller) -> ControlAnswer:
+        fleet = self._desk.status.fleet
+        target = target_of(asked)
+        if not self._desk.approval.applies(len(reached(target, fleet)), len(fleet.devices())):
+            return await self._submit(asked, control_id, now, caller)
+        control = self._control(asked, control_id, now, caller, {})
+        said = self._answer_of(control, now)
+        groups = None if caller.groups is None else tuple(sorted(caller.groups))
+        body = asked.model_dump(mode="json", exclude_defaults=True)
+        within = now + self._desk.approval.within_s
+        prints = fingerprint(asked)
+        pending = Pending(control_id, body, prints, caller.name, caller.id, caller.maker, now, within, groups)
+        entry = Entry(at=now, who=caller.name, what="control.ask", subject=control_id, after=_summary(asked, said))
+        if not await self._desk.pending.add(pending, entry, now):
+            raise Refused(409, "too many controls wait for approval", "approve or reject some of them")
+        return self._waits(said, pending)
+
+    def _answer_of(self, control: Control, now: Instant) -> ControlAnswer:
+        """The engine's judgement as an answer.
+
+        Raises:
+            Refused: it would not run.
+        """
+        acceptance = self._desk.inbox.preview(control, now)
+        if not acceptance.will_run:
+            raise _refused(acceptance)
+        return self._answer(control, acceptance, now, preview=False)
+
+    @staticmethod
+    def _waits(said: ControlAnswer, pending: Pending) -> ControlAnswer:
+        reason = f"waits until {iso(pending.expires)} for a second person to approve it"
+        return {**said, "verdict": WAITING, "will_run": False, "reason": reason}
+
+    def _check_reach(self, asked: NewControl, caller: Caller) -> None:
+        """Somebody who is confined to groups controls these and what is in them."""
+        if caller.groups is None:
+            return
+        if not covers(caller.groups, target_of(asked), self._desk.status.fleet):
+            raise Refused(403, f"{caller.name!r} may not control this target", "choose a target of your own groups")
 
     async def cancel(self, control_id: str, by: str, reason: str) -> Control:
         """Cancel a control that was made here; the control as it is then.
@@ -112,23 +194,23 @@ class Sending:
         return next((control for control in self._desk.status.controls() if control.id == control_id), None)
 
     def _control(
-        self, asked: NewControl, control_id: str, now: Instant, token: Token, extra: dict[str, str]
+        self, asked: NewControl, control_id: str, now: Instant, caller: Caller, extra: dict[str, str]
     ) -> Control:
         rank = authority(asked.priority, *self._desk.authority)
-        return control_of(asked, control_id, now, by=token.name, authority=rank, extra=extra)
+        return control_of(asked, control_id, now, by=caller.name, authority=rank, extra=extra)
 
-    async def _submit(self, asked: NewControl, control_id: str, now: Instant, token: Token) -> ControlAnswer:
-        control = self._control(asked, control_id, now, token, {})
+    async def _submit(
+        self, asked: NewControl, control_id: str, now: Instant, caller: Caller, along: Sequence[Change] = ()
+    ) -> ControlAnswer:
+        control = self._control(asked, control_id, now, caller, {})
         said = self._answer(control, self._desk.inbox.preview(control, now), now, preview=False)
         # The answer is kept with the control: a sender who did not get it asks again.
         kept = {"request": fingerprint(asked), "answer": json.dumps(said)}
-        control = self._control(asked, control_id, now, token, kept)
-        entry = Entry(at=now, who=token.name, what="control.send", subject=control_id, after=_summary(asked, said))
-        acceptance = await self._desk.inbox.submit(control, now, along=[entry.change()])
+        control = self._control(asked, control_id, now, caller, kept)
+        entry = Entry(at=now, who=caller.name, what="control.send", subject=control_id, after=_summary(asked, said))
+        acceptance = await self._desk.inbox.submit(control, now, along=[entry.change(), *along])
         if not acceptance.will_run:
-            status, fix = REFUSALS[acceptance.verdict]
-            text = acceptance.reason or "it is refused"
-            raise Refused(status, text, fix, verdict=acceptance.verdict.value)
+            raise _refused(acceptance)
         entry.log()
         return said
 
@@ -147,6 +229,11 @@ class Sending:
             "authority": control.source.authority,
             "overlaps": overlaps(control, self._desk.status, now),
         }
+
+
+def _refused(acceptance: Acceptance) -> Refused:
+    status, fix = REFUSALS[acceptance.verdict]
+    return Refused(status, acceptance.reason or "it is refused", fix, verdict=acceptance.verdict.value)
 
 
 def _summary(asked: NewControl, said: ControlAnswer) -> dict[str, Any]:

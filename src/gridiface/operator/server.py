@@ -7,21 +7,27 @@ Knows no area by name but the server's own.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.errors import ConfigError
-from gridiface.operator.access import CALLER, Access, is_loopback
+from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
 from gridiface.operator.answers import answer, refusal
 from gridiface.operator.areas.catalogue import DESK
+from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.service import ServiceArea
+from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.routing import Area, Call, Reply, Route
 from gridiface.operator.schema import NoBody
+from gridiface.operator.signin import SignIn
+from gridiface.operator.throttle import Throttle
 
 _log = logging.getLogger("gridiface.operator")
 
@@ -39,11 +45,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page for people: GET only; not part of the API's description."""
+    """A page for people, not part of the API's description.
+
+    Args:
+        confined: the handler heeds the caller's groups, see routing.Route.
+        method: GET, or POST for a form; a form's page sends the CSRF token as the header X-CSRF-Token, too.
+    """
 
     path: str
     handler: Handler
     scope: str | None = "read"
+    confined: bool = False
+    method: str = "GET"
 
 
 class OperatorServer:
@@ -54,8 +67,9 @@ class OperatorServer:
         host, port: where to listen.
         areas: REST areas beside those of the desk and of the server itself.
         pages: pages for people.
-        hosts: names, besides addresses and localhost, by which it may be reached.
-        open_reads: whether reading needs no token; None: while it listens on loopback only.
+        rules: of access; none: those of a listener on loopback, where reading is open.
+        tls: none: plain HTTP.
+        connections: open at once; more wait to be accepted.
     """
 
     def __init__(
@@ -66,19 +80,31 @@ class OperatorServer:
         port: int,
         areas: Iterable[Area] = (),
         pages: Iterable[Page] = (),
-        hosts: tuple[str, ...] = (),
-        open_reads: bool | None = None,
+        rules: AccessRules | None = None,
+        tls: ssl.SSLContext | None = None,
+        connections: int = 2_000,
     ) -> None:
         self.desk = desk
         self._host = host
         self.port = port
         self._runner: web.AppRunner | None = None
-        self._areas = [*(kind(desk) for kind in DESK), *areas]
+        self._tls = tls
+        self._connections = connections
+        self.rules = AccessRules(open_reads=is_loopback(host), secure=tls is not None) if rules is None else rules
+        throttle = Throttle()
+        books = (desk.tokens, desk.access_tokens, desk.sessions)
+        self._access = Access(*books, desk.clock, self.rules, throttle)
+        self.signin = SignIn(desk.users, desk.sessions, desk.clock, self.rules, throttle)
+        self._areas = [
+            *(kind(desk) for kind in DESK),
+            *areas,
+            SessionArea(desk, self.signin),
+            OAuthArea(desk, throttle),
+        ]
         mounted = [route for area in self._areas for route in area.routes()]
         self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()]))
         self._pages = list(pages)
-        self.open_reads = is_loopback(host) if open_reads is None else open_reads
-        self._access = Access(desk.tokens, desk.clock, hosts=hosts, open_reads=self.open_reads)
+        self._paths = {page.path for page in self._pages}
 
     @property
     def areas(self) -> Sequence[Area]:
@@ -93,8 +119,10 @@ class OperatorServer:
         """
         app = web.Application(client_max_size=MAX_BYTES, middlewares=[self._guard])
         for page in self._pages:
-            app.router.add_get(page.path, page.handler)
-            self._access.route("GET", page.path, page.scope)
+            app.router.add_route(page.method, page.path, page.handler)
+            if page.method == "GET":
+                app.router.add_route("HEAD", page.path, page.handler)
+            self._access.route(page.method, page.path, Needs(page.scope, page.confined))
         for area in self._areas:
             for route in area.routes():
                 self._mount(app, area, route)
@@ -102,7 +130,7 @@ class OperatorServer:
         app.on_shutdown.append(self._end_streams)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0, shutdown_timeout=3.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
+        site = web.TCPSite(self._runner, self._host, self.port, ssl_context=self._tls)
         try:
             await site.start()
         except OSError as problem:
@@ -110,9 +138,15 @@ class OperatorServer:
             text = f"operator.listen {self._host}:{self.port} cannot be used: {problem.strerror}; choose another port"
             raise ConfigError(text) from problem
         self.port = self._runner.addresses[0][1]
-        _log.info("operator's page on http://%s:%d/", self._host, self.port)
-        if not is_loopback(self._host):
+        _log.info("operator's page on %s", self.url)
+        if self._tls is None and not is_loopback(self._host):
             _log.warning("operator.listen is plain HTTP beyond this machine: put a TLS proxy in front of it")
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared only
+        return f"{'http' if self._tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     async def stop(self) -> None:
         """Close the listener and its connections."""
@@ -122,7 +156,7 @@ class OperatorServer:
 
     def _mount(self, app: web.Application, area: Area, route: Route) -> None:
         handler = self._bound(area, route)
-        self._access.route(route.method, route.path, route.scope)
+        self._access.route(route.method, route.path, Needs(route.scope, route.confined))
         app.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and route.media != "text/event-stream":
             app.router.add_route("HEAD", route.path, handler)
@@ -133,13 +167,13 @@ class OperatorServer:
 
         async def handler(request: web.Request) -> web.StreamResponse:
             query = query_of(request, route.query)
-            body = NoBody() if route.body is None else await body_of(request, route.body)
+            reads = route.body is not None and route.accepts == "application/json"
+            body = await body_of(request, route.body) if reads and route.body is not None else NoBody()
             said = await handle(Call(request, request[CALLER], self.desk.clock.now(), query, body))
             if isinstance(said, web.StreamResponse):
                 return said
             reply = said if isinstance(said, Reply) else Reply(said)
-            status = route.done if reply.status is None else reply.status
-            return answer(reply.body, status=status, headers=reply.headers)
+            return _answered(request, route, reply)
 
         return handler
 
@@ -156,8 +190,24 @@ class OperatorServer:
             response = await handler(request)
         except Exception as error:
             response = refusal(error)
+            if response.status == 401 and route in self._paths and request.method == "GET":
+                response = _to_sign_in(request)
         self.desk.figures.on_request(request.method, route, response.status)
         return response
+
+
+def _to_sign_in(request: web.Request) -> web.Response:
+    """Where a browser goes that may not see a page yet; it comes back to the page after it."""
+    return web.Response(status=303, headers={"Location": f"/login?next={quote(request.rel_url.path, safe='/')}"})
+
+
+def _answered(request: web.Request, route: Route, reply: Reply[Any]) -> web.Response:
+    """The answer of a handler; 304 where the reader has it already."""
+    headers = {**reply.headers, **({"ETag": reply.etag} if reply.etag else {})}
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
+    if reply.etag and request.method in {"GET", "HEAD"} and known & {reply.etag, "*"}:
+        return web.Response(status=304, headers=headers)
+    return answer(reply.body, status=route.done if reply.status is None else reply.status, headers=headers)
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:

@@ -19,20 +19,10 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
 from gridiface.errors import ConfigError
 from gridiface.operator.audit import Entry
+from gridiface.operator.scopes import IMPLIED
 
 #: Where the records are kept.
 SPACE = "operator/token"
-
-#: What each scope allows. stream: the event stream; control: controls, blocks, alarms; configure: devices, groups,
-#: programs and whatever else engineers set up; audit: the audit log; admin: everything, users and tokens among it.
-IMPLIED: dict[str, frozenset[str]] = {
-    "stream": frozenset({"stream"}),
-    "read": frozenset({"read", "stream"}),
-    "control": frozenset({"read", "stream", "control"}),
-    "configure": frozenset({"read", "stream", "configure"}),
-    "audit": frozenset({"read", "stream", "audit"}),
-    "admin": frozenset({"read", "stream", "control", "configure", "audit", "admin"}),
-}
 
 _FORM = re.compile(r"gridiface_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _MOST = 1_000
@@ -43,11 +33,12 @@ _FRESH_S, _MISS_S = 30.0, 2.0
 
 
 class TokenRow(TypedDict):
-    """One token; its secret cannot be shown again."""
+    """One token; its secret cannot be shown again. `groups` null: the whole fleet."""
 
     id: str
     name: str
     scopes: list[str]
+    groups: list[str] | None
     created: float
     expires: float
     expired: bool
@@ -55,9 +46,14 @@ class TokenRow(TypedDict):
 
 
 class TokenMade(TokenRow):
-    """A new token; `token` is shown this once."""
+    """A new token; `token` is shown this once.
+
+    An OAuth 2.0 client gives `client_id` and `client_secret` at POST /oauth2/token instead.
+    """
 
     token: str
+    client_id: str
+    client_secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +67,7 @@ class Token:
     expires: Instant
     digest: str
     by: str
+    groups: tuple[str, ...] | None = None
 
     def allows(self, scope: str) -> bool:
         """Whether it may do what needs `scope`."""
@@ -82,6 +79,7 @@ class Token:
             "id": self.id,
             "name": self.name,
             "scopes": list(self.scopes),
+            "groups": None if self.groups is None else list(self.groups),
             "created": self.created,
             "expires": self.expires,
             "expired": now >= self.expires,
@@ -107,6 +105,11 @@ class TokenBook:
         self._tokens = {token.id: token for token in found}
         self._read = now
 
+    def known(self, token_id: str, now: Instant) -> Token | None:
+        """A token that is still valid, by its id, as known now."""
+        token = self._tokens.get(token_id)
+        return token if token is not None and now < token.expires else None
+
     def holds(self, token: Token, now: Instant) -> bool:
         """Whether a token that was recognised before is still valid."""
         return now < token.expires and self._tokens.get(token.id) == token
@@ -115,7 +118,16 @@ class TokenBook:
         """All tokens by name."""
         return [token.row(now) for token in sorted(self._tokens.values(), key=lambda token: (token.name, token.id))]
 
-    async def create(self, name: str, scopes: Iterable[str], days: float, now: Instant, *, by: str) -> TokenMade:
+    async def create(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        days: float,
+        now: Instant,
+        *,
+        by: str,
+        groups: Iterable[str] | None = None,
+    ) -> TokenMade:
         """Make a token; its text is in the answer and nowhere else.
 
         Raises:
@@ -129,7 +141,8 @@ class TokenBook:
             raise ConfigError(f"there are {_MOST} tokens; revoke those that are not used")
         chosen = tuple(sorted(set(scopes)))
         secret = secrets.token_urlsafe(32)
-        token = Token(secrets.token_hex(6), name, chosen, now, now + days * _DAY_S, _digest(secret), by)
+        limited = None if groups is None else tuple(sorted(set(groups)))
+        token = Token(secrets.token_hex(6), name, chosen, now, now + days * _DAY_S, digest_of(secret), by, limited)
         entry = Entry(at=now, who=by, what="token.create", subject=token.id, after=dict(token.row(now)))
         gone: list[Change] = [DeleteDocument(SPACE, old.id) for old in stale]
         await self._ledger.commit([*gone, PutDocument(SPACE, token.id, _body(token)), entry.change()])
@@ -137,7 +150,8 @@ class TokenBook:
         for old in stale:
             self._tokens.pop(old.id, None)
         self._tokens[token.id] = token
-        return {**token.row(now), "token": f"gridiface_{token.id}_{secret}"}
+        text = f"gridiface_{token.id}_{secret}"
+        return {**token.row(now), "token": text, "client_id": token.id, "client_secret": secret}
 
     async def revoke(self, wanted: str, now: Instant, *, by: str) -> TokenRow | None:
         """Take a token away by its id or name; None: there is none.
@@ -161,19 +175,25 @@ class TokenBook:
             StoreUnavailable: the records had to be read again and could not be.
         """
         found = _FORM.fullmatch(text)
-        if found is None:
-            return None
-        name, secret = found.groups()
+        return None if found is None else await self.verify_pair(found[1], found[2], now)
+
+    async def verify_pair(self, name: str, secret: str, now: Instant) -> Token | None:
+        """The valid token of that id and secret, or None.
+
+        Raises:
+            StoreUnavailable: as for verify.
+        """
         age = abs(now - self._read)
         if age > _FRESH_S or (name not in self._tokens and age > _MISS_S):
             await self.load(now)
         token = self._tokens.get(name)
-        same = hmac.compare_digest(_digest(secret), "0" * 64 if token is None else token.digest)
+        same = hmac.compare_digest(digest_of(secret), "0" * 64 if token is None else token.digest)
         return token if token is not None and same and now < token.expires else None
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("ascii")).hexdigest()
+def digest_of(secret: str) -> str:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def _body(token: Token) -> bytes:
@@ -184,6 +204,7 @@ def _body(token: Token) -> bytes:
         "expires": token.expires,
         "sha256": token.digest,
         "by": token.by,
+        "groups": token.groups,
     }
     return json.dumps(record, sort_keys=True).encode()
 
@@ -192,6 +213,14 @@ def _token(document: Document) -> Token:
     record = json.loads(document.body)
     scopes: Sequence[str] = record["scopes"]
     known = tuple(scope for scope in scopes if scope in IMPLIED)
+    groups: Sequence[str] | None = record.get("groups")
     return Token(
-        document.key, record["name"], known, record["created"], record["expires"], record["sha256"], record["by"]
+        document.key,
+        record["name"],
+        known,
+        record["created"],
+        record["expires"],
+        record["sha256"],
+        record["by"],
+        None if groups is None else tuple(groups),
     )

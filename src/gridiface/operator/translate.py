@@ -54,6 +54,11 @@ def control_of(
     )
 
 
+def target_of(asked: NewControl) -> Target:
+    """Whom a control concerns."""
+    return Target(asked.target.kind, asked.target.id)
+
+
 def fingerprint(asked: NewControl) -> str:
     """The same for the same request: two requests of one idempotency key must agree in it."""
     plain = asked.model_dump(mode="json", exclude={"preview"})

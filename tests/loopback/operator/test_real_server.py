@@ -152,11 +152,12 @@ async def test_audit_is_in_the_store_with_the_change(site: Site) -> None:
     assert [(e["who"].split(",")[0], e["what"]) for e in entries] == [
         ("root", "control.cancel"),
         ("root", "control.send"),
+        ("first start", "user.create"),
         ("command line", "token.create"),
     ]
     await site.stop()
     async with await Store.open(f"sqlite:///{site.config.parent}/gridiface.sqlite") as store:
-        assert len(await store.documents("operator/audit")) == 3
+        assert len(await store.documents("operator/audit")) == 4
 
 
 async def test_block_outlives_a_restart(site: Site) -> None:
@@ -193,7 +194,7 @@ async def test_verbs_from_preview_to_cancel(site: Site) -> None:
         assert code == 0, text
         assert wanted in text
     watching = asyncio.create_task(site.run("control", "watch", row["id"], "--json"))
-    readers = site.server._pages.desk.events._readers  # type: ignore[union-attr] # the server runs
+    readers = site.server._operator.desk.events._readers  # type: ignore[union-attr] # the server runs
     async with asyncio.timeout(20):
         while not readers:
             await asyncio.sleep(0.02)
@@ -245,3 +246,24 @@ async def test_stop_ends_open_streams(site: Site) -> None:
         await site.stop()
         await answer.content.read()
         assert answer.content.at_eof()
+
+
+async def test_a_second_person_approves_by_the_command_line(site: Site) -> None:
+    await site.stop()
+    site.config.write_text(CONFIG.replace("authority_min: 0,", "authority_min: 0, approval_share: 0.5,"))
+    second = site.config.parent / "second.token"
+    words = ["token", "create", "two", "--scope", "control", "--config", str(site.config), "--out", str(second)]
+    assert (await asyncio.to_thread(invoke, *words))[0] == 0
+    await site.start()
+    said = await site.json("control", "send", "set_w=500", "--group", "fleet", "--duration", "600")
+    assert said["verdict"] == "pending"
+    assert said["control"] in (await site.run("control", "waiting"))[1]
+    assert (await site.run("control", "approve", said["control"]))[0] == 2
+    await site.stop()
+    await site.start()
+    site.token_file = second
+    assert (await site.json("control", "approve", said["control"]))["will_run"]
+    assert (await site.json("control", "show", said["control"]))["identity"] == "root"
+    other = await site.json("control", "send", "set_w=100", "--group", "fleet", "--duration", "600")
+    assert "is not sent" in (await site.run("control", "reject", other["control"]))[1]
+    assert await site.json("control", "waiting") == {"approvals": []}

@@ -10,22 +10,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from gridiface.app.config.base import Block, Identifier, Listen
 from gridiface.app.config.dnp3 import Dnp3
 from gridiface.app.config.engine import ConstraintsEntry, EngineBlock, ScheduleEntry, Shares
 from gridiface.app.config.openadr import OpenAdr
+from gridiface.app.config.operator import Operator
 from gridiface.app.config.upstream import Upstream
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.quantities import Phase
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def _identifier(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
-    return text
 
 
 def _lfdi(text: str) -> str:
@@ -35,30 +29,9 @@ def _lfdi(text: str) -> str:
     return compact
 
 
-def _listen(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("write HOST:PORT, for example 0.0.0.0:8443 or [::]:8443")
-    return text
-
-
-Identifier = Annotated[str, AfterValidator(_identifier)]
 Lfdi = Annotated[str, AfterValidator(_lfdi)]
-Listen = Annotated[str, AfterValidator(_listen)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 DeviceSet = Literal["configuration", "flow_reservation", "load_shed", "network", "file_status"]
-
-
-def host_port(listen: str) -> tuple[str, int]:
-    """Split a validated HOST:PORT; brackets of an IPv6 address are dropped."""
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-class Block(BaseModel):
-    """Base of every block: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Tls(Block):
@@ -234,36 +207,6 @@ class GroupEntry(Block):
         default="", description="how a request is split over the members; empty: as `engine.strategy` says"
     )
     shares: Shares = Field(default_factory=dict, description="program -> part 0..1 of its power reserved to it")
-
-
-class Operator(Block):
-    """The page and API for the people who run the server."""
-
-    listen: Listen = Field(
-        default="127.0.0.1:8080", description="HOST:PORT, plain HTTP; beyond loopback put a TLS proxy in front of it"
-    )
-    hosts: tuple[str, ...] = Field(
-        default=(), description="host names by which it may be reached, besides IP addresses and localhost"
-    )
-    open_reads: bool | None = Field(
-        default=None, description="whether reading needs no token; none: while it listens on loopback only"
-    )
-    authority_min: float = Field(
-        default=0.0,
-        allow_inf_nan=False,
-        description="authority of an operator's control of priority 0; 2030.5 has 255 less the primacy",
-    )
-    authority_max: float = Field(
-        default=255.0,
-        allow_inf_nan=False,
-        description="authority of an operator's control of priority 100; the larger of two wins",
-    )
-
-    @model_validator(mode="after")
-    def _range(self) -> Self:
-        if self.authority_min > self.authority_max:
-            raise ValueError("authority_min must not be above authority_max")
-        return self
 
 
 class Logging(Block):

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gridiface.operator.areas.approvals import ApprovalsArea
 from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.dnp3 import Dnp3Area
+from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.areas.service import ServiceArea
+from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.tokens import TokensArea
+from gridiface.operator.areas.users import UsersArea
 from gridiface.operator.routing import Area, Route
 
 #: The areas that every server has.
-DESK = (DevicesArea, ControlsArea, TokensArea, AuditArea)
+DESK = (DevicesArea, ControlsArea, ApprovalsArea, UsersArea, TokensArea, AuditArea)
+
+#: The areas that the listener itself makes.
+OWN: tuple[type[Area], ...] = (SessionArea, OAuthArea, ServiceArea)
 
 AREAS: tuple[type[Area], ...] = (
     *DESK,
@@ -26,7 +33,7 @@ AREAS: tuple[type[Area], ...] = (
     OpenAdrEventsArea,
     OpenAdrReportsArea,
     OpenAdrOwnArea,
-    ServiceArea,
+    *OWN,
 )
 
 

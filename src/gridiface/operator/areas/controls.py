@@ -10,6 +10,8 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.controls import Control, ControlState
 from gridiface.domain.timeline import state_at
+from gridiface.operator.access import Caller
+from gridiface.operator.confined import sees_target
 from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import SHOWN, control_detail, decision_row
@@ -17,9 +19,8 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
 from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
 from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page, Reason
-from gridiface.operator.sending import Sending
+from gridiface.operator.sending import WAITING, Sending
 from gridiface.operator.status import newest_first
-from gridiface.operator.tokens import Token
 
 
 class ControlQuery(Page):
@@ -66,6 +67,7 @@ class ControlsArea(Area):
         "/controls",
         "Controls in memory (running, ahead, and those that ended lately), the latest start first; filters `state`, "
         "`target`; `defaults`: default controls, too",
+        confined=True,
     )
     async def list_controls(self, call: Call[ControlQuery, NoBody]) -> ControlList:
         """One page of controls."""
@@ -76,6 +78,7 @@ class ControlsArea(Area):
             if (query.defaults or not control.is_default)
             and (not query.target or control.target.id == query.target)
             and (not query.state or state_at(control, call.now).value == query.state)
+            and self._sees(call.caller, control)
         ]
         begin = _place_after(fitting, query.after)
         shown = fitting[begin : begin + query.limit]
@@ -88,7 +91,8 @@ class ControlsArea(Area):
         "Send a control, or judge it with `preview`",
         scope="control",
         done=201,
-        others=((200, "a preview: nothing was changed"),),
+        confined=True,
+        others=((200, "a preview: nothing was changed"), (202, "it waits for a second person")),
         problems=(409,),
         headers=(
             ("Idempotency-Key", "1 to 128 visible ASCII characters; the same key and body again changes nothing"),
@@ -99,32 +103,33 @@ class ControlsArea(Area):
         keys = call.request.headers.getall("Idempotency-Key", [])
         if len(keys) > 1:
             raise Refused(400, "there is more than one Idempotency-Key", "send one")
-        said, again = await self._sending.send(call.body, _token(call), keys[0] if keys else None)
+        said, again = await self._sending.send(call.body, call.caller, keys[0] if keys else None)
         if call.body.preview:
             return Reply(said, 200)
+        if said["verdict"] == WAITING:
+            return Reply(said, 202, {"Location": f"{ROOT}/approvals/{said['control']}"})
         headers = {"Location": f"{ROOT}/controls/{said['control']}"}
         return Reply(said, headers=headers | ({"Idempotency-Replayed": "true"} if again else {}))
 
     @get(
         "/controls/{id}",
         "One control, also one that ended long ago: steps per device with times and reasons, decisions, power",
+        confined=True,
         problems=(404,),
     )
     async def get_control(self, call: Call[NoQuery, NoBody]) -> ControlDetail:
         """One control."""
-        return await self.detail(call.id)
+        return await self.detail(call.id, call.caller)
 
-    async def detail(self, control_id: str) -> ControlDetail:
-        """Everything that is known of one control, also of one that is long over.
+    async def detail(self, control_id: str, caller: Caller) -> ControlDetail:
+        """Everything that is known of one control that a caller may see, also of one that is long over.
 
         Raises:
             Refused: 404.
             StoreUnavailable: its past cannot be read.
         """
         records = self._desk.records
-        control = self._sending.find(control_id) or await records.control(control_id)
-        if control is None:
-            raise unknown("control", control_id, "GET /api/v1/controls lists them")
+        control = await self._control(control_id, caller)
         outcomes = await records.outcomes(control_id)
         decisions = await records.decisions(control_id=control_id, limit=SHOWN)
         return control_detail(control, outcomes, decisions, self._status, self._desk.clock.now())
@@ -132,34 +137,51 @@ class ControlsArea(Area):
     @get(
         "/controls/{id}/report",
         "Requested, accepted, allocated, acknowledged and delivered power per interval and target",
+        confined=True,
         problems=(404,),
     )
     async def get_report(self, call: Call[NoQuery, NoBody]) -> ReportAnswer:
         """One control's performance."""
+        if call.caller.groups is not None:
+            await self._control(call.id, call.caller)
         report = self._status.control_report(call.id)
         if not report["targets"] and not any(report["responses"].values()):
             raise unknown("control", call.id, "there is a report from the control's start on")
         return report
 
-    @post("/controls/{id}/cancel", "Cancel a control that was made here", scope="control", problems=(404, 409))
+    @post(
+        "/controls/{id}/cancel",
+        "Cancel a control that was made here",
+        scope="control",
+        confined=True,
+        problems=(404, 409),
+    )
     async def cancel_control(self, call: Call[NoQuery, Reason]) -> ControlRow:
         """The control as it is then."""
+        await self._control(call.id, call.caller)
         control = await self._sending.cancel(call.id, call.caller.name, call.body.reason)
         return self._status.control_row(control, call.now)
 
-    @get("/decisions", "The newest decisions: which signal, from whom, won or lost, why; filter `control`")
+    @get(
+        "/decisions", "The newest decisions: which signal, from whom, won or lost, why; filter `control`", confined=True
+    )
     async def list_decisions(self, call: Call[DecisionQuery, NoBody]) -> DecisionList:
         """The decision log."""
         query = call.query
         found = await self._desk.records.decisions(control_id=query.control or None, limit=query.limit)
-        return DecisionList(decisions=[decision_row(decision) for decision in found])
+        fleet = self._status.fleet
+        rows = [decision_row(one) for one in found if sees_target(call.caller, one.target, fleet)]
+        return DecisionList(decisions=rows)
 
+    def _sees(self, caller: Caller, control: Control) -> bool:
+        return sees_target(caller, control.target, self._status.fleet)
 
-def _token(call: Call[NoQuery, NewControl]) -> Token:
-    token = call.caller.token
-    if token is None:
-        raise Refused(401, "this needs a token")
-    return token
+    async def _control(self, control_id: str, caller: Caller) -> Control:
+        """What somebody may not see is answered as what is not there."""
+        control = self._sending.find(control_id) or await self._desk.records.control(control_id)
+        if control is None or not self._sees(caller, control):
+            raise unknown("control", control_id, "GET /api/v1/controls lists them")
+        return control
 
 
 def _place_after(controls: Sequence[Control], control_id: str) -> int:

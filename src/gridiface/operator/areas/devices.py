@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.fleet import Device
+from gridiface.domain.fleet import Device, Group
 from gridiface.domain.telemetry import Quality
+from gridiface.operator.access import Caller
+from gridiface.operator.confined import sees_device, sees_target
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import (
     SHOWN,
     decisions_about,
     device_facts,
+    devices_of,
     group_detail,
     groups_of,
     plain,
@@ -70,13 +73,21 @@ class DevicesArea(Area):
         self._desk = desk
         self._status = desk.status
 
-    @get("/devices", "Devices by id; filters `group` (through nested groups), `driver`, `quality`", problems=(404,))
+    @get(
+        "/devices",
+        "Devices by id; filters `group` (through nested groups), `driver`, `quality`",
+        confined=True,
+        problems=(404,),
+    )
     async def list_devices(self, call: Call[DeviceQuery, NoBody]) -> DeviceList:
         """One page of devices."""
         query, fleet = call.query, self._status.fleet
-        if query.group and fleet.group(query.group) is None:
-            raise unknown("group", query.group, "GET /api/v1/groups lists them")
+        if query.group:
+            self._group(call.caller, query.group)
         members = frozenset(fleet.members(query.group)) if query.group else None
+        if call.caller.groups is not None:
+            own = devices_of(call.caller.groups, fleet)
+            members = frozenset(own if members is None else members & own)
 
         def fits(device: Device) -> bool:
             if (members is not None and device.id not in members) or query.driver not in {"", device.driver}:
@@ -93,19 +104,24 @@ class DevicesArea(Area):
         following = shown[-1].id if len(left) > len(shown) else None
         return DeviceList(devices=rows, total=len(fitting), next=following)
 
-    @get("/devices/{id}", "One device: identity, ratings, state, decisions, deliveries, readings", problems=(404,))
+    @get(
+        "/devices/{id}",
+        "One device: identity, ratings, state, decisions, deliveries, readings",
+        confined=True,
+        problems=(404,),
+    )
     async def get_device(self, call: Call[DeviceDetailQuery, NoBody]) -> DeviceDetail:
         """All that is known of one device."""
-        return await self.detail(self._device(call.id), call.query.readings_s)
+        return await self.detail(self._device(call), call.query.readings_s, call.caller)
 
-    async def detail(self, device: Device, readings_s: float) -> DeviceDetail:
-        """Everything that is known of one device.
+    async def detail(self, device: Device, readings_s: float, caller: Caller) -> DeviceDetail:
+        """Everything that is known of one device and that a caller may see.
 
         Raises:
             StoreUnavailable: its past cannot be read.
         """
         now, records, fleet = self._desk.clock.now(), self._desk.records, self._status.fleet
-        groups = groups_of(device.id, fleet)
+        groups = [g for g in groups_of(device.id, fleet) if sees_target(caller, Target(TargetKind.GROUP, g), fleet)]
         decisions = await records.decisions(limit=_SEARCHED)
         deliveries = await records.deliveries(device.id, start=now - _DELIVERIES_S, end=now + 1)
         readings = await records.readings(device.id, start=now - readings_s, end=now + 1) if readings_s else []
@@ -126,36 +142,46 @@ class DevicesArea(Area):
         "/devices/{id}/block",
         "Release a device and leave it out until it is unblocked, also after a restart",
         scope="control",
+        confined=True,
         problems=(404,),
     )
     async def block_device(self, call: Call[NoQuery, Reason]) -> DeviceRow:
         """Blocking again renews who and why."""
-        device = self._device(call.id)
+        device = self._device(call)
         await self._desk.blocks.block(device.id, call.now, by=call.caller.name, reason=call.body.reason)
         return self._status.device_row(device)
 
-    @post("/devices/{id}/unblock", "Let a blocked device take part again", scope="control", problems=(404,))
+    @post(
+        "/devices/{id}/unblock", "Let a blocked device take part again", scope="control", confined=True, problems=(404,)
+    )
     async def unblock_device(self, call: Call[NoQuery, Reason]) -> DeviceRow:
         """One that is not blocked stays so."""
-        device = self._device(call.id)
+        device = self._device(call)
         await self._desk.blocks.unblock(device.id, call.now, by=call.caller.name, reason=call.body.reason)
         return self._status.device_row(device)
 
-    @get("/groups", "Groups: asked, told, done")
+    @get("/groups", "Groups: asked, told, done", confined=True)
     async def list_groups(self, call: Call[NoQuery, NoBody]) -> GroupList:
         """All groups."""
-        return GroupList(groups=self._status.group_rows(call.now))
+        rows, fleet = self._status.group_rows(call.now), self._status.fleet
+        return GroupList(
+            groups=[row for row in rows if sees_target(call.caller, Target(TargetKind.GROUP, row["id"]), fleet)]
+        )
 
-    @get("/groups/{id}", "One group: caps, members, the controls that name it", problems=(404,))
+    @get("/groups/{id}", "One group: caps, members, the controls that name it", confined=True, problems=(404,))
     async def get_group(self, call: Call[NoQuery, NoBody]) -> GroupDetail:
         """One group."""
-        group = self._status.fleet.group(call.id)
-        if group is None:
-            raise unknown("group", call.id, "GET /api/v1/groups lists them")
-        return group_detail(group, self._status, call.now)
+        return group_detail(self._group(call.caller, call.id), self._status, call.now)
 
-    def _device(self, name: str) -> Device:
-        device = self._status.fleet.device(name)
-        if device is None:
-            raise unknown("device", name, "GET /api/v1/devices lists them")
+    def _group(self, caller: Caller, name: str) -> Group:
+        """What somebody may not see is answered as what is not there."""
+        group, fleet = self._status.fleet.group(name), self._status.fleet
+        if group is None or not sees_target(caller, Target(TargetKind.GROUP, name), fleet):
+            raise unknown("group", name, "GET /api/v1/groups lists them")
+        return group
+
+    def _device(self, call: Call[Any, Any]) -> Device:
+        device, fleet = self._status.fleet.device(call.id), self._status.fleet
+        if device is None or not sees_device(call.caller, device.id, fleet):
+            raise unknown("device", call.id, "GET /api/v1/devices lists them")
         return device

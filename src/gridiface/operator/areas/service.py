@@ -44,10 +44,10 @@ class ServiceArea(Area):
     )
     async def stream_events(self, call: Call[NoQuery, NoBody]) -> web.StreamResponse:
         """The stream, until the reader leaves or its right ends."""
-        token, tokens, clock = call.caller.token, self._desk.tokens, self._desk.clock
+        caller, clock = call.caller, self._desk.clock
 
         def valid() -> bool:
-            return token is None or tokens.holds(token, clock.now())
+            return caller.holds(clock.now())
 
         return await self._desk.events.serve(call.request, call.request.headers.get("Last-Event-ID", ""), valid)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.errors import ConfigError
+from gridiface.operator.confined import check_groups
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, delete, get, post, unknown
-from gridiface.operator.schema import Asked, Name, NoBody, NoQuery
+from gridiface.operator.schema import Asked, Groups, Name, NoBody, NoQuery
+from gridiface.operator.scopes import Scope
 from gridiface.operator.tokens import TokenMade, TokenRow
-
-Scope = Literal["stream", "read", "control", "configure", "audit", "admin"]
 
 
 class NewToken(Asked):
@@ -26,6 +26,9 @@ class NewToken(Asked):
         max_length=6,
         description="stream: the event stream; read: all that can be seen; control, configure, audit: that and read; "
         "admin: everything",
+    )
+    groups: Groups | None = Field(
+        default=None, description="what may be seen and controlled with it; none: the whole fleet"
     )
     days: float = Field(default=90.0, gt=0, le=3650, allow_inf_nan=False, description="valid for so many days")
 
@@ -43,6 +46,7 @@ class TokensArea(Area):
     title: ClassVar[str] = "Tokens"
 
     def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._tokens = desk.tokens
 
     @get("/tokens", "Tokens without their secrets", scope="admin")
@@ -55,8 +59,11 @@ class TokensArea(Area):
     async def create_token(self, call: Call[NoQuery, NewToken]) -> TokenMade:
         """A new token."""
         asked = call.body
+        check_groups(asked.groups, self._desk)
         try:
-            return await self._tokens.create(asked.name, asked.scopes, asked.days, call.now, by=call.caller.name)
+            return await self._tokens.create(
+                asked.name, asked.scopes, asked.days, call.now, by=call.caller.name, groups=asked.groups
+            )
         except ConfigError as error:
             reason, _, fix = str(error).partition("; ")
             raise Refused(409, reason, fix) from error

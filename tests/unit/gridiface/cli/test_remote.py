@@ -100,8 +100,11 @@ def test_bad_addresses_are_named(url: str) -> None:
 )
 def test_configuration_names_the_address(tmp_path: Path, listen: str, url: str) -> None:
     config = tmp_path / "g.yaml"
-    config.write_text(f'operator: {{listen: "{listen}"}}\n')
+    config.write_text(f'operator: {{listen: "{listen}", plain: true}}\n')
     assert Remote.of("http://other:1", config, None).url == url
+    config.write_text(f'operator: {{listen: "{listen}", tls: {{certificate: c.pem, key: k.pem}}}}\n')
+    found = Remote.of(None, config, None)
+    assert (found.url, found.trust) == (url.replace("http:", "https:"), tmp_path / "c.pem")
     config.write_text('operator: {listen: "127.0.0.1:0"}\n')
     with pytest.raises(ConfigError, match="any free port"):
         Remote.of(None, config, None)

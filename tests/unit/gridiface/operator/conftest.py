@@ -33,12 +33,13 @@ from gridiface.domain.ports import Change, DeleteDocument, Document, PutControl,
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
+from gridiface.operator.access import AccessRules
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import Pages
 from gridiface.operator.routing import Area
+from gridiface.operator.scopes import IMPLIED
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
-from gridiface.operator.tokens import IMPLIED
 
 
 class FakeFleet:
@@ -241,7 +242,7 @@ class House:
 
     async def ask(
         self, method: str, path: str, *, scope: str | None = None, token: str | None = None, **more: Any
-    ) -> tuple[int, Any, dict[str, str]]:
+    ) -> tuple[int, Any, Any]:
         """(status, JSON or text, headers)."""
         headers = dict(more.pop("headers", {}))
         text = self.tokens[scope] if scope else token
@@ -253,7 +254,56 @@ class House:
             session.request(method, url, headers=headers, **more) as answer,
         ):
             body = await answer.json(content_type=None) if "json" in answer.content_type else await answer.text()
-            return answer.status, body, dict(answer.headers)
+            return answer.status, body, answer.headers.copy()
+
+
+@dataclass
+class Browser:
+    """Somebody in a browser: keeps the cookie, sends the CSRF token and what browsers say of a page's own requests."""
+
+    house: House
+    cookie: str = ""
+    csrf: str = ""
+
+    async def ask(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
+        headers = {"Sec-Fetch-Site": "same-origin", "Origin": f"http://127.0.0.1:{self.house.pages.port}"}
+        headers |= {"Cookie": self.cookie} if self.cookie else {}
+        headers |= {"X-CSRF-Token": self.csrf} if self.csrf else {}
+        answered = await self.house.ask(method, path, headers=headers | more.pop("headers", {}), **more)
+        if "Set-Cookie" in answered[2]:
+            self.cookie = answered[2]["Set-Cookie"].split(";")[0]
+            self.csrf = answered[1]["csrf"] or ""
+        return answered
+
+    async def sign_in(self, name: str, password: str = "") -> int:
+        body = {"name": name, "password": password or PASSWORD}
+        return (await self.ask("POST", "/api/v1/session", json=body))[0]
+
+
+#: The password of every user of the tests.
+PASSWORD = "rain over the northern feeder"
+
+
+async def person(house: House, role: str, name: str = "", groups: list[str] | None = None) -> Browser:
+    """A user of that role who has signed in."""
+    book, now = house.desk.users, house.clock.now()
+    user, ticket = await book.create(name or role, role, now, by="test", groups=groups)
+    await book.redeem(ticket, PASSWORD, now)
+    browser = Browser(house)
+    assert await browser.sign_in(user.name) == 201
+    return browser
+
+
+@pytest.fixture
+def signed_in() -> Callable[..., Awaitable[Browser]]:
+    """`await signed_in(house, "operator")`."""
+    return person
+
+
+@pytest.fixture
+def browser_of() -> Callable[[House], Browser]:
+    """Somebody who has not signed in."""
+    return Browser
 
 
 MakeHouse = Callable[..., Awaitable[House]]
@@ -261,10 +311,16 @@ MakeHouse = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def make_house() -> AsyncIterator[MakeHouse]:
-    """Makes running surfaces: `await make_house(open_reads=False, areas=lambda desk: [...])`."""
+    """Makes running surfaces: `await make_house(rules={"open_reads": False}, areas=lambda desk: [...])`."""
     made: list[OperatorServer] = []
 
-    async def make(*, areas: Callable[[Desk], list[Area]] = lambda _: [], **options: Any) -> House:
+    async def make(
+        *,
+        areas: Callable[[Desk], list[Area]] = lambda _: [],
+        rules: dict[str, Any] | None = None,
+        desk_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> House:
         fleet, records, clock, blocked = FakeFleet(), Records(), Clock(), dict[str, bool]()
         inbox = Inbox(records)
         status = Status("plant", fleet, fleet, lambda: [control(), *inbox.controls], lambda: {"readings": 7})
@@ -281,9 +337,18 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             block=block,
             ready=lambda: not records.down,
             authority=(10.0, 110.0),
+            **(desk_options or {}),
         )
         await desk.open()
-        pages = OperatorServer(desk, host="127.0.0.1", port=0, areas=areas(desk), pages=Pages(desk).pages(), **options)
+        pages = OperatorServer(
+            desk,
+            host="127.0.0.1",
+            port=0,
+            areas=areas(desk),
+            pages=Pages(desk).pages(),
+            rules=AccessRules(**{"open_reads": True, "burst": 100_000, **(rules or {})}),
+            **options,
+        )
         await pages.start()
         made.append(pages)
         tokens = {}

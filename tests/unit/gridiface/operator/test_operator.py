@@ -15,9 +15,12 @@ from pydantic import TypeAdapter
 
 from gridiface.domain.controls import Verdict
 from gridiface.operator import bodies, schema
-from gridiface.operator.areas.catalogue import DESK, routes_of
+from gridiface.operator.areas.audit import AuditArea
+from gridiface.operator.areas.catalogue import routes_of
+from gridiface.operator.areas.controls import ControlsArea
+from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.service import ServiceArea
-from gridiface.operator.areas.tokens import NewToken
+from gridiface.operator.areas.tokens import NewToken, TokensArea
 from gridiface.operator.control_schema import NewControl
 from gridiface.operator.routing import Route
 
@@ -32,7 +35,7 @@ ALLOWED = {
     None: {"stream", "read", "control", "configure", "audit", "admin", "nobody"},
 }
 SCOPES = ["nobody", "stream", "read", "control", "configure", "audit", "admin"]
-ROUTES = routes_of((*DESK, ServiceArea))
+ROUTES = routes_of((DevicesArea, ControlsArea, TokensArea, AuditArea, ServiceArea))
 
 
 def path_of(route: Route) -> str:
@@ -63,7 +66,7 @@ def shape(kind: Any) -> TypeAdapter[Any]:
 async def test_route_by_scope(make_house: Any, route: Route, scope: str, *, open_reads: bool) -> None:
     if route.name == "stream_events":
         return  # never ends by itself; its access is tested below
-    house = await make_house(open_reads=open_reads)
+    house = await make_house(rules={"open_reads": open_reads})
     status, body, headers = await house.ask(
         route.method, path_of(route), scope=None if scope == "nobody" else scope, **body_of(route)
     )
@@ -84,7 +87,7 @@ async def test_route_by_scope(make_house: Any, route: Route, scope: str, *, open
 
 @pytest.mark.parametrize("scope", ["nobody", "stream", "read"])
 async def test_stream_needs_the_scope_stream(make_house: Any, scope: str) -> None:
-    house = await make_house(open_reads=False)
+    house = await make_house(rules={"open_reads": False})
     house.desk.events.close()
     status, _, headers = await house.ask("GET", "/api/v1/events", scope=None if scope == "nobody" else scope)
     assert status == (401 if scope == "nobody" else 200)
@@ -143,7 +146,7 @@ async def test_guessing_is_slowed_down_and_forgiven(house: Any) -> None:
     ],
 )
 async def test_only_known_hosts(make_house: Any, host: str, status: int) -> None:
-    house = await make_house(hosts=("grid.example.org",))
+    house = await make_house(rules={"hosts": ("grid.example.org",)})
     assert (await house.ask("GET", "/api/v1/status", headers={"Host": host}))[0] == status
 
 
@@ -153,13 +156,13 @@ async def test_only_known_hosts(make_house: Any, host: str, status: int) -> None
         {"Origin": "http://127.0.0.1"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-site"},
     ],
 )
-async def test_web_pages_change_nothing(house: Any, headers: dict[str, str]) -> None:
+async def test_pages_of_other_sites_change_nothing(house: Any, headers: dict[str, str]) -> None:
     status, body, _ = await house.ask("POST", "/api/v1/controls", scope="admin", json=BODY, headers=headers)
     assert status == 403
-    assert "web pages" in body["detail"]
+    assert "other sites" in body["detail"]
     assert not house.inbox.controls
 
 

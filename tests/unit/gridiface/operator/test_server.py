@@ -26,6 +26,5 @@ async def test_taken_port_is_named(house: Any) -> None:
 
 
 def test_reading_is_open_on_loopback_only(house: Any) -> None:
-    assert house.pages.open_reads
-    assert not OperatorServer(house.desk, host="0.0.0.0", port=0).open_reads
-    assert OperatorServer(house.desk, host="0.0.0.0", port=0, open_reads=True).open_reads
+    assert OperatorServer(house.desk, host="127.0.0.1", port=0).rules.open_reads
+    assert not OperatorServer(house.desk, host="0.0.0.0", port=0).rules.open_reads

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.operator.throttle import FORGIVEN_S, FREE, REMEMBERED, Throttle
+from gridiface.operator.throttle import FORGIVEN_S, FREE, REMEMBERED, Rates, Throttle
 
 
 def test_ten_are_free_then_one_each_time_it_is_forgiven() -> None:
@@ -53,3 +53,23 @@ def test_waiting_is_never_longer_than_all_tries_together(steps: list[float]) -> 
             tries += 1
     assert throttle.wait_s("a", now) <= FORGIVEN_S
     assert tries <= FREE + now / FORGIVEN_S + 1
+
+
+def test_a_right_try_forgives_the_wrong_ones() -> None:
+    throttle = Throttle(free=3, forgiven_s=30.0)
+    for _ in range(3):
+        throttle.failed("ann", 0.0)
+    assert throttle.wait_s("ann", 0.0) == 30.0
+    throttle.succeeded("ann")
+    assert throttle.wait_s("ann", 0.0) == 0
+
+
+def test_rates_let_a_burst_pass_and_then_the_long_run() -> None:
+    rates = Rates(2.0, 4)
+    assert [rates.take("a", 0.0) > 0 for _ in range(5)] == [False] * 4 + [True]
+    assert rates.take("a", 0.0) == pytest.approx(0.5)
+    assert rates.take("b", 0.0) == 0
+    assert [rates.take("a", 0.5) > 0 for _ in range(2)] == [False, True]
+    for number in range(REMEMBERED + 10):
+        rates.take(f"host{number}", 1.0)
+    assert len(rates._until) == REMEMBERED

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from gridiface.app.config.model import Client, DeviceEntry, host_port
+from gridiface.app.config.base import host_port
+from gridiface.app.config.model import Client, DeviceEntry
 
 
 @pytest.mark.parametrize(

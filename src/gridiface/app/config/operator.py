@@ -1,0 +1,91 @@
+"""What the configuration may say of the surface for people: where it listens, who may ask how much, what waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from gridiface.app.config.base import Block, Listen, host_port
+from gridiface.operator.access import is_loopback
+
+
+class OperatorTls(Block):
+    """The listener's own certificate."""
+
+    certificate: Path = Field(description="PEM: the server's certificate, followed by its intermediates")
+    key: Path = Field(description="PEM: the server's private key, readable by its owner only")
+
+
+class Sessions(Block):
+    """How long people stay signed in."""
+
+    idle_s: float = Field(default=1_800.0, ge=60, le=604_800, description="unused for so long, a session is over, s")
+    longest_s: float = Field(
+        default=43_200.0, ge=300, le=2_592_000, description="so long after its start, a session is over in any case, s"
+    )
+
+
+class OperatorLimits(Block):
+    """What one caller (user, token, or address without either) may take."""
+
+    requests_per_s: float = Field(default=200.0, gt=0, le=1e6, description="requests per second in the long run")
+    burst: int = Field(default=1_000, ge=1, le=1_000_000, description="requests at once")
+    connections: int = Field(default=2_000, ge=8, description="open connections in all; more wait to be accepted")
+
+
+class Operator(Block):
+    """The page and API for the people who run the server."""
+
+    listen: Listen = Field(
+        default="127.0.0.1:8080", description="HOST:PORT; beyond loopback it needs `tls`, or `plain` behind a proxy"
+    )
+    tls: OperatorTls | None = Field(default=None, description="certificate and key; with it the listener speaks HTTPS")
+    plain: bool = Field(
+        default=False,
+        description="true: plain HTTP beyond loopback, too, behind a proxy that speaks TLS; people sign in through it",
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(), description="host names by which it may be reached, besides IP addresses and localhost"
+    )
+    open_reads: bool | None = Field(
+        default=None, description="whether reading needs no token; none: while it listens on loopback only"
+    )
+    sessions: Sessions = Sessions()
+    limits: OperatorLimits = OperatorLimits()
+    approval_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="controls that reach at least this part of all devices wait for a second person; none: none waits",
+    )
+    approval_within_s: float = Field(
+        default=900.0, ge=10, le=604_800, description="so long a control waits for the second person, s"
+    )
+    authority_min: float = Field(
+        default=0.0,
+        allow_inf_nan=False,
+        description="authority of an operator's control of priority 0; 2030.5 has 255 less the primacy",
+    )
+    authority_max: float = Field(
+        default=255.0,
+        allow_inf_nan=False,
+        description="authority of an operator's control of priority 100; the larger of two wins",
+    )
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.authority_min > self.authority_max:
+            raise ValueError("authority_min must not be above authority_max")
+        return self
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        host, _ = host_port(self.listen)
+        if self.tls is None and not self.plain and not is_loopback(host):
+            raise ValueError(
+                f"{self.listen} is reached from other machines, and without `tls` passwords and tokens would go there "
+                "in the clear: give `tls` (certificate, key), or set `plain: true` behind a proxy that speaks TLS"
+            )
+        return self

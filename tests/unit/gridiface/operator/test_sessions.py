@@ -1,0 +1,269 @@
+"""Signing in and out over HTTP: cookies, rotation, expiry, CSRF, brute force, what outlives a restart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gridiface.errors import StoreUnavailable
+from gridiface.operator.desk import Desk
+
+#: Of every user of the tests, see conftest.
+PASSWORD = "rain over the northern feeder"
+
+CONTROL = {"target": {"kind": "group", "id": "fleet"}, "values": {"set_w": 1000.0}, "duration_s": 60}
+
+
+async def test_sign_in_sets_a_guarded_cookie_and_tells_no_secret(house: Any, signed_in: Any, browser_of: Any) -> None:
+    await signed_in(house, "operator")
+    browser = browser_of(house)
+    status, body, headers = await browser.ask(
+        "POST", "/api/v1/session", json={"name": "OPERATOR", "password": PASSWORD}
+    )
+    assert status == 201
+    name, _, rest = headers["Set-Cookie"].partition("=")
+    assert name == "gridiface"
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(rest.split("; "))
+    secret = rest.split(";")[0]
+    assert secret not in json.dumps(body)
+    kept = b"".join(house.records.kept.values())
+    assert secret.encode() not in kept
+    assert PASSWORD.encode() not in kept
+    assert (body["name"], body["role"], body["scopes"]) == ("operator", "operator", ["control", "read", "stream"])
+    assert (await browser.ask("GET", "/api/v1/session"))[1]["csrf"] == browser.csrf
+
+
+async def test_cookie_of_a_listener_behind_tls_is_for_https_of_this_host_only(
+    make_house: Any, signed_in: Any, browser_of: Any
+) -> None:
+    house = await make_house(rules={"secure": True})
+    await signed_in(house, "viewer")
+    browser = browser_of(house)
+    headers = (await browser.ask("POST", "/api/v1/session", json={"name": "viewer", "password": PASSWORD}))[2]
+    assert headers["Set-Cookie"].startswith("__Host-gridiface=")
+    assert "Secure" in headers["Set-Cookie"].split("; ")
+    assert "Domain" not in headers["Set-Cookie"]
+
+
+async def test_session_is_never_one_that_somebody_else_chose(house: Any, signed_in: Any, browser_of: Any) -> None:
+    """Session fixation: a cookie that was there before is not taken over, and is over after the sign-in."""
+    first = await signed_in(house, "operator")
+    planted = first.cookie
+    victim = browser_of(house)
+    victim.cookie = planted
+    assert await victim.sign_in("operator") == 201
+    assert victim.cookie != planted
+    assert (await first.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 401
+    invented = browser_of(house)
+    invented.cookie = "gridiface=" + "A" * 43
+    assert await invented.sign_in("operator") == 201
+    assert "A" * 43 not in invented.cookie
+
+
+@pytest.mark.parametrize("name", ["operator", "nobody", "disabled", "invited"])
+async def test_wrong_name_and_wrong_password_are_answered_alike(
+    house: Any, signed_in: Any, browser_of: Any, name: str
+) -> None:
+    await signed_in(house, "operator")
+    await signed_in(house, "viewer", "disabled")
+    user = house.desk.users.find("disabled")
+    await house.desk.users.change(user, house.clock.now(), by="test", disabled=True)
+    await house.desk.users.create("invited", "viewer", house.clock.now(), by="test")
+    password = PASSWORD if name in {"disabled", "invited"} else "wrong but long enough"
+    body = {"name": name, "password": password}
+    status, told, _ = await browser_of(house).ask("POST", "/api/v1/session", json=body)
+    assert (status, told["detail"]) == (401, "the name or the password is wrong")
+
+
+async def test_brute_force_is_slowed_down_per_user_and_per_address(house: Any, signed_in: Any, browser_of: Any) -> None:
+    owner = await signed_in(house, "operator")
+    guesser = browser_of(house)
+    told = [await guesser.sign_in("operator", f"guess number {n} of many") for n in range(11)]
+    assert told == [401] * 10 + [429]
+    status, body, headers = await guesser.ask(
+        "POST", "/api/v1/session", json={"name": "operator", "password": PASSWORD}
+    )
+    assert status == 429, "the right password waits, too"
+    assert int(headers["Retry-After"]) > 1
+    assert body["fix"]
+    assert (await owner.ask("GET", "/api/v1/devices"))[0] == 200, "who has signed in goes on"
+    assert (await owner.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 201
+    house.clock.at += int(headers["Retry-After"])
+    assert await guesser.sign_in("operator") == 201
+
+
+async def test_names_are_guarded_although_addresses_change(house: Any, signed_in: Any, browser_of: Any) -> None:
+    await signed_in(house, "operator")
+    guesser = browser_of(house)
+    for n in range(12):
+        house.pages.signin._by_address._until.clear()
+        told = await guesser.sign_in("operator", f"guess number {n} of many")
+    assert told == 429
+    assert await guesser.sign_in("viewer") == 401, "another name is not held up"
+
+
+async def test_changes_need_the_csrf_token_of_the_session(house: Any, signed_in: Any) -> None:
+    browser, other = await signed_in(house, "operator"), await signed_in(house, "operator", "other")
+    for wrong in ("", "0" * 64, other.csrf, browser.csrf.upper(), "\u00e9"):
+        status, body, _ = await browser.ask(
+            "POST",
+            "/api/v1/controls",
+            json=CONTROL,
+            headers={"X-CSRF-Token": wrong.encode("latin-1").decode("latin-1")},
+        )
+        assert (status, "CSRF" in body["detail"]) == (403, True), wrong
+    assert not house.inbox.controls
+    assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 201
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example.org"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_pages_of_other_sites_change_nothing_even_with_cookie_and_token(
+    house: Any, signed_in: Any, headers: dict[str, str]
+) -> None:
+    browser = await signed_in(house, "operator")
+    assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL, headers=headers))[0] == 403
+    assert (await browser.ask("DELETE", "/api/v1/session", headers=headers))[0] == 403
+    assert not house.inbox.controls
+
+
+async def test_forms_of_other_sites_cannot_sign_in(house: Any, browser_of: Any) -> None:
+    """Login CSRF: a plain form has no JSON, and says where it comes from."""
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "https://evil.example.org"}
+    assert (await browser_of(house).ask("POST", "/api/v1/session", data=b"name=a", headers=form))[0] == 403
+    form.pop("Origin")
+    assert (await browser_of(house).ask("POST", "/api/v1/session", data=b"name=a", headers=form))[0] == 415
+
+
+async def test_sign_out_ends_the_session_everywhere(house: Any, signed_in: Any, browser_of: Any) -> None:
+    browser = await signed_in(house, "operator")
+    copy = browser_of(house)
+    copy.cookie, copy.csrf = browser.cookie, browser.csrf
+    status, body, headers = await browser.ask("DELETE", "/api/v1/session")
+    assert (status, body["name"]) == (200, "")
+    assert "Max-Age=0" in headers["Set-Cookie"]
+    assert (await copy.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 401
+    assert (await copy.ask("DELETE", "/api/v1/session"))[0] == 401
+
+
+async def test_session_ends_when_idle_and_in_any_case(make_house: Any, signed_in: Any) -> None:
+    house = await make_house(rules={"open_reads": False}, desk_options={"idle_s": 100.0, "longest_s": 300.0})
+    browser = await signed_in(house, "viewer")
+    for _ in range(3):
+        house.clock.at += 90
+        assert (await browser.ask("GET", "/api/v1/devices"))[0] == 200
+    house.clock.at += 90
+    assert (await browser.ask("GET", "/api/v1/devices"))[0] == 401, "300 s are over"
+    assert await browser.sign_in("viewer") == 201
+    house.clock.at += 101
+    assert (await browser.ask("GET", "/api/v1/devices"))[0] == 401, "idle"
+
+
+async def test_sessions_users_and_tokens_outlive_a_restart(make_house: Any, signed_in: Any) -> None:
+    house = await make_house(rules={"open_reads": False})
+    browser = await signed_in(house, "operator")
+    old = house.desk
+    again = Desk(
+        status=old.status,
+        clock=old.clock,
+        inbox=old.inbox,
+        records=old.records,
+        block=old.block,
+        ready=old.ready,
+    )
+    await again.open()
+    found = await again.sessions.verify(browser.cookie.partition("=")[2], house.clock.now())
+    assert found is not None
+    assert found[1].name == "operator"
+    assert await again.tokens.verify(house.tokens["read"], house.clock.now())
+
+
+async def test_disabled_removed_and_changed_users_are_signed_out(make_house: Any, signed_in: Any) -> None:
+    house = await make_house(rules={"open_reads": False})
+    book = house.desk.users
+    for name, end in (
+        ("a", lambda user: book.change(user, house.clock.now() + 1, by="test", disabled=True)),
+        ("b", lambda user: book.remove(user, house.clock.now() + 1, by="test")),
+        ("c", lambda user: book.change(user, house.clock.now() + 1, by="test", since=house.clock.now() + 1)),
+    ):
+        browser = await signed_in(house, "viewer", name)
+        assert (await browser.ask("GET", "/api/v1/devices"))[0] == 200
+        await end(book.find(name))
+        assert (await browser.ask("GET", "/api/v1/devices"))[0] == 401, name
+
+
+async def test_role_takes_effect_with_the_next_request(house: Any, signed_in: Any) -> None:
+    browser = await signed_in(house, "operator")
+    await house.desk.users.change(house.desk.users.find("operator"), house.clock.now(), by="test", role="viewer")
+    assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 403
+
+
+async def test_another_password_ends_the_other_sessions_and_begins_a_new_one(
+    house: Any, signed_in: Any, browser_of: Any
+) -> None:
+    browser = await signed_in(house, "operator")
+    other = browser_of(house)
+    assert await other.sign_in("operator") == 201
+    house.clock.at += 5
+    wrong = {"old": "not the password", "new": "snow over the feeder"}
+    assert (await browser.ask("POST", "/api/v1/session/password", json=wrong))[0] == 401
+    short = {"old": PASSWORD, "new": "short"}
+    assert (await browser.ask("POST", "/api/v1/session/password", json=short))[0] == 422
+    right = {"old": PASSWORD, "new": "snow over the feeder"}
+    assert (await browser.ask("POST", "/api/v1/session/password", json=right))[0] == 201
+    assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 201
+    assert (await other.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 401
+    assert await other.sign_in("operator") == 401
+    assert await other.sign_in("operator", "snow over the feeder") == 201
+
+
+async def test_own_sessions_are_listed_and_ended_and_nobody_elses(house: Any, signed_in: Any, browser_of: Any) -> None:
+    mine, other = await signed_in(house, "viewer"), await signed_in(house, "operator")
+    second = browser_of(house)
+    await second.sign_in("viewer")
+    rows = (await mine.ask("GET", "/api/v1/session/all"))[1]["sessions"]
+    assert sorted(row["current"] for row in rows) == [False, True]
+    (theirs,) = (await other.ask("GET", "/api/v1/session/all"))[1]["sessions"]
+    assert (await mine.ask("DELETE", f"/api/v1/session/all/{theirs['id']}"))[0] == 404
+    gone = next(row["id"] for row in rows if not row["current"])
+    assert (await mine.ask("DELETE", f"/api/v1/session/all/{gone}"))[0] == 200
+    assert (await second.ask("GET", "/api/v1/session"))[1]["name"] == ""
+    assert (await other.ask("GET", "/api/v1/session"))[1]["name"] == "operator"
+    assert (await house.ask("GET", "/api/v1/session/all"))[0] == 401
+
+
+async def test_two_cookies_of_one_name_are_none(house: Any, signed_in: Any) -> None:
+    browser = await signed_in(house, "operator")
+    cookies = f"{browser.cookie}; gridiface=" + "A" * 43
+    assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL, headers={"Cookie": cookies}))[0] == 401
+
+
+async def test_reading_goes_on_while_the_store_cannot_write(make_house: Any, signed_in: Any) -> None:
+    house = await make_house(rules={"open_reads": False})
+    browser = await signed_in(house, "viewer")
+    house.clock.at += 61
+
+    async def full(_: Any) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    house.records.commit = full
+    assert (await browser.ask("GET", "/api/v1/groups"))[0] == 200
+
+
+async def test_many_sessions_of_one_user_push_out_the_oldest(house: Any, signed_in: Any, browser_of: Any) -> None:
+    first = await signed_in(house, "viewer")
+    for _ in range(20):
+        house.clock.at += 1
+        assert await browser_of(house).sign_in("viewer") == 201
+    assert (await first.ask("GET", "/api/v1/session"))[1]["name"] == ""
+    assert len(house.desk.sessions.of(house.desk.users.find("viewer"), house.clock.now())) == 20
