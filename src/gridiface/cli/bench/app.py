@@ -33,6 +33,9 @@ def sep2_get(
 ) -> None:
     """Keep-alive GETs over mutual TLS (CCM8): /dcap, 100 end devices, 100 controls; server on one core.
 
+    Where nginx is installed, it serves the same bytes over the same suite in turn with the server: `times_nginx` is
+    its processor time per request over ours.
+
     Example: gridiface bench sep2-get --json
     """
     _show(asyncio.run(sep2.get(runs, seconds, devices, controls, connections)), as_json=as_json)
@@ -46,6 +49,8 @@ def sep2_connect(
     as_json: Json = False,
 ) -> None:
     """New mutual-TLS connections with one GET each, and the memory that an idle connection takes.
+
+    Compared with nginx where that is installed, as in sep2-get.
 
     Example: gridiface bench sep2-connect --json
     """

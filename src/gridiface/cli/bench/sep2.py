@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from gridiface.protocols.sep2.resources import DERControlResponse, MirrorUsagePo
 from gridiface.protocols.xmlwire import decode, encode
 from gridiface.simulation.children import Child
 from gridiface.simulation.inverter import resources
-from gridiface.simulation.load.figures import report, spread
+from gridiface.simulation.load.figures import cpu_s, report, spread
+from gridiface.simulation.load.nginx import Nginx
 from gridiface.simulation.sunspec.physics import Measured
 from gridiface.simulation.utility import UtilityClient
 from gridiface.simulation.world import World, WorldPlan
@@ -36,16 +38,11 @@ async def get(runs: int, seconds: float, devices: int, controls: int, connection
                 )
             listed = program.DERControlListLink
             assert listed is not None
-        paths = ["/dcap", "/edev?l=100", f"{listed.href}?l=100"]
-        job = {"job": "get", "paths": paths, "connections": connections, "seconds": seconds}
-        answers = await _measure(world, "utility", job, runs)
-    figures = {
-        path: {
-            "bytes": answers[0]["paths"][index]["bytes"],
-            **{key: spread([a["paths"][index][key] for a in answers]) for key in ("per_second", "p50_ms", "p99_ms")},
-        }
-        for index, path in enumerate(paths)
-    }
+            paths = ["/dcap", "/edev?l=100", f"{listed.href}?l=100"]
+            bodies = [(await utility.request("GET", path))[2] for path in paths]
+        jobs = [{"job": "get", "paths": [path], "connections": connections, "seconds": seconds} for path in paths]
+        found = await _compared(world, jobs, bodies, runs)
+    figures = {path: {"bytes": len(body), **each} for path, body, each in zip(paths, bodies, found, strict=True)}
     work = {"devices": devices, "controls": controls, "connections": connections, "seconds": seconds, "runs": runs}
     return report("sep2-get", work, figures)
 
@@ -54,11 +51,11 @@ async def connect(runs: int, seconds: float, idle: int) -> dict[str, Any]:
     """See `gridiface bench sep2-connect`."""
     async with World(_plan(1)) as world:
         await world.start()
-        answers = await _measure(world, "utility", {"job": "connect", "path": "/dcap", "seconds": seconds}, runs)
-        per_connection = await _idle_memory(world, idle) if idle else None
-    keys = ("per_second", "p50_ms", "p99_ms")
-    figures: dict[str, Any] = {key: spread([answer[key] for answer in answers]) for key in keys}
-    figures["idle_connection_KiB"] = per_connection
+        async with world.utility() as utility:
+            body = (await utility.request("GET", "/dcap"))[2]
+        job = {"job": "connect", "path": "/dcap", "seconds": seconds}
+        (figures,) = await _compared(world, [job], [body], runs)
+        figures["idle_connection_KiB"] = await _idle_memory(world, idle) if idle else None
     return report("sep2-connect", {"seconds": seconds, "idle": idle, "runs": runs}, figures)
 
 
@@ -70,12 +67,12 @@ async def write(runs: int, writes: int, connections: int) -> dict[str, Any]:
             requests = await _requests(world, utility, writes)
         await world.inverters[0].stop()
         job = {"job": "send", "requests": requests, "connections": connections}
-        answers = await _measure(world, "inverter1", job, runs)
-    for answer in answers:
-        if set(answer["statuses"]) - {"201", "204"}:
-            raise GridifaceError(f"not every write was taken: {answer['statuses']}")
-    keys = ("per_second", "p50_ms", "p99_ms")
-    figures = {key: spread([answer[key] for answer in answers]) for key in keys}
+        assert world.server is not None
+        _keep_on(world.server.pid, _SERVER_CORE)
+        async with contextlib.AsyncExitStack() as stack:
+            client = _Measured(await _client(stack, world, "inverter1", world.sep2_port), world.server.pid)
+            answers = [await client.run(job) for _ in range(runs + 1)][1:]
+    figures = {key: spread([answer[key] for answer in answers]) for key in answers[0]}
     return report("sep2-write", {"writes": writes, "connections": connections, "runs": runs}, figures)
 
 
@@ -87,31 +84,82 @@ def _plan(devices: int, *, inverters: int = 0) -> WorldPlan:
     )
 
 
-async def _measure(world: World, name: str, job: Mapping[str, Any], runs: int) -> list[dict[str, Any]]:
-    """Run one job `runs` times after a warm-up, from one client process."""
+async def _compared(
+    world: World, jobs: Sequence[dict[str, Any]], bodies: Sequence[bytes], runs: int
+) -> list[dict[str, Any]]:
+    """Run each job `runs` times after a warm-up, in turn against the server and, where there is one, against nginx.
+
+    Both keep to one core; what is compared is the processor time that each takes for a request, because that neither
+    depends on the client nor on who else uses the machine.
+    """
     assert world.server is not None
     _keep_on(world.server.pid, _SERVER_CORE)
-    client = load_child(world, name)
-    try:
-        await client.start()
-        answers = []
-        for run in range(runs + 1):
-            await client.send(job)
-            answer = await client.receive()
-            if "error" in answer:
-                raise GridifaceError(f"the load client: {answer['error']}")
-            if run:
-                answers.append(answer)
-        return answers
-    finally:
-        await client.stop()
+    async with contextlib.AsyncExitStack() as stack:
+        ours = _Measured(await _client(stack, world, "utility", world.sep2_port), world.server.pid)
+        theirs = None
+        if Nginx.installed():
+            files = {f"f{number}": body for number, body in enumerate(bodies)}
+            nginx = await stack.enter_async_context(Nginx(world.folder / "nginx", world.pki, files))
+            _keep_on(nginx.pid, _SERVER_CORE)
+            theirs = _Measured(await _client(stack, world, "utility", nginx.port), nginx.pid)
+        found = []
+        for number, job in enumerate(jobs):
+            rival = {**job, "paths": [f"/f{number}"], "path": f"/f{number}"}
+            pairs = []
+            for run in range(runs + 1):
+                pair = (await ours.run(job), await theirs.run(rival) if theirs is not None else None)
+                if run:
+                    pairs.append(pair)
+            found.append(_figures(pairs))
+        return found
 
 
-def load_child(world: World, name: str) -> Child:
+def _figures(pairs: Sequence[tuple[dict[str, float], dict[str, float] | None]]) -> dict[str, Any]:
+    own = [pair[0] for pair in pairs]
+    figures: dict[str, Any] = {key: spread([each[key] for each in own]) for key in own[0]}
+    rivals = [(ours, theirs) for ours, theirs in pairs if theirs is not None]
+    if rivals:
+        figures["nginx"] = {key: spread([theirs[key] for _, theirs in rivals]) for key in ("per_second", "cpu_us")}
+        figures["times_nginx"] = spread([theirs["cpu_us"] / ours["cpu_us"] for ours, theirs in rivals])
+    return figures
+
+
+class _Measured:
+    """A load client and the process that it loads."""
+
+    def __init__(self, client: Child, pid: int) -> None:
+        self._client, self._pid = client, pid
+
+    async def run(self, job: Mapping[str, Any]) -> dict[str, float]:
+        """One job: what the client saw, and the processor time of the server per request, us."""
+        before = cpu_s(self._pid)
+        answer = await _ask(self._client, job)
+        spent = cpu_s(self._pid) - before
+        seen = answer["paths"][0] if "paths" in answer else answer
+        count = seen.get("requests") or seen["connections"]
+        return {**{key: seen[key] for key in ("per_second", "p50_ms", "p99_ms")}, "cpu_us": 1e6 * spent / count}
+
+
+async def _client(stack: contextlib.AsyncExitStack, world: World, name: str, port: int) -> Child:
+    client = load_child(world, name, port)
+    stack.push_async_callback(client.stop)
+    await client.start()
+    return client
+
+
+async def _ask(client: Child, job: Mapping[str, Any]) -> dict[str, Any]:
+    await client.send(job)
+    answer: dict[str, Any] = await client.receive()
+    if "error" in answer:
+        raise GridifaceError(f"the load client: {answer['error']}")
+    return answer
+
+
+def load_child(world: World, name: str, port: int) -> Child:
     """A load client with the certificate of `name`, not yet started."""
     config = {
         "host": "127.0.0.1",
-        "port": world.sep2_port,
+        "port": port,
         "certificate": str(world.pki / f"{name}.pem"),
         "key": str(world.pki / f"{name}.key"),
         "roots": str(world.pki / "serca.pem"),
@@ -124,16 +172,10 @@ async def _idle_memory(world: World, connections: int) -> float:
     """KiB of the server per idle connection."""
     assert world.server is not None
     before = _resident_kib(world.server.pid)
-    client = load_child(world, "utility")
-    try:
-        await client.start()
-        await client.send({"job": "hold", "connections": connections})
-        answer = await client.receive()
-        if "error" in answer:
-            raise GridifaceError(f"the load client: {answer['error']}")
+    async with contextlib.AsyncExitStack() as stack:
+        client = await _client(stack, world, "utility", world.sep2_port)
+        await _ask(client, {"job": "hold", "connections": connections})
         return round((_resident_kib(world.server.pid) - before) / connections, 1)
-    finally:
-        await client.stop()
 
 
 def _resident_kib(pid: int) -> int:

@@ -181,6 +181,8 @@ class LoadClient:
             for connection in opened:
                 connection.close()
         spent = time.perf_counter() - began
+        if set(statuses) - {"201", "204"}:
+            raise LoadFailed(f"not every write was taken: {statuses}")
         return {
             "requests": len(requests),
             "per_second": len(requests) / spent,

@@ -6,7 +6,7 @@ import json
 
 from typer.testing import CliRunner
 
-from gridiface.cli.bench import allocate
+from gridiface.cli.bench import allocate, sep2
 from gridiface.cli.bench.app import app
 
 RUN = CliRunner()
@@ -23,3 +23,11 @@ def test_verbs_print_json_or_lines() -> None:
     result = RUN.invoke(app, ["allocate", "--runs", "3", "--sizes", "100", "--json"])
     assert json.loads(result.stdout)["work"] == {"runs": 3, "sizes": [100]}
     assert "water-filling" in RUN.invoke(app, ["allocate", "--runs", "3", "--sizes", "100"]).stdout
+
+
+def test_rivals_are_compared_pair_by_pair_by_processor_time() -> None:
+    one = {"per_second": 10.0, "p50_ms": 1.0, "p99_ms": 2.0, "cpu_us": 40.0}
+    found = sep2._figures([(one, {**one, "cpu_us": 20.0}), (one, {**one, "cpu_us": 30.0})])
+    assert found["times_nginx"] == {"min": 0.5, "median": 0.625, "max": 0.75}
+    assert found["cpu_us"]["median"] == 40.0
+    assert "nginx" not in sep2._figures([(one, None)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -26,3 +27,10 @@ def test_report_names_machine_versions_and_work() -> None:
     assert set(found) == {"bench", "work", "figures", "machine", "versions"}
     assert found["figures"]["s"] == {"min": 1.0, "median": 2.0, "max": 3.0}
     assert found["versions"]["gridiface"]
+
+
+def test_processor_time_of_a_process_goes_up_only() -> None:
+    before = figures.cpu_s(os.getpid())
+    sum(range(300_000))
+    assert figures.cpu_s(os.getpid()) >= before > 0
+    assert figures.cpu_s(2**30) == 0
