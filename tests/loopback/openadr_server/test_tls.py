@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import socket
+import ssl
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -29,15 +31,15 @@ pytestmark = pytest.mark.timeout(60)
 class Authority:
     """A root and what it issues, in a folder."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, root="root.pem"):
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
         ca = x509.BasicConstraints(ca=True, path_length=None)
         self.root = self._sign(self.name, self.key.public_key(), [(ca, True), (_usage(sign=True), True)])
-        (folder / "root.pem").write_bytes(self.root.public_bytes(Encoding.PEM))
+        (folder / root).write_bytes(self.root.public_bytes(Encoding.PEM))
 
-    def _sign(self, name, public, extensions):
+    def _sign(self, name, public, extensions, *, days=(-1, 30), hash_=None):
         now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
@@ -45,23 +47,25 @@ class Authority:
             .issuer_name(self.name)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=30))
+            .not_valid_before(now + dt.timedelta(days=days[0]))
+            .not_valid_after(now + dt.timedelta(days=days[1]))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(self.key, hashes.SHA256())
+        return builder.sign(self.key, hash_ or hashes.SHA256())
 
-    def issue(self, name):
+    def issue(self, name, *, key=None, purposes=None, days=(-1, 30), authority=None, more=(), usage=True, hash_=None):
         """Files of a new certificate; returns the block for a configuration and its fingerprint."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
+        both = x509.ExtendedKeyUsage(purposes or [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        extensions = [(names, False), (both, False), (_usage(sign=False), True)]
-        made = self._sign(subject, key.public_key(), extensions)
+        extensions = [(names, False), (both, False), *more]
+        if usage:
+            extensions.append((_usage(sign=False, encipher=isinstance(key, rsa.RSAPrivateKey)), True))
+        made = (authority or self)._sign(subject, key.public_key(), extensions, days=days, hash_=hash_)
         certificate, keyfile = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         certificate.write_bytes(made.public_bytes(Encoding.PEM))
         keyfile.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -70,11 +74,11 @@ class Authority:
         return block, openadr_fingerprint(made.public_bytes(Encoding.DER))
 
 
-def _usage(*, sign):
+def _usage(*, sign, encipher=False):
     return x509.KeyUsage(
         digital_signature=not sign,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=encipher,
         data_encipherment=False,
         key_agreement=not sign,
         key_cert_sign=sign,
@@ -188,3 +192,109 @@ async def test_only_the_vtn_may_push(make_house, tmp_path, eventually):
                 assert await answer is None
         finally:
             await client.close()
+
+
+ECC, RSA = "ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256"
+
+
+def shaken(port, files, *, ciphers=f"{ECC}:{RSA}", versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
+    """A handshake and one request by OpenSSL's client; (version, suite, key of the server), or why not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version, context.maximum_version = versions
+    context.set_ciphers(ciphers)
+    if files is not None:
+        context.load_cert_chain(files["certificate"], files["key"])
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, context.wrap_socket(plain) as secured:
+            secured.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = secured.recv(100)
+            assert answer.startswith(b"HTTP/1.1 501"), answer
+            key = x509.load_der_x509_certificate(secured.getpeercert(binary_form=True)).public_key()
+            return secured.version(), secured.cipher()[0], type(key).__name__.strip("_")
+    except (ssl.SSLError, ConnectionError) as refused:
+        return str(getattr(refused, "reason", None) or refused)
+
+
+async def listener(make_house, folder, authority, **more):
+    """Our VTN with both kinds of chains."""
+    ecc, _ = authority.issue("vtn")
+    rsa_files, _ = authority.issue("vtn-rsa", key=rsa.generate_private_key(65537, 2048))
+    tls = {**ecc, "also": {"certificate": rsa_files["certificate"], "key": rsa_files["key"]}, **more}
+    head = make_house(batteries=False)
+    vtn = openadr_vtn(
+        OpenAdr.model_validate({"vtn": {"listen": "127.0.0.1:0", "tls": tls}}),
+        clock=head.clock,
+        ledger=head.ledger,
+        registry=head.dispatch,
+    )
+    await head.run(vtn)
+    return vtn
+
+
+async def test_02_r67_r68_tls_12_with_one_of_the_two_suites_and_the_chain_that_fits_it(make_house, tmp_path):
+    authority = Authority(tmp_path)
+    vtn = await listener(make_house, tmp_path, authority)
+    ecc, _ = authority.issue("ecc")
+    rsa_files, _ = authority.issue("rsa", key=rsa.generate_private_key(65537, 2048))
+    for files in (ecc, rsa_files):
+        for ciphers, expected in (
+            (ECC, ("TLSv1.2", ECC, "ECPublicKey")),
+            (RSA, ("TLSv1.2", RSA, "RSAPublicKey")),
+            (f"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:{RSA}", ("TLSv1.2", RSA, "RSAPublicKey")),
+        ):
+            found = await asyncio.to_thread(shaken, vtn.port, files, ciphers=ciphers)
+            assert found == expected
+    for ciphers in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "AES256-SHA256"):
+        assert "HANDSHAKE_FAILURE" in await asyncio.to_thread(shaken, vtn.port, ecc, ciphers=ciphers)
+    only_13 = (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)
+    assert "PROTOCOL_VERSION" in await asyncio.to_thread(shaken, vtn.port, ecc, versions=only_13)
+
+
+async def test_50_a_ven_with_either_chain_may_connect_and_offers_both_suites(make_house, tmp_path):
+    authority = Authority(tmp_path)
+    files, name = authority.issue("ven", key=rsa.generate_private_key(65537, 2048))
+    context = client_context("openadr", key_pairs=[KeyPair(files["certificate"], files["key"])], roots=files["roots"])
+    offered = {cipher["name"] for cipher in context.get_ciphers() if cipher["protocol"] == "TLSv1.2"}
+    assert offered == {ECC, RSA}
+    assert context.maximum_version is ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert len(name) == 29
+
+
+async def test_r68_r516_a_certificate_that_is_not_good_ends_the_handshake(make_house, tmp_path):
+    authority = Authority(tmp_path)
+    revoked = tmp_path / "revoked.txt"
+    revoked.write_text("")
+    vtn = await listener(make_house, tmp_path, authority, revoked=revoked)
+    stranger = Authority(tmp_path, root="stranger.pem")
+    leaf_key = ec.generate_private_key(ec.SECP256R1())
+    not_a_ca = Authority.__new__(Authority)
+    not_a_ca.folder, not_a_ca.key = tmp_path, leaf_key
+    not_a_ca.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
+    authority.issue("leaf", key=leaf_key)
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.32473.99"), b"\x05\x00")
+    ca = x509.BasicConstraints(ca=True, path_length=None)
+    bad = {
+        "none": None,
+        "of an unknown root with the same name": stranger.issue("a")[0],
+        "expired": authority.issue("b", days=(-30, -1))[0],
+        "not valid yet": authority.issue("c", days=(1, 30))[0],
+        "for servers only": authority.issue("d", purposes=[ExtendedKeyUsageOID.SERVER_AUTH])[0],
+        "for signing code": authority.issue("e", purposes=[ExtendedKeyUsageOID.CODE_SIGNING])[0],
+        "RSA of 1024 bits": authority.issue("f", key=rsa.generate_private_key(65537, 1024))[0],
+        "on another curve": authority.issue("g", key=ec.generate_private_key(ec.SECP256K1()))[0],
+        "with an unknown critical extension": authority.issue("h", more=[(odd, True)])[0],
+        "of an issuer that is none": authority.issue("i", authority=not_a_ca)[0],
+        "a CA itself": authority.issue("j", more=[(ca, True)], usage=False)[0],
+    }
+    for why, files in bad.items():
+        found = await asyncio.to_thread(_weakly, vtn.port, files)
+        assert isinstance(found, str), (why, found)
+    good, _ = authority.issue("good")
+    assert isinstance(await asyncio.to_thread(shaken, vtn.port, good), tuple)
+
+
+def _weakly(port, files):
+    """As `shaken`, with a client that would use any key of its own."""
+    return shaken(port, files, ciphers=f"{ECC}:{RSA}:@SECLEVEL=0")

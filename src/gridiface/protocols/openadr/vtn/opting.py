@@ -90,12 +90,17 @@ class OptDesk:
         )
         return min(edges, default=math.inf)
 
-    def scheduled(self, ven_id: str, resource: str | None, at: float, market_context: str | None) -> str | None:
-        """What the schedules say of a resource at an instant; of several that apply the last one made."""
+    def scheduled(
+        self, ven_id: str, resource: str | None, at: float, market_context: str | None, device: str | None = None
+    ) -> str | None:
+        """What the schedules say of a resource at an instant; of several that apply the last one made.
+
+        A schedule that names device classes concerns only them (rule 209): ask with `device`, the class.
+        """
         chosen: Schedule | None = None
         for schedule in self._state.opts(ven_id).schedules:
             in_context = schedule.market_context is None or same_context(schedule.market_context, market_context)
-            if in_context and _covers(schedule, resource) and _runs(schedule, at):
+            if in_context and _covers(schedule, resource, device) and _runs(schedule, at):
                 chosen = schedule
         return chosen.opt if chosen else None
 
@@ -155,7 +160,7 @@ class OptDesk:
                 raise Refusal(Code.INVALID_DATA, "an opt schedule has no negative durations")
             spans.append([times.dtstart, float(after(times.dtstart, times.duration) - times.dtstart)])
         opts = self._state.opts(ven.venID)
-        _supersede(opts.schedules, opts.superseded, payload, resources)
+        _supersede(opts.schedules, opts.superseded, payload, resources, devices)
         if len(opts.schedules) >= self._state.config.most_opts:
             raise Refusal(Code.DEPLOYMENT, "too many opt schedules")
         opts.schedules.append(
@@ -173,13 +178,22 @@ class OptDesk:
         self._state.save("opts", ven.venID)
 
 
-def _supersede(schedules: list[Schedule], superseded: list[str], payload: OadrCreateOpt, resources: list[str]) -> None:
+def _supersede(
+    schedules: list[Schedule],
+    superseded: list[str],
+    payload: OadrCreateOpt,
+    resources: list[str],
+    devices: list[str],
+) -> None:
     """Rule 203: a schedule without finer target replaces all of its type, a finer one those of its resources."""
     for schedule in list(schedules):
         # The same optID may stand for several schedules that go together: those do not replace each other.
         if schedule.optID == payload.optID or schedule.opt != payload.optType:
             continue
         if not same_context(schedule.market_context, payload.marketContext):
+            continue
+        # Device classes narrow a schedule: only one of the same classes takes its place.
+        if devices and set(schedule.devices) != set(devices):
             continue
         if resources and not schedule.resources:
             schedule.without = sorted({*schedule.without, *resources})
@@ -191,7 +205,9 @@ def _supersede(schedules: list[Schedule], superseded: list[str], payload: OadrCr
     del superseded[:-_MOST_SUPERSEDED]
 
 
-def _covers(schedule: Schedule, resource: str | None) -> bool:
+def _covers(schedule: Schedule, resource: str | None, device: str | None) -> bool:
+    if schedule.devices and device not in schedule.devices:
+        return False
     if schedule.resources:
         return resource in schedule.resources
     return resource not in schedule.without

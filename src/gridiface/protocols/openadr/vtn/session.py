@@ -311,9 +311,11 @@ class Vtn:
         """What was said of this very event, schedules aside; None: nothing."""
         return self._opts.said(ven_id, event_id, resource)
 
-    def scheduled(self, ven_id: str, resource: str | None, at: float, market_context: str | None) -> str | None:
-        """What the opt schedules say of a resource (None: the VEN) at an instant; None: nothing."""
-        return self._opts.scheduled(ven_id, resource, at, market_context)
+    def scheduled(
+        self, ven_id: str, resource: str | None, at: float, market_context: str | None, device: str | None = None
+    ) -> str | None:
+        """What the opt schedules say of a resource (None: the VEN), or a device class of it; None: nothing."""
+        return self._opts.scheduled(ven_id, resource, at, market_context, device)
 
     def opts(self, ven_id: str) -> Opts:
         """The opt schedules of a VEN; to be read only."""
