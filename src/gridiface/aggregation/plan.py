@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -226,9 +227,15 @@ def _values(handed: Mapping[ControlMode, list[Claim]]) -> dict[ControlMode, Mode
         if mode in (ControlMode.CONNECT, ControlMode.ENERGIZE) or mode not in PASS_THROUGH_MODES:
             continue
         several = mode is ControlMode.CURVE and len(claims) > 1
-        values[mode] = (
-            ModeValue(float(len(claims)), payload={claim.value.base: claim.value for claim in claims})
-            if several
-            else claims[0].value
-        )
+        values[mode] = ModeValue(float(len(claims)), payload=_merged(claims)) if several else claims[0].value
     return values
+
+
+def _merged(claims: list[Claim]) -> dict[str, Any]:
+    """Curves of several controls in one payload; the first named wins where two name the same."""
+    found: dict[str, Any] = {}
+    for claim in claims:
+        given = claim.value.payload
+        for name, curve in (given if isinstance(given, Mapping) else {claim.value.base: claim.value}).items():
+            found.setdefault(name, curve)
+    return found

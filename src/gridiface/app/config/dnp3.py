@@ -138,6 +138,11 @@ class Dnp3Point(_Block):
     hold_from: str = Field(default="", description="output that holds the hold time, s")
     ramp_from: str = Field(default="", description="output that holds the ramp, W/s after scaling")
     sign_from: str = Field(default="", description="output that turns the sign round while it is on")
+    ramp_time_from: str = Field(default="", description="output that holds the time of the ramp, s")
+    window_from: str = Field(default="", description="output that holds the time within which it starts at random, s")
+    keeps: bool = Field(
+        default=False, description="the value stays when its enabling output goes off, and acts when it is on again"
+    )
     idle: float = Field(default=0.0, description="read back while no control is in force, in the point's unit")
     initial: float = Field(default=0.0, description="of a stored or enabling output at the first start")
     on_only: bool = Field(default=False, description="off means nothing and is NOT_SUPPORTED")

@@ -6,15 +6,18 @@ it lets the answer out: a command whose control could not be made durable is nev
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Target
-from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
-from gridiface.errors import GridifaceError, StoreUnavailable
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
+from gridiface.errors import StoreUnavailable
+from gridiface.northbound.dnp3.commissions import CommandLost, Commission, Step
 from gridiface.northbound.dnp3.outputs import Outputs
 from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.records import Records
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.translate_commands import (
     POINT,
@@ -29,35 +32,14 @@ from gridiface.northbound.dnp3.translate_commands import (
 from gridiface.protocols.dnp3.controls import CommandRequest, CommandStatus
 from gridiface.protocols.dnp3.handler import OutstationHandler, RestartKind
 
+_log = logging.getLogger("gridiface.dnp3")
+
 _ENDINGS = frozenset(
     {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED, OutcomeKind.REFUSED}
 )
 _PULSED = {Action.RAISE: 1.0, Action.LOWER: -1.0}
 
 Changed = Callable[[Sequence[PointEntry]], None]
-
-
-class CommandLost(GridifaceError):
-    """A command that was judged SUCCESS could not be taken after all; its answer must not go out."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Step:
-    """One durable step: a control to submit or one to cancel, with documents, and what to remember then."""
-
-    control: Control | None = None
-    cancel: str | None = None
-    changes: Sequence[Change] = ()
-    then: Callable[[Acceptance | None], Sequence[PointEntry]] = lambda _: ()
-
-
-@dataclass(slots=True, kw_only=True)
-class Commission:
-    """What a command leads to, in order. Commissions of one `slot` are carried out one after the other."""
-
-    slot: str
-    master: str
-    steps: list[Step] = field(default_factory=list)
 
 
 class StationHandler(OutstationHandler):
@@ -84,6 +66,7 @@ class StationHandler(OutstationHandler):
     ) -> None:
         self.settings = settings
         self.outputs = Outputs(settings.name, settings.points)
+        self.records = Records(settings.name, settings.points, self.outputs.curve_in_use)
         self.blocked: dict[str, str] = {}
         self._masters: Mapping[int, MasterEntry] = {master.address: master for master in settings.masters}
         self._inbox = inbox
@@ -99,7 +82,7 @@ class StationHandler(OutstationHandler):
 
     def select(self, request: CommandRequest, now: float) -> CommandStatus:
         """May this command be operated? Nothing is changed."""
-        return self._judge(request, now)[0]
+        return self._judge(request, now, trial=True)[0]
 
     def operate(self, request: CommandRequest, now: float) -> CommandStatus:
         """Judge, and leave a commission for the shell."""
@@ -152,6 +135,7 @@ class StationHandler(OutstationHandler):
             if isinstance(problem, StoreUnavailable):
                 self._trouble_until = now + self._store_pause_s
             self._forget(commission)
+            self.records.forget_coming()
             self.follow(changed)
             raise
         self._trouble_until = None
@@ -177,15 +161,30 @@ class StationHandler(OutstationHandler):
         return None
 
     def on_outcome(self, outcome: Outcome) -> None:
-        """A control ended: its output falls back to what else is in force, or to idle."""
-        if outcome.device_id is None and outcome.kind in _ENDINGS:
-            changed = self.outputs.end(outcome.control_id)
-            if changed:
-                self._changed(changed)
+        """A control ended: its output falls back to what else is in force, or to idle.
+
+        When the hold time of the last control of a mode is over, the mode is off again; `take` has the commission.
+        """
+        if outcome.device_id is not None or outcome.kind not in _ENDINGS:
+            return
+        entry, master = self.outputs.owner(outcome.control_id)
+        changed = self.outputs.end(outcome.control_id)
+        self.follow(changed)
+        if outcome.kind is OutcomeKind.COMPLETED and entry is not None and entry.keeps:
+            self._revert(entry.enabled_by, master)
+
+    def _revert(self, mode: str, master: str) -> None:
+        depending = {other.name for other in self.settings.points.outputs() if other.enabled_by == mode}
+        by_name = {one.name: one for one in self.settings.masters}
+        if mode and self.outputs.is_on(mode) and not self.outputs.controls_of(names=depending) and master in by_name:
+            entry = self.settings.points.by_name[mode]
+            self._pending.append(self._storing(entry, 0.0, by_name[master]))
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
-    def _judge(self, request: CommandRequest, now: Instant) -> tuple[CommandStatus, Commission | None]:
+    def _judge(
+        self, request: CommandRequest, now: Instant, *, trial: bool = False
+    ) -> tuple[CommandStatus, Commission | None]:
         entry = self.settings.points.by_key[request.point.type, request.point.index]
         master = self._masters[request.master]
         refusal = self._refusal(entry, master, now)
@@ -194,6 +193,19 @@ class StationHandler(OutstationHandler):
         wire = wire_value(entry, request.command)
         if wire is None or entry.action is Action.NONE:
             return CommandStatus.NOT_SUPPORTED, None
+        if entry.action is Action.EDIT:
+            return self._editing(entry, wire, master, now, trial=trial)
+        sign = _PULSED.get(entry.action)
+        if sign is not None:
+            base = self.outputs.wanted(entry.own_slot, master.name) or 0.0
+            step = sign * float(entry.argument) * pulses(request.command)
+            return self._asking(entry, wire, base + step, master, now)
+        return self._decide(entry, wire, master, now)
+
+    def _decide(
+        self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant
+    ) -> tuple[CommandStatus, Commission | None]:
+        """What a value for an output leads to."""
         match entry.action:
             case Action.STORE:
                 return CommandStatus.SUCCESS, self._storing(entry, wire, master)
@@ -201,12 +213,52 @@ class StationHandler(OutstationHandler):
                 return self._switching(entry, on=bool(wire), master=master, now=now)
             case Action.RELEASE:
                 return CommandStatus.SUCCESS, self._releasing(entry, master)
-        sign = _PULSED.get(entry.action)
-        if sign is None:
-            return self._asking(entry, wire, self._signed(entry, entry.to_si(wire)), master, now)
-        base = self.outputs.wanted(entry.own_slot, master.name) or 0.0
-        step = sign * float(entry.argument) * pulses(request.command)
-        return self._asking(entry, wire, base + step, master, now)
+            case Action.CURVE if wire == 0:
+                # no curve: what it did ends, the output reads 0
+                steps = [*self._ending([entry.name], None), *self._storing(entry, wire, master).steps]
+                return CommandStatus.SUCCESS, Commission(slot=entry.own_slot, master=master.name, steps=steps)
+        return self._asking(entry, wire, self._signed(entry, entry.to_si(wire)), master, now)
+
+    def run_schedules(self, now: Instant) -> None:
+        """Command what schedules have due; commissions wait to be fetched with `take`."""
+        due = self.records.due(now)
+        by_name = {master.name: master for master in self.settings.masters}
+        for name, one in due:
+            entry, master = self.settings.points.by_key[one.type, one.index], by_name.get(name)
+            status, commission = CommandStatus.NOT_AUTHORIZED, None
+            refusal = CommandStatus.NOT_AUTHORIZED if master is None else self._refusal(entry, master, now)
+            if master is not None and refusal is None:
+                status, commission = self._decide(entry, one.value, master, now)
+            _log.info("outstation %s, a schedule of %s: %s = %g: %s", self.settings.name, name, entry.name, one.value,
+                      (refusal or status).name)  # fmt: skip
+            if commission is not None:
+                self._pending.append(commission)
+                self._remember(commission)
+        for edit in self.records.carried_out(now):
+            if edit.document is not None:
+                step = Step(changes=(edit.document,))
+                self._pending.append(Commission(slot=edit.slot, master="", steps=[step]))
+
+    def _editing(
+        self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant, *, trial: bool
+    ) -> tuple[CommandStatus, Commission | None]:
+        """A write to a field of an edit window."""
+        edit = self.records.edit(entry, wire, master.name, now, trial=trial)
+        if edit.status is not CommandStatus.SUCCESS:
+            return edit.status, None
+        changes = () if edit.document is None else (edit.document,)
+
+        def taken(_: Acceptance | None) -> Sequence[PointEntry]:
+            names = [] if edit.then is None else edit.then()
+            points = self.settings.points.by_name
+            return [
+                changed
+                for name in names
+                for changed in self.outputs.store(name, self.records.value(name, points[name]))
+            ]
+
+        step = Step(changes=changes, then=taken)
+        return CommandStatus.SUCCESS, Commission(slot=edit.slot, master=master.name, steps=[step])
 
     def _refusal(self, entry: PointEntry, master: MasterEntry, now: Instant) -> CommandStatus | None:
         """What can be said before the command is looked at."""
@@ -248,8 +300,14 @@ class StationHandler(OutstationHandler):
             si,
             now_w=None if snapshot is None else snapshot.w,
             ramp_w_per_s=self.outputs.number(entry.ramp_from) or 0.0,
+            ramp_time_s=self.outputs.number(entry.ramp_time_from) or 0.0,
         )
-        control = self._control(entry, si, master, target, now, ramp)
+        payload = None
+        if entry.action is Action.CURVE:
+            payload = self.records.curve(si, entry.argument, now)
+            if payload is None:
+                return Step(), CommandStatus.OUT_OF_RANGE
+        control = self._control(entry, si, master, target, now, ramp, payload)
         acceptance = self._inbox.preview(control, now)
         local = snapshot is not None and snapshot.local_control
         status = status_of(acceptance, local=local, strict=self.settings.out_of_range_above_ratings)
@@ -262,12 +320,31 @@ class StationHandler(OutstationHandler):
         return Step(control=control, changes=(document,), then=taken), status
 
     def _control(
-        self, entry: PointEntry, si: float, master: MasterEntry, target: Target, now: Instant, ramp: float | None
+        self,
+        entry: PointEntry,
+        si: float,
+        master: MasterEntry,
+        target: Target,
+        now: Instant,
+        ramp: float | None,
+        payload: Any = None,
     ) -> Control:
         self._number = max(self._number + 1, round(now * 1_000_000))
         sender = Sender(station=self.settings.name, master=master.name, authority=master.authority)
         hold = self._hold_s(entry)
-        return control_of(entry, si, sender, target, now, number=self._number, hold_s=hold, ramp=ramp)
+        window = self.outputs.number(entry.window_from) or 0.0
+        return control_of(
+            entry,
+            si,
+            sender,
+            target,
+            now,
+            number=self._number,
+            hold_s=hold,
+            ramp=ramp,
+            window_s=window,
+            payload=payload,
+        )
 
     def _hold_s(self, entry: PointEntry) -> float | None:
         """How long a control of this output lasts, s; None: until changed."""
@@ -282,6 +359,7 @@ class StationHandler(OutstationHandler):
     def _storing(self, entry: PointEntry, wire: float, master: MasterEntry, *, armed: bool = False) -> Commission:
         step = Step(
             changes=(self.outputs.document(entry.name, wire, armed=armed),),
+            soon=(entry.name, wire, armed),
             then=lambda _: self.outputs.store(entry.name, wire, armed=armed),
         )
         return Commission(slot=entry.own_slot, master=master.name, steps=[step])
@@ -289,18 +367,22 @@ class StationHandler(OutstationHandler):
     def _switching(
         self, entry: PointEntry, *, on: bool, master: MasterEntry, now: Instant
     ) -> tuple[CommandStatus, Commission | None]:
-        """An enabling output: on lets what was armed act, off takes away what acts."""
+        """An enabling output: on lets what was armed act, off takes away what acts; on again renews hold times."""
         depending = [other for other in self.settings.points.outputs() if other.enabled_by == entry.name]
         steps = self._storing(entry, float(on), master).steps
         if on:
             for other in depending:
-                held = self.outputs.held[other.name]
-                if not held.armed:
+                held = self.outputs.expected(other.name)
+                renewed = self._hold_s(other) and self.outputs.in_force(other.own_slot, master.name)
+                if not held.armed and not (renewed and renewed.entry.name == other.name):
+                    continue
+                if other.action is Action.CURVE and not held.value:
                     continue
                 si = self._signed(other, other.to_si(held.value))
                 step, status = self._submission(other, held.value, si, master, now)
                 if status is not CommandStatus.SUCCESS:
-                    return status, None
+                    # the value is at fault, not the switch
+                    return CommandStatus.BLOCKED if status is CommandStatus.OUT_OF_RANGE else status, None
                 steps.append(step)
         else:
             steps += self._ending([other.name for other in depending], None)
@@ -313,7 +395,9 @@ class StationHandler(OutstationHandler):
     def _ending(self, names: Sequence[str] | None, master: str | None) -> list[Step]:
         steps = []
         for item in self.outputs.controls_of(master=master, names=names):
-            document = self.outputs.document(item.entry.name, item.entry.idle)
+            kept = item.entry.keeps
+            value = self.outputs.held[item.entry.name].value if kept else item.entry.idle
+            document = self.outputs.document(item.entry.name, value, armed=kept)
 
             def ended(_: Acceptance | None, name: str = item.control_id) -> Sequence[PointEntry]:
                 return self.outputs.end(name)
@@ -323,12 +407,15 @@ class StationHandler(OutstationHandler):
 
     def _remember(self, commission: Commission) -> None:
         """What a command on its way asks for counts for the pulses that follow it."""
-        for control in (step.control for step in commission.steps):
-            if control is not None:
-                value = next(iter(control.values.values())).value
-                self.outputs.want(self._slot(control), commission.master, value)
+        for step in commission.steps:
+            if step.soon is not None:
+                self.outputs.expect(*step.soon)
+            if step.control is not None:
+                value = next(iter(step.control.values.values())).value
+                self.outputs.want(self._slot(step.control), commission.master, value)
 
     def _forget(self, commission: Commission) -> None:
+        self.outputs.expect_nothing()
         for control in (step.control for step in commission.steps):
             if control is not None:
                 self.outputs.unwant(self._slot(control), commission.master)

@@ -62,12 +62,25 @@ class Outputs:
         self._in_force: dict[Holder, InForce] = {}
         self._by_control: dict[str, Holder] = {}
         self._wanted: dict[Holder, float] = {}
+        self._soon: dict[str, Held] = {}
 
     # --- what is -------------------------------------------------------------------------------------------------
 
     def is_on(self, name: str) -> bool:
         """Whether an enabling output is on; no name: yes."""
-        return not name or self.held[name].value != 0
+        return not name or self.expected(name).value != 0
+
+    def expected(self, name: str) -> Held:
+        """What an output holds, or will as soon as what is on its way is durable."""
+        return self._soon.get(name) or self.held[name]
+
+    def expect(self, name: str, value: float, armed: bool) -> None:
+        """A value is on its way to be stored."""
+        self._soon[name] = Held(value, value, armed)
+
+    def expect_nothing(self) -> None:
+        """What was on its way is lost."""
+        self._soon.clear()
 
     def number(self, name: str) -> float | None:
         """The SI value that a stored output holds; None without a name."""
@@ -80,6 +93,16 @@ class Outputs:
     def runs(self, name: str) -> bool:
         """Whether a control that came by this output is in force, for any master."""
         return any(item.entry.name == name for item in self._in_force.values())
+
+    def owner(self, control_id: str) -> tuple[PointEntry | None, str]:
+        """The output that a control in force came by, and its master; (None, "") where it is none of ours."""
+        holder = self._by_control.get(control_id)
+        item = None if holder is None else self._in_force.get(holder)
+        return (None, "") if holder is None or item is None else (item.entry, holder[1])
+
+    def curve_in_use(self, number: int) -> bool:
+        """Whether a mode that acts uses a curve."""
+        return any(item.entry.action is Action.CURVE and item.si == number for item in self._in_force.values())
 
     def wanted(self, slot: str, master: str) -> float | None:
         """The SI value that a master asked for last in a slot, taken or on its way to be; None: nothing."""
@@ -102,7 +125,10 @@ class Outputs:
 
     def store(self, name: str, value: float, *, armed: bool = False) -> list[PointEntry]:
         """An output holds a value; returns the outputs whose status changed."""
-        self.held[name] = Held(value, value, armed)
+        fresh = Held(value, value, armed)
+        if self._soon.get(name) == fresh:
+            del self._soon[name]
+        self.held[name] = fresh
         return [self._points.by_name[name]]
 
     def take(
@@ -148,6 +174,10 @@ class Outputs:
         rest = [item for (other, _), item in self._in_force.items() if other == slot]
         for entry in self._points.of_slot(slot):
             kept = next((item for item in reversed(rest) if _same_kind(entry, item.entry)), None)
+            if kept is None and entry.keeps:
+                value = self.held[entry.name].value
+                self.held[entry.name] = Held(value, value, armed=True)
+                continue
             value = entry.idle if kept is None else entry.to_wire(kept.si)
             self.held[entry.name] = Held(value, value)
         return self._points.of_slot(slot)
@@ -185,8 +215,9 @@ class Outputs:
             if name is None or body is None:
                 continue
             armed = bool(body.get("armed"))
-            if self._points.by_name[name].action not in CONTROLLING or armed:
-                self.store(name, float(body["value"]), armed=armed)
+            entry = self._points.by_name[name]
+            if entry.action not in CONTROLLING or armed or entry.keeps:
+                self.store(name, float(body["value"]), armed=armed or entry.keeps)
         names = set(masters)
         for control in sorted(controls, key=lambda one: one.id):
             self._load_control(control, names)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gridiface.domain.controls import ServiceClass, Target
+from gridiface.domain.curves import CurveKind
 from gridiface.errors import ConfigError, LocalProtocolError
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import EventMode, PointConfig, PointType
@@ -75,6 +76,10 @@ class Measure(StrEnum):
     READ_BACK = "read_back"  # the value in force of the output named by `argument`
     IN_FORCE = "in_force"  # whether the output named by `argument` has a control that runs
     CONSTANT = "constant"  # the number in `argument`
+    CURVE_IN_USE = "curve_in_use"  # whether the curve that the edit window shows is used by a mode that is enabled
+    ABOVE = "above"  # `argument` is "MEASURE OUTPUT": the measure is above the threshold that the output holds
+    BELOW = "below"  # the same, below it; 0 is no threshold
+    SCHEDULE_STATE = "schedule_state"  # `argument` is "WINDOW/WORD", see station_records.py
     UNKNOWN = "unknown"  # the domain does not know it: never online
 
 
@@ -100,12 +105,25 @@ class Action(StrEnum):
     LOWER = "lower"  # each pulse takes `argument` W from it
     ENABLE = "enable"  # outputs whose `enabled_by` names it act only while it is on
     RELEASE = "release"  # ends every control that this master has in force here
+    CURVE = "curve"  # the number of a curve of the edit window; `argument` is its kind
+    EDIT = "edit"  # a field of an edit window, `argument` is "WINDOW/FIELD"
     STORE = "store"  # kept, read back, used by outputs that name it
     NONE = "none"  # exists, but nothing can be done with it: NOT_SUPPORTED
 
 
+_NEED_ARGUMENT = frozenset(
+    {
+        Measure.SUPPORTS,
+        Measure.READ_BACK,
+        Measure.IN_FORCE,
+        Measure.ABOVE,
+        Measure.BELOW,
+        Measure.SCHEDULE_STATE,
+    }
+)
+
 #: Actions whose number asks for a control of the engine.
-CONTROLLING = frozenset(Action) - {Action.ENABLE, Action.RELEASE, Action.STORE, Action.NONE}
+CONTROLLING = frozenset(Action) - {Action.ENABLE, Action.RELEASE, Action.STORE, Action.NONE, Action.EDIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +152,9 @@ class PointEntry:
         enabled_by, hold_from, ramp_from, sign_from: names of other outputs: the one that must be on for this one to
             act (until then the value is armed), the one that holds the hold time in s, the ramp in W/s, and the state
             that turns the sign round.
+        ramp_time_from, window_from: names of outputs that hold the time of the ramp, s, and the time within which the
+            control starts at random, s.
+        keeps: the value stays, and acts again, when the enabling output is switched off and on, or its hold time ends.
         idle: what is read back when no control is in force, wire units.
         initial: the value of a stored or enabling output at the first start, wire units.
         on_only: a state whose 0 means nothing: off commands are NOT_SUPPORTED.
@@ -166,6 +187,9 @@ class PointEntry:
     hold_from: str = ""
     ramp_from: str = ""
     sign_from: str = ""
+    ramp_time_from: str = ""
+    window_from: str = ""
+    keeps: bool = False
     idle: float = 0.0
     initial: float = 0.0
     on_only: bool = False
@@ -186,8 +210,10 @@ class PointEntry:
                 float(self.argument)
             except ValueError:
                 raise ConfigError(f"point {self.name}: it needs a number as argument") from None
-        if self.measure in {Measure.SUPPORTS, Measure.READ_BACK, Measure.IN_FORCE} and not self.argument:
-            raise ConfigError(f"point {self.name}: {self.measure} needs an argument")
+        if (self.measure in _NEED_ARGUMENT or self.action in {Action.CURVE, Action.EDIT}) and not self.argument:
+            raise ConfigError(f"point {self.name}: {self.measure} or {self.action} needs an argument")
+        if self.action is Action.CURVE and self.argument not in {kind.name.lower() for kind in CurveKind}:
+            raise ConfigError(f"point {self.name}: no kind of curve is called {self.argument!r}")
 
     @property
     def key(self) -> Key:
@@ -198,6 +224,12 @@ class PointEntry:
     def is_output(self) -> bool:
         """Whether commands can be sent to it."""
         return self.type in OUTPUTS
+
+    @property
+    def schedulable(self) -> bool:
+        """Whether a schedule may command it."""
+        never = {Action.NONE, Action.EDIT, Action.RELEASE, Action.RAISE, Action.LOWER}
+        return self.is_output and self.action not in never
 
     @property
     def own_slot(self) -> str:
@@ -222,7 +254,7 @@ class PointEntry:
         Raises:
             ConfigError: a variation or class that the standard does not know.
         """
-        stored = self.is_output and self.action in {Action.STORE, Action.ENABLE}
+        stored = self.is_output and self.action in {Action.STORE, Action.ENABLE, Action.EDIT}
         try:
             return PointConfig(
                 type=self.type,
@@ -308,6 +340,9 @@ class PointMap:
 
     def _check_names(self, entry: PointEntry) -> None:
         wanted = [entry.enabled_by, entry.hold_from, entry.ramp_from, entry.sign_from]
+        wanted += [entry.ramp_time_from, entry.window_from]
+        if entry.measure in {Measure.ABOVE, Measure.BELOW}:
+            wanted.append(entry.argument.partition(" ")[2])
         if entry.measure in {Measure.READ_BACK, Measure.IN_FORCE}:
             wanted.append(entry.argument)
         for name in wanted:

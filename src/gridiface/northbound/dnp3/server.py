@@ -18,9 +18,9 @@ from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.northbound.dnp3.command_log import CommandLog
+from gridiface.northbound.dnp3.commissions import CommandLost, Commission
 from gridiface.northbound.dnp3.device_profile import profile_xml
 from gridiface.northbound.dnp3.endpoint import Endpoint
-from gridiface.northbound.dnp3.handlers import CommandLost, Commission
 from gridiface.northbound.dnp3.journal import Journal
 from gridiface.northbound.dnp3.outputs import SPACE
 from gridiface.northbound.dnp3.session import Session
@@ -29,6 +29,7 @@ from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG, StationFiles
 from gridiface.northbound.dnp3.tags import SPACE as TAGS_SPACE
 from gridiface.northbound.dnp3.tags import Tags
+from gridiface.northbound.dnp3.windows import SPACE as RECORDS_SPACE
 from gridiface.protocols.dnp3.handler import (
     CommandDone,
     ConfirmTimedOut,
@@ -123,7 +124,9 @@ class Dnp3Server:
             ConfigError: an address cannot be taken, or TLS files cannot be used.
         """
         now = self._clock.now()
-        documents = [*await self._ledger.documents(SPACE), *await self._ledger.documents(TAGS_SPACE)]
+        documents = [
+            document for space in (SPACE, TAGS_SPACE, RECORDS_SPACE) for document in await self._ledger.documents(space)
+        ]
         controls = await self._history.controls(live_after=now)
         for station in self.stations.values():
             station.restore(documents, controls, now)
@@ -160,13 +163,19 @@ class Dnp3Server:
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When the points are refreshed next."""
-        return min(self._refresh_at, now + self.settings.refresh_s)
+        due = min(self._refresh_at, now + self.settings.refresh_s)
+        for station in self.stations.values():
+            at = station.next_timer(now)
+            due = due if at is None else min(due, at)
+        return due
 
     def handle_timer(self, now: Instant) -> None:
         """Refresh the points when that is due, and look at every connection's deadlines. May be called early."""
         if now >= self._refresh_at or self._refresh_at > now + self.settings.refresh_s:
             self.refresh(now)
         for station in self.stations.values():
+            station.handle_timer(now)
+            self._commission_own(station)
             station.outstation.handle_timer(now)
         for endpoint in self.endpoints:
             for session in list(endpoint.sessions):
@@ -185,6 +194,7 @@ class Dnp3Server:
         for station in self.stations.values():
             station.touch(now)
             station.on_outcome(outcome)
+            self._commission_own(station)
         self._pump_soon()
 
     def station(self, name: str) -> Station:
@@ -252,13 +262,18 @@ class Dnp3Server:
 
     # --- what sessions ask (session.Hub) -----------------------------------------------------------------------------
 
-    def commissioned(self, session: Session, station: Station, commission: Commission) -> None:
+    def _commission_own(self, station: Station) -> None:
+        """Carry out what nobody waits for: schedules, modes that end."""
+        for commission in station.handler.take() if station.handler.pending else ():
+            self.commissioned(None, station, commission)
+
+    def commissioned(self, session: Session | None, station: Station, commission: Commission) -> None:
         """Carry a commission out after those of the same slot before it; the session's answers wait for it."""
         task = asyncio.get_running_loop().create_task(self._carry_out(session, station, commission))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, session: Session, station: Station, commission: Commission) -> None:
+    async def _carry_out(self, session: Session | None, station: Station, commission: Commission) -> None:
         try:
             async with self._locks[station.settings.name, commission.slot]:
                 now = self._clock.now()
@@ -268,13 +283,16 @@ class Dnp3Server:
             self.counters["commands_lost"] += 1
             _log.error("outstation %s: a command of %s could not be taken and is not acknowledged: %s",
                        station.settings.name, commission.master, problem)  # fmt: skip
-            session.fail("a command could not be made durable")
+            if session is not None:
+                session.fail("a command could not be made durable")
         except Exception:
             self.counters["commands_lost"] += 1
-            session.fail("a command failed")
+            if session is not None:
+                session.fail("a command failed")
             _log.exception("outstation %s: a command failed", station.settings.name)
         else:
-            session.release()
+            if session is not None:
+                session.release()
             station.touch(now)
             station.handler.follow(changed)
             self._pump_soon()

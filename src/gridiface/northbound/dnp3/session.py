@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gridiface.domain.clock import Instant
-from gridiface.northbound.dnp3.handlers import Commission
+from gridiface.northbound.dnp3.commissions import Commission
 from gridiface.northbound.dnp3.journal import Journal
 from gridiface.northbound.dnp3.settings import Deadlines
 from gridiface.northbound.dnp3.station import Station

@@ -15,7 +15,7 @@ from gridiface.domain.ports import ControlInbox, Document, FleetView, Ledger
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.handlers import StationHandler
-from gridiface.northbound.dnp3.points import CONTROLLING, Action, Measure, PointEntry
+from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.tags import load as load_tags
@@ -118,12 +118,30 @@ class Station:
         self._beats = 0
         self._known: dict[Target, _Known] = {}
         self._blocks = _blocks(settings)
-        self._own = [entry for entry in settings.points.inputs() if entry.measure in OF_STATION]
+        edited = {entry.name for entry in settings.points.outputs() if entry.action is Action.EDIT}
+        self._own = [
+            entry for entry in settings.points.inputs() if entry.measure in OF_STATION and entry.argument not in edited
+        ]
+        #: Read-backs of edit windows: hundreds that change only when somebody writes.
+        self._edited = [
+            entry
+            for entry in settings.points.inputs()
+            if entry.measure is Measure.READ_BACK and entry.argument in edited
+        ]
+        self._about_records = [
+            entry for entry in self._own if entry.measure in {Measure.CURVE_IN_USE, Measure.SCHEDULE_STATE}
+        ]
         self._readers: dict[str, list[PointEntry]] = {}
-        for entry in self._own:
+        for entry in (*self._own, *self._edited):
             if entry.argument:
                 self._readers.setdefault(entry.argument, []).append(entry)
+        self._show_records()
         self._show_outputs(settings.points.outputs())
+        self._refresh_own(self._edited, now)
+
+    def _show_records(self) -> None:
+        for name, value in self.handler.records.shown():
+            self.handler.outputs.store(name, value)
 
     def restore(self, documents: Iterable[Document], controls: Iterable[Control], now: Instant) -> None:
         """Take up what outputs held and which controls live; call it once, before connections are opened."""
@@ -132,8 +150,11 @@ class Station:
         kept = load_tags(documents, self.settings.name)
         if kept is not None:
             self.apply(kept)
+        self.handler.records.load(documents)
+        self._show_records()
         self.handler.outputs.load(documents, controls, [master.name for master in self.settings.masters])
         self._show_outputs(self.settings.points.outputs())
+        self._refresh_own(self._edited, now)
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
@@ -178,8 +199,16 @@ class Station:
         return events + self._refresh_own(self._own, now)
 
     def on_outcome(self, outcome: Outcome) -> None:
-        """A control ended; outputs and read-backs follow."""
+        """A control ended; outputs and read-backs follow. Commissions may wait in the handler then."""
         self.handler.on_outcome(outcome)
+
+    def next_timer(self, now: Instant) -> Instant | None:
+        """When `handle_timer` is due for a schedule."""
+        return self.handler.records.next_due(now)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Command what schedules have due. Commissions may wait in the handler then."""
+        self.handler.run_schedules(now)
 
     def _view(self, target: Target, now: Instant) -> TargetView:
         known = self._known.get(target)
@@ -189,7 +218,7 @@ class Station:
         grid = None
         if known.grid_device is not None:
             grid = self._fleet.snapshot(Target(TargetKind.DEVICE, known.grid_device))
-        return TargetView(snapshot=snapshot, grid=grid, ratings=known.ratings)
+        return TargetView(snapshot=snapshot, grid=grid, ratings=known.ratings, number=self.handler.outputs.number)
 
     def _sum_up(self, target: Target, now: Instant) -> _Known:
         """Ratings of the members, and which of them tells frequency and voltage."""
@@ -252,6 +281,10 @@ class Station:
                 return Sample(outputs.held[entry.argument].shown, _ONLINE)
             case Measure.IN_FORCE:
                 return Sample(entry.to_wire(float(outputs.runs(entry.argument))), _ONLINE)
+            case Measure.CURVE_IN_USE:
+                return Sample(float(self.handler.records.selected_curve_in_use), _ONLINE)
+            case Measure.SCHEDULE_STATE:
+                return Sample(self.handler.records.state(entry.argument, self._now), _ONLINE)
             case Measure.CONSTANT:
                 return Sample(entry.to_wire(float(entry.argument)), _ONLINE)
             case _:
@@ -261,12 +294,13 @@ class Station:
         """Status points, and the inputs that read them back, follow at once."""
         self._show_outputs(changed)
         readers = [reader for entry in changed for reader in self._readers.get(entry.name, ())]
+        readers += self._about_records
         if readers:
             self._refresh_own(readers, self._now)
 
     def _show_outputs(self, entries: Iterable[PointEntry]) -> None:
         for entry in entries:
-            if entry.action in CONTROLLING or entry.action in {Action.STORE, Action.ENABLE, Action.RELEASE}:
+            if entry.action is not Action.NONE:
                 value = self.handler.outputs.held[entry.name].value
                 self.database.update(self._now, entry.type, entry.index, value, _ONLINE)
 

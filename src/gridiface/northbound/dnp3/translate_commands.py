@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Acceptance, Control, ControlMode, ModeValue, Source, Target, Verdict
+from gridiface.domain.curves import CurveKind
 from gridiface.domain.quantities import PercentBase
 from gridiface.northbound.dnp3.points import Action, PointEntry
 from gridiface.protocols.dnp3.controls import (
@@ -45,6 +47,7 @@ _MODES: Mapping[Action, ControlMode] = {
     Action.POWER_FACTOR_ABSORB: ControlMode.POWER_FACTOR_ABSORB,
     Action.CONNECT: ControlMode.CONNECT,
     Action.ENERGIZE: ControlMode.ENERGIZE,
+    Action.CURVE: ControlMode.CURVE,
 }
 
 _BASES: Mapping[Action, PercentBase] = {
@@ -119,18 +122,26 @@ def in_range(entry: PointEntry, value: float) -> bool:
     return low <= value <= high and not (entry.action in _POWER_FACTORS and value == 0)
 
 
-def values_of(entry: PointEntry, value: float) -> dict[ControlMode, ModeValue]:
-    """The mode and value of a control for an SI value.
+def values_of(entry: PointEntry, value: float, payload: Any = None) -> dict[ControlMode, ModeValue]:
+    """The mode and value of a control for an SI value; of a curve its number, its kind and its points.
 
     Raises:
         KeyError: the action is no control.
     """
-    base = _BASES.get(entry.action)
-    return {_MODES[entry.action]: ModeValue(value, base="" if base is None else base.value)}
+    if entry.action is Action.CURVE:
+        return {ControlMode.CURVE: ModeValue(value, CurveKind[entry.argument.upper()].mode, payload)}
+    base: str = _BASES.get(entry.action, "")
+    if entry.action is Action.SET_W_PERCENT:
+        base = entry.argument
+    return {_MODES[entry.action]: ModeValue(value, base=str(base))}
 
 
-def ramp_s(entry: PointEntry, value: float, *, now_w: float | None, ramp_w_per_s: float) -> float | None:
-    """How long the way to a set-point takes at a ramp; None: the target's own ramp."""
+def ramp_s(
+    entry: PointEntry, value: float, *, now_w: float | None, ramp_w_per_s: float, ramp_time_s: float = 0.0
+) -> float | None:
+    """How long the way to a set-point takes: so long, or at a ramp; None: the target's own ramp."""
+    if ramp_time_s > 0:
+        return ramp_time_s
     if ramp_w_per_s <= 0 or now_w is None or entry.action is not Action.SET_W:
         return None
     return abs(value - now_w) / ramp_w_per_s
@@ -159,6 +170,8 @@ def control_of(
     number: int,
     hold_s: float | None = None,
     ramp: float | None = None,
+    window_s: float = 0.0,
+    payload: Any = None,
 ) -> Control:
     """The control that a command becomes.
 
@@ -172,16 +185,19 @@ def control_of(
             as the commands came.
         hold_s: how long; None or 0: until changed.
         ramp: time to reach the value, s.
+        window_s: it starts at random within so many seconds.
+        payload: of a curve.
     """
     program = sender.program(entry.own_slot)
     return Control(
         id=f"{PROTOCOL}:{program}:{number:016d}",
         source=Source(protocol=PROTOCOL, program=program, identity=sender.master, authority=sender.authority),
         target=target,
-        values=values_of(entry, value),
+        values=values_of(entry, value, payload),
         interval=Interval(now, hold_s or None),
         created=now,
         service_class=entry.service_class,
+        randomize_start_s=window_s,
         ramp_s=ramp,
         description=f"{entry.type.value} {entry.index}, {entry.name}",
         extra={POINT: entry.name},

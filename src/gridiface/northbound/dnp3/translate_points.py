@@ -62,11 +62,13 @@ class TargetView:
     Attributes:
         snapshot: of the device or group; None: it is not there or was never heard.
         grid: where frequency and voltage come from: the group's meter, or a member; None: from `snapshot`.
+        number: the SI value that an output holds, for thresholds.
     """
 
     snapshot: Snapshot | None = None
     grid: Snapshot | None = None
     ratings: Ratings = field(default_factory=Ratings)
+    number: Callable[[str], float | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,17 @@ _OF_QUALITY: Mapping[Measure, Callable[[Snapshot | None], float]] = {
 }
 
 #: Measures that need no target: the station knows them itself.
-OF_STATION = frozenset({Measure.HEARTBEAT, Measure.READ_BACK, Measure.IN_FORCE, Measure.CONSTANT, Measure.UNKNOWN})
+OF_STATION = frozenset(
+    {
+        Measure.HEARTBEAT,
+        Measure.READ_BACK,
+        Measure.IN_FORCE,
+        Measure.CONSTANT,
+        Measure.UNKNOWN,
+        Measure.CURVE_IN_USE,
+        Measure.SCHEDULE_STATE,
+    }
+)
 
 _LOST = Sample(None, int(Flags.COMM_LOST))
 _NEVER = Sample(None, int(Flags.RESTART))
@@ -287,9 +299,28 @@ def sample(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample
         return Sample(entry.to_wire(float(entry.argument in view.ratings.capabilities)), int(Flags.ONLINE))
     if measure in _OF_QUALITY:
         return Sample(entry.to_wire(_OF_QUALITY[measure](view.snapshot)), int(Flags.ONLINE))
+    if measure in {Measure.ABOVE, Measure.BELOW}:
+        return _beyond(entry, view, policy)
     if measure in _OF_GRID:
         return _read(entry, view.grid or view.snapshot, _OF_GRID[measure], policy)
     return _read(entry, view.snapshot, _OF_SNAPSHOT[measure], policy)
+
+
+def _beyond(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample:
+    """Whether a measure is beyond the threshold that an output holds; a lower threshold of 0 is none."""
+    name, _, output = entry.argument.partition(" ")
+    measure, threshold = Measure(name), view.number(output)
+    of_grid = measure in _OF_GRID
+    of = _OF_GRID[measure] if of_grid else _OF_SNAPSHOT[measure]
+    above = entry.measure is Measure.ABOVE
+
+    def state(snapshot: Snapshot) -> float | None:
+        value = of(snapshot)
+        if value is None or threshold is None:
+            return None
+        return float(value > threshold if above else threshold != 0 and value < threshold)
+
+    return _read(entry, (view.grid or view.snapshot) if of_grid else view.snapshot, state, policy)
 
 
 def _read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from gridiface.northbound.dnp3.device_profile import points_table
@@ -60,6 +61,10 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.IN_FORCE: ("state", "the output in `argument` has a control that runs"),
     Measure.CONSTANT: ("", "the number in `argument`"),
     Measure.UNKNOWN: ("", "not known here: never online"),
+    Measure.CURVE_IN_USE: ("state", "a mode that acts uses the curve that the edit window shows"),
+    Measure.ABOVE: ("state", "a measure is above the threshold an output holds; `argument` is MEASURE OUTPUT"),
+    Measure.BELOW: ("state", "the same, below it; a threshold of 0 is none"),
+    Measure.SCHEDULE_STATE: ("", "validation state, status or number of a schedule; `argument` is WINDOW/WORD"),
 }
 
 ACTIONS: Mapping[Action, tuple[str, str]] = {
@@ -83,8 +88,13 @@ ACTIONS: Mapping[Action, tuple[str, str]] = {
     Action.ENABLE: ("state", "outputs whose `enabled_by` names it act while it is on"),
     Action.RELEASE: ("state", "ends every control that this master has in force"),
     Action.STORE: ("", "kept and read back; used by outputs that name it"),
+    Action.CURVE: ("", "number of a curve of the edit window, 0 none; `argument` is its kind"),
+    Action.EDIT: ("", "a field of an edit window; `argument` is WINDOW/FIELD"),
     Action.NONE: ("", "exists, every command is NOT_SUPPORTED"),
 }
+
+#: The third point and later ones of curves and schedules.
+_LATER_POINT = re.compile(r"point ([3-9]|[1-9][0-9]+)\b")
 
 _HEAD = """# DNP3 points
 Made from the code (`gridiface dnp3 profile --points` prints the tables of a configuration). How to use it:
@@ -113,9 +123,10 @@ def _lines() -> Iterator[str]:
     yield "## Profile der"
     yield (
         "The mandatory points of the DER profile (IEEE 1815.2, DNP3 AN2018-001), and those they need. S: mandatory by "
-        "the profile, I: by IEEE 1547. `unknown` and `none` mark what the domain does not know.\n"
+        "the profile, I: by IEEE 1547. `unknown` and `none` mark what the domain does not know. Of the 100 points of a "
+        "curve and of a schedule the first two are listed; the others follow in the same steps.\n"
     )
-    kept = rows()
+    kept = [row for row in rows() if not _LATER_POINT.search(row.title)]
     for kind in dict.fromkeys(row.entry.type for row in kept):
         yield f"### {kind.value}s of the DER profile"
         yield "| index | profile's name | meaning | unit | scale | class | pair | mandatory |"

@@ -1,21 +1,23 @@
 """The DER profile (IEEE 1815.2, DNP3 AN2018-001): every mandatory point with index, unit, scale, range and class.
 
-The points are in der_points.csv, one row each, as the profile has them; the columns `meaning`, `argument` and `extra`
-say what the domain has for them. A point the domain knows nothing of exists all the same: an input of it is never
-online, a command to it is answered NOT_SUPPORTED. Analogs are integers with the profile's multiplier (g30v1, g32v3,
-g41v1). Points are named by type and index (AI537), as the profile's own references do.
+The points are in der_points.csv, one row each, as the profile has them (the edit windows of curves and schedules are
+made in der_windows.py); the columns `meaning`, `argument` and `extra` say what the domain has for them. A point the
+domain knows nothing of exists all the same: an input of it is never online, a command to it is answered NOT_SUPPORTED.
+Analogs are integers with the profile's multiplier (g30v1, g32v3, g41v1). Points are named by type and index (AI537), as
+the profile's own references do.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
+from gridiface.northbound.dnp3.profiles.der_windows import STATES, window_rows
 from gridiface.protocols.dnp3.points import PointType
 
 _TYPES = {
@@ -25,7 +27,13 @@ _TYPES = {
     "BO": PointType.BINARY_OUTPUT,
 }
 _VARIATIONS = {"AI": (1, 3), "AO": (1, 3), "BI": (2, 2), "BO": (2, 2)}
-_NUMBERS: Mapping[str, Callable[[str], Any]] = {"sign": int, "idle": float, "on_only": lambda text: text == "1"}
+_NUMBERS: Mapping[str, Callable[[str], Any]] = {
+    "sign": int,
+    "idle": float,
+    "initial": float,
+    "on_only": lambda text: text == "1",
+    "keeps": lambda text: text == "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,57 @@ class ProfileRow:
 def rows() -> tuple[ProfileRow, ...]:
     """All points of the profile that we have."""
     text = files(__package__).joinpath("der_points.csv").read_text(encoding="utf-8")
-    return tuple(_row(fields) for fields in csv.DictReader(text.splitlines()))
+    found = [_row(fields) for fields in csv.DictReader(text.splitlines())]
+    known = {row.entry.key for row in found}
+    found += [row for row in _windows() if row.entry.key not in known]
+    return tuple(found)
+
+
+def _windows() -> Iterator[ProfileRow]:
+    """The edit windows, each output with its read-back, and the states of schedules."""
+    for row in window_rows():
+        name, back = f"{row.kind}{row.index}", f"{'AI' if row.kind == 'AO' else 'BI'}{row.back}"
+        analog = row.kind == "AO"
+        limits: dict[str, Any] = {"minimum": float(row.low), "maximum": float(row.high)} if analog else {}
+        output = PointEntry(
+            type=_TYPES[row.kind],
+            index=row.index,
+            name=name,
+            action=Action.EDIT,
+            argument=f"{row.window}/{row.field}",
+            unit=row.unit,
+            slot=row.window,
+            **_variation(row.kind),
+            **limits,
+        )
+        yield ProfileRow(output, row.title, back, "")
+        reader = PointEntry(
+            type=_TYPES[back[:2]],
+            index=row.back,
+            name=back,
+            measure=Measure.READ_BACK,
+            argument=name,
+            unit=row.unit,
+            event_class=row.event_class,
+            **_variation(back[:2]),
+        )
+        yield ProfileRow(reader, row.title, name, row.mandatory)
+    for index, title, argument, event_class in STATES:
+        entry = PointEntry(
+            type=PointType.ANALOG_INPUT,
+            index=index,
+            name=f"AI{index}",
+            measure=Measure.SCHEDULE_STATE,
+            argument=argument,
+            event_class=event_class,
+            **_variation("AI"),
+        )
+        yield ProfileRow(entry, title, "", "")
+
+
+def _variation(kind: str) -> dict[str, Any]:
+    static, event = _VARIATIONS[kind]
+    return {"static_variation": static, "event_variation": event}
 
 
 def der_profile() -> tuple[PointEntry, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind, Verdict
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.dnp3.handlers import CommandLost
+from gridiface.northbound.dnp3.commissions import CommandLost
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
@@ -36,7 +36,7 @@ def operate(station):
         )
         status = one.handler.operate(request, now)
         for commission in one.handler.take() if carry else []:
-            await one.handler.carry_out(commission, now)
+            one.handler.follow(await one.handler.carry_out(commission, now))
         return status
 
     return run
@@ -135,7 +135,9 @@ async def test_der_limit_acts_when_its_mode_is_enabled(operate, house):
     assert only(house).values[ControlMode.MAX_W_PERCENT].value == pytest.approx(60)
     assert await operate("BO17", OFF) is CommandStatus.SUCCESS
     assert not house.live
-    assert operate.station.handler.outputs.held["AO87"].value == 1000
+    assert operate.station.handler.outputs.held["AO87"].value == 600  # the value stays
+    assert await operate("BO17", ON) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.MAX_W_PERCENT].value == pytest.approx(60)
 
 
 async def test_der_power_factor_takes_its_sign_from_the_excitation(operate, house):
@@ -146,7 +148,7 @@ async def test_der_power_factor_takes_its_sign_from_the_excitation(operate, hous
 
 
 async def test_der_points_without_meaning_are_not_supported(operate):
-    assert await operate("AO23", AnalogOutput(1, 1), points="der") is CommandStatus.NOT_SUPPORTED
+    assert await operate("AO62", AnalogOutput(1, 1), points="der") is CommandStatus.NOT_SUPPORTED
     assert await operate("BO2", OFF) is CommandStatus.NOT_SUPPORTED
 
 

@@ -124,10 +124,10 @@ def test_what_was_set_is_taken_up_after_a_restart(station):
 def test_outputs_are_online_and_those_without_meaning_are_not(station):
     one = station("der")
     assert one.database.value(AO, 87)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AO, 23)[1] == Flags.RESTART
+    assert one.database.value(AO, 62)[1] == Flags.RESTART
     one.refresh(NOW)
     assert one.database.value(AI, 148)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AI, 73)[1] == Flags.RESTART
+    assert one.database.value(AI, 121)[1] == Flags.RESTART
 
 
 def test_stale_readings_keep_their_source_time(station, house, seen):

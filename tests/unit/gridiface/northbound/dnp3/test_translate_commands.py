@@ -26,7 +26,7 @@ FLEET = Target(TargetKind.GROUP, "fleet")
 
 
 def output(action, *, type_=PointType.ANALOG_OUTPUT, **more):
-    argument = "1000" if action in {Action.RAISE, Action.LOWER} else ""
+    argument = {Action.RAISE: "1000", Action.LOWER: "1000", Action.CURVE: "volt_var"}.get(action, "")
     return PointEntry(type=type_, index=3, name="out", action=action, argument=argument, **more)
 
 

@@ -147,5 +147,6 @@ def test_ratings_are_online_without_telemetry(battery):
 
 @pytest.mark.parametrize("measure", [item for item in Measure if item not in OF_STATION])
 def test_every_measure_of_a_target_can_be_shown(seen, battery, measure):
-    found = shown(measure, TargetView(snapshot=seen, ratings=ratings_of([battery])))
+    more = {"argument": "w threshold"} if measure in {Measure.ABOVE, Measure.BELOW} else {}
+    found = shown(measure, TargetView(snapshot=seen, ratings=ratings_of([battery])), **more)
     assert found.flags in {Flags.ONLINE, Flags.RESTART}
