@@ -326,6 +326,15 @@ class Scene:
             }
         )
 
+    def subscribing(self, **more: Any) -> dict[str, Any]:
+        """The part of our configuration that wants notifications."""
+        block = {
+            "listen": "127.0.0.1:0",
+            "certificate": self.folder / "listener.pem",
+            "key": self.folder / "listener.key",
+        }
+        return {"mode": "subscribe", "notifications": block | more}
+
     async def connect(self, ledger: Ledger | None = None, **changes: Any) -> House:
         """Our side, running."""
         house = House(self.our_config(**changes), self.clock, ledger)

@@ -6,6 +6,24 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from aiohttp import ClientSession, TCPConnector
+
+from gridiface.northbound.sep2.translate.status import ALARMS
+from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.protocols.sep2.enums import DERAlarm
+from gridiface.protocols.sep2.resources import (
+    DERCapability,
+    DERList,
+    DERStatus,
+    EndDeviceList,
+    LogEventList,
+    MeterReadingList,
+    ReadingSetList,
+    ReadingType,
+    UsagePointList,
+)
+from gridiface.protocols.xmlwire import decode
+
 
 async def test_a_control_of_the_utility_moves_a_device_and_is_answered(
     make_scene: Callable[..., Any], eventually: Callable[..., Any]
@@ -27,3 +45,97 @@ async def test_a_control_of_the_utility_moves_a_device_and_is_answered(
 
     await eventually(answered, "responses 1, 2 and 3")
     assert await scene.utility.responses(posted) == {n: {scene.lfdi("d01")} for n in (1, 2, 3)}
+
+
+async def test_notifications_come_over_mutual_tls_and_replace_polling(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    house = await scene.connect(**scene.subscribing())
+    session = house.session
+    await eventually(lambda: session.status()["subscriptions"] >= 5, "everything is subscribed")
+    lists = [node for node in session.client.tree.nodes.values() if node.href.endswith("/derc")]
+    await eventually(lambda: all(node.next_at > time.time() + 60 for node in lists), "polls are slow")
+    program = await scene.utility.program("d01")
+    now = time.time()
+    await scene.utility.post_target(program, -2000.0, start=now + 1, duration_s=30, now=now, title="t")
+    await eventually(lambda: house.batteries.watts["d01"] == -2000.0, "the battery charges")
+    assert session.status()["notifications"] >= 1
+
+
+async def test_foreign_senders_and_foreign_subjects_are_refused_by_the_listener(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    house = await scene.connect(**scene.subscribing())
+    session = house.session
+    await eventually(lambda: session.status()["subscriptions"] >= 3, "something is subscribed")
+    body = (
+        '<Notification xmlns="urn:ieee:std:2030.5:ns"><subscribedResource>/nothing</subscribedResource>'
+        "<status>0</status><subscriptionURI>https://x/y</subscriptionURI></Notification>"
+    )
+    wish = next(iter(session.subscriptions._wishes.values()))
+    own = body.replace("/nothing", wish.href)
+    base = f"https://127.0.0.1:{session.listener.port}/ntfy"
+    tries = [
+        ("utility", "POST", f"{base}/{wish.token}", own, 403),
+        ("server", "POST", f"{base}/{wish.token}", own, 201),
+        ("server", "POST", f"{base}/{'0' * 32}", own, 400),
+        ("server", "POST", f"{base}/{wish.token}", body, 400),
+        ("server", "POST", f"{base}/{wish.token}", "<Notification/>", 400),
+        ("server", "POST", f"{base}/{wish.token}", "<!DOCTYPE x><x/>", 400),
+        ("server", "POST", f"https://127.0.0.1:{session.listener.port}/other", own, 404),
+        ("server", "GET", f"{base}/{wish.token}", None, 405),
+        ("server", "POST", f"{base}/{wish.token}", "x" * 300_000, 413),
+    ]
+    for by, method, url, sent, status in tries:
+        pair = KeyPair(scene.folder / f"{by}.pem", scene.folder / f"{by}.key")
+        context = client_context("strict", key_pairs=[pair], roots=[scene.folder / "serca.pem"])
+        async with ClientSession(connector=TCPConnector(ssl=context)) as http:
+            headers = {"Content-Type": "application/sep+xml"}
+            async with http.request(method, url, data=sent, headers=headers) as answer:
+                assert answer.status == status, (by, url, sent)
+
+
+async def test_reports_reach_the_utility(make_scene: Callable[..., Any], eventually: Callable[..., Any]) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    house = await scene.connect()
+    name = "d01"
+
+    async def devices() -> Any:
+        listed = await scene.utility.get("/edev?l=255", EndDeviceList)
+        return next(one for one in listed.members if one.lFDI == scene.lfdi(name))
+
+    device = await eventually(devices, "the device is listed")
+    der = (await scene.utility.get(device.DERListLink.href, DERList)).members[0]
+
+    async def told() -> bool:
+        status, _, body = await scene.utility.request("GET", der.DERStatusLink.href)
+        return status == 200 and decode(body, DERStatus).readingTime > 0
+
+    await eventually(told, "the status is told")
+    capability = await scene.utility.get(der.DERCapabilityLink.href, DERCapability)
+    assert (capability.rtgMaxW.value, capability.type) == (10_000, 80)
+    house.batteries.alarms[name] = frozenset({ALARMS[DERAlarm.OVER_VOLTAGE]})
+
+    async def logged() -> Any:
+        return (await scene.utility.get(device.LogEventListLink.href + "?l=9", LogEventList)).members
+
+    (event,) = await eventually(logged, "the alarm is logged")
+    assert (event.functionSet, event.logEventCode, event.logEventPEN) == (11, 2, 40732)
+
+    async def measured() -> Any:
+        points = (await scene.utility.get("/upt?l=9", UsagePointList)).members
+        for point in points:
+            meters = await scene.utility.get(point.MeterReadingListLink.href + "?l=9", MeterReadingList)
+            for meter in meters.members:
+                kind = await scene.utility.get(meter.ReadingTypeLink.href, ReadingType)
+                if kind.uom == 33 and meter.ReadingSetListLink is not None:
+                    return (await scene.utility.get(meter.ReadingSetListLink.href + "?l=99", ReadingSetList)).members
+        return None
+
+    sets = await eventually(measured, "readings are mirrored")
+    assert len({one.mRID for one in sets}) == len(sets)

@@ -52,10 +52,13 @@ class Membership:
         group_id: str | None = None,
         pin: int | None = None,
         in_band: bool = False,
+        manager: str | None = None,
         name: str = "",
         category: int | None = None,
     ) -> tuple[EndDeviceRecord, Program | None, list[Change]]:
         """A new end device with its program, and what must be stored of both; nothing is placed yet."""
+        if manager is not None and device_id is not None:
+            self._s.state.managers.setdefault(device_id, set()).add(manager)
         number, changes = self._s.state.counters.take("edev")
         record = EndDeviceRecord(
             number=number,
@@ -68,6 +71,7 @@ class Membership:
             changed=int(now),
             pin=pin,
             in_band=in_band,
+            manager=manager,
             managed=device_id is not None and device_id in self._s.state.managers,
             category=category if category is not None else self._category(device_id, group_id),
         )

@@ -20,6 +20,7 @@ _RECORD_FIELDS = (
     "pin",
     "in_band",
     "managed",
+    "manager",
     "category",
     "program",
     "post_rate",

@@ -35,8 +35,9 @@ class EndDeviceRecord:
         device_id, group_id: the fleet's device or group that it stands for, if any.
         registered, changed: s since 1970.
         pin: None for those that never connect (no certificate).
-        in_band: it registered itself.
+        in_band: it registered itself, or its aggregator did.
         managed: an aggregator acts for it.
+        manager: LFDI of the aggregator that registered it, None where the configuration or itself did.
         category: deviceCategory bits; None: not known.
         audience: who may read its sub-tree.
         program: number of its own program, None for an aggregator.
@@ -54,6 +55,7 @@ class EndDeviceRecord:
     pin: int | None = None
     in_band: bool = False
     managed: bool = False
+    manager: str | None = None
     category: int | None = None
     audience: Audience = field(default_factory=Audience)
     program: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gridiface.domain.fleet import Role
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import identities
-from gridiface.northbound.sep2.access import require_owner
+from gridiface.northbound.sep2.access import Caller, require_owner
 from gridiface.northbound.sep2.handlers.services import (
     Call,
     Services,
@@ -34,35 +34,29 @@ class EndDevices:
         self._operating = operating
 
     async def post(self, call: Call) -> Reply:
-        """Register the caller under the identity of its certificate.
+        """Register the caller under the identity of its certificate, or a device that an aggregator is to manage.
 
         Raises:
-            RemoteProtocolError: 400 for a malformed LFDI or no room, 403 for another's identity, 409 when the caller
-                is registered, 413, 415.
+            RemoteProtocolError: 400 for a malformed LFDI or no room, 403 for another's identity, 409 for one that is
+                registered, 413, 415.
             StoreUnavailable: nothing was changed.
         """
         wanted = call.read(EndDevice, self._s)
-        caller = call.caller
-        if wanted.lFDI is not None and len(wanted.lFDI) != 40:
-            raise bad_value("an LFDI has 40 hexadecimal digits")
-        if wanted.lFDI is not None and wanted.lFDI != caller.lfdi:
-            raise RemoteProtocolError("lFDI is not that of the certificate", answer=403)
-        if wanted.lFDI is None and wanted.sFDI != identities.sfdi(caller.lfdi):
-            raise RemoteProtocolError("sFDI is not that of the certificate", answer=403)
-        if caller.role not in {Role.UNREGISTERED, Role.DEVICE}:
-            raise RemoteProtocolError("only a device registers itself", answer=403)
+        lfdi = _registered_as(wanted, call.caller)
+        manager = call.caller.lfdi if lfdi != call.caller.lfdi else None
         async with self._s.locks.hold("/edev"):
             state = self._s.state
-            if caller.lfdi in state.by_lfdi:
+            if lfdi in state.by_lfdi:
                 raise RemoteProtocolError("already registered", answer=409)
             if len(state.end_devices) >= self._s.settings.limits.end_devices:
                 raise limit_reached("end device")
             record, program, changes = self._membership.make(
                 call.now,
-                lfdi=caller.lfdi,
-                device_id=own_device_id(caller.lfdi),
-                pin=DEFAULT_PIN,
+                lfdi=lfdi,
+                device_id=own_device_id(lfdi),
+                pin=DEFAULT_PIN if manager is None else None,
                 in_band=True,
+                manager=manager,
                 category=wanted.deviceCategory,
             )
             if not await self._membership.enrol(record, call.now, along=changes):
@@ -92,14 +86,14 @@ class EndDevices:
         return changed()
 
     async def delete(self, call: Call) -> Reply:
-        """Take the caller's own registration back; one that the operator made stays.
+        """Take the caller's own registration back, or that of a device it registered; the operator's stay.
 
         Raises:
             RemoteProtocolError: 403, 404.
             StoreUnavailable: nothing was changed.
         """
         record = record_of(call.node)
-        if record.lfdi != call.caller.lfdi or not record.in_band:
+        if call.caller.lfdi not in {record.manager, record.lfdi} or not record.in_band:
             raise RemoteProtocolError("only a device that registered itself may leave", answer=403)
         async with self._s.locks.hold("/edev"):
             if self._s.state.by_lfdi.get(record.lfdi) is not record:
@@ -107,3 +101,24 @@ class EndDevices:
             await self._membership.remove(record, call.now)
             await self._topology.reconcile(call.now)
         return changed()
+
+
+def _registered_as(wanted: EndDevice, caller: Caller) -> str:
+    """The LFDI to register: the caller's own, or for an aggregator that of a device without a certificate here.
+
+    Raises:
+        RemoteProtocolError: 400 for a malformed LFDI or one that its SFDI does not fit, 403 for another's identity.
+    """
+    if wanted.lFDI is not None and len(wanted.lFDI) != 40:
+        raise bad_value("an LFDI has 40 hexadecimal digits")
+    if caller.role is Role.AGGREGATOR and wanted.lFDI not in {None, caller.lfdi}:
+        if wanted.sFDI != identities.sfdi(wanted.lFDI or ""):
+            raise bad_value("sFDI does not belong to lFDI")
+        return wanted.lFDI or ""
+    if wanted.lFDI is not None and wanted.lFDI != caller.lfdi:
+        raise RemoteProtocolError("lFDI is not that of the certificate", answer=403)
+    if wanted.lFDI is None and wanted.sFDI != identities.sfdi(caller.lfdi):
+        raise RemoteProtocolError("sFDI is not that of the certificate", answer=403)
+    if caller.role not in {Role.UNREGISTERED, Role.DEVICE, Role.AGGREGATOR}:
+        raise RemoteProtocolError("only a device registers itself", answer=403)
+    return caller.lfdi

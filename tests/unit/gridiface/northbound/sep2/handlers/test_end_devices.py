@@ -119,3 +119,30 @@ async def test_a_registration_survives_a_restart_with_all_it_has(open_kit: Any) 
     assert await other.get(where, by="stranger") == before
     assert other.fleet.known[device.id].nameplate == device.nameplate
     assert other.registry.joined[device.id] == ("fleet",)
+
+
+async def test_an_aggregator_registers_the_devices_that_it_manages_and_takes_them_back(open_kit: Any) -> None:
+    kit = open_kit
+    lfdi = "4D" * 20
+    reply = await kit.send("POST", "/edev", body(lfdi, sfdi(lfdi)), by="aggregator")
+    assert reply.status == 201
+    place = reply.headers["Location"]
+    found = await kit.get(place, by="aggregator")
+    assert (found.lFDI, found.sFDI, found.enabled) == (lfdi, sfdi(lfdi), True)
+    assert kit.fleet.known[f"sep2-{sfdi(lfdi)}"].traits.answers_itself
+    status = f"<DERStatus {NS}><readingTime>5</readingTime></DERStatus>"
+    assert (await kit.send("PUT", f"{place}/der/1/ders", status, by="aggregator")).status == 204
+    assert (await kit.send("POST", "/edev", body(lfdi, sfdi(lfdi)), by="aggregator")).status == 409
+    assert (await kit.send("POST", "/edev", body("5E" * 20, 1), by="aggregator")).status == 400
+    assert (await kit.send("GET", place, by="inv-1")).status == 404
+    assert (await kit.send("DELETE", place, by="inv-1")).status in {403, 404}
+    assert (await kit.send("DELETE", place, by="aggregator")).status == 204
+    assert (await kit.send("GET", place, by="aggregator")).status == 404
+
+
+async def test_an_aggregators_devices_are_its_own_after_a_restart_too(open_kit: Any) -> None:
+    lfdi = "4D" * 20
+    reply = await open_kit.send("POST", "/edev", body(lfdi, sfdi(lfdi)), by="aggregator")
+    again = await open_kit.restarted()
+    assert (await again.get(reply.headers["Location"], by="aggregator")).lFDI == lfdi
+    assert (await again.send("DELETE", reply.headers["Location"], by="aggregator")).status == 204
