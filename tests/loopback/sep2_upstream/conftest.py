@@ -231,7 +231,7 @@ class Scene:
     server: Child | None = None
     utility: UtilityClient | None = None
     houses: list[House] = field(default_factory=list)
-    in_band: bool = False
+    listed: int | None = None
     notify: bool = True
     post_rate: int = 2
 
@@ -246,14 +246,18 @@ class Scene:
         leaf = x509.load_pem_x509_certificates((self.folder / f"{name}.pem").read_bytes())[0]
         return format_lfdi(lfdi_from_der(leaf.public_bytes(Encoding.DER)))
 
+    @property
+    def known(self) -> list[str]:
+        """The devices that the utility knows beforehand; the others are registered in band."""
+        return self.names[: self.listed]
+
     def server_config(self) -> dict[str, Any]:
         clients: list[dict[str, Any]] = [
             {"role": "utility", "certificate": "utility.pem"},
             {"role": "aggregator", "certificate": "aggregator.pem", "pin": PIN,
-             "manages": [] if self.in_band else self.names},
+             "manages": self.known},
         ]  # fmt: skip
-        if not self.in_band:
-            clients += [{"role": "device", "lfdi": self.lfdi(name), "device": name} for name in self.names]
+        clients += [{"role": "device", "lfdi": self.lfdi(name), "device": name} for name in self.known]
         return {
             "site": "utility",
             "database": "sqlite:///utility.sqlite",
@@ -264,11 +268,12 @@ class Scene:
                 "poll_rates": dict.fromkeys(RATES, max(1, int(self.speed))),
                 "post_rate": self.post_rate,
                 "node_programs": True,
-                "in_band_registration": self.in_band,
+                "in_band_registration": len(self.known) < len(self.names),
+                "in_band_groups": [group["id"] for group in self.groups[:1]],
                 "notifications": {"loopback": True, "spacing_s": 0, "enabled": self.notify},
             },
-            "devices": [] if self.in_band else [
-                {"id": name, "driver": "sep2", "kind": "battery", "rating": {"max_w": 10000}} for name in self.names
+            "devices": [
+                {"id": name, "driver": "sep2", "kind": "battery", "rating": {"max_w": 10000}} for name in self.known
             ],
             "groups": self.groups,
             "operator": None,
@@ -310,8 +315,9 @@ class Scene:
             "pin": PIN,
             "all_devices": True,
             "post_rate_s": self.post_rate,
-            "sample_s": 0.2,
-            "min_poll_s": 0.2,
+            "sample_s": 0.2 * self.speed,
+            "min_poll_s": 0.2 * self.speed,
+            "register_devices": len(self.known) < len(self.names),
             "timeout_s": 10,
         }
         return Config.model_validate(

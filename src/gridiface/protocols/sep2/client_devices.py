@@ -106,16 +106,20 @@ class DeviceFollowers:
         withdrawn: list[tuple[str, str]] = []
         for device in self.devices.values():
             listed: list[str] = []
+            whole = self.assigned(device) is not None
             for program in () if device.end_device is None else self.programs_of(device.end_device):
                 controls = self.tree.value(program.DERControlListLink)
                 if not isinstance(controls, DERControlList):
+                    whole = whole and program.DERControlListLink is None
                     continue
                 for control in controls.members:
                     listed.append(control.mRID)
                     facts = facts_of(control, primacy=program.primacy, program=program.mRID, server=self.server)
                     device.follower.update(control, facts, time)
             withdrawn += [(device.lfdi, mrid) for mrid in self._withdraw(device, time)]
-            device.follower.forget(listed, time)
+            if whole:
+                # What is not listed has gone; a list that is still to be read would say nothing of that.
+                device.follower.forget(listed, time)
         return withdrawn
 
     def _withdraw(self, device: FollowedDevice, time: float) -> list[str]:

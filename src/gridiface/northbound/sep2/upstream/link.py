@@ -7,6 +7,7 @@ before it is read. The chain is judged in the handshake, by the TLS context, bef
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 
 import aiohttp
@@ -17,6 +18,7 @@ from gridiface.protocols.sep2.exchange import Reply, Request
 _HEADER_BYTES = 8190
 _CONNECT_S = 10.0
 _IDLE_S = 60.0
+_RENEW_S = 15.0
 
 
 class LinkFailed(GridifaceError):
@@ -27,8 +29,8 @@ class Link:
     """The way to one server. Call `close` last.
 
     Args:
-        context: makes the TLS context of new connections; called again when a connection fails, so that renewed
-            files are taken.
+        context: makes the TLS context of new connections; called again after a failure, so that renewed files are
+            taken.
         timeout_s: of a whole request with its answer.
         answer_bytes: largest body that is read.
         connections: open at once.
@@ -39,6 +41,7 @@ class Link:
     ) -> None:
         self._make_context = context
         self._context: ssl.SSLContext | None = None
+        self._made_at = float("-inf")
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, _CONNECT_S))
         self._most = answer_bytes
         self._connections = connections
@@ -66,7 +69,7 @@ class Link:
                 body = await self._body(answer)
                 return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigError) as problem:
-            self._context = None
+            self._renew_context()
             raise LinkFailed(_words(problem)) from problem
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
@@ -82,8 +85,13 @@ class Link:
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
-            self._context = self._make_context()
+            self._context, self._made_at = self._make_context(), time.monotonic()
         return self._context
+
+    def _renew_context(self) -> None:
+        """Files may have been renewed; not at every failure, a lost link has many."""
+        if time.monotonic() - self._made_at > _RENEW_S:
+            self._context = None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -110,6 +118,8 @@ class Link:
 def _words(problem: Exception) -> str:
     """One line that says what happened; the reason of a refused chain is in the innermost error."""
     cause: BaseException = problem
+    if type(problem) is aiohttp.ClientConnectorError:
+        cause = problem.os_error
     while isinstance(cause, aiohttp.ClientError) and getattr(cause, "certificate_error", None) is not None:
         cause = cause.certificate_error  # type: ignore[attr-defined]  # only aiohttp's certificate errors have it
     text = " ".join(str(cause).split())[:400]

@@ -79,6 +79,13 @@ class Clock:
         self.steady += seconds
 
 
+@dataclass(frozen=True)
+class Gone:
+    """A control that is cancelled, in the transaction of its cancelling."""
+
+    control_id: str
+
+
 @dataclass
 class House:
     """Ports in one."""
@@ -101,6 +108,8 @@ class House:
                 self.kept[change.space, change.key] = Document(change.space, change.key, change.body)
             elif isinstance(change, DeleteDocument):
                 self.kept.pop((change.space, change.key), None)
+            elif isinstance(change, Gone):
+                self.controls.pop(change.control_id, None)
             elif isinstance(change, PutControl):
                 self.controls[change.control.id] = change.control
 
@@ -120,8 +129,7 @@ class House:
             raise StoreUnavailable("not now")
         if control_id not in self.controls:
             return False
-        await self.commit(along)
-        del self.controls[control_id]
+        await self.commit([Gone(control_id), *along])
         self.cancelled.append((control_id, reason))
         return True
 
@@ -292,6 +300,7 @@ class Stage:
     server: Server
     settings: UpstreamSettings
     session: UpstreamSession
+    told: list[Any] = field(default_factory=list)
 
     async def settle(self) -> None:
         for _ in range(300):

@@ -1,0 +1,210 @@
+"""A utility's day in compressed time, its server in another process: both ends' records agree at the end.
+
+Registration in band and out of band, a nested topology, overlapping controls in the same and in independent modes,
+random starts, a cancel, ten minutes without a link across a restart of the server, and a device that moves.
+GRIDIFACE_THOROUGH=1 runs it with 50 devices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gridiface.protocols.sep2.resources import (
+    ActivePower,
+    DateTimeInterval,
+    DERControl,
+    DERControlBase,
+    DERProgram,
+    DERProgramList,
+    DeviceCapability,
+    EventStatus,
+    MeterReadingList,
+    ReadingSetList,
+    ReadingType,
+    UsagePointList,
+)
+
+SPEED = 40.0
+COUNT = 50 if os.environ.get("GRIDIFACE_THOROUGH") else 6
+
+
+class Day:
+    """What the utility sent, and how to send more."""
+
+    def __init__(self, scene: Any, until: Callable[..., Any]) -> None:
+        self.scene, self.until, self.clock = scene, until, scene.clock
+        self.sent: dict[str, Any] = {}
+
+    async def program(self, node: str) -> DERProgram:
+        dcap = await self.scene.utility.get("/dcap", DeviceCapability)
+        found = await self.scene.utility.members(dcap.DERProgramListLink.href, DERProgramList)
+        return next(program for program in found if program.description == f"each device of {node}")
+
+    async def post(self, name: str, node: str, start: float, duration: int, base: DERControlBase, **more: Any) -> None:
+        now = int(self.clock.now())
+        control = DERControl(
+            mRID=secrets.token_hex(12).upper() + "0000B4F3",
+            description=name,
+            responseRequired=3,
+            creationTime=now,
+            eventStatus=EventStatus(currentStatus=0, dateTime=now, potentiallySuperseded=False),
+            interval=DateTimeInterval(duration=duration, start=int(start)),
+            derControlBase=base,
+            **more,
+        )
+        self.sent[name] = await self.scene.utility.post(await self.program(node), control)
+
+    async def statuses(self, name: str, lfdi: str) -> set[int]:
+        found = await self.scene.utility.responses(self.sent[name])
+        return {status for status, lfdis in found.items() if lfdi in lfdis}
+
+    async def answered(self, name: str, devices: list[str], *wanted: int) -> None:
+        """Wait until exactly these responses of each device are there."""
+
+        async def there() -> bool:
+            found = await self.scene.utility.responses(self.sent[name])
+            return all(
+                {status for status, lfdis in found.items() if self.scene.lfdi(device) in lfdis} == set(wanted)
+                for device in devices
+            )
+
+        try:
+            await self.until(there, f"{name}: {wanted}", 90)
+        except AssertionError as problem:
+            found = await self.scene.utility.responses(self.sent[name])
+            raise AssertionError(f"{problem}; there is {found}") from None
+
+    async def at(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - self.clock.now()) / SPEED)
+
+
+def limit(percent: int) -> DERControlBase:
+    return DERControlBase(opModMaxLimW=percent * 100)
+
+
+def watts(value: int) -> DERControlBase:
+    return DERControlBase(opModTargetW=ActivePower(multiplier=0, value=value))
+
+
+@pytest.mark.timeout(300)
+async def test_a_day_of_an_aggregator(make_scene: Callable[..., Any], eventually: Callable[..., Any]) -> None:
+    known = ["d01", "d02", "d03", "d04"]
+    scene = make_scene(COUNT, speed=SPEED, listed=4, post_rate=200)
+    scene.groups = [
+        {"id": "north", "members": ["d01", "d02"]},
+        {"id": "south", "members": ["d03", "d04"]},
+        {"id": "system", "members": ["north", "south"]},
+    ]
+    north, south, everybody = [*scene.names[:2], *scene.names[4:]], known[2:], scene.names
+    await scene.serve()
+    house = await scene.connect(**scene.subscribing(slow_poll_s=40 * SPEED))
+    session, day = house.session, Day(scene, eventually)
+
+    def programs() -> bool:
+        return all(len(device["programs"]) == 3 for device in session.status()["devices"])
+
+    await eventually(programs, "every device is registered and knows its own program and two nodes", 90)
+
+    base = day.clock.now() + 280
+    await day.post("limit", "north", base, 320, limit(50))
+    await day.post("weaker limit", "system", base + 80, 200, limit(30))
+    await day.post("connect", "system", base + 80, 200, DERControlBase(opModConnect=True))
+    await day.post("random", "south", base, 200, watts(1000), randomizeStart=80, randomizeDuration=20)
+    for name, devices in (("limit", north), ("weaker limit", everybody), ("connect", everybody), ("random", south)):
+        await day.until(lambda n=name, d=devices: _has(day, n, d, 1), f"{name} is received", 60)
+    starts = {
+        key[0]: binding.begins
+        for key, binding in session.book.bindings.known.items()
+        if key[1] == day.sent["random"].mrid
+    }
+    assert set(starts) == {scene.lfdi(device) for device in south}
+    assert all(base - 2 <= start <= base + 82 for start in starts.values())
+    assert len(set(starts.values())) == len(south)
+
+    await day.at(base + 150)
+    assert all(house.batteries.ceilings[device] == pytest.approx(5000) for device in north)
+    await day.answered("weaker limit", north, 1, 14)
+    await day.answered("connect", everybody, 1, 2, 3)
+    await day.answered("weaker limit", south, 1, 2, 3)
+    await day.answered("limit", north, 1, 2, 3)
+    await day.answered("random", south, 1, 2, 3)
+
+    # Ten minutes without a link: what was scheduled runs, and is told afterwards. Meanwhile a device has moved.
+    lost = day.clock.now() + 120
+    await day.post("alone", "north", lost + 130, 200, watts(2000))
+    await day.post("long", "system", lost + 60, 3000, limit(80))
+    for name in ("alone", "long"):
+        await day.until(lambda n=name: _has(day, n, north, 1), f"{name} is received", 60)
+    await day.until(lambda: _has(day, "long", everybody, 1), "all have it", 60)
+    await day.at(lost + 80)
+    await day.until(lambda: _has(day, "long", everybody, 2), "it runs", 60)
+    await scene.lose_server()
+    down = day.clock.now()
+    await eventually(lambda: session.status()["state"] == "unreachable", "the link is down")
+    await eventually(lambda: house.batteries.watts["d01"] == 2000.0, "the schedule goes on")
+    await day.at(down + 600)
+    told = house.engine.setpoint("d01")
+    assert told is not None
+    assert told.active_power_w is None, "its time is over"
+    scene.groups[0]["members"], scene.groups[1]["members"] = ["d01"], ["d02", "d03", "d04"]
+    await scene.serve()
+    north.remove("d02")
+    await day.answered("alone", north, 1, 2, 3)
+
+    def moved() -> bool:
+        device = next(one for one in session.status()["devices"] if one["id"] == "d02")
+        return "each device of south" in {program["description"] for program in device["programs"]}
+
+    await eventually(moved, "the device is on the other feeder", 60)
+    await day.post("after", "south", day.clock.now() + 80, 80, watts(-500))
+    await day.answered("after", ["d02", *south], 1, 2, 3)
+
+    await scene.utility.cancel(day.sent["long"], now=day.clock.now())
+    await day.answered("long", everybody, 1, 2, 6)
+    assert all(house.batteries.ceilings[device] is None for device in known)
+    await _records_agree(day, house, session)
+
+
+async def _has(day: Day, name: str, devices: list[str], status: int) -> bool:
+    found = await day.scene.utility.responses(day.sent[name])
+    return {day.scene.lfdi(device) for device in devices} <= found.get(status, set())
+
+
+async def _records_agree(day: Day, house: Any, session: Any) -> None:
+    """What we say was said is what the utility has, response by response; and no reading is missing or doubled."""
+    await day.until(lambda: len(session.mailbox) == 0, "everything is delivered", 60)
+    ours = {
+        (binding.mrid, lfdi, status)
+        for (lfdi, _), binding in session.book.bindings.known.items()
+        for status in binding.told
+    }
+    theirs = {
+        (posted.mrid, lfdi, status)
+        for posted in day.sent.values()
+        for status, lfdis in (await day.scene.utility.responses(posted)).items()
+        for lfdi in lfdis
+    }
+    # d02's last answers of the node that it has left have nowhere to go.
+    gone = {(m, lfdi, s) for m, lfdi, s in ours - theirs if lfdi == day.scene.lfdi("d02")}
+    # Events that are over and not listed for a device any more are forgotten for it.
+    kept = {answer[:2] for answer in ours}
+    assert {answer for answer in theirs if answer[:2] in kept} == ours - gone
+    assert {mrid for mrid, _, _ in gone} <= {day.sent["alone"].mrid}
+    assert session.mailbox.counts.dropped == 0
+    for point in (await day.scene.utility.get("/upt?l=255", UsagePointList)).members:
+        meters = await day.scene.utility.get(point.MeterReadingListLink.href + "?l=9", MeterReadingList)
+        for meter in meters.members:
+            kind = await day.scene.utility.get(meter.ReadingTypeLink.href, ReadingType)
+            if kind.uom != 38:
+                continue
+            sets = (await day.scene.utility.get(meter.ReadingSetListLink.href + "?l=255", ReadingSetList)).members
+            spans = sorted((one.timePeriod.start, one.timePeriod.duration) for one in sets)
+            assert len(spans) >= 5
+            assert all(a + length == b for (a, length), (b, _) in itertools.pairwise(spans)), spans
