@@ -27,6 +27,8 @@ VENDOR = Path("src/gridiface/operator/static/vendor")
 TAKEN = {
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
     "htmx.org/LICENSE": "htmx.LICENSE.txt",
+    "idiomorph/dist/idiomorph-ext.min.js": "idiomorph.min.js",
+    "idiomorph/LICENSE": "idiomorph.LICENSE.txt",
     "uplot/dist/uPlot.iife.min.js": "uplot.min.js",
     "uplot/dist/uPlot.min.css": "uplot.min.css",
     "uplot/LICENSE": "uplot.LICENSE.txt",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gridiface.aggregation.allocate import Problem, strategy
 from gridiface.aggregation.arbitration import kind_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
@@ -15,7 +16,7 @@ from gridiface.aggregation.limits import FIELD_OF, Envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import LIMIT_MODES, Control, Target, TargetKind
+from gridiface.domain.controls import LIMIT_MODES, Control, Share, Target, TargetKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,36 @@ class Feasibility:
         feasible = min(max(requested, low, bottom), high, top)
         short = abs(requested - feasible) > max(self._config.shortfall_rel * abs(requested), 1.0)
         return Prospect(requested, feasible, short)
+
+    def shares(self, control: Control, now: Instant) -> list[Share]:
+        """How the feasible power would be split over the target's devices as they are now; empty: no power is asked.
+
+        A forecast: the control step follows with ramps, nested caps and what was split before.
+        """
+        prospect, rows = self.of(control, now), self._fleet.rows_of(control.target)
+        if prospect.feasible_w is None:
+            return []
+        bounds = lasting_envelope(self._c, self._config.hold_time_s, self._config.soc_derate)
+        counted = rows[self._c.counts[rows]]
+        free, held = counted[bounds.free[counted]], counted[~bounds.free[counted]]
+        group = self._fleet.tree.groups.get(control.target.id) if control.target.kind is TargetKind.GROUP else None
+        problem = Problem(
+            target=prospect.feasible_w - float(bounds.held[held].sum()),
+            lo=bounds.lo[free],
+            hi=bounds.hi[free],
+            base=bounds.base[free],
+            weight=bounds.weight[free],
+            tier=self._c.tier[free],
+        )
+        watts = strategy(self._config.strategy if group is None else group.strategy).split(problem)
+        found = [
+            Share(device_id=name, w=share, now_w=None if now_w != now_w else now_w)  # noqa: PLR0124 - NaN
+            for name, share, now_w in zip(
+                self._c.ids[free].tolist(), watts.tolist(), self._c.w[free].tolist(), strict=True
+            )
+        ]
+        found += [Share(device_id=name, w=None, now_w=None) for name in self._c.ids[held].tolist()]
+        return sorted(found, key=lambda share: share.device_id)
 
     def _limits(self, control: Control, bounds: Envelope) -> tuple[float, float]:
         """(low, high) of the target's total from the limits that will stand with the control, W."""

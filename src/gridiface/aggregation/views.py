@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gridiface.aggregation.accounts import Accounts
+from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.glance import group_total
 from gridiface.aggregation.running import Running
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint, Target, TargetKind
+from gridiface.domain.controls import Control, Setpoint, Share, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.telemetry import GroupTotal, Quality, Snapshot
@@ -22,6 +23,7 @@ class FleetViews:
 
     _fleet: Fleet
     _running: Running
+    _feasibility: Feasibility
     _now: Instant | None
 
     def device(self, device_id: str) -> Device | None:
@@ -70,6 +72,10 @@ class FleetViews:
             )
             for group in self._fleet.groups()
         ]
+
+    def shares(self, control: Control, now: Instant) -> Sequence[Share]:
+        """Who would get what of a control that is only previewed."""
+        return self._feasibility.shares(control, now)
 
     def _limits_w(self, group_id: str) -> tuple[float, float]:
         """(low, high) of a group's total now, W."""

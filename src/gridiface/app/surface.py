@@ -66,12 +66,14 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         requests_per_s=block.limits.requests_per_s,
         burst=block.limits.burst,
     )
+    pages = Pages(desk, cookie=rules.cookie)
     return OperatorServer(
         desk,
         host=host,
         port=port,
         areas=areas,
-        pages=Pages(desk).pages(),
+        pages=pages.pages(),
+        extend=[pages.extend],
         rules=rules,
         tls=tls,
         connections=block.limits.connections,

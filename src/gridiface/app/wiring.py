@@ -20,6 +20,7 @@ from gridiface.app.members import SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
+from gridiface.app.parts import parts_of, peers_of
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, invite_first_admin, operator_server
 from gridiface.app.timers import Timed, TimerLoop
@@ -103,7 +104,7 @@ class GridServer:
             self.clock,
             on_snapshots=self._on_snapshots,
             on_open=self._on_open,
-            on_lost=lambda name, reason: _log.warning("device %s is lost: %s", name, reason),
+            on_lost=lambda name, reason: self._on_lost(status, name, reason),
             on_reassert=dispatch.reasserted,
         )
         dispatch.channels.append(self.southbound.dispatcher)
@@ -253,6 +254,8 @@ class GridServer:
             idle_s=block.sessions.idle_s,
             longest_s=block.sessions.longest_s,
             approval=ApprovalRule(share=block.approval_share, within_s=block.approval_within_s),
+            parts=lambda: parts_of(self),
+            peers=peers_of(self),
         )
         await desk.open()
         self.dispatch.listeners.append(desk.on_outcome)
@@ -286,6 +289,11 @@ class GridServer:
 
     def _counters(self) -> Mapping[str, int]:
         return {} if self.dispatch is None else dataclasses.asdict(self.dispatch.counters)
+
+    @staticmethod
+    def _on_lost(status: Status, name: str, reason: str) -> None:
+        _log.warning("device %s is lost: %s", name, reason)
+        status.on_lost(name, reason)
 
     async def _on_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
         assert self.dispatch is not None

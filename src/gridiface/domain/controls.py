@@ -237,6 +237,18 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one device would be told for a control that is only previewed, and what it does now, W, + delivered.
+
+    `w` None: it cannot be asked now (silent, blocked, in local control). `now_w` None: not measured.
+    """
+
+    device_id: str
+    w: float | None
+    now_w: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setpoint:
     """What one device is told now. None = leave that quantity alone.
 

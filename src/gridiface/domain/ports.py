@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Target
+from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
@@ -213,6 +213,10 @@ class FleetSurvey(FleetView, Protocol):
 
     def totals(self) -> Sequence[GroupTotal]:
         """All groups as one each, by id; one call for a fleet of any size."""
+        ...
+
+    def shares(self, control: Control, now: Instant) -> Sequence[Share]:
+        """Who would get what of a control that is only previewed, by device; empty where no power is asked."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,10 +14,12 @@ from gridiface.operator.approvals import ApprovalRule, PendingBook
 from gridiface.operator.blocks import Apply, Blocks
 from gridiface.operator.metrics import Figures
 from gridiface.operator.oauth import AccessBook
+from gridiface.operator.parts import PartHealth
 from gridiface.operator.sessions import SessionBook
 from gridiface.operator.status import Status
 from gridiface.operator.stream import EventBuffer
 from gridiface.operator.tokens import TokenBook
+from gridiface.operator.trend import Trend
 from gridiface.operator.users import UserBook
 
 
@@ -47,6 +49,8 @@ class Desk:
         authority: of priority 0 and of priority 100; larger wins over all sources.
         idle_s, longest_s: of a session: unused, and in all.
         approval: which controls wait for a second person.
+        parts: how each part of the server is doing.
+        peers: what people call a peer, by its identity (LFDI, venID, name of a master).
     """
 
     status: Status
@@ -59,6 +63,9 @@ class Desk:
     idle_s: float = 1_800.0
     longest_s: float = 43_200.0
     approval: ApprovalRule = field(default_factory=ApprovalRule)
+    parts: Callable[[], Sequence[PartHealth]] = tuple
+    peers: Mapping[str, str] = field(default_factory=dict)
+    trend: Trend = field(default_factory=Trend)
     figures: Figures = field(default_factory=Figures)
     events: EventBuffer = field(init=False)
     tokens: TokenBook = field(init=False)

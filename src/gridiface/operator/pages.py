@@ -1,115 +1,114 @@
-"""The pages that only show, as the listener mounts them. Owns what they say; their templates and files stand beside.
+"""All pages for people, as the listener mounts them: the screens, their menu, and the files that a browser loads.
 
-No script or style comes from anywhere else, and no page can change anything.
+No script or style comes from anywhere else, and none stands inside a page.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Protocol
 
-import jinja2
 from aiohttp import web
 
-from gridiface.operator.access import CALLER
-from gridiface.operator.areas.controls import ControlsArea
-from gridiface.operator.areas.devices import DevicesArea
-from gridiface.operator.bodies import name_of
+from gridiface.operator.access import CALLER, cookie_of
 from gridiface.operator.desk import Desk
-from gridiface.operator.problems import Refused
-from gridiface.operator.rows import DeviceRow
+from gridiface.operator.screens.controls import ControlsScreen
+from gridiface.operator.screens.devices import DevicesScreen
+from gridiface.operator.screens.groups import GroupsScreen
+from gridiface.operator.screens.house import House
+from gridiface.operator.screens.live import Live
+from gridiface.operator.screens.overview import OverviewScreen
+from gridiface.operator.screens.render import Entry, Frame
+from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
+from gridiface.operator.sessions import csrf_of
 
-_STATIC = {
-    "overview.js": "text/javascript",
-    "overview.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
+_TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "txt": "text/plain"}
+
+#: The files that a browser may load.
+STATIC = frozenset({"app.css", "app.js", "icon.svg", "plots.js", "theme.js"})
+VENDOR = frozenset({"htmx.min.js", "idiomorph.min.js", "uplot.min.css", "uplot.min.js"})
+
+
+class Screen(Protocol):
+    """A module of pages."""
+
+    def pages(self) -> list[Page]:
+        """Its routes."""
+        ...
 
 
 class Pages:
-    """The pages of one desk; give `pages()` to the listener."""
+    """The pages of one desk; give `pages()` and `extend` to the listener.
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._devices = DevicesArea(desk)
-        self._controls = ControlsArea(desk)
-        loader = jinja2.PackageLoader("gridiface.operator", "templates")
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-        self._templates.filters |= {"kw": _kilowatts, "percent": _percent, "utc": _utc}
+    Args:
+        desk: what they show and change.
+        cookie: name of the session cookie.
+        banner: what whoever signs in is told first.
+    """
+
+    def __init__(self, desk: Desk, *, cookie: str = "gridiface", banner: str = "") -> None:
+        self._cookie = cookie
+        frame = Frame(
+            lambda: desk.status.site,
+            reader=self._reader,
+            peer=lambda identity: desk.peers.get(identity) or short(identity),
+        )
+        house = House(desk, frame)
+        self._live = Live(house)
+        self._screens: list[Screen] = [
+            OverviewScreen(house),
+            DevicesScreen(house),
+            GroupsScreen(house),
+            ControlsScreen(house),
+        ]
+        frame.menu += [
+            Entry("/", "Overview", "1:"),
+            Entry("/devices", "Devices", "2:Fleet"),
+            Entry("/groups", "Groups", "2:Fleet"),
+            Entry("/controls", "Controls", "2:Fleet"),
+            Entry("/approvals", "Approvals", "4:Record"),
+            Entry("/audit", "Audit log", "4:Record", "audit"),
+            Entry("/users", "Users", "5:Access", "admin"),
+            Entry("/tokens", "API tokens", "5:Access", "admin"),
+        ]
+        self.frame = frame
+
+    def extend(self, app: web.Application) -> None:
+        """Add what runs while the listener does."""
+        app.cleanup_ctx.append(self._live.background)
+        app.on_shutdown.append(self._live.end)
 
     def pages(self) -> list[Page]:
         """All pages and their files."""
-        return [
-            Page("/", self._overview),
-            Page("/static/{name}", self._static),
-            Page("/devices/{id}", self._device),
-            Page("/controls/{id}", self._control),
-        ]
+        mounted = [page for screen in self._screens for page in screen.pages()]
+        files_ = [Page("/static/{name}", self._static, None), Page("/static/vendor/{name}", self._vendor, None)]
+        return [*mounted, *self._live.pages(), *files_]
 
-    async def _overview(self, _: web.Request) -> web.StreamResponse:
-        status = self._desk.status.at(self._desk.clock.now())
-        return self._page("overview.html", status=status)
-
-    async def _device(self, request: web.Request) -> web.StreamResponse:
-        device = self._desk.status.fleet.device(name_of(request))
-        if device is None:
-            raise Refused(404, "no such device", "the first page lists them")
-        detail = await self._devices.detail(device, 120.0, request[CALLER])
-        return self._page("device.html", device=detail, why=why_silent(detail))
-
-    async def _control(self, request: web.Request) -> web.StreamResponse:
-        detail = await self._controls.detail(name_of(request), request[CALLER])
-        fleet = self._desk.status.fleet
-        known = {part["device"] for part in detail["devices"]}
-        target = detail["target"]
-        members = [target] if detail["target_kind"] == "device" else list(fleet.members(target))
-        silent = []
-        for name in sorted(set(members) - known)[:200]:
-            device = fleet.device(name)
-            if device is not None:
-                silent.append((name, why_silent(self._desk.status.device_row(device))))
-        return self._page("control.html", control=detail, silent=silent)
+    def _reader(self, request: web.Request) -> dict[str, object]:
+        """Who reads: the name, what they may do, and what their forms must carry."""
+        caller = request[CALLER]
+        secret = cookie_of(request, self._cookie) if caller.session is not None else None
+        return {
+            "reader": "" if caller.user is None else caller.user.name,
+            "role": "" if caller.user is None else caller.user.role,
+            "csrf": "" if secret is None else csrf_of(secret),
+            "may": caller.scopes,
+        }
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        if name not in _STATIC:
-            raise web.HTTPNotFound
-        body = files("gridiface.operator").joinpath("static", name).read_bytes()
-        return web.Response(body=body, content_type=_STATIC[name])
+        return _file(request, STATIC, "static")
 
-    def _page(self, name: str, **values: object) -> web.Response:
-        text = self._templates.get_template(name).render(site=self._desk.status.site, **values)
-        return web.Response(text=text, content_type="text/html")
+    async def _vendor(self, request: web.Request) -> web.StreamResponse:
+        return _file(request, VENDOR, "static", "vendor")
 
 
-def why_silent(row: DeviceRow) -> str:
-    """Why a device does not do what it is asked, from what is known of it; empty: nothing speaks against it."""
-    delivery = row["delivery"]
-    if row["blocked"]:
-        return "an operator has blocked it"
-    if row["quality"] is None:
-        return "it has not told its state yet"
-    if row["quality"] in {"bad", "stale"}:
-        return f"its data are {row['quality']}: it does not answer"
-    if delivery is not None and delivery["outcome"] in {"timeout", "rejected", "late", "breaker_open"}:
-        detail = f": {delivery['detail']}" if delivery["detail"] else ""
-        return f"its last set-point ended in {delivery['outcome']}{detail}"
-    return ""
-
-
-def _kilowatts(watts: float | None) -> str:
-    return "–" if watts is None else f"{watts / 1000:.2f}"
-
-
-def _percent(part: float | None) -> str:
-    return "–" if part is None else f"{100 * part:.1f}"
-
-
-def _utc(at: float | None) -> str:
-    if at is None:
-        return "–"
-    try:
-        return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
-    except (ValueError, OverflowError, OSError):
-        return f"{at:.0f} s"
+def _file(request: web.Request, known: frozenset[str], *folder: str) -> web.Response:
+    name = request.match_info["name"]
+    if name not in known:
+        raise web.HTTPNotFound
+    path = files("gridiface.operator").joinpath(*folder, name)
+    if not path.is_file():
+        raise web.HTTPNotFound
+    kind = _TYPES[name.rpartition(".")[2]]
+    return web.Response(body=path.read_bytes(), content_type=kind, headers={"Cache-Control": "no-cache"})

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Verdict
+from gridiface.domain.controls import Acceptance, Control, Share, Verdict
 from gridiface.domain.ports import Change
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.access import Caller
@@ -155,19 +155,34 @@ class Sending:
         if not covers(caller.groups, target_of(asked), self._desk.status.fleet):
             raise Refused(403, f"{caller.name!r} may not control this target", "choose a target of your own groups")
 
-    async def cancel(self, control_id: str, by: str, reason: str) -> Control:
-        """Cancel a control that was made here; the control as it is then.
+    def shares(self, asked: NewControl, caller: Caller, now: Instant) -> Sequence[Share]:
+        """Who would get what of a control that is not sent; empty where no power is asked.
 
         Raises:
-            Refused: 404 unknown, 409 over or made by somebody else.
+            Refused: 403 the target is beyond the caller's groups.
+        """
+        self._check_reach(asked, caller)
+        control = control_of(asked, "preview", now, by="", authority=0.0, extra={})
+        return self._desk.status.fleet.shares(control, now)
+
+    async def cancel(self, control_id: str, by: str, reason: str, *, foreign: bool = False) -> Control:
+        """Cancel a control; the control as it is then.
+
+        Args:
+            control_id: which.
+            by, reason: who cancels, and why.
+            foreign: also one that was not made here; its sender is told in its protocol's words that it was cancelled.
+
+        Raises:
+            Refused: 404 unknown, 409 over, or made by somebody else and not `foreign`.
             StoreUnavailable: nothing was changed.
         """
         now = self._desk.clock.now()
         control = self.find(control_id) or await self._desk.records.control(control_id)
         if control is None:
             raise unknown("control", control_id, "GET /api/v1/controls lists them")
-        if control.source.protocol != PROTOCOL:
-            fix = "only its sender can cancel it; send a control of higher priority, or block devices"
+        if control.source.protocol != PROTOCOL and not foreign:
+            fix = "send a control of higher priority, or cancel it with `foreign`: its sender is told"
             raise Refused(409, f"control {control_id} came in over {control.source.protocol}", fix)
         before = state_at(control, now)
         entry = Entry(

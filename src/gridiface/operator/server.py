@@ -33,7 +33,7 @@ _log = logging.getLogger("gridiface.operator")
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -70,6 +70,7 @@ class OperatorServer:
         rules: of access; none: those of a listener on loopback, where reading is open.
         tls: none: plain HTTP.
         connections: open at once; more wait to be accepted.
+        extend: called with the application before it listens: for what runs while it does.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class OperatorServer:
         rules: AccessRules | None = None,
         tls: ssl.SSLContext | None = None,
         connections: int = 2_000,
+        extend: Iterable[Callable[[web.Application], None]] = (),
     ) -> None:
         self.desk = desk
         self._host = host
@@ -105,6 +107,7 @@ class OperatorServer:
         self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()]))
         self._pages = list(pages)
         self._paths = {page.path for page in self._pages}
+        self._extend = list(extend)
 
     @property
     def areas(self) -> Sequence[Area]:
@@ -126,6 +129,8 @@ class OperatorServer:
         for area in self._areas:
             for route in area.routes():
                 self._mount(app, area, route)
+        for extend in self._extend:
+            extend(app)
         app.on_response_prepare.append(_harden)
         app.on_shutdown.append(self._end_streams)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0, shutdown_timeout=3.0)

@@ -17,6 +17,7 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetSurvey, PerformanceView
 from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
+from gridiface.operator.reasons import FAILED, why_off, why_silent
 from gridiface.operator.rows import (
     ControlRow,
     DeliveryRow,
@@ -33,6 +34,9 @@ _OUTCOMES_SHOWN = 200
 
 #: How old the look at all devices may be, s.
 _SURVEY_S = 0.9
+
+#: Qualities of a device that says nothing.
+_SILENT = frozenset({None, Quality.BAD, Quality.STALE})
 
 #: A device (None: the control as a whole) and what it did.
 Step = tuple[str | None, OutcomeKind]
@@ -51,6 +55,8 @@ class Status:
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, dict[Step, Outcome]] = field(default_factory=OrderedDict)
     _surveyed: Instant = float("-inf")
+    _losses: dict[str, str] = field(default_factory=dict)
+    _failing: set[str] = field(default_factory=set)
     _survey: Mapping[str, Quality | None] = field(default_factory=dict)
     _totals: dict[str, GroupTotal] = field(default_factory=dict)
     _requests: dict[str, float] = field(default_factory=dict)
@@ -67,6 +73,30 @@ class Status:
         """Take what became of set-points in; the newest per device is shown."""
         for delivery in deliveries:
             self._deliveries[delivery.device_id] = delivery
+            if delivery.outcome.value in FAILED:
+                self._failing.add(delivery.device_id)
+            else:
+                self._failing.discard(delivery.device_id)
+
+    def on_lost(self, device_id: str, reason: str) -> None:
+        """Remember why a device could not be read; told as long as it is silent."""
+        self._losses[device_id] = reason
+
+    def loss(self, device_id: str) -> str:
+        """Why a device could last not be read; empty: it always could."""
+        return self._losses.get(device_id, "")
+
+    def why(self, row: DeviceRow, *, following: bool = True) -> str:
+        """Why a device does not do what it is asked, for people; empty: nothing speaks against it.
+
+        Args:
+            row: what is known of it.
+            following: whether it should deliver what it was told by now.
+        """
+        silent = why_silent(row, self.loss(row["id"]))
+        if silent or not following:
+            return silent
+        return why_off(row, self.fleet.snapshot(Target(TargetKind.DEVICE, row["id"])))
 
     def at(self, now: Instant) -> StatusAnswer:
         """Everything the overview shows, JSON-able; see docs/operator/overview.md for each field."""
@@ -121,6 +151,12 @@ class Status:
         """What running controls ask of each group by the engine's account, W; of several the highest authority's."""
         self._look(now)
         return self._requests
+
+    def troubled(self, now: Instant) -> list[str]:
+        """The devices of which something cannot be expected: silent, failing, blocked; by id."""
+        odd = {name for name, quality in self.qualities(now).items() if quality in _SILENT}
+        blocked = {name for name in self._survey if self.is_blocked(name)}
+        return sorted(odd | blocked | (self._failing & self._survey.keys()))
 
     def _look(self, now: Instant) -> None:
         if abs(now - self._surveyed) < _SURVEY_S:

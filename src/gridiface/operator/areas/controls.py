@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -14,7 +14,7 @@ from gridiface.operator.access import Caller
 from gridiface.operator.confined import sees_target
 from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import SHOWN, control_detail, decision_row
+from gridiface.operator.present import SHOWN, control_detail, decision_row, plain
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
 from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
@@ -50,6 +50,21 @@ class DecisionList(TypedDict):
     """The newest decisions, newest first."""
 
     decisions: list[DecisionRow]
+
+
+class Cancel(Reason):
+    """Why, and whose."""
+
+    foreign: bool = Field(
+        default=False,
+        description="true: also a control that came in over a protocol; its sender is told that it was cancelled",
+    )
+
+
+class SharesAnswer(TypedDict):
+    """Who would get what of a previewed control, by device. W, + delivered; w null: it cannot be asked now."""
+
+    shares: list[dict[str, Any]]
 
 
 class ControlsArea(Area):
@@ -149,17 +164,23 @@ class ControlsArea(Area):
             raise unknown("control", call.id, "there is a report from the control's start on")
         return report
 
+    @post("/controls/shares", "Who would get what of a control, which is not sent", scope="control", confined=True)
+    async def preview_shares(self, call: Call[NoQuery, NewControl]) -> SharesAnswer:
+        """The split over the devices as they are now."""
+        found = self._sending.shares(call.body, call.caller, call.now)
+        return SharesAnswer(shares=[plain(share) for share in found])
+
     @post(
         "/controls/{id}/cancel",
-        "Cancel a control that was made here",
+        "Cancel a control that was made here; with `foreign`, also one that came in over a protocol",
         scope="control",
         confined=True,
         problems=(404, 409),
     )
-    async def cancel_control(self, call: Call[NoQuery, Reason]) -> ControlRow:
+    async def cancel_control(self, call: Call[NoQuery, Cancel]) -> ControlRow:
         """The control as it is then."""
         await self._control(call.id, call.caller)
-        control = await self._sending.cancel(call.id, call.caller.name, call.body.reason)
+        control = await self._sending.cancel(call.id, call.caller.name, call.body.reason, foreign=call.body.foreign)
         return self._status.control_row(control, call.now)
 
     @get(

@@ -22,6 +22,7 @@ from gridiface.domain.controls import (
     Outcome,
     OutcomeKind,
     Setpoint,
+    Share,
     Source,
     Target,
     TargetKind,
@@ -75,6 +76,9 @@ class FakeFleet:
     def totals(self) -> list[GroupTotal]:
         known = {"allocated_w": 3000.0, "delivered_w": 2900.0, "soc": 0.5}
         return [GroupTotal(group_id=group.id, devices=2, online=1, **known) for group in self._groups]
+
+    def shares(self, control: Control, now: float) -> list[Share]:
+        return [Share(device_id="a", w=900.0, now_w=100.0), Share(device_id="b", w=None, now_w=None)]
 
     def latest(self, control_id: str) -> PerformanceInterval | None:
         reports = self.report(control_id)
@@ -234,6 +238,7 @@ class House:
 
     desk: Desk
     pages: OperatorServer
+    shown: Pages
     records: Records
     inbox: Inbox
     clock: Clock
@@ -340,12 +345,14 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             **(desk_options or {}),
         )
         await desk.open()
+        shown = Pages(desk)
         pages = OperatorServer(
             desk,
             host="127.0.0.1",
             port=0,
             areas=areas(desk),
-            pages=Pages(desk).pages(),
+            pages=shown.pages(),
+            extend=[shown.extend],
             rules=AccessRules(**{"open_reads": True, "burst": 100_000, **(rules or {})}),
             **options,
         )
@@ -354,7 +361,7 @@ async def make_house() -> AsyncIterator[MakeHouse]:
         tokens = {}
         for scope in IMPLIED:
             tokens[scope] = (await desk.tokens.create(f"{scope}er", [scope], 1.0, clock.now(), by="test"))["token"]
-        return House(desk, pages, records, inbox, clock, blocked, tokens)
+        return House(desk, pages, shown, records, inbox, clock, blocked, tokens)
 
     yield make
     for pages in made:

@@ -40,6 +40,6 @@ async def test_peers_cannot_make_new_series(house: Any) -> None:
 async def test_names_are_escaped_and_bounded(house: Any) -> None:
     group = house.desk.status.fleet.groups()[0]
     object.__setattr__(group, "id", 'a"b\\c\nd')
-    text = Figures().render(house.desk.status, 100.0, ready=True)
+    text = Figures().render(house.desk.status, 102.0, ready=True)
     assert r'gridiface_group_delivered_watts{group="a\"b\\c\nd"} 2900' in text
     assert all(outcome.value in text for outcome in DeliveryOutcome)

@@ -17,7 +17,7 @@ from gridiface.domain.controls import Verdict
 from gridiface.operator import bodies, schema
 from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.catalogue import routes_of
-from gridiface.operator.areas.controls import ControlsArea
+from gridiface.operator.areas.controls import Cancel, ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.tokens import NewToken, TokensArea
@@ -49,6 +49,7 @@ def body_of(route: Route) -> dict[str, Any]:
     made: dict[Any, Any] = {
         NewControl: BODY,
         schema.Reason: {"reason": "test"},
+        Cancel: {"reason": "test"},
         NewToken: {"name": "new", "scopes": ["read"]},
     }
     return {} if route.body is None else {"json": made[route.body]}

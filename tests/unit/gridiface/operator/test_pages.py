@@ -1,4 +1,4 @@
-"""The pages over real HTTP on loopback: they show, and need nothing from outside."""
+"""What the pages are made of: files that a browser loads, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
-from gridiface.operator.pages import why_silent
+from gridiface.operator.pages import STATIC, VENDOR
+from gridiface.operator.screens.render import LIBRARIES
 
 
-@pytest.mark.parametrize("path", ["/", "/devices/a", "/controls/c1"])
-async def test_page_needs_nothing_from_outside_and_no_inline_script(house: Any, path: str) -> None:
-    status, text, headers = await house.ask("GET", path)
-    assert status == 200
-    assert "unsafe" not in headers["Content-Security-Policy"]
-    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
-    assert "<script>" not in text
-    assert "style=" not in text
-    assert "<form" not in text
-
-
-@pytest.mark.parametrize("name", ["overview.js", "overview.css", "icon.svg"])
-async def test_static_files_are_served(house: Any, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(STATIC))
+async def test_own_files_are_served(house: Any, name: str) -> None:
     assert (await house.ask("GET", f"/static/{name}"))[0] == 200
+
+
+async def test_libraries_are_served_where_a_build_put_them(house: Any) -> None:
+    assert set(LIBRARIES) == VENDOR
+    _, page, _ = await house.ask("GET", "/")
+    for name in VENDOR:
+        status, _, _ = await house.ask("GET", f"/static/vendor/{name}")
+        assert (status == 200) == (f"/static/vendor/{name}" in page)
+    assert ("The plots are missing" in page) == ("/static/vendor/" not in page)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +32,11 @@ async def test_static_files_are_served(house: Any, name: str) -> None:
         "/static/../status.py",
         "/static/%2e%2e%2fstatus.py",
         "/static/status.py",
+        "/static/vendor/stamp.txt",
+        "/static/vendor/%2e%2e%2fapp.js",
         "/nothing",
         "/devices/z",
+        "/groups/z",
         "/controls/z",
     ],
 )
@@ -42,31 +44,31 @@ async def test_nothing_else_is_served(house: Any, path: str) -> None:
     assert (await house.ask("GET", path))[0] == 404
 
 
+async def test_what_is_unknown_is_told_as_a_page_and_escaped(house: Any) -> None:
+    status, text, _ = await house.ask("GET", "/devices/%3Cscript%3E")
+    assert status == 404
+    assert "&lt;script&gt;" in text
+    assert "<script>" not in text
+    status, text, _ = await house.ask("GET", "/groups/z", headers={"HX-Request": "true"})
+    assert status == 404
+    assert "<html" not in text
+
+
 async def test_control_page_says_why_a_device_did_not_respond(house: Any) -> None:
     point = Setpoint(device_id="b", issued=90.0, control_ids=("c1",))
     lost = Delivery(device_id="b", outcome=DeliveryOutcome.TIMEOUT, at=91.0, setpoint=point, detail="no <answer>")
     house.desk.status.on_deliveries([lost])
+    house.desk.status.on_lost("b", "connection refused")
     house.records.held["c1"] = house.desk.status.controls()[0]
     _, text, _ = await house.ask("GET", "/controls/c1")
-    assert "received, started" in text
-    assert re.search(r"/devices/b.*no response.*it has not told its state yet", text)
+    assert re.search(r"/devices/b.*not yet.*it has not told its state.*: connection refused", text)
     _, text, _ = await house.ask("GET", "/devices/b")
-    assert "Why it does not follow: it has not told its state yet" in text
+    assert "Why it does not follow:</strong> it has not told its state since the server started" in text
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ""),
-        ({"blocked": True}, "an operator has blocked it"),
-        ({"quality": None}, "it has not told its state yet"),
-        ({"quality": "stale"}, "its data are stale: it does not answer"),
-        (
-            {"delivery": {"outcome": "timeout", "at": 1.0, "attempts": 3, "detail": "no answer", "controls": []}},
-            "its last set-point ended in timeout: no answer",
-        ),
-    ],
-)
-def test_reasons_of_silence(changes: dict[str, Any], said: str) -> None:
-    row: Any = {"blocked": False, "quality": "good", "delivery": None} | changes
-    assert why_silent(row) == said
+async def test_pages_work_without_the_libraries_and_say_so(house: Any) -> None:
+    house.shown.frame.libraries = False
+    status, text, _ = await house.ask("GET", "/")
+    assert status == 200
+    assert "The plots are missing" in text
+    assert "/static/vendor/" not in text

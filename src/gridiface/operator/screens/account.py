@@ -1,0 +1,67 @@
+"""One control's account for people: power over its time, and each device's part with the reason where it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridiface.operator.rows import ControlDetail
+from gridiface.operator.status import Status
+
+#: Points of the plot.
+_POINTS = 600
+
+_FAILED = frozenset({"failed", "partial", "refused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One device's part: what it was told and delivered on the mean (W), its steps, why it did not follow."""
+
+    device: str
+    name: str
+    told_w: float | None
+    delivered_w: float | None
+    steps: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    why: str = ""
+
+
+def device_lines(detail: ControlDetail, members: Iterable[str], status: Status) -> list[Line]:
+    """Every device that the control concerns, those that did not follow first."""
+    parts = {part["device"]: part for part in detail["devices"]}
+    means = {target["target"]: target["mean"] for target in detail["report"]["targets"]}
+    lines = []
+    for name in sorted({*members, *parts}):
+        device, part, mean = status.fleet.device(name), parts.get(name), means.get(name, {})
+        steps = {} if part is None else part["steps"]
+        why = "" if part is None or not _FAILED & steps.keys() else part["reason"] or "it did not complete its part"
+        if not why and device is not None and not detail["over"]:
+            row = status.device_row(device)
+            why = status.why(row, following=detail["state"] == "active")
+        lines.append(
+            Line(
+                name,
+                "" if device is None else device.name,
+                mean.get("allocated_w"),
+                mean.get("delivered_w"),
+                steps,
+                "" if part is None else part["reason"],
+                why or ("no response was received" if not steps and detail["over"] else ""),
+            )
+        )
+    lines.sort(key=lambda line: (not line.why, bool(line.steps), line.device))
+    return lines
+
+
+def power_columns(detail: ControlDetail) -> list[list[float | None]]:
+    """(times, requested, allocated, delivered) of the control's own target, for a plot."""
+    own = next((one for one in detail["report"]["targets"] if one["target"] == detail["target"]), None)
+    intervals: Sequence[dict[str, Any]] = [] if own is None else own["intervals"]
+    step = -(-len(intervals) // _POINTS) or 1
+    shown = intervals[::step]
+    return [
+        [one["start"] for one in shown],
+        *([one[name] for one in shown] for name in ("requested_w", "allocated_w", "delivered_w")),
+    ]

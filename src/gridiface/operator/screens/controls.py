@@ -1,0 +1,201 @@
+"""Every program's controls on a time axis; one control with each device's part; the form that asks for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Control, ServiceClass, TargetKind
+from gridiface.domain.timeline import TERMINAL, state_at
+from gridiface.operator.access import CALLER
+from gridiface.operator.areas.controls import ControlsArea
+from gridiface.operator.bodies import name_of
+from gridiface.operator.problems import Refused
+from gridiface.operator.rows import ControlDetail
+from gridiface.operator.screens import asking
+from gridiface.operator.screens.account import device_lines, power_columns
+from gridiface.operator.screens.forms import acting, form_of, part_of
+from gridiface.operator.screens.house import House, see_other
+from gridiface.operator.screens.timeline import WINDOWS, timeline
+from gridiface.operator.sending import WAITING, Sending
+from gridiface.operator.server import Page
+from gridiface.operator.status import newest_first
+from gridiface.operator.translate import PROTOCOL
+
+#: Controls in the list, devices in the account, devices in the form's list.
+_LISTED, _DEVICES, _CHOICES = 100, 200, 500
+
+
+class ControlsScreen:
+    """`/controls`, `/controls/new`, `/controls/{id}`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._area = ControlsArea(house.desk)
+        self._sending = Sending(house.desk)
+
+    def pages(self) -> list[Page]:
+        """All routes."""
+        page = self._house.page
+        return [
+            page("/controls", self.show),
+            page("/parts/controls", self.renew),
+            page("/controls/new", self.ask),
+            page("/controls/new", self.send, scope="control", method="POST"),
+            page("/controls/preview", self.preview, scope="control", method="POST"),
+            page("/controls/{id}", self.show_one),
+            page("/parts/controls/{id}", self.renew_one),
+            page("/controls/{id}/cancel", self.cancel, scope="control", method="POST"),
+        ]
+
+    # --- all ------------------------------------------------------------------------------------------------------
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """Timeline and list."""
+        return self._house.frame.page(request, "controls.html", windows=list(WINDOWS), **self._all(request))
+
+    async def renew(self, request: web.Request) -> web.StreamResponse:
+        """Both anew."""
+        return self._house.frame.fragment(request, "parts/controls.html", **self._all(request))
+
+    def _all(self, request: web.Request) -> dict[str, Any]:
+        now, status = self._house.now(), self._house.status
+        window = request.query.get("window", "1 h")
+        window = window if window in WINDOWS else "1 h"
+        controls = list(status.controls())
+        listed = [one for one in newest_first(controls) if not one.is_default]
+        rows = [self._row(one, now) for one in listed[:_LISTED]]
+        return {
+            "now": now,
+            "window": window,
+            "timeline": timeline(controls, now, window),
+            "rows": sorted(rows, key=lambda row: _ORDER.get(str(row["state"]), 9)),
+            "more": max(0, len(listed) - _LISTED),
+            "defaults": [self._row(one, now) for one in controls if one.is_default][:_LISTED],
+        }
+
+    def _row(self, control: Control, now: Instant) -> dict[str, Any]:
+        kind = control.target.kind.value
+        return {
+            **self._house.status.control_row(control, now),
+            "target_kind": kind,
+            "target_name": self._house.name_of(kind, control.target.id),
+            "identity": control.source.identity,
+            "program": control.source.program,
+            "authority": control.source.authority,
+        }
+
+    # --- one ------------------------------------------------------------------------------------------------------
+
+    async def show_one(self, request: web.Request) -> web.StreamResponse:
+        """One control."""
+        values = await self._one(request)
+        return self._house.frame.page(request, "control.html", **values)
+
+    async def renew_one(self, request: web.Request) -> web.StreamResponse:
+        """What changes of one control."""
+        return self._house.frame.fragment(
+            request, "parts/control.html", part=part_of(request), **await self._one(request)
+        )
+
+    async def _one(self, request: web.Request) -> dict[str, Any]:
+        detail = await self._area.detail(name_of(request), request[CALLER])
+        lines = device_lines(detail, self._members(detail), self._house.status)
+        kind = detail["target_kind"]
+        return {
+            "control": detail,
+            "target_name": self._house.name_of(kind, detail["target"]),
+            "own": detail["source"] == PROTOCOL,
+            "members": len(lines),
+            "lines": lines[:_DEVICES],
+            "more": max(0, len(lines) - _DEVICES),
+            "silent": sum(1 for line in lines if line.why),
+            "power": power_columns(detail),
+            "now": self._house.now(),
+        }
+
+    def _members(self, detail: ControlDetail) -> list[str]:
+        target = detail["target"]
+        return [target] if detail["target_kind"] == "device" else list(self._house.status.fleet.members(target))
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """End a control; one that came in over a protocol only where that is said on purpose."""
+        form, who = await form_of(request), acting(request, "control").name
+        name = name_of(request)
+        await self._sending.cancel(name, who, form.text("reason"), foreign=form.ticked("foreign"))
+        return see_other("controls", name)
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    async def ask(self, request: web.Request) -> web.StreamResponse:
+        """The form, empty or filled with the control that is to be changed."""
+        now, query = self._house.now(), request.query
+        earlier = self._sending.find(query.get("from", "")) if "from" in query else None
+        if earlier is not None and state_at(earlier, now) not in TERMINAL:
+            fields = asking.changed(earlier, now, *self._house.desk.authority)
+        else:
+            earlier, groups = None, self._house.status.fleet.groups()
+            first = next((one.id for one in groups if one.parent is None), "")
+            fields = asking.fresh(query.get("target", f"group:{first}" if first else ""))
+        return self._form(request, fields, earlier)
+
+    def _form(
+        self,
+        request: web.Request,
+        fields: asking.Fields,
+        earlier: Control | None = None,
+        *,
+        refused: Refused | None = None,
+    ) -> web.Response:
+        fleet = self._house.status.fleet
+        known = {f"{TargetKind.GROUP.value}:{one.id}" for one in fleet.groups()}
+        devices = list(fleet.devices()[:_CHOICES])
+        known |= {f"{TargetKind.DEVICE.value}:{one.id}" for one in devices}
+        return self._house.frame.page(
+            request,
+            "control_new.html",
+            status=200 if refused is None else refused.status,
+            fields=fields,
+            earlier=None if earlier is None else self._row(earlier, self._house.now()),
+            groups=fleet.groups(),
+            devices=devices,
+            other="" if fields.target in known else fields.target,
+            modes=asking.ASKED,
+            classes=list(ServiceClass),
+            refused=refused,
+        )
+
+    async def preview(self, request: web.Request) -> web.StreamResponse:
+        """What the control in the form would do."""
+        form = await form_of(request)
+        asked = asking.control_asked(form, preview=True)
+        said, _ = await self._sending.send(asked, acting(request, "control"), None)
+        shares = self._sending.shares(asked, acting(request, "control"), self._house.now())
+        return self._house.frame.fragment(
+            request,
+            "parts/preview.html",
+            said=said,
+            asked=dict(asked.values),
+            shares=shares[:_DEVICES],
+            more=max(0, len(shares) - _DEVICES),
+            names={one["id"]: self._sending.find(one["id"]) for one in said["overlaps"]},
+        )
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """Send the control in the form; what is refused is told in the form."""
+        form = await form_of(request)
+        fields = asking.given(form)
+        try:
+            asked = asking.control_asked(form, preview=False)
+            said, _ = await self._sending.send(asked, acting(request, "control"), fields.key or None)
+        except Refused as refused:
+            return self._form(request, fields, refused=refused)
+        if said["verdict"] == WAITING:
+            return see_other("approvals")
+        return see_other("controls", said["control"])
+
+
+#: Which states come first in the list.
+_ORDER = {"active": 0, "scheduled": 1}

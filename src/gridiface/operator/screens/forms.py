@@ -1,0 +1,112 @@
+"""What a browser's form sends: bounded, checked, and who sends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from gridiface.operator.access import CALLER, Caller
+from gridiface.operator.problems import Refused
+
+#: Largest form, most fields, and how long it may take to come, s.
+MAX_BYTES, MAX_FIELDS, WITHIN_S = 256 * 1024, 64, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of one form, each once."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, name: str, default: str = "", *, most: int = 256) -> str:
+        """A field as one line of text, without the blanks around it.
+
+        Raises:
+            Refused: 422, it is too long or has control characters.
+        """
+        value = self.fields.get(name, default).strip()
+        if len(value) > most or not (value.isprintable() or value == ""):
+            raise Refused(422, f"the field {name} is longer than {most} characters or not printable", "shorten it")
+        return value
+
+    def lines(self, name: str) -> str:
+        """A field of several lines, as it is."""
+        return self.fields.get(name, "")
+
+    def number(self, name: str) -> float | None:
+        """A field as a number; None where it is empty.
+
+        Raises:
+            Refused: 422, it is no number.
+        """
+        text = self.text(name).replace("\u2212", "-").replace(",", ".")
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise Refused(422, f"{text[:40]!r} is no number ({name})", "write digits, like 80 or -2.5") from error
+        if not abs(value) < 1e15:
+            raise Refused(422, f"{text[:40]!r} is out of range ({name})", "write a smaller number")
+        return value
+
+    def ticked(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return bool(self.fields.get(name))
+
+
+async def form_of(request: web.Request) -> Form:
+    """The form that a request carries.
+
+    Raises:
+        Refused: 400 malformed, 408 too slow, 413 too large, 415 no form.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused(415, f"{request.content_type} is no form", "use the page's own form")
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            raw = await _read(request)
+    except TimeoutError as error:
+        raise Refused(408, f"the form did not come within {WITHIN_S:.0f} s", "send it again") from error
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=MAX_FIELDS
+        )
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Refused(400, "the form is malformed", "use the page's own form") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Refused(400, "a field stands twice in the form", "use the page's own form")
+    return Form(fields)
+
+
+async def _read(request: web.Request) -> bytes:
+    raw = bytearray()
+    async for chunk in request.content.iter_chunked(16_384):
+        raw += chunk
+        if len(raw) > MAX_BYTES:
+            raise Refused(413, f"the form has more than {MAX_BYTES} bytes", "send less")
+    return bytes(raw)
+
+
+def acting(request: web.Request, scope: str) -> Caller:
+    """Who sends a form; the listener has checked the session, its CSRF token and the scope before.
+
+    Raises:
+        Refused: 401 nobody is signed in, 403 the scope is missing.
+    """
+    caller = request[CALLER]
+    if not caller.id:
+        raise Refused(401, "nobody is signed in", "sign in first")
+    if not caller.allows(scope):
+        raise Refused(403, f"{caller.name} may not do this", f"it needs the scope {scope}")
+    return caller
+
+
+def part_of(request: web.Request) -> str:
+    """Which part of a fragment is asked for: "top" or "rest"."""
+    return "rest" if request.query.get("part") == "rest" else "top"

@@ -1,0 +1,77 @@
+"""What every screen stands on: the desk, the frame, and how a refusal looks in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aiohttp import web
+
+from gridiface.domain.clock import Instant
+from gridiface.errors import StoreUnavailable
+from gridiface.operator.desk import Desk
+from gridiface.operator.problems import Refused
+from gridiface.operator.rows import DeviceRow
+from gridiface.operator.screens.render import Frame, wants_fragment
+from gridiface.operator.server import Page
+from gridiface.operator.status import Status
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(slots=True)
+class House:
+    """The parts that screens share."""
+
+    desk: Desk
+    frame: Frame
+
+    @property
+    def status(self) -> Status:
+        """What the fleet is asked and does."""
+        return self.desk.status
+
+    def now(self) -> Instant:
+        """The wall clock."""
+        return self.desk.clock.now()
+
+    def page(self, path: str, handler: Handler, *, scope: str | None = "read", method: str = "GET") -> Page:
+        """A page whose refusals are pages, too."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except Refused as refused:
+                return self.refusal(request, refused.status, refused.detail, refused.fix)
+            except StoreUnavailable as problem:
+                return self.refusal(request, 503, f"the store does not answer: {problem}", "try again in a moment")
+
+        return Page(path, guarded, scope, method=method)
+
+    def refusal(self, request: web.Request, status: int, detail: str, fix: str = "") -> web.Response:
+        """Why something is not done, as a page or, where htmx asked, as a notice in the page."""
+        if wants_fragment(request):
+            return self.frame.fragment(request, "parts/notice.html", status=status, detail=detail, fix=fix, tone="bad")
+        return self.frame.page(request, "refused.html", status=status, code=status, detail=detail, fix=fix)
+
+    def troubles(self, names: Iterable[str]) -> list[tuple[DeviceRow, str]]:
+        """Devices with the reason why each does not do what it is asked."""
+        found = []
+        for name in names:
+            device = self.status.fleet.device(name)
+            if device is not None:
+                row = self.status.device_row(device)
+                found.append((row, self.status.why(row)))
+        return found
+
+    def name_of(self, kind: str, target: str) -> str:
+        """What people call a device or group."""
+        fleet = self.status.fleet
+        found = fleet.device(target) if kind == "device" else fleet.group(target)
+        return target if found is None or not found.name else found.name
+
+
+def see_other(*path: str) -> web.Response:
+    """Send the browser on to a page after a form; each part of the path is quoted."""
+    return web.Response(status=303, headers={"Location": "/" + "/".join(quote(part, safe="") for part in path)})

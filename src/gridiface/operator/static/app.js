@@ -1,0 +1,242 @@
+"use strict";
+// One script for all screens: reader's time zone, light and dark, the live stream, plots. Nothing from outside.
+import { plots, feed } from "/static/plots.js";
+
+const root = document.documentElement;
+const body = document.body;
+const $ = (id) => document.getElementById(id);
+
+// --- light and dark ---------------------------------------------------------------------------------------------
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+function repaint() {
+  $("theme")?.setAttribute("aria-pressed", String(isDark()));
+  body.dispatchEvent(new CustomEvent("gi:theme"));
+}
+$("theme")?.addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  try { localStorage.setItem("gridiface-theme", root.dataset.theme); } catch { /* it lasts for this page */ }
+  repaint();
+});
+dark.addEventListener("change", repaint);
+repaint();
+
+// --- time -------------------------------------------------------------------------------------------------------
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const clockStyle = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+const styles = {
+  time: new Intl.DateTimeFormat(undefined, clockStyle),
+  full: new Intl.DateTimeFormat(undefined, { ...clockStyle, year: "numeric", month: "2-digit", day: "2-digit" }),
+};
+if ($("zone")) $("zone").textContent = zone;
+if ($("zone-foot")) $("zone-foot").textContent = `times in ${zone}`;
+const today = () => new Date().toDateString();
+function localTimes(within) {
+  for (const node of within.querySelectorAll?.("time[data-style]") ?? []) {
+    const moment = new Date(node.dateTime);
+    if (Number.isNaN(moment.valueOf())) continue;
+    const style = node.dataset.style === "time" && moment.toDateString() === today() ? "time" : "full";
+    node.title = node.dateTime;
+    const text = styles[style].format(moment);
+    if (node.textContent !== text) node.textContent = text;
+  }
+  for (const field of within.querySelectorAll?.("input[type=datetime-local][data-epoch]") ?? []) {
+    if (!field.dataset.epoch) continue;
+    const moment = new Date(1000 * Number(field.dataset.epoch));
+    const local = new Date(moment.valueOf() - 60_000 * moment.getTimezoneOffset());
+    field.value = local.toISOString().slice(0, 19);
+    field.removeAttribute("data-epoch");
+  }
+  for (const field of within.querySelectorAll?.("input[name=zone]") ?? []) field.value = zone;
+}
+function countdowns() {
+  const now = Date.now() / 1000;
+  for (const node of document.querySelectorAll("[data-until]")) {
+    const left = Math.max(0, Math.round(Number(node.dataset.until) - now));
+    const hours = Math.floor(left / 3600), minutes = Math.floor((left % 3600) / 60), seconds = left % 60;
+    const two = (number) => String(number).padStart(2, "0");
+    node.textContent = hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
+  }
+}
+setInterval(() => {
+  if ($("clock")) $("clock").textContent = styles.time.format(new Date());
+  countdowns();
+}, 1000);
+if ($("clock")) $("clock").textContent = styles.time.format(new Date());
+
+// --- after each change of the page ------------------------------------------------------------------------------
+let lastSaid = "";
+function dress(within) {
+  localTimes(within);
+  countdowns();
+  plots(within);
+  const news = within.querySelector?.("[data-say]") ?? (within.matches?.("[data-say]") ? within : null);
+  if (news && news.dataset.say !== lastSaid) {
+    lastSaid = news.dataset.say;
+    if ($("said")) $("said").textContent = lastSaid;
+  }
+}
+dress(document);
+body.addEventListener("htmx:afterSettle", (event) => dress(event.detail.elt));
+body.addEventListener("gi:theme", () => plots(document, true));
+body.addEventListener("htmx:beforeSwap", (event) => {
+  // A refused form tells why in its own place.
+  if ([400, 403, 404, 409, 422, 429].includes(event.detail.xhr.status)) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  }
+});
+
+// --- live -------------------------------------------------------------------------------------------------------
+const live = $("live");
+function connection(state, text) {
+  if (!live || live.dataset.state === state) return;
+  live.dataset.state = state;
+  live.lastElementChild.textContent = text;
+}
+let last = 0;
+function tick() {
+  last = Date.now();
+  body.dispatchEvent(new CustomEvent("gi:tick"));
+}
+if (document.querySelector("[data-live]")) {
+  const stream = new EventSource("/live");
+  stream.addEventListener("open", () => connection("on", "live"));
+  stream.addEventListener("error", () => connection("off", "the server does not answer"));
+  stream.addEventListener("point", (event) => {
+    connection("on", "live");
+    feed(JSON.parse(event.data));
+    if (!document.hidden) tick();
+  });
+  setInterval(() => { if (!document.hidden && Date.now() - last > 5000) tick(); }, 5000);
+  addEventListener("pagehide", () => stream.close());
+} else if (live) live.hidden = true;
+
+// --- forms ------------------------------------------------------------------------------------------------------
+// A form is sent with the session's CSRF token as a header. data-api: as JSON to the REST API; else as it is to a page.
+const csrf = () => (body.dataset.csrf ? { "X-CSRF-Token": body.dataset.csrf } : {});
+
+function fields(form) {
+  const found = {};
+  for (const field of form.elements) {
+    if (!field.name || field.disabled || (field.type === "radio" && !field.checked)) continue;
+    const kind = field.dataset.as;
+    if (field.type === "checkbox" && kind === "each") {
+      if (field.checked) (found[field.name] ??= []).push(field.value);
+    } else if (field.type === "checkbox") found[field.name] = field.checked;
+    else if (kind === "list") found[field.name] = field.value.split(/[\s,]+/).filter(Boolean);
+    else if (field.value !== "") found[field.name] = kind === "number" ? Number(field.value) : field.value;
+  }
+  return found;
+}
+
+function answered(form, text, bad, secret) {
+  const place = form.querySelector(".answer");
+  if (!place) return;
+  place.classList.toggle("bad", bad);
+  place.textContent = text;
+  if (secret) {
+    const code = document.createElement("code");
+    code.textContent = secret;
+    place.append(code);
+  }
+}
+
+async function callApi(form) {
+  let path = form.dataset.api;
+  const given = fields(form);
+  for (const [name, value] of Object.entries(given)) {
+    if (path.includes(`{${name}}`)) { path = path.replace(`{${name}}`, encodeURIComponent(value)); delete given[name]; }
+  }
+  const verb = form.dataset.verb ?? "POST";
+  const sends = verb !== "DELETE";
+  const headers = { ...csrf(), ...(sends ? { "Content-Type": "application/json" } : {}), ...(form.dataset.match ? { "If-Match": form.dataset.match } : {}) };
+  const answer = await fetch(path, { method: verb, headers, body: sends ? JSON.stringify(given) : undefined });
+  const said = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : {};
+  if (!answer.ok) return answered(form, [said.detail ?? `it was answered with ${answer.status}`, said.fix].filter(Boolean).join(". ") + ".", true);
+  if (form.dataset.show) {
+    const secret = form.dataset.show.split(".").reduce((value, key) => value?.[key], said);
+    const link = form.dataset.link ? `${location.origin}${form.dataset.link}${secret}` : secret;
+    return answered(form, form.dataset.said ?? "Done; it is shown this once:", false, link);
+  }
+  if (form.dataset.next) location.assign(safePath(form.dataset.next));
+  else location.reload();
+}
+
+// Only a path of this server: a link of another site must not lead away from here after signing in.
+function safePath(path) {
+  return /^\/(?![\/\\])/.test(path) ? path : "/";
+}
+
+async function sendForm(form, submitter) {
+  const data = new URLSearchParams(new FormData(form, submitter ?? undefined));
+  const answer = await fetch(form.action, { method: "POST", headers: csrf(), body: data });
+  if (answer.redirected) { location.assign(answer.url); if (answer.url.split("#")[0] === location.href.split("#")[0]) location.reload(); return; }
+  if (answer.headers.get("Content-Disposition")) return download(answer);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const main = fresh.querySelector("main");
+  if (!main) return alert(`it was answered with ${answer.status}`);
+  $("main").replaceChildren(...main.childNodes);
+  dress($("main"));
+  globalThis.htmx?.process($("main"));
+  ($("main").querySelector("[role=alert]") ?? $("main")).scrollIntoView({ block: "nearest" });
+}
+
+async function download(answer) {
+  const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1] ?? "download";
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target, submitter = event.submitter;
+  const question = submitter?.dataset.confirm ?? form.dataset.confirm;
+  if (question && !confirm(question)) return event.preventDefault();
+  const work = form.dataset.api ? callApi : form.method === "post" && !form.hasAttribute("hx-post") ? sendForm : null;
+  if (!work) return;
+  event.preventDefault();
+  if (form.dataset.busy) return;
+  form.dataset.busy = "1";
+  work(form, submitter)
+    .catch((problem) => answered(form, `The server does not answer: ${problem.message}`, true))
+    .finally(() => delete form.dataset.busy);
+});
+
+// A sign-in or set-up link carries its secret behind the #, which no server and no log gets to see.
+function secretLink() {
+  const form = document.querySelector("form[data-secret]");
+  if (!form || location.hash.length < 2) return;
+  const [first, ...rest] = decodeURIComponent(location.hash.slice(1)).split(":");
+  history.replaceState(null, "", location.pathname + location.search);
+  if (form.dataset.secret === "ticket") form.elements.ticket.value = first;
+  else { form.elements.name.value = first; form.elements.password.value = rest.join(":"); form.querySelector("button")?.focus(); }
+}
+secretLink();
+
+body.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) navigator.clipboard?.writeText(button.dataset.copy).then(() => { button.dataset.done = "1"; });
+});
+body.addEventListener("change", (event) => {
+  const field = event.target.closest("input[type=file][data-into]");
+  if (!field?.files?.length) return;
+  field.files[0].text().then((text) => {
+    const into = $(field.dataset.into);
+    if (into) { into.value = text; into.dispatchEvent(new Event("change", { bubbles: true })); }
+  });
+});
+function unitsOf(within) {
+  for (const picker of within.querySelectorAll?.("select[data-units]") ?? []) {
+    const show = () => {
+      for (const node of document.querySelectorAll(`[data-unit-of="${picker.id}"]`)) {
+        node.textContent = picker.selectedOptions[0]?.dataset.unit ?? "";
+      }
+    };
+    picker.addEventListener("change", show);
+    show();
+  }
+}
+unitsOf(document);

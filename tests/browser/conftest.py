@@ -1,0 +1,128 @@
+"""A running world seen by a real Chromium, and what every page must hold: nothing from outside, no barrier."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridiface.simulation.world import World, WorldPlan
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium")
+
+#: Chromium asks nobody for anything; as root it needs --no-sandbox.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+#: Where pictures for the documentation go; none: they are not taken. See docs/developer/testing.md.
+SHOTS = os.environ.get("GRIDIFACE_SHOTS")
+
+
+@dataclass
+class Stage:
+    """A world and a browser. `problems` and `outside` collect what must stay empty."""
+
+    world: World
+    browser: Any
+    home: str
+    axe: str
+    problems: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    async def page(self, *, width: int = 1440, height: int = 900, scheme: str = "light", script: bool = True) -> Any:
+        """A new reader."""
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            timezone_id="Europe/Berlin",
+            locale="en-GB",
+            java_script_enabled=script,
+        )
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
+        page.on("console", lambda line: self._line(page, line))
+        page.on("request", lambda asked: self._asked(asked.url))
+        return page
+
+    def _line(self, page: Any, line: Any) -> None:
+        if line.type == "error":
+            self.problems.append(f"{page.url}: {line.text}")
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.home, "data:")):
+            self.outside.append(url)
+
+    async def barriers(self, page: Any) -> list[str]:
+        """What axe-core finds of serious or critical impact; it is put in by the debugger, past the page's CSP."""
+        session = await page.context.new_cdp_session(page)
+        await session.send("Runtime.evaluate", {"expression": self.axe})
+        asked = "axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations))"
+        answer = await session.send("Runtime.evaluate", {"expression": asked, "awaitPromise": True})
+        await session.detach()
+        found = json.loads(answer["result"]["value"])
+        return [
+            f"{page.url}: {one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
+            for one in found
+            if one["impact"] in {"serious", "critical"}
+        ]
+
+    async def shot(self, page: Any, name: str) -> None:
+        """A picture for the documentation, where such are wanted."""
+        if SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, from the locked npm packages; installed once into .cache."""
+    folder = ROOT / ".cache" / "npm"
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    lock = (ROOT / "package-lock.json").read_bytes()
+    if not source.exists() or (folder / "package-lock.json").read_bytes() != lock:
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("no npm on this machine: axe-core cannot be installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in ("package.json", "package-lock.json"):
+            shutil.copy(ROOT / part, folder / part)
+        options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        done = subprocess.run([npm, *options], cwd=folder, check=False, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+    return source.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def stage(axe: str) -> Callable[..., contextlib.AbstractAsyncContextManager[Stage]]:
+    """Opens a stage: `async with stage(batteries=3) as on:`."""
+    playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+
+    @contextlib.asynccontextmanager
+    async def opened(**plan: Any) -> AsyncIterator[Stage]:
+        async with World(WorldPlan(page_port=0, **plan)) as world, playwright.async_playwright() as player:
+            await world.start()
+            browser = await player.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            try:
+                yield Stage(world, browser, f"http://127.0.0.1:{world.page_port}", axe)
+            finally:
+                await browser.close()
+
+    return opened

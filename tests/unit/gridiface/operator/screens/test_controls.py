@@ -1,0 +1,71 @@
+"""Asking, changing and cancelling from the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FORM = {"target": "group:fleet", "mode": "set_w", "value": "3", "minutes": "30", "priority": "50", "key": "k1"}
+
+
+async def test_preview_shows_who_gets_what_and_changes_nothing(house: Any) -> None:
+    status, text, _ = await house.ask("POST", "/controls/preview", scope="control", data=FORM)
+    assert status == 200, text
+    assert "It will run" in text
+    assert "/controls/c1" in text
+    assert "is superseded" in text or "rules over it" in text
+    assert "cannot be asked" in text
+    assert not house.inbox.controls
+
+
+async def test_a_control_is_sent_once_however_often_the_form_is(house: Any) -> None:
+    for _ in range(2):
+        status, _, headers = await house.ask("POST", "/controls/new", scope="control", data=FORM, allow_redirects=False)
+        assert status == 303
+        assert headers["Location"].startswith("/controls/op-")
+    assert len(house.inbox.controls) == 1
+    assert house.inbox.controls[0].source.identity == "controler"
+
+
+async def test_a_refusal_stands_in_the_form_with_what_was_typed(house: Any) -> None:
+    wrong = FORM | {"value": "much", "description": "<b>keep me</b>"}
+    status, text, _ = await house.ask("POST", "/controls/new", scope="control", data=wrong)
+    assert status == 422
+    assert "Not sent" in text
+    assert "&lt;b&gt;keep me&lt;/b&gt;" in text
+
+
+async def test_own_controls_are_cancelled_and_others_only_on_purpose(house: Any) -> None:
+    _, _, headers = await house.ask("POST", "/controls/new", scope="control", data=FORM, allow_redirects=False)
+    place = headers["Location"]
+    form = {"reason": "enough"}
+    status, _, _ = await house.ask("POST", f"{place}/cancel", scope="control", data=form, allow_redirects=False)
+    assert status == 303
+    status, text, _ = await house.ask("POST", "/controls/c1/cancel", scope="control", data=form)
+    assert status == 409
+    assert "its sender is told" in text
+
+
+async def test_readers_cannot_change_anything(house: Any) -> None:
+    for path in ("/controls/new", "/controls/preview", "/controls/c1/cancel", "/devices/a/block"):
+        assert (await house.ask("POST", path, data=FORM))[0] == 401
+        assert (await house.ask("POST", path, scope="read", data=FORM))[0] == 403
+    assert not house.inbox.controls
+
+
+async def test_devices_are_blocked_and_unblocked(house: Any) -> None:
+    for verb, blocked in (("block", True), ("unblock", False)):
+        status, _, headers = await house.ask(
+            "POST", f"/devices/a/{verb}", scope="control", data={"reason": "repair"}, allow_redirects=False
+        )
+        assert (status, headers["Location"]) == (303, "/devices/a")
+        assert house.blocked["a"] is blocked
+
+
+async def test_forms_are_bounded(house: Any) -> None:
+    big = FORM | {"description": "x" * 300_000}
+    assert (await house.ask("POST", "/controls/new", scope="control", data=big))[0] == 413
+    status, _, _ = await house.ask("POST", "/controls/new", scope="control", json=FORM)
+    assert status == 415
+    twice = "target=a&target=b"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await house.ask("POST", "/controls/new", scope="control", data=twice, headers=form))[0] == 400
