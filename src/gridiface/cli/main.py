@@ -67,6 +67,11 @@ class Verbs(LazyGroup):
         ),
         Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
         Verb("report", "gridiface.cli.report:app", "Baselines, settlements and exports."),
+        Verb(
+            "conform",
+            "gridiface.cli.conform:app",
+            "Run conformance procedures against a 2030.5 server, an OpenADR VTN or a DNP3 outstation.",
+        ),
         Verb("bench", "gridiface.cli.bench.app:app", "Measure this machine: every figure comes with what was done."),
     )
 

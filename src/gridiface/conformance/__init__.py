@@ -1,1 +1,1 @@
-"""Black-box conformance runner: sees only the wire."""
+"""Black-box conformance: procedures as data, a runner, and one session per protocol that sees only the wire."""
