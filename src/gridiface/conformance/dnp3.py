@@ -231,6 +231,8 @@ class Dnp3Session:
         sequence = found[0].sequence
         if sequence != self._sequence:
             raise Failed(f"the answer has sequence {sequence} instead of {self._sequence}")
+        if wanted.get("where_supported") and found[-1].iin & IIN.NO_FUNC_CODE_SUPPORT:
+            raise Inconclusive("the outstation does not have this function")
         _indications(found[-1].iin, wanted)
         _objects(found, wanted)
 

@@ -86,8 +86,12 @@ class Wire:
     def _exchange(self, octets: bytes, method: str) -> Answer:
         if self._socket is None:
             self._socket = self.connect()
-        self._socket.sendall(octets)
-        answer, keep = read_answer(self._socket, method)
+        try:
+            self._socket.sendall(octets)
+            answer, keep = read_answer(self._socket, method)
+        except (OSError, EOFError):
+            self.close()
+            raise
         if not keep:
             self.close()
         return answer

@@ -36,6 +36,7 @@ class Sep2Target:
         certificate, key: a device's, PEM.
         roots: whom we trust.
         utility: a pair that may post controls; None: procedures that need one are left out.
+        notify: a URI that the server may send notifications to; "": none.
         http: host:port of a plain listener; "": none.
         schema: the official sep.xsd; None: bodies are not validated.
     """
@@ -45,6 +46,7 @@ class Sep2Target:
     key: Path
     roots: Path
     utility: tuple[Path, Path] | None = None
+    notify: str = ""
     http: str = ""
     schema: Path | None = None
     timeout_s: float = 10.0
@@ -52,7 +54,7 @@ class Sep2Target:
     @property
     def options(self) -> set[str]:
         """Names of what was given, for `needs`."""
-        given = {"utility": self.utility is not None, "http": bool(self.http), "schema": self.schema is not None}
+        given = {"utility": self.utility is not None, "http": bool(self.http), "notify": bool(self.notify)}
         return {name for name, there in given.items() if there}
 
 
@@ -76,6 +78,7 @@ class Sep2Session(HttpSession):
             "lfdi": format_lfdi(lfdi),
             "sfdi": str(sfdi_from_lfdi(lfdi)),
             "now": str(int(time.time())),
+            "notify": target.notify,
         }
         super().__init__(wire, MEDIA, validate=validate, names=names)
         self._utility: HttpSession | None = None

@@ -44,6 +44,7 @@ from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.placing import place_roots
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.publishing import Publishing
+from gridiface.northbound.sep2.refusals import RefusalLog
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
@@ -101,6 +102,7 @@ class Sep2Core:
         self.settings = settings
         self.state = state = State(settings)
         self.events = EventClock(state, settings.event_retention_s, later)
+        self.refusals = RefusalLog()
         self.services = s = Services(
             settings=settings,
             state=state,
@@ -285,7 +287,7 @@ class Sep2Core:
         try:
             return await self._write(method, target, headers, body, lfdi, now, peer)
         except GridifaceError as problem:
-            return self._answer(problem)
+            return self._answer(problem, method, target, lfdi, now, peer)
         except Exception:
             _log.exception("%s failed", method)
             self.counts.failed += 1
@@ -297,7 +299,7 @@ class Sep2Core:
         try:
             body = self._body(target, host, accept, lfdi, now)
         except GridifaceError as problem:
-            reply = self._answer(problem)
+            reply = self._answer(problem, method, target, lfdi, now, "")
         except Exception:
             _log.exception("GET failed")
             self.counts.failed += 1
@@ -406,9 +408,10 @@ class Sep2Core:
             return offered - {"POST"}
         return offered
 
-    def _answer(self, problem: GridifaceError) -> Reply:
+    def _answer(self, problem: GridifaceError, method: str, target: str, lfdi: str, now: Instant, peer: str) -> Reply:
         if isinstance(problem, RemoteProtocolError):
             self.counts.refused += 1
+            self.refusals.note(method, target, problem.answer, problem.reason, lfdi=lfdi, peer=peer, now=now)
             return refusal(problem)
         if isinstance(problem, StoreUnavailable):
             _log.warning("answered 503: %s", problem)

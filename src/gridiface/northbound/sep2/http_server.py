@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.http1 import END_OF_HEAD, LONGEST_HEAD, Body, Head, Heads, malformed
+from gridiface.northbound.sep2.refusals import RefusalLog
 from gridiface.northbound.tls_transport import CONNECTION, PEER
 from gridiface.protocols.sep2.exchange import Reply, failure, refusal
 
@@ -81,6 +82,7 @@ class Sep2Http:
     def __init__(self, read: Read, write: Write, *, most_octets: int, plain: bool = False) -> None:
         self.read, self.write, self.most_octets, self.plain = read, write, most_octets, plain
         self.heads = Heads()
+        self.refusals = RefusalLog()
         self.connections: set[HttpConnection] = set()
         self.closing = False
 
@@ -214,7 +216,6 @@ class HttpConnection(asyncio.Protocol):
         try:
             head = self._server.heads.get(raw)
         except RemoteProtocolError as problem:
-            _log.debug("a malformed request from %s: %s", self._address, problem)
             self._refuse(problem)
             return
         if head.length == 0:
@@ -281,6 +282,10 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, problem: RemoteProtocolError) -> None:
         """Say why, and close: what follows on the connection has no beginning that we know."""
         self._head = self._body = None
+        now = asyncio.get_running_loop().time()
+        self._server.refusals.note(
+            "a request", "-", problem.answer, problem.reason, lfdi=self._lfdi, peer=self._address, now=now
+        )
         reply = refusal(problem)
         self._send(_head_of(reply, "Connection: close\r\n") + reply.body)
         self._close()
