@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gridiface.app.config.base import host_port
 from gridiface.app.config.operator import Operator
 from gridiface.app.dnp3_desk import Dnp3Desk
+from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
@@ -22,6 +23,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.pages import Pages
 from gridiface.operator.routing import Area
 from gridiface.operator.server import OperatorServer
+from gridiface.operator.upkeep import Upkeep
 from gridiface.pki.contexts import KeyPair, server_context
 
 if TYPE_CHECKING:
@@ -46,6 +48,35 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
     if server.vens:
         areas.append(OpenAdrOwnArea(server.vens))
     return areas
+
+
+def audit_key(block: Operator) -> bytes | None:
+    """The secret that keys the audit log's seals, or None.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds too little.
+    """
+    if block.audit_key is None:
+        return None
+    try:
+        found = block.audit_key.read_bytes().strip()
+    except OSError as problem:
+        raise ConfigError(
+            f"operator.audit_key {block.audit_key}: {problem.strerror}; name a readable file"
+        ) from problem
+    if len(found) < 32:
+        fix = "make it with `head -c 32 /dev/urandom | base64`"
+        raise ConfigError(f"operator.audit_key {block.audit_key} holds less than 32 bytes; {fix}")
+    return found
+
+
+def upkeep_of(desk: Desk) -> Upkeep:
+    """What the surface does by itself."""
+
+    async def seal() -> int:
+        return await desk.chain.seal(desk.clock.now())
+
+    return Upkeep(seal)
 
 
 def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> OperatorServer:

@@ -22,7 +22,7 @@ from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.parts import parts_of, peers_of
 from gridiface.app.southbound import Southbound
-from gridiface.app.surface import areas_of, invite_first_admin, operator_server
+from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, upkeep_of
 from gridiface.app.timers import Timed, TimerLoop
 from gridiface.app.upstream import upstreams
 from gridiface.domain.clock import Clock, Instant
@@ -40,6 +40,7 @@ from gridiface.operator.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
+from gridiface.operator.upkeep import Upkeep
 from gridiface.store.repository import Store
 
 _log = logging.getLogger("gridiface")
@@ -72,6 +73,7 @@ class GridServer:
         self.upstreams: Upstreams | None = None
         self.southbound: Southbound | None = None
         self._operator: OperatorServer | None = None
+        self._upkeep: Upkeep | None = None
         #: Where the first admin chooses a password; None: there is an admin.
         self.setup_link: str | None = None
         self._members: Members | None = None
@@ -148,6 +150,8 @@ class GridServer:
             await self.southbound.stop()
         if self.dispatch is not None:
             await self.dispatch.drain()
+        if self._upkeep is not None:
+            await self._upkeep.stop()
         if self.store is not None:
             await self.store.close()
 
@@ -256,13 +260,17 @@ class GridServer:
             approval=ApprovalRule(share=block.approval_share, within_s=block.approval_within_s),
             parts=lambda: parts_of(self),
             peers=peers_of(self),
+            audit_key=audit_key(block),
         )
         await desk.open()
+        self.store.watchers.append(desk.chain.on_committed)
         self.dispatch.listeners.append(desk.on_outcome)
         self.dispatch.watchers.append(desk.on_deliveries)
         self._operator = operator_server(block, desk, areas_of(self, desk))
         await self._operator.start()
         self.setup_link = await invite_first_admin(desk, self._operator.url)
+        self._upkeep = upkeep_of(desk)
+        self._upkeep.start()
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
         """Operator's block of a device, or its end: the engine acts on it at once."""

@@ -9,12 +9,12 @@ import itertools
 import json
 import logging
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Ledger, PutDocument
+from gridiface.domain.ports import Document, PutDocument
 
 #: Where the entries are kept; keys sort by time.
 SPACE = "operator/audit"
@@ -58,11 +58,18 @@ class Entry:
         _log.info("%s: %s %s %s", self.who, self.what, self.subject, told)
 
 
-async def newest(ledger: Ledger, limit: int) -> list[AuditRow]:
+class Newest(Protocol):
+    """A ledger that can be read from its end."""
+
+    async def newest(self, space: str, *, before: str = "", limit: int = 1000) -> list[Document]:
+        """The documents of a space with the largest keys, the largest first."""
+        ...
+
+
+async def newest(ledger: Newest, limit: int) -> list[AuditRow]:
     """The newest entries, newest first.
 
     Raises:
         StoreUnavailable: the store does not answer.
     """
-    documents = await ledger.documents(SPACE)
-    return [json.loads(document.body) for document in reversed(documents[-limit:])]
+    return [json.loads(document.body) for document in await ledger.newest(SPACE, limit=limit)]

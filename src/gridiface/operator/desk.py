@@ -9,8 +9,9 @@ from typing import Protocol
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Delivery, Outcome
-from gridiface.domain.ports import ControlInbox, History, Ledger
+from gridiface.domain.ports import ControlInbox, Document, History, Ledger
 from gridiface.operator.approvals import ApprovalRule, PendingBook
+from gridiface.operator.audit_chain import AuditChain
 from gridiface.operator.blocks import Apply, Blocks
 from gridiface.operator.metrics import Figures
 from gridiface.operator.oauth import AccessBook
@@ -28,6 +29,10 @@ class Records(Ledger, History, Protocol):
 
     async def control(self, control_id: str) -> Control | None:
         """One control, or None."""
+        ...
+
+    async def newest(self, space: str, *, before: str = "", limit: int = 1000) -> list[Document]:
+        """The documents of a space with the largest keys (below `before`), the largest first."""
         ...
 
     async def deliveries(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Delivery]:
@@ -51,6 +56,7 @@ class Desk:
         approval: which controls wait for a second person.
         parts: how each part of the server is doing.
         peers: what people call a peer, by its identity (LFDI, venID, name of a master).
+        audit_key: of the audit log's seals; None: they have no key.
     """
 
     status: Status
@@ -66,6 +72,7 @@ class Desk:
     parts: Callable[[], Sequence[PartHealth]] = tuple
     peers: Mapping[str, str] = field(default_factory=dict)
     trend: Trend = field(default_factory=Trend)
+    audit_key: bytes | None = None
     figures: Figures = field(default_factory=Figures)
     events: EventBuffer = field(init=False)
     tokens: TokenBook = field(init=False)
@@ -73,6 +80,7 @@ class Desk:
     users: UserBook = field(init=False)
     sessions: SessionBook = field(init=False)
     pending: PendingBook = field(init=False)
+    chain: AuditChain = field(init=False)
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     blocks: Blocks = field(init=False)
 
@@ -83,6 +91,7 @@ class Desk:
         self.users = UserBook(self.records)
         self.sessions = SessionBook(self.records, self.users, idle_s=self.idle_s, longest_s=self.longest_s)
         self.pending = PendingBook(self.records)
+        self.chain = AuditChain(self.records, self.audit_key)
         self.blocks = Blocks(self.records, self.block)
         self.status.is_blocked = self.blocks.is_blocked
 
@@ -98,6 +107,7 @@ class Desk:
         await self.users.load(now)
         await self.sessions.load(now)
         await self.pending.load(now)
+        await self.chain.load()
         await self.blocks.load(now)
 
     def on_outcome(self, outcome: Outcome) -> None:

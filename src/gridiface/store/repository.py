@@ -6,7 +6,7 @@ Writes go through one group-committing writer; reads go beside it through a smal
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -59,6 +59,8 @@ class Store:
         self._lock = lock
         self._writer = GroupWriter(sink)
         self._closing = asyncio.Lock()
+        #: Told of changes that have become durable; must not block and must not raise.
+        self.watchers: list[Callable[[Sequence[Change]], None]] = []
 
     @classmethod
     async def open(cls, url: str, *, create: bool = True, options: StoreOptions | None = None) -> Self:
@@ -136,6 +138,8 @@ class Store:
         batch: Batch = await asyncio.to_thread(encode, changes) if many else encode(changes)
         if batch.size:
             await self._writer.commit(batch)
+            for told in self.watchers:
+                told(changes)
 
     async def documents(self, space: str) -> list[Document]:
         """All documents of one space, by key.
@@ -146,6 +150,17 @@ class Store:
         rows = await self._rows(select(documents).where(documents.c.space == space))
         # Sorted here: engines do not agree on the order of texts.
         return sorted(map(decode.document, rows), key=lambda document: document.key)
+
+    async def newest(self, space: str, *, before: str = "", limit: int = 1000) -> list[Document]:
+        """The documents of a space with the largest keys (below `before`), the largest first.
+
+        For keys of digits that begin alike in length, as times do: engines do not agree on the order of other texts.
+        """
+        table = documents.c
+        query = select(documents).where(table.space == space).order_by(table.key.desc()).limit(limit)
+        if before:
+            query = query.where(table.key < before)
+        return [decode.document(row) for row in await self._rows(query)]
 
     async def document(self, space: str, key: str) -> Document | None:
         """One document, or None."""

@@ -63,6 +63,10 @@ class Operator(Block):
     approval_within_s: float = Field(
         default=900.0, ge=10, le=604_800, description="so long a control waits for the second person, s"
     )
+    audit_key: Path | None = Field(
+        default=None,
+        description="file with a secret (32 bytes or more) that keys the audit log's seals; keep it out of backups",
+    )
     authority_min: float = Field(
         default=0.0,
         allow_inf_nan=False,

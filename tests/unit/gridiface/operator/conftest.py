@@ -158,6 +158,10 @@ class Records:
         self._up()
         return [Document(space, key, body) for (own, key), body in sorted(self.kept.items()) if own == space]
 
+    async def newest(self, space: str, *, before: str = "", limit: int = 1000) -> list[Document]:
+        found = [d for d in await self.documents(space) if not before or d.key < before]
+        return found[::-1][:limit]
+
     async def control(self, control_id: str) -> Control | None:
         self._up()
         return self.held.get(control_id)

@@ -1,0 +1,197 @@
+"""`gridiface audit`: search, export and verify the audit log, on a running server or on a stopped one's store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridiface.cli.control import utc
+from gridiface.cli.direct import DirectOption, is_direct, on_store
+from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, show_json, show_table
+from gridiface.errors import ConfigError
+from gridiface.operator.areas.audit import AuditFilter, table
+from gridiface.operator.audit import SPACE
+from gridiface.operator.audit_chain import SEALS, verify
+
+app = typer.Typer(no_args_is_help=True, help="Search, export and verify the log of who changed what.")
+
+WhoOption = Annotated[str, typer.Option("--who", help="Only changes by this user or token.")]
+WhatOption = Annotated[str, typer.Option("--what", help="Only kinds that begin so, for example control.")]
+SubjectOption = Annotated[str, typer.Option("--subject", help="Only changes of this thing.")]
+SinceOption = Annotated[str, typer.Option("--since", help="Not before this time, ISO 8601, UTC without a zone.")]
+UntilOption = Annotated[str, typer.Option("--until", help="Before this time, ISO 8601, UTC without a zone.")]
+KeyOption = Annotated[Path | None, typer.Option("--key", help="File of operator.audit_key; only with --config.")]
+
+
+class ExportFormat(StrEnum):
+    """json: entries and seals as they are kept; csv: a table."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+@app.command("list")
+def list_audit(
+    *,
+    who: WhoOption = "",
+    what: WhatOption = "",
+    subject: SubjectOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, the newest.", min=1)] = 50,
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List changes, the newest first.
+
+    Example: gridiface audit list --what control. --since 2026-03-01
+    """
+    wanted = _filter(who, what, subject, since, until)
+    if is_direct(config, token_file):
+        rows = [json.loads(body) for _, body in _kept(config, SPACE)]
+        found = [row for row in reversed(rows) if wanted.fits(row)][:limit]
+    else:
+        query = wanted.model_dump(exclude_defaults=True)
+        found = Remote.of(url, config, token_file).pages("/audit", "entries", limit, **query)
+    if as_json:
+        show_json({"entries": found})
+        return
+    columns = ("time, UTC", "who", "what", "subject", "before", "after", "reason")
+    cells = [
+        (utc(r["at"]), r["who"], r["what"], r["subject"], _short(r["before"]), _short(r["after"]), r["reason"])
+        for r in found
+    ]
+    show_table("", columns, cells)
+
+
+@app.command("verify")
+def verify_audit(
+    *,
+    expect: Annotated[str, typer.Option("--expect", help="A hash that was noted before; it must still be there.")] = "",
+    key: KeyOption = None,
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the audit log against its seals. Exit code 1: something was altered, removed or inserted.
+
+    Note the hash that it prints somewhere else: with --expect it shows later that no seal was made anew.
+
+    Example: gridiface audit verify --config gridiface.yaml --expect 9f86d0...
+    """
+    if is_direct(config, token_file):
+        found = _verified(config, expect, key)
+    else:
+        found = Remote.of(url, config, token_file).get("/audit/verify", expect=expect)
+    if as_json:
+        show_json(found)
+    else:
+        _show(found)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_audit(
+    *,
+    out: Annotated[Path, typer.Argument(help="The file that is written.")],
+    form: Annotated[ExportFormat, typer.Option("--format", help="json has the seals, too; csv is a table.")] = (
+        ExportFormat.JSON
+    ),
+    who: WhoOption = "",
+    what: WhatOption = "",
+    subject: SubjectOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the audit log into a file, for an archive or another's verification.
+
+    Example: gridiface audit export audit.csv --format csv --since 2026-01-01
+    """
+    wanted = _filter(who, what, subject, since, until)
+    if is_direct(config, token_file):
+        entries = [(name, body) for name, body in _kept(config, SPACE) if wanted.fits(json.loads(body))]
+        seals = [json.loads(body) for _, body in _kept(config, SEALS)]
+        found = {"entries": [{"key": name, "body": body} for name, body in entries], "seals": seals}
+    else:
+        query = wanted.model_dump(exclude_defaults=True)
+        found = Remote.of(url, config, token_file).get("/audit/export", **query)
+    rows = [json.loads(entry["body"]) for entry in found["entries"]]
+    text = table(rows) if form is ExportFormat.CSV else json.dumps(found, indent=1) + "\n"
+    try:
+        out.write_text(text, encoding="utf-8", newline="")
+    except OSError as problem:
+        raise ConfigError(f"{out}: cannot be written: {problem.strerror}; name another file") from problem
+    done = {"file": str(out), "entries": len(rows), "seals": len(found["seals"])}
+    if as_json:
+        show_json(done)
+    else:
+        typer.echo(f"{len(rows)} entries are in {out}")
+
+
+def _filter(who: str, what: str, subject: str, since: str, until: str) -> AuditFilter:
+    times = {name: _instant(text) for name, text in (("since", since), ("until", until)) if text}
+    return AuditFilter.model_validate({"who": who, "what": what, "subject": subject, **times})
+
+
+def _instant(text: str) -> float:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise ConfigError(f"{text!r} is no time; write for example 2026-03-01T12:00") from problem
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _kept(config: Path | None, space: str) -> list[tuple[str, str]]:
+    async def read(store: Any, _: float) -> list[tuple[str, str]]:
+        return [(document.key, document.body.decode()) for document in await store.documents(space)]
+
+    return on_store(config, read)
+
+
+def _verified(config: Path | None, expect: str, key: Path | None) -> dict[str, Any]:
+    try:
+        secret = None if key is None else key.read_bytes().strip()
+    except OSError as problem:
+        raise ConfigError(
+            f"{key}: cannot be read: {problem.strerror}; name the file of operator.audit_key"
+        ) from problem
+
+    async def look(store: Any, now: float) -> dict[str, Any]:
+        entries, seals = await store.documents(SPACE), await store.documents(SEALS)
+        found = verify(entries, seals, now, key=secret, expect=expect)
+        names: Sequence[str] = ("ok", "entries", "seals", "unsealed", "keyed", "heads", "faults")
+        return {name: getattr(found, name) for name in names}
+
+    return on_store(config, look)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    for fault in found["faults"]:
+        typer.echo(fault, err=True)
+    state = "is as it was sealed" if found["ok"] else "is NOT as it was sealed"
+    typer.echo(
+        f"the audit log {state}: {found['entries']} entries, {found['seals']} seals, {found['unsealed']} unsealed"
+    )
+    for head in found["heads"]:
+        typer.echo(f"note this hash elsewhere: {head}")
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 80 else text[:77] + "..."
