@@ -13,6 +13,7 @@ from gridiface.cli.bench import allocate as allocate_bench
 from gridiface.cli.bench import baseline as baseline_bench
 from gridiface.cli.bench import dispatch as dispatch_bench
 from gridiface.cli.bench import dnp3 as dnp3_bench
+from gridiface.cli.bench import fleet as fleet_bench
 from gridiface.cli.bench import sep2
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
@@ -60,8 +61,10 @@ def sep2_connect(
 @app.command("sep2-write")
 def sep2_write(
     runs: Runs = 3,
-    writes: Annotated[int, typer.Option(help="POSTs in one run: half readings, half responses.", min=10)] = 6000,
-    connections: Annotated[int, typer.Option(help="Connections, one POST in flight on each.", min=1, max=256)] = 64,
+    writes: Annotated[int, typer.Option(help="POSTs in one run: every fourth a response.", min=10)] = 4000,
+    connections: Annotated[
+        int, typer.Option(help="Clients with a certificate each, one POST in flight of each.", min=1, max=256)
+    ] = 64,
     as_json: Json = False,
 ) -> None:
     """POSTs of readings and responses, each durable before its 2xx.
@@ -69,6 +72,24 @@ def sep2_write(
     Example: gridiface bench sep2-write --json
     """
     _show(asyncio.run(sep2.write(runs, writes, connections)), as_json=as_json)
+
+
+@app.command("sep2-fleet")
+def sep2_fleet(
+    clients: Annotated[int, typer.Option(help="Clients, each with a certificate of its own.", min=1)] = 2000,
+    processes: Annotated[int, typer.Option(help="Processes that carry them.", min=1, max=64)] = 2,
+    period: Annotated[float, typer.Option(help="Seconds between the rounds of one client.", min=1)] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Length of the rounds, s.", min=1, max=86_400)] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """A fleet registers, polls and posts readings; then the server is killed and everybody comes back at once.
+
+    A round is three GETs and a POST of four readings. 10,000 clients with a period of 300 s load the server as 2,000
+    with one of 60 s, but for memory and the storm.
+
+    Example: gridiface bench sep2-fleet --clients 10000 --period 300 --seconds 300 --json
+    """
+    _show(asyncio.run(fleet_bench.measure(clients, processes, period, seconds)), as_json=as_json)
 
 
 @app.command("allocate")

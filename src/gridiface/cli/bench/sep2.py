@@ -6,18 +6,16 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from gridiface.cli.bench.processes import ask_all, fleet_children, resident_kib
 from gridiface.errors import GridifaceError
-from gridiface.protocols.sep2.resources import DERControlResponse, MirrorUsagePoint
-from gridiface.protocols.xmlwire import decode, encode
+from gridiface.pki.identity import sfdi_from_lfdi
+from gridiface.protocols.sep2.resources import DERProgramList, DeviceCapability
 from gridiface.simulation.children import Child
-from gridiface.simulation.inverter import resources
 from gridiface.simulation.load.figures import cpu_s, report, spread
+from gridiface.simulation.load.fleet import RESPONSE_EVERY
 from gridiface.simulation.load.nginx import Nginx
-from gridiface.simulation.sunspec.physics import Measured
-from gridiface.simulation.utility import UtilityClient
 from gridiface.simulation.world import World, WorldPlan
 
 _SERVER_CORE, _CLIENT_CORE = 0, 1
@@ -61,27 +59,50 @@ async def connect(runs: int, seconds: float, idle: int) -> dict[str, Any]:
 
 async def write(runs: int, writes: int, connections: int) -> dict[str, Any]:
     """See `gridiface bench sep2-write`."""
-    async with World(_plan(0, inverters=1)) as world:
+    limits = {"connections_per_address": 20_000, "connections": 20_000}
+    plan = WorldPlan(batteries=1, inverters=0, page_port=0, in_band=True, limits=limits, log_level="warning")
+    async with World(plan) as world, contextlib.AsyncExitStack() as stack:
         await world.start()
-        async with world.utility() as utility:
-            requests = await _requests(world, utility, writes)
-        await world.inverters[0].stop()
-        job = {"job": "send", "requests": requests, "connections": connections}
         assert world.server is not None
         _keep_on(world.server.pid, _SERVER_CORE)
-        async with contextlib.AsyncExitStack() as stack:
-            client = _Measured(await _client(stack, world, "inverter1", world.sep2_port), world.server.pid)
-            answers = [await client.run(job) for _ in range(runs + 1)][1:]
-    figures = {key: spread([answer[key] for answer in answers]) for key in answers[0]}
+        children = await fleet_children(stack, world, connections, 1, core=_CLIENT_CORE)
+        (registered,) = await ask_all(children, {"job": "register"})
+        lives = -(-writes // (3 * RESPONSE_EVERY * connections))
+        answers = []
+        for run in range(runs + 1):
+            controls = await _controls(world, registered["lfdis"], lives, run)
+            before = cpu_s(world.server.pid)
+            (answer,) = await ask_all(children, {"job": "burst", "writes": writes, "controls": controls})
+            if answer["failures"]:
+                raise GridifaceError(f"not every write was taken: {answer['failures']}")
+            answer["cpu_us"] = 1e6 * (cpu_s(world.server.pid) - before) / answer["exchanges"]
+            answers += [answer] if run else []
+    figures = {key: spread([each[key] for each in answers]) for key in ("per_second", "p50_ms", "p99_ms", "cpu_us")}
     return report("sep2-write", {"writes": writes, "connections": connections, "runs": runs}, figures)
 
 
-def _plan(devices: int, *, inverters: int = 0) -> WorldPlan:
+async def _controls(world: World, lfdis: Sequence[str], count: int, run: int) -> dict[str, list[tuple[str, str]]]:
+    """`count` new controls of each client's own program: where its responses go, and the mRID."""
+    found: dict[str, list[tuple[str, str]]] = {lfdi: [] for lfdi in lfdis}
+    async with world.utility() as utility:
+        listed = (await utility.get("/dcap", DeviceCapability)).DERProgramListLink
+        assert listed is not None
+        programs = {each.description: each for each in await utility.members(listed.href, DERProgramList)}
+        for lfdi in lfdis:
+            program = programs[f"sep2-{sfdi_from_lfdi(bytes.fromhex(lfdi))}"]
+            for number in range(count):
+                now = time.time()
+                start = now + 86_400 + 60 * (count * run + number)
+                posted = await utility.post_target(program, 100.0, start=start, duration_s=60, now=now, title="bench")
+                assert posted.reply_to is not None
+                found[lfdi].append((posted.reply_to, posted.mrid))
+    return found
+
+
+def _plan(devices: int) -> WorldPlan:
     """A world of one battery, and `devices` end devices that never connect."""
     limits = {"connections_per_identity": 20_000, "connections_per_address": 20_000, "connections": 20_000}
-    return WorldPlan(
-        batteries=1, inverters=inverters, page_port=0, idle_devices=devices, limits=limits, log_level="warning"
-    )
+    return WorldPlan(batteries=1, inverters=0, page_port=0, idle_devices=devices, limits=limits, log_level="warning")
 
 
 async def _compared(
@@ -171,58 +192,13 @@ def load_child(world: World, name: str, port: int) -> Child:
 async def _idle_memory(world: World, connections: int) -> float:
     """KiB of the server per idle connection."""
     assert world.server is not None
-    before = _resident_kib(world.server.pid)
+    before = resident_kib(world.server.pid)
     async with contextlib.AsyncExitStack() as stack:
         client = await _client(stack, world, "utility", world.sep2_port)
         await _ask(client, {"job": "hold", "connections": connections})
-        return round((_resident_kib(world.server.pid) - before) / connections, 1)
-
-
-def _resident_kib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise GridifaceError("this system does not tell a process's memory in /proc")
+        return round((resident_kib(world.server.pid) - before) / connections, 1)
 
 
 def _keep_on(pid: int, core: int) -> None:
     if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
         os.sched_setaffinity(pid, {core})
-
-
-async def _requests(world: World, utility: UtilityClient, writes: int) -> list[tuple[str, str, str]]:
-    """Half posts of readings to the inverter's mirror, half responses to a control of its program."""
-    lfdi = (await _state(world))["lfdi"]
-    program = await utility.program("inverter1")
-    now = time.time()
-    posted = await utility.post_target(program, 1000.0, start=now + 3600, duration_s=60, now=now, title="benchmark")
-    mirror = await _mirror(utility)
-    measured = Measured(w=1234.0, var=5.0, va=1234.0, hz=50.0, volts=230.0, soc=0.5)
-    reading = encode(resources.readings("inverter1", measured)).decode()
-    response = encode(
-        DERControlResponse(createdDateTime=int(now), endDeviceLFDI=lfdi, status=1, subject=posted.mrid)
-    ).decode()
-    assert posted.reply_to is not None
-    pair = [("POST", mirror, reading), ("POST", posted.reply_to, response)]
-    return pair * (writes // 2)
-
-
-async def _state(world: World) -> dict[str, Any]:
-    await world.inverters[0].send({"query": "state"})
-    return await world.inverters[0].receive()
-
-
-async def _mirror(utility: UtilityClient) -> str:
-    """Where the inverter's mirror lives, once it has posted it.
-
-    Raises:
-        GridifaceError: there is none.
-    """
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        status, _, body = await utility.request("GET", "/mup/1")
-        if status == 200:
-            href = decode(body, MirrorUsagePoint).href
-            assert href is not None
-            return href
-    raise GridifaceError("the inverter posted no mirror")

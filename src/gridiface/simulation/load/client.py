@@ -37,6 +37,7 @@ class Connection:
 
     Attributes:
         sent, answered: when the newest request left and its whole answer was here, s.
+        location: path that the newest answer names, "" where it names none.
     """
 
     def __init__(self, address: tuple[str, int], context: ssl.SSLContext) -> None:
@@ -45,6 +46,7 @@ class Connection:
         self._socket = context.wrap_socket(raw, server_hostname=address[0])
         self._waiting = b""
         self.sent = self.answered = 0.0
+        self.location = ""
 
     def send(self, request: bytes) -> None:
         """Send one whole request."""
@@ -61,6 +63,8 @@ class Connection:
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._more()
         head = data[:end].lower()
+        place = head.find(b"\r\nlocation:")
+        self.location = data[place + 11 : end].split(b"\r\n", 1)[0].decode("latin-1").strip() if place >= 0 else ""
         at = head.find(b"content-length:")
         if at < 0 and not head.startswith((b"http/1.1 204", b"http/1.1 304")):
             raise LoadFailed(f"an answer without Content-Length: {head[:60]!r}")

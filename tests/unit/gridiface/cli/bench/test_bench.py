@@ -6,7 +6,7 @@ import json
 
 from typer.testing import CliRunner
 
-from gridiface.cli.bench import allocate, sep2
+from gridiface.cli.bench import allocate, fleet, sep2
 from gridiface.cli.bench.app import app
 
 RUN = CliRunner()
@@ -31,3 +31,10 @@ def test_rivals_are_compared_pair_by_pair_by_processor_time() -> None:
     assert found["times_nginx"] == {"min": 0.5, "median": 0.625, "max": 0.75}
     assert found["cpu_us"]["median"] == 40.0
     assert "nginx" not in sep2._figures([(one, None)])
+
+
+def test_a_fleet_s_counts_are_added_and_the_worst_time_counts() -> None:
+    one = {"exchanges": 3, "failures": {"a": 1}, "p50_ms": 1.0, "p99_ms": 5.0, "max_ms": 6.0}
+    found = fleet._merged([one, {"exchanges": 0, "failures": {"a": 1, "b": 2}}, {**one, "p99_ms": 4.0}])
+    assert found["failures"] == {"a": 3, "b": 2}
+    assert (found["exchanges"], found["failed"], found["p99_ms"]) == (6, 5, 5.0)
