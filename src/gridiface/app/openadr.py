@@ -98,6 +98,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
                 target=resources[resource.id],
                 usage=resource.usage,
                 status=resource.status,
+                history=resource.history,
                 rated_load_w=resource.rated_load_w,
                 generation_positive=any(program.generation_positive for program in ven.programs),
             )
@@ -105,6 +106,8 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
         ),
         min_period_s=ven.min_period_s,
         max_period_s=ven.max_period_s,
+        history_period_s=ven.history_period_s,
+        history_keep_s=int(ven.history_days * 86_400),
         context=_client(ven.tls),
         signing=_signing(ven),
         push=_listen(ven.push.listen, ven.tls) if ven.push else None,

@@ -181,13 +181,13 @@ class House:
                 await self._task
         await self.dispatch.drain(1.0)
 
-    def ven(self, url, *, programs=None, core=None, status=True, **more):
+    def ven(self, url, *, programs=None, core=None, status=True, history=False, **more):
         settings = VenSettings(
             name="utility",
             url=url,
             core=replace(core or VenConfig(name="gridiface"), retry_first=0.2, retry_most=1.0, registration_retry=1.0),
             programs=programs or {"": Program(target=FLEET, resources={"site": FLEET})},
-            resources=(ResourceSettings(resource="site", target=FLEET, status=status),),
+            resources=(ResourceSettings(resource="site", target=FLEET, status=status, history=history),),
             **more,
         )
         chance, numbers = random.Random(1), itertools.count(1)

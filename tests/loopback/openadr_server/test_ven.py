@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from gridiface.domain.controls import ControlMode, ControlState
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.payloads.units import power_real
+from gridiface.protocols.openadr.reports import ReportRequest
 
 pytestmark = pytest.mark.timeout(60)
 PROGRAM = "http://program.example/dr"
@@ -151,6 +154,36 @@ async def test_a_payload_at_which_the_vtn_breaks_does_not_hold_up_the_others(mak
     start = float(int(site.clock.now()) + 100)
     await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
     await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
+
+
+async def test_history_and_green_button_are_recorded_reported_and_kept_at_the_vtn(make_house, make_clock, eventually):
+    clock = make_clock(speed=30.0)
+    utility, site = make_house(batteries=False, clock=clock), make_house(clock=clock)
+    vtn = utility.vtn()
+    await utility.run(vtn)
+    ven = site.ven(f"http://127.0.0.1:{vtn.port}", history=True, history_period_s=10)
+    await site.run(ven)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    name = ven.core.registration.venID
+    history = ven._samples.history
+    await eventually(lambda: len(history.between("site", "W", 0.0, 1e12)) >= 4, "recorded intervals")
+    for specifier, rid in (("history-usage", "site/W"), ("history-greenbutton", "site/feed")):
+        asked = ReportRequest(id="", specifier=specifier, rids=(rid,), start=clock.now() - 600.0)
+        await vtn.do(lambda core, _, asked=asked: core.request_reports(name, [asked]))
+
+    async def kept():
+        rows = await vtn.archive.rows(name)
+        return {row["name"] for row in rows} >= {"HISTORY_USAGE", "HISTORY_GREENBUTTON"}
+
+    for _ in range(600):
+        if await kept():
+            break
+        await asyncio.sleep(0.05)
+    rows = await vtn.archive.rows(name, name="HISTORY_USAGE")
+    assert len(rows) >= 4
+    assert all(row["duration_s"] == 10 for row in rows)
+    (feed, *_) = await vtn.archive.rows(name, name="HISTORY_GREENBUTTON")
+    assert b"IntervalReading" in base64.b64decode(feed["green_button"])
 
 
 async def test_reports_that_waited_for_the_vtn_come_in_order_once(make_house, eventually):

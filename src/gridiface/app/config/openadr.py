@@ -109,6 +109,7 @@ class OpenAdrResource(_Target):
         default=("W",), description="what TELEMETRY_USAGE offers of it"
     )
     status: bool = Field(default=True, description="whether TELEMETRY_STATUS offers it")
+    history: bool = Field(default=True, description="whether its power and energy are recorded and offered as history")
     rated_load_w: float | None = Field(default=None, gt=0, description="the 1.0 of load control capacities, W")
 
 
@@ -212,6 +213,8 @@ class OpenAdrVenBlock(_Block):
     one_point_each: bool = Field(default=False, description="for VTNs that read one value of an interval only")
     min_period_s: int = Field(default=1, ge=1, le=86_400, description="shortest sampling period offered, s")
     max_period_s: int = Field(default=3600, ge=1, le=86_400, description="longest sampling period offered, s")
+    history_period_s: int = Field(default=300, ge=10, le=86_400, description="length of a recorded interval, s")
+    history_days: float = Field(default=7.0, gt=0, le=366, description="how far back history is kept, days")
     programs: tuple[OpenAdrProgram, ...] = Field(min_length=1, description="what is taken part in")
     resources: tuple[OpenAdrResource, ...] = Field(default=(), description="what is told and reported by name")
 
@@ -225,6 +228,8 @@ class OpenAdrVenBlock(_Block):
             raise ValueError("`tls` belongs to https:// and only to it")
         if self.signatures and self.tls is None:
             raise ValueError("`signatures` needs the key of a `tls` block")
+        if self.history_days * 86_400 / self.history_period_s > 5000:
+            raise ValueError("`history_days` holds more than 5000 intervals; make `history_period_s` longer")
         if self.push and self.tls and not (self.vtn_fingerprint or self.signatures):
             raise ValueError("`push` needs `vtn_fingerprint`: who but the VTN may call us")
         if self.vtn_fingerprint and self.signatures not in {None, self.vtn_fingerprint}:

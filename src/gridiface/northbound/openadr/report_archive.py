@@ -38,8 +38,10 @@ class ReportArchive:
         changes: list[Change] = []
         for notice in notices:
             if isinstance(notice, ReportReceived):
-                # The same report again (its answer was lost), or corrected, replaces what it brought before.
-                key = f"{notice.created:017.3f}/{notice.reportRequestID}"
+                # The same report again (its answer was lost), or corrected, replaces what it brought before; a long
+                # history comes in parts.
+                begin = min((value.start for value in notice.values), default=0.0)
+                key = f"{notice.created:017.3f}/{begin:017.3f}/{notice.reportRequestID}"
                 changes.append(PutDocument(self._space_of(notice.venID), key, json.dumps(_document(notice)).encode()))
                 self._fresh[notice.venID] = self._fresh.get(notice.venID, self._most) + 1
         return changes

@@ -71,6 +71,7 @@ class ResourceSettings:
         resource: resourceID, part of its rIDs.
         target: the device or group.
         usage: which of QUANTITIES are in TELEMETRY_USAGE.
+        history: whether its power and energy are recorded for HISTORY_USAGE and HISTORY_GREENBUTTON.
         status: whether it is in TELEMETRY_STATUS.
         rated_load_w: the 1.0 of load control capacities in its status.
         generation_positive: + is delivered, against the profile's usual + = consumption.
@@ -80,6 +81,7 @@ class ResourceSettings:
     target: Target
     usage: tuple[str, ...] = ("W",)
     status: bool = True
+    history: bool = False
     rated_load_w: float | None = None
     generation_positive: bool = False
 
@@ -94,6 +96,7 @@ class VenSettings:
         core: how the VEN behaves; its offers, resources and groups are made from `resources` and `programs`.
         programs: market context -> how its events are translated; "" any other.
         resources: what is reported.
+        history_period_s, history_keep_s: length of a recorded interval, and how far back they are kept.
         context: makes the TLS context; None for http.
         signing: None for the Standard security level.
         push: where the VTN pushes to; `core.push_address` is what it is told. None: pull.
@@ -109,6 +112,8 @@ class VenSettings:
     resources: tuple[ResourceSettings, ...] = ()
     min_period_s: int = 1
     max_period_s: int = 3600
+    history_period_s: int = 300
+    history_keep_s: int = 604_800
     context: Callable[[], ssl.SSLContext] | None = None
     signing: Signing | None = None
     push: ListenSettings | None = None

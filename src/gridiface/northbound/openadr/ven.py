@@ -73,7 +73,7 @@ class OpenAdrVen:
         self._clock = clock
         self._ledger = ledger
         self._space = ven_space(settings.name)
-        self._samples = FleetSamples(settings, fleet, clock)
+        self._samples = FleetSamples(settings, fleet, clock, self._space)
         self.book = EventBook(
             self._space,
             settings.programs,
@@ -121,6 +121,7 @@ class OpenAdrVen:
         documents = await stored(self._ledger, self._space)
         self._nonces.load(documents)
         self.book.load(documents)
+        self._samples.load(documents)
         self.core.load(documents)
         if self.settings.push is not None:
             self._listener = PayloadListener(self.settings.push, self._pushed, most_octets=self._http.most_octets)
@@ -219,8 +220,11 @@ class OpenAdrVen:
         """One look at what is due; returns how long nothing will be, s."""
         async with self._lock:
             now = self._clock.now()
+            self._samples.keep(self.core.sample_depths())
             self._samples.take(self.core.sample_periods(), now)
+            self._samples.history.look(now)
             self.core.handle_timer(now)
+            self._unsaved += self._samples.changes()
             await self._settle()
             requests = self.core.next_requests(now)
         for request in requests:

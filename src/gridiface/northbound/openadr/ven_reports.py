@@ -5,18 +5,29 @@ Owns the names of reports and rIDs and how often is sampled. Which reports run, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.ports import FleetView
+from gridiface.domain.ports import Change, DeleteDocument, FleetView, PutDocument
+from gridiface.northbound.openadr.green_button import feed_of
 from gridiface.northbound.openadr.settings import ResourceSettings, VenSettings
 from gridiface.northbound.openadr.translate_reports import status_sample, usage_sample
+from gridiface.northbound.openadr.ven_history import FleetHistory
+from gridiface.protocols.openadr import records
 from gridiface.protocols.openadr.payloads import units
-from gridiface.protocols.openadr.payloads.stream import ItemBase
+from gridiface.protocols.openadr.payloads.stream import ItemBase, OadrPayloadResourceStatus
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample, SampleMemory
 
 USAGE = "TELEMETRY_USAGE"
 STATUS = "TELEMETRY_STATUS"
+HISTORY = "HISTORY_USAGE"
+GREEN_BUTTON = "HISTORY_GREENBUTTON"
+_PREFIX = "sample/"
+#: Samples kept over a restart per data point: those that the next report needs.
+_MOST_KEPT = 240
+#: Readings of one Green Button feed, so that a message is not too large for its receiver.
+_MOST_READINGS = 400
 #: Values on change are looked for this often, s.
 _ON_CHANGE_S = 1.0
 
@@ -62,7 +73,33 @@ def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
         offers.append(ReportOffer(specifier="telemetry-usage", name=USAGE, points=usage))
     if status:
         offers.append(ReportOffer(specifier="telemetry-status", name=STATUS, points=status))
-    return tuple(offers)
+    return (*offers, *_history_offers(settings))
+
+
+def _history_offers(settings: VenSettings) -> tuple[ReportOffer, ...]:
+    """Recorded power and energy, as values and as Green Button feeds; rIDs <resource>/W, /Wh and /feed."""
+
+    def point(resource: ResourceSettings, quantity: str) -> DataPoint:
+        known: dict[str, ItemBase] = {"W": units.power_real(), "Wh": units.energy_real()}
+        return DataPoint(
+            rid=f"{resource.resource}/{quantity}",
+            unit=known.get(quantity),
+            resources=(resource.resource,),
+            min_period=settings.history_period_s,
+            interval_data=True,
+            additive=quantity == "Wh",
+        )
+
+    recorded = [resource for resource in settings.resources if resource.history]
+    if not recorded:
+        return ()
+    usage = tuple(point(resource, quantity) for resource in recorded for quantity in ("W", "Wh"))
+    feeds = tuple(point(resource, "feed") for resource in recorded)
+    keep = settings.history_keep_s
+    return (
+        ReportOffer(specifier="history-usage", name=HISTORY, points=usage, duration=keep),
+        ReportOffer(specifier="history-greenbutton", name=GREEN_BUTTON, points=feeds, duration=keep),
+    )
 
 
 class FleetSamples:
@@ -72,14 +109,28 @@ class FleetSamples:
         settings: the VEN.
         fleet: where snapshots are.
         clock: what is now.
+        space: of the VEN's documents.
     """
 
-    def __init__(self, settings: VenSettings, fleet: FleetView, clock: Clock) -> None:
+    def __init__(self, settings: VenSettings, fleet: FleetView, clock: Clock, space: str = "") -> None:
         self._fleet = fleet
         self._clock = clock
+        self._space = space
         self._memory = SampleMemory()
+        self._kept: dict[tuple[str, str], int] = {}
+        self._dirty: set[tuple[str, str]] = set()
+        self.history = FleetHistory(
+            space,
+            [resource for resource in settings.resources if resource.history],
+            fleet,
+            period_s=settings.history_period_s,
+            keep_s=settings.history_keep_s,
+        )
         self._points = {
-            (offer.specifier, point.rid): point.unit for offer in offers_of(settings) for point in offer.points
+            (offer.specifier, point.rid): point.unit
+            for offer in offers_of(settings)
+            for point in offer.points
+            if not offer.is_history
         }
         self._resources = {resource.resource: resource for resource in settings.resources}
         self._due: dict[tuple[str, str], Instant] = {}
@@ -93,7 +144,63 @@ class FleetSamples:
 
     def between(self, specifier: str, rid: str, start: float, end: float) -> Sequence[Sample]:
         """As SampleSource.between."""
-        return self._memory.between(specifier, rid, start, end)
+        if not specifier.startswith("history-"):
+            return self._memory.between(specifier, rid, start, end)
+        resource, _, quantity = rid.rpartition("/")
+        if quantity == "feed":
+            return self._feeds(resource, self.history.between(resource, "Wh", start, end))
+        return self.history.between(resource, "Wh" if quantity == "Wh" else "W", start, end)
+
+    def _feeds(self, resource: str, rows: Sequence[Sample]) -> list[Sample]:
+        made, now, length = [], self._clock.now(), self.history.period_s
+        for first in range(0, len(rows), _MOST_READINGS):
+            part = rows[first : first + _MOST_READINGS]
+            whole = int(part[-1].at + length - part[0].at)
+            feed = feed_of(resource, part, length_s=length, now=now)
+            made.append(Sample(at=part[0].at, feed=feed, duration=whole))
+        return made
+
+    def load(self, documents: Mapping[str, bytes]) -> None:
+        """Go on after a restart: history, and the samples that the next reports need."""
+        self.history.load(documents)
+        for key, body in documents.items():
+            specifier, _, rid = key.removeprefix(_PREFIX).partition("/")
+            if key.startswith(_PREFIX) and (specifier, rid) in self._points:
+                for sample in json.loads(body):
+                    status = (
+                        records.load(OadrPayloadResourceStatus, sample.pop("status").encode())
+                        if sample.get("status")
+                        else None
+                    )
+                    self._memory.record(specifier, rid, Sample(**{**sample, "status": status}))
+
+    def keep(self, depths: Mapping[tuple[str, str], int]) -> None:
+        """Which samples must outlive a restart: (reportSpecifierID, rID) -> seconds back."""
+        self._dirty |= self._kept.keys() - depths.keys()
+        self._kept = dict(depths)
+
+    def changes(self) -> list[Change]:
+        """What is to be stored since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return [*self.history.changes(), *(self._document(key) for key in sorted(dirty))]
+
+    def _document(self, key: tuple[str, str]) -> Change:
+        specifier, rid = key
+        name = f"{_PREFIX}{specifier}/{rid}"
+        if key not in self._kept:
+            return DeleteDocument(self._space, name)
+        now = self._clock.now()
+        samples = self._memory.between(specifier, rid, now - self._kept[key] - 1.0, now + 1.0)[-_MOST_KEPT:]
+        rows = [
+            {
+                "at": sample.at,
+                "value": sample.value,
+                "quality": sample.quality,
+                "status": None if sample.status is None else records.dump(sample.status).decode(),
+            }
+            for sample in samples
+        ]
+        return PutDocument(self._space, name, json.dumps(rows).encode())
 
     def take(self, periods: Mapping[tuple[str, str], int], now: Instant) -> None:
         """Record what is due for the requests that run.
@@ -124,3 +231,5 @@ class FleetSamples:
         if sample.at > now:  # A device whose clock is ahead: its newest value is the present one.
             sample = Sample(at=now, value=sample.value, status=sample.status, quality=sample.quality)
         self._memory.record(specifier, rid, sample)
+        if key in self._kept:
+            self._dirty.add(key)

@@ -37,11 +37,13 @@ from gridiface.protocols.openadr.reports import (
     request_from_wire,
 )
 from gridiface.protocols.openadr.ven.notices import ReportsChanged
-from gridiface.protocols.openadr.ven.samples import SampleSource, value_at, value_of
+from gridiface.protocols.openadr.ven.samples import SampleSource, coarser, value_at, value_of
 from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Running, State
 
 _METADATA_REPORT_ID = "0"
 _MOST_INTERVALS = 5000
+#: Octets of a message, and about how many an interval and each of its values take.
+_MESSAGE, _INTERVAL, _VALUE = 200_000, 300, 260
 _MOST_CATCH_UP = 1000
 _MOST_MISSED = 100
 
@@ -124,6 +126,17 @@ class ReportDesk:
         for request_id in list(self._state.requests):
             self._state.drop("request", request_id)
         self._changed()
+
+    def depths(self) -> dict[tuple[str, str], int]:
+        """(reportSpecifierID, rID) -> seconds back that the next report of a running request looks."""
+        found: dict[tuple[str, str], int] = {}
+        for running in self._state.requests.values():
+            request = running.request
+            if request.kind is ReportKind.PERIODIC and request.granularity != request.back:
+                for rid in request.rids:
+                    key = (request.specifier, rid)
+                    found[key] = max(found.get(key, 0), request.back)
+        return found
 
     def periods(self) -> dict[tuple[str, str], int]:
         """(reportSpecifierID, rID) -> seconds between the samples that running requests need; 0: on change."""
@@ -236,18 +249,24 @@ class ReportDesk:
         offer = self._offers[request.specifier]
         values = self._values(running, offer, at)
         intervals = intervals_of(values, one_point_each=self._state.config.one_point_each)
-        report = OadrReport(
-            dtstart=intervals[0].dtstart,
-            intervals=Intervals(interval=intervals),
-            reportRequestID=request.id,
-            reportSpecifierID=offer.specifier,
-            reportName=offer.name,
-            createdDateTime=at,
-        )
-        payload = OadrUpdateReport(
-            requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
-        )
-        self._state.post("update_report", payload)
+        # A long history goes in several messages, so that none is too large for its receiver.
+        step = 1 if any(value.feed is not None for value in values) else _per_message(len(request.rids))
+        for first in range(0, len(intervals), step):
+            part = intervals[first : first + step]
+            for uid, interval in enumerate(part):
+                interval.uid = str(uid)
+            report = OadrReport(
+                dtstart=part[0].dtstart,
+                intervals=Intervals(interval=part),
+                reportRequestID=request.id,
+                reportSpecifierID=offer.specifier,
+                reportName=offer.name,
+                createdDateTime=at,
+            )
+            payload = OadrUpdateReport(
+                requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
+            )
+            self._state.post("update_report", payload)
 
     def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
         request = running.request
@@ -255,12 +274,14 @@ class ReportDesk:
         found: list[ReportValue] = []
         for rid in request.rids:
             point = points[rid]
-            if request.kind is ReportKind.HISTORY or offer.is_history:
-                found += self._recorded(point, offer, request.start or 0.0, min(at, request.end))
+            if offer.is_history:
+                # A periodic request goes on from where the last report ended.
+                start = running.covered if request.back > 0 else request.start or 0.0
+                found += self._recorded(point, offer, start, min(at, request.end), request.granularity)
             elif request.kind is ReportKind.ONE_SHOT:
                 found.append(self._at(point, offer, at, 0))
             elif request.granularity == 0:
-                found += self._recorded(point, offer, running.covered, at)
+                found += self._recorded(point, offer, running.covered, at, 0)
             else:
                 found += (self._at(point, offer, t, request.granularity) for t in _instants(running, at))
         return found
@@ -271,12 +292,20 @@ class ReportDesk:
         status = point.report_type == "x-resourceStatus"
         return value_at(point.rid, sample, instant, granularity, is_status=status, duration=duration)
 
-    def _recorded(self, point: DataPoint, offer: ReportOffer, start: float, end: float) -> list[ReportValue]:
-        samples = self._samples.between(offer.specifier, point.rid, start, end)[-_MOST_INTERVALS:]
+    def _recorded(
+        self, point: DataPoint, offer: ReportOffer, start: float, end: float, granularity: int
+    ) -> list[ReportValue]:
+        found = self._samples.between(offer.specifier, point.rid, start, end)
+        samples = coarser(found, max(start, found[0].at), granularity, additive=point.additive) if found else []
+        samples = samples[-_MOST_INTERVALS:]
         if samples:
             return [value_of(point.rid, sample) for sample in samples]
         status = point.report_type == "x-resourceStatus"
         return [value_at(point.rid, None, max(start, 0.0), 0, is_status=status, duration=None)]
+
+
+def _per_message(rids: int) -> int:
+    return max(1, _MESSAGE // (_INTERVAL + _VALUE * rids))
 
 
 def _instants(running: Running, at: float) -> list[float]:

@@ -7,6 +7,7 @@ bring another SampleSource.
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,6 +77,39 @@ class SampleMemory:
         first = bisect.bisect_left(kept, start, key=lambda s: s.at)
         last = bisect.bisect_left(kept, end, key=lambda s: s.at)
         return kept[first:last]
+
+
+def coarser(samples: Sequence[Sample], start: float, granularity: int, *, additive: bool) -> list[Sample]:
+    """Samples of numbers put together to one for each `granularity` seconds from `start` on, the worst quality first.
+
+    Args:
+        samples: oldest first, each with its duration.
+        start: where the first new interval begins.
+        granularity: seconds; samples that are as long already stay as they are.
+        additive: sums instead of means.
+    """
+    if granularity <= 0 or not samples or any((sample.duration or 0) >= granularity for sample in samples):
+        return list(samples)
+    groups: dict[int, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(math.floor((sample.at - start) / granularity), []).append(sample)
+    made = []
+    for number, members in groups.items():
+        whole = sum(sample.value or 0.0 for sample in members)
+        made.append(
+            Sample(
+                at=start + number * granularity,
+                value=whole if additive else whole / len(members),
+                quality=max((sample.quality for sample in members), key=_badness),
+                duration=granularity,
+            )
+        )
+    return made
+
+
+def _badness(quality: str) -> int:
+    order = ("Quality Good", "Quality Limit", "Quality Uncertain", "No New Value", "Quality Bad", "No Quality")
+    return next((place for place, start in enumerate(order) if quality.startswith(start)), len(order))
 
 
 def value_of(rid: str, sample: Sample) -> ReportValue:

@@ -421,6 +421,10 @@ class Ven:
         """(reportSpecifierID, rID) -> seconds between the samples that are needed; 0: each change."""
         return self._reports.periods()
 
+    def sample_depths(self) -> dict[tuple[str, str], int]:
+        """(reportSpecifierID, rID) -> seconds back that samples are needed for the next report."""
+        return self._reports.depths()
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     def next_event(self) -> Notice | None:

@@ -45,7 +45,8 @@ class DataPoint:
         resources: whose it is; empty: all of the VEN's.
         device_class: mrid of the reportSubject.
         min_period, max_period: seconds, how often it is sampled; on_change: also when it changes.
-        interval_data: each value speaks of a duration (energy), not of an instant.
+        interval_data: each value speaks of a duration (energy, a mean), not of an instant.
+        additive: the value of a longer time is the sum of the shorter ones (energy), not their mean.
     """
 
     rid: str
@@ -59,6 +60,7 @@ class DataPoint:
     max_period: int = 3600
     on_change: bool = False
     interval_data: bool = False
+    additive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,8 +259,8 @@ class ReportDesk:
         if running is None or running.request.kind is ReportKind.METADATA:
             raise Refusal(Code.INVALID_ID, "the reportRequestID is not known")
         repeated = running.last_request_id == request_id
-        # A done one-shot may come again when our acknowledgement was lost, and only then.
-        if running.state == _DONE and not repeated:
+        # A done one-shot may come again when our acknowledgement was lost, and only then; a history may come in parts.
+        if running.state == _DONE and not repeated and running.request.kind is not ReportKind.HISTORY:
             raise Refusal(Code.INVALID_ID, "the reportRequestID is not known")
         if report.reportSpecifierID != running.request.specifier:
             raise Refusal(Code.INVALID_ID, "the reportSpecifierID is not that of the request")

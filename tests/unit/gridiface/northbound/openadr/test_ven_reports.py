@@ -118,3 +118,40 @@ def test_a_device_whose_clock_is_ahead_reports_the_present() -> None:
     found = source.at("telemetry-usage", "site/a/W", NOW)
     assert found is not None
     assert found.at == NOW
+
+
+def test_history_and_green_button_are_offered_and_served() -> None:
+    source, _, clock = samples(history=True)
+    assert [offer.name for offer in offers_of(settings(history=True))][-2:] == ["HISTORY_USAGE", "HISTORY_GREENBUTTON"]
+    for _ in range(901):
+        source.history.look(clock.time)
+        clock.time += 1.0
+    rows = source.between("history-usage", "site/a/W", 0.0, clock.time)
+    assert [sample.value for sample in rows] == [-6000.0] * len(rows)
+    assert len(rows) >= 2
+    (energy, *_) = source.between("history-usage", "site/a/Wh", 0.0, clock.time)
+    assert (energy.value, energy.duration) == (-500.0, 300)
+    (feed,) = source.between("history-greenbutton", "site/a/feed", 0.0, clock.time)
+    assert feed.feed is not None
+    assert feed.feed.count(b"IntervalReading>") == 2 * len(rows)
+    assert source.between("history-greenbutton", "site/a/feed", clock.time, clock.time + 1) == []
+
+
+def test_samples_of_the_next_report_outlive_a_restart() -> None:
+    source, _, clock = samples(usage=("W",))
+    keys = {("telemetry-usage", "site/a/W"): 10, ("telemetry-status", "site/a/status"): 10}
+    source.keep(dict.fromkeys(keys, 60))
+    for _ in range(4):
+        source.take(keys, clock.time)
+        clock.time += 10.0
+    stored = {change.key: change.body for change in source.changes()}
+    assert source.changes() == []
+    again, _, other = samples(usage=("W",))
+    other.time = clock.time
+    again.load(stored)
+    for specifier, rid in keys:
+        assert again.between(specifier, rid, 0.0, 1e12) == source.between(specifier, rid, 0.0, 1e12)
+        assert again.between(specifier, rid, 0.0, 1e12)
+    # Nothing is kept for requests that have ended.
+    source.keep({})
+    assert {type(change).__name__ for change in source.changes()} == {"DeleteDocument"}

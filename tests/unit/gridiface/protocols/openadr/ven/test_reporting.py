@@ -9,6 +9,7 @@ import pytest
 from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.payloads import report, stream
 from gridiface.protocols.openadr.payloads.common import Properties
+from gridiface.protocols.openadr.payloads.envelope import encode_payload
 from gridiface.protocols.openadr.payloads.units import energy_real, power_real
 from gridiface.protocols.openadr.reports import ReportRequest
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample
@@ -256,6 +257,47 @@ def test_history_is_reported_as_recorded(made):
     made.run(11)
     assert rows(reports(made, nothing)[0])[0][1][0][2] == "Quality Bad - Non Specific"
     assert made.ven.pending_reports == ()
+
+
+def hours(made, count, start):
+    for number in range(count):
+        sample = Sample(at=start + number * 60.0, value=float(number), duration=60)
+        made.samples.record("history", "p", sample)
+
+
+def test_history_comes_in_the_granularity_asked_for(made):
+    start = made.now - 600
+    hours(made, 10, start)
+    request = ask(made, specifier="history", granularity=300, back=0, start=start)
+    made.run(11)
+    (one,) = reports(made, request)
+    assert [(row.dtstart - start, row.duration) for row in one.intervals.interval] == [(0, 300), (300, 300)]
+    assert [points[0][1] for _, points in rows(one)] == [2.0, 7.0]
+
+
+def test_a_periodic_history_goes_on_where_the_last_report_ended(made):
+    start = made.now
+    request = ask(made, specifier="history", granularity=0, back=120, start=start)
+    for number in range(6):
+        made.run(60)
+        made.samples.record("history", "p", Sample(at=start + number * 60.0, value=float(number), duration=60))
+    made.run(11)
+    found = [points[0][1] for one in reports(made, request) for _, points in rows(one) if points[0][2][8] == "G"]
+    assert found == sorted(set(found))
+    assert len(found) >= 3
+
+
+def test_a_long_history_comes_in_several_messages(made):
+    start = made.now - 60_000.0
+    hours(made, 900, start)
+    request = ask(made, specifier="history", granularity=0, back=0, start=start)
+    made.run(11)
+    parts = reports(made, request)
+    assert len(parts) > 1
+    assert [row.uid for row in parts[1].intervals.interval[:2]] == ["0", "1"]
+    assert all(len(encode_payload(payload)) < 256 * 1024 for payload in made.payloads(report.OadrUpdateReport))
+    told = [value.value for notice in made.kit.told("ReportReceived") for value in notice.values]
+    assert told == [float(number) for number in range(900)]
 
 
 def test_history_of_the_future_is_refused(made):

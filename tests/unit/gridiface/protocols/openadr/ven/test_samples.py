@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.protocols.openadr.payloads.stream import OadrPayloadResourceStatus
+from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, QUALITY_GOOD, OadrPayloadResourceStatus
 from gridiface.protocols.openadr.ven import Sample, SampleMemory
-from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, value_at, value_of
+from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, coarser, value_at, value_of
 
 
 def test_70_at_least_a_hundred_points_are_kept():
@@ -51,3 +51,17 @@ def test_r318_a_missing_value_is_a_placeholder():
 def test_a_sample_is_reported_as_it_is():
     value = value_of("r", Sample(at=3.0, value=2.0, duration=60))
     assert (value.rid, value.start, value.duration, value.value) == ("r", 3.0, 60, 2.0)
+
+
+def test_coarser_intervals_are_means_or_sums_with_the_worst_quality():
+    rows = [
+        Sample(at=float(at), value=float(at), duration=60, quality=QUALITY_BAD if at == 180 else QUALITY_GOOD)
+        for at in range(0, 360, 60)
+    ]
+    means = coarser(rows, 0.0, 120, additive=False)
+    assert [(s.at, s.value, s.duration) for s in means] == [(0.0, 30.0, 120), (120.0, 150.0, 120), (240.0, 270.0, 120)]
+    assert [s.quality for s in means] == [QUALITY_GOOD, QUALITY_BAD, QUALITY_GOOD]
+    assert [s.value for s in coarser(rows, 0.0, 180, additive=True)] == [180.0, 720.0]
+    assert coarser(rows, 0.0, 60, additive=True) == rows
+    assert coarser(rows, 0.0, 0, additive=True) == rows
+    assert coarser([], 0.0, 60, additive=True) == []
