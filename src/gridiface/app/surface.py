@@ -19,6 +19,7 @@ from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import Pages
 from gridiface.operator.routing import Area
@@ -47,6 +48,8 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
         areas += [OpenAdrVensArea(server.vtn), OpenAdrEventsArea(server.vtn), OpenAdrReportsArea(server.vtn)]
     if server.vens:
         areas.append(OpenAdrOwnArea(server.vens))
+    if server.upstreams is not None:
+        areas.append(Sep2UpstreamsArea(desk, server.upstreams))
     return areas
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from aiohttp import ClientSession, TCPConnector
 
+from gridiface.app.upstream import upstream_settings
 from gridiface.northbound.sep2.translate.status import ALARMS
+from gridiface.northbound.sep2.upstream.probe import probe
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.sep2.enums import DERAlarm
 from gridiface.protocols.sep2.resources import (
@@ -139,3 +141,22 @@ async def test_reports_reach_the_utility(make_scene: Callable[..., Any], eventua
 
     sets = await eventually(measured, "readings are mirrored")
     assert len({one.mRID for one in sets}) == len(sets)
+
+
+async def test_a_look_at_a_server_says_what_is_there_and_what_is_missing(make_scene: Callable[..., Any]) -> None:
+    scene = make_scene(2)
+    await scene.serve()
+    config = scene.our_config()
+    found = await probe(upstream_settings(config.upstreams[0], config))
+    assert found.well, found.steps
+    assert found.server == scene.certificate_lfdi("server")
+    assert {"DeviceCapability", "Time", "EndDeviceList", "Registration", "DERProgramList"} <= {
+        kind for _, kind, _ in found.resources
+    }
+    config = scene.our_config(pin=5, devices=[{"device": "d01", "lfdi": "AB" * 20}], all_devices=False)
+    found = await probe(upstream_settings(config.upstreams[0], config))
+    assert not found.well
+    assert {step for step, well, _ in found.steps if not well} == {"registration", "device d01"}
+    await scene.lose_server()
+    found = await probe(upstream_settings(config.upstreams[0], config))
+    assert [step for step, well, _ in found.steps if well] == []

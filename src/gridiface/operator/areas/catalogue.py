@@ -14,6 +14,7 @@ from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.tokens import TokensArea
@@ -33,6 +34,7 @@ AREAS: tuple[type[Area], ...] = (
     OpenAdrEventsArea,
     OpenAdrReportsArea,
     OpenAdrOwnArea,
+    Sep2UpstreamsArea,
     *OWN,
 )
 

@@ -118,27 +118,8 @@ class UpstreamSession:
         return NotificationListener(listen, prefix, self._is_server, self._notified)
 
     def _new_client(self) -> Client:
-        settings = self.settings
-        config = ClientConfig(
-            lfdi=settings.lfdi,
-            sfdi=settings.sfdi,
-            authority=settings.authority,
-            dcap=settings.dcap,
-            pin=settings.pin,
-            managed=frozenset(member.lfdi for member in settings.members),
-            register=settings.register,
-            sfdis={member.lfdi: _sfdi(member.lfdi) for member in settings.members},
-            categories={member.lfdi: member.category for member in settings.members},
-            links=LINKS,
-            answers=False,
-            others=settings.others,
-            qualities=settings.qualities,
-            most_offset=settings.most_offset_s,
-            parallel=settings.parallel,
-            backoff=settings.backoff,
-        )
-        client = Client(config, self._chance)
-        client.tree.shortest_poll = settings.shortest_poll_s
+        client = Client(client_config(self.settings), self._chance)
+        client.tree.shortest_poll = self.settings.shortest_poll_s
         return client
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -187,6 +168,14 @@ class UpstreamSession:
     def wake(self) -> None:
         """Look now rather than at the next edge."""
         self._wake.set()
+
+    def poll(self, now: float) -> None:
+        """Read everything anew, and try again what the server refused."""
+        for node in self.client.tree.nodes.values():
+            node.next_at = min(node.next_at, now)
+        self.client.enrolment.again()
+        self.subscriptions.again()
+        self.wake()
 
     def status(self) -> Status:
         """How the session is, for people."""
@@ -337,5 +326,23 @@ class UpstreamSession:
         return taken
 
 
-def _sfdi(lfdi: str) -> int:
-    return sfdi_from_lfdi(bytes.fromhex(lfdi))
+def client_config(settings: UpstreamSettings) -> ClientConfig:
+    """What the client core of a session is told."""
+    return ClientConfig(
+        lfdi=settings.lfdi,
+        sfdi=settings.sfdi,
+        authority=settings.authority,
+        dcap=settings.dcap,
+        pin=settings.pin,
+        managed=frozenset(member.lfdi for member in settings.members),
+        register=settings.register,
+        sfdis={member.lfdi: sfdi_from_lfdi(bytes.fromhex(member.lfdi)) for member in settings.members},
+        categories={member.lfdi: member.category for member in settings.members},
+        links=LINKS,
+        answers=False,
+        others=settings.others,
+        qualities=settings.qualities,
+        most_offset=settings.most_offset_s,
+        parallel=settings.parallel,
+        backoff=settings.backoff,
+    )

@@ -97,6 +97,11 @@ class Subscriptions:
         for wish in self._wishes.values():
             wish.made, wish.posting = float("-inf"), None
 
+    def again(self) -> None:
+        """What was refused is asked for once more."""
+        for wish in self._wishes.values():
+            wish.not_before = float("-inf")
+
     def tick(self, client: Client, now: Instant) -> None:
         """Subscribe what is new or due, leave what is not wanted any more, set the rates of polling."""
         if client.clock_offset is None or not client.enrolment.trusted:

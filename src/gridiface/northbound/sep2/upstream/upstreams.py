@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from gridiface.domain.clock import Clock
+from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
-from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
+from gridiface.domain.ports import Change, ControlInbox, FleetView, History, Ledger
 from gridiface.northbound.sep2.upstream.bindings import Binding
 from gridiface.northbound.sep2.upstream.book import Displaced
 from gridiface.northbound.sep2.upstream.rivals import Rival, losers
 from gridiface.northbound.sep2.upstream.session import UpstreamSession
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.northbound.sep2.upstream.status import Status
+from gridiface.northbound.sep2.upstream.views import Row, events_of, resources_of
 from gridiface.protocols.sep2.client_events import EventHappened
 from gridiface.protocols.sep2.enums import ResponseStatus
 from gridiface.protocols.sep2.event_client import Phase
@@ -41,7 +42,7 @@ class Upstreams:
         fleet: FleetView,
         history: History,
     ) -> None:
-        self._clock = clock
+        self._ledger = ledger
         self.sessions = {
             one.name: UpstreamSession(one, clock=clock, ledger=ledger, inbox=inbox, fleet=fleet, history=history)
             for one in settings
@@ -71,6 +72,24 @@ class Upstreams:
     def status(self) -> Sequence[Status]:
         """How each session is, by name."""
         return [self.sessions[name].status() for name in sorted(self.sessions)]
+
+    def resources(self, name: str) -> Sequence[Row]:
+        """What was read of a server, by href; see views.py."""
+        return resources_of(self.sessions[name])
+
+    def events(self, name: str) -> Sequence[Row]:
+        """What a server's events have become, by start; see views.py."""
+        return events_of(self.sessions[name])
+
+    async def poll(self, name: str, now: Instant, *, along: Sequence[Change] = ()) -> None:
+        """Read everything of a server anew, and try again what it refused.
+
+        Raises:
+            StoreUnavailable: `along` could not be stored; nothing was done.
+        """
+        if along:
+            await self._ledger.commit(along)
+        self.sessions[name].poll(now)
 
     # --- superseding across servers -----------------------------------------------------------------------------------
 

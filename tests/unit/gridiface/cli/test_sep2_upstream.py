@@ -1,0 +1,94 @@
+"""`gridiface sep2 upstream`: which request each verb makes, what it shows, and the check without a server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gridiface.cli import sep2_upstream
+from gridiface.cli.sep2_upstream import app
+from gridiface.errors import GridifaceError
+
+ROW = {
+    "name": "utility", "server": "u:443", "state": "connected", "last_answer": 1.7e9, "clock_offset_s": 0.0,
+    "devices": [{"id": "d1", "lfdi": "AB", "href": "/edev/2", "listed": True,
+                 "programs": [{"mRID": "AA", "primacy": 4, "description": "feeder"}]},
+                {"id": "d2", "lfdi": "CD", "href": None, "listed": False, "programs": []}],
+    "events_live": 3, "waiting": 7, "trouble": "", "unknown_devices": ["EF"],
+}  # fmt: skip
+ANSWERS: dict[str, Any] = {
+    "/sep2/upstreams": {"upstreams": [ROW]},
+    "/sep2/upstreams/utility": ROW,
+    "/sep2/upstreams/utility/poll": ROW,
+    "/sep2/upstreams/utility/resources": {
+        "resources": [{"href": "/derp", "resource": "DERProgramList", "members": 2, "fetched_at": None,
+                       "next_at": 1.7e9, "failures": 1, "subscribed": True}]
+    },
+    "/sep2/upstreams/utility/events": {
+        "events": [{"mRID": "C0", "description": "peak", "target": "d1", "modes": ["opModTargetW"], "primacy": 4,
+                    "phase": "active", "over": False, "begins": 1.7e9, "ends": 1.7e9, "answered": [1, 2]}]
+    },
+}  # fmt: skip
+
+
+class Server:
+    """Answers from the table above; keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def of(self, *_: Any) -> Server:
+        return self
+
+    def get(self, path: str, **_: Any) -> Any:
+        self.asked.append(("GET", path))
+        return ANSWERS[path]
+
+    def pages(self, path: str, key: str, most: int, **_: Any) -> Any:
+        self.asked.append(("GET", path, most))
+        return ANSWERS[path][key]
+
+    def post(self, path: str, body: Any, **_: Any) -> Any:
+        self.asked.append(("POST", path, body))
+        return ANSWERS[path]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server()
+    monkeypatch.setattr(sep2_upstream, "Remote", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "shown"),
+    [
+        (["list"], ("GET", "/sep2/upstreams"), ["connected", "1 of 2", "7"]),
+        (["show", "utility"], ("GET", "/sep2/upstreams/utility"), ["4 feeder", "not listed", "EF"]),
+        (["resources", "utility"], ("GET", "/sep2/upstreams/utility/resources", 1000), ["/derp", "DERProgramList"]),
+        (["events", "utility", "--limit", "5"], ("GET", "/sep2/upstreams/utility/events", 5), ["peak", "1 2"]),
+        (
+            ["poll", "utility", "--reason", "why"],
+            ("POST", "/sep2/upstreams/utility/poll", {"reason": "why"}),
+            ["read anew"],
+        ),
+    ],
+)
+def test_each_verb_asks_and_shows(server: Server, words: list[str], asked: Any, shown: list[str]) -> None:
+    answer = CliRunner().invoke(app, words)
+    assert answer.exit_code == 0, answer.output
+    assert server.asked == [asked]
+    assert all(text in answer.output for text in shown), answer.output
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).output)
+
+
+def test_a_check_of_a_file_without_upstreams_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "gridiface.yaml"
+    file.write_text("site: home\n")
+    answer = CliRunner().invoke(app, ["check", str(file)])
+    assert isinstance(answer.exception, GridifaceError)
+    assert "there are: none" in str(answer.exception)
