@@ -50,10 +50,41 @@ groups:                                 # each group is offered to the utility a
     members: [inverter1]
 
 operator:
-  listen: 127.0.0.1:8080                # the page; keep it on loopback, it has no users yet
-
+  listen: 127.0.0.1:8080                # pages and REST; other machines need its `tls`, docs/operator/users.md
+{openadr}{dnp3}
 logging: {{level: info, format: text}}
 """
+
+#: Blocks of other protocols: written as comments unless they are asked for. Both work as they stand.
+_OPENADR = """\
+openadr:                                # docs/operator/openadr.md
+  vtn:                                  # VENs that register here are members of the fleet
+    vtn_id: GRIDIFACE
+    listen: 127.0.0.1:8444              # without `tls` only this machine: for trials
+    vens:
+      - ven_id: VEN-A
+        members:
+          - {device: site-a, resource: site, signals: [setpoint], rated_load_w: 20000, groups: [fleet]}
+  # vens:                               # utilities' programs that the fleet takes part in
+  #   - name: utility
+  #     url: https://vtn.example        # what comes before /OpenADR2/Simple/2.0b
+  #     tls: {certificate: pki/ven.pem, key: pki/ven.key, roots: [pki/openadr-roots.pem]}
+  #     programs: [{market_context: http://utility.example/dr, group: fleet}]
+  #     resources: [{id: site, group: fleet}]
+"""
+_DNP3 = """\
+dnp3:                                   # docs/operator/dnp3.md; `gridiface dnp3 poll 127.0.0.1:20000` reads it
+  outstations:
+    - name: gateway
+      address: 10                       # link address of the outstation
+      group: fleet                      # what its points and commands mean
+      profile: iso-gateway              # ready-made point map; or der, or none
+      masters:
+        - {name: control-room, address: 1, sources: [127.0.0.1/32], unsolicited: {}}
+  endpoints:
+    - listen: 127.0.0.1:20000           # other machines: with `tls`, or on a network that you trust
+"""
+_BLOCKS = {"openadr": _OPENADR, "dnp3": _DNP3}
 
 
 def init(
@@ -66,6 +97,10 @@ def init(
         list[str] | None, typer.Option(help="Further names or addresses for the server's certificate; repeatable.")
     ] = None,
     pki: Annotated[bool, typer.Option(help="Also make a test PKI with server, utility and inverter1.")] = True,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help=f"Also switch on: {', '.join(_BLOCKS)}; repeatable. Without: as comments."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -73,6 +108,9 @@ def init(
 
     Example: gridiface init my-site && gridiface serve my-site/gridiface.yaml
     """
+    chosen = set(with_ or ())
+    if unknown := chosen - _BLOCKS.keys():
+        raise ConfigError(f"--with {sorted(unknown)[0]}: there are {', '.join(_BLOCKS)}")
     config = folder / "gridiface.yaml"
     if config.exists() and not force:
         raise ConfigError(f"{config}: there already; give --force to replace it")
@@ -80,7 +118,7 @@ def init(
     written = [config]
     if pki:
         written += _make_pki(folder / "pki", ["localhost", "127.0.0.1", "::1", *(host or [])], force=force)
-    config.write_text(_TEMPLATE.format(name=config.name, site=site, listen=listen), encoding="utf-8")
+    config.write_text(_text(config.name, site, listen, chosen), encoding="utf-8")
     schema = folder / "gridiface.schema.json"
     schema.write_text(_schema(), encoding="utf-8")
     written.append(schema)
@@ -89,6 +127,14 @@ def init(
         return
     typer.echo(f"wrote {config}{' and a test PKI in ' + str(folder / 'pki') if pki else ''}")
     typer.echo(f"next: gridiface serve {config}")
+
+
+def _text(name: str, site: str, listen: str, chosen: set[str]) -> str:
+    blocks = {
+        block: "\n" + (text if block in chosen else "".join(f"# {line}\n" for line in text.splitlines()))
+        for block, text in _BLOCKS.items()
+    }
+    return _TEMPLATE.format(name=name, site=site, listen=listen, **blocks)
 
 
 def _schema() -> str:

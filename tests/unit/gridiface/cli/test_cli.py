@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from gridiface.app.config.load import load_config
 from gridiface.cli import main, reference
 from gridiface.cli.demo import Story
 from gridiface.cli.main import app
@@ -34,6 +36,27 @@ def test_init_writes_a_configuration_that_check_accepts(site: Path) -> None:
     result = RUN.invoke(app, ["check", str(site / "gridiface.yaml"), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"ok": True, "site": "my-site", "devices": 1, "groups": 1, "sep2": True}
+
+
+def test_init_switches_other_protocols_on_and_what_stands_as_a_comment_is_right_too(tmp_path: Path) -> None:
+    result = RUN.invoke(app, ["init", str(tmp_path / "a"), "--with", "dnp3", "--with", "openadr", "--no-pki"])
+    assert result.exit_code == 0, result.output
+    loaded = load_config(tmp_path / "a" / "gridiface.yaml")
+    assert loaded.dnp3 is not None
+    assert loaded.openadr is not None
+    assert loaded.openadr.vtn is not None
+    RUN.invoke(app, ["init", str(tmp_path / "b"), "--no-pki"])
+    text = (tmp_path / "b" / "gridiface.yaml").read_text()
+    assert load_config(tmp_path / "b" / "gridiface.yaml").dnp3 is None
+    for block in ("openadr:", "dnp3:"):
+        begin = text.index(f"# {block}")
+        end = text.index("\n\n", begin)
+        text = text[:begin] + re.sub(r"(?m)^# ", "", text[begin:end]) + text[end:]
+    (tmp_path / "b" / "gridiface.yaml").write_text(text)
+    again = load_config(tmp_path / "b" / "gridiface.yaml")
+    assert (again.dnp3, again.openadr) == (loaded.dnp3, loaded.openadr)
+    with pytest.raises(Exception, match="there are openadr, dnp3"):
+        RUN.invoke(app, ["init", str(tmp_path / "c"), "--with", "modbus"], catch_exceptions=False)
 
 
 def test_init_keeps_keys_to_their_owner_and_never_overwrites(site: Path) -> None:
