@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
-from gridiface.errors import DeviceRejected, DeviceTimeout, RemoteProtocolError
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout, RemoteProtocolError
 from gridiface_southbound.modbus_pdu import (
     READ_INPUT,
     ExceptionReply,
@@ -53,6 +53,26 @@ class Link(Protocol):
         ...
 
 
+@runtime_checkable
+class QuickLink(Protocol):
+    """A link that can do without a task per exchange."""
+
+    def begin(
+        self,
+        unit: int,
+        requests: Sequence[Request],
+        done: Callable[[list[Reply] | DeviceError], None],
+        *,
+        timeout_s: float,
+    ) -> bool:
+        """Begin an exchange without waiting for anything. False: not now (closed, or in use), use `exchange`.
+
+        True: sent; `done` is called exactly once, later, with the replies or with what `exchange` would raise. It must
+        not raise.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class LinkCounters:
     """What a link did so far."""
@@ -64,12 +84,58 @@ class LinkCounters:
     late_replies: int = 0
 
 
+class _Waiter(Protocol):
+    """Who waits for an exchange: an asyncio.Future, or a _Callback."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
+
+    def set_exception(self, exception: DeviceTimeout | DeviceRejected, /) -> None: ...
+
+
+class _Callback:
+    """Waits without a task: calls one function, once."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[DeviceError | None], None]) -> None:
+        self._call: Callable[[DeviceError | None], None] | None = call
+
+    def done(self) -> bool:
+        return self._call is None
+
+    def set_result(self, result: None, /) -> None:
+        self._settle(None)
+
+    def set_exception(self, exception: DeviceTimeout | DeviceRejected, /) -> None:
+        self._settle(exception)
+
+    def _settle(self, problem: DeviceError | None) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call(problem)
+
+
+def taken_at_once(lock: asyncio.Lock) -> bool:
+    """Take a lock that is free, without waiting; False where it is not."""
+    if lock.locked():
+        return False
+    taking = lock.acquire()
+    try:
+        taking.send(None)
+    except StopIteration:
+        return True
+    taking.close()  # somebody waits for it already
+    return False
+
+
 class _Exchange:
     """The replies one exchange still waits for."""
 
     __slots__ = ("future", "positions", "replies", "requests", "unit")
 
-    def __init__(self, unit: int, requests: Sequence[Request], future: asyncio.Future[None]) -> None:
+    def __init__(self, unit: int, requests: Sequence[Request], future: _Waiter) -> None:
         self.unit = unit
         self.requests = requests
         self.future = future
@@ -232,15 +298,18 @@ class TcpLink:
             connection = self._connection
             if connection is None or connection.transport is None:
                 connection = await self._connect()
-            exchange = _Exchange(unit, requests, asyncio.get_running_loop().create_future())
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            exchange = _Exchange(unit, requests, future)
             if not self.pipelined and len(requests) > 1:
                 return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s)
             connection.send(exchange, range(len(requests)))
             self._watch(connection, timeout_s)
             try:
-                await exchange.future
+                await future
             except DeviceTimeout:
                 missing = self._missing_reads(connection, exchange)
+                if not missing:
+                    raise
             else:
                 self._timeouts = 0
                 return exchange.replies
@@ -248,6 +317,37 @@ class TcpLink:
                 connection.leave(exchange)
             self.pipelined = False
             return await self._one_by_one(connection, exchange, missing, timeout_s)
+
+    def begin(
+        self,
+        unit: int,
+        requests: Sequence[Request],
+        done: Callable[[list[Reply] | DeviceError], None],
+        *,
+        timeout_s: float,
+    ) -> bool:
+        """As `QuickLink.begin`."""
+        connection = self._connection
+        if connection is None or connection.transport is None or not self.pipelined or not taken_at_once(self._turn):
+            return False
+
+        def settle(problem: DeviceError | None) -> None:
+            if problem is None:
+                self._timeouts = 0
+            elif self._missing_reads(connection, exchange):
+                self.pipelined = False  # found out: from now on one after the other
+            connection.leave(exchange)
+            self._turn.release()
+            done(exchange.replies if problem is None else problem)
+
+        exchange = _Exchange(unit, requests, _Callback(settle))
+        try:
+            connection.send(exchange, range(len(requests)))
+        except DeviceTimeout:
+            self._turn.release()
+            return False
+        self._watch(connection, timeout_s)
+        return True
 
     async def close(self) -> None:
         """Close the connection; an exchange that waits fails with DeviceTimeout. Twice is once."""
@@ -279,15 +379,11 @@ class TcpLink:
 
     @staticmethod
     def _missing_reads(connection: _Connection, exchange: _Exchange) -> list[int]:
-        """The requests to ask again of a device that answered only the first: reads, never a write.
-
-        Raises:
-            DeviceTimeout: it is not that; the exchange has failed.
-        """
+        """The requests to ask again of a device that answered only the first: reads, never a write. Empty: not that."""
         missing = sorted(exchange.positions.values())
         alive = connection.transport is not None and missing and missing[0] > 0
         if not alive or any(exchange.requests[position].pdu[0] > READ_INPUT for position in missing):
-            exchange.future.result()
+            return []
         return missing
 
     async def _one_by_one(
@@ -295,11 +391,11 @@ class TcpLink:
     ) -> list[Reply]:
         for position in positions:
             exchange.positions = {}
-            exchange.future = asyncio.get_running_loop().create_future()
+            exchange.future = future = asyncio.get_running_loop().create_future()
             connection.send(exchange, (position,))
             self._watch(connection, timeout_s)
             try:
-                await exchange.future
+                await future
             finally:
                 connection.leave(exchange)
             self._timeouts = 0
@@ -352,6 +448,17 @@ class SharedLink:
         if not self._open:
             raise DeviceTimeout("the link was closed")
         return await self._link.exchange(unit, requests, timeout_s=timeout_s)
+
+    def begin(
+        self,
+        unit: int,
+        requests: Sequence[Request],
+        done: Callable[[list[Reply] | DeviceError], None],
+        *,
+        timeout_s: float,
+    ) -> bool:
+        """As `QuickLink.begin`."""
+        return self._open and self._link.begin(unit, requests, done, timeout_s=timeout_s)
 
     async def close(self) -> None:
         """Give the link back; twice is once."""

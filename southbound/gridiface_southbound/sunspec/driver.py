@@ -17,13 +17,13 @@ from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
-from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link, taken_at_once
 from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, ExceptionReply, write_request, write_single_request
 from gridiface_southbound.sunspec import models, telemetry
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan, fall_back_s
-from gridiface_southbound.sunspec.functions import Ratings
+from gridiface_southbound.sunspec.functions import Effect, Ratings
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers, block_requests, place_of
@@ -140,6 +140,35 @@ class SunSpecDriver:
         async with self._writing:
             return await self._carry_out(command)
 
+    def begin(self, command: Setpoint, done: Callable[[Ack | DeviceError], None]) -> bool:
+        """As `QuickDriver.begin`: a new active power and nothing else, once one went the long way."""
+        device = self._device
+        hot = None if device is None else device.hot
+        if device is None or hot is None or command.release or not hot.fits(command, self._clock.now()):
+            return False
+        if not taken_at_once(self._writing):
+            return False
+        effect, requests = hot.prepare(command.active_power_w or 0.0)
+
+        def settle(result: list[Reply] | DeviceError) -> None:
+            self._writing.release()
+            if isinstance(result, DeviceError):
+                result.device_id = self._id
+                done(result)
+                return
+            try:
+                ack = self._power_done(device, hot, effect, result)
+            except DeviceError as problem:
+                done(problem)
+                return
+            # The long way reads the new scale factors and writes again.
+            done(ack or DeviceBusy("the device changed its scale factors", device_id=self._id))
+
+        if not self._registers.begin(requests, settle):
+            self._writing.release()
+            return False
+        return True
+
     async def revert(self) -> Ack:
         """As `Driver.revert`: switches off the power set-point and whatever this driver has switched on."""
         async with self._writing:
@@ -191,7 +220,16 @@ class SunSpecDriver:
     async def _carry_out_power(self, device: _Device, hot: HotPower, command: Setpoint) -> Ack:
         """The short way; whatever is not as it should be is settled on the long one."""
         effect, requests = hot.prepare(command.active_power_w or 0.0)
-        replies = await self._registers.exchange(requests)
+        ack = self._power_done(device, hot, effect, await self._registers.exchange(requests))
+        return ack or await self._carry_out(command)
+
+    def _power_done(self, device: _Device, hot: HotPower, effect: Effect, replies: Sequence[Reply]) -> Ack | None:
+        """What the short way did. None: the scale factors changed meanwhile, and nothing is known.
+
+        Raises:
+            DeviceRejected: the device refused.
+            DeviceBusy: so it did for now, or it shows something else than what was written.
+        """
         if hot.confirmed(effect.form, replies):
             self._touched.add("active_power")
             values = PointValues([effect.form])
@@ -213,7 +251,7 @@ class SunSpecDriver:
         if _rescaled(device, after):
             self._volatile = True
             self._adopt(device, after)
-            return await self._carry_out(command)
+            return None
         return self._acknowledge(Plan({"active_power": effect}, models=[704]), after)
 
     def _short_way(self, device: _Device, plan: Plan, command: Setpoint | None) -> HotPower | None:

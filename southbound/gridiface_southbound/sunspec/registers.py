@@ -6,26 +6,52 @@ Owned here: which registers of a model are read, and the open link of one device
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from gridiface.drivers.api import DeviceBusy
-from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import Link, Reply
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface_southbound.modbus_link import Link, QuickLink, Reply
 from gridiface_southbound.modbus_pdu import MAX_READ, PASSING, ExceptionReply, Request, read_request, read_requests
 from gridiface_southbound.sunspec import models
 from gridiface_southbound.sunspec.models import Block, Model
 from gridiface_southbound.sunspec.scan import ModelPlace
 
 
+class _Begin(Protocol):
+    """`QuickLink.begin`."""
+
+    def __call__(
+        self,
+        unit: int,
+        requests: Sequence[Request],
+        done: Callable[[list[Reply] | DeviceError], None],
+        *,
+        timeout_s: float,
+    ) -> bool: ...
+
+
 class Registers:
     """The registers of one device: one unit on one link, None while it is closed."""
 
     def __init__(self, device_id: str, unit_id: int, timeout_s: float) -> None:
-        self.link: Link | None = None
+        self._link: Link | None = None
+        self._begin: _Begin | None = None
         self._id = device_id
         self._unit_id = unit_id
         self._timeout_s = timeout_s
+
+    @property
+    def link(self) -> Link | None:
+        """The open link; None while it is closed."""
+        return self._link
+
+    @link.setter
+    def link(self, link: Link | None) -> None:
+        self._link = link
+        # Asked once: looking for a protocol's members costs more than the command itself.
+        self._begin = link.begin if isinstance(link, QuickLink) else None
 
     async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
         """As `Link.exchange`, with errors that name the device."""
@@ -36,6 +62,10 @@ class Registers:
         except (DeviceTimeout, DeviceRejected) as error:
             error.device_id = self._id
             raise
+
+    def begin(self, requests: Sequence[Request], done: Callable[[list[Reply] | DeviceError], None]) -> bool:
+        """As `QuickLink.begin`; False where the driver is closed or its link cannot."""
+        return self._begin is not None and self._begin(self._unit_id, requests, done, timeout_s=self._timeout_s)
 
     async def read(self, address: int, count: int) -> bytes:
         """`count` registers from `address`; a refusal raises."""

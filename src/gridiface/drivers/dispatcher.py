@@ -16,6 +16,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, ServiceClass, Setpoint
@@ -82,6 +83,8 @@ class Dispatcher:
         if lane is not None:
             self._drop_waiting(lane, "the device was removed")
             lane.forget()
+            if lane.quick is not None:
+                self._resolve(lane.quick, DeliveryOutcome.TIMEOUT, "the device was removed")
             if lane.task is not None:
                 lane.task.cancel()
 
@@ -126,6 +129,8 @@ class Dispatcher:
         for lane in self._lanes.values():
             self._drop_waiting(lane, "the dispatcher stops")
             lane.forget()
+            if lane.quick is not None:
+                self._resolve(lane.quick, DeliveryOutcome.TIMEOUT, "the dispatcher stops")
             if lane.task is not None:
                 lane.task.cancel()
                 tasks.append(lane.task)
@@ -178,11 +183,15 @@ class Dispatcher:
             self._resolve(ticket, DeliveryOutcome.LATE, "its deadline had passed")
         else:
             self._drop_waiting(lane, "superseded by a newer set-point")
-            if lane.task is None and (outcome := self._without_writing(lane, ticket)) is not None:
-                self._resolve(ticket, *outcome)
-                return
+            if not lane.busy:
+                outcome = self._without_writing(lane, ticket)
+                if outcome is not None:
+                    self._resolve(ticket, *outcome)
+                    return
+                if self._begun(lane, ticket):
+                    return
             lane.waiting = ticket
-            if lane.task is None:
+            if not lane.busy:
                 lane.task = asyncio.create_task(self._run(lane))
             elif lane.wake is not None:
                 lane.wake.set()
@@ -222,11 +231,60 @@ class Dispatcher:
             else:
                 self._resolve(ticket, DeliveryOutcome.LATE, "its turn did not come in time")
 
+    # The short way -------------------------------------------------------------------------------------------------
+
+    def _begun(self, lane: Lane, ticket: Ticket) -> bool:
+        """Begin the first attempt without a task, where driver and device are ready for that."""
+        if lane.begin is None or lane.suspect or lane.gate is not None or lane.policy.min_period_s > 0:
+            return False
+        lane.quick = ticket
+        try:
+            begun = lane.begin(ticket.setpoint, partial(self._quick_done, lane, ticket))
+        except Exception:  # a driver's own fault: the long way says what it is
+            _log.exception("driver of %s failed", lane.id)
+            begun = False
+        if not begun:
+            lane.quick = None
+            return False
+        ticket.attempts = 1
+        ticket.running = True
+        self.counters.attempts += 1
+        lane.breaker.begin()
+        return True
+
+    def _quick_done(self, lane: Lane, ticket: Ticket, result: Ack | DeviceError) -> None:
+        """What came of it; whatever has to be tried again goes the long way."""
+        lane.quick = None
+        ticket.running = False
+        if not self._running or self._lanes.get(lane.id) is not lane:
+            return
+        again = None
+        if isinstance(result, Ack):
+            self._acknowledged(lane, ticket, result)
+        else:
+            again = self._refused(lane, ticket, result)
+        if again is not None and ticket.open:
+            lane.current = ticket
+            lane.task = asyncio.create_task(self._run(lane, again))
+        elif lane.waiting is not None:
+            lane.task = asyncio.create_task(self._run(lane))
+
+    def _refused(self, lane: Lane, ticket: Ticket, error: DeviceError) -> DeliveryOutcome | None:
+        """Note an attempt that failed. None: settled. Else what the outcome is if it is not tried again."""
+        self._failed(lane, ticket, error.reason)
+        if isinstance(error, DeviceTimeout | DeviceBusy):
+            return DeliveryOutcome.TIMEOUT if isinstance(error, DeviceTimeout) else DeliveryOutcome.REJECTED
+        self._resolve(ticket, DeliveryOutcome.REJECTED, error.reason)
+        return None
+
     # One lane ------------------------------------------------------------------------------------------------------
 
-    async def _run(self, lane: Lane) -> None:
+    async def _run(self, lane: Lane, again: DeliveryOutcome | None = None) -> None:
         task = asyncio.current_task()
         try:
+            if again is not None and lane.current is not None:
+                await self._wait_before(lane, lane.current, again)
+                lane.current = None
             while lane.waiting is not None:
                 try:
                     await self._turn(lane)
@@ -281,13 +339,8 @@ class Dispatcher:
             else:
                 self._failed(lane, ticket, "no acknowledgement in time")
             raise
-        except (DeviceTimeout, DeviceBusy) as error:
-            self._failed(lane, ticket, error.reason)
-            return DeliveryOutcome.TIMEOUT if isinstance(error, DeviceTimeout) else DeliveryOutcome.REJECTED
         except DeviceError as error:
-            self._failed(lane, ticket, error.reason)
-            self._resolve(ticket, DeliveryOutcome.REJECTED, error.reason)
-            return None
+            return self._refused(lane, ticket, error)
         except Exception as error:
             # A driver's own fault must not take the other devices down with it.
             _log.exception("driver of %s failed", lane.id)
@@ -398,7 +451,7 @@ class Dispatcher:
         ending = held.valid_until is not None and held.valid_until - self._clock.now() <= lane.holds_until - now
         if ending:
             return  # Its time ends before the device's timer does: falling back is what is wanted.
-        if lane.task is not None:
+        if lane.busy:
             # A newer command is on its way; if it does not get through, there is time for another look.
             lane.timer = loop.call_later(max(0.05, (lane.holds_until - now) / 4), self._reassert, lane)
             return

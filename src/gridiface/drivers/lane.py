@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
-from gridiface.drivers.api import Ack, Driver, DriverConfig
+from gridiface.drivers.api import Ack, Driver, DriverConfig, QuickDriver
 from gridiface.drivers.breaker import BreakerSettings, CircuitBreaker
 
 
@@ -125,6 +125,7 @@ class Lane:
 
     __slots__ = (
         "ack",
+        "begin",
         "breaker",
         "current",
         "driver",
@@ -134,6 +135,7 @@ class Lane:
         "holds_until",
         "id",
         "policy",
+        "quick",
         "suspect",
         "task",
         "timer",
@@ -145,6 +147,9 @@ class Lane:
     def __init__(self, driver: Driver, policy: DevicePolicy, breaker: CircuitBreaker, gate: asyncio.Lock | None):
         self.id = driver.device_id
         self.driver = driver
+        #: The driver's way to begin a command without a task, where it has one; and the ticket that goes that way.
+        self.begin = driver.begin if isinstance(driver, QuickDriver) else None
+        self.quick: Ticket | None = None
         self.policy = policy
         self.breaker = breaker
         self.gate = gate
@@ -159,6 +164,11 @@ class Lane:
         self.due = float("inf")
         self.suspect = False
         self.written_at = float("-inf")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being carried out, or waits to be tried again."""
+        return self.task is not None or self.quick is not None
 
     def forget(self) -> None:
         """What the device holds is not known any more."""

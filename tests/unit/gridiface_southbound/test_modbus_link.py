@@ -167,3 +167,75 @@ async def test_many_connections_send_in_bursts() -> None:
     transports[-1].aborted = True
     await asyncio.sleep(0)
     assert [len(transport.segments) for transport in transports] == [1] * (BURST + 2) + [0]
+
+
+async def settled() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+async def test_an_exchange_may_begin_without_anybody_waiting() -> None:
+    link, found = MemoryLink(echo), []
+    assert not link.begin(1, [ONE], found.append, timeout_s=1)  # not connected: `exchange` does that
+    await link.exchange(1, [ONE], timeout_s=1)
+    assert link.begin(1, [ONE, TWO], found.append, timeout_s=1)
+    assert found == []
+    assert not link.begin(1, [TWO], found.append, timeout_s=1)  # in use
+    later = asyncio.create_task(link.exchange(1, [TWO], timeout_s=1))
+    await settled()
+    assert found == [[b"\0\1", b"\0\2"]]
+    assert await later == [b"\0\2"]
+    assert link.begin(1, [TWO], found.append, timeout_s=1)
+    await settled()
+    assert found[1:] == [[b"\0\2"]]
+    await link.close()
+
+
+async def test_a_turn_that_somebody_waits_for_is_not_taken_from_him() -> None:
+    link, found = MemoryLink(echo), []
+    await link.exchange(1, [ONE], timeout_s=1)
+    waiting = [asyncio.create_task(link.exchange(1, [TWO], timeout_s=1)) for _ in range(2)]
+    for _ in range(20):
+        if link.begin(1, [ONE], found.append, timeout_s=1):
+            break
+        await asyncio.sleep(0)
+    assert [await each for each in waiting] == [[b"\0\2"]] * 2
+    await settled()
+    assert len(found) <= 1
+
+
+async def test_what_was_begun_ends_with_an_error_once_and_frees_the_link() -> None:
+    answers = [echo]
+    link, found = MemoryLink(lambda *frame: answers[0](*frame)), []
+    await link.exchange(1, [ONE], timeout_s=1)
+    answers[0] = lambda *frame: b""
+    assert link.begin(1, [ONE, TWO], found.append, timeout_s=0.01)
+    while not found:
+        await asyncio.sleep(0.005)
+    assert isinstance(found[0], DeviceTimeout)
+    assert link.begin(1, [ONE], found.append, timeout_s=1)
+    link.transports[0].abort()
+    await settled()
+    assert isinstance(found[1], DeviceTimeout)
+    assert not link.begin(1, [ONE], found.append, timeout_s=1)
+    answers[0] = echo
+    assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
+    answers[0] = lambda *frame: b"\0\1\0\1nonsense"
+    assert link.begin(1, [ONE], found.append, timeout_s=1)
+    await settled()
+    assert isinstance(found[2], DeviceRejected)
+    assert len(found) == 3
+
+
+async def test_a_device_that_answers_the_first_request_only_is_found_out_when_nobody_waits_too() -> None:
+    def first_only(transaction: int, unit: int, pdu: bytes) -> bytes:
+        return echo(transaction, unit, pdu) if pdu[1:3] == b"\0\1" else b""
+
+    link, found = MemoryLink(first_only), []
+    await link.exchange(1, [ONE], timeout_s=1)
+    assert link.begin(1, [ONE, TWO], found.append, timeout_s=0.01)
+    while not found:
+        await asyncio.sleep(0.005)
+    assert isinstance(found[0], DeviceTimeout)
+    assert not link.pipelined
+    assert not link.begin(1, [ONE], found.append, timeout_s=1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome, ServiceClass, Setpoint
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.drivers.breaker import BreakerSettings, BreakerState
 from gridiface.drivers.dispatcher import Dispatcher
 from gridiface.drivers.lane import DevicePolicy, DispatchSettings
@@ -459,3 +459,130 @@ def test_flapping_devices_never_hold_up_the_others(story: Any) -> None:
         assert settled == counters.submitted == 100 * len(drivers)
 
     story(tale, *(f"d{n}" for n in range(200)))
+
+
+# --- the short way ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick_story(virtual: Any, virtual_clock: Any, scripted: Any) -> Any:
+    """As `story`, with one driver that begins commands by itself: its `begun` holds (command, done)."""
+
+    def run(tale: Any, **settings: Any) -> Any:
+        class Quick(type(scripted("x"))):  # type: ignore[misc]  # the kit's scripted driver
+            begun: list[Any]
+            ready = True
+
+            def begin(self, command: Setpoint, done: Any) -> bool:
+                if self.ready:
+                    self.begun.append((command, done))
+                return self.ready
+
+        async def told() -> Any:
+            driver = scripted("d", seconds=0.01)
+            driver.__class__ = Quick
+            driver.begun = []
+            async with World(virtual_clock, driver, **settings) as world:
+                return await tale(world, driver)
+
+        return virtual(told())
+
+    return run
+
+
+def ack_of(world: World, command: Setpoint) -> Ack:
+    values = {"W": command.active_power_w or 0.0}
+    return Ack(device_id="d", at=world.clock.now(), written=values, read_back=values)
+
+
+async def applying(world: World, watts: float, **more: Any) -> asyncio.Task[list[Delivery]]:
+    task = asyncio.create_task(world.apply(world.told("d", watts), **more))
+    await asyncio.sleep(0)
+    return task
+
+
+def test_a_command_may_go_without_a_task(quick_story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        task = await applying(world, 5.0)
+        command, done = device.begun.pop()
+        done(ack_of(world, command))
+        (delivery,) = await task
+        assert (delivery.outcome, delivery.attempts) == (ACKNOWLEDGED, 1)
+        assert world.dispatcher.held("d") == command
+        assert await world.outcome("d", 5.0) is UNCHANGED
+        assert device.begun == []
+
+    quick_story(tale)
+
+
+def test_one_at_a_time_and_the_newest_wins_on_the_short_way_too(quick_story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        first = await applying(world, 1.0)
+        second = await applying(world, 2.0)
+        third = await applying(world, 3.0)
+        assert len(device.begun) == 1
+        assert (await second)[0].outcome is LATE
+        command, done = device.begun.pop()
+        done(ack_of(world, command))
+        assert [(await task)[0].outcome for task in (first, third)] == [ACKNOWLEDGED, ACKNOWLEDGED]
+        held = world.dispatcher.held("d")
+        assert held is not None
+        assert held.active_power_w == 3.0
+
+    quick_story(tale)
+
+
+def test_what_fails_on_the_short_way_is_tried_again_on_the_long_one(quick_story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        task = await applying(world, 1.0)
+        device.begun.pop()[1](DeviceTimeout("silent"))
+        (delivery,) = await task
+        assert (delivery.outcome, delivery.attempts) == (ACKNOWLEDGED, 2)
+        assert device.begun == []
+        task = await applying(world, 2.0)
+        device.begun.pop()[1](DeviceRejected("illegal"))
+        (delivery,) = await task
+        assert (delivery.outcome, delivery.detail) == (REJECTED, "illegal")
+        device.ready = False
+        assert await world.outcome("d", 4.0) is ACKNOWLEDGED
+
+    quick_story(tale)
+
+
+def test_a_deadline_passes_and_the_answer_comes_late(quick_story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        task = await applying(world, 1.0, within=0.5)
+        assert (await task)[0].outcome is TIMEOUT
+        waiting = await applying(world, 2.0)
+        command, done = device.begun.pop()
+        done(ack_of(world, command))
+        assert (await waiting)[0].outcome is ACKNOWLEDGED
+        held = world.dispatcher.held("d")
+        assert held is not None
+        assert held.active_power_w == 2.0
+
+    quick_story(tale)
+
+
+@pytest.mark.parametrize("how", ["remove", "stop"])
+def test_what_is_under_way_when_it_ends_is_settled_once(how: str, quick_story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        task = await applying(world, 1.0)
+        command, done = device.begun.pop()
+        if how == "remove":
+            world.dispatcher.remove("d")
+        else:
+            await world.dispatcher.stop()
+        assert (await task)[0].outcome is TIMEOUT
+        done(ack_of(world, command))
+        assert world.dispatcher.counters.acknowledged == 0
+
+    quick_story(tale)
+
+
+def test_a_driver_that_breaks_when_it_begins_goes_the_long_way(quick_story: Any) -> None:
+    async def tale(world: World, device: Any) -> None:
+        device.begun = None  # append on nothing raises
+        assert await world.outcome("d", 1.0) is ACKNOWLEDGED
+
+    quick_story(tale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from gridiface.domain.controls import Setpoint
 from gridiface.drivers.api import Ack, DeviceBusy
-from gridiface.errors import DeviceRejected
+from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_link import Reply
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request, reply_data
 from gridiface_southbound.sunspec.config import SunSpecConfig
@@ -40,9 +41,17 @@ class MemoryLink:
         self.memory = bytearray(b"SunS" + b"".join(block.data for block in blocks) + b"\xff\xff\0\0")
         self.sent: list[bytes] = []
         self.fault = ""
+        self.busy = False
 
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
         return [self.answer(request) for request in requests]
+
+    def begin(self, unit: int, requests: Sequence[Request], done: Any, *, timeout_s: float) -> bool:
+        if self.busy:
+            return False
+        replies = [self.answer(request) for request in requests]
+        asyncio.get_running_loop().call_soon(done, DeviceTimeout("silent") if self.fault == "silent" else replies)
+        return True
 
     def answer(self, request: Request) -> Reply:
         self.sent.append(request.pdu)
@@ -142,3 +151,56 @@ async def test_a_scale_factor_that_changes_is_found_on_the_short_way(device: Any
     at = 2 * (2 + 68 + 155 + 52 + 24)
     assert int.from_bytes(link.memory[at : at + 4], "big") == 50
     assert hot(driver) is None
+
+
+async def begun(driver: SunSpecDriver, command: Setpoint) -> Any:
+    """What `begin` tells in the end; None where it does not begin."""
+    found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    return await found if driver.begin(command, found.set_result) else None
+
+
+async def test_beginning_writes_and_tells_what_waiting_does(device: Any) -> None:
+    short, short_link = await device()
+    long, long_link = await device()
+    used = 0
+    for command in COMMANDS:
+        ack = await begun(short, command)
+        used += ack is not None
+        if ack is None:
+            ack = await short.write(command)
+        assert essence(ack) == essence(await long.write(command)), command
+        assert short_link.sent == long_link.sent, command
+        assert short_link.memory == long_link.memory
+    assert used >= 4
+
+
+async def test_what_goes_wrong_after_beginning_is_told_and_the_driver_goes_on(device: Any) -> None:
+    for fault, kind in (
+        ("refuse", DeviceRejected),
+        ("ignore", DeviceBusy),
+        ("rescale", DeviceBusy),
+        ("silent", DeviceTimeout),
+    ):
+        driver, link = await device()
+        link.fault = fault
+        problem = await begun(driver, told(500.0))
+        assert isinstance(problem, kind), (fault, problem)
+        assert problem.device_id == "d"
+        link.fault = ""
+        assert (await driver.write(told(600.0))).verified, fault
+
+
+async def test_what_is_not_the_short_way_does_not_begin(device: Any) -> None:
+    driver, link = await device()
+    assert await begun(driver, told(None, release=True)) is None
+    assert await begun(driver, told(99_999.0)) is None
+    link.busy = True
+    assert await begun(driver, told(1.0)) is None
+    link.busy = False
+    first: list[Any] = []
+    assert driver.begin(told(1.0), first.append)
+    assert await begun(driver, told(2.0)) is None
+    assert (await driver.write(told(3.0))).active_power_w == 3.0
+    assert len(first) == 1
+    await driver.close()
+    assert await begun(driver, told(1.0)) is None
