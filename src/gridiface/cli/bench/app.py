@@ -11,6 +11,7 @@ import typer
 
 from gridiface.cli.bench import allocate as allocate_bench
 from gridiface.cli.bench import baseline as baseline_bench
+from gridiface.cli.bench import codec as codec_bench
 from gridiface.cli.bench import dispatch as dispatch_bench
 from gridiface.cli.bench import dnp3 as dnp3_bench
 from gridiface.cli.bench import fleet as fleet_bench
@@ -72,6 +73,15 @@ def sep2_write(
     Example: gridiface bench sep2-write --json
     """
     _show(asyncio.run(sep2.write(runs, writes, connections)), as_json=as_json)
+
+
+@app.command("codec")
+def codec(runs: Runs = 9, as_json: Json = False) -> None:
+    """Decode and encode a list of 100 DERControls and an OpenADR event.
+
+    Example: gridiface bench codec --json
+    """
+    _show(codec_bench.measure(runs), as_json=as_json)
 
 
 @app.command("sep2-fleet")

@@ -6,7 +6,7 @@ import json
 
 from typer.testing import CliRunner
 
-from gridiface.cli.bench import allocate, fleet, sep2
+from gridiface.cli.bench import allocate, codec, fleet, sep2
 from gridiface.cli.bench.app import app
 
 RUN = CliRunner()
@@ -38,3 +38,9 @@ def test_a_fleet_s_counts_are_added_and_the_worst_time_counts() -> None:
     found = fleet._merged([one, {"exchanges": 0, "failures": {"a": 1, "b": 2}}, {**one, "p99_ms": 4.0}])
     assert found["failures"] == {"a": 3, "b": 2}
     assert (found["exchanges"], found["failed"], found["p99_ms"]) == (6, 5, 5.0)
+
+
+def test_codec_measures_both_ways_of_both_protocols() -> None:
+    found = codec.measure(1)["figures"]
+    assert found["DERControlList"]["bytes"] > 30_000
+    assert all(value["min"] > 0 for part in found.values() for name, value in part.items() if name != "bytes")
