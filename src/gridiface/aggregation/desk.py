@@ -72,6 +72,10 @@ class OperatorActs:
         """The devices in quarantine, by id."""
         return tuple(sorted(self._c.ids[self._c.quarantined].tolist()))
 
+    def in_doubt(self) -> tuple[str, ...]:
+        """The devices whose reported state of charge is in doubt, by id."""
+        return tuple(sorted(self._c.ids[self._c.soc_doubt].tolist()))
+
     def strategy_of(self, group_id: str) -> str | None:
         """The name of the strategy that splits a group's total; None for an unknown group."""
         group = self._fleet.tree.groups.get(group_id)

@@ -70,6 +70,14 @@ class Dnp3Desk:
         station = self._server.station(outstation)
         return [self._master(station, master) for master in station.settings.masters]
 
+    def attached(self) -> dict[str, bool]:
+        """Whether each master is connected, by `OUTSTATION/MASTER`."""
+        return {
+            f"{station.settings.name}/{row['name']}": row["connected"]
+            for station in self._server.stations.values()
+            for row in self.masters(station.settings.name)
+        }
+
     def commands(self, outstation: str, limit: int) -> list[CommandRow]:
         """See Dnp3Port."""
         return [

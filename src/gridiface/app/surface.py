@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gridiface.app.alarms import AlarmSources
 from gridiface.app.config.base import host_port
 from gridiface.app.config.operator import Operator
 from gridiface.app.dnp3_desk import Dnp3Desk
@@ -21,10 +23,13 @@ from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.desk import Desk
+from gridiface.operator.mail import Mail
+from gridiface.operator.notices import Target
 from gridiface.operator.pages import Pages
 from gridiface.operator.routing import Area
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.upkeep import Upkeep
+from gridiface.operator.webhook import Webhook
 from gridiface.pki.contexts import KeyPair, server_context
 
 if TYPE_CHECKING:
@@ -73,13 +78,67 @@ def audit_key(block: Operator) -> bytes | None:
     return found
 
 
-def upkeep_of(desk: Desk) -> Upkeep:
+def targets_of(block: Operator) -> list[Target]:
+    """Who is told of alarms.
+
+    Raises:
+        ConfigError: a file cannot be read, an address cannot be used, or two have one name.
+    """
+    told: list[Target] = [
+        Webhook(
+            name=entry.name,
+            url=entry.url,
+            secret=_secret(entry.secret),
+            severity=entry.severity,
+            kinds=entry.kinds,
+            private=entry.private_addresses,
+        )
+        for entry in block.webhooks
+    ]
+    told += [
+        Mail(
+            name=entry.name,
+            host=entry.host,
+            port=entry.port,
+            security=entry.security,
+            sender=entry.sender,
+            to=entry.to,
+            user=entry.user,
+            password=_secret(entry.password).decode(),
+            severity=entry.severity,
+            kinds=entry.kinds,
+            trust=None if entry.trust is None else str(entry.trust),
+        )
+        for entry in block.mails
+    ]
+    names = [target.name for target in told]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"operator.webhooks and operator.mails name {name!r} twice; give each its own name")
+    return told
+
+
+def _secret(path: Path | None) -> bytes:
+    if path is None:
+        return b""
+    try:
+        return path.read_bytes().strip()
+    except OSError as problem:
+        raise ConfigError(
+            f"{path} cannot be read: {problem.strerror}; name a file that the server may read"
+        ) from problem
+
+
+def upkeep_of(desk: Desk, sources: AlarmSources) -> Upkeep:
     """What the surface does by itself."""
 
     async def seal() -> int:
         return await desk.chain.seal(desk.clock.now())
 
-    return Upkeep(seal)
+    async def tell() -> None:
+        await desk.notices.deliver(desk.clock.now())
+
+    return Upkeep(seal, sources.look, tell)
 
 
 def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> OperatorServer:

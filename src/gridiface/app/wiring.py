@@ -12,6 +12,7 @@ import resource
 from collections.abc import Mapping, Sequence
 
 from gridiface.aggregation.engine import Engine
+from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
@@ -22,7 +23,7 @@ from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.parts import parts_of, peers_of
 from gridiface.app.southbound import Southbound
-from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, upkeep_of
+from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
 from gridiface.app.timers import Timed, TimerLoop
 from gridiface.app.upstream import upstreams
 from gridiface.domain.clock import Clock, Instant
@@ -74,6 +75,7 @@ class GridServer:
         self.southbound: Southbound | None = None
         self._operator: OperatorServer | None = None
         self._upkeep: Upkeep | None = None
+        self._alarms: AlarmSources | None = None
         #: Where the first admin chooses a password; None: there is an admin.
         self.setup_link: str | None = None
         self._members: Members | None = None
@@ -261,6 +263,7 @@ class GridServer:
             parts=lambda: parts_of(self),
             peers=peers_of(self),
             audit_key=audit_key(block),
+            targets=targets_of(block),
         )
         await desk.open()
         self.store.watchers.append(desk.chain.on_committed)
@@ -269,7 +272,8 @@ class GridServer:
         self._operator = operator_server(block, desk, areas_of(self, desk))
         await self._operator.start()
         self.setup_link = await invite_first_admin(desk, self._operator.url)
-        self._upkeep = upkeep_of(desk)
+        self._alarms = AlarmSources(self, desk)
+        self._upkeep = upkeep_of(desk, self._alarms)
         self._upkeep.start()
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
@@ -286,10 +290,15 @@ class GridServer:
             dispatch.tick,
             parts,
             due=self.engine.next_timer,
-            jumped=self.engine.clock_set,
+            jumped=self._clock_set,
         )
         dispatch.kick = self._timers.kick
         self._loop_task = asyncio.create_task(self._timers.run(), name="gridiface timers")
+
+    def _clock_set(self, seconds: float, now: Instant) -> None:
+        self.engine.clock_set(seconds, now)
+        if self._alarms is not None:
+            self._alarms.clock_jumped(seconds, now)
 
     def _ready(self) -> bool:
         running = self._loop_task is not None and not self._loop_task.done()

@@ -16,6 +16,7 @@ from typer.main import get_command
 from gridiface.app.config import reference as config_reference
 from gridiface.cli.lazy import LazyGroup
 from gridiface.northbound.dnp3.words import reference_page
+from gridiface.operator.alarm_kinds import alarms_page
 from gridiface.operator.areas.catalogue import AREAS
 from gridiface.operator.reference import metrics_page, rest_page
 
@@ -76,6 +77,7 @@ def pages(root: Path) -> dict[Path, str]:
         root / "docs" / "reference" / "dnp3-points.md": reference_page(),
         root / "docs" / "reference" / "rest.md": rest_page(AREAS),
         root / "docs" / "reference" / "metrics.md": metrics_page(),
+        root / "docs" / "reference" / "alarms.md": alarms_page(),
         root / "schemas" / "config" / "gridiface.schema.json": config_reference.json_schema(),
     }
 

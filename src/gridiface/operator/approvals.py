@@ -97,6 +97,10 @@ class PendingBook:
         await self._book.fresh(now)
         return sorted((p for p in self._book if now < p.expires), key=lambda p: (p.at, p.id))
 
+    def known(self) -> list[Pending]:
+        """All records as known now, those that are over among them."""
+        return list(self._book)
+
     async def get(self, control_id: str, now: Instant) -> Pending | None:
         """One that still waits, or None.
 

@@ -93,6 +93,11 @@ class AuditChain:
             if isinstance(change, PutDocument) and change.space == SPACE:
                 self._waiting[change.key] = _digest(change.body)
 
+    @property
+    def waiting(self) -> int:
+        """How many entries have no seal yet."""
+        return len(self._waiting)
+
     async def seal(self, now: Instant) -> int:
         """Seal what has none; how many entries that were. A store that cannot write is waited for."""
         some = sorted(self._waiting.items())[:PER_SEAL]

@@ -10,10 +10,13 @@ from typing import Protocol
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Delivery, Outcome
 from gridiface.domain.ports import ControlInbox, Document, History, Ledger
+from gridiface.operator.alarm_kinds import KINDS
+from gridiface.operator.alarms import Alarm, AlarmBook
 from gridiface.operator.approvals import ApprovalRule, PendingBook
 from gridiface.operator.audit_chain import AuditChain
 from gridiface.operator.blocks import Apply, Blocks
 from gridiface.operator.metrics import Figures
+from gridiface.operator.notices import Notices, Target
 from gridiface.operator.oauth import AccessBook
 from gridiface.operator.parts import PartHealth
 from gridiface.operator.sessions import SessionBook
@@ -57,6 +60,7 @@ class Desk:
         parts: how each part of the server is doing.
         peers: what people call a peer, by its identity (LFDI, venID, name of a master).
         audit_key: of the audit log's seals; None: they have no key.
+        targets: who is told of alarms.
     """
 
     status: Status
@@ -73,6 +77,7 @@ class Desk:
     peers: Mapping[str, str] = field(default_factory=dict)
     trend: Trend = field(default_factory=Trend)
     audit_key: bytes | None = None
+    targets: Sequence[Target] = ()
     figures: Figures = field(default_factory=Figures)
     events: EventBuffer = field(init=False)
     tokens: TokenBook = field(init=False)
@@ -81,6 +86,8 @@ class Desk:
     sessions: SessionBook = field(init=False)
     pending: PendingBook = field(init=False)
     chain: AuditChain = field(init=False)
+    alarms: AlarmBook = field(init=False)
+    notices: Notices = field(init=False)
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     blocks: Blocks = field(init=False)
 
@@ -92,7 +99,12 @@ class Desk:
         self.sessions = SessionBook(self.records, self.users, idle_s=self.idle_s, longest_s=self.longest_s)
         self.pending = PendingBook(self.records)
         self.chain = AuditChain(self.records, self.audit_key)
+        self.notices = Notices(self.records, self.targets, self.status.site)
+        self.alarms = AlarmBook(self.records, [self.notices.on_alarm, self.on_alarm])
         self.blocks = Blocks(self.records, self.block)
+        self.figures.alarms = lambda: [
+            (KINDS[alarm.kind].severity, alarm.acknowledged is not None) for alarm in self.alarms.standing()
+        ]
         self.status.is_blocked = self.blocks.is_blocked
 
     async def open(self) -> None:
@@ -108,7 +120,13 @@ class Desk:
         await self.sessions.load(now)
         await self.pending.load(now)
         await self.chain.load()
+        await self.alarms.load(now)
+        await self.notices.load()
         await self.blocks.load(now)
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        """Tell the readers of the event stream of an alarm."""
+        self.events.on_alarm(dict(alarm.row()))
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one durable step of a control in."""

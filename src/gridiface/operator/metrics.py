@@ -6,13 +6,14 @@ Labels are enumerations of the code, routes, and names from the configuration, o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gridiface import __version__
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome, Outcome, OutcomeKind
 from gridiface.domain.telemetry import Quality
 from gridiface.domain.timeline import state_at
+from gridiface.operator.alarm_kinds import SEVERITIES
 from gridiface.operator.status import Status
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,6 +33,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "gridiface_group_requested_watts": ("gauge", "What running controls ask of a group, W, + delivered."),
     "gridiface_group_allocated_watts": ("gauge", "Sum of the set-points of a group's members, W, + delivered."),
     "gridiface_group_delivered_watts": ("gauge", "What a group delivers as measured, W, + delivered."),
+    "gridiface_alarms": ("gauge", "Alarms that stand, by severity and whether somebody has acknowledged them."),
     "gridiface_outcomes_total": ("counter", "Steps in the life of controls, by step."),
     "gridiface_deliveries_total": ("counter", "What became of set-points, by outcome."),
     "gridiface_events_total": ("counter", "Events since the start: controls, set-points, readings, store failures."),
@@ -46,6 +48,8 @@ class Figures:
         self._outcomes: Counter[OutcomeKind] = Counter()
         self._deliveries: Counter[DeliveryOutcome] = Counter()
         self._requests: Counter[tuple[str, str, str]] = Counter()
+        #: Severity, and whether it is acknowledged, of each alarm that stands.
+        self.alarms: Callable[[], Iterable[tuple[str, bool]]] = tuple
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Count one step of a control."""
@@ -97,7 +101,13 @@ class Figures:
 
     def _counted(self, status: Status) -> dict[str, list[Sample]]:
         asked = sorted(self._requests.items())
+        standing = Counter(self.alarms())
         return {
+            "gridiface_alarms": [
+                ({"severity": severity, "acknowledged": str(seen).lower()}, standing[severity, seen])
+                for severity in SEVERITIES
+                for seen in (False, True)
+            ],
             "gridiface_outcomes_total": [({"step": k.name.lower()}, self._outcomes[k]) for k in OutcomeKind],
             "gridiface_deliveries_total": [({"outcome": o}, self._deliveries[o]) for o in DeliveryOutcome],
             "gridiface_events_total": [({"event": name}, value) for name, value in status.counters().items()],

@@ -31,11 +31,13 @@ class Event:
     """One event; its rows become text when somebody reads them."""
 
     number: int
-    rows: tuple[Outcome, ...] | tuple[Delivery, ...]
+    rows: tuple[Outcome, ...] | tuple[Delivery, ...] | tuple[dict[str, Any]]
 
     def text(self, run: str) -> str:
         """As it goes over the wire."""
         first = self.rows[0]
+        if isinstance(first, dict):
+            return f"id: {run}-{self.number}\nevent: alarm\ndata: {json.dumps(first)}\n\n"
         kind, data = ("outcome", _outcome(first)) if isinstance(first, Outcome) else ("deliveries", self._deliveries())
         return f"id: {run}-{self.number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
 
@@ -69,12 +71,16 @@ class EventBuffer:
         for first in range(0, len(told), ROWS_PER_EVENT):
             self._add(tuple(told[first : first + ROWS_PER_EVENT]))
 
+    def on_alarm(self, row: dict[str, Any]) -> None:
+        """Take an alarm in that was raised, acknowledged or cleared."""
+        self._add((row,))
+
     def close(self) -> None:
         """End every stream."""
         self.closed = True
         self._wake()
 
-    def _add(self, rows: tuple[Outcome, ...] | tuple[Delivery, ...]) -> None:
+    def _add(self, rows: tuple[Outcome, ...] | tuple[Delivery, ...] | tuple[dict[str, Any]]) -> None:
         self._events.append(Event(self._next, rows))
         self._next += 1
         self._rows += len(rows)

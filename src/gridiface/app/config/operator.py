@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gridiface.app.config.base import Block, Listen, host_port
+from gridiface.app.config.base import Block, Identifier, Listen, host_port
 from gridiface.operator.access import is_loopback
+from gridiface.operator.alarm_kinds import KINDS, Severity
+
+#: An address as people write it; no sign that could end a header.
+_MAIL = r"^[^\s@<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$"
 
 
 class OperatorTls(Block):
@@ -33,6 +37,52 @@ class OperatorLimits(Block):
     requests_per_s: float = Field(default=200.0, gt=0, le=1e6, description="requests per second in the long run")
     burst: int = Field(default=1_000, ge=1, le=1_000_000, description="requests at once")
     connections: int = Field(default=2_000, ge=8, description="open connections in all; more wait to be accepted")
+
+
+class Told(Block):
+    """Who is told of alarms, and of which."""
+
+    name: Identifier = Field(description="for the log and the alarm that it cannot be reached")
+    severity: Severity = Field(default="warning", description="the least severity that is told")
+    kinds: tuple[str, ...] = Field(default=(), description="kinds of alarms that are told; none: all of that severity")
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [kind for kind in kinds if kind not in KINDS]
+        if unknown:
+            raise ValueError(f"there is no kind {unknown[0]!r}; there are: {', '.join(KINDS)}")
+        return kinds
+
+
+class WebhookEntry(Told):
+    """An address that alarms are posted to."""
+
+    url: str = Field(description="https://...; http:// only with private_addresses", pattern=r"^https?://\S{3,500}$")
+    secret: Path | None = Field(
+        default=None, description="file with a secret; notices are signed with it (HMAC-SHA256)"
+    )
+    private_addresses: bool = Field(
+        default=False, description="whether addresses of private networks and of this machine may be notified"
+    )
+
+
+class MailEntry(Told):
+    """People who get alarms by e-mail."""
+
+    host: str = Field(description="mail server")
+    port: int = Field(default=587, ge=1, le=65_535, description="its port")
+    security: Literal["tls", "starttls", "none"] = Field(
+        default="starttls",
+        description="tls from the start (465), starttls (587), or none: for a server on this machine",
+    )
+    sender: str = Field(description="address that mails come from", pattern=_MAIL)
+    to: tuple[Annotated[str, Field(pattern=_MAIL)], ...] = Field(min_length=1, description="addresses that are told")
+    user: str = Field(default="", description="to sign in with; empty: without")
+    password: Path | None = Field(default=None, description="file with the password")
+    trust: Path | None = Field(
+        default=None, description="PEM with the CA of the mail server; none: those of the system"
+    )
 
 
 class Operator(Block):
@@ -67,6 +117,8 @@ class Operator(Block):
         default=None,
         description="file with a secret (32 bytes or more) that keys the audit log's seals; keep it out of backups",
     )
+    webhooks: tuple[WebhookEntry, ...] = Field(default=(), description="addresses that alarms are posted to")
+    mails: tuple[MailEntry, ...] = Field(default=(), description="people who get alarms by e-mail")
     authority_min: float = Field(
         default=0.0,
         allow_inf_nan=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gridiface.operator.areas.alarms import AlarmsArea
 from gridiface.operator.areas.approvals import ApprovalsArea
 from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.controls import ControlsArea
@@ -22,7 +23,7 @@ from gridiface.operator.areas.users import UsersArea
 from gridiface.operator.routing import Area, Route
 
 #: The areas that every server has.
-DESK = (DevicesArea, ControlsArea, ApprovalsArea, UsersArea, TokensArea, AuditArea)
+DESK = (DevicesArea, ControlsArea, ApprovalsArea, AlarmsArea, UsersArea, TokensArea, AuditArea)
 
 #: The areas that the listener itself makes.
 OWN: tuple[type[Area], ...] = (SessionArea, OAuthArea, ServiceArea)

@@ -1,0 +1,192 @@
+"""Where a server's alarms come from: each kind looks at its part. Reads only; their life is operator.alarms'."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from pydantic import BaseModel
+
+from gridiface.app.dnp3_desk import Dnp3Desk
+from gridiface.domain.clock import Instant
+from gridiface.domain.telemetry import Quality
+from gridiface.drivers.breaker import BreakerState
+from gridiface.operator.desk import Desk
+from gridiface.protocols.openadr.vtn import liveness_of
+
+if TYPE_CHECKING:
+    from gridiface.app.wiring import GridServer
+
+_log = logging.getLogger("gridiface.operator")
+
+#: So long before its end a certificate is told of, and how often the files are read, s.
+EXPIRING_S, CERTIFICATES_EVERY_S = 30 * 86_400.0, 3_600.0
+
+_LOST = frozenset({Quality.STALE, Quality.BAD})
+
+Present = Mapping[str, str]
+
+
+class AlarmSources:
+    """What is so now, by kind of alarm. `look` is called every second."""
+
+    def __init__(self, server: GridServer, desk: Desk) -> None:
+        self._server = server
+        self._desk = desk
+        self._seen_masters: set[str] = set()
+        self._certificates: tuple[dict[str, str], dict[str, str]] = {}, {}
+        self._read_at = float("-inf")
+        self._jump = ""
+        self._looks: dict[str, Callable[[Instant], Present]] = {
+            "device_lost": self._devices_lost,
+            "breaker_open": self._breakers_open,
+            "soc_residual": self._in_doubt,
+            "quarantined": self._quarantined,
+            "certificate_expiring": lambda now: self._look_at_certificates(now)[0],
+            "certificate_expired": lambda now: self._look_at_certificates(now)[1],
+            "northbound_link_lost": self._links_lost,
+            "ven_lost": self._vens_lost,
+            "store_trouble": self._store_trouble,
+            "clock_jump": self._clock_jumped,
+            "approval_waiting": self._approvals,
+            "audit_unsealed": self._unsealed,
+            "notice_undelivered": lambda _: dict(desk.notices.failing),
+        }
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds that are looked at."""
+        return frozenset(self._looks)
+
+    async def look(self) -> None:
+        """Look at everything, then write what has changed.
+
+        Raises:
+            StoreUnavailable: it is written later.
+        """
+        now, book = self._desk.clock.now(), self._desk.alarms
+        for kind, looked in self._looks.items():
+            book.observe(kind, looked(now), now)
+        await book.flush()
+
+    def clock_jumped(self, seconds: float, now: Instant) -> None:
+        """The wall clock was set, by so much."""
+        self._jump = f"the clock was set by {seconds:+.3f} s"
+        self._desk.alarms.observe("clock_jump", {"clock": self._jump}, now)
+        self._jump = ""
+
+    def _devices_lost(self, now: Instant) -> Present:
+        blocked = self._desk.blocks.is_blocked
+        found = self._server.engine.qualities()
+        return {
+            name: f"its data are {quality.value}"
+            for name, quality in found.items()
+            if quality in _LOST and not blocked(name)
+        }
+
+    def _breakers_open(self, _: Instant) -> Present:
+        southbound = self._server.southbound
+        if southbound is None:
+            return {}
+        names = (device.id for device in self._server.engine.devices())
+        state = southbound.dispatcher.breaker_state
+        return {name: "it failed again and again" for name in names if state(name) is BreakerState.OPEN}
+
+    def _in_doubt(self, _: Instant) -> Present:
+        return dict.fromkeys(self._server.engine.in_doubt(), "its reported state of charge left its own history")
+
+    def _quarantined(self, _: Instant) -> Present:
+        return dict.fromkeys(self._server.engine.quarantined(), "its telemetry is not to be believed")
+
+    def _links_lost(self, _: Instant) -> Present:
+        server = self._server
+        found = {
+            f"VTN of {ven.settings.name}": "it does not answer; events go on as they are known"
+            for ven in server.vens
+            if not ven.up
+        }
+        if server.dnp3 is not None:
+            for name, attached in Dnp3Desk(server.dnp3).attached().items():
+                if attached:
+                    self._seen_masters.add(name)
+                elif name in self._seen_masters:
+                    found[f"DNP3 master {name}"] = "it was connected and is not"
+        if server.upstreams is not None:
+            for name, session in server.upstreams.sessions.items():
+                if session.condition.up is False:
+                    found[f"2030.5 server {name}"] = session.condition.trouble or "it does not answer"
+        return found
+
+    def _vens_lost(self, now: Instant) -> Present:
+        vtn = self._server.vtn
+        if vtn is None:
+            return {}
+        poll = vtn.core.config.poll_frequency
+        states = {
+            name: str(liveness_of(ven, now, since=vtn.started, poll_frequency=poll))
+            for name, ven in vtn.core.vens.items()
+        }
+        return {name: "it does not poll" for name, state in states.items() if state == "lost"}
+
+    def _store_trouble(self, _: Instant) -> Present:
+        trouble = "" if self._server.store is None else self._server.store.trouble
+        return {"store": trouble} if trouble else {}
+
+    def _clock_jumped(self, _: Instant) -> Present:
+        return {}
+
+    def _approvals(self, now: Instant) -> Present:
+        return {p.id: f"{p.by} asks for it" for p in self._desk.pending.known() if now < p.expires}
+
+    def _unsealed(self, now: Instant) -> Present:
+        count = self._desk.chain.waiting
+        return {"audit": f"{count} entries have no seal"} if count else {}
+
+    def _look_at_certificates(self, now: Instant) -> tuple[dict[str, str], dict[str, str]]:
+        """(expiring, expired) certificates of the configuration."""
+        if abs(now - self._read_at) > CERTIFICATES_EVERY_S:
+            self._read_at = now
+            expiring: dict[str, str] = {}
+            expired: dict[str, str] = {}
+            for place in certificates_of(self._server.config):
+                left, said = _end_of(place, now)
+                if left <= 0:
+                    expired[place.name] = said
+                elif left <= EXPIRING_S:
+                    expiring[place.name] = said
+            self._certificates = expiring, expired
+        return self._certificates
+
+
+def certificates_of(block: object) -> Iterator[Path]:
+    """Every file that a configuration calls `certificate`, each once."""
+    found = dict.fromkeys(_certificates(block))
+    yield from found
+
+
+def _certificates(block: object) -> Iterator[Path]:
+    values: dict[str, Any] = {}
+    if isinstance(block, BaseModel):
+        values = {name: getattr(block, name) for name in type(block).model_fields}
+    elif dataclasses.is_dataclass(block):
+        values = {one.name: getattr(block, one.name) for one in dataclasses.fields(block)}
+    for name, value in values.items():
+        if name == "certificate" and isinstance(value, Path):
+            yield value
+        for part in value if isinstance(value, tuple) else (value,):
+            yield from _certificates(part)
+
+
+def _end_of(path: Path, now: Instant) -> tuple[float, str]:
+    """(seconds until the first certificate of a file ends, words for people)."""
+    try:
+        chain = x509.load_pem_x509_certificates(path.read_bytes())
+        end = min(certificate.not_valid_after_utc for certificate in chain)
+    except (OSError, ValueError) as problem:
+        _log.warning("%s cannot be read: %s", path, problem)
+        return 0.0, f"it cannot be read: {problem}"
+    return end.timestamp() - now, f"it ends {end:%Y-%m-%d %H:%M} UTC"
