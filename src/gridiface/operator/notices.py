@@ -165,7 +165,7 @@ class Notices:
                     "kind": kind,
                     "severity": KINDS[kind].severity,
                     "subject": f"{count} more",
-                    "text": f"{count} more alarms of this kind; `gridiface alarm list --kind {kind}` shows those that stand",
+                    "text": f"{count} more of this kind; `gridiface alarm list --kind {kind}` shows those that stand",
                     "state": event.removeprefix("alarm."),
                     "fix": KINDS[kind].fix,
                 }
