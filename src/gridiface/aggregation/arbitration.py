@@ -90,7 +90,7 @@ class Ruling:
     @property
     def leading(self) -> Claim | None:
         """The claim whose ramp and service class hold for the total; None where no total is asked for."""
-        return next(iter(self.powers), None)
+        return self.power or next(iter(self.shared.values()), None) or self.regulation
 
     @property
     def controls(self) -> tuple[Control, ...]:

@@ -7,13 +7,14 @@ writes a column that bounds a device (rating, telemetry, health, block) marks th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Capability, Device, DeviceKind
 from gridiface.domain.quantities import Phase
 from gridiface.errors import LocalProtocolError
@@ -149,7 +150,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "touched": (np.bool_, 1),
     # objects
     "ids": (np.object_, None),
-    "batch": (np.object_, None),  # the SetpointBatch that told it last
+    "batch": (np.int64, -1),  # number of the batch that told it last; see `Columns.batches`
     "batch_at": (np.int64, 0),  # where in it
 }
 
@@ -242,7 +243,7 @@ class Columns:
     free: BoolArray
     touched: BoolArray
     ids: npt.NDArray[np.object_]
-    batch: npt.NDArray[np.object_]
+    batch: IntArray
     batch_at: IntArray
 
     def __init__(self) -> None:
@@ -253,8 +254,10 @@ class Columns:
         #: Charge curves and mode levels, each once; devices hold the number.
         self.curves: list[Curve] = []
         self.levels: list[FloatArray] = []
-        #: Whether any device has a departure, least times, or modes or a least power: else the step skips them.
-        self.departing = self.timed = self.stepped = False
+        #: Batches of set-points that some device was told last, by number.
+        self.batches: dict[int, Sequence[Setpoint]] = {}
+        #: Whether any device has a departure, least times, levels of its own, or single phases: else they are skipped.
+        self.departing = self.timed = self.stepped = self.phased = False
         self._store: dict[str, npt.NDArray[np.generic]] = {
             name: np.full(16, fill, dtype=kind) for name, (kind, fill) in COLUMNS.items()
         }
@@ -375,6 +378,7 @@ class Columns:
         self.tier[row] = device.tier
         shares = PHASE_SHARES.get(device.phases, (1 / 3, 1 / 3, 1 / 3))
         self.phase_a[row], self.phase_b[row], self.phase_c[row] = shares
+        self.phased |= device.phases in PHASE_SHARES
         self.natural[row] = device.kind in NATURAL
         self.counts[row] = device.kind is not DeviceKind.METER
         able = plate.capabilities

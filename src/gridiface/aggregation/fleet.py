@@ -130,10 +130,9 @@ class Fleet:
     def setpoint(self, device_id: str) -> Setpoint | None:
         """See `ports.FleetView`."""
         row = self.columns.row.get(device_id)
-        if row is None or self.columns.batch[row] is None:
+        if row is None or int(self.columns.batch[row]) < 0:
             return None
-        told: Setpoint = self.columns.batch[row][int(self.columns.batch_at[row])]
-        return told
+        return self.columns.batches[int(self.columns.batch[row])][int(self.columns.batch_at[row])]
 
     def qualities(self, now: Instant) -> Mapping[str, Quality | None]:
         """See `ports.FleetView`."""

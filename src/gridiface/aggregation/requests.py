@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import IntArray, span
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.controls import ControlMode, ModeValue
@@ -83,28 +83,39 @@ def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
     """The sums over `rows`."""
     c, here = columns, span(rows)
     counts = c.counts[here]
-    free = bounds.free[here] & counts
-    able = (c.can_set_w[here] | c.can_limit_w[here]) & counts & c.enabled[here]
+    free = _Part(bounds.free[here] & counts)
+    able = _Part((c.can_set_w[here] | c.can_limit_w[here]) & counts & c.enabled[here])
+    held = 0.0 if free.whole else float(bounds.held[here][~free.mask].sum())
     watts = c.w[here]
     measured = np.where(np.isfinite(watts) & counts, watts, 0.0)
-    base, hi = bounds.base[here], bounds.hi[here]
+    base, hi = free.of(bounds.base[here]), free.of(bounds.hi[here])
     rated_var = available_var = 0.0
     if c.can_set_var[here].any():
         inject = np.where(c.can_set_var[here] & counts & c.enabled[here], c.var_inject[here], 0.0)
         left = np.sqrt(np.maximum(c.max_va[here] ** 2 - measured**2, 0.0))
         rated_var, available_var = float(inject.sum()), float(np.minimum(inject, left).sum())
     return Capacity(
-        set_max_w=float(c.set_max_w[here] @ able),
-        charge_w=float(c.charge_w[here] @ able),
-        discharge_w=float(c.discharge_w[here] @ able),
+        set_max_w=float(able.of(c.set_max_w[here]).sum()),
+        charge_w=float(able.of(c.charge_w[here]).sum()),
+        discharge_w=float(able.of(c.discharge_w[here]).sum()),
         max_var=rated_var,
         available_var=available_var,
-        base_w=float(np.where(free, base, bounds.held[here]).sum()),
+        base_w=float(base.sum()) + held,
         now_w=float(measured.sum()),
-        up_w=float(np.maximum(hi - base, 0.0) @ free),
-        low_w=float(np.where(free, bounds.lo[here], bounds.held[here]).sum()),
-        high_w=float(np.where(free, hi, bounds.held[here]).sum()),
+        up_w=float(np.maximum(hi - base, 0.0).sum()),
+        low_w=float(free.of(bounds.lo[here]).sum()) + held,
+        high_w=float(hi.sum()) + held,
     )
+
+
+class _Part:
+    """Those of some rows that a mask chooses; all of them cost no copy."""
+
+    def __init__(self, mask: BoolArray) -> None:
+        self.mask, self.whole = mask, bool(mask.all())
+
+    def of(self, values: FloatArray) -> FloatArray:
+        return values if self.whole else values[self.mask]
 
 
 def requested_w(mode: ControlMode, value: ModeValue, of: Capacity, *, start: Capacity, span_s: float) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import BoolArray, IntArray
+from gridiface.aggregation.allocate.problem import BoolArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.clock import Instant
@@ -42,11 +42,13 @@ def measured(
         now: for the age.
         stale_after_s: see `is_stale`.
     """
-    c = columns
-    counted = rows[c.counts[rows]]
-    known = counted[np.isfinite(c.w[counted]) & ~(c.lost[counted] | c.quarantined[counted])]
-    var = c.var[known]
-    oldest = float(c.received[known].min()) if known.size else now
+    c, here = columns, span(rows)
+    counts = c.counts[here]
+    heard = counts & np.isfinite(c.w[here]) & ~(c.lost[here] | c.quarantined[here])
+    counted = rows if bool(counts.all()) else rows[counts]
+    known = rows if bool(heard.all()) else rows[heard]
+    var = c.var[span(known)]
+    oldest = float(c.received[span(known)].min()) if known.size else now
     if meter is not None and np.isfinite(c.w[meter]) and not c.lost[meter]:
         meter_var = float(c.var[meter]) if np.isfinite(c.var[meter]) else float(np.nansum(var))
         return Total(
@@ -56,14 +58,15 @@ def measured(
     quality = Quality.GOOD if complete else Quality.ESTIMATED if known.size else Quality.BAD
     if known.size and bool(is_stale(columns, known, now, stale_after_s).any()):
         quality = Quality.STALE if complete else Quality.ESTIMATED
-    watts = float(c.w[known].sum()) + (residual_w if meter is not None else 0.0)
+    watts = float(c.w[span(known)].sum()) + (residual_w if meter is not None else 0.0)
     return Total(watts, float(np.nansum(var)), quality, oldest, int(known.size), int(known.size))
 
 
 def is_stale(columns: Columns, rows: IntArray, now: Instant, stale_after_s: float) -> BoolArray:
     """Which of the rows have telemetry older than twice their own period and `stale_after_s`."""
-    age = now - columns.received[rows]
-    stale: BoolArray = age > np.maximum(stale_after_s, 2.0 * columns.period_s[rows])
+    here = span(rows)
+    age = now - columns.received[here]
+    stale: BoolArray = age > np.maximum(stale_after_s, 2.0 * columns.period_s[here])
     return stale
 
 

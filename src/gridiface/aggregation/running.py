@@ -205,7 +205,9 @@ class Running:
         numbers = step.wanted.order[mine]
         naming = [entry.control.id in order.control_ids for order in self._orders.all]
         named = np.array([*naming, False])[numbers]  # -1 finds the last: False
-        sent = np.isin(mine, step.sent)
+        told_now = np.zeros(c.count, dtype=np.bool_)
+        told_now[step.sent] = True
+        sent = told_now[mine]
         away = c.down[mine] | c.lost[mine] | c.blocked[mine] | ~c.usable[mine]
         for device_id in entry.reported(c.ids[mine[away]].tolist()):
             entry.failures.setdefault(device_id, "not available at its start")

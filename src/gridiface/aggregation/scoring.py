@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.allocate.problem import IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport, worst_quality
@@ -68,6 +68,11 @@ class _Means:
         )
 
 
+def _run(places: IntArray) -> IntArray | slice:
+    """The same places as a slice where each follows the one before."""
+    return span(places) if places.size and bool((np.diff(places) == 1).all()) else places
+
+
 class DeviceMeans:
     """Means of allocated, acknowledged and delivered power of each device that a control concerns."""
 
@@ -75,16 +80,16 @@ class DeviceMeans:
         self.device_ids = device_ids
         self._sums = np.zeros((3, len(device_ids)))
         self._times = np.zeros((3, len(device_ids)))
-        self._rows: IntArray = np.empty(0, dtype=np.int64)
-        self._places: IntArray = np.empty(0, dtype=np.int64)
+        self._rows: IntArray | slice = slice(0, 0)
+        self._places: IntArray | slice = slice(0, 0)
         self._version = -1
 
     def add(self, columns: Columns, seconds: float) -> None:
         """The columns' present values held for `seconds`."""
         if self._version != columns.version:
             found = [(columns.row[name], at) for at, name in enumerate(self.device_ids) if name in columns.row]
-            self._rows = np.array([row for row, _ in found], dtype=np.int64)
-            self._places = np.array([at for _, at in found], dtype=np.int64)
+            self._rows = _run(np.array([row for row, _ in found], dtype=np.int64))
+            self._places = _run(np.array([at for _, at in found], dtype=np.int64))
             self._version = columns.version
         c, rows = columns, self._rows
         told, measured = c.told_w[rows], c.w[rows]

@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, ModeValue, ServiceClass, Setpoint
@@ -44,6 +44,9 @@ class Order:
             and self.ends >= other.ends
         )
 
+
+#: So many batches are kept before those that nobody was told last are looked for.
+_MANY_BATCHES = 8
 
 RELEASE = Order((), key=("release",))
 
@@ -185,6 +188,13 @@ def order_news(columns: Columns, wanted: IntArray, orders: Orders) -> tuple[Bool
         return tell, changed
     rows = np.flatnonzero(changed)
     pairs = c.told_order[rows] * len(orders.all) + wanted[rows]
+    if bool((pairs == pairs[0]).all()):  # the usual case, without sorting
+        old, new = int(c.told_order[rows[0]]), int(wanted[rows[0]])
+        if old < 0 or not orders.all[old].same_effect(orders.all[new]):
+            return tell, changed & ~tell
+        quiet = c.acknowledged[rows] & c.told[rows] & ~c.answers[rows]
+        tell[rows[quiet]] = False
+        return tell, changed & ~tell
     _, first, where = np.unique(pairs, return_index=True, return_inverse=True)
     examples = zip(c.told_order[rows[first]].tolist(), wanted[rows[first]].tolist(), strict=True)
     same = np.array([old >= 0 and orders.all[old].same_effect(orders.all[new]) for old, new in examples])
@@ -203,7 +213,7 @@ def send(
     validity_s: float,
 ) -> SetpointBatch:
     """Make the batch for `rows` and note in the columns what they are told."""
-    c = columns
+    c, here = columns, span(rows)
     numbers = wanted.order[rows]
     batch = SetpointBatch(
         ids=c.ids[rows],
@@ -215,19 +225,28 @@ def send(
         issued=now,
         open_validity_s=validity_s,
     )
-    c.from_w[rows], c.from_at[rows] = position[rows], now
-    c.told_w[rows], c.told_ceiling_w[rows], c.told_var[rows] = batch.watts, batch.ceilings, batch.vars
-    c.last_w[rows] = batch.watts
-    c.told_order[rows], c.told_at[rows] = numbers, now
-    c.told[rows] = numbers >= 0
+    c.from_w[here], c.from_at[here] = position[here], now
+    c.told_w[here], c.told_ceiling_w[here], c.told_var[here] = batch.watts, batch.ceilings, batch.vars
+    c.last_w[here] = batch.watts
+    c.told_order[here], c.told_at[here] = numbers, now
+    c.told[here] = numbers >= 0
     on = np.abs(batch.watts) > 0.0  # NaN compares false: told nothing is off
-    c.since[rows] = np.where(on != c.on[rows], now, c.since[rows])
-    c.on[rows] = on
-    c.acknowledged[rows] = False
+    c.since[here] = np.where(on != c.on[here], now, c.since[here])
+    c.on[here] = on
+    c.acknowledged[here] = False
     ends = orders.ends[numbers]
-    c.renew_at[rows] = np.where(np.isfinite(ends) | (numbers < 0), np.inf, now + validity_s / 2)
-    holder = np.empty(1, dtype=np.object_)
-    holder[0] = batch  # numpy would take a bare sequence apart
-    c.batch[rows] = holder
-    c.batch_at[rows] = np.arange(rows.size)
+    c.renew_at[here] = np.where(np.isfinite(ends) | (numbers < 0), np.inf, now + validity_s / 2)
+    c.batch[here], c.batch_at[here] = _keep(c, batch), np.arange(rows.size)
     return batch
+
+
+def _keep(c: Columns, batch: SetpointBatch) -> int:
+    """Number a batch; those that nobody was told last are let go now and then."""
+    if len(c.batches) >= _MANY_BATCHES:
+        lowest = min(c.batches)
+        told = np.bincount(np.maximum(c.batch - lowest, -1) + 1, minlength=2)
+        used = set((np.flatnonzero(told[1:]) + lowest).tolist())
+        c.batches = {number: kept for number, kept in c.batches.items() if number in used}
+    number = max(c.batches, default=-1) + 1
+    c.batches[number] = batch
+    return number

@@ -15,6 +15,7 @@ import numpy as np
 
 from gridiface.aggregation.allocate import FloatArray, IntArray, Problem, Strategy
 from gridiface.aggregation.allocate.phases import balance
+from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.allocate.proportional import Proportional
 from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
@@ -156,27 +157,27 @@ class Solver:
     def _split(
         self, node: Node, free: IntArray, target: float, lo: FloatArray, hi: FloatArray, caps: tuple[Cap, ...]
     ) -> FloatArray:
-        c = self._c
-        told = c.told_w[free]
+        c, here = self._c, span(free)
+        told = c.told_w[here]
         tolerance = max(self._settings.tolerance * abs(target), 0.5)
         if self._settings.reuse and not caps and reusable(told, lo, hi, target, tolerance):
             return told
-        window = c.soc_max[free] - c.soc_min[free]
+        window = c.soc_max[here] - c.soc_min[here]
         with np.errstate(divide="ignore", invalid="ignore"):
-            charge = (c.soc[free] - c.soc_min[free]) / window
+            charge = (c.soc[here] - c.soc_min[here]) / window
         problem = Problem(
             target=target,
             lo=lo,
             hi=hi,
-            base=self._b.base[free],
-            weight=self._b.weight[free],
-            tier=c.tier[free],
+            base=self._b.base[here],
+            weight=self._b.weight[here],
+            tier=c.tier[here],
             charge=charge,
             running=np.abs(told) > 0,
         )
         powers = split_tree(node.strategy, problem, caps)
-        if self._settings.phase_spread is not None and not caps:
-            shares = (c.phase_a[free], c.phase_b[free], c.phase_c[free])
+        if self._settings.phase_spread is not None and c.phased and not caps:
+            shares = (c.phase_a[here], c.phase_b[here], c.phase_c[here])
             powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread)
         return in_steps(c, free, node.strategy, problem, powers, caps) if c.stepped else powers
 
@@ -354,6 +355,10 @@ class Solver:
     def _relaxed(self, free: IntArray, caps: tuple[Cap, ...], low: float, high: float) -> tuple[FloatArray, FloatArray]:
         """Near bounds of the loose devices, opened as far as it takes where a limit cannot be kept inside them."""
         lo, hi = self._b.near_lo[free], self._b.near_hi[free]
+        if not caps:
+            if np.isfinite(high) or np.isfinite(low):
+                lo, hi = -_opened(-lo, -self._b.lo[free], -high), _opened(hi, self._b.hi[free], low)
+            return lo, hi
         waiting = [Cap(np.arange(free.size), low, high, caps)]
         while waiting:
             cap = waiting.pop()

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.settlement.adjust import Adjustment, factors
 from gridiface.aggregation.settlement.calendar import Calendar
 from gridiface.aggregation.settlement.series import BAD, ESTIMATED, DayTable, QualityArray
@@ -159,8 +159,7 @@ def _block(
     none = np.flatnonzero(found < method.least_days)
     mean[none], worst[none] = np.nan, BAD
     if gaps.size:
-        some = None if quality is None else quality[gaps]
-        mean[gaps], worst[gaps], kept = _gappy(w[gaps], some, eligible[gaps], table.exists, event_slots, method)
+        mean[gaps], worst[gaps], kept = _gappy(w, quality, gaps, eligible[gaps], table.exists, event_slots, method)
         chosen = chosen.copy()
         chosen[gaps] = kept
     out.chosen[rows], out.days[rows] = chosen, chosen.sum(axis=1)
@@ -218,44 +217,80 @@ def _sums(
 def _gappy(
     w: FloatArray,
     quality: QualityArray | None,
+    rows: IntArray,
     eligible: BoolArray,
     exists: BoolArray,
     event_slots: slice,
     method: Method,
 ) -> tuple[FloatArray, QualityArray, BoolArray]:
-    """Means, quality and days of meters that lack something."""
-    candidates = _newest(eligible & _complete(w, exists, method.day_share), method.days)
-    found = candidates.sum(axis=1)
-    chosen = candidates
-    if method.keep < method.days:
-        inside = np.isfinite(w[:, :, event_slots])
-        count = inside.sum(axis=2)
-        summed = np.where(inside, w[:, :, event_slots], 0.0).sum(axis=2)
-        load = np.where(candidates & (count > 0), -summed / np.maximum(count, 1), -np.inf)
-        chosen = _largest(load, candidates, method.keep)
-    # The chosen days of each meter, gathered; where there are fewer than `keep`, others fill up and are not used.
-    order = np.argsort(~chosen, axis=1, kind="stable")[:, : method.keep]
-    rows = np.arange(w.shape[0])[:, None]
-    picked, values = chosen[rows, order][:, :, None], w[rows, order]
-    use = np.isfinite(values) & picked
-    count, kept = use.sum(axis=1), chosen.sum(axis=1)
+    """Means, quality and days of the meters `rows`, which lack something; from the newest day back, no further.
+
+    `eligible` has a line for each of them; `w` and `quality` are those of the whole block.
+    """
+    here = span(rows)
+    candidates = np.zeros(eligible.shape, dtype=np.bool_)
+    load = np.full(eligible.shape, -np.inf)
+    found = np.zeros(rows.size, dtype=np.int64)
+    for day in range(eligible.shape[1] - 1, -1, -1):
+        open_rows = eligible[:, day] & (found < method.days)
+        if not open_rows.any():
+            continue
+        column = w[here, day]
+        taken = open_rows & _complete(column, exists[day], method.day_share)
+        candidates[:, day], found = taken, found + taken
+        if method.keep < method.days:
+            load[:, day] = np.where(taken, _mean_load(column[:, event_slots]), -np.inf)
+    chosen = candidates if method.keep == method.days else _largest(load, candidates, method.keep)
+    total, count, worst, expected = _known_sums(w, quality, here, chosen, exists)
+    kept = chosen.sum(axis=1)
     valid = (found >= method.least_days)[:, None] & (2 * count >= kept[:, None]) & (count > 0)
-    mean = np.divide(np.where(use, values, 0.0).sum(axis=1), count, out=np.full(count.shape, np.nan), where=valid)
-    worst = np.zeros(count.shape, dtype=np.uint8)
-    if quality is not None:
-        worst = np.where(use, quality[rows, order], 0).max(axis=1).astype(np.uint8)
+    mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=valid)
     # A slot that a chosen day does not have (clocks went forward) is no gap of the meter.
-    less = (count < (picked & exists[order]).sum(axis=1)) | (found < method.days)[:, None]
-    worst = np.where(less, np.maximum(worst, ESTIMATED), worst).astype(np.uint8)
+    less = (count < expected) | (found < method.days)[:, None]
+    np.maximum(worst, ESTIMATED, out=worst, where=less)
     worst[~valid] = BAD
     return mean, worst, chosen
 
 
-def _complete(w: FloatArray, exists: BoolArray, share: float) -> BoolArray:
-    """(rows, D) which days are known well enough. Only days whose sum is not finite need to be counted."""
-    complete: BoolArray = np.isfinite(w.sum(axis=2))
-    rows, days = np.nonzero(~complete)
-    complete[rows, days] = np.isfinite(w[rows, days]).sum(axis=1) >= share * exists[days].sum(axis=1)
+def _known_sums(
+    w: FloatArray, quality: QualityArray | None, here: IntArray | slice, chosen: BoolArray, exists: BoolArray
+) -> tuple[FloatArray, IntArray, QualityArray, IntArray]:
+    """Sums over the chosen days of some rows of a block, per slot.
+
+    Returns:
+        Sum and number of the known values, the worst quality of these, how many there would be without gaps.
+    """
+    shape = (chosen.shape[0], w.shape[2])
+    total, count = np.zeros(shape), np.zeros(shape, dtype=np.int16)
+    worst, expected = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.int16)
+    for day in np.flatnonzero(chosen.any(axis=0)).tolist():
+        column, mine = w[here, day], chosen[:, day]
+        use = np.broadcast_to(mine[:, None], shape)
+        gaps = ~np.isfinite(column.sum(axis=1))
+        if gaps.any() or not mine.all():
+            use = use & np.isfinite(column)
+            column = np.where(use, column, 0.0)
+        total += column
+        count += use
+        expected += mine[:, None] & exists[day]
+        if quality is not None:
+            np.maximum(worst, quality[here, day] * use, out=worst)
+    return total, count.astype(np.int64), worst, expected.astype(np.int64)
+
+
+def _mean_load(inside: FloatArray) -> FloatArray:
+    """The mean load of each line over what is known of it; -infinity where nothing is."""
+    known = np.isfinite(inside)
+    count = known.sum(axis=1)
+    summed = np.where(known, inside, 0.0).sum(axis=1)
+    return np.where(count > 0, -summed / np.maximum(count, 1), -np.inf)
+
+
+def _complete(column: FloatArray, exists: BoolArray, share: float) -> BoolArray:
+    """Which lines of one day are known well enough. Only those whose sum is not finite need to be counted."""
+    complete: BoolArray = np.isfinite(column.sum(axis=1))
+    rows = np.flatnonzero(~complete)
+    complete[rows] = np.isfinite(column[rows]).sum(axis=1) >= share * exists.sum()
     return complete
 
 

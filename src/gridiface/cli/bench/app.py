@@ -12,6 +12,7 @@ import typer
 from gridiface.cli.bench import allocate as allocate_bench
 from gridiface.cli.bench import baseline as baseline_bench
 from gridiface.cli.bench import codec as codec_bench
+from gridiface.cli.bench import control_step as control_step_bench
 from gridiface.cli.bench import dispatch as dispatch_bench
 from gridiface.cli.bench import dnp3 as dnp3_bench
 from gridiface.cli.bench import fleet as fleet_bench
@@ -115,6 +116,22 @@ def allocate(
     Example: gridiface bench allocate --json
     """
     _show(allocate_bench.measure(runs, tuple(sizes or (10_000, 100_000, 1_000_000))), as_json=as_json)
+
+
+@app.command("control-step")
+def control_step(
+    runs: Annotated[int, typer.Option(help="Steps per size.", min=20, max=10_000)] = 300,
+    sizes: Annotated[
+        list[int] | None, typer.Option(help="Devices; repeatable. Default 1000, 10000, 100000: 1x, 10x, 100x.")
+    ] = None,
+    groups: Annotated[int, typer.Option(help="Feeders below the fleet's group; every fourth has a limit.", min=1)] = 1,
+    as_json: Json = False,
+) -> None:
+    """Envelope, split, 5-s look-ahead, dead-band and records: the numbers alone, and the product's whole step.
+
+    Example: gridiface bench control-step --json
+    """
+    _show(control_step_bench.measure(runs, tuple(sizes or (1_000, 10_000, 100_000)), groups=groups), as_json=as_json)
 
 
 @app.command("baseline")

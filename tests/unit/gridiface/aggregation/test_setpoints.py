@@ -32,9 +32,13 @@ def test_a_batch_makes_set_points_on_access(columns):
     assert [s.device_id for s in batch] == ["a", "b", "c"]
     with pytest.raises(IndexError):
         batch[3]
-    assert columns.batch[1][int(columns.batch_at[1])].active_power_w == 2.0
+    assert columns.batches[int(columns.batch[1])][int(columns.batch_at[1])].active_power_w == 2.0
     assert columns.told.tolist() == [True, True, False]
     assert columns.renew_at[0] == 130.0
+    for at in range(30):
+        send(columns, np.arange(2), what, np.zeros(3), orders, 101.0 + at, 60.0)
+    assert len(columns.batches) <= 9
+    assert columns.batches[int(columns.batch[2])][int(columns.batch_at[2])].release
 
 
 def test_a_new_order_of_the_same_effect_is_followed_without_being_told(columns):

@@ -6,7 +6,7 @@ import json
 
 from typer.testing import CliRunner
 
-from gridiface.cli.bench import allocate, codec, fleet, sep2
+from gridiface.cli.bench import allocate, codec, control_step, fleet, sep2
 from gridiface.cli.bench.app import app
 
 RUN = CliRunner()
@@ -17,6 +17,16 @@ def test_allocate_measures_each_size_and_strategy() -> None:
     assert set(found["figures"]) == {"100", "1000"}
     assert set(found["figures"]["100"]) == {"water-filling", "merit-order", "phase balance"}
     assert found["figures"]["100"]["water-filling"]["milliseconds"]["min"] > 0
+
+
+def test_control_step_measures_the_numbers_and_the_product() -> None:
+    found = control_step.measure(20, (60,), groups=4)
+    figures = found["figures"]["60"]
+    assert set(figures) == {"numbers", "product"}
+    for part in figures.values():
+        assert 0 < part["p50_ms"] <= part["p99_ms"] <= part["milliseconds"]["max"]
+        assert 0 < part["set_points_per_step"] <= 60
+    assert figures["product"]["memory_bytes_per_device"] > 100
 
 
 def test_verbs_print_json_or_lines() -> None:
