@@ -47,8 +47,9 @@ from gridiface.domain.telemetry import Snapshot
 #: Longest time between two ticks, so that a silent device and a set clock are noticed, s.
 HEARTBEAT_S = 30.0
 
-#: A difference to a clock that was set that two looks at it explain, s.
-NOTICED_S = 1.5
+#: A step of the clock that counts: a leap second does. Where the engine noticed one by itself already, what two looks
+#: at the clock may differ by, s.
+LEAST_S, NOTICED_S = 0.5, 1.5
 
 #: Time between looks at vehicles that must be ready for a departure, s.
 DEPARTURES_S = 30.0
@@ -289,8 +290,9 @@ class Engine(OperatorActs, FleetViews):
 
         The engine notices large jumps by itself; this tells it also of those that a wait would explain.
         """
-        rest, self._noticed = seconds - self._noticed, 0.0
-        if abs(rest) > NOTICED_S:
+        rest, least = seconds - self._noticed, NOTICED_S if self._noticed else LEAST_S
+        self._noticed = 0.0
+        if abs(rest) > least:
             self._shift(rest, now)
         self._now = now
 

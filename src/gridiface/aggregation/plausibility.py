@@ -102,7 +102,8 @@ class Plausibility:
         for row in gone.tolist():
             lack = float(expected[row] - c.w[row])
             reason = f"it acknowledged {c.told_w[row]:.0f} W and has not followed for {config.follow_after_s:g} s"
-            health.fail(c, row, now, wait_s=config.return_after_s, longest_s=config.return_after_max_s)
+            wait = max(config.return_after_s, config.follow_after_s)
+            health.fail(c, row, now, wait_s=wait, longest_s=max(wait, config.return_after_max_s))
             target = device_target(c.ids[row])
             self._log.add(now, target, "availability", "failing", reason, value=lack)
             self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=lack)

@@ -75,6 +75,11 @@ class Verbs(LazyGroup):
             "Run conformance procedures against a 2030.5 server, an OpenADR VTN or a DNP3 outstation.",
         ),
         Verb("bench", "gridiface.cli.bench.app:app", "Measure this machine: every figure comes with what was done."),
+        Verb(
+            "chaos",
+            "gridiface.cli.chaos.app:chaos",
+            "Provoke failures, set clocks, lose links, and check what must hold.",
+        ),
     )
 
 
