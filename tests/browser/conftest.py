@@ -68,6 +68,12 @@ class Stage:
         if not url.startswith((self.home, "data:")):
             self.outside.append(url)
 
+    async def sign_in(self, page: Any) -> None:
+        """As the demo's reader does: by its link and one press of a button."""
+        await page.goto(self.world.sign_in_link)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(self.home + "/", timeout=20_000)
+
     async def barriers(self, page: Any) -> list[str]:
         """What axe-core finds of serious or critical impact; it is put in by the debugger, past the page's CSP."""
         session = await page.context.new_cdp_session(page)

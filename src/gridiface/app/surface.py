@@ -159,7 +159,7 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         requests_per_s=block.limits.requests_per_s,
         burst=block.limits.burst,
     )
-    pages = Pages(desk, cookie=rules.cookie)
+    pages = Pages(desk, cookie=rules.cookie, banner=block.banner)
     return OperatorServer(
         desk,
         host=host,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from gridiface.errors import GridifaceError
+from gridiface.simulation.children import ChildFailed
 from gridiface.simulation.utility import Posted, UtilityClient
 from gridiface.simulation.world import World, WorldPlan
 
@@ -27,10 +29,22 @@ _AFTER_S = 5.0
 #: The fleet's ramp is over and the mean is taken from here on: slowest unit 2 s, poll of an inverter 1 s, read-back.
 _SETTLE_S = 6.0
 _ANSWERS_S = 20.0
+#: In a world that stays, a device is switched off so long after the event's start.
+_FAULT_S = 20.0
 _TOLERANCE_PCT = 2.0
 _STEPS = {1: "received", 2: "started", 3: "completed"}
 #: What a device answers at the end when it took part for a part of the time only.
 _PARTLY = (8, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What shall happen: power asked for (W), length (s), unit to be switched off, whether to stay afterwards."""
+
+    watts: float
+    seconds: float
+    fault: int | None
+    stays: bool
 
 
 @dataclass(slots=True)
@@ -46,6 +60,7 @@ class Story:
     answers: dict[int, set[str]] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     fault: int | None = None
+    stays: bool = False
     note: str = ""
     samples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -73,11 +88,22 @@ class Story:
 
 
 def demo(
+    *,
     headless: Annotated[bool, typer.Option("--headless", help="No live table; for scripts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
     seconds: Annotated[
-        float, typer.Option(help="Length of the story; the event takes what is left of it.", min=20)
-    ] = 40,
+        float | None,
+        typer.Option(
+            help="Length of the story; the event takes what is left of it. Default: 40, with --stay 600.", min=20
+        ),
+    ] = None,
+    stay: Annotated[
+        bool | None,
+        typer.Option(
+            "--stay/--no-stay",
+            help="Go on until Ctrl-C, with one device switched off on the way. Default: under a terminal.",
+        ),
+    ] = None,
     watts: Annotated[float, typer.Option(help="What the utility asks of the fleet, W, + delivered.")] = 80_000,
     fault: Annotated[
         int | None,
@@ -109,8 +135,10 @@ def demo(
         _tell(story, devices, seed, keep, quiet=headless or as_json, as_json=as_json)
     plan = WorldPlan(page_port=port)
     quiet = headless or as_json
+    stays = not quiet and sys.stderr.isatty() if stay is None else stay
+    script = Script(watts, seconds or (600.0 if stays else 40.0), fault or (7 if stays else None), stays)
     try:
-        result = asyncio.run(_run(plan, watts, seconds, fault, keep, quiet=quiet))
+        result = asyncio.run(_run(plan, script, keep, quiet=quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo("stopped; nothing was left behind", err=True)
         raise typer.Exit(130) from None
@@ -135,9 +163,7 @@ def _tell(name: str, devices: int, seed: int, output: Path | None, *, quiet: boo
     raise typer.Exit(0 if result["ok"] else 1)
 
 
-async def _run(
-    plan: WorldPlan, watts: float, seconds: float, fault: int | None, keep: Path | None, *, quiet: bool
-) -> dict[str, Any]:
+async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: bool) -> dict[str, Any]:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -151,18 +177,40 @@ async def _run(
             program = await utility.program("fleet")
             now = time.time()
             story = Story(
-                asked_w=watts,
+                asked_w=script.watts,
                 start=float(int(now + _LEAD_S)),
-                duration_s=float(int(seconds - _LEAD_S - _AFTER_S)),
+                duration_s=float(int(script.seconds - _LEAD_S - _AFTER_S)),
                 devices=plan.batteries + plan.inverters,
-                fault=fault,
+                fault=script.fault,
+                stays=script.stays,
             )
             story.lfdis = await utility.device_lfdis()
             story.posted = await utility.post_target(
-                program, watts, start=story.start, duration_s=story.duration_s, now=now, title="evening discharge"
+                program,
+                script.watts,
+                start=story.start,
+                duration_s=story.duration_s,
+                now=now,
+                title="evening discharge",
             )
             await _watch(world, utility, story, console, live=not quiet)
-            return await _result(world, story)
+            result = await _result(world, story)
+            if script.stays:
+                await _stay(world, result, quiet=quiet)
+            return result
+
+
+async def _stay(world: World, result: dict[str, Any], *, quiet: bool) -> None:
+    """Keep the world until somebody ends it.
+
+    Raises:
+        ChildFailed: the server ended.
+    """
+    if not quiet:
+        _print_report(result)
+        typer.echo(f"the world goes on until Ctrl-C: {world.sign_in_link}", err=True)
+    assert world.server is not None
+    raise ChildFailed(await world.server.ended())
 
 
 def _cancel_once(task: asyncio.Task[Any]) -> None:
@@ -189,7 +237,7 @@ async def _fleet_is_up(world: World, plan: WorldPlan) -> None:
 async def _watch(world: World, utility: UtilityClient, story: Story, console: Console, *, live: bool) -> None:
     assert story.posted is not None
     end = story.start + story.duration_s
-    switch_off = story.start + story.duration_s / 2
+    switch_off = story.start + (_FAULT_S if story.stays else story.duration_s / 2)
     screen: contextlib.AbstractContextManager[Any] = (
         Live(console=console, refresh_per_second=4) if live else contextlib.nullcontext()
     )
@@ -205,7 +253,7 @@ async def _watch(world: World, utility: UtilityClient, story: Story, console: Co
                 story.samples += story.status["groups"]
             story.answers = await utility.responses(story.posted)
             if live:
-                shown.update(_screen(story, world.page_port, now))
+                shown.update(_screen(story, world.sign_in_link, now))
             if now > end and (story.all_came() or now > end + _ANSWERS_S):
                 return
             await asyncio.sleep(0.5)
@@ -260,7 +308,7 @@ def _kw(watts: float | None) -> str:
     return "-" if watts is None else f"{watts / 1000:.2f}"
 
 
-def _screen(story: Story, page_port: int, now: float) -> RenderableType:
+def _screen(story: Story, link: str, now: float) -> RenderableType:
     wait = story.start - now
     if wait > 0:
         phase = f"starts in {wait:.0f} s"
@@ -276,7 +324,7 @@ def _screen(story: Story, page_port: int, now: float) -> RenderableType:
         groups.add_row(row["name"] or row["id"], str(row["devices"]), *figures, soc)
     responses = "   ".join(f"{name} {count}/{story.devices}" for name, count in story.responses().items())
     title = f"DERControl opModTargetW {_kw(story.asked_w)} kW for the whole fleet: {phase}"
-    words = [f"Responses: {responses}", story.note, f"the same as a page: http://127.0.0.1:{page_port}/"]
+    words = [f"Responses: {responses}", story.note, f"the same as a page, to change and cancel it, too: {link}"]
     return Panel(Group(groups, *(line for line in words if line)), title=title, title_align="left")
 
 

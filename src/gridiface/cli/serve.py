@@ -51,7 +51,9 @@ async def _run(config: Config, *, child: bool) -> None:
     try:
         await server.start()
         if child:
-            typer.echo(json.dumps(server.ports()))
+            # The link is a secret between us and whoever started us; it goes through the pipe and into no log.
+            setup = {} if server.setup_link is None else {"setup": server.setup_link}
+            typer.echo(json.dumps({**server.ports(), **setup}))
             sys.stdout.flush()
             await _stdin_closes(stop)
         else:

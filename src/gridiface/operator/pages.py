@@ -18,6 +18,7 @@ from gridiface.operator.screens.groups import GroupsScreen
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.live import Live
 from gridiface.operator.screens.overview import OverviewScreen
+from gridiface.operator.screens.people import PeopleScreen
 from gridiface.operator.screens.render import Entry, Frame
 from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
@@ -61,6 +62,7 @@ class Pages:
             DevicesScreen(house),
             GroupsScreen(house),
             ControlsScreen(house),
+            PeopleScreen(house, banner),
         ]
         frame.menu += [
             Entry("/", "Overview", "1:"),

@@ -63,6 +63,7 @@ class World:
         folder: everything the world wrote; removed at the end.
         config: path of the server's configuration.
         sep2_port, page_port: where the server listens, after `start`.
+        password: of the user `admin`, made at the first start.
     """
 
     def __init__(self, plan: WorldPlan, *, keep: Path | None = None) -> None:
@@ -73,6 +74,7 @@ class World:
         self.pki = self.folder / "pki"
         self.sep2_port = 0
         self.page_port = 0
+        self.password = f"demo-{secrets.token_hex(4)}"
         self.places: list[dict[str, Any]] = []
         self.ports: dict[str, int] = {}
         self.devices = Child(
@@ -118,9 +120,30 @@ class World:
         command = ["-m", "gridiface.cli", "serve", str(self.config), "--child"]
         self.server = Child("the server", command, log=self._log("server"))
         ports = await self.server.start(timeout_s=self.plan.ready_s)
+        setup = ports.pop("setup", None)
         self.ports = ports
         self.sep2_port, self.page_port = ports["sep2"], ports.get("operator", 0)
         self._pin_ports()
+        if setup is not None and self.page_port:
+            await self._sign_up(setup.partition("#")[2])
+
+    @property
+    def sign_in_link(self) -> str:
+        """The page on which one press of a button signs in; name and password stand behind the #."""
+        return f"http://127.0.0.1:{self.page_port}/login#admin:{self.password}"
+
+    async def _sign_up(self, ticket: str) -> None:
+        """Give the first admin the world's password.
+
+        Raises:
+            GridifaceError: the server refused.
+        """
+        url = f"http://127.0.0.1:{self.page_port}/api/v1/session/setup"
+        body = {"ticket": ticket, "password": self.password}
+        timeout = aiohttp.ClientTimeout(total=15)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.post(url, json=body) as answer:
+            if answer.status != 201:
+                raise GridifaceError(f"{url} was answered with {answer.status}: {await answer.text()}")
 
     async def kill_server(self) -> None:
         """End the server with SIGKILL, as a power cut would."""
@@ -261,7 +284,10 @@ class World:
                 {"id": "south", "name": "feeder south", "members": batteries[half:]},
             ],
             "engine": {"period_s": 0.5, "performance_interval_s": 1.0},
-            "operator": {"listen": f"127.0.0.1:{_free(self.plan.page_port)}"},
+            "operator": {
+                "listen": f"127.0.0.1:{_free(self.plan.page_port)}",
+                "banner": f"A demonstration: sign in as admin with the password {self.password}",
+            },
             "logging": {"level": self.plan.log_level},
         }
         return config | dict(self.plan.settings)

@@ -102,6 +102,7 @@ class Operator(Block):
     open_reads: bool | None = Field(
         default=None, description="whether reading needs no token; none: while it listens on loopback only"
     )
+    banner: str = Field(default="", max_length=1_000, description="what whoever signs in is told first, on the page")
     sessions: Sessions = Sessions()
     limits: OperatorLimits = OperatorLimits()
     approval_share: float | None = Field(
