@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gridiface.app.config.model import Config
 from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.app.members import SEP2
 from gridiface.app.northbound import lfdi_of
 from gridiface.domain.telemetry import Quality
+from gridiface.domain.traffic import Tap
+from gridiface.operator.certificates import CertificateDesk
 from gridiface.operator.parts import PartHealth
 
 if TYPE_CHECKING:
@@ -36,6 +39,27 @@ def peers_of(server: GridServer) -> dict[str, str]:
             if name:
                 named[lfdi_of(client)] = name
     return named
+
+
+def certificates_of(config: Config) -> CertificateDesk:
+    """What certificates are judged by, signed with and revoked in on the page."""
+    tls = None if config.sep2 is None else config.sep2.tls
+    authority = None if config.operator is None else config.operator.pki
+    return CertificateDesk(
+        roots=() if tls is None else tuple(tls.roots), revoked=None if tls is None else tls.revoked, authority=authority
+    )
+
+
+def listen_in(server: GridServer, tap: Tap) -> None:
+    """Tell `tap` of every message of every protocol that runs here."""
+    if server.sep2 is not None:
+        server.sep2.tap = tap
+    if server.dnp3 is not None:
+        server.dnp3.journal.tap = tap
+    if server.vtn is not None:
+        server.vtn.listen_in(tap)
+    for ven in server.vens:
+        ven.listen_in(tap)
 
 
 def _sep2(server: GridServer) -> Iterator[PartHealth]:

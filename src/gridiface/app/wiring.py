@@ -21,7 +21,7 @@ from gridiface.app.members import SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
-from gridiface.app.parts import parts_of, peers_of
+from gridiface.app.parts import certificates_of, listen_in, parts_of, peers_of
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
 from gridiface.app.timers import Timed, TimerLoop
@@ -262,9 +262,12 @@ class GridServer:
             approval=ApprovalRule(share=block.approval_share, within_s=block.approval_within_s),
             parts=lambda: parts_of(self),
             peers=peers_of(self),
+            certificates=certificates_of(self.config),
             audit_key=audit_key(block),
             targets=targets_of(block),
         )
+        desk.trace.devices = lambda: desk.peers
+        listen_in(self, desk.trace.note)
         await desk.open()
         self.store.watchers.append(desk.chain.on_committed)
         self.dispatch.listeners.append(desk.on_outcome)

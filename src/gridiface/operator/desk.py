@@ -15,6 +15,7 @@ from gridiface.operator.alarms import Alarm, AlarmBook
 from gridiface.operator.approvals import ApprovalRule, PendingBook
 from gridiface.operator.audit_chain import AuditChain
 from gridiface.operator.blocks import Apply, Blocks
+from gridiface.operator.certificates import CertificateDesk
 from gridiface.operator.metrics import Figures
 from gridiface.operator.notices import Notices, Target
 from gridiface.operator.oauth import AccessBook
@@ -23,6 +24,7 @@ from gridiface.operator.sessions import SessionBook
 from gridiface.operator.status import Status
 from gridiface.operator.stream import EventBuffer
 from gridiface.operator.tokens import TokenBook
+from gridiface.operator.trace import Trace
 from gridiface.operator.trend import Trend
 from gridiface.operator.users import UserBook
 
@@ -58,6 +60,7 @@ class Desk:
         idle_s, longest_s: of a session: unused, and in all.
         approval: which controls wait for a second person.
         parts: how each part of the server is doing.
+        certificates: what certificates are judged by, signed with and revoked in.
         peers: what people call a peer, by its identity (LFDI, venID, name of a master).
         audit_key: of the audit log's seals; None: they have no key.
         targets: who is told of alarms.
@@ -76,6 +79,8 @@ class Desk:
     parts: Callable[[], Sequence[PartHealth]] = tuple
     peers: Mapping[str, str] = field(default_factory=dict)
     trend: Trend = field(default_factory=Trend)
+    certificates: CertificateDesk = field(default_factory=CertificateDesk)
+    trace: Trace = field(default_factory=Trace)
     audit_key: bytes | None = None
     targets: Sequence[Target] = ()
     figures: Figures = field(default_factory=Figures)

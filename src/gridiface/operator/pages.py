@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gridiface.operator.access import CALLER, cookie_of
 from gridiface.operator.desk import Desk
+from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
 from gridiface.operator.screens.groups import GroupsScreen
@@ -20,6 +21,7 @@ from gridiface.operator.screens.live import Live
 from gridiface.operator.screens.overview import OverviewScreen
 from gridiface.operator.screens.people import PeopleScreen
 from gridiface.operator.screens.render import Entry, Frame
+from gridiface.operator.screens.trace import TraceScreen
 from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
 from gridiface.operator.sessions import csrf_of
@@ -62,6 +64,8 @@ class Pages:
             DevicesScreen(house),
             GroupsScreen(house),
             ControlsScreen(house),
+            CertificatesScreen(house),
+            TraceScreen(house),
             PeopleScreen(house, banner),
         ]
         frame.menu += [
@@ -69,6 +73,8 @@ class Pages:
             Entry("/devices", "Devices", "2:Fleet"),
             Entry("/groups", "Groups", "2:Fleet"),
             Entry("/controls", "Controls", "2:Fleet"),
+            Entry("/certificates", "Certificates", "3:Protocols"),
+            Entry("/trace", "Protocol trace", "3:Protocols", "configure"),
             Entry("/approvals", "Approvals", "4:Record"),
             Entry("/audit", "Audit log", "4:Record", "audit"),
             Entry("/users", "Users", "5:Access", "admin"),

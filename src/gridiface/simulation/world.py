@@ -286,6 +286,7 @@ class World:
             "engine": {"period_s": 0.5, "performance_interval_s": 1.0},
             "operator": {
                 "listen": f"127.0.0.1:{_free(self.plan.page_port)}",
+                "pki": "pki",
                 "banner": f"A demonstration: sign in as admin with the password {self.password}",
             },
             "logging": {"level": self.plan.log_level},

@@ -102,6 +102,10 @@ class Operator(Block):
     open_reads: bool | None = Field(
         default=None, description="whether reading needs no token; none: while it listens on loopback only"
     )
+    pki: Path | None = Field(
+        default=None,
+        description="folder of a CA made by `gridiface pki init`, with which engineers may sign requests on the page",
+    )
     banner: str = Field(default="", max_length=1_000, description="what whoever signs in is told first, on the page")
     sessions: Sessions = Sessions()
     limits: OperatorLimits = OperatorLimits()

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from gridiface.domain import traffic
 from gridiface.domain.clock import Instant
+from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import IIN, Fragment, FunctionCode, parse_request, parse_response
 from gridiface.protocols.dnp3.link import Frame, FrameReader, PrimaryFunction, SecondaryFunction
@@ -45,6 +47,8 @@ class Journal:
     def __init__(self, most: int = 2000) -> None:
         self._passed: deque[Passed] = deque(maxlen=most)
         self.enabled = most > 0
+        #: Told of what passes; None: nobody listens.
+        self.tap: Tap | None = None
 
     def note(
         self, at: Instant, peer: tuple[str, int], octets: bytes, *, received: bool, datagram: bool = False
@@ -52,6 +56,8 @@ class Journal:
         """Keep what passed; the oldest goes when there is no room."""
         if octets and self.enabled:
             self._passed.append(Passed(at, peer, received, bytes(octets), datagram))
+        if octets and self.tap is not None:
+            self.tap(_told(at, peer, bytes(octets), received=received))
 
     def __iter__(self) -> Iterator[Passed]:
         return iter(tuple(self._passed))
@@ -75,6 +81,26 @@ class Journal:
     def pcap(self) -> bytes:
         """The whole log as a pcap file."""
         return b"".join(_packets(self))
+
+
+def _told(at: Instant, peer: tuple[str, int], octets: bytes, *, received: bool) -> traffic.Passed:
+    """What passed, for the trace: the first frame as its summary, all of them as its text."""
+
+    def frames() -> list[str]:
+        try:
+            return [describe(frame) for frame in FrameReader().feed(octets)]
+        except RemoteProtocolError as problem:
+            return [f"no frames: {problem}"]
+
+    def text() -> str:
+        return "\n".join([*frames(), "", octets.hex(" ")])
+
+    found = frames()
+    what = (found[0] if found else f"{len(octets)} octets")[:300]
+    address = f"{peer[0]}:{peer[1]}"
+    return traffic.Passed(
+        at=at, protocol="dnp3", received=received, peer="", address=address, what=what, size=len(octets), text=text
+    )
 
 
 def describe(frame: Frame) -> str:

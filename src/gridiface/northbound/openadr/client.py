@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import aiohttp
 
+from gridiface.domain.traffic import Tap
 from gridiface.errors import GridifaceError, RemoteProtocolError
+from gridiface.northbound.openadr.telling import exchanged
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
@@ -41,6 +43,8 @@ class PayloadClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._most = most_octets
         self._session: aiohttp.ClientSession | None = None
+        #: Told of every request and its answer; None: nobody listens.
+        self.tap: Tap | None = None
 
     async def post(
         self, base: str, service: str, payload: Payload, now: float, *, trust: Trust | None = None
@@ -68,6 +72,8 @@ class PayloadClient:
                 reply = HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
+        if self.tap is not None:
+            self.tap(exchanged(message, reply, base, base, received=False))
         return self._http.response(reply, now, trust=trust, signed=trust is not None)
 
     async def close(self) -> None:

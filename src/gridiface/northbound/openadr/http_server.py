@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiohttp import web
 
+from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.openadr.settings import ListenSettings
+from gridiface.northbound.openadr.telling import exchanged
 from gridiface.northbound.tls_listener import TlsListener, peer_of
+from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
 
 _log = logging.getLogger("gridiface.openadr")
@@ -40,6 +44,8 @@ class PayloadListener:
         self._answer = answer
         self._most = most_octets
         self._running = 0
+        #: Told of every request and its answer; None: nobody listens.
+        self.tap: Tap | None = None
         self._http: web.Server | None = None
         self._plain: asyncio.Server | None = None
         self._tls: TlsListener | None = None
@@ -84,15 +90,19 @@ class PayloadListener:
         certificate = peer.chain[0] if peer is not None else b""
         overloaded = self._running >= self._settings.most_at_once
         self._running += 1
+        message = HttpMessage(0, dict(request.headers), b"", request.method, request.raw_path)
         try:
             body = b"" if overloaded else await self._body(request)
-            message = HttpMessage(0, dict(request.headers), body, request.method, request.raw_path)
+            message = replace(message, body=body)
             reply = await self._answer(message, certificate, overloaded)
         except RemoteProtocolError as problem:
             _log.info("refused with %d: %s", problem.answer, problem.reason)
             reply = HttpServer.refuse(problem)
         finally:
             self._running -= 1
+        if self.tap is not None and not overloaded:
+            name = openadr_fingerprint(certificate) if certificate else ""
+            self.tap(exchanged(message, reply, name, request.remote or "", received=True))
         headers = {name: value for name, value in reply.headers.items() if name != "Content-Length"}
         response = web.Response(status=reply.status, headers=headers, body=reply.body)
         if overloaded or reply.status == 413:

@@ -19,6 +19,7 @@ from typing import TypeVar
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
+from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
@@ -108,6 +109,11 @@ class OpenAdrVen:
         self._task: asyncio.Task[None] | None = None
         self._broken: tuple[object, int] = (None, 0)
         self.up = False
+
+    def listen_in(self, tap: Tap) -> None:
+        """Tell `tap` of every message that we send over simple HTTP and its answer."""
+        if isinstance(self._client, PayloadClient):
+            self._client.tap = tap
 
     # -- life ------------------------------------------------------------------------------------------------------
 

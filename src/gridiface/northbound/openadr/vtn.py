@@ -17,6 +17,7 @@ from typing import Any
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import DeviceRegistry, Ledger
+from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.committer import Committer
@@ -107,6 +108,12 @@ class OpenAdrVtn:
         return Security(
             signer=self.settings.signer, verifier=Verifier(self._nonces), nonce=lambda: secrets.token_hex(16)
         )
+
+    def listen_in(self, tap: Tap) -> None:
+        """Tell `tap` of every message over simple HTTP, both ways."""
+        self._listener.tap = tap
+        for pusher in self._pushers.values():
+            pusher.tap = tap
 
     # -- life ------------------------------------------------------------------------------------------------------
 

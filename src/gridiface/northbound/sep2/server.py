@@ -16,6 +16,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRegistry, FleetView, Ledger
+from gridiface.domain.traffic import Passed, Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.handlers.services import Counts
@@ -95,6 +96,8 @@ class Sep2Server:
             later=self._later,
         )
         self._make_listener = listener
+        #: Told of every request and its answer; None: nobody listens.
+        self.tap: Tap | None = None
         self._notifier: Notifier | None = None
         self._pumping: asyncio.Handle | None = None
         self._listener: Listener | None = None
@@ -331,6 +334,12 @@ class Sep2Server:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def _read(self, head: Head, lfdi: str, address: str) -> Reply | None:
+        reply = self._found(head, lfdi)
+        if self.tap is not None and reply is not None:
+            self._tell(self.tap, head, b"", reply, lfdi, address)
+        return reply
+
+    def _found(self, head: Head, lfdi: str) -> Reply | None:
         fields = head.headers
         if head.target.startswith("/file/") and self.core.file_at(head.target, lfdi) is not None:
             return None  # read from the disk, which takes time
@@ -339,6 +348,37 @@ class Sep2Server:
         )
 
     async def _write(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
+        reply = await self._done(head, body, lfdi, address)
+        if self.tap is not None:
+            self._tell(self.tap, head, body, reply, lfdi, address)
+        return reply
+
+    def _tell(self, tap: Tap, head: Head, body: bytes, reply: Reply, lfdi: str, address: str) -> None:
+        """Tell the trace of a request and its answer."""
+        what = f"{head.method} {head.target} \u2192 {reply.status}"
+
+        def text() -> str:
+            asked = body.decode("utf-8", "replace")
+            said = reply.body.decode("utf-8", "replace")
+            return "\n\n".join(
+                part for part in (f"{head.method} {head.target}", asked, f"{reply.status}", said) if part
+            )
+
+        now, size = self._clock.now(), len(body) + len(reply.body) + len(head.target)
+        tap(
+            Passed(
+                at=now,
+                protocol="sep2",
+                received=True,
+                peer=lfdi,
+                address=address,
+                what=what[:300],
+                size=size,
+                text=text,
+            )
+        )
+
+    async def _done(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
         method, target, fields = head.method, head.target, head.headers
         if method in {"GET", "HEAD"}:
             file = self.core.file_at(target, lfdi)

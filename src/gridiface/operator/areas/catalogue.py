@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gridiface.operator.areas.alarms import AlarmsArea
 from gridiface.operator.areas.approvals import ApprovalsArea
 from gridiface.operator.areas.audit import AuditArea
+from gridiface.operator.areas.certificates import CertificatesArea
 from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.dnp3 import Dnp3Area
@@ -19,11 +20,22 @@ from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.tokens import TokensArea
+from gridiface.operator.areas.trace import TraceArea
 from gridiface.operator.areas.users import UsersArea
 from gridiface.operator.routing import Area, Route
 
 #: The areas that every server has.
-DESK = (DevicesArea, ControlsArea, ApprovalsArea, AlarmsArea, UsersArea, TokensArea, AuditArea)
+DESK = (
+    DevicesArea,
+    ControlsArea,
+    ApprovalsArea,
+    AlarmsArea,
+    CertificatesArea,
+    TraceArea,
+    UsersArea,
+    TokensArea,
+    AuditArea,
+)
 
 #: The areas that the listener itself makes.
 OWN: tuple[type[Area], ...] = (SessionArea, OAuthArea, ServiceArea)

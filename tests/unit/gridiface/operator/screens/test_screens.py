@@ -32,6 +32,11 @@ PATHS = [
     "/controls/new",
     "/controls/new?from=c1",
     "/controls/new?target=device:a",
+    "/certificates",
+    "/approvals",
+    "/login",
+    "/setup",
+    "/account",
 ]
 
 
