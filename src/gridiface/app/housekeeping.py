@@ -30,6 +30,10 @@ class Housekeeping:
         self._retention_s = retention_days * _DAY_S
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
+    def keep(self, retention_days: float) -> None:
+        """Another retention, from the next purge on."""
+        self._retention_s = retention_days * _DAY_S
+
     def start(self) -> None:
         """Begin; the first purge comes after an hour, so that a start is quick."""
         self._scheduler.add_job(self.purge, "interval", hours=1, max_instances=1, coalesce=True)

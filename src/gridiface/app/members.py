@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from gridiface.app.config.model import Config, DeviceEntry, Rating
+from gridiface.app.config.model import Config, DeviceEntry, GroupEntry, Rating
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Group, Nameplate, Settings
 from gridiface.domain.ports import Document, PutDocument
 
@@ -35,6 +35,10 @@ class Members:
         self._groups = config.groups
         self._joined: dict[str, list[str]] = {}
         self._found = {document.key: _unpack(document.body) for document in remembered}
+
+    def regroup(self, groups: Sequence[GroupEntry]) -> None:
+        """Take over groups that were read again."""
+        self._groups = tuple(groups)
 
     def initial(self) -> list[Device]:
         """The devices that can be told of before any has answered: known from before, rated, or 2030.5 inverters."""

@@ -22,6 +22,7 @@ from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.parts import certificates_of, listen_in, parts_of, peers_of
+from gridiface.app.reload import Reload, compare
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
 from gridiface.app.timers import Timed, TimerLoop
@@ -278,6 +279,34 @@ class GridServer:
         self._alarms = AlarmSources(self, desk)
         self._upkeep = upkeep_of(desk, self._alarms)
         self._upkeep.start()
+
+    def reload(self, config: Config) -> Reload:
+        """Go on with what of a new configuration takes effect at once; no connection is touched.
+
+        Raises:
+            ConfigError: the groups overlap, or a strategy is unknown; nothing was changed.
+        """
+        found, now = compare(self.config, config), self.clock.now()
+        assert self._members is not None
+        if "groups" in found.live:
+            before = self.config.groups
+            self._members.regroup(found.config.groups)
+            try:
+                self.engine.set_groups(self._members.groups(), now)
+            except ConfigError:
+                self._members.regroup(before)
+                raise
+            if self.dispatch is not None:
+                self.dispatch.kick()
+            if self.sep2 is not None and self._refresh is None:
+                self._refresh = asyncio.create_task(self._show_new_devices(self.sep2))
+        if self._housekeeping is not None:
+            self._housekeeping.keep(found.config.reading_retention_days)
+        if self._operator is not None and found.config.operator is not None:
+            block = found.config.operator
+            self._operator.desk.approval = ApprovalRule(share=block.approval_share, within_s=block.approval_within_s)
+        self.config = found.config
+        return found
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
         """Operator's block of a device, or its end: the engine acts on it at once."""

