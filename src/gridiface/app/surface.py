@@ -14,6 +14,7 @@ from gridiface.app.alarms import AlarmSources
 from gridiface.app.config.base import host_port
 from gridiface.app.config.operator import Operator
 from gridiface.app.dnp3_desk import Dnp3Desk
+from gridiface.app.sep2_desk import Sep2Surface
 from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
 from gridiface.operator.areas.dnp3 import Dnp3Area
@@ -21,6 +22,9 @@ from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
+from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
+from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.mail import Mail
@@ -49,6 +53,9 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
     areas: list[Area] = []
     if server.dnp3 is not None:
         areas.append(Dnp3Area(desk, Dnp3Desk(server.dnp3)))
+    if server.sep2 is not None:
+        sep2 = Sep2Surface(server.sep2)
+        areas += [Sep2DevicesArea(sep2), Sep2ProgramsArea(sep2), Sep2ResourcesArea(sep2)]
     if server.vtn is not None:
         areas += [OpenAdrVensArea(server.vtn), OpenAdrEventsArea(server.vtn), OpenAdrReportsArea(server.vtn)]
     if server.vens:

@@ -58,6 +58,11 @@ class Verbs(LazyGroup):
         ),
         Verb("db", "gridiface.cli.db:app", "Upgrade, back up, restore and check the database."),
         Verb(
+            "sep2",
+            "gridiface.cli.sep2:app",
+            "IEEE 2030.5 server: clients, rates, programs, controls, messages, prices, events and files.",
+        ),
+        Verb(
             "dnp3",
             "gridiface.cli.dnp3:app",
             "DNP3: point maps, the device profile, a first poll, and outstations of a running server.",

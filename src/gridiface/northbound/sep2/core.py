@@ -14,10 +14,12 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
-from gridiface.errors import GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
+from gridiface.errors import ConfigError, GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import Caller, Doorman
 from gridiface.northbound.sep2.active_intervals import ActiveIntervals
+from gridiface.northbound.sep2.along import InboxAlong, LedgerAlong, RegistryAlong
+from gridiface.northbound.sep2.assignments import Assignments
 from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import EventClock
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
@@ -36,7 +38,7 @@ from gridiface.northbound.sep2.handlers.rules import RULES
 from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Services
 from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
 from gridiface.northbound.sep2.loading import Loader
-from gridiface.northbound.sep2.membership import Membership
+from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
 from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.nodes import Item, Listing, Node
 from gridiface.northbound.sep2.on_behalf import OnBehalf
@@ -108,9 +110,9 @@ class Sep2Core:
             state=state,
             doorman=Doorman(state),
             events=self.events,
-            ledger=ledger,
-            inbox=inbox,
-            registry=registry,
+            ledger=LedgerAlong(ledger),
+            inbox=InboxAlong(inbox),
+            registry=RegistryAlong(registry),
             fleet=fleet,
             locks=locks,
             later=later,
@@ -123,6 +125,7 @@ class Sep2Core:
         self.curves = Curves(s)
         self.programs = Programs(s, self.on_behalf, self.curves)
         self.topology = Topology(s, self.programs)
+        self.assignments = Assignments(s, self.programs)
         self.publications = Publications(state, fleet)
         self.publishing = Publishing(s, self.publications, RULES)
         self.publishing.on_event[EndDeviceControl] = LoadControl(s).on_event
@@ -193,8 +196,13 @@ class Sep2Core:
             self.responses,
             self.subscriptions,
             self.topology.place,
+            self.assignments.load_program,
             self.operating,
-            {documents.PUBLISHED: self._load_published, documents.OWN: self._load_own},
+            {
+                documents.ASSIGNMENTS: self._load_assignment,
+                documents.PUBLISHED: self._load_published,
+                documents.OWN: self._load_own,
+            },
         )
         await loader.load()
         await self.membership.reconcile(now)
@@ -218,6 +226,73 @@ class Sep2Core:
         await self.membership.reconcile(now)
         await self.topology.reconcile(now)
         await self.publishing.reconcile(now)
+
+    async def add_end_device(
+        self, lfdi: str, now: Instant, *, device_id: str | None = None, pin: int | None = None, role: Role = Role.DEVICE
+    ) -> str:
+        """Register a client out of band; returns the path of its EndDevice.
+
+        Args:
+            lfdi: 40 hex digits.
+            now: s since 1970.
+            device_id: the fleet's device that it is; None: a device of its own.
+            pin: with its check digit; None: 111115.
+            role: DEVICE or AGGREGATOR.
+
+        Raises:
+            ConfigError: the LFDI is malformed or registered already, or the role has no EndDevice.
+            StoreUnavailable: nothing was changed.
+        """
+        lfdi = lfdi.upper()
+        if len(lfdi) != 40 or any(digit not in "0123456789ABCDEF" for digit in lfdi):
+            raise ConfigError(f"{lfdi!r} is not an LFDI: 40 hexadecimal digits are wanted")
+        if role not in {Role.DEVICE, Role.AGGREGATOR}:
+            raise ConfigError(f"a {role} has no EndDevice")
+        async with self.services.locks.hold("/edev"):
+            if lfdi in self.state.by_lfdi or (device_id is not None and device_id in self.state.by_device):
+                raise ConfigError(f"{device_id or lfdi} has an EndDevice already")
+            name = (device_id or own_device_id(lfdi)) if role is Role.DEVICE else None
+            pin = DEFAULT_PIN if pin is None else pin
+            record, program, changes = self.membership.make(now, lfdi=lfdi, role=role, device_id=name, pin=pin)
+            if role is not Role.DEVICE or not await self.membership.enrol(record, now, along=changes):
+                await self.services.ledger.commit(changes)
+            self.membership.place(record, program)
+            await self.topology.reconcile(now)
+            await self.publishing.reconcile(now)
+        return record.path
+
+    async def remove_end_device(self, lfdi: str, now: Instant) -> bool:
+        """Take a registration with everything below it away; False when there is none.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        async with self.services.locks.hold("/edev"):
+            record = self.state.by_lfdi.get(lfdi.upper())
+            if record is None:
+                return False
+            await self.membership.remove(record, now)
+            await self.topology.reconcile(now)
+            await self.publishing.reconcile(now)
+        return True
+
+    async def act(self, call: Call) -> Reply:
+        """What the table's handler makes of a call that is past the doors; for the operator.
+
+        Raises:
+            RemoteProtocolError: as a utility would be answered.
+            StoreUnavailable: nothing was changed.
+        """
+        if call.method not in call.node.kind.methods:
+            raise MethodNotAllowed(frozenset(call.node.kind.methods))
+        reply = await self._handlers[call.method, call.node.kind.template](call)
+        self.counts.written += 1
+        return reply
+
+    def _load_assignment(self, record: Record) -> None:
+        owner = self._owner_of(record.key)
+        if owner is not None:
+            self.assignments.load(owner, record)
 
     def _load_published(self, record: Record) -> None:
         owner = self._owner_of(record.key)

@@ -35,6 +35,7 @@ METER_READINGS = "sep2/mr"
 READING_SETS = "sep2/rs"
 SUBSCRIPTIONS = "sep2/sub"
 PUBLISHED = "sep2/pub"  # everything below /dr, /tp, /msg, /bill, /brs, /ppy, /file, and grants of flow, by path
+ASSIGNMENTS = "sep2/fsa"  # those that the operator added, by path
 OWN = "sep2/own"  # what devices wrote into lists of their own, by path
 CONTENTS = "sep2/content"  # octets of files, by the path of the File
 DISABLED = "sep2/disabled"  # by LFDI
@@ -46,6 +47,7 @@ SPACES = (
     DISABLED,
     RATES,
     END_DEVICES,
+    ASSIGNMENTS,
     DEVICE_INFO,
     LOG_EVENTS,
     PROGRAMS,
@@ -72,6 +74,7 @@ _STORED_AT: tuple[tuple[str, str], ...] = (
     (r"/edev/\d+/(?:di/loc|ns|cfg/prcfg|lsl|frq)/.+", OWN),
     (r"/edev/\d+/frp/\d+", PUBLISHED),
     (r"/(?:dr|tp|msg|bill|brs|ppy|file)/.+", PUBLISHED),
+    (r"/edev/\d+/fsa/a\d+", ASSIGNMENTS),
     (r"/derp/\d+/derc/\d+", CONTROLS),
     (r"/derp/\d+/dderc", DEFAULTS),
     (r"/derp/\d+/dc/\d+", CURVES),

@@ -51,6 +51,7 @@ class Loader:
         responses: ResponseLog,
         subscriptions: Subscriptions,
         place_node: Callable[[Program], None],
+        place_added: Callable[[Program], None],
         operating: Operating,
         more: Mapping[str, Callable[[Record], None]],
     ) -> None:
@@ -60,6 +61,7 @@ class Loader:
         self._responses = responses
         self._subscriptions = subscriptions
         self._place_node = place_node
+        self._place_added = place_added
         #: What the receivers of notifications know.
         self.told: list[Record] = []
         self._programs: dict[int, Program] = {}
@@ -69,6 +71,7 @@ class Loader:
             documents.RATES: lambda record: operating.load(documents.RATES, record),
             documents.PROGRAMS: self._program,
             documents.END_DEVICES: self._end_device,
+            documents.ASSIGNMENTS: more[documents.ASSIGNMENTS],
             documents.DEVICE_INFO: self._device_info,
             documents.LOG_EVENTS: self._log_event,
             documents.CURVES: self._curve,
@@ -95,6 +98,10 @@ class Loader:
                 for program in self._programs.values():
                     if program.node:
                         self._place_node(program)
+            elif space == documents.ASSIGNMENTS:
+                for program in self._programs.values():
+                    if program.assignment:
+                        self._place_added(program)
 
     @property
     def _ledger(self) -> Ledger:

@@ -230,6 +230,7 @@ class Membership:
         device = known or Device(id=record.device_id, nameplate=Nameplate(max_w=0.0), driver="sep2")
         device = replace(
             device,
+            enabled=device.enabled and record.lfdi not in self._s.state.disabled,
             traits=replace(device.traits, answers_itself=True),
             identities={**device.identities, "lfdi": record.lfdi},
         )
@@ -273,12 +274,12 @@ class Membership:
         else:
             await self._s.ledger.commit(changes)
         state = self._s.state
-        if record.program is not None:
-            program = state.programs.pop(record.program, None)
+        for number in record.programs:
+            program = state.programs.pop(number, None)
             for event in list(program.events.values()) if program else ():
                 state.drop_event(event)
-            state.tree.remove(f"/derp/{record.program}")
-            state.tree.remove(f"/rsps/{record.program}")
+            state.tree.remove(f"/derp/{number}")
+            state.tree.remove(f"/rsps/{number}")
         grants = state.event_sets.pop(f"{record.path}/frp", None)
         for event in list(grants.events.values()) if grants is not None else ():
             state.drop_event(event)
@@ -291,11 +292,10 @@ class Membership:
     def _deletions(self, record: EndDeviceRecord) -> list[Change]:
         """Everything stored below an end device."""
         paths = [record.path, f"/rsps/frp{record.number}"]
-        if record.program is not None:
-            paths += [f"/derp/{record.program}", f"/rsps/{record.program}"]
+        for number in record.programs:
+            paths += [f"/derp/{number}", f"/rsps/{number}"]
         changes: list[Change] = [documents.delete(documents.END_DEVICES, str(record.number))]
-        if record.program is not None:
-            changes.append(documents.delete(documents.PROGRAMS, str(record.program)))
+        changes += [documents.delete(documents.PROGRAMS, str(number)) for number in record.programs]
         changes += [
             documents.delete(space, path)
             for path in (*self._s.tree.below(*paths), *self._metering.paths_of(record))

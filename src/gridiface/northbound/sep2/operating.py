@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
+from gridiface.domain.fleet import Device
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.handlers.services import Services
+from gridiface.northbound.sep2.membership import OWN_DRIVERS
 from gridiface.northbound.sep2.metering import Metering, Mirror, mirror_head
 from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.settings import DEFAULT_POLL_RATES
@@ -41,6 +43,8 @@ class Operating:
     async def set_enabled(self, lfdi: str, enabled: bool, now: Instant) -> None:
         """Let a certificate in, or treat it as not registered from its next request on; its record is kept.
 
+        While it is kept out, the engine does not count a member that is reached through it alone.
+
         Raises:
             StoreUnavailable: nothing was changed.
         """
@@ -52,11 +56,20 @@ class Operating:
         record = state.by_lfdi.get(lfdi)
         if record is not None:
             changes.append(_stored(replace(record, changed=int(now))))
-        await self._s.ledger.commit(changes)
+        device = self._member(record)
+        if device is not None:
+            await self._s.registry.register(replace(device, enabled=enabled), now, along=changes)
+        else:
+            await self._s.ledger.commit(changes)
         self._disable(lfdi, not enabled)
         if record is not None:
             record.changed = int(now)
             self._show(record)
+
+    def _member(self, record: EndDeviceRecord | None) -> Device | None:
+        """The fleet's device that is reached through this end device alone: without it, it takes no part."""
+        device = self._s.fleet.device(record.device_id) if record is not None and record.device_id else None
+        return device if device is not None and device.driver in OWN_DRIVERS else None
 
     def _disable(self, lfdi: str, disabled: bool) -> None:
         (self._s.state.disabled.add if disabled else self._s.state.disabled.discard)(lfdi)

@@ -305,7 +305,11 @@ def place_program(state: State, program: Program) -> None:
     item = Item(path, kind("/derp/{id1}"), audience, wire, data=program)
     tree.add(item, "/derp")
     owner = state.end_devices.get(program.owner)
-    if owner is not None and not program.node:
+    if owner is not None and program.assignment:
+        owner.added.append(program.number)
+        tree.join(item, f"{program.assignment}/derp")
+        tree.join(item, f"{owner.der}/derp")
+    elif owner is not None and not program.node:
         owner.program = program.number
         tree.join(item, f"{owner.path}/fsa/1/derp")
         tree.join(item, f"{owner.der}/derp")

@@ -44,6 +44,7 @@ _FIRST: Mapping[str, Callable[[], Any]] = {
         commodity=Commodity.ELECTRICITY_SECONDARY,
         flowDirection=FlowDirection.FORWARD,
         kind=ReadingKind.ENERGY,
+        powerOfTenMultiplier=3,
         uom=Uom.WATT_HOUR,
     ),
     "/ppy/{id1}/ab": lambda: AccountBalance(availableCredit=AccountingUnit(monetaryUnit=0, multiplier=0, value=0)),

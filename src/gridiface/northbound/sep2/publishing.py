@@ -351,8 +351,26 @@ class Publishing:
         self._s.tree.set(item, after)
         self._refresh(record.owner, now)
 
-    async def remove(self, item: Item, now: Instant) -> None:
-        """Take a resource away with all that is below it; a live event is cancelled first, a removal cancels nothing.
+    async def withdraw(self, record: EventRecord, now: Instant) -> None:
+        """Cancel an event where it is live, and take it away.
+
+        Raises:
+            StoreUnavailable: not all was done.
+        """
+        if is_live(record, int(now)) and record.control_id is not None:
+            await self._s.inbox.cancel(record.control_id, now, reason="withdrawn")
+        await self._s.ledger.commit([documents.delete(documents.PUBLISHED, record.item.path)])
+        self._s.state.drop_event(record)
+        self._publications.remove(record.item.path)
+        self._refresh(record.owner, now)
+
+    async def remove(self, item: Item, now: Instant, *, cancel: bool = False) -> None:
+        """Take a resource away with all that is below it; a removal cancels nothing, so a live event stands against it.
+
+        Args:
+            item: the resource.
+            now: s since 1970.
+            cancel: withdraw the live events below it first.
 
         Raises:
             RemoteProtocolError: 404, 409.
@@ -361,7 +379,10 @@ class Publishing:
         async with self._s.locks.hold(item.path):
             if self._s.tree.get(item.path) is not item:
                 raise RemoteProtocolError("no such resource", answer=404)
-            if any(is_live(record, int(now)) for record in self._events_below(item.path)):
+            live = [record for record in self._events_below(item.path) if is_live(record, int(now))]
+            for each in live if cancel else ():
+                await self.withdraw(each, now)
+            if live and not cancel:
                 raise RemoteProtocolError("a live event is cancelled before it is removed", answer=409)
             publication = self._s.state.publications.get(item.path)
             paths = [item.path] + ([publication.responses.rpartition("/")[0]] if publication is not None else [])

@@ -47,6 +47,7 @@ def program_head(program: Program) -> dict[str, Any]:
         "target": [program.target.kind.value, program.target.id],
         "owner": program.owner,
         "node": program.node,
+        "assignment": program.assignment,
     }
 
 
@@ -55,4 +56,10 @@ def program_from(head: Mapping[str, Any]) -> Program:
     kind, name = head["target"]
     fields = {name: head[name] for name in ("number", "mrid", "primacy", "description", "owner")}
     node = bool(head.get("node"))
-    return Program(**fields, target=Target(TargetKind(kind), name), fetched=node, node=node)
+    return Program(
+        **fields,
+        target=Target(TargetKind(kind), name),
+        fetched=node,
+        node=node,
+        assignment=str(head.get("assignment", "")),
+    )

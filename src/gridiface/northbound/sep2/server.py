@@ -19,11 +19,11 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRe
 from gridiface.domain.traffic import Passed, Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.sep2.core import Sep2Core
+from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.handlers.services import Counts
 from gridiface.northbound.sep2.http1 import Head
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
-from gridiface.northbound.sep2.membership import DEFAULT_PIN, own_device_id
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriptions import Outgoing
@@ -174,6 +174,16 @@ class Sep2Server:
         return self.core.channel
 
     @property
+    def desk(self) -> Sep2Desk:
+        """The operator's verbs."""
+        return Sep2Desk(self.core, self._clock)
+
+    @property
+    def clock(self) -> Clock:
+        """The wall clock."""
+        return self._clock
+
+    @property
     def counts(self) -> Counts:
         """What happened since the start, for metrics."""
         return self.core.counts
@@ -262,23 +272,7 @@ class Sep2Server:
             ConfigError: the LFDI is malformed or registered already, or the role has no EndDevice.
             StoreUnavailable: nothing was changed.
         """
-        lfdi = lfdi.upper()
-        if len(lfdi) != 40 or any(digit not in "0123456789ABCDEF" for digit in lfdi):
-            raise ConfigError(f"{lfdi!r} is not an LFDI: 40 hexadecimal digits are wanted")
-        if role not in {Role.DEVICE, Role.AGGREGATOR}:
-            raise ConfigError(f"a {role} has no EndDevice")
-        core, now = self.core, self._clock.now()
-        async with core.services.locks.hold("/edev"):
-            if lfdi in core.state.by_lfdi or (device_id is not None and device_id in core.state.by_device):
-                raise ConfigError(f"{device_id or lfdi} has an EndDevice already")
-            name = (device_id or own_device_id(lfdi)) if role is Role.DEVICE else None
-            pin = DEFAULT_PIN if pin is None else pin
-            record, program, changes = core.membership.make(now, lfdi=lfdi, role=role, device_id=name, pin=pin)
-            if role is not Role.DEVICE or not await core.membership.enrol(record, now, along=changes):
-                await core.services.ledger.commit(changes)
-            core.membership.place(record, program)
-            await core.topology.reconcile(now)
-        return record.path
+        return await self.core.add_end_device(lfdi, self._clock.now(), device_id=device_id, pin=pin, role=role)
 
     async def remove_end_device(self, lfdi: str) -> bool:
         """Take a registration with everything below it away; False when there is none.
@@ -286,13 +280,7 @@ class Sep2Server:
         Raises:
             StoreUnavailable: nothing was changed.
         """
-        async with self.core.services.locks.hold("/edev"):
-            record = self.core.state.by_lfdi.get(lfdi.upper())
-            if record is None:
-                return False
-            await self.core.membership.remove(record, self._clock.now())
-            await self.core.topology.reconcile(self._clock.now())
-        return True
+        return await self.core.remove_end_device(lfdi, self._clock.now())
 
     async def set_enabled(self, lfdi: str, enabled: bool) -> None:
         """Revoke or give back what a certificate may do, from its next request on; also a utility's.

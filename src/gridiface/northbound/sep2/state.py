@@ -42,6 +42,7 @@ class EndDeviceRecord:
         audience: who may read its sub-tree.
         program: number of its own program, None for an aggregator.
         post_rate: its postRate in s; None: as configured.
+        added: numbers of the programs that the operator added.
     """
 
     number: int
@@ -60,6 +61,7 @@ class EndDeviceRecord:
     audience: Audience = field(default_factory=Audience)
     program: int | None = None
     post_rate: int | None = None
+    added: list[int] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -70,6 +72,11 @@ class EndDeviceRecord:
     def der(self) -> str:
         """Path of its DER."""
         return f"{self.path}/der/1"
+
+    @property
+    def programs(self) -> list[int]:
+        """Numbers of its own program and of those that were added."""
+        return [*([] if self.program is None else [self.program]), *self.added]
 
     @property
     def connects(self) -> bool:
@@ -132,7 +139,8 @@ class Program:
 
     `owner` is the number of the end device that it belongs to. `fetched`: that device is a client of its own and
     carries out by itself what it finds here. `node`: its controls concern each device below the group, `members`, as
-    they are; those that speak IEEE 2030.5 fetch them.
+    they are; those that speak IEEE 2030.5 fetch them. `assignment`: path of the assignment that the operator added it
+    to; "" for those that the server makes by itself.
     """
 
     number: int
@@ -146,6 +154,7 @@ class Program:
     events: dict[str, EventRecord] = field(default_factory=dict)
     default_control: str | None = None
     node: bool = False
+    assignment: str = ""
     members: frozenset[str] = frozenset()
 
     @property
@@ -363,7 +372,9 @@ class State:
         """The programs that a device fetches: its own and those of the nodes above it."""
         own = self.program_of_device(device_id)
         nodes = [program for program in self.nodes.values() if device_id in program.members]
-        return nodes if own is None else [own, *nodes]
+        record = self.by_device.get(device_id)
+        added = [] if record is None else [self.programs[n] for n in record.added if n in self.programs]
+        return [*([] if own is None else [own]), *added, *nodes]
 
     def program_of_group(self, group_id: str) -> Program | None:
         """The program of a group's total."""

@@ -20,6 +20,7 @@ from gridiface.northbound.sep2.access import Doorman
 from gridiface.northbound.sep2.nodes import Item, Listing, Node, Viewer
 from gridiface.northbound.sep2.state import State
 from gridiface.protocols.sep2.enums import NotificationStatus
+from gridiface.protocols.sep2.lists import natural
 from gridiface.protocols.sep2.resources import Notification, Resource, Subscription
 from gridiface.protocols.xmlwire import encode
 
@@ -135,6 +136,10 @@ class Subscriptions:
     def get(self, path: str) -> Subscriber | None:
         """The subscription at a path."""
         return self._all.get(path)
+
+    def all(self) -> list[Subscriber]:
+        """Every subscription, by path."""
+        return sorted(self._all.values(), key=lambda subscriber: natural(subscriber.item.path))
 
     def below(self, list_path: str) -> Iterable[Subscriber]:
         """The subscriptions of one end device."""

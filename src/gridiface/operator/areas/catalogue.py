@@ -16,6 +16,9 @@ from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
+from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
+from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
@@ -42,6 +45,9 @@ OWN: tuple[type[Area], ...] = (SessionArea, OAuthArea, ServiceArea)
 
 AREAS: tuple[type[Area], ...] = (
     *DESK,
+    Sep2DevicesArea,
+    Sep2ProgramsArea,
+    Sep2ResourcesArea,
     Dnp3Area,
     OpenAdrVensArea,
     OpenAdrEventsArea,

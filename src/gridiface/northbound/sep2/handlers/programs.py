@@ -332,6 +332,17 @@ class Programs:
             self._s.events.refresh(program, call.now)
         return changed()
 
+    async def cancel_all(self, program: Program, now: Instant, *, reason: str) -> int:
+        """Cancel every live control that was posted to a program; returns how many.
+
+        Raises:
+            StoreUnavailable: not all were cancelled.
+        """
+        live = [r for r in program.events.values() if is_live(r, int(now)) and not r.server_made]
+        for record in live:
+            await self.cancel(record, EventStatusCode.CANCELLED, now, reason)
+        return len(live)
+
     # --- DefaultDERControl ----------------------------------------------------------------------------------------
 
     async def put_default(self, call: Call) -> Reply:
@@ -403,13 +414,24 @@ class Programs:
             still_there(self._s, item)
             if item.obj is None:
                 raise RemoteProtocolError("there is no default control", answer=404)
-            gone = [documents.delete(documents.DEFAULTS, item.path)]
-            if program.node:
-                await self._replace_node_default(program, None, lambda scope: None, call.now, [*gone])
-            else:
-                await self._replace_default(program, None, call.now, [*gone])
-            self._s.tree.set(item, None)
+            await self.remove_default(program, call.now)
         return changed()
+
+    async def remove_default(self, program: Program, now: Instant) -> None:
+        """Take a program's default control away, and what it is in the domain.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        item = self._s.tree.item(f"{program.path}/dderc")
+        if item is None:
+            return
+        gone: list[Change] = [documents.delete(documents.DEFAULTS, item.path)]
+        if program.node:
+            await self._replace_node_default(program, None, lambda scope: None, now, gone)
+        else:
+            await self._replace_default(program, None, now, gone)
+        self._s.tree.set(item, None)
 
 
 def _default_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,3 +100,17 @@ async def test_what_is_not_durable_is_not_shown(kit: Any) -> None:
     with pytest.raises(StoreUnavailable):
         await kit.core.operating.set_enabled(kit.lfdi["inv-1"], False, 0.0)
     assert (await kit.get("/derp", by="inv-1")).pollRate == 300
+
+
+async def test_a_disabled_end_device_does_not_count_in_the_engine(kit: Any) -> None:
+    """The fleet's device takes no part while its only way is shut; another driver's device stays what it is."""
+    lfdi = kit.lfdi["inv-1"]
+    await kit.core.operating.set_enabled(lfdi, False, kit.NOW)
+    assert not kit.fleet.known["inv-1"].enabled
+    other = await kit.restarted()
+    assert not other.fleet.known["inv-1"].enabled
+    await other.core.operating.set_enabled(lfdi, True, kit.NOW)
+    assert other.fleet.known["inv-1"].enabled
+    kit.fleet.known["inv-1"] = replace(kit.fleet.known["inv-1"], driver="sunspec")
+    await other.core.operating.set_enabled(lfdi, False, kit.NOW)
+    assert other.fleet.known["inv-1"].enabled

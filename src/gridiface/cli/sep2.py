@@ -1,0 +1,16 @@
+"""`gridiface sep2`: everything an operator makes the IEEE 2030.5 server of a running gridiface do."""
+
+from __future__ import annotations
+
+import typer
+
+from gridiface.cli.sep2_clients import app as clients
+from gridiface.cli.sep2_programs import app as programs
+from gridiface.cli.sep2_resources import app as resources
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="IEEE 2030.5 server: clients, rates, programs, controls, messages, prices, events and files.",
+)
+for part in (clients, programs, resources):
+    app.registered_commands += part.registered_commands

@@ -1,0 +1,351 @@
+"""What an operator, or a test harness, makes the server do: every verb, as plain values in and out.
+
+Acts go the way a utility's requests go: the same handlers check, store and show them; the operator is a utility by the
+name "operator:NAME". The audit entry of an act is durable with its first change (along.py). No HTTP here: the REST area
+and its verbs stand on this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Principal, Role
+from gridiface.domain.ports import Change
+from gridiface.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from gridiface.northbound.sep2 import desk_rows as rows
+from gridiface.northbound.sep2.access import Caller
+from gridiface.northbound.sep2.along import along_with
+from gridiface.northbound.sep2.core import Sep2Core
+from gridiface.northbound.sep2.handlers.services import Call
+from gridiface.northbound.sep2.nodes import EVERYTHING, Item, Listing, Node
+from gridiface.northbound.sep2.publications import ROOTS
+from gridiface.northbound.sep2.resetting import Resetting
+from gridiface.northbound.sep2.settings import DEFAULT_POLL_RATES
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program, Publication
+from gridiface.protocols.sep2 import resources
+from gridiface.protocols.sep2.enums import EventStatusCode, NotificationStatus
+from gridiface.protocols.sep2.exchange import SEP_XML
+from gridiface.protocols.sep2.lists import ListQuery, page
+from gridiface.protocols.sep2.resources import EventStatus
+from gridiface.protocols.xmlwire import encode
+from gridiface.protocols.xmlwire.json_form import from_json, to_json
+
+#: What a utility writes: programs, what is published, grants of flow.
+_UTILITYS = re.compile(rf"/(?:derp|{'|'.join(ROOTS)})/|/edev/\d+/frp/")
+
+
+class Sep2Desk:
+    """The operator's side of one server.
+
+    Args:
+        core: the server.
+        clock: the wall clock.
+    """
+
+    def __init__(self, core: Sep2Core, clock: Clock) -> None:
+        self.core = core
+        self._clock = clock
+        self._resetting = Resetting(core)
+
+    def now(self) -> Instant:
+        """The time that acts are dated with."""
+        return self._clock.now()
+
+    # --- end devices --------------------------------------------------------------------------------------------------
+
+    def end_devices(self) -> list[rows.EndDeviceRow]:
+        """Every end device, by number."""
+        state = self.core.state
+        return [rows.end_device_row(state, state.end_devices[n]) for n in sorted(state.end_devices)]
+
+    def end_device(self, lfdi: str) -> rows.EndDeviceRow | None:
+        """One end device with its PIN; None where there is none."""
+        record = self.core.state.by_lfdi.get(lfdi.upper())
+        return None if record is None else rows.end_device_row(self.core.state, record, pin=True)
+
+    async def ensure_end_device(
+        self, lfdi: str, *, device: str | None, pin: int | None, role: Role, along: Sequence[Change] = ()
+    ) -> tuple[rows.EndDeviceRow, bool]:
+        """The registration of a certificate, made where there is none; and whether it is new.
+
+        Raises:
+            ConfigError: the LFDI, PIN or role is not one, or another certificate is that device.
+            StoreUnavailable: nothing was changed.
+        """
+        lfdi, known = lfdi.upper(), self.core.state.by_lfdi.get(lfdi.upper())
+        if known is None:
+            with along_with(along):
+                await self.core.add_end_device(lfdi, self._clock.now(), device_id=device, pin=pin, role=role)
+        elif device is not None and known.device_id != device:
+            raise ConfigError(f"{lfdi} is registered as {known.device_id}; remove it first")
+        row = self.end_device(lfdi)
+        if row is None:
+            raise LocalProtocolError(f"{lfdi} was registered and is not there")
+        return row, known is None
+
+    async def remove_end_device(self, lfdi: str, *, along: Sequence[Change] = ()) -> bool:
+        """Take a registration with everything below it away; False where there is none."""
+        with along_with(along):
+            return await self.core.remove_end_device(lfdi.upper(), self._clock.now())
+
+    async def set_access(self, lfdi: str, *, granted: bool, along: Sequence[Change] = ()) -> None:
+        """Grant or revoke what a certificate may do, from its next request on; also a utility's."""
+        with along_with(along):
+            await self.core.operating.set_enabled(lfdi.upper(), granted, self._clock.now())
+
+    # --- rates --------------------------------------------------------------------------------------------------------
+
+    def poll_rates(self) -> dict[str, int]:
+        """PollRate by resource, seconds."""
+        return {name: self.core.state.poll_rate(name) for name in sorted(DEFAULT_POLL_RATES)}
+
+    async def set_poll_rate(self, resource: str, seconds: int, *, along: Sequence[Change] = ()) -> None:
+        """Change the pollRate that all resources of a name show.
+
+        Raises:
+            ConfigError: the resource has none, or not 1 s to a day.
+        """
+        with along_with(along):
+            await self.core.operating.set_poll_rate(resource, seconds)
+
+    async def set_post_rate(self, lfdi: str, seconds: int, *, along: Sequence[Change] = ()) -> None:
+        """Change the postRate of an end device and of its mirrors.
+
+        Raises:
+            ConfigError: not 1 s to a day.
+            RemoteProtocolError: 404 where it is not registered.
+        """
+        with along_with(along):
+            await self.core.operating.set_post_rate(self._record(lfdi), seconds, self._clock.now())
+
+    # --- assignments and programs -------------------------------------------------------------------------------------
+
+    def programs(self) -> list[rows.ProgramRow]:
+        """Every DERProgram, by number."""
+        return [rows.program_row(self.core.state, p) for _, p in sorted(self.core.state.programs.items())]
+
+    async def ensure_assignment(self, lfdi: str, name: str, *, along: Sequence[Change] = ()) -> tuple[str, bool]:
+        """The assignment of that name below an end device; its path, and whether it is new."""
+        with along_with(along):
+            return await self.core.assignments.ensure(self._record(lfdi), name, self._clock.now())
+
+    async def remove_assignment(self, lfdi: str, path: str, *, along: Sequence[Change] = ()) -> None:
+        """Take an added assignment away with its programs."""
+        with along_with(along):
+            await self.core.assignments.remove(self._record(lfdi), path, self._clock.now())
+
+    async def ensure_program(
+        self, lfdi: str, assignment: str, name: str, primacy: int, *, along: Sequence[Change] = ()
+    ) -> tuple[rows.ProgramRow, bool]:
+        """The program of that name in an assignment of an end device, with that primacy; and whether it is new."""
+        with along_with(along):
+            program, new = await self.core.assignments.ensure_program(
+                self._record(lfdi), assignment, name, primacy, self._clock.now()
+            )
+        return rows.program_row(self.core.state, program), new
+
+    async def set_primacy(self, number: int, primacy: int, *, along: Sequence[Change] = ()) -> rows.ProgramRow:
+        """Give a program another primacy."""
+        program = self._program(number)
+        with along_with(along):
+            await self.core.assignments.rank(program, primacy, self._clock.now())
+        return rows.program_row(self.core.state, program)
+
+    async def remove_program(self, number: int, *, along: Sequence[Change] = ()) -> None:
+        """Take an added program away; its live controls are cancelled first."""
+        with along_with(along):
+            await self.core.assignments.remove_program(self._program(number), self._clock.now())
+
+    async def cancel_controls(self, number: int | None, reason: str, *, along: Sequence[Change] = ()) -> int:
+        """Cancel all live controls of a program, or of all programs; returns how many."""
+        programs = list(self.core.state.programs.values()) if number is None else [self._program(number)]
+        with along_with(along):
+            count = 0
+            for program in programs:
+                async with self.core.services.locks.hold(program.path):
+                    count += await self.core.programs.cancel_all(program, self._clock.now(), reason=reason)
+        return count
+
+    # --- any resource -------------------------------------------------------------------------------------------------
+
+    def show(self, path: str, *, start: int = 0, limit: int = 100) -> dict[str, Any]:
+        """A resource, or a page of a list, as the utility would see it, in JSON form with its type.
+
+        Raises:
+            RemoteProtocolError: 404 where nothing is.
+        """
+        node, now = self._node(path), self._clock.now()
+        tree = self.core.state.tree
+        if isinstance(node, Listing):
+            listed = tree.list_object(node, EVERYTHING, 0)
+            chosen = page(node.members(node.view_of(EVERYTHING)), ListQuery(start, limit)).items
+            members = [to_json(tree.complete(item, EVERYTHING)) for item in chosen]
+            return {"type": node.kind.name, **to_json(listed), "results": len(members), "members": members}
+        if node.live is not None:
+            tree.document(node, EVERYTHING, now)
+        if node.obj is None:
+            raise RemoteProtocolError("nothing is here yet", answer=404)
+        return {"type": node.kind.name, **to_json(tree.complete(node, EVERYTHING))}
+
+    async def create(
+        self,
+        path: str,
+        resource: Any,
+        *,
+        by: str,
+        device: str | None = None,
+        group: str | None = None,
+        along: Sequence[Change] = (),
+    ) -> tuple[str, bool]:
+        """Add what a utility could post to the list at `path`; what is published can be for one device or group.
+
+        Returns:
+            Where it is, and whether it is new.
+
+        Raises:
+            RemoteProtocolError: as the utility would be answered.
+        """
+        node = self._node(path)
+        if not isinstance(node, Listing):
+            raise RemoteProtocolError(f"{path} is no list", answer=405)
+        obj: Any = from_json(getattr(resources, node.kind.name.removesuffix("List")), resource)
+        is_root = path.strip("/") in ROOTS
+        target = self._target(device, group)
+        if target is not None and not is_root:
+            raise RemoteProtocolError("only a publication as a whole has a device or group", answer=400)
+        with along_with(along):
+            if is_root:
+                return await self.core.publishing.create(node, obj, self._clock.now(), by=by, target=target)
+            reply = await self._act("POST", node, obj, by)
+        return str(reply.header("Location")), reply.status == 201
+
+    async def replace(self, path: str, resource: Any, *, by: str, along: Sequence[Change] = ()) -> None:
+        """Put what a utility could put at `path`.
+
+        Raises:
+            RemoteProtocolError: as the utility would be answered.
+        """
+        node = self._item(path)
+        obj: Any = from_json(getattr(resources, node.kind.name), resource)
+        with along_with(along):
+            await self._act("PUT", node, obj, by)
+
+    async def remove(self, path: str, *, by: str, along: Sequence[Change] = ()) -> None:
+        """Delete what a utility could delete at `path`.
+
+        Raises:
+            RemoteProtocolError: as the utility would be answered.
+        """
+        with along_with(along):
+            await self._act("DELETE", self._item(path), None, by)
+
+    async def cancel(
+        self, path: str, *, randomised: bool, reason: str, by: str, along: Sequence[Change] = ()
+    ) -> dict[str, Any]:
+        """Cancel the event at `path`; `randomised`: devices end it after their random delay.
+
+        Raises:
+            RemoteProtocolError: as the utility would be answered.
+        """
+        node = self._item(path)
+        if not hasattr(node.obj, "eventStatus"):
+            raise RemoteProtocolError(f"{path} is no event", answer=400)
+        status = EventStatusCode.CANCELLED_WITH_RANDOMIZATION if randomised else EventStatusCode.CANCELLED
+        wanted = replace(
+            node.obj,
+            eventStatus=EventStatus(
+                currentStatus=int(status), dateTime=int(self._clock.now()), potentiallySuperseded=False,
+                reason=reason or None,
+            ),
+        )  # fmt: skip
+        with along_with(along):
+            await self._act("PUT", node, wanted, by)
+        return self.show(path)
+
+    async def store_file(self, path: str, octets: bytes, *, along: Sequence[Change] = ()) -> dict[str, Any]:
+        """Keep the octets of the File at `path` on this server.
+
+        Raises:
+            RemoteProtocolError: 404, 413.
+        """
+        node = self._item(path)
+        if not isinstance(node.data, Publication) or node.data.root != "file":
+            raise RemoteProtocolError(f"{path} is no File", answer=404)
+        with along_with(along):
+            await self.core.files.store(node, octets, self._clock.now())
+        return self.show(path)
+
+    # --- mirrors, subscriptions, reset --------------------------------------------------------------------------------
+
+    async def empty_mirrors(self, lfdi: str | None = None, *, along: Sequence[Change] = ()) -> int:
+        """Forget all mirrors, or those of one end device; returns how many."""
+        with along_with(along):
+            return await self._resetting.mirrors(lfdi.upper() if lfdi is not None else None)
+
+    def subscriptions(self) -> list[rows.SubscriptionRow]:
+        """Every subscription, by path."""
+        return [rows.subscription_row(s) for s in self.core.subscriptions.all()]
+
+    def cancel_subscription(self, path: str) -> bool:
+        """End a subscription with a last notification of status 1; False where there is none."""
+        subscriber = self.core.subscriptions.get(path)
+        if subscriber is not None:
+            self.core.subscriptions.end(subscriber, NotificationStatus.CANCELLED)
+        return subscriber is not None
+
+    async def reset(self, *, by: str, along: Sequence[Change] = ()) -> dict[str, int]:
+        """Back to what the configuration and the fleet say: all that clients, utilities and operators made is gone.
+
+        Returns:
+            How many of what were removed.
+        """
+        with along_with(along):
+            return await self._resetting.everything(self._clock.now())
+
+    # --- look-ups -----------------------------------------------------------------------------------------------------
+
+    def _record(self, lfdi: str) -> EndDeviceRecord:
+        record = self.core.state.by_lfdi.get(lfdi.upper())
+        if record is None:
+            raise RemoteProtocolError(f"{lfdi} is not registered", answer=404)
+        return record
+
+    def _program(self, number: int) -> Program:
+        program = self.core.state.programs.get(number)
+        if program is None:
+            raise RemoteProtocolError(f"there is no program {number}", answer=404)
+        return program
+
+    def _node(self, path: str) -> Node:
+        if path.startswith("/upt/"):
+            self.core.metering.expand(path)
+        node = self.core.state.tree.get(path.rstrip("/"))
+        if node is None:
+            raise RemoteProtocolError(f"nothing is at {path}", answer=404)
+        return node
+
+    def _item(self, path: str) -> Item:
+        node = self._node(path)
+        if not isinstance(node, Item):
+            raise RemoteProtocolError(f"{path} is a list", answer=405)
+        return node
+
+    @staticmethod
+    def _target(device: str | None, group: str | None) -> Target | None:
+        if group is not None:
+            return Target(TargetKind.GROUP, group)
+        return None if device is None else Target(TargetKind.DEVICE, device)
+
+    async def _act(self, method: str, node: Node, obj: Any, by: str) -> Any:
+        """One request as a utility would send it, past the doors that are for the wire alone."""
+        if not _UTILITYS.match(node.path):
+            raise RemoteProtocolError(f"a utility writes nothing at {node.path}", answer=405)
+        caller = Caller(replace(EVERYTHING, lfdi=f"operator:{by}"), Principal(identity=by, role=Role.UTILITY))
+        body = b"" if obj is None else encode(obj)
+        call = Call(method, node, caller, {"content-type": SEP_XML}, body, self._clock.now())
+        return await self.core.act(call)

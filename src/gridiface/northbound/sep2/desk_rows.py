@@ -1,0 +1,96 @@
+"""What an operator sees of end devices, programs and subscriptions: plain dicts, made from the state. Pure."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
+from gridiface.northbound.sep2.subscriptions import Subscriber
+
+
+class EndDeviceRow(TypedDict):
+    """One end device. `pin` is shown where one end device is asked for; `granted`: its certificate is let in."""
+
+    path: str
+    lfdi: str
+    sfdi: int
+    role: str
+    device: str | None
+    group: str | None
+    granted: bool
+    connects: bool
+    in_band: bool
+    changed: int
+    post_rate: int
+    pin: int | None
+
+
+class ProgramRow(TypedDict):
+    """One DERProgram: whom its controls concern, and how many it has."""
+
+    number: int
+    path: str
+    mrid: str
+    name: str
+    primacy: int
+    target: str
+    node: bool
+    assignment: str
+    controls: int
+    active: int
+
+
+class SubscriptionRow(TypedDict):
+    """One subscription: of what, by whom, to where."""
+
+    path: str
+    resource: str
+    by: str
+    uri: str
+    limit: int
+
+
+def end_device_row(state: State, record: EndDeviceRecord, *, pin: bool = False) -> EndDeviceRow:
+    """An end device as it is."""
+    return {
+        "path": record.path,
+        "lfdi": record.lfdi,
+        "sfdi": record.sfdi,
+        "role": record.role.value,
+        "device": record.device_id,
+        "group": record.group_id,
+        "granted": record.lfdi not in state.disabled,
+        "connects": record.connects,
+        "in_band": record.in_band,
+        "changed": record.changed,
+        "post_rate": state.post_rate_of(record),
+        "pin": record.pin if pin else None,
+    }
+
+
+def program_row(state: State, program: Program) -> ProgramRow:
+    """A program as it is."""
+    active = state.tree.listing(program.active)
+    return {
+        "number": program.number,
+        "path": program.path,
+        "mrid": program.mrid,
+        "name": program.description,
+        "primacy": program.primacy,
+        "target": f"{program.target.kind}:{program.target.id}",
+        "node": program.node,
+        "assignment": program.assignment,
+        "controls": len(program.events),
+        "active": 0 if active is None else len(active.items),
+    }
+
+
+def subscription_row(subscriber: Subscriber) -> SubscriptionRow:
+    """A subscription as it is."""
+    return {
+        "path": subscriber.item.path,
+        "resource": subscriber.resource,
+        "by": subscriber.by,
+        "uri": subscriber.wish.notificationURI,
+        "limit": subscriber.wish.limit,
+    }

@@ -1,0 +1,286 @@
+"""IEEE 2030.5 clients over REST: registrations, access, poll and post rates, mirrors, subscriptions, reset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.fleet import Role
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
+from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Page, Reason
+from gridiface.operator.sep2_desk import DevicesPort, acted
+
+_LFDI = re.compile(r"[0-9A-Fa-f]{40}")
+_LISTED = "GET /api/v1/sep2/end-devices lists them"
+Seconds = Annotated[int, Field(ge=1, le=86_400, description="s")]
+
+
+class Sep2EndDevice(TypedDict):
+    """One end device. `pin` is shown where one is asked for; `granted`: its certificate is let in."""
+
+    path: str
+    lfdi: str
+    sfdi: int
+    role: str
+    device: str | None
+    group: str | None
+    granted: bool
+    connects: bool
+    in_band: bool
+    changed: int
+    post_rate: int
+    pin: int | None
+
+
+class Sep2EndDevices(TypedDict):
+    """A page of end devices, by number."""
+
+    end_devices: list[Sep2EndDevice]
+    total: int
+    next: str | None
+
+
+class Registered(Asked):
+    """How a certificate is registered."""
+
+    device: Name | None = Field(default=None, description="the fleet's device that it is; none: one of its own")
+    role: Literal["device", "aggregator"] = Field(default="device", description="of the client")
+    pin: int | None = Field(default=None, ge=0, le=999_999, description="with its check digit; none: 111115")
+
+
+class Rate(Asked):
+    """A rate."""
+
+    seconds: Seconds
+
+
+class PollRates(TypedDict):
+    """pollRate by resource, s."""
+
+    poll_rates: dict[str, int]
+
+
+class Whose(Asked):
+    """Of one end device, or of all."""
+
+    lfdi: str | None = Field(default=None, max_length=40, description="only of this end device")
+    reason: str = Field(default="", max_length=256, description="for the audit log")
+
+
+class Count(TypedDict):
+    """How many."""
+
+    count: int
+
+
+class Sep2Subscription(TypedDict):
+    """One subscription: of what, by whom, to where."""
+
+    path: str
+    resource: str
+    by: str
+    uri: str
+    limit: int
+
+
+class Sep2Subscriptions(TypedDict):
+    """All subscriptions."""
+
+    subscriptions: list[Sep2Subscription]
+
+
+class PathOf(Asked):
+    """One resource of the server."""
+
+    path: str = Field(max_length=512, pattern=r"^/[A-Za-z0-9/]*$", description="its href")
+
+
+class ResetDone(TypedDict):
+    """How many of what were removed."""
+
+    removed: dict[str, int]
+
+
+class Sep2DevicesArea(Area):
+    """IEEE 2030.5 clients."""
+
+    name: ClassVar[str] = "sep2-devices"
+    title: ClassVar[str] = "IEEE 2030.5: clients"
+
+    def __init__(self, port: DevicesPort) -> None:
+        self._port = port
+
+    @get("/sep2/end-devices", "End devices by number: who is registered, and what each is")
+    async def list_sep2_end_devices(self, call: Call[Page, NoBody]) -> Sep2EndDevices:
+        """One page."""
+        rows = list(self._port.end_devices())
+        first = int(call.query.after) if call.query.after.isdecimal() else 0
+        shown = rows[first : first + call.query.limit]
+        end = first + len(shown)
+        return Sep2EndDevices(
+            end_devices=[_row(row) for row in shown], total=len(rows), next=str(end) if end < len(rows) else None
+        )
+
+    @get("/sep2/end-devices/{id}", "One end device by its LFDI, with its PIN", scope="configure", problems=(404,))
+    async def get_sep2_end_device(self, call: Call[NoQuery, NoBody]) -> Sep2EndDevice:
+        """It."""
+        return self._device(call.id)
+
+    @put(
+        "/sep2/end-devices/{id}",
+        "Register a certificate by its LFDI; one that is registered stays as it is",
+        scope="configure",
+        others=((201, "it was not registered before"),),
+    )
+    async def ensure_sep2_end_device(self, call: Call[NoQuery, Registered]) -> Reply[Sep2EndDevice]:
+        """It, and whether it is new."""
+        asked, lfdi = call.body, _lfdi(call.id)
+        row, new = await acted(
+            call,
+            "sep2.end-device.register",
+            lfdi,
+            lambda along: self._port.ensure_end_device(
+                lfdi, device=asked.device, pin=asked.pin, role=Role(asked.role), along=along
+            ),
+            after=asked.model_dump(exclude={"pin"}),
+        )
+        return Reply(_row(row), 201 if new else 200)
+
+    @delete("/sep2/end-devices/{id}", "Take a registration away, with everything below it", scope="configure",
+            problems=(404,))  # fmt: skip
+    async def remove_sep2_end_device(self, call: Call[NoQuery, NoBody]) -> Sep2EndDevice:
+        """What is gone."""
+        row = self._device(call.id)
+        await acted(
+            call,
+            "sep2.end-device.remove",
+            row["lfdi"],
+            lambda along: self._port.remove_end_device(row["lfdi"], along=along),
+        )
+        return row
+
+    @post("/sep2/end-devices/{id}/grant", "Let a certificate in again", scope="control")
+    async def grant_sep2_access(self, call: Call[NoQuery, Reason]) -> Count:
+        """How many end devices it concerns: 0 for a utility's certificate, else 1."""
+        return await self._access(call, granted=True)
+
+    @post(
+        "/sep2/end-devices/{id}/revoke",
+        "Keep a certificate out from its next request on; also a utility's. Its record is kept",
+        scope="control",
+    )
+    async def revoke_sep2_access(self, call: Call[NoQuery, Reason]) -> Count:
+        """How many end devices it concerns: 0 for a utility's certificate, else 1."""
+        return await self._access(call, granted=False)
+
+    async def _access(self, call: Call[NoQuery, Reason], *, granted: bool) -> Count:
+        lfdi = _lfdi(call.id)
+        await acted(
+            call,
+            "sep2.access.grant" if granted else "sep2.access.revoke",
+            lfdi,
+            lambda along: self._port.set_access(lfdi, granted=granted, along=along),
+            reason=call.body.reason,
+        )
+        return Count(count=int(self._port.end_device(lfdi) is not None))
+
+    @put("/sep2/end-devices/{id}/post-rate", "Set the postRate of an end device and its mirrors", scope="control",
+         problems=(404,))  # fmt: skip
+    async def set_sep2_post_rate(self, call: Call[NoQuery, Rate]) -> Sep2EndDevice:
+        """The end device as it is then."""
+        lfdi, seconds = self._device(call.id)["lfdi"], call.body.seconds
+        await acted(
+            call,
+            "sep2.post-rate.set",
+            lfdi,
+            lambda along: self._port.set_post_rate(lfdi, seconds, along=along),
+            after={"seconds": seconds},
+        )
+        return self._device(lfdi)
+
+    @get("/sep2/poll-rates", "pollRate of every kind of resource")
+    async def list_sep2_poll_rates(self, call: Call[NoQuery, NoBody]) -> PollRates:
+        """All."""
+        return PollRates(poll_rates=dict(self._port.poll_rates()))
+
+    @put("/sep2/poll-rates/{id}", "Set the pollRate that all resources of a name show", scope="control")
+    async def set_sep2_poll_rate(self, call: Call[NoQuery, Rate]) -> PollRates:
+        """All, as they are then."""
+        name, seconds = call.id, call.body.seconds
+        await acted(
+            call,
+            "sep2.poll-rate.set",
+            name,
+            lambda along: self._port.set_poll_rate(name, seconds, along=along),
+            after={"seconds": seconds},
+        )
+        return PollRates(poll_rates=dict(self._port.poll_rates()))
+
+    @post("/sep2/mirrors/empty", "Forget all mirrors, or those of one end device", scope="control")
+    async def empty_sep2_mirrors(self, call: Call[NoQuery, Whose]) -> Count:
+        """How many are gone."""
+        lfdi = None if call.body.lfdi is None else _lfdi(call.body.lfdi)
+        count = await acted(
+            call,
+            "sep2.mirrors.empty",
+            lfdi or "all",
+            lambda along: self._port.empty_mirrors(lfdi, along=along),
+            reason=call.body.reason,
+        )
+        return Count(count=count)
+
+    @get("/sep2/subscriptions", "Subscriptions of clients")
+    async def list_sep2_subscriptions(self, call: Call[NoQuery, NoBody]) -> Sep2Subscriptions:
+        """All."""
+        rows = self._port.subscriptions()
+        return Sep2Subscriptions(subscriptions=[cast("Sep2Subscription", dict(row)) for row in rows])
+
+    @post("/sep2/subscriptions/cancel", "End a subscription; its last notification says so (status 1)", scope="control",
+          problems=(404,))  # fmt: skip
+    async def cancel_sep2_subscription(self, call: Call[NoQuery, PathOf]) -> Count:
+        """1."""
+        path = call.body.path
+
+        async def cancel(along: Any) -> bool:
+            return self._port.cancel_subscription(path)
+
+        if not await acted(call, "sep2.subscription.cancel", path, cancel):
+            raise unknown("subscription", path, "GET /api/v1/sep2/subscriptions lists them")
+        return Count(count=1)
+
+    @post(
+        "/sep2/reset",
+        "Remove all that clients, utilities and operators made: back to configuration and fleet. For test servers",
+        scope="admin",
+    )
+    async def reset_sep2(self, call: Call[NoQuery, Reason]) -> ResetDone:
+        """How many of what are gone."""
+        removed = await acted(
+            call,
+            "sep2.reset",
+            "all",
+            lambda along: self._port.reset(by=call.caller.name, along=along),
+            reason=call.body.reason,
+        )
+        return ResetDone(removed=dict(removed))
+
+    def _device(self, lfdi: str) -> Sep2EndDevice:
+        row = self._port.end_device(_lfdi(lfdi))
+        if row is None:
+            raise unknown("end device", lfdi, _LISTED)
+        return _row(row)
+
+
+def _lfdi(text: str) -> str:
+    if not _LFDI.fullmatch(text):
+        raise Refused(422, "an LFDI is 40 hexadecimal digits", "`gridiface pki lfdi CERTIFICATE` prints it")
+    return text.upper()
+
+
+def _row(row: Mapping[str, Any]) -> Sep2EndDevice:
+    return cast("Sep2EndDevice", dict(row))

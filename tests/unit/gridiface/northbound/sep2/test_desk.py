@@ -1,0 +1,269 @@
+"""The operator's verbs: what a harness makes a server do, all of it undone by reset, all of it durable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.domain.fleet import Role
+from gridiface.domain.ports import PutDocument
+from gridiface.errors import ConfigError, RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.sep2.desk import Sep2Desk
+
+AUDIT = PutDocument("operator/audit", "1", b"{}")
+
+
+def event(start: float, duration: int = 600, created: float = 1_800_000_000) -> dict[str, Any]:
+    return {
+        "creationTime": int(created),
+        "EventStatus": {"currentStatus": 0, "dateTime": int(created), "potentiallySuperseded": False},
+        "interval": {"start": int(start), "duration": duration},
+    }
+
+
+def text(kit: Any, mrid: str = "01") -> dict[str, Any]:
+    return {"mRID": mrid, **event(kit.NOW + 60), "priority": 1, "textMessage": "Hello"}
+
+
+@pytest.fixture
+def desk(kit: Any) -> Sep2Desk:
+    return Sep2Desk(kit.core, kit.clock)
+
+
+async def test_an_end_device_is_ensured_and_removed(kit: Any, desk: Sep2Desk) -> None:
+    lfdi = kit.lfdi["stranger"]
+    row, new = await desk.ensure_end_device(lfdi.lower(), device=None, pin=123_455, role=Role.DEVICE, along=[AUDIT])
+    assert (new, row["lfdi"], row["pin"], row["granted"]) == (True, lfdi, 123_455, True)
+    assert ("operator/audit", "1") in kit.ledger.kept
+    assert (await kit.get(row["path"], by="stranger")).RegistrationLink is not None
+    again, new = await desk.ensure_end_device(lfdi, device=None, pin=None, role=Role.DEVICE)
+    assert (new, again) == (False, row)
+    with pytest.raises(ConfigError):
+        await desk.ensure_end_device(lfdi, device="other", pin=None, role=Role.DEVICE)
+    assert all(r["pin"] is None for r in desk.end_devices())
+    assert await desk.remove_end_device(lfdi)
+    assert not await desk.remove_end_device(lfdi)
+    assert desk.end_device(lfdi) is None
+
+
+async def test_access_is_revoked_and_granted(kit: Any, desk: Sep2Desk) -> None:
+    lfdi = kit.lfdi["inv-1"]
+    await desk.set_access(lfdi, granted=False)
+    assert (await kit.send("GET", "/edev", by="inv-1")).status == 403
+    await desk.set_access(lfdi, granted=True)
+    assert (await kit.send("GET", "/edev", by="inv-1")).status == 200
+
+
+async def test_rates_are_set(kit: Any, desk: Sep2Desk) -> None:
+    for name in ("DeviceCapability", "EndDeviceList", "DERList", "DERProgramList", "FunctionSetAssignmentsList",
+                 "MirrorUsagePointList"):  # fmt: skip
+        await desk.set_poll_rate(name, 61)
+        assert desk.poll_rates()[name] == 61
+    assert (await kit.get("/dcap")).pollRate == 61
+    await desk.set_post_rate(kit.lfdi["inv-1"], 62)
+    assert (await kit.get(kit.edev("inv-1"))).postRate == 62
+    with pytest.raises(ConfigError):
+        await desk.set_poll_rate("DERControlList", 60)
+    with pytest.raises(RemoteProtocolError):
+        await desk.set_post_rate("00" * 20, 60)
+
+
+async def an_added_program(kit: Any, desk: Sep2Desk, primacy: int = 1) -> Any:
+    lfdi = kit.lfdi["inv-1"]
+    path, new = await desk.ensure_assignment(lfdi, "Season")
+    assert new
+    assert await desk.ensure_assignment(lfdi, "Season") == (path, False)
+    row, new = await desk.ensure_program(lfdi, path, "Summer", primacy)
+    assert new
+    return row
+
+
+async def test_assignments_and_programs_are_added_to_a_device(kit: Any, desk: Sep2Desk) -> None:
+    row = await an_added_program(kit, desk)
+    by, edev = "inv-1", kit.edev("inv-1")
+    found = await kit.get(f"{edev}/fsa?l=9", by=by)
+    assert {a.description for a in found.members} == {"own program", "Season"}
+    programs = await kit.get(f"{row['assignment']}/derp", by=by)
+    assert (programs.members[0].primacy, programs.members[0].description) == (1, "Summer")
+    assert (await kit.get(f"{edev}/der/1/derp?l=9", by=by)).all == 2
+    assert (await kit.send("GET", row["path"], by="inv-2")).status == 404
+    again, new = await desk.ensure_program(kit.lfdi[by], row["assignment"], "Summer", 5)
+    assert (new, again["number"], again["primacy"]) == (False, row["number"], 5)
+    assert (await kit.get(row["path"], by=by)).primacy == 5
+    other = await kit.restarted()
+    assert (await other.get(f"{row['assignment']}/derp", by=by)).members[0].primacy == 5
+
+
+async def test_a_control_in_an_added_program_is_a_control_of_the_device(kit: Any, desk: Sep2Desk) -> None:
+    row = await an_added_program(kit, desk)
+    control = {"mRID": "C1", **event(kit.NOW), "DERControlBase": {"opModMaxLimW": 5000}, "responseRequired": "03"}
+    path, new = await desk.create(f"{row['path']}/derc", control, by="ann", along=[AUDIT])
+    assert new
+    (made,) = kit.inbox.controls.values()
+    assert (made.target.id, made.source.identity) == ("inv-1", "operator:ann")
+    assert ("operator/audit", "1") in kit.ledger.kept
+    assert (await kit.get(f"{row['path']}/actderc", by="inv-1")).members[0].derControlBase.opModMaxLimW == 5000
+    reply = f"/rsps/{row['number']}/rsp"
+    await kit.post(reply, kit.response(kit.lfdi["inv-1"], "C1", 2), by="inv-1")
+    other = await kit.restarted()
+    assert await other.status(path) == 1
+    assert (await other.get(f"{reply}?l=9")).all == 1
+    assert desk.programs()[row["number"] - 1]["active"] >= 0
+    assert (await desk.cancel(path, randomised=False, reason="over", by="ann"))["EventStatus"]["currentStatus"] == 2
+    await desk.remove_program(row["number"])
+    assert (await kit.send("GET", row["path"])).status == 404
+    await desk.remove_assignment(kit.lfdi["inv-1"], row["assignment"])
+    assert (await kit.get(f"{kit.edev('inv-1')}/fsa")).all == 1
+    assert not [key for key in kit.documents() if key[0] == "sep2/fsa"]
+
+
+async def test_what_the_server_makes_by_itself_is_not_removed(kit: Any, desk: Sep2Desk) -> None:
+    program = kit.core.state.program_of_device("inv-1")
+    with pytest.raises(RemoteProtocolError):
+        await desk.remove_program(program.number)
+    with pytest.raises(RemoteProtocolError):
+        await desk.remove_assignment(kit.lfdi["inv-1"], f"{kit.edev('inv-1')}/fsa/1")
+    with pytest.raises(RemoteProtocolError):
+        await desk.set_primacy(program.number, 300)
+    with pytest.raises(RemoteProtocolError):
+        await desk.ensure_program(kit.lfdi["inv-1"], f"{kit.edev('inv-2')}/fsa/1", "x", 1)
+    assert (await desk.set_primacy(program.number, 7))["primacy"] == 7
+
+
+async def test_all_controls_are_cancelled_at_once(kit: Any, desk: Sep2Desk) -> None:
+    for number, name in enumerate(("fleet", "inv-1", "bat-1")):
+        await kit.post(kit.program(name) + "/derc", kit.control(f"{number + 1:032X}", start=kit.NOW + 60 * number))
+    one = kit.core.state.program_of_device("inv-1").number
+    assert await desk.cancel_controls(one, "no") == 1
+    assert await desk.cancel_controls(None, "no") == 2
+    assert await desk.cancel_controls(None, "no") == 0
+    assert [await kit.status(f"{kit.program(n)}/derc/1") for n in ("fleet", "inv-1", "bat-1")] == [2, 2, 2]
+
+
+async def test_defaults_and_curves_are_set(kit: Any, desk: Sep2Desk) -> None:
+    program = kit.program("inv-1")
+    curve = {"mRID": "CC", "creationTime": 1, "CurveData": [{"xvalue": 1, "yvalue": 2}], "curveType": 11,
+             "xMultiplier": 0, "yMultiplier": 0, "yRefType": 2}  # fmt: skip
+    path, _ = await desk.create(f"{program}/dc", curve, by="ann")
+    default = {"mRID": "DD", "DERControlBase": {"opModVoltVar": {"href": path}}, "setGradW": 27}
+    await desk.replace(f"{program}/dderc", default, by="ann")
+    assert desk.show(f"{program}/dderc")["DERControlBase"]["opModVoltVar"]["href"] == path
+    with pytest.raises(RemoteProtocolError):
+        await desk.remove(path, by="ann")
+    await desk.remove(f"{program}/dderc", by="ann")
+    await desk.remove(path, by="ann")
+    with pytest.raises(RemoteProtocolError):
+        desk.show(f"{program}/dderc")
+
+
+async def test_messages_go_to_one_device(kit: Any, desk: Sep2Desk) -> None:
+    news = {"mRID": "0A", "locale": "en", "primacy": 0}
+    path, _ = await desk.create("/msg", news, by="ann", device="inv-1")
+    await desk.create(f"{path}/txt", text(kit), by="ann")
+    assert (await kit.get("/msg", by="inv-1")).all == 1
+    assert (await kit.get("/msg", by="inv-2")).all == 0
+    shown = desk.show(f"{path}/txt")
+    assert (shown["type"], shown["all"], shown["members"][0]["textMessage"]) == ("TextMessageList", 1, "Hello")
+    with pytest.raises(RemoteProtocolError):
+        await desk.create(f"{path}/txt", text(kit, "02"), by="ann", device="inv-2")
+
+
+async def test_a_file_is_handed_in(kit: Any, desk: Sep2Desk) -> None:
+    file = {"fileURI": "/", "mfID": 1, "mfModel": "m", "mfVer": "1", "size": 0, "type": "00"}
+    path, _ = await desk.create("/file", file, by="ann", group="fleet")
+    assert (await desk.store_file(path, b"abc"))["size"] == 3
+    assert (await kit.core.files.read(path, None, None)).body == b"abc"
+    other = await kit.restarted()
+    assert (await other.get("/file", by="inv-1")).members[0].size == 3
+    with pytest.raises(RemoteProtocolError):
+        await desk.store_file(kit.edev("inv-1"), b"abc")
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "answer"),
+    [
+        ("/msg", {"mRID": "0A", "locale": "en"}, 400),
+        ("/msg", {"mRID": "0A", "locale": "en", "primacy": "x"}, 400),
+        ("/msg", {"mRID": "0A", "locale": "en", "primacy": 0, "more": 1}, 400),
+        ("/msg", [], 400),
+        ("/nowhere", {}, 404),
+        ("/dcap", {}, 405),
+        ("/edev", {"sFDI": 1, "changedTime": 1}, 405),
+    ],
+)
+async def test_what_a_utility_could_not_post_is_refused(desk: Sep2Desk, path: str, resource: Any, answer: int) -> None:
+    with pytest.raises(RemoteProtocolError) as problem:
+        await desk.create(path, resource, by="ann")
+    assert problem.value.answer == answer
+
+
+async def test_mirrors_are_emptied(sets: Any) -> None:
+    desk = Sep2Desk(sets.core, sets.clock)
+    ns = 'xmlns="urn:ieee:std:2030.5:ns"'
+    for name in ("inv-1", "inv-2"):
+        body = (
+            f"<MirrorUsagePoint {ns}><mRID>0A</mRID><roleFlags>49</roleFlags><serviceCategoryKind>0"
+            f"</serviceCategoryKind><status>1</status><deviceLFDI>{sets.lfdi[name]}</deviceLFDI><MirrorMeterReading>"
+            "<mRID>0B</mRID><ReadingType><uom>38</uom></ReadingType></MirrorMeterReading></MirrorUsagePoint>"
+        )
+        await sets.post("/mup", body, by=name)
+    assert await desk.empty_mirrors(sets.lfdi["inv-1"].lower()) == 1
+    assert (await sets.get("/mup?l=9")).all == 1
+    assert await desk.empty_mirrors() == 1
+    assert (await (await sets.restarted()).get("/upt?l=9")).all == 0
+
+
+async def test_reset_leaves_what_configuration_and_fleet_say(make_kit: Any) -> None:
+    kit = await make_kit(in_band_registration=True)
+    before = {path: reply.body for path, reply in (await everything(kit)).items()}
+    await kit.fill()
+    desk = Sep2Desk(kit.core, kit.clock)
+    await an_added_program(kit, desk)
+    await kit.post(kit.program("fleet") + "/derc", kit.control("AA" * 16))
+    await kit.post(kit.program("inv-1") + "/derc", kit.control("BB" * 16))
+    await kit.send("PUT", kit.program("fleet") + "/dderc",
+                   '<DefaultDERControl xmlns="urn:ieee:std:2030.5:ns"><mRID>DD</mRID><DERControlBase>'
+                   "<opModMaxLimW>10000</opModMaxLimW></DERControlBase></DefaultDERControl>")  # fmt: skip
+    await desk.set_access(kit.lfdi["inv-2"], granted=False)
+    await desk.set_poll_rate("DERProgramList", 7)
+    ns = 'xmlns="urn:ieee:std:2030.5:ns"'
+    body = f"<EndDevice {ns}><lFDI>{kit.lfdi['stranger']}</lFDI><sFDI>1</sFDI><changedTime>1</changedTime></EndDevice>"
+    await kit.post("/edev", body, by="stranger")
+    done = await desk.reset(by="ann", along=[AUDIT])
+    assert done["publications"] == 7
+    assert done["controls"] == 2
+    assert (done["programs"], done["assignments"], done["end devices"], done["access"]) == (1, 1, 1, 1)
+    assert kit.inbox.controls == {}
+    assert ("operator/audit", "1") in kit.ledger.kept
+    await kit.flush()
+    for each in (kit, await kit.restarted()):
+        after = await everything(each)
+        assert set(after) == set(before)
+        assert (await each.get("/rsps?l=99")).all == 5
+    assert (await desk.reset(by="ann"))["controls"] == 0
+
+
+async def everything(kit: Any) -> dict[str, Any]:
+    """Everything that a utility finds, by path; what was once requested leaves its empty places."""
+    seen: dict[str, Any] = {}
+    todo = ["/dcap"]
+    while todo:
+        path = todo.pop()
+        if path in seen or path.startswith("/rsps/frp"):
+            continue
+        seen[path] = reply = await kit.send("GET", f"{path}?l=1000")
+        assert reply.status == 200, path
+        todo += [part.split('"')[0] for part in reply.body.decode().split('href="')[1:]]
+    return seen
+
+
+async def test_a_store_that_fails_keeps_the_audit_entry_and_the_change_apart_from_nothing(
+    kit: Any, desk: Sep2Desk
+) -> None:
+    kit.ledger.down = True
+    with pytest.raises(StoreUnavailable):
+        await desk.create("/msg", {"mRID": "0A", "locale": "en", "primacy": 0}, by="ann", along=[AUDIT])
+    kit.ledger.down = False
+    assert (await kit.get("/msg")).all == 0
+    assert ("operator/audit", "1") not in kit.ledger.kept
