@@ -135,6 +135,8 @@ class Sep2Core:
         self.own_lists, self.flow, self.files = OwnLists(s), Flow(s), Files(s)
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
+        self.metering.on_redefined = self.subscriptions.redefined
+        self.topology.on_left = self.subscriptions.lost
         if settings.notifications is not None:
             self.subscriptions.spacing_s = settings.notifications.spacing_s
         self._handlers = self._table()
@@ -150,7 +152,7 @@ class Sep2Core:
         )
         mirrors, programs = Mirrors(self.services, self.metering), self.programs
         responses = Responses(self.services, self.responses, self.channel)
-        subscribing = SubscriptionWrites(self.services, self.subscriptions)
+        subscribing = SubscriptionWrites(self.services, self.subscriptions, self.metering.expand)
         der = "/edev/{id1}/der/{id2}"
         return {
             **Published(self.services, self.publishing).table(),

@@ -58,6 +58,7 @@ class EventClock:
         self._store = store
         self._heap: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
+        self._seen: dict[str, int] = {}
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When the next status flips or an event leaves; None: nothing is ahead."""
@@ -73,6 +74,8 @@ class EventClock:
             owner = self._state.owner_at(path)
             if owner is not None:
                 self.refresh(owner, now)
+            else:
+                self._seen.pop(path, None)
 
     def refresh(self, program: EventOwner, now: Instant, *, whole: bool = False) -> None:
         """Bring the events of a program or event set to what they are at `now`.
@@ -83,14 +86,20 @@ class EventClock:
             whole: also replay events that are over; for the start, when flips may have been missed.
         """
         second = int(now)
-        facts = [facts_of_record(r) for r in program.events.values() if not _is_final(r)]
-        replayed = facts if whole else [f for f in facts if f.latest_end > second - 1]
-        for together in clusters(replayed):
+        facts = [facts_of_record(record) for record in program.events.values()]
+        seen = self._seen.get(program.path)
+        for together in clusters(facts):
+            # What ended before the last look has said all it says; its cluster is replayed as long as one has not,
+            # so that what it took from others stays taken, and so that a jump of the clock misses nothing.
+            if not whole and seen is not None and all(f.latest_end < seen for f in together):
+                continue
             for mrid, state in statuses(together, second, supersede=program.supersedes).items():
-                self._show(program.events[mrid], state)
+                if not _is_final(program.events[mrid]):
+                    self._show(program.events[mrid], state)
+        self._seen[program.path] = second
         self._sort_active(program, second)
         self._retire(program, now)
-        self._schedule(program, facts, second)
+        self._schedule(program, [f for f in facts if f.cancelled is None], second)
 
     def _show(self, record: EventRecord, state: EventState) -> None:
         before = record.item.obj.eventStatus
@@ -176,11 +185,11 @@ def clusters(facts: Iterable[EventFacts]) -> Iterator[list[EventFacts]]:
 
 
 def facts_of_record(record: EventRecord) -> EventFacts:
-    """The facts of an event that is not final; they never change.
+    """The facts of an event; they change once, when it is cancelled.
 
     What the utility posted is stronger than what the server made of a set-point, whichever is newer.
     """
-    if record.facts is None:
+    if record.facts is None or (_is_final(record) and record.facts.cancelled is None):
         record.facts = facts_of(record.item.obj, primacy=1 if record.server_made else 0)
     return record.facts
 

@@ -216,6 +216,7 @@ class Loader:
         self._s.tree.add(item, f"{owner.path}/sub")
         self._s.state.counters.saw(f"sub/{owner.number}", _number(record.key))
         head = record.head
+        self._metering.expand(head["resource"])
         self._subscriptions.add(Subscriber(item=item, resource=head["resource"], by=head["by"], base=head["base"]))
 
     def subscription_item(self, path: str, wish: Subscription) -> Item:

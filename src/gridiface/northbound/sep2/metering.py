@@ -6,7 +6,7 @@ when somebody looks, because thousands of devices post and few are read. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -94,6 +94,8 @@ class Metering:
         self._tree = state.tree
         self.mirrors: dict[int, Mirror] = {}
         self.by_key: dict[tuple[str, str], Mirror] = {}
+        #: Told of a resource whose values mean something else from now on.
+        self.on_redefined: Callable[[str], None] = lambda path: None
 
     def count_of(self, device_lfdi: str) -> int:
         """How many mirrors a device has."""
@@ -131,10 +133,38 @@ class Metering:
 
     def show_meter(self, mirror: Mirror, meter: Meter) -> None:
         """A quantity is new or has new values."""
-        self.fold(mirror)
+        self.follow(mirror, meter)
         item = self._tree.item(mirror.usage_point)
         if item is not None:
             self._place_meter(mirror, meter, item.audience)
+
+    def follow(self, mirror: Mirror, meter: Meter) -> None:
+        """What is below a quantity changed: bring it up to date where somebody subscribes to it, else fold it."""
+        if mirror.expanded and self._watched(mirror):
+            self._renew(mirror, meter)
+        else:
+            self.fold(mirror)
+
+    def _watched(self, mirror: Mirror) -> bool:
+        """Whether somebody subscribes to what is below the meter readings: then it stays, and follows."""
+        below = self._tree.below(*(mirror.meter_path(meter) for meter in mirror.meters.values()))
+        return any(path in self._tree.watched for path in below)
+
+    def _renew(self, mirror: Mirror, meter: Meter) -> None:
+        """Bring what is below one meter reading up to its new values."""
+        item, path = self._tree.item(mirror.usage_point), mirror.meter_path(meter)
+        if item is None:
+            return
+        kind_of = self._tree.item(f"{path}/rt")
+        if kind_of is not None and kind_of.obj != replace(meter.reading_type, href=kind_of.path):
+            for name in ("r", "rs"):
+                self.on_redefined(f"{path}/{name}")
+            self._tree.set(kind_of, replace(meter.reading_type))
+        self._expand_meter(mirror, meter, item.audience)
+        kept = {f"{path}/rs/{stored.number}" for stored in meter.sets.values()}
+        sets = self._tree.listing(f"{path}/rs")
+        for gone in [p for p in sets.items if p not in kept] if sets is not None else ():
+            self._tree.remove(gone)
 
     def fold(self, mirror: Mirror) -> None:
         """Take the resources below the meter readings away; they are made again when somebody looks."""
@@ -162,11 +192,17 @@ class Metering:
     def _expand_meter(self, mirror: Mirror, meter: Meter, audience: Audience) -> None:
         path, tree = mirror.meter_path(meter), self._tree
         below = "/upt/{id1}/mr/{id2}"
-        tree.add(Item(f"{path}/rt", kind(f"{below}/rt"), audience, replace(meter.reading_type), data=mirror))
-        if meter.facts.reading is not None:
+        if tree.get(f"{path}/rt") is None:
+            tree.add(Item(f"{path}/rt", kind(f"{below}/rt"), audience, replace(meter.reading_type), data=mirror))
+            tree.add(Listing(f"{path}/rs", list_kind(f"{below}/rs"), audience, shown_empty=False, data=mirror))
+        value = tree.item(f"{path}/r")
+        if meter.facts.reading is not None and value is None:
             tree.add(Item(f"{path}/r", kind(f"{below}/r"), audience, replace(meter.facts.reading), data=mirror))
-        tree.add(Listing(f"{path}/rs", list_kind(f"{below}/rs"), audience, shown_empty=False, data=mirror))
+        elif meter.facts.reading is not None and value is not None:
+            tree.set(value, replace(meter.facts.reading))
         for stored in meter.sets.values():
+            if tree.get(f"{path}/rs/{stored.number}") is not None:
+                continue
             self._expand_set(
                 f"{path}/rs/{stored.number}", decode(stored.xml, MirrorReadingSet, _LIMITS), mirror, audience
             )

@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.nodes import Item, Listing, Node, Viewer
 from gridiface.northbound.sep2.state import State
 from gridiface.protocols.sep2.enums import NotificationStatus
 from gridiface.protocols.sep2.lists import natural
-from gridiface.protocols.sep2.resources import Notification, Resource, Subscription
+from gridiface.protocols.sep2.resources import Condition, Notification, Resource, Subscription
 from gridiface.protocols.xmlwire import encode
 
 #: Seconds after the first, second, ... attempt without an answer, or with 5xx, until the next; then it is given up.
@@ -169,6 +169,27 @@ class Subscriptions:
         for subscriber in list(self._by_resource.get(path, {}).values()):
             self.end(subscriber, NotificationStatus.DELETED)
 
+    def redefined(self, path: str) -> None:
+        """What a resource means was changed: its subscriptions end, and whoever wants to can subscribe anew."""
+        for subscriber in list(self._by_resource.get(path, {}).values()):
+            self.end(subscriber, NotificationStatus.DEFINITION_CHANGED)
+
+    def lost(self, old: str, new: str | None) -> None:
+        """Some readers lost what is at and below `old`: to them it moved to `new`, or is gone where that is None."""
+        tree = self.state.tree
+        for subscriber in list(self._all.values()):
+            if not f"{subscriber.resource}/".startswith(f"{old}/"):
+                continue
+            node, viewer = tree.get(subscriber.resource), self._viewer(subscriber)
+            if node is None or viewer is None or viewer.may_read(node.audience):
+                continue
+            place = None if new is None else new + subscriber.resource[len(old) :]
+            there = tree.get(place) if place is not None else None
+            if place is not None and there is not None and viewer.may_read(there.audience):
+                self.end(subscriber, NotificationStatus.MOVED, subscriber.base + place)
+            else:
+                self.end(subscriber, NotificationStatus.DELETED)
+
     def end(self, subscriber: Subscriber, status: int, moved: str | None = None) -> None:
         """The server ends a subscription: it leaves the list, its last notification says why."""
         path = subscriber.item.path
@@ -216,7 +237,7 @@ class Subscriptions:
         if node is None or viewer is None or not viewer.may_read(node.audience):
             return None
         digest = self.digest(node, viewer)
-        if digest == subscriber.told or self._told_by_others(subscriber):
+        if digest == subscriber.told or self._told_by_others(subscriber) or not outside(wish.condition, node):
             subscriber.told = digest
             return None
         notification.resource = self._cut(node, viewer, wish.limit, now)
@@ -324,3 +345,11 @@ class Subscriptions:
             else:
                 subscriber.dirty = set()
                 self._waiting[path] = subscriber
+
+
+def outside(condition: Condition | None, node: Node) -> bool:
+    """Whether a change of a resource is to be told: without a condition always, else where its value is outside."""
+    if condition is None:
+        return True
+    value = getattr(node.obj, "value", None) if isinstance(node, Item) else None
+    return value is not None and not condition.lowerThreshold <= value <= condition.upperThreshold

@@ -8,7 +8,7 @@ who is below; what a write does is handlers/programs.py's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -41,6 +41,9 @@ class Topology:
     def __init__(self, services: Services, programs: Programs) -> None:
         self._s = services
         self._programs = programs
+        #: Told of a program that devices left, and of the one that they came to in its place.
+        self.on_left: Callable[[str, str | None], None] = lambda old, new: None
+        self._moves: list[tuple[EndDeviceRecord, Program, bool]] = []
 
     async def reconcile(self, now: Instant) -> None:
         """Bring programs and assignments up to what the fleet is; does nothing where node programs are not served.
@@ -64,6 +67,18 @@ class Topology:
                 await self._remove(program, now)
         for program in self._s.state.nodes.values():
             await self._assign(program, now)
+        self._tell_moves()
+
+    def _tell_moves(self) -> None:
+        """Those who left a node for another one of the same rank moved there; for the others it is gone."""
+        moves, self._moves = self._moves, []
+        for record, program, joined in moves:
+            if joined:
+                continue
+            came = [p for r, p, j in moves if j and r is record and p.number != program.number]
+            same = [p for p in came if p.primacy == program.primacy]
+            new = next(iter(same or came), None)
+            self.on_left(program.path, new.path if new is not None else None)
 
     async def _make(self, group: Group) -> None:
         settings = self._s.settings
@@ -178,6 +193,7 @@ class Topology:
             tree.join(shown, f"{path}/derp")
             tree.join(shown, f"{record.der}/derp")
         self._s.doorman.forget()
+        self._moves.append((record, program, True))
 
     async def _leave(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
         path = assignment_path(record, program)
@@ -194,6 +210,7 @@ class Topology:
         if gone:
             program.audience.readers -= gone
             self._s.tree.readers_changed(program.audience)
+        self._moves.append((record, program, False))
 
     async def _touch(self, record: EndDeviceRecord, now: Instant) -> None:
         """An assignment is part of what an end device is: its changedTime says so. It alone is no news."""

@@ -270,10 +270,11 @@ class Mirrors:
         mirror.next_meter, mirror.next_set = intake.next_meter, intake.next_set
         for mrid, meter in intake.meters.items():
             before = mirror.meters.get(mrid)
-            self._metering.fold(mirror)
             mirror.meters[mrid] = meter
             if before is None or before.facts != meter.facts:
                 self._metering.show_meter(mirror, meter)
+            else:
+                self._metering.follow(mirror, meter)
 
 
 def _facts(posted: MirrorMeterReading, before: MirrorMeterReading) -> MirrorMeterReading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from gridiface.errors import RemoteProtocolError
@@ -22,19 +23,23 @@ from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.notification_target import check_target
 from gridiface.northbound.sep2.state import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
-from gridiface.protocols.sep2.enums import Encoding, ErrorReason
+from gridiface.protocols.sep2.enums import Encoding, ErrorReason, Subscribable
 from gridiface.protocols.sep2.exchange import LEVELS, Reply, changed, created, split_target
-from gridiface.protocols.sep2.resources import Subscription
+from gridiface.protocols.sep2.resources import Condition, Subscription
 
+#: Condition.attributeIdentifier of the value of a Reading.
+_READING_VALUE = 0
 _HOST = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 
 
 class SubscriptionWrites:
     """Writes below /edev/{id1}/sub."""
 
-    def __init__(self, services: Services, subscriptions: Subscriptions) -> None:
+    def __init__(self, services: Services, subscriptions: Subscriptions, expand: Callable[[str], None]) -> None:
         self._s = services
         self._subscriptions = subscriptions
+        #: Makes what is only made when somebody looks.
+        self._expand = expand
 
     async def post(self, call: Call) -> Reply:
         """Take a subscription; one of the same resource and notificationURI is overwritten.
@@ -101,15 +106,14 @@ class SubscriptionWrites:
         if settings is None:
             raise RemoteProtocolError("no subscriptions are served", answer=404)
         resource = split_target(wish.subscribedResource)[0].rstrip("/") or "/"
+        self._expand(resource)
         node = self._s.tree.get(resource)
         if node is None or not call.caller.viewer.may_read(node.audience):
             raise bad_value("subscribedResource is not there")
         if not node.kind.subscribable:
             raise bad_value("subscribedResource cannot be subscribed to")
         if wish.condition is not None:
-            raise RemoteProtocolError(
-                "conditional subscriptions are not served", detail=ErrorReason.CONDITION_NOT_SUPPORTED
-            )
+            _check_condition(wish.condition, node.kind.subscribable)
         if wish.encoding != Encoding.XML:
             raise bad_value("notifications are XML")
         if wish.level.upper() not in LEVELS:
@@ -135,6 +139,18 @@ class SubscriptionWrites:
         else:
             self._s.tree.set(known, shown)
         self._subscriptions.add(subscriber)
+
+
+def _check_condition(condition: Condition, subscribable: int) -> None:
+    """Only the value of a Reading can be watched.
+
+    Raises:
+        RemoteProtocolError: 400, reason 3 for what cannot be watched, 1 for thresholds the wrong way round.
+    """
+    if not subscribable & Subscribable.CONDITIONAL or condition.attributeIdentifier != _READING_VALUE:
+        raise RemoteProtocolError("this condition is not supported", detail=ErrorReason.CONDITION_NOT_SUPPORTED)
+    if condition.lowerThreshold > condition.upperThreshold:
+        raise bad_value("lowerThreshold is above upperThreshold")
 
 
 def _base(call: Call) -> str:

@@ -254,3 +254,121 @@ async def test_fsa_and_primacy_changes_are_told(make_kit: Any) -> None:
     assert found[f"{edev}/fsa"].all == 3
     own = kit.settings.channel.primacy
     assert [p.primacy for p in found["/derp"].members] == [own, own + 1, own + 2]
+
+
+# --- readings -------------------------------------------------------------------------------------------------------
+
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+def reading(value: int, uom: int = 38) -> str:
+    return (
+        f"<MirrorMeterReading {NS}><mRID>BB01</mRID><MirrorReadingSet><mRID>{value + 4096:04X}</mRID><timePeriod>"
+        f"<duration>9</duration><start>{value + 4096}</start></timePeriod><Reading><value>{value}</value></Reading>"
+        "</MirrorReadingSet>"
+        f"<Reading><value>{value}</value></Reading><ReadingType><uom>{uom}</uom></ReadingType></MirrorMeterReading>"
+    )
+
+
+async def mirrored(kit: Any) -> str:
+    """The Reading of a mirror's one quantity, which is 10 W."""
+    body = (
+        f"<MirrorUsagePoint {NS}><mRID>AA01</mRID><roleFlags>0049</roleFlags><serviceCategoryKind>0"
+        f"</serviceCategoryKind><status>1</status><deviceLFDI>{kit.lfdi['inv-1']}</deviceLFDI>"
+        f"{reading(10).replace(f' {NS}', '')}</MirrorUsagePoint>"
+    )
+    await kit.post("/mup", body, by="inv-1")
+    return "/upt/1/mr/1/r"
+
+
+def conditional(resource: str, low: int = 0, high: int = 100, attribute: int = 0, encoding: int = 0) -> str:
+    return (
+        f"<Subscription {NS}><subscribedResource>{resource}</subscribedResource><Condition><attributeIdentifier>"
+        f"{attribute}</attributeIdentifier><lowerThreshold>{low}</lowerThreshold><upperThreshold>{high}"
+        f"</upperThreshold></Condition><encoding>{encoding}</encoding><level>-S1</level><limit>1</limit>"
+        f"<notificationURI>{URI}</notificationURI></Subscription>"
+    )
+
+
+async def test_a_reading_is_told_only_outside_its_thresholds(kit: Any) -> None:
+    path = await mirrored(kit)
+    await kit.post(kit.edev("inv-1") + "/sub", conditional(path), by="inv-1")
+    heard: list[int | None] = []
+    for value in (50, 101, 100, -1, 0, 300, 20):
+        reply = await kit.send("POST", "/mup/1", reading(value), by="inv-1")
+        assert reply.status in {201, 204}
+        kit.clock.time += 5
+        for found in told(kit):
+            heard.append(found.resource.value)
+            fresh = await kit.get(path, by="inv-1")
+            assert encode(found.resource) == encode(fresh)
+    assert heard == [101, -1, 300]
+
+
+async def test_a_conditional_subscription_survives_a_restart(kit: Any) -> None:
+    path = await mirrored(kit)
+    await kit.post(kit.edev("inv-1") + "/sub", conditional(path), by="inv-1")
+    other = await kit.restarted()
+    assert told(other) == []
+    await other.send("POST", "/mup/1", reading(500), by="inv-1")
+    assert [found.resource.value for found in told(other)] == [500]
+
+
+async def test_reading_sets_are_told_as_they_come(kit: Any) -> None:
+    await mirrored(kit)
+    await subscribe(kit, "/upt/1/mr/1/rs")
+    await kit.send("POST", "/mup/1", reading(77), by="inv-1")
+    (found,) = told(kit)
+    assert (found.status, found.resource.all) == (0, 2)
+
+
+async def test_a_quantity_that_means_something_else_ends_its_subscription_with_status_3(kit: Any) -> None:
+    path = await mirrored(kit)
+    place = await kit.post(kit.edev("inv-1") + "/sub", conditional(path), by="inv-1")
+    await kit.send("POST", "/mup/1", reading(500, uom=63), by="inv-1")
+    assert [found.status for found in told(kit)] == [3]
+    assert (await kit.send("GET", place, by="inv-1")).status == 404
+    await kit.send("POST", "/mup/1", reading(600, uom=63), by="inv-1")
+    assert told(kit) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"attribute": 1}, 3), ({"low": 5, "high": 4}, 1), ({"encoding": 1}, 1)],
+)
+async def test_conditions_that_make_no_sense_and_exi_are_refused(kit: Any, change: dict[str, int], reason: int) -> None:
+    body = conditional(await mirrored(kit), **change)
+    reply = await kit.send("POST", kit.edev("inv-1") + "/sub", body, by="inv-1")
+    assert (reply.status, kit.typed(reply).reasonCode) == (400, reason)
+
+
+async def test_what_is_no_reading_takes_no_condition(kit: Any) -> None:
+    for resource in (kit.program("inv-1") + "/derc", kit.edev("inv-1"), kit.edev("inv-1") + "/der/1/ders"):
+        reply = await kit.send("POST", kit.edev("inv-1") + "/sub", conditional(resource), by="inv-1")
+        assert (reply.status, kit.typed(reply).reasonCode) == (400, 3)
+
+
+# --- moved ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_device_that_moves_between_nodes_is_told_where_its_program_is_now(make_kit: Any) -> None:
+    """Status 2 with the new address where the sibling has the same resource; 4 where there is none."""
+    kit = await make_kit(notifications=NOTIFICATIONS, node_programs=True)
+    fleet = kit.fleet
+    fleet.grouped = {
+        "east": replace(fleet.grouped["fleet"], id="east", name="east", members=("inv-1",)),
+        "west": replace(fleet.grouped["fleet"], id="west", name="west", members=("bat-1",)),
+    }
+    await kit.core.reconcile(kit.NOW)
+    east, west = (kit.core.state.nodes[name].path for name in ("east", "west"))
+    place = await subscribe(kit, f"{east}/derc")
+    fleet.grouped["east"] = replace(fleet.grouped["east"], members=())
+    fleet.grouped["west"] = replace(fleet.grouped["west"], members=("bat-1", "inv-1"))
+    await kit.core.reconcile(kit.NOW + 1)
+    (found,) = told(kit)
+    assert (found.status, found.newResourceURI) == (2, f"https://server{west}/derc")
+    assert (await kit.send("GET", place, by="inv-1")).status == 404
+    await subscribe(kit, f"{west}/derc")
+    fleet.grouped["west"] = replace(fleet.grouped["west"], members=("bat-1",))
+    await kit.core.reconcile(kit.NOW + 2)
+    assert [(n.status, n.newResourceURI) for n in told(kit)] == [(4, None)]
