@@ -7,11 +7,14 @@ input closes.
 Jobs: {"job": "register"}: connect, register in-band, make a mirror. {"job": "poll", "seconds": s, "period": p}: each
 client every p seconds three GETs and a POST of readings, evenly spread. {"job": "burst", "writes": n, "controls":
 {LFDI: [[replyTo, mRID], ...]}}: n POSTs as fast as they are taken, every fourth a response, each to be given once.
-{"job": "return"}: drop every connection, then come back at once.
+{"job": "return"}: drop every connection, then come back at once. {"job": "record", "newcomers": [first, count],
+"first_mark": m}: post readings of which each has a value of its own, and register newcomers, until the server is gone;
+tells which were acknowledged.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import socket
@@ -28,7 +31,7 @@ from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import format_lfdi, lfdi_from_der, sfdi_from_lfdi
-from gridiface.protocols.sep2.resources import DERControlResponse, EndDevice
+from gridiface.protocols.sep2.resources import DERControlResponse, EndDevice, MirrorMeterReading, Reading
 from gridiface.protocols.xmlwire import encode
 from gridiface.simulation.inverter import resources
 from gridiface.simulation.load.client import Connection, LoadFailed, request
@@ -102,9 +105,17 @@ class Tally:
 
 
 class Fleet:
-    """The clients of one process and their jobs."""
+    """The clients of one process and their jobs; `newcomers` makes clients `first`, ... , `first + count - 1`."""
 
-    def __init__(self, host: str, port: int, clients: Sequence[Client]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        clients: Sequence[Client],
+        newcomers: Callable[[int, int], list[Client]] = lambda first, count: [],
+    ) -> None:
+        self._newcomers = newcomers
+        self._marks = 0
         self._host = f"{host}:{port}"
         self._clients = clients
         self._threads = ThreadPoolExecutor(_AT_ONCE)
@@ -116,10 +127,7 @@ class Fleet:
         tally = Tally()
 
         def one(client: Client) -> None:
-            device = EndDevice(
-                lFDI=client.lfdi, sFDI=sfdi_from_lfdi(bytes.fromhex(client.lfdi)), changedTime=int(time.time())
-            )
-            client.own = self._post(client, "/edev", encode(device), tally)
+            self._enrol(client, tally)
             client.mirror = self._post(client, "/mup", encode(resources.mirror(client.name, client.lfdi)), tally)
 
         self._each(one, self._clients, tally)
@@ -214,6 +222,48 @@ class Fleet:
         self._each(one, self._clients, tally)
         return tally.answer(seconds=time.perf_counter() - began, tries_refused=refused)
 
+    def record(self, newcomers: tuple[int, int], first_mark: int) -> dict[str, Any]:
+        """Write without a pause until the server is gone; what was acknowledged."""
+        marks: list[int] = []
+        registered: list[str] = []
+        tally = Tally()
+
+        def write(client: Client) -> None:
+            while True:
+                with tally.lock:
+                    mark = first_mark + self._marks
+                    self._marks += 1
+                body = MirrorMeterReading(mRID=resources.mrid(client.name, "W"), reading=Reading(value=mark))
+                self._post(client, client.mirror, encode(body), tally)
+                marks.append(mark)
+
+        def arrive(client: Client) -> None:
+            try:
+                self._enrol(client, tally)
+                registered.append(client.lfdi)
+            finally:
+                client.drop()
+
+        arriving = self._newcomers(*newcomers)
+        works = [(write, client) for client in self._clients] + [(arrive, client) for client in arriving]
+        threads = [threading.Thread(target=self._until_gone, args=work) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {"marks": marks, "registered": registered}
+
+    @staticmethod
+    def _until_gone(work: Callable[[Client], None], client: Client) -> None:
+        with contextlib.suppress(OSError, LoadFailed):
+            work(client)
+
+    def _enrol(self, client: Client, tally: Tally) -> None:
+        device = EndDevice(
+            lFDI=client.lfdi, sFDI=sfdi_from_lfdi(bytes.fromhex(client.lfdi)), changedTime=int(time.time())
+        )
+        client.own = self._post(client, "/edev", encode(device), tally)
+
     def _is_back(self, client: Client, tally: Tally) -> bool:
         try:
             self._get(client, client.own, tally)
@@ -288,6 +338,8 @@ def _run(fleet: Fleet, job: Mapping[str, Any]) -> dict[str, Any]:
             return fleet.poll(job["seconds"], job["period"])
         case "burst":
             return fleet.burst(job["writes"], job["controls"])
+        case "record":
+            return fleet.record(tuple(job["newcomers"]), job["first_mark"])
         case "return":
             return fleet.come_back()
         case other:
@@ -300,7 +352,12 @@ def main() -> None:
     if config.get("core") is not None:
         pin(config["core"])
     socket.setdefaulttimeout(60.0)
-    fleet = Fleet(config["host"], config["port"], make_clients(config))
+    fleet = Fleet(
+        config["host"],
+        config["port"],
+        make_clients(config),
+        lambda first, count: make_clients({**config, "first": first, "count": count}),
+    )
     sys.stdout.write('{"ready": true}\n')
     sys.stdout.flush()
     for line in sys.stdin:

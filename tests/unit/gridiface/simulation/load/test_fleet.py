@@ -95,3 +95,15 @@ def test_each_client_has_a_certificate_of_its_own(tmp_path: Path) -> None:
     assert [client.name for client in clients] == ["client3", "client4", "client5"]
     assert len({client.lfdi for client in clients}) == 3
     assert list((tmp_path / "s").iterdir()) == []
+
+
+def test_what_was_acknowledged_before_the_end_is_told() -> None:
+    played = Played((201, "/mr/1"), (201, "/mr/1"), (201, "/mr/1"), ConnectionResetError("killed"))
+    made, clients = fleet(played)
+    clients[0].mirror = "/mup/1"
+    newcomer = Client("n", "F" * 40, lambda: Played((201, "/edev/9")))
+    made._newcomers = lambda first, count: [newcomer]
+    found = made.record((5, 1), 700)
+    assert found == {"marks": [700, 701, 702], "registered": ["F" * 40]}
+    assert len(set(played.requests)) == 4
+    assert newcomer.connection is None
