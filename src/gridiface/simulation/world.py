@@ -12,7 +12,6 @@ import hashlib
 import secrets
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import make_pin
 from gridiface.simulation.children import Child, ChildFailed
+from gridiface.simulation.scratch import Scratch
 from gridiface.simulation.utility import UtilityClient
 
 _PIN = make_pin(11111)
@@ -69,7 +69,8 @@ class World:
     def __init__(self, plan: WorldPlan, *, keep: Path | None = None) -> None:
         self.plan = plan
         self._keep = keep
-        self.folder = Path(tempfile.mkdtemp(prefix="gridiface-"))
+        self._scratch = Scratch()
+        self.folder = self._scratch.path
         self.config = self.folder / "gridiface.yaml"
         self.pki = self.folder / "pki"
         self.sep2_port = 0
@@ -156,7 +157,7 @@ class World:
         await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True)
         if self._keep is not None and self.folder.exists():
             await asyncio.to_thread(shutil.copytree, self.folder, self._keep, dirs_exist_ok=True)
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(self._scratch.remove)
 
     async def __aenter__(self) -> World:
         return self

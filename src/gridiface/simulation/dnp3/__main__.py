@@ -9,9 +9,6 @@ lost, and ends when its standard input closes.
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
-import threading
 import time
 from typing import Any
 
@@ -21,14 +18,10 @@ from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 from gridiface.simulation.dnp3.config import MasterConfig, Request
+from gridiface.simulation.lines import input_lines, say
 
 _RETRY_S = 0.2
 _READY_S = 3600.0
-
-
-def _say(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 def _shown(item: Measurement) -> dict[str, Any]:
@@ -79,15 +72,7 @@ async def keep_connected(client: MasterClient) -> None:
 
 async def serve() -> int:
     """Run until the standard input closes; the exit code."""
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def read() -> None:
-        for line in sys.stdin:
-            loop.call_soon_threadsafe(lines.put_nowait, line)
-        loop.call_soon_threadsafe(lines.put_nowait, None)
-
-    threading.Thread(target=read, daemon=True).start()
+    lines = input_lines()
     config = MasterConfig.model_validate_json(await lines.get() or "")
     tls = None
     if config.tls is not None:
@@ -101,7 +86,7 @@ async def serve() -> int:
     try:
         while (line := await lines.get()) is not None:
             if line.strip():
-                _say(await answer(client, line))
+                say(await answer(client, line))
     finally:
         announced.cancel()
         running.cancel()
@@ -116,7 +101,7 @@ async def _announce(client: MasterClient, config: MasterConfig) -> None:
         await client.until(lambda: wanted in client.done, seconds=_READY_S)
     else:
         await client.until(lambda: client.connected, seconds=_READY_S)
-    _say({"ready": True, "points": len(client.points)})
+    say({"ready": True, "points": len(client.points)})
 
 
 if __name__ == "__main__":

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import ssl
-import sys
-import threading
 import time
 from typing import Any
 
@@ -26,6 +23,7 @@ from gridiface.protocols.sep2.client import Outgoing
 from gridiface.protocols.sep2.exchange import Reply
 from gridiface.simulation.inverter.behaviour import Inverter
 from gridiface.simulation.inverter.config import InverterConfig
+from gridiface.simulation.lines import input_lines, say
 
 _LONGEST_SLEEP_S = 1.0
 _MAX_BODY = 4 * 1024 * 1024
@@ -75,11 +73,6 @@ class Shell:
         self._wake.set()
 
 
-def _say(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
 def _state(inverter: Inverter) -> dict[str, Any]:
     return {
         "lfdi": inverter.lfdi,
@@ -94,15 +87,7 @@ def _state(inverter: Inverter) -> dict[str, Any]:
 
 async def serve() -> int:
     """Run until the standard input closes; the exit code."""
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def read() -> None:
-        for line in sys.stdin:
-            loop.call_soon_threadsafe(lines.put_nowait, line)
-        loop.call_soon_threadsafe(lines.put_nowait, None)
-
-    threading.Thread(target=read, daemon=True).start()
+    lines = input_lines()
     config = InverterConfig.model_validate_json(await lines.get() or "")
     pair = KeyPair(config.certificate, config.key)
     context = client_context(config.tls_profile, key_pairs=[pair], roots=[config.roots])  # type: ignore[arg-type]  # checked by client_context
@@ -117,7 +102,7 @@ async def serve() -> int:
         try:
             while (line := await lines.get()) is not None:
                 if line.strip():
-                    _say(_state(inverter))
+                    say(_state(inverter))
         finally:
             announced.cancel()
             running.cancel()
@@ -127,7 +112,7 @@ async def serve() -> int:
 
 async def _announce(shell: Shell, inverter: Inverter) -> None:
     await shell.ready.wait()
-    _say({"ready": True, "lfdi": inverter.lfdi})
+    say({"ready": True, "lfdi": inverter.lfdi})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 
 from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.simulation.lines import answer_jobs
 from gridiface.simulation.load.figures import percentile, pin
 
 _MEDIA = "application/sep+xml"
@@ -227,15 +228,7 @@ def main() -> None:
     )
     client = LoadClient(config["host"], config["port"], context)
     held: list[Connection] = []
-    sys.stdout.write('{"ready": true}\n')
-    sys.stdout.flush()
-    for line in sys.stdin:
-        try:
-            answer = _run(client, json.loads(line), held)
-        except (GridifaceError, OSError) as problem:
-            answer = {"error": f"{type(problem).__name__}: {problem}"}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+    answer_jobs(lambda job: _run(client, job, held))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from gridiface.pki.identity import format_lfdi, lfdi_from_der, sfdi_from_lfdi
 from gridiface.protocols.sep2.resources import DERControlResponse, EndDevice, MirrorMeterReading, Reading
 from gridiface.protocols.xmlwire import encode
 from gridiface.simulation.inverter import resources
+from gridiface.simulation.lines import answer_jobs
 from gridiface.simulation.load.client import Connection, LoadFailed, request
 from gridiface.simulation.load.figures import percentile, pin
 from gridiface.simulation.sunspec.physics import Measured
@@ -358,15 +359,7 @@ def main() -> None:
         make_clients(config),
         lambda first, count: make_clients({**config, "first": first, "count": count}),
     )
-    sys.stdout.write('{"ready": true}\n')
-    sys.stdout.flush()
-    for line in sys.stdin:
-        try:
-            answer = _run(fleet, json.loads(line))
-        except (GridifaceError, OSError) as problem:
-            answer = {"error": f"{type(problem).__name__}: {problem}"}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+    answer_jobs(lambda job: _run(fleet, job))
 
 
 if __name__ == "__main__":

@@ -14,21 +14,15 @@ import argparse
 import asyncio
 import json
 import resource
-import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from gridiface.simulation.lines import input_lines, say
 from gridiface.simulation.sunspec.config import SimulationConfig
 from gridiface.simulation.sunspec.server import Simulation, fault_of
-
-
-def _say(line: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 async def obey(simulation: Simulation, line: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,42 +48,30 @@ async def obey(simulation: Simulation, line: Mapping[str, Any]) -> dict[str, Any
     return {"ok": True, "units": len(chosen)}
 
 
-def _read_lines(put: Callable[[str | None], None]) -> None:
-    """Hand every input line over, then None. Runs in a thread: any kind of standard input will do."""
-    for line in sys.stdin:
-        put(line)
-    put(None)
-
-
 async def serve(config_path: Path | None) -> int:
     """Run until the standard input closes; the exit code."""
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
-    reader = threading.Thread(
-        target=_read_lines, args=(lambda line: loop.call_soon_threadsafe(lines.put_nowait, line),), daemon=True
-    )
-    reader.start()
+    lines = input_lines()
     try:
         text = await lines.get() if config_path is None else await asyncio.to_thread(config_path.read_text, "utf-8")
         config = SimulationConfig.model_validate_json(text or "")
     except (ValidationError, OSError) as error:
-        _say({"ready": False, "error": str(error)})
+        say({"ready": False, "error": str(error)})
         return 2
     simulation = Simulation(config)
     try:
         await simulation.start()
-        _say({"ready": True, "units": simulation.places()})
+        say({"ready": True, "units": simulation.places()})
         while (line := await lines.get()) is not None:
             if not line.strip():
                 continue
             try:
                 asked = json.loads(line)
             except ValueError as error:
-                _say({"error": f"not JSON: {error}"})
+                say({"error": f"not JSON: {error}"})
                 continue
-            _say(await obey(simulation, asked) if isinstance(asked, dict) else {"error": "not an object"})
+            say(await obey(simulation, asked) if isinstance(asked, dict) else {"error": "not an object"})
     except OSError as error:
-        _say({"ready": False, "error": str(error)})
+        say({"ready": False, "error": str(error)})
         return 1
     finally:
         await simulation.stop()

@@ -22,7 +22,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     made = World(PLANS[request.param])
     made.places = [{"host": "127.0.0.1", "port": 50_000 + n, "unit_id": 1} for n in range(made.plan.batteries)]
     yield made
-    made.folder.rmdir()
+    made._scratch.remove()
 
 
 def test_server_takes_the_configuration(world: World) -> None:
