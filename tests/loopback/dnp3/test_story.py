@@ -8,7 +8,7 @@ from gridiface.protocols.dnp3 import master_tasks as tasks
 from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived, TaskDone
+from gridiface.protocols.dnp3.master_settings import EventsLost, MasterSettings, PointsReceived, TaskDone
 from gridiface.protocols.dnp3.outstation import Outstation
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
@@ -20,7 +20,8 @@ STEP = 0.05
 class FaultyWire:
     """Carries chunks between the two cores in order; while `faults` is true it misbehaves."""
 
-    def __init__(self, master, outstation, source):
+    def __init__(self, master, outstation, source, masters=None):
+        self.masters = masters
         self.master, self.outstation, self.source = master, outstation, source
         self.now = 1_700_000_000.0
         self.channel = None
@@ -34,7 +35,7 @@ class FaultyWire:
         self.now += STEP
         if self.channel is None:
             if self.now >= self.reconnect_at:
-                self.channel = self.outstation.open(self.now)
+                self.channel = self.outstation.open(self.now, self.masters)
                 self.master.connected(self.now)
             else:
                 return
@@ -74,11 +75,11 @@ class FaultyWire:
         while queue and queue[0][0] <= self.now:
             chunk = queue.pop(0)[1]
             if chunk is None:
-                self._cut()
+                self.cut()
                 return
             (self.channel if way == "down" else self.master).receive(chunk, self.now)
 
-    def _cut(self):
+    def cut(self):
         self.cuts += 1
         self.channel.close()
         self.channel = None
@@ -124,13 +125,93 @@ def test_no_control_runs_twice_no_event_is_lost_and_order_is_kept(accepting, see
     done = [event for event in wire.events if isinstance(event, TaskDone) and event.name == "control"]
     assert len(done) > 80
     assert sum(event.failure is None for event in done) <= len(operated)
-    seen = {}
-    for event in wire.events:
-        for block in event.blocks if isinstance(event, PointsReceived) else ():
-            for item in block.measurements():
-                if item.is_event and item.type is AI and item.value not in seen.setdefault(item.point, []):
-                    seen[item.point].append(item.value)
+    seen = _new_values(wire.events)
     assert seen == made
     state = outstation.associations[1].state
     assert state.buffer.dropped == 0
     assert len(state.buffer) == 0
+
+
+AWAY = range(200, 260)
+FOUR = (1, 2, 3, 4)
+
+
+def _four_masters(accepting, seed):
+    """An outstation with four masters on faulty wires; the third only polls, the fourth has a small buffer."""
+    start = 1_700_000_000.0
+    reports = UnsolicitedSettings(confirm_timeout=2.0)
+    associations = [
+        AssociationSettings(
+            number,
+            unsolicited=None if number == 3 else reports,
+            confirm_timeout=2.0,
+            event_capacity=30 if number == 4 else 10_000,
+        )
+        for number in FOUR
+    ]
+    points = [PointConfig(AI, index, event_class=1 + index % 3) for index in range(20)]
+    points.append(PointConfig(PointType.ANALOG_OUTPUT, 0))
+    outstation = Outstation(OutstationSettings(10), associations, Database(points), accepting, now=start)
+    wires = {}
+    for number in FOUR:
+        master = Master(MasterSettings(number, 10, response_timeout=2.0))
+        master.add_poll((1, 2, 3), 3.0 + number, start)
+        wires[number] = FaultyWire(master, outstation, random.Random(10 * seed + number), [number])
+    return outstation, wires
+
+
+def _one_step(number, wire, step):
+    """A control now and then, faults until near the end, and the fourth master's absence; 1 for a control."""
+    second, asked = step * STEP, 0
+    wire.faults = second < 360
+    if step % 120 == 30 * (number - 1) and wire.channel is not None:
+        asked = 1
+        command = AnalogOutput(float(100_000 * number + step))
+        wire.master.submit("control", tasks.control([(0, command)], select=bool(step & 8)))
+    if number == 4 and int(second) in AWAY:
+        if wire.channel is not None:
+            wire.cut()
+        wire.reconnect_at = wire.now + 2 * STEP
+    wire.step()
+    return asked
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_four_masters_get_every_event_in_order_and_nobody_operates_twice(accepting, seed):
+    """R22: four masters with faulty wires of their own; one is away until its buffer overflows."""
+    source = random.Random(seed)
+    outstation, wires = _four_masters(accepting, seed)
+    made, asked = [], 0
+    for step in range(int(400 / STEP)):
+        if step % 4 == 0 and step * STEP < 360:
+            index, value = source.randrange(20), float(step + 1)
+            made.append((index, value))
+            outstation.database.update(wires[1].now, AI, index, value)
+        asked += sum(_one_step(number, wire, step) for number, wire in wires.items())
+    operated = [(request.master, request.command.value) for request in accepting.operated]
+    assert len(operated) == len(set(operated)) > asked / 2
+    assert all(value // 100_000 == master for master, value in operated)
+    for number, wire in wires.items():
+        assert wire.cuts > 1, number
+        state, seen = outstation.associations[number].state, _new_values(wire.events)
+        wanted = {index: [value for point, value in made if point == index] for index in range(20)}
+        if number == 4:
+            # what was lost was lost to the overflow: all others came, in their order
+            wanted = {index: [one for one in values if one in seen[index]] for index, values in wanted.items()}
+            # one that had come already may be among those that were dropped before their confirm
+            assert len(made) - state.buffer.dropped <= sum(map(len, seen.values())) < len(made)
+        assert seen == wanted, number
+        assert (state.buffer.dropped > 0) is (number == 4)
+        assert len(state.buffer) == 0
+        assert any(isinstance(event, EventsLost) for event in wire.events) is (number == 4)
+
+
+def _new_values(events):
+    """Values of analog events by point, in the order of their first coming."""
+    seen = {}
+    for event in events:
+        for block in event.blocks if isinstance(event, PointsReceived) else ():
+            for item in block.measurements():
+                if item.is_event and item.type is AI and item.value not in seen.setdefault(item.point, []):
+                    seen[item.point].append(item.value)
+    return seen

@@ -141,7 +141,7 @@ async def test_59_after_each_spoilt_frame_the_link_still_answers(serve, acceptin
         await writer.wait_closed()
 
 
-async def test_the_connection_answers_in_one_write_each(serve, accepting):
+async def test_32_the_connection_answers_in_one_write_each(serve, accepting):
     async with serve(station(accepting, unsolicited=False)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c0 01 3c 01 06"))))

@@ -141,7 +141,7 @@ def rival(authority, watts):
     )
 
 
-async def test_a_set_point_moves_the_fleet_and_megawatts_follow_unasked(running, dial):
+async def test_66_a_set_point_moves_the_fleet_and_megawatts_follow_unasked(running, dial):
     async with (
         running() as house,
         dial(house.server.port, startup_integrity=True, enable_classes=(1, 2, 3)) as master,

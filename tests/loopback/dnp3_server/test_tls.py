@@ -9,6 +9,7 @@ import pytest
 
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, TlsSettings, Transport
 from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.faults import FAULTS, FaultBench
 from gridiface.pki.folder import REVOKED, TestPki, revoke, write_credential
 from gridiface.pki.identity import fingerprint
 from gridiface.protocols.dnp3.link import Frame, encode
@@ -24,7 +25,7 @@ class Site:
     def __init__(self, folder):
         now = time.time()
         self.folder = folder
-        pki = TestPki.create(depth=3, now=now)
+        pki = self.pki = TestPki.create(depth=4, now=now)
         pki.save(folder)
         self.credentials = {}
         for profile, name in (("server", "server"), ("device", "other")):
@@ -88,7 +89,7 @@ async def answer_to(port, context):
 
 
 @pytest.mark.parametrize("name", ["stranger", "", "other"])
-async def test_who_is_not_listed_gets_no_dnp3_octet(serve, make_station, site, name):
+async def test_58_who_is_not_listed_gets_no_dnp3_octet(serve, make_station, site, name):
     async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
         assert await answer_to(server.port, site.client(name)) == b""
         assert await answer_to(server.port, site.client("scada")) != b""
@@ -111,3 +112,48 @@ async def test_a_revoked_certificate_is_refused(serve, dial, make_station, site)
         with pytest.raises(MasterFailed):
             async with dial(server.port, tls=site.client("scada")) as master:
                 await master.poll()
+
+
+#: Classes of certificates that break a rule of IEEE 2030.5's PKI, not one of IEC 62351-3.
+NO_FAULT_HERE = frozenset(
+    {
+        "p-384",
+        "rsa-2048",
+        "no-policy",
+        "wrong-policy",
+        "no-extensions",
+        "name-constraints",
+        "policy-mappings",
+        "critical-eku-client-auth-on-mica",
+    }
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+async def test_58_a_bad_certificate_gets_no_dnp3_octet_though_it_is_listed(serve, make_station, tmp_path, fault):
+    """R12 on DNP3 over TLS: the allow-list names the very certificate; only what is wrong with it refuses it."""
+    site = Site(tmp_path)
+    bench = FaultBench(site.pki, now=float(int(time.time())))
+    credential = fault.make(bench)
+    listed = [site.device] if credential is None else [site.device, credential]
+    prints = tuple(fingerprint(one.der).hex().upper() for one in listed)
+    master = MasterEntry(name="iso", address=1, fingerprints=prints)
+    context = site.client("")
+    if credential is not None:
+        write_credential(tmp_path, "bad", credential)
+        context = weak_client(tmp_path)
+    if fault.revoke:
+        revoke(tmp_path / REVOKED, "lfdi", fingerprint(credential.der).hex().upper()[:40], "stolen")
+    async with serve([make_station(masters=[master])], [site.endpoint]) as server:
+        got = await answer_to(server.port, context)
+        assert (got != b"") is (fault.name in NO_FAULT_HERE)
+        assert await answer_to(server.port, site.client("scada")) != b""
+
+
+def weak_client(folder):
+    """A client that shows whatever certificate it has, however weak."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(folder / "serca.pem")
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(folder / "bad.pem", folder / "bad.key")
+    return context

@@ -10,8 +10,8 @@ import asyncio
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any
@@ -131,6 +131,13 @@ async def _listen(server: _Server, seconds: float) -> dict[str, float]:
         "received_per_second": received / max(last - began, 1e-9),
         "lost": offered - received,
     }
+
+
+@contextmanager
+def whole_server(points: int = 200) -> Iterator[int]:
+    """The server of these benchmarks with its shell, in a process of its own; its port on loopback."""
+    with _Server(points, None) as server:
+        yield server.port
 
 
 # --- the server's process --------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The reliability runs of the engine in their short form, and that each can fail. R8, R18, R19, R20, R21."""
 
+import contextlib
 import json
 import random
 
@@ -8,10 +9,11 @@ from typer.testing import CliRunner
 
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.plausibility import Plausibility
-from gridiface.cli.chaos import clock, engine_world, flapping, modbus_event, northbound, restart, sequences
+from gridiface.cli.chaos import clock, dnp3_fuzz, dnp3_tcp, engine_world, flapping, modbus_event, northbound, restart, sequences
 from gridiface.cli.chaos.scenario import Finding, Plan, scenario, scenarios
 from gridiface.cli.main import app
 from gridiface.errors import ConfigError
+from gridiface.simulation.dnp3.fuzz import FuzzReport
 
 
 def test_r21_event_sequences_agree_with_the_reference_model():
@@ -50,6 +52,28 @@ def test_r8_an_event_reaches_every_modbus_device(monkeypatch):
     assert finding.ok, finding
     assert finding.figures["missed"] == 0
     assert finding.figures["devices"] == 50
+
+
+def test_r9_the_dnp3_core_is_fuzzed():
+    finding = dnp3_fuzz.run(Plan(size=400, seed=7))
+    assert finding.ok, finding
+    assert (finding.figures["inputs"], finding.figures["exceptions"]) == (400, 0)
+
+
+def test_r10_a_dnp3_server_is_fuzzed_over_tcp(monkeypatch):
+    asked = []
+
+    class Fake:
+        def __init__(self, *place):
+            asked.append(place)
+
+        def run(self, inputs, seed):
+            return FuzzReport(inputs=inputs, seed=seed, unanswered=1)
+
+    monkeypatch.setattr(dnp3_tcp, "whole_server", lambda: contextlib.nullcontext(4711))
+    monkeypatch.setattr(dnp3_tcp, "TcpFuzz", Fake)
+    assert not dnp3_tcp.run(Plan(size=3)).ok
+    assert asked == [("127.0.0.1", 4711)]
 
 
 def test_a_run_that_checked_nothing_is_not_fine():

@@ -31,7 +31,7 @@ def output(index=0, name="o", **more):
     sign=st.sampled_from([1, -1]),
     offset=st.floats(-100, 100),
 )
-def test_a_number_survives_the_way_to_the_wire_and_back(value, scale, sign, offset):
+def test_65_a_number_survives_the_way_to_the_wire_and_back(value, scale, sign, offset):
     entry = analog(scale=scale, sign=sign, offset=offset)
     assert entry.to_si(entry.to_wire(value)) == pytest.approx(value, rel=1e-9, abs=1e-4 * scale)
 

@@ -15,7 +15,7 @@ from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.transport import FragmentWriter
 
-FUZZ_INPUTS = int(os.environ.get("GRIDIFACE_FUZZ", "3000"))
+FUZZ_INPUTS = int(os.environ.get("GRIDIFACE_FUZZ", "1500"))
 STATUS_REQUEST = encode(Frame(0xC9, 10, 1))
 
 

@@ -27,13 +27,13 @@ def test_an_unknown_profile_names_the_known_ones():
         profile("mesa")
 
 
-def test_every_mandatory_der_point_is_there():
+def test_60_every_mandatory_der_point_is_there():
     counts = {kind: sum(row.entry.type is SHORT[kind] and bool(row.mandatory) for row in rows()) for kind in SHORT}
     # 106 base points, and of the curve window type, number of points, units and ten pairs
     assert counts == {"AI": 106 + 24, "BI": 59, "AO": 28, "BO": 10}
 
 
-def test_every_der_output_has_its_read_back():
+def test_61_every_der_output_has_its_read_back():
     points = PointMap(profile("der"))
     for row in rows():
         if row.entry.is_output and row.pair:
