@@ -71,6 +71,13 @@ async def test_headless_json_says_what_came_of_it_and_exits_0(
     assert result["readings"] > 20 * 20
     assert result["set_points_written"] >= 20
     assert result["failures"] == 0
+    scada = result["dnp3"]
+    assert scada["ok"] is True
+    assert abs(scada["told_W"] - 40_000) <= 800
+    assert scada["soc_told_pct"] < scada["soc_before_pct"]
+    assert set(scada["statuses"].values()) == {
+        "SUCCESS", "AUTOMATION_INHIBIT", "OUT_OF_RANGE", "NOT_AUTHORIZED", "BLOCKED",
+    }  # fmt: skip
     nothing_is_left(tmp_path, processes_below)
 
 

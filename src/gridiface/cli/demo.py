@@ -21,6 +21,7 @@ from rich.table import Table
 
 from gridiface.errors import GridifaceError
 from gridiface.simulation.children import ChildFailed
+from gridiface.simulation.scada import OUTSTATION, ControlRoom
 from gridiface.simulation.utility import Posted, UtilityClient
 from gridiface.simulation.world import World, WorldPlan
 
@@ -32,6 +33,16 @@ _ANSWERS_S = 20.0
 #: In a world that stays, a device is switched off so long after the event's start.
 _FAULT_S = 20.0
 _TOLERANCE_PCT = 2.0
+#: The control room's set-point as a share of the utility's, and how long it watches, s.
+_SCADA_SHARE, _SCADA_S = 0.5, 30.0
+#: What the control room is answered.
+_STATUSES = {
+    "while the utility rules": "AUTOMATION_INHIBIT",
+    "a limit below zero": "OUT_OF_RANGE",
+    "from a master that only watches": "NOT_AUTHORIZED",
+    "a pulse while AGC is off": "BLOCKED",
+    "set-point": "SUCCESS",
+}
 _STEPS = {1: "received", 2: "started", 3: "completed"}
 #: What a device answers at the end when it took part for a part of the time only.
 _PARTLY = (8, 9)
@@ -122,18 +133,21 @@ def demo(
 ) -> None:
     """Run a utility, a server, 20 SunSpec devices and three 2030.5 inverters, and let a control travel through them.
 
+    After the event a control room takes over by DNP3: an analog output sets the fleet's power, and megawatts and state
+    of charge are told unasked; what it may not do is refused with the status that says why.
+
     With `--story day` a fleet of 2,000 devices from 5 kWh to 20 MWh lives through a day: an OpenADR event, an IEEE
     2030.5 limit on one feeder and a DNP3 regulation signal overlap, 5 % of the devices fail and return, 2 % lie about
     their state of charge. It draws the day and settles the event.
 
-    Exit code 0: what was delivered is within 2 % of what was asked, and every device answered received, started and
-    completed (partly completed, where it was switched off); 1: not so.
+    Exit code 0: what was delivered is within 2 % of what was asked, every device answered received, started and
+    completed (partly completed, where it was switched off), and the control room saw what it should; 1: not so.
 
     Example: gridiface demo --headless --json --seconds 40
     """
     if story is not None:
         _tell(story, devices, seed, keep, quiet=headless or as_json, as_json=as_json)
-    plan = WorldPlan(page_port=port)
+    plan = WorldPlan(page_port=port, settings={"dnp3": OUTSTATION})
     quiet = headless or as_json
     stays = not quiet and sys.stderr.isatty() if stay is None else stay
     script = Script(watts, seconds or (600.0 if stays else 40.0), fault or (7 if stays else None), stays)
@@ -193,11 +207,24 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
                 now=now,
                 title="evening discharge",
             )
-            await _watch(world, utility, story, console, live=not quiet)
-            result = await _result(world, story)
+            async with ControlRoom(world.ports["dnp3"]) as room:
+                await _watch(world, utility, story, console, room, live=not quiet)
+                result = await _result(world, story)
+                with console.status("the control room sets the power over DNP3 ..."):
+                    await room.refusals()
+                    told = await room.set_power(_SCADA_SHARE * script.watts, _SCADA_S)
+            scada = {**told, "statuses": room.statuses, "ok": _control_room_saw(told, room.statuses)}
+            result |= {"ok": result["ok"] and scada["ok"], "dnp3": scada}
             if script.stays:
                 await _stay(world, result, quiet=quiet)
             return result
+
+
+def _control_room_saw(told: Mapping[str, Any], statuses: Mapping[str, str]) -> bool:
+    """Whether the power followed the analog output, the state of charge was told, and each refusal said why."""
+    power, wanted = told["told_W"], told["set_point_W"]
+    followed = power is not None and abs(power - wanted) <= _TOLERANCE_PCT / 100 * abs(wanted)
+    return followed and told["soc_told_pct"] is not None and dict(statuses) == _STATUSES
 
 
 async def _stay(world: World, result: dict[str, Any], *, quiet: bool) -> None:
@@ -234,7 +261,9 @@ async def _fleet_is_up(world: World, plan: WorldPlan) -> None:
     raise GridifaceError(f"only {found['online']} of {found['total']} devices came up")
 
 
-async def _watch(world: World, utility: UtilityClient, story: Story, console: Console, *, live: bool) -> None:
+async def _watch(
+    world: World, utility: UtilityClient, story: Story, console: Console, room: ControlRoom, *, live: bool
+) -> None:
     assert story.posted is not None
     end = story.start + story.duration_s
     switch_off = story.start + (_FAULT_S if story.stays else story.duration_s / 2)
@@ -249,6 +278,8 @@ async def _watch(world: World, utility: UtilityClient, story: Story, console: Co
                 story.note = f"battery{story.fault} was switched off"
                 switch_off = float("inf")
             story.status = await world.page("/api/v1/status")
+            if not room.statuses and story.start + 1 <= now <= end:
+                await room.against_the_utility(_SCADA_SHARE * story.asked_w)
             if story.start + _SETTLE_S <= now <= end:
                 story.samples += story.status["groups"]
             story.answers = await utility.responses(story.posted)
@@ -342,3 +373,7 @@ def _print_report(result: Mapping[str, Any]) -> None:
     console.print(
         f"tracking error {result['tracking_error_pct']} %, responses of {result['devices']} devices: {responses}"
     )
+    scada = result["dnp3"]
+    console.print(f"DNP3: {_kw(scada['told_W'])} of {_kw(scada['set_point_W'])} kW told in {scada['events']} events")
+    for what, status in scada["statuses"].items():
+        console.print(f"  {what}: {status}")

@@ -139,16 +139,15 @@ class Master:
             poll.pending = False
 
     def submit(self, name: str, task: Task, *, urgent: bool = True) -> int:
-        """Queues a task; its number comes back in `TaskDone` and `PointsReceived`.
+        """Queues a task, to be begun by `to_send`; its number comes back in `TaskDone` and `PointsReceived`.
 
         Raises:
             LocalProtocolError: no connection, or too many tasks wait.
         """
         if not self._connected or len(self._queue) >= MAX_QUEUED_TASKS:
             raise LocalProtocolError("no connection, or too many tasks wait")
-        number = self._push(name, task, URGENT if urgent else ROUTINE)
-        self._advance(self.clock.now)
-        return number
+        # it begins with `to_send`, which tells the time: the last call may have been long ago
+        return self._push(name, task, URGENT if urgent else ROUTINE)
 
     def add_poll(self, classes: tuple[int, ...], period: float, now: float) -> None:
         """Polls classes every `period` seconds while connected; (1, 2, 3, 0) is an integrity poll."""
@@ -167,6 +166,7 @@ class Master:
     def to_send(self, now: float) -> bytes:
         """Everything that is to be written now, whole frames only."""
         self.clock.now = now
+        self._advance(now)
         out = b"".join(self._out)
         self._out.clear()
         return out

@@ -241,7 +241,7 @@ def _outstation(kind: str) -> Outstation:
         authentication = {_MASTER: OutstationAuthentication(ours, users)}
     return Outstation(
         OutstationSettings(_OUTSTATION, self_address=True, keep_alive=None),
-        [AssociationSettings(_MASTER, unsolicited=UnsolicitedSettings(), event_capacity=1000)],
+        [AssociationSettings(_MASTER, unsolicited=UnsolicitedSettings(), event_capacity=50)],
         Database(points),
         _Willing(),
         {242: "1"},

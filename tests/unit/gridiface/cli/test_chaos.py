@@ -9,7 +9,17 @@ from typer.testing import CliRunner
 
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.plausibility import Plausibility
-from gridiface.cli.chaos import clock, dnp3_fuzz, dnp3_tcp, engine_world, flapping, modbus_event, northbound, restart, sequences
+from gridiface.cli.chaos import (
+    clock,
+    dnp3_fuzz,
+    dnp3_tcp,
+    engine_world,
+    flapping,
+    modbus_event,
+    northbound,
+    restart,
+    sequences,
+)
 from gridiface.cli.chaos.scenario import Finding, Plan, scenario, scenarios
 from gridiface.cli.main import app
 from gridiface.errors import ConfigError

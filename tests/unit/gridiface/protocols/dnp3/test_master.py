@@ -101,7 +101,7 @@ def test_a_control_goes_before_polls(wire):
     for classes in ((1,), (2,), (3,)):
         joined.master.submit(f"poll {classes}", tasks.class_poll(classes), urgent=False)
     joined.master.submit("control", tasks.control([(1, AnalogOutput(1.0))], select=False))
-    assert names(joined.run())[:2] == ["poll (1,)", "control"]
+    assert names(joined.run())[:2] == ["control", "poll (1,)"]
 
 
 @pytest.mark.parametrize("how", [TimeSync.LAN, TimeSync.NON_LAN, TimeSync.DIRECT])
@@ -248,3 +248,17 @@ def test_a_response_that_never_ends_is_given_up(wire):
         joined.master.receive(writer.encode(bytes((control, 0x81, 0, 0))), joined.now)
         joined.master.to_send(joined.now)
     assert [event.failure for event in joined.fetch()] == [Failure.MALFORMED]
+
+
+def test_a_task_after_a_long_silence_has_its_whole_time():
+    settings = MasterSettings(1, 10, enable_classes=(), startup_integrity=False, keep_alive=None)
+    master = Master(settings)
+    master.connected(1000.0)
+    assert master.to_send(1000.0) == b""
+    master.submit("poll", tasks.class_poll((1, 2, 3)))
+    assert master.to_send(2000.0) != b""
+    assert master.next_timer() == 2005.0
+    master.handle_timer(2004.9)
+    assert master.next_event() is None
+    master.handle_timer(2005.0)
+    assert master.next_event().failure is Failure.TIMEOUT
