@@ -81,6 +81,10 @@ class OperatorActs:
         group = self._fleet.tree.groups.get(group_id)
         return None if group is None else self._running.planner.strategy_of(group, self._config)
 
+    def is_chosen(self, group_id: str) -> bool:
+        """Whether a group's strategy was chosen while running."""
+        return group_id in self._running.planner.chosen
+
     def choose_strategy(self, group_id: str, name: str | None, now: Instant) -> None:
         """Split a group's total by another strategy from the next tick on; None: as configured again.
 

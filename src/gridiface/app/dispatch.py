@@ -274,6 +274,10 @@ class Dispatch:
 
     # --- recording ----------------------------------------------------------------------------------------------
 
+    def remember(self, changes: Sequence[Change]) -> None:
+        """Make changes durable when the store can; nobody waits for it."""
+        self._record_later(changes)
+
     def _record_later(self, changes: Sequence[Change]) -> None:
         if changes:
             self._spawn(self._record(list(changes), ()))

@@ -16,6 +16,7 @@ from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
+from gridiface.app.engine_desk import EngineDesk
 from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.members import SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
@@ -68,6 +69,7 @@ class GridServer:
         self.engine = Engine(config.engine.settings(), seed=_seed(config.site))
         self.store: Store | None = None
         self.dispatch: Dispatch | None = None
+        self.engine_desk: EngineDesk | None = None
         self.sep2: Sep2Server | None = None
         self.dnp3: Dnp3Server | None = None
         self.vtn: OpenAdrVtn | None = None
@@ -117,6 +119,8 @@ class GridServer:
         self._make_dnp3(dispatch, store)
         self._make_openadr(dispatch)
         self._make_upstreams(dispatch, store)
+        self.engine_desk = EngineDesk(self.engine, store)
+        await self.engine_desk.load(now)
         said = await self._restore(store, now)
         if self.sep2 is not None:
             await self.sep2.start()
@@ -319,13 +323,19 @@ class GridServer:
         self._timers = TimerLoop(
             self.clock,
             self.config.engine.period_s,
-            dispatch.tick,
+            self._tick,
             parts,
             due=self.engine.next_timer,
             jumped=self._clock_set,
         )
         dispatch.kick = self._timers.kick
         self._loop_task = asyncio.create_task(self._timers.run(), name="gridiface timers")
+
+    def _tick(self, now: Instant) -> None:
+        assert self.dispatch is not None
+        self.dispatch.tick(now)
+        if self.engine_desk is not None:
+            self.dispatch.remember(self.engine_desk.changes())
 
     def _clock_set(self, seconds: float, now: Instant) -> None:
         self.engine.clock_set(seconds, now)

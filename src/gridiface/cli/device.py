@@ -139,6 +139,49 @@ def unblock(
     _done(Remote.of(url, config, token_file).post(path, {"reason": reason}), "not blocked", as_json=as_json)
 
 
+@app.command("quarantine")
+def quarantine(
+    *,
+    device: DeviceArgument,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Leave a device out as not to be believed, until it is released.
+
+    Example: gridiface device quarantine battery1 --reason "its meter was changed"
+    """
+    path = f"/devices/{segment(device)}/quarantine"
+    _quarantined(Remote.of(url, config, token_file).post(path, {"reason": reason}), as_json=as_json)
+
+
+@app.command("release")
+def release(
+    *,
+    device: DeviceArgument,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End the quarantine of a device whose telemetry was not believed.
+
+    Example: gridiface device release battery1 --reason "current transformer was turned round"
+    """
+    path = f"/devices/{segment(device)}/release"
+    _quarantined(Remote.of(url, config, token_file).post(path, {"reason": reason}), as_json=as_json)
+
+
+def _quarantined(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+    else:
+        typer.echo(f"in quarantine: {', '.join(found['devices']) or 'nobody'}")
+
+
 def _done(row: dict[str, Any], state: str, *, as_json: bool) -> None:
     if as_json:
         show_json(row)

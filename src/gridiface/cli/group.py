@@ -93,3 +93,33 @@ def show(
     show_table("", ("", ""), facts)
     rows = [(c["id"], c["description"], c["source"], asks(c["values"]), c["state"]) for c in found["controls"]]
     show_table("Controls", ("control", "what for", "from", "asks for", "state"), rows)
+
+
+@app.command("strategy")
+def strategy(
+    *,
+    group: Annotated[str, typer.Argument(help="The group's id; without a name its strategy is shown.")],
+    name: Annotated[str | None, typer.Argument(help="The strategy from now on; `configured`: as in the file.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; for the audit log.")] = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or change how a group's total is split, while the server runs.
+
+    Example: gridiface group strategy feeder-2 merit-order
+    """
+    remote = Remote.of(url, config, token_file)
+    if name is None:
+        found = remote.get("/engine/strategies")
+    else:
+        body = {"strategy": None if name == "configured" else name, "reason": reason}
+        found = remote.put(f"/groups/{segment(group)}/strategy", body)
+    if as_json:
+        show_json(found)
+        return
+    rows = [row for row in found["groups"] if row["group"] == group]
+    shown = [(row["group"], row["strategy"], "chosen while running" if row["chosen"] else "") for row in rows]
+    show_table("", ("group", "strategy", ""), shown)
+    typer.echo(f"there are: {', '.join(found['known'])}")

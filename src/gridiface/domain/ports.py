@@ -117,6 +117,19 @@ class Ledger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSearch:
+    """Which decisions; None: whatever. `text` is looked for in the reason, in any case; [start, end)."""
+
+    target: str | None = None
+    signal: str | None = None
+    source: str | None = None
+    verdict: str | None = None
+    text: str | None = None
+    start: Instant | None = None
+    end: Instant | None = None
+
+
 class History(Protocol):
     """What was: for restart, reports and pages."""
 
@@ -132,8 +145,10 @@ class History(Protocol):
         """Readings of one device with source time in [start, end), by time."""
         ...
 
-    async def decisions(self, *, control_id: str | None = None, limit: int = 1000) -> list[Decision]:
-        """The newest decisions, newest first."""
+    async def decisions(
+        self, *, control_id: str | None = None, limit: int = 1000, search: DecisionSearch | None = None
+    ) -> list[Decision]:
+        """The newest decisions, newest first; those that match `search`."""
         ...
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:

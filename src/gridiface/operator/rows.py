@@ -94,7 +94,9 @@ class DecisionRow(TypedDict):
     target_kind: str
     signal: str
     source: str
+    program: str
     identity: str
+    priority: float
     verdict: str
     reason: str
     control: str

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import AppendReadings, Change, Document
+from gridiface.domain.ports import AppendReadings, Change, DecisionSearch, Document
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable
 from gridiface.store import decode, schema
@@ -196,11 +196,15 @@ class Store:
         )
         return [decode.reading(row) for row in await self._rows(query)]
 
-    async def decisions(self, *, control_id: str | None = None, limit: int = 1000) -> list[Decision]:
-        """The newest decisions, newest first."""
+    async def decisions(
+        self, *, control_id: str | None = None, limit: int = 1000, search: DecisionSearch | None = None
+    ) -> list[Decision]:
+        """The newest decisions, newest first; those that match `search`."""
         query = select(decisions).order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit)
         if control_id is not None:
             query = query.where(decisions.c.control_id == control_id)
+        if search is not None:
+            query = query.where(*_matching(search))
         return [decode.decision(row) for row in await self._rows(query)]
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:
@@ -259,3 +263,22 @@ def _lock(database: Database, *, create: bool) -> WriterLock | None:
         lock.release()
         raise
     return lock
+
+
+def _matching(search: DecisionSearch) -> list[ColumnElement[bool]]:
+    """The conditions of a search in the decision log."""
+    table = decisions.c
+    named = (
+        (table.target_id, search.target),
+        (table.signal, search.signal),
+        (table.protocol, search.source),
+        (table.verdict, search.verdict),
+    )
+    found = [column == value for column, value in named if value is not None]
+    if search.text is not None:
+        found.append(table.reason.icontains(search.text, autoescape=True))
+    if search.start is not None:
+        found.append(table.at >= search.start)
+    if search.end is not None:
+        found.append(table.at < search.end)
+    return found

@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.controls import Control, ControlState
+from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.timeline import state_at
 from gridiface.operator.access import Caller
 from gridiface.operator.confined import sees_target
@@ -44,6 +45,13 @@ class DecisionQuery(Asked):
 
     limit: int = Field(default=100, ge=1, le=1000, description="most members in this answer, the newest")
     control: str = Field(default="", max_length=256, pattern=PRINTABLE, description="only decisions on this control")
+    target: str = Field(default="", max_length=128, description="only those on this device or group")
+    signal: str = Field(default="", max_length=128, description="only those about this signal, such as export_limit")
+    source: str = Field(default="", max_length=128, description="only those from this protocol, engine, schedule")
+    verdict: str = Field(default="", max_length=128, description="only this verdict, such as shortfall")
+    text: str = Field(default="", max_length=128, description="only those whose reason holds these words")
+    start: float | None = Field(default=None, allow_inf_nan=False, description="from then on, s since 1970")
+    end: float | None = Field(default=None, allow_inf_nan=False, description="before then, s since 1970")
 
 
 class DecisionList(TypedDict):
@@ -183,13 +191,20 @@ class ControlsArea(Area):
         control = await self._sending.cancel(call.id, call.caller.name, call.body.reason, foreign=call.body.foreign)
         return self._status.control_row(control, call.now)
 
-    @get(
-        "/decisions", "The newest decisions: which signal, from whom, won or lost, why; filter `control`", confined=True
-    )
+    @get("/decisions", "The newest decisions that match: which signal, from whom, won or lost, and why", confined=True)
     async def list_decisions(self, call: Call[DecisionQuery, NoBody]) -> DecisionList:
         """The decision log."""
         query = call.query
-        found = await self._desk.records.decisions(control_id=query.control or None, limit=query.limit)
+        search = DecisionSearch(
+            target=query.target or None,
+            signal=query.signal or None,
+            source=query.source or None,
+            verdict=query.verdict or None,
+            text=query.text or None,
+            start=query.start,
+            end=query.end,
+        )
+        found = await self._desk.records.decisions(control_id=query.control or None, limit=query.limit, search=search)
         fleet = self._status.fleet
         rows = [decision_row(one) for one in found if sees_target(call.caller, one.target, fleet)]
         return DecisionList(decisions=rows)

@@ -30,7 +30,7 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutControl, PutDocument
+from gridiface.domain.ports import Change, DecisionSearch, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
@@ -182,7 +182,10 @@ class Records:
         )
         return [reading]
 
-    async def decisions(self, *, control_id: str | None = None, limit: int = 1000) -> list[Decision]:
+    async def decisions(
+        self, *, control_id: str | None = None, limit: int = 1000, search: DecisionSearch | None = None
+    ) -> list[Decision]:
+        self.searched = search
         target = Target(TargetKind.GROUP, "feeder")
         source = Source(protocol="sep2", identity="utility")
         found = Decision(at=90.0, target=target, signal="set_w", source=source, verdict="accepted", reason="will run")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gridiface.domain.ports import Document, History, Ledger, PutDocument
+from gridiface.domain.controls import Decision, Source, Target, TargetKind
+from gridiface.domain.ports import AppendDecisions, DecisionSearch, Document, History, Ledger, PutDocument
 from gridiface.errors import StoreUnavailable
 from gridiface.store.engine import StoreInUse
 from gridiface.store.repository import Store
@@ -51,3 +53,29 @@ async def test_closed_is_closed(store: Store) -> None:
     for work in (store.commit([PutDocument("s", "k", b"")]), store.documents("s"), store.purge(0.0)):
         with pytest.raises(StoreUnavailable, match="closed"):
             await work
+
+
+async def test_decisions_are_found_by_what_they_are_about(store: Store) -> None:
+    source = Source(protocol="sep2", program="p", authority=250.0)
+    first = Decision(
+        at=10.0,
+        target=Target(TargetKind.GROUP, "feeder"),
+        signal="export_limit",
+        source=source,
+        verdict="limited",
+        reason="100% of 5_000 W are held back",
+    )
+    second = replace(first, at=20.0, verdict="shortfall", signal="set_w", target=Target(TargetKind.GROUP, "fleet"))
+    await store.commit([AppendDecisions((first, second))])
+
+    async def found(**what: object) -> list[float]:
+        return [one.at for one in await store.decisions(search=DecisionSearch(**what))]  # type: ignore[arg-type]
+
+    assert await found() == [20.0, 10.0]
+    assert await found(verdict="limited") == [10.0]
+    assert await found(target="fleet", signal="set_w", source="sep2") == [20.0]
+    assert await found(text="HELD back") == [20.0, 10.0]
+    assert await found(text="100% of") == [20.0, 10.0]
+    assert await found(text="1_0") == []
+    assert await found(start=10.0, end=20.0) == [10.0]
+    assert (await store.decisions(search=DecisionSearch(verdict="limited")))[0].source.authority == 250.0

@@ -1,0 +1,97 @@
+"""What operators change at the engine while it runs, kept over restarts: quarantines and chosen strategies.
+
+Quarantines that the engine makes by itself are kept, too: a restart does not make a liar honest.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from gridiface.aggregation.allocate import names, strategy
+from gridiface.aggregation.engine import Engine
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.errors import ConfigError
+
+_log = logging.getLogger("gridiface.engine")
+
+#: Where they are kept: by device, and by group.
+QUARANTINE, STRATEGY = "engine/quarantine", "engine/strategy"
+
+
+class EngineDesk:
+    """Implements operator.areas.engine.EnginePort over the engine and the store."""
+
+    def __init__(self, engine: Engine, ledger: Ledger) -> None:
+        self._engine, self._ledger = engine, ledger
+        self._kept: set[str] = set()
+
+    async def load(self, now: Instant) -> None:
+        """Take up what was chosen and who was quarantined; call it when devices and groups are there.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        self._restore(await self._ledger.documents(QUARANTINE), await self._ledger.documents(STRATEGY), now)
+
+    def _restore(self, quarantined: Iterable[Document], chosen: Iterable[Document], now: Instant) -> None:
+        for document in quarantined:
+            if self._engine.quarantine(document.key, now, reason="as before the restart"):
+                self._kept.add(document.key)
+        for document in chosen:
+            try:
+                self._engine.choose_strategy(document.key, json.loads(document.body), now)
+            except ConfigError as problem:
+                _log.warning("the chosen strategy of %s is left out: %s", document.key, problem)
+
+    def changes(self) -> list[Change]:
+        """What has to be made durable of what the engine did by itself since the last call; cheap when nothing was."""
+        now = set(self._engine.quarantined())
+        if now == self._kept:
+            return []
+        changes: list[Change] = [PutDocument(QUARANTINE, name, b"{}") for name in sorted(now - self._kept)]
+        changes += [DeleteDocument(QUARANTINE, name) for name in sorted(self._kept - now)]
+        self._kept = now
+        return changes
+
+    def quarantined(self) -> Sequence[str]:
+        """See EnginePort."""
+        return self._engine.quarantined()
+
+    def strategies(self) -> Sequence[str]:
+        """See EnginePort."""
+        return names()
+
+    def chosen(self) -> Mapping[str, tuple[str, bool]]:
+        """See EnginePort."""
+        return {
+            group.id: (self._engine.strategy_of(group.id) or "", self._engine.is_chosen(group.id))
+            for group in self._engine.groups()
+        }
+
+    async def quarantine(self, device_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
+        """See EnginePort."""
+        if device_id in self._engine.quarantined():
+            return False
+        await self._ledger.commit([PutDocument(QUARANTINE, device_id, b"{}"), *along])
+        self._kept.add(device_id)
+        return self._engine.quarantine(device_id, now, reason=reason)
+
+    async def release(self, device_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
+        """See EnginePort."""
+        if device_id not in self._engine.quarantined():
+            return False
+        await self._ledger.commit([DeleteDocument(QUARANTINE, device_id), *along])
+        self._kept.discard(device_id)
+        return self._engine.release_quarantine(device_id, now, reason=reason)
+
+    async def choose(self, group_id: str, name: str | None, now: Instant, *, along: Sequence[Change]) -> None:
+        """See EnginePort."""
+        if name is None:
+            await self._ledger.commit([DeleteDocument(STRATEGY, group_id), *along])
+        else:
+            strategy(name)
+            await self._ledger.commit([PutDocument(STRATEGY, group_id, json.dumps(name).encode()), *along])
+        self._engine.choose_strategy(group_id, name, now)

@@ -1,0 +1,77 @@
+"""Quarantines and chosen strategies outlive a restart; a liar does not become honest by it."""
+
+import pytest
+
+from gridiface.aggregation.engine import Engine
+from gridiface.app.engine_desk import QUARANTINE, EngineDesk
+from gridiface.domain.fleet import Capability, Device, Group, Nameplate
+from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.errors import ConfigError
+
+NOW = 1_700_000_000.0
+
+
+class Ledger:
+    """Documents in memory."""
+
+    def __init__(self):
+        self.kept = {}
+
+    async def commit(self, changes):
+        for change in changes:
+            if isinstance(change, PutDocument):
+                self.kept[change.space, change.key] = change.body
+            elif isinstance(change, DeleteDocument):
+                self.kept.pop((change.space, change.key), None)
+
+    async def documents(self, space):
+        return [Document(space, key, body) for (place, key), body in self.kept.items() if place == space]
+
+
+def engine():
+    made = Engine()
+    plate = Nameplate(max_w=1e3, max_charge_w=1e3, capabilities=frozenset({Capability.SET_W}))
+    for name in "ab":
+        made.add_device(Device(id=name, nameplate=plate), NOW)
+    made.set_groups([Group(id="all", members=("a", "b"))], NOW)
+    return made
+
+
+async def test_what_was_changed_is_there_after_a_restart():
+    ledger = Ledger()
+    desk = EngineDesk(engine(), ledger)
+    await desk.load(NOW)
+    assert await desk.quarantine("a", NOW, reason="odd", along=[])
+    assert not await desk.quarantine("a", NOW, reason="odd", along=[])
+    await desk.choose("all", "merit-order", NOW, along=[])
+    with pytest.raises(ConfigError):
+        await desk.choose("all", "nobody", NOW, along=[])
+    assert desk.changes() == []
+    again = EngineDesk(engine(), ledger)
+    await again.load(NOW)
+    assert again.quarantined() == ("a",)
+    assert again.chosen() == {"all": ("merit-order", True)}
+    assert "merit-order" in again.strategies()
+    assert await again.release("a", NOW, reason="mended", along=[])
+    assert not await again.release("a", NOW, reason="mended", along=[])
+    await again.choose("all", None, NOW, along=[])
+    assert ledger.kept == {}
+
+
+async def test_what_the_engine_does_by_itself_is_kept_too():
+    made, ledger = engine(), Ledger()
+    desk = EngineDesk(made, ledger)
+    made.quarantine("b", NOW)
+    await ledger.commit(desk.changes())
+    assert (QUARANTINE, "b") in ledger.kept
+    made.release_quarantine("b", NOW)
+    await ledger.commit(desk.changes())
+    assert ledger.kept == {}
+
+
+async def test_a_strategy_that_is_gone_is_left_out():
+    ledger = Ledger()
+    ledger.kept["engine/strategy", "all"] = b'"uninstalled"'
+    desk = EngineDesk(engine(), ledger)
+    await desk.load(NOW)
+    assert desk.chosen() == {"all": ("water-filling", False)}
