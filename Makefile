@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 4
 export PYTHONWARNINGS :=
 
-.PHONY: demo test lint types imports suite schemas lock reference clean
+.PHONY: demo test lint types imports suite schemas lock reference site clean
 
 demo: $(VENV)/.run
 	$(BIN)/gridiface demo $(ARGS)
@@ -64,3 +64,7 @@ clean:
 # Renew the pages and schemas that are made from code.
 reference: $(VENV)/.dev
 	$(BIN)/python -m gridiface.cli.reference .
+
+# The documentation as a site, in build/site.
+site: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -74,7 +74,8 @@ class Feasibility:
             weight=bounds.weight[free],
             tier=self._c.tier[free],
         )
-        watts = strategy(self._config.strategy if group is None else group.strategy).split(problem)
+        chosen = "" if group is None else dict(self._config.strategies).get(group.id) or group.strategy
+        watts = strategy(chosen or self._config.strategy).split(problem)
         found = [
             Share(device_id=name, w=share, now_w=None if now_w != now_w else now_w)  # noqa: PLR0124 - NaN
             for name, share, now_w in zip(

@@ -167,12 +167,13 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         requests_per_s=block.limits.requests_per_s,
         burst=block.limits.burst,
     )
-    pages = Pages(desk, cookie=rules.cookie, banner=block.banner)
+    mounted = list(areas)
+    pages = Pages(desk, cookie=rules.cookie, banner=block.banner, areas=mounted)
     return OperatorServer(
         desk,
         host=host,
         port=port,
-        areas=areas,
+        areas=mounted,
         pages=pages.pages(),
         extend=[pages.extend],
         rules=rules,

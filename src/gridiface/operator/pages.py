@@ -5,6 +5,7 @@ No script or style comes from anywhere else, and none stands inside a page.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Protocol
 
@@ -12,14 +13,18 @@ from aiohttp import web
 
 from gridiface.operator.access import CALLER, cookie_of
 from gridiface.operator.desk import Desk
+from gridiface.operator.routing import Area
+from gridiface.operator.screens.alarms import AlarmsScreen
 from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
+from gridiface.operator.screens.fleet_parts import FleetPartsScreen
 from gridiface.operator.screens.groups import GroupsScreen
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.live import Live
 from gridiface.operator.screens.overview import OverviewScreen
 from gridiface.operator.screens.people import PeopleScreen
+from gridiface.operator.screens.protocols import ProtocolScreens
 from gridiface.operator.screens.render import Entry, Frame
 from gridiface.operator.screens.trace import TraceScreen
 from gridiface.operator.screens.words import short
@@ -48,9 +53,10 @@ class Pages:
         desk: what they show and change.
         cookie: name of the session cookie.
         banner: what whoever signs in is told first.
+        areas: mounted REST areas of parts that have pages of their own.
     """
 
-    def __init__(self, desk: Desk, *, cookie: str = "gridiface", banner: str = "") -> None:
+    def __init__(self, desk: Desk, *, cookie: str = "gridiface", banner: str = "", areas: Iterable[Area] = ()) -> None:
         self._cookie = cookie
         frame = Frame(
             lambda: desk.status.site,
@@ -59,11 +65,15 @@ class Pages:
         )
         house = House(desk, frame)
         self._live = Live(house)
+        protocols = ProtocolScreens(house, areas)
         self._screens: list[Screen] = [
             OverviewScreen(house),
             DevicesScreen(house),
             GroupsScreen(house),
             ControlsScreen(house),
+            FleetPartsScreen(house),
+            protocols,
+            AlarmsScreen(house),
             CertificatesScreen(house),
             TraceScreen(house),
             PeopleScreen(house, banner),
@@ -73,10 +83,15 @@ class Pages:
             Entry("/devices", "Devices", "2:Fleet"),
             Entry("/groups", "Groups", "2:Fleet"),
             Entry("/controls", "Controls", "2:Fleet"),
+            Entry("/drivers", "Drivers", "2:Fleet"),
+            Entry("/performance", "Performance", "2:Fleet"),
+            *protocols.entries(),
             Entry("/certificates", "Certificates", "3:Protocols"),
             Entry("/trace", "Protocol trace", "3:Protocols", "configure"),
+            Entry("/alarms", "Alarms", "4:Record"),
             Entry("/approvals", "Approvals", "4:Record"),
             Entry("/audit", "Audit log", "4:Record", "audit"),
+            Entry("/start", "Getting started", "5:Access"),
             Entry("/users", "Users", "5:Access", "admin"),
             Entry("/tokens", "API tokens", "5:Access", "admin"),
         ]

@@ -73,6 +73,36 @@ def test_totals_are_the_sums_of_snapshots_and_setpoints() -> None:
     assert engine.performance.latest("unknown") is None
 
 
+def test_shares_of_a_preview_are_the_split_and_change_nothing() -> None:
+    engine = fleet()
+    engine.observe([seen(name, NOW, 100.0) for name in NAMES[:3]], NOW)
+    engine.tick(NOW)
+    asked = Control(
+        id="p1",
+        source=Source(protocol="test"),
+        target=Target(TargetKind.GROUP, "half"),
+        values={ControlMode.SET_W: ModeValue(6000.0)},
+        interval=Interval(NOW, 60.0),
+        created=NOW,
+    )
+    found = engine.shares(asked, NOW)
+    assert [(share.device_id, share.w, share.now_w) for share in found] == [("a", 3000.0, 100.0), ("b", 3000.0, 100.0)]
+    engine.block("b", True, NOW)
+    blocked = {share.device_id: share.w for share in engine.shares(asked, NOW)}
+    assert blocked["b"] is None
+    assert blocked["a"] == 5000.0
+    assert engine.setpoint("a") is None
+    one = Control(
+        id="p2",
+        source=Source(protocol="test"),
+        target=Target(TargetKind.DEVICE, "c"),
+        values={ControlMode.CONNECT: ModeValue(1.0)},
+        interval=Interval(NOW, 60.0),
+        created=NOW,
+    )
+    assert engine.shares(one, NOW) == []
+
+
 def test_old_data_become_stale() -> None:
     engine = fleet()
     engine.observe([seen("a", NOW, 0.0)], NOW)

@@ -352,12 +352,13 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             **(desk_options or {}),
         )
         await desk.open()
-        shown = Pages(desk)
+        mounted = areas(desk)
+        shown = Pages(desk, areas=mounted)
         pages = OperatorServer(
             desk,
             host="127.0.0.1",
             port=0,
-            areas=areas(desk),
+            areas=mounted,
             pages=shown.pages(),
             extend=[shown.extend],
             rules=AccessRules(**{"open_reads": True, "burst": 100_000, **(rules or {})}),

@@ -1,0 +1,128 @@
+"""OpenADR and DNP3 have pages where they run, and none where they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gridiface.operator.areas.dnp3 import Dnp3Area
+from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
+from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.protocols.openadr.vtn import Ven, Vtn, VtnConfig
+
+OUTSTATION = {
+    "name": "main",
+    "address": 10,
+    "target": "fleet",
+    "points": 1,
+    "masters": 1,
+    "connected": 1,
+    "trouble": False,
+    "local": False,
+    "blocked": {},
+}
+POINT = {
+    "type": "analog input",
+    "index": 0,
+    "name": "net power",
+    "unit": "kW",
+    "value": 79.8,
+    "flags": ["ONLINE"],
+    "at": 99.0,
+    "event_class": 2,
+    "meaning": "W of the fleet",
+    "shown": None,
+    "in_force": False,
+    "blocked": None,
+}
+MASTER = {
+    "name": "iso",
+    "address": 1,
+    "authority": 250.0,
+    "may_control": True,
+    "connected": True,
+    "peer": "127.0.0.1",
+    "heard": 99.0,
+    "restart_seen": True,
+    "enabled": [1],
+    "buffers": [{"event_class": 1, "waiting": 3, "unconfirmed": 1}],
+    "dropped": 0,
+    "overflow": False,
+    "clock_offset_ms": None,
+    "secure": False,
+}
+COMMAND = {
+    "at": 98.0,
+    "master": "iso",
+    "how": "direct operate",
+    "group": 41,
+    "index": 0,
+    "point": "MW set-point",
+    "value": 5.0,
+    "code": None,
+    "status": "SUCCESS",
+}
+
+
+class Dnp3:
+    """A port with one of everything."""
+
+    def outstations(self) -> list[Any]:
+        return [OUTSTATION]
+
+    def points(self, outstation: str, kind: str) -> list[Any]:
+        return [POINT]
+
+    def masters(self, outstation: str) -> list[Any]:
+        return [MASTER]
+
+    def commands(self, outstation: str, limit: int) -> list[Any]:
+        return [COMMAND]
+
+    def endpoints(self) -> Any:
+        session = {"peer": "127.0.0.1:1", "since": 1.0, "heard": 2.0, "masters": ["iso"]}
+        row = {"place": "127.0.0.1", "transport": "tcp", "mode": "listen", "port": 20000, "sessions": [session]}
+        return {"endpoints": [row], "notices": {"bad_crc": 2}}
+
+
+class VtnPort:
+    """A VTN with one VEN and no wire."""
+
+    def __init__(self) -> None:
+        self.core = Vtn(VtnConfig(vtn_id="VTN-1", poll_frequency=10), lambda: "id-1")
+        self.core.put_ven(Ven(venID="VEN-A", name="school", groups=["north"]))
+        self.configured = frozenset({"VEN-A"})
+        self.started = 0.0
+
+
+async def test_what_does_not_run_has_no_page_and_no_line_in_the_menu(house: Any) -> None:
+    for path in ("/dnp3", "/openadr"):
+        assert (await house.ask("GET", path))[0] == 404
+    _, text, _ = await house.ask("GET", "/")
+    assert 'href="/dnp3"' not in text
+
+
+async def test_points_masters_buffers_and_commands_of_an_outstation(make_house: Any) -> None:
+    dnp3: Any = Dnp3()
+    house = await make_house(areas=lambda desk: [Dnp3Area(desk, dnp3)])
+    status, text, _ = await house.ask("GET", "/dnp3")
+    assert status == 200, text
+    assert 'href="/dnp3/main"' in text
+    for path in ("/dnp3/main", "/parts/dnp3/main"):
+        status, text, _ = await house.ask("GET", path)
+        assert status == 200, text
+        for said in ("net power", "79.80 kW", "iso", "1: 3 (1 unconfirmed)", "direct operate", "SUCCESS"):
+            assert said in text
+    assert (await house.ask("GET", "/dnp3/other"))[0] == 404
+
+
+async def test_vens_are_listed_and_shown(make_house: Any) -> None:
+    port: Any = VtnPort()
+    house = await make_house(areas=lambda _: [OpenAdrVensArea(port), OpenAdrEventsArea(port)])
+    status, text, _ = await house.ask("GET", "/openadr")
+    assert status == 200, text
+    assert "school" in text
+    assert "No event" in text
+    status, text, _ = await house.ask("GET", "/openadr/vens/VEN-A")
+    assert status == 200, text
+    assert "north" in text
+    assert (await house.ask("GET", "/openadr/events/none"))[0] == 404
