@@ -16,6 +16,7 @@ from gridiface.cli.bench import control_step as control_step_bench
 from gridiface.cli.bench import dispatch as dispatch_bench
 from gridiface.cli.bench import dnp3 as dnp3_bench
 from gridiface.cli.bench import fleet as fleet_bench
+from gridiface.cli.bench import openadr as openadr_bench
 from gridiface.cli.bench import sep2
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
@@ -186,6 +187,35 @@ def dnp3_events(
     Example: gridiface bench dnp3-events --rate 20000 --json
     """
     _show(asyncio.run(dnp3_bench.events(runs, rate=rate, seconds=seconds)), as_json=as_json)
+
+
+@app.command("openadr-poll")
+def openadr_poll(
+    runs: Runs = 3,
+    seconds: Seconds = 3.0,
+    connections: Annotated[int, typer.Option(help="VENs, each with a connection.", min=1, max=256)] = 16,
+    signed: Annotated[bool, typer.Option("--signed", help="TLS and XML signatures, RSA-2048.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Empty polls of an OpenADR VTN on one core; where openleadr is installed, its VTN in turn with ours.
+
+    Example: gridiface bench openadr-poll --signed --json
+    """
+    _show(asyncio.run(openadr_bench.poll(runs, seconds, connections, signed=signed)), as_json=as_json)
+
+
+@app.command("openadr-event")
+def openadr_event(
+    runs: Runs = 3,
+    vens: Annotated[int, typer.Option(help="VENs that poll and opt in.", min=1, max=100_000)] = 1000,
+    connections: Annotated[int, typer.Option(help="Connections that they share.", min=1, max=256)] = 16,
+    as_json: Json = False,
+) -> None:
+    """One event to many polling VENs, until the last acknowledgement is durable; in turn with openleadr's VTN.
+
+    Example: gridiface bench openadr-event --vens 1000 --json
+    """
+    _show(asyncio.run(openadr_bench.event(runs, vens, connections)), as_json=as_json)
 
 
 def _show(answer: Mapping[str, Any], *, as_json: bool) -> None:
