@@ -6,6 +6,7 @@ role of a client comes from configuration, LFDI by LFDI.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,6 +110,7 @@ def pin_is_valid(pin: int) -> bool:
     return 0 <= pin <= 999_999 and check_digit(pin // 10) == pin % 10
 
 
+@functools.lru_cache(4096)
 def openadr_fingerprint(der: bytes) -> str:
     """OpenADR's name of a certificate: the last ten bytes of its fingerprint, `AA:BB:...`, 29 characters."""
     return fingerprint(der)[-10:].hex(":").upper()

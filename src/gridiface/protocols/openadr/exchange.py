@@ -11,12 +11,15 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.payloads.envelope import Payload, decode_payload, encode_payload
+from gridiface.protocols.openadr.payloads.event import OadrPoll, OadrResponse
 from gridiface.protocols.openadr.payloads.profile_a import decode_a, encode_a
 from gridiface.protocols.openadr.signature import Signer, Trust, Verifier
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits
@@ -27,6 +30,12 @@ _B_PATH = "OpenADR2/Simple/2.0b/"
 _A_PATH = "OpenADR2/Simple/"
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)"?', re.IGNORECASE)
 _RETRY_AFTER = "30"
+
+
+#: What is kept of polls and empty answers, entries and octets of a poll.
+_MOST_KEPT, _LONGEST_KEPT = 20_000, 2048
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,9 @@ class HttpServer:
         self._security = security or Security()
         self._limits = limits
         self.most_octets = limits.octets
+        # Polls are most of the traffic, and a VEN's poll is the same octets each time; nobody changes a payload.
+        self._polls: dict[bytes, Payload] = {}
+        self._empties: dict[tuple[str, str, str, str], bytes] = {}
         start = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
         services = (*_SERVICES, "OadrPoll") if self._is_vtn else _SERVICES
         self._paths = {start + _B_PATH + service: (service, "2.0b") for service in services}
@@ -132,16 +144,21 @@ class HttpServer:
             raise RemoteProtocolError("overloaded", answer=503)
         _check_headers(headers)
         encoding = _wanted_encoding(headers.get("accept-encoding", "")) if self._is_vtn else ""
+        known = None if signed else self._polls.get(request.body)
+        if known is not None and service == "OadrPoll":
+            return Inbound(known, service, profile, encoding, "")
         payload, root = self._decode(request.body, profile)
         # The A profile has no signatures.
         signer = "" if profile == "2.0a" else self._security.check(root, trust, now, required=signed)
+        if isinstance(payload, OadrPoll) and not signed:
+            _remember(self._polls, request.body, payload)
         return Inbound(payload, service, profile, encoding, signer)
 
     def reply(self, inbound: Inbound, payload: Payload | None, now: float) -> HttpMessage:
         """The answer to a request; None is an acknowledgement without a payload: 200 and no body."""
         if payload is None:
             return HttpMessage(200, {"Content-Length": "0"})
-        body = encode_a(payload) if inbound.profile == "2.0a" else self._security.seal(payload, now)
+        body = encode_a(payload) if inbound.profile == "2.0a" else self._sealed(payload, now)
         headers = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8"}
         if inbound.encoding == "gzip":
             body = gzip.compress(body, compresslevel=6, mtime=0)
@@ -150,6 +167,19 @@ class HttpServer:
         if inbound.encoding:
             headers["Content-Encoding"] = inbound.encoding
         return HttpMessage(200, {**headers, "Content-Length": str(len(body))}, body)
+
+    def _sealed(self, payload: Payload, now: float) -> bytes:
+        """The document; of the answer to an empty poll, which is the same each time, from memory."""
+        if self._security.signer is not None or not isinstance(payload, OadrResponse):
+            return self._security.seal(payload, now)
+        answer = payload.eiResponse
+        key = (payload.venID or "", answer.responseCode, answer.responseDescription or "", answer.requestID)
+        body = self._empties.get(key)
+        if body is None:
+            body = self._security.seal(payload, now)
+            if not answer.requestID:
+                _remember(self._empties, key, body)
+        return body
 
     @staticmethod
     def refuse(error: RemoteProtocolError) -> HttpMessage:
@@ -219,6 +249,16 @@ class HttpClient:
         return payload
 
 
+def _remember(memory: dict[_K, _T], key: _K, value: _T) -> None:
+    """Keep it, within bounds that no peer can pass."""
+    if isinstance(key, bytes) and len(key) > _LONGEST_KEPT:
+        return
+    if len(memory) >= _MOST_KEPT:
+        memory.clear()
+    memory[key] = value
+
+
+@lru_cache(1024)
 def normal_path(target: str) -> str:
     """The path of a request target after RFC 3986 normalisation: no authority, query, escapes or dot segments."""
     try:

@@ -50,7 +50,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, WireObject):
         return encode(value).decode()
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        known: Any = type(value)
+        return {name: getattr(value, name) if flat else _plain(getattr(value, name)) for name, flat in _fields(known)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, frozenset | set):
@@ -97,6 +98,23 @@ def _build_key(kind: Any, text: str) -> Any:
 def _build_record(cls: Any, value: Any) -> Any:
     hints = _hints(cls)
     return cls(**{name: _build(hints[name], item) for name, item in value.items() if name in hints})
+
+
+@functools.cache
+def _fields(cls: Any) -> tuple[tuple[str, bool], ...]:
+    """The fields of a record, and whether JSON can hold their values as they are."""
+    hints = typing.get_type_hints(cls)
+    return tuple((f.name, _is_flat(hints[f.name])) for f in dataclasses.fields(cls))
+
+
+def _is_flat(kind: Any) -> bool:
+    # A whole number may be a calendar duration: int is looked at each time.
+    if kind in {str, bool, float, types.NoneType}:
+        return True
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(kind, types.UnionType) or origin in {typing.Union, list}:
+        return all(_is_flat(arg) for arg in args)
+    return origin is dict and args[0] is str and _is_flat(args[1])
 
 
 @functools.cache

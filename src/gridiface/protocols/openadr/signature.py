@@ -47,6 +47,8 @@ _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _PROPERTIES_ID = "replayProtect"
 _MOST_REFERENCES = 4
 _MOST_CERTIFICATES = 4096
+#: References to documents that were signed before: entries, and octets of a document.
+_MOST_KEPT, _LONGEST_KEPT = 4096, 2048
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -77,6 +79,7 @@ class Signer:
         self._key = key
         self._method = _RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else _ECDSA_SHA256
         self._certificate = base64.b64encode(certificate).decode()
+        self._references: dict[bytes, str] = {}
 
     @classmethod
     def from_pem(cls, key: bytes, certificate: bytes, password: bytes | None = None) -> Signer:
@@ -97,7 +100,14 @@ class Signer:
     def sign(self, payload: Payload, now: float, nonce: str) -> bytes:
         """The signed document of `payload`; `nonce` must never have been used before with this key."""
         document = encode_payload(payload)
-        signed_object = _canonical(parse(document)[0], exclusive=True)
+        reference = self._references.get(document)
+        if reference is None:
+            reference = _reference(SIGNED_OBJECT_ID, _canonical(parse(document)[0], exclusive=True))
+            if len(document) <= _LONGEST_KEPT:
+                # Most of what is said is an empty answer to a poll, the same each time.
+                if len(self._references) >= _MOST_KEPT:
+                    self._references.clear()
+                self._references[document] = reference
         # Written in canonical form, so that what is signed is what is sent.
         properties = (
             f'<ds:Object xmlns:ds="{DS}" Id="{_PROPERTIES_ID}"><ds:SignatureProperties>'
@@ -109,7 +119,7 @@ class Signer:
             f'<ds:SignedInfo xmlns:ds="{DS}">'
             f'<ds:CanonicalizationMethod Algorithm="{_EXCLUSIVE}"></ds:CanonicalizationMethod>'
             f'<ds:SignatureMethod Algorithm="{self._method}"></ds:SignatureMethod>'
-            f"{_reference(SIGNED_OBJECT_ID, signed_object)}{_reference(_PROPERTIES_ID, properties.encode())}"
+            f"{reference}{_reference(_PROPERTIES_ID, properties.encode())}"
             "</ds:SignedInfo>"
         )
         signature = (

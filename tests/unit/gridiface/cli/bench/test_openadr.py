@@ -1,0 +1,15 @@
+"""The OpenADR benchmarks do the work they name, at sizes that take little time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gridiface.cli.bench import openadr
+
+
+async def test_an_event_reaches_every_ven_and_is_acknowledged(tmp_path: Path) -> None:
+    assert await openadr._event("ours", tmp_path / "x", 5, 2) > 0
+
+
+async def test_signed_polls_are_answered(tmp_path: Path) -> None:
+    assert await openadr._polls("ours", tmp_path / "x", openadr._Pki(tmp_path), 0.2, 2) > 0
