@@ -26,8 +26,6 @@ RULES = frozenset(
 #: Rules without a test, and why.
 EXCEPT = {
     201: "leaves the list of opt reasons to the program",
-    507: "XMPP is not there",
-    515: "XMPP is not there",
 }
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gridiface.app.config.openadr import (
     OpenAdr,
+    OpenAdrCalendar,
     OpenAdrMember,
     OpenAdrProgram,
     OpenAdrTls,
@@ -37,6 +38,7 @@ from gridiface.northbound.openadr.settings import (
 from gridiface.northbound.openadr.translate import Level, Program, fractions
 from gridiface.northbound.openadr.translate_fleet import CAPACITY, DELTA, SETPOINT, SIMPLE
 from gridiface.northbound.openadr.ven import OpenAdrVen
+from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context
@@ -47,6 +49,7 @@ from gridiface.protocols.openadr.signature import Signer
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SIGNALS = {"setpoint": SETPOINT, "delta": DELTA, "simple": SIMPLE, "capacity": CAPACITY}
 
 
@@ -106,6 +109,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
         ),
         min_period_s=ven.min_period_s,
         max_period_s=ven.max_period_s,
+        calendars=tuple(_calendar(entry) for entry in ven.calendars),
         history_period_s=ven.history_period_s,
         history_keep_s=int(ven.history_days * 86_400),
         context=_client(ven.tls),
@@ -201,6 +205,18 @@ def _program(program: OpenAdrProgram, resources: dict[str, Target]) -> Program:
         capacity_wh=program.capacity_wh,
         authority=program.authority,
         service_class=program.service_class,
+    )
+
+
+def _calendar(entry: OpenAdrCalendar) -> Calendar:
+    return Calendar(
+        opt="optOut" if entry.word == "out" else "optIn",
+        days=frozenset(_DAYS.index(day) for day in entry.days),
+        start=entry.start,
+        end=entry.end,
+        zone=entry.zone,
+        resources=(entry.resource,) if entry.resource else (),
+        market_context=entry.market_context,
     )
 
 

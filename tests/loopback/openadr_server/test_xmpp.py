@@ -230,7 +230,7 @@ async def settle_a_control(head, site, fleet, eventually, name="C"):
     )
 
 
-async def test_a_control_reaches_the_devices_behind_a_ven_that_finds_its_vtn_by_discovery(
+async def test_r507_r515_a_control_reaches_the_devices_behind_a_ven_that_finds_its_vtn_by_discovery(
     prosody, make_house, fleet, eventually
 ):
     head, site = make_house(batteries=False), make_house()

@@ -7,10 +7,12 @@ context is an address that names a program and need not lead anywhere.
 from __future__ import annotations
 
 import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gridiface.domain.controls import ServiceClass
 from gridiface.domain.fleet import DeviceKind
@@ -190,6 +192,31 @@ class OpenAdrXmppVtn(_Block):
         return self
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class OpenAdrCalendar(_Block):
+    """Hours of the week in which we (or one resource) do not take part; the VTN is told a fortnight ahead."""
+
+    word: Literal["out", "in"] = Field(default="out", description="whether we do not, or do, take part then")
+    days: tuple[Day, ...] = Field(default=_DAYS, min_length=1, description="of the start")
+    start: time = Field(default=time(0), description="local time, as 22:00")
+    end: time = Field(default=time(0), description="local time; not after the start: on the next day")
+    zone: str = Field(default="UTC", description="IANA time zone, as Europe/Berlin")
+    resource: str | None = Field(default=None, description="id of a resource; none: all")
+    market_context: str | None = Field(default=None, min_length=1, description="only in this program")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"no time zone is called {zone!r}; write it as Europe/Berlin") from None
+        return zone
+
+
 class OpenAdrVenBlock(_Block):
     """One VEN of ours at one VTN."""
 
@@ -217,6 +244,7 @@ class OpenAdrVenBlock(_Block):
     history_days: float = Field(default=7.0, gt=0, le=366, description="how far back history is kept, days")
     programs: tuple[OpenAdrProgram, ...] = Field(min_length=1, description="what is taken part in")
     resources: tuple[OpenAdrResource, ...] = Field(default=(), description="what is told and reported by name")
+    calendars: tuple[OpenAdrCalendar, ...] = Field(default=(), description="when we do not take part, week by week")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -238,6 +266,9 @@ class OpenAdrVenBlock(_Block):
         names = [resource.id for resource in self.resources]
         if len(set(contexts)) < len(contexts) or len(set(names)) < len(names):
             raise ValueError("market contexts and resources are named once each")
+        strange = [entry.resource for entry in self.calendars if entry.resource and entry.resource not in names]
+        if strange:
+            raise ValueError(f"a calendar names a resource that is not listed: {strange[0]}")
         return self
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from gridiface.domain.controls import Target
 from gridiface.domain.fleet import DeviceKind
 from gridiface.northbound.openadr.translate import Program
+from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.protocols.openadr.signature import Signer, Trust
 from gridiface.protocols.openadr.ven import VenConfig
@@ -97,6 +98,7 @@ class VenSettings:
         programs: market context -> how its events are translated; "" any other.
         resources: what is reported.
         history_period_s, history_keep_s: length of a recorded interval, and how far back they are kept.
+        calendars: when it does not take part, week by week: kept at the VTN as opt schedules.
         context: makes the TLS context; None for http.
         signing: None for the Standard security level.
         push: where the VTN pushes to; `core.push_address` is what it is told. None: pull.
@@ -114,6 +116,7 @@ class VenSettings:
     max_period_s: int = 3600
     history_period_s: int = 300
     history_keep_s: int = 604_800
+    calendars: tuple[Calendar, ...] = ()
     context: Callable[[], ssl.SSLContext] | None = None
     signing: Signing | None = None
     push: ListenSettings | None = None

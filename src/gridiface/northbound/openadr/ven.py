@@ -25,6 +25,7 @@ from gridiface.northbound.openadr.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
 from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.settings import VenSettings
+from gridiface.northbound.openadr.ven_calendar import renew
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
 from gridiface.northbound.openadr.xmpp import VenXmpp
@@ -104,6 +105,7 @@ class OpenAdrVen:
         self._http = HttpServer("ven", security=self._security)
         self._listener: PayloadListener | None = None
         self._unsaved: list[Change] = []
+        self._calendars_due = 0.0
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -230,6 +232,8 @@ class OpenAdrVen:
             self._samples.take(self.core.sample_periods(), now)
             self._samples.history.look(now)
             self.core.handle_timer(now)
+            if now >= self._calendars_due:
+                self._calendars_due = renew(self.core, self.settings.calendars, now)
             self._unsaved += self._samples.changes()
             await self._settle()
             requests = self.core.next_requests(now)

@@ -58,3 +58,14 @@ def test_fingerprints_are_upper_case() -> None:
 def test_what_cannot_be_meant_is_refused(block: dict[str, object], word: str) -> None:
     with pytest.raises(ValidationError, match=word):
         OpenAdr.model_validate(block)
+
+
+def test_a_calendar_needs_a_zone_and_a_resource_that_exist() -> None:
+    block = {"name": "u", "url": "http://v", "programs": [{"group": "fleet"}]}
+    good = OpenAdr.model_validate(
+        {"vens": [{**block, "calendars": [{"start": "22:00", "end": "06:00", "days": ["fri"]}]}]}
+    )
+    assert good.vens[0].calendars[0].start.hour == 22
+    for wrong in ({"zone": "Atlantis/Harbour"}, {"resource": "none"}, {"days": []}):
+        with pytest.raises(ValidationError):
+            OpenAdr.model_validate({"vens": [{**block, "calendars": [wrong]}]})
