@@ -362,3 +362,32 @@ def test_limits_nest_in_a_tree_of_groups_and_devices(sizes, signals, strategy):
         )
         if group.id in ("inner", "west"):  # around a group with a target of its own that group's net counts
             assert sum(max(power, 0.0) for power in powers) <= most + 1e-5
+
+
+@given(
+    start=st.lists(st.floats(0.1, 0.9), min_size=3, max_size=3),
+    targets=st.lists(st.floats(-4e4, 4e4), min_size=1, max_size=4),
+    strategy=st.sampled_from(["water-filling", "merit-order", "proportional", "soc-balancing", "fewest-units"]),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_state_of_charge_leaves_its_window(start, targets, strategy):
+    """Three batteries of a quarter of an hour do what they are told for hours, whatever that is."""
+    plate = Nameplate(max_w=1e4, max_charge_w=1e4, energy_wh=2_500.0, capabilities=ABLE)
+    settings_ = Settings(soc_min=0.1, soc_max=0.9)
+    devices = [Device(id=f"d{at}", nameplate=plate, settings=settings_) for at in range(3)]
+    engine = Engine(replace(QUIET, strategy=strategy, hold_time_s=60.0))
+    for device in devices:
+        engine.add_device(device, T0)
+    engine.set_groups([Group(id="all", members=tuple(d.id for d in devices), strategy=strategy)], T0)
+    soc, power, now = dict(zip((d.id for d in devices), start, strict=True)), dict.fromkeys(["d0", "d1", "d2"], 0.0), T0
+    for number, target in enumerate(targets):
+        admit_all(engine, [control(f"c{number}", now - T0, created=number, program="p", set_w=target)], now)
+        for _ in range(60):
+            now += 20.0
+            soc = {name: left - power[name] * 20.0 / 3600.0 / 2_500.0 for name, left in soc.items()}
+            assert all(0.1 - 1e-3 <= left <= 0.9 + 1e-3 for left in soc.values()), soc
+            engine.observe([seen(d, power[d.id], soc[d.id], now) for d in devices], now)
+            result = engine.tick(now)
+            for setpoint in result.setpoints:
+                power[setpoint.device_id] = setpoint.active_power_w or 0.0
+            acknowledge(engine, result, now)
