@@ -170,6 +170,8 @@ class ControlsScreen:
     async def preview(self, request: web.Request) -> web.StreamResponse:
         """What the control in the form would do."""
         form = await form_of(request)
+        if not form.text("value"):
+            return self._house.frame.fragment(request, "parts/fill_in.html")
         asked = asking.control_asked(form, preview=True)
         said, _ = await self._sending.send(asked, acting(request, "control"), None)
         shares = self._sending.shares(asked, acting(request, "control"), self._house.now())

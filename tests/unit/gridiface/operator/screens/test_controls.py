@@ -15,6 +15,9 @@ async def test_preview_shows_who_gets_what_and_changes_nothing(house: Any) -> No
     assert "is superseded" in text or "rules over it" in text
     assert "cannot be asked" in text
     assert not house.inbox.controls
+    status, text, _ = await house.ask("POST", "/controls/preview", scope="control", data=FORM | {"value": ""})
+    assert status == 200
+    assert "Fill in how much" in text
 
 
 async def test_a_control_is_sent_once_however_often_the_form_is(house: Any) -> None:
