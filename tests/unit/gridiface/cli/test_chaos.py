@@ -15,6 +15,7 @@ from gridiface.cli.chaos import (
     dnp3_tcp,
     engine_world,
     flapping,
+    kill,
     modbus_event,
     northbound,
     restart,
@@ -24,6 +25,7 @@ from gridiface.cli.chaos.scenario import Finding, Plan, scenario, scenarios
 from gridiface.cli.main import app
 from gridiface.errors import ConfigError
 from gridiface.simulation.dnp3.fuzz import FuzzReport
+from gridiface.simulation.load.killing import Account
 
 
 def test_r21_event_sequences_agree_with_the_reference_model():
@@ -127,3 +129,12 @@ def test_the_verb():
     assert run.exit_code == 0
     assert (answer["ok"], answer["measure"], answer["figures"]["sequences"]) == (True, "R21", 3)
     assert "no difference" in CliRunner().invoke(app, ["chaos", "sequences", "--size", "2"]).stdout
+
+
+def test_r1_says_what_was_lost_or_doubled():
+    account = Account(kills=2, readings=5, ready_s=[1.0, 3.0])
+    assert kill.finding(account).ok
+    assert kill.finding(account).figures["ready_s"] == {"min": 1.0, "median": 2.0, "max": 3.0}
+    assert not kill.finding(Account(kills=2, readings=1)).ok
+    assert not kill.finding(Account(kills=1, readings=1, lost=["reading 1"])).ok
+    assert not kill.finding(Account(kills=1, readings=1, doubled=["reading 1"])).ok
