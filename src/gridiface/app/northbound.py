@@ -16,6 +16,7 @@ from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import (
     ClientEntry,
+    CsipAusSettings,
     DrlcSettings,
     FlowSettings,
     LimitSettings,
@@ -61,6 +62,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
             device_id=client.device,
             pin=client.pin,
             manages=client.manages,
+            edition=_edition(client),
         )
         for client in sep2.clients
     )
@@ -78,6 +80,9 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         event_retention_s=float(sep2.event_retention_s),
         notifications=_notifications(sep2),
         node_programs=sep2.node_programs,
+        csip_aus=None
+        if sep2.csip_aus is None
+        else CsipAusSettings(versions=sep2.csip_aus.versions, connection_points=sep2.csip_aus.connection_points),
         device_sets=frozenset(sep2.device_sets),
         drlc=DrlcSettings(
             engine=sep2.drlc.engine, levels=LoadLevels(appliance=dict(enumerate(sep2.drlc.appliance_levels)))
@@ -85,6 +90,11 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         flow=FlowSettings(engine=sep2.flow.engine),
         limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
     )
+
+
+def _edition(client: Client) -> str | None:
+    """Name of a client's dialect, "" for plain 2018; None where it is to be found out."""
+    return None if client.edition == "auto" else client.edition.replace("2018", "")
 
 
 def _notifications(sep2: Sep2) -> NotificationSettings | None:

@@ -71,6 +71,7 @@ def upstream_settings(upstream: Upstream, config: Config) -> UpstreamSettings:
         others=frozenset(upstream.others),
         authority_base=upstream.authority,
         notifications=_notifications(upstream) if upstream.mode == "subscribe" else None,
+        csip_aus=upstream.csip_aus,
         post_rate=upstream.post_rate_s,
         sample_s=upstream.sample_s,
         readings_kept=upstream.readings_kept,
@@ -138,13 +139,14 @@ def _member(entry: UpstreamMember, config: Config) -> Member:
     if entry.group is not None:
         lfdi = entry.lfdi or identities.derived_lfdi(site, "group", entry.group, pen)
         target, category = Target(TargetKind.GROUP, entry.group), DeviceCategory.VIRTUAL_OR_MIXED_DER
-        return Member(lfdi=lfdi, target=target, category=int(category))
+        return Member(lfdi=lfdi, target=target, category=int(category), connection_point=entry.connection_point)
     name = entry.device or ""
     kind = next((device.kind for device in config.devices if device.id == name), None)
     return Member(
         lfdi=entry.lfdi or _known_lfdi(name, config) or identities.derived_lfdi(site, "device", name, pen),
         target=Target(TargetKind.DEVICE, name),
         category=int(CATEGORIES[kind or DeviceKind.BATTERY]),
+        connection_point=entry.connection_point,
     )
 
 

@@ -7,6 +7,7 @@ import typer
 from gridiface.cli.sep2_clients import app as clients
 from gridiface.cli.sep2_programs import app as programs
 from gridiface.cli.sep2_resources import app as resources
+from gridiface.cli.sep2_upstream import app as upstream
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,3 +15,4 @@ app = typer.Typer(
 )
 for part in (clients, programs, resources):
     app.registered_commands += part.registered_commands
+app.add_typer(upstream, name="upstream")

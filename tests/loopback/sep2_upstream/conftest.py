@@ -34,6 +34,7 @@ from gridiface.northbound.sep2.identities import derived_lfdi
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import format_lfdi, lfdi_from_der
+from gridiface.protocols.sep2.polling import Backoff
 from gridiface.simulation.children import Child
 from gridiface.simulation.utility import UtilityClient
 
@@ -345,6 +346,8 @@ class Scene:
         """Our side, running."""
         house = House(self.our_config(**changes), self.clock, ledger)
         self.houses.append(house)
+        for session in house.upstreams.sessions.values():
+            session.client.tree.backoff = session.client.outbox.backoff = Backoff(0.2, 0.5)
         await house.start()
         return house
 

@@ -160,3 +160,28 @@ async def test_a_look_at_a_server_says_what_is_there_and_what_is_missing(make_sc
     await scene.lose_server()
     found = await probe(upstream_settings(config.upstreams[0], config))
     assert [step for step, well, _ in found.steps if well] == []
+
+
+async def test_a_control_runs_while_the_utility_is_away_and_is_answered_afterwards(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    house = await scene.connect()
+    await eventually(lambda: house.session.status()["devices"][0]["programs"], "programs are known")
+    program, now = await scene.utility.program("d01"), time.time()
+    posted = await scene.utility.post_target(program, 1500.0, start=now + 2, duration_s=2, now=now, title="t")
+
+    async def received() -> bool:
+        return 1 in await scene.utility.responses(posted)
+
+    await eventually(received, "it is received")
+    await scene.lose_server()
+    await eventually(lambda: house.batteries.watts["d01"] == 1500.0, "it runs")
+    await scene.serve()
+
+    async def answered() -> bool:
+        return set(await scene.utility.responses(posted)) >= {1, 2, 3}
+
+    await eventually(answered, "all is told")
+    assert await scene.utility.responses(posted) == {n: {scene.lfdi("d01")} for n in (1, 2, 3)}

@@ -62,6 +62,10 @@ class Client(Block):
         default=None, ge=1, description="open connections it may have; none: sep2.limits.connections_per_identity"
     )
     manages: tuple[Identifier, ...] = Field(default=(), description="devices that an aggregator acts for")
+    edition: Literal["auto", "2018", "2017", "2013", "csipaus-1.3"] = Field(
+        default="auto",
+        description="edition of the standard that it speaks; auto: as its own documents show, 2018 until then",
+    )
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:
@@ -130,6 +134,17 @@ class Sep2Flow(Block):
     )
 
 
+class CsipAus(Block):
+    """The Australian profile: four limits in W, connection points, versions."""
+
+    versions: tuple[Literal["1.2", "1.3"], ...] = Field(
+        default=("1.2", "1.3"), min_length=1, description="what is served; 1.3 is told at /.well-known/csipaus"
+    )
+    connection_points: bool = Field(
+        default=True, description="whether clients may set the identifier of their connection point"
+    )
+
+
 class Sep2(Block):
     """The IEEE 2030.5 server."""
 
@@ -148,6 +163,7 @@ class Sep2(Block):
     post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
     event_retention_s: int = Field(default=86_400, ge=60, description="how long ended events stay listed, s")
     notifications: Notifications = Notifications()
+    csip_aus: CsipAus | None = Field(default=None, description="leave out to run without CSIP-AUS")
     node_programs: bool = Field(
         default=False,
         description="whether each group also has a program whose controls reach the devices below it as they are",

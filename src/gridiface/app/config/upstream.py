@@ -79,6 +79,11 @@ class UpstreamMember(_Block):
     lfdi: Lfdi | None = Field(
         default=None, description="its LFDI at the server; none: the device's own, else one derived from site and name"
     )
+    connection_point: str = Field(
+        default="",
+        max_length=32,
+        description="identifier of its connection point (CSIP-AUS: the NMI), told to the server",
+    )
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -130,6 +135,7 @@ class Upstream(_Block):
     register_devices: bool = Field(
         default=False, description="whether EndDevices that the server does not list are posted"
     )
+    csip_aus: bool = Field(default=False, description="whether DERs are described as CSIP-AUS wants it")
     mode: Literal["poll", "subscribe"] = Field(default="poll", description="subscribe needs `notifications`")
     notifications: UpstreamNotifications | None = None
     authority: float = Field(

@@ -70,7 +70,7 @@ SPACES = (
 _STORED_AT: tuple[tuple[str, str], ...] = (
     (r"/edev/\d+/lel/\d+", LOG_EVENTS),
     (r"/edev/\d+/sub/\d+", SUBSCRIPTIONS),
-    (r"/edev/\d+/(?:dstat|di|ps|cfg|fs|der/\d+/(?:dercap|derg|ders|dera))", DEVICE_INFO),
+    (r"/edev/\d+/(?:dstat|di|ps|cp|cfg|fs|der/\d+/(?:dercap|derg|ders|dera))", DEVICE_INFO),
     (r"/edev/\d+/(?:di/loc|ns|cfg/prcfg|lsl|frq)/.+", OWN),
     (r"/edev/\d+/frp/\d+", PUBLISHED),
     (r"/(?:dr|tp|msg|bill|brs|ppy|file)/.+", PUBLISHED),

@@ -95,6 +95,7 @@ FSA_LISTS: Mapping[str, tuple[str, str]] = {
 
 _DEVICE_LINKS = {
     "ConfigurationLink": "cfg",
+    "ConnectionPointLink": "cp",
     "FileStatusLink": "fs",
     "FlowReservationRequestListLink": "frq",
     "FlowReservationResponseListLink": "frp",
@@ -143,6 +144,7 @@ _PROGRAM_LINKS = {
 RATE_READING_TYPE = "/tp/{id1}/rc/{id2}/rt"
 SUPPLIER = "/bill/{id1}/ss"
 _OPEN_PLACES: Mapping[str, str] = {
+    "/edev/{id1}/cp": "ConnectionPoint",
     FSA_PROGRAMS: "DERProgramList",
     RATE_READING_TYPE: "ReadingType",
     **{f"/edev/{{id1}}/fsa/{{id2}}/{root}": name for root, (_, name) in FSA_LISTS.items()},
@@ -185,6 +187,7 @@ _ROWS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("/edev/{id1}/di/loc", "POST", {}, 0),
     ("/edev/{id1}/di/loc/{id2}", "PUT DELETE", {}, 0),
     ("/edev/{id1}/ps", "PUT", {}, 0),
+    ("/edev/{id1}/cp", "PUT POST", {}, 0),
     ("/edev/{id1}/ns", "POST", {}, 0),
     ("/edev/{id1}/ns/{id2}", "PUT DELETE", _IP_LINKS, 0),
     ("/edev/{id1}/ns/{id2}/addr", "POST", {}, 0),

@@ -14,10 +14,10 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Role
 from gridiface.domain.ports import FleetView
-from gridiface.northbound.sep2 import identities
+from gridiface.northbound.sep2 import csip_aus, identities
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing
-from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.settings import CsipAusSettings, Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
 from gridiface.northbound.sep2.translate import ratings, status
 from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FileLoadStatus, FunctionsImplemented, PowerSource
@@ -25,6 +25,7 @@ from gridiface.protocols.sep2.resources import (
     DER,
     ActivePower,
     Configuration,
+    ConnectionPoint,
     DERAvailability,
     DERCapability,
     DERProgram,
@@ -126,6 +127,10 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
         tree.add(Item(f"{record.path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, default, data=record))
     if record.speaks:
         _place_device_sets(state, record)
+    if settings.csip_aus is not None and record.role is Role.DEVICE:
+        place = Item(f"{record.path}/cp", kind("/edev/{id1}/cp"), audience, data=record)
+        tree.add(place)
+        tree.set(place, ConnectionPoint(connectionPointId=""))
     log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
     tree.add(log)
     if settings.notifications is not None and record.speaks:
@@ -192,8 +197,24 @@ def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
             add_list(name)
 
 
+def with_profile(
+    make: Callable[[Instant], Any], record: EndDeviceRecord, fleet: FleetView, profile: CsipAusSettings
+) -> Callable[[Instant], Any]:
+    """What we write of a DER, with what CSIP-AUS adds to it."""
+
+    def made(now: Instant) -> Any:
+        if record.group_id is not None:
+            return csip_aus.with_limits(make(now), csip_aus.all_limits(), profile)
+        device = fleet.device(record.device_id) if record.device_id else None
+        limits = 0 if device is None else csip_aus.limits_of(device.nameplate.capabilities)
+        storage = device is not None and ratings.stores_energy(device)
+        return csip_aus.with_limits(make(now), limits, profile, storage=storage)
+
+    return made
+
+
 def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
-    tree, audience = state.tree, record.audience
+    tree, audience, settings = state.tree, record.audience, state.settings
     tree.add(Listing(f"{record.path}/der", list_kind("/edev/{id1}/der"), audience, data=record))
     tree.add(Item(record.der, kind("/edev/{id1}/der/{id2}"), audience, DER(), data=record), f"{record.path}/der")
     tree.add(Listing(f"{record.der}/derp", list_kind("/edev/{id1}/der/{id2}/derp"), audience, data=record))
@@ -201,6 +222,9 @@ def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
     current.live = lambda now: current_program(state, record)
     tree.add(current)
     makers = live_der(record, fleet)
+    profile = settings.csip_aus
+    if profile is not None:
+        makers |= {name: with_profile(makers[name], record, fleet, profile) for name in ("dercap", "derg")}
     for name in DER_RESOURCES:
         item = Item(f"{record.der}/{name}", kind(f"/edev/{{id1}}/der/{{id2}}/{name}"), audience, data=record)
         if record.speaks:

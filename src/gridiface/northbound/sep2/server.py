@@ -18,8 +18,11 @@ from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRegistry, FleetView, Ledger
 from gridiface.domain.traffic import Passed, Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
+from gridiface.northbound.sep2.dialects import Dialects
 from gridiface.northbound.sep2.handlers.services import Counts
 from gridiface.northbound.sep2.http1 import Head
 from gridiface.northbound.sep2.http_server import Sep2Http
@@ -95,6 +98,10 @@ class Sep2Server:
             locks=NamedLocks(),
             later=self._later,
         )
+        self.dialects = Dialects(
+            {client.lfdi: client.edition for client in settings.clients if client.edition is not None}, self._later
+        )
+        self._ledger = ledger
         self._make_listener = listener
         #: Told of every request and its answer; None: nobody listens.
         self.tap: Tap | None = None
@@ -116,6 +123,7 @@ class Sep2Server:
             ConfigError: the address cannot be taken.
         """
         self._writer.start()
+        self.dialects.load(await self._ledger.documents(DIALECT_SPACE))
         await self.core.load(self._clock.now())
         if self.settings.notifications is not None:
             self._notifier = self.settings.notifications.make()
@@ -231,7 +239,9 @@ class Sep2Server:
             self._spawn(self._notify(self._notifier, outgoing))
 
     async def _notify(self, notifier: Notifier, outgoing: Outgoing) -> None:
-        status = await notifier.post(outgoing.uri, outgoing.body)
+        subscriber = self.core.subscriptions.get(outgoing.path)
+        by = "" if subscriber is None else subscriber.by
+        status = await notifier.post(outgoing.uri, self.dialects.document(by, outgoing.body))
         self.core.subscriptions.answered(outgoing, status, self._clock.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -331,9 +341,14 @@ class Sep2Server:
         fields = head.headers
         if head.target.startswith("/file/") and self.core.file_at(head.target, lfdi) is not None:
             return None  # read from the disk, which takes time
-        return self.core.read(
-            head.method, head.target, fields.get("host"), fields.get("accept"), lfdi, self._clock.now()
-        )
+        accept, now = fields.get("accept"), self._clock.now()
+        if head.target == csip_aus.WELL_KNOWN:
+            return csip_aus.versions(self.settings.csip_aus)
+        if head.method == "HEAD" and self.dialects.of(lfdi):
+            whole = self.core.read("GET", head.target, fields.get("host"), accept, lfdi, now)
+            return self.dialects.outward(lfdi, whole).for_head()
+        reply = self.core.read(head.method, head.target, fields.get("host"), accept, lfdi, now)
+        return self.dialects.outward(lfdi, reply)
 
     async def _write(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
         reply = await self._done(head, body, lfdi, address)
@@ -374,7 +389,12 @@ class Sep2Server:
                 return refusal(RemoteProtocolError("no such resource", answer=404))
             reply = await self.core.files.read(file, fields.get("range"), fields.get("if-range"))
             return reply.for_head() if method == "HEAD" else reply
-        return await self.core.handle(method, target, fields, body, lfdi, self._clock.now(), address)
+        try:
+            body = self.dialects.inward(lfdi, body)
+        except RemoteProtocolError as problem:
+            return self.dialects.outward(lfdi, refusal(problem))
+        reply = await self.core.handle(method, target, fields, body, lfdi, self._clock.now(), address)
+        return self.dialects.outward(lfdi, reply)
 
     def _redirected(self, head: Head, lfdi: str, address: str) -> Reply:
         """Plain HTTP knows one thing: where /dcap really is."""

@@ -61,6 +61,7 @@ class ClientEntry:
         device_id: the fleet's device that this client is, for DEVICE; None: a device of its own name is made.
         pin: registration PIN with its check digit; None: 111115.
         manages: devices that an AGGREGATOR acts for.
+        edition: name of a dialect (protocols.sep2.dialects), "" for plain 2018, None: found out from what it sends.
     """
 
     lfdi: str
@@ -68,6 +69,7 @@ class ClientEntry:
     device_id: str | None = None
     pin: int | None = None
     manages: tuple[str, ...] = ()
+    edition: str | None = None
 
     def __post_init__(self) -> None:
         if not _LFDI.fullmatch(self.lfdi):
@@ -76,6 +78,19 @@ class ClientEntry:
             raise ConfigError(
                 f"client {self.lfdi}: role {self.role} cannot speak IEEE 2030.5; use device, aggregator or utility"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsipAusSettings:
+    """The Australian profile.
+
+    Attributes:
+        versions: of "1.2" and "1.3"; 1.3 is told at .well-known/csipaus.
+        connection_points: whether clients may set the identifier of their connection point.
+    """
+
+    versions: tuple[str, ...] = ("1.2", "1.3")
+    connection_points: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +193,7 @@ class Sep2Settings:
         node_programs: whether groups also have programs whose controls reach each device below as they are.
         device_sets: which of DEVICE_SETS end devices that speak IEEE 2030.5 have.
         drlc, flow: what EndDeviceControls and flow reservations are to the engine.
+        csip_aus: CSIP-AUS and its versions; None: switched off, its extensions are refused and not written.
         forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
             profiles); otherwise 1 is received from it and 19 delivered.
     """
@@ -199,6 +215,7 @@ class Sep2Settings:
     dst_start: int = 0
     dst_end: int = 0
     link_empty_control_lists: bool = True
+    csip_aus: CsipAusSettings | None = None
     forward_is_delivered: bool = False
     notifications: NotificationSettings | None = None
     node_programs: bool = False

@@ -1,4 +1,4 @@
-"""`gridiface sep2 upstream`: which request each verb makes, what it shows, and the check without a server."""
+"""`gridiface upstream`: which request each verb makes, what it shows, and the check without a server."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from gridiface.northbound.sep2.state import EndDeviceRecord
 from gridiface.northbound.sep2.translate import status
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import (
+    ConnectionPoint,
     DERAvailability,
     DERCapability,
     DERSettings,
@@ -43,16 +44,23 @@ class DeviceInfo:
         self._s = services
         self._membership = membership
 
+    @property
+    def _may_connect(self) -> bool:
+        profile = self._s.settings.csip_aus
+        return profile is not None and profile.connection_points
+
     async def put(self, call: Call) -> Reply:
         """Store a resource and tell the fleet what it means.
 
         Raises:
-            RemoteProtocolError: 400, 403, 404, 413, 415.
+            RemoteProtocolError: 400, 403, 404, 409 for a connection point that is the operator's, 413, 415.
             StoreUnavailable: nothing was changed.
         """
         record = require_owner(call.caller, record_of(call.node))
         item = item_of(call.node)
         written: Any = call.read(item.kind.cls, self._s)
+        if isinstance(written, ConnectionPoint) and not self._may_connect:
+            raise RemoteProtocolError("connection points are the operator's to set", answer=409)
         if isinstance(written, DeviceInformation) and written.lFDI != record.lfdi:
             raise bad_value("lFDI is not that of the device")
         settle_links(self._s.tree, item.kind, written, call.caller.viewer)
@@ -62,7 +70,7 @@ class DeviceInfo:
             await self._store(record, written, call, documents.put(documents.DEVICE_INFO, item.path, written))
             item.stated = True
             self._s.tree.set(item, written)
-        return changed()
+        return created(item.path) if call.method == "POST" else changed()
 
     async def _store(self, record: EndDeviceRecord, written: Any, call: Call, change: Change) -> None:
         registry, along = self._s.registry, [change]
@@ -90,7 +98,7 @@ class DeviceInfo:
     # --- log events -----------------------------------------------------------------------------------------------
 
     async def post_log_event(self, call: Call) -> Reply:
-        """Keep a log event; the oldest leaves when the list is full.
+        """Keep a log event; the oldest leaves when the list is full. One that is sent again is kept once.
 
         Raises:
             RemoteProtocolError: 400, 403, 404, 413, 415.
@@ -100,6 +108,9 @@ class DeviceInfo:
         event = call.read(LogEvent, self._s)
         async with self._s.locks.hold(record.path):
             still_there(self._s, call.node)
+            known = _same_event(call.node, event)
+            if known is not None:
+                return created(known)
             number, changes = self._s.state.counters.take(f"lel/{record.number}")
             path = f"{record.path}/lel/{number}"
             event.href = path
@@ -135,6 +146,25 @@ class DeviceInfo:
             await self._s.ledger.commit([documents.delete(documents.LOG_EVENTS, call.node.path)])
             self._s.tree.remove(call.node.path)
         return changed()
+
+
+def _same_event(node: Any, event: LogEvent) -> str | None:
+    """Where the same event is already: its sender had no answer and has sent it again."""
+    items = node.items.values() if isinstance(node, Listing) else ()
+    return next((item.path for item in items if _identity(item.obj) == _identity(event)), None)
+
+
+def _identity(event: LogEvent) -> tuple[Any, ...]:
+    return (
+        event.createdDateTime,
+        event.functionSet,
+        event.logEventCode,
+        event.logEventID,
+        event.logEventPEN,
+        event.profileID,
+        event.details,
+        event.extendedData,
+    )
 
 
 def place_log_event(services: Services, record: EndDeviceRecord, path: str, event: LogEvent) -> None:

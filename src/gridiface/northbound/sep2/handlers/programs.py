@@ -14,7 +14,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, TargetKind, Verdict
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2 import csip_aus, documents
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
 from gridiface.northbound.sep2.handlers.curves import Curves
@@ -179,6 +179,7 @@ class Programs:
             raise bad_value("a new control is scheduled or active")
         if not event.mRID.strip("0"):
             raise bad_value("a control needs an mRID")
+        csip_aus.check(event.derControlBase, self._s.settings.csip_aus)
 
     def prepared(self, event: DERControl, program: Program, second: int) -> DERControl:
         """An event as it will be served: our clock, our reply address, its status now."""
@@ -359,6 +360,7 @@ class Programs:
             still_there(self._s, item)
             if not default.mRID.strip("0"):
                 raise bad_value("a default control needs an mRID")
+            csip_aus.check(default.derControlBase, self._s.settings.csip_aus)
             if item.obj is not None and item.obj.mRID == default.mRID:
                 default.version = ((item.obj.version or 0) + 1) & 0xFFFF
             default.href, default.subscribable = item.path, None

@@ -104,8 +104,13 @@ def _switches(base: DERControlBase, values: dict[ControlMode, ModeValue]) -> Non
 
 def _active_power(base: DERControlBase, values: dict[ControlMode, ModeValue], *, storage: bool) -> None:
     target = si(base.opModTargetW)
-    if target is not None:
-        values[ControlMode.SET_W] = ModeValue(target)
+    storage_target = si(base.opModStorageTargetW)
+    if target is not None and storage_target is not None:
+        raise RemoteProtocolError(
+            "opModTargetW and opModStorageTargetW name two powers", detail=ErrorReason.INVALID_VALUES
+        )
+    if target is not None or storage_target is not None:
+        values[ControlMode.SET_W] = ModeValue(target if target is not None else storage_target or 0.0)
     if base.opModFixedW is not None:
         _in_range("opModFixedW", base.opModFixedW, -10_000, 10_000)
         positive = PercentBase.MAX_DISCHARGE_W if storage else PercentBase.MAX_W

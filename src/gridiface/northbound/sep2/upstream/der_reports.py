@@ -16,11 +16,13 @@ from gridiface.domain.controls import TargetKind
 from gridiface.domain.fleet import Device
 from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Snapshot
+from gridiface.northbound.sep2 import csip_aus
+from gridiface.northbound.sep2.settings import CsipAusSettings
 from gridiface.northbound.sep2.translate import ratings, status
 from gridiface.northbound.sep2.upstream.settings import Member, UpstreamSettings
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.outbox import Written
-from gridiface.protocols.sep2.resources import DER, DERList, Link
+from gridiface.protocols.sep2.resources import DER, ConnectionPoint, DERList, Link
 from gridiface.protocols.xmlwire import WireObject, encode
 
 #: After a refusal the same is not sent again for so long, s.
@@ -62,9 +64,17 @@ class DerReports:
         if client.clock_offset is None or not client.enrolment.trusted:
             return
         for member in self._settings.members:
+            self._connect(client, member, now)
             der = _der_of(client, member.lfdi)
             if der is not None:
                 self._tell(client, member, der, now)
+
+    def _connect(self, client: Client, member: Member, now: Instant) -> None:
+        end_device = client.devices[member.lfdi].end_device
+        if member.connection_point and end_device is not None:
+            body = ConnectionPoint(connectionPointId=member.connection_point)
+            link = end_device.ConnectionPointLink
+            self._send(client, member, "ConnectionPoint", link, body, encode(body), float("inf"), now)
 
     def answered(self, outcome: Written, now: Instant) -> bool:
         """Take a final answer; whether it was for one of these."""
@@ -97,15 +107,17 @@ class DerReports:
             self._send(client, member, "DERAvailability", links["DERAvailability"], available, b"", rate, now)
 
     def _ratings(self, member: Member, devices: list[Device], changed: float) -> Mapping[str, WireObject]:
+        profile = CsipAusSettings() if self._settings.csip_aus else None
         if member.target.kind is TargetKind.DEVICE:
             (device,) = devices
-            return {
-                "DERCapability": ratings.nameplate_to_capability(device),
-                "DERSettings": ratings.device_to_settings(device, changed),
-            }
+            limits, storage = csip_aus.limits_of(device.nameplate.capabilities), ratings.stores_energy(device)
+            capability, settings = ratings.nameplate_to_capability(device), ratings.device_to_settings(device, changed)
+        else:
+            limits, storage = csip_aus.all_limits(), False
+            capability, settings = ratings.group_capability(devices), ratings.group_settings(devices, changed)
         return {
-            "DERCapability": ratings.group_capability(devices),
-            "DERSettings": ratings.group_settings(devices, changed),
+            "DERCapability": csip_aus.with_limits(capability, limits, profile, storage=storage),
+            "DERSettings": csip_aus.with_limits(settings, limits, profile, storage=storage),
         }
 
     def _send(

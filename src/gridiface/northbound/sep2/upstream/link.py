@@ -13,6 +13,7 @@ from collections.abc import Callable
 import aiohttp
 
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.protocols.sep2.dialects import DIALECTS, recognised
 from gridiface.protocols.sep2.exchange import Reply, Request
 
 _HEADER_BYTES = 8190
@@ -46,6 +47,7 @@ class Link:
         self._most = answer_bytes
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self.edition = ""
 
     async def exchange(self, authority: str, request: Request) -> Reply:
         """Send a request and read its answer.
@@ -55,22 +57,30 @@ class Link:
         """
         url = f"https://{authority}{request.target}"
         headers = {name: value for name, value in request.headers.items() if name != "host"}
+        dialect = DIALECTS.get(self.edition)
         try:
             async with self._opened().request(
                 request.method,
                 url,
-                data=request.body or None,
+                data=(request.body if dialect is None else dialect.outward(request.body)) or None,
                 headers=headers,
                 ssl=self._tls(),
                 allow_redirects=False,
             ) as answer:
                 if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise LinkFailed("the answer is compressed, which was not asked for")
-                body = await self._body(answer)
+                body = self._plain(await self._body(answer))
                 return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigError) as problem:
             self._renew_context()
             raise LinkFailed(_words(problem)) from problem
+
+    def _plain(self, body: bytes) -> bytes:
+        """The answer as the client core reads it: CSIP-AUS with a version has a namespace of its own."""
+        if recognised(body) == "csipaus-1.3":
+            self.edition = "csipaus-1.3"
+            return DIALECTS[self.edition].inward(body)
+        return body
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         parts: list[bytes] = []

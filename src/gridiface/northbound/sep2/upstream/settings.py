@@ -42,11 +42,13 @@ class Member:
         lfdi: under which the server knows it, 40 upper-case hex digits.
         target: the fleet's device or group.
         category: deviceCategory bits to register it with; 0: none.
+        connection_point: identifier of its connection point, told where the server asks for it (CSIP-AUS); "": none.
     """
 
     lfdi: str
     target: Target
     category: int = 0
+    connection_point: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ class UpstreamSettings:
         others: authorities that the server may move to.
         authority_base: authority of primacy 0; each step of primacy takes one off. The larger wins.
         notifications: None: everything is polled.
+        csip_aus: whether DERs are described with the bit maps of CSIP-AUS.
         post_rate: seconds between readings and statuses where the server names none.
         sample_s: how often the fleet is looked at for the readings of an interval.
         readings_kept: readings that wait for a lost link at most; then the oldest go.
@@ -110,6 +113,7 @@ class UpstreamSettings:
     others: frozenset[str] = frozenset()
     authority_base: float = 255.0
     notifications: NotificationListen | None = None
+    csip_aus: bool = False
     post_rate: int = 300
     sample_s: float = 5.0
     readings_kept: int = 100_000

@@ -88,6 +88,8 @@ class DERControlBase(WireObject):
     opModExpLimW: ActivePower | None = element(ActivePower, default=None, ns=CSIP_AUS, extension=True)
     opModGenLimW: ActivePower | None = element(ActivePower, default=None, ns=CSIP_AUS, extension=True)
     opModLoadLimW: ActivePower | None = element(ActivePower, default=None, ns=CSIP_AUS, extension=True)
+    # CSIP-AUS 1.3, storage: power of the storage, + discharging.
+    opModStorageTargetW: ActivePower | None = element(ActivePower, default=None, ns=CSIP_AUS, extension=True)
 
 
 @wire(SEP2)

@@ -84,6 +84,8 @@ class DERCapability(Resource):
     type: int = element(DER_TYPE)
     # CSIP-AUS: enums.DOEControlModes; required there.
     doeModesSupported: int | None = element(BITS8, default=None, ns=CSIP_AUS, extension=True)
+    # CSIP-AUS 1.3: bit 0 opModStorageTargetW.
+    vppModesSupported: int | None = element(BITS8, default=None, ns=CSIP_AUS, extension=True)
 
 
 @wire(SEP2)
@@ -121,6 +123,9 @@ class DERSettings(SubscribableResource):
     updatedTime: int = element(TIME)
     # CSIP-AUS: enums.DOEControlModes.
     doeModesEnabled: int | None = element(BITS8, default=None, ns=CSIP_AUS, extension=True)
+    # CSIP-AUS 1.3: bit 0 opModStorageTargetW; energy that the storage keeps.
+    vppModesEnabled: int | None = element(BITS8, default=None, ns=CSIP_AUS, extension=True)
+    setMinWh: WattHour | None = element(WattHour, default=None, ns=CSIP_AUS, extension=True)
 
 
 @wire(SEP2)

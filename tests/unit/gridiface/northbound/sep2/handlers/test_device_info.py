@@ -157,3 +157,13 @@ async def test_a_log_event_can_be_deleted_by_its_device(kit: Any) -> None:
     assert (await kit.send("DELETE", where, by="inv-1")).status == 204
     assert (await kit.send("GET", where, by="inv-1")).status == 404
     assert (await kit.get(path, by="inv-1")).all == 0
+
+
+async def test_a_log_event_that_is_sent_again_is_kept_once(kit: Any) -> None:
+    path = kit.edev("inv-1") + "/lel"
+    first = await kit.send("POST", path, LOG.format(at=5, id=7), by="inv-1")
+    again = await kit.send("POST", path, LOG.format(at=5, id=7), by="inv-1")
+    other = await kit.send("POST", path, LOG.format(at=5, id=8), by="inv-1")
+    assert (first.status, again.status) == (201, 201)
+    assert first.headers["Location"] == again.headers["Location"] != other.headers["Location"]
+    assert (await kit.get(f"{path}?l=9", by="inv-1")).all == 2

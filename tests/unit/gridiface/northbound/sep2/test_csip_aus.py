@@ -1,0 +1,136 @@
+"""CSIP-AUS switched on and off: limits, bit maps, connection points, versions; bodies checked by its own schema."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from gridiface.domain.controls import ControlMode
+from gridiface.domain.fleet import Capability
+from gridiface.northbound.sep2 import csip_aus
+from gridiface.northbound.sep2.settings import CsipAusSettings
+from gridiface.protocols.sep2.resources import DERCapability, DERControl, DERSettings, EndDevice
+
+NS = 'xmlns="urn:ieee:std:2030.5:ns" xmlns:csipaus="https://csipaus.org/ns"'
+ON = CsipAusSettings()
+LIMITS = {
+    "opModImpLimW": ControlMode.IMPORT_LIMIT,
+    "opModExpLimW": ControlMode.EXPORT_LIMIT,
+    "opModGenLimW": ControlMode.GENERATION_LIMIT,
+    "opModLoadLimW": ControlMode.LOAD_LIMIT,
+}
+
+
+def control(kit: Any, mrid: str, base: str) -> str:
+    return (
+        f"<DERControl {NS}><mRID>{mrid}</mRID><creationTime>{int(kit.NOW)}</creationTime><EventStatus><currentStatus>0"
+        "</currentStatus><dateTime>0</dateTime><potentiallySuperseded>false</potentiallySuperseded></EventStatus>"
+        f"<interval><duration>60</duration><start>{int(kit.NOW) + 100}</start></interval>"
+        f"<DERControlBase>{base}</DERControlBase></DERControl>"
+    )
+
+
+def watts(name: str, value: int) -> str:
+    return f"<csipaus:{name}><multiplier>0</multiplier><value>{value}</value></csipaus:{name}>"
+
+
+@pytest.fixture(scope="module")
+def schema() -> etree.XMLSchema:
+    folder = Path(os.environ.get("GRIDIFACE_SEP2_XSD", "")).parent
+    root = Path(__file__).resolve().parents[5]
+    path = folder / "csipaus-core.xsd" if folder.name else root / ".cache" / "schemas" / "sep2" / "csipaus-core.xsd"
+    if not path.is_file():
+        pytest.skip(f"no CSIP-AUS schema at {path}: run `make test`")
+    return etree.XMLSchema(etree.parse(path))
+
+
+async def test_the_four_limits_become_limits_of_the_engine(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=ON)
+    path = kit.core.state.program_of_device("inv-1").path
+    every = "".join(watts(name, 1000 + place) for place, name in enumerate(LIMITS))
+    assert (await kit.send("POST", f"{path}/derc", control(kit, "A1" * 16, every))).status == 201
+    (made,) = kit.inbox.controls.values()
+    assert {mode: made.values[mode].value for mode in LIMITS.values()} == dict(
+        zip(LIMITS.values(), (1000.0, 1001.0, 1002.0, 1003.0), strict=True)
+    )
+
+
+async def test_switched_off_the_extensions_are_refused_and_not_written(make_kit: Any) -> None:
+    kit = await make_kit()
+    path = kit.core.state.program_of_device("inv-1").path
+    assert (await kit.send("POST", f"{path}/derc", control(kit, "A1" * 16, watts("opModExpLimW", 5)))).status == 400
+    default = f"<DefaultDERControl {NS}><mRID>0D</mRID><DERControlBase>{watts('opModExpLimW', 5)}</DERControlBase>"
+    assert (await kit.send("PUT", f"{path}/dderc", default + "</DefaultDERControl>")).status == 400
+    assert kit.inbox.controls == {}
+    assert csip_aus.versions(None).status == 404
+    device = await kit.get(kit.core.state.by_device["inv-1"].path, by="inv-1")
+    assert device.ConnectionPointLink is None
+
+
+async def test_a_storage_target_belongs_to_1_3_and_is_a_power(make_kit: Any) -> None:
+    old = await make_kit(csip_aus=CsipAusSettings(versions=("1.2",)))
+    path = old.core.state.program_of_device("inv-1").path
+    wanted = watts("opModStorageTargetW", -2000)
+    assert (await old.send("POST", f"{path}/derc", control(old, "A1" * 16, wanted))).status == 400
+    kit = await make_kit(csip_aus=ON)
+    assert (await kit.send("POST", f"{path}/derc", control(kit, "A1" * 16, wanted))).status == 201
+    (made,) = kit.inbox.controls.values()
+    assert made.values[ControlMode.SET_W].value == -2000.0
+
+
+async def test_a_connection_point_is_linked_set_read_and_kept(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=ON)
+    device = await kit.get(kit.core.state.by_device["inv-1"].path, by="inv-1")
+    href = device.ConnectionPointLink.href
+    assert (await kit.get(href, by="inv-1")).connectionPointId == ""
+    body = (
+        '<ConnectionPoint xmlns="https://csipaus.org/ns"><connectionPointId>NMI4102003004</connectionPointId>'
+        "</ConnectionPoint>"
+    )
+    assert (await kit.send("PUT", href, body, by="inv-1")).status == 204
+    reply = await kit.send("POST", href, body, by="inv-1")
+    assert (reply.status, reply.headers["Location"]) == (201, href)
+    assert (await kit.send("PUT", href, body, by="inv-2")).status in {403, 404}
+    again = await kit.restarted()
+    assert (await again.get(href, by="inv-1")).connectionPointId == "NMI4102003004"
+    closed = await make_kit(csip_aus=CsipAusSettings(connection_points=False))
+    assert (await closed.send("PUT", href, body, by="inv-1")).status == 409
+
+
+def test_versions_are_told_as_json_only_where_1_3_is_served() -> None:
+    reply = csip_aus.versions(ON)
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+    assert json.loads(reply.body) == {"supportedSchemaVersions": {"https://csipaus.org/ns/v1.3": {"dcap": ["/dcap"]}}}
+    assert csip_aus.versions(CsipAusSettings(versions=("1.2",))).status == 410
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "bits"), [({Capability.SET_W}, 15), ({Capability.LIMIT_W}, 5), ({Capability.CURVES}, 0)]
+)
+def test_a_device_takes_the_limits_that_it_can_keep(capabilities: set[Capability], bits: int) -> None:
+    assert csip_aus.limits_of(capabilities) == bits
+
+
+@pytest.mark.schema
+async def test_what_we_write_is_valid_for_the_australian_schema(make_kit: Any, schema: etree.XMLSchema) -> None:
+    kit = await make_kit(csip_aus=CsipAusSettings(versions=("1.2",)))
+    path = kit.core.state.program_of_device("inv-1").path
+    every = "<opModConnect>true</opModConnect>" + "".join(watts(name, 10) for name in LIMITS)
+    place = (await kit.send("POST", f"{path}/derc", control(kit, "A1" * 16, every))).headers["Location"]
+    group = kit.core.state.by_group["fleet"]
+    for href, kind in (
+        (place, DERControl),
+        (f"{group.der}/dercap", DERCapability),
+        (f"{group.der}/derg", DERSettings),
+        (kit.core.state.by_device["inv-1"].path, EndDevice),
+    ):
+        reply = await kit.send("GET", href)
+        assert reply.status == 200
+        schema.assertValid(etree.fromstring(reply.body))
+        assert kind.__name__ in reply.body.decode()
+    assert (await kit.get(f"{group.der}/dercap")).doeModesSupported == 15
