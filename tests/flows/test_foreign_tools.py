@@ -235,7 +235,8 @@ MATRIX: Mapping[tuple[str, str], tuple[int, int, int, int]] = {
     ("GET", "/mup"): (200, 200, 403, 200),
     ("GET", "/rsps"): (200, 200, 403, 200),
     ("GET", "{edev}"): (200, 404, 403, 200),
-    ("GET", "{edev}/rg"): (200, 404, 403, 200),
+    # Who knows a PIN can pass for who registered with it: only the device itself may read it.
+    ("GET", "{edev}/rg"): (200, 404, 403, 404),
     ("GET", "{edev}/fsa"): (200, 404, 403, 200),
     ("GET", "{edev}/lel"): (200, 404, 403, 200),
     ("GET", "{edev}/der/1/dercap"): (200, 404, 403, 200),
