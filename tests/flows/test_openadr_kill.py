@@ -247,8 +247,8 @@ async def killed_at_each_step(story: Story, number: int) -> None:
     head, site = story.head, story.site
     event = f"E{number}"
 
-    async def dies(side: Side, *, always: bool = False) -> None:
-        if not (always or ROUNDS):
+    async def dies(side: Side) -> None:
+        if not ROUNDS:
             return
         if number:
             await asyncio.sleep(story.chance.uniform(0.0, 0.5))
@@ -262,7 +262,9 @@ async def killed_at_each_step(story: Story, number: int) -> None:
     start = datetime.fromtimestamp(int(time.time()) - 1, UTC).isoformat()
     body = {"id": event, "market_context": PROGRAM, "start": start, "signals": watts(-6, -3), "vens": ["VEN-A"]}
     await head.ask("POST", "/vtn/events", body)
-    await dies(head, always=True)
+    await dies(head)
+    if not ROUNDS:
+        await asyncio.gather(head.kill(), site.kill())
     await reached(lambda: _is(story.delivery(event), lambda row: row["opt"] == "optIn"), "optIn")
     await dies(site)
     await reached(lambda: _is(story.own(event), lambda row: len(row["controls"]) == 2), "its controls")
@@ -275,7 +277,7 @@ async def killed_at_each_step(story: Story, number: int) -> None:
 
     # 5, 6: our word, out and in again.
     await site.ask("POST", f"/vens/utility/events/{event}/opt", {"opt": "optOut", "reason": "works"})
-    await dies(site, always=True)
+    await dies(site)
     await reached(lambda: _is(story.delivery(event), lambda row: row["opt"] == "optOut"), "optOut")
     assert (await story.own(event))["controls"] == []
     await site.ask("POST", f"/vens/utility/events/{event}/opt", {"opt": "optIn"})
