@@ -47,7 +47,7 @@ class Caps:
 
     total: int = 12_000
     per_address: int = 2_000
-    per_identity: int = 16
+    per_identity: int = 64
     identities: Mapping[str, int] = field(default_factory=dict)
     reserved_descriptors: int = 128
 

@@ -99,7 +99,7 @@ class Sep2Limits(Block):
     body_bytes: int = Field(default=262_144, ge=4096, le=16_777_216, description="largest request body")
     connections: int = Field(default=12_000, ge=1, description="open connections in all")
     connections_per_address: int = Field(default=2_000, ge=1, description="open connections from one address")
-    connections_per_identity: int = Field(default=16, ge=1, description="open connections of one LFDI")
+    connections_per_identity: int = Field(default=64, ge=1, description="open connections of one LFDI")
 
 
 class Notifications(Block):
