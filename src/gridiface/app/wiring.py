@@ -18,7 +18,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.engine_desk import EngineDesk
 from gridiface.app.housekeeping import Housekeeping
-from gridiface.app.members import SPACE, Members
+from gridiface.app.members import SEP2, SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
@@ -270,6 +270,7 @@ class GridServer:
             certificates=certificates_of(self.config),
             audit_key=audit_key(block),
             targets=targets_of(block),
+            withdraw={} if self.sep2 is None else {SEP2: self.sep2.cancel_control},
         )
         desk.trace.devices = lambda: desk.peers
         listen_in(self, desk.trace.note)

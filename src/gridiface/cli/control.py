@@ -162,17 +162,20 @@ def cancel(
     *,
     control: ControlArgument,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
+    foreign: Annotated[
+        bool, typer.Option("--foreign", help="Also one that came in over a protocol; its sender is told.")
+    ] = False,
     url: UrlOption = None,
     config: ConfigOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cancel a control that an operator has sent.
+    """Cancel a control that an operator has sent, or with --foreign a utility's.
 
     Example: gridiface control cancel op-0123456789abcdef0123456789abcdef --reason "works on the feeder"
     """
     path = f"/controls/{segment(control)}/cancel"
-    found = Remote.of(url, config, token_file).post(path, {"reason": reason})
+    found = Remote.of(url, config, token_file).post(path, {"reason": reason, "foreign": foreign})
     if as_json:
         show_json(found)
     else:

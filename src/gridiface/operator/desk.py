@@ -9,13 +9,14 @@ from typing import Protocol
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Delivery, Outcome
-from gridiface.domain.ports import ControlInbox, Document, History, Ledger
+from gridiface.domain.ports import Change, ControlInbox, Document, History, Ledger
 from gridiface.operator.alarm_kinds import KINDS
 from gridiface.operator.alarms import Alarm, AlarmBook
 from gridiface.operator.approvals import ApprovalRule, PendingBook
 from gridiface.operator.audit_chain import AuditChain
 from gridiface.operator.blocks import Apply, Blocks
 from gridiface.operator.certificates import CertificateDesk
+from gridiface.operator.idempotency import Replies
 from gridiface.operator.metrics import Figures
 from gridiface.operator.notices import Notices, Target
 from gridiface.operator.oauth import AccessBook
@@ -45,6 +46,18 @@ class Records(Ledger, History, Protocol):
         ...
 
 
+class Withdraw(Protocol):
+    """Cancels a control in the words of the protocol that it came in over."""
+
+    async def __call__(self, control_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
+        """False where it cannot be cancelled from here; then `along` is not written.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """Everything behind the routes.
@@ -64,6 +77,7 @@ class Desk:
         peers: what people call a peer, by its identity (LFDI, venID, name of a master).
         audit_key: of the audit log's seals; None: they have no key.
         targets: who is told of alarms.
+        withdraw: how controls that came in over a protocol are cancelled, by its name.
     """
 
     status: Status
@@ -83,6 +97,7 @@ class Desk:
     trace: Trace = field(default_factory=Trace)
     audit_key: bytes | None = None
     targets: Sequence[Target] = ()
+    withdraw: Mapping[str, Withdraw] = field(default_factory=dict)
     figures: Figures = field(default_factory=Figures)
     events: EventBuffer = field(init=False)
     tokens: TokenBook = field(init=False)
@@ -93,6 +108,7 @@ class Desk:
     chain: AuditChain = field(init=False)
     alarms: AlarmBook = field(init=False)
     notices: Notices = field(init=False)
+    replies: Replies = field(init=False)
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     blocks: Blocks = field(init=False)
 
@@ -104,6 +120,7 @@ class Desk:
         self.sessions = SessionBook(self.records, self.users, idle_s=self.idle_s, longest_s=self.longest_s)
         self.pending = PendingBook(self.records)
         self.chain = AuditChain(self.records, self.audit_key)
+        self.replies = Replies(self.records)
         self.notices = Notices(self.records, self.targets, self.status.site)
         self.alarms = AlarmBook(self.records, [self.notices.on_alarm, self.on_alarm])
         self.blocks = Blocks(self.records, self.block)
@@ -127,6 +144,7 @@ class Desk:
         await self.chain.load()
         await self.alarms.load(now)
         await self.notices.load()
+        await self.replies.load(now)
         await self.blocks.load(now)
 
     def on_alarm(self, alarm: Alarm) -> None:

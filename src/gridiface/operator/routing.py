@@ -31,6 +31,9 @@ _Handler = TypeVar("_Handler", bound=Callable[..., Awaitable[Any]])
 
 _MARK = "_route"
 
+#: What every POST that needs a caller reads.
+_KEY = ("Idempotency-Key", "1 to 128 visible ASCII characters; the same request again with it changes nothing more")
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Q, B]):
@@ -95,6 +98,7 @@ class Route:
         area: name of its area.
         confined: the handler shows and changes only what `call.caller.groups` names; other operations are refused to
             callers that are confined to groups.
+        secret: the answer shows something that must not be kept for a repetition.
         accepts: media type of the body; another than JSON is read by the handler itself (`form_of`).
     """
 
@@ -114,6 +118,7 @@ class Route:
     area: str = ""
     confined: bool = False
     accepts: str = "application/json"
+    secret: bool = False
 
 
 class Area:
@@ -171,6 +176,12 @@ def _route(handler: Callable[..., Any], area: str) -> Route:
     answer = hints["return"]
     if get_origin(answer) is Reply:
         (answer,) = get_args(answer)
+    told = dict(getattr(handler, _MARK))
+    if told["method"] == "POST" and told.get("scope", "read") is not None:
+        told["headers"] = (*told.get("headers", ()), _KEY)
+        told["problems"] = tuple(dict.fromkeys((*told.get("problems", ()), 409, 422)))
+    if 412 in told.get("problems", ()):
+        told["headers"] = (*told.get("headers", ()), ("If-Match", "ETag of what was read; another is 412"))
     return Route(
         **{
             "name": handler.__name__,
@@ -178,7 +189,7 @@ def _route(handler: Callable[..., Any], area: str) -> Route:
             "body": None if body is NoBody else body,
             "answer": answer,
             "area": area,
-            **getattr(handler, _MARK),
+            **told,
         }
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -21,9 +20,6 @@ from gridiface.operator.present import covers, iso, overlaps, reached
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import unknown
 from gridiface.operator.translate import PROTOCOL, authority, control_id_of, control_of, fingerprint, target_of
-
-#: The form of an idempotency key.
-KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 #: The verdict on a control that waits for a second person; the others are the engine's.
 WAITING = "pending"
@@ -57,7 +53,7 @@ class Sending:
             The answer, and whether it is that of an earlier request with the same key.
 
         Raises:
-            Refused: 400 a bad key, 403 not the caller's group, 409 and 422 as `REFUSALS`, 422 a key used for another
+            Refused: 403 not the caller's group, 409 and 422 as `REFUSALS`, 422 a key used for another
                 request.
             StoreUnavailable: nothing was changed.
         """
@@ -68,8 +64,6 @@ class Sending:
             return self._answer(control, self._desk.inbox.preview(control, now), now, preview=True), False
         if key is None:
             return await self._send(asked, "op-" + secrets.token_hex(16), now, caller), False
-        if not KEY.fullmatch(key):
-            raise Refused(400, "the Idempotency-Key is not 1 to 128 visible ASCII characters", "send a UUID")
         control_id = control_id_of(caller.id, key)
         async with self._desk.one_by_one:
             earlier = await self._earlier(control_id, now)
@@ -195,12 +189,16 @@ class Sending:
             reason=reason,
         )
         told = f"by {by}: {reason}" if reason else f"by {by}"
-        done = before not in TERMINAL and await self._desk.inbox.cancel(
-            control_id, now, reason=told, along=[entry.change()]
-        )
+        way = self._desk.withdraw.get(control.source.protocol)
+        if before in TERMINAL:
+            raise _over(control_id, before.value)
+        if way is None:
+            done = await self._desk.inbox.cancel(control_id, now, reason=told, along=[entry.change()])
+        else:
+            # In the words of the protocol that it came in over, so that its peers see it.
+            done = await way(control_id, now, reason=told, along=[entry.change()])
         if not done:
-            text = f"control {control_id} is {before.value} already"
-            raise Refused(409, text, "there is nothing left to cancel", control=control_id)
+            raise _over(control_id, state_at(self.find(control_id) or control, now).value)
         entry.log()
         return self.find(control_id) or control
 
@@ -244,6 +242,12 @@ class Sending:
             "authority": control.source.authority,
             "overlaps": overlaps(control, self._desk.status, now),
         }
+
+
+def _over(control_id: str, state: str) -> Refused:
+    return Refused(
+        409, f"control {control_id} is {state} already", "there is nothing left to cancel", control=control_id
+    )
 
 
 def _refused(acceptance: Acceptance) -> Refused:

@@ -174,11 +174,18 @@ class OperatorServer:
             query = query_of(request, route.query)
             reads = route.body is not None and route.accepts == "application/json"
             body = await body_of(request, route.body) if reads and route.body is not None else NoBody()
-            said = await handle(Call(request, request[CALLER], self.desk.clock.now(), query, body))
-            if isinstance(said, web.StreamResponse):
-                return said
-            reply = said if isinstance(said, Reply) else Reply(said)
-            return _answered(request, route, reply)
+            caller, now = request[CALLER], self.desk.clock.now()
+
+            async def work() -> web.StreamResponse:
+                said = await handle(Call(request, caller, now, query, body))
+                if isinstance(said, web.StreamResponse):
+                    return said
+                return _answered(request, route, said if isinstance(said, Reply) else Reply(said))
+
+            # Controls keep their own keys, in one transaction with themselves.
+            if route.method != "POST" or not caller.id or route.name == "send_control":
+                return await work()
+            return await self.desk.replies.once(request, body, caller.id, now, work, secret=route.secret)
 
         return handler
 

@@ -322,6 +322,17 @@ class Sep2Server:
         """
         await self.core.operating.set_poll_rate(resource, seconds)
 
+    async def cancel_control(self, control_id: str, now: Instant, *, reason: str, along: Sequence[Change] = ()) -> bool:
+        """Cancel a utility's control from this side; its EventStatus follows. False where it is unknown or over.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        record = self.core.state.by_control.get(control_id)
+        if record is None or record.program not in self.core.state.programs:
+            return False
+        return await self.core.programs.withdraw_control(record, now, reason, along)
+
     def cancel_subscription(self, path: str) -> bool:
         """End a subscription with a last notification of status 1; False when there is none at this path."""
         subscriber = self.core.subscriptions.get(path)

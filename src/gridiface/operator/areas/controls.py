@@ -15,6 +15,7 @@ from gridiface.operator.access import Caller
 from gridiface.operator.confined import sees_target
 from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
+from gridiface.operator.idempotency import key_of
 from gridiface.operator.present import SHOWN, control_detail, decision_row, plain
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
@@ -117,16 +118,10 @@ class ControlsArea(Area):
         confined=True,
         others=((200, "a preview: nothing was changed"), (202, "it waits for a second person")),
         problems=(409,),
-        headers=(
-            ("Idempotency-Key", "1 to 128 visible ASCII characters; the same key and body again changes nothing"),
-        ),
     )
     async def send_control(self, call: Call[NoQuery, NewControl]) -> Reply[ControlAnswer]:
         """A control from an operator."""
-        keys = call.request.headers.getall("Idempotency-Key", [])
-        if len(keys) > 1:
-            raise Refused(400, "there is more than one Idempotency-Key", "send one")
-        said, again = await self._sending.send(call.body, call.caller, keys[0] if keys else None)
+        said, again = await self._sending.send(call.body, call.caller, key_of(call.request))
         if call.body.preview:
             return Reply(said, 200)
         if said["verdict"] == WAITING:

@@ -55,7 +55,14 @@ class TokensArea(Area):
         await self._tokens.load(call.now)
         return TokenList(tokens=self._tokens.rows(call.now))
 
-    @post("/tokens", "Make a token; its secret is in this answer only", scope="admin", done=201, problems=(409,))
+    @post(
+        "/tokens",
+        "Make a token; its secret is in this answer only",
+        scope="admin",
+        done=201,
+        secret=True,
+        problems=(409,),
+    )
     async def create_token(self, call: Call[NoQuery, NewToken]) -> TokenMade:
         """A new token."""
         asked = call.body

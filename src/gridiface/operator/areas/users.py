@@ -69,6 +69,7 @@ class UsersArea(Area):
         "Make a user; the answer has the ticket for the first password",
         scope="admin",
         done=201,
+        secret=True,
         problems=(409,),
     )
     async def create_user(self, call: Call[NoQuery, NewUser]) -> Reply[Invited]:
@@ -117,6 +118,7 @@ class UsersArea(Area):
         "/users/{id}/invite",
         "A new ticket; the old password stands until it is used",
         scope="admin",
+        secret=True,
         problems=(404, 409),
     )
     async def invite_user(self, call: Call[NoQuery, Reason]) -> Invited:

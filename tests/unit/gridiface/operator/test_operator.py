@@ -250,6 +250,28 @@ async def test_cancel_only_what_was_made_here_and_once(house: Any) -> None:
     assert [(await cancel(name))[0] for name in (made, "c1", "unknown")] == [409, 409, 404]
 
 
+async def test_what_came_in_over_a_protocol_is_cancelled_in_its_words_where_it_lets_us(house: Any) -> None:
+    told = []
+
+    async def way(control_id: str, now: float, *, reason: str, along: Any) -> bool:
+        told.append((control_id, reason))
+        await house.records.commit(along)
+        return len(told) == 1
+
+    house.desk.withdraw = {"sep2": way}
+
+    def cancel() -> Any:
+        return house.ask(
+            "POST", "/api/v1/controls/c1/cancel", scope="control", json={"reason": "enough", "foreign": True}
+        )
+
+    first = await cancel()
+    assert first[0] == 200, first[1]
+    assert told == [("c1", "by controler: enough")]
+    assert (await audit(house))[0]["what"] == "control.cancel"
+    assert (await cancel())[0] == 409
+
+
 async def test_store_that_is_down_is_503_and_nothing_is_done(house: Any) -> None:
     house.records.down = True
     status, body, headers = await house.ask("POST", "/api/v1/controls", scope="control", json=BODY)

@@ -72,6 +72,10 @@ async def test_declared_routes_are_served_as_declared(make_house: Any) -> None:
     assert described["paths"]["/api/v1/things/{id}"]["patch"]["operationId"] == "patch_thing"
 
 
+#: POSTs that only judge what is sent: their bodies are too large for an address.
+JUDGES = {"inspect_certificate"}
+
+
 @pytest.mark.parametrize("kind", AREAS, ids=lambda a: a.name)
 def test_each_area_is_named_and_its_shapes_are_declared(kind: type[Area]) -> None:
     assert kind.name
@@ -81,7 +85,10 @@ def test_each_area_is_named_and_its_shapes_are_declared(kind: type[Area]) -> Non
         assert issubclass(route.query, Asked)
         assert route.body is None or issubclass(route.body, Asked)
         assert route.answer is not None
-        assert route.method == "GET" or route.scope not in {"read", "stream"}, "who may only read changes nothing"
+        judges = route.name in JUDGES
+        assert route.method == "GET" or judges or route.scope not in {"read", "stream"}, (
+            "who may only read changes nothing"
+        )
 
 
 def test_names_and_places_are_unique() -> None:

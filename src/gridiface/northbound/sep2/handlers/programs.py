@@ -278,7 +278,35 @@ class Programs:
         if event.eventStatus.currentStatus in FINAL or event.interval.start + event.interval.duration <= second:
             raise RemoteProtocolError("the control is already over", answer=409)
 
-    async def cancel(self, record: EventRecord, status: EventStatusCode, now: Instant, reason: str | None) -> None:
+    async def withdraw_control(
+        self, record: EventRecord, now: Instant, reason: str, along: Sequence[Change] = ()
+    ) -> bool:
+        """Cancel a control from this side: devices and its sender see EventStatus 2. False where it is over.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        program = self._s.state.programs[record.program]
+        async with self._s.locks.hold(program.path):
+            still = program.events.get(record.item.obj.mRID)
+            if still is None or still.server_made:
+                return False
+            event = still.item.obj
+            if event.eventStatus.currentStatus in FINAL or event.interval.start + event.interval.duration <= int(now):
+                return False
+            # String192 counts octets.
+            said = reason.encode()[:192].decode("utf-8", "ignore")
+            await self.cancel(still, EventStatusCode.CANCELLED, now, said, along)
+        return True
+
+    async def cancel(
+        self,
+        record: EventRecord,
+        status: EventStatusCode,
+        now: Instant,
+        reason: str | None,
+        along: Sequence[Change] = (),
+    ) -> None:
         """Cancel an event and its control, durably, and keep it listed.
 
         Raises:
@@ -296,12 +324,12 @@ class Programs:
             replace(record, item=Item(record.item.path, record.item.kind, record.item.audience, after))
         )
         if record.node and record.control_id is not None:
-            await self._s.ledger.commit([stored])
+            await self._s.ledger.commit([stored, *along])
             await self._node.cancel(record.control_id, record.per_device, now, reason or "")
         elif record.control_id is None or not await self._s.inbox.cancel(
-            record.control_id, now, reason=reason or "", along=[stored]
+            record.control_id, now, reason=reason or "", along=[stored, *along]
         ):
-            await self._s.ledger.commit([stored])
+            await self._s.ledger.commit([stored, *along])
         self._s.tree.set(record.item, after)
         program = self._s.state.programs[record.program]
         self._s.events.refresh(program, now)

@@ -117,6 +117,25 @@ async def test_set_status_2_with_date_time_now_on_cancel_and_keep_the_event_list
     assert (await kit.send("PUT", event.href, cancelled(kit, 1))).status == 400
 
 
+async def test_a_control_cancelled_from_this_side_shows_status_2_to_its_devices_and_its_sender(
+    kit: Any, derc: str
+) -> None:
+    event = await posted(kit, derc)
+    kit.at(7)
+    programs, record = kit.core.programs, kit.core.state.by_control["sep2:" + "A1" * 16]
+    reason = "by the operator: " + "ä" * 200
+    assert await programs.withdraw_control(record, kit.NOW + 7, reason)
+    found = await kit.get(event.href)
+    assert (found.eventStatus.currentStatus, found.eventStatus.dateTime) == (2, kit.NOW + 7)
+    assert len(found.eventStatus.reason.encode()) <= 192
+    assert kit.inbox.cancelled == ["sep2:" + "A1" * 16]
+    assert not await programs.withdraw_control(record, kit.NOW + 8, "again")
+    later = await posted(kit, derc, "B2" * 16, start=kit.NOW + 100)
+    kit.at(10_000)
+    assert not await programs.withdraw_control(kit.core.state.by_control["sep2:" + "B2" * 16], kit.NOW + 10_000, "late")
+    assert (await kit.get(later.href)).eventStatus.currentStatus != 2
+
+
 async def test_use_status_3_for_cancel_with_randomisation_only_on_randomizable_events(kit: Any, derc: str) -> None:
     more = "<randomizeDuration>30</randomizeDuration><randomizeStart>30</randomizeStart>"
     plain, randomised = await posted(kit, derc, "01" * 16), await posted(kit, derc, "02" * 16, more=more)
