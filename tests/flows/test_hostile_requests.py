@@ -159,7 +159,7 @@ def bodies() -> dict[str, tuple[bytes, int, int]]:
         "two roots": ((good + good[good.index("<DER") :]).encode(), 400, 0),
         "not UTF-8": (good.replace("<mRID>", "<mRID>\udcff").encode("utf-8", "surrogateescape"), 400, 0),
         "zero byte": (good.replace("<mRID>", "<mRID>\0").encode(), 400, 0),
-        "another namespace": (good.replace(NS[1:-1], "http://ieee.org/2030.5").encode(), 400, 0),
+        "another namespace": (good.replace(NS[1:-1], "urn:example:another").encode(), 400, 0),
         "another resource": (encode(log_event()), 400, 0),
         "a missing element": (cut(good, "creationTime"), 400, 0),
         "order": (swapped(good, "duration", "start"), 400, 0),

@@ -24,6 +24,7 @@ from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
+from gridiface.operator.doors import Doors
 from gridiface.operator.routing import Area, Call, Reply, Route
 from gridiface.operator.schema import NoBody
 from gridiface.operator.signin import SignIn
@@ -69,7 +70,7 @@ class OperatorServer:
         pages: pages for people.
         rules: of access; none: those of a listener on loopback, where reading is open.
         tls: none: plain HTTP.
-        connections: open at once; more wait to be accepted.
+        connections: open at once; more are closed as they come.
         extend: called with the application before it listens: for what runs while it does.
     """
 
@@ -91,7 +92,7 @@ class OperatorServer:
         self.port = port
         self._runner: web.AppRunner | None = None
         self._tls = tls
-        self._connections = connections
+        self._doors = Doors(connections)
         self.rules = AccessRules(open_reads=is_loopback(host), secure=tls is not None) if rules is None else rules
         throttle = Throttle()
         books = (desk.tokens, desk.access_tokens, desk.sessions)
@@ -135,6 +136,8 @@ class OperatorServer:
         app.on_shutdown.append(self._end_streams)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0, shutdown_timeout=3.0)
         await self._runner.setup()
+        if self._runner.server is not None:
+            self._doors.guard(self._runner.server)
         site = web.TCPSite(self._runner, self._host, self.port, ssl_context=self._tls)
         try:
             await site.start()
@@ -195,6 +198,7 @@ class OperatorServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check, handle, count; whatever is raised becomes an answer."""
+        self._doors.asked(request)
         resource = request.match_info.route.resource
         route = "" if resource is None else resource.canonical
         try:

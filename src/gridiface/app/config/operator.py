@@ -36,7 +36,7 @@ class OperatorLimits(Block):
 
     requests_per_s: float = Field(default=200.0, gt=0, le=1e6, description="requests per second in the long run")
     burst: int = Field(default=1_000, ge=1, le=1_000_000, description="requests at once")
-    connections: int = Field(default=2_000, ge=8, description="open connections in all; more wait to be accepted")
+    connections: int = Field(default=2_000, ge=8, description="open connections in all; more are closed as they come")
 
 
 class Told(Block):
