@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gridiface.northbound.sep2.kinds import KINDS
+from gridiface.northbound.sep2.settings import CsipAusSettings
 from gridiface.protocols.sep2.resources import (
     DERControlList,
     DeviceCapability,
@@ -401,7 +402,7 @@ async def test_no_body_whatever_makes_a_5xx_and_a_rejected_write_leaves_state_un
     make_kit: Any, part: int
 ) -> None:
     """R11: broken bodies at every POST and PUT there is, of all function sets."""
-    kit = await populated(await make_kit(in_band_registration=True))
+    kit = await populated(await make_kit(in_band_registration=True, csip_aus=CsipAusSettings()))
     kit.schema = None
     writes = [*writable(kit), *beside_der(kit)]
     dice, before, last = random.Random(part), kit.documents(), kit.ledger.commits
@@ -415,6 +416,12 @@ async def test_no_body_whatever_makes_a_5xx_and_a_rejected_write_leaves_state_un
             assert reply.status < 400 or all(key[0] == "sep2/counters" for key in changed), (reply.status, path, broken)
             before, last = kit.documents(), kit.ledger.commits
     assert (await kit.send("GET", "/dcap")).status == 200
+
+
+CONNECTION_POINT = (
+    '<ConnectionPoint xmlns="https://csipaus.org/ns"><connectionPointId>NMI4102003004</connectionPointId>'
+    "</ConnectionPoint>"
+)
 
 
 def beside_der(kit: Any) -> list[tuple[str, str, str, str]]:
@@ -448,6 +455,7 @@ def beside_der(kit: Any) -> list[tuple[str, str, str, str]]:
         ("PUT", "/ppy/1/si/1", bodies.PREPAYMENT[1][1], "utility"),
         *(("POST", f"{edev}/{name}", body, "inv-1") for name, body in bodies.OWN),
         *(("PUT", f"{edev}/{name}/1", body, "inv-1") for name, body in bodies.OWN),
+        *((method, f"{edev}/cp", CONNECTION_POINT, "inv-1") for method in ("POST", "PUT")),
         ("PUT", f"{edev}/cfg", bodies.CONFIGURATION, "inv-1"),
         ("PUT", f"{edev}/fs", bodies.FILE_STATUS, "inv-1"),
         ("POST", f"{edev}/frq", bodies.flow("F110"), "inv-1"),
@@ -461,7 +469,7 @@ def beside_der(kit: Any) -> list[tuple[str, str, str, str]]:
 
 async def test_the_fuzz_knows_every_write(make_kit: Any) -> None:
     """A POST or PUT that is served and not broken by the fuzz would go untested."""
-    kit = await populated(await make_kit(in_band_registration=True))
+    kit = await populated(await make_kit(in_band_registration=True, csip_aus=CsipAusSettings()))
     tree = kit.core.state.tree
     broken = {(method, tree.get(path).kind.template) for method, path, _, _ in (*writable(kit), *beside_der(kit))}
     served = {(m, t) for t, k in KINDS.items() for m in k.methods if m in {"POST", "PUT"}}

@@ -25,8 +25,15 @@ async def test_each_ven_polls_and_opts_in() -> None:
     core.put_vens([Ven(venID=name, registrationID="R") for name in ("A", "B", "C")])
     seen: list[type] = []
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n"):
+        writers.append(writer)
+        while True:
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                return
             lines = head.decode().split("\r\n")
             fields = dict(line.split(": ", 1) for line in lines[1:] if line)
             body = await reader.readexactly(int(fields["Content-Length"]))
@@ -45,4 +52,7 @@ async def test_each_ven_polls_and_opts_in() -> None:
         with pytest.raises(GridifaceError):
             await vens.poll_once()
     server.close()
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
     assert OadrCreatedEvent not in seen
