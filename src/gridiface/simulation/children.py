@@ -69,14 +69,18 @@ class Child:
                 env=self._env,
                 start_new_session=True,
             )
-        if self._config is not None:
-            await self.send(self._config)
         try:
+            if self._config is not None:
+                await self.send(self._config)
             async with asyncio.timeout(timeout_s):
                 return await self.receive()
         except TimeoutError:
             await self.kill()
             raise ChildFailed(f"{self.name} was not ready after {timeout_s} s{self._last_words()}") from None
+        except ChildFailed:
+            # Whoever could not start it does not think of ending it.
+            await self.kill()
+            raise
 
     @property
     def pid(self) -> int:
