@@ -76,7 +76,8 @@ def sep2(
 
     Example: gridiface conform sep2 https://localhost:8443/dcap --cert dev.pem --key dev.key --ca serca.pem
     """
-    from gridiface.conformance.sep2 import Sep2Session, Sep2Target, schema_validator  # noqa: PLC0415 - as called
+    from gridiface.conformance.expectations import schema_validator  # noqa: PLC0415 - as called
+    from gridiface.conformance.sep2 import Sep2Session, Sep2Target  # noqa: PLC0415 - as called
 
     if (utility_cert is None) != (utility_key is None):
         raise ConfigError("--utility-cert and --utility-key belong together")
@@ -127,8 +128,8 @@ def openadr(
 
     Example: gridiface conform openadr http://127.0.0.1:8444 --ven-id VEN-A
     """
+    from gridiface.conformance.expectations import schema_validator  # noqa: PLC0415 - as called
     from gridiface.conformance.openadr import OpenAdrSession, OpenAdrTarget  # noqa: PLC0415 - as called
-    from gridiface.conformance.sep2 import schema_validator  # noqa: PLC0415 - as called
 
     target = OpenAdrTarget(
         url=url,
@@ -142,8 +143,16 @@ def openadr(
     )
     validate = schema_validator(schema) if schema else None
     OpenAdrSession(target, validate).close()
-    make = lambda: OpenAdrSession(target, validate)  # noqa: E731 - one line says it
-    _report("openadr", make, target.options, only=only, folder=procedures, junit=junit, trace=trace, as_json_=as_json_)
+    _report(
+        "openadr",
+        lambda: OpenAdrSession(target, validate),
+        target.options,
+        only=only,
+        folder=procedures,
+        junit=junit,
+        trace=trace,
+        as_json_=as_json_,
+    )
 
 
 @app.command("dnp3")

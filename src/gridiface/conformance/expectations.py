@@ -7,12 +7,14 @@ A place is a path of element names without namespaces, such as `EndDeviceListLin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from gridiface.conformance.http_wire import Answer
 from gridiface.conformance.runner import Failed
+from gridiface.errors import ConfigError
 
 Validate = Callable[[etree._Element], str]
 
@@ -46,6 +48,23 @@ def at(root: etree._Element, path: str) -> list[str]:
     if attribute:
         return [element.get(attribute, "") for element in found if element.get(attribute) is not None]
     return [(element.text or "").strip() for element in found]
+
+
+def schema_validator(path: Path) -> Validate:
+    """Says what is wrong with a document by the schema in a file, "" where nothing is.
+
+    Raises:
+        ConfigError: the file is no schema.
+    """
+    try:
+        schema = etree.XMLSchema(etree.parse(str(path)))
+    except (OSError, etree.XMLSyntaxError, etree.XMLSchemaParseError) as problem:
+        raise ConfigError(f"{path}: no XML schema: {problem}") from problem
+
+    def validate(root: etree._Element) -> str:
+        return "" if schema.validate(root) else str(schema.error_log).splitlines()[0]
+
+    return validate
 
 
 def check(answer: Answer, wanted: Mapping[str, Any], validate: Validate | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,23 +235,6 @@ class Sep2Session(HttpSession):
 
     def _context(self, certificate: Path, key: Path) -> ssl.SSLContext:
         return client_context("strict", key_pairs=[KeyPair(certificate, key)], roots=[self._target.roots])
-
-
-def schema_validator(path: Path) -> Callable[[etree._Element], str]:
-    """Says what is wrong with a document by the schema in a file, "" where nothing is.
-
-    Raises:
-        ConfigError: the file is no schema.
-    """
-    try:
-        schema = etree.XMLSchema(etree.parse(str(path)))
-    except (OSError, etree.XMLSyntaxError, etree.XMLSchemaParseError) as problem:
-        raise ConfigError(f"{path}: no XML schema: {problem}") from problem
-
-    def validate(root: etree._Element) -> str:
-        return "" if schema.validate(root) else str(schema.error_log).splitlines()[0]
-
-    return validate
 
 
 def _lfdi(certificate: Path) -> bytes:

@@ -7,8 +7,6 @@ house behind it is in memory: what is measured is protocol, points and sockets, 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +14,7 @@ from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any
 
+from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
 from gridiface.domain.controls import Acceptance, Control, Setpoint, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import Change, Document
@@ -34,7 +33,6 @@ from gridiface.simulation.dnp3.bare import BareMaster
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 from gridiface.simulation.load.figures import percentile, report, spread
 
-_SERVER_CORE, _CLIENT_CORE = 0, 1
 _READY_S = 20.0
 _SLICE_S = 0.01
 _DRAIN_S = 60.0
@@ -45,7 +43,7 @@ _EVENTS = b"".join(all_head(60, variation) for variation in (2, 3, 4))
 
 async def poll(runs: int, points: int = 1000, polls: int = 500) -> dict[str, Any]:
     """See `gridiface bench dnp3-poll`: class 0, integrity, empty event poll, direct operate, select-operate."""
-    with _Server(points, None) as server, BareMaster(server.port) as master:
+    with _server(points, None) as server, BareMaster(server.port) as master:
         numbers = count()
         works: dict[str, Callable[[], list[bytes]]] = {
             "class 0": lambda: [master.prepare(FunctionCode.READ, _CLASS_0)],
@@ -62,7 +60,7 @@ async def events(runs: int, rate: int = 20_000, seconds: float = 2.0) -> dict[st
     """See `gridiface bench dnp3-events`: events with time, told unasked and confirmed, while so many a second come."""
     answers = []
     for _ in range(runs):
-        with _Server(1000, rate) as server:
+        with _server(1000, rate) as server:
             answers.append(await _listen(server, seconds))
     figures: dict[str, Any] = {
         name: spread([float(answer[name]) for answer in answers])
@@ -104,7 +102,7 @@ def _check(answers: Sequence[bytes]) -> None:
             raise GridifaceError(f"the outstation refused a request: {answer.hex()}")
 
 
-async def _listen(server: _Server, seconds: float) -> dict[str, float]:
+async def _listen(server: Beside, seconds: float) -> dict[str, float]:
     """Count the events that come while the producer runs, and after it, until none is missing or none comes."""
     settings = MasterSettings(1, 10, startup_integrity=False, enable_classes=(1, 2, 3))
     received = 0
@@ -136,60 +134,19 @@ async def _listen(server: _Server, seconds: float) -> dict[str, float]:
 @contextmanager
 def whole_server(points: int = 200) -> Iterator[int]:
     """The server of these benchmarks with its shell, in a process of its own; its port on loopback."""
-    with _Server(points, None) as server:
+    with _server(points, None) as server:
         yield server.port
 
 
 # --- the server's process --------------------------------------------------------------------------------------------
 
 
-class _Server:
-    """The server in a process of its own; a context manager."""
-
-    def __init__(self, points: int, rate: int | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, points, rate), daemon=True)
-        self.port = 0
-
-    def __enter__(self) -> _Server:
-        self._process.start()
-        self.port = int(self.answer(_READY_S)["port"])
-        self._before = os.sched_getaffinity(0)
-        _keep_on(_CLIENT_CORE)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.sched_setaffinity(0, self._before)
-        with suppress(OSError):
-            self._pipe.send({"stop": True})
-        self._process.join(5)
-        if self._process.is_alive():
-            self._process.kill()
-
-    def ask(self, what: dict[str, Any]) -> None:
-        """One request to the process."""
-        self._pipe.send(what)
-
-    def answer(self, seconds: float) -> dict[str, Any]:
-        """Its next answer.
-
-        Raises:
-            GridifaceError: none came.
-        """
-        if not self._pipe.poll(seconds):
-            raise GridifaceError("the benchmark's server does not answer")
-        found: dict[str, Any] = self._pipe.recv()
-        return found
-
-
-def _keep_on(core: int) -> None:
-    if core in os.sched_getaffinity(0):
-        os.sched_setaffinity(0, {core})
+def _server(points: int, rate: int | None) -> Beside:
+    return Beside(_serve, points, rate, ready_s=_READY_S)
 
 
 def _serve(pipe: Connection, points: int, rate: int | None) -> None:
-    _keep_on(_SERVER_CORE)
+    keep_on(SERVER_CORE)
     asyncio.run(_run(pipe, points, rate))
 
 

@@ -12,14 +12,13 @@ import importlib
 import importlib.util
 import io
 import logging
-import multiprocessing
 import os
 import socket
 import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.openadr import openadr_vtn
+from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
 from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.identity import openadr_fingerprint
@@ -45,7 +45,6 @@ from gridiface.simulation.load.figures import report, spread
 from gridiface.simulation.load.openadr import Requests, Vens, exchange_all
 from gridiface.store.repository import Store
 
-_SERVER_CORE, _CLIENT_CORE = 0, 1
 _READY_S, _ANSWER_S = 60.0, 120.0
 _PROGRAM = "http://bench.invalid/program"
 
@@ -97,7 +96,7 @@ async def event(runs: int, vens: int, connections: int) -> dict[str, Any]:
 
 async def _polls(kind: str, folder: Path, pki: _Pki | None, seconds: float, connections: int) -> float:
     """Empty polls a second, of one VEN per connection."""
-    with _Server(kind, folder, pki, connections) as server:
+    with _server(kind, folder, pki, connections) as server:
         body = [encode_payload(OadrPoll(venID=f"VEN{n}")) for n in range(connections)]
         requests: list[Iterator[bytes]] = []
         for number in range(connections):
@@ -123,7 +122,7 @@ def _signed(signer: Signer, port: int, ven: str, *, count: int) -> Iterator[byte
 
 async def _event(kind: str, folder: Path, vens: int, connections: int) -> float:
     """Seconds from the event's making to the last VEN's acknowledgement."""
-    with _Server(kind, folder, None, vens) as server:
+    with _server(kind, folder, None, vens) as server:
         fleet = Vens(server.port, [f"VEN{n}" for n in range(vens)], connections)
         async with fleet:
             await fleet.poll_once()
@@ -142,51 +141,11 @@ async def _event(kind: str, folder: Path, vens: int, connections: int) -> float:
 # --- the VTNs' processes ---
 
 
-class _Server:
-    """A VTN in a process of its own; a context manager."""
-
-    def __init__(self, kind: str, folder: Path, pki: _Pki | None, vens: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        files = None if pki is None else pki.files()
-        target = _serve_ours if kind == "ours" else _serve_openleadr
-        self._process = context.Process(target=target, args=(other, str(folder), files, vens), daemon=True)
-        self.port = 0
-
-    def __enter__(self) -> _Server:
-        self._process.start()
-        self.port = int(self.answer(_READY_S)["port"])
-        self._before = os.sched_getaffinity(0)
-        _keep_on(_CLIENT_CORE)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.sched_setaffinity(0, self._before)
-        with suppress(OSError):
-            self._pipe.send({"stop": True})
-        self._process.join(10)
-        if self._process.is_alive():
-            self._process.kill()
-
-    def ask(self, what: dict[str, Any]) -> None:
-        """One request to the process."""
-        self._pipe.send(what)
-
-    def answer(self, seconds: float) -> dict[str, Any]:
-        """Its next answer.
-
-        Raises:
-            GridifaceError: none came.
-        """
-        if not self._pipe.poll(seconds):
-            raise GridifaceError("the benchmark's VTN does not answer")
-        found: dict[str, Any] = self._pipe.recv()
-        return found
-
-
-def _keep_on(core: int) -> None:
-    if core in os.sched_getaffinity(0):
-        os.sched_setaffinity(0, {core})
+def _server(kind: str, folder: Path, pki: _Pki | None, vens: int) -> Beside:
+    """A VTN, ours or openleadr's."""
+    files = None if pki is None else pki.files()
+    serve = _serve_ours if kind == "ours" else _serve_openleadr
+    return Beside(serve, str(folder), files, vens, ready_s=_READY_S)
 
 
 async def _commands(pipe: Connection, do: Callable[[dict[str, Any]], Any], said: Callable[[], int]) -> None:
@@ -200,7 +159,7 @@ async def _commands(pipe: Connection, do: Callable[[dict[str, Any]], Any], said:
 
 
 def _serve_ours(pipe: Connection, folder: str, files: dict[str, str] | None, vens: int) -> None:
-    _keep_on(_SERVER_CORE)
+    keep_on(SERVER_CORE)
     Path(folder).mkdir(parents=True)
     asyncio.run(_run_ours(pipe, Path(folder), files, vens))
 
@@ -245,7 +204,7 @@ class _Nobody:
 
 
 def _serve_openleadr(pipe: Connection, folder: str, files: dict[str, str] | None, vens: int) -> None:
-    _keep_on(_SERVER_CORE)
+    keep_on(SERVER_CORE)
     # It says on standard output that it listens.
     with redirect_stdout(io.StringIO()):
         asyncio.run(_run_openleadr(pipe, files, vens))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from lxml import etree
 
-from gridiface.conformance.expectations import NAMES, at, check, parsed
+from gridiface.conformance.expectations import NAMES, at, check, parsed, schema_validator
 from gridiface.conformance.http_wire import Answer
 from gridiface.conformance.runner import Failed
+from gridiface.errors import ConfigError
 
 BODY = b'<L xmlns="urn:x" all="3" results="2"><m k="1"><n>5</n></m><m k="2"><n>7</n></m></L>'
 HEADERS = {"content-type": "application/sep+xml; level=-S1", "content-length": str(len(BODY)), "allow": "GET, HEAD"}
@@ -57,3 +59,14 @@ def test_bodies_that_are_no_documents():
     with pytest.raises(Failed, match="DOCTYPE"):
         parsed(b"<!DOCTYPE a><a/>")
     assert at(parsed(b"<a><b> x </b></a>"), "b") == ["x"]
+
+
+def test_a_schema_says_what_is_wrong(tmp_path):
+    (tmp_path / "a.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="xs:int"/></xs:schema>'
+    )
+    validate = schema_validator(tmp_path / "a.xsd")
+    assert validate(etree.fromstring("<a>1</a>")) == ""
+    assert "not a valid" in validate(etree.fromstring("<a>x</a>"))
+    with pytest.raises(ConfigError, match="no XML schema"):
+        schema_validator(tmp_path / "nothing.xsd")

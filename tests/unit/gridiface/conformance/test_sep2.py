@@ -9,7 +9,7 @@ from lxml import etree
 
 from gridiface.conformance.http_wire import Answer
 from gridiface.conformance.runner import Failed, Inconclusive
-from gridiface.conformance.sep2 import Sep2Session, Sep2Target, schema_validator
+from gridiface.conformance.sep2 import Sep2Session, Sep2Target
 from gridiface.errors import ConfigError
 from gridiface.pki.folder import TestPki, write_credential
 
@@ -81,14 +81,3 @@ def test_targets_that_cannot_be_used(tmp_path):
         Sep2Session(Sep2Target(url="http://h/dcap", certificate=tmp_path, key=tmp_path, roots=tmp_path))
     with pytest.raises(ConfigError, match="no PEM"):
         Sep2Session(Sep2Target(url="https://h/dcap", certificate=tmp_path, key=tmp_path, roots=tmp_path))
-    with pytest.raises(ConfigError, match="no XML schema"):
-        schema_validator(tmp_path / "nothing.xsd")
-
-
-def test_a_schema_says_what_is_wrong(tmp_path):
-    (tmp_path / "a.xsd").write_text(
-        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="xs:int"/></xs:schema>'
-    )
-    validate = schema_validator(tmp_path / "a.xsd")
-    assert validate(etree.fromstring("<a>1</a>")) == ""
-    assert "not a valid" in validate(etree.fromstring("<a>x</a>"))
