@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gridiface.pki.contexts import KeyPair, server_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.protocols.sep2.polling import Backoff
@@ -71,14 +69,15 @@ class Evil:
 
 async def endless(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/sep+xml\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
+    # Once the peer has gone, drain() no longer waits: without this look the loop would keep the event loop to itself.
+    while not writer.transport.is_closing():
         writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
         await writer.drain()
 
 
 async def dripping(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    while True:
+    while not writer.transport.is_closing():
         writer.write(b"<")
         await writer.drain()
         await asyncio.sleep(0.05)
@@ -190,7 +189,6 @@ async def test_bad_chains_are_refused_before_a_request_leaves(
             server.close()
 
 
-@pytest.mark.timeout(180)
 async def test_a_bomb_costs_no_memory(make_scene: Callable[..., Any], eventually: Callable[..., Any]) -> None:
     scene = make_scene(1)
     evil, server = await evil_server(scene.folder)
@@ -199,7 +197,7 @@ async def test_a_bomb_costs_no_memory(make_scene: Callable[..., Any], eventually
     tracemalloc.start()
     try:
         house = await scene.connect(timeout_s=5.0)
-        await eventually(lambda: house.session.condition.failures >= 2, "it was tried twice", 100)
+        await eventually(lambda: house.session.condition.failures >= 2, "it was tried twice")
         _, peak = tracemalloc.get_traced_memory()
         assert peak < 40 * 1024 * 1024
         assert "longer than" in house.session.condition.trouble
