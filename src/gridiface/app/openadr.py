@@ -41,7 +41,7 @@ from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.northbound.tls_listener import TlsListener
-from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.contexts import KeyPair, ProfileName, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.pki.rules import openadr_rules
@@ -260,7 +260,11 @@ def _pairs(tls: OpenAdrTls) -> tuple[KeyPair, ...]:
 def _client(tls: OpenAdrTls | None) -> Callable[[], ssl.SSLContext] | None:
     if tls is None:
         return None
-    return lambda: client_context("openadr", key_pairs=_pairs(tls), roots=tls.roots)
+    return lambda: client_context(_profile(tls), key_pairs=_pairs(tls), roots=tls.roots)
+
+
+def _profile(tls: OpenAdrTls) -> ProfileName:
+    return "openadr-wide" if tls.wide else "openadr"
 
 
 def _listen(place: str, tls: OpenAdrTls | None, most: int = 200) -> ListenSettings:
@@ -269,7 +273,7 @@ def _listen(place: str, tls: OpenAdrTls | None, most: int = 200) -> ListenSettin
     def listener(server: web.Server) -> TlsListener:
         assert tls is not None
         files = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked)
-        return TlsListener(server, TlsKeeper(files, profile="openadr", rules=openadr_rules()))
+        return TlsListener(server, TlsKeeper(files, profile=_profile(tls), rules=openadr_rules()))
 
     return ListenSettings(host=host, port=port, tls=listener if tls is not None else None, most_at_once=most)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from gridiface.errors import ConfigError
 
-ProfileName = Literal["strict", "compatible", "openadr", "modern"]
+ProfileName = Literal["strict", "compatible", "openadr", "openadr-wide", "modern"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,13 @@ class TlsProfile:
     curve: str | None = "prime256v1"
 
 
+_MODERN = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+)
+
 PROFILES: dict[str, TlsProfile] = {
     # IEEE 2030.5-2018 section 6.7: TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8 on secp256r1, TLS 1.2.
     "strict": TlsProfile(("ECDHE-ECDSA-AES128-CCM8",)),
@@ -38,17 +45,12 @@ PROFILES: dict[str, TlsProfile] = {
     "compatible": TlsProfile(("ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-GCM-SHA256")),
     # OpenADR 2.0b rule 67: one suite for ECC and one for RSA certificates.
     "openadr": TlsProfile(("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256")),
-    # For people: web pages and the REST API.
-    "modern": TlsProfile(
-        (
-            "ECDHE-ECDSA-AES128-GCM-SHA256",
-            "ECDHE-ECDSA-AES256-GCM-SHA384",
-            "ECDHE-RSA-AES128-GCM-SHA256",
-            "ECDHE-RSA-AES256-GCM-SHA384",
-        ),
-        highest=ssl.TLSVersion.TLSv1_3,
-        curve=None,
+    # A deployment may agree on others (rule 67): peers whose TLS library no longer offers these two.
+    "openadr-wide": TlsProfile(
+        ("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256", *_MODERN), highest=ssl.TLSVersion.TLSv1_3, curve=None
     ),
+    # For people: web pages and the REST API.
+    "modern": TlsProfile(_MODERN, highest=ssl.TLSVersion.TLSv1_3, curve=None),
 }
 
 # OpenSSL from 3.2 on refuses CCM_8 above level 0, and its default list never holds it. What level 0 lets pass is

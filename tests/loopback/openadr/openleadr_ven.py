@@ -1,4 +1,6 @@
-"""openleadr's VEN as a process: argument 1 is the VTN's base URL. JSON lines: commands in, what happens out.
+"""openleadr's VEN as a process: argument 1 is the VTN's base URL, 2 more arguments of its client as JSON.
+
+JSON lines: commands in, what happens out.
 
 Runs in openleadr's own Python, not in this project's.
 """
@@ -57,13 +59,14 @@ async def commands(client):
 
 
 async def main():
-    client = OpenADRClient(ven_name="openleadr-ven", vtn_url=sys.argv[1] + "/OpenADR2/Simple/2.0b")
+    more = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    client = OpenADRClient(ven_name="openleadr-ven", vtn_url=sys.argv[1] + "/OpenADR2/Simple/2.0b", **more)
     client.add_handler("on_event", on_event)
     client.add_handler("on_update_event", on_update_event)
     client.add_report(
         callback=lambda: 1.5,
         resource_id="heater",
-        measurement="RealPower",
+        measurement="REAL_POWER",
         report_specifier_id="usage",
         r_id="heater-power",
         sampling_rate=timedelta(seconds=1),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
+import ipaddress
 import itertools
 import os
 import random
@@ -13,6 +15,11 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
@@ -28,6 +35,7 @@ from gridiface.northbound.openadr.settings import ListenSettings, ResourceSettin
 from gridiface.northbound.openadr.translate import Program
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
 
@@ -217,6 +225,66 @@ class House:
         return vtn
 
 
+class Authority:
+    """A root and what it issues, in a folder."""
+
+    def __init__(self, folder, root="root.pem"):
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
+        ca = x509.BasicConstraints(ca=True, path_length=None)
+        self.root = self._sign(self.name, self.key.public_key(), [(ca, True), (_usage(sign=True), True)])
+        (folder / root).write_bytes(self.root.public_bytes(Encoding.PEM))
+
+    def _sign(self, name, public, extensions, *, days=(-1, 30), hash_=None):
+        now = dt.datetime.now(dt.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self.name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + dt.timedelta(days=days[0]))
+            .not_valid_after(now + dt.timedelta(days=days[1]))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self.key, hash_ or hashes.SHA256())
+
+    def issue(self, name, *, key=None, purposes=None, days=(-1, 30), authority=None, more=(), usage=True, hash_=None):
+        """Files of a new certificate; returns the block for a configuration and its fingerprint."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        both = x509.ExtendedKeyUsage(purposes or [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        extensions = [(names, False), (both, False), *more]
+        if usage:
+            extensions.append((_usage(sign=False, encipher=isinstance(key, rsa.RSAPrivateKey)), True))
+        made = (authority or self)._sign(subject, key.public_key(), extensions, days=days, hash_=hash_)
+        certificate, keyfile = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        certificate.write_bytes(made.public_bytes(Encoding.PEM))
+        keyfile.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        keyfile.chmod(0o600)
+        block = {"certificate": certificate, "key": keyfile, "roots": [self.folder / "root.pem"]}
+        return block, openadr_fingerprint(made.public_bytes(Encoding.DER))
+
+
+def _usage(*, sign, encipher=False):
+    return x509.KeyUsage(
+        digital_signature=not sign,
+        content_commitment=False,
+        key_encipherment=encipher,
+        data_encipherment=False,
+        key_agreement=not sign,
+        key_cert_sign=sign,
+        crl_sign=sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 async def until(condition, what, deadline=40.0):
     """Poll until `condition` holds; the deadline only ends a test that is broken."""
     end = time.monotonic() + deadline
@@ -242,6 +310,12 @@ async def make_house():
     yield make
     for house in reversed(houses):
         await house.stop()
+
+
+@pytest.fixture
+def make_authority():
+    """Makes a root in a folder, which issues files."""
+    return Authority
 
 
 @pytest.fixture

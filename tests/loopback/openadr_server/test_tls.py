@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gridiface.app.config.openadr import OpenAdr
@@ -21,71 +17,10 @@ from gridiface.domain.controls import Setpoint
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.openadr.client import PayloadClient
 from gridiface.pki.contexts import KeyPair, client_context
-from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpClient
 from gridiface.protocols.openadr.payloads.event import OadrDistributeEvent
 
 pytestmark = pytest.mark.timeout(60)
-
-
-class Authority:
-    """A root and what it issues, in a folder."""
-
-    def __init__(self, folder, root="root.pem"):
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
-        ca = x509.BasicConstraints(ca=True, path_length=None)
-        self.root = self._sign(self.name, self.key.public_key(), [(ca, True), (_usage(sign=True), True)])
-        (folder / root).write_bytes(self.root.public_bytes(Encoding.PEM))
-
-    def _sign(self, name, public, extensions, *, days=(-1, 30), hash_=None):
-        now = dt.datetime.now(dt.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self.name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + dt.timedelta(days=days[0]))
-            .not_valid_after(now + dt.timedelta(days=days[1]))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(self.key, hash_ or hashes.SHA256())
-
-    def issue(self, name, *, key=None, purposes=None, days=(-1, 30), authority=None, more=(), usage=True, hash_=None):
-        """Files of a new certificate; returns the block for a configuration and its fingerprint."""
-        key = key or ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        both = x509.ExtendedKeyUsage(purposes or [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        extensions = [(names, False), (both, False), *more]
-        if usage:
-            extensions.append((_usage(sign=False, encipher=isinstance(key, rsa.RSAPrivateKey)), True))
-        made = (authority or self)._sign(subject, key.public_key(), extensions, days=days, hash_=hash_)
-        certificate, keyfile = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        certificate.write_bytes(made.public_bytes(Encoding.PEM))
-        keyfile.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        keyfile.chmod(0o600)
-        block = {"certificate": certificate, "key": keyfile, "roots": [self.folder / "root.pem"]}
-        return block, openadr_fingerprint(made.public_bytes(Encoding.DER))
-
-
-def _usage(*, sign, encipher=False):
-    return x509.KeyUsage(
-        digital_signature=not sign,
-        content_commitment=False,
-        key_encipherment=encipher,
-        data_encipherment=False,
-        key_agreement=not sign,
-        key_cert_sign=sign,
-        crl_sign=sign,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def free_port():
@@ -94,8 +29,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-async def build(make_house, folder, *, signed=False, push=False, other=False):
-    authority = Authority(folder)
+async def build(make_house, make_authority, folder, *, signed=False, push=False, other=False):
+    authority = make_authority(folder)
     vtn_tls, vtn_print = authority.issue("vtn")
     ven_tls, ven_print = authority.issue("ven")
     member = {"device": "site-a", "kind": "battery", "resource": "site", "max_w": 1e4, "rated_load_w": 1e4}
@@ -139,8 +74,8 @@ async def build(make_house, folder, *, signed=False, push=False, other=False):
 
 @pytest.mark.parametrize("push", [False, True], ids=["pull", "push"])
 @pytest.mark.parametrize("signed", [False, True], ids=["standard", "high"])
-async def test_a_ven_is_known_by_its_certificate(make_house, tmp_path, eventually, signed, push):
-    head, vtn, site, ven = await build(make_house, tmp_path, signed=signed, push=push)
+async def test_a_ven_is_known_by_its_certificate(make_house, make_authority, tmp_path, eventually, signed, push):
+    head, vtn, site, ven = await build(make_house, make_authority, tmp_path, signed=signed, push=push)
     await eventually(lambda: ven.core.registration.venID == "VEN-A", "registration")
     await eventually(lambda: vtn.members.latest("site-a"), "its telemetry")
     assert vtn.core.vens["VEN-A"].pull is not push
@@ -155,8 +90,8 @@ async def test_a_ven_is_known_by_its_certificate(make_house, tmp_path, eventuall
     await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(3000.0), "the set-points")
 
 
-async def test_a_certificate_that_is_not_the_vens_is_refused(make_house, tmp_path, eventually):
-    _head, vtn, _site, ven = await build(make_house, tmp_path, other=True)
+async def test_a_certificate_that_is_not_the_vens_is_refused(make_house, make_authority, tmp_path, eventually):
+    _head, vtn, _site, ven = await build(make_house, make_authority, tmp_path, other=True)
     refused = []
     handle = vtn.core.handle
 
@@ -171,8 +106,8 @@ async def test_a_certificate_that_is_not_the_vens_is_refused(make_house, tmp_pat
     assert ven.core.registration.registrationID is None
 
 
-async def test_only_the_vtn_may_push(make_house, tmp_path, eventually):
-    _head, vtn, site, ven = await build(make_house, tmp_path, push=True)
+async def test_only_the_vtn_may_push(make_house, make_authority, tmp_path, eventually):
+    _head, vtn, site, ven = await build(make_house, make_authority, tmp_path, push=True)
     await eventually(lambda: ven.core.registration.venID == "VEN-A", "registration")
     somebody, _ = site.authority.issue("somebody")
     payload = OadrDistributeEvent(requestID="r", vtnID=vtn.settings.core.vtn_id)
@@ -232,8 +167,10 @@ async def listener(make_house, folder, authority, **more):
     return vtn
 
 
-async def test_02_r67_r68_tls_12_with_one_of_the_two_suites_and_the_chain_that_fits_it(make_house, tmp_path):
-    authority = Authority(tmp_path)
+async def test_02_r67_r68_tls_12_with_one_of_the_two_suites_and_the_chain_that_fits_it(
+    make_house, make_authority, tmp_path
+):
+    authority = make_authority(tmp_path)
     vtn = await listener(make_house, tmp_path, authority)
     ecc, _ = authority.issue("ecc")
     rsa_files, _ = authority.issue("rsa", key=rsa.generate_private_key(65537, 2048))
@@ -251,8 +188,8 @@ async def test_02_r67_r68_tls_12_with_one_of_the_two_suites_and_the_chain_that_f
     assert "PROTOCOL_VERSION" in await asyncio.to_thread(shaken, vtn.port, ecc, versions=only_13)
 
 
-async def test_50_a_ven_with_either_chain_may_connect_and_offers_both_suites(make_house, tmp_path):
-    authority = Authority(tmp_path)
+async def test_50_a_ven_with_either_chain_may_connect_and_offers_both_suites(make_house, make_authority, tmp_path):
+    authority = make_authority(tmp_path)
     files, name = authority.issue("ven", key=rsa.generate_private_key(65537, 2048))
     context = client_context("openadr", key_pairs=[KeyPair(files["certificate"], files["key"])], roots=files["roots"])
     offered = {cipher["name"] for cipher in context.get_ciphers() if cipher["protocol"] == "TLSv1.2"}
@@ -262,14 +199,14 @@ async def test_50_a_ven_with_either_chain_may_connect_and_offers_both_suites(mak
     assert len(name) == 29
 
 
-async def test_r68_r516_a_certificate_that_is_not_good_ends_the_handshake(make_house, tmp_path):
-    authority = Authority(tmp_path)
+async def test_r68_r516_a_certificate_that_is_not_good_ends_the_handshake(make_house, make_authority, tmp_path):
+    authority = make_authority(tmp_path)
     revoked = tmp_path / "revoked.txt"
     revoked.write_text("")
     vtn = await listener(make_house, tmp_path, authority, revoked=revoked)
-    stranger = Authority(tmp_path, root="stranger.pem")
+    stranger = make_authority(tmp_path, root="stranger.pem")
     leaf_key = ec.generate_private_key(ec.SECP256R1())
-    not_a_ca = Authority.__new__(Authority)
+    not_a_ca = make_authority.__new__(make_authority)
     not_a_ca.folder, not_a_ca.key = tmp_path, leaf_key
     not_a_ca.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
     authority.issue("leaf", key=leaf_key)

@@ -88,6 +88,9 @@ class OpenAdrTls(OpenAdrKeyPair):
     also: OpenAdrKeyPair | None = Field(default=None, description="a second chain: RSA beside ECC, or the reverse")
     roots: tuple[Path, ...] = Field(min_length=1, description="PEM files with the root certificates to trust")
     revoked: Path | None = Field(default=None, description="local revocation list as `gridiface pki revoke` keeps it")
+    wide: bool = Field(
+        default=False, description="beside the two suites newer ones and TLS 1.3, for peers whose TLS lacks the two"
+    )
 
 
 class _Target(_Block):
