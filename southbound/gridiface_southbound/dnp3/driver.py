@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
@@ -36,6 +36,14 @@ _PASSING = frozenset(
         CommandStatus.DOWNSTREAM_FAIL,
     }
 )
+#: The output behind each mode that a command can let go of.
+_LET_GO = {
+    ControlMode.SET_W: "set_w",
+    ControlMode.MAX_W_PERCENT: "limit_w",
+    ControlMode.SET_VAR: "set_var",
+    ControlMode.CONNECT: "connect",
+    ControlMode.ENERGIZE: "energize",
+}
 _STATIC = {PointType.ANALOG_INPUT: 30, PointType.ANALOG_OUTPUT: 40, PointType.BINARY_OUTPUT: 10}
 
 
@@ -50,11 +58,12 @@ class _Write:
 
 @dataclass(slots=True)
 class _Plan:
-    """What a set-point leads to."""
+    """What a set-point leads to; `gone`: what is let go of by its own output."""
 
     writes: list[_Write] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
     revert_s: float | None = None
 
 
@@ -189,9 +198,29 @@ class Dnp3Driver:
             if state is not None:
                 self._relay(plan, does, on=state)
         plan.skipped += [f"{mode}: there is no output for it" for mode in command.passed]
+        again = self._let_go(plan, command)
         if plan.writes:
-            self._prelude(plan, command, link)
+            self._prelude(plan, command, link, again=again)
+        if again:
+            release = self._outputs["release"]
+            plan.writes.insert(0, _Write(release, ControlRelayOutputBlock(release.on), 1.0))
         return plan
+
+    def _let_go(self, plan: _Plan, command: Setpoint) -> bool:
+        """What is over: by each output's own value. True: there is none, all must be released and told again."""
+        named = {write.output.does for write in plan.writes}
+        over = {_LET_GO[mode] for mode in command.let_go if mode in _LET_GO} & self._outputs.keys() - named
+        whole = False
+        for does in sorted(over):
+            output = self._outputs[does]
+            if output.let_go is not None:
+                plan.writes.append(_Write(output, _command(output, output.let_go), output.let_go))
+                plan.gone.add(does)
+            elif "release" in self._outputs:
+                whole = True
+            else:
+                plan.skipped.append(f"{does}: no output says how to let go: configure `release` or `let_go`")
+        return whole
 
     def _analog(self, plan: _Plan, does: str, value: float) -> None:
         output = self._outputs.get(does)
@@ -208,11 +237,14 @@ class Dnp3Driver:
             return
         plan.writes.append(_Write(output, _command(output, float(on)), float(on)))
 
-    def _prelude(self, plan: _Plan, command: Setpoint, link: Dnp3Link) -> None:
-        """What must stand before: the fall-back time, and the output that lets others act."""
+    def _prelude(self, plan: _Plan, command: Setpoint, link: Dnp3Link, *, again: bool) -> None:
+        """What must stand before: the fall-back time, and the output that lets others act.
+
+        `again`: they are written whatever is shown.
+        """
         first: list[_Write] = []
         enable = self._outputs.get("enable")
-        if enable is not None and self._shown(link, PointType.BINARY_OUTPUT, enable.index) != 1.0:
+        if enable is not None and (again or self._shown(link, PointType.BINARY_OUTPUT, enable.index) != 1.0):
             first.append(_Write(enable, _command(enable, 1.0), 1.0))
         hold = self._outputs.get("hold")
         wanted = self._config.revert_s
@@ -221,7 +253,7 @@ class Dnp3Driver:
         number = None if hold is None or wanted is None else values.wire_number(hold, wanted, limit=False)
         if hold is not None and number is not None:
             plan.revert_s = hold.si(number)
-            if self._shown(link, PointType.ANALOG_OUTPUT, hold.index) != number:
+            if again or self._shown(link, PointType.ANALOG_OUTPUT, hold.index) != number:
                 first.append(_Write(hold, _command(hold, number), number))
         plan.writes[:0] = first
 
@@ -236,9 +268,10 @@ class Dnp3Driver:
         for write in plan.writes:
             # an output that lets others act must not be followed by a command when it was refused
             await self._send(link, write)
-        seen = await self._read_back(link, plan.writes) if read_back else {}
+        shown = [write for write in plan.writes if write.output.does != "release"]  # a pulse shows nothing afterwards
+        seen = await self._read_back(link, shown) if read_back else {}
         held = {} if let_go else {write.output.does: write.output.si(seen[_label(write)])
-                                  for write in plan.writes if _label(write) in seen}  # fmt: skip
+                                  for write in shown if write.output.does not in plan.gone}  # fmt: skip
         return Ack(
             device_id=self._id,
             at=self._clock.now(),

@@ -7,11 +7,11 @@ skipped and why. Not owned: bytes of requests (plan) and sending (driver).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.quantities import Rounding
 from gridiface_southbound.modbus import codec, telemetry
@@ -24,6 +24,16 @@ _NAMES = {
     Meaning.LIMIT_W: "ceiling",
     Meaning.SET_VAR: "reactive_power",
     Meaning.CONNECT: "connect",
+}
+
+
+#: The control behind each mode that a command can let go of.
+_LET_GO = {
+    ControlMode.SET_W: Meaning.SET_W,
+    ControlMode.MAX_W_PERCENT: Meaning.LIMIT_W,
+    ControlMode.SET_VAR: Meaning.SET_VAR,
+    ControlMode.CONNECT: Meaning.CONNECT,
+    ControlMode.ENERGIZE: Meaning.CONNECT,
 }
 
 
@@ -87,6 +97,7 @@ class Commands:
                 plan.skipped.append(f"{_NAMES[meaning]}: {error}")
                 continue
             self._merge(plan, part)
+        plan = self._with_let_go(plan, command)
         plan.skipped += [f"{mode}: not written by this driver" for mode in command.passed]
         if command.ramp_s is not None and plan.writes:
             plan.notes.append("ramp left to the device: the register table has none")
@@ -94,9 +105,30 @@ class Commands:
 
     def release(self, touched: Iterable[Meaning]) -> CommandPlan:
         """The writes that let go of what was `touched`, and of the power set-point (or ceiling) in any case."""
-        plan = CommandPlan()
         first = Meaning.SET_W if Meaning.SET_W in self._table.controls else Meaning.LIMIT_W
-        wanted = {first, *touched}
+        return self._released({first, *touched})
+
+    def _with_let_go(self, plan: CommandPlan, command: Setpoint) -> CommandPlan:
+        """The plan and, after it, the writes that let go of what is over.
+
+        Where both write the same register (one that lets others act), letting go comes first: what stands is then
+        told anew and holds in the end.
+        """
+        over = {_LET_GO[mode] for mode in command.let_go if mode in _LET_GO}
+        if Meaning.SET_W in over and Meaning.SET_W not in self._table.controls:
+            over.add(Meaning.LIMIT_W)  # by which it was carried out
+        gone = self._released(over - plan.controls)
+        if not gone.writes:
+            plan.skipped += gone.skipped
+            return plan
+        shared = gone.final().keys() & plan.final().keys()
+        first, then = (gone, plan) if shared else (plan, gone)
+        self._merge(first, then)
+        first.revert_s = plan.revert_s
+        return first
+
+    def _released(self, wanted: Collection[Meaning]) -> CommandPlan:
+        plan = CommandPlan()
         for meaning, point in self._table.controls.items():
             if meaning not in wanted or point.write is None:
                 continue

@@ -36,6 +36,17 @@ from gridiface_southbound.sunspec.reactive import (
 #: The models whose blocks hold controls.
 CONTROL_MODELS = (703, 704, 123, 124)
 
+#: The function behind each mode that a command can let go of.
+_LET_GO = {
+    ControlMode.SET_W: "active_power",
+    ControlMode.MAX_W_PERCENT: "ceiling",
+    ControlMode.SET_VAR: "reactive_power",
+    ControlMode.CONNECT: "connect",
+    ControlMode.ENERGIZE: "connect",
+    ControlMode.POWER_FACTOR_INJECT: "power_factor_inject",
+    ControlMode.POWER_FACTOR_ABSORB: "power_factor_absorb",
+}
+
 _PF_MODES = {
     ControlMode.POWER_FACTOR_INJECT: "power_factor_inject",
     ControlMode.POWER_FACTOR_ABSORB: "power_factor_absorb",
@@ -131,7 +142,17 @@ class Controls:
             plan.add(name, function.set(value, revert_s=timer, ramp_s=command.ramp_s))
         if len(plan.effects) > 1 or "active_power" not in plan.effects:
             self._exclude(plan)
+        self._let_go(plan, command)
         return plan
+
+    def _let_go(self, plan: Plan, command: Setpoint) -> None:
+        """Switch off what is over; after the rest, so that a limit stands before the power under it is let go of."""
+        for mode in sorted(command.let_go):
+            name = _LET_GO.get(mode)
+            if name == "active_power" and name not in self.functions:
+                name = "ceiling"  # by which it was carried out
+            if name is not None and name in self.functions and name not in plan.effects:
+                plan.add(name, self.functions[name].release())
 
     def release(self, touched: frozenset[str]) -> Plan:
         """The forms that switch off the power set-point and whatever else was `touched`."""

@@ -86,6 +86,7 @@ class HotPower:
             and command.connect is None
             and command.energize is None
             and not command.passed
+            and not command.let_go
             and fall_back_s(command, self._revert_s, now) == self._revert_s
         )
 

@@ -134,6 +134,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "told_at": (np.float64, -np.inf),
     "renew_at": (np.float64, np.inf),
     "told": (np.bool_, 0),  # it is under our command
+    "holds": (np.int64, 0),  # what it may still hold of what it was told; bits of `setpoints.PARTS`
     "on": (np.bool_, 0),  # it was told a power other than 0
     "since": (np.float64, -np.inf),  # when `on` changed
     "acknowledged": (np.bool_, 0),
@@ -230,6 +231,7 @@ class Columns:
     told_at: FloatArray
     renew_at: FloatArray
     told: BoolArray
+    holds: IntArray
     on: BoolArray
     since: FloatArray
     acknowledged: BoolArray

@@ -10,14 +10,22 @@ from gridiface.aggregation.columns import NAN, Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import DecisionLog, device_target
+from gridiface.aggregation.setpoints import PARTS
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
 
 #: The device has it.
 DONE = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED})
 
 #: The device did not do it: others take its share.
 FAILED = frozenset({DeliveryOutcome.TIMEOUT, DeliveryOutcome.REJECTED, DeliveryOutcome.BREAKER_OPEN})
+
+#: The device will hold it, and nothing that was let go of with it.
+HELD = DONE | {DeliveryOutcome.PUBLISHED}
+
+#: Whether a release came through is not known: it is tried again when the device is there again. A device that
+#: refuses to be let go of would refuse again.
+UNSURE = frozenset({DeliveryOutcome.TIMEOUT, DeliveryOutcome.BREAKER_OPEN})
 
 #: A device's own words for not doing it.
 DECLINED = frozenset({OutcomeKind.FAILED, OutcomeKind.REFUSED})
@@ -57,6 +65,8 @@ class Deliveries:
         if row is None:
             return False
         newest = delivery.setpoint.issued >= float(c.told_at[row])
+        if newest and delivery.outcome in HELD:
+            self._held(row, delivery.setpoint)
         if delivery.outcome in DONE:
             if newest:
                 c.acknowledged[row] = bool(c.told[row])
@@ -68,13 +78,24 @@ class Deliveries:
             return self._late(row, delivery, newest, now)
         if delivery.outcome in FAILED and not delivery.setpoint.release:
             return self._failed(row, delivery, newest, now)
+        if delivery.outcome in UNSURE and newest:
+            c.told[row] = True
+            return self._failed(row, delivery, newest, now)
         return False
+
+    def _held(self, row: int, setpoint: Setpoint) -> None:
+        """What was let go of is gone."""
+        if setpoint.release:
+            self._c.holds[row] = 0
+        for mode in setpoint.let_go:
+            self._c.holds[row] &= ~PARTS[mode]
 
     def _late(self, row: int, delivery: Delivery, newest: bool, now: Instant) -> bool:
         """Our own delay, not the device's fault: it is told anew, with the value of then."""
         c = self._c
         if newest:
             c.told_w[row], c.told_order[row], c.acknowledged[row] = NAN, -1, False
+            c.told[row] = True  # a release that was dropped is still to come
         self._log.add(now, device_target(delivery.device_id), "delivery", "late", delivery.detail or "dropped")
         return newest
 

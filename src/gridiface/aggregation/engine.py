@@ -32,7 +32,7 @@ from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
-from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.setpoints import POWER, Orders
 from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
 from gridiface.aggregation.timed import renew_departures
@@ -190,6 +190,7 @@ class Engine(OperatorActs, FleetViews):
         for entry in running:
             rows = self._fleet.rows_of(entry.control.target)
             self._c.told[rows] = True
+            self._c.holds[rows] |= POWER  # it may have been told one; nothing else is known to be ours
             self._running.starting.append(entry)
             if not is_information(entry.control):
                 self._accounts.open(entry, self._devices_of(entry), now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import overload
 
 import numpy as np
@@ -15,7 +16,23 @@ import numpy.typing as npt
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import ControlMode, ModeValue, ServiceClass, Setpoint
+from gridiface.domain.controls import PASS_THROUGH_MODES, ControlMode, ModeValue, ServiceClass, Setpoint
+
+#: What a device can be told, one bit each: SET_W its power, MAX_W_PERCENT its ceiling, SET_VAR its reactive power.
+PARTS: Mapping[ControlMode, int] = {
+    mode: 1 << bit
+    for bit, mode in enumerate(
+        (ControlMode.SET_W, ControlMode.MAX_W_PERCENT, ControlMode.SET_VAR, *sorted(PASS_THROUGH_MODES))
+    )
+}
+
+POWER, CEILING, VAR = (PARTS[mode] for mode in (ControlMode.SET_W, ControlMode.MAX_W_PERCENT, ControlMode.SET_VAR))
+
+
+@cache
+def modes_of(parts: int) -> frozenset[ControlMode]:
+    """The modes whose bits are set."""
+    return frozenset(mode for mode, bit in PARTS.items() if parts & bit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,13 @@ class Order:
     ramp_s: float | None = None
     ends: Instant = float("inf")
     key: tuple[object, ...] = ()
+
+    @property
+    def parts(self) -> int:
+        """The bits of what is handed on."""
+        found = sum(PARTS[mode] for mode in self.passed)
+        found |= PARTS[ControlMode.CONNECT] if self.connect is not None else 0
+        return found | (PARTS[ControlMode.ENERGIZE] if self.energize is not None else 0)
 
     def same_effect(self, other: Order) -> bool:
         """Whether a device that follows `self` need not be told `other`: only the names behind it differ."""
@@ -72,10 +96,9 @@ class Orders:
         return np.array([*(order.ends for order in self.all), np.inf])
 
     @property
-    def handing_on(self) -> BoolArray:
-        """Which orders hand modes on, by number; the last one more stands for "no order"."""
-        handing = [bool(o.passed) or o.connect is not None or o.energize is not None for o in self.all]
-        return np.array([*handing, False])
+    def handing_on(self) -> IntArray:
+        """What orders hand on as bits of `PARTS`, by number; the last one more stands for "no order"."""
+        return np.array([*(order.parts for order in self.all), 0], dtype=np.int64)
 
     def compact(self, columns: Columns) -> None:
         """Forget the orders that no device follows any more."""
@@ -91,6 +114,7 @@ class SetpointBatch(Sequence[Setpoint]):
     """Set-points of one tick as arrays; W, var, + delivered, + injected; NaN = leave alone.
 
     `numbers` say which of `orders` each follows (-1: release); the list must not lose or move members afterwards.
+    `let_go` are bits of `PARTS`.
     """
 
     def __init__(
@@ -101,12 +125,13 @@ class SetpointBatch(Sequence[Setpoint]):
         ceilings: FloatArray,
         variances: FloatArray,
         numbers: IntArray,
+        let_go: IntArray,
         orders: Sequence[Order],
         issued: Instant,
         open_validity_s: float,
     ) -> None:
         self.ids, self.watts, self.ceilings, self.vars = ids, watts, ceilings, variances
-        self._numbers, self._orders = numbers, orders
+        self._numbers, self._orders, self._let_go = numbers, orders, let_go
         self.issued = issued
         self._open_validity_s = open_validity_s
 
@@ -142,6 +167,7 @@ class SetpointBatch(Sequence[Setpoint]):
             energize=order.energize,
             passed=order.passed,
             release=release,
+            let_go=modes_of(int(self._let_go[at])),
             valid_until=None if release else ends,
             ramp_s=order.ramp_s,
             control_ids=order.control_ids,
@@ -161,6 +187,13 @@ class Wanted:
     ceilings: FloatArray
     vars: FloatArray
     order: IntArray
+
+    def parts(self, rows: IntArray, orders: Orders) -> IntArray:
+        """What `rows` are to hold, as bits of `PARTS`."""
+        found = orders.handing_on[self.order[rows]]
+        for bit, values in ((POWER, self.watts), (CEILING, self.ceilings), (VAR, self.vars)):
+            found = found | np.where(np.isfinite(values[rows]), bit, 0)
+        return found
 
     @classmethod
     def nothing(cls, count: int) -> Wanted:
@@ -212,15 +245,21 @@ def send(
     now: Instant,
     validity_s: float,
 ) -> SetpointBatch:
-    """Make the batch for `rows` and note in the columns what they are told."""
+    """Make the batch for `rows` and note in the columns what they are told.
+
+    What a device may hold of earlier set-points and is not to hold any more is let go of in this one: else it would go
+    on with it until its own timer runs out.
+    """
     c, here = columns, span(rows)
     numbers = wanted.order[rows]
+    parts = wanted.parts(rows, orders)
     batch = SetpointBatch(
         ids=c.ids[rows],
         watts=wanted.watts[rows],
         ceilings=wanted.ceilings[rows],
         variances=wanted.vars[rows],
         numbers=numbers,
+        let_go=np.where(numbers >= 0, c.holds[here] & ~parts, 0),
         orders=orders.all,
         issued=now,
         open_validity_s=validity_s,
@@ -230,6 +269,7 @@ def send(
     c.last_w[here] = batch.watts
     c.told_order[here], c.told_at[here] = numbers, now
     c.told[here] = numbers >= 0
+    c.holds[here] |= parts  # what was let go of goes when that is acknowledged
     on = np.abs(batch.watts) > 0.0  # NaN compares false: told nothing is off
     c.since[here] = np.where(on != c.on[here], now, c.since[here])
     c.on[here] = on

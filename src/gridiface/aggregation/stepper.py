@@ -271,7 +271,7 @@ class Stepper:
         barred = c.blocked | c.quarantined | ~c.enabled
         reachable = c.usable & ~(barred | c.down | c.lost)
         asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(vars_)
-        asked |= self._orders.handing_on[plan.order]  # -1 finds the last: False
+        asked |= self._orders.handing_on[plan.order] > 0  # -1 finds the last: False
         order = np.where(reachable & asked, plan.order, -1)
         nothing = order < 0
         for values in (solution.watts, solution.ceilings, vars_):

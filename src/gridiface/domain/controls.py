@@ -255,6 +255,9 @@ class Setpoint:
     `active_power_w`: + delivered. `ceiling_w`: generation at most this, W >= 0. `valid_until`: after it the device
     may fall back by itself. `control_ids`: the controls it carries out, for acknowledgement and for the record.
     `passed` are modes handed on as they came. `release` True: let go, the device returns to its own default.
+    `let_go`: what it was told before and is to be told no more, while the rest stands: SET_W for the active power,
+    MAX_W_PERCENT for the ceiling, SET_VAR for the reactive power, and the modes that are handed on. It may name what
+    the device does not hold; it never names what this set-point asks for.
     """
 
     device_id: str
@@ -266,6 +269,7 @@ class Setpoint:
     energize: bool | None = None
     passed: Mapping[ControlMode, ModeValue] = field(default_factory=dict)
     release: bool = False
+    let_go: frozenset[ControlMode] = frozenset()
     valid_until: Instant | None = None
     ramp_s: float | None = None
     control_ids: tuple[str, ...] = ()

@@ -456,7 +456,8 @@ class Dispatcher:
             lane.timer = loop.call_later(max(0.05, (lane.holds_until - now) / 4), self._reassert, lane)
             return
         batch = Batch(1, loop.create_future())
-        ticket = Ticket(held, lane.holds_until, batch, 0, limit=3)
+        # What was let go of is gone; only what is held is told again.
+        ticket = Ticket(replace(held, let_go=frozenset()), lane.holds_until, batch, 0, limit=3)
         ticket.reassert = True
         batch.tickets.append(ticket)
         self.counters.reasserted += 1

@@ -11,11 +11,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, Nameplate
 from gridiface.drivers.api import Ack, Driver
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
@@ -230,6 +230,20 @@ async def leaves_alone_what_is_not_named(bench: Bench) -> None:
     _require(held.active_power_w is not None, "the set-point did not arrive")
 
 
+async def lets_go_of_one_quantity(bench: Bench) -> None:
+    """A command that ends the set-point and keeps the ceiling does both."""
+    plate = await _opened(bench)
+    if not {Capability.SET_W, Capability.LIMIT_W} <= plate.capabilities:
+        return
+    await bench.driver.write(bench.setpoint(0.4 * bench.max_w, ceiling=0.6 * bench.max_w))
+    over = replace(bench.setpoint(ceiling=0.5 * bench.max_w), let_go=frozenset({ControlMode.SET_W}))
+    ack = await bench.driver.write(over)
+    held = await bench.peer.held()
+    _require(held.active_power_w is None, f"the set-point was let go of and the device holds {held.active_power_w} W")
+    _require(held.ceiling_w is not None, "letting go of the set-point took the ceiling away")
+    _require(ack.active_power_w is None and ack.written, f"the Ack says that the device holds {ack.active_power_w} W")
+
+
 async def lets_go(bench: Bench) -> None:
     """Revert, and a command with `release`, end what was in force."""
     plate = await _opened(bench)
@@ -366,6 +380,7 @@ CHECKS: tuple[tuple[Check, frozenset[str]], ...] = (
     (rounds_a_ceiling_down, frozenset()),
     (leaves_alone_what_is_not_named, frozenset()),
     (lets_go, frozenset()),
+    (lets_go_of_one_quantity, frozenset()),
     (refuses_an_empty_command, frozenset()),
     (tells_silence, frozenset({"hang"})),
     (tells_a_missing_device, frozenset({"off"})),

@@ -45,6 +45,13 @@ class Unit:
     writes: int = 0
     largest_move: float = 0.0
 
+    def take(self, setpoint: Setpoint) -> None:
+        """Do as told; what the set-point does not name is left alone."""
+        if setpoint.active_power_w is not None or setpoint.release or ControlMode.SET_W in setpoint.let_go:
+            self.told_w = setpoint.active_power_w
+        if setpoint.ceiling_w is not None or setpoint.release or ControlMode.MAX_W_PERCENT in setpoint.let_go:
+            self.ceiling_w = setpoint.ceiling_w
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         if self.dead:
@@ -127,7 +134,7 @@ class World:
                 outcome = DeliveryOutcome.TIMEOUT
             else:
                 outcome = DeliveryOutcome.ACKNOWLEDGED
-                unit.told_w, unit.ceiling_w = setpoint.active_power_w, setpoint.ceiling_w
+                unit.take(setpoint)
             deliveries.append(
                 Delivery(device_id=setpoint.device_id, outcome=outcome, at=self.now, setpoint=setpoint, attempts=3)
             )

@@ -337,3 +337,49 @@ def test_curves_go_to_those_who_can(make_world, ask, make_battery):
     assert [s.device_id for s in world.told] == ["b"]
     assert world.told[0].passed[ControlMode.CURVE].payload == {"points": [1]}
     assert world.told[0].active_power_w is None
+
+
+def test_a_set_point_that_ends_under_a_standing_limit_is_let_go_of(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("limit", export_limit=6_000, duration=None, program="feeder"))
+    world.submit(ask("event", set_w=5_000, duration=30, program="p2"))
+    world.run(20)
+    assert world.total == pytest.approx(5_000)
+    assert [unit.told_w for unit in world.units.values()] == [pytest.approx(1_250)] * 4
+    world.run(30)  # the event is over, the limit stands
+    assert {unit.told_w for unit in world.units.values()} == {None}
+    assert world.total == pytest.approx(0)
+    assert sum(unit.ceiling_w for unit in world.units.values()) <= 6_000 + 1e-6
+    ends = [point for point in world.told if ControlMode.SET_W in point.let_go]
+    assert {point.device_id for point in ends} == set(world.units)
+    assert all(point.ceiling_w is not None and not point.release for point in ends)
+
+
+def test_what_is_cancelled_is_let_go_of_also_by_devices_that_were_away(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("limit", export_limit=6_000, duration=None, program="feeder"))
+    world.submit(ask("event", set_w=5_000, duration=None, program="p2"))
+    world.run(10)
+    away = world.units["b00"]
+    away.dead = True
+    world.run(5)
+    assert world.engine.cancel("event", world.now)
+    world.run(5)
+    assert away.told_w == pytest.approx(1_250)  # it heard nothing of it
+    away.dead = False
+    world.run(120)
+    assert away.told_w is None
+
+
+def test_a_release_that_does_not_get_through_comes_when_the_device_is_back(make_world, ask):
+    world = make_world(2)
+    world.submit(ask("event", set_w=5_000, duration=None))
+    world.run(10)
+    away = world.units["b00"]
+    away.dead = True
+    assert world.engine.cancel("event", world.now)
+    world.run(5)
+    assert (away.told_w, world.units["b01"].told_w) == (pytest.approx(2_500), None)
+    away.dead = False
+    world.run(120)
+    assert away.told_w is None

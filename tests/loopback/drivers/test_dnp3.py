@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.telemetry import Quality
 from gridiface.drivers.api import DeviceBusy
@@ -333,3 +333,18 @@ async def test_tls_that_cannot_be_used_is_a_refusal(tmp_path: Any) -> None:
     async with running(update_key=tmp_path / "none") as (_, driver):
         with pytest.raises(DeviceRejected, match="update key"):
             await driver.open()
+
+
+async def test_one_quantity_is_let_go_of_by_its_own_value_or_all_are_released_and_told_again() -> None:
+    over = frozenset({ControlMode.SET_W})
+    outputs = [{"does": "set_w", "index": 0, "scale": 1000, "let_go": 0.0}]
+    async with running(outputs=outputs) as (rtu, driver):
+        await driver.open()
+        await driver.write(setpoint(1000.0))
+        ack = await driver.write(setpoint(None, let_go=over))
+        assert rtu.told[SET] == 0
+        assert ack.active_power_w is None
+    async with running(outputs=[{"does": "set_w", "index": 0, "scale": 1000}]) as (_, driver):
+        await driver.open()
+        with pytest.raises(DeviceRejected, match="let go"):
+            await driver.write(setpoint(None, let_go=over))

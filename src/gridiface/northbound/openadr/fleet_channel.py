@@ -156,6 +156,9 @@ class FleetChannel:
         length = None if setpoint.valid_until is None else max(1, math.ceil(setpoint.valid_until - start))
         claims = self._claims(member, told)
         event = event_for(setpoint, claims, self._new_id(), start, duration=length or 0)
+        if event is None and setpoint.let_go and told is not None:
+            self._end(event_id, now, changes)  # what is left of it has no signal, what it was told is over
+            return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
         if event is None:
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the VEN understands no signal for it")
         until = None if length is None else start + length

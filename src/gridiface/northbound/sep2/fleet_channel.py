@@ -213,7 +213,7 @@ class FleetChannel:
         if "opModMaxLimW" in owned:
             base.opModMaxLimW = None
         if base == DERControlBase(rampTms=base.rampTms):
-            if owned:
+            if owned or setpoint.let_go:  # what it was told is over, and nothing is left that it can be told
                 return self._plan_end(setpoint, program, running, now)
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the inverter supports none of the modes")
         until = self._until(left, fetches, derived_modes(base, left), now)

@@ -96,8 +96,10 @@ class Bench:
         self.outcomes += result.outcomes
         sent = list(result.setpoints)
         for point in sent:
-            if point.device_id not in self.deaf:
-                self.told[point.device_id] = point.active_power_w
+            if point.device_id in self.deaf:
+                continue
+            if point.active_power_w is not None or point.release or ControlMode.SET_W in point.let_go:
+                self.told[point.device_id] = point.active_power_w  # what is not named is left alone
         self.engine.deliver(
             [
                 Delivery(device_id=p.device_id, outcome=DeliveryOutcome.ACKNOWLEDGED, at=self.now, setpoint=p)

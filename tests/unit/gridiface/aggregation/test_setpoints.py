@@ -3,6 +3,7 @@ import pytest
 
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.setpoints import Order, Orders, Wanted, differs, order_news, send
+from gridiface.domain.controls import ControlMode, ModeValue
 from gridiface.domain.fleet import Device, Nameplate
 
 
@@ -72,3 +73,20 @@ def test_orders_nobody_follows_are_forgotten(columns):
 def test_differs():
     told, new = np.array([1.0, np.nan, np.nan, 1.0]), np.array([1.5, np.nan, 2.0, np.nan])
     assert differs(told, new, 1.0).tolist() == [False, False, True, True]
+
+
+def test_what_is_told_no_more_is_let_go_of_until_that_is_acknowledged(columns):
+    orders = Orders()
+    nothing = np.full(3, np.nan)
+    number = orders.number(Order(("x",), connect=False, passed={ControlMode.CURVE: ModeValue(1.0)}, key=("x",)))
+    plain = orders.number(Order(("y",), key=("y",)))
+    both = Wanted(np.ones(3), np.full(3, 5.0), nothing.copy(), np.full(3, number))
+    rows = np.arange(3)
+    assert {point.let_go for point in send(columns, rows, both, np.zeros(3), orders, 0.0, 60.0)} == {frozenset()}
+    less = Wanted(nothing.copy(), np.full(3, 5.0), nothing.copy(), np.full(3, plain))
+    over = frozenset({ControlMode.SET_W, ControlMode.CONNECT, ControlMode.CURVE})
+    for at in (1.0, 2.0):  # it is named again while nobody has acknowledged it
+        assert {point.let_go for point in send(columns, rows, less, np.zeros(3), orders, at, 60.0)} == {over}
+    gone = Wanted(nothing.copy(), nothing.copy(), nothing.copy(), np.full(3, -1))
+    batch = send(columns, rows, gone, np.zeros(3), orders, 3.0, 60.0)
+    assert all(point.release and not point.let_go for point in batch)

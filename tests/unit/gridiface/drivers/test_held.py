@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from gridiface.drivers.held import covers, merged, unchanged
 
 def told(watts: float | None = None, **more: Any) -> Setpoint:
     return Setpoint(device_id="d", issued=0.0, active_power_w=watts, **more)
+
+
+POWER = frozenset({ControlMode.SET_W})
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,10 @@ def told(watts: float | None = None, **more: Any) -> Setpoint:
         (told(1), told(1, release=True), False),
         (told(1), told(1, passed={ControlMode.CURVE: ModeValue(1.0)}), False),
         (None, told(1), False),
+        (told(1, ceiling_w=5), told(ceiling_w=5, let_go=POWER), False),
+        (told(ceiling_w=5, let_go=POWER), told(ceiling_w=5, let_go=POWER), True),
+        (told(ceiling_w=5, let_go=POWER), told(ceiling_w=5), True),
+        (told(ceiling_w=5), told(ceiling_w=5, let_go=POWER), False),  # whether it holds a power is not known
     ],
 )
 def test_dead_band(held: Setpoint | None, new: Setpoint, same: bool) -> None:
@@ -77,3 +85,20 @@ def test_what_was_merged_in_is_held(
 def test_a_dead_band_never_breaks_a_limit(held: float, new: float, band: float) -> None:
     if unchanged(told(ceiling_w=held), told(ceiling_w=new), band):
         assert held <= new
+
+
+def test_what_is_let_go_of_is_not_held_any_more():
+    every = frozenset(
+        {ControlMode.SET_W, ControlMode.SET_VAR, ControlMode.CONNECT, ControlMode.ENERGIZE, ControlMode.CURVE}
+    )
+    first = told(5, ceiling_w=7, reactive_power_var=1.0, connect=True, energize=True)
+    held = replace(first, passed={ControlMode.CURVE: ModeValue(1.0)})
+    new = told(ceiling_w=6, let_go=every)
+    assert covers(new, held)
+    assert merged(held, new) == new
+    after = merged(held, told(let_go=POWER))
+    assert (after.active_power_w, after.ceiling_w, after.let_go) == (None, 7, POWER)
+    assert not covers(told(let_go=POWER), held)
+    again = merged(after, told(3))
+    assert (again.active_power_w, again.let_go) == (3, frozenset())
+    assert merged(held, told(let_go=frozenset({ControlMode.MAX_W_PERCENT}))).ceiling_w is None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers import testkit
@@ -90,14 +90,15 @@ class MemoryDriver:
             watts = -watts
         if ceiling is not None:
             ceiling = ceiling * 1.01 if self.defect == "ceiling rounded up" else float(int(ceiling))
-        await self.send(watts, ceiling)
+        gone = command.let_go if self.defect != "holds what is over" else frozenset()
+        await self.send(watts, ceiling, gone)
         notes = ("held to the rating",) if watts != command.active_power_w else ()
         shown = {} if self.defect == "empty ack" else {"w": watts or 0.0}
         return Ack(
             device_id="m", at=1.0, written=shown, read_back=shown, active_power_w=watts, ceiling_w=ceiling, notes=notes
         )
 
-    async def send(self, watts: float | None, ceiling: float | None) -> None:
+    async def send(self, watts: float | None, ceiling: float | None, gone: frozenset[ControlMode]) -> None:
         device = self.device
         for _ in range(3 if self.defect == "retries" and device.shown == "reject" else 1):
             device.requests += 1
@@ -105,6 +106,8 @@ class MemoryDriver:
             raise DeviceRejected("refused")
         before = device.told
         keep = self.defect != "forgets the other quantity"
+        if ControlMode.SET_W in gone:
+            before = Held(ceiling_w=before.ceiling_w)
         if device.shown != "ignore":
             wrong = 0.5 if device.shown == "wrong_values" else 1.0
             device.told = Held(
@@ -167,6 +170,7 @@ async def test_a_peer_without_a_fault_leaves_its_checks_out(factory: Any, monkey
         ("ceiling rounded up", testkit.rounds_a_ceiling_down),
         ("forgets the other quantity", testkit.leaves_alone_what_is_not_named),
         ("does not let go", testkit.lets_go),
+        ("holds what is over", testkit.lets_go_of_one_quantity),
         ("success for nothing", testkit.refuses_an_empty_command),
         ("deaf to silence", testkit.tells_silence),
         ("opens a missing device", testkit.tells_a_missing_device),

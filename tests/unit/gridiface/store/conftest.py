@@ -83,6 +83,7 @@ def setpoint_strategy() -> st.SearchStrategy[Setpoint]:
         energize=st.none() | st.booleans(),
         passed=values,
         release=st.booleans(),
+        let_go=st.frozensets(st.sampled_from(ControlMode)),
         valid_until=maybe,
         ramp_s=maybe,
         control_ids=st.lists(texts, max_size=3).map(tuple),

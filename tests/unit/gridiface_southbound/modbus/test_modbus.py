@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import resources
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, Nameplate
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus import telemetry
@@ -182,3 +184,28 @@ async def test_a_heartbeat_that_is_refused_at_first_does_not_start() -> None:
     assert (pulse.beats, pulse.failures) == (0, 1)
     await pulse.stop()
     assert len(asyncio.all_tasks()) == 1
+
+
+def test_what_is_over_is_let_go_of_beside_what_stands() -> None:
+    parts = commands("example-battery")
+    over = frozenset({ControlMode.SET_W, ControlMode.ENERGIZE, ControlMode.CURVE})
+    made = plan(parts, ceiling_w=1_000, let_go=over)
+    names = [write.point.name for write in made.writes]
+    assert names.index("export_limit") < names.index("power_target")
+    final = {name: write.value for name, write in made.final().items()}
+    assert (final["remote_enable"], final["power_target"], final["contactor_command"]) == (0, 0, 1)
+    assert Meaning.SET_W not in made.held
+    sun = commands("example-pv")
+    assert plan(sun, let_go=frozenset({ControlMode.SET_W})).final()["limit_enable"].value == 0
+    assert plan(sun, ceiling_w=1_000, let_go=frozenset({ControlMode.SET_W})).final()["limit_enable"].value == 1
+
+
+def test_letting_go_comes_first_where_both_use_one_register() -> None:
+    text = resources.files("gridiface_southbound.modbus").joinpath("templates/example-battery.yaml").read_text()
+    shared = "write: {before: [{point: remote_enable, value: 1}], release: [{point: export_limit, value: 100}]}"
+    changed = text.replace("write: {release: [{point: export_limit, value: 100}]}", shared)
+    table = load_table(yaml.safe_load(changed))
+    made = plan(Commands(Image(table), PLATE), ceiling_w=1_000, let_go=frozenset({ControlMode.SET_W}))
+    enabling = [write.value for write in made.writes if write.point.name == "remote_enable"]
+    assert enabling == [0, 1]
+    assert made.writes[-1].point.name == "export_limit"

@@ -187,3 +187,24 @@ def test_no_command_leaves_the_ratings(watts: float, ceiling: float) -> None:
     assert top is not None
     assert -8_000 <= held <= 9_000
     assert top <= min(ceiling, 10_000) + 1e-6
+
+
+def test_what_is_over_is_switched_off_after_what_stands(controls: Any) -> None:
+    found = plan(
+        controls({704: POWER_704 | CEILING_704 | VAR_704, 703: {"ES": 1}}),
+        told(
+            ceiling_w=5_000,
+            let_go=frozenset({ControlMode.SET_W, ControlMode.SET_VAR, ControlMode.CONNECT, ControlMode.CURVE}),
+        ),
+    )
+    assert list(found.effects) == ["ceiling", "connect", "reactive_power", "active_power"]
+    seen = values(found)
+    assert (seen["704.WSetEna"], seen["704.VarSetEna"], seen["704.WMaxLimPctEna"]) == (0, 0, 1)
+    assert found.held("active_power") is None
+
+
+def test_a_power_that_was_carried_out_as_a_ceiling_is_let_go_of_as_one(controls: Any) -> None:
+    sun = controls({704: CEILING_704})
+    over = frozenset({ControlMode.SET_W})
+    assert values(plan(sun, told(let_go=over)))["704.WMaxLimPctEna"] == 0
+    assert values(plan(sun, told(ceiling_w=5_000, let_go=over)))["704.WMaxLimPctEna"] == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint
+from gridiface.domain.controls import ControlMode, DeliveryOutcome, OutcomeKind, Setpoint
 from gridiface.domain.ports import Document
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
@@ -160,3 +160,15 @@ async def test_events_that_the_vtn_has_forgotten_are_forgotten() -> None:
     )
     await vtn.channel.note(over, house.time)
     assert not house.outcomes
+
+
+async def test_what_is_over_ends_its_event_also_where_a_ceiling_stands() -> None:
+    over = frozenset({ControlMode.SET_W})
+    plain = vtn_of(House(), SETPOINT)
+    assert await tell(plain, -2000.0) is DeliveryOutcome.PUBLISHED
+    assert await tell(plain, None, ceiling_w=5000.0, let_go=over) is DeliveryOutcome.PUBLISHED
+    assert [status for _, status, _, _ in said(plain)] == ["cancelled"]
+    able = vtn_of(House(), SETPOINT, CAPACITY)
+    await tell(able, -2000.0)
+    assert await tell(able, None, ceiling_w=5000.0, let_go=over) is DeliveryOutcome.PUBLISHED
+    assert [(status, value) for _, status, value, _ in said(able)] == [("cancelled", 2000.0), ("far", 0.5)]

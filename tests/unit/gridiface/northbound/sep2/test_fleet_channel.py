@@ -134,6 +134,25 @@ async def test_a_release_cancels_the_running_control_and_drops_what_was_held_bac
     assert delivery.outcome is DeliveryOutcome.UNCHANGED
 
 
+async def test_a_power_that_is_over_ends_while_the_ceiling_stands(ready: Any) -> None:
+    over = frozenset({ControlMode.SET_W})
+    await apply(ready, setpoint(ready, ceiling_w=8000.0))
+    ready.at(60)
+    (delivery,) = await apply(ready, setpoint(ready, None, ceiling_w=8000.0, let_go=over))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    by_status = {event.eventStatus.currentStatus: event.derControlBase for event in await listed(ready)}
+    assert by_status[2].opModTargetW.value == 5000
+    assert (by_status[1].opModTargetW, by_status[1].opModMaxLimW) == (None, 8000)
+    ready.at(120)
+    curve = {ControlMode.FREQUENCY_DROOP: ModeValue(1.0)}  # of what is left the inverter supports nothing
+    (delivery,) = await apply(
+        ready,
+        setpoint(ready, None, passed=curve, let_go=frozenset({ControlMode.MAX_W_PERCENT})),
+    )
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    assert {event.eventStatus.currentStatus for event in await listed(ready)} == {2}
+
+
 async def test_a_release_at_the_end_lets_the_control_end_by_itself(ready: Any) -> None:
     await apply(ready, setpoint(ready))
     ready.at(600)
