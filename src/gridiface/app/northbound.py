@@ -132,13 +132,14 @@ def tls_keeper(sep2: Sep2) -> TlsKeeper:
     return TlsKeeper(files, profile=tls.profile, rules=sep2_rules())
 
 
-def tls_listener(sep2: Sep2, server: Sep2Http) -> TlsListener:
-    """The listener in front of the server's HTTP."""
+def tls_listener(sep2: Sep2, server: Sep2Http, reserved: int) -> TlsListener:
+    """The listener in front of the server's HTTP; it leaves `reserved` file descriptors to the rest of the process."""
     limits = sep2.limits
     caps = Caps(
         total=limits.connections,
         per_address=limits.connections_per_address,
         per_identity=limits.connections_per_identity,
         identities={lfdi_of(client): client.connections for client in sep2.clients if client.connections is not None},
+        reserved_descriptors=reserved,
     )
     return TlsListener(server, tls_keeper(sep2), caps=caps)

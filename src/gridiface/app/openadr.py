@@ -40,6 +40,7 @@ from gridiface.northbound.openadr.translate_fleet import CAPACITY, DELTA, SETPOI
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, ProfileName, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
@@ -49,6 +50,9 @@ from gridiface.protocols.openadr.signature import Signer
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
 
+#: File descriptors that a listener leaves to others where nobody says more.
+_RESERVED = 128
+_PLAIN_CONNECTIONS = 2_000
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SIGNALS = {"setpoint": SETPOINT, "delta": DELTA, "simple": SIMPLE, "capacity": CAPACITY}
 
@@ -64,15 +68,17 @@ def openadr_vens(
     return [OpenAdrVen(ven_settings(ven), clock=clock, ledger=ledger, inbox=inbox, fleet=fleet) for ven in openadr.vens]
 
 
-def openadr_vtn(openadr: OpenAdr, *, clock: Clock, ledger: Ledger, registry: DeviceRegistry) -> OpenAdrVtn | None:
-    """Our VTN, not yet started; None where there is none.
+def openadr_vtn(
+    openadr: OpenAdr, *, clock: Clock, ledger: Ledger, registry: DeviceRegistry, reserved: int = _RESERVED
+) -> OpenAdrVtn | None:
+    """Our VTN, not yet started; None where there is none. It leaves `reserved` file descriptors to others.
 
     Raises:
         ConfigError: a key to sign with cannot be used.
     """
     if openadr.vtn is None:
         return None
-    return OpenAdrVtn(vtn_settings(openadr.vtn), clock=clock, ledger=ledger, registry=registry)
+    return OpenAdrVtn(vtn_settings(openadr.vtn, reserved), clock=clock, ledger=ledger, registry=registry)
 
 
 def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
@@ -120,7 +126,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
     )
 
 
-def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
+def vtn_settings(vtn: OpenAdrVtnBlock, reserved: int = _RESERVED) -> VtnSettings:
     """The settings of our VTN.
 
     Raises:
@@ -136,7 +142,7 @@ def vtn_settings(vtn: OpenAdrVtnBlock) -> VtnSettings:
                 ReportWish(name=wish.name, granularity=wish.granularity_s, back=wish.back_s) for wish in vtn.wishes
             ),
         ),
-        listen=_listen(vtn.listen, vtn.tls, vtn.requests_at_once),
+        listen=_listen(vtn.listen, vtn.tls, vtn.requests_at_once, reserved),
         prefix=vtn.prefix,
         vens=tuple(_entry(ven) for ven in vtn.vens),
         signer=_signer(vtn.tls) if vtn.tls is not None else None,
@@ -267,15 +273,22 @@ def _profile(tls: OpenAdrTls) -> ProfileName:
     return "openadr-wide" if tls.wide else "openadr"
 
 
-def _listen(place: str, tls: OpenAdrTls | None, most: int = 200) -> ListenSettings:
+def _listen(place: str, tls: OpenAdrTls | None, most: int = 200, reserved: int = _RESERVED) -> ListenSettings:
     host, port = _place(place)
+    caps = Caps(reserved_descriptors=reserved)
 
     def listener(server: web.Server) -> TlsListener:
         assert tls is not None
         files = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked)
-        return TlsListener(server, TlsKeeper(files, profile=_profile(tls), rules=openadr_rules()))
+        return TlsListener(server, TlsKeeper(files, profile=_profile(tls), rules=openadr_rules()), caps=caps)
 
-    return ListenSettings(host=host, port=port, tls=listener if tls is not None else None, most_at_once=most)
+    return ListenSettings(
+        host=host,
+        port=port,
+        tls=listener if tls is not None else None,
+        most_at_once=most,
+        connections=min(_PLAIN_CONNECTIONS, caps.usable_total()),
+    )
 
 
 def _signer(tls: OpenAdrTls) -> Signer:

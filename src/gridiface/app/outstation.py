@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
@@ -38,6 +39,7 @@ from gridiface.northbound.dnp3.settings import (
     StationSettings,
     TlsSettings,
 )
+from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.pki.contexts import KeyPair
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.points import PointType
@@ -65,13 +67,15 @@ def dnp3_server(
     ledger: Ledger,
     fleet: FleetView,
     history: ControlHistory,
+    spare: Callable[[], bool] = nothing_spare,
 ) -> Dnp3Server:
     """The adapter, not yet started.
 
     Raises:
         ConfigError: a point map, an address list or a TLS file cannot be used.
     """
-    return Dnp3Server(dnp3_settings(dnp3, site), clock=clock, inbox=inbox, ledger=ledger, fleet=fleet, history=history)
+    settings = dnp3_settings(dnp3, site)
+    return Dnp3Server(settings, clock=clock, inbox=inbox, ledger=ledger, fleet=fleet, history=history, spare=spare)
 
 
 def dnp3_settings(dnp3: Dnp3, site: str) -> Dnp3Settings:
@@ -139,6 +143,8 @@ def secure_authentication(block: Dnp3Authentication) -> SecureAuthentication:
         key_lifetime=block.key_lifetime_s,
         key_messages=block.key_messages,
         allow_sha_1="sha-1-" in block.mac,
+        authority_key=None if block.authority_key is None else read_update_key(block.authority_key, "an authority"),
+        max_users=block.max_users,
     )
     users = tuple(
         User(user.number, user.name or f"user {user.number}", read_update_key(user.key), ROLE_NUMBERS[user.role])
@@ -147,8 +153,8 @@ def secure_authentication(block: Dnp3Authentication) -> SecureAuthentication:
     return SecureAuthentication(settings=settings, users=users, masters=block.masters)
 
 
-def read_update_key(path: Path) -> bytes:
-    """An update key out of its file: 32 or 64 hex digits.
+def read_update_key(path: Path, whose: str = "an update") -> bytes:
+    """An update key, or an authority's, out of its file: 32 or 64 hex digits.
 
     Raises:
         ConfigError: it cannot be read or is something else; the text never holds what was found.
@@ -158,7 +164,7 @@ def read_update_key(path: Path) -> bytes:
     except (OSError, UnicodeDecodeError, ValueError):
         key = b""
     if len(key) not in {16, 32}:
-        raise ConfigError(f"{path}: an update key is 32 or 64 hex digits in a file that can be read")
+        raise ConfigError(f"{path}: {whose} key is 32 or 64 hex digits in a file that can be read")
     return key
 
 

@@ -8,13 +8,13 @@ import dataclasses
 import gc
 import hashlib
 import logging
-import resource
 from collections.abc import Mapping, Sequence
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
+from gridiface.app.descriptors import kept_from, raise_descriptor_limit
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.engine_desk import EngineDesk
 from gridiface.app.housekeeping import Housekeeping
@@ -34,6 +34,7 @@ from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver
 from gridiface.errors import ConfigError, RefusedControl, StoreUnavailable
+from gridiface.northbound.descriptors import Reserve
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
@@ -67,6 +68,7 @@ class GridServer:
         self.config = config
         self.clock = clock or SystemClock()
         self.engine = Engine(config.engine.settings(), seed=_seed(config.site))
+        self.reserve = Reserve()
         self.store: Store | None = None
         self.dispatch: Dispatch | None = None
         self.engine_desk: EngineDesk | None = None
@@ -94,7 +96,8 @@ class GridServer:
             ConfigError: a part of the configuration cannot be used; everything started so far is ended by `stop`.
             StoreUnavailable: the database cannot be opened or read.
         """
-        _raise_descriptor_limit()
+        raise_descriptor_limit()
+        self.reserve.install(asyncio.get_running_loop())
         now = self.clock.now()
         self.store = store = await Store.open(self.config.database)
         self._members = members = Members(self.config, await store.documents(SPACE))
@@ -161,6 +164,7 @@ class GridServer:
             await self._upkeep.stop()
         if self.store is not None:
             await self.store.close()
+        self.reserve.close()
 
     def ports(self) -> Mapping[str, int]:
         """The ports that are listened on, by part."""
@@ -186,7 +190,7 @@ class GridServer:
             inbox=dispatch,
             registry=dispatch,
             fleet=self.engine,
-            listener=lambda http: tls_listener(sep2, http),
+            listener=lambda http: tls_listener(sep2, http, kept_from(self.config, "sep2")),
         )
         dispatch.channels.append(self.sep2.channel)
         dispatch.listeners.append(self.sep2.on_outcome)
@@ -202,6 +206,7 @@ class GridServer:
             ledger=store,
             fleet=self.engine,
             history=store,
+            spare=self.reserve.give,
         )
         dispatch.listeners.append(self.dnp3.on_outcome)
 
@@ -209,7 +214,8 @@ class GridServer:
         block = self.config.openadr
         if block is None:
             return
-        self.vtn = openadr_vtn(block, clock=self.clock, ledger=dispatch.ledger, registry=dispatch)
+        reserved = kept_from(self.config, "openadr")
+        self.vtn = openadr_vtn(block, clock=self.clock, ledger=dispatch.ledger, registry=dispatch, reserved=reserved)
         if self.vtn is not None:
             dispatch.channels.append(self.vtn.channel)
         self.vens = openadr_vens(block, clock=self.clock, ledger=dispatch.ledger, inbox=dispatch, fleet=self.engine)
@@ -387,11 +393,3 @@ def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-
-
-def _raise_descriptor_limit() -> None:
-    """Use as many file descriptors as the system allows: every connection and device needs one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

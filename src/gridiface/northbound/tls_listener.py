@@ -13,7 +13,6 @@ application's business. Refusals are logged by "gridiface.tls" with the peer's n
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
 import logging
 import socket
@@ -25,6 +24,7 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.errors import ConfigError
+from gridiface.northbound.tcp_listener import EXHAUSTED, nothing_spare
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
 from gridiface.northbound.tls_transport import CONNECTION, PEER, Phase
@@ -41,7 +41,7 @@ _PAUSE_AFTER_EVICTION = 0.01
 _EVICT_WITHOUT_DESCRIPTORS = 64
 _RELOAD_SECONDS = 2.0
 _LOG_LINES_PER_SECOND = 20
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_HUMBLE_S = 5.0
 
 # Newer versions of aiohttp warn of plain strings, older ones know nothing else.
 _REQUEST_KEY: Any = getattr(web, "RequestKey", lambda name, _: name)(PEER, PeerIdentity)
@@ -70,6 +70,9 @@ class TlsListener:
         caps: how many connections there may be.
         wall_clock: seconds since 1970 UTC, for the validity of certificates.
         reload_seconds: how often files are looked at.
+        spare: called when no descriptor is left; True: some was given up and accepting is tried again at once. A
+            listener without such a reserve takes no more connections than it has then, for a while: what others give
+            up is not for it.
 
     Attributes:
         counters: what happened so far: `accepted`, `established`, `refused_chain`, `refused_handshake`,
@@ -86,6 +89,7 @@ class TlsListener:
         caps: Caps | None = None,
         wall_clock: Callable[[], float] = time.time,
         reload_seconds: float = _RELOAD_SECONDS,
+        spare: Callable[[], bool] = nothing_spare,
     ) -> None:
         self.deadlines = deadlines or Deadlines()
         self.caps = caps or Caps()
@@ -96,6 +100,8 @@ class TlsListener:
         self._wall_clock = wall_clock
         self._reload_seconds = reload_seconds
         self._total = self.caps.usable_total()
+        self._humble_until = 0.0
+        self._spare = spare
         self._step = min(self.deadlines.step, max(reload_seconds, 0.01))
         self._sockets: list[socket.socket] = []
         self._connections: dict[TlsConnection, None] = {}
@@ -180,6 +186,8 @@ class TlsListener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
+                if error.errno in EXHAUSTED and self._spare():
+                    continue
                 self._accept_failed(listening, error)
                 return
             sock.settimeout(0)
@@ -190,7 +198,7 @@ class TlsListener:
             self._take(sock, address)
 
     def _accept_failed(self, listening: socket.socket, error: OSError) -> None:
-        if error.errno not in _EXHAUSTED:
+        if error.errno not in EXHAUSTED:
             log.warning("accepting a connection failed: %s", error)
             return
         self.counters["exhausted"] += 1
@@ -200,7 +208,9 @@ class TlsListener:
         giving_way = list(self._handshaking)[:_EVICT_WITHOUT_DESCRIPTORS]
         for connection in giving_way:
             self._evict(connection)
+        self._total = max(1, min(self._total, self.connections - len(giving_way)))
         loop = asyncio.get_running_loop()
+        self._humble_until = loop.time() + _HUMBLE_S
         loop.remove_reader(listening)
         loop.call_later(
             _PAUSE_AFTER_EVICTION if giving_way else _PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listening
@@ -336,6 +346,8 @@ class TlsListener:
         try:
             for connection in [item for item in self._connections if item.deadline <= now]:
                 connection.expire(now)
+            if self._humble_until and now >= self._humble_until:
+                self._humble_until, self._total = 0.0, self.caps.usable_total()
             if now >= self._next_reload:
                 self._next_reload = now + self._reload_seconds
                 if self._keeper.reload_if_changed():

@@ -5,22 +5,24 @@ from lxml import etree
 
 from gridiface.northbound.dnp3.settings import MasterEntry, SecureAuthentication
 from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User, UserOperation
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
+from gridiface.protocols.dnp3.authentication_users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus
 from gridiface.protocols.dnp3.master_files import read_file
 from gridiface.simulation.dnp3.client import MasterFailed
 
 KEY, OTHER = bytes(range(16)), bytes(16)
+AUTHORITY = Authority(bytes(range(32)))
 
 
-def secure(role=32_768):
+def secure(role=32_768, authority_key=None):
     users = (User(1, "control room", KEY, role),)
-    return SecureAuthentication(settings=AuthenticationSettings(), users=users)
+    return SecureAuthentication(settings=AuthenticationSettings(authority_key=authority_key), users=users)
 
 
-def as_user(key):
-    return MasterAuthentication(AuthenticationSettings(), User(1, "control room", key))
+def as_user(key, number=1, name="control room"):
+    return MasterAuthentication(AuthenticationSettings(), User(number, name, key))
 
 
 async def test_a_master_with_the_key_operates(serve, dial, make_station, house):
@@ -64,6 +66,43 @@ async def test_only_the_masters_named_are_challenged(serve, dial, make_station, 
         dial(server.port, address=2) as legacy,
     ):
         assert await legacy.operate(0, AnalogOutput(1.0)) is CommandStatus.SUCCESS
+
+
+async def test_what_an_authority_changes_is_there_after_a_restart(serve, dial, make_station, house):
+    station = make_station(authentication=secure(authority_key=bytes(range(32))))
+    mine, hers = b"\x11" * 32, b"\x22" * 32
+    async with serve([station]) as server, dial(server.port, authentication=as_user(KEY)) as master:
+        own = master.core.authentication
+        await master.run("add", own.change_user(AUTHORITY.certify(UserOperation.ADD, "bo", 1, role=1)))
+        await master.run("key", own.change_update_key(AUTHORITY, "bo", hers))
+        await master.run("key", own.change_update_key(AUTHORITY, "control room", mine))
+        assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.SUCCESS
+    async with serve([station]) as server:
+        for user in (as_user(mine), as_user(hers, 2, "bo")):
+            async with dial(server.port, authentication=user) as master:
+                assert await master.operate(0, AnalogOutput(2.0)) is CommandStatus.SUCCESS
+        async with dial(server.port, authentication=as_user(KEY), response_timeout=0.5) as master:
+            with pytest.raises(MasterFailed):
+                await master.operate(0, AnalogOutput(3.0))
+        async with dial(server.port, authentication=as_user(mine)) as master:
+            # the sequence of the change before is used up, also after a restart
+            with pytest.raises(MasterFailed):
+                await master.run("again", as_user(mine).change_user(AUTHORITY.certify(UserOperation.ADD, "cy", 1)))
+
+
+async def test_a_key_that_cannot_be_kept_is_not_acknowledged_and_the_old_one_stays(serve, dial, make_station, house):
+    station = make_station(authentication=secure(authority_key=bytes(range(32))))
+    async with serve([station], store_pause_s=0.0) as server:
+        async with dial(server.port, authentication=as_user(KEY), response_timeout=0.5) as master:
+            house.broken = True
+            with pytest.raises(MasterFailed):
+                await master.run("key", as_user(KEY).change_update_key(AUTHORITY, "control room", OTHER * 2))
+            house.broken = False
+        async with dial(server.port, authentication=as_user(KEY)) as master:
+            assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.SUCCESS
+            own = master.core.authentication
+            await master.run("key", own.change_update_key(AUTHORITY, "control room", OTHER * 2))
+            assert await master.operate(0, AnalogOutput(2.0)) is CommandStatus.SUCCESS
 
 
 async def test_the_device_profile_and_the_frame_log_are_read_as_files(serve, dial, make_station):

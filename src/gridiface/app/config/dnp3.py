@@ -185,6 +185,12 @@ class Dnp3Authentication(_Block):
     reply_timeout_s: float = Field(default=2.0, gt=0, description="wait for the answer to a challenge, s")
     key_lifetime_s: float = Field(default=1800.0, gt=0, le=86_400, description="session keys last so long, s")
     key_messages: int = Field(default=2000, ge=1, le=10_000, description="or for so many messages")
+    authority_key: Path | None = Field(
+        default=None,
+        description="file with the key shared with the authority, 32 or 64 hex digits: it may then add, change and "
+        "remove users and give them update keys over the wire, durably; leave out: users are fixed",
+    )
+    max_users: int = Field(default=100, ge=1, le=65_534, description="users at most, those of the authority included")
 
 
 class Dnp3Quality(_Block):

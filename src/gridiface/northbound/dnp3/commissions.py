@@ -28,8 +28,12 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Commission:
-    """What a command leads to, in order. Commissions of one `slot` are carried out one after the other."""
+    """What a command leads to, in order. Commissions of one `slot` are carried out one after the other.
+
+    `undo` is called when it could not be carried out to its end.
+    """
 
     slot: str
     master: str
     steps: list[Step] = field(default_factory=list)
+    undo: Callable[[], None] = lambda: None

@@ -29,6 +29,7 @@ from gridiface.northbound.dnp3.settings import (
     Transport,
 )
 from gridiface.northbound.dnp3.station import Station
+from gridiface.northbound.tcp_listener import TcpListener
 from gridiface.northbound.tls_limits import Caps, Throttle, address_key
 from gridiface.northbound.tls_limits import Deadlines as TlsDeadlines
 from gridiface.northbound.tls_listener import TlsListener
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("gridiface.dnp3")
 
 _BACKLOG = 64
+#: Above the cap a few are still looked at, so that a refusal is counted and told by its reason.
+_MORE_TO_REFUSE = 8
 _LOG_LINES_PER_SECOND = 20
 _JITTER = 0.2
 _CONNECTIONS = frozenset((Transport.TCP, Transport.TLS))
@@ -79,7 +82,7 @@ class Endpoint:
         self._hub = hub
         self._keeper = None if settings.tls is None else _keeper(settings.tls)
         self._tls: TlsListener | None = None
-        self._tcp: asyncio.Server | None = None
+        self._tcp: TcpListener | None = None
         self._udp: asyncio.DatagramTransport | None = None
         self._calling: asyncio.Task[None] | None = None
         self._line: SerialLine | None = None
@@ -116,9 +119,13 @@ class Endpoint:
                     lambda: UdpSocket(self, settings.connections), local_addr=(settings.host, settings.port)
                 )
             case Transport.TCP:
-                self._tcp = await loop.create_server(
-                    lambda: TcpConnection(self), settings.host, settings.port, backlog=_BACKLOG
+                self._tcp = TcpListener(
+                    lambda: TcpConnection(self),
+                    most=settings.connections + _MORE_TO_REFUSE,
+                    opened=lambda: len(self.sessions),
+                    spare=self._hub.spare,
                 )
+                await self._tcp.start(settings.host, settings.port, backlog=_BACKLOG)
             case Transport.TLS:
                 assert self._keeper is not None
                 deadlines = TlsDeadlines(handshake=settings.deadlines.handshake, write=settings.deadlines.write)
@@ -128,7 +135,14 @@ class Endpoint:
                     per_identity=settings.connections_per_address,
                 )
                 front = cast("web.Server", _Front(self))
-                self._tls = TlsListener(front, self._keeper, deadlines=deadlines, caps=caps, wall_clock=self._hub.now)
+                self._tls = TlsListener(
+                    front,
+                    self._keeper,
+                    deadlines=deadlines,
+                    caps=caps,
+                    wall_clock=self._hub.now,
+                    spare=self._hub.spare,
+                )
                 await self._tls.start(settings.host, settings.port, backlog=_BACKLOG)
 
     async def stop(self) -> None:
@@ -148,16 +162,14 @@ class Endpoint:
             self._udp.close()
         if self._tls is not None:
             await self._tls.close(grace=0.5)
-        if self._tcp is not None:
-            await self._tcp.wait_closed()
 
     @property
     def port(self) -> int:
         """The port it listens on; 0 where it only connects."""
         if self._tls is not None and self._tls.addresses:
             return self._tls.addresses[0][1]
-        if self._tcp is not None and self._tcp.sockets:
-            return int(self._tcp.sockets[0].getsockname()[1])
+        if self._tcp is not None:
+            return self._tcp.port
         if self._udp is not None:
             return int(self._udp.get_extra_info("sockname")[1])
         return 0

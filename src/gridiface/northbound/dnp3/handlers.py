@@ -102,6 +102,10 @@ class StationHandler(OutstationHandler):
 
     # --- for the shell -----------------------------------------------------------------------------------------------
 
+    def commission(self, commission: Commission) -> None:
+        """Something else that has to be durable before the answer to it goes out."""
+        self._pending.append(commission)
+
     @property
     def pending(self) -> bool:
         """Whether `take` has something to hand out."""
@@ -136,6 +140,7 @@ class StationHandler(OutstationHandler):
                 self._trouble_until = now + self._store_pause_s
             self._forget(commission)
             self.records.forget_coming()
+            commission.undo()
             self.follow(changed)
             raise
         self._trouble_until = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from gridiface.domain.clock import Clock, Instant
@@ -29,7 +29,9 @@ from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG, StationFiles
 from gridiface.northbound.dnp3.tags import SPACE as TAGS_SPACE
 from gridiface.northbound.dnp3.tags import Tags
+from gridiface.northbound.dnp3.user_keys import SPACE as USERS_SPACE
 from gridiface.northbound.dnp3.windows import SPACE as RECORDS_SPACE
+from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.protocols.dnp3.handler import (
     CommandDone,
     ConfirmTimedOut,
@@ -61,6 +63,7 @@ class Dnp3Server:
         clock: the wall clock.
         inbox, ledger, fleet: the ports of the rest of the house.
         history: where live controls are found after a restart.
+        spare: gives up a file descriptor that was kept for a master when none is left; True when there was one.
 
     Call `start` first, `stop` last; between, `handle_timer` when `next_timer` says so (it refreshes the points), and
     `on_outcome` for every outcome. Deadlines of connections run by themselves.
@@ -75,8 +78,10 @@ class Dnp3Server:
         ledger: Ledger,
         fleet: FleetView,
         history: ControlHistory,
+        spare: Callable[[], bool] = nothing_spare,
     ) -> None:
         self.settings = settings
+        self.spare = spare
         self.journal = Journal(settings.journal_frames)
         self.commands = CommandLog()
         self.counters: Counter[str] = Counter()
@@ -124,9 +129,8 @@ class Dnp3Server:
             ConfigError: an address cannot be taken, or TLS files cannot be used.
         """
         now = self._clock.now()
-        documents = [
-            document for space in (SPACE, TAGS_SPACE, RECORDS_SPACE) for document in await self._ledger.documents(space)
-        ]
+        spaces = (SPACE, TAGS_SPACE, RECORDS_SPACE, USERS_SPACE)
+        documents = [document for space in spaces for document in await self._ledger.documents(space)]
         controls = await self._history.controls(live_after=now)
         for station in self.stations.values():
             station.restore(documents, controls, now)

@@ -29,6 +29,9 @@ class Hub(Protocol):
 
     journal: Journal
 
+    def spare(self) -> bool:
+        """No file descriptor is left for a new peer: give up one that was kept for that; True when there was one."""
+
     def now(self) -> Instant:
         """The wall clock."""
 

@@ -27,6 +27,7 @@ from gridiface.northbound.dnp3.translate_points import (
     ratings_of,
     sample,
 )
+from gridiface.northbound.dnp3.user_keys import Users
 from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
 from gridiface.protocols.dnp3.authentication_users import UserRegister
 from gridiface.protocols.dnp3.database import Database
@@ -100,6 +101,8 @@ class Station:
             # a status point moves when the command is durable, not when it is judged
             track_outputs=False,
         )
+        users = UserRegister(settings.authentication.users if settings.authentication is not None else ())
+        self._users = Users(settings, users, self.handler.commission)
         self.outstation = Outstation(
             core,
             [_association(master) for master in settings.masters],
@@ -107,7 +110,7 @@ class Station:
             self.handler,
             dict(settings.description),
             now,
-            authentication=_authentication(settings),
+            authentication=_authentication(settings, users),
             files=files,
         )
         self.local = settings.local
@@ -147,6 +150,7 @@ class Station:
         """Take up what outputs held and which controls live; call it once, before connections are opened."""
         self._now = now
         documents = list(documents)
+        self._users.restore(documents)
         kept = load_tags(documents, self.settings.name)
         if kept is not None:
             self.apply(kept)
@@ -320,12 +324,11 @@ def _blocks(settings: StationSettings) -> list[_Block]:
     return list(found.values())
 
 
-def _authentication(settings: StationSettings) -> dict[int, OutstationAuthentication]:
+def _authentication(settings: StationSettings, users: UserRegister) -> dict[int, OutstationAuthentication]:
     """The authentication of each master that is challenged; they share the users, not the session keys."""
     secure = settings.authentication
     if secure is None:
         return {}
-    users = UserRegister(secure.users)
     return {
         master.address: OutstationAuthentication(replace(secure.settings, association=number), users)
         for number, master in enumerate(settings.masters)

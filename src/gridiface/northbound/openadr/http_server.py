@@ -5,7 +5,6 @@ What a request means is the caller's; this file hands it over as bytes together 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.openadr.settings import ListenSettings
 from gridiface.northbound.openadr.telling import exchanged
+from gridiface.northbound.tcp_listener import TcpListener
 from gridiface.northbound.tls_listener import TlsListener, peer_of
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
@@ -47,7 +47,7 @@ class PayloadListener:
         #: Told of every request and its answer; None: nobody listens.
         self.tap: Tap | None = None
         self._http: web.Server | None = None
-        self._plain: asyncio.Server | None = None
+        self._plain: TcpListener | None = None
         self._tls: TlsListener | None = None
 
     @property
@@ -55,7 +55,7 @@ class PayloadListener:
         """The port that is listened on; 0 before the start."""
         if self._tls is not None:
             return self._tls.addresses[0][1] if self._tls.addresses else 0
-        return int(self._plain.sockets[0].getsockname()[1]) if self._plain and self._plain.sockets else 0
+        return 0 if self._plain is None else self._plain.port
 
     async def start(self) -> None:
         """Listen.
@@ -63,14 +63,17 @@ class PayloadListener:
         Raises:
             ConfigError: the address cannot be taken, or a TLS file cannot be used.
         """
-        self._http = web.Server(self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False)
+        self._http = http = web.Server(
+            self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False
+        )
         host, port = self._settings.host, self._settings.port
         if self._settings.tls is not None:
             self._tls = self._settings.tls(self._http)
             await self._tls.start(host, port)
             return
         try:
-            self._plain = await asyncio.get_running_loop().create_server(self._http, host, port)
+            self._plain = TcpListener(http, most=self._settings.connections, opened=lambda: len(http.connections))
+            await self._plain.start(host, port)
         except OSError as problem:
             raise ConfigError(f"cannot listen on {host} port {port}: {problem}") from problem
 

@@ -32,12 +32,13 @@ class Signing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenSettings:
-    """A listener. `tls` None: plain HTTP, which the profile knows for trials only."""
+    """A listener. `tls` None: plain HTTP, which the profile knows for trials only, with `connections` at most."""
 
     host: str = "127.0.0.1"
     port: int = 0
     tls: Callable[[web.Server], TlsListener] | None = None
     most_at_once: int = 200
+    connections: int = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -338,12 +338,16 @@ _ALARMING: Final = frozenset(
 
 @dataclass(slots=True)
 class SessionKeys:
-    """The keys of one user: control direction (master to outstation) and monitoring direction."""
+    """The keys of one user: control direction (master to outstation) and monitoring direction.
+
+    `under` is the update key that wrapped them: with another one they are no longer good.
+    """
 
     control: bytes = field(repr=False)
     monitoring: bytes = field(repr=False)
     expires_at: float
     messages_left: int
+    under: bytes = field(default=b"", repr=False)
 
     def alive(self, now: float) -> bool:
         """Whether the keys may still be used."""

@@ -311,7 +311,7 @@ class OutstationAuthentication:
         control, monitoring = plain[2 : 2 + length], plain[2 + length : 2 + 2 * length]
         if same(control, monitoring):
             return None
-        return SessionKeys(control, monitoring, now + settings.key_lifetime, settings.key_messages)
+        return SessionKeys(control, monitoring, now + settings.key_lifetime, settings.key_messages, user.update_key)
 
     def _error_received(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
         """g120v7: nobody signs it, so it is counted and nothing else."""
@@ -348,8 +348,13 @@ class OutstationAuthentication:
         return Verdict(answer=build(confirmation))
 
     def _keys(self, number: int, now: float) -> SessionKeys | None:
-        """A user's session keys; expired ones are dropped."""
+        """A user's session keys; expired ones are dropped, and those under an update key that was changed since."""
         keys = self._sessions.get(number)
+        user = self.users.find(number)
+        if keys is not None and user is not None and keys.under != user.update_key:
+            self._sessions.pop(number)
+            self._answered.discard(number)
+            return None
         if keys is not None and not keys.alive(now):
             del self._sessions[number]
             self._answered.discard(number)

@@ -6,8 +6,8 @@ methods are refused as not permitted. The authority's own side (`Authority`) is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from gridiface.protocols.dnp3.application import sized_object
 from gridiface.protocols.dnp3.authentication import (
@@ -49,14 +49,39 @@ class _Update:
     outstation_data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """A register's users as values, in order of number, and the sequence of the last change of a user's status."""
+
+    users: tuple[User, ...] = field(repr=False)
+    status_sequence: int = 0
+
+
 class UserRegister:
-    """The users of an outstation; `status_sequence` and the users must be kept over restarts by the application."""
+    """The users of an outstation.
+
+    What `state()` gives must be kept over restarts: the application is told of each change by `on_change`, makes the
+    state durable and only then lets the answer go out. While `busy`, further changes are refused; where the state could
+    not be kept, `restore` takes the change back.
+    """
 
     def __init__(self, users: Iterable[User] = (), status_sequence: int = 0) -> None:
-        self._users = {user.number: user for user in users}
+        self._users = {user.number: replace(user) for user in users}
         self.status_sequence = status_sequence
         self.revision = 0
+        self.busy = False
+        self.on_change: Callable[[], None] = lambda: None
         self._update: _Update | None = None
+
+    def state(self) -> UserState:
+        """The users as they are now; copies."""
+        return UserState(tuple(replace(user) for user in self.all()), self.status_sequence)
+
+    def restore(self, state: UserState) -> None:
+        """Puts a state back."""
+        self._users = {user.number: replace(user) for user in state.users}
+        self.status_sequence = state.status_sequence
+        self._update = None
 
     def find(self, number: int) -> User | None:
         """The user of a number."""
@@ -81,7 +106,7 @@ class UserRegister:
         if method is None or settings.authority_key is None:
             return AuthenticationError.METHOD_NOT_PERMITTED
         expected = certification(settings.authority_key, method, change)
-        if not same(expected, change.certification) or change.sequence <= self.status_sequence:
+        if not same(expected, change.certification) or change.sequence <= self.status_sequence or self.busy:
             return AuthenticationError.INVALID_CERTIFICATION
         if change.role not in ROLES or change.operation not in UserOperation._value2member_map_:
             return AuthenticationError.INVALID_CERTIFICATION
@@ -99,8 +124,12 @@ class UserRegister:
         else:
             known.role, known.expires_at = change.role, expires_at
         self.status_sequence = change.sequence
-        self.revision += 1
+        self._changed()
         return None
+
+    def _changed(self) -> None:
+        self.revision += 1
+        self.on_change()
 
     def begin_update(
         self, octets: bytes, settings: AuthenticationSettings, sequence: int, data: bytes
@@ -130,7 +159,7 @@ class UserRegister:
         """
         change, update = UpdateKeyChange.parse(octets), self._update
         self._update = None
-        if update is None or (change.sequence, change.user) != (update.sequence, update.number):
+        if self.busy or update is None or (change.sequence, change.user) != (update.sequence, update.number):
             return AuthenticationError.UNEXPECTED_RESPONSE
         user = self._users.get(update.number)
         plain = unwrap(settings.authority_key, change.encrypted) if settings.authority_key else None
@@ -146,7 +175,7 @@ class UserRegister:
         if not same(proof, confirmation):
             return AuthenticationError.AUTHENTICATION_FAILED
         user.update_key = key
-        self.revision += 1
+        self._changed()
         answer = key_confirmation(update.method, key, user, update.sequence, *data, master=False)
         return user.number, sized_object(GROUP, 15, answer)
 

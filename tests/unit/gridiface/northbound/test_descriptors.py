@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from typing import Any
+
+import pytest
+
+from gridiface.northbound.descriptors import Reserve
+
+
+async def test_spares_are_held_given_and_taken_back(caplog: pytest.LogCaptureFixture) -> None:
+    reserve = Reserve(6)
+    assert not reserve.give()
+    reserve.take_back()
+    assert reserve.held == 6
+    before = reserve.given
+    assert reserve.give()
+    assert reserve.held == 2
+    assert reserve.given == before + 1
+    assert "kept for them" in caplog.text
+    reserve.take_back()
+    assert reserve.held == 6
+    reserve.close()
+    assert reserve.held == 0
+
+
+async def test_where_none_is_left_it_holds_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve, opened, left = Reserve(6), os.open, [2]
+
+    def scarce(*given: Any) -> int:
+        if not left[0]:
+            raise OSError(errno.EMFILE, "too many open files")
+        left[0] -= 1
+        return opened(*given)
+
+    monkeypatch.setattr(os, "open", scarce)
+    reserve.take_back()
+    assert reserve.held == 2
+    reserve.close()
+
+
+async def test_it_helps_out_asyncio_and_leaves_other_trouble_alone(caplog: pytest.LogCaptureFixture) -> None:
+    loop, reserve = asyncio.get_running_loop(), Reserve(6)
+    reserve.install(loop)
+    try:
+        loop.call_exception_handler({"message": "socket.accept() out of system resource"})
+        assert reserve.held == 2
+        loop.call_exception_handler({"message": "something else"})
+        assert reserve.held == 2
+        assert "something else" in caplog.text
+        async with asyncio.timeout(20):
+            while reserve.held < 6:
+                await asyncio.sleep(0.05)
+    finally:
+        reserve.close()
+        loop.set_exception_handler(None)
