@@ -71,6 +71,12 @@ async def test_headless_json_says_what_came_of_it_and_exits_0(
     assert result["readings"] > 20 * 20
     assert result["set_points_written"] >= 20
     assert result["failures"] == 0
+    program = result["openadr"]
+    assert program["ok"] is True
+    assert program["opt"] == "optIn"
+    assert abs(program["reported_W"] - 60_000) <= 1_200
+    assert program["cancelled"] is True
+    assert program["on_page"] is True
     scada = result["dnp3"]
     assert scada["ok"] is True
     assert abs(scada["told_W"] - 40_000) <= 800

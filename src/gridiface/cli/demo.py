@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +35,8 @@ _FAULT_S = 20.0
 _TOLERANCE_PCT = 2.0
 #: The control room's set-point as a share of the utility's, and how long it watches, s.
 _SCADA_SHARE, _SCADA_S = 0.5, 30.0
+#: The same of the OpenADR event; it begins so long after the utility's control ends, s.
+_OPENADR_SHARE, _OPENADR_S, _OPENADR_AFTER_S = 0.75, 30.0, 1.0
 #: What the control room is answered.
 _STATUSES = {
     "while the utility rules": "AUTOMATION_INHIBIT",
@@ -133,15 +135,18 @@ def demo(
 ) -> None:
     """Run a utility, a server, 20 SunSpec devices and three 2030.5 inverters, and let a control travel through them.
 
-    After the event a control room takes over by DNP3: an analog output sets the fleet's power, and megawatts and state
-    of charge are told unasked; what it may not do is refused with the status that says why.
+    After the event comes one by OpenADR, announced beforehand by the VTN of a demand response program: the server's VEN
+    opts in, the fleet follows, and the VEN's report shows the delivered power. Then a control room takes over by DNP3:
+    an analog output sets the fleet's power, and megawatts and state of charge are told unasked; what it may not do is
+    refused with the status that says why.
 
     With `--story day` a fleet of 2,000 devices from 5 kWh to 20 MWh lives through a day: an OpenADR event, an IEEE
     2030.5 limit on one feeder and a DNP3 regulation signal overlap, 5 % of the devices fail and return, 2 % lie about
     their state of charge. It draws the day and settles the event.
 
     Exit code 0: what was delivered is within 2 % of what was asked, every device answered received, started and
-    completed (partly completed, where it was switched off), and the control room saw what it should; 1: not so.
+    completed (partly completed, where it was switched off), and the VTN and the control room saw what they should;
+    1: not so.
 
     Example: gridiface demo --headless --json --seconds 40
     """
@@ -178,17 +183,19 @@ def _tell(name: str, devices: int, seed: int, output: Path | None, *, quiet: boo
 
 
 async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: bool) -> dict[str, Any]:
+    from gridiface.simulation.program import DemandResponse  # noqa: PLC0415 - no other verb needs a VTN
+
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
     console = Console(stderr=True, quiet=quiet)
-    async with World(plan, keep=keep) as world:
+    async with DemandResponse() as program, World(_with(plan, program.settings()), keep=keep) as world:
         with console.status("starting devices, server and inverters ..."):
             await world.start()
             await _fleet_is_up(world, plan)
         async with world.utility() as utility:
-            program = await utility.program("fleet")
+            der_program = await utility.program("fleet")
             now = time.time()
             story = Story(
                 asked_w=script.watts,
@@ -200,24 +207,42 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
             )
             story.lfdis = await utility.device_lfdis()
             story.posted = await utility.post_target(
-                program,
+                der_program,
                 script.watts,
                 start=story.start,
                 duration_s=story.duration_s,
                 now=now,
                 title="evening discharge",
             )
+            openadr_w = _OPENADR_SHARE * script.watts
+            await program.plan(openadr_w, start=_end(story) + _OPENADR_AFTER_S, duration_s=_ANSWERS_S + _OPENADR_S)
             async with ControlRoom(world.ports["dnp3"]) as room:
                 await _watch(world, utility, story, console, room, live=not quiet)
                 result = await _result(world, story)
+                with console.status("the fleet follows an OpenADR event ..."):
+                    heard = await program.watch(openadr_w, _OPENADR_S, tolerance=_TOLERANCE_PCT / 100)
                 with console.status("the control room sets the power over DNP3 ..."):
                     await room.refusals()
                     told = await room.set_power(_SCADA_SHARE * script.watts, _SCADA_S)
             scada = {**told, "statuses": room.statuses, "ok": _control_room_saw(told, room.statuses)}
-            result |= {"ok": result["ok"] and scada["ok"], "dnp3": scada}
+            heard["on_page"] = any(control["source"] == "openadr" for control in story.status["controls"])
+            heard |= {"ok": _program_heard(heard)}
+            result |= {"ok": result["ok"] and heard["ok"] and scada["ok"], "openadr": heard, "dnp3": scada}
             if script.stays:
                 await _stay(world, result, quiet=quiet)
             return result
+
+
+def _with(plan: WorldPlan, openadr: Mapping[str, Any]) -> WorldPlan:
+    """The same world, with a VEN."""
+    return replace(plan, settings={**plan.settings, "openadr": openadr})
+
+
+def _program_heard(heard: Mapping[str, Any]) -> bool:
+    """Whether the VEN opted in, its report showed the power that was asked, and the cancellation was confirmed."""
+    reported, asked = heard["reported_W"], heard["set_point_W"]
+    followed = reported is not None and abs(reported - asked) <= _TOLERANCE_PCT / 100 * abs(asked)
+    return followed and heard["opt"] == "optIn" and heard["cancelled"] and heard["on_page"]
 
 
 def _control_room_saw(told: Mapping[str, Any], statuses: Mapping[str, str]) -> bool:
@@ -373,7 +398,10 @@ def _print_report(result: Mapping[str, Any]) -> None:
     console.print(
         f"tracking error {result['tracking_error_pct']} %, responses of {result['devices']} devices: {responses}"
     )
-    scada = result["dnp3"]
+    heard, scada = result["openadr"], result["dnp3"]
+    console.print(
+        f"OpenADR: {heard['opt']}, {_kw(heard['reported_W'])} of {_kw(heard['set_point_W'])} kW reported by the VEN"
+    )
     console.print(f"DNP3: {_kw(scada['told_W'])} of {_kw(scada['set_point_W'])} kW told in {scada['events']} events")
     for what, status in scada["statuses"].items():
         console.print(f"  {what}: {status}")

@@ -79,11 +79,18 @@ def test_a_compatible_listener_takes_gcm_and_a_strict_one_does_not(files: Path) 
         handshake(server_context("strict", **trusted), client)
 
 
-def test_tls_1_3_is_for_people_only(files: Path) -> None:
+def test_tls_1_3_is_for_people_and_where_a_deployment_says_so(files: Path) -> None:
     client = client_context("modern", key_pairs=[pair(files, "inv1")], roots=[files / "serca.pem"])
     modern = server_context("modern", key_pairs=[pair(files, "server")], roots=[], require_client=False)
     assert handshake(modern, client)[0].version() == "TLSv1.3"
-    assert {row.highest for name, row in PROFILES.items() if name != "modern"} == {ssl.TLSVersion.TLSv1_2}
+    assert {row.highest for name, row in PROFILES.items() if name not in {"modern", "openadr-wide"}} == {
+        ssl.TLSVersion.TLSv1_2
+    }
+
+
+def test_the_wide_suites_hold_the_profiles_two() -> None:
+    assert PROFILES["openadr-wide"].ciphers[:2] == PROFILES["openadr"].ciphers
+    assert set(PROFILES["openadr-wide"].ciphers[2:]) == set(PROFILES["modern"].ciphers)
 
 
 def test_an_openadr_listener_serves_ecc_and_rsa_at_once(files: Path, bench: FaultBench, now: float) -> None:
