@@ -148,11 +148,11 @@ class DemandResponse:
         opt = self._vtn.core.said(_VEN, _EVENT, None)
         await self._vtn.do(lambda core, now: core.cancel_event(_EVENT, now, reason="the peak is over"))
         confirmed = await self._until(self._confirmed, patience_s)
-        near = [w for w in reported if abs(w - watts) <= wanted]
+        last = next((w for w in reversed(reported) if abs(w - watts) <= wanted), reported[-1] if reported else None)
         return {
             "opt": opt,
             "set_point_W": watts,
-            "reported_W": (near or reported or [None])[-1],
+            "reported_W": last,
             "reports": len(self._memory.told),
             "cancelled": confirmed,
         }
