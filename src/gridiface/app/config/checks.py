@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
@@ -14,7 +14,7 @@ from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
 Mistake = tuple[tuple[int | str, ...], str]
 
 
-def cross_checks(config: Config) -> list[Mistake]:
+def cross_checks(config: Config) -> Iterator[Mistake]:
     """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
     rules = (
         _duplicates,
@@ -29,10 +29,11 @@ def cross_checks(config: Config) -> list[Mistake]:
         _schedules,
         _upstreams,
     )
-    return [mistake for rule in rules for mistake in rule(config)]
+    for rule in rules:
+        yield from rule(config)
 
 
-def _hint(name: str, known: list[str]) -> str:
+def _hint(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)[:12]) or 'none'}"
 
@@ -49,8 +50,9 @@ def _duplicates(config: Config) -> Iterator[Mistake]:
 
 
 def _members(config: Config) -> Iterator[Mistake]:
-    devices = [device.id for device in config.devices]
-    known = [*devices, *(group.id for group in config.groups)]
+    devices = {device.id for device in config.devices}
+    groups = {group.id for group in config.groups}
+    known = devices | groups
     for index, group in enumerate(config.groups):
         for position, member in enumerate(group.members):
             if member not in known:
@@ -58,7 +60,6 @@ def _members(config: Config) -> Iterator[Mistake]:
         if group.meter is not None and group.meter not in devices:
             yield ("groups", index, "meter"), f"no device {group.meter!r}; {_hint(group.meter, devices)}"
     if config.sep2 is not None:
-        groups = [group.id for group in config.groups]
         for index, name in enumerate(config.sep2.in_band_groups):
             if name not in groups:
                 yield ("sep2", "in_band_groups", index), f"no group {name!r}; {_hint(name, groups)}"
@@ -83,6 +84,7 @@ def _tree(config: Config) -> Iterator[Mistake]:
 
 
 def _devices(config: Config) -> Iterator[Mistake]:
+    with_client = {client.device for client in config.sep2.clients} if config.sep2 is not None else set()
     for index, device in enumerate(config.devices):
         rating = device.rating
         if rating.soc_min >= rating.soc_max:
@@ -90,14 +92,14 @@ def _devices(config: Config) -> Iterator[Mistake]:
         if device.driver == "sep2":
             if config.sep2 is None:
                 yield ("devices", index, "driver"), "driver sep2 needs the block `sep2`"
-            elif not any(client.device == device.id for client in config.sep2.clients):
+            elif device.id not in with_client:
                 yield ("devices", index, "driver"), f"no entry of sep2.clients has `device: {device.id}`; add one"
 
 
 def _clients(config: Config) -> Iterator[Mistake]:
     if config.sep2 is None:
         return
-    devices = [device.id for device in config.devices]
+    devices = {device.id for device in config.devices}
     for index, client in enumerate(config.sep2.clients):
         place = ("sep2", "clients", index)
         if client.device is not None and client.device not in devices:
@@ -113,7 +115,7 @@ def _points(config: Config) -> Iterator[Mistake]:
     """Groups and devices that DNP3 points speak of."""
     if config.dnp3 is None:
         return
-    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    known = {"group": {group.id for group in config.groups}, "device": {device.id for device in config.devices}}
     for place, kind, name in dnp3_targets(config.dnp3):
         if name not in known[kind]:
             yield ("dnp3", *place), f"no {kind} {name!r}; {_hint(name, known[kind])}"
@@ -123,7 +125,7 @@ def _programs(config: Config) -> Iterator[Mistake]:
     """Groups and devices that utilities' OpenADR programs speak of."""
     if config.openadr is None:
         return
-    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    known = {"group": {group.id for group in config.groups}, "device": {device.id for device in config.devices}}
     for number, ven in enumerate(config.openadr.vens):
         named: list[tuple[str, int, OpenAdrProgram | OpenAdrResource]] = [
             ("programs", index, holder) for index, holder in enumerate(ven.programs)
@@ -140,7 +142,7 @@ def _vens(config: Config) -> Iterator[Mistake]:
     """VENs below our VTN are devices of their own and join groups that exist."""
     if config.openadr is None or config.openadr.vtn is None:
         return
-    devices, groups = [device.id for device in config.devices], [group.id for group in config.groups]
+    devices, groups = {device.id for device in config.devices}, {group.id for group in config.groups}
     for number, ven in enumerate(config.openadr.vtn.vens):
         for index, member in enumerate(ven.members):
             place = ("openadr", "vtn", "vens", number, "members", index)
@@ -163,7 +165,7 @@ def _strategies(config: Config) -> Iterator[Mistake]:
 
 def _schedules(config: Config) -> Iterator[Mistake]:
     """Schedules of groups and devices that exist, each with an id of its own."""
-    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    known = {"group": {group.id for group in config.groups}, "device": {device.id for device in config.devices}}
     seen: set[str] = set()
     for index, entry in enumerate(config.schedules):
         kind, name = ("group", entry.group) if entry.group is not None else ("device", entry.device or "")
@@ -176,7 +178,7 @@ def _schedules(config: Config) -> Iterator[Mistake]:
 
 def _upstreams(config: Config) -> Iterator[Mistake]:
     """Names of sessions, and what they stand for."""
-    known = {"group": [group.id for group in config.groups], "device": [device.id for device in config.devices]}
+    known = {"group": {group.id for group in config.groups}, "device": {device.id for device in config.devices}}
     names = Counter(upstream.name for upstream in config.upstreams)
     for number, upstream in enumerate(config.upstreams):
         place = ("upstreams", number)

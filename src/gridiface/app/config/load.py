@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,12 +17,23 @@ from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
 
 _MAX_BYTES = 16 * 1024 * 1024
+#: Mappings and lists inside each other; no key of ours is a tenth as deep.
+_MAX_DEPTH = 100
+#: Mistakes that are told at once.
+_MOST_TOLD = 50
 
 Place = tuple[int | str, ...]
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice: YAML would silently keep the last."""
+# libyaml reads a fleet of thousands in a fraction of the time; PyYAML's wheels hold it, a build from source may not.
+if TYPE_CHECKING or not yaml.__with_libyaml__:
+    from yaml import SafeLoader
+else:
+    from yaml import CSafeLoader as SafeLoader
+
+
+class _UniqueKeyLoader(SafeLoader):
+    """Safe loader that refuses a key written twice: YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -58,8 +70,7 @@ def parse_config(text: str, path: Path) -> Config:
         ConfigError: as load_config.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
+        root, data = _read(text)
     except yaml.YAMLError as problem:
         raise ConfigError(_yaml_message(path, problem)) from problem
     except (ValueError, TypeError, RecursionError) as problem:
@@ -70,13 +81,37 @@ def parse_config(text: str, path: Path) -> Config:
     try:
         config = Config.model_validate(data)
     except ValidationError as problem:
-        lines = [_message(path, root, error) for error in problem.errors(include_url=False)]
-        raise ConfigError("\n".join(lines)) from problem
+        raise _refused(_message(path, root, error) for error in problem.errors(include_url=False)) from problem
     config = _absolute(config, path.resolve().parent)
-    mistakes = [f"{path}:{line_of(root, place)}: {_dotted(place)}: {text}" for place, text in cross_checks(config)]
-    if mistakes:
-        raise ConfigError("\n".join(mistakes))
+    mistakes = cross_checks(config)
+    first = next(mistakes, None)
+    if first is not None:
+        told = chain([first], mistakes)
+        raise _refused(f"{path}:{line_of(root, place)}: {_dotted(place)}: {text}" for place, text in told)
     return config
+
+
+def _refused(mistakes: Iterable[str]) -> ConfigError:
+    """What is wrong, up to a limit: looking for the nearest known name costs time in a large fleet."""
+    told = list(islice(mistakes, _MOST_TOLD + 1))
+    if len(told) > _MOST_TOLD:
+        told[-1] = "and more mistakes"
+    return ConfigError("\n".join(told))
+
+
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """The nodes, which know their lines, and the values made from them."""
+    depth = 0
+    for event in yaml.parse(text, Loader=SafeLoader):  # events need no stack, nodes do: one frame of C per depth
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"nested deeper than {_MAX_DEPTH}")
+    loader = _UniqueKeyLoader(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _yaml_message(path: Path, problem: yaml.YAMLError) -> str:

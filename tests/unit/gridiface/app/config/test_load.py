@@ -80,7 +80,31 @@ def test_python_tags_are_refused() -> None:
         parse_config("site: !!python/object/apply:os.system ['true']\n", Path("g.yaml"))
 
 
-@pytest.mark.parametrize("text", ["a: 2020-99-99", "? [1]\n: x", "[" * 5000, "site: *nowhere", "? {a: 1}\n: x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 2020-99-99",
+        "? [1]\n: x",
+        "[" * 5000,
+        "[" * 200_000,
+        "- " * 200_000,
+        "a: &a [*a]",
+        "site: *nowhere",
+        "? {a: 1}\n: x",
+    ],
+)
 def test_strange_yaml_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_config(text, Path("g.yaml"))
+
+
+def test_a_flood_of_mistakes_is_told_in_part() -> None:
+    for text in (
+        "".join(f"wrong{number}: 1\n" for number in range(300)),
+        GOOD.replace("members: [bat1]", f"members: [{', '.join(f'bta{number}' for number in range(300))}]", 1),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            parse_config(text, Path("g.yaml"))
+        lines = str(caught.value).splitlines()
+        assert len(lines) == 51
+        assert lines[-1] == "and more mistakes"
