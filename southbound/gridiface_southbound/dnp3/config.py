@@ -115,7 +115,7 @@ ISO_GATEWAY_OUTPUTS: tuple[Output, ...] = (
 class Dnp3Config(DriverConfig):
     """The keys of the DNP3 driver."""
 
-    host: str = Field(min_length=1, description="Name or address of the outstation.")
+    host: str = Field(default="", description="Name or address of the outstation; not for a serial line.")
     port: int = Field(default=20_000, ge=1, le=65_535, description="TCP port; over TLS often 19999.")
     address: int = Field(
         default=1, ge=0, le=65_519, description="Our link address, as the outstation knows its master."
@@ -127,12 +127,24 @@ class Dnp3Config(DriverConfig):
     inputs: tuple[Input, ...] = Field(default=(), description="Points that are read, over those of the profile.")
     outputs: tuple[Output, ...] = Field(default=(), description="Points that are commanded, over those of the profile.")
     select: bool = Field(default=True, description="Commands by SELECT and OPERATE; false: DIRECT_OPERATE.")
-    unsolicited: bool = Field(default=True, description="Whether the outstation is asked to report changes unasked.")
+    unsolicited: bool | None = Field(
+        default=None,
+        description="Whether the outstation is asked to report changes unasked; none: on a connection of its own.",
+    )
     integrity_period_s: float = Field(
         default=900.0, gt=0, le=86_400, description="Everything is read again after, seconds."
     )
     connect_timeout_s: float = Field(default=3.0, gt=0, le=60, description="Time for a connect, seconds.")
     set_time: bool = Field(default=False, description="Whether its clock is set when it asks (IIN1.4).")
+    shared_connection: bool = Field(
+        default=False,
+        description="Several outstations behind one host and port, asked in turn; always so on a serial line.",
+    )
+    serial_port: str = Field(default="", description="The serial line, instead of `host`: for example /dev/ttyUSB0.")
+    baudrate: int = Field(default=9600, ge=300, le=4_000_000, description="Bits per second of the serial line.")
+    parity: Literal["N", "E", "O"] = Field(default="N", description="None, even or odd.")
+    stop_bits: Literal[1, 2] = Field(default=1, description="Stop bits of the serial line.")
+    rs485: bool = Field(default=False, description="The port switches its sender, on a two-wire serial line.")
     tls: bool = Field(default=False, description="Whether the connection is TLS, with `ca_file`.")
     ca_file: Path | None = Field(default=None, description="TLS: certificates that the outstation's own must lead to.")
     cert_file: Path | None = Field(default=None, description="TLS: this side's certificate.")
@@ -147,6 +159,10 @@ class Dnp3Config(DriverConfig):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        if bool(self.host) == bool(self.serial_port):
+            raise ValueError("name a `host` or a `serial_port`")
+        if self.serial_port and self.tls:
+            raise ValueError("there is no TLS on a serial line")
         if self.tls and self.ca_file is None:
             raise ValueError("tls needs ca_file: an outstation that cannot be verified is not commanded")
         if (self.cert_file is None) != (self.key_file is None):
@@ -160,6 +176,21 @@ class Dnp3Config(DriverConfig):
         if doubled:
             raise ValueError(f"{doubled[0]} is there twice")
         return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether the connection is shared: a serial line always is."""
+        return self.shared_connection or bool(self.serial_port)
+
+    @property
+    def place(self) -> str:
+        """Where the outstation is reached."""
+        return self.serial_port or f"{self.host}:{self.port}"
+
+    @property
+    def reports_unasked(self) -> bool:
+        """Whether unsolicited reports are asked for."""
+        return not self.shared if self.unsolicited is None else self.unsolicited
 
     @property
     def all_inputs(self) -> tuple[Input, ...]:

@@ -113,8 +113,8 @@ class Dnp3Driver:
 
     @property
     def connection(self) -> str | None:
-        """Its own."""
-        return None
+        """As `Driver.connection`."""
+        return self._config.place if self._config.shared else None
 
     async def open(self) -> Nameplate:
         """As `Driver.open`."""

@@ -1,16 +1,14 @@
-"""One connection to an outstation: the master core with a socket, and the newest value of each point.
+"""One outstation's link: the master core on a connection, and the newest value of each point.
 
-Owns connecting, TLS, timers, and the wait for a task. A task is one attempt; what fails is told. The core bounds what
-it takes in; points are kept for indices that DNP3 has, no history.
+Owns timers, turns, and the wait for a task; the connection is wire.py's. A task is one attempt; what fails is told. The
+core bounds what it takes in; points are kept for indices that DNP3 has, no history.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
@@ -29,13 +27,17 @@ from gridiface.protocols.dnp3.master_tasks import Task
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
 from gridiface_southbound.dnp3.config import Dnp3Config
+from gridiface_southbound.dnp3.wire import Wire, wire_for
 
 _SILENCE = frozenset({Failure.TIMEOUT, Failure.DISCONNECTED})
 _ALL_ROLES = 32_768
 
 
-class Dnp3Link(asyncio.Protocol):
-    """One master's connection. `connect` first, `close` last; after a loss a new link is made.
+class Dnp3Link:
+    """One master's talk with one outstation. `connect` first, `close` last; after a loss a new link is made.
+
+    On a shared connection a task waits for its turn, which does not count as its time; what the outstation says unasked
+    is answered when nobody else's answer is awaited.
 
     Args:
         config: the driver's.
@@ -44,14 +46,16 @@ class Dnp3Link(asyncio.Protocol):
 
     def __init__(self, config: Dnp3Config, now: Callable[[], float]) -> None:
         self.points: dict[tuple[PointType, int], Measurement] = {}
-        self.restarted = False
         self._config, self._now = config, now
         self._core = Master(_settings(config), _authentication(config))
-        self._transport: asyncio.Transport | None = None
+        self._wire: Wire | None = None
         self._waiting: dict[int, asyncio.Future[TaskDone]] = {}
         self._named: dict[str, asyncio.Future[TaskDone]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
+        self._core.held = config.shared
+        self._rest = asyncio.Event()
+        self._service: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         """Connect, and wait until everything was read once.
@@ -60,20 +64,13 @@ class Dnp3Link(asyncio.Protocol):
             DeviceTimeout: nobody answers.
             DeviceRejected: TLS was refused, or it is no outstation that answers this master.
         """
-        config = self._config
-        loop = asyncio.get_running_loop()
-        first = self._named["integrity poll"] = loop.create_future()
-        context = _tls_context(config) if config.tls else None
-        name = None if context is None else config.server_name or config.host
-        try:
-            async with asyncio.timeout(config.connect_timeout_s):
-                await loop.create_connection(lambda: self, config.host, config.port, ssl=context, server_hostname=name)
-        except ssl.SSLError as error:
-            raise DeviceRejected(f"TLS with {config.host}:{config.port} failed: {error}") from error
-        except (OSError, TimeoutError) as error:
-            reason = str(error) or "no answer"
-            raise DeviceTimeout(f"{config.host}:{config.port} cannot be reached: {reason}") from error
-        await self._result("integrity poll", first, 3 * config.timeout_s)
+        self._wire = wire = wire_for(self._config)
+        first = self._named["integrity poll"] = asyncio.get_running_loop().create_future()
+        await wire.open(self._config)
+        async with self._turn(wire):
+            self._core.sequence = wire.sequences.get(self._key, 0)
+            wire.use(self)
+            await self._result("integrity poll", first, 3 * self._config.timeout_s)
 
     async def run(self, name: str, task: Task, timeout_s: float) -> TaskDone:
         """One task to its end.
@@ -82,32 +79,63 @@ class Dnp3Link(asyncio.Protocol):
             DeviceTimeout: no connection, or no answer.
             DeviceRejected: an error indication, or an answer that does not fit.
         """
-        if self._transport is None or self._transport.is_closing():
+        if self._wire is None or not self.usable:
             task.close()
             raise DeviceTimeout("the connection is lost")
-        future: asyncio.Future[TaskDone] = asyncio.get_running_loop().create_future()
-        try:
-            number = self._core.submit(name, task)
-        except LocalProtocolError as error:
-            raise DeviceTimeout(f"{name}: {error}") from error
-        self._waiting[number] = future
-        try:
-            self._pump()
-            return await self._result(name, future, timeout_s)
-        finally:
-            self._waiting.pop(number, None)
+        async with self._turn(self._wire):
+            future: asyncio.Future[TaskDone] = asyncio.get_running_loop().create_future()
+            try:
+                number = self._core.submit(name, task)
+            except LocalProtocolError as error:
+                task.close()
+                raise DeviceTimeout(f"{name}: {error}") from error
+            self._waiting[number] = future
+            try:
+                self._pump()
+                return await self._result(name, future, timeout_s)
+            finally:
+                self._waiting.pop(number, None)
 
     async def close(self) -> None:
-        """Close the connection; twice is once."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.abort()
+        """Leave the connection; twice is once."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.sequences[self._key] = self._core.sequence
+            wire.leave(self)
+        if self._service is not None:
+            self._service.cancel()
         self._end()
 
     @property
     def usable(self) -> bool:
         """Whether the connection is there."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._wire is not None and self._wire.usable
+
+    @property
+    def _key(self) -> tuple[int, int]:
+        return self._config.address, self._config.outstation
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, wire: Wire) -> AsyncIterator[None]:
+        """Ours alone while we ask, where others use the connection too; until everything is answered."""
+        if not wire.shared:
+            yield
+            return
+        async with wire.turn:
+            self._core.held = False
+            try:
+                yield
+                await self._at_rest()
+            finally:
+                self._core.held = True
+
+    async def _at_rest(self) -> None:
+        """What the outstation's answers led to by themselves is over, or has had its time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3 * self._config.timeout_s):
+                while self._core.busy and self.usable:
+                    self._rest.clear()
+                    await self._rest.wait()
 
     async def _result(self, name: str, future: asyncio.Future[TaskDone], timeout_s: float) -> TaskDone:
         try:
@@ -123,27 +151,20 @@ class Dnp3Link(asyncio.Protocol):
             raise DeviceRejected(f"{name}: {result.failure.value}")
         return result
 
-    # --- asyncio -----------------------------------------------------------------------------------------------------
+    # --- what the connection tells (wire.User) ------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def ready(self) -> None:
         """The connection is there: the start-up tasks begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        own = transport.get_extra_info("socket")
-        if own is not None:
-            with contextlib.suppress(OSError):
-                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._core.connected(self._now())
         self._pump()
 
-    def data_received(self, data: bytes) -> None:
-        """Octets of the outstation."""
+    def received(self, data: bytes) -> None:
+        """Octets of an outstation, ours or another's."""
         self._core.receive(data, self._now())
         self._pump()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def lost(self) -> None:
         """The connection is gone; what waits fails."""
-        self._transport = None
         self._end()
 
     def _end(self) -> None:
@@ -155,20 +176,33 @@ class Dnp3Link(asyncio.Protocol):
         for future in (*self._waiting.values(), *self._named.values()):
             if not future.done():
                 future.set_result(TaskDone(0, "", Failure.DISCONNECTED))
+        self._rest.set()
 
     def _pump(self) -> None:
-        now = self._now()
-        octets = self._core.to_send(now)
-        if octets and self._transport is not None:
-            self._transport.write(octets)
+        wire, now = self._wire, self._now()
+        if wire is not None and not self._core.held:
+            octets = self._core.to_send(now)
+            if octets:
+                wire.write(octets)
+        elif wire is not None and self._core.wants_to_send and self._service is None:
+            self._service = asyncio.get_running_loop().create_task(self._serve(wire))
         self._fetch()
+        self._rest.set()
         due = self._core.next_timer()
-        if due is None or self._transport is None or (self._timer is not None and self._armed_for <= due):
+        if due is None or not self.usable or (self._timer is not None and self._armed_for <= due):
             return
         if self._timer is not None:
             self._timer.cancel()
         self._armed_for = due
         self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._ring)
+
+    async def _serve(self, wire: Wire) -> None:
+        """Confirms, and what an outstation's indications ask for, in our turn."""
+        try:
+            async with self._turn(wire):
+                self._pump()
+        finally:
+            self._service = None
 
     def _ring(self) -> None:
         self._timer = None
@@ -190,8 +224,7 @@ class Dnp3Link(asyncio.Protocol):
                 if future is not None and not future.done():
                     future.set_result(event)
             case OutstationLost():
-                if self._transport is not None:
-                    self._transport.abort()
+                self._end()
             case _:
                 pass
 
@@ -202,7 +235,7 @@ def _settings(config: Dnp3Config) -> MasterSettings:
         config.outstation,
         response_timeout=config.timeout_s,
         retry_delay=max(1.0, config.timeout_s),
-        enable_classes=(1, 2, 3) if config.unsolicited else (),
+        enable_classes=(1, 2, 3) if config.reports_unasked else (),
         time_sync=TimeSync.LAN if config.set_time else TimeSync.NONE,
         keep_alive=None,
     )
@@ -223,14 +256,3 @@ def _authentication(config: Dnp3Config) -> MasterAuthentication | None:
     if len(key) not in {16, 32}:
         raise DeviceRejected(f"{config.update_key}: an update key is 32 or 64 hex digits in a file that can be read")
     return MasterAuthentication(AuthenticationSettings(), User(config.user, "gridiface", key, _ALL_ROLES))
-
-
-def _tls_context(config: Dnp3Config) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=config.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.cert_file is not None:
-            context.load_cert_chain(config.cert_file, config.key_file)
-    except (OSError, ValueError) as error:
-        raise DeviceRejected(f"the TLS files cannot be used: {error}") from error
-    return context

@@ -82,7 +82,9 @@ class Master:
         settings: addresses, times, what happens automatically.
         authentication: one user's secure authentication, None without.
 
-    `clock` is the time of the last call, for tasks that write the time when their turn comes.
+    `clock` is the time of the last call, for tasks that write the time when their turn comes. `sequence` is that of the
+    next request; set it before `connected` where this master goes on from another. While `held` is true no task begins:
+    on a line that others use it is not our turn.
     """
 
     def __init__(self, settings: MasterSettings, authentication: MasterAuthentication | None = None) -> None:
@@ -94,7 +96,8 @@ class Master:
         self._link = SecondaryStation()
         self.clock = Clock()
         self._connected = False
-        self._sequence = 0
+        self.sequence = 0
+        self.held = False
         self._queue: list[Queued] = []
         self._running: Running | None = None
         self._polls: list[Poll] = []
@@ -171,6 +174,16 @@ class Master:
         self._out.clear()
         return out
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is awaited or a task waits."""
+        return self._running is not None or bool(self._queue)
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether `to_send` has something, or would begin a task."""
+        return bool(self._out) or (self._running is None and bool(self._queue))
+
     def next_event(self) -> MasterEvent | None:
         """The oldest result that was not fetched yet."""
         return self._events.popleft() if self._events else None
@@ -227,7 +240,7 @@ class Master:
 
     def _advance(self, now: float) -> None:
         """Starts the next task when none runs; tasks without a reply end at once."""
-        while self._connected and self._running is None and self._queue:
+        while self._connected and not self.held and self._running is None and self._queue:
             self._secure(now)
             queued = heapq.heappop(self._queue)
             self._step(queued, None, now)
@@ -256,8 +269,8 @@ class Master:
             self._finish(queued, end.value, fragments)
 
     def _ask(self, queued: Queued, ask: Ask, now: float) -> None:
-        sequence = self._sequence
-        self._sequence = (sequence + 1) & SEQUENCE_MASK
+        sequence = self.sequence
+        self.sequence = (sequence + 1) & SEQUENCE_MASK
         octets = bytes((FIR | FIN | sequence, ask.function)) + ask.objects
         if self.authentication is not None:
             octets = self.authentication.protect(octets, now)
