@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gridiface.app.config.model import Config
 from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.app.members import SEP2
 from gridiface.app.northbound import lfdi_of
@@ -41,12 +40,21 @@ def peers_of(server: GridServer) -> dict[str, str]:
     return named
 
 
-def certificates_of(config: Config) -> CertificateDesk:
-    """What certificates are judged by, signed with and revoked in on the page."""
+def certificates_of(server: GridServer) -> CertificateDesk:
+    """What certificates are judged by, signed with and revoked in on the page, and what peers came with."""
+    config = server.config
+
+    def peer(lfdi: str) -> tuple[bytes, float, str] | None:
+        found = None if server.sep2 is None else server.sep2.seen(lfdi)
+        return None if found is None else (found.certificate, found.at, found.address)
+
     tls = None if config.sep2 is None else config.sep2.tls
     authority = None if config.operator is None else config.operator.pki
     return CertificateDesk(
-        roots=() if tls is None else tuple(tls.roots), revoked=None if tls is None else tls.revoked, authority=authority
+        roots=() if tls is None else tuple(tls.roots),
+        revoked=None if tls is None else tls.revoked,
+        authority=authority,
+        peer=peer,
     )
 
 

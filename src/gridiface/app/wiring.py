@@ -273,7 +273,7 @@ class GridServer:
             approval=ApprovalRule(share=block.approval_share, within_s=block.approval_within_s),
             parts=lambda: parts_of(self),
             peers=peers_of(self),
-            certificates=certificates_of(self.config),
+            certificates=certificates_of(self),
             audit_key=audit_key(block),
             targets=targets_of(block),
             withdraw={} if self.sep2 is None else {SEP2: self.sep2.cancel_control},

@@ -17,8 +17,9 @@ import functools
 import logging
 import socket
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -42,6 +43,8 @@ _EVICT_WITHOUT_DESCRIPTORS = 64
 _RELOAD_SECONDS = 2.0
 _LOG_LINES_PER_SECOND = 20
 _HUMBLE_S = 5.0
+#: Peers whose certificate is remembered for people; the longest unseen go first.
+_PEERS_KEPT = 10_000
 
 # Newer versions of aiohttp warn of plain strings, older ones know nothing else.
 _REQUEST_KEY: Any = getattr(web, "RequestKey", lambda name, _: name)(PEER, PeerIdentity)
@@ -56,6 +59,21 @@ def peer_of(request: web.BaseRequest) -> PeerIdentity | None:
     """
     peer = request.get(_REQUEST_KEY)
     return peer if isinstance(peer, PeerIdentity) else None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPeer:
+    """The newest accepted connection of one identity.
+
+    Attributes:
+        certificate: the peer's own, DER.
+        at: of the handshake, seconds since 1970 UTC.
+        address: it came from.
+    """
+
+    certificate: bytes
+    at: float
+    address: str
 
 
 class TlsListener:
@@ -108,6 +126,7 @@ class TlsListener:
         self._handshaking: dict[TlsConnection, None] = {}
         self._addresses: Counter[str] = Counter()
         self._identities: dict[str, dict[TlsConnection, None]] = {}
+        self._seen: OrderedDict[str, SeenPeer] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_handle: asyncio.TimerHandle | None = None
         self._next_reload = 0.0
@@ -291,7 +310,15 @@ class TlsListener:
             own.pop(idle)
             idle.close()
         own[connection] = None
+        self._seen[lfdi] = SeenPeer(connection.peer.chain[0], self._wall_clock(), str(connection.address[0]))
+        self._seen.move_to_end(lfdi)
+        if len(self._seen) > _PEERS_KEPT:
+            self._seen.popitem(last=False)
         return None
+
+    def seen(self, lfdi: str) -> SeenPeer | None:
+        """The newest accepted connection of an identity since the start; None: it was not seen, or long ago."""
+        return self._seen.get(lfdi)
 
     def application(self) -> asyncio.Protocol:
         """A protocol of the server."""

@@ -5,7 +5,7 @@ Owns the use cases; the checks are pki's own, so that the page, `gridiface pki i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gridiface.domain.clock import Instant
 from gridiface.errors import ConfigError
 from gridiface.operator.problems import Refused
-from gridiface.pki.certificate import Certificate, CertificateMalformed, parse_pem_certificates
+from gridiface.pki.certificate import Certificate, CertificateMalformed, parse_certificate, parse_pem_certificates
 from gridiface.pki.credentials import load_roots
 from gridiface.pki.folder import TestPki, file_name, revoke, write_credential
 from gridiface.pki.identity import openadr_fingerprint
-from gridiface.pki.inspection import inspect_chain, names_of
+from gridiface.pki.inspection import describe, inspect_chain, names_of
 from gridiface.pki.revocation import load_revocation, serial_name
 from gridiface.pki.rules import CLIENT_AUTH, SERVER_AUTH, ChainRules, openadr_rules, sep2_rules
 
@@ -41,11 +41,26 @@ class CertificateDesk:
         roots: files of trusted roots.
         revoked: the local revocation list; None: nothing can be revoked here.
         authority: folder of a CA made by `gridiface pki init`; None: nothing is signed here.
+        peer: the certificate (DER) that an LFDI came with last, when (s since 1970 UTC), and from where.
     """
 
     roots: Sequence[Path] = ()
     revoked: Path | None = None
     authority: Path | None = None
+    peer: Callable[[str], tuple[bytes, float, str] | None] = lambda _: None
+
+    def seen(self, lfdi: str) -> dict[str, Any] | None:
+        """The certificate that a peer came with last, for people; None: it has not been here since the start."""
+        found = self.peer(lfdi.upper())
+        if found is None:
+            return None
+        der, at, address = found
+        try:
+            certificate = parse_certificate(der)
+        except CertificateMalformed:
+            return None
+        pem = certificate.parsed.public_bytes(Encoding.PEM).decode("ascii")
+        return {**describe(certificate), "ends": certificate.not_after, "at": at, "address": address, "pem": pem}
 
     def inspect(self, pem: str, purpose: Purpose, now: Instant, *, strict: bool = False) -> dict[str, Any]:
         """Every check that a chain or a request passes or fails, with its clause.

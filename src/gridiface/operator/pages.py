@@ -18,14 +18,16 @@ from gridiface.operator.screens.alarms import AlarmsScreen
 from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
+from gridiface.operator.screens.dnp3 import Dnp3Screens
 from gridiface.operator.screens.fleet_parts import FleetPartsScreen
 from gridiface.operator.screens.groups import GroupsScreen
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.live import Live
+from gridiface.operator.screens.openadr import OpenAdrScreens
 from gridiface.operator.screens.overview import OverviewScreen
 from gridiface.operator.screens.people import PeopleScreen
-from gridiface.operator.screens.protocols import ProtocolScreens
 from gridiface.operator.screens.render import Entry, Frame
+from gridiface.operator.screens.sep2 import Sep2Screens
 from gridiface.operator.screens.trace import TraceScreen
 from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
@@ -65,14 +67,17 @@ class Pages:
         )
         house = House(desk, frame)
         self._live = Live(house)
-        protocols = ProtocolScreens(house, areas)
+        mounted = list(areas)
+        sep2, openadr, dnp3 = Sep2Screens(house, mounted), OpenAdrScreens(house, mounted), Dnp3Screens(house, mounted)
         self._screens: list[Screen] = [
             OverviewScreen(house),
             DevicesScreen(house),
             GroupsScreen(house),
             ControlsScreen(house),
             FleetPartsScreen(house),
-            protocols,
+            sep2,
+            openadr,
+            dnp3,
             AlarmsScreen(house),
             CertificatesScreen(house),
             TraceScreen(house),
@@ -85,7 +90,9 @@ class Pages:
             Entry("/controls", "Controls", "2:Fleet"),
             Entry("/drivers", "Drivers", "2:Fleet"),
             Entry("/performance", "Performance", "2:Fleet"),
-            *protocols.entries(),
+            *sep2.entries(),
+            *openadr.entries(),
+            *dnp3.entries(),
             Entry("/certificates", "Certificates", "3:Protocols"),
             Entry("/trace", "Protocol trace", "3:Protocols", "configure"),
             Entry("/alarms", "Alarms", "4:Record"),

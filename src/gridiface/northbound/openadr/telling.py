@@ -1,4 +1,4 @@
-"""What passed over simple HTTP, for the protocol trace. Reads the payload's name, judges nothing."""
+"""What passed over simple HTTP and XMPP, for the protocol trace. Reads the payload's name, judges nothing."""
 
 from __future__ import annotations
 
@@ -35,6 +35,35 @@ def exchanged(request: HttpMessage, reply: HttpMessage, peer: str, address: str,
         address=address,
         what=f"{service} {asked} \u2192 {reply.status} {said}".strip()[:300],
         size=len(request.body) + len(reply.body),
+        text=text,
+    )
+
+
+def over_xmpp(
+    asked: bytes, said: bytes | None, peer: str, address: str, *, received: bool, problem: str = ""
+) -> Passed:
+    """A payload over XMPP and what came back.
+
+    Args:
+        asked, said: XML as it passed; `said` None: an empty result, or none.
+        peer: what the VTN's core knows it by, or its bare JID.
+        address: the peer's full JID.
+        received: whether the payload came here.
+        problem: why there is no answer; empty: there is one.
+    """
+
+    def text() -> str:
+        return "\n\n".join(part for part in ("XMPP iq set", _plain(asked), problem or _plain(said or b"")) if part)
+
+    back = problem or _named(said or b"") or "result"
+    return Passed(
+        at=time.time(),
+        protocol="openadr",
+        received=received,
+        peer=peer,
+        address=address,
+        what=f"XMPP {_named(asked)} \u2192 {back}"[:300],
+        size=len(asked) + len(said or b""),
         text=text,
     )
 

@@ -113,9 +113,8 @@ class OpenAdrVen:
         self.up = False
 
     def listen_in(self, tap: Tap) -> None:
-        """Tell `tap` of every message that we send over simple HTTP and its answer."""
-        if isinstance(self._client, PayloadClient):
-            self._client.tap = tap
+        """Tell `tap` of every message that we send, over XMPP also of those that come, and of its answer."""
+        self._client.tap = tap
 
     # -- life ------------------------------------------------------------------------------------------------------
 

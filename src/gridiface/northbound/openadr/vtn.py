@@ -110,8 +110,10 @@ class OpenAdrVtn:
         )
 
     def listen_in(self, tap: Tap) -> None:
-        """Tell `tap` of every message over simple HTTP, both ways."""
+        """Tell `tap` of every message over simple HTTP and XMPP, both ways."""
         self._listener.tap = tap
+        if self._xmpp is not None:
+            self._xmpp.tap = tap
         for pusher in self._pushers.values():
             pusher.tap = tap
 

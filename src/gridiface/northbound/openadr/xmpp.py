@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from gridiface.errors import ConfigError, RemoteProtocolError, StoreUnavailable
+from gridiface.domain.traffic import Tap
+from gridiface.errors import ConfigError, GridifaceError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.settings import XmppSettings
+from gridiface.northbound.openadr.telling import over_xmpp
 from gridiface.protocols.openadr.payloads.envelope import Payload, encode_payload
 from gridiface.protocols.openadr.signature import Trust
 from gridiface.protocols.openadr.stanzas import SERVICES, payload_of, service_of_local_part
@@ -53,6 +55,8 @@ class VenXmpp:
         self._take = take
         self._timeout = timeout_s
         self._services: dict[str, str] = {}
+        #: Told of every payload and its answer; None: nobody listens.
+        self.tap: Tap | None = None
         self._link = _link(settings, self._inbound, on_up=on_up)
 
     async def start(self) -> None:
@@ -81,7 +85,7 @@ class VenXmpp:
         if jid is None:
             raise RemoteProtocolError(f"the VTN offers no {service} over XMPP", answer=404)
         try:
-            document = await self._link.request(jid, encode_payload(payload), self._timeout)
+            document = await _asked(self.tap, self._link, jid, encode_payload(payload), self._timeout, bare_jid(jid))
         except Unreachable:
             # It may have moved: it is looked for again.
             self._services = {}
@@ -94,6 +98,9 @@ class VenXmpp:
         return self._services
 
     async def _inbound(self, document: bytes, sender: str, to: str) -> bytes | None:
+        return await _answered(self.tap, self._answer, document, sender, to, bare_jid(sender))
+
+    async def _answer(self, document: bytes, sender: str, to: str) -> bytes | None:
         del to
         try:
             known = {bare_jid(jid) for jid in (await self._known()).values()}
@@ -124,6 +131,8 @@ class VtnXmpp:
         self._fingerprints = dict(fingerprints)
         self._take = take
         self._timeout = timeout_s
+        #: Told of every payload and its answer; None: nobody listens.
+        self.tap: Tap | None = None
         self._component = settings.component
         # A component has a JID for each service; a user has one for all.
         self._offers = offers = {
@@ -158,13 +167,52 @@ class VtnXmpp:
         """Push a payload to a VEN's full JID (`base`); the rest as VenXmpp.post."""
         del now, trust
         sender = self._offers.get(service, "") if self._component else ""
-        document = await self._link.request(base, encode_payload(payload), self._timeout, sender=sender)
+        asked, peer = encode_payload(payload), self.name_of(base)
+        document = await _asked(self.tap, self._link, base, asked, self._timeout, peer, sender=sender)
         return None if document is None else payload_of(document)
 
     async def _inbound(self, document: bytes, sender: str, to: str) -> bytes | None:
+        return await _answered(self.tap, self._answer, document, sender, to, self.name_of(sender))
+
+    async def _answer(self, document: bytes, sender: str, to: str) -> bytes | None:
         service = service_of_local_part(to) if self._component else ""
         reply = await self._take(payload_of(document), self.name_of(sender), service)
         return None if reply is None else encode_payload(reply)
+
+
+async def _asked(
+    tap: Tap | None, link: XmppLink, jid: str, asked: bytes, timeout_s: float, peer: str, *, sender: str = ""
+) -> bytes | None:
+    """Send a payload, and tell the trace what came of it."""
+    try:
+        said = await link.request(jid, asked, timeout_s, sender=sender)
+    except GridifaceError as problem:
+        if tap is not None:
+            tap(over_xmpp(asked, None, peer, jid, received=False, problem=str(problem)))
+        raise
+    if tap is not None:
+        tap(over_xmpp(asked, said, peer, jid, received=False))
+    return said
+
+
+async def _answered(
+    tap: Tap | None,
+    answer: Callable[[bytes, str, str], Awaitable[bytes | None]],
+    asked: bytes,
+    sender: str,
+    to: str,
+    peer: str,
+) -> bytes | None:
+    """Answer a payload, and tell the trace."""
+    try:
+        said = await answer(asked, sender, to)
+    except GridifaceError as problem:
+        if tap is not None:
+            tap(over_xmpp(asked, None, peer, sender, received=True, problem=str(problem)))
+        raise
+    if tap is not None:
+        tap(over_xmpp(asked, said, peer, sender, received=True))
+    return said
 
 
 def _link(

@@ -31,6 +31,7 @@ from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
+from gridiface.northbound.tls_listener import SeenPeer
 from gridiface.protocols.sep2.enums import ErrorReason, NotificationStatus
 from gridiface.protocols.sep2.exchange import Reply, moved, refusal
 
@@ -58,6 +59,10 @@ class Listener(Protocol):
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where it listens."""
+        ...
+
+    def seen(self, lfdi: str) -> SeenPeer | None:
+        """The newest accepted connection of an identity."""
         ...
 
 
@@ -332,6 +337,10 @@ class Sep2Server:
         if record is None or record.program not in self.core.state.programs:
             return False
         return await self.core.programs.withdraw_control(record, now, reason, along)
+
+    def seen(self, lfdi: str) -> SeenPeer | None:
+        """The newest accepted connection of a certificate; None: it has not been here."""
+        return None if self._listener is None else self._listener.seen(lfdi)
 
     def cancel_subscription(self, path: str) -> bool:
         """End a subscription with a last notification of status 1; False when there is none at this path."""

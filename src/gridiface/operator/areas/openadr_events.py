@@ -47,6 +47,11 @@ class OpenAdrEventsArea(Area):
     def __init__(self, vtn: VtnPort) -> None:
         self._vtn = vtn
 
+    @property
+    def vtn(self) -> VtnPort:
+        """The VTN whose events these are."""
+        return self._vtn
+
     @get(_ROOT, "Events, the latest start first, with how many VENs opted in and out; filters `status`, `ven`, `open`")
     async def list_openadr_events(self, call: Call[EventQuery, NoBody]) -> EventList:
         """One page of events."""

@@ -40,8 +40,13 @@ class CertificatesScreen:
         ]
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """The empty form."""
-        return self._page(request, "", "sep2", strict=False)
+        """The empty form, or what a peer's certificate is judged as, by `lfdi`."""
+        seen = self._house.desk.certificates.seen(request.query.get("lfdi", "")[:40])
+        if seen is None:
+            return self._page(request, "", "sep2", strict=False)
+        return self._page(
+            request, seen["pem"], "sep2", strict=False, found=await self._judged(seen["pem"], "sep2", strict=False)
+        )
 
     async def inspect(self, request: web.Request) -> web.StreamResponse:
         """The form with what was found."""

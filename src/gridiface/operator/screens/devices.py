@@ -153,6 +153,7 @@ class DevicesScreen:
             power=joined(told, measured, now),
             charge=[[at for at, _ in thin(charge)], [value for _, value in thin(charge)]],
             newest=newest(detail["readings"]),
+            seen=self._house.desk.certificates.seen(detail["identities"].get("lfdi", "")),
             **values,
         )
 

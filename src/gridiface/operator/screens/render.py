@@ -53,6 +53,7 @@ class Frame:
             "power": words.power,
             "scaled": words.scaled,
             "number": words.number,
+            "figure": words.figure,
             "percent": words.percent,
             "duration": words.duration,
             "when": words.when,

@@ -58,6 +58,10 @@ MODES: Mapping[ControlMode, tuple[str, str]] = {
 
 #: Words for states, verdicts, qualities and outcomes that call for colour.
 TONES: Mapping[str, str] = {
+    **dict.fromkeys(("present", "granted", "secure", "optIn", "final", "listed", "in force", "answers"), "good"),
+    **dict.fromkeys(("local mode", "unregistered", "no_time", "connecting", "near", "shortfall"), "warn"),
+    **dict.fromkeys(("kept out", "overflow", "optOut", "unreachable", "wrong_pin", "not_registered"), "bad"),
+    **dict.fromkeys(("no answer", "critical", "overdue"), "bad"),
     **dict.fromkeys(("active", "accepted", "good", "acknowledged", "completed", "running", "ok", "pass"), "good"),
     **dict.fromkeys(("connected", "started", "returned", "trusted", "opened", "ruling"), "good"),
     **dict.fromkeys(("partial", "estimated", "stale", "late", "published", "superseded", "note", "half_open"), "warn"),
@@ -88,6 +92,18 @@ def number(value: float | None, digits: int | None = None) -> str:
     text = f"{value:,.{digits}f}".replace(",", _SPACE)
     if text.strip("-0.") == "":
         text = text.lstrip("-")
+    return text.replace("-", _MINUS)
+
+
+def figure(value: float | None) -> str:
+    """A number of any size with up to five figures that say something, and no exponent: 0.00958, 59.98, 12 500."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    digits = min(9, max(0, 4 - math.floor(math.log10(abs(value)))))
+    text = f"{value:,.{digits}f}".replace(",", _SPACE)
+    text = text.rstrip("0").rstrip(".") if "." in text else text
     return text.replace("-", _MINUS)
 
 

@@ -112,3 +112,28 @@ async def test_a_component_sends_from_the_jid_of_the_service_and_is_told_which_o
     made._link = FakeLink()
     await made.post("ven@x.test/client", "EiEvent", ASKED, 0.0)
     assert made._link.sent == [("ven@x.test/client", ASKED, "eievent@vtn.x.test")]
+
+
+async def test_the_trace_is_told_what_goes_and_what_comes():
+    told, document = [], encode_payload(ASKED)
+
+    async def take(payload, name, service):
+        return payload
+
+    vtn = VtnXmpp(COMPONENT, {"ven1@x.test": "AA:BB"}, take, 1.0)
+    vtn._link, vtn.tap = FakeLink(), told.append
+    await vtn._inbound(document, "ven1@x.test/client", "oadrpoll@vtn.x.test")
+    await vtn.post("ven1@x.test/client", "EiEvent", ASKED, 0.0)
+    mine = ven()
+    mine.tap, mine._link.answer = told.append, Unreachable
+    with pytest.raises(Unreachable):
+        await mine.post("", "EiEvent", ASKED, 0.0)
+    with pytest.raises(RemoteProtocolError):
+        await mine._inbound(document, "mallory@x.test/a", "")
+    assert [(one.peer, one.received, one.what) for one in told] == [
+        ("AA:BB", True, "XMPP oadrPoll \u2192 oadrPoll"),
+        ("AA:BB", False, "XMPP oadrPoll \u2192 result"),
+        ("eievent@vtn.x.test", False, "XMPP oadrPoll \u2192 gone"),
+        ("mallory@x.test", True, "XMPP oadrPoll \u2192 mallory@x.test/a is not our VTN"),
+    ]
+    assert told[0].text().count("oadrPoll") >= 2

@@ -1,13 +1,10 @@
-"""OpenADR and DNP3 have pages where they run, and none where they do not."""
+"""DNP3 has pages where it runs, and none where it does not."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gridiface.operator.areas.dnp3 import Dnp3Area
-from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
-from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
-from gridiface.protocols.openadr.vtn import Ven, Vtn, VtnConfig
 
 OUTSTATION = {
     "name": "main",
@@ -84,18 +81,8 @@ class Dnp3:
         return {"endpoints": [row], "notices": {"bad_crc": 2}}
 
 
-class VtnPort:
-    """A VTN with one VEN and no wire."""
-
-    def __init__(self) -> None:
-        self.core = Vtn(VtnConfig(vtn_id="VTN-1", poll_frequency=10), lambda: "id-1")
-        self.core.put_ven(Ven(venID="VEN-A", name="school", groups=["north"]))
-        self.configured = frozenset({"VEN-A"})
-        self.started = 0.0
-
-
 async def test_what_does_not_run_has_no_page_and_no_line_in_the_menu(house: Any) -> None:
-    for path in ("/dnp3", "/openadr"):
+    for path in ("/dnp3", "/openadr", "/sep2"):
         assert (await house.ask("GET", path))[0] == 404
     _, text, _ = await house.ask("GET", "/")
     assert 'href="/dnp3"' not in text
@@ -110,19 +97,27 @@ async def test_points_masters_buffers_and_commands_of_an_outstation(make_house: 
     for path in ("/dnp3/main", "/parts/dnp3/main"):
         status, text, _ = await house.ask("GET", path)
         assert status == 200, text
-        for said in ("net power", "79.80 kW", "iso", "1: 3 (1 unconfirmed)", "direct operate", "SUCCESS"):
+        for said in ("net power", "79.8 kW", "iso", "class 1: 3 (1 unconfirmed)", "direct operate", "SUCCESS"):
             assert said in text
     assert (await house.ask("GET", "/dnp3/other"))[0] == 404
 
 
-async def test_vens_are_listed_and_shown(make_house: Any) -> None:
-    port: Any = VtnPort()
-    house = await make_house(areas=lambda _: [OpenAdrVensArea(port), OpenAdrEventsArea(port)])
-    status, text, _ = await house.ask("GET", "/openadr")
-    assert status == 200, text
-    assert "school" in text
-    assert "No event" in text
-    status, text, _ = await house.ask("GET", "/openadr/vens/VEN-A")
-    assert status == 200, text
-    assert "north" in text
-    assert (await house.ask("GET", "/openadr/events/none"))[0] == 404
+async def test_points_are_searched_and_paged(make_house: Any) -> None:
+    class Many(Dnp3):
+        def points(self, outstation: str, kind: str) -> list[Any]:
+            rows = [{**POINT, "index": n, "name": f"power of bay {n}"} for n in range(150)]
+            switch = {**POINT, "type": "binary output", "name": "breaker", "value": 1.0, "blocked": "works"}
+            return [row for row in [*rows, switch] if kind in {"", row["type"]}]
+
+    port: Any = Many()
+    house = await make_house(areas=lambda desk: [Dnp3Area(desk, port)])
+    _, text, _ = await house.ask("GET", "/dnp3/main?page=2")
+    assert "power of bay 60" in text
+    assert "61–120 of 151" in text
+    _, text, _ = await house.ask("GET", "/parts/dnp3/main?q=BAY+149")
+    assert "power of bay 149" in text
+    assert "1–1 of 1" in text
+    _, text, _ = await house.ask("GET", "/dnp3/main?type=binary+output", scope="control")
+    assert "power of bay" not in text
+    assert "works" in text
+    assert ">on<" in text.replace(" ", "")

@@ -1,0 +1,104 @@
+"""DNP3 live: outstations with points, masters, buffers, control log; tags and local mode. Read through the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from gridiface.operator.access import CALLER
+from gridiface.operator.areas.dnp3 import CommandQuery, Dnp3Area, PointQuery
+from gridiface.operator.bodies import name_of
+from gridiface.operator.routing import Area, Call
+from gridiface.operator.schema import NoBody, NoQuery
+from gridiface.operator.screens.house import House
+from gridiface.operator.screens.paging import has, paged
+from gridiface.operator.screens.render import Entry
+from gridiface.operator.server import Page
+
+#: Types of points, in the order of the table; points and commands on one page; points asked of the API at once.
+TYPES = ("analog input", "binary input", "counter", "analog output", "binary output")
+_POINTS, _COMMANDS, _ASKED = 60, 50, 1_000
+
+
+class Dnp3Screens:
+    """`/dnp3` and `/dnp3/{id}`, where outstations run here.
+
+    Args:
+        house: what all screens share.
+        areas: the mounted REST areas.
+    """
+
+    def __init__(self, house: House, areas: Iterable[Area]) -> None:
+        self._house = house
+        self._dnp3: Any = next((area for area in areas if isinstance(area, Dnp3Area)), None)
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
+        return [Entry("/dnp3", "DNP3", "3:Protocols")] if self._dnp3 is not None else []
+
+    def pages(self) -> list[Page]:
+        """The routes of what runs here."""
+        page = self._house.page
+        if self._dnp3 is None:
+            return []
+        return [
+            page("/dnp3", self.outstations),
+            page("/parts/dnp3", self.renew_outstations),
+            page("/dnp3/{id}", self.outstation),
+            page("/parts/dnp3/{id}", self.renew_outstation),
+        ]
+
+    def _call(self, request: web.Request, query: Any = None) -> Call[Any, Any]:
+        return Call(request, request[CALLER], self._house.now(), NoQuery() if query is None else query, NoBody())
+
+    async def outstations(self, request: web.Request) -> web.StreamResponse:
+        """Outstations and end points."""
+        return self._house.frame.page(request, "dnp3.html", **await self._outstations(request))
+
+    async def renew_outstations(self, request: web.Request) -> web.StreamResponse:
+        """Both anew."""
+        return self._house.frame.fragment(request, "parts/dnp3.html", **await self._outstations(request))
+
+    async def _outstations(self, request: web.Request) -> dict[str, Any]:
+        call = self._call(request)
+        return {**await self._dnp3.list_dnp3_outstations(call), **await self._dnp3.list_dnp3_endpoints(call)}
+
+    async def outstation(self, request: web.Request) -> web.StreamResponse:
+        """One outstation: its live point table, masters, buffers, command log."""
+        values = await self._outstation(request)
+        return self._house.frame.page(request, "outstation.html", types=TYPES, **values)
+
+    async def renew_outstation(self, request: web.Request) -> web.StreamResponse:
+        """What changes of one outstation."""
+        return self._house.frame.fragment(request, "parts/outstation.html", **await self._outstation(request))
+
+    async def _outstation(self, request: web.Request) -> dict[str, Any]:
+        call, query = self._call(request), request.query
+        text = query.get("q", "").strip()[:128]
+        kind = query.get("type", "") if query.get("type", "") in TYPES else ""
+        points = await self._points(request, kind)
+        fits = [one for one in points if has(text, f"{one['type']} {one['index']}", one["name"], one["meaning"])]
+        fits.sort(key=lambda one: (TYPES.index(one["type"]), one["index"]))
+        path = f"/dnp3/{quote(name_of(request), safe='')}"
+        return {
+            "outstation": await self._dnp3.get_dnp3_outstation(call),
+            "points": paged(fits, query, path, ("q", "type"), _POINTS),
+            "outputs": [one["name"] for one in points if one["type"].endswith("output") and one["name"]],
+            "text": text,
+            "type": kind,
+            **await self._dnp3.list_dnp3_masters(call),
+            **await self._dnp3.list_dnp3_commands(self._call(request, CommandQuery(limit=_COMMANDS))),
+        }
+
+    async def _points(self, request: web.Request, kind: Any) -> list[Any]:
+        rows: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            query = PointQuery(limit=_ASKED, after=after, type=kind)
+            answer = await self._dnp3.list_dnp3_points(self._call(request, query))
+            rows += answer["points"]
+            after = answer["next"]
+        return rows

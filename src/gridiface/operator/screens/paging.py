@@ -1,0 +1,80 @@
+"""A long list, one page at a time, with the same search on every page. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+T = TypeVar("T")
+
+#: Rows of one page, unless a screen says otherwise.
+SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Paged(Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        rows: of this page.
+        total: of all pages.
+        page, pages: this one and how many there are, from 1.
+        first: number of the first row, from 1; 0: there is none.
+        path, given: where the list is, and what was searched for.
+    """
+
+    rows: Sequence[T]
+    total: int
+    page: int
+    pages: int
+    first: int
+    path: str
+    given: Mapping[str, str]
+
+    @property
+    def last(self) -> int:
+        """Number of the last row."""
+        return self.first + len(self.rows) - 1 if self.rows else 0
+
+    def link(self, page: int) -> str:
+        """The address of another page of the same search."""
+        query = urlencode({**{name: value for name, value in self.given.items() if value}, "page": page})
+        return f"{self.path}?{query}"
+
+    def with_rows(self, change: Callable[[T], Any]) -> Paged[Any]:
+        """The same page with other rows: what costs something is made for the rows that are shown."""
+        rows = [change(row) for row in self.rows]
+        return Paged(rows, self.total, self.page, self.pages, self.first, self.path, self.given)
+
+
+def page_number(query: Mapping[str, str]) -> int:
+    """The page that a query asks for; what cannot be is the first."""
+    text = query.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
+def paged(
+    rows: Sequence[T], query: Mapping[str, str], path: str, keep: Iterable[str] = (), size: int = SIZE
+) -> Paged[T]:
+    """The page of `rows` that a query asks for; one beyond the last is the last.
+
+    Args:
+        rows: all that fit.
+        query: of the request.
+        path: of the list.
+        keep: fields of the query that belong to the search.
+        size: rows of one page.
+    """
+    pages = max(1, -(-len(rows) // size))
+    page = min(page_number(query), pages)
+    begin = (page - 1) * size
+    given = {name: query.get(name, "")[:128] for name in keep}
+    return Paged(rows[begin : begin + size], len(rows), page, pages, begin + 1 if rows else 0, path, given)
+
+
+def has(text: str, *values: object) -> bool:
+    """Whether one of the values contains a text, without regard to case; an empty text fits all."""
+    wanted = text.lower()
+    return not wanted or any(wanted in str(value).lower() for value in values if value is not None)

@@ -1,0 +1,344 @@
+"""IEEE 2030.5 as this server speaks it: programs with their controls and responses, end devices, any resource.
+
+Reads through the areas of the REST API, and changes only through their routes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from gridiface.operator.access import CALLER
+from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
+from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
+from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea, ShowQuery
+from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
+from gridiface.operator.bodies import name_of, query_of
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call
+from gridiface.operator.schema import NoBody, NoQuery, Page
+from gridiface.operator.screens.house import House
+from gridiface.operator.screens.paging import has, page_number, paged
+from gridiface.operator.screens.render import Entry
+from gridiface.operator.screens.resource_words import RESPONSE_STATUS, base_text, lines_of
+from gridiface.operator.server import Page as Route
+
+#: Members of a list on one page; controls and responses that are looked at; rows asked of the API at once.
+_MEMBERS, _CONTROLS, _RESPONSES, _ASKED = 20, 200, 2_000, 1_000
+
+#: What hangs below an end device, by the name of its link.
+_BELOW = (
+    ("DeviceInformationLink", "Device information"),
+    ("DeviceStatusLink", "Device status"),
+    ("PowerStatusLink", "Power status"),
+    ("DERListLink", "DERs: capability, settings, status, availability"),
+    ("FunctionSetAssignmentsListLink", "Function set assignments"),
+    ("LogEventListLink", "Log events"),
+    ("SubscriptionListLink", "Subscriptions"),
+    ("RegistrationLink", "Registration"),
+    ("ConfigurationLink", "Configuration"),
+    ("FileStatusLink", "File status"),
+    ("FlowReservationRequestListLink", "Flow reservation requests"),
+    ("FlowReservationResponseListLink", "Flow reservation responses"),
+)
+
+
+class Sep2Screens:
+    """`/sep2` and what lies below it, where the server or a session with a utility's server runs here.
+
+    Args:
+        house: what all screens share.
+        areas: the mounted REST areas.
+    """
+
+    def __init__(self, house: House, areas: Iterable[Area]) -> None:
+        self._house = house
+        found = {type(area): area for area in areas}
+        self._devices: Any = found.get(Sep2DevicesArea)
+        self._programs: Any = found.get(Sep2ProgramsArea)
+        self._resources: Any = found.get(Sep2ResourcesArea)
+        self._upstreams: Any = found.get(Sep2UpstreamsArea)
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
+        return [Entry("/sep2", "IEEE 2030.5", "3:Protocols")] if self._devices or self._upstreams else []
+
+    def pages(self) -> list[Route]:
+        """The routes of what runs here."""
+        page, found = self._house.page, list[Route]()
+        if self._devices is not None:
+            found += [
+                page("/sep2", self.programs),
+                page("/sep2/programs/{id}", self.program),
+                page("/parts/sep2/programs/{id}", self.renew_program),
+                page("/sep2/devices", self.end_devices),
+                page("/sep2/devices/{id}", self.end_device),
+                page("/sep2/resources", self.resource),
+                page("/sep2/subscriptions", self.subscriptions),
+            ]
+        elif self._upstreams is not None:
+            found.append(page("/sep2", self.sessions))
+        if self._upstreams is not None:
+            found += [page("/sep2/upstreams", self.sessions), page("/sep2/upstreams/{id}", self.session)]
+        return found
+
+    def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
+        tabs = [("/sep2", "Programs"), ("/sep2/devices", "End devices"), ("/sep2/resources", "Resources")]
+        tabs = [*tabs, ("/sep2/subscriptions", "Subscriptions")] if self._devices is not None else []
+        tabs += [("/sep2/upstreams", "Utilities' servers")] if self._upstreams is not None else []
+        return self._house.frame.page(request, template, sections=tabs, **values)
+
+    def _call(self, request: web.Request, query: Any = None) -> Call[Any, Any]:
+        return Call(request, request[CALLER], self._house.now(), NoQuery() if query is None else query, NoBody())
+
+    async def _all(self, request: web.Request, handle: Any, name: str) -> list[Any]:
+        """Every row of a list of the API."""
+        rows: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            answer = await handle(self._call(request, Page(limit=_ASKED, after=after)))
+            rows += answer[name]
+            after = answer["next"]
+        return rows
+
+    # --- programs -------------------------------------------------------------------------------------------------
+
+    async def programs(self, request: web.Request) -> web.StreamResponse:
+        """DERPrograms with how many controls each has."""
+        text, query = request.query.get("q", "").strip()[:128], request.query
+        rows = await self._all(request, self._programs.list_sep2_programs, "programs")
+        live = "1" if query.get("live") else ""
+        fits = [
+            row
+            for row in rows
+            if has(text, row["name"], row["mrid"], row["target"], row["path"]) and (not live or row["active"])
+        ]
+        fits.sort(key=lambda row: (-row["active"], row["number"]))
+        return self._page(
+            request,
+            "sep2.html",
+            listed=paged(fits, query, "/sep2", ("q", "live")),
+            text=text,
+            live=live,
+            counts={
+                "programs": len(rows),
+                "active": sum(row["active"] for row in rows),
+                "controls": sum(row["controls"] for row in rows),
+                "end_devices": len(await self._all(request, self._devices.list_sep2_end_devices, "end_devices")),
+                "subscriptions": len(
+                    (await self._devices.list_sep2_subscriptions(self._call(request)))["subscriptions"]
+                ),
+            },
+        )
+
+    async def program(self, request: web.Request) -> web.StreamResponse:
+        """One program: its controls with their status and the responses to each."""
+        return self._page(request, "sep2_program.html", **await self._program(request))
+
+    async def renew_program(self, request: web.Request) -> web.StreamResponse:
+        """What changes of a program."""
+        return self._house.frame.fragment(request, "parts/sep2_program.html", **await self._program(request))
+
+    async def _program(self, request: web.Request) -> dict[str, Any]:
+        name = name_of(request)
+        rows = await self._all(request, self._programs.list_sep2_programs, "programs")
+        found = next((row for row in rows if str(row["number"]) == name), None)
+        if found is None:
+            raise Refused(404, f"there is no program {name[:32]!r}", "the list has all of them")
+        whole = await self._show(request, found["path"])
+        controls = [] if whole is None else await self._members(request, whole, "DERControlListLink", _CONTROLS)
+        known = {control.id for control in self._house.status.controls()}
+        responses = await self._responses(request, controls)
+        return {
+            "program": found,
+            "resource": whole or {},
+            "controls": [_control(one, responses, known) for one in reversed(controls)],
+            "default": await self._linked(request, whole, "DefaultDERControlLink"),
+            "curves": [] if whole is None else await self._members(request, whole, "DERCurveListLink", 50),
+            "base_text": base_text,
+            "words": RESPONSE_STATUS,
+        }
+
+    async def _responses(self, request: web.Request, controls: list[Any]) -> dict[str, Counter[int]]:
+        """How many devices gave each response to each control, by mRID."""
+        found: dict[str, Counter[int]] = {}
+        for path in sorted({one["replyTo"] for one in controls if one.get("replyTo")}):
+            listed = await self._show(request, path, limit=_RESPONSES)
+            for one in [] if listed is None else listed.get("members", []):
+                found.setdefault(str(one.get("subject")), Counter())[int(one.get("status", 0))] += 1
+        return found
+
+    async def _show(self, request: web.Request, href: str, start: int = 0, limit: int = 100) -> Any:
+        """A resource in JSON form, or None where nothing is."""
+        try:
+            query = ShowQuery(href=href, start=start, limit=min(limit, 1000))
+            return await self._resources.get_sep2_resource(self._call(request, query))
+        except Refused:
+            return None
+
+    async def _linked(self, request: web.Request, whole: Any, link: str) -> Any:
+        href = None if whole is None else whole.get(link, {}).get("href")
+        return None if href is None else await self._show(request, href)
+
+    async def _members(self, request: web.Request, whole: Any, link: str, most: int) -> list[Any]:
+        href = whole.get(link, {}).get("href")
+        listed = None if href is None else await self._show(request, href, limit=most)
+        return [] if listed is None else list(listed.get("members", []))
+
+    # --- end devices ----------------------------------------------------------------------------------------------
+
+    async def end_devices(self, request: web.Request) -> web.StreamResponse:
+        """Who is registered."""
+        query = request.query
+        text, role = query.get("q", "").strip()[:128], query.get("role", "")[:32]
+        rows = await self._all(request, self._devices.list_sep2_end_devices, "end_devices")
+        fits = [
+            row
+            for row in rows
+            if has(text, row["lfdi"], row["sfdi"], row["device"], row["group"], row["path"])
+            and (not role or row["role"] == role)
+        ]
+        roles = sorted({row["role"] for row in rows})
+        listed = paged(fits, query, "/sep2/devices", ("q", "role"))
+        return self._page(request, "sep2_devices.html", listed=listed, text=text, chosen=role, roles=roles)
+
+    async def end_device(self, request: web.Request) -> web.StreamResponse:
+        """One end device and what hangs below it."""
+        name = name_of(request).upper()
+        rows = await self._all(request, self._devices.list_sep2_end_devices, "end_devices")
+        found = next((row for row in rows if row["lfdi"] == name), None)
+        if found is None:
+            raise Refused(404, f"there is no end device {name[:40]!r}", "the list has all of them")
+        whole = await self._show(request, found["path"]) or {}
+        below = [(word, whole[link]["href"], whole[link].get("all")) for link, word in _BELOW if link in whole]
+        parts = [("DER", one, lines_of(one)) for one in await self._ders(request, whole)]
+        for link in ("FunctionSetAssignmentsListLink", "LogEventListLink"):
+            for one in await self._members(request, whole, link, 20):
+                parts.append((link.removesuffix("ListLink"), one, lines_of(one)))
+        mirrors = await self._show(request, "/mup", limit=_ASKED) or {}
+        own = [one for one in mirrors.get("members", []) if one.get("deviceLFDI") == found["lfdi"]]
+        return self._page(
+            request,
+            "sep2_device.html",
+            device=found,
+            below=below,
+            parts=parts,
+            mirrors=own,
+            seen=self._house.desk.certificates.seen(found["lfdi"]),
+        )
+
+    async def _ders(self, request: web.Request, whole: Any) -> list[dict[str, Any]]:
+        """The DERs of an end device, each with what it says of itself instead of the links to it."""
+        found = []
+        for one in await self._members(request, whole, "DERListLink", 8):
+            whole_one = dict(one)
+            for name in ("DERCapability", "DERSettings", "DERStatus", "DERAvailability"):
+                said = await self._linked(request, one, f"{name}Link")
+                if said is not None:
+                    whole_one[name] = {key: value for key, value in said.items() if key != "type"}
+                    whole_one.pop(f"{name}Link", None)
+            found.append(whole_one)
+        return found
+
+    async def subscriptions(self, request: web.Request) -> web.StreamResponse:
+        """Who is told of which resource, and where."""
+        text = request.query.get("q", "").strip()[:128]
+        rows = (await self._devices.list_sep2_subscriptions(self._call(request)))["subscriptions"]
+        fits = [
+            row for row in rows if has(text, row["resource"], row["by"], row["uri"], self._house.frame.peer(row["by"]))
+        ]
+        listed = paged(fits, request.query, "/sep2/subscriptions", ("q",))
+        rates = (await self._devices.list_sep2_poll_rates(self._call(request)))["poll_rates"]
+        return self._page(request, "sep2_subscriptions.html", listed=listed, text=text, rates=rates)
+
+    # --- any resource ---------------------------------------------------------------------------------------------
+
+    async def resource(self, request: web.Request) -> web.StreamResponse:
+        """Any resource as a utility sees it, with its links."""
+        query = query_of_href(request)
+        number = page_number(request.query)
+        asked = ShowQuery(href=query.href, start=_MEMBERS * (number - 1), limit=_MEMBERS)
+        whole = await self._resources.get_sep2_resource(self._call(request, asked))
+        members = [(one, lines_of(one)) for one in whole.get("members", [])]
+        total = int(whole.get("all", 0) or 0)
+        pages = max(1, -(-total // _MEMBERS))
+        link = f"/sep2/resources?href={quote(query.href, safe='/')}&page="
+        return self._page(
+            request,
+            "sep2_resource.html",
+            href=query.href,
+            above=_above(query.href),
+            resource=whole,
+            lines=lines_of(whole),
+            members=members,
+            number=number,
+            pages=pages,
+            total=total,
+            link=link,
+        )
+
+    # --- sessions with utilities' servers -------------------------------------------------------------------------
+
+    async def sessions(self, request: web.Request) -> web.StreamResponse:
+        """Our sessions upward."""
+        listed = await self._upstreams.list_sep2_upstreams(self._call(request))
+        return self._page(request, "sep2_upstreams.html", **listed)
+
+    async def session(self, request: web.Request) -> web.StreamResponse:
+        """One session: devices, what was read, what its events have become."""
+        row = await self._upstreams.show_sep2_upstream(self._call(request))
+        resources = await self._all(request, self._upstreams.list_sep2_upstream_resources, "resources")
+        events = await self._all(request, self._upstreams.list_sep2_upstream_events, "events")
+        text, path = request.query.get("q", "").strip()[:128], f"/sep2/upstreams/{quote(row['name'], safe='')}"
+        fits = [
+            one for one in reversed(events) if has(text, one["mRID"], one["description"], one["target"], one["lfdi"])
+        ]
+        return self._page(
+            request,
+            "sep2_upstream.html",
+            session=row,
+            resources=resources[:200],
+            more=max(0, len(resources) - 200),
+            events=paged(fits, request.query, path, ("q",)),
+            text=text,
+            words=RESPONSE_STATUS,
+        )
+
+
+def query_of_href(request: web.Request) -> ShowQuery:
+    """The resource that a page asks for; /dcap where none is named.
+
+    Raises:
+        Refused: 400, it is no href.
+    """
+    href = request.query.get("href", "") or "/dcap"
+    return query_of(request.clone(rel_url=request.rel_url.with_query({"href": href})), ShowQuery)
+
+
+def _above(href: str) -> list[str]:
+    """The hrefs on the way to one."""
+    parts = href.strip("/").split("/")
+    return ["/" + "/".join(parts[: end + 1]) for end in range(len(parts) - 1)]
+
+
+def _control(one: Mapping[str, Any], responses: Mapping[str, Counter[int]], known: set[str]) -> dict[str, Any]:
+    mrid = str(one.get("mRID", ""))
+    interval = one.get("interval") or {}
+    start, length = interval.get("start"), interval.get("duration")
+    own = next((name for name in known if name.startswith("sep2:") and name[5:].upper() == mrid.upper()), "")
+    return {
+        "href": one.get("href", ""),
+        "mrid": mrid,
+        "description": one.get("description", ""),
+        "base": base_text(one.get("DERControlBase") or {}),
+        "start": None if start is None else float(start),
+        "end": None if start is None or length is None else float(start) + float(length),
+        "status": (one.get("EventStatus") or {}).get("currentStatus"),
+        "superseded": (one.get("EventStatus") or {}).get("potentiallySuperseded", False),
+        "responses": sorted(responses.get(mrid, Counter()).items()),
+        "control": own,
+    }

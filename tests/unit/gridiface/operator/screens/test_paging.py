@@ -1,0 +1,31 @@
+"""A long list, one page at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from gridiface.operator.screens.paging import has, page_number, paged
+
+
+def test_a_page_of_a_list_and_its_neighbours() -> None:
+    page = paged(range(120), {"page": "2", "q": "a b", "other": "x"}, "/things", ("q", "state"))
+    assert (list(page.rows)[:2], page.first, page.last, page.total, page.pages) == ([50, 51], 51, 100, 120, 3)
+    assert page.link(3) == "/things?q=a+b&page=3"
+    assert page.with_rows(str).rows[0] == "50"
+
+
+def test_beyond_the_end_is_the_end_and_nothing_is_a_page_too() -> None:
+    assert list(paged(range(3), {"page": "9"}, "/x").rows) == [0, 1, 2]
+    nothing = paged([], {}, "/x")
+    assert (nothing.first, nothing.last, nothing.page, nothing.pages) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "1e3", "99999999", "²"])
+def test_what_is_no_number_of_a_page_is_the_first(text: str) -> None:
+    assert page_number({"page": text}) == 1
+
+
+def test_a_text_is_looked_for_without_regard_to_case() -> None:
+    assert has("EV", "evening", None)
+    assert has("", None)
+    assert not has("x", "evening", None, 7)
