@@ -9,6 +9,7 @@
         - DeviceTimeout        it did not answer in time
         - DeviceRejected       it answered with a refusal
     - ConfigError              the operator's configuration is wrong: file, place and the fix are in the text
+        - ConfigConflict       what is asked is right by itself, and stands against what is there
     - StoreUnavailable         nothing can be made durable now: answer 503, acknowledge nothing
 
 Expected outcomes (an Acceptance, a CommandStatus) are values, not exceptions.
@@ -73,6 +74,10 @@ class DeviceRejected(DeviceError):
 
 class ConfigError(GridifaceError):
     """The operator's configuration is wrong; the text names file, place and the fix."""
+
+
+class ConfigConflict(ConfigError):
+    """What is asked is right by itself, and stands against what is there."""
 
 
 class StoreUnavailable(GridifaceError):

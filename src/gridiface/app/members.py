@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from gridiface.app.config.model import Config, DeviceEntry, GroupEntry, Rating
+from gridiface.app.config.model import Config
+from gridiface.domain.definitions import DeviceEntry, Rating
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Group, Nameplate, Settings
 from gridiface.domain.ports import Document, PutDocument
 
@@ -36,21 +37,33 @@ class Members:
         self._joined: dict[str, list[str]] = {}
         self._found = {document.key: _unpack(document.body) for document in remembered}
 
-    def regroup(self, groups: Sequence[GroupEntry]) -> None:
-        """Take over groups that were read again."""
-        self._groups = tuple(groups)
+    def retake(self, config: Config) -> None:
+        """Take over devices and groups that were changed; what was found of a device that is gone is forgotten."""
+        self._entries = {entry.id: entry for entry in config.devices}
+        self._groups = config.groups
+        self._found = {name: found for name, found in self._found.items() if name in self._entries}
+        for group in self._groups:
+            joined = self._joined.get(group.id, [])
+            joined[:] = [name for name in joined if not self._is_placed(name)]
+
+    def forget(self, device_id: str) -> None:
+        """A device is reached otherwise now: what was found of it before says nothing."""
+        self._found.pop(device_id, None)
 
     def initial(self) -> list[Device]:
         """The devices that can be told of before any has answered: known from before, rated, or 2030.5 inverters."""
-        devices = []
-        for entry in self._entries.values():
-            known = self._found.get(entry.id)
-            if known is not None:
-                devices.append(self._device(entry, *known))
-            elif entry.driver == SEP2 or entry.rating.max_w is not None:
-                traits = DriverTraits(answers_itself=entry.driver == SEP2)
-                devices.append(self._device(entry, _assumed(Nameplate(max_w=0.0)), Settings(), traits, None))
-        return devices
+        return [device for name in self._entries if (device := self.known(name)) is not None]
+
+    def known(self, device_id: str) -> Device | None:
+        """A device of the configuration as far as it can be told of without asking it; None: not yet."""
+        entry = self._entries[device_id]
+        found = self._found.get(device_id)
+        if found is not None:
+            return self._device(entry, *found)
+        if entry.driver == SEP2 or entry.rating.max_w is not None:
+            traits = DriverTraits(answers_itself=entry.driver == SEP2)
+            return self._device(entry, _assumed(Nameplate(max_w=0.0)), Settings(), traits, None)
+        return None
 
     def opened(
         self, device_id: str, nameplate: Nameplate, settings: Settings, traits: DriverTraits, kind: DeviceKind
@@ -93,7 +106,8 @@ class Members:
     def join(self, device_id: str, groups: Sequence[str]) -> bool:
         """Put a device into groups beside those that name it; whether that changed anything."""
         changed = False
-        for group in groups:
+        # Where the configuration says where a device belongs, that counts.
+        for group in () if self._is_placed(device_id) else groups:
             members = self._joined.setdefault(group, [])
             if device_id not in members:
                 members.append(device_id)
@@ -127,6 +141,9 @@ class Members:
             )
             for group in self._groups
         ]
+
+    def _is_placed(self, device_id: str) -> bool:
+        return any(device_id in group.members for group in self._groups)
 
     @staticmethod
     def _device(

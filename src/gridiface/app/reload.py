@@ -15,6 +15,7 @@ from gridiface.app.config.model import Config
 #: Keys that take effect at once.
 LIVE = frozenset(
     {
+        "devices",
         "groups",
         "logging.level",
         "logging.format",
@@ -43,16 +44,13 @@ class Reload:
 def compare(old: Config, new: Config) -> Reload:
     """What of `new` takes effect at once; the rest of `old` stays.
 
-    Groups may change their members, caps, names and strategies; one more or one less is a change of what protocols
-    offer and waits for a restart, and so do all groups then.
+    Devices and groups wait for a restart where the list of 2030.5 clients changed with them: they belong together.
     """
     changed = list(_changes(_plain(old), _plain(new)))
-    groups_stay = {group.id for group in old.groups} == {group.id for group in new.groups}
-    live = tuple(key for key in changed if key in LIVE and (key != "groups" or groups_stay))
+    together = "sep2.clients" in changed
+    live = tuple(key for key in changed if key in LIVE and not (together and key in {"devices", "groups"}))
     restart = tuple(key for key in changed if key not in live)
-    update: dict[str, Any] = {}
-    if "groups" in live:
-        update["groups"] = new.groups
+    update: dict[str, Any] = {key: getattr(new, key) for key in ("devices", "groups") if key in live}
     if "reading_retention_days" in live:
         update["reading_retention_days"] = new.reading_retention_days
     if any(key.startswith("logging.") for key in live):

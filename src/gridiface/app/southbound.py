@@ -12,6 +12,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.members import SEP2
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Delivery
+from gridiface.domain.definitions import DeviceEntry
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, DriverConfig
@@ -53,20 +54,39 @@ class Southbound:
         self._on_open = on_open
         self._drivers: list[tuple[Driver, DriverConfig]] = []
         self._configs: dict[str, DriverConfig] = {}
+        self._registry, self._clock = registry, clock
         for index, entry in enumerate(config.devices):
-            if entry.driver == SEP2:
-                continue
-            keys = registry.config(entry.driver, entry.connection, place=f"devices[{index}].connection")
-            driver = registry.factory(entry.driver).create(entry.id, keys, clock=clock)
-            self._configs[entry.id] = keys
-            self._drivers.append((driver, keys))
+            if entry.driver != SEP2:
+                driver, keys = self.make(entry, place=f"devices[{index}].connection")
+                self._configs[entry.id] = keys
+                self._drivers.append((driver, keys))
+
+    def make(self, entry: DeviceEntry, *, place: str = "connection") -> tuple[Driver, DriverConfig]:
+        """A driver for a device, not yet open.
+
+        Raises:
+            ConfigError: the driver is not installed or refuses its keys; the text names `place`.
+        """
+        keys = self._registry.config(entry.driver, entry.connection, place=place)
+        return self._registry.factory(entry.driver).create(entry.id, keys, clock=self._clock), keys
+
+    def add(self, driver: Driver, keys: DriverConfig) -> None:
+        """Take a device in while the server runs: it is opened, polled and told from now on."""
+        self._configs[driver.device_id] = keys
+        self.dispatcher.add(driver, DevicePolicy.of(keys, 0.0))
+        self.poller.add(driver, period_s=keys.poll_period_s)
+
+    async def remove(self, device_id: str) -> None:
+        """Let go of a device, close its driver, leave it out; unknown ids change nothing."""
+        await self.dispatcher.dismiss(device_id)
+        await self.poller.remove(device_id)
+        self._configs.pop(device_id, None)
 
     async def start(self) -> None:
         """Begin to open, poll and hand out."""
         await self.dispatcher.start()
         for driver, keys in self._drivers:
-            self.dispatcher.add(driver, DevicePolicy.of(keys, 0.0))
-            self.poller.add(driver, period_s=keys.poll_period_s)
+            self.add(driver, keys)
         await self.poller.start()
 
     async def stop(self) -> None:
@@ -84,6 +104,8 @@ class Southbound:
         return snapshot
 
     def _opened(self, driver: Driver, nameplate: Nameplate) -> None:
+        if driver.device_id not in self._configs:
+            return  # It was taken out while it was being opened.
         policy = DevicePolicy.of(self._configs[driver.device_id], nameplate.max_w)
         self.dispatcher.add(driver, policy)
         self._on_open(driver, nameplate)

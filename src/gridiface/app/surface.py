@@ -19,6 +19,7 @@ from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
+from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
@@ -52,6 +53,9 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
     A part that is not configured has no area: its routes are 404 and not in the API's description.
     """
     areas: list[Area] = [] if server.engine_desk is None else [EngineArea(desk, server.engine_desk)]
+    if server.fleet is not None:
+        block = server.config.operator
+        areas.append(FleetArea(desk, server.fleet, None if block is None else block.device_files))
     if server.dnp3 is not None:
         areas.append(Dnp3Area(desk, Dnp3Desk(server.dnp3)))
     if server.sep2 is not None:

@@ -17,11 +17,14 @@ from gridiface.app.config.model import Config
 from gridiface.app.descriptors import kept_from, raise_descriptor_limit
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.engine_desk import EngineDesk
+from gridiface.app.fleet_desk import FleetChange, FleetDesk
 from gridiface.app.housekeeping import Housekeeping
+from gridiface.app.live_fleet import LiveFleet
 from gridiface.app.members import SEP2, SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
+from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
 from gridiface.app.parts import certificates_of, listen_in, parts_of, peers_of
 from gridiface.app.reload import Reload, compare
 from gridiface.app.southbound import Southbound
@@ -29,9 +32,10 @@ from gridiface.app.surface import areas_of, audit_key, invite_first_admin, opera
 from gridiface.app.timers import Timed, TimerLoop
 from gridiface.app.upstream import upstreams
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import Outcome
+from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
 from gridiface.errors import ConfigError, RefusedControl, StoreUnavailable
 from gridiface.northbound.descriptors import Reserve
@@ -84,6 +88,9 @@ class GridServer:
         #: Where the first admin chooses a password; None: there is an admin.
         self.setup_link: str | None = None
         self._members: Members | None = None
+        #: Where devices and groups are changed; there from `start` on.
+        self.fleet: FleetDesk | None = None
+        self._live: LiveFleet | None = None
         self._housekeeping: Housekeeping | None = None
         self._timers: TimerLoop | None = None
         self._loop_task: asyncio.Task[None] | None = None
@@ -100,10 +107,13 @@ class GridServer:
         self.reserve.install(asyncio.get_running_loop())
         now = self.clock.now()
         self.store = store = await Store.open(self.config.database)
+        self.fleet = fleet = await self._open_fleet(store)
+        self.config = fleet.config
         self._members = members = Members(self.config, await store.documents(SPACE))
         self.dispatch = dispatch = Dispatch(self.engine, store, self.clock, members=members)
         for device in members.initial():
             self.engine.add_device(device, now)
+        self._live = LiveFleet(self, members, self._fleet_changed)
         self.engine.set_groups(members.groups(), now)
         self.engine.set_schedules([entry.rule() for entry in self.config.schedules], now)
         status = Status(self.config.site, self.engine, self.engine.performance, self.engine.controls, self._counters)
@@ -141,6 +151,44 @@ class GridServer:
         self._housekeeping = Housekeeping(store, self.clock, retention_days=self.config.reading_retention_days)
         self._housekeeping.start()
         _calm_the_collector()
+
+    async def _open_fleet(self, store: Store) -> FleetDesk:
+        """The desk at which devices and groups are changed, with what was changed before.
+
+        Raises:
+            ConfigError: what was changed before does not go with the file any more.
+            StoreUnavailable: it cannot be read.
+        """
+
+        async def controls(now: Instant) -> Sequence[Control]:
+            return [control for control in self.engine.controls() if state_at(control, now) not in TERMINAL]
+
+        overlay = Overlay.of(await store.documents(DEVICES), await store.documents(GROUPS))
+        try:
+            check(overlay.applied(self.config))
+        except ConfigError as problem:
+            fix = "take the change back with `gridiface device` or `gridiface group` and --config, or correct the file"
+            raise ConfigError(f"the file and what was changed of the fleet since do not agree: {problem}; {fix}") from (
+                problem
+            )
+        return FleetDesk(
+            self.config,
+            overlay,
+            store,
+            controls=controls,
+            prepare=lambda change: self._running_fleet().prepare(change),
+            apply=lambda change, now: self._running_fleet().apply(change, now),
+            adopt=lambda name: self._running_fleet().adopt(name),
+        )
+
+    def _running_fleet(self) -> LiveFleet:
+        assert self._live is not None
+        return self._live
+
+    def _fleet_changed(self, change: FleetChange) -> None:
+        self.config = change.after
+        if self._operator is not None:
+            self._operator.desk.peers = peers_of(self)
 
     async def stop(self) -> None:
         """End gracefully: no new work, what runs is finished, everything is durable; safe after a failed start."""
@@ -291,32 +339,23 @@ class GridServer:
         self._upkeep = upkeep_of(desk, self._alarms)
         self._upkeep.start()
 
-    def reload(self, config: Config) -> Reload:
-        """Go on with what of a new configuration takes effect at once; no connection is touched.
+    async def reload(self, config: Config) -> Reload:
+        """Go on with what of a new configuration takes effect at once; no connection is touched that stays.
 
         Raises:
-            ConfigError: the groups overlap, or a strategy is unknown; nothing was changed.
+            ConfigError: devices and groups do not agree with each other or with what was changed of them since the
+                start, a driver refuses its keys, or a strategy is unknown; nothing was changed.
+            StoreUnavailable: nothing was changed.
         """
-        found, now = compare(self.config, config), self.clock.now()
-        assert self._members is not None
-        if "groups" in found.live:
-            before = self.config.groups
-            self._members.regroup(found.config.groups)
-            try:
-                self.engine.set_groups(self._members.groups(), now)
-            except ConfigError:
-                self._members.regroup(before)
-                raise
-            if self.dispatch is not None:
-                self.dispatch.kick()
-            if self.sep2 is not None and self._refresh is None:
-                self._refresh = asyncio.create_task(self._show_new_devices(self.sep2))
+        assert self.fleet is not None
+        found, now = compare(self.fleet.file, config), self.clock.now()
+        await self.fleet.reread(found.config, now)
         if self._housekeeping is not None:
             self._housekeeping.keep(found.config.reading_retention_days)
         if self._operator is not None and found.config.operator is not None:
             block = found.config.operator
             self._operator.desk.approval = ApprovalRule(share=block.approval_share, within_s=block.approval_within_s)
-        self.config = found.config
+        self.config = self.fleet.config
         return found
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:

@@ -9,11 +9,8 @@ import typer
 
 from gridiface.cli.control import utc
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     printable,
     segment,
     show_json,
@@ -36,21 +33,19 @@ class StateChoice(StrEnum):
 
 
 @app.command("list")
+@asking
 def list_alarms(
+    remote: Remote,
     *,
+    as_json: bool,
     state: Annotated[StateChoice, typer.Option("--state", help="Only alarms in this state.")] = StateChoice.STANDING,
     kind: Annotated[str, typer.Option("--kind", help="Only this kind, see `gridiface alarm kinds`.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 100,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List alarms, those that stand first. Exit code 1: with --state raised or standing, and there is a critical one.
 
     Example: gridiface alarm list --kind device_lost
     """
-    remote = Remote.of(url, config, token_file)
     rows = remote.pages("/alarms", "alarms", limit, state=state.value, kind=kind)
     if as_json:
         show_json({"alarms": rows})
@@ -66,19 +61,18 @@ def list_alarms(
 
 
 @app.command("show")
+@asking
 def show(
+    remote: Remote,
     *,
+    as_json: bool,
     alarm: AlarmArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one alarm and what to do.
 
     Example: gridiface alarm show 0123456789abcdef
     """
-    found = Remote.of(url, config, token_file).get(f"/alarms/{segment(alarm)}")
+    found = remote.get(f"/alarms/{segment(alarm)}")
     if as_json:
         show_json(found)
         return
@@ -90,20 +84,19 @@ def show(
 
 
 @app.command("ack")
+@asking
 def acknowledge(
+    remote: Remote,
     *,
+    as_json: bool,
     alarm: AlarmArgument,
     reason: Annotated[str, typer.Option("--reason", help="Kept with the alarm and in the audit log.")] = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Note that you have seen an alarm; a latched one is cleared by it.
 
     Example: gridiface alarm ack 0123456789abcdef --reason "technician is on the way"
     """
-    found = Remote.of(url, config, token_file).post(f"/alarms/{segment(alarm)}/acknowledge", {"reason": reason})
+    found = remote.post(f"/alarms/{segment(alarm)}/acknowledge", {"reason": reason})
     if as_json:
         show_json(found)
     else:
@@ -111,18 +104,17 @@ def acknowledge(
 
 
 @app.command("kinds")
+@asking
 def kinds(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List the kinds of alarms, what they mean and what to do.
 
     Example: gridiface alarm kinds
     """
-    found = Remote.of(url, config, token_file).get("/alarms/kinds")
+    found = remote.get("/alarms/kinds")
     if as_json:
         show_json(found)
     else:
@@ -131,19 +123,18 @@ def kinds(
 
 
 @app.command("test")
+@asking
 def send_test(
+    remote: Remote,
     *,
+    as_json: bool,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send a test notice to every webhook and mail list; shows what went wrong before.
 
     Example: gridiface alarm test
     """
-    found = Remote.of(url, config, token_file).post("/alarms/test", {"reason": reason})
+    found = remote.post("/alarms/test", {"reason": reason})
     if as_json:
         show_json(found)
         return

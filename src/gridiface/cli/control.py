@@ -13,10 +13,10 @@ import typer
 from gridiface.cli.remote import (
     ConfigOption,
     Event,
-    JsonOption,
     Remote,
     TokenFileOption,
     UrlOption,
+    asking,
     kw,
     printable,
     segment,
@@ -35,8 +35,11 @@ _OVER = frozenset({"completed", "cancelled", "superseded", "failed", "refused", 
 
 
 @app.command("send")
+@asking
 def send(
+    remote: Remote,
     *,
+    as_json: bool,
     values: Annotated[
         list[str],
         typer.Argument(
@@ -60,10 +63,7 @@ def send(
         str, typer.Option("--key", help="Idempotency key: sending the same again with it changes nothing.")
     ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Say what would happen; change nothing.")] = False,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    shares: Annotated[bool, typer.Option("--shares", help="Say who would get what; change nothing.")] = False,
 ) -> None:
     """Send a control to a group or a device. Exit code 1: it is refused, with the reason.
 
@@ -83,7 +83,10 @@ def send(
     }
     if start:
         body["start"] = start
-    answer = Remote.of(url, config, token_file).post("/controls", body, headers={"Idempotency-Key": key} if key else {})
+    if shares:
+        _show_shares(remote.post("/controls/shares", body), as_json=as_json)
+        return
+    answer = remote.post("/controls", body, headers={"Idempotency-Key": key} if key else {})
     if as_json:
         show_json(answer)
     else:
@@ -93,22 +96,20 @@ def send(
 
 
 @app.command("list")
+@asking
 def list_controls(
+    remote: Remote,
     *,
+    as_json: bool,
     state: Annotated[ControlState | None, typer.Option("--state", help="Only controls in this state.")] = None,
     target: Annotated[str, typer.Option("--target", help="Only controls of this device or group.")] = "",
     defaults: Annotated[bool, typer.Option("--defaults", help="Default controls, too.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 50,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List controls of all sources, the latest start first.
 
     Example: gridiface control list --state active
     """
-    remote = Remote.of(url, config, token_file)
     wanted = None if state is None else state.value
     rows = remote.pages("/controls", "controls", limit, state=wanted, target=target, defaults=defaults or None)
     if as_json:
@@ -123,19 +124,18 @@ def list_controls(
 
 
 @app.command("show")
+@asking
 def show(
+    remote: Remote,
     *,
+    as_json: bool,
     control: ControlArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one control: what each device did, why, and what came of it.
 
     Example: gridiface control show op-0123456789abcdef0123456789abcdef
     """
-    found = Remote.of(url, config, token_file).get(f"/controls/{segment(control)}")
+    found = remote.get(f"/controls/{segment(control)}")
     if as_json:
         show_json(found)
         return
@@ -158,43 +158,66 @@ def show(
 
 
 @app.command("cancel")
+@asking
 def cancel(
+    remote: Remote,
     *,
+    as_json: bool,
     control: ControlArgument,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
     foreign: Annotated[
         bool, typer.Option("--foreign", help="Also one that came in over a protocol; its sender is told.")
     ] = False,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel a control that an operator has sent, or with --foreign a utility's.
 
     Example: gridiface control cancel op-0123456789abcdef0123456789abcdef --reason "works on the feeder"
     """
     path = f"/controls/{segment(control)}/cancel"
-    found = Remote.of(url, config, token_file).post(path, {"reason": reason, "foreign": foreign})
+    found = remote.post(path, {"reason": reason, "foreign": foreign})
     if as_json:
         show_json(found)
     else:
         typer.echo(f"control {found['id']} is {found['state']}")
 
 
-@app.command("waiting")
-def waiting(
+@app.command("decisions")
+@asking
+def decisions(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
+    control: Annotated[str, typer.Option("--control", help="Only on this control.")] = "",
+    target: Annotated[str, typer.Option("--target", help="Only on this device or group.")] = "",
+    text: Annotated[str, typer.Option("--text", help="Only those whose reason holds these words.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, the newest.", min=1, max=1000)] = 50,
+) -> None:
+    """List decisions: which signal, from whom, won or lost, and why.
+
+    Example: gridiface control decisions --target battery1
+    """
+    found = remote.get("/decisions", control=control, target=target, text=text, limit=limit)
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (utc(d["at"]), d["target"], d["signal"], d["source"], d["verdict"], d["reason"]) for d in found["decisions"]
+    ]
+    show_table("", ("time, UTC", "target", "signal", "from", "verdict", "reason"), rows)
+
+
+@app.command("waiting")
+@asking
+def waiting(
+    remote: Remote,
+    *,
+    as_json: bool,
 ) -> None:
     """List controls that wait for a second person (operator.approval_share).
 
     Example: gridiface control waiting
     """
-    found = Remote.of(url, config, token_file).get("/approvals")
+    found = remote.get("/approvals")
     if as_json:
         show_json(found)
         return
@@ -214,19 +237,18 @@ def waiting(
 
 
 @app.command("approve")
+@asking
 def approve(
+    remote: Remote,
     *,
+    as_json: bool,
     control: ControlArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send a control that another person asked for; it is judged anew.
 
     Example: gridiface control approve op-0123456789abcdef0123456789abcdef
     """
-    found = Remote.of(url, config, token_file).post(f"/approvals/{segment(control)}/approve", {})
+    found = remote.post(f"/approvals/{segment(control)}/approve", {})
     if as_json:
         show_json(found)
     else:
@@ -234,20 +256,19 @@ def approve(
 
 
 @app.command("reject")
+@asking
 def reject(
+    remote: Remote,
     *,
+    as_json: bool,
     control: ControlArgument,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take a waiting control away without sending it.
 
     Example: gridiface control reject op-0123456789abcdef0123456789abcdef --reason "wrong feeder"
     """
-    found = Remote.of(url, config, token_file).post(f"/approvals/{segment(control)}/reject", {"reason": reason})
+    found = remote.post(f"/approvals/{segment(control)}/reject", {"reason": reason})
     if as_json:
         show_json(found)
     else:
@@ -352,3 +373,11 @@ def utc(at: float) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{at:.0f} s"
+
+
+def _show_shares(found: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    rows = [(share["device_id"], kw(share["now_w"]), kw(share["w"])) for share in found["shares"]]
+    show_table("", ("device", "now, kW", "then, kW"), rows)

@@ -1,4 +1,4 @@
-"""`gridiface device`: list, show, block and unblock devices of a running server. Owns words and tables only."""
+"""`gridiface device`: devices of a running server; what defines them is define.py's. Owns words and tables only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from gridiface.cli import define
 from gridiface.cli.control import utc
+from gridiface.cli.define import DeviceArgument, ReasonOption
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     kw,
     percent,
     segment,
@@ -21,10 +20,12 @@ from gridiface.cli.remote import (
     show_table,
 )
 
-app = typer.Typer(no_args_is_help=True, help="List, show, block and unblock devices of a running server.")
-
-DeviceArgument = Annotated[str, typer.Argument(help="The device's id, as `gridiface device list` shows it.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
+app = typer.Typer(no_args_is_help=True, help="Devices: list, add, change, move, remove, block, quarantine.")
+app.command("add")(define.add_device)
+app.command("definition")(define.device_definition)
+app.command("change")(define.change_device)
+app.command("move")(define.move_device)
+app.command("remove")(define.remove_device)
 
 
 class QualityChoice(StrEnum):
@@ -39,22 +40,20 @@ class QualityChoice(StrEnum):
 
 
 @app.command("list")
+@asking
 def list_devices(
+    remote: Remote,
     *,
+    as_json: bool,
     group: Annotated[str, typer.Option("--group", help="Only members of this group.")] = "",
     driver: Annotated[str, typer.Option("--driver", help="Only devices of this driver.")] = "",
     quality: Annotated[QualityChoice | None, typer.Option("--quality", help="Only with data of this quality.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List devices: what each was told last and what it does.
 
     Example: gridiface device list --quality bad
     """
-    remote = Remote.of(url, config, token_file)
     wanted = None if quality is None else quality.value
     rows = remote.pages("/devices", "devices", limit, group=group, driver=driver, quality=wanted)
     if as_json:
@@ -65,19 +64,18 @@ def list_devices(
 
 
 @app.command("show")
+@asking
 def show(
+    remote: Remote,
     *,
+    as_json: bool,
     device: DeviceArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one device: ratings, state, what became of its set-points, and the decisions that concerned it.
 
     Example: gridiface device show battery1
     """
-    found = Remote.of(url, config, token_file).get(f"/devices/{segment(device)}")
+    found = remote.get(f"/devices/{segment(device)}")
     if as_json:
         show_json(found)
         return
@@ -104,75 +102,71 @@ def show(
 
 
 @app.command("block")
+@asking
 def block(
+    remote: Remote,
     *,
+    as_json: bool,
     device: DeviceArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Release a device and leave it out of all controls until it is unblocked, also after a restart.
 
     Example: gridiface device block battery1 --reason "works on the cabinet"
     """
     path = f"/devices/{segment(device)}/block"
-    _done(Remote.of(url, config, token_file).post(path, {"reason": reason}), "blocked", as_json=as_json)
+    _done(remote.post(path, {"reason": reason}), "blocked", as_json=as_json)
 
 
 @app.command("unblock")
+@asking
 def unblock(
+    remote: Remote,
     *,
+    as_json: bool,
     device: DeviceArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Let a blocked device take part again.
 
     Example: gridiface device unblock battery1
     """
     path = f"/devices/{segment(device)}/unblock"
-    _done(Remote.of(url, config, token_file).post(path, {"reason": reason}), "not blocked", as_json=as_json)
+    _done(remote.post(path, {"reason": reason}), "not blocked", as_json=as_json)
 
 
 @app.command("quarantine")
+@asking
 def quarantine(
+    remote: Remote,
     *,
+    as_json: bool,
     device: DeviceArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Leave a device out as not to be believed, until it is released.
 
     Example: gridiface device quarantine battery1 --reason "its meter was changed"
     """
     path = f"/devices/{segment(device)}/quarantine"
-    _quarantined(Remote.of(url, config, token_file).post(path, {"reason": reason}), as_json=as_json)
+    _quarantined(remote.post(path, {"reason": reason}), as_json=as_json)
 
 
 @app.command("release")
+@asking
 def release(
+    remote: Remote,
     *,
+    as_json: bool,
     device: DeviceArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """End the quarantine of a device whose telemetry was not believed.
 
     Example: gridiface device release battery1 --reason "current transformer was turned round"
     """
     path = f"/devices/{segment(device)}/release"
-    _quarantined(Remote.of(url, config, token_file).post(path, {"reason": reason}), as_json=as_json)
+    _quarantined(remote.post(path, {"reason": reason}), as_json=as_json)
 
 
 def _quarantined(found: dict[str, Any], *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`gridiface group`: list and show groups of a running server. Owns words and tables only."""
+"""`gridiface group`: groups of a running server; those that define them are define.py's. Owns words and tables only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
+from gridiface.cli import define
 from gridiface.cli.control import asks
+from gridiface.cli.define import GroupArgument
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     kw,
     percent,
     segment,
@@ -20,22 +19,25 @@ from gridiface.cli.remote import (
     show_table,
 )
 
-app = typer.Typer(no_args_is_help=True, help="List and show groups of a running server.")
+app = typer.Typer(no_args_is_help=True, help="Groups: list, create, change, remove, choose how a total is split.")
+app.command("create")(define.create_group)
+app.command("definition")(define.group_definition)
+app.command("change")(define.change_group)
+app.command("remove")(define.remove_group)
 
 
 @app.command("list")
+@asking
 def list_groups(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List groups: what is asked of each, what its members were told, what it delivers.
 
     Example: gridiface group list
     """
-    found = Remote.of(url, config, token_file).get("/groups")
+    found = remote.get("/groups")
     if as_json:
         show_json(found)
         return
@@ -60,19 +62,18 @@ def list_groups(
 
 
 @app.command("show")
+@asking
 def show(
+    remote: Remote,
     *,
-    group: Annotated[str, typer.Argument(help="The group's id, as `gridiface group list` shows it.")],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
+    group: GroupArgument,
 ) -> None:
     """Show one group: limits, members and the controls that name it.
 
     Example: gridiface group show fleet
     """
-    found = Remote.of(url, config, token_file).get(f"/groups/{segment(group)}")
+    found = remote.get(f"/groups/{segment(group)}")
     if as_json:
         show_json(found)
         return
@@ -96,21 +97,19 @@ def show(
 
 
 @app.command("strategy")
+@asking
 def strategy(
+    remote: Remote,
     *,
+    as_json: bool,
     group: Annotated[str, typer.Argument(help="The group's id; without a name its strategy is shown.")],
     name: Annotated[str | None, typer.Argument(help="The strategy from now on; `configured`: as in the file.")] = None,
     reason: Annotated[str, typer.Option(help="Why; for the audit log.")] = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show or change how a group's total is split, while the server runs.
 
     Example: gridiface group strategy feeder-2 merit-order
     """
-    remote = Remote.of(url, config, token_file)
     if name is None:
         found = remote.get("/engine/strategies")
     else:

@@ -45,8 +45,18 @@ class Verbs(LazyGroup):
         Verb(
             "control", "gridiface.cli.control:app", "Send, list, show, cancel and watch controls of a running server."
         ),
-        Verb("device", "gridiface.cli.device:app", "List, show, block and unblock devices of a running server."),
-        Verb("group", "gridiface.cli.group:app", "List and show groups of a running server."),
+        Verb(
+            "device",
+            "gridiface.cli.device:app",
+            "Devices: list, add, change, move, remove, block, quarantine.",
+        ),
+        Verb("group", "gridiface.cli.group:app", "Groups: list, create, change, remove, choose how a total is split."),
+        Verb(
+            "status",
+            "gridiface.cli.status:status",
+            "Show what the fleet is asked, told and doing, and the newest steps of controls.",
+        ),
+        Verb("trace", "gridiface.cli.trace:app", "Messages of all protocols: listed, searched, decoded."),
         Verb("user", "gridiface.cli.user:app", "Make, list, change and remove the people who may sign in."),
         Verb("alarm", "gridiface.cli.alarm:app", "List and acknowledge alarms, and test who is told of them."),
         Verb("audit", "gridiface.cli.audit:app", "Search, export and verify the log of who changed what."),

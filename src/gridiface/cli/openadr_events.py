@@ -14,10 +14,10 @@ import typer
 from gridiface.cli.openadr_words import from_file, moment, named, show_event, show_events, signal_of
 from gridiface.cli.remote import (
     ConfigOption,
-    JsonOption,
     Remote,
     TokenFileOption,
     UrlOption,
+    asking,
     printable,
     segment,
     show_json,
@@ -59,18 +59,17 @@ class Status(StrEnum):
 
 
 @app.command("events")
+@asking
 def list_events(
+    remote: Remote,
     *,
+    as_json: bool,
     status: Annotated[Status | None, typer.Option("--status", help="Only these.")] = None,
     ven: Annotated[str, typer.Option("--ven", help="Only events for this VEN.")] = "",
     unanswered: Annotated[
         bool, typer.Option("--unanswered", help="Only events that somebody has not answered.")
     ] = False,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List events and how many VENs opted in, opted out, are silent.
 
@@ -78,7 +77,7 @@ def list_events(
     """
     wanted = None if status is None else status.value
     only = "true" if unanswered else ""
-    rows = Remote.of(url, config, token_file).pages(_EVENTS, "events", limit, status=wanted, ven=ven, open=only)
+    rows = remote.pages(_EVENTS, "events", limit, status=wanted, ven=ven, open=only)
     if as_json:
         show_json({"events": rows})
     else:
@@ -86,24 +85,26 @@ def list_events(
 
 
 @app.command("event")
+@asking
 def show(
+    remote: Remote,
     *,
+    as_json: bool,
     event: EventArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one event: who fetched it, acknowledged, opted, is late or lost.
 
     Example: gridiface openadr vtn event 9f1c
     """
-    show_event(Remote.of(url, config, token_file).get(f"{_EVENTS}/{segment(event)}"), as_json)
+    show_event(remote.get(f"{_EVENTS}/{segment(event)}"), as_json)
 
 
 @app.command("create")
+@asking
 def create(
+    remote: Remote,
     *,
+    as_json: bool,
     signals: SignalOption = None,
     market_context: Annotated[str, typer.Option("--market-context", help="URI of the program.")] = "",
     event: Annotated[str, typer.Option("--id", help="eventID; without it one is made.")] = "",
@@ -121,10 +122,6 @@ def create(
     comment: CommentOption = "",
     no_answer: Annotated[bool, typer.Option("--no-answer", help="VENs must not answer.")] = False,
     file: FileOption = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send an event; without --start it begins now.
 
@@ -135,12 +132,15 @@ def create(
     body |= named(id=event, market_context=market_context, test="true" if test else "")
     if no_answer:
         body["response_required"] = False
-    show_event(Remote.of(url, config, token_file).post(_EVENTS, body), as_json)
+    show_event(remote.post(_EVENTS, body), as_json)
 
 
 @app.command("modify")
+@asking
 def modify(
+    remote: Remote,
     *,
+    as_json: bool,
     event: EventArgument,
     signals: SignalOption = None,
     start: StartOption = "",
@@ -156,10 +156,6 @@ def modify(
     comment: CommentOption = "",
     reason: ReasonOption = "",
     file: FileOption = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Change an event before or while it runs; what is past stays.
 
@@ -167,47 +163,45 @@ def modify(
     """
     body = from_file(file) | _fields(signals, start, vens, everyone, groups, resources, comment)
     body |= _times(startafter, notification, ramp_up, recovery, priority) | named(reason=reason)
-    show_event(Remote.of(url, config, token_file).patch(f"{_EVENTS}/{segment(event)}", body), as_json)
+    show_event(remote.patch(f"{_EVENTS}/{segment(event)}", body), as_json)
 
 
 @app.command("cancel")
+@asking
 def cancel(
+    remote: Remote,
     *,
+    as_json: bool,
     event: EventArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel an event; it is sent until each VEN has confirmed.
 
     Example: gridiface openadr vtn cancel 9f1c --reason "weather changed"
     """
-    answer = Remote.of(url, config, token_file).post(f"{_EVENTS}/{segment(event)}/cancel", {"reason": reason})
+    answer = remote.post(f"{_EVENTS}/{segment(event)}/cancel", {"reason": reason})
     show_event(answer, as_json)
 
 
 @app.command("duplicate")
+@asking
 def duplicate(
+    remote: Remote,
     *,
+    as_json: bool,
     event: EventArgument,
     copy: Annotated[str, typer.Option("--id", help="eventID of the copy; without it one is made.")] = "",
     signals: SignalOption = None,
     start: StartOption = "",
     vens: VensOption = None,
     everyone: EveryoneOption = False,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send a copy of an event; without --start it begins now.
 
     Example: gridiface openadr vtn duplicate 9f1c --start 2026-07-02T14:00:00Z
     """
     body = _fields(signals, start, vens, everyone, None, None, "") | named(id=copy)
-    show_event(Remote.of(url, config, token_file).post(f"{_EVENTS}/{segment(event)}/duplicate", body), as_json)
+    show_event(remote.post(f"{_EVENTS}/{segment(event)}/duplicate", body), as_json)
 
 
 @app.command("watch")

@@ -9,11 +9,8 @@ import typer
 
 from gridiface.cli.openadr_words import named, show_schedules, signals_text, span_of, when
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     segment,
     show_json,
     show_table,
@@ -33,18 +30,17 @@ class Word(StrEnum):
 
 
 @app.command("list")
+@asking
 def list_own(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List our VENs and their links.
 
     Example: gridiface openadr ven list
     """
-    found = Remote.of(url, config, token_file).get("/openadr/vens")
+    found = remote.get("/openadr/vens")
     if as_json:
         show_json(found)
     else:
@@ -52,19 +48,18 @@ def list_own(
 
 
 @app.command("events")
+@asking
 def list_events(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List the events of a VTN, our word on each, and the controls they have become.
 
     Example: gridiface openadr ven events utility
     """
-    found = Remote.of(url, config, token_file).get(f"{_path(ven)}/events")
+    found = remote.get(f"{_path(ven)}/events")
     if as_json:
         show_json(found)
     else:
@@ -72,24 +67,23 @@ def list_events(
 
 
 @app.command("opt")
+@asking
 def opt(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
     event: Annotated[str, typer.Argument(help="eventID, as `gridiface openadr ven events` shows it.")],
     word: Annotated[Word, typer.Argument(help="in or out; the controls follow it.")],
     resources: Annotated[list[str] | None, typer.Option("--resource", help="Only for this resourceID.")] = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Opt in or out of an event.
 
     Example: gridiface openadr ven opt utility 9f1c out --reason "production runs"
     """
     body = {"opt": _opt(word), "reason": reason, "resources": list(resources or ())}
-    row = Remote.of(url, config, token_file).post(f"{_path(ven)}/events/{segment(event)}/opt", body)
+    row = remote.post(f"{_path(ven)}/events/{segment(event)}/opt", body)
     if as_json:
         show_json(row)
     else:
@@ -97,34 +91,32 @@ def opt(
 
 
 @app.command("schedules")
+@asking
 def list_schedules(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List our opt schedules.
 
     Example: gridiface openadr ven schedules utility
     """
-    _show_schedules(Remote.of(url, config, token_file).get(f"{_path(ven)}/schedules"), as_json)
+    _show_schedules(remote.get(f"{_path(ven)}/schedules"), as_json)
 
 
 @app.command("schedule")
+@asking
 def schedule(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
     spans: Annotated[list[str], typer.Argument(help="START/SECONDS, as in 2026-07-01T10:00:00Z/3600; several may be.")],
     word: Annotated[Word, typer.Option("--word", help="Whether we take part then.")] = Word.OUT,
     resources: Annotated[list[str] | None, typer.Option("--resource", help="Only for this resourceID.")] = None,
     market_context: Annotated[str, typer.Option("--market-context", help="Only in this program.")] = "",
     why: Annotated[str, typer.Option("--opt-reason", help="optReason, such as x-schedule or economic.")] = "x-schedule",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Tell a VTN when we do not (or do) take part; it replaces the schedule of that kind before.
 
@@ -132,41 +124,38 @@ def schedule(
     """
     body = {"opt": _opt(word), "spans": [span_of(text) for text in spans], "reason": why}
     body |= named(resources=resources, market_context=market_context)
-    _show_schedules(Remote.of(url, config, token_file).post(f"{_path(ven)}/schedules", body), as_json)
+    _show_schedules(remote.post(f"{_path(ven)}/schedules", body), as_json)
 
 
 @app.command("unschedule")
+@asking
 def unschedule(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
     opt_id: Annotated[str, typer.Argument(help="optID, as `gridiface openadr ven schedules` shows it.")],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take an opt schedule back.
 
     Example: gridiface openadr ven unschedule utility 31d0
     """
-    remote = Remote.of(url, config, token_file)
     _show_schedules(remote.delete(f"{_path(ven)}/schedules/{segment(opt_id)}"), as_json)
 
 
 @app.command("reports")
+@asking
 def list_reports(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show what we offer to report to a VTN, and what it requested.
 
     Example: gridiface openadr ven reports utility
     """
-    found = Remote.of(url, config, token_file).get(f"{_path(ven)}/reports")
+    found = remote.get(f"{_path(ven)}/reports")
     if as_json:
         show_json(found)
         return
@@ -182,54 +171,51 @@ def list_reports(
 
 
 @app.command("register")
+@asking
 def register(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Register (again) at the VTN.
 
     Example: gridiface openadr ven register utility
     """
-    _tell(Remote.of(url, config, token_file), ven, "register", reason, as_json)
+    _tell(remote, ven, "register", reason, as_json)
 
 
 @app.command("deregister")
+@asking
 def deregister(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel the registration at the VTN.
 
     Example: gridiface openadr ven deregister utility --reason "contract ended"
     """
-    _tell(Remote.of(url, config, token_file), ven, "deregister", reason, as_json)
+    _tell(remote, ven, "deregister", reason, as_json)
 
 
 @app.command("refresh")
+@asking
 def refresh(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: NameArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Ask the VTN for all events now.
 
     Example: gridiface openadr ven refresh utility
     """
-    _tell(Remote.of(url, config, token_file), ven, "refresh", reason, as_json)
+    _tell(remote, ven, "refresh", reason, as_json)
 
 
 def _tell(remote: Remote, ven: str, verb: str, reason: str, as_json: bool) -> None:

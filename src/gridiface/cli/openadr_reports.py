@@ -11,11 +11,8 @@ import typer
 
 from gridiface.cli.openadr_words import moment, named, show_requests, when
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     segment,
     show_json,
     show_table,
@@ -29,24 +26,26 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit l
 
 
 @app.command("reports")
+@asking
 def list_requests(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List the report requests of a VEN.
 
     Example: gridiface openadr vtn reports VEN-A
     """
-    _shown(Remote.of(url, config, token_file).get(_path(ven)), as_json)
+    _shown(remote.get(_path(ven)), as_json)
 
 
 @app.command("request")
+@asking
 def request(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     specifier: Annotated[str, typer.Argument(help="reportSpecifierID, as `gridiface openadr vtn ven` shows it.")],
     rids: Annotated[list[str] | None, typer.Option("--rid", help="Only this rID; repeat it; without it: all.")] = None,
@@ -54,10 +53,6 @@ def request(
     back: Annotated[int, typer.Option("--back", help="s between reports; 0: one report.", min=0)] = 0,
     start: Annotated[str, typer.Option("--start", help="ISO 8601 with zone: first report, or start of history.")] = "",
     duration: Annotated[int, typer.Option("--duration", help="s; 0: until cancelled.", min=0)] = 0,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Request a report: once, periodic (--back), or history (--start in the past).
 
@@ -65,7 +60,7 @@ def request(
     """
     body = {"specifier": specifier, "granularity_s": granularity, "back_s": back, "duration_s": duration}
     body |= named(rids=rids, start=moment(start) if start else "")
-    row = Remote.of(url, config, token_file).post(_path(ven), body)
+    row = remote.post(_path(ven), body)
     if as_json:
         show_json(row)
     else:
@@ -73,62 +68,59 @@ def request(
 
 
 @app.command("metadata")
+@asking
 def metadata(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Ask a VEN what it offers to report.
 
     Example: gridiface openadr vtn metadata VEN-A
     """
-    _shown(Remote.of(url, config, token_file).post(f"{_path(ven)}/metadata", {"reason": reason}), as_json)
+    _shown(remote.post(f"{_path(ven)}/metadata", {"reason": reason}), as_json)
 
 
 @app.command("stop")
+@asking
 def stop(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     ids: Annotated[list[str], typer.Argument(help="reportRequestIDs.")],
     follow: Annotated[bool, typer.Option("--follow", help="One last report is wanted.")] = False,
     piggyback: Annotated[bool, typer.Option("--piggyback", help="Say it with the answer to the next report.")] = False,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel report requests.
 
     Example: gridiface openadr vtn stop VEN-A 77ab --follow
     """
     body = {"ids": ids, "follow": follow, "piggyback": piggyback, "reason": reason}
-    _shown(Remote.of(url, config, token_file).post(f"{_path(ven)}/cancel", body), as_json)
+    _shown(remote.post(f"{_path(ven)}/cancel", body), as_json)
 
 
 @app.command("data")
+@asking
 def data(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     request_id: Annotated[str, typer.Option("--request", help="Only of this reportRequestID.")] = "",
     report: Annotated[str, typer.Option("--report", help="Only of reports of this name.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="The newest so many values.", min=1, max=100_000)] = 10_000,
     out: Annotated[Path | None, typer.Option("--csv", help="Write CSV to this file; - is standard output.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show or export what a VEN reported; powers and energies are consumption, as on the wire.
 
     Example: gridiface openadr vtn data VEN-A --csv usage.csv
     """
     path = f"{_path(ven)}/data"
-    found = Remote.of(url, config, token_file).get(path, request=request_id, report=report, limit=limit)
+    found = remote.get(path, request=request_id, report=report, limit=limit)
     if as_json:
         show_json(found)
     elif out is not None:

@@ -9,11 +9,8 @@ import typer
 
 from gridiface.cli.openadr_words import named, show_requests, show_schedules, show_vens
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     segment,
     show_json,
     show_table,
@@ -43,22 +40,21 @@ class Profile(StrEnum):
 
 
 @app.command("vens")
+@asking
 def list_vens(
+    remote: Remote,
     *,
+    as_json: bool,
     liveness: Annotated[Liveness | None, typer.Option("--liveness", help="Only these.")] = None,
     group: Annotated[str, typer.Option("--group", help="Only members of this group.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List VENs: who is registered, who is late (3 polls missed) or lost (10).
 
     Example: gridiface openadr vtn vens --liveness lost
     """
     wanted = None if liveness is None else liveness.value
-    rows = Remote.of(url, config, token_file).pages(_VENS, "vens", limit, liveness=wanted, group=group)
+    rows = remote.pages(_VENS, "vens", limit, liveness=wanted, group=group)
     if as_json:
         show_json({"vens": rows})
     else:
@@ -66,19 +62,18 @@ def list_vens(
 
 
 @app.command("ven")
+@asking
 def show_ven(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one VEN: what it offers to report, what is requested, its opts.
 
     Example: gridiface openadr vtn ven VEN-A
     """
-    found = Remote.of(url, config, token_file).get(f"{_VENS}/{segment(ven)}")
+    found = remote.get(f"{_VENS}/{segment(ven)}")
     if as_json:
         show_json(found)
         return
@@ -104,8 +99,11 @@ def show_ven(
 
 
 @app.command("add")
+@asking
 def add_ven(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: Annotated[str, typer.Argument(help="venID.")],
     name: Annotated[str, typer.Option("--name", help="For people.")] = "",
     fingerprint: Annotated[str, typer.Option("--fingerprint", help="Of its certificate, as AA:BB:...")] = "",
@@ -115,10 +113,6 @@ def add_ven(
     parties: Annotated[list[str] | None, typer.Option("--party", help="partyID; repeat it for more.")] = None,
     resources: Annotated[list[str] | None, typer.Option("--resource", help="resourceID; repeat it for more.")] = None,
     contexts: Annotated[list[str] | None, typer.Option("--market-context", help="URI of a program of it.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make a VEN known, so that it may register.
 
@@ -133,12 +127,15 @@ def add_ven(
         high_security=high_security or None,
         **lists,
     )
-    _shown(Remote.of(url, config, token_file).post(_VENS, body), as_json)
+    _shown(remote.post(_VENS, body), as_json)
 
 
 @app.command("change")
+@asking
 def change_ven(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     name: Annotated[str, typer.Option("--name", help="For people.")] = "",
     fingerprint: Annotated[str, typer.Option("--fingerprint", help="Of its new certificate.")] = "",
@@ -148,10 +145,6 @@ def change_ven(
     groups: Annotated[list[str] | None, typer.Option("--group", help="All its groupIDs.")] = None,
     resources: Annotated[list[str] | None, typer.Option("--resource", help="All its resourceIDs.")] = None,
     contexts: Annotated[list[str] | None, typer.Option("--market-context", help="All its programs.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Change what is known of a VEN; what is not named stays.
 
@@ -162,92 +155,87 @@ def change_ven(
     )
     if high_security is not None:
         body["high_security"] = high_security
-    _shown(Remote.of(url, config, token_file).patch(f"{_VENS}/{segment(ven)}", body), as_json)
+    _shown(remote.patch(f"{_VENS}/{segment(ven)}", body), as_json)
 
 
 @app.command("remove")
+@asking
 def remove_ven(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Forget a VEN wholly, with its reports.
 
     Example: gridiface openadr vtn remove VEN-B
     """
-    _shown(Remote.of(url, config, token_file).delete(f"{_VENS}/{segment(ven)}"), as_json)
+    _shown(remote.delete(f"{_VENS}/{segment(ven)}"), as_json)
 
 
 @app.command("reregister")
+@asking
 def reregister(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Ask a VEN to register again.
 
     Example: gridiface openadr vtn reregister VEN-A
     """
-    answer = Remote.of(url, config, token_file).post(f"{_VENS}/{segment(ven)}/reregister", {"reason": reason})
+    answer = remote.post(f"{_VENS}/{segment(ven)}/reregister", {"reason": reason})
     _shown(answer, as_json)
 
 
 @app.command("deregister")
+@asking
 def deregister(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel a VEN's registration.
 
     Example: gridiface openadr vtn deregister VEN-A --reason "contract ended"
     """
-    answer = Remote.of(url, config, token_file).post(f"{_VENS}/{segment(ven)}/deregister", {"reason": reason})
+    answer = remote.post(f"{_VENS}/{segment(ven)}/deregister", {"reason": reason})
     _shown(answer, as_json)
 
 
 @app.command("distribute")
+@asking
 def distribute(
+    remote: Remote,
     *,
+    as_json: bool,
     ven: VenArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send a VEN all its events, possibly none.
 
     Example: gridiface openadr vtn distribute VEN-A
     """
-    answer = Remote.of(url, config, token_file).post(f"{_VENS}/{segment(ven)}/distribute", {"reason": reason})
+    answer = remote.post(f"{_VENS}/{segment(ven)}/distribute", {"reason": reason})
     _shown(answer, as_json)
 
 
 @app.command("groups")
+@asking
 def list_groups(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List groups of VENs.
 
     Example: gridiface openadr vtn groups
     """
-    found = Remote.of(url, config, token_file).get("/openadr/vtn/groups")
+    found = remote.get("/openadr/vtn/groups")
     if as_json:
         show_json(found)
         return
@@ -255,21 +243,20 @@ def list_groups(
 
 
 @app.command("group")
+@asking
 def set_group(
+    remote: Remote,
     *,
+    as_json: bool,
     group: Annotated[str, typer.Argument(help="groupID.")],
     vens: Annotated[list[str] | None, typer.Argument(help="All its members; none: the group ends.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Set the members of a group of VENs.
 
     Example: gridiface openadr vtn group north VEN-A VEN-B
     """
     body = {"vens": list(vens or ())}
-    found = Remote.of(url, config, token_file).put(f"/openadr/vtn/groups/{segment(group)}", body)
+    found = remote.put(f"/openadr/vtn/groups/{segment(group)}", body)
     if as_json:
         show_json(found)
         return

@@ -7,15 +7,16 @@ GRIDIFACE_TOKEN. Exit codes through the errors raised: 3 no answer, 2 no right o
 from __future__ import annotations
 
 import http.client
+import inspect
 import ipaddress
 import json
 import os
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import quote, urlencode, urlsplit
 
 import typer
@@ -154,13 +155,23 @@ class Remote:
         """
         return self._ask("PUT", path, body, headers)
 
-    def delete(self, path: str) -> Any:
+    def tagged(self, path: str) -> tuple[Any, str]:
+        """GET of something that can be edited, and its ETag.
+
+        Raises:
+            ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
+        """
+        tags: list[str] = []
+        return self._ask("GET", path, tags=tags), tags[0]
+
+    def delete(self, path: str, **query: object) -> Any:
         """DELETE under /api/v1.
 
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
-        return self._ask("DELETE", path)
+        given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
+        return self._ask("DELETE", path + (f"?{urlencode(given)}" if given else ""))
 
     def events(self, last_id: str = "") -> Iterator[Event]:
         """The event stream, until the server ends it.
@@ -182,7 +193,12 @@ class Remote:
             connection.close()
 
     def _ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        tags: list[str] | None = None,
     ) -> Any:
         connection, response = self._open(method, path, body, headers or {}, _ANSWER_S)
         try:
@@ -193,6 +209,8 @@ class Remote:
             connection.close()
         if response.status not in {200, 201, 202}:
             raise _refused(response.status, raw)
+        if tags is not None:
+            tags.append(response.getheader("ETag", "*"))
         try:
             return json.loads(raw)
         except ValueError as problem:
@@ -219,6 +237,44 @@ class Remote:
         except (OSError, http.client.HTTPException) as problem:
             text = f"{self.url} does not answer: {problem or type(problem).__name__}; is the server running?"
             raise ServerUnreachable(f"{text} --url names another address") from problem
+
+
+def asking(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb that asks a server: it is given the `remote` and `as_json`; the command line has the options for both.
+
+    Args:
+        verb: takes the remote first, `as_json` by name, and its own options by name.
+    """
+    hints = get_type_hints(verb, include_extras=True)
+    own = [
+        one.replace(annotation=hints[one.name])
+        for one in inspect.signature(verb).parameters.values()
+        if one.name not in {"remote", "as_json"}
+    ]
+
+    def asked(
+        *,
+        url: UrlOption = None,
+        config: ConfigOption = None,
+        token_file: TokenFileOption = None,
+        as_json: JsonOption = False,
+        **given: Any,
+    ) -> None:
+        verb(Remote.of(url, config, token_file), as_json=as_json, **given)
+
+    shared = get_type_hints(asked, include_extras=True)
+    parameters = [
+        *own,
+        *(
+            one.replace(annotation=shared[one.name])
+            for one in inspect.signature(asked).parameters.values()
+            if one.kind is inspect.Parameter.KEYWORD_ONLY
+        ),
+    ]
+    asked.__name__, asked.__doc__, asked.__module__ = verb.__name__, verb.__doc__, verb.__module__
+    asked.__annotations__ = {one.name: one.annotation for one in parameters}
+    asked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    return asked
 
 
 def segment(name: str) -> str:

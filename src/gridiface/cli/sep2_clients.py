@@ -8,11 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     segment,
     show_json,
 )
@@ -33,19 +30,18 @@ class ClientRole(StrEnum):
 
 
 @app.command("clients")
+@asking
 def list_clients(
+    remote: Remote,
     *,
+    as_json: bool,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List end devices: who is registered, and what each is.
 
     Example: gridiface sep2 clients
     """
-    rows = Remote.of(url, config, token_file).pages(_DEVICES, "end_devices", limit)
+    rows = remote.pages(_DEVICES, "end_devices", limit)
     if as_json:
         show_json({"end_devices": rows})
     else:
@@ -53,126 +49,118 @@ def list_clients(
 
 
 @app.command("client")
+@asking
 def show_client(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one end device with its PIN.
 
     Example: gridiface sep2 client 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5
     """
-    show_resource(Remote.of(url, config, token_file).get(f"{_DEVICES}/{segment(lfdi)}"), as_json)
+    show_resource(remote.get(f"{_DEVICES}/{segment(lfdi)}"), as_json)
 
 
 @app.command("register")
+@asking
 def register(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     device: Annotated[str | None, typer.Option("--device", help="The fleet's device that it is.")] = None,
     role: Annotated[ClientRole, typer.Option("--role", help="Of the client.")] = ClientRole.DEVICE,
     pin: Annotated[int | None, typer.Option("--pin", help="With its check digit; without it 111115.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Register a certificate; one that is registered stays as it is.
 
     Example: gridiface sep2 register 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 --device inv-1
     """
     body: dict[str, Any] = {"device": device, "role": role.value, "pin": pin}
-    show_resource(Remote.of(url, config, token_file).put(f"{_DEVICES}/{segment(lfdi)}", body), as_json)
+    show_resource(remote.put(f"{_DEVICES}/{segment(lfdi)}", body), as_json)
 
 
 @app.command("unregister")
+@asking
 def unregister(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take a registration away with everything below it.
 
     Example: gridiface sep2 unregister 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5
     """
-    show_resource(Remote.of(url, config, token_file).delete(f"{_DEVICES}/{segment(lfdi)}"), as_json)
+    show_resource(remote.delete(f"{_DEVICES}/{segment(lfdi)}"), as_json)
 
 
 @app.command("grant")
+@asking
 def grant(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Let a certificate in again.
 
     Example: gridiface sep2 grant 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5
     """
-    answer = Remote.of(url, config, token_file).post(f"{_DEVICES}/{segment(lfdi)}/grant", {"reason": reason})
+    answer = remote.post(f"{_DEVICES}/{segment(lfdi)}/grant", {"reason": reason})
     show_resource(answer, as_json)
 
 
 @app.command("revoke")
+@asking
 def revoke(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Keep a certificate out from its next request on, also a utility's.
 
     Example: gridiface sep2 revoke 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5
     """
-    answer = Remote.of(url, config, token_file).post(f"{_DEVICES}/{segment(lfdi)}/revoke", {"reason": reason})
+    answer = remote.post(f"{_DEVICES}/{segment(lfdi)}/revoke", {"reason": reason})
     show_resource(answer, as_json)
 
 
 @app.command("post-rate")
+@asking
 def post_rate(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     seconds: Annotated[int, typer.Argument(help="s.", min=1, max=86_400)],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Set the postRate of an end device and its mirrors.
 
     Example: gridiface sep2 post-rate 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 60
     """
     path = f"{_DEVICES}/{segment(lfdi)}/post-rate"
-    show_resource(Remote.of(url, config, token_file).put(path, {"seconds": seconds}), as_json)
+    show_resource(remote.put(path, {"seconds": seconds}), as_json)
 
 
 @app.command("poll-rate")
+@asking
 def poll_rate(
+    remote: Remote,
     *,
+    as_json: bool,
     resource: Annotated[str, typer.Argument(help="Such as DERProgramList; without SECONDS all are shown.")] = "",
     seconds: Annotated[int | None, typer.Argument(help="s.", min=1, max=86_400)] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show the pollRate of every kind of resource, or set one.
 
     Example: gridiface sep2 poll-rate DERProgramList 60
     """
-    remote = Remote.of(url, config, token_file)
     if seconds is None:
         answer = remote.get("/sep2/poll-rates")
     else:
@@ -184,36 +172,34 @@ def poll_rate(
 
 
 @app.command("empty-mirrors")
+@asking
 def empty_mirrors(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: Annotated[str | None, typer.Option("--of", help="Only those of this end device.")] = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Forget all mirrors, or those of one end device.
 
     Example: gridiface sep2 empty-mirrors
     """
     body = {"lfdi": lfdi, "reason": reason}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/mirrors/empty", body), as_json)
+    show_resource(remote.post("/sep2/mirrors/empty", body), as_json)
 
 
 @app.command("subscriptions")
+@asking
 def subscriptions(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List the subscriptions of clients.
 
     Example: gridiface sep2 subscriptions
     """
-    answer = Remote.of(url, config, token_file).get("/sep2/subscriptions")
+    answer = remote.get("/sep2/subscriptions")
     if as_json:
         show_json(answer)
     else:
@@ -221,30 +207,28 @@ def subscriptions(
 
 
 @app.command("unsubscribe")
+@asking
 def unsubscribe(
+    remote: Remote,
     *,
+    as_json: bool,
     path: Annotated[str, typer.Argument(help="Of the subscription, such as /edev/1/sub/1.")],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """End a subscription; its last notification says so.
 
     Example: gridiface sep2 unsubscribe /edev/1/sub/1
     """
-    show_resource(Remote.of(url, config, token_file).post("/sep2/subscriptions/cancel", {"path": path}), as_json)
+    show_resource(remote.post("/sep2/subscriptions/cancel", {"path": path}), as_json)
 
 
 @app.command("reset")
+@asking
 def reset(
+    remote: Remote,
     *,
+    as_json: bool,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Remove all that clients, utilities and operators made; for test servers.
 
@@ -252,5 +236,5 @@ def reset(
     """
     if not yes:
         typer.confirm("This removes registrations, controls, messages, mirrors and subscriptions. Go on?", abort=True)
-    answer = Remote.of(url, config, token_file).post("/sep2/reset", {"reason": reason})
+    answer = remote.post("/sep2/reset", {"reason": reason})
     show_resource(answer if as_json else answer["removed"], as_json)

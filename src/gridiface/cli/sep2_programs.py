@@ -7,11 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     show_json,
 )
 from gridiface.cli.sep2_words import (
@@ -42,19 +39,18 @@ PrimacyOption = Annotated[int, typer.Option("--primacy", help="Lower wins.", min
 
 
 @app.command("programs")
+@asking
 def list_programs(
+    remote: Remote,
     *,
+    as_json: bool,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List programs: whom their controls concern, and how many they have.
 
     Example: gridiface sep2 programs
     """
-    rows = Remote.of(url, config, token_file).pages("/sep2/programs", "programs", limit)
+    rows = remote.pages("/sep2/programs", "programs", limit)
     if as_json:
         show_json({"programs": rows})
     else:
@@ -62,98 +58,96 @@ def list_programs(
 
 
 @app.command("assign")
+@asking
 def assign(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     name: NameArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Ensure an assignment of an end device, beside its own.
 
     Example: gridiface sep2 assign 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 summer
     """
     body = {"lfdi": lfdi, "name": name}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/assignments", body), as_json)
+    show_resource(remote.post("/sep2/assignments", body), as_json)
 
 
 @app.command("unassign")
+@asking
 def unassign(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     path: Annotated[str, typer.Argument(help="Of the assignment, such as /edev/1/fsa/a1.")],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take an added assignment away with its programs.
 
     Example: gridiface sep2 unassign 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 /edev/1/fsa/a1
     """
     body = {"lfdi": lfdi, "path": path}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/assignments/remove", body), as_json)
+    show_resource(remote.post("/sep2/assignments/remove", body), as_json)
 
 
 @app.command("program")
+@asking
 def ensure_program(
+    remote: Remote,
     *,
+    as_json: bool,
     lfdi: LfdiArgument,
     assignment: Annotated[str, typer.Argument(help="Path of the assignment.")],
     name: NameArgument,
     primacy: PrimacyOption = 1,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Ensure a program in an assignment of an end device.
 
     Example: gridiface sep2 program 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 /edev/1/fsa/a1 summer --primacy 3
     """
     body = {"lfdi": lfdi, "assignment": assignment, "name": name, "primacy": primacy}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/programs", body), as_json)
+    show_resource(remote.post("/sep2/programs", body), as_json)
 
 
 @app.command("primacy")
+@asking
 def set_primacy(
+    remote: Remote,
     *,
+    as_json: bool,
     number: NumberArgument,
     primacy: Annotated[int, typer.Argument(help="Lower wins.", min=0, max=255)],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Give a program another primacy.
 
     Example: gridiface sep2 primacy 4 2
     """
-    answer = Remote.of(url, config, token_file).put(f"/sep2/programs/{number}/primacy", {"primacy": primacy})
+    answer = remote.put(f"/sep2/programs/{number}/primacy", {"primacy": primacy})
     show_resource(answer, as_json)
 
 
 @app.command("drop-program")
+@asking
 def drop_program(
+    remote: Remote,
     *,
+    as_json: bool,
     number: NumberArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take an added program away; its live controls are cancelled.
 
     Example: gridiface sep2 drop-program 12
     """
-    show_resource(Remote.of(url, config, token_file).delete(f"/sep2/programs/{number}"), as_json)
+    show_resource(remote.delete(f"/sep2/programs/{number}"), as_json)
 
 
 @app.command("control")
+@asking
 def send_control(
+    remote: Remote,
     *,
+    as_json: bool,
     base: SetOption = None,
     program: ProgramOption = None,
     device: DeviceOption = None,
@@ -165,10 +159,6 @@ def send_control(
     randomize_duration: RandomDurationOption = 0,
     category: Annotated[str | None, typer.Option("--category", help="deviceCategory in hex.")] = None,
     responses: Annotated[str, typer.Option("--responses", help="responseRequired in hex.")] = "03",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make a DERControl: active at once, or scheduled.
 
@@ -187,40 +177,38 @@ def send_control(
         "category": category,
         "responses": responses,
     }
-    show_resource(Remote.of(url, config, token_file).post("/sep2/controls", body), as_json)
+    show_resource(remote.post("/sep2/controls", body), as_json)
 
 
 @app.command("cancel-controls")
+@asking
 def cancel_controls(
+    remote: Remote,
     *,
+    as_json: bool,
     program: ProgramOption = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel all live controls, of one program or of all.
 
     Example: gridiface sep2 cancel-controls --program 4
     """
     body = {"program": program, "reason": reason}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/controls/cancel", body), as_json)
+    show_resource(remote.post("/sep2/controls/cancel", body), as_json)
 
 
 @app.command("default")
+@asking
 def set_default(
+    remote: Remote,
     *,
+    as_json: bool,
     base: SetOption = None,
     program: ProgramOption = None,
     device: DeviceOption = None,
     group: GroupOption = None,
     node: NodeOption = False,
     more: Annotated[list[str] | None, typer.Option("--more", help="setGradW=27 and its like; may be repeated.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Set what holds in a program while no control is active.
 
@@ -228,12 +216,15 @@ def set_default(
     """
     body = {"base": elements_of(base), "more": elements_of(more), "program": program, "device": device, "group": group,
             "node": node}  # fmt: skip
-    show_resource(Remote.of(url, config, token_file).put("/sep2/default-control", body), as_json)
+    show_resource(remote.put("/sep2/default-control", body), as_json)
 
 
 @app.command("curve")
+@asking
 def add_curve(
+    remote: Remote,
     *,
+    as_json: bool,
     points: Annotated[str, typer.Option("--points", help="X:Y,X:Y, up to ten.")],
     kind: Annotated[int, typer.Option("--type", help="curveType of 2018: 11 is volt-var.", min=0, max=14)],
     y_ref: Annotated[int, typer.Option("--y-ref", help="yRefType.", min=0, max=7)] = 0,
@@ -244,10 +235,6 @@ def add_curve(
     device: DeviceOption = None,
     group: GroupOption = None,
     node: NodeOption = False,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Add a curve that controls of a program can link to.
 
@@ -256,4 +243,4 @@ def add_curve(
     curve = {"CurveData": points_of(points), "curveType": kind, "yRefType": y_ref, "xMultiplier": x_multiplier,
              "yMultiplier": y_multiplier, **elements_of(more)}  # fmt: skip
     body = {"curve": curve, "program": program, "device": device, "group": group, "node": node}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/curves", body), as_json)
+    show_resource(remote.post("/sep2/curves", body), as_json)

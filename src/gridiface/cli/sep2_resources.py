@@ -9,11 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
 )
 from gridiface.cli.sep2_words import (
     DeviceOption,
@@ -38,104 +35,102 @@ FileOption = Annotated[Path | None, typer.Option("--file", help="JSON file of el
 
 
 @app.command("show")
+@asking
 def show(
+    remote: Remote,
     *,
+    as_json: bool,
     path: PathArgument,
     start: Annotated[int, typer.Option("--from", help="Of a list: ordinal of the first.", min=0)] = 0,
     limit: Annotated[int, typer.Option("--limit", help="Of a list: at most so many.", min=0, max=1000)] = 100,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show any resource as the utility sees it.
 
     Example: gridiface sep2 show /derp/1/derc
     """
-    answer = Remote.of(url, config, token_file).get("/sep2/resource", href=path, start=start, limit=limit)
+    answer = remote.get("/sep2/resource", href=path, start=start, limit=limit)
     show_resource(answer, as_json)
 
 
 @app.command("create")
+@asking
 def create(
+    remote: Remote,
     *,
+    as_json: bool,
     path: PathArgument,
     file: FileOption = None,
     elements: SetOption = None,
     device: DeviceOption = None,
     group: GroupOption = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Add to a list what a utility posts there.
 
     Example: gridiface sep2 create /msg --set mRID=0A --set locale=en --set primacy=0
     """
     body = {"path": path, "resource": resource_of(file, elements), "device": device, "group": group}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/resource", body), as_json)
+    show_resource(remote.post("/sep2/resource", body), as_json)
 
 
 @app.command("replace")
+@asking
 def replace(
+    remote: Remote,
     *,
+    as_json: bool,
     path: PathArgument,
     file: FileOption = None,
     elements: SetOption = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Replace a resource, as a utility PUTs it.
 
     Example: gridiface sep2 replace /ppy/1/os --set serviceStatus=1
     """
     body = {"path": path, "resource": resource_of(file, elements)}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/resource/replace", body), as_json)
+    show_resource(remote.post("/sep2/resource/replace", body), as_json)
 
 
 @app.command("cancel")
+@asking
 def cancel(
+    remote: Remote,
     *,
+    as_json: bool,
     path: PathArgument,
     randomised: Annotated[bool, typer.Option("--randomised", help="Devices end it after their random delay.")] = False,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Cancel an event of any function set.
 
     Example: gridiface sep2 cancel /derp/1/derc/3
     """
     body = {"path": path, "randomised": randomised, "reason": reason}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/resource/cancel", body), as_json)
+    show_resource(remote.post("/sep2/resource/cancel", body), as_json)
 
 
 @app.command("remove")
+@asking
 def remove(
+    remote: Remote,
     *,
+    as_json: bool,
     path: PathArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Remove a resource with what is below it.
 
     Example: gridiface sep2 remove /msg/1
     """
     body = {"path": path, "reason": reason}
-    show_resource(Remote.of(url, config, token_file).post("/sep2/resource/remove", body), as_json)
+    show_resource(remote.post("/sep2/resource/remove", body), as_json)
 
 
 @app.command("message")
+@asking
 def message(
+    remote: Remote,
     *,
+    as_json: bool,
     text: Annotated[str, typer.Argument(help="What people read.")],
     device: DeviceOption = None,
     group: GroupOption = None,
@@ -144,10 +139,6 @@ def message(
     priority: Annotated[int, typer.Option("--priority", help="0 low, 1 normal, 2 high, 3 critical.", min=0, max=3)] = 1,
     language: Annotated[str, typer.Option("--language", help="Locale of the text.")] = "en",
     originator: Annotated[str | None, typer.Option("--originator", help="Who says so.")] = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send a text to people at devices; without --device and --group to all.
 
@@ -163,12 +154,15 @@ def message(
         "language": language,
         "originator": originator,
     }
-    show_resource(Remote.of(url, config, token_file).post("/sep2/messages", body), as_json)
+    show_resource(remote.post("/sep2/messages", body), as_json)
 
 
 @app.command("price")
+@asking
 def price(
+    remote: Remote,
     *,
+    as_json: bool,
     price_per_kwh: Annotated[float, typer.Argument(help="In the currency.")],
     device: DeviceOption = None,
     group: GroupOption = None,
@@ -176,10 +170,6 @@ def price(
     duration: DurationOption = 3600,
     currency: Annotated[int, typer.Option("--currency", help="Number of ISO 4217: 840 USD, 978 EUR.")] = 840,
     tier: Annotated[int, typer.Option("--tier", help="touTier.", min=0, max=15)] = 0,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Publish a price per kWh for an interval.
 
@@ -194,12 +184,15 @@ def price(
         "currency": currency,
         "tier": tier,
     }
-    show_resource(Remote.of(url, config, token_file).post("/sep2/prices", body), as_json)
+    show_resource(remote.post("/sep2/prices", body), as_json)
 
 
 @app.command("dr")
+@asking
 def demand_response(
+    remote: Remote,
     *,
+    as_json: bool,
     asked: SetOption = None,
     device: DeviceOption = None,
     group: GroupOption = None,
@@ -210,10 +203,6 @@ def demand_response(
     category: Annotated[str, typer.Option("--category", help="deviceCategory in hex; 00000000: all.")] = "00000000",
     mandatory: Annotated[bool, typer.Option("--mandatory", help="Devices must take part.")] = False,
     primacy: Annotated[int, typer.Option("--primacy", help="Of its program.", min=0, max=255)] = 0,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Send a demand response event (EndDeviceControl).
 
@@ -231,12 +220,15 @@ def demand_response(
         "mandatory": mandatory,
         "primacy": primacy,
     }
-    show_resource(Remote.of(url, config, token_file).post("/sep2/dr-events", body), as_json)
+    show_resource(remote.post("/sep2/dr-events", body), as_json)
 
 
 @app.command("file")
+@asking
 def add_file(
+    remote: Remote,
     *,
+    as_json: bool,
     content: Annotated[Path, typer.Argument(help="The file that devices download.")],
     model: Annotated[str, typer.Option("--model", help="mfModel that it is for.")],
     version: Annotated[str, typer.Option("--file-version", help="mfVer.")],
@@ -244,10 +236,6 @@ def add_file(
     kind: Annotated[str, typer.Option("--type", help="00 software, 01 credential, 02 configuration.")] = "00",
     device: DeviceOption = None,
     group: GroupOption = None,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Offer a file for download, kept on the server.
 
@@ -266,4 +254,4 @@ def add_file(
         "group": group,
         "content": base64.b64encode(octets).decode(),
     }
-    show_resource(Remote.of(url, config, token_file).post("/sep2/files", body), as_json)
+    show_resource(remote.post("/sep2/files", body), as_json)

@@ -10,11 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import (
-    ConfigOption,
     JsonOption,
     Remote,
-    TokenFileOption,
-    UrlOption,
+    asking,
     segment,
     show_json,
     show_table,
@@ -102,18 +100,17 @@ def _show_probe(found: dict[str, Any], *, resources: bool) -> None:
 
 
 @app.command("list")
+@asking
 def list_upstreams(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List the sessions of a running server.
 
     Example: gridiface sep2 upstream list
     """
-    found = Remote.of(url, config, token_file).get(ROOT)
+    found = remote.get(ROOT)
     if as_json:
         show_json(found)
         return
@@ -138,19 +135,18 @@ def list_upstreams(
 
 
 @app.command("show")
+@asking
 def show(
+    remote: Remote,
     *,
+    as_json: bool,
     name: NameArgument,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one session with its devices and their programs.
 
     Example: gridiface sep2 upstream show utility
     """
-    row = Remote.of(url, config, token_file).get(f"{ROOT}/{segment(name)}")
+    row = remote.get(f"{ROOT}/{segment(name)}")
     if as_json:
         show_json(row)
         return
@@ -174,20 +170,19 @@ def show(
 
 
 @app.command("resources")
+@asking
 def resources(
+    remote: Remote,
     *,
+    as_json: bool,
     name: NameArgument,
     limit: MostOption = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List what a session has read of its server, and when each is due again.
 
     Example: gridiface sep2 upstream resources utility
     """
-    rows = Remote.of(url, config, token_file).pages(f"{ROOT}/{segment(name)}/resources", "resources", limit)
+    rows = remote.pages(f"{ROOT}/{segment(name)}/resources", "resources", limit)
     if as_json:
         show_json({"resources": rows})
         return
@@ -210,20 +205,19 @@ def resources(
 
 
 @app.command("events")
+@asking
 def events(
+    remote: Remote,
     *,
+    as_json: bool,
     name: NameArgument,
     limit: MostOption = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List what the events of a server have become, device by device, and what was answered.
 
     Example: gridiface sep2 upstream events utility
     """
-    rows = Remote.of(url, config, token_file).pages(f"{ROOT}/{segment(name)}/events", "events", limit)
+    rows = remote.pages(f"{ROOT}/{segment(name)}/events", "events", limit)
     if as_json:
         show_json({"events": rows})
         return
@@ -247,20 +241,19 @@ def events(
 
 
 @app.command("poll")
+@asking
 def poll(
+    remote: Remote,
     *,
+    as_json: bool,
     name: NameArgument,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Let a session read everything anew now, and try again what was refused.
 
     Example: gridiface sep2 upstream poll utility --reason "the utility has corrected our registration"
     """
-    row = Remote.of(url, config, token_file).post(f"{ROOT}/{segment(name)}/poll", {"reason": reason})
+    row = remote.post(f"{ROOT}/{segment(name)}/poll", {"reason": reason})
     if as_json:
         show_json(row)
     else:

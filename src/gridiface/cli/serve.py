@@ -17,7 +17,7 @@ import typer
 from gridiface.app import log
 from gridiface.app.config import Config, load_config
 from gridiface.app.wiring import GridServer
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, StoreUnavailable
 
 _log = logging.getLogger("gridiface")
 
@@ -53,7 +53,14 @@ async def _run(config: Config, path: Path, *, child: bool) -> None:
         await server.start()
         # In a terminal a hang-up ends the server; as a service SIGHUP asks for the configuration to be read again.
         if child or not sys.stderr.isatty():
-            loop.add_signal_handler(signal.SIGHUP, _reload, server, path)
+            rereading: set[asyncio.Task[None]] = set()
+
+            def reread() -> None:
+                task = loop.create_task(_reload(server, path))
+                rereading.add(task)
+                task.add_done_callback(rereading.discard)
+
+            loop.add_signal_handler(signal.SIGHUP, reread)
         if child:
             # The link is a secret between us and whoever started us; it goes through the pipe and into no log.
             setup = {} if server.setup_link is None else {"setup": server.setup_link}
@@ -71,11 +78,11 @@ async def _run(config: Config, path: Path, *, child: bool) -> None:
         await server.stop()
 
 
-def _reload(server: GridServer, path: Path) -> None:
+async def _reload(server: GridServer, path: Path) -> None:
     """Read the configuration again; one with a mistake changes nothing."""
     try:
-        found = server.reload(load_config(path))
-    except ConfigError as mistake:
+        found = await server.reload(load_config(path))
+    except (ConfigError, StoreUnavailable) as mistake:
         _log.error("the configuration was not taken over, nothing was changed: %s", mistake)
         return
     log.configure(found.config.logging.level, found.config.logging.format)

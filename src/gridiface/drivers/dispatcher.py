@@ -12,6 +12,7 @@ devices whose last command failed share a small pool of their own, so that many 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -87,6 +88,15 @@ class Dispatcher:
                 self._resolve(lane.quick, DeliveryOutcome.TIMEOUT, "the device was removed")
             if lane.task is not None:
                 lane.task.cancel()
+
+    async def dismiss(self, device_id: str, timeout_s: float = 5.0) -> None:
+        """Leave a device out and let go of what it holds, so that it returns to its own default at once."""
+        lane = self._lanes.get(device_id)
+        holds = lane is not None and lane.held is not None and not lane.held.release
+        self.remove(device_id)
+        if lane is not None and holds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._let_go(lane), timeout_s)
 
     def forget(self, device_id: str) -> None:
         """The device restarted or was away: what it holds is not known, the next set-point is sent whatever it is."""

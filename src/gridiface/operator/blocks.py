@@ -48,6 +48,10 @@ class Blocks:
         """Whether a device is blocked."""
         return device_id in self._blocked
 
+    def forget(self, device_id: str) -> None:
+        """A device left the fleet, and its block the store with it."""
+        self._blocked.pop(device_id, None)
+
     def renew(self, device_id: str, now: Instant) -> None:
         """Tell the engine again of a device that has just come (back) into the fleet."""
         if device_id in self._blocked:

@@ -10,6 +10,8 @@ from gridiface.operator.access import Caller
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import covers, devices_of
 from gridiface.operator.problems import Refused
+from gridiface.operator.tokens import TokenRow
+from gridiface.operator.users import UserRow
 
 
 def sees_device(caller: Caller, device_id: str, fleet: FleetView) -> bool:
@@ -31,3 +33,9 @@ def check_groups(groups: Iterable[str] | None, desk: Desk) -> None:
     for name in groups or ():
         if desk.status.fleet.group(name) is None:
             raise Refused(422, f"there is no group {name[:128]!r}", "GET /api/v1/groups lists them")
+
+
+def confined_to(group: str, users: Iterable[UserRow], tokens: Iterable[TokenRow]) -> list[str]:
+    """Users and tokens that are confined to a group, for people."""
+    named = [f"user {row['name']}" for row in users if group in (row["groups"] or ())]
+    return named + [f"token {row['name']}" for row in tokens if group in (row["groups"] or ())]

@@ -27,6 +27,7 @@ _WORDS = {
     408: "the body came too slowly",
     409: "it stands against what is there",
     412: "it has changed since it was read",
+    428: "If-Match is missing",
     413: "too large",
     415: "not JSON",
     421: "the server is not known by this name",
@@ -129,9 +130,12 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, dict[str, Any]] = {
         str(status): {"description": _WORDS[status], "content": problem} for status in statuses
     }
+    tag = {"headers": {"ETag": {"description": "for If-Match", "schema": {"type": "string"}}}} if route.tagged else {}
     for status, words in {route.done: "done", **dict(route.others)}.items():
         also = responses.get(str(status), {}).get("content", {})
-        responses[str(status)] = {"description": words, "content": {**also, **content}}
+        responses[str(status)] = {"description": words, "content": {**also, **content}, **tag}
+    if route.tagged:
+        responses["304"] = {"description": "it is as the reader knows it"}
     return dict(sorted(responses.items()))
 
 

@@ -54,13 +54,16 @@ class Call(Generic[Q, B]):
         """Another `{name}` of the path; one that nothing here can have is empty."""
         return name_of(self.request, name)
 
-    def check_match(self, etag: str) -> None:
-        """Hold If-Match, where it is given, against the thing as it is now (RFC 9110 section 13.1.1).
+    def check_match(self, etag: str, *, required: bool = False) -> None:
+        """Hold If-Match against the thing as it is now (RFC 9110 section 13.1.1, RFC 6585 section 3).
 
         Raises:
-            Refused: 412.
+            Refused: 412 it has changed; 428 none is given and the operation wants one.
         """
         given = ",".join(self.request.headers.getall("If-Match", []))
+        if not given and required:
+            fix = "read it, then send its ETag as If-Match; `If-Match: *` replaces whatever is there"
+            raise Refused(428, "this replaces a whole thing and does not say which state of it was read", fix)
         if given and etag not in {one.strip() for one in given.split(",")} and given.strip() != "*":
             raise Refused(412, "it has changed since it was read", "read it again, then send its new ETag as If-Match")
 
@@ -73,7 +76,7 @@ class Reply(Generic[T]):
         body: what is answered.
         status: None: the route's own.
         headers: beside those of every answer.
-        etag: of the thing that the answer shows, see `etag_of`.
+        etag: of the thing that the answer shows, see `etag_of`; empty: as the route's declaration says.
     """
 
     body: T
@@ -100,6 +103,10 @@ class Route:
             callers that are confined to groups.
         secret: the answer shows something that must not be kept for a repetition.
         accepts: media type of the body; another than JSON is read by the handler itself (`form_of`).
+        tagged: the answer is one thing that can be edited, and carries its ETag.
+        match: what is edited is what this tagged operation of the same area shows: If-Match is held against its ETag
+            (412), and both happen without another edit of the area between them.
+        must_match: without If-Match it is not done (428).
     """
 
     method: str
@@ -119,6 +126,9 @@ class Route:
     confined: bool = False
     accepts: str = "application/json"
     secret: bool = False
+    tagged: bool = False
+    match: str = ""
+    must_match: bool = False
 
 
 class Area:
@@ -180,8 +190,15 @@ def _route(handler: Callable[..., Any], area: str) -> Route:
     if told["method"] == "POST" and told.get("scope", "read") is not None:
         told["headers"] = (*told.get("headers", ()), _KEY)
         told["problems"] = tuple(dict.fromkeys((*told.get("problems", ()), 409, 422)))
-    if 412 in told.get("problems", ()):
-        told["headers"] = (*told.get("headers", ()), ("If-Match", "ETag of what was read; another is 412"))
+    if told.get("match"):
+        told["problems"] = (*told.get("problems", ()), 412, *((428,) if told.get("must_match") else ()))
+        words = "ETag of what was read; another is 412" + (", none is 428" if told.get("must_match") else "")
+        told["headers"] = (*told.get("headers", ()), ("If-Match", words))
+    if told.get("tagged"):
+        told["headers"] = (
+            *told.get("headers", ()),
+            ("If-None-Match", "ETag of what is known: 304 where it is so still"),
+        )
     return Route(
         **{
             "name": handler.__name__,

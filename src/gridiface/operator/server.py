@@ -6,6 +6,7 @@ Knows no area by name but the server's own.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -25,7 +26,7 @@ from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.doors import Doors
-from gridiface.operator.routing import Area, Call, Reply, Route
+from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
 from gridiface.operator.signin import SignIn
 from gridiface.operator.throttle import Throttle
@@ -98,6 +99,7 @@ class OperatorServer:
         books = (desk.tokens, desk.access_tokens, desk.sessions)
         self._access = Access(*books, desk.clock, self.rules, throttle)
         self.signin = SignIn(desk.users, desk.sessions, desk.clock, self.rules, throttle)
+        self._edits: dict[str, asyncio.Lock] = {}
         self._areas = [
             *(kind(desk) for kind in DESK),
             *areas,
@@ -172,6 +174,9 @@ class OperatorServer:
     def _bound(self, area: Area, route: Route) -> Handler:
         """The handler of one operation: a request in, checked by the declared types, an answer out."""
         handle: Callable[[Call[Any, Any]], Awaitable[Any]] = getattr(area, route.name)
+        edits = self._edits.setdefault(area.name, asyncio.Lock())
+        same = next((one for one in area.routes() if one.name == route.match), None)
+        tagged = route.tagged or (same is not None and route.method != "DELETE" and route.answer == same.answer)
 
         async def handler(request: web.Request) -> web.StreamResponse:
             query = query_of(request, route.query)
@@ -180,10 +185,15 @@ class OperatorServer:
             caller, now = request[CALLER], self.desk.clock.now()
 
             async def work() -> web.StreamResponse:
-                said = await handle(Call(request, caller, now, query, body))
+                if route.match:
+                    async with edits:
+                        await _check_match(area, route, Call(request, caller, now, query, NoBody()))
+                        said = await handle(Call(request, caller, now, query, body))
+                else:
+                    said = await handle(Call(request, caller, now, query, body))
                 if isinstance(said, web.StreamResponse):
                     return said
-                return _answered(request, route, said if isinstance(said, Reply) else Reply(said))
+                return _answered(request, route, said if isinstance(said, Reply) else Reply(said), tagged=tagged)
 
             # Controls keep their own keys, in one transaction with themselves.
             if route.method != "POST" or not caller.id or route.name == "send_control":
@@ -217,11 +227,24 @@ def _to_sign_in(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/login?next={quote(request.rel_url.path, safe='/')}"})
 
 
-def _answered(request: web.Request, route: Route, reply: Reply[Any]) -> web.Response:
+async def _check_match(area: Area, route: Route, call: Call[Any, NoBody]) -> None:
+    """Hold If-Match against what is to be edited, as the area itself shows it.
+
+    Raises:
+        Refused: 412, 428, or as the operation that shows it: 404.
+    """
+    if not route.must_match and "If-Match" not in call.request.headers:
+        return
+    said = await getattr(area, route.match)(call)
+    call.check_match(etag_of(said.body if isinstance(said, Reply) else said), required=route.must_match)
+
+
+def _answered(request: web.Request, route: Route, reply: Reply[Any], *, tagged: bool) -> web.Response:
     """The answer of a handler; 304 where the reader has it already."""
-    headers = {**reply.headers, **({"ETag": reply.etag} if reply.etag else {})}
+    etag = reply.etag or (etag_of(reply.body) if tagged else "")
+    headers = {**reply.headers, **({"ETag": etag} if etag else {})}
     known = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
-    if reply.etag and request.method in {"GET", "HEAD"} and known & {reply.etag, "*"}:
+    if etag and request.method in {"GET", "HEAD"} and known & {etag, "*"}:
         return web.Response(status=304, headers=headers)
     return answer(reply.body, status=route.done if reply.status is None else reply.status, headers=headers)
 

@@ -1,4 +1,4 @@
-"""What the configuration may say of the engine: its tuning, what owners allow their devices, the local schedule.
+"""What the configuration may say of the engine: its tuning, the local schedule.
 
 Owns names, types, ranges and defaults. Powers in W, + delivered to the grid; local times are "HH:MM" in
 `engine.timezone`.
@@ -6,28 +6,17 @@ Owns names, types, ranges and defaults. Powers in W, + delivered to the grid; lo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.domain.controls import ControlMode, ModeValue, Target, TargetKind
-from gridiface.domain.fleet import Constraints, Departure
-from gridiface.domain.local_time import EVERY_DAY, DailyTime, DailyWindow
+from gridiface.domain.definitions import Block, Day, LocalTime, days_of, seconds_of
+from gridiface.domain.local_time import DailyWindow
 from gridiface.domain.schedule import LocalSchedule
-
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _clock(text: str) -> str:
-    if not _CLOCK.fullmatch(text):
-        raise ValueError("write HH:MM between 00:00 and 24:00, in quotes")
-    return text
 
 
 def _zone(name: str) -> str:
@@ -38,85 +27,10 @@ def _zone(name: str) -> str:
     return name
 
 
-def _curve(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    socs = [soc for soc, _ in points]
-    if any(not 0 <= soc <= 1 for soc in socs) or any(watts < 0 for _, watts in points):
-        raise ValueError("give pairs of state of charge 0..1 and watts >= 0")
-    if any(one >= other for one, other in pairwise(socs)):
-        raise ValueError("the states of charge must rise")
-    return points
-
-
-def _shares(shares: dict[str, float]) -> dict[str, float]:
-    if any(not 0 < part <= 1 for part in shares.values()) or sum(shares.values()) > 1 + 1e-9:
-        raise ValueError("each share is above 0 and at most 1, and so is their sum")
-    return shares
-
-
-LocalTime = Annotated[str, AfterValidator(_clock)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Shares = Annotated[dict[str, float], AfterValidator(_shares)]
 
 
-def seconds_of(text: str) -> int:
-    """Seconds after midnight of a validated HH:MM."""
-    hours, minutes = text.split(":")
-    return int(hours) * 3600 + int(minutes) * 60
-
-
-def days_of(days: tuple[str, ...]) -> frozenset[int]:
-    """Weekdays, 0 = Monday; none named is every day."""
-    return frozenset(_DAYS.index(day) for day in days) or EVERY_DAY
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DepartureEntry(_Block):
-    """When a vehicle leaves, and how full it must be then."""
-
-    at: LocalTime = Field(description='local time, "HH:MM"')
-    soc: float = Field(ge=0, le=1, description="state of charge it must have then, 0..1")
-    days: tuple[Day, ...] = Field(default=(), description="weekdays; none named: every day")
-
-    def rule(self) -> Departure:
-        """As the domain has it."""
-        return Departure(time=DailyTime(at_s=seconds_of(self.at), days=days_of(self.days)), soc=self.soc)
-
-
-class ConstraintsEntry(_Block):
-    """What the owner or the data sheet allows beside the ratings."""
-
-    charge_w_by_soc: Annotated[tuple[tuple[float, float], ...], AfterValidator(_curve)] = Field(
-        default=(), description="pairs of state of charge and most power taken, W; straight lines between"
-    )
-    daily_wh: float | None = Field(default=None, gt=0, description="most energy through it a day, in and out, Wh")
-    daily_cycles: float | None = Field(default=None, gt=0, description="most full cycles a day")
-    min_w: float = Field(default=0.0, ge=0, description="least power while it runs, W")
-    min_run_s: float = Field(default=0.0, ge=0, le=86_400, description="least time it stays on, s")
-    min_stop_s: float = Field(default=0.0, ge=0, le=86_400, description="least time it stays off, s")
-    modes_w: tuple[float, ...] = Field(
-        default=(), max_length=64, description="the only powers it knows (a mode device), W, + delivered"
-    )
-    departure: DepartureEntry | None = Field(default=None, description="a floor on charging, for vehicles")
-
-    def rule(self) -> Constraints:
-        """As the domain has it."""
-        return Constraints(
-            charge_w_by_soc=self.charge_w_by_soc,
-            daily_wh=self.daily_wh,
-            daily_cycles=self.daily_cycles,
-            min_w=self.min_w,
-            min_run_s=self.min_run_s,
-            min_stop_s=self.min_stop_s,
-            modes_w=self.modes_w,
-            departure=None if self.departure is None else self.departure.rule(),
-        )
-
-
-class ScheduleEntry(_Block):
+class ScheduleEntry(Block):
     """One line of the local schedule: what holds each day in a window while nobody else says anything of its kind."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="unique among schedules")
@@ -153,7 +67,7 @@ class ScheduleEntry(_Block):
         return LocalSchedule(id=self.id, target=target, window=window, values=self._values())
 
 
-class EngineBlock(_Block):
+class EngineBlock(Block):
     """How the engine decides."""
 
     period_s: float = Field(default=1.0, gt=0, le=60, description="period of the control loop, s")

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gridiface.app.config.base import Block, Identifier, Listen
+from gridiface.app.config.base import Listen
 from gridiface.app.config.dnp3 import Dnp3
-from gridiface.app.config.engine import ConstraintsEntry, EngineBlock, ScheduleEntry, Shares
+from gridiface.app.config.engine import EngineBlock, ScheduleEntry
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.config.operator import Operator
 from gridiface.app.config.upstream import Upstream
-from gridiface.domain.fleet import Capability, DeviceKind
-from gridiface.domain.quantities import Phase
+from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry, Identifier
 
 
 def _lfdi(text: str) -> str:
@@ -175,54 +174,6 @@ class Sep2(Block):
     drlc: Sep2Drlc = Sep2Drlc()
     flow: Sep2Flow = Sep2Flow()
     limits: Sep2Limits = Sep2Limits()
-
-
-class Rating(Block):
-    """Nameplate and settings in one, where the device cannot tell them itself. Magnitudes."""
-
-    max_w: float | None = Field(default=None, ge=0, description="rated active power delivered, W")
-    max_charge_w: float | None = Field(default=None, ge=0, description="rated active power taken, W")
-    max_va: float | None = Field(default=None, ge=0, description="rated apparent power, VA")
-    max_var: float | None = Field(default=None, ge=0, description="rated reactive power injected, var")
-    max_var_neg: float | None = Field(default=None, ge=0, description="rated reactive power absorbed, var")
-    energy_wh: float | None = Field(default=None, ge=0, description="usable energy of the storage, Wh")
-    ramp_w_per_s: float | None = Field(default=None, gt=0, description="fastest change of power, W/s")
-    soc_min: float = Field(default=0.0, ge=0, le=1, description="no discharge below this state of charge, 0..1")
-    soc_max: float = Field(default=1.0, ge=0, le=1, description="no charge above this state of charge, 0..1")
-    capabilities: tuple[Capability, ...] = Field(
-        default=(), description="controls it can carry out; empty: what its driver finds"
-    )
-
-
-class DeviceEntry(Block):
-    """One device of the fleet."""
-
-    id: Identifier = Field(description="unique among devices and groups")
-    name: str = Field(default="", description="for people")
-    kind: DeviceKind | None = Field(default=None, description="what it is; none: as the device itself tells")
-    driver: str = Field(description="name of an installed driver (`gridiface doctor` lists them), or sep2")
-    connection: dict[str, Any] = Field(default_factory=dict, description="the driver's own settings")
-    rating: Rating = Rating()
-    phases: Phase = Field(default=Phase.ALL, description="phases it is connected to")
-    tier: int = Field(default=1, ge=1, le=9, description="1 is asked first; higher tiers take a shortfall")
-    enabled: bool = Field(default=True, description="false: known, but not controlled")
-    constraints: ConstraintsEntry = ConstraintsEntry()
-    shares: Shares = Field(default_factory=dict, description="program -> part 0..1 of its power reserved to it")
-
-
-class GroupEntry(Block):
-    """A set of devices, or of groups, that is offered as one."""
-
-    id: Identifier = Field(description="unique among devices and groups")
-    name: str = Field(default="", description="for people")
-    members: tuple[Identifier, ...] = Field(description="devices and groups")
-    meter: Identifier | None = Field(default=None, description="device that measures the group's total")
-    max_export_w: float | None = Field(default=None, ge=0, description="cap on the total delivered, W")
-    max_import_w: float | None = Field(default=None, ge=0, description="cap on the total taken, W")
-    strategy: str = Field(
-        default="", description="how a request is split over the members; empty: as `engine.strategy` says"
-    )
-    shares: Shares = Field(default_factory=dict, description="program -> part 0..1 of its power reserved to it")
 
 
 class Logging(Block):

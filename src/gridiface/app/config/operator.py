@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gridiface.app.config.base import Block, Identifier, Listen, host_port
+from gridiface.app.config.base import Listen, host_port
+from gridiface.domain.definitions import Block, Identifier
 from gridiface.operator.access import is_loopback
 from gridiface.operator.alarm_kinds import KINDS, Severity
 
@@ -105,6 +106,10 @@ class Operator(Block):
     pki: Path | None = Field(
         default=None,
         description="folder of a CA made by `gridiface pki init`, with which engineers may sign requests on the page",
+    )
+    device_files: Path | None = Field(
+        default=None,
+        description="folder in which connections of devices that are added over REST may name files; none: nowhere",
     )
     banner: str = Field(default="", max_length=1_000, description="what whoever signs in is told first, on the page")
     sessions: Sessions = Sessions()

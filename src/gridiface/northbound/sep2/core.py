@@ -279,6 +279,27 @@ class Sep2Core:
             await self.publishing.reconcile(now)
         return True
 
+    async def drop_device(self, device_id: str, now: Instant) -> None:
+        """Take the EndDevice of a device of the fleet away, which no client of the configuration is any more.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        self.membership.expect_no_more(device_id)
+        record = self.state.by_device.get(device_id)
+        if record is not None:
+            await self.remove_end_device(record.lfdi, now)
+
+    async def renew_device(self, device_id: str, now: Instant) -> None:
+        """The configuration says otherwise of a device that speaks IEEE 2030.5: it is registered anew as it stated.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        record = self.state.by_device.get(device_id)
+        if record is not None and record.speaks:
+            await self.membership.enrol(record, now)
+
     async def act(self, call: Call) -> Reply:
         """What the table's handler makes of a call that is past the doors; for the operator.
 

@@ -40,6 +40,18 @@ class Membership:
         self._clients = {client.lfdi: client for client in services.settings.clients}
         self._lfdi_of = {c.device_id: c.lfdi for c in services.settings.clients if c.device_id is not None}
 
+    def expect(self, client: ClientEntry) -> None:
+        """A client that came to the configuration while the server runs; `reconcile` gives it its EndDevice."""
+        self._clients[client.lfdi] = client
+        if client.device_id is not None:
+            self._lfdi_of[client.device_id] = client.lfdi
+
+    def expect_no_more(self, device_id: str) -> None:
+        """The client of a device left the configuration; its EndDevice is removed by itself."""
+        lfdi = self._lfdi_of.pop(device_id, None)
+        if lfdi is not None:
+            self._clients.pop(lfdi, None)
+
     # --- making -------------------------------------------------------------------------------------------------
 
     def make(
@@ -180,7 +192,7 @@ class Membership:
                 device_id=self.device_id_of(client) if client.role is Role.DEVICE else None,
                 pin=client.pin if client.pin is not None else DEFAULT_PIN,
             )
-            for client in self._s.settings.clients
+            for client in self._clients.values()
             if client.role is not Role.UTILITY
             and client.lfdi not in self._s.state.by_lfdi
             and client.device_id not in in_fleet

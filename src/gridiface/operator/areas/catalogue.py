@@ -12,6 +12,7 @@ from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
+from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
@@ -47,6 +48,7 @@ OWN: tuple[type[Area], ...] = (SessionArea, OAuthArea, ServiceArea)
 AREAS: tuple[type[Area], ...] = (
     *DESK,
     EngineArea,
+    FleetArea,
     Sep2DevicesArea,
     Sep2ProgramsArea,
     Sep2ResourcesArea,

@@ -86,17 +86,17 @@ class UsersArea(Area):
         headers = {"Location": f"/api/v1/users/{user.id}"}
         return Reply({"user": row, "ticket": ticket, "expires": call.now + TICKET_S}, None, headers, etag_of(row))
 
-    @get("/users/{id}", "One user, by id or name", scope="admin", problems=(404,))
-    async def get_user(self, call: Call[NoQuery, NoBody]) -> Reply[UserRow]:
+    @get("/users/{id}", "One user, by id or name", scope="admin", problems=(404,), tagged=True)
+    async def get_user(self, call: Call[NoQuery, NoBody]) -> UserRow:
         """With its ETag."""
-        row = self._user(call).row()
-        return Reply(row, etag=etag_of(row))
+        return self._user(call).row()
 
-    @patch("/users/{id}", "Change a user's role, groups, or state", scope="admin", problems=(404, 409, 412))
-    async def change_user(self, call: Call[NoQuery, UserChange]) -> Reply[UserRow]:
+    @patch(
+        "/users/{id}", "Change a user's role, groups, or state", scope="admin", problems=(404, 409), match="get_user"
+    )
+    async def change_user(self, call: Call[NoQuery, UserChange]) -> UserRow:
         """Takes effect with the user's next request."""
         user, asked = self._user(call), call.body
-        call.check_match(etag_of(user.row()))
         fields: dict[str, Any] = {}
         if asked.role is not None:
             fields["role"] = asked.role
@@ -111,8 +111,7 @@ class UsersArea(Area):
             changed = await self._users.change(user, call.now, by=call.caller.name, reason=asked.reason, **fields)
         except ConfigError as error:
             raise _refused(error) from error
-        row = changed.row()
-        return Reply(row, etag=etag_of(row))
+        return changed.row()
 
     @post(
         "/users/{id}/invite",
@@ -139,11 +138,10 @@ class UsersArea(Area):
         )
         return changed.row()
 
-    @delete("/users/{id}", "Remove a user; its sessions are over", scope="admin", problems=(404, 409, 412))
+    @delete("/users/{id}", "Remove a user; its sessions are over", scope="admin", problems=(404, 409), match="get_user")
     async def remove_user(self, call: Call[NoQuery, NoBody]) -> UserRow:
         """What is gone."""
         user = self._user(call)
-        call.check_match(etag_of(user.row()))
         try:
             await self._users.remove(user, call.now, by=call.caller.name)
         except ConfigError as error:

@@ -35,6 +35,8 @@ def test_the_same_changes_nothing() -> None:
         ({"reading_retention_days": 7}, "reading_retention_days"),
         ({"groups": [{"id": "fleet", "members": ["a"], "max_export_w": 500}]}, "groups"),
         ({"operator": {"approval_share": 0.5}}, "operator.approval_share"),
+        ({"groups": [*BASE["groups"], {"id": "more", "members": []}]}, "groups"),
+        ({"devices": [*BASE["devices"], {"id": "c", "driver": "sunspec"}]}, "devices"),
     ],
 )
 def test_what_takes_effect_at_once(changes: dict[str, Any], key: str) -> None:
@@ -47,12 +49,20 @@ def test_what_takes_effect_at_once(changes: dict[str, Any], key: str) -> None:
     ("changes", "key"),
     [
         ({"site": "elsewhere"}, "site"),
-        ({"groups": [*BASE["groups"], {"id": "more", "members": []}]}, "groups"),
         ({"operator": {"listen": "127.0.0.1:9999"}}, "operator.listen"),
-        ({"devices": BASE["devices"][:1], "groups": [{"id": "fleet", "members": ["a"]}]}, "devices"),
     ],
 )
 def test_what_waits_for_a_restart(changes: dict[str, Any], key: str) -> None:
     found = compare(config(), config(**changes))
     assert key in found.restart
     assert getattr(found.config, key.partition(".")[0]) == getattr(config(), key.partition(".")[0])
+
+
+def test_devices_wait_together_with_the_2030_5_clients_that_they_are() -> None:
+    sep2 = {"tls": {"certificate": "c", "key": "k", "roots": ["r"]}}
+    old = config(sep2=sep2)
+    inverter = {"id": "inv", "driver": "sep2"}
+    new = config(sep2=sep2 | {"clients": [{"lfdi": "AB" * 20, "device": "inv"}]}, devices=[*BASE["devices"], inverter])
+    found = compare(old, new)
+    assert (found.live, set(found.restart)) == ((), {"devices", "sep2.clients"})
+    assert found.config == old

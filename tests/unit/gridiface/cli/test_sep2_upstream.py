@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gridiface.cli import sep2_upstream
+from gridiface.cli import remote
 from gridiface.cli.sep2_upstream import app
 from gridiface.errors import GridifaceError
 
@@ -60,7 +60,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
-    monkeypatch.setattr(sep2_upstream, "Remote", made)
+    monkeypatch.setattr(remote, "Remote", made)
     return made
 
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from gridiface.app.config.base import host_port
-from gridiface.app.config.model import Client, DeviceEntry
+from gridiface.app.config.model import Client
+from gridiface.domain.definitions import DeviceEntry
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,307 @@
+"""The verbs that add, change, move and remove devices, and create, change and remove groups. Owns words only.
+
+`gridiface device` and `gridiface group` mount them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from gridiface.cli.direct import DirectOption
+from gridiface.cli.fleet_place import Plain, place_of
+from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption, show_json
+from gridiface.errors import ConfigError
+
+DeviceArgument = Annotated[str, typer.Argument(help="The device's id, as `gridiface device list` shows it.")]
+GroupArgument = Annotated[str, typer.Argument(help="The group's id, as `gridiface group list` shows it.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", help="YAML with the whole definition, as an entry of the configuration; options win."),
+]
+NameOption = Annotated[str | None, typer.Option("--name", help="For people.")]
+DriverOption = Annotated[
+    str | None, typer.Option("--driver", help="An installed driver (`gridiface doctor` lists them), or sep2.")
+]
+ConnectionOption = Annotated[
+    list[str] | None,
+    typer.Option("--connection", "-c", metavar="KEY=VALUE", help="One key of the driver's settings; repeatable."),
+]
+RatingOption = Annotated[
+    list[str] | None,
+    typer.Option("--rating", metavar="KEY=VALUE", help="One rating, such as max_w=5000; repeatable."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the definition, such as tier=2; repeatable."),
+]
+MembersOption = Annotated[
+    list[str] | None, typer.Option("--member", "-m", help="A device or group in it; repeatable; replaces all others.")
+]
+
+
+def add_device(
+    *,
+    device: Annotated[str, typer.Argument(help="Its id, unique among devices and groups.")],
+    driver: DriverOption = None,
+    connection: ConnectionOption = None,
+    rating: RatingOption = None,
+    name: NameOption = None,
+    group: Annotated[str | None, typer.Option("--group", help="The group it joins.")] = None,
+    more: SetOption = None,
+    file: FileOption = None,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a device, while the server runs or stands still; it is opened at once and is there after a restart.
+
+    Example: gridiface device add battery7 --driver sunspec -c host=10.0.0.17 -c unit_id=1 --group north
+    """
+    body = _device_body(_from_file(file), device, driver, connection, rating, name, more)
+    if "driver" not in body:
+        raise ConfigError("say which driver leads to it: --driver; `gridiface doctor` lists them")
+    place = place_of(url, config, token_file)
+    _told(place.add("devices", {**body, "group": group, "reason": reason}), "added", as_json=as_json)
+
+
+def change_device(
+    *,
+    device: DeviceArgument,
+    driver: DriverOption = None,
+    connection: ConnectionOption = None,
+    rating: RatingOption = None,
+    name: NameOption = None,
+    more: SetOption = None,
+    file: FileOption = None,
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change how a device is defined; keys that are not named stay. An empty value (KEY=) takes a key away.
+
+    Example: gridiface device change battery7 -c host=10.0.0.18 --set tier=2
+    """
+    place = place_of(url, config, token_file)
+    known, etag = place.definition("devices", device)
+    base = {**_defined(known), **_from_file(file)}
+    body = _device_body(base, device, driver, connection, rating, name, more)
+    _told(place.change("devices", device, body, etag), "changed", as_json=as_json)
+
+
+def device_definition(
+    *,
+    device: DeviceArgument,
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print how a device is defined, as an entry of the configuration.
+
+    Example: gridiface device definition battery7 > battery7.yaml
+    """
+    _printed(place_of(url, config, token_file).definition("devices", device)[0], as_json=as_json)
+
+
+def move_device(
+    *,
+    device: DeviceArgument,
+    group: Annotated[str | None, typer.Argument(help="Its group from now on; left out: none.")] = None,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a device into another group, or into none.
+
+    Example: gridiface device move battery7 feeder-2 --reason "the cable was laid anew"
+    """
+    found = place_of(url, config, token_file).move(device, group, reason)
+    _told(found, f"in {group}" if group else "in no group", as_json=as_json)
+
+
+def remove_device(
+    *,
+    device: DeviceArgument,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let go of a device and take it out of the fleet; what it did is kept.
+
+    Example: gridiface device remove battery7 --reason "taken down"
+    """
+    _told(place_of(url, config, token_file).remove("devices", device, reason), "removed", as_json=as_json)
+
+
+def create_group(
+    *,
+    group: Annotated[str, typer.Argument(help="Its id, unique among devices and groups.")],
+    members: MembersOption = None,
+    name: NameOption = None,
+    more: SetOption = None,
+    file: FileOption = None,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a group of devices or groups; protocols that offer groups offer it at once.
+
+    Example: gridiface group create feeder-2 -m battery7 -m battery8 --set max_export_w=50000
+    """
+    body = _group_body({"members": [], **_from_file(file)}, group, members, name, more)
+    place = place_of(url, config, token_file)
+    _told(place.add("groups", {**body, "reason": reason}), "made", as_json=as_json)
+
+
+def change_group(
+    *,
+    group: GroupArgument,
+    members: MembersOption = None,
+    name: NameOption = None,
+    more: SetOption = None,
+    file: FileOption = None,
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a group's members, caps, meter, strategy or name; what is not named stays.
+
+    Example: gridiface group change feeder-2 --set max_export_w=40000 --set strategy=merit-order
+    """
+    place = place_of(url, config, token_file)
+    known, etag = place.definition("groups", group)
+    body = _group_body({**_defined(known), **_from_file(file)}, group, members, name, more)
+    _told(place.change("groups", group, body, etag), "changed", as_json=as_json)
+
+
+def group_definition(
+    *,
+    group: GroupArgument,
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print how a group is defined, as an entry of the configuration.
+
+    Example: gridiface group definition feeder-2
+    """
+    _printed(place_of(url, config, token_file).definition("groups", group)[0], as_json=as_json)
+
+
+def remove_group(
+    *,
+    group: GroupArgument,
+    reason: ReasonOption = "",
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a group away; its members stay in the fleet.
+
+    Example: gridiface group remove feeder-2
+    """
+    _told(place_of(url, config, token_file).remove("groups", group, reason), "removed", as_json=as_json)
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def _device_body(
+    base: Plain,
+    device: str,
+    driver: str | None,
+    connection: list[str] | None,
+    rating: list[str] | None,
+    name: str | None,
+    more: list[str] | None,
+) -> Plain:
+    body = {**base, "id": device}
+    if driver is not None:
+        if body.get("driver") not in (None, driver):
+            body["connection"] = {}
+        body["driver"] = driver
+    if name is not None:
+        body["name"] = name
+    for key, given in (("connection", connection), ("rating", rating)):
+        if given:
+            body[key] = _laid(body.get(key) or {}, given)
+    return _laid(body, more or [])
+
+
+def _group_body(base: Plain, group: str, members: list[str] | None, name: str | None, more: list[str] | None) -> Plain:
+    body = {**base, "id": group}
+    if members:
+        body["members"] = members
+    if name is not None:
+        body["name"] = name
+    return _laid(body, more or [])
+
+
+def _laid(known: Plain, given: list[str]) -> Plain:
+    """KEY=VALUE texts over what is known; values are read as YAML; an empty one takes the key away."""
+    found = dict(known)
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"{text!r} is no KEY=VALUE; write for example host=10.0.0.17")
+        if value:
+            found[key] = _yaml(value, text)
+        else:
+            found.pop(key, None)
+    return found
+
+
+def _defined(known: Plain) -> Plain:
+    """A definition without what is only told with it."""
+    return {key: value for key, value in known.items() if key not in {"group", "origin"}}
+
+
+def _from_file(file: Path | None) -> Plain:
+    if file is None:
+        return {}
+    try:
+        found = _yaml(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{file}: cannot be read: {problem}; give a YAML file") from problem
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file}: holds no keys and values; `gridiface device definition` prints an example")
+    return _defined(found)
+
+
+def _yaml(text: str, place: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"{place}: not valid YAML; put texts with special signs into quotes") from problem
+
+
+def _told(found: Plain, what: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+    else:
+        typer.echo(f"{found['id']} is {what}")
+
+
+def _printed(found: Plain, *, as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    told = {key: value for key, value in _defined(found).items() if value not in (None, {}, [], "")}
+    typer.echo(yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip())
