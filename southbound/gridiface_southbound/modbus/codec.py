@@ -1,22 +1,20 @@
-"""One point between registers and numbers: word order, byte order, scale, offset, sign, unit. Pure.
+"""One point between registers and numbers: word order, byte order, scale, offset. Pure.
 
-A *raw* value is what the registers hold (an integer, a float, a text); a *value* is in the point's own unit; an *SI*
-value is the domain's. Integers are scaled as fractions, so nothing is lost that the register can carry.
+A *raw* value is what the registers hold (an integer, a float, a text); a *value* is in the point's own unit.
+Integers are scaled as fractions, so nothing is lost that the register can carry.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 
 from gridiface.domain.quantities import Rounding
-from gridiface_southbound.modbus.meanings import UNITS
 from gridiface_southbound.modbus.table import Point
-
-Raw = int | float | str
+from gridiface_southbound.points.image import Raw
+from gridiface_southbound.points.scaling import exact
 
 #: Powers of ten beyond this are no scale factors but nonsense.
 MAX_EXPONENT = 20
@@ -86,8 +84,8 @@ def encode(
     if point.type in _FLOATS:
         data, held = _encode_float(point, value, exponent, rounding)
         return arrange(data, point), held
-    exact = (_exact(value) - _exact(point.offset)) / _factor(point.scale, exponent)
-    raw = _rounded(exact, value, point.scale, rounding)
+    meant = (exact(value) - exact(point.offset)) / _factor(point.scale, exponent)
+    raw = _rounded(meant, value, point.scale, rounding)
     low, high = raw_range(point)
     if not low <= raw <= high:
         raise ValueError(f"{point.name}: {value:g} {point.unit} does not fit into {point.type}")
@@ -114,35 +112,9 @@ def value_range(point: Point, exponent: int = 0) -> tuple[float, float]:
     return low, high
 
 
-def si_factor(point: Point, bases: Mapping[str, float | None]) -> Fraction | None:
-    """SI units in one unit of the point, with its sign; None: the rating that its percentage refers to is unknown."""
-    if point.percent_of is not None:
-        base = bases.get(point.percent_of) if isinstance(point.percent_of, str) else point.percent_of
-        return None if not base else point.sign * _exact(base) / 100
-    if point.watts_per_amp is not None:
-        return point.sign * _exact(point.watts_per_amp)
-    return point.sign * (UNITS[point.unit][1] if point.unit in UNITS else Fraction(1))
-
-
-def to_si(value: float, factor: Fraction) -> float:
-    """A value in SI units; never minus zero."""
-    return float(_exact(value) * factor) + 0.0
-
-
-def from_si(value: float, factor: Fraction) -> float:
-    """An SI value in the point's unit."""
-    return float(_exact(value) / factor) + 0.0
-
-
-@lru_cache(maxsize=4096)
-def _exact(value: float) -> Fraction:
-    """The number as people wrote it: 0.1 is a tenth, not the nearest binary fraction."""
-    return Fraction(repr(float(value)))
-
-
 @lru_cache(maxsize=4096)
 def _factor(scale: float, exponent: int) -> Fraction:
-    return _exact(scale) * Fraction(10) ** exponent
+    return exact(scale) * Fraction(10) ** exponent
 
 
 def _value_of(point: Point, raw: float, exponent: int) -> float:
@@ -150,17 +122,17 @@ def _value_of(point: Point, raw: float, exponent: int) -> float:
         return raw * (point.scale * 10.0**exponent) + point.offset
     if point.scale == 1 and not exponent and not point.offset:
         return float(raw)
-    return float(raw * _factor(point.scale, exponent) + _exact(point.offset))
+    return float(raw * _factor(point.scale, exponent) + exact(point.offset))
 
 
-def _rounded(exact: Fraction, value: float, scale: float, rounding: Rounding) -> int:
+def _rounded(meant: Fraction, value: float, scale: float, rounding: Rounding) -> int:
     if rounding is Rounding.NEAREST:
-        return round(exact)
+        return round(meant)
     if rounding is Rounding.CEILING:
-        return math.ceil(exact) if scale > 0 else math.floor(exact)
+        return math.ceil(meant) if scale > 0 else math.floor(meant)
     # Towards zero of the VALUE: with an offset or a negative scale that is not towards zero of the register.
     down = (value >= 0) == (scale > 0)
-    return math.floor(exact) if down else math.ceil(exact)
+    return math.floor(meant) if down else math.ceil(meant)
 
 
 def _encode_float(point: Point, value: float, exponent: int, rounding: Rounding) -> tuple[bytes, float]:

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.modbus.loading import load_table
 from gridiface_southbound.modbus.table import RegisterTable
+from gridiface_southbound.points.config import PointsConfig
 
 
-class ModbusConfig(DriverConfig):
+class ModbusConfig(PointsConfig):
     """The keys of the generic Modbus driver."""
 
     table: RegisterTable = Field(description="A template's name, the path of a .yaml file, or the table itself.")
@@ -33,8 +33,6 @@ class ModbusConfig(DriverConfig):
     )
     connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Time for a connect, seconds.")
     pipeline: bool = Field(default=True, description="Send a single write and its read-back together, and reads too.")
-    max_charge_w: float | None = Field(None, ge=0, description="Charge rating of a device that does not tell it, W.")
-    energy_wh: float | None = Field(None, gt=0, description="Energy of a device that does not tell it, Wh.")
 
     @field_validator("table", mode="before")
     @classmethod

@@ -128,7 +128,7 @@ async def test_only_a_meters_readings(simulate: Any, driver_for: Any) -> None:
         assert (seen.w, seen.var, seen.hz) == (-1250.0, -300.0, 49.875)
         assert seen.volts[Phase.BN] == 230.5
         assert (seen.available_up_w, seen.available_down_w) == (None, None)
-        with pytest.raises(DeviceRejected, match="nothing was written: active_power: the register table has no point"):
+        with pytest.raises(DeviceRejected, match="nothing was written: active_power: the table has no point"):
             await driver.write(command(active_power_w=100))
         with pytest.raises(DeviceRejected, match="nothing was written"):
             await driver.revert()

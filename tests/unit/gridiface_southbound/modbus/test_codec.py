@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gridiface.domain.quantities import Rounding
 from gridiface_southbound.modbus import codec
 from gridiface_southbound.modbus.table import WIDTHS, Point
+from gridiface_southbound.points.scaling import from_si, si_factor, to_si
 
 INTEGERS = ["int16", "uint16", "int32", "uint32", "int64", "uint64"]
 ORDERS = st.sampled_from(["big", "little"])
@@ -143,21 +144,21 @@ def test_any_registers_decode(data: bytes, kind: str, words: Any, order: Any) ->
 def test_sign_and_unit_there_and_back(watts: float, positive: Any, unit: str) -> None:
     assume(abs(watts) > 1e-6)
     place = point(meaning="w", positive=positive, unit=unit, type="int16")
-    factor = codec.si_factor(place, {})
+    factor = si_factor(place, {})
     assert factor is not None
-    value = codec.from_si(watts, factor)
+    value = from_si(watts, factor)
     assert (value * watts > 0) == (positive == "delivered")
-    assert codec.to_si(value, factor) == pytest.approx(watts)
+    assert to_si(value, factor) == pytest.approx(watts)
 
 
 def test_percent_and_ampere_name_their_base() -> None:
     of_rating = point(
         meaning="limit_w", unit="%", percent_of="max_w", write={"release": [{"point": "p", "value": 100}]}
     )
-    assert codec.si_factor(of_rating, {"max_w": 5000.0}) == 50
-    assert codec.si_factor(of_rating, {"max_w": None}) is None
+    assert si_factor(of_rating, {"max_w": 5000.0}) == 50
+    assert si_factor(of_rating, {"max_w": None}) is None
     amps = point(meaning="w", unit="A", watts_per_amp=690, positive="taken")
-    assert codec.si_factor(amps, {}) == -690
+    assert si_factor(amps, {}) == -690
 
 
 def test_the_range_of_a_register() -> None:

@@ -15,12 +15,14 @@ from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Nameplate
 from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.modbus import table as tables
-from gridiface_southbound.modbus.commands import Commands
 from gridiface_southbound.modbus.config import ModbusConfig
+from gridiface_southbound.modbus.image import RegisterImage
 from gridiface_southbound.modbus.loading import load_table, template_names
-from gridiface_southbound.modbus.meanings import Meaning
-from gridiface_southbound.modbus.table import Poll, RegisterTable
-from gridiface_southbound.modbus.telemetry import Image
+from gridiface_southbound.modbus.table import RegisterTable
+from gridiface_southbound.points import table as points
+from gridiface_southbound.points.commands import Commands
+from gridiface_southbound.points.meanings import Meaning
+from gridiface_southbound.points.table import Poll
 
 GOOD: dict[str, Any] = {
     "kind": "battery",
@@ -125,7 +127,7 @@ def test_files_are_read_and_named(tmp_path: Path) -> None:
         (b"- 1", "holds no register table"),
         (b"\xff\xfe", "is not UTF-8"),
         (b"a" * 1_000_001, "larger than"),
-        (b"kind: battery", r"mine.yaml: address_base: Field required"),
+        (b"kind: battery", r"mine.yaml: .*address_base: Field required"),
     ):
         file.write_bytes(content)
         with pytest.raises(ValueError, match=message):
@@ -168,7 +170,7 @@ def test_the_worked_example_of_the_page_is_a_table() -> None:
     blocks = [part.split("```")[0] for part in PAGE.read_text().split("```yaml\n")[1:]]
     (example,) = [block for block in blocks if "points:" in block]
     table = load_table(yaml.safe_load(example))
-    made = Commands(Image(table), Nameplate(max_w=5000, max_charge_w=4000)).plan(
+    made = Commands(RegisterImage(table), Nameplate(max_w=5000, max_charge_w=4000)).plan(
         Setpoint(device_id="d", issued=0, active_power_w=1237), revert_s=60, now=0
     )
     told = [(write.point.address, int.from_bytes(write.data, "big", signed=True)) for write in made.writes]
@@ -178,7 +180,7 @@ def test_the_worked_example_of_the_page_is_a_table() -> None:
 
 def test_every_key_and_meaning_and_template_is_on_the_page() -> None:
     page = PAGE.read_text()
-    models = (tables.Point, tables.WriteRule, tables.RegisterTable, tables.TableNameplate, tables.Heartbeat)
+    models = (tables.Point, tables.WriteRule, tables.RegisterTable, points.TableNameplate, points.Heartbeat)
     keys = {key for model in models for key in model.model_fields}
     keys |= set(ModbusConfig.model_fields) - set(DriverConfig.model_fields)
     keys |= {meaning.value for meaning in Meaning} | set(template_names()) | set(tables.WIDTHS)

@@ -15,24 +15,24 @@ from pydantic import ValidationError
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, Nameplate
 from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus import telemetry
 from gridiface_southbound.modbus.carriers import reply_of
-from gridiface_southbound.modbus.commands import Commands
 from gridiface_southbound.modbus.config import ModbusConfig
-from gridiface_southbound.modbus.heartbeat import Pulse, beat
+from gridiface_southbound.modbus.image import RegisterImage, scale_points
 from gridiface_southbound.modbus.loading import load_table
-from gridiface_southbound.modbus.meanings import Meaning
 from gridiface_southbound.modbus.plan import plan_reads
-from gridiface_southbound.modbus.table import Heartbeat
-from gridiface_southbound.modbus.telemetry import Image
 from gridiface_southbound.modbus_pdu import ExceptionReply, read_request
+from gridiface_southbound.points import telemetry
+from gridiface_southbound.points.commands import Commands
+from gridiface_southbound.points.heartbeat import Pulse, beat
+from gridiface_southbound.points.meanings import Meaning
+from gridiface_southbound.points.table import Heartbeat
 
 NOW = 1_800_000_000.0
 PLATE = Nameplate(max_w=10_000, max_charge_w=8_000, max_var=6_000)
 
 
 def commands(name: str, plate: Nameplate = PLATE, **data: bytes) -> Commands:
-    return Commands(Image(load_table(name), dict(data)), plate)
+    return Commands(RegisterImage(load_table(name), dict(data)), plate)
 
 
 def plan(parts: Commands, revert_s: float | None = 60.0, **keys: Any) -> Any:
@@ -74,7 +74,7 @@ def test_the_timer_is_cut_to_the_commands_end_and_held_to_the_register() -> None
 
 def test_a_percentage_of_an_unknown_rating_is_skipped_with_its_reason() -> None:
     table = load_table("example-pv")
-    image = Image(table)
+    image = RegisterImage(table)
     made = Commands(image, Nameplate(max_w=0.0)).plan(
         Setpoint(device_id="d", issued=NOW, ceiling_w=100, reactive_power_var=5), revert_s=60, now=NOW
     )
@@ -87,12 +87,12 @@ def test_an_unknown_scale_factor_writes_nothing() -> None:
     data["points"].append({"name": "sf", "address": 60, "type": "int16", "not_available": [-32768]})
     next(p for p in data["points"] if p["name"] == "power_setting")["scale_factor"] = "sf"
     table = load_table(data)
-    parts = Commands(Image(table, {"sf": b"\x80\x00"}), PLATE)
-    assert [point.name for point in parts.scale_points()] == ["sf"]
+    parts = Commands(RegisterImage(table, {"sf": b"\x80\x00"}), PLATE)
+    assert [point.name for point in scale_points(table)] == ["sf"]
     made = plan(parts, active_power_w=100)
     assert not made.writes
     assert "scale factor" in made.skipped[0]
-    made = plan(Commands(Image(table, {"sf": b"\xff\xff"}), PLATE), active_power_w=100)
+    made = plan(Commands(RegisterImage(table, {"sf": b"\xff\xff"}), PLATE), active_power_w=100)
     assert made.final()["power_setting"].data == b"\x00\x64"
 
 
@@ -105,7 +105,7 @@ def test_letting_go_reaches_what_was_switched_on() -> None:
 
 def test_a_sum_without_one_of_its_parts_is_no_sum() -> None:
     table = load_table("example-meter")
-    image = Image(table)
+    image = RegisterImage(table)
     for block in plan_reads(table, table.points):
         image.data |= {p.name: data for p, data in block.cut(bytes.fromhex("3f800000") * block.size)}
     assert telemetry.snapshot("m", image, PLATE, DeviceKind.METER, now=NOW).w == -3.0
@@ -116,7 +116,7 @@ def test_a_sum_without_one_of_its_parts_is_no_sum() -> None:
 @given(st.binary(min_size=250, max_size=250), st.sampled_from(["example-battery", "example-pv", "example-ev-charger"]))
 def test_any_registers_are_a_snapshot(data: bytes, name: str) -> None:
     table = load_table(name)
-    image = Image(table)
+    image = RegisterImage(table)
     for block in plan_reads(table, table.points):
         image.data |= {p.name: registers for p, registers in block.cut(data[: 2 * block.size])}
     seen = telemetry.snapshot("d", image, PLATE, table.kind, now=NOW)
@@ -126,7 +126,7 @@ def test_any_registers_are_a_snapshot(data: bytes, name: str) -> None:
 
 def test_ratings_come_from_the_configuration_first() -> None:
     config = ModbusConfig(table="example-pv-flash", host="h", rating_w=7_000, energy_wh=5)  # type: ignore[arg-type]  # a template's name
-    found = telemetry.nameplate(Image(config.table), config)
+    found = telemetry.nameplate(RegisterImage(config.table), config)
     assert found is not None
     assert (found.max_w, found.energy_wh) == (7_000, 5)
 

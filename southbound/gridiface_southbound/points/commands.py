@@ -1,7 +1,7 @@
-"""From a Setpoint to the registers that carry it out, in order. Pure: the table and the device's image in, a plan out.
+"""From a Setpoint to the points that carry it out, in order. Pure: the table and the device's image in, a plan out.
 
-Owned here: clamping to ratings and to what a register can hold, the order of writes, the device's timer, what is
-skipped and why. Not owned: bytes of requests (plan) and sending (driver).
+Owned here: clamping to ratings and to what a point can hold, the order of writes, the device's timer, what is
+skipped and why. Not owned: the form in which a carrier writes (its image) and sending (driver).
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.quantities import Rounding
-from gridiface_southbound.modbus import codec, telemetry
-from gridiface_southbound.modbus.meanings import UNITS, Meaning
-from gridiface_southbound.modbus.table import Point, Step, WriteRule
-from gridiface_southbound.modbus.telemetry import Image
+from gridiface_southbound.points import telemetry
+from gridiface_southbound.points.image import Image, Unplannable, Write
+from gridiface_southbound.points.meanings import UNITS, Meaning
+from gridiface_southbound.points.scaling import from_si, si_factor, to_si
+from gridiface_southbound.points.table import Point, Step, WriteRule
+
+P = TypeVar("P", bound=Point)
 
 _NAMES = {
     Meaning.SET_W: "active_power",
@@ -37,60 +41,46 @@ _LET_GO = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One register or bit to write."""
-
-    point: Point
-    data: bytes
-    value: float
-    exponent: int
-
-
 @dataclass(slots=True)
-class CommandPlan:
+class CommandPlan(Generic[P]):
     """What will be written, in order, and what will not."""
 
-    writes: list[Write] = field(default_factory=list)
+    writes: list[Write[P]] = field(default_factory=list)
     held: dict[Meaning, float] = field(default_factory=dict)
     controls: set[Meaning] = field(default_factory=set)
     revert_s: float | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
-    def add(self, write: Write, *, once: bool = False) -> None:
+    def add(self, write: Write[P], *, once: bool = False) -> None:
         """Append a write; `once`: not if its point holds that already (controls may share an enabling one)."""
         if not (once and self.final().get(write.point.name) == write):
             self.writes.append(write)
 
-    def final(self) -> dict[str, Write]:
+    def final(self) -> dict[str, Write[P]]:
         """What each point holds in the end."""
         return {write.point.name: write for write in self.writes}
 
 
-class Unplannable(ValueError):
-    """A register cannot hold what it must hold; the text is for people."""
-
-
-class Commands:
+class Commands(Generic[P]):
     """The controls of one opened device."""
 
-    def __init__(self, image: Image, plate: Nameplate) -> None:
+    def __init__(self, image: Image[P], plate: Nameplate) -> None:
         self._image = image
         self._table = image.table
         self._plate = plate
         self._bases = telemetry.bases(plate)
 
-    def plan(self, command: Setpoint, *, revert_s: float | None, now: Instant) -> CommandPlan:
+    def plan(self, command: Setpoint, *, revert_s: float | None, now: Instant) -> CommandPlan[P]:
         """The writes for a command that is not a release; none where nothing of it can be carried out."""
-        plan = CommandPlan()
+        plan: CommandPlan[P] = CommandPlan()
         timer = _timer(command, revert_s, now)
         for meaning, wanted in self._wanted(command, plan):
             point = self._table.controls.get(meaning)
             if point is None or point.write is None:
-                plan.skipped.append(f"{_NAMES[meaning]}: the register table has no point for it")
+                plan.skipped.append(f"{_NAMES[meaning]}: the table has no point for it")
                 continue
-            part = CommandPlan()
+            part: CommandPlan[P] = CommandPlan()
             try:
                 self._carry_out(part, point, point.write, meaning, wanted, timer)
             except Unplannable as error:
@@ -100,15 +90,15 @@ class Commands:
         plan = self._with_let_go(plan, command)
         plan.skipped += [f"{mode}: not written by this driver" for mode in command.passed]
         if command.ramp_s is not None and plan.writes:
-            plan.notes.append("ramp left to the device: the register table has none")
+            plan.notes.append("ramp left to the device: the table has none")
         return plan
 
-    def release(self, touched: Iterable[Meaning]) -> CommandPlan:
+    def release(self, touched: Iterable[Meaning]) -> CommandPlan[P]:
         """The writes that let go of what was `touched`, and of the power set-point (or ceiling) in any case."""
         first = Meaning.SET_W if Meaning.SET_W in self._table.controls else Meaning.LIMIT_W
         return self._released({first, *touched})
 
-    def _with_let_go(self, plan: CommandPlan, command: Setpoint) -> CommandPlan:
+    def _with_let_go(self, plan: CommandPlan[P], command: Setpoint) -> CommandPlan[P]:
         """The plan and, after it, the writes that let go of what is over.
 
         Where both write the same register (one that lets others act), letting go comes first: what stands is then
@@ -127,8 +117,8 @@ class Commands:
         first.revert_s = plan.revert_s
         return first
 
-    def _released(self, wanted: Collection[Meaning]) -> CommandPlan:
-        plan = CommandPlan()
+    def _released(self, wanted: Collection[Meaning]) -> CommandPlan[P]:
+        plan: CommandPlan[P] = CommandPlan()
         for meaning, point in self._table.controls.items():
             if meaning not in wanted or point.write is None:
                 continue
@@ -141,20 +131,7 @@ class Commands:
             plan.controls.add(meaning)
         return plan
 
-    def scale_points(self) -> list[Point]:
-        """The scale factors that controls depend on: read before each write, for devices change them."""
-        names: set[str] = set()
-        for point in self._table.controls.values():
-            rule = point.write
-            if rule is None:
-                continue
-            involved = [point.name, *(s.point for s in (*rule.before, *rule.after, *rule.release))]
-            involved += [rule.revert] if rule.revert else []
-            involved += [rule.read_back] if isinstance(rule.read_back, str) else []
-            names |= {factor for name in involved if (factor := self._table.by_name[name].scale_factor) is not None}
-        return [self._table.by_name[name] for name in sorted(names)]
-
-    def _wanted(self, command: Setpoint, plan: CommandPlan) -> Iterator[tuple[Meaning, float]]:
+    def _wanted(self, command: Setpoint, plan: CommandPlan[P]) -> Iterator[tuple[Meaning, float]]:
         ceiling = command.ceiling_w
         if command.active_power_w is not None:
             watts = self._clamp(command.active_power_w, plan)
@@ -172,13 +149,13 @@ class Commands:
         if wishes:
             yield Meaning.CONNECT, float(all(wishes))
 
-    def _clamp(self, watts: float, plan: CommandPlan) -> float:
+    def _clamp(self, watts: float, plan: CommandPlan[P]) -> float:
         held = max(-self._plate.max_charge_w, min(self._plate.max_w, watts))
         if held != watts:
             plan.notes.append(f"active_power held to {held:g} W: {watts:g} W is beyond the device's rating")
         return held
 
-    def _clamp_var(self, var: float, plan: CommandPlan) -> float:
+    def _clamp_var(self, var: float, plan: CommandPlan[P]) -> float:
         most = self._plate.max_var
         held = var if most is None else max(-most, min(most, var))
         if held != var:
@@ -186,14 +163,14 @@ class Commands:
         return held
 
     def _carry_out(
-        self, plan: CommandPlan, point: Point, rule: WriteRule, meaning: Meaning, wanted: float, timer: float | None
+        self, plan: CommandPlan[P], point: P, rule: WriteRule, meaning: Meaning, wanted: float, timer: float | None
     ) -> None:
         for step in rule.before:
             plan.add(self._step(step))
         if rule.revert is not None:
             plan.revert_s = self._add_timer(plan, self._table.by_name[rule.revert], timer)
         if meaning is Meaning.CONNECT:
-            plan.add(self._switch(point, on=bool(wanted)))
+            plan.add(self._image.switch(point, on=bool(wanted)))
             plan.held[meaning] = wanted
         else:
             write, held = self._number(plan, point, meaning, wanted)
@@ -204,7 +181,7 @@ class Commands:
         plan.controls.add(meaning)
 
     @staticmethod
-    def _merge(plan: CommandPlan, part: CommandPlan) -> None:
+    def _merge(plan: CommandPlan[P], part: CommandPlan[P]) -> None:
         for write in part.writes:
             plan.add(write, once=True)
         plan.held |= part.held
@@ -213,60 +190,34 @@ class Commands:
         timers = [t for t in (plan.revert_s, part.revert_s) if t is not None]
         plan.revert_s = min(timers, default=None)
 
-    def _number(self, plan: CommandPlan, point: Point, meaning: Meaning, wanted: float) -> tuple[Write, float]:
-        factor = codec.si_factor(point, self._bases)
+    def _number(self, plan: CommandPlan[P], point: P, meaning: Meaning, wanted: float) -> tuple[Write[P], float]:
+        factor = si_factor(point, self._bases)
         if factor is None:
             raise Unplannable(f"the rating {point.percent_of} that {point.name} is a percentage of is not known")
-        exponent = self._exponent(point)
-        value = codec.from_si(wanted, factor)
-        low, high = codec.value_range(point, exponent)
+        value = from_si(wanted, factor)
+        low, high = self._image.range_of(point)
         inside = max(low, min(high, value))
         if inside != value:
-            held = codec.to_si(inside, factor)
+            held = to_si(inside, factor)
             if meaning is Meaning.LIMIT_W and held > wanted:
                 raise Unplannable(f"{point.name} cannot hold a limit as low as {wanted:g} W")
             plan.notes.append(f"{_NAMES[meaning]} held to {held:g}: {wanted:g} is beyond what {point.name} can hold")
         rounding = Rounding.TOWARD_ZERO if meaning is Meaning.LIMIT_W else Rounding.NEAREST
-        write = self._encoded(point, inside, exponent, rounding)
-        return write, codec.to_si(write.value, factor)
+        write = self._image.encoded(point, inside, rounding)
+        return write, to_si(write.value, factor)
 
-    def _add_timer(self, plan: CommandPlan, point: Point, timer: float | None) -> float | None:
+    def _add_timer(self, plan: CommandPlan[P], point: P, timer: float | None) -> float | None:
         """Write the device's own timer; 0 where none is wanted. Returns the seconds that it will really run."""
         seconds_per_unit = float(UNITS[point.unit][1]) if point.unit in UNITS else 1.0
-        exponent = self._exponent(point)
-        low, high = codec.value_range(point, exponent)
+        low, high = self._image.range_of(point)
         wanted = 0.0 if timer is None else timer / seconds_per_unit
-        write = self._encoded(point, max(low, min(high, wanted)), exponent, Rounding.CEILING)
+        write = self._image.encoded(point, max(low, min(high, wanted)), Rounding.CEILING)
         plan.add(write)
         return write.value * seconds_per_unit or None
 
-    def _switch(self, point: Point, *, on: bool) -> Write:
-        raw = int(on)
-        if point.values:
-            word = "true" if on else "false"
-            found = next((number for number, said in point.words.items() if said == word), None)
-            if found is None:
-                raise Unplannable(f"{point.name} has no value for {word}")
-            raw = found
-        return self._encoded(point, float(raw), 0, Rounding.NEAREST)
-
-    def _step(self, step: Step) -> Write:
+    def _step(self, step: Step) -> Write[P]:
         point = self._table.by_name[step.point]
-        return self._encoded(point, step.value, self._exponent(point), Rounding.NEAREST)
-
-    def _exponent(self, point: Point) -> int:
-        exponent = self._image.exponent(point)
-        if exponent is None:
-            raise Unplannable(f"the scale factor of {point.name} is not known")
-        return exponent
-
-    @staticmethod
-    def _encoded(point: Point, value: float, exponent: int, rounding: Rounding) -> Write:
-        try:
-            data, held = codec.encode(point, value, exponent, rounding=rounding)
-        except ValueError as error:
-            raise Unplannable(str(error)) from error
-        return Write(point, data, held, exponent)
+        return self._image.encoded(point, step.value)
 
 
 def _timer(command: Setpoint, revert_s: float | None, now: Instant) -> float | None:

@@ -1,21 +1,24 @@
 """What the points of a device say in the domain's words: ratings, settings, snapshots. Pure: values in, values out.
 
-Not owned: registers (codec, plan) and when they are read (driver).
+Not owned: how points are read (each carrier) and when (driver).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import TypeVar
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Capability, DeviceKind, Nameplate
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Snapshot
-from gridiface_southbound.modbus import codec
-from gridiface_southbound.modbus.config import ModbusConfig
-from gridiface_southbound.modbus.meanings import RATINGS, SUMMED, TEXTS, WORDS, Meaning
-from gridiface_southbound.modbus.table import Point, RegisterTable
+from gridiface_southbound.points.config import PointsConfig
+from gridiface_southbound.points.image import Image
+from gridiface_southbound.points.meanings import RATINGS, SUMMED, TEXTS, WORDS, Meaning
+from gridiface_southbound.points.scaling import si_factor, to_si
+from gridiface_southbound.points.table import Point, Table
+
+P = TypeVar("P", bound=Point)
 
 _CAPABILITIES: dict[Meaning, tuple[Capability, ...]] = {
     Meaning.SET_W: (Capability.SET_W,),
@@ -25,49 +28,12 @@ _CAPABILITIES: dict[Meaning, tuple[Capability, ...]] = {
 }
 
 
-@dataclass(slots=True)
-class Image:
-    """The registers of a device as last read, by point name."""
-
-    table: RegisterTable
-    data: dict[str, bytes] = field(default_factory=dict)
-
-    def exponent(self, point: Point) -> int | None:
-        """The point's power of ten: 0 where it has no scale factor, None where that is not known."""
-        if point.scale_factor is None:
-            return 0
-        value = self.value(self.table.by_name[point.scale_factor])
-        usable = value is not None and value.is_integer() and abs(value) <= codec.MAX_EXPONENT
-        return int(value) if usable and value is not None else None
-
-    def value(self, point: Point) -> float | None:
-        """The value in the point's unit, None where it is not known."""
-        data = self.data.get(point.name)
-        if data is None:
-            return None
-        return codec.decode(point, data, 0 if point.scale_factor is None else self.exponent(point))
-
-    def raw(self, point: Point) -> codec.Raw | None:
-        """The bare register value."""
-        data = self.data.get(point.name)
-        return None if data is None else codec.decode_raw(point, data)
-
-    def word(self, point: Point) -> str | None:
-        """The word of an enumeration; a bare 0 or 1 is false or true."""
-        raw = self.raw(point)
-        if not isinstance(raw, int):
-            return None
-        if point.values:
-            return point.words.get(raw)
-        return "true" if raw else "false"
-
-
-def capabilities(table: RegisterTable) -> frozenset[Capability]:
+def capabilities(table: Table[P]) -> frozenset[Capability]:
     """What the table's controls can carry out."""
     return frozenset(word for meaning in table.controls for word in _CAPABILITIES[meaning])
 
 
-def nameplate(image: Image, config: ModbusConfig) -> Nameplate | None:
+def nameplate(image: Image[P], config: PointsConfig) -> Nameplate | None:
     """Ratings from the configuration, the device and the table, in this order; None: no rated power anywhere."""
     table = image.table
     told = {p.meaning: _si(image, p, {}) for p in table.points if p.meaning in RATINGS}
@@ -104,8 +70,8 @@ def bases(plate: Nameplate) -> dict[str, float | None]:
     }
 
 
-def snapshot(device_id: str, image: Image, plate: Nameplate, kind: DeviceKind, *, now: Instant) -> Snapshot:
-    """All that the points say. Modbus carries no time of measurement: `now`, when they were read, is both times."""
+def snapshot(device_id: str, image: Image[P], plate: Nameplate, kind: DeviceKind, *, now: Instant) -> Snapshot:
+    """All that the points say. Where the carrier tells no time of measurement, `now`, when they were read, is both."""
     known = bases(plate)
     numbers: dict[Meaning, float] = {}
     missing: set[Meaning] = set()
@@ -149,20 +115,13 @@ def snapshot(device_id: str, image: Image, plate: Nameplate, kind: DeviceKind, *
         connected=None if connected is None else connected == "true",
         state=OperatingState(words.get(Meaning.STATE, "unknown")),
         local_control=words.get(Meaning.LOCAL_CONTROL) == "true",
-        alarms=frozenset(_alarms(image)),
+        alarms=frozenset(name for p in image.table.points if p.meaning is Meaning.ALARMS for name in image.alarms(p)),
     )
 
 
-def _alarms(image: Image) -> Iterable[str]:
-    for point in image.table.points:
-        raw = image.raw(point) if point.meaning is Meaning.ALARMS else None
-        if isinstance(raw, int):
-            yield from (name for bit, name in point.bits.items() if raw >> bit & 1)
-
-
-def _si(image: Image, point: Point, known: Mapping[str, float | None]) -> float | None:
-    value, factor = image.value(point), codec.si_factor(point, known)
-    return None if value is None or factor is None else codec.to_si(value, factor)
+def _si(image: Image[P], point: P, known: Mapping[str, float | None]) -> float | None:
+    value, factor = image.value(point), si_factor(point, known)
+    return None if value is None or factor is None else to_si(value, factor)
 
 
 def _first(*values: float | None) -> float | None:

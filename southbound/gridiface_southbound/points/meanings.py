@@ -1,6 +1,6 @@
-"""What a point of a register table can mean, and in which units and directions a device may say it. Declarations only.
+"""What a point of a table can mean, and in which units and directions a device may say it. Declarations only.
 
-Not owned: the table's own form (table) and what is done with a meaning (telemetry, commands).
+Not owned: the table itself (table) and what is done with a meaning (telemetry, commands).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sign of life that a device wants from its controller. Owns the task; not the link and not the register table."""
+"""The sign of life that a device wants from its controller. Owns the task; not the link and not the table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from gridiface.errors import DeviceError
-from gridiface_southbound.modbus.table import Heartbeat
+from gridiface_southbound.points.table import Heartbeat
 
 
 def beat(rule: Heartbeat, count: int) -> int:
-    """What the register holds at the `count`th beat, counted from 0."""
+    """What the point holds at the `count`th beat, counted from 0."""
     match rule.kind:
         case "toggle":
             return (count + 1) % 2
@@ -44,7 +44,7 @@ class Pulse:
         """
         await self.stop()
         await self._beat()
-        self._task = asyncio.create_task(self._run(), name="modbus heartbeat")
+        self._task = asyncio.create_task(self._run(), name="heartbeat of a device")
 
     async def stop(self) -> None:
         """No beat after this. Twice is once; never raises."""

@@ -1,0 +1,14 @@
+"""The keys of every driver whose device is described by a table. Owns nothing else."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gridiface.drivers.api import DriverConfig
+
+
+class PointsConfig(DriverConfig):
+    """What the operator may set for every device with a table."""
+
+    max_charge_w: float | None = Field(None, ge=0, description="Charge rating of a device that does not tell it, W.")
+    energy_wh: float | None = Field(None, gt=0, description="Energy of a device that does not tell it, Wh.")

@@ -1,0 +1,332 @@
+"""A driver for any device that a table of points describes; what carries the points is a subclass's.
+
+Owned here: opening (identity, ratings, heartbeat), when points are read, one command with its read-back, letting go,
+and the time since a flash point was written. Not owned: connections and messages (subclasses), what a command means in
+points (commands), what points say (telemetry).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from gridiface.domain.clock import Clock
+from gridiface.domain.controls import Setpoint
+from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
+from gridiface.domain.telemetry import Snapshot
+from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface_southbound.points import telemetry
+from gridiface_southbound.points.commands import CommandPlan, Commands
+from gridiface_southbound.points.config import PointsConfig
+from gridiface_southbound.points.heartbeat import Pulse
+from gridiface_southbound.points.image import Image, Unplannable, Write
+from gridiface_southbound.points.meanings import Meaning
+from gridiface_southbound.points.scaling import from_si, si_factor, to_si
+from gridiface_southbound.points.table import Identity, Point, Table
+
+P = TypeVar("P", bound=Point)
+
+
+class PointDriver(ABC, Generic[P]):
+    """Drives one device by its table."""
+
+    _image: Image[P]
+
+    def __init__(self, device_id: str, config: PointsConfig, table: Table[P], *, clock: Clock) -> None:
+        self._id = device_id
+        self._keys = config
+        self._points = table
+        self._clock = clock
+        self._nameplate: Nameplate | None = None
+        self._commands: Commands[P] | None = None
+        self._slow_due = 0.0
+        self._touched: set[Meaning] = set()
+        self._flash_written: dict[str, float] = {}
+        self._writing = asyncio.Lock()
+        self._pulse: Pulse | None = None
+
+    # What a carrier does -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def _connect(self) -> None:
+        """Connect, and read everything once into a fresh `_image`; raises as `Driver.open`."""
+
+    @abstractmethod
+    async def _disconnect(self) -> None:
+        """Disconnect; twice is once; never raises."""
+
+    @abstractmethod
+    async def _refresh(self, *, slow: bool) -> None:
+        """Read what is polled fast, with `slow` also the rest, into `_image`; raises as `Driver.read`."""
+
+    @abstractmethod
+    async def _send(self, writes: Sequence[Write[P]], shown: Sequence[P]) -> Image[P]:
+        """Write in order, each only after the one before was taken; then read `shown`; raises as `Driver.write`.
+
+        Returns:
+            the device's image with what was read back.
+        """
+
+    async def _prepare(self) -> None:
+        """What must be fresh before a command is planned: nothing, for most."""
+
+    def _confirmed(self, write: Write[P]) -> bool:
+        """Whether the carrier itself confirms the value of a write that cannot be read back."""
+        return False
+
+    def _judged(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with what the carrier knows of its times and quality."""
+        return snapshot
+
+    # The driver ----------------------------------------------------------------------------------------------------
+
+    @property
+    def device_id(self) -> str:
+        """The device's id in the fleet."""
+        return self._id
+
+    @property
+    def kind(self) -> DeviceKind:
+        """What the device is: as configured, else as the table says."""
+        return self._keys.kind or self._points.kind
+
+    @property
+    def settings(self) -> Settings:
+        """Nothing: a table knows ratings only."""
+        return Settings()
+
+    @property
+    def traits(self) -> DriverTraits:
+        """As the table and the configuration say."""
+        rules = [p.write for p in self._points.controls.values() if p.write is not None]
+        timed = self._keys.revert_s is not None and any(rule.revert for rule in rules)
+        return DriverTraits(
+            min_period_s=max(self._keys.min_period_s, *(rule.min_period_s for rule in rules), 0.0),
+            power_step_w=self._points.power_step_w,
+            revert_timer_s=self._keys.revert_s if timed else None,
+            sessions=1,
+            writes_wear_flash=any(rule.memory == "flash" for rule in rules),
+        )
+
+    @property
+    def connection(self) -> str | None:
+        """Its own."""
+        return None
+
+    @property
+    def heartbeat(self) -> Pulse | None:
+        """The running heartbeat, None where the table has none or the driver is not open."""
+        return self._pulse
+
+    async def open(self) -> Nameplate:
+        """As `Driver.open`."""
+        await self._stop_pulse()
+        self._commands = None
+        try:
+            await self._connect()
+            for identity in self._points.identity:
+                self._check(identity)
+        except DeviceError as error:
+            error.device_id = self._id
+            raise
+        plate = telemetry.nameplate(self._image, self._keys)
+        if plate is None:
+            raise DeviceRejected(
+                "neither the device nor its table tells a rated power: set rating_w", device_id=self._id
+            )
+        self._nameplate, self._commands = plate, Commands(self._image, plate)
+        self._slow_due = self._clock.monotonic() + self._points.slow_period_s
+        rule = self._points.heartbeat
+        if rule is not None:
+            pulse = Pulse(rule, self._beat)
+            try:
+                await pulse.start()
+            except BaseException:
+                self._commands = None
+                raise
+            self._pulse = pulse
+        return plate
+
+    async def read(self) -> Snapshot:
+        """As `Driver.read`."""
+        if self._commands is None or self._nameplate is None:
+            raise DeviceTimeout("the driver is not open", device_id=self._id)
+        plate = self._nameplate
+        now = self._clock.monotonic()
+        slow = now >= self._slow_due
+        with _named(self._id):
+            await self._refresh(slow=slow)
+        if slow:
+            self._slow_due = now + self._points.slow_period_s
+        seen = telemetry.snapshot(self._id, self._image, plate, self.kind, now=self._clock.now())
+        return self._judged(seen)
+
+    async def write(self, command: Setpoint) -> Ack:
+        """As `Driver.write`."""
+        if command.release:
+            return await self.revert()
+        async with self._writing:
+            commands = await self._ready()
+            plan = commands.plan(command, revert_s=self._keys.revert_s, now=self._clock.now())
+            self._spare_flash(plan)
+            return await self._carry_out(plan)
+
+    async def revert(self) -> Ack:
+        """As `Driver.revert`: lets go of the power set-point and of whatever this driver has switched on."""
+        async with self._writing:
+            ack = await self._carry_out((await self._ready()).release(self._touched))
+            self._touched.clear()
+            return ack
+
+    async def close(self) -> None:
+        """As `Driver.close`; the heartbeat stops, so a device that watches it falls back by itself."""
+        self._commands = None
+        await self._stop_pulse()
+        await self._disconnect()
+
+    # Opening -------------------------------------------------------------------------------------------------------
+
+    def _check(self, identity: Identity) -> None:
+        raw = self._image.raw(self._points.by_name[identity.point])
+        if identity.starts_with is not None:
+            good = isinstance(raw, str) and raw.startswith(identity.starts_with)
+        else:
+            good = raw in identity.one_of
+        if not good:
+            wanted = identity.starts_with or " or ".join(str(value) for value in identity.one_of)
+            raise DeviceRejected(f"another device: {identity.point} reads {raw!r}, the table is for {wanted}")
+
+    async def _beat(self, value: int) -> None:
+        rule = self._points.heartbeat
+        if rule is None:  # pragma: no cover - a pulse is made from a rule only
+            return
+        try:
+            write = self._image.encoded(self._points.by_name[rule.point], float(value))
+        except Unplannable as error:
+            raise DeviceRejected(f"heartbeat: {error}", device_id=self._id) from error
+        with _named(self._id):
+            await self._send([write], [])
+
+    async def _stop_pulse(self) -> None:
+        pulse, self._pulse = self._pulse, None
+        if pulse is not None:
+            await pulse.stop()
+
+    # One write -----------------------------------------------------------------------------------------------------
+
+    async def _ready(self) -> Commands[P]:
+        """The open device's commands, with what they depend on."""
+        if self._commands is None:
+            raise DeviceTimeout("the driver is not open", device_id=self._id)
+        commands = self._commands
+        with _named(self._id):
+            await self._prepare()
+        return commands
+
+    def _spare_flash(self, plan: CommandPlan[P]) -> None:
+        """A point that wears out is not written before its time.
+
+        Raises:
+            DeviceBusy: it was written too short a time ago.
+        """
+        now = self._clock.monotonic()
+        for point, rule in self._flash(plan.writes):
+            last = self._flash_written.get(point.name)
+            if last is not None and now - last < rule:
+                left = rule - (now - last)
+                raise DeviceBusy(f"{point.name} is flash memory and rests for {left:.1f} s more", device_id=self._id)
+
+    @staticmethod
+    def _flash(writes: Iterable[Write[P]]) -> list[tuple[P, float]]:
+        return [
+            (write.point, write.point.write.min_period_s)
+            for write in writes
+            if write.point.write is not None and write.point.write.memory == "flash"
+        ]
+
+    async def _carry_out(self, plan: CommandPlan[P]) -> Ack:
+        if not plan.writes:
+            reasons = "; ".join(plan.skipped) or "the command asks for nothing"
+            raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
+        shown = self._shown(plan)
+        points = list({point.name: point for _, point in shown.values()}.values())
+        # What is begun counts as switched on, also where it fails half-way: letting go must reach it.
+        self._touched |= plan.controls
+        for point, _ in self._flash(plan.writes):
+            self._flash_written[point.name] = self._clock.monotonic()
+        with _named(self._id):
+            read_back = self._compare(shown, await self._send(plan.writes, points))
+        final = plan.final()
+        echoed = {n: write.value for n, write in final.items() if n not in shown and self._confirmed(write)}
+        return Ack(
+            device_id=self._id,
+            at=self._clock.now(),
+            written={name: write.value for name, write in final.items()},
+            read_back=read_back | echoed,
+            verified=len(read_back) + len(echoed) == len(final),
+            active_power_w=plan.held.get(Meaning.SET_W),
+            ceiling_w=plan.held.get(Meaning.LIMIT_W),
+            reactive_power_var=plan.held.get(Meaning.SET_VAR),
+            revert_s=plan.revert_s,
+            notes=tuple(plan.notes),
+            skipped=tuple(plan.skipped),
+        )
+
+    def _shown(self, plan: CommandPlan[P]) -> dict[str, tuple[Write[P], P]]:
+        """For each written point that can be read back: what it must hold, and the point that shows it."""
+        shown: dict[str, tuple[Write[P], P]] = {}
+        for name, write in plan.final().items():
+            rule = write.point.write
+            if rule is None or rule.read_back is False:
+                continue
+            shown[name] = (write, write.point if rule.read_back is True else self._points.by_name[rule.read_back])
+        return shown
+
+    def _compare(self, shown: Mapping[str, tuple[Write[P], P]], after: Image[P]) -> dict[str, float]:
+        """What the device shows.
+
+        Raises:
+            DeviceBusy: something else than what was written.
+        """
+        seen: dict[str, float] = {}
+        for name, (write, point) in shown.items():
+            rule = write.point.write
+            tolerance = 0.0 if rule is None else rule.tolerance
+            exact = point is write.point and after.holds(write)
+            value = write.value if exact else after.value(point)
+            if value is not None and point is not write.point:
+                value = self._in_unit_of(write.point, point, value)
+            if value is None or not (exact or abs(value - write.value) <= tolerance + 1e-9 * abs(write.value)):
+                text = "nothing" if value is None else f"{value:g}"
+                raise DeviceBusy(f"{point.name} reads {text} after {write.value:g} was written", device_id=self._id)
+            seen[name] = value
+        return seen
+
+    def _in_unit_of(self, target: P, source: P, value: float) -> float:
+        known = {} if self._nameplate is None else telemetry.bases(self._nameplate)
+        there, here = si_factor(source, known), si_factor(target, known)
+        return value if there is None or not here else from_si(to_si(value, there), here)
+
+    def _delay(self, writes: Iterable[Write[P]]) -> float:
+        """The longest time that a written point needs until it can be read back, seconds."""
+        rules = (write.point.write for write in writes)
+        return max((rule.read_back_delay_s for rule in rules if rule is not None), default=0.0)
+
+
+class _named:  # noqa: N801 - used like a function
+    """Puts the device's id into each DeviceError that passes."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, device_id: str) -> None:
+        self._id = device_id
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DeviceError):
+            error.device_id = self._id
