@@ -65,16 +65,12 @@ class RegisterImage(Image[Point]):
             raise Unplannable(str(error)) from error
         return Write(point, data, held)
 
-    def switch(self, point: Point, *, on: bool) -> Write[Point]:
-        """As `Image.switch`."""
-        raw = int(on)
-        if point.values:
-            word = "true" if on else "false"
-            found = next((number for number, said in point.words.items() if said == word), None)
-            if found is None:
-                raise Unplannable(f"{point.name} has no value for {word}")
-            raw = found
-        return self.encoded(point, float(raw))
+    def named(self, point: Point, word: str) -> Write[Point]:
+        """As `Image.named`."""
+        found = next((number for number, said in point.words.items() if said == word), None)
+        if found is None:
+            raise Unplannable(f"{point.name} has no value for {word}")
+        return self.encoded(point, float(found))
 
     def holds(self, write: Write[Point]) -> bool:
         """As `Image.holds`."""

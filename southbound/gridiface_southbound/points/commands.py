@@ -217,6 +217,8 @@ class Commands(Generic[P]):
 
     def _step(self, step: Step) -> Write[P]:
         point = self._table.by_name[step.point]
+        if isinstance(step.value, str):
+            return self._image.named(point, step.value)
         return self._image.encoded(point, step.value)
 
 

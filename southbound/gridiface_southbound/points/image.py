@@ -69,12 +69,16 @@ class Image(ABC, Generic[P]):
         """
 
     @abstractmethod
-    def switch(self, point: P, *, on: bool) -> Write[P]:
-        """The write that switches a point on or off.
+    def named(self, point: P, word: str) -> Write[P]:
+        """The write that makes an enumeration show `word`.
 
         Raises:
             Unplannable: it has no value for that.
         """
+
+    def switch(self, point: P, *, on: bool) -> Write[P]:
+        """The write that switches a point on or off; raises as `named`."""
+        return self.named(point, "true" if on else "false") if point.state_words else self.encoded(point, float(on))
 
     def holds(self, write: Write[P]) -> bool:
         """Whether the point shows exactly what was written."""

@@ -52,7 +52,7 @@ class Step(Part):
     """One more point that is written for a command."""
 
     point: str
-    value: float = Field(description="In the point's own unit; of an enumeration the number.")
+    value: float | str = Field(description="In the point's own unit; of an enumeration the number or the word.")
 
 
 class WriteRule(Part):

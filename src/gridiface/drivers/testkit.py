@@ -121,9 +121,19 @@ def _sets_watts(plate: Nameplate) -> bool:
 
 
 def _command(bench: Bench, plate: Nameplate, share: float) -> Setpoint:
-    """A command that the device can carry out: a set-point where it has one, else a ceiling."""
-    watts = share * bench.max_w
-    return bench.setpoint(watts) if _sets_watts(plate) else bench.setpoint(ceiling=watts)
+    """A command that the device can carry out: a set-point where it has one, else a ceiling.
+
+    A device that delivers nothing, a charging point, is told to take that share.
+    """
+    if not _sets_watts(plate):
+        return bench.setpoint(ceiling=share * bench.max_w)
+    return bench.setpoint(share * bench.max_w if bench.max_w else -share * bench.max_charge_w)
+
+
+def _asked(command: Setpoint) -> float:
+    """The power, or the ceiling, that a command of `_command` asks for."""
+    watts = command.active_power_w if command.active_power_w is not None else command.ceiling_w
+    return watts or 0.0
 
 
 async def opens_and_tells_its_nameplate(bench: Bench) -> None:
@@ -142,7 +152,8 @@ async def opens_and_tells_its_nameplate(bench: Bench) -> None:
 async def writes_what_it_acknowledges(bench: Bench) -> None:
     """An Ack names points, their read-back, and what the device now really holds."""
     plate = await _opened(bench)
-    ack = await bench.driver.write(_command(bench, plate, 0.5))
+    command = _command(bench, plate, 0.5)
+    ack = await bench.driver.write(command)
     held = await bench.peer.held()
     _require(ack.device_id == bench.driver.device_id, "the Ack names another device")
     _require(ack.written, "the Ack says that nothing was written")
@@ -151,9 +162,8 @@ async def writes_what_it_acknowledges(bench: Bench) -> None:
     claimed = ack.active_power_w if _sets_watts(plate) else ack.ceiling_w
     if told is None or claimed is None:
         raise AssertionError(f"the device was told {told} W, the Ack says {claimed} W: one of them says nothing")
-    _require(
-        abs(told - 0.5 * bench.max_w) <= bench.step_w, f"the device was told {told} W instead of {bench.max_w / 2} W"
-    )
+    asked = _asked(command)
+    _require(abs(told - asked) <= bench.step_w, f"the device was told {told} W instead of {asked} W")
     _require(abs(told - claimed) <= bench.step_w, f"the device holds {told} W, the Ack says {claimed} W")
 
 
@@ -162,6 +172,8 @@ async def positive_is_discharge(bench: Bench) -> None:
     if not _sets_watts(await _opened(bench)) or not bench.max_charge_w:
         return
     for watts in (0.4 * bench.max_w, -0.4 * bench.max_charge_w):
+        if not watts:
+            continue
         await bench.driver.write(bench.setpoint(watts))
         held = (await bench.peer.held()).active_power_w
         _require(held is not None and held * watts > 0, f"told {watts} W, the device understood {held} W")
@@ -177,13 +189,13 @@ async def reads_in_watts(bench: Bench) -> None:
     plate = await _opened(bench)
     command = _command(bench, plate, 0.3)
     await bench.driver.write(command)
-    await _settle(bench, command.active_power_w or command.ceiling_w or 0.0)
+    await _settle(bench, _asked(command))
     before = await bench.peer.power_w()
     snapshot = await bench.driver.read()
     _require(snapshot.device_id == bench.driver.device_id, "the snapshot names another device")
     if snapshot.w is None:
         raise AssertionError("the snapshot has no power")
-    room = 0.05 * bench.max_w + bench.step_w
+    room = 0.05 * (bench.max_w or bench.max_charge_w) + bench.step_w
     _require(
         abs(snapshot.w - before) <= room, f"the device delivers {before:.0f} W, the snapshot says {snapshot.w:.0f}"
     )
@@ -195,7 +207,7 @@ async def stays_inside_the_rating(bench: Bench) -> None:
     """What is asked beyond the rating is held to it, or refused; never written."""
     if not _sets_watts(await _opened(bench)):
         return
-    for watts in (3.0 * bench.max_w, -3.0 * max(bench.max_w, bench.max_charge_w)):
+    for watts in (3.0 * bench.max_w or 1000.0, -3.0 * max(bench.max_w, bench.max_charge_w)):
         ack: Ack | None = None
         with contextlib.suppress(DeviceRejected):
             ack = await bench.driver.write(bench.setpoint(watts))
@@ -365,7 +377,7 @@ async def survives_cancellation(bench: Bench) -> None:
 async def _settle(bench: Bench, watts: float) -> None:
     """Wait until the device delivers about what it was told; gives up silently, the check then says what it sees."""
     for _ in range(200):
-        if abs(await bench.peer.power_w() - watts) <= 0.05 * bench.max_w:
+        if abs(await bench.peer.power_w() - watts) <= 0.05 * (bench.max_w or bench.max_charge_w):
             return
         await asyncio.sleep(0.02)
 

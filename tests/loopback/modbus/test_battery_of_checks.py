@@ -10,10 +10,8 @@ from pymodbus.framer import FramerType
 from gridiface.drivers.testkit import CHECKS, run_check
 from gridiface_southbound.modbus.loading import template_names
 
-#: A meter takes no command, a charger delivers nothing: these checks need a device that does. What they would show is
-#: examined by name in test_modbus_driver.py.
+#: A meter takes no command.
 READ_ONLY = {"refuses_an_empty_command"}
-NEEDS_DELIVERY = {"positive_is_discharge", "believes_the_read_back_only", "stays_inside_the_rating"}
 
 RTU = {"framer": FramerType.RTU}
 VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -26,9 +24,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 def _put(name: str, check: str) -> bool:
-    if name in ("example-meter", "eastron-sdm630"):
-        return check in READ_ONLY
-    return not (name == "example-ev-charger" and check in NEEDS_DELIVERY)
+    return check in READ_ONLY if name in ("example-meter", "eastron-sdm630") else True
 
 
 CASES = [

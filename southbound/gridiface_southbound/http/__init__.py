@@ -1,0 +1,1 @@
+"""Devices with a web API of their own, described by a table."""

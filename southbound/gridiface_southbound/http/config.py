@@ -1,0 +1,98 @@
+"""The keys of the driver for web APIs. Owns names, defaults, and the checks that need nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from gridiface_southbound.http.loading import load_table
+from gridiface_southbound.http.table import ApiTable, Scalar
+from gridiface_southbound.points.config import PointsConfig
+
+
+class HttpConfig(PointsConfig):
+    """The keys of the driver for web APIs."""
+
+    table: ApiTable = Field(description="A template's name, the path of a .yaml file, or the table itself.")
+    url: str = Field(description="Where the API begins: http:// or https://, host, port, and a path if it has one.")
+    parameters: dict[str, Scalar] = Field(default_factory=dict, description="Values for the table's parameters.")
+    auth: Literal["none", "basic", "digest", "bearer"] = Field("none", description="How this side proves who it is.")
+    user: str = Field("", description="Name, for basic and digest.")
+    password_file: Path | None = Field(None, description="File with the password, for basic and digest.")
+    token_file: Path | None = Field(None, description="File with the token, for bearer; read anew at each opening.")
+    plain: bool = Field(default=False, description="Whether a password or token may go over http in the clear.")
+    ca_file: Path | None = Field(
+        None, description="Certificates that the device's own must lead to; none: the system's."
+    )
+    fingerprint: str | None = Field(
+        None, description="SHA-256 of the device's own certificate instead, 64 hex digits: for self-signed ones."
+    )
+    server_name: str = Field("", description="The name in the device's certificate; empty: the URL's host.")
+    cert_file: Path | None = Field(None, description="This side's certificate.")
+    key_file: Path | None = Field(None, description="This side's key.")
+    connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Time for a connect, seconds.")
+    keep_alive: bool = Field(default=True, description="Whether the connection is kept between requests.")
+    max_body_bytes: int = Field(262_144, ge=1024, le=16_777_216, description="The longest answer that is read.")
+
+    @field_validator("table", mode="before")
+    @classmethod
+    def _find_table(cls, value: Any) -> ApiTable:
+        return load_table(value)
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_base(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("url begins with http:// or https:// and a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("url holds no password: use auth, user and password_file")
+        if parts.query or parts.fragment:
+            raise ValueError("url has no query: it belongs to the table's requests")
+        try:
+            parts.port  # noqa: B018 - looking raises for a wrong port
+        except ValueError as error:
+            raise ValueError(f"url: {error}") from error
+        return value.rstrip("/")
+
+    @field_validator("fingerprint")
+    @classmethod
+    def _is_a_digest(cls, value: str | None) -> str | None:
+        bare = None if value is None else value.replace(":", "").lower()
+        if bare is not None and (len(bare) != 64 or set(bare) - set("0123456789abcdef")):
+            raise ValueError("fingerprint is a SHA-256: 64 hex digits, with or without colons")
+        return bare
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        unknown = sorted(self.parameters.keys() - self.table.parameters.keys())
+        if unknown:
+            known = ", ".join(self.table.parameters) or "none"
+            raise ValueError(f"parameters: the table has no {unknown[0]!r}; it has: {known}")
+        if self.auth in ("basic", "digest") and not (self.user and self.password_file):
+            raise ValueError(f"auth {self.auth} needs user and password_file")
+        if self.auth == "bearer" and self.token_file is None:
+            raise ValueError("auth bearer needs token_file")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.fingerprint is not None and (self.ca_file or self.cert_file):
+            raise ValueError("fingerprint stands alone: it takes the place of ca_file, and has no certificate of ours")
+        if not self.secure:
+            if self.auth in ("basic", "bearer") and not self.plain:
+                raise ValueError(f"auth {self.auth} over http shows the secret to everybody: use https, or plain: true")
+            if self.ca_file or self.fingerprint or self.cert_file or self.server_name:
+                raise ValueError("ca_file, fingerprint, cert_file and server_name are for https")
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is https."""
+        return self.url.startswith("https:")
+
+    @property
+    def values(self) -> dict[str, Scalar]:
+        """The table's parameters as they are for this device."""
+        return {**self.table.parameters, **self.parameters}

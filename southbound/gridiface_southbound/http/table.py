@@ -1,0 +1,145 @@
+"""The API table: a device's requests, and which value of which answer is which point.
+
+Owned here: requests, placeholders and the rules on them. What points mean and how they are written is
+`gridiface_southbound.points.table`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from gridiface_southbound.points import table as points
+from gridiface_southbound.points.scalar import ScalarPoint
+
+PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]{0,63})\}")
+
+#: A body with more levels than this is not written by hand.
+MAX_DEPTH = 16
+
+Scalar = str | int | float | bool
+
+
+class Success(points.Part):
+    """What an answer must show to be one: many APIs say 200 to everything."""
+
+    pointer: str = Field(pattern=r"^(/.*)?$", description="JSON Pointer (RFC 6901) of the value.")
+    one_of: tuple[int | str | bool, ...] = Field(min_length=1, description="The values that mean: done.")
+    busy: tuple[int | str | bool, ...] = Field((), description="The values that mean: try again later.")
+
+
+class Request(points.Part):
+    """One request; `{name}` in it is a point that is written, or a parameter."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    path: str = Field(pattern=r"^/[^?#\s]*$", description="From the base URL; without a query.")
+    query: dict[str, str] = Field(default_factory=dict, max_length=64)
+    headers: dict[str, str] = Field(default_factory=dict, max_length=32)
+    body: Any = Field(None, description="JSON; a text that is nothing but a placeholder becomes the value itself.")
+    form: dict[str, str] = Field(default_factory=dict, max_length=64, description="Sent as a form, instead of a body.")
+    text: str | None = Field(None, description="Sent as plain text, instead of a body.")
+    answer: Literal["json", "text", "none"] = "json"
+    success: Success | None = None
+    busy_status: tuple[int, ...] = Field((), description="Further status codes that mean: try again later.")
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Request:
+        given = [name for name in ("body", "form", "text") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: a request has one of them")
+        if given and self.method in ("GET", "DELETE"):
+            raise ValueError(f"{self.method} has no {given[0]}")
+        if self.success is not None and self.answer != "json":
+            raise ValueError("success looks into an answer of JSON")
+        if _depth(self.body) > MAX_DEPTH:
+            raise ValueError(f"body is nested deeper than {MAX_DEPTH}")
+        return self
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The points and parameters that it carries."""
+        return frozenset(_names([self.path, self.query, self.headers, self.body, self.form, self.text]))
+
+
+class WriteRule(points.WriteRule):
+    """How a point is written."""
+
+    request: str = Field(description="The request that carries it; points with the same one go out together.")
+
+
+class Point(ScalarPoint):
+    """One value of the device."""
+
+    request: str | None = Field(None, description="The request whose answer shows it; none: it is written only.")
+    pointer: str = Field("", pattern=r"^(/.*)?$", description="JSON Pointer (RFC 6901); empty: the whole answer.")
+    write: WriteRule | None = None
+
+
+class ApiTable(points.Table[Point]):
+    """A whole device."""
+
+    parameters: dict[str, Scalar] = Field(default_factory=dict, max_length=64)
+    requests: tuple[Request, ...] = Field(min_length=1, max_length=64)
+
+    @cached_property
+    def request_by_name(self) -> dict[str, Request]:
+        """The requests by name."""
+        return {request.name: request for request in self.requests}
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        if len(self.request_by_name) < len(self.requests):
+            yield "requests: a name is used twice"
+        both = self.parameters.keys() & self.by_name.keys()
+        if both:
+            yield f"{min(both)} is a parameter and a point"
+        for point in self.points:
+            yield from self._found(point)
+        written = {point.name for point in self.points if point.write is not None}
+        reading = {point.request for point in self.points}
+        for request in self.requests:
+            for name in sorted(request.names - self.parameters.keys() - written):
+                yield f"requests.{request.name}: {{{name}}} is neither a parameter nor a point that is written"
+            if request.name in reading and request.answer == "none":
+                yield f"requests.{request.name}: points are read from it, so its answer is json or text"
+            if request.name in reading and request.names & written:
+                yield f"requests.{request.name}: what is read cannot depend on what is written"
+
+    def _found(self, point: Point) -> Iterator[str]:
+        place, rule = f"points.{point.name}", point.write
+        for name in (point.request, None if rule is None else rule.request):
+            if name is not None and name not in self.request_by_name:
+                yield f"{place}: no request is called {name!r}; requests: {', '.join(self.request_by_name)}"
+                return
+        if rule is None:
+            if point.request is None:
+                yield f"{place}: give the request that shows it"
+            return
+        # Only a helper may have no place in its request: a heartbeat that is called and carries nothing.
+        if point.meaning is not None and point.name not in self.request_by_name[rule.request].names:
+            yield f"{place}: request {rule.request} has no {{{point.name}}}"
+        if rule.read_back is True and point.request is None:
+            yield f"{place}: no request shows it: give request and pointer, or read_back: false or another point's name"
+
+
+def _depth(body: Any) -> int:
+    if isinstance(body, dict):
+        return 1 + max(map(_depth, body.values()), default=0)
+    return 1 + max(map(_depth, body), default=0) if isinstance(body, list) else 0
+
+
+def _names(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield from PLACEHOLDER.findall(part)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            yield from _names(key)
+            yield from _names(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _names(value)
