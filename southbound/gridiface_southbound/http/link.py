@@ -84,6 +84,8 @@ class HttpLink:
     async def close(self) -> None:
         """Close the connection; twice is once."""
         await self._session.close()
+        # One turn of the loop lets the transport release its socket.
+        await asyncio.sleep(0)
 
     async def _exchange(self, rendered: Rendered) -> tuple[int, bytes]:
         config = self._config

@@ -205,7 +205,7 @@ def test_letting_go_comes_first_where_both_use_one_register() -> None:
     shared = "write: {before: [{point: remote_enable, value: 1}], release: [{point: export_limit, value: 100}]}"
     changed = text.replace("write: {release: [{point: export_limit, value: 100}]}", shared)
     table = load_table(yaml.safe_load(changed))
-    made = plan(Commands(Image(table), PLATE), ceiling_w=1_000, let_go=frozenset({ControlMode.SET_W}))
+    made = plan(Commands(RegisterImage(table), PLATE), ceiling_w=1_000, let_go=frozenset({ControlMode.SET_W}))
     enabling = [write.value for write in made.writes if write.point.name == "remote_enable"]
     assert enabling == [0, 1]
     assert made.writes[-1].point.name == "export_limit"
