@@ -6,6 +6,7 @@ proxies of the environment not used, compressed answers not taken.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from pathlib import Path
