@@ -164,32 +164,37 @@ async def test_odd_values_are_no_values(simulate: Any, driver_for: Any) -> None:
 async def test_garbage_and_dripping_servers(driver_for: Any, simulate: Any) -> None:
     replies = [
         b"garbage\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nX: " + b"a" * 99_999,
     ]
 
+    finished: list[asyncio.Event] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        finished.append(done := asyncio.Event())
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(replies[0])
-            await writer.drain()
-            if b"{" in replies[0]:
-                for _ in range(100):
-                    await asyncio.sleep(0.1)
-                    writer.write(b" " if reader.at_eof() else b"")
+            writer.write(reply)
+            while b"{" in reply and not reader.at_eof():
+                await asyncio.sleep(0.05)
+                writer.write(b"" if reader.at_eof() else b" ")
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        done.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, simulate("example-battery") as peer:
+    async with simulate("example-battery") as peer:
         peer.port = server.sockets[0].getsockname()[1]
-        while replies:
+        for reply in replies:
             driver = driver_for(peer, "enphase-iq-gateway", rating_w=1, connect_timeout_s=0.2)
-            with pytest.raises(DeviceTimeout if b"{" in replies[0] else DeviceRejected):
+            with pytest.raises(DeviceTimeout if b"{" in reply else DeviceRejected):
                 await driver.open()
             await driver.close()
-            replies.pop(0)
-            if not replies:
-                break
+        for done in finished:
+            await done.wait()
+        server.close()
+        await server.wait_closed()
 
 
 def _authorised(request: web.Request) -> bool:
