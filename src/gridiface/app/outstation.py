@@ -27,6 +27,7 @@ from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
+from gridiface.northbound.dnp3.profiles.der_units import unit_entries
 from gridiface.northbound.dnp3.server import ControlHistory, Dnp3Server
 from gridiface.northbound.dnp3.settings import (
     Deadlines,
@@ -175,8 +176,9 @@ def point_map(outstation: Dnp3Outstation) -> PointMap:
         ConfigError: a point cannot be used, or the point file cannot be read.
     """
     try:
-        given = [] if outstation.profile == "none" else profile(outstation.profile)
-        points = PointMap(given)
+        points = PointMap([] if outstation.profile == "none" else profile(outstation.profile))
+        if outstation.units is not None:
+            points = points.merged(unit_entries(outstation.units.model_dump()))
         if outstation.point_file is not None:
             points = points.merged(point_entry(point) for point in read_points(outstation.point_file))
         points = points.merged(point_entry(point) for point in outstation.points)

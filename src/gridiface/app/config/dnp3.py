@@ -140,6 +140,9 @@ class Dnp3Point(_Block):
     sign_from: str = Field(default="", description="output that turns the sign round while it is on")
     ramp_time_from: str = Field(default="", description="output that holds the time of the ramp, s")
     window_from: str = Field(default="", description="output that holds the time within which it starts at random, s")
+    parameters_from: str = Field(
+        default="", description="of a curve or droop: NAME=OUTPUT ..., what else belongs to it"
+    )
     keeps: bool = Field(
         default=False, description="the value stays when its enabling output goes off, and acts when it is on again"
     )
@@ -148,6 +151,9 @@ class Dnp3Point(_Block):
     on_only: bool = Field(default=False, description="off means nothing and is NOT_SUPPORTED")
     service_class: ServiceClass = Field(default=ServiceClass.DISPATCH, description="of its controls")
     masters: tuple[Name, ...] = Field(default=(), description="masters that may command it; none: all that may control")
+    frozen_class: EventClass | None = Field(
+        default=None, description="of a counter: class of its frozen value's events; none: it cannot be frozen"
+    )
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -201,6 +207,15 @@ class Dnp3Quality(_Block):
     substituted: StaleFlags = Field(default=StaleFlags.LOCAL_FORCED, description="a value that somebody put in")
 
 
+class Dnp3Units(_Block):
+    """Devices that have blocks of their own in the DER profile, in the order of their numbers."""
+
+    meters: tuple[Name, ...] = Field(default=(), description="points 5000 on")
+    ders: tuple[Name, ...] = Field(default=(), description="DER units, points 10000 on")
+    inverters: tuple[Name, ...] = Field(default=(), description="points 15000 on")
+    batteries: tuple[Name, ...] = Field(default=(), description="points 20000 on")
+
+
 class Dnp3Outstation(_Block):
     """One outstation."""
 
@@ -211,6 +226,7 @@ class Dnp3Outstation(_Block):
     profile: Literal["iso-gateway", "der", "none"] = Field(
         default="iso-gateway", description="ready-made point map; none: only `points`"
     )
+    units: Dnp3Units | None = Field(default=None, description="with profile der: blocks of single devices")
     point_file: Path | None = Field(default=None, description="YAML list of points, as `gridiface dnp3 points` writes")
     points: tuple[Dnp3Point, ...] = Field(default=(), description="points by hand, over the profile and the file")
     masters: tuple[Dnp3Master, ...] = Field(min_length=1)
@@ -237,6 +253,8 @@ class Dnp3Outstation(_Block):
     def _one_target(self) -> Self:
         if (self.group is None) == (self.device is None):
             raise ValueError("an outstation speaks of exactly one of `group` and `device`")
+        if self.units is not None and self.profile != "der":
+            raise ValueError("`units` are blocks of `profile: der`")
         return self
 
 
@@ -319,6 +337,8 @@ def dnp3_targets(block: Dnp3) -> Iterator[tuple[tuple[int | str, ...], str, str]
         where: tuple[int | str, ...] = ("outstations", number)
         named: list[tuple[tuple[int | str, ...], Dnp3Outstation | Dnp3Point]] = [(where, outstation)]
         named += [((*where, "points", index), point) for index, point in enumerate(outstation.points)]
+        for kind, devices in ({} if outstation.units is None else outstation.units.model_dump()).items():
+            yield from (((*where, "units", kind, at), "device", name) for at, name in enumerate(devices))
         for place, holder in named:
             if holder.group is not None:
                 yield (*place, "group"), "group", holder.group

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Target
+from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.dnp3.commissions import CommandLost, Commission, Step
+from gridiface.northbound.dnp3.der_droop import droop_payload, with_parameters
 from gridiface.northbound.dnp3.outputs import Outputs
 from gridiface.northbound.dnp3.points import Action, PointEntry
 from gridiface.northbound.dnp3.records import Records
@@ -29,6 +31,7 @@ from gridiface.northbound.dnp3.translate_commands import (
     status_of,
     wire_value,
 )
+from gridiface.northbound.dnp3.translate_points import ratings_of
 from gridiface.protocols.dnp3.controls import CommandRequest, CommandStatus
 from gridiface.protocols.dnp3.handler import OutstationHandler, RestartKind
 
@@ -37,6 +40,7 @@ _log = logging.getLogger("gridiface.dnp3")
 _ENDINGS = frozenset(
     {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED, OutcomeKind.REFUSED}
 )
+_WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
 _PULSED = {Action.RAISE: 1.0, Action.LOWER: -1.0}
 
 Changed = Callable[[Sequence[PointEntry]], None]
@@ -213,7 +217,7 @@ class StationHandler(OutstationHandler):
         """What a value for an output leads to."""
         match entry.action:
             case Action.STORE:
-                return CommandStatus.SUCCESS, self._storing(entry, wire, master)
+                return self._keeping(entry, wire, master, now)
             case Action.ENABLE:
                 return self._switching(entry, on=bool(wire), master=master, now=now)
             case Action.RELEASE:
@@ -295,8 +299,50 @@ class StationHandler(OutstationHandler):
             return status, None
         return status, Commission(slot=entry.own_slot, master=master.name, steps=[step])
 
+    def _keeping(
+        self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant
+    ) -> tuple[CommandStatus, Commission | None]:
+        """A value that is kept; what acts with it as its parameter acts anew."""
+        commission = self._storing(entry, wire, master)
+        for other in self.settings.points.users_of(entry.name):
+            acts = self.outputs.in_force(other.own_slot, master.name)
+            if acts is None or acts.entry.name != other.name:
+                continue
+            held = self.outputs.held[other.name].value
+            step, status = self._submission(other, held, acts.si, master, now, coming={entry.name: wire})
+            if status is not CommandStatus.SUCCESS:
+                return status, None
+            commission.steps.append(step)
+        return CommandStatus.SUCCESS, commission
+
+    def _payload(self, entry: PointEntry, si: float, now: Instant, coming: Mapping[str, float]) -> Any:
+        """What a curve or droop carries beside its value; None: it cannot be carried out."""
+        parameters, points = entry.parameters, self.settings.points.by_name
+
+        def of(name: str) -> float | None:
+            output = parameters.get(name)
+            if output is None:
+                return None
+            wire = coming.get(output)
+            return points[output].to_si(self.outputs.expected(output).value if wire is None else wire)
+
+        if entry.action is Action.DROOP:
+            return droop_payload(si, of, self._rated_w(entry.target or self.settings.target))
+        curve = self.records.curve(si, entry.argument, now)
+        return None if curve is None else with_parameters(curve, of)
+
+    def _rated_w(self, target: Target) -> float | None:
+        names = [target.id] if target.kind is TargetKind.DEVICE else self._fleet.members(target.id)
+        return ratings_of([device for name in names if (device := self._fleet.device(name)) is not None]).w
+
     def _submission(
-        self, entry: PointEntry, wire: float, si: float, master: MasterEntry, now: Instant
+        self,
+        entry: PointEntry,
+        wire: float,
+        si: float,
+        master: MasterEntry,
+        now: Instant,
+        coming: Mapping[str, float] = MappingProxyType({}),
     ) -> tuple[Step, CommandStatus]:
         target = entry.target or self.settings.target
         snapshot = self._fleet.snapshot(target)
@@ -308,8 +354,8 @@ class StationHandler(OutstationHandler):
             ramp_time_s=self.outputs.number(entry.ramp_time_from) or 0.0,
         )
         payload = None
-        if entry.action is Action.CURVE:
-            payload = self.records.curve(si, entry.argument, now)
+        if entry.action in _WITH_PAYLOAD:
+            payload = self._payload(entry, si, now, coming)
             if payload is None:
                 return Step(), CommandStatus.OUT_OF_RANGE
         control = self._control(entry, si, master, target, now, ramp, payload)
@@ -379,7 +425,8 @@ class StationHandler(OutstationHandler):
             for other in depending:
                 held = self.outputs.expected(other.name)
                 renewed = self._hold_s(other) and self.outputs.in_force(other.own_slot, master.name)
-                if not held.armed and not (renewed and renewed.entry.name == other.name):
+                acts = held.armed or other.action is Action.DROOP
+                if not acts and not (renewed and renewed.entry.name == other.name):
                     continue
                 if other.action is Action.CURVE and not held.value:
                     continue

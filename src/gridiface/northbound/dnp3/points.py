@@ -63,7 +63,17 @@ class Measure(StrEnum):
     BATTERIES = "batteries"
     METERS = "meters"
     INVERTERS = "inverters"  # members that are not meters
+    SOC_FULL = "soc_full"  # the state of charge is at its highest allowed value, or above
+    SOC_EMPTY = "soc_empty"  # at its lowest, or below
+    ENERGY_OUT = "energy_out"  # Wh delivered since the counter began; counted from the power, kept over restarts
+    ENERGY_IN = "energy_in"  # Wh taken
+    REACTIVE_OUT = "reactive_out"  # varh injected
+    REACTIVE_IN = "reactive_in"  # varh absorbed
     CONNECTED = "connected"
+    GENERATING = "generating"  # power is delivered
+    CHARGING = "charging"  # power is taken
+    IDLE = "idle"  # connected, and neither
+    STOPPING = "stopping"
     RUNNING = "running"
     OFF_AVAILABLE = "off_available"
     OFF_UNAVAILABLE = "off_unavailable"
@@ -106,6 +116,7 @@ class Action(StrEnum):
     ENABLE = "enable"  # outputs whose `enabled_by` names it act only while it is on
     RELEASE = "release"  # ends every control that this master has in force here
     CURVE = "curve"  # the number of a curve of the edit window; `argument` is its kind
+    DROOP = "droop"  # the frequency's distance from nominal, Hz, above which power falls; the rest by `parameters_from`
     EDIT = "edit"  # a field of an edit window, `argument` is "WINDOW/FIELD"
     STORE = "store"  # kept, read back, used by outputs that name it
     NONE = "none"  # exists, but nothing can be done with it: NOT_SUPPORTED
@@ -154,12 +165,15 @@ class PointEntry:
             that turns the sign round.
         ramp_time_from, window_from: names of outputs that hold the time of the ramp, s, and the time within which the
             control starts at random, s.
+        parameters_from: "NAME=OUTPUT ..." of a curve or droop: outputs that hold what else belongs to it; a change of
+            one of them acts at once.
         keeps: the value stays, and acts again, when the enabling output is switched off and on, or its hold time ends.
         idle: what is read back when no control is in force, wire units.
         initial: the value of a stored or enabling output at the first start, wire units.
         on_only: a state whose 0 means nothing: off commands are NOT_SUPPORTED.
         service_class: of its controls.
         masters: names of the masters that may command it; empty: all that may control.
+        frozen_class: of a counter: class of its frozen value's events; None: it cannot be frozen.
     """
 
     type: PointType
@@ -189,12 +203,14 @@ class PointEntry:
     sign_from: str = ""
     ramp_time_from: str = ""
     window_from: str = ""
+    parameters_from: str = ""
     keeps: bool = False
     idle: float = 0.0
     initial: float = 0.0
     on_only: bool = False
     service_class: ServiceClass = ServiceClass.DISPATCH
     masters: tuple[str, ...] = ()
+    frozen_class: int | None = None
 
     def __post_init__(self) -> None:
         if self.type not in INPUTS and self.type not in OUTPUTS:
@@ -230,6 +246,11 @@ class PointEntry:
         """Whether a schedule may command it."""
         never = {Action.NONE, Action.EDIT, Action.RELEASE, Action.RAISE, Action.LOWER}
         return self.is_output and self.action not in never
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What `parameters_from` says: outputs by the name of the parameter."""
+        return dict(pair.split("=", 1) for pair in self.parameters_from.split())
 
     @property
     def own_slot(self) -> str:
@@ -300,8 +321,11 @@ class PointMap:
         self._inputs = [entry for entry in self.entries if not entry.is_output]
         self._outputs = [entry for entry in self.entries if entry.is_output]
         self._slots: dict[str, list[PointEntry]] = {}
+        self._users: dict[str, list[PointEntry]] = {}
         for entry in self._outputs:
             self._slots.setdefault(entry.own_slot, []).append(entry)
+            for name in entry.parameters.values():
+                self._users.setdefault(name, []).append(entry)
 
     def __iter__(self) -> Iterator[PointEntry]:
         return iter(self.entries)
@@ -321,13 +345,22 @@ class PointMap:
         """The outputs whose controls replace each other."""
         return self._slots.get(slot, [])
 
+    def users_of(self, name: str) -> list[PointEntry]:
+        """The outputs that have this one as a parameter."""
+        return self._users.get(name, [])
+
     def core(self) -> list[PointConfig]:
-        """For the protocol core's database.
+        """For the protocol core's database; a counter that can be frozen brings its frozen point along.
 
         Raises:
             ConfigError: a variation or class that the standard does not know.
         """
-        return [entry.core() for entry in self.entries]
+        frozen = [
+            PointConfig(PointType.FROZEN_COUNTER, entry.index, f"{entry.name} frozen", entry.frozen_class)
+            for entry in self.entries
+            if entry.type is PointType.COUNTER and entry.frozen_class is not None
+        ]
+        return [*(entry.core() for entry in self.entries), *frozen]
 
     def merged(self, others: Iterable[PointEntry]) -> PointMap:
         """This map with entries added; one with the same type and index replaces the one here.
@@ -340,7 +373,7 @@ class PointMap:
 
     def _check_names(self, entry: PointEntry) -> None:
         wanted = [entry.enabled_by, entry.hold_from, entry.ramp_from, entry.sign_from]
-        wanted += [entry.ramp_time_from, entry.window_from]
+        wanted += [entry.ramp_time_from, entry.window_from, *entry.parameters.values()]
         if entry.measure in {Measure.ABOVE, Measure.BELOW}:
             wanted.append(entry.argument.partition(" ")[2])
         if entry.measure in {Measure.READ_BACK, Measure.IN_FORCE}:

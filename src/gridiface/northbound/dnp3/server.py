@@ -8,6 +8,7 @@ connected masters.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from gridiface.northbound.dnp3.command_log import CommandLog
 from gridiface.northbound.dnp3.commissions import CommandLost, Commission
 from gridiface.northbound.dnp3.device_profile import profile_xml
 from gridiface.northbound.dnp3.endpoint import Endpoint
+from gridiface.northbound.dnp3.energy import SPACE as ENERGY_SPACE
 from gridiface.northbound.dnp3.journal import Journal
 from gridiface.northbound.dnp3.outputs import SPACE
 from gridiface.northbound.dnp3.session import Session
@@ -129,7 +131,7 @@ class Dnp3Server:
             ConfigError: an address cannot be taken, or TLS files cannot be used.
         """
         now = self._clock.now()
-        spaces = (SPACE, TAGS_SPACE, RECORDS_SPACE, USERS_SPACE)
+        spaces = (SPACE, TAGS_SPACE, RECORDS_SPACE, USERS_SPACE, ENERGY_SPACE)
         documents = [document for space in spaces for document in await self._ledger.documents(space)]
         controls = await self._history.controls(live_after=now)
         for station in self.stations.values():
@@ -146,6 +148,11 @@ class Dnp3Server:
         """Close all peers; what commands led to is carried out first."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_STOP_S)
+        counted = [station.energy.document(self._clock.now()) for station in self.stations.values()
+                   if station.energy.targets]  # fmt: skip
+        if counted:
+            with contextlib.suppress(StoreUnavailable):
+                await self._ledger.commit(counted)
         for endpoint in self.endpoints:
             await endpoint.stop()
 

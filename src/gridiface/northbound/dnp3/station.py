@@ -14,12 +14,15 @@ from gridiface.domain.controls import Control, Outcome, Target, TargetKind
 from gridiface.domain.ports import ControlInbox, Document, FleetView, Ledger
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
+from gridiface.northbound.dnp3.commissions import Commission, Step
+from gridiface.northbound.dnp3.energy import EnergyCounters
 from gridiface.northbound.dnp3.handlers import StationHandler
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.tags import load as load_tags
 from gridiface.northbound.dnp3.translate_points import (
+    COUNTED,
     OF_STATION,
     Ratings,
     Sample,
@@ -41,6 +44,7 @@ _ONLINE = int(Flags.ONLINE)
 _NEVER = Sample(None, int(Flags.RESTART))
 _LOOK_AT_MEMBERS = 64
 _HEARTBEAT_WRAPS = 32_768
+_ENERGY_SLOT = "\0energy"
 
 
 @dataclass(slots=True)
@@ -121,6 +125,10 @@ class Station:
         self._beats = 0
         self._known: dict[Target, _Known] = {}
         self._blocks = _blocks(settings)
+        self.energy = EnergyCounters(
+            settings.name,
+            {block.target for block in self._blocks if any(entry.measure in COUNTED for entry in block.entries)},
+        )
         edited = {entry.name for entry in settings.points.outputs() if entry.action is Action.EDIT}
         self._own = [
             entry for entry in settings.points.inputs() if entry.measure in OF_STATION and entry.argument not in edited
@@ -151,6 +159,7 @@ class Station:
         self._now = now
         documents = list(documents)
         self._users.restore(documents)
+        self.energy.load(documents)
         kept = load_tags(documents, self.settings.name)
         if kept is not None:
             self.apply(kept)
@@ -192,6 +201,8 @@ class Station:
         snapshot = self._fleet.snapshot(self.settings.target)
         own.local_control = self.local or (snapshot is not None and snapshot.local_control)
         own.device_trouble = self.handler.in_trouble
+        for target in self.energy.targets:
+            self.energy.count(target, self._fleet.snapshot(target), now)
         views: dict[Target, TargetView] = {}
         events = 0
         for block in self._blocks:
@@ -211,8 +222,11 @@ class Station:
         return self.handler.records.next_due(now)
 
     def handle_timer(self, now: Instant) -> None:
-        """Command what schedules have due. Commissions may wait in the handler then."""
+        """Command what schedules have due, and keep what was counted. Commissions may wait in the handler then."""
         self.handler.run_schedules(now)
+        if self.energy.due(now):
+            step = Step(changes=(self.energy.document(now),))
+            self.handler.commission(Commission(slot=_ENERGY_SLOT, master="", steps=[step]))
 
     def _view(self, target: Target, now: Instant) -> TargetView:
         known = self._known.get(target)
@@ -222,7 +236,13 @@ class Station:
         grid = None
         if known.grid_device is not None:
             grid = self._fleet.snapshot(Target(TargetKind.DEVICE, known.grid_device))
-        return TargetView(snapshot=snapshot, grid=grid, ratings=known.ratings, number=self.handler.outputs.number)
+        return TargetView(
+            snapshot=snapshot,
+            grid=grid,
+            ratings=known.ratings,
+            number=self.handler.outputs.number,
+            counted=lambda measure: self.energy.value(target, measure),
+        )
 
     def _sum_up(self, target: Target, now: Instant) -> _Known:
         """Ratings of the members, and which of them tells frequency and voltage."""

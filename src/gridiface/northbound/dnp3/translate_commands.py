@@ -48,6 +48,7 @@ _MODES: Mapping[Action, ControlMode] = {
     Action.CONNECT: ControlMode.CONNECT,
     Action.ENERGIZE: ControlMode.ENERGIZE,
     Action.CURVE: ControlMode.CURVE,
+    Action.DROOP: ControlMode.FREQUENCY_DROOP,
 }
 
 _BASES: Mapping[Action, PercentBase] = {
@@ -130,6 +131,8 @@ def values_of(entry: PointEntry, value: float, payload: Any = None) -> dict[Cont
     """
     if entry.action is Action.CURVE:
         return {ControlMode.CURVE: ModeValue(value, CurveKind[entry.argument.upper()].mode, payload)}
+    if entry.action is Action.DROOP:
+        return {ControlMode.FREQUENCY_DROOP: ModeValue(value, payload=payload)}
     base: str = _BASES.get(entry.action, "")
     if entry.action is Action.SET_W_PERCENT:
         base = entry.argument

@@ -20,6 +20,8 @@ from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
 from gridiface.protocols.dnp3.objects import Flags
 
 _SQRT3 = math.sqrt(3.0)
+_SOC_STEP = 0.001
+_IDLE_W = 1.0
 _FORMS: Mapping[StaleFlags, int] = {
     StaleFlags.ONLINE: int(Flags.ONLINE),
     StaleFlags.RESTART: int(Flags.ONLINE | Flags.RESTART),
@@ -63,12 +65,14 @@ class TargetView:
         snapshot: of the device or group; None: it is not there or was never heard.
         grid: where frequency and voltage come from: the group's meter, or a member; None: from `snapshot`.
         number: the SI value that an output holds, for thresholds.
+        counted: Wh and varh that the station counted, by measure.
     """
 
     snapshot: Snapshot | None = None
     grid: Snapshot | None = None
     ratings: Ratings = field(default_factory=Ratings)
     number: Callable[[str], float | None] = lambda _: None
+    counted: Callable[[Measure], float | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,34 @@ def _off_unavailable(snapshot: Snapshot) -> float:
     return float(snapshot.state is OperatingState.FAULT or (snapshot.state in _OFF and bool(snapshot.alarms)))
 
 
+def _full(view: TargetView) -> float | None:
+    return _against(view, view.ratings.soc_max, highest=True)
+
+
+def _empty(view: TargetView) -> float | None:
+    return _against(view, view.ratings.soc_min, highest=False)
+
+
+def _against(view: TargetView, bound: float | None, *, highest: bool) -> float | None:
+    soc = None if view.snapshot is None else view.snapshot.soc
+    if soc is None or bound is None:
+        return None
+    return float(soc >= bound - _SOC_STEP if highest else soc <= bound + _SOC_STEP)
+
+
+def _flow(sign: int) -> Callable[[Snapshot], float | None]:
+    """Whether power flows out (1), in (-1) or not at all (0), while connected."""
+
+    def state(snapshot: Snapshot) -> float | None:
+        if snapshot.w is None:
+            return None
+        least = _IDLE_W if snapshot.connected is not False else math.inf
+        flows = (snapshot.w > least) - (snapshot.w < -least)
+        return float(flows == sign and (sign != 0 or snapshot.connected is not False))
+
+    return state
+
+
 #: Measures of the target's own snapshot.
 _OF_SNAPSHOT: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.W: lambda s: s.w,
@@ -199,6 +231,10 @@ _OF_SNAPSHOT: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.HIGHEST_W: lambda s: _moved(s, s.available_up_w),
     Measure.LOWEST_W: lambda s: _moved(s, None if s.available_down_w is None else -s.available_down_w),
     Measure.CONNECTED: lambda s: _state(s.connected),
+    Measure.GENERATING: _flow(1),
+    Measure.CHARGING: _flow(-1),
+    Measure.IDLE: _flow(0),
+    Measure.STOPPING: lambda s: float(s.state is OperatingState.SHUTTING_DOWN),
     Measure.RUNNING: lambda s: float(s.state in {OperatingState.RUNNING, OperatingState.THROTTLED}),
     Measure.OFF_AVAILABLE: _off_available,
     Measure.OFF_UNAVAILABLE: _off_unavailable,
@@ -246,6 +282,15 @@ _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.METERS: lambda r: float(r.meters),
     Measure.INVERTERS: lambda r: float(r.members - r.meters),
 }
+
+#: Measures of the state of charge against the settings.
+_OF_CHARGE: Mapping[Measure, Callable[[TargetView], float | None]] = {
+    Measure.SOC_FULL: _full,
+    Measure.SOC_EMPTY: _empty,
+}
+
+#: What the station counts from the power of its targets.
+COUNTED = frozenset({Measure.ENERGY_OUT, Measure.ENERGY_IN, Measure.REACTIVE_OUT, Measure.REACTIVE_IN})
 
 #: Measures that say how good the telemetry is: they are good themselves.
 _OF_QUALITY: Mapping[Measure, Callable[[Snapshot | None], float]] = {
@@ -303,6 +348,11 @@ def sample(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample
         return _beyond(entry, view, policy)
     if measure in _OF_GRID:
         return _read(entry, view.grid or view.snapshot, _OF_GRID[measure], policy)
+    if measure in _OF_CHARGE:
+        of_charge = _OF_CHARGE[measure]
+        return _read(entry, view.snapshot, lambda _: of_charge(view), policy)
+    if measure in COUNTED:
+        return _read(entry, view.snapshot, lambda _: view.counted(measure), policy)
     return _read(entry, view.snapshot, _OF_SNAPSHOT[measure], policy)
 
 

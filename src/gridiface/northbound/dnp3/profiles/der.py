@@ -25,8 +25,11 @@ _TYPES = {
     "BI": PointType.BINARY_INPUT,
     "AO": PointType.ANALOG_OUTPUT,
     "BO": PointType.BINARY_OUTPUT,
+    "CT": PointType.COUNTER,
 }
-_VARIATIONS = {"AI": (1, 3), "AO": (1, 3), "BI": (2, 2), "BO": (2, 2)}
+_VARIATIONS = {"AI": (1, 3), "AO": (1, 3), "BI": (2, 2), "BO": (2, 2), "CT": (1, 5)}
+#: Of the frozen values of the profile's counters.
+_FROZEN_CLASS = 3
 _NUMBERS: Mapping[str, Callable[[str], Any]] = {
     "sign": int,
     "idle": float,
@@ -121,6 +124,8 @@ def _row(fields: Mapping[str, str]) -> ProfileRow:
     )
     if kind == "AO":
         more |= {"minimum": float(fields["minimum"]), "maximum": float(fields["maximum"])}
+    if kind == "CT":
+        more["frozen_class"] = _FROZEN_CLASS
     for pair in filter(None, fields["extra"].split(";")):
         name, _, text = pair.partition("=")
         more[name] = _NUMBERS.get(name, str)(text)

@@ -147,8 +147,25 @@ async def test_der_power_factor_takes_its_sign_from_the_excitation(operate, hous
     assert only(house).values[ControlMode.POWER_FACTOR_INJECT].value == pytest.approx(-0.95)
 
 
+async def test_der_droop_is_one_control_and_follows_its_parameters(operate, house):
+    assert await operate("BO16", ON, points="der") is CommandStatus.SUCCESS
+    droop = only(house).values[ControlMode.FREQUENCY_DROOP]
+    assert droop.payload == {"dBOF": 36, "dBUF": 36, "kOF": 50, "kUF": 50, "openLoopTms": 500}
+    assert await operate("AO64", AnalogOutput(40_000, 1)) is CommandStatus.SUCCESS
+    assert await operate("AO62", AnalogOutput(100, 1)) is CommandStatus.SUCCESS
+    payload = max(house.live.values(), key=lambda one: one.id).values[ControlMode.FREQUENCY_DROOP].payload
+    assert (payload["kOF"], payload["dBOF"]) == (25, 100)
+    assert await operate("AO68", AnalogOutput(0, 1)) is CommandStatus.OUT_OF_RANGE  # no droop at all
+    assert await operate("BO44", ON) is CommandStatus.OUT_OF_RANGE  # W/Hz, and no nominal frequency is known
+    for name, value in (("AO2", 60_000), ("AO480", 2_000_000_000), ("AO481", 2_000_000_000)):
+        assert await operate(name, AnalogOutput(value, 1)) is CommandStatus.SUCCESS
+    assert await operate("BO44", ON) is CommandStatus.SUCCESS
+    assert await operate("BO16", OFF) is CommandStatus.SUCCESS
+    assert operate.station.handler.outputs.held["AO62"].value == 100
+
+
 async def test_der_points_without_meaning_are_not_supported(operate):
-    assert await operate("AO62", AnalogOutput(1, 1), points="der") is CommandStatus.NOT_SUPPORTED
+    assert await operate("AO57", AnalogOutput(1, 1), points="der") is CommandStatus.NOT_SUPPORTED
     assert await operate("BO2", OFF) is CommandStatus.NOT_SUPPORTED
 
 

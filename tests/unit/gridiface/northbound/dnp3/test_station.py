@@ -15,6 +15,7 @@ from gridiface.protocols.dnp3.points import PointType
 
 NOW = 1.7e9
 AI, BI, AO = PointType.ANALOG_INPUT, PointType.BINARY_INPUT, PointType.ANALOG_OUTPUT
+CT = PointType.COUNTER
 
 
 def test_a_refresh_writes_values_flags_and_source_times(station, seen):
@@ -124,10 +125,28 @@ def test_what_was_set_is_taken_up_after_a_restart(station):
 def test_outputs_are_online_and_those_without_meaning_are_not(station):
     one = station("der")
     assert one.database.value(AO, 87)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AO, 62)[1] == Flags.RESTART
+    assert one.database.value(AO, 57)[1] == Flags.RESTART
     one.refresh(NOW)
     assert one.database.value(AI, 148)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AI, 121)[1] == Flags.RESTART
+    assert one.database.value(AI, 115)[1] == Flags.RESTART
+    assert one.database.value(AI, 121)[:2] == (36, Flags.ONLINE)
+
+
+async def test_energy_is_counted_kept_and_frozen(station, house, seen):
+    one = station("der")
+    house.states["fleet"] = replace(seen, w=3.6e6)
+    for second in (0, 10, 20):
+        one.refresh(NOW + second)
+    assert one.database.value(CT, 0)[:2] == (20_000, Flags.ONLINE)
+    one.handle_timer(NOW + 20)
+    one.handle_timer(NOW + 90)
+    (commission,) = one.handler.take()
+    await one.handler.carry_out(commission, NOW + 90)
+    other = station("der")
+    other.restore(await house.documents(""), [], NOW + 100)
+    other.refresh(NOW + 100)
+    assert other.database.value(CT, 0)[0] == 20_000
+    assert (PointType.FROZEN_COUNTER, 0) in {(point.type, point.index) for point in other.settings.points.core()}
 
 
 def test_stale_readings_keep_their_source_time(station, house, seen):

@@ -19,7 +19,8 @@ SHORT = {
 @pytest.mark.parametrize("name", PROFILES)
 def test_each_profile_is_a_map_that_the_core_takes(name):
     points = PointMap(profile(name))
-    assert len(points.core()) == len(points) > 40
+    frozen = sum(entry.frozen_class is not None for entry in points)
+    assert len(points.core()) == len(points) + frozen > 40
 
 
 def test_an_unknown_profile_names_the_known_ones():
@@ -60,4 +61,4 @@ def test_der_analogs_are_integers_with_the_profiles_limits():
 def test_what_the_domain_does_not_know_is_marked():
     points = PointMap(profile("der"))
     assert points.by_name["AI22"].measure is Measure.UNKNOWN
-    assert points.by_name["AO62"].action is Action.NONE
+    assert points.by_name["AO57"].action is Action.NONE
