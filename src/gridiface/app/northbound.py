@@ -31,6 +31,9 @@ from gridiface.pki.credentials import TlsFiles, TlsKeeper
 from gridiface.pki.identity import format_lfdi, lfdi_from_der
 from gridiface.pki.rules import sep2_rules
 
+#: A PEN of eight decimal digits is the last that an mRID can show in decimal.
+_LARGEST_DECIMAL = 99_999_999
+
 
 def lfdi_of(client: Client) -> str:
     """A client's LFDI, 40 upper-case hex digits.
@@ -70,7 +73,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         host=host,
         port=port,
         redirect_port=None if sep2.redirect is None else host_port(sep2.redirect)[1],
-        pen=sep2.pen,
+        pen=_pen(sep2),
         site=site,
         poll_rates=sep2.poll_rates.model_dump(),
         post_rate=sep2.post_rate,
@@ -82,7 +85,11 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         node_programs=sep2.node_programs,
         csip_aus=None
         if sep2.csip_aus is None
-        else CsipAusSettings(versions=sep2.csip_aus.versions, connection_points=sep2.csip_aus.connection_points),
+        else CsipAusSettings(
+            versions=sep2.csip_aus.versions,
+            connection_points=sep2.csip_aus.connection_points,
+            nmi=sep2.csip_aus.nmi,
+        ),
         device_sets=frozenset(sep2.device_sets),
         drlc=DrlcSettings(
             engine=sep2.drlc.engine, levels=LoadLevels(appliance=dict(enumerate(sep2.drlc.appliance_levels)))
@@ -90,6 +97,12 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         flow=FlowSettings(engine=sep2.flow.engine),
         limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
     )
+
+
+def _pen(sep2: Sep2) -> int:
+    """What our mRIDs end in, as a number: its hexadecimal digits are those of the PEN, or its decimal ones."""
+    decimal = sep2.csip_aus is not None and sep2.csip_aus.decimal_pen and sep2.pen <= _LARGEST_DECIMAL
+    return int(str(sep2.pen), 16) if decimal else sep2.pen
 
 
 def _edition(client: Client) -> str | None:
@@ -105,6 +118,7 @@ def _notifications(sep2: Sep2) -> NotificationSettings | None:
         hosts=frozenset(host.lower() for host in wanted.hosts),
         private_addresses=wanted.private_addresses,
         loopback=wanted.loopback,
+        plain=wanted.plain_http,
     )
     return NotificationSettings(
         make=lambda: HttpsNotifier(lambda: notifier_context(sep2), rules), rules=rules, spacing_s=wanted.spacing_s

@@ -110,6 +110,7 @@ class Notifications(Block):
     )
     private_addresses: bool = Field(default=False, description="whether addresses of private networks are notified")
     loopback: bool = Field(default=False, description="whether this machine itself is notified; for trials")
+    plain_http: bool = Field(default=False, description="whether http URIs are taken beside https; for trials")
     spacing_s: float = Field(default=1.0, ge=0, le=3600, description="least time between two to one subscription, s")
 
 
@@ -141,6 +142,11 @@ class CsipAus(Block):
     )
     connection_points: bool = Field(
         default=True, description="whether clients may set the identifier of their connection point"
+    )
+    nmi: bool = Field(default=False, description="whether that must be a National Metering Identifier")
+    decimal_pen: bool = Field(
+        default=False,
+        description="whether mRIDs end in the decimal digits of `pen`, as the profile's server harness reads them",
     )
 
 

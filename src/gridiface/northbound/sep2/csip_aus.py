@@ -7,6 +7,7 @@ them a DER takes, the document that names the versions served, and the refusal o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from gridiface.domain.fleet import Capability
@@ -22,6 +23,7 @@ WELL_KNOWN = "/.well-known/csipaus"
 STORAGE_TARGET = 1
 """Bit 0 of vppModesSupported and vppModesEnabled: opModStorageTargetW."""
 
+_NMI = re.compile(r"[0-9A-HJ-NP-Z]{10}", re.ASCII)  # never O or I
 _EXTENSIONS = tuple(f.attr for f in spec_of(DERControlBase).elements if f.extension)
 _ALL_LIMITS = int(
     DOEControlModes.EXP_LIM_W | DOEControlModes.IMP_LIM_W | DOEControlModes.GEN_LIM_W | DOEControlModes.LOAD_LIM_W
@@ -49,6 +51,16 @@ def check(base: DERControlBase, settings: CsipAusSettings | None) -> None:
         raise RemoteProtocolError(f"{given[0]}: CSIP-AUS is switched off", detail=ErrorReason.INVALID_VALUES)
     if settings is not None and "1.3" not in settings.versions and "opModStorageTargetW" in given:
         raise RemoteProtocolError("opModStorageTargetW belongs to CSIP-AUS 1.3", detail=ErrorReason.INVALID_VALUES)
+
+
+def is_nmi(text: str) -> bool:
+    """Whether it is a National Metering Identifier: ten characters, and perhaps their check digit."""
+    body, check = text[:10], text[10:]
+    if not _NMI.fullmatch(body) or len(check) > 1:
+        return False
+    doubled = (ord(c) * (2 if place % 2 == 0 else 1) for place, c in enumerate(reversed(body)))
+    digits = sum(int(digit) for value in doubled for digit in str(value))
+    return check in {"", str(-digits % 10)}
 
 
 def limits_of(capabilities: Iterable[Capability]) -> int:

@@ -209,7 +209,7 @@ class Loader:
 
     def _subscription(self, record: Record) -> None:
         owner = self._owner(record.key)
-        if owner is None or self._s.settings.notifications is None:
+        if owner is None or self._s.tree.listing(f"{owner.path}/sub") is None:
             return
         item = self.subscription_item(record.key, record.resource(Subscription))
         item.data = owner

@@ -94,6 +94,8 @@ class Metering:
         self._tree = state.tree
         self.mirrors: dict[int, Mirror] = {}
         self.by_key: dict[tuple[str, str], Mirror] = {}
+        #: The client that first mirrored a quantity, by the quantity's mRID.
+        self.holders: dict[str, str] = {}
         #: Told of a resource whose values mean something else from now on.
         self.on_redefined: Callable[[str], None] = lambda path: None
 
@@ -122,6 +124,7 @@ class Metering:
                 self._tree.set(item, obj)
 
     def _place_meter(self, mirror: Mirror, meter: Meter, audience: Audience) -> None:
+        self.holders.setdefault(meter.facts.mRID, mirror.poster)
         path = mirror.meter_path(meter)
         obj = meter_reading_of(meter, path)
         item = self._tree.item(path)
@@ -222,6 +225,9 @@ class Metering:
         """Forget a mirror and its usage point."""
         self.mirrors.pop(mirror.number, None)
         self.by_key.pop((mirror.poster, mirror.mrid), None)
+        for mrid in mirror.meters:
+            if self.holders.get(mrid) == mirror.poster:
+                del self.holders[mrid]
         self._tree.remove(mirror.path)
         self._tree.remove(mirror.usage_point)
 

@@ -1,8 +1,9 @@
 """Where a notification may be sent: the guard against being made to call arbitrary machines. Pure.
 
-A notificationURI is the client's choice, so only https to a host that is the subscriber itself or that the operator
-named is taken, on a port of its own, at an address of the open network unless private ones are allowed. Does not
-resolve names: the client (notifier.py) asks `allowed_address` for each address that a name has.
+A notificationURI is the client's choice, so only https (http too where a trial allows it) to a host that is the
+subscriber itself or that the operator named is taken, on a port of its own, at an address of the open network unless
+private ones are allowed. Does not resolve names: the client (notifier.py) asks `allowed_address` for each address that
+a name has.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.enums import ErrorReason
 
 _LONGEST = 1024
-_HTTPS = 443
+_PORTS = {"https": 443, "http": 80}
 _LOWEST_FREE_PORT = 1024
 
 
@@ -27,11 +28,13 @@ class TargetRules:
         hosts: names or addresses that the operator allows beside the subscriber's own address.
         private_addresses: whether addresses of private networks are taken.
         loopback: whether this machine is taken; for tests only.
+        plain: whether http is taken beside https; for tests only.
     """
 
     hosts: frozenset[str] = frozenset()
     private_addresses: bool = False
     loopback: bool = False
+    plain: bool = False
 
 
 def check_target(uri: str, peer: str, rules: TargetRules) -> None:
@@ -42,17 +45,18 @@ def check_target(uri: str, peer: str, rules: TargetRules) -> None:
     """
     try:
         parts = urlsplit(uri)
-        host, port = (parts.hostname or "").lower(), parts.port if parts.port is not None else _HTTPS
+        usual = _PORTS.get(parts.scheme, 0)
+        host, port = (parts.hostname or "").lower(), parts.port if parts.port is not None else usual
     except ValueError:
         raise _refused("it is no URI") from None
     if len(uri) > _LONGEST or not uri.isascii() or any(c <= " " for c in uri):
         raise _refused("it is no URI")
-    if parts.scheme != "https" or not host:
+    if (parts.scheme != "https" and not (rules.plain and parts.scheme == "http")) or not host:
         raise _refused("it must be an absolute https URI")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise _refused("it must name neither a user nor a fragment")
-    if port != _HTTPS and port < _LOWEST_FREE_PORT:
-        raise _refused("its port is neither 443 nor above 1023")
+    if port != usual and port < _LOWEST_FREE_PORT:
+        raise _refused(f"its port is neither {usual} nor above 1023")
     address = _address(host)
     if host not in rules.hosts and (address is None or address != _address(peer)):
         raise _refused("its host is neither the subscriber's own address nor one that the operator allows")

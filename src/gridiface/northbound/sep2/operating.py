@@ -129,7 +129,11 @@ class Operating:
             raise ConfigError(f"{resource} has no pollRate; known: {', '.join(DEFAULT_POLL_RATES)}")
         await self._s.ledger.commit([documents.put(documents.RATES, resource, None, {"seconds": seconds})])
         self._s.state.poll_rates[resource] = seconds
-        self._s.tree.forget_all()
+        tree = self._s.tree
+        tree.forget_all()
+        for path in list(tree.watched):
+            if (node := tree.get(path)) is not None and node.kind.name == resource:
+                tree.on_change(path, None)
 
     # --- start ------------------------------------------------------------------------------------------------------
 

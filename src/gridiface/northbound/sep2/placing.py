@@ -26,8 +26,10 @@ from gridiface.protocols.sep2.resources import (
     ActivePower,
     Configuration,
     ConnectionPoint,
+    DefaultDERControl,
     DERAvailability,
     DERCapability,
+    DERControlBase,
     DERProgram,
     DERSettings,
     DERStatus,
@@ -77,8 +79,10 @@ def place_roots(state: State) -> None:
     settings, tree = state.settings, state.tree
     anyone, registered = Audience(anyone=True), Audience(registered=True)
     lists = ("/edev", "/derp", "/rsps", "/mup", "/upt")
+    # Who may register here sees where that is done and where it will report; both are empty to it until then.
+    in_band = ("/edev", "/mup") if settings.in_band_registration else ()
     for path in lists:
-        open_to = anyone if path == "/edev" and settings.in_band_registration else registered
+        open_to = anyone if path in in_band else registered
         shown_empty = path not in {"/upt"}
         tree.add(Listing(path, list_kind(path), open_to, scoped=True, shown_empty=shown_empty))
     tree.add(Item("/tm", kind("/tm"), anyone, live=lambda now: time_at(settings, now)))
@@ -119,9 +123,9 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
     tree.add(item, "/edev")
     if record.pin is not None:
         registration = Registration(dateTimeRegistered=record.registered, pIN=record.pin)
-        own = Audience(
-            readers={record.lfdi}, private=True
-        )  # the PIN proves the server to the device, and to nobody else
+        # The PIN proves the server to the device and to nobody else; in CSIP-AUS to the aggregator that stands for it.
+        readers = {record.lfdi} if settings.csip_aus is None else set(audience.readers)
+        own = Audience(readers=readers, private=True)
         tree.add(Item(f"{record.path}/rg", kind("/edev/{id1}/rg"), own, registration, data=record))
     for name, default in _device_resources(record, fleet).items():
         tree.add(Item(f"{record.path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, default, data=record))
@@ -134,7 +138,10 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
     log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
     tree.add(log)
     if settings.notifications is not None and record.speaks:
-        tree.add(Listing(f"{record.path}/sub", list_kind("/edev/{id1}/sub"), audience, data=record))
+        # An aggregator subscribes below its own EndDevice, for all that it manages; it is not led elsewhere.
+        alone = record.connects and (settings.csip_aus is None or not record.managed)
+        path = f"{record.path}/sub"
+        tree.add(Listing(path, list_kind("/edev/{id1}/sub"), audience, shown_empty=alone, data=record))
     if record.role is Role.DEVICE:
         _place_der(state, record, fleet)
         _place_assignments(state, record)
@@ -312,6 +319,17 @@ def _place_assignments(state: State, record: EndDeviceRecord) -> None:
     tree.add(item, f"{record.path}/fsa")
 
 
+def empty_default(state: State, program: Program) -> DefaultDERControl | None:
+    """The default control of a program that was given none: nothing, in CSIP-AUS one that asks for nothing.
+
+    Its clients subscribe to the default control of a program before there is anything in it.
+    """
+    if state.settings.csip_aus is None or not state.fetches_itself(program.target):
+        return None
+    mrid = identities.mrid(state.settings.site, "default", program.mrid, state.settings.pen)
+    return DefaultDERControl(mRID=mrid, version=0, derControlBase=DERControlBase())
+
+
 def place_program(state: State, program: Program) -> None:
     """All resources of a program, its response set, and its place in its device's assignment."""
     tree, audience, path = state.tree, program.audience, program.path
@@ -322,7 +340,7 @@ def place_program(state: State, program: Program) -> None:
             f"{path}/{name}", list_kind(f"/derp/{{id1}}/{name}"), audience, shown_empty=visible, data=program
         )
         tree.add(listing)
-    tree.add(Item(f"{path}/dderc", kind("/derp/{id1}/dderc"), audience, data=program))
+    tree.add(Item(f"{path}/dderc", kind("/derp/{id1}/dderc"), audience, empty_default(state, program), data=program))
     wire = DERProgram(
         mRID=program.mrid, description=program.description[:32] or None, version=0, primacy=program.primacy
     )

@@ -87,10 +87,12 @@ class CsipAusSettings:
     Attributes:
         versions: of "1.2" and "1.3"; 1.3 is told at .well-known/csipaus.
         connection_points: whether clients may set the identifier of their connection point.
+        nmi: whether that must be a National Metering Identifier.
     """
 
     versions: tuple[str, ...] = ("1.2", "1.3")
     connection_points: bool = True
+    nmi: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

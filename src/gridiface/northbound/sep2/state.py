@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gridiface.domain.controls import Target
+from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
@@ -375,6 +375,11 @@ class State:
         record = self.by_device.get(device_id)
         added = [] if record is None else [self.programs[n] for n in record.added if n in self.programs]
         return [*([] if own is None else [own]), *added, *nodes]
+
+    def fetches_itself(self, target: Target) -> bool:
+        """Whether it is a device that fetches its controls over IEEE 2030.5 and answers them."""
+        record = self.by_device.get(target.id) if target.kind is TargetKind.DEVICE else None
+        return record is not None and record.speaks
 
     def program_of_group(self, group_id: str) -> Program | None:
         """The program of a group's total."""

@@ -262,11 +262,13 @@ class Subscriptions:
             return tree.list_object(node, viewer, min(limit, self.page))
         return tree.complete(node, viewer) if limit and node.obj is not None else None
 
-    @staticmethod
-    def digest(node: Node, viewer: Viewer) -> str:
+    def digest(self, node: Node, viewer: Viewer) -> str:
         """What a resource says by itself, without counts and links of others."""
         members = node.members(node.view_of(viewer)) if isinstance(node, Listing) else [node]
         whole = hashlib.sha256()
+        rate = self.state.poll_rates.get(node.kind.name) if node.kind.polled else None
+        if rate is not None:  # one that was set while running; subscribers are told of it
+            whole.update(str(rate).encode())
         for member in members:
             whole.update(b"" if member.obj is None else encode(member.obj))
         return whole.hexdigest()[:32]

@@ -110,16 +110,35 @@ def hex_text(name: str, octets: int) -> Primitive:
     return Primitive(name, parse, render, "xs:hexBinary", (("maxLength", str(octets)),), plain=True)
 
 
+class BitsAsWritten(int):
+    """A bit map that a peer wrote with leading zeros of its own choice; shown to it as it wrote it."""
+
+    digits: str
+
+    def __new__(cls, value: int, digits: str) -> BitsAsWritten:
+        """`digits`: hexadecimal, upper case, of that value."""
+        made = super().__new__(cls, value)
+        made.digits = digits
+        return made
+
+    def __reduce__(self) -> tuple[type[BitsAsWritten], tuple[int, str]]:
+        return BitsAsWritten, (int(self), self.digits)
+
+
 def hex_bits(name: str, octets: int) -> Primitive:
-    """A bit map of up to `octets` octets as int, bit 0 rightmost; written at full width."""
+    """A bit map of up to `octets` octets as int, bit 0 rightmost; written at full width, or as it was read."""
     width, highest = octets * 2, (1 << (octets * 8)) - 1
 
     def parse(text: str) -> int:
-        return int(_hex_digits(text, octets) or "0", 16)
+        digits = _hex_digits(text, octets)
+        value = int(digits or "0", 16)
+        return value if len(digits) in {0, width} else BitsAsWritten(value, digits)
 
     def render(value: int) -> str:
         if not 0 <= value <= highest:
             raise ValueError(f"{value} does not fit {octets} octets")
+        if isinstance(value, BitsAsWritten) and len(value.digits) <= width:
+            return value.digits
         return f"{value:0{width}X}"
 
     return Primitive(name, parse, render, "xs:hexBinary", (("maxLength", str(octets)),), plain=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2 import csip_aus, documents
 from gridiface.northbound.sep2.access import require_owner
 from gridiface.northbound.sep2.handlers.services import (
     Call,
@@ -49,6 +49,11 @@ class DeviceInfo:
         profile = self._s.settings.csip_aus
         return profile is not None and profile.connection_points
 
+    @property
+    def _must_be_nmi(self) -> bool:
+        profile = self._s.settings.csip_aus
+        return profile is not None and profile.nmi
+
     async def put(self, call: Call) -> Reply:
         """Store a resource and tell the fleet what it means.
 
@@ -61,6 +66,12 @@ class DeviceInfo:
         written: Any = call.read(item.kind.cls, self._s)
         if isinstance(written, ConnectionPoint) and not self._may_connect:
             raise RemoteProtocolError("connection points are the operator's to set", answer=409)
+        if (
+            isinstance(written, ConnectionPoint)
+            and self._must_be_nmi
+            and not csip_aus.is_nmi(written.connectionPointId)
+        ):
+            raise bad_value("it is no National Metering Identifier")
         if isinstance(written, DeviceInformation) and written.lFDI != record.lfdi:
             raise bad_value("lFDI is not that of the device")
         settle_links(self._s.tree, item.kind, written, call.caller.viewer)
@@ -70,7 +81,10 @@ class DeviceInfo:
             await self._store(record, written, call, documents.put(documents.DEVICE_INFO, item.path, written))
             item.stated = True
             self._s.tree.set(item, written)
-        return created(item.path) if call.method == "POST" else changed()
+        if call.method == "POST":
+            return created(item.path)
+        # Clients of CSIP-AUS read where their connection point is from the answer to a PUT too.
+        return changed(item.path if isinstance(written, ConnectionPoint) else None)
 
     async def _store(self, record: EndDeviceRecord, written: Any, call: Call, change: Change) -> None:
         registry, along = self._s.registry, [change]

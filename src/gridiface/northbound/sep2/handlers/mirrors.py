@@ -27,13 +27,16 @@ from gridiface.northbound.sep2.metering import (
 from gridiface.northbound.sep2.state import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states
-from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.exchange import Reply, changed, check_content_type, created
 from gridiface.protocols.sep2.resources import (
     MirrorMeterReading,
     MirrorMeterReadingList,
     MirrorReadingSet,
     MirrorUsagePoint,
 )
+from gridiface.protocols.xmlwire import Limits, decode_element, parse, spec_of
+
+_READINGS_TAG = f"{{{spec_of(MirrorMeterReadingList).ns}}}MirrorMeterReadingList"
 
 
 @dataclass(slots=True)
@@ -151,7 +154,7 @@ class Mirrors:
             StoreUnavailable: nothing was changed.
         """
         mirror, record = self._mirror(call)
-        body: Any = call.read((MirrorMeterReading, MirrorMeterReadingList), self._s)
+        body: Any = self._read_readings(call)
         posted: list[MirrorMeterReading] = body.members if isinstance(body, MirrorMeterReadingList) else [body]
         async with self._s.locks.hold(f"/mup/{mirror.poster}"):
             still_there(self._s, call.node)
@@ -161,6 +164,17 @@ class Mirrors:
         if isinstance(body, MirrorMeterReadingList):
             return created(f"{mirror.usage_point}/mr")
         return created(mirror.meter_path(mirror.meters[body.mRID]))
+
+    def _read_readings(self, call: Call) -> MirrorMeterReading | MirrorMeterReadingList:
+        """The body; a list that does not say how many it holds is counted, as clients in the field post such."""
+        check_content_type(call.headers.get("content-type"))
+        root = parse(call.body, Limits(octets=self._s.settings.limits.body_bytes))
+        if root.tag == _READINGS_TAG:
+            for name in ("all", "results"):
+                root.set(name, root.get(name) or str(len(root)))
+        body: Any = decode_element(root, (MirrorMeterReading, MirrorMeterReadingList))
+        posted: MirrorMeterReading | MirrorMeterReadingList = body
+        return posted
 
     def _mirror(self, call: Call) -> tuple[Mirror, EndDeviceRecord]:
         if not isinstance(call.node.data, Mirror):
@@ -196,6 +210,7 @@ class Mirrors:
                 >= self._s.settings.limits.meter_readings_per_mirror
             ):
                 raise limit_reached("meter reading")
+            self._check_mrid(mirror, posted.mRID)
             meter = Meter(intake.next_meter, replace(posted, mirrorReadingSet=[]))
             intake.next_meter += 1
         else:
@@ -208,6 +223,11 @@ class Mirrors:
         path = mirror.meter_path(meter)
         intake.changes.append(documents.put(documents.METER_READINGS, path, replace(meter.facts, href=None)))
         return meter
+
+    def _check_mrid(self, mirror: Mirror, mrid: str) -> None:
+        """CSIP-AUS wants an mRID that another client's mirror holds refused; elsewhere they are apart per client."""
+        if self._s.settings.csip_aus is not None and self._metering.holders.get(mrid, mirror.poster) != mirror.poster:
+            raise RemoteProtocolError("another client has a MirrorMeterReading of this mRID", answer=409)
 
     @staticmethod
     def _same_meter(intake: _Intake, known: Meter, posted: MirrorMeterReading) -> Meter:

@@ -31,6 +31,7 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.on_behalf import OnBehalf
+from gridiface.northbound.sep2.placing import empty_default
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import (
@@ -229,11 +230,17 @@ class Programs:
     async def _submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
         """Ask the engine; `along` is durable on return.
 
+        What a device that fetches its controls itself has not said it can do is published all the same: whether it
+        can is the device's to answer (252).
+
         Raises:
             RemoteProtocolError: the control was refused and nothing was changed.
         """
         acceptance = await self._s.inbox.submit(control, now, along=along)
         if acceptance.will_run:
+            return acceptance
+        if acceptance.verdict is Verdict.UNSUPPORTED and self._s.state.fetches_itself(control.target):
+            await self._s.ledger.commit(along)
             return acceptance
         answer = acceptance_to_http(acceptance)
         if answer.status != 201:
@@ -461,7 +468,7 @@ class Programs:
             await self._replace_node_default(program, None, lambda scope: None, now, gone)
         else:
             await self._replace_default(program, None, now, gone)
-        self._s.tree.set(item, None)
+        self._s.tree.set(item, empty_default(self._s.state, program))
 
 
 def _default_of(

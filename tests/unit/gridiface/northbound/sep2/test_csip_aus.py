@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gridiface.domain.controls import ControlMode
+from gridiface.domain.controls import ControlMode, Verdict
 from gridiface.domain.fleet import Capability
 from gridiface.northbound.sep2 import csip_aus
-from gridiface.northbound.sep2.settings import CsipAusSettings
+from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.settings import CsipAusSettings, NotificationSettings
+from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import DERCapability, DERControl, DERSettings, EndDevice
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns" xmlns:csipaus="https://csipaus.org/ns"'
 ON = CsipAusSettings()
+NOTIFICATIONS = NotificationSettings(make=lambda: None, rules=TargetRules())  # type: ignore[arg-type,return-value]  # nothing is sent here
 LIMITS = {
     "opModImpLimW": ControlMode.IMPORT_LIMIT,
     "opModExpLimW": ControlMode.EXPORT_LIMIT,
@@ -134,3 +137,101 @@ async def test_what_we_write_is_valid_for_the_australian_schema(make_kit: Any, s
         schema.assertValid(etree.fromstring(reply.body))
         assert kind.__name__ in reply.body.decode()
     assert (await kit.get(f"{group.der}/dercap")).doeModesSupported == 15
+
+
+async def test_a_control_goes_to_a_device_that_has_not_said_it_can(make_kit: Any) -> None:
+    """A device that tells its limits by doeModesSupported alone is asked all the same: it answers for itself."""
+    kit = await make_kit(csip_aus=ON)
+    kit.inbox.verdict = Verdict.UNSUPPORTED
+    derc = f"{kit.core.state.program_of_device('inv-1').path}/derc"
+    assert (await kit.send("POST", derc, control(kit, "A1" * 16, watts("opModExpLimW", 0)))).status == 201
+    assert (await kit.get(derc, by="inv-1")).all == 1
+    assert kit.inbox.controls == {}
+    again = await kit.restarted()
+    assert (await again.get(derc, by="inv-1")).all == 1
+    battery = f"{kit.core.state.program_of_device('bat-1').path}/derc"
+    assert (await kit.send("POST", battery, control(kit, "A2" * 16, watts("opModExpLimW", 0)))).status == 400
+
+
+async def test_a_program_has_a_default_control_before_there_is_anything_in_it(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=ON)
+    program = kit.core.state.program_of_device("inv-1").path
+    place = f"{program}/dderc"
+    assert (await kit.get(program, by="inv-1")).DefaultDERControlLink.href == place
+    empty = await kit.get(place, by="inv-1")
+    assert modes_of(empty.derControlBase) == frozenset()
+    body = (
+        f"<DefaultDERControl {NS}><mRID>{empty.mRID}</mRID><DERControlBase>{watts('opModExpLimW', 5)}</DERControlBase>"
+    )
+    assert (await kit.send("PUT", place, f"{body}</DefaultDERControl>")).status == 204
+    assert (await kit.get(place, by="inv-1")).version == 1
+    assert (await kit.send("DELETE", place)).status == 204
+    assert await kit.get(place, by="inv-1") == empty
+
+
+async def test_a_connection_point_says_where_it_is(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=ON)
+    place = f"{kit.edev('inv-1')}/cp"
+    name = "<csipaus:connectionPointId>{}</csipaus:connectionPointId>"
+    sent = f"<csipaus:ConnectionPoint {NS}>{name}</csipaus:ConnectionPoint>"
+    reply = await kit.send("PUT", place, sent.format("41020000002"), by="inv-1")
+    assert (reply.status, reply.headers["Location"]) == (204, place)
+    strict = await make_kit(csip_aus=CsipAusSettings(nmi=True))
+    assert (await strict.send("PUT", place, sent.format("41020000002"), by="inv-1")).status == 204
+    for wrong in ("NOTAVALIDID", "41020000003", "4102O000002", "410200000020"):
+        assert (await strict.send("PUT", place, sent.format(wrong), by="inv-1")).status == 400, wrong
+    assert (await strict.get(place, by="inv-1")).connectionPointId == "41020000002"
+
+
+@pytest.mark.parametrize(("nmi", "valid"), [("4102000000", True), ("QAAAVZZZZZ3", True), ("30756218758", True),
+                                            ("30756218757", False), ("", False), ("410200000", False)])  # fmt: skip
+def test_national_metering_identifiers(nmi: str, valid: bool) -> None:
+    assert csip_aus.is_nmi(nmi) is valid
+
+
+async def test_an_aggregator_is_led_to_its_own_subscriptions_and_sees_the_pins_of_its_devices(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=ON, notifications=NOTIFICATIONS)
+    seen = {device.lFDI: device for device in (await kit.get("/edev?l=99", by="aggregator")).members}
+    own = seen.pop(kit.lfdi["aggregator"])
+    assert own.SubscriptionListLink is not None
+    assert [device.SubscriptionListLink for device in seen.values()] == [None] * len(seen)
+    managed = seen[kit.lfdi["inv-2"]]
+    assert (await kit.get(managed.RegistrationLink.href, by="aggregator")).pIN == 123_455
+    assert (await kit.send("GET", managed.RegistrationLink.href, by="inv-1")).status == 404
+    assert (await kit.send("GET", managed.RegistrationLink.href, by="utility")).status == 404
+
+
+MIRROR = (
+    f"<MirrorUsagePoint {NS}><mRID>{{mrid}}</mRID><roleFlags>49</roleFlags><serviceCategoryKind>0</serviceCategoryKind>"
+    "<status>1</status><deviceLFDI>{lfdi}</deviceLFDI><MirrorMeterReading><mRID>{meter}</mRID><ReadingType><uom>38</uom>"
+    "</ReadingType></MirrorMeterReading></MirrorUsagePoint>"
+)
+
+
+@pytest.mark.parametrize(("settings", "status"), [(None, 201), (ON, 409)])
+async def test_the_mrid_of_anothers_quantity_is_refused_in_csip_aus(
+    make_kit: Any, settings: CsipAusSettings | None, status: int
+) -> None:
+    kit = await make_kit(csip_aus=settings)
+    first = MIRROR.format(mrid="01" * 16, lfdi=kit.lfdi["inv-1"], meter="AB" * 16)
+    place = (await kit.send("POST", "/mup", first, by="inv-1")).headers["Location"]
+    other = MIRROR.format(mrid="02" * 16, lfdi=kit.lfdi["inv-2"], meter="AB" * 16)
+    assert (await kit.send("POST", "/mup", other, by="inv-2")).status == status
+    again = await kit.restarted()
+    assert (await again.send("POST", "/mup", first, by="inv-1")).status == 204
+    assert (await again.send("POST", "/mup", other, by="inv-2")).status == (204 if status == 201 else 409)
+    assert (await kit.send("DELETE", place, by="inv-1")).status == 204
+    assert (await kit.send("POST", "/mup", other, by="inv-2")).status in {201, 204}
+
+
+async def test_a_bit_map_is_shown_as_its_device_wrote_it(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=ON)
+    place = f"{kit.edev('inv-1')}/der/1/dercap"
+    for written in ("03", "0003", "00000003", "00700003"):
+        body = (
+            f"<DERCapability {NS}><modesSupported>{written}</modesSupported><rtgMaxW><multiplier>0</multiplier>"
+            "<value>9000</value></rtgMaxW><type>4</type><csipaus:doeModesSupported>0F</csipaus:doeModesSupported>"
+            "</DERCapability>"
+        )
+        assert (await kit.send("PUT", place, body, by="inv-1")).status == 204
+        assert f"<modesSupported>{written}</modesSupported>".encode() in (await kit.send("GET", place, by="inv-1")).body

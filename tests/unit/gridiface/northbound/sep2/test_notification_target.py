@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.errors import RemoteProtocolError
@@ -60,3 +62,13 @@ def test_a_private_peer_is_taken_where_private_addresses_are() -> None:
         check_target(uri, "192.168.1.9", TargetRules())
     with pytest.raises(RemoteProtocolError):
         check_target(uri, "", TargetRules(private_addresses=True))
+
+
+def test_plain_http_is_for_trials() -> None:
+    uri = "http://192.0.2.9:9000/n"
+    with pytest.raises(RemoteProtocolError):
+        check_target(uri, "192.0.2.9", replace(RULES, private_addresses=True))
+    check_target(uri, "192.0.2.9", replace(RULES, private_addresses=True, plain=True))
+    for wrong in ("ftp://192.0.2.9/n", "http://192.0.2.9:443/n", "http://192.0.2.10/n"):
+        with pytest.raises(RemoteProtocolError):
+            check_target(wrong, "192.0.2.9", replace(RULES, private_addresses=True, plain=True))

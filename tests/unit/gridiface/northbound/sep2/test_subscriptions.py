@@ -372,3 +372,15 @@ async def test_a_device_that_moves_between_nodes_is_told_where_its_program_is_no
     fleet.grouped["west"] = replace(fleet.grouped["west"], members=("bat-1",))
     await kit.core.reconcile(kit.NOW + 2)
     assert [(n.status, n.newResourceURI) for n in told(kit)] == [(4, None)]
+
+
+async def test_a_new_poll_rate_is_told(kit: Any) -> None:
+    await subscribe(kit, "/edev", by="aggregator")
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    told(kit)
+    await kit.core.operating.set_poll_rate("EndDeviceList", 30)
+    (found,) = told(kit)
+    assert (found.subscribedResource, found.resource.pollRate) == ("/edev", 30)
+    kit.clock.time += 5
+    await kit.core.operating.set_poll_rate("EndDeviceList", 30)
+    assert told(kit) == []

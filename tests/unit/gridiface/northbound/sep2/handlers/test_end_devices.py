@@ -10,6 +10,11 @@ from gridiface.northbound.sep2.identities import sfdi
 from gridiface.northbound.sep2.settings import LimitSettings
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
+MIRROR = (
+    f"<MirrorUsagePoint {NS}><mRID>0A</mRID><roleFlags>49</roleFlags><serviceCategoryKind>0</serviceCategoryKind>"
+    "<status>1</status><deviceLFDI>{lfdi}</deviceLFDI><MirrorMeterReading><mRID>0B</mRID><ReadingType><uom>38</uom>"
+    "</ReadingType></MirrorMeterReading></MirrorUsagePoint>"
+)
 
 
 def body(lfdi: str | None = None, sfdi: int = 1) -> str:
@@ -26,6 +31,10 @@ async def test_a_client_registers_under_the_identity_of_its_certificate(open_kit
     kit = open_kit
     lfdi = kit.lfdi["stranger"]
     assert (await kit.get("/edev?l=9", by="stranger")).all == 0
+    # Where it will report is shown beforehand too, and empty; nothing can be posted there yet.
+    assert (await kit.get("/dcap", by="stranger")).MirrorUsagePointListLink.all == 0
+    assert (await kit.get("/mup?l=9", by="stranger")).members == []
+    assert (await kit.send("POST", "/mup", MIRROR.format(lfdi=lfdi), by="stranger")).status == 403
     assert (await kit.get("/dcap", by="stranger")).EndDeviceListLink.all == 0
     reply = await kit.send("POST", "/edev", body(lfdi), by="stranger")
     assert reply.status == 201

@@ -212,3 +212,13 @@ async def test_the_oldest_sets_leave(make_kit: Any) -> None:
     sets = await kit.get(usage_point(where) + "/mr/1/rs?l=9")
     assert [s.mRID for s in sets.members] == ["CC05", "CC04", "CC03"]
     assert len([key for key in kit.documents() if key[0] == "sep2/rs"]) == 3
+
+
+async def test_a_list_of_readings_need_not_say_how_many_it_holds(kit: Any, mup: str) -> None:
+    members = quantity("BB01", value="7", kind="") + quantity("BB02", value="8")
+    body = f"<MirrorMeterReadingList {NS}>{members}</MirrorMeterReadingList>"
+    reply = await kit.send("POST", mup, body, by="inv-1")
+    assert (reply.status, reply.headers["Location"]) == (201, usage_point(mup) + "/mr")
+    assert (await kit.get(usage_point(mup) + "/mr?l=9", by="inv-1")).all == 2
+    other = f"<MirrorReadingSetList {NS}/>"
+    assert (await kit.send("POST", mup, other, by="inv-1")).status == 400
