@@ -158,9 +158,20 @@ def read_settlement(path: Path) -> tuple[Settlement, Instant]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{path}: larger than {_MOST_BYTES} bytes; this is no settlement")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as problem:
         raise ConfigError(f"{path}: cannot be read: {problem.strerror}; look at its name and rights") from problem
+    return settlement_of_text(text, str(path))
+
+
+def settlement_of_text(text: bytes, path: str) -> tuple[Settlement, Instant]:
+    """As `read_settlement`; `path` is where the text is from.
+
+    Raises:
+        ConfigError: as read_settlement.
+    """
+    try:
+        data = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ConfigError(f"{path}: not valid JSON; give the file that `gridiface report settle` wrote") from problem
     if not isinstance(data, Mapping) or data.get("format") != FORMAT:

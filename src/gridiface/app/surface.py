@@ -24,10 +24,12 @@ from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
+from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.mail import Mail
 from gridiface.operator.notices import Target
@@ -56,6 +58,10 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
     if server.fleet is not None:
         block = server.config.operator
         areas.append(FleetArea(desk, server.fleet, None if block is None else block.device_files))
+    if server.portfolios is not None:
+        areas.append(PortfoliosArea(desk, server.portfolios))
+    if server.settlements is not None:
+        areas.append(SettlementsArea(desk, server.settlements))
     if server.dnp3 is not None:
         areas.append(Dnp3Area(desk, Dnp3Desk(server.dnp3)))
     if server.sep2 is not None:

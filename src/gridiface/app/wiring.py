@@ -26,7 +26,9 @@ from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
 from gridiface.app.parts import certificates_of, listen_in, parts_of, peers_of
+from gridiface.app.portfolio_desk import PortfolioDesk
 from gridiface.app.reload import Reload, compare
+from gridiface.app.settlement_desk import SettlementDesk
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
 from gridiface.app.timers import Timed, TimerLoop
@@ -88,6 +90,8 @@ class GridServer:
         #: Where the first admin chooses a password; None: there is an admin.
         self.setup_link: str | None = None
         self._members: Members | None = None
+        self.portfolios: PortfolioDesk | None = None
+        self.settlements: SettlementDesk | None = None
         #: Where devices and groups are changed; there from `start` on.
         self.fleet: FleetDesk | None = None
         self._live: LiveFleet | None = None
@@ -134,6 +138,10 @@ class GridServer:
         self._make_upstreams(dispatch, store)
         self.engine_desk = EngineDesk(self.engine, store)
         await self.engine_desk.load(now)
+        self.portfolios = PortfolioDesk(store, self.engine, self.config)
+        self.settlements = SettlementDesk(store)
+        await self.portfolios.load()
+        await self.settlements.load()
         said = await self._restore(store, now)
         if self.sep2 is not None:
             await self.sep2.start()

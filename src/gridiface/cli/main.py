@@ -85,6 +85,16 @@ class Verbs(LazyGroup):
         Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
         Verb("report", "gridiface.cli.report:app", "Baselines, settlements and exports."),
         Verb(
+            "settlement",
+            "gridiface.cli.settlement:app",
+            "Settlements by a running server: make, list, show, rows, export, remove.",
+        ),
+        Verb(
+            "portfolio",
+            "gridiface.cli.portfolio:app",
+            "Portfolios: enrol, list, show, replace, remove, and their status.",
+        ),
+        Verb(
             "conform",
             "gridiface.cli.conform:app",
             "Run conformance procedures against a 2030.5 server, an OpenADR VTN or a DNP3 outstation.",

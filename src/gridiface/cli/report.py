@@ -29,19 +29,16 @@ from gridiface.aggregation.settlement.rows import ALL_METHODS
 from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app import exports
 from gridiface.app.importers.lists import read_commitments, read_days
+from gridiface.app.settlement_desk import BEFORE_S, readings_of
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
 
 app = typer.Typer(no_args_is_help=True, help="Baselines, settlements and exports.")
 
-#: Meter data are looked for this long before an event, s: the longest look-back and the day itself.
-_BEFORE_S = 47 * 86_400.0
-_PAGE = 10_000
 _STORE_INTERVAL_S = 900.0
 
 Files = Annotated[
@@ -305,7 +302,7 @@ def _series(
         return list(merged.values())
     if database is not None and meters and not files:
         interval_s = event.interval_s or _STORE_INTERVAL_S
-        found = asyncio.run(_stored(database, meters, event.start - _BEFORE_S, event.end))
+        found = asyncio.run(_stored(database, meters, event.start - BEFORE_S, event.end))
         made = [from_readings(readings, interval_s) for readings in found]
         missing = [name for name, one in zip(meters, made, strict=True) if one is None]
         if missing:
@@ -316,21 +313,7 @@ def _series(
 
 async def _stored(database: str, meters: list[str], start: Instant, end: Instant) -> list[list[Reading]]:
     async with await Store.open(database, create=False) as store:
-        return [await _readings(store, name, start, end) for name in meters]
-
-
-async def _readings(store: Store, device_id: str, start: Instant, end: Instant) -> list[Reading]:
-    """All active-power readings, page by page; the last instant of a full page is read again with the next."""
-    found: list[Reading] = []
-    while True:
-        page = await store.readings(device_id, start=start, end=end, limit=_PAGE)
-        full = len(page) == _PAGE
-        last = page[-1].source_time if page else end
-        kept = [one for one in page if not full or one.source_time < last or one.source_time == page[0].source_time]
-        found.extend(one for one in kept if one.quantity is Quantity.ACTIVE_POWER)
-        if not full:
-            return found
-        start = last if last > page[0].source_time else math.nextafter(last, math.inf)
+        return [await readings_of(store, name, start, end) for name in meters]
 
 
 async def _performance(database: str, control_id: str) -> list[PerformanceInterval]:

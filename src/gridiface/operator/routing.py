@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from gridiface.domain.clock import Instant
 from gridiface.operator.access import Caller
-from gridiface.operator.bodies import name_of
+from gridiface.operator.bodies import MAX_BYTES, name_of
 from gridiface.operator.problems import Refused
 from gridiface.operator.schema import NoBody, NoQuery
 
@@ -107,6 +107,7 @@ class Route:
         match: what is edited is what this tagged operation of the same area shows: If-Match is held against its ETag
             (412), and both happen without another edit of the area between them.
         must_match: without If-Match it is not done (428).
+        most_bytes: longest body that is read.
     """
 
     method: str
@@ -129,6 +130,7 @@ class Route:
     tagged: bool = False
     match: str = ""
     must_match: bool = False
+    most_bytes: int = MAX_BYTES
 
 
 class Area:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from gridiface.errors import ConfigError
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
@@ -180,8 +181,9 @@ class OperatorServer:
 
         async def handler(request: web.Request) -> web.StreamResponse:
             query = query_of(request, route.query)
-            reads = route.body is not None and route.accepts == "application/json"
-            body = await body_of(request, route.body) if reads and route.body is not None else NoBody()
+            body: BaseModel = NoBody()
+            if route.body is not None and route.accepts == "application/json":
+                body = await body_of(request, route.body, route.most_bytes)
             caller, now = request[CALLER], self.desk.clock.now()
 
             async def work() -> web.StreamResponse:

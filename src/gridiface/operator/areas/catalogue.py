@@ -18,12 +18,14 @@ from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
+from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
+from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.areas.tokens import TokensArea
 from gridiface.operator.areas.trace import TraceArea
 from gridiface.operator.areas.users import UsersArea
@@ -49,6 +51,8 @@ AREAS: tuple[type[Area], ...] = (
     *DESK,
     EngineArea,
     FleetArea,
+    PortfoliosArea,
+    SettlementsArea,
     Sep2DevicesArea,
     Sep2ProgramsArea,
     Sep2ResourcesArea,

@@ -1,0 +1,128 @@
+"""Portfolios as somebody enrolled them, kept in the store, and their status from the fleet as it is now.
+
+Implements operator.areas.portfolios.PortfolioPort. An asset whose id is a device's is looked at in the fleet; caps are
+those of the groups, programs those of our VENs. Owns the records; the sums are aggregation.portfolio's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gridiface.aggregation.engine import Engine
+from gridiface.aggregation.portfolio import (
+    AssetState,
+    ExportCap,
+    Portfolio,
+    ProgramEnrolment,
+    bundled_markets,
+    parse_portfolio,
+    portfolio_status,
+)
+from gridiface.app.config.model import Config
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import ControlState, Target, TargetKind
+from gridiface.domain.ports import Change, DeleteDocument, Ledger, PutDocument
+from gridiface.domain.telemetry import Quality, Snapshot
+from gridiface.domain.timeline import state_at
+
+SPACE = "app/portfolio"
+
+_ONLINE = frozenset({Quality.GOOD, Quality.ESTIMATED})
+
+
+class PortfolioDesk:
+    """The portfolios of one installation. Call `load` before the first question."""
+
+    def __init__(self, ledger: Ledger, engine: Engine, config: Config) -> None:
+        self._ledger, self._engine, self._config = ledger, engine, config
+        self._kept: dict[str, dict[str, Any]] = {}
+
+    async def load(self) -> None:
+        """Read the portfolios.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        self._kept = {document.key: json.loads(document.body) for document in await self._ledger.documents(SPACE)}
+
+    def all(self) -> Sequence[Mapping[str, Any]]:
+        """Every portfolio as it was written, by id."""
+        return [{"id": name, **body} for name, body in sorted(self._kept.items())]
+
+    def one(self, name: str) -> Mapping[str, Any] | None:
+        """One portfolio as it was written, or None."""
+        body = self._kept.get(name)
+        return None if body is None else {"id": name, **body}
+
+    async def put(self, name: str, body: Mapping[str, Any], *, along: Sequence[Change]) -> None:
+        """Make or replace a portfolio.
+
+        Raises:
+            RemoteProtocolError: 422, an id stands twice or a number is out of range.
+            StoreUnavailable: nothing was changed.
+        """
+        parse_portfolio(body, name)
+        await self._ledger.commit([PutDocument(SPACE, name, json.dumps(body, sort_keys=True).encode()), *along])
+        self._kept[name] = dict(body)
+
+    async def remove(self, name: str, *, along: Sequence[Change]) -> None:
+        """Take a portfolio away.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        await self._ledger.commit([DeleteDocument(SPACE, name), *along])
+        self._kept.pop(name, None)
+
+    def status(self, name: str, now: Instant) -> Mapping[str, Any]:
+        """Sure capacity, programs, caps, markets of a portfolio that is there."""
+        portfolio = parse_portfolio(self._kept[name], name)
+        found = portfolio_status(
+            portfolio,
+            dict(self._states(portfolio)),
+            bundled_markets(),
+            now,
+            caps=list(self._caps()),
+            programs=list(self._programs(now)),
+        )
+        return found.as_json()
+
+    def _states(self, portfolio: Portfolio) -> Iterator[tuple[str, AssetState]]:
+        for asset in portfolio.assets:
+            snapshot = self._engine.snapshot(Target(TargetKind.DEVICE, asset.id))
+            if snapshot is not None:
+                yield asset.id, _state(asset.id, snapshot)
+
+    def _caps(self) -> Iterator[ExportCap]:
+        for group in self._engine.groups():
+            if group.max_export_w is not None:
+                members = frozenset(self._engine.members(group.id))
+                yield ExportCap(name=group.id, asset_ids=members, max_export_kw=group.max_export_w / 1000)
+
+    def _programs(self, now: Instant) -> Iterator[ProgramEnrolment]:
+        block = self._config.openadr
+        running = {
+            (control.source.protocol, control.source.program)
+            for control in self._engine.controls()
+            if state_at(control, now) is ControlState.ACTIVE
+        }
+        for ven in () if block is None else block.vens:
+            for program in ven.programs:
+                ids = [program.device] if program.group is None else self._engine.members(program.group)
+                yield ProgramEnrolment(
+                    program=program.market_context or ven.name,
+                    asset_ids=frozenset(name for name in ids if name is not None),
+                    active=("openadr", program.market_context) in running,
+                )
+
+
+def _state(name: str, snapshot: Snapshot) -> AssetState:
+    return AssetState(
+        asset_id=name,
+        observed=snapshot.received,
+        online=snapshot.quality in _ONLINE,
+        soc=snapshot.soc,
+        available_kw=None if snapshot.available_up_w is None else snapshot.available_up_w / 1000,
+    )

@@ -1,0 +1,172 @@
+"""`gridiface settlement`: settlements that a running server made from its readings. Owns words and tables only.
+
+`gridiface report` does the same with files of meter data, without a server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridiface.cli.remote import Remote, asking, segment, show_json, show_table
+from gridiface.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True, help="Settlements by a running server: make, list, show, rows, export, remove.")
+
+EventArgument = Annotated[str, typer.Argument(help="The settlement's name.")]
+
+
+@app.command("make")
+@asking
+def make(
+    remote: Remote,
+    *,
+    as_json: bool,
+    event: EventArgument,
+    control: Annotated[str | None, typer.Option("--control", help="The control that is settled.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Settle the devices of this group.")] = None,
+    device: Annotated[list[str] | None, typer.Option("--device", help="Or these; repeatable.")] = None,
+    start: Annotated[float | None, typer.Option("--start", help="s since 1970; none: the control's.")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="s since 1970; none: the control's.")] = None,
+    method: Annotated[str, typer.Option("--method", help="Of the baseline.")] = "10-of-10",
+    storage: Annotated[
+        list[str] | None, typer.Option("--storage", help="Devices to settle by meter-before-after; repeatable.")
+    ] = None,
+    committed: Annotated[
+        list[str] | None, typer.Option("--committed", metavar="DEVICE=WATTS", help="Promised power; repeatable.")
+    ] = None,
+    interval: Annotated[float, typer.Option("--interval", help="Length of a row, s.")] = 900.0,
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of the place.")] = "UTC",
+    reopen: Annotated[bool, typer.Option("--reopen", help="Change a settlement that is final, too.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
+) -> None:
+    """Settle an event from the readings in the store; again: a new revision where late data changed a figure.
+
+    Example: gridiface settlement make july-22 --control 2f81... --method 5-of-10 --zone America/Los_Angeles
+    """
+    body: dict[str, Any] = {
+        "event": event,
+        "control": control,
+        "group": group,
+        "devices": device or [],
+        "start": start,
+        "end": end,
+        "method": method,
+        "storage": storage or [],
+        "committed_w": dict(map(_pair, committed or [])),
+        "interval_s": interval,
+        "zone": zone,
+        "reopen": reopen,
+        "reason": reason,
+    }
+    found = remote.post("/settlements", body)
+    if as_json:
+        show_json(found)
+        return
+    _show(found)
+    typer.echo(f"{found['changed']} rows changed{'; ' if found['note'] else ''}{found['note']}")
+
+
+@app.command("list")
+@asking
+def list_settlements(
+    remote: Remote,
+    *,
+    as_json: bool,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
+) -> None:
+    """List settlements.
+
+    Example: gridiface settlement list
+    """
+    rows = remote.pages("/settlements", "settlements", limit)
+    if as_json:
+        show_json({"settlements": rows})
+        return
+    columns = ("event", "revision", "state", "rows")
+    show_table("", columns, [(r["event"], r["revision"], _state(r), r["rows"]) for r in rows])
+
+
+@app.command("show")
+@asking
+def show(remote: Remote, *, as_json: bool, event: EventArgument) -> None:
+    """Show the sums of a settlement.
+
+    Example: gridiface settlement show july-22
+    """
+    found = remote.get(f"/settlements/{segment(event)}")
+    show_json(found) if as_json else _show(found)
+
+
+@app.command("rows")
+@asking
+def rows(
+    remote: Remote,
+    *,
+    as_json: bool,
+    event: EventArgument,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
+) -> None:
+    """List the rows of a settlement: per resource and interval.
+
+    Example: gridiface settlement rows july-22 --json
+    """
+    found = remote.pages(f"/settlements/{segment(event)}/rows", "rows", limit)
+    if as_json:
+        show_json({"rows": found})
+        return
+    columns = ("resource", "start", "baseline, W", "metered, W", "delivered, W", "performance", "quality", "revision")
+    keys = ("resource_id", "start", "baseline_w", "metered_w", "delivered_w", "performance", "quality", "revision")
+    show_table("", columns, [[row[key] for key in keys] for row in found])
+
+
+@app.command("export")
+@asking
+def export(
+    remote: Remote,
+    *,
+    as_json: bool,
+    event: EventArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV file to write.")],
+) -> None:
+    """Write the rows of a settlement as CSV.
+
+    Example: gridiface settlement export july-22 --output july-22.csv
+    """
+    data = remote.raw(f"/settlements/{segment(event)}/export.csv")
+    try:
+        output.write_bytes(data)
+    except OSError as problem:
+        raise ConfigError(f"{output}: cannot be written: {problem.strerror}; give another file") from problem
+    show_json({"ok": True, "output": str(output)}) if as_json else typer.echo(f"{output}: {len(data)} bytes")
+
+
+@app.command("remove")
+@asking
+def remove(remote: Remote, *, as_json: bool, event: EventArgument) -> None:
+    """Take a settlement away.
+
+    Example: gridiface settlement remove july-22
+    """
+    gone = remote.delete(f"/settlements/{segment(event)}")
+    show_json(gone) if as_json else typer.echo(f"{gone['event']} is removed")
+
+
+def _show(found: dict[str, Any]) -> None:
+    typer.echo(f"{found['event']}: revision {found['revision']}, {_state(found)}, {found['rows']} rows")
+    totals = [*found["resources"], *found["total"]]
+    show_table("", tuple(totals[0]) if totals else (), [list(total.values()) for total in totals])
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "final" if row["final"] else "awaiting late data"
+
+
+def _pair(text: str) -> tuple[str, float]:
+    name, _, watts = text.partition("=")
+    try:
+        return name, float(watts)
+    except ValueError as problem:
+        raise ConfigError(f"{text!r} is no DEVICE=WATTS; write for example battery1=2000") from problem

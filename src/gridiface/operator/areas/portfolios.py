@@ -1,0 +1,230 @@
+"""Portfolios: sets of assets as somebody enrols them, and what each can surely give, to whom."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change
+from gridiface.errors import RemoteProtocolError
+from gridiface.operator.audit import Entry
+from gridiface.operator.desk import Desk
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
+from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page
+
+#: Longest body: about 20,000 assets.
+_MOST_BYTES = 4 * 1024 * 1024
+
+Kw = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+
+
+class PortfolioPort(Protocol):
+    """The portfolios as this area uses them; app/portfolio_desk.py has them."""
+
+    def all(self) -> Sequence[Mapping[str, Any]]:
+        """Every portfolio, by id."""
+        ...
+
+    def one(self, name: str) -> Mapping[str, Any] | None:
+        """One, or None."""
+        ...
+
+    async def put(self, name: str, body: Mapping[str, Any], *, along: Sequence[Change]) -> None:
+        """Make or replace one, durably; raises RemoteProtocolError where it is not right."""
+        ...
+
+    async def remove(self, name: str, *, along: Sequence[Change]) -> None:
+        """Take one away, durably."""
+        ...
+
+    def status(self, name: str, now: Instant) -> Mapping[str, Any]:
+        """What it can surely give now."""
+        ...
+
+
+class NewAsset(Asked):
+    """One asset. Magnitudes: what it can deliver to the grid, or take less from it."""
+
+    id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        pattern=PRINTABLE,
+        description="the device's id where it is a member of the fleet; none: its number in the list",
+    )
+    asset_type: Literal["battery", "ev", "pv", "pv_battery", "generator", "load", "other"] = Field(
+        description="what it is"
+    )
+    zip: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{1,11}$", description="postal code of where it is")
+    capacity_kwh: Kw = Field(description="usable energy, kWh; 0 for what stores nothing")
+    max_discharge_kw: Kw = Field(description="the most it delivers, or takes less, kW")
+    metering_interval_s: float | None = Field(
+        default=None, ge=0, le=86_400, description="of its revenue meter, s; none: unknown"
+    )
+    soc_min: float = Field(default=0.0, ge=0, le=1, description="no discharge below this state of charge, 0..1")
+
+
+class NewPortfolio(Asked):
+    """A portfolio."""
+
+    name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE, description="for people")
+    assets: list[NewAsset] = Field(min_length=1, max_length=20_000, description="its assets")
+
+
+class AssetRow(TypedDict):
+    """One asset, as it was enrolled."""
+
+    id: str
+    asset_type: str
+    zip: str
+    capacity_kwh: float
+    max_discharge_kw: float
+    metering_interval_s: float | None
+    soc_min: float
+
+
+class PortfolioRow(TypedDict):
+    """One portfolio, as it was enrolled."""
+
+    id: str
+    name: str
+    assets: list[AssetRow]
+
+
+class PortfolioSummary(TypedDict):
+    """One portfolio in the list. `assets`: how many."""
+
+    id: str
+    name: str
+    assets: int
+
+
+class PortfolioList(TypedDict):
+    """A page of portfolios, by id."""
+
+    portfolios: list[PortfolioSummary]
+    total: int
+    next: str | None
+
+
+class PortfolioStatus(TypedDict):
+    """What a portfolio can surely give, in kW.
+
+    `dispatchable_capacity_kw`: lower bound, from conservative states of charge and within the caps of its groups;
+    `observed_assets`: of how many something recent is known; `dr_programs`: the programs that have assets here;
+    `interconnect_constraints`: caps by group; `wholesale_market_eligibility`: markets by id, each with its checks,
+    source, date, the gap and the incremental enrolment that closes it.
+    """
+
+    id: str
+    name: str
+    computed: float
+    dispatchable_capacity_kw: float
+    nameplate_capacity_kw: float
+    assets: int
+    observed_assets: int
+    dr_programs: list[dict[str, Any]]
+    interconnect_constraints: dict[str, dict[str, Any]]
+    wholesale_market_eligibility: dict[str, dict[str, Any]]
+
+
+class PortfoliosArea(Area):
+    """Portfolios."""
+
+    name: ClassVar[str] = "portfolios"
+    title: ClassVar[str] = "Portfolios"
+
+    def __init__(self, desk: Desk, port: PortfolioPort) -> None:
+        self._desk, self._port = desk, port
+
+    @get("/portfolios", "Portfolios by id")
+    async def list_portfolios(self, call: Call[Page, NoBody]) -> PortfolioList:
+        """One page."""
+        rows = list(self._port.all())
+        left = [row for row in rows if row["id"] > call.query.after]
+        shown = left[: call.query.limit]
+        return {
+            "portfolios": [{"id": row["id"], "name": row["name"], "assets": len(row["assets"])} for row in shown],
+            "total": len(rows),
+            "next": shown[-1]["id"] if len(left) > len(shown) else None,
+        }
+
+    @post("/portfolios", "Enrol a portfolio", scope="configure", done=201, most_bytes=_MOST_BYTES)
+    async def create_portfolio(self, call: Call[NoQuery, NewPortfolio]) -> Reply[PortfolioRow]:
+        """With an id of its own."""
+        name = str(uuid.uuid4())
+        row = await self._put(call, name, "portfolio.create", None)
+        return Reply(row, headers={"Location": f"/api/v1/portfolios/{name}"})
+
+    @get("/portfolios/{id}", "One portfolio, as it was enrolled", problems=(404,), tagged=True)
+    async def get_portfolio(self, call: Call[NoQuery, NoBody]) -> PortfolioRow:
+        """With its ETag."""
+        return self._one(call.id)
+
+    @put(
+        "/portfolios/{id}",
+        "Replace a portfolio",
+        scope="configure",
+        problems=(404,),
+        match="get_portfolio",
+        must_match=True,
+        most_bytes=_MOST_BYTES,
+    )
+    async def replace_portfolio(self, call: Call[NoQuery, NewPortfolio]) -> PortfolioRow:
+        """As it is then."""
+        return await self._put(call, call.id, "portfolio.replace", self._one(call.id))
+
+    @delete("/portfolios/{id}", "Take a portfolio away", scope="configure", problems=(404,), match="get_portfolio")
+    async def remove_portfolio(self, call: Call[NoQuery, NoBody]) -> PortfolioRow:
+        """What is gone."""
+        gone = self._one(call.id)
+        entry = self._entry(call, "portfolio.remove", call.id, gone, None)
+        await self._port.remove(call.id, along=[entry.change()])
+        entry.log()
+        return gone
+
+    @get("/portfolios/{id}/status", "What a portfolio can surely give now, and to which market", problems=(404,))
+    async def get_portfolio_status(self, call: Call[NoQuery, NoBody]) -> PortfolioStatus:
+        """From the fleet as it is now."""
+        self._one(call.id)
+        return cast("PortfolioStatus", dict(self._port.status(call.id, call.now)))
+
+    async def _put(
+        self, call: Call[NoQuery, NewPortfolio], name: str, what: str, before: PortfolioRow | None
+    ) -> PortfolioRow:
+        assets = [
+            {**asset.model_dump(exclude_none=True), "id": asset.id or str(number)}
+            for number, asset in enumerate(call.body.assets, start=1)
+        ]
+        body = {"name": call.body.name, "assets": assets}
+        entry = self._entry(call, what, name, before, body)
+        try:
+            await self._port.put(name, body, along=[entry.change()])
+        except RemoteProtocolError as problem:
+            raise Refused(422, problem.reason, "see the field's description") from problem
+        entry.log()
+        return self._one(name)
+
+    @staticmethod
+    def _entry(call: Call[Any, Any], what: str, subject: str, before: Any, after: Any) -> Entry:
+        """Of large portfolios the log keeps how many assets they had."""
+
+        def told(body: Any) -> Any:
+            return body if body is None else {"name": body["name"], "assets": len(body["assets"])}
+
+        return Entry(
+            at=call.now, who=call.caller.name, what=what, subject=subject, before=told(before), after=told(after)
+        )
+
+    def _one(self, name: str) -> PortfolioRow:
+        found = self._port.one(name)
+        if found is None:
+            raise unknown("portfolio", name, "GET /api/v1/portfolios lists them")
+        assets = [{"metering_interval_s": None, "soc_min": 0.0, **asset} for asset in found["assets"]]
+        return cast("PortfolioRow", {"id": name, "name": found["name"], "assets": assets})

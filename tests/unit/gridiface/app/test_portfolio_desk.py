@@ -1,0 +1,91 @@
+"""Portfolios over the real engine: kept, replaced, refused, and what they can surely give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.engine import Engine
+from gridiface.app.config.model import Config
+from gridiface.app.portfolio_desk import SPACE, PortfolioDesk
+from gridiface.domain.fleet import Device, Group, Nameplate
+from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
+from gridiface.domain.telemetry import Snapshot
+from gridiface.errors import RemoteProtocolError
+
+NOW = 1_000_000.0
+ASSET = {"id": "b1", "asset_type": "battery", "zip": "94105", "capacity_kwh": 10.0, "max_discharge_kw": 5.0}
+BODY = {"name": "north", "assets": [ASSET, {**ASSET, "id": "elsewhere"}]}
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            match change:
+                case PutDocument(_, key, body):
+                    self.kept[key] = body
+                case DeleteDocument(_, key):
+                    self.kept.pop(key, None)
+
+    async def documents(self, space: str) -> list[Document]:
+        return [Document(space, key, body) for key, body in self.kept.items()]
+
+
+def engine(soc: float) -> Engine:
+    made = Engine(EngineConfig(), seed=1)
+    made.add_device(Device(id="b1", nameplate=Nameplate(max_w=5000.0, energy_wh=10_000.0)), NOW)
+    made.set_groups([Group(id="feeder", members=("b1",), max_export_w=2000.0)], NOW)
+    made.observe([Snapshot(device_id="b1", source_time=NOW, received=NOW, w=0.0, soc=soc)], NOW)
+    return made
+
+
+PROGRAM = {"market_context": "http://program", "group": "feeder"}
+
+
+def config() -> Config:
+    ven = {
+        "name": "utility",
+        "url": "https://127.0.0.1",
+        "programs": [PROGRAM],
+        "tls": {"certificate": "c", "key": "k", "roots": ["r"]},
+    }
+    return Config.model_validate({"openadr": {"vens": [ven]}})
+
+
+async def test_status_is_a_lower_bound_within_the_groups_caps() -> None:
+    ledger = Ledger()
+    desk = PortfolioDesk(ledger, engine(0.9), Config())
+    await desk.put("p", BODY, along=[])
+    found = desk.status("p", NOW + 1)
+    assert (found["assets"], found["observed_assets"], found["nameplate_capacity_kw"]) == (2, 1, 10.0)
+    assert 0 < found["dispatchable_capacity_kw"] <= 2.0, "the feeder lets 2 kW through; nobody heard of the other one"
+    assert found["interconnect_constraints"]["feeder"]["binding"]
+    assert all(market["gap_kw"] > 0 for market in found["wholesale_market_eligibility"].values())
+    empty = PortfolioDesk(ledger, engine(0.0), Config())
+    await empty.load()
+    assert empty.status("p", NOW + 1)["dispatchable_capacity_kw"] == 0
+
+
+async def test_portfolios_outlive_a_restart_and_go() -> None:
+    ledger = Ledger()
+    desk = PortfolioDesk(ledger, engine(0.5), Config())
+    await desk.put("p", BODY, along=[])
+    again = PortfolioDesk(ledger, engine(0.5), Config())
+    await again.load()
+    assert again.one("p") == {"id": "p", **BODY}
+    await again.remove("p", along=[])
+    assert again.all() == []
+    assert not ledger.kept
+    assert SPACE
+
+
+async def test_an_id_that_stands_twice_is_refused() -> None:
+    desk = PortfolioDesk(Ledger(), engine(0.5), Config())
+    with pytest.raises(RemoteProtocolError, match="twice"):
+        await desk.put("p", {"name": "n", "assets": [ASSET, ASSET]}, along=[])
+    assert desk.one("p") is None

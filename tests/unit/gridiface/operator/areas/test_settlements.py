@@ -1,0 +1,78 @@
+"""Settlements over HTTP: what is asked of the port, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.errors import ConfigError
+from gridiface.operator.areas.settlements import SettlementsArea
+
+SUMMARY = {"event": "ev", "end": 2.0, "revision": 1, "computed": 3.0, "final": False, "rows": 1}
+
+
+class Port:
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.there = True
+
+    def all(self) -> list[Any]:
+        return [{**SUMMARY, "total": [], "resources": []}]
+
+    def one(self, event: str) -> Any:
+        return self.all()[0] if event == "ev" and self.there else None
+
+    def rows(self, event: str) -> list[Any]:
+        return [{"event_id": event, "resource_id": "a"}] * 3
+
+    def csv(self, event: str) -> str:
+        return "event_id\n"
+
+    async def settle(self, asked: Any, now: float, *, along: Any) -> Any:
+        self.asked.append(asked)
+        if asked["method"] == "guess":
+            raise ConfigError("there is no method 'guess'; use 10-of-10")
+        return {**self.all()[0], "note": "", "changed": 0, "changes": []}
+
+    async def remove(self, event: str, *, along: Any) -> None:
+        assert along
+        self.there = False
+
+
+@pytest.fixture
+async def port() -> Port:
+    return Port()
+
+
+async def test_an_event_is_settled_with_the_devices_of_its_group(make_house: Any, port: Port) -> None:
+    house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
+    body = {"event": "ev", "group": "fleet", "start": 1, "end": 2}
+    assert (await house.ask("POST", "/api/v1/settlements", scope="configure", json=body))[0] == 200
+    assert (port.asked[0]["devices"], port.asked[0]["start"], port.asked[0]["end"]) == (["a", "b"], 1, 2)
+    page = (await house.ask("GET", "/api/v1/settlements/ev/rows?limit=2"))[1]
+    assert (len(page["rows"]), page["next"]) == (2, "2")
+    assert (await house.ask("GET", "/api/v1/settlements/ev/rows?after=2"))[1]["next"] is None
+    status, text, headers = await house.ask("GET", "/api/v1/settlements/ev/export.csv")
+    assert (status, text, headers["Content-Type"].split(";")[0]) == (200, "event_id\n", "text/csv")
+    assert (await house.ask("DELETE", "/api/v1/settlements/ev", scope="configure"))[0] == 200
+    assert (await house.ask("GET", "/api/v1/settlements/ev"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"method": "guess"}, 422),
+        ({"group": "nobody"}, 404),
+        ({"group": None}, 422),
+        ({"start": None}, 422),
+        ({"start": 3}, 422),
+        ({"control": "unknown"}, 404),
+        ({"event": "../x"}, 422),
+    ],
+)
+async def test_what_cannot_be_settled(make_house: Any, port: Port, change: dict[str, Any], status: int) -> None:
+    house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
+    body = {"event": "ev", "group": "fleet", "start": 1, "end": 2, **change}
+    answer = await house.ask("POST", "/api/v1/settlements", scope="configure", json=body)
+    assert answer[0] == status, answer
