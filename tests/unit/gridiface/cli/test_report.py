@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from gridiface.app import settlement_desk
 from gridiface.cli import importing, report
 from gridiface.errors import ConfigError, GridifaceError
 
@@ -103,7 +104,7 @@ def test_from_the_store(tmp_path: Path) -> None:
 
 
 def test_pages_of_the_store_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "_PAGE", 7)
+    monkeypatch.setattr(settlement_desk, "_PAGE", 7)
     test_from_the_store(tmp_path)
 
 
