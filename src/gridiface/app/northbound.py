@@ -27,9 +27,11 @@ from gridiface.northbound.sep2.translate.load_control import LoadLevels
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context
-from gridiface.pki.credentials import TlsFiles, TlsKeeper
+from gridiface.pki.credentials import ChainPolicy, TlsFiles, TlsKeeper, load_roots
 from gridiface.pki.identity import format_lfdi, lfdi_from_der
-from gridiface.pki.rules import sep2_rules
+from gridiface.pki.judged import Demand, judge_server
+from gridiface.pki.revocation import load_revocation
+from gridiface.pki.rules import SERVER_AUTH, sep2_rules
 
 #: A PEN of eight decimal digits is the last that an mRID can show in decimal.
 _LARGEST_DECIMAL = 99_999_999
@@ -121,18 +123,28 @@ def _notifications(sep2: Sep2) -> NotificationSettings | None:
         plain=wanted.plain_http,
     )
     return NotificationSettings(
-        make=lambda: HttpsNotifier(lambda: notifier_context(sep2), rules), rules=rules, spacing_s=wanted.spacing_s
+        make=lambda: HttpsNotifier(lambda demand: notifier_context(sep2, demand), rules),
+        rules=rules,
+        spacing_s=wanted.spacing_s,
     )
 
 
-def notifier_context(sep2: Sep2) -> ssl.SSLContext:
-    """The TLS context of notifications: the server's own certificate and roots.
+def notifier_context(sep2: Sep2, demand: Demand) -> ssl.SSLContext:
+    """The TLS context of notifications: the server's own certificate, roots and rules for chains.
+
+    Args:
+        sep2: of the configuration.
+        demand: what else is demanded of a receiver.
 
     Raises:
         ConfigError: a file is missing or unusable.
     """
     tls = sep2.tls
-    return client_context(tls.profile, key_pairs=[KeyPair(tls.certificate, tls.key)], roots=tls.roots)
+    pair = KeyPair(tls.certificate, tls.key)
+    context = client_context(tls.profile, key_pairs=[pair], roots=tls.roots, check_hostname=False)
+    revoked = load_revocation(tls.revoked, ())
+    policy = ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(tls.roots), revocation=revoked)
+    return judge_server(context, policy, demand)
 
 
 def tls_keeper(sep2: Sep2) -> TlsKeeper:

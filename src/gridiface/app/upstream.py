@@ -117,7 +117,7 @@ def upstream_context(upstream: Upstream, seen: Callable[[str], None]) -> ssl.SSL
     revoked = load_revocation(tls.revoked, ())
     policy = ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(tls.roots), revocation=revoked)
 
-    def demand(identity: PeerIdentity) -> str:
+    def demand(identity: PeerIdentity, _connection: ssl.SSLObject) -> str:
         if upstream.servers and identity.lfdi not in upstream.servers:
             return f"its LFDI {identity.lfdi} is not among `servers`"
         seen(identity.lfdi)

@@ -30,6 +30,7 @@ sep2:                                   # the IEEE 2030.5 server
     key: pki/server.key
     roots: [pki/serca.pem]              # whom we trust
     revoked: pki/revoked.txt            # kept by `gridiface pki revoke`, read again when it changes
+  notifications: {{{reach}: true}}{pad}# subscribers {where} are notified, too
   in_band_registration: false           # true: unknown devices may register by POST /edev
   clients:                              # known beforehand: `gridiface pki lfdi CERTIFICATE` prints an LFDI
     - {{name: the utility, role: utility, certificate: pki/utility.pem}}
@@ -134,7 +135,10 @@ def _text(name: str, site: str, listen: str, chosen: set[str]) -> str:
         block: "\n" + (text if block in chosen else "".join(f"# {line}\n" for line in text.splitlines()))
         for block, text in _BLOCKS.items()
     }
-    return _TEMPLATE.format(name=name, site=site, listen=listen, **blocks)
+    local = listen.startswith(("127.", "localhost:", "[::1]"))
+    reach, where = ("loopback", "on this machine") if local else ("private_addresses", "in private networks")
+    pad = " " * max(1, 40 - len(f"  notifications: {{{reach}: true}}"))
+    return _TEMPLATE.format(name=name, site=site, listen=listen, reach=reach, where=where, pad=pad, **blocks)
 
 
 def _schema() -> str:

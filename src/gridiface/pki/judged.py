@@ -7,6 +7,7 @@ the handshake.
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import time
 from collections.abc import Callable
@@ -16,14 +17,14 @@ from gridiface.pki.contexts import peer_chain
 from gridiface.pki.credentials import ChainPolicy
 from gridiface.pki.identity import PeerIdentity
 
-Demand = Callable[[PeerIdentity], str]
-"""What else is demanded of a server: the reason to refuse it, "" to take it."""
+Demand = Callable[[PeerIdentity, ssl.SSLObject], str]
+"""What else is demanded of the server of a connection: the reason to refuse it, "" to take it."""
 
 
 def judge_server(
     context: ssl.SSLContext,
     policy: ChainPolicy,
-    demand: Demand = lambda _identity: "",
+    demand: Demand = lambda _identity, _connection: "",
     wall_clock: Callable[[], float] = time.time,
 ) -> ssl.SSLContext:
     """Let `context` refuse servers whose chain the policy or the demand refuses.
@@ -43,7 +44,7 @@ def judge_server(
         def do_handshake(self) -> Any:
             """Shake hands, then judge; may be called again until it is done."""
             super().do_handshake()
-            reason = refusal(peer_chain(self), policy, demand, wall_clock())
+            reason = _refusal(self, policy, demand, wall_clock())
             if reason:
                 raise ssl.SSLCertVerificationError(f"the server's certificate is refused: {reason}")
 
@@ -51,10 +52,36 @@ def judge_server(
     return context
 
 
-def refusal(chain: list[bytes], policy: ChainPolicy, demand: Demand, now: float) -> str:
-    """Why a chain is refused; "" where it is not."""
-    verdict = policy.check(chain, now=now)
+def _refusal(connection: ssl.SSLObject, policy: ChainPolicy, demand: Demand, now: float) -> str:
+    verdict = policy.check(peer_chain(connection), now=now)
     check = verdict.refusal
     if check is not None:
         return f"{check.name} ({check.clause}): {check.detail}"
-    return demand(verdict.identity) if verdict.identity is not None else "it cannot be read"
+    return demand(verdict.identity, connection) if verdict.identity is not None else "it cannot be read"
+
+
+def names_host(connection: ssl.SSLObject) -> bool:
+    """Whether the server's certificate names the host that was connected to (RFC 9525 section 6.3).
+
+    A dNSName counts letter by letter in either case, with `*` as its whole first label; an iPAddress as an address.
+    """
+    host = connection.server_hostname
+    found = (connection.getpeercert() or {}).get("subjectAltName", ())
+    return host is not None and any(_names(kind, name, host) for kind, name in _pairs(found))
+
+
+def _pairs(names: object) -> list[tuple[str, str]]:
+    return [(str(name[0]), str(name[1])) for name in names] if isinstance(names, tuple) else []
+
+
+def _names(kind: str, name: str, host: str) -> bool:
+    if kind == "IP Address":
+        try:
+            return ipaddress.ip_address(name.strip()) == ipaddress.ip_address(host)
+        except ValueError:
+            return False
+    if kind != "DNS":
+        return False
+    name, host = name.lower(), host.lower().removesuffix(".")
+    first, _, rest = host.partition(".")
+    return name == host or (bool(first) and rest.count(".") > 0 and name == f"*.{rest}")

@@ -120,9 +120,9 @@ class Site:
         pair = KeyPair(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         return client_context("strict", key_pairs=[pair], roots=[self.folder / "serca.pem"])
 
-    def listener(self, server: Sep2Http) -> TlsListener:
+    def listener(self, server: Sep2Http, name: str = "server") -> TlsListener:
         files = TlsFiles(
-            key_pairs=(KeyPair(self.folder / "server.pem", self.folder / "server.key"),),
+            key_pairs=(KeyPair(self.folder / f"{name}.pem", self.folder / f"{name}.key"),),
             roots=(self.folder / "serca.pem",),
         )
         return TlsListener(server, TlsKeeper(files, rules=sep2_rules()))

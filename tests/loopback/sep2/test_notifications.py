@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from gridiface.app.config.model import Sep2
+from gridiface.app.northbound import notifier_context
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import NotificationSettings
 from gridiface.northbound.tls_listener import peer_of
-from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.sep2.resources import DERControlList, Notification
 from gridiface.protocols.xmlwire import decode
 
@@ -46,11 +48,12 @@ class Receiver:
         return self.got
 
 
-@pytest_asyncio.fixture
-async def receiver(site: Any) -> AsyncIterator[Receiver]:
+@pytest_asyncio.fixture(params=["server"])
+async def receiver(site: Any, request: pytest.FixtureRequest) -> AsyncIterator[Receiver]:
+    """The receiver, which shows the certificate that the parameter names."""
     found = Receiver()
     server = web.Server(found.handle)
-    listener = site.listener(server)
+    listener = site.listener(server, request.param)
     await listener.start("127.0.0.1", 0)
     found.port = listener.addresses[0][1]
     yield found
@@ -61,10 +64,10 @@ async def receiver(site: Any) -> AsyncIterator[Receiver]:
 
 def notifications(site: Any, **rules: Any) -> NotificationSettings:
     allowed = TargetRules(**({"loopback": True} | rules))
-    pair = KeyPair(site.folder / "server.pem", site.folder / "server.key")
-    roots = [site.folder / "serca.pem"]
+    tls = {"certificate": site.folder / "server.pem", "key": site.folder / "server.key"}
+    sep2 = Sep2.model_validate({"listen": "127.0.0.1:0", "tls": tls | {"roots": [site.folder / "serca.pem"]}})
     return NotificationSettings(
-        make=lambda: HttpsNotifier(lambda: client_context("strict", key_pairs=[pair], roots=roots), allowed),
+        make=lambda: HttpsNotifier(lambda demand: notifier_context(sep2, demand), allowed),
         rules=allowed,
         spacing_s=0.0,
     )
@@ -114,6 +117,34 @@ async def test_a_change_is_posted_to_the_subscriber_over_mutual_tls(
     assert running.server.cancel_subscription(place)
     assert not running.server.cancel_subscription(place)
     assert (await receiver.wait_for(2))[1].status == 1
+
+
+@pytest.mark.parametrize("receiver", ["inverter"], indirect=True)
+async def test_a_device_that_listens_with_its_own_certificate_is_known_by_its_lfdi(
+    start: Start, site: Any, receiver: Receiver
+) -> None:
+    running = await start(notifications=notifications(site))
+    path = running.server.core.state.program_of_device("inv-1").path + "/derc"
+    assert (await subscribe(running, path, f"https://127.0.0.1:{receiver.port}/n"))[0] == 201
+    await post_control(running, "A1" * 16)
+    assert (await receiver.wait_for(1))[0].subscribedResource == path
+
+
+@pytest.mark.parametrize("receiver", ["stranger"], indirect=True)
+async def test_a_device_that_is_not_the_subscriber_is_told_nothing(
+    start: Start, site: Any, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "gridiface.sep2")
+    running = await start(notifications=notifications(site))
+    path = running.server.core.state.program_of_device("inv-1").path + "/derc"
+    assert (await subscribe(running, path, f"https://127.0.0.1:{receiver.port}/n"))[0] == 201
+    await post_control(running, "A1" * 16)
+    deadline = time.monotonic() + 10
+    while "is not the subscriber's, and it does not name 127.0.0.1" not in caplog.text:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert site.lfdi["stranger"] in caplog.text
+    assert receiver.got == []
 
 
 async def test_delete_the_subscription_after_a_400_answer_keep_it_after_5xx(

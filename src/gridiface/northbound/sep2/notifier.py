@@ -1,7 +1,8 @@
 """The outgoing HTTPS client for notifications: one POST, one status. Beside the server the only file with sockets.
 
 Shows the server's own certificate, verifies the receiver's against the same roots, follows no redirects, reads next to
-nothing of an answer and connects only to addresses that notification_target.py allows.
+nothing of an answer and connects only to addresses that notification_target.py allows. A device's certificate names no
+host (IEEE 2030.5-2018 section 6.11): a receiver is known by the LFDI of its subscriber, or else by its host's name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +23,8 @@ from aiohttp.resolver import DefaultResolver
 
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.notification_target import TargetRules, allowed_address
+from gridiface.pki.identity import PeerIdentity
+from gridiface.pki.judged import Demand, names_host
 from gridiface.protocols.sep2.exchange import SEP_XML
 
 _log = logging.getLogger("gridiface.sep2")
@@ -36,8 +41,8 @@ _IDLE_S = 15.0
 class Notifier(Protocol):
     """What sends notifications."""
 
-    async def post(self, uri: str, body: bytes) -> int | None:
-        """The status of the answer; None: there was none."""
+    async def post(self, uri: str, body: bytes, lfdi: str) -> int | None:
+        """The status of the answer of the subscriber `lfdi`; None: there was none."""
         ...
 
     async def close(self) -> None:
@@ -49,19 +54,26 @@ class HttpsNotifier:
     """Sends notifications by HTTPS.
 
     Args:
-        context: makes the TLS context of the next connections, with the server's own certificate.
+        context: makes the TLS context of the next connections, with the server's own certificate, for a demand on
+            receivers.
         rules: where it may connect to.
     """
 
-    def __init__(self, context: Callable[[], ssl.SSLContext], rules: TargetRules) -> None:
+    def __init__(self, context: Callable[[Demand], ssl.SSLContext], rules: TargetRules) -> None:
         self._context = context
         self._rules = rules
         self._session: ClientSession | None = None
         self._kept: tuple[float, ssl.SSLContext] | None = None
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._expected: defaultdict[str, Counter[str]] = defaultdict(Counter)  # LFDIs by host, of posts under way
 
-    async def post(self, uri: str, body: bytes) -> int | None:
+    async def post(self, uri: str, body: bytes, lfdi: str) -> int | None:
         """POST one notification.
+
+        Args:
+            uri: where to.
+            body: a Notification.
+            lfdi: the subscriber's; the receiver's certificate has it, or names the host of `uri`.
 
         Returns:
             The status of the answer; None when there was none in time, or no connection is allowed or possible.
@@ -69,15 +81,35 @@ class HttpsNotifier:
         async with self._at_once:
             try:
                 self._check(uri)
-                headers = {"Content-Type": SEP_XML}
-                async with self._open().post(
-                    uri, data=body, headers=headers, ssl=self._tls(), allow_redirects=False
-                ) as reply:
-                    await reply.content.read(_ANSWER_READ)
-                    return reply.status
+                with self._expecting(uri, lfdi):
+                    return await self._send(uri, body)
             except (TimeoutError, ClientError, OSError, ValueError, ConfigError) as problem:
                 _log.info("a notification to %s was not delivered: %s", uri, problem)
                 return None
+
+    async def _send(self, uri: str, body: bytes) -> int:
+        headers = {"Content-Type": SEP_XML}
+        async with self._open().post(uri, data=body, headers=headers, ssl=self._tls(), allow_redirects=False) as reply:
+            await reply.content.read(_ANSWER_READ)
+            return reply.status
+
+    @contextmanager
+    def _expecting(self, uri: str, lfdi: str) -> Iterator[None]:
+        host = (urlsplit(uri).hostname or "").removesuffix(".")
+        self._expected[host][lfdi] += 1
+        try:
+            yield
+        finally:
+            self._expected[host][lfdi] -= 1
+            self._expected[host] = +self._expected[host]
+            if not self._expected[host]:
+                del self._expected[host]
+
+    def _demand(self, identity: PeerIdentity, connection: ssl.SSLObject) -> str:
+        host = (connection.server_hostname or "").lower()
+        if identity.lfdi in self._expected.get(host, ()) or names_host(connection):
+            return ""
+        return f"its LFDI {identity.lfdi} is not the subscriber's, and it does not name {host}"
 
     def _check(self, uri: str) -> None:
         """An address in the URI is not resolved, so it is checked here."""
@@ -88,7 +120,7 @@ class HttpsNotifier:
     def _tls(self) -> ssl.SSLContext:
         now = asyncio.get_running_loop().time()
         if self._kept is None or now - self._kept[0] > _CONTEXT_KEPT_S:
-            self._kept = now, self._context()
+            self._kept = now, self._context(self._demand)
         return self._kept[1]
 
     def _open(self) -> ClientSession:

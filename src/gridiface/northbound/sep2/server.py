@@ -246,7 +246,7 @@ class Sep2Server:
     async def _notify(self, notifier: Notifier, outgoing: Outgoing) -> None:
         subscriber = self.core.subscriptions.get(outgoing.path)
         by = "" if subscriber is None else subscriber.by
-        status = await notifier.post(outgoing.uri, self.dialects.document(by, outgoing.body))
+        status = await notifier.post(outgoing.uri, self.dialects.document(by, outgoing.body), by)
         self.core.subscriptions.answered(outgoing, status, self._clock.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

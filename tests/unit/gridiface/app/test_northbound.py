@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from pathlib import Path
 
@@ -65,5 +66,7 @@ def test_notifications_are_sent_as_configured(folder: Path) -> None:
     assert (settings.notifications.rules.hosts, settings.notifications.rules.loopback) == ({"agg.example"}, False)
     assert settings.notifications.spacing_s == 5
     assert settings.notifications.make() is not settings.notifications.make()
-    assert notifier_context(sep2(folder)).check_hostname
+    context = notifier_context(sep2(folder), lambda _identity, _connection: "")
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.sslobject_class is not ssl.SSLObject
     assert sep2_settings(sep2(folder, notifications={"enabled": False}), "site").notifications is None

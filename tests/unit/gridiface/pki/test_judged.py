@@ -12,15 +12,15 @@ from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.credentials import ChainPolicy, load_roots
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import PeerIdentity
-from gridiface.pki.judged import judge_server
+from gridiface.pki.judged import judge_server, names_host
 from gridiface.pki.rules import SERVER_AUTH, sep2_rules
 
 
-def shake(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+def shake(client: ssl.SSLContext, server: ssl.SSLContext, host: str = "localhost") -> None:
     """Both ends in memory, until both are done."""
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
-        client.wrap_bio(down, up, server_hostname="localhost"),
+        client.wrap_bio(down, up, server_hostname=host),
         server.wrap_bio(up, down, server_side=True),
     ]
     waiting = list(ends)
@@ -49,7 +49,7 @@ def contexts(
     roots = [folder / "serca.pem"]
     seen: list[str] = []
 
-    def demand(identity: PeerIdentity) -> str:
+    def demand(identity: PeerIdentity, _connection: ssl.SSLObject) -> str:
         seen.append(identity.lfdi)
         return refusal
 
@@ -80,3 +80,57 @@ def test_our_own_policy_is_asked_too(folder: Path) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="validity"):
         shake(client, server)
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("localhost", True),
+        ("LocalHost", True),
+        ("127.0.0.1", True),
+        ("127.0.0.2", False),
+        ("::1", True),
+        ("agg.example.org", True),
+        ("a.agg.example.org", False),
+        ("example.org", False),
+        ("localhost.example", False),
+    ],
+)
+def test_a_certificate_names_hosts_and_addresses(folder: Path, host: str, named: bool) -> None:
+    now = float(int(time.time()))
+    pki = TestPki.load(folder)
+    hosts = ["localhost", "127.0.0.1", "::1", "*.example.org"]
+    write_credential(folder, "named", pki.issue("server", "n", now=now, hosts=hosts))
+    roots = [folder / "serca.pem"]
+    found: list[bool] = []
+
+    def demand(_identity: PeerIdentity, connection: ssl.SSLObject) -> str:
+        found.append(names_host(connection))
+        return ""
+
+    client = judge_server(
+        client_context("strict", roots=roots, check_hostname=False),
+        ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(roots)),
+        demand,
+    )
+    pair = KeyPair(folder / "named.pem", folder / "named.key")
+    shake(client, server_context("strict", key_pairs=[pair], roots=roots, require_client=False), host)
+    assert found == [named]
+
+
+def test_the_certificate_of_a_device_names_no_host(folder: Path) -> None:
+    roots = [folder / "serca.pem"]
+    found: list[bool] = []
+
+    def demand(_identity: PeerIdentity, connection: ssl.SSLObject) -> str:
+        found.append(names_host(connection))
+        return ""
+
+    client = judge_server(
+        client_context("strict", roots=roots, check_hostname=False),
+        ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(roots)),
+        demand,
+    )
+    pair = KeyPair(folder / "device.pem", folder / "device.key")
+    shake(client, server_context("strict", key_pairs=[pair], roots=roots, require_client=False))
+    assert found == [False]

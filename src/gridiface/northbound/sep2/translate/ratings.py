@@ -94,8 +94,20 @@ def modes_of(capabilities: Iterable[Capability], *, charges: bool) -> int:
     return int(modes)
 
 
+def told_modes(modes: int) -> int:
+    """The modes that a device with this bit map is told power by.
+
+    Charge and discharge mode have bits and no element: a device that claims them and no mode for power besides (clients
+    that pass on SunSpec's CtrlModes do) is told by opModFixedW and opModMaxLimW all the same.
+    """
+    if modes & (_Bits.CHARGE | _Bits.DISCHARGE) and not modes & (_Bits.FIXED_W | _Bits.TARGET_W | _Bits.MAX_LIM_W):
+        return int(modes | _Bits.FIXED_W | _Bits.MAX_LIM_W)
+    return modes
+
+
 def capabilities_of(modes: int) -> frozenset[Capability]:
     """What a device with this modesSupported can do: a control counts when one of its modes is there."""
+    modes = told_modes(modes)
     return frozenset(c for c, wanted in CAPABILITY_MODES.items() if modes & wanted)
 
 

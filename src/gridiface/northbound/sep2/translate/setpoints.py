@@ -13,6 +13,7 @@ from typing import Any
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.quantities import Rounding, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.controls import values_to_base
+from gridiface.northbound.sep2.translate.ratings import told_modes
 from gridiface.northbound.sep2.translate.scaling import clamp, si, signed, watts
 from gridiface.protocols.sep2.enums import CURVE_MODES, MODE_BITS, DERControlModes, DERUnitRefType
 from gridiface.protocols.sep2.resources import DERCapability, DERControlBase, DERSettings, FixedVar, ReactivePower
@@ -50,6 +51,7 @@ def modes_of_inverter(capability: DERCapability | None, settings: DERSettings | 
     modes = capability.modesSupported
     if settings is not None and settings.modesEnabled is not None:
         modes &= settings.modesEnabled
+    modes = told_modes(modes)
     max_w = si(settings.setMaxW) if settings is not None else si(capability.rtgMaxW)
     charge = (si(settings.setMaxChargeRateW) if settings else None) or si(capability.rtgMaxChargeRateW)
     discharge = (si(settings.setMaxDischargeRateW) if settings else None) or si(capability.rtgMaxDischargeRateW)

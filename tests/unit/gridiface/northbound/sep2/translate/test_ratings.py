@@ -122,3 +122,16 @@ def test_an_empty_group_is_still_valid() -> None:
 def test_only_storage_stores() -> None:
     assert stores_energy(BATTERY)
     assert not stores_energy(PV)
+
+
+def test_a_device_that_claims_to_charge_and_no_mode_for_power_is_told_power() -> None:
+    bits = DERControlModes
+    storage = int(bits.CHARGE | bits.DISCHARGE | bits.CONNECT | bits.ENERGIZE)
+    assert capabilities_of(storage) == {
+        Capability.SET_W,
+        Capability.LIMIT_W,
+        Capability.CONNECT,
+        Capability.ENERGIZE,
+    }
+    assert capabilities_of(int(bits.CHARGE | bits.MAX_LIM_W)) == {Capability.LIMIT_W}
+    assert capabilities_of(int(bits.CONNECT)) == {Capability.CONNECT}
