@@ -158,7 +158,7 @@ class GridServer:
         self._start_timers(dispatch)
         self._housekeeping = Housekeeping(store, self.clock, retention_days=self.config.reading_retention_days)
         self._housekeeping.start()
-        _calm_the_collector()
+        calm_the_collector()
 
     async def _open_fleet(self, store: Store) -> FleetDesk:
         """The desk at which devices and groups are changed, with what was changed before.
@@ -435,7 +435,7 @@ def _seed(site: str) -> int:
     return int.from_bytes(hashlib.sha256(site.encode()).digest()[:8], "big")
 
 
-def _calm_the_collector() -> None:
+def calm_the_collector() -> None:
     """What was loaded at the start stays: walking it again for each few hundred new objects costs a fleet's writes."""
     gc.collect()
     gc.freeze()

@@ -21,6 +21,8 @@ from gridiface.protocols.xmlwire import WireObject, decode, encode
 
 _T = TypeVar("_T")
 
+_FLAT = frozenset({types.NoneType, bool, int, float, str})
+
 
 def dump(record: Any) -> bytes:
     """`record`, a dataclass instance, as JSON."""
@@ -41,11 +43,8 @@ def load(cls: type[_T], body: bytes) -> _T:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, CalendarDuration):
-        return [value.months, value.exact]
-    if isinstance(value, Enum):
-        return value.value
-    if value is None or isinstance(value, bool | int | float | str):
+    # What most fields hold comes first; subclasses (enumerations, calendar durations) are none of these exactly.
+    if type(value) in _FLAT:
         return value
     if isinstance(value, WireObject):
         return encode(value).decode()
@@ -56,7 +55,14 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, frozenset | set):
         return sorted(_plain(item) for item in value)
-    return [_plain(item) for item in value]
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else _plain_leaf(value)
+
+
+def _plain_leaf(value: Any) -> Any:
+    """A value of a subclass of what JSON knows."""
+    if isinstance(value, CalendarDuration):
+        return [value.months, value.exact]
+    return value.value if isinstance(value, Enum) else value
 
 
 def _build(kind: Any, value: Any) -> Any:
