@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -372,7 +373,8 @@ class TcpLink:
         except TimeoutError as error:
             raise DeviceTimeout(f"{self.host}:{self.port} took no connection in {self._connect_timeout_s} s") from error
         except OSError as error:
-            raise DeviceTimeout(f"{self.host}:{self.port} cannot be reached: {error}") from error
+            why = os.strerror(error.errno).lower() if error.errno else error
+            raise DeviceTimeout(f"{self.host}:{self.port} cannot be reached: {why}") from error
         self._timeouts = 0
         self._connection = connection
         return connection

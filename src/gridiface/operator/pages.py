@@ -103,6 +103,8 @@ class Pages:
             Entry("/tokens", "API tokens", "5:Access", "admin"),
         ]
         self.frame = frame
+        #: Paths of pages that are about the whole fleet: confined readers are not led there.
+        self._closed = frozenset(page.path for page in self.pages() if not page.confined and page.scope is not None)
 
     def extend(self, app: web.Application) -> None:
         """Add what runs while the listener does."""
@@ -124,6 +126,7 @@ class Pages:
             "role": "" if caller.user is None else caller.user.role,
             "csrf": "" if secret is None else csrf_of(secret),
             "may": caller.scopes,
+            "closed": frozenset() if caller.groups is None else self._closed,
         }
 
     async def _static(self, request: web.Request) -> web.StreamResponse:

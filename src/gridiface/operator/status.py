@@ -107,7 +107,7 @@ class Status:
             "devices": self._device_counts(now),
             "groups": self.group_rows(now),
             "controls": [self.control_row(control, now) for control in _running_first(controls, now)[:50]],
-            "outcomes": self._newest_outcomes(),
+            "outcomes": self.newest_outcomes(),
             "counters": dict(self.counters()),
         }
 
@@ -235,7 +235,8 @@ class Status:
                 counts[kind.name.lower()] += 1
         return counts
 
-    def _newest_outcomes(self) -> list[OutcomeRow]:
+    def newest_outcomes(self) -> list[OutcomeRow]:
+        """The newest steps of all controls, the newest first; bounded."""
         steps = [outcome for outcomes in self._outcomes.values() for outcome in outcomes.values()]
         newest = nsmallest(_OUTCOMES_SHOWN, reversed(steps), key=lambda outcome: -outcome.at)
         return [outcome_row(outcome) for outcome in newest]

@@ -149,7 +149,8 @@ class ControlsArea(Area):
         records = self._desk.records
         control = await self._control(control_id, caller)
         outcomes = await records.outcomes(control_id)
-        decisions = await records.decisions(control_id=control_id, limit=SHOWN)
+        found = await records.decisions(control_id=control_id, limit=SHOWN)
+        decisions = [one for one in found if sees_target(caller, one.target, self._status.fleet)]
         return control_detail(control, outcomes, decisions, self._status, self._desk.clock.now())
 
     @get(

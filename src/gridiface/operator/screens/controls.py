@@ -18,14 +18,17 @@ from gridiface.operator.screens import asking
 from gridiface.operator.screens.account import device_lines, power_columns
 from gridiface.operator.screens.forms import acting, form_of, part_of
 from gridiface.operator.screens.house import House, see_other
+from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.timeline import WINDOWS, timeline
 from gridiface.operator.sending import WAITING, Sending
 from gridiface.operator.server import Page
 from gridiface.operator.status import newest_first
 from gridiface.operator.translate import PROTOCOL
 
-#: Controls in the list, devices in the account, devices in the form's list.
-_LISTED, _DEVICES, _CHOICES = 100, 200, 500
+#: Controls on one page of the list, devices in the account, devices in the form's list.
+_LISTED, _DEVICES, _CHOICES = 50, 200, 500
+
+_STATES = ("active", "scheduled", "completed", "cancelled", "superseded", "refused")
 
 
 class ControlsScreen:
@@ -40,41 +43,62 @@ class ControlsScreen:
         """All routes."""
         page = self._house.page
         return [
-            page("/controls", self.show),
-            page("/parts/controls", self.renew),
-            page("/controls/new", self.ask),
-            page("/controls/new", self.send, scope="control", method="POST"),
-            page("/controls/preview", self.preview, scope="control", method="POST"),
-            page("/controls/{id}", self.show_one),
-            page("/parts/controls/{id}", self.renew_one),
-            page("/controls/{id}/cancel", self.cancel, scope="control", method="POST"),
+            page("/controls", self.show, confined=True),
+            page("/parts/controls", self.renew, confined=True),
+            page("/controls/new", self.ask, confined=True),
+            page("/controls/new", self.send, scope="control", method="POST", confined=True),
+            page("/controls/preview", self.preview, scope="control", method="POST", confined=True),
+            page("/controls/{id}", self.show_one, confined=True),
+            page("/parts/controls/{id}", self.renew_one, confined=True),
+            page("/controls/{id}/cancel", self.cancel, scope="control", method="POST", confined=True),
         ]
 
     # --- all ------------------------------------------------------------------------------------------------------
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Timeline and list."""
-        return self._house.frame.page(request, "controls.html", windows=list(WINDOWS), **self._all(request))
+        return self._house.frame.page(
+            request, "controls.html", windows=list(WINDOWS), states=_STATES, **self._all(request)
+        )
 
     async def renew(self, request: web.Request) -> web.StreamResponse:
         """Both anew."""
         return self._house.frame.fragment(request, "parts/controls.html", **self._all(request))
 
     def _all(self, request: web.Request) -> dict[str, Any]:
-        now, status = self._house.now(), self._house.status
-        window = request.query.get("window", "1 h")
+        now, query, view = self._house.now(), request.query, self._house.view(request)
+        window = query.get("window", "1 h")
         window = window if window in WINDOWS else "1 h"
-        controls = list(status.controls())
-        listed = [one for one in newest_first(controls) if not one.is_default]
-        rows = [self._row(one, now) for one in listed[:_LISTED]]
+        controls = view.controls()
+        text, state, source = query.get("q", "").strip()[:128], query.get("state", ""), query.get("source", "")[:32]
+        found = [
+            (control, state_at(control, now).value) for control in newest_first(controls) if not control.is_default
+        ]
+        fits = [
+            (control, own)
+            for control, own in found
+            if state in {"", own} and source in {"", control.source.protocol} and self._has(text, control)
+        ]
+        fits.sort(key=lambda pair: _ORDER.get(pair[1], 9))
+        listed = paged(fits, query, "/controls", ("q", "state", "source", "window"), _LISTED)
         return {
             "now": now,
             "window": window,
             "timeline": timeline(controls, now, window),
-            "rows": sorted(rows, key=lambda row: _ORDER.get(str(row["state"]), 9)),
-            "more": max(0, len(listed) - _LISTED),
+            "name_of": lambda target: self._house.name_of(target.kind.value, target.id),
+            "listed": listed.with_rows(lambda pair: self._row(pair[0], now)),
+            "text": text,
+            "state": state,
+            "source": source,
+            "sources": sorted({control.source.protocol for control, _ in found}),
             "defaults": [self._row(one, now) for one in controls if one.is_default][:_LISTED],
         }
+
+    def _has(self, text: str, control: Control) -> bool:
+        target, source = control.target, control.source
+        name = self._house.name_of(target.kind.value, target.id)
+        peer = self._house.frame.peer(source.identity) if source.identity else ""
+        return has(text, control.id, control.description, target.id, name, source.identity, peer, source.program)
 
     def _row(self, control: Control, now: Instant) -> dict[str, Any]:
         kind = control.target.kind.value
@@ -82,6 +106,7 @@ class ControlsScreen:
             **self._house.status.control_row(control, now),
             "target_kind": kind,
             "target_name": self._house.name_of(kind, control.target.id),
+            "members": 1 if kind == "device" else len(self._house.status.fleet.members(control.target.id)),
             "identity": control.source.identity,
             "program": control.source.program,
             "authority": control.source.authority,
@@ -102,7 +127,10 @@ class ControlsScreen:
 
     async def _one(self, request: web.Request) -> dict[str, Any]:
         detail = await self._area.detail(name_of(request), request[CALLER])
-        lines = device_lines(detail, self._members(detail), self._house.status)
+        view = self._house.view(request)
+        lines = [
+            line for line in device_lines(detail, self._members(detail), self._house.status) if view.device(line.device)
+        ]
         kind = detail["target_kind"]
         return {
             "control": detail,
@@ -124,6 +152,7 @@ class ControlsScreen:
         """End a control; one that came in over a protocol only where that is said on purpose."""
         form, who = await form_of(request), acting(request, "control").name
         name = name_of(request)
+        await self._area.detail(name, request[CALLER])  # what somebody may not see is not there
         await self._sending.cancel(name, who, form.text("reason"), foreign=form.ticked("foreign"))
         return see_other("controls", name)
 
@@ -133,11 +162,13 @@ class ControlsScreen:
         """The form, empty or filled with the control that is to be changed."""
         now, query = self._house.now(), request.query
         earlier = self._sending.find(query.get("from", "")) if "from" in query else None
+        if earlier is not None and not self._house.view(request).target(earlier.target):
+            earlier = None
         if earlier is not None and state_at(earlier, now) not in TERMINAL:
             fields = asking.changed(earlier, now, *self._house.desk.authority)
         else:
-            earlier, groups = None, self._house.status.fleet.groups()
-            first = next((one.id for one in groups if one.parent is None), "")
+            earlier, groups = None, self._house.view(request).group_rows(now)
+            first = next((one["id"] for one in groups if one["parent"] is None), "")
             fields = asking.fresh(query.get("target", f"group:{first}" if first else ""))
         return self._form(request, fields, earlier)
 
@@ -149,9 +180,10 @@ class ControlsScreen:
         *,
         refused: Refused | None = None,
     ) -> web.Response:
-        fleet = self._house.status.fleet
-        known = {f"{TargetKind.GROUP.value}:{one.id}" for one in fleet.groups()}
-        devices = list(fleet.devices()[:_CHOICES])
+        view = self._house.view(request)
+        groups = view.groups()
+        known = {f"{TargetKind.GROUP.value}:{one.id}" for one in groups}
+        devices = view.devices()[:_CHOICES]
         known |= {f"{TargetKind.DEVICE.value}:{one.id}" for one in devices}
         return self._house.frame.page(
             request,
@@ -159,7 +191,7 @@ class ControlsScreen:
             status=200 if refused is None else refused.status,
             fields=fields,
             earlier=None if earlier is None else self._row(earlier, self._house.now()),
-            groups=fleet.groups(),
+            groups=groups,
             devices=devices,
             other="" if fields.target in known else fields.target,
             modes=asking.ASKED,

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Device
 from gridiface.operator.access import CALLER
 from gridiface.operator.areas.devices import DevicesArea
@@ -69,20 +70,20 @@ class DevicesScreen:
         """All routes."""
         page = self._house.page
         return [
-            page("/devices", self.show),
-            page("/parts/devices", self.renew),
-            page("/devices/{id}", self.show_one),
-            page("/parts/devices/{id}", self.renew_one),
-            page("/devices/{id}/block", self.block, scope="control", method="POST"),
-            page("/devices/{id}/unblock", self.unblock, scope="control", method="POST"),
+            page("/devices", self.show, confined=True),
+            page("/parts/devices", self.renew, confined=True),
+            page("/devices/{id}", self.show_one, confined=True),
+            page("/parts/devices/{id}", self.renew_one, confined=True),
+            page("/devices/{id}/block", self.block, scope="control", method="POST", confined=True),
+            page("/devices/{id}/unblock", self.unblock, scope="control", method="POST", confined=True),
         ]
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """The list."""
-        fleet = self._house.status.fleet
-        drivers = sorted({device.driver for device in fleet.devices()})
+        view = self._house.view(request)
+        drivers = sorted({device.driver for device in view.devices()})
         return self._house.frame.page(
-            request, "devices.html", groups=fleet.groups(), drivers=drivers, choices=SHOW, **self._found(request)
+            request, "devices.html", groups=view.groups(), drivers=drivers, choices=SHOW, **self._found(request)
         )
 
     async def renew(self, request: web.Request) -> web.StreamResponse:
@@ -90,10 +91,11 @@ class DevicesScreen:
         return self._house.frame.fragment(request, "parts/devices.html", **self._found(request))
 
     def _found(self, request: web.Request) -> dict[str, Any]:
-        wanted, status = Wanted.of(request), self._house.status
+        wanted, status, view = Wanted.of(request), self._house.status, self._house.view(request)
         now = self._house.now()
-        fits = self._filter(wanted)
-        found = [device for device in status.fleet.devices() if fits(device)]
+        fits = self._filter(wanted, now)
+        all_ = view.devices()
+        found = [device for device in all_ if fits(device)]
         pages = max(1, -(-len(found) // _SHOWN))
         page = min(wanted.page, pages)
         begin = (page - 1) * _SHOWN
@@ -105,15 +107,15 @@ class DevicesScreen:
             "wanted": wanted,
             "rows": rows,
             "total": len(found),
-            "all": len(status.qualities(now)),
+            "all": len(all_),
             "page": page,
             "pages": pages,
             "first": begin + 1 if found else 0,
             "last": begin + len(rows),
         }
 
-    def _filter(self, wanted: Wanted) -> Callable[[Device], bool]:
-        status, now = self._house.status, self._house.now()
+    def _filter(self, wanted: Wanted, now: Instant) -> Callable[[Device], bool]:
+        status = self._house.status
         members = frozenset(status.fleet.members(wanted.group)) if wanted.group else None
         qualities, text = status.qualities(now), wanted.text.lower()
         chosen: dict[str, Callable[[str], bool]] = {
@@ -185,7 +187,7 @@ class DevicesScreen:
 
     def _device(self, request: web.Request) -> Device:
         device = self._house.status.fleet.device(name_of(request))
-        if device is None:
+        if device is None or not self._house.view(request).device(device.id):
             raise Refused(404, f"there is no device {request.match_info['id'][:64]!r}", "the list has all of them")
         return device
 

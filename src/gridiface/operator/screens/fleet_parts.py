@@ -24,26 +24,30 @@ class FleetPartsScreen:
     def pages(self) -> list[Page]:
         """All routes."""
         page = self._house.page
-        return [page("/drivers", self.drivers), page("/performance", self.performance), page("/start", self.start)]
+        return [
+            page("/drivers", self.drivers, confined=True),
+            page("/performance", self.performance, confined=True),
+            page("/start", self.start),
+        ]
 
     async def drivers(self, request: web.Request) -> web.StreamResponse:
         """How many devices of each driver answer, and which do not."""
-        status, now = self._house.status, self._house.now()
+        status, now, view = self._house.status, self._house.now(), self._house.view(request)
         qualities = status.qualities(now)
         total: Counter[str] = Counter()
         heard: Counter[str] = Counter()
-        for device in status.fleet.devices():
+        for device in view.devices():
             total[device.driver] += 1
             heard[device.driver] += qualities.get(device.id) in {"good", "estimated"}
         rows = [(name, count, heard[name]) for name, count in sorted(total.items())]
-        troubles = self._house.troubles(status.troubled(now)[:_SHOWN])
+        troubles = self._house.troubles(view.these(status.troubled(now))[:_SHOWN])
         return self._house.frame.page(request, "drivers.html", rows=rows, troubles=troubles)
 
     async def performance(self, request: web.Request) -> web.StreamResponse:
         """What came of each control: requested, delivered, and how far they are apart."""
         status, now = self._house.status, self._house.now()
         rows: list[dict[str, Any]] = []
-        for control in newest_first(status.controls()):
+        for control in newest_first(self._house.view(request).controls()):
             newest = None if control.is_default else status.performance.latest(control.id)
             if newest is None or len(rows) == _SHOWN:
                 continue

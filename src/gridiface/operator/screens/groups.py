@@ -28,27 +28,27 @@ class GroupsScreen:
         """All routes."""
         page = self._house.page
         return [
-            page("/groups", self.show),
-            page("/parts/groups", self.renew),
-            page("/groups/{id}", self.show_one),
-            page("/parts/groups/{id}", self.renew_one),
+            page("/groups", self.show, confined=True),
+            page("/parts/groups", self.renew, confined=True),
+            page("/groups/{id}", self.show_one, confined=True),
+            page("/parts/groups/{id}", self.renew_one, confined=True),
         ]
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """The tree."""
-        return self._house.frame.page(request, "groups.html", **self._all())
+        return self._house.frame.page(request, "groups.html", **self._all(request))
 
     async def renew(self, request: web.Request) -> web.StreamResponse:
         """The tree anew."""
-        return self._house.frame.fragment(request, "parts/groups.html", **self._all())
+        return self._house.frame.fragment(request, "parts/groups.html", **self._all(request))
 
-    def _all(self) -> dict[str, Any]:
-        status, now = self._house.status, self._house.now()
-        known = {group.id: group for group in status.fleet.groups()}
-        grouped = {name for group in known.values() for name in group.members}
-        loose = [device for device in status.fleet.devices() if device.id not in grouped]
+    def _all(self, request: web.Request) -> dict[str, Any]:
+        status, now, view = self._house.status, self._house.now(), self._house.view(request)
+        known = {group.id: group for group in view.groups()}
+        grouped = {name for group in status.fleet.groups() for name in group.members}
+        loose = [device for device in view.devices() if device.id not in grouped]
         return {
-            "groups": [(depth, row, known[row["id"]]) for depth, row in in_tree_order(status.group_rows(now))],
+            "groups": [(depth, row, known[row["id"]]) for depth, row in in_tree_order(view.group_rows(now))],
             "totals": status.totals(now),
             "loose": loose[:_MEMBERS],
             "loose_count": len(loose),
@@ -67,12 +67,13 @@ class GroupsScreen:
     def _one(self, request: web.Request) -> dict[str, Any]:
         status, now, name = self._house.status, self._house.now(), name_of(request)
         group = status.fleet.group(name)
-        if group is None:
+        view = self._house.view(request)
+        if group is None or not view.group(name):
             raise Refused(404, f"there is no group {name[:64]!r}", "the list has all of them")
         detail = group_detail(group, status, now)
         members = detail["member_devices"]
         rows = [status.device_row(device) for one in members[:_MEMBERS] if (device := status.fleet.device(one))]
-        inside = [other for other in status.fleet.groups() if other.parent == group.id]
+        inside = [other for other in view.groups() if other.parent == group.id]
         rules = [one for one in status.controls() if one.target.id == name and state_at(one, now) not in TERMINAL]
         return {
             "group": detail,

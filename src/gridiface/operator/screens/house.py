@@ -14,6 +14,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.rows import DeviceRow
 from gridiface.operator.screens.render import Frame, wants_fragment
+from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
 from gridiface.operator.status import Status
 
@@ -36,8 +37,14 @@ class House:
         """The wall clock."""
         return self.desk.clock.now()
 
-    def page(self, path: str, handler: Handler, *, scope: str | None = "read", method: str = "GET") -> Page:
-        """A page whose refusals are pages, too."""
+    def view(self, request: web.Request) -> View:
+        """What of the fleet a reader sees."""
+        return View(self.status, request)
+
+    def page(
+        self, path: str, handler: Handler, *, scope: str | None = "read", method: str = "GET", confined: bool = False
+    ) -> Page:
+        """A page whose refusals are pages, too; `confined`: it heeds the reader's groups (View)."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
@@ -47,7 +54,7 @@ class House:
             except StoreUnavailable as problem:
                 return self.refusal(request, 503, f"the store does not answer: {problem}", "try again in a moment")
 
-        return Page(path, guarded, scope, method=method)
+        return Page(path, guarded, scope, confined, method)
 
     def refusal(self, request: web.Request, status: int, detail: str, fix: str = "") -> web.Response:
         """Why something is not done, as a page or, where htmx asked, as a notice in the page."""

@@ -14,7 +14,7 @@ from gridiface.errors import GridifaceError
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
-from gridiface.operator.trend import Point
+from gridiface.operator.trend import Point, Powers
 
 _log = logging.getLogger("gridiface.operator")
 
@@ -34,7 +34,7 @@ class Live:
 
     def pages(self) -> list[Page]:
         """The stream."""
-        return [self._house.page("/live", self.stream)]
+        return [self._house.page("/live", self.stream, confined=True)]
 
     async def background(self, _: web.Application) -> AsyncIterator[None]:
         """Sample once a second while the listener runs; for `cleanup_ctx`."""
@@ -81,7 +81,7 @@ class Live:
                     point = self._house.desk.trend.newest
                     if point is not None and point is not sent:
                         sent = point
-                        body = {"t": point.at, "groups": point.groups}
+                        body = {"t": point.at, "groups": self._seen(request, point)}
                         await _send(response, f"event: point\ndata: {json.dumps(body)}\n\n")
                     wake.clear()
                     await wake.wait()
@@ -90,6 +90,11 @@ class Live:
         finally:
             self._readers.discard(wake)
         return response
+
+    def _seen(self, request: web.Request, point: Point) -> dict[str, Powers]:
+        """The groups that this reader sees."""
+        view = self._house.view(request)
+        return point.groups if view.names is None else {n: p for n, p in point.groups.items() if view.group(n)}
 
 
 async def _send(response: web.StreamResponse, text: str) -> None:

@@ -8,16 +8,25 @@ from aiohttp import web
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState
+from gridiface.domain.telemetry import Quality
 from gridiface.domain.timeline import state_at
+from gridiface.operator.alarm_kinds import KINDS
 from gridiface.operator.rows import GroupRow
 from gridiface.operator.screens.headline import asked_groups, headline
 from gridiface.operator.screens.house import House
+from gridiface.operator.screens.responses import gathered
 from gridiface.operator.screens.tree import in_tree_order
+from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
 from gridiface.operator.status import newest_first
 
 #: Rows of one kind on the page.
-_CONTROLS, _TROUBLES, _STEPS, _GROUPS = 6, 8, 14, 60
+_CONTROLS, _TROUBLES, _STEPS, _GROUPS = 6, 8, 10, 60
+
+#: Readers who see different parts of the fleet whose pages are kept for a moment.
+_VIEWS = 32
+
+_TRUSTED = frozenset({Quality.GOOD, Quality.ESTIMATED})
 
 #: How old what is shown may be, s.
 _SHARED_S = 0.4
@@ -28,58 +37,62 @@ class OverviewScreen:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._kept: tuple[Instant, dict[str, Any]] = (float("-inf"), {})
+        self._kept: dict[frozenset[str] | None, tuple[Instant, dict[str, Any]]] = {}
 
     def pages(self) -> list[Page]:
         """Both routes."""
-        return [self._house.page("/", self.show), self._house.page("/parts/overview", self.renew)]
+        page = self._house.page
+        return [page("/", self.show, confined=True), page("/parts/overview", self.renew, confined=True)]
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """The whole page."""
-        now = self._house.now()
-        groups = self._house.status.group_rows(now)
+        now, view = self._house.now(), self._house.view(request)
+        groups = view.group_rows(now)
         wanted = request.query.get("group", "")
         group = next((row for row in groups if row["id"] == wanted), None) or _first(groups)
         points = [] if group is None else self._house.desk.trend.columns(group["id"])
         tops = [row for row in groups if row["parent"] is None or row["requested_W"] is not None][:12]
         return self._house.frame.page(
-            request, "overview.html", group=group, points=points, tabs=tops, **self._live(groups, now)
+            request, "overview.html", group=group, points=points, tabs=tops, **self._live(view, groups, now)
         )
 
     async def renew(self, request: web.Request) -> web.StreamResponse:
         """What changes from second to second."""
-        now = self._house.now()
-        values = self._live(self._house.status.group_rows(now), now)
+        now, view = self._house.now(), self._house.view(request)
         part = "rest" if request.query.get("part") == "rest" else "top"
+        values = self._live(view, None, now)
         return self._house.frame.fragment(request, "parts/overview.html", part=part, **values)
 
-    def _live(self, groups: list[GroupRow], now: Instant) -> dict[str, Any]:
-        """What changes; all readers of one moment share it."""
-        at, kept = self._kept
+    def _live(self, view: View, groups: list[GroupRow] | None, now: Instant) -> dict[str, Any]:
+        """What changes; all readers of one moment who see the same share it."""
+        at, kept = self._kept.get(view.key, (float("-inf"), {}))
         if not abs(now - at) < _SHARED_S:
-            kept = self._look(groups, now)
-            self._kept = (now, kept)
+            kept = self._look(view, view.group_rows(now) if groups is None else groups, now)
+            if len(self._kept) > _VIEWS:
+                self._kept.clear()
+            self._kept[view.key] = (now, kept)
         return kept
 
-    def _look(self, groups: list[GroupRow], now: Instant) -> dict[str, Any]:
+    def _look(self, view: View, groups: list[GroupRow], now: Instant) -> dict[str, Any]:
         status = self._house.status
-        controls = [control for control in status.controls() if not control.is_default]
+        controls = [control for control in view.controls() if not control.is_default]
         running = [one for one in controls if state_at(one, now) is ControlState.ACTIVE]
         ahead = sorted(
             (one for one in controls if state_at(one, now) is ControlState.SCHEDULED), key=lambda one: one.span.start
         )
         since = min((now - one.span.start for one in running), default=None)
-        troubled = status.troubled(now)
+        troubled = view.these(status.troubled(now))
         totals = status.totals(now)
         tops = [totals[row["id"]] for row in groups if row["parent"] is None and row["id"] in totals]
         return {
             "now": now,
             "headline": headline(groups, since),
-            "counts": status.at(now)["devices"],
+            "counts": self._counts(view, now),
             "running": len(running),
             "ahead": len(ahead),
             "next": ahead[0].span.start if ahead else None,
             "shown": [self._control(one, now) for one in [*newest_first(running), *ahead][:_CONTROLS]],
+            "more_controls": max(0, len(running) + len(ahead) - _CONTROLS),
             "groups": in_tree_order(groups)[:_GROUPS],
             "more_groups": max(0, len(groups) - _GROUPS),
             "totals": totals,
@@ -88,9 +101,35 @@ class OverviewScreen:
             "soc": next((total.soc for total in tops if total.soc is not None), None),
             "troubles": self._house.troubles(troubled[:_TROUBLES]),
             "more_troubles": max(0, len(troubled) - _TROUBLES),
-            "parts": self._house.desk.parts(),
-            "steps": status.at(now)["outcomes"][:_STEPS],
+            "parts": self._house.desk.parts() if view.names is None else [],
+            "alarms": self._alarms(view),
+            "steps": self._steps(view, {one.id: one for one in controls}),
         }
+
+    def _counts(self, view: View, now: Instant) -> dict[str, int]:
+        qualities = self._house.status.qualities(now)
+        names = qualities.keys() if view.names is None else view.names & qualities.keys()
+        online = sum(qualities[name] in _TRUSTED for name in names)
+        return {"total": len(names), "online": online}
+
+    def _alarms(self, view: View) -> int:
+        """Alarms that nobody has acknowledged."""
+        standing = self._house.desk.alarms.standing()
+        return sum(
+            alarm.acknowledged is None
+            and (view.names is None or (KINDS[alarm.kind].device and view.device(alarm.subject)))
+            for alarm in standing
+        )
+
+    def _steps(self, view: View, controls: dict[str, Control]) -> list[dict[str, Any]]:
+        rows = self._house.status.newest_outcomes()
+        seen = [
+            row
+            for row in rows
+            if view.names is None or (row["control"] in controls and view.device(row["device"] or ""))
+        ]
+        named = {one.id: one.description for one in controls.values()}
+        return [{"line": line, "about": named.get(line.control, "")} for line in gathered(seen, _STEPS)]
 
     def _control(self, control: Control, now: Instant) -> dict[str, Any]:
         fleet, target = self._house.status.fleet, control.target

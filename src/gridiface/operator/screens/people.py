@@ -41,10 +41,10 @@ class PeopleScreen:
         return [
             page("/login", self.login, scope=None),
             page("/setup", self.set_up, scope=None),
-            page("/account", self.account),
+            page("/account", self.account, confined=True),
             page("/users", self.users, scope="admin"),
             page("/tokens", self.tokens, scope="admin"),
-            page("/approvals", self.approvals),
+            page("/approvals", self.approvals, confined=True),
             page("/audit", self.audit, scope="audit"),
         ]
 

@@ -58,10 +58,12 @@ class Frame:
             "duration": words.duration,
             "when": words.when,
             "asked": words.asked,
+            "control_words": words.control_words,
             "protocol": words.protocol,
             "peer": self.peer,
             "tone": words.tone,
             "badge": words.badge,
+            "health": words.health,
             "json": lambda value: json.dumps(value, separators=(",", ":")),
         }
         vendor = files("gridiface.operator").joinpath("static", "vendor")
@@ -88,6 +90,7 @@ class Frame:
             "role": "",
             "csrf": "",
             "may": frozenset(),
+            "closed": frozenset(),
         }
         return self._templates.get_template(template).render(**{**common, **values})
 

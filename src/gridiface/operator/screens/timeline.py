@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control
+from gridiface.domain.controls import Control, Target
 from gridiface.domain.timeline import state_at
 
 #: Windows that can be chosen: name -> (before now, after now), s.
@@ -35,17 +35,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The controls of one program."""
+    """The controls of one program; `targets`: whom they concern."""
 
     protocol: str
     program: str
     authority: float
     bars: tuple[Bar, ...]
+    identity: str = ""
+    targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is drawn; `ticks` are (per cent, instant)."""
+    """What is drawn; `ticks` are (per cent, instant), `days`: they are days."""
 
     lanes: tuple[Lane, ...]
     ticks: tuple[tuple[float, Instant], ...]
@@ -53,6 +55,7 @@ class Timeline:
     start: Instant
     end: Instant
     left_out: int
+    days: bool = False
 
 
 def timeline(controls: Iterable[Control], now: Instant, window: str) -> Timeline:
@@ -77,10 +80,14 @@ def timeline(controls: Iterable[Control], now: Instant, window: str) -> Timeline
         left_out += len(found) - len(own)
         bars = tuple(_bar(control, now, start, end) for control in own)
         label = program or identity
-        drawn.append(Lane(protocol, label, max(control.source.authority for control in own), bars))
+        authority = max(control.source.authority for control in own)
+        targets = tuple(dict.fromkeys(control.target for control in own))
+        drawn.append(Lane(protocol, label, authority, bars, identity, targets))
     drawn.sort(key=lambda lane: (-lane.authority, lane.protocol, lane.program))
     left_out += sum(len(lane.bars) for lane in drawn[_LANES:])
-    return Timeline(tuple(drawn[:_LANES]), _ticks(start, end), _percent(now, start, end), start, end, left_out)
+    ticks = _ticks(start, end)
+    days = end - start > 2 * 86_400
+    return Timeline(tuple(drawn[:_LANES]), ticks, _percent(now, start, end), start, end, left_out, days)
 
 
 def _bar(control: Control, now: Instant, start: Instant, end: Instant) -> Bar:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
-from gridiface.domain.controls import ControlMode
+from gridiface.domain.controls import Control, ControlMode
 
 #: Stands where nothing is known.
 NOTHING = "–"
@@ -137,7 +137,7 @@ def when(at: float | None, style: str = "time") -> Markup:
 
     Args:
         at: seconds since 1970 UTC; None: nothing.
-        style: "time" of day, or "full" with the date.
+        style: "time" of day, "full" with the date, "short": to the minute.
     """
     if at is None or not math.isfinite(at):
         return Markup("–")
@@ -145,7 +145,8 @@ def when(at: float | None, style: str = "time") -> Markup:
         moment = datetime.fromtimestamp(at, UTC)
     except (ValueError, OverflowError, OSError):
         return Markup("–")
-    shown = moment.strftime("%H:%M:%S" if style == "time" else "%Y-%m-%d %H:%M:%S") + "Z"
+    forms = {"time": "%H:%M:%S", "short": "%d %b %H:%M"}
+    shown = moment.strftime(forms.get(style, "%Y-%m-%d %H:%M:%S")) + "Z"
     stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Markup('<time datetime="{}" data-style="{}">{}</time>').format(stamp, style, shown)
 
@@ -153,6 +154,11 @@ def when(at: float | None, style: str = "time") -> Markup:
 def asked(values: Mapping[str, float]) -> str:
     """What a control asks for: "active power 80 kW, export at most 5 kW"."""
     return ", ".join(mode_value(mode, value) for mode, value in values.items()) or "nothing"
+
+
+def control_words(control: Control) -> str:
+    """What a control asks for, as `asked`."""
+    return asked({mode.value: value.value for mode, value in control.values.items()})
 
 
 def mode_value(mode: str, value: float) -> str:
@@ -180,6 +186,22 @@ def short(identity: str) -> str:
 def tone(word: str | None) -> str:
     """The colour that a state calls for: good, warn, bad or plain."""
     return TONES.get(word or "", "plain")
+
+
+#: What a device's data are called, by their quality.
+HEALTH: Mapping[str | None, str] = {
+    None: "no data yet",
+    "good": "answers",
+    "estimated": "estimated",
+    "stale": "stale",
+    "substituted": "substituted",
+    "bad": "no answer",
+}
+
+
+def health(quality: str | None) -> str:
+    """A device's data quality in a word that says what it means."""
+    return HEALTH.get(quality, quality or "")
 
 
 def badge(word: str | None) -> Markup:

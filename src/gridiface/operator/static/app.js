@@ -24,9 +24,14 @@ repaint();
 // --- time -------------------------------------------------------------------------------------------------------
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const clockStyle = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+const dayStyle = { day: "numeric", month: "short" };
 const styles = {
   time: new Intl.DateTimeFormat(undefined, clockStyle),
-  full: new Intl.DateTimeFormat(undefined, { ...clockStyle, year: "numeric", month: "2-digit", day: "2-digit" }),
+  day: new Intl.DateTimeFormat(undefined, { ...clockStyle, ...dayStyle }),
+  minute: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false }),
+  "day minute": new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false, ...dayStyle }),
+  date: new Intl.DateTimeFormat(undefined, dayStyle),
+  full: new Intl.DateTimeFormat(undefined, { ...clockStyle, ...dayStyle, year: "numeric" }),
 };
 if ($("zone")) $("zone").textContent = zone;
 if ($("zone-foot")) $("zone-foot").textContent = `times in ${zone}`;
@@ -35,10 +40,14 @@ function localTimes(within) {
   for (const node of within.querySelectorAll?.("time[data-style]") ?? []) {
     const moment = new Date(node.dateTime);
     if (Number.isNaN(moment.valueOf())) continue;
-    const style = node.dataset.style === "time" && moment.toDateString() === today() ? "time" : "full";
+    const near = moment.toDateString() === today();
+    const style = { time: near ? "time" : "day", short: near ? "minute" : "day minute" }[node.dataset.style] ?? "full";
     node.title = node.dateTime;
     const text = styles[style].format(moment);
     if (node.textContent !== text) node.textContent = text;
+  }
+  for (const node of within.querySelectorAll?.("text[data-at]") ?? []) {
+    node.textContent = styles[node.dataset.days ? "date" : "minute"].format(new Date(1000 * Number(node.dataset.at)));
   }
   for (const field of within.querySelectorAll?.("input[type=datetime-local][data-epoch]") ?? []) {
     if (!field.dataset.epoch) continue;
@@ -79,6 +88,11 @@ function dress(within) {
 dress(document);
 body.addEventListener("htmx:afterSettle", (event) => dress(event.detail.elt));
 body.addEventListener("gi:theme", () => plots(document, true));
+// What somebody is typing in is not renewed under their fingers.
+body.addEventListener("htmx:beforeRequest", (event) => {
+  const place = event.detail.elt, field = document.activeElement;
+  if ("live" in place.dataset && place.contains(field) && field.matches("input:not([type=checkbox]), textarea, select")) event.preventDefault();
+});
 body.addEventListener("htmx:beforeSwap", (event) => {
   // A refused form tells why in its own place.
   if ([400, 403, 404, 409, 422, 429].includes(event.detail.xhr.status)) {

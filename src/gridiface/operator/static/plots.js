@@ -32,6 +32,7 @@ function options(element, series) {
     width: Math.max(200, element.clientWidth),
     height: Number(element.dataset.height ?? 260),
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
+    hooks: { setCursor: [(plot) => { if (plot.cursor.left < 0) newest(plot); }] },
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (_, low, high) => span(low, high, unit) } },
     axes: [
@@ -76,10 +77,17 @@ export function plots(within, again = false) {
     const data = JSON.parse(element.dataset.points), series = JSON.parse(element.dataset.series);
     element.replaceChildren();
     const plot = new globalThis.uPlot(options(element, series), data, element);
+    newest(plot);
     const watch = new ResizeObserver(() => plot.setSize({ width: Math.max(200, element.clientWidth), height: plot.height }));
     watch.observe(element);
     drawn.set(element, { plot, data, watch });
   }
+}
+
+// The legend tells the newest values while no pointer is on the plot.
+function newest(plot) {
+  const last = plot.data[0].length - 1;
+  if (last >= 0 && (plot.cursor.idx === null || plot.cursor.idx === undefined || plot.cursor.left < 0)) plot.setLegend({ idx: last });
 }
 
 // A new point of the stream: {t, groups: {id: [requested, allocated, delivered]}}.
@@ -94,5 +102,6 @@ export function feed(point) {
     const keep = Number(element.dataset.keep ?? KEPT_S);
     while (times.length > 2 && times[0] < point.t - keep) kept.data.forEach((column) => column.shift());
     kept.plot.setData(kept.data);
+    newest(kept.plot);
   }
 }

@@ -63,3 +63,12 @@ def test_labels_are_escaped_and_toned() -> None:
     assert words.tone(None) == "plain"
     assert words.short("A" * 40) == "AAAAAAAA…AAAA"
     assert words.protocol("sep2") == "IEEE 2030.5"
+
+
+def test_figures_of_any_size_and_what_a_device_is_called() -> None:
+    assert [words.figure(value) for value in (0.00958, 0.0, -41.25, 12_500.0, 59.98, None)] == [
+        *("0.00958", "0", "\u221241.25", "12\u202f500", "59.98", "–")
+    ]
+    assert [words.health(quality) for quality in (None, "good", "bad", "odd")] == [
+        *("no data yet", "answers", "no answer", "odd")
+    ]
