@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 
 from gridiface.operator.access import CALLER, cookie_of
+from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.routing import Area
 from gridiface.operator.screens.alarms import AlarmsScreen
@@ -19,6 +20,7 @@ from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
 from gridiface.operator.screens.dnp3 import Dnp3Screens
+from gridiface.operator.screens.engine import EngineScreen
 from gridiface.operator.screens.fleet_parts import FleetPartsScreen
 from gridiface.operator.screens.groups import GroupsScreen
 from gridiface.operator.screens.house import House
@@ -28,6 +30,7 @@ from gridiface.operator.screens.overview import OverviewScreen
 from gridiface.operator.screens.people import PeopleScreen
 from gridiface.operator.screens.render import Entry, Frame
 from gridiface.operator.screens.sep2 import Sep2Screens
+from gridiface.operator.screens.settlement import SettlementScreen
 from gridiface.operator.screens.trace import TraceScreen
 from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
@@ -69,12 +72,16 @@ class Pages:
         self._live = Live(house)
         mounted = list(areas)
         sep2, openadr, dnp3 = Sep2Screens(house, mounted), OpenAdrScreens(house, mounted), Dnp3Screens(house, mounted)
+        settlement = SettlementScreen(house, mounted)
+        engine, defines = EngineScreen(house, mounted), any(isinstance(area, FleetArea) for area in mounted)
         self._screens: list[Screen] = [
             OverviewScreen(house),
-            DevicesScreen(house),
-            GroupsScreen(house),
+            DevicesScreen(house, defines=defines),
+            GroupsScreen(house, defines=defines),
             ControlsScreen(house),
             FleetPartsScreen(house),
+            engine,
+            settlement,
             sep2,
             openadr,
             dnp3,
@@ -89,7 +96,10 @@ class Pages:
             Entry("/groups", "Groups", "2:Fleet"),
             Entry("/controls", "Controls", "2:Fleet"),
             Entry("/drivers", "Drivers", "2:Fleet"),
+            *engine.entries(),
+            Entry("/decisions", "Decisions", "2:Fleet"),
             Entry("/performance", "Performance", "2:Fleet"),
+            *settlement.entries(),
             *sep2.entries(),
             *openadr.entries(),
             *dnp3.entries(),

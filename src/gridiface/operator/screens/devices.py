@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.fleet import Device
+from gridiface.domain.fleet import Device, DeviceKind
 from gridiface.operator.access import CALLER
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.bodies import name_of
@@ -60,10 +60,16 @@ class Wanted:
 
 
 class DevicesScreen:
-    """`/devices` and `/devices/{id}`."""
+    """`/devices` and `/devices/{id}`.
 
-    def __init__(self, house: House) -> None:
+    Args:
+        house: what all screens share.
+        defines: whether devices can be added, moved and removed here.
+    """
+
+    def __init__(self, house: House, *, defines: bool = False) -> None:
         self._house = house
+        self._defines = defines
         self._area = DevicesArea(house.desk)
 
     def pages(self) -> list[Page]:
@@ -83,7 +89,14 @@ class DevicesScreen:
         view = self._house.view(request)
         drivers = sorted({device.driver for device in view.devices()})
         return self._house.frame.page(
-            request, "devices.html", groups=view.groups(), drivers=drivers, choices=SHOW, **self._found(request)
+            request,
+            "devices.html",
+            defines=self._defines,
+            kinds=list(DeviceKind),
+            groups=view.groups(),
+            drivers=drivers,
+            choices=SHOW,
+            **self._found(request),
         )
 
     async def renew(self, request: web.Request) -> web.StreamResponse:
@@ -152,6 +165,8 @@ class DevicesScreen:
             request,
             "device.html",
             minutes=int(seconds // 60),
+            defines=self._defines,
+            all_groups=[group for group in self._house.view(request).groups() if not group.parent or group.members],
             power=joined(told, measured, now),
             charge=[[at for at, _ in thin(charge)], [value for _, value in thin(charge)]],
             newest=newest(detail["readings"]),

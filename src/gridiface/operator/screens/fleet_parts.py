@@ -1,22 +1,19 @@
-"""Drivers and their devices, performance of controls, and the checklist of a first day. Reads only."""
+"""Drivers and their devices, and the checklist of a first day. Reads only."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from aiohttp import web
 
-from gridiface.domain.timeline import state_at
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
-from gridiface.operator.status import newest_first
 
 _SHOWN = 100
 
 
 class FleetPartsScreen:
-    """`/drivers`, `/performance`, `/start`."""
+    """`/drivers` and `/start`."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -26,7 +23,6 @@ class FleetPartsScreen:
         page = self._house.page
         return [
             page("/drivers", self.drivers, confined=True),
-            page("/performance", self.performance, confined=True),
             page("/start", self.start),
         ]
 
@@ -42,22 +38,6 @@ class FleetPartsScreen:
         rows = [(name, count, heard[name]) for name, count in sorted(total.items())]
         troubles = self._house.troubles(view.these(status.troubled(now))[:_SHOWN])
         return self._house.frame.page(request, "drivers.html", rows=rows, troubles=troubles)
-
-    async def performance(self, request: web.Request) -> web.StreamResponse:
-        """What came of each control: requested, delivered, and how far they are apart."""
-        status, now = self._house.status, self._house.now()
-        rows: list[dict[str, Any]] = []
-        for control in newest_first(self._house.view(request).controls()):
-            newest = None if control.is_default else status.performance.latest(control.id)
-            if newest is None or len(rows) == _SHOWN:
-                continue
-            report = status.performance.report(control.id)[0]
-            means = {name: report.mean(f"{name}_w") for name in ("requested", "allocated", "delivered")}
-            asked, done = means["requested"], means["delivered"]
-            off = None if not asked or done is None else abs(done - asked) / abs(asked)
-            state = state_at(control, now).value
-            rows.append({**status.control_row(control, now), **means, "off": off, "state": state})
-        return self._house.frame.page(request, "performance.html", rows=rows)
 
     async def start(self, request: web.Request) -> web.StreamResponse:
         """What is done and what is not on the way to a fleet that is controlled."""

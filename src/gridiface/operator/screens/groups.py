@@ -19,10 +19,16 @@ _MEMBERS = 200
 
 
 class GroupsScreen:
-    """`/groups` and `/groups/{id}`."""
+    """`/groups` and `/groups/{id}`.
 
-    def __init__(self, house: House) -> None:
+    Args:
+        house: what all screens share.
+        defines: whether groups can be made and taken away here.
+    """
+
+    def __init__(self, house: House, *, defines: bool = False) -> None:
         self._house = house
+        self._defines = defines
 
     def pages(self) -> list[Page]:
         """All routes."""
@@ -36,7 +42,7 @@ class GroupsScreen:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """The tree."""
-        return self._house.frame.page(request, "groups.html", **self._all(request))
+        return self._house.frame.page(request, "groups.html", defines=self._defines, **self._all(request))
 
     async def renew(self, request: web.Request) -> web.StreamResponse:
         """The tree anew."""
@@ -58,7 +64,7 @@ class GroupsScreen:
         """One group."""
         values = self._one(request)
         points = self._house.desk.trend.columns(name_of(request))
-        return self._house.frame.page(request, "group.html", points=points, **values)
+        return self._house.frame.page(request, "group.html", points=points, defines=self._defines, **values)
 
     async def renew_one(self, request: web.Request) -> web.StreamResponse:
         """What changes of one group."""

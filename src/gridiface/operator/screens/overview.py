@@ -17,6 +17,7 @@ from gridiface.operator.screens.house import House
 from gridiface.operator.screens.responses import gathered
 from gridiface.operator.screens.tree import in_tree_order
 from gridiface.operator.screens.view import View
+from gridiface.operator.screens.words import control_words
 from gridiface.operator.server import Page
 from gridiface.operator.status import newest_first
 
@@ -128,7 +129,7 @@ class OverviewScreen:
             for row in rows
             if view.names is None or (row["control"] in controls and view.device(row["device"] or ""))
         ]
-        named = {one.id: one.description for one in controls.values()}
+        named = {one.id: one.description or control_words(one) for one in controls.values()}
         return [{"line": line, "about": named.get(line.control, "")} for line in gathered(seen, _STEPS)]
 
     def _control(self, control: Control, now: Instant) -> dict[str, Any]:

@@ -138,6 +138,8 @@ function fields(form) {
     if (field.type === "checkbox" && kind === "each") {
       if (field.checked) (found[field.name] ??= []).push(field.value);
     } else if (field.type === "checkbox") found[field.name] = field.checked;
+    else if (kind === "json") { if (field.value.trim()) found[field.name] = JSON.parse(field.value); }
+    else if (kind === "null" && field.value === "") found[field.name] = null;
     else if (kind === "list") found[field.name] = field.value.split(/[\s,]+/).filter(Boolean);
     else if (field.value !== "") found[field.name] = kind === "number" ? Number(field.value) : field.value;
   }

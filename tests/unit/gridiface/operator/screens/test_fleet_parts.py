@@ -1,4 +1,4 @@
-"""Drivers, performance and the checklist of a first day."""
+"""Drivers and the checklist of a first day."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ async def test_drivers_say_who_answers_and_who_does_not(house: Any) -> None:
     _, text, _ = await house.ask("GET", "/drivers")
     assert "/devices?driver=sunspec" in text
     assert "it has not told its state" in text
-
-
-async def test_performance_says_what_came_of_a_control(house: Any) -> None:
-    _, text, _ = await house.ask("GET", "/performance")
-    assert "evening peak" in text
-    assert "3.00\u202fkW" in text
-    assert "3\u202f%" in text
 
 
 async def test_the_checklist_knows_what_is_done(house: Any) -> None:

@@ -1,0 +1,48 @@
+"""The decision log searched, strategies and quarantine as pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gridiface.operator.areas.engine import EngineArea
+
+
+class Port:
+    """A strategy for each group; b is not believed."""
+
+    def quarantined(self) -> list[str]:
+        return ["b"]
+
+    def strategies(self) -> tuple[str, ...]:
+        return ("merit-order", "water-filling")
+
+    def chosen(self) -> dict[str, tuple[str, bool]]:
+        return {"fleet": ("water-filling", False), "feeder": ("merit-order", True)}
+
+
+async def test_decisions_are_searched(house: Any) -> None:
+    status, text, _ = await house.ask("GET", "/decisions?q=run&target=feeder&verdict=accepted&source=sep2&signal=set_w")
+    assert status == 200, text
+    assert "will run" in text
+    search = house.records.searched
+    assert (search.text, search.target, search.verdict, search.source, search.signal) == (
+        *("run", "feeder", "accepted", "sep2", "set_w"),
+    )
+
+
+async def test_strategies_and_quarantine(make_house: Any, signed_in: Any) -> None:
+    port: Any = Port()
+    house = await make_house(areas=lambda desk: [EngineArea(desk, port)])
+    _, text, _ = await house.ask("GET", "/engine")
+    assert "merit-order" in text
+    assert "chosen while running" in text
+    assert "/devices/b" in text
+    assert "/api/v1/groups/feeder/strategy" not in text
+    engineer = await signed_in(house, "engineer")
+    _, text, _ = await engineer.ask("GET", "/engine")
+    assert "/api/v1/groups/feeder/strategy" in text
+    assert "/api/v1/devices/b/release" in text
+
+
+async def test_where_the_engine_has_no_area_it_has_no_page(house: Any) -> None:
+    assert (await house.ask("GET", "/engine"))[0] == 404
