@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from gridiface_southbound.http.loading import load_table
-from gridiface_southbound.http.table import ApiTable, Scalar
+from gridiface_southbound.http.table import ApiTable
 from gridiface_southbound.points.config import PointsConfig
+from gridiface_southbound.points.template import Scalar
 
 
 class HttpConfig(PointsConfig):

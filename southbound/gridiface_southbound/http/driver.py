@@ -15,12 +15,13 @@ from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.http.config import HttpConfig
 from gridiface_southbound.http.link import HttpLink
-from gridiface_southbound.http.render import MISSING, find, render
+from gridiface_southbound.http.render import render
 from gridiface_southbound.http.table import Point, Request
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.scalar import ScalarImage
 from gridiface_southbound.points.table import Poll
+from gridiface_southbound.points.template import MISSING, find, grouped
 
 
 class HttpDriver(PointDriver[Point]):
@@ -105,7 +106,8 @@ class HttpDriver(PointDriver[Point]):
     # One write -----------------------------------------------------------------------------------------------------
 
     async def _send(self, writes: Sequence[Write[Point]], shown: Sequence[Point]) -> ScalarImage[Point]:
-        for name, values in grouped(writes):
+        for name, members in grouped((_carrier(write), write) for write in writes):
+            values = {write.point.name: write.data for write in members}
             await self._fetch(self._table.request_by_name[name], values)
         delay = self._delay(writes) if shown else 0.0
         if delay:
@@ -125,12 +127,5 @@ class HttpDriver(PointDriver[Point]):
         return await self._link.fetch(request, rendered)
 
 
-def grouped(writes: Iterable[Write[Point]]) -> list[tuple[str, dict[str, Any]]]:
-    """The requests for some writes, in order: neighbours with the same request go out together."""
-    groups: list[tuple[str, dict[str, Any]]] = []
-    for write in writes:
-        name = "" if write.point.write is None else write.point.write.request
-        if not groups or groups[-1][0] != name or write.point.name in groups[-1][1]:
-            groups.append((name, {}))
-        groups[-1][1][write.point.name] = write.data
-    return groups
+def _carrier(write: Write[Point]) -> str:
+    return "" if write.point.write is None else write.point.write.request

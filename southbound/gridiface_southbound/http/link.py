@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,14 +17,13 @@ from yarl import URL
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.http.config import HttpConfig
-from gridiface_southbound.http.render import MISSING, Rendered, find, parse
+from gridiface_southbound.http.render import Rendered
 from gridiface_southbound.http.table import Request
+from gridiface_southbound.points.secrets import secret_in, tls_context
+from gridiface_southbound.points.template import MISSING, find, one_of, parse
 
 #: Statuses after which the same request may succeed later (RFC 9110, RFC 6585).
 BUSY = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
-
-#: A secret longer than this is another file.
-_MAX_SECRET = 16_384
 
 
 class HttpLink:
@@ -40,14 +38,14 @@ class HttpLink:
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "gridiface"}
         middlewares: tuple[Any, ...] = ()
         if config.password_file is not None and config.auth in ("basic", "digest"):
-            password = _secret(config.password_file)
+            password = secret_in(config.password_file)
             if config.auth == "basic":
                 pair = base64.b64encode(f"{config.user}:{password}".encode()).decode()
                 self._headers["Authorization"] = f"Basic {pair}"
             else:
                 middlewares = (aiohttp.DigestAuthMiddleware(config.user, password),)
         if config.token_file is not None and config.auth == "bearer":
-            self._headers["Authorization"] = f"Bearer {_secret(config.token_file)}"
+            self._headers["Authorization"] = f"Bearer {secret_in(config.token_file)}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=1, ssl=_tls(config), force_close=not config.keep_alive),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -135,26 +133,11 @@ class HttpLink:
         rule = request.success
         if rule is not None:
             seen = find(document, rule.pointer)
-            if seen is MISSING or not _one_of(seen, rule.one_of):
-                kind = DeviceBusy if seen is not MISSING and _one_of(seen, rule.busy) else DeviceRejected
+            if seen is MISSING or not one_of(seen, rule.one_of):
+                kind = DeviceBusy if seen is not MISSING and one_of(seen, rule.busy) else DeviceRejected
                 said = "nothing" if seen is MISSING else f"{seen!r}"[:100]
                 raise kind(f"{what}: refused: {rule.pointer or 'the answer'} is {said}")
         return document
-
-
-def _one_of(seen: Any, known: tuple[Any, ...]) -> bool:
-    return any(type(seen) is type(one) and seen == one for one in known)
-
-
-def _secret(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_MAX_SECRET + 1).decode("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeviceRejected(f"{path} cannot be read: {_short(error)}") from error
-    if not text or len(text) > _MAX_SECRET or any(char in text for char in "\r\n\0"):
-        raise DeviceRejected(f"{path} holds no secret of one line")
-    return text
 
 
 def _tls(config: HttpConfig) -> ssl.SSLContext | aiohttp.Fingerprint | bool:
@@ -162,14 +145,7 @@ def _tls(config: HttpConfig) -> ssl.SSLContext | aiohttp.Fingerprint | bool:
         return True
     if config.fingerprint is not None:
         return aiohttp.Fingerprint(bytes.fromhex(config.fingerprint))
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=config.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.cert_file is not None:
-            context.load_cert_chain(config.cert_file, config.key_file)
-    except (OSError, ValueError) as error:
-        raise DeviceRejected(f"the TLS files cannot be used: {error}") from error
-    return context
+    return tls_context(config.ca_file, config.cert_file, config.key_file)
 
 
 def _short(error: BaseException) -> str:

@@ -6,7 +6,6 @@ Owned here: requests, placeholders and the rules on them. What points mean and h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
@@ -15,21 +14,7 @@ from pydantic import Field, model_validator
 
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.scalar import ScalarPoint
-
-PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]{0,63})\}")
-
-#: A body with more levels than this is not written by hand.
-MAX_DEPTH = 16
-
-Scalar = str | int | float | bool
-
-
-class Success(points.Part):
-    """What an answer must show to be one: many APIs say 200 to everything."""
-
-    pointer: str = Field(pattern=r"^(/.*)?$", description="JSON Pointer (RFC 6901) of the value.")
-    one_of: tuple[int | str | bool, ...] = Field(min_length=1, description="The values that mean: done.")
-    busy: tuple[int | str | bool, ...] = Field((), description="The values that mean: try again later.")
+from gridiface_southbound.points.template import MAX_DEPTH, Scalar, Success, depth, names_in
 
 
 class Request(points.Part):
@@ -56,14 +41,14 @@ class Request(points.Part):
             raise ValueError(f"{self.method} has no {given[0]}")
         if self.success is not None and self.answer != "json":
             raise ValueError("success looks into an answer of JSON")
-        if _depth(self.body) > MAX_DEPTH:
+        if depth(self.body) > MAX_DEPTH:
             raise ValueError(f"body is nested deeper than {MAX_DEPTH}")
         return self
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The points and parameters that it carries."""
-        return frozenset(_names([self.path, self.query, self.headers, self.body, self.form, self.text]))
+        return frozenset(names_in([self.path, self.query, self.headers, self.body, self.form, self.text]))
 
 
 class WriteRule(points.WriteRule):
@@ -125,21 +110,3 @@ class ApiTable(points.Table[Point]):
             yield f"{place}: request {rule.request} has no {{{point.name}}}"
         if rule.read_back is True and point.request is None:
             yield f"{place}: no request shows it: give request and pointer, or read_back: false or another point's name"
-
-
-def _depth(body: Any) -> int:
-    if isinstance(body, dict):
-        return 1 + max(map(_depth, body.values()), default=0)
-    return 1 + max(map(_depth, body), default=0) if isinstance(body, list) else 0
-
-
-def _names(part: Any) -> Iterator[str]:
-    if isinstance(part, str):
-        yield from PLACEHOLDER.findall(part)
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            yield from _names(key)
-            yield from _names(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _names(value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request
+from gridiface_southbound.points.secrets import tls_context
 
 Client = AsyncModbusTcpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
 
@@ -194,7 +194,7 @@ def _client_maker(config: ModbusConfig) -> Callable[[], Client]:
             retries=0,
         )
     if config.carrier == "tls":
-        context = _tls_context(config)
+        context = tls_context(config.ca_file, config.cert_file, config.key_file)
         return lambda: AsyncModbusTlsClient(
             config.host, port=config.tcp_port, sslctx=context, reconnect_delay=0, timeout=patience, retries=0
         )
@@ -202,14 +202,3 @@ def _client_maker(config: ModbusConfig) -> Callable[[], Client]:
     return lambda: AsyncModbusTcpClient(
         config.host, port=config.tcp_port, framer=framer, reconnect_delay=0, timeout=patience, retries=0
     )
-
-
-def _tls_context(config: ModbusConfig) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=config.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.cert_file is not None:
-            context.load_cert_chain(config.cert_file, config.key_file)
-    except (OSError, ValueError) as error:
-        raise DeviceRejected(f"the TLS files cannot be used: {error}") from error
-    return context

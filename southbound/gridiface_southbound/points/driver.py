@@ -293,17 +293,23 @@ class PointDriver(ABC, Generic[P]):
         """
         seen: dict[str, float] = {}
         for name, (write, point) in shown.items():
-            rule = write.point.write
-            tolerance = 0.0 if rule is None else rule.tolerance
-            exact = point is write.point and after.holds(write)
-            value = write.value if exact else after.value(point)
-            if value is not None and point is not write.point:
-                value = self._in_unit_of(write.point, point, value)
-            if value is None or not (exact or abs(value - write.value) <= tolerance + 1e-9 * abs(write.value)):
+            value, taken = self._shows(write, point, after)
+            if value is None or not taken:
                 text = "nothing" if value is None else f"{value:g}"
                 raise DeviceBusy(f"{point.name} reads {text} after {write.value:g} was written", device_id=self._id)
             seen[name] = value
         return seen
+
+    def _shows(self, write: Write[P], point: P, after: Image[P]) -> tuple[float | None, bool]:
+        """What `point` shows of a write, in the written point's unit, and whether that is what was written."""
+        tolerance = 0.0 if write.point.write is None else write.point.write.tolerance
+        if point is write.point and after.holds(write):
+            return write.value, True
+        value = after.value(point)
+        if value is not None and point is not write.point:
+            value = self._in_unit_of(write.point, point, value)
+        room = tolerance + 1e-9 * abs(write.value)
+        return value, value is not None and abs(value - write.value) <= room
 
     def _in_unit_of(self, target: P, source: P, value: float) -> float:
         known = {} if self._nameplate is None else telemetry.bases(self._nameplate)

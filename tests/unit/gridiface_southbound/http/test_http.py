@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.http import table as tables
 from gridiface_southbound.http.config import HttpConfig
-from gridiface_southbound.http.driver import grouped
 from gridiface_southbound.http.loading import load_table, template_names
-from gridiface_southbound.http.render import MISSING, find, parse, render
+from gridiface_southbound.http.render import render
 from gridiface_southbound.http.table import ApiTable, Request
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.meanings import Meaning
 from gridiface_southbound.points.scalar import ScalarPoint
+from gridiface_southbound.points.template import MISSING, Success, find, grouped, parse
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "operator" / "http.md"
 GOOD: dict[str, Any] = {
@@ -178,7 +178,8 @@ def test_neighbours_go_out_together_in_order() -> None:
         Write(table.by_name[name], value, 0.0)
         for name, value in (("mode", "remote"), ("hold", 60), ("target", 5), ("hold", 0), ("export_limit", 100))
     ]
-    assert grouped(writes) == [
+    groups = grouped((write.point.write.request if write.point.write else "", write) for write in writes)
+    assert [(carrier, {write.point.name: write.data for write in members}) for carrier, members in groups] == [
         ("mode", {"mode": "remote"}),
         ("command", {"hold": 60, "target": 5}),
         ("command", {"hold": 0}),
@@ -195,7 +196,7 @@ def test_the_worked_example_of_the_page_is_a_table() -> None:
 
 def test_every_key_and_template_is_on_the_page() -> None:
     page = PAGE.read_text()
-    own = {key for model in (tables.Request, tables.Success, tables.ApiTable) for key in model.model_fields}
+    own = {key for model in (tables.Request, Success, tables.ApiTable) for key in model.model_fields}
     own |= set(ScalarPoint.model_fields) - set(points.Point.model_fields)
     own |= {"request", "pointer"} | set(template_names())
     own |= set(HttpConfig.model_fields) - set(DriverConfig.model_fields)

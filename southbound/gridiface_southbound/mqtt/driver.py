@@ -1,0 +1,260 @@
+"""The MQTT driver: any device that a topic table describes, as `gridiface.drivers.api.Driver`.
+
+Owned here: what was heard last and when, whether the device is there, and the wait for its echo. Not owned: the order
+of a driver's work (points.driver), the connection (broker).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from gridiface.domain.clock import Clock
+from gridiface.domain.telemetry import Quality, Snapshot
+from gridiface.drivers.api import DeviceBusy
+from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface_southbound.mqtt.broker import Broker, broker_for, release
+from gridiface_southbound.mqtt.config import MqttConfig
+from gridiface_southbound.mqtt.heard import Heard
+from gridiface_southbound.mqtt.table import Answer, Ask, Point, WriteRule
+from gridiface_southbound.points.driver import PointDriver
+from gridiface_southbound.points.image import Write
+from gridiface_southbound.points.meanings import Meaning
+from gridiface_southbound.points.scalar import ScalarImage
+from gridiface_southbound.points.table import Poll
+from gridiface_southbound.points.template import MISSING, filled, grouped, one_of, packed, spoken, text_of
+
+
+class MqttDriver(PointDriver[Point]):
+    """Drives one device by its topic table; made by `create`."""
+
+    Config: ClassVar[type[MqttConfig]] = MqttConfig
+
+    def __init__(self, device_id: str, config: MqttConfig, *, clock: Clock) -> None:
+        super().__init__(device_id, config, config.table, clock=clock)
+        self._config = config
+        self._table = config.table
+        self._values = config.values
+        self._broker: Broker | None = None
+        self._image: ScalarImage[Point] = ScalarImage(config.table)
+        self._heard = Heard(config.max_payload_bytes, clock)
+        self._asked: dict[int, float] = {}
+
+    @classmethod
+    def create(cls, device_id: str, config: MqttConfig, *, clock: Clock) -> MqttDriver:
+        """A driver, not yet open."""
+        return cls(device_id, config, clock=clock)
+
+    # Opening and closing -------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        await self._disconnect()
+        config = self._config
+        self._image = ScalarImage(self._table)
+        self._heard = Heard(config.max_payload_bytes, self._clock)
+        self._asked.clear()
+        self._broker = broker = broker_for(config.broker)
+        try:
+            broker.start()
+            await broker.wait(config.connect_timeout_s)
+            await broker.listen(dict.fromkeys(self._topics(), config.qos), self._heard.take)
+            await self._first_reading(broker)
+        except BaseException:
+            await self._disconnect()
+            raise
+
+    async def _disconnect(self) -> None:
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            await broker.leave(self._heard.take)
+            await release(self._config.broker, broker)
+
+    def _topics(self) -> Iterable[str]:
+        table = self._table
+        if table.availability is not None:
+            yield self._topic(table.availability.topic)
+        for ask in table.ask:
+            yield from map(self._topic, ask.answers)
+        for point in table.points:
+            if point.topic is not None:
+                yield self._topic(point.topic)
+            if point.write is not None and point.write.answer is not None:
+                yield self._topic(point.write.answer.topic)
+
+    async def _first_reading(self, broker: Broker) -> None:
+        """Until every point that is read was told, and the device has said that it is there."""
+        asked = {identity.point for identity in self._table.identity}
+        wanted = [p for p in self._table.points if p.topic and (p.polled is not Poll.NEVER or p.name in asked)]
+        needed = [point for point in wanted if not point.optional]
+        for ask in self._table.ask:
+            await self._publish(broker, ask.topic, text_of(ask.payload, self._values).encode())
+        try:
+            async with asyncio.timeout(self._config.first_reading_s):
+                await self._heard.until(lambda: self._there() is not None and not self._missing(needed))
+        except TimeoutError:
+            self._require_there()
+            missing = ", ".join(f"{point.name} ({self._topic(point.topic or '')})" for point in self._missing(needed))
+            raise DeviceTimeout(f"nothing was told of {missing}") from None
+        self._require_there()
+        self._take()
+
+    # Reading -------------------------------------------------------------------------------------------------------
+
+    async def _refresh(self, *, slow: bool) -> None:
+        broker = self._require_broker()
+        self._require_there()
+        for place, ask in enumerate(self._table.ask):
+            now = self._clock.monotonic()
+            if now >= self._asked.get(place, now):
+                self._asked[place] = now + ask.period_s
+                await self._question(broker, ask)
+        self._take()
+
+    async def _question(self, broker: Broker, ask: Ask) -> None:
+        topics = [self._topic(topic) for topic in ask.answers]
+        before = {topic: self._heard.count(topic) for topic in topics}
+        await self._publish(broker, ask.topic, text_of(ask.payload, self._values).encode())
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                await self._heard.until(lambda: all(self._heard.count(topic) > before[topic] for topic in topics))
+        except TimeoutError:
+            silent = ", ".join(topic for topic in topics if self._heard.count(topic) == before[topic])
+            raise DeviceTimeout(f"asked on {self._topic(ask.topic)}, and nothing came on {silent}") from None
+
+    def _judged(self, snapshot: Snapshot) -> Snapshot:
+        """With the time at which the power was told; what is old, or was kept by the broker, is stale."""
+        power = [self._topic(p.topic) for p in self._table.points if p.meaning is Meaning.W and p.topic]
+        times = [self._heard.at(topic) for topic in power]
+        known = [at for at in times if at is not None]
+        if not known:
+            return snapshot
+        oldest = min(known)
+        stale = snapshot.received - oldest > self._table.stale_after_s
+        # A value that the broker kept is as good as the device's word that it is still there.
+        kept = self._table.availability is None and any(self._heard.kept(topic) for topic in power)
+        quality = Quality.STALE if stale or kept else snapshot.quality
+        return replace(snapshot, source_time=min(oldest, snapshot.received), quality=quality)
+
+    def _take(self) -> None:
+        """Put what was heard into the image."""
+        for point in self._table.points:
+            seen = MISSING if point.topic is None else self._heard.value(self._topic(point.topic), point.pointer)
+            if seen is not MISSING:
+                self._image.data[point.name] = seen
+
+    # One write -----------------------------------------------------------------------------------------------------
+
+    async def _send(self, writes: Sequence[Write[Point]], shown: Sequence[Point]) -> ScalarImage[Point]:
+        """Publish in order, each only after the one before was echoed."""
+        broker = self._require_broker()
+        self._require_there()
+        showing = {point.name for point in shown}
+        for topic, members in grouped((_carrier(write), write) for write in writes):
+            rule = members[-1].point.write
+            if rule is None:  # pragma: no cover - only points with a rule are written
+                continue
+            sought = [(write, point) for write in members if (point := self._shown_by(write)).name in showing]
+            before = {self._topic(point.topic): self._heard.count(self._topic(point.topic))
+                      for _, point in sought if point.topic}  # fmt: skip
+            answered = 0 if rule.answer is None else self._heard.count(self._topic(rule.answer.topic))
+            await self._publish(broker, topic, self._payload(rule, members), retain=rule.retain)
+            if rule.answer is not None:
+                await self._require_taken(rule.answer, answered)
+            if not await self._echoed(sought, before):
+                break
+        self._take()
+        return ScalarImage(self._table, self._image.data)
+
+    def _payload(self, rule: WriteRule, members: Sequence[Write[Point]]) -> bytes:
+        if rule.payload is None:
+            return spoken(members[-1].data).encode()
+        known = {name: value for name, value in self._image.data.items() if value is not None}
+        values = {**known, **self._values, **{write.point.name: write.data for write in members}}
+        try:
+            made = filled(rule.payload, values)
+            return spoken(made).encode() if isinstance(rule.payload, str) else packed(made)
+        except KeyError as error:
+            raise DeviceRejected(f"{rule.topic} needs {error.args[0]}, which is not known") from error
+
+    async def _require_taken(self, rule: Answer, before: int) -> None:
+        topic = self._topic(rule.topic)
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                await self._heard.until(lambda: self._heard.count(topic) > before)
+        except TimeoutError:
+            raise DeviceTimeout(f"no answer on {topic}") from None
+        seen = self._heard.value(topic, rule.pointer)
+        if seen is MISSING or not one_of(seen, rule.one_of):
+            kind = DeviceBusy if seen is not MISSING and one_of(seen, rule.busy) else DeviceRejected
+            raise kind(f"refused: {topic} says {'nothing' if seen is MISSING else repr(seen)[:100]}")
+
+    async def _echoed(self, sought: Sequence[tuple[Write[Point], Point]], before: dict[str, int]) -> bool:
+        """Whether the device shows these writes, told anew.
+
+        Raises:
+            DeviceTimeout: it told nothing.
+        """
+
+        def fresh(write: Write[Point], point: Point) -> bool:
+            topic = self._topic(point.topic or "")
+            silent = write.point.write is not None and write.point.write.echo == "changes"
+            return silent or self._heard.count(topic) > before[topic]
+
+        def done() -> bool:
+            self._take()
+            return all(fresh(write, point) and self._shows(write, point, self._image)[1] for write, point in sought)
+
+        patience = self._config.timeout_s + self._delay(write for write, _ in sought)
+        try:
+            async with asyncio.timeout(patience):
+                await self._heard.until(done)
+        except TimeoutError:
+            unheard = [point.name for write, point in sought if not fresh(write, point)]
+            if unheard:
+                raise DeviceTimeout(f"no echo of {', '.join(unheard)} within {patience:g} s") from None
+            return False
+        return True
+
+    def _shown_by(self, write: Write[Point]) -> Point:
+        rule = write.point.write
+        name = rule.read_back if rule is not None and isinstance(rule.read_back, str) else write.point.name
+        return self._table.by_name[name]
+
+    # Small things --------------------------------------------------------------------------------------------------
+
+    async def _publish(self, broker: Broker, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        config = self._config
+        await broker.publish(self._topic(topic), payload, qos=config.qos, retain=retain, timeout_s=config.timeout_s)
+
+    def _require_broker(self) -> Broker:
+        if self._broker is None:
+            raise DeviceTimeout("the driver is not open")
+        if not self._broker.connected:
+            raise DeviceTimeout("the broker is away")
+        return self._broker
+
+    def _there(self) -> bool | None:
+        """Whether the device says that it is there; None: it has not said anything yet."""
+        rule = self._table.availability
+        if rule is None:
+            return True
+        seen = self._heard.value(self._topic(rule.topic), rule.pointer)
+        return None if seen is MISSING else spoken(seen) in rule.online
+
+    def _require_there(self) -> None:
+        if not (there := self._there()):
+            rule = self._table.availability
+            topic = "" if rule is None else self._topic(rule.topic)
+            raise DeviceTimeout(f"{topic} says that it is away" if there is False else f"nothing was told on {topic}")
+
+    def _missing(self, points: Iterable[Point]) -> list[Point]:
+        return [p for p in points if p.topic and self._heard.value(self._topic(p.topic), p.pointer) is MISSING]
+
+    def _topic(self, template: str) -> str:
+        return text_of(template, self._values)
+
+
+def _carrier(write: Write[Point]) -> str:
+    return "" if write.point.write is None else write.point.write.topic
