@@ -131,6 +131,11 @@ def encode_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
     return _MBAP.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
 
+def reply_head(transaction: int, unit: int, request: Request) -> bytes:
+    """How the frame of a good reply begins."""
+    return _MBAP.pack(transaction, 0, request.length + 1, unit) + request.head
+
+
 class FrameDecoder:
     """Cuts a byte stream into MBAP frames. Holds at most one unfinished frame (260 bytes) beyond what it was fed."""
 
@@ -138,6 +143,11 @@ class FrameDecoder:
 
     def __init__(self) -> None:
         self._rest = b""
+
+    @property
+    def amid(self) -> bool:
+        """Whether a frame has begun and its end is still to come."""
+        return bool(self._rest)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take bytes in and yield each whole frame; must be exhausted before the next call.

@@ -18,7 +18,8 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface_southbound.modbus.config import ModbusConfig
-from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link
+from gridiface_southbound.modbus_connection import Reply
+from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request
 from gridiface_southbound.points.secrets import tls_context
 

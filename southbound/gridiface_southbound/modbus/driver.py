@@ -18,7 +18,8 @@ from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.image import RegisterImage, scale_points
 from gridiface_southbound.modbus.plan import ReadBlock, plan_reads, write_of
 from gridiface_southbound.modbus.table import Point
-from gridiface_southbound.modbus_link import Link, Reply
+from gridiface_southbound.modbus_connection import Reply
+from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import PASSING, ExceptionReply, Request
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.image import Write

@@ -18,8 +18,10 @@ from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import Link, Reply, TcpLink, shared_link, taken_at_once
+from gridiface_southbound.modbus_connection import Reply
+from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
 from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, ExceptionReply, write_request, write_single_request
+from gridiface_southbound.modbus_turns import Turn
 from gridiface_southbound.sunspec import models, telemetry
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan, fall_back_s
@@ -65,7 +67,7 @@ class SunSpecDriver:
         self._touched: set[str] = set()
         self._single = not config.function_16
         self._volatile = config.scale_factors == "reread"
-        self._writing = asyncio.Lock()
+        self._writing = Turn()
 
     @classmethod
     def create(cls, device_id: str, config: SunSpecConfig, *, clock: Clock) -> SunSpecDriver:
@@ -146,12 +148,12 @@ class SunSpecDriver:
         hot = None if device is None else device.hot
         if device is None or hot is None or command.release or not hot.fits(command, self._clock.now()):
             return False
-        if not taken_at_once(self._writing):
+        if not self._writing.take():
             return False
         effect, requests = hot.prepare(command.active_power_w or 0.0)
 
         def settle(result: list[Reply] | DeviceError) -> None:
-            self._writing.release()
+            self._writing.give()
             if isinstance(result, DeviceError):
                 result.device_id = self._id
                 done(result)
@@ -165,7 +167,7 @@ class SunSpecDriver:
             done(ack or DeviceBusy("the device changed its scale factors", device_id=self._id))
 
         if not self._registers.begin(requests, settle):
-            self._writing.release()
+            self._writing.give()
             return False
         return True
 

@@ -63,8 +63,9 @@ class Power704:
         names = ("WSetEna", "WSetMod", *watts, *tail)
         self.sheet = sheet_for(block, names, enable="WSetEna")
         self._off = sheet_for(block, ("WSetEna",), enable="WSetEna")
-        self._max_w = ratings.max_w
-        self._watts = "WSet" in self.sheet
+        self.max_w = ratings.max_w
+        #: Whether the device is told watts, else percent of WMax.
+        self.in_watts = "WSet" in self.sheet
 
     @classmethod
     def find(cls, blocks: Blocks, ratings: Ratings, *, prefer_percent: bool = False) -> Power704 | None:
@@ -79,16 +80,18 @@ class Power704:
 
     def set(self, value: float, *, revert_s: float | None, ramp_s: float | None) -> Effect:
         """Hold `value` W."""
-        timer = revert_s or 0
-        base = self.sheet.base({"WSetEna": 1, "WSetMod": 1 if self._watts else 0, "WSetRvrtTms": timer})
-        return self.again(base, value, timer if "WSetRvrtTms" in self.sheet else 0)
-
-    def again(self, base: list[int], value: float, timer: float) -> Effect:
-        """Hold `value` W, all other points as in `base`, raw; `timer` is the one that `base` holds."""
-        percent = 100.0 * value / self._max_w if self._max_w else 0.0
-        form = self.sheet.fill_over(base, {"WSet": value, "WSetPct": percent})
-        held = form.value("WSet") if self._watts else form.value("WSetPct") * self._max_w / 100.0
-        return Effect(form=form, value=held, revert_s=timer or None)
+        percent = 100.0 * value / self.max_w if self.max_w else 0.0
+        form = self.sheet.fill(
+            {
+                "WSetEna": 1,
+                "WSetMod": 1 if self.in_watts else 0,
+                "WSet": value,
+                "WSetPct": percent,
+                "WSetRvrtTms": revert_s or 0,
+            }
+        )
+        held = form.value("WSet") if self.in_watts else form.value("WSetPct") * self.max_w / 100.0
+        return Effect(form=form, value=held, revert_s=_timer(form, "WSetRvrtTms"))
 
     def release(self) -> Effect:
         """Disable the set-point."""

@@ -24,27 +24,36 @@ class HotPower:
 
     __slots__ = (
         "_base",
-        "_function",
         "_head",
         "_high",
         "_low",
+        "_max_w",
         "_offset",
         "_read",
         "_revert_s",
+        "_run",
         "_scales",
         "_scales_at",
+        "_sheet",
         "_timer",
+        "_varying",
+        "_watts",
+        "_write_at",
     )
 
     def __init__(
         self, function: Power704, form: Filled, block: Block, read: Request, revert_s: float | None, ratings: Ratings
     ) -> None:
-        offset, registers = form.writes[0]
+        self._write_at, registers = form.writes[0]
         count = len(registers) // 2
-        self._function = function
+        self._sheet = form.sheet
         self._base = form.raw
-        self._offset = 2 * offset
-        self._head = struct.pack(">BHHB", WRITE_MULTIPLE, block.address + offset, count, 2 * count)
+        self._run = form.sheet.ordered[0]
+        self._watts = function.in_watts
+        self._max_w = function.max_w
+        self._varying = (form.sheet.place("WSet"), form.sheet.place("WSetPct"))
+        self._offset = 2 * self._write_at
+        self._head = struct.pack(">BHHB", WRITE_MULTIPLE, block.address + self._write_at, count, 2 * count)
         self._read = read
         self._revert_s = revert_s
         self._timer = form.value("WSetRvrtTms") if "WSetRvrtTms" in form.sheet else 0.0
@@ -92,9 +101,22 @@ class HotPower:
 
     def prepare(self, watts: float) -> tuple[Effect, list[Request]]:
         """The filled form and the requests to send: the write, and the read of the whole model."""
-        effect = self._function.again(self._base, watts, self._timer)
+        raw = self._base.copy()
+        in_watts, percent = self._varying
+        if in_watts is not None:
+            raw[in_watts[0]] = in_watts[1](watts)
+        if percent is not None:
+            raw[percent[0]] = percent[1](100.0 * watts / self._max_w if self._max_w else 0.0)
+        run, sheet = self._run, self._sheet
+        registers = run.codec.pack(*raw[run.first : run.last])
+        form = Filled(sheet, raw, [(self._write_at, registers)])
+        if self._watts and in_watts is not None:
+            held = sheet.decode(in_watts[0], raw[in_watts[0]])
+        else:
+            held = form.value("WSetPct") * self._max_w / 100.0
         head = self._head
-        return effect, [Request(head + effect.form.writes[0][1], head[:5], 5), self._read]
+        effect = Effect(form=form, value=held, revert_s=self._timer or None)
+        return effect, [Request(head + registers, head[:5], 5), self._read]
 
     def confirmed(self, form: Filled, replies: Sequence[object]) -> bool:
         """Whether the write was taken, is shown in every register, and no scale factor has changed."""

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import Link, QuickLink, Reply
+from gridiface_southbound.modbus_connection import Reply
+from gridiface_southbound.modbus_link import Link, QuickLink
 from gridiface_southbound.modbus_pdu import MAX_READ, PASSING, ExceptionReply, Request, read_request, read_requests
 from gridiface_southbound.sunspec import models
 from gridiface_southbound.sunspec.models import Block, Model

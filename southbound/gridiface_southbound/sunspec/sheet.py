@@ -39,21 +39,17 @@ class Sheet:
 
     def fill(self, values: Mapping[str, float]) -> Filled:
         """The registers for `values`; points that the device lacks are ignored, points not named get 0."""
-        return self.fill_over(self._blank, values)
-
-    def base(self, values: Mapping[str, float]) -> list[int]:
-        """Raw values to fill over later, for what stays the same from command to command."""
-        return self.fill(values).raw
-
-    def fill_over(self, base: list[int], values: Mapping[str, float]) -> Filled:
-        """As `fill`, with points not named as in `base`."""
-        raw = base.copy()
+        raw = self._blank.copy()
         points = self._points
         for name, value in values.items():
             if name in points:
                 index, scale = points[name]
                 raw[index] = scale(value)
         return Filled(self, raw)
+
+    def place(self, name: str) -> tuple[int, Callable[[float], int]] | None:
+        """Its place among the raw values, and what makes its raw number of a value; None: the device lacks it."""
+        return self._points.get(name)
 
     def decode(self, index: int, raw: int) -> float:
         """The value of the raw number of the point at `index` of `names`."""
@@ -81,10 +77,10 @@ class Filled:
 
     __slots__ = ("raw", "sheet", "writes")
 
-    def __init__(self, sheet: Sheet, raw: list[int]) -> None:
+    def __init__(self, sheet: Sheet, raw: list[int], writes: list[tuple[int, bytes]] | None = None) -> None:
         self.sheet = sheet
         self.raw = raw
-        self.writes = [(run.offset, run.codec.pack(*raw[run.first : run.last])) for run in sheet.ordered]
+        self.writes = writes or [(run.offset, run.codec.pack(*raw[run.first : run.last])) for run in sheet.ordered]
 
     def value(self, name: str) -> float:
         """What the device will hold in a point after rounding."""

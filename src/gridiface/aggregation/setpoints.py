@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import isnan
 from typing import overload
 
 import numpy as np
@@ -25,6 +26,9 @@ PARTS: Mapping[ControlMode, int] = {
         (ControlMode.SET_W, ControlMode.MAX_W_PERCENT, ControlMode.SET_VAR, *sorted(PASS_THROUGH_MODES))
     )
 }
+
+_NEVER = float("inf")
+_NOTHING: frozenset[ControlMode] = frozenset()
 
 POWER, CEILING, VAR = (PARTS[mode] for mode in (ControlMode.SET_W, ControlMode.MAX_W_PERCENT, ControlMode.SET_VAR))
 
@@ -144,39 +148,47 @@ class SetpointBatch(Sequence[Setpoint]):
     def __getitem__(self, index: slice) -> list[Setpoint]: ...
     def __getitem__(self, index: int | slice) -> Setpoint | list[Setpoint]:
         if isinstance(index, slice):
-            return [self._make(at) for at in range(*index.indices(len(self)))]
+            return list(self._made(index))
         if not -len(self) <= index < len(self):
             raise IndexError(index)
-        return self._make(index % len(self))
+        at = index % len(self)
+        return next(self._made(slice(at, at + 1)))
 
     def __iter__(self) -> Iterator[Setpoint]:
-        return (self._make(at) for at in range(len(self)))
+        return self._made(slice(None))
 
-    def _make(self, at: int) -> Setpoint:
-        number = int(self._numbers[at])
+    def _made(self, rows: slice) -> Iterator[Setpoint]:
+        """The set-points of `rows`; out of lists: numbers taken from an array one by one cost more than all else."""
+        return map(
+            self._make,
+            self.ids[rows].tolist(),
+            self.watts[rows].tolist(),
+            self.ceilings[rows].tolist(),
+            self.vars[rows].tolist(),
+            self._numbers[rows].tolist(),
+            self._let_go[rows].tolist(),
+        )
+
+    def _make(self, device_id: str, watts: float, ceiling: float, var: float, number: int, let_go: int) -> Setpoint:
         order = self._orders[number] if number >= 0 else RELEASE
         release = order is RELEASE
-        ends = order.ends if np.isfinite(order.ends) else self.issued + self._open_validity_s
+        ends = order.ends if order.ends < _NEVER else self.issued + self._open_validity_s
         return Setpoint(
-            device_id=self.ids[at],
+            device_id=device_id,
             issued=self.issued,
-            active_power_w=_number(self.watts[at]),
-            ceiling_w=_number(self.ceilings[at]),
-            reactive_power_var=_number(self.vars[at]),
+            active_power_w=None if isnan(watts) else watts,
+            ceiling_w=None if isnan(ceiling) else ceiling,
+            reactive_power_var=None if isnan(var) else var,
             connect=order.connect,
             energize=order.energize,
             passed=order.passed,
             release=release,
-            let_go=modes_of(int(self._let_go[at])),
+            let_go=modes_of(let_go) if let_go else _NOTHING,
             valid_until=None if release else ends,
             ramp_s=order.ramp_s,
             control_ids=order.control_ids,
             service_class=order.service_class,
         )
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 @dataclass(frozen=True, slots=True)

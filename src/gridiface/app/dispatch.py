@@ -246,11 +246,12 @@ class Dispatch:
         """Set-points by channel and service class, so that a slow class does not hold up a fast one."""
         sorted_out: dict[tuple[int, ServiceClass], list[Setpoint]] = {}
         for setpoint in setpoints:
-            index = next((i for i, channel in enumerate(self.channels) if channel.serves(setpoint.device_id)), None)
-            if index is None:
+            for index, channel in enumerate(self.channels):
+                if channel.serves(setpoint.device_id):
+                    sorted_out.setdefault((index, setpoint.service_class), []).append(setpoint)
+                    break
+            else:
                 _log.warning("no channel leads to device %s; its set-point was not sent", setpoint.device_id)
-                continue
-            sorted_out.setdefault((index, setpoint.service_class), []).append(setpoint)
         return [(self.channels[index], batch) for (index, _), batch in sorted_out.items()]
 
     async def _hand_out(self, channel: DeviceChannel, setpoints: list[Setpoint], now: Instant) -> None:

@@ -43,6 +43,11 @@ class CircuitBreaker:
         self._trial = False
         self.trips = 0
 
+    @property
+    def closed(self) -> bool:
+        """Whether the device is asked as a matter of course."""
+        return self._opened is None
+
     def state(self, now: float) -> BreakerState:
         """The state at `now`."""
         if self._opened is None:

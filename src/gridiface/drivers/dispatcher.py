@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, ServiceClass, Setpoint
+from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, Setpoint
 from gridiface.drivers.api import Ack, DeviceBusy, Driver
 from gridiface.drivers.breaker import BreakerState, CircuitBreaker
 from gridiface.drivers.held import covers, merged, unchanged
@@ -162,13 +162,15 @@ class Dispatcher:
             return []
         start = loop.time()
         left = deadline - self._clock.now()
-        ends = {name: start + min(left, CLASS_TIMING[name].acknowledge_s) for name in ServiceClass}
+        terms = {
+            name: (start + min(left, timing.acknowledge_s), timing.attempts) for name, timing in CLASS_TIMING.items()
+        }
         batch = Batch(len(setpoints), loop.create_future())
+        self.counters.submitted += len(setpoints)
         for index, setpoint in enumerate(setpoints):
-            limit = CLASS_TIMING[setpoint.service_class].attempts
-            ticket = Ticket(setpoint, ends[setpoint.service_class], batch, index, limit=limit)
+            end, limit = terms[setpoint.service_class]
+            ticket = Ticket(setpoint, end, batch, index, limit=limit)
             batch.tickets.append(ticket)
-            self.counters.submitted += 1
             self._submit(ticket, start)
         timers = [
             loop.call_at(end, self._expire, batch)
@@ -192,9 +194,10 @@ class Dispatcher:
         elif ticket.deadline <= now:
             self._resolve(ticket, DeliveryOutcome.LATE, "its deadline had passed")
         else:
-            self._drop_waiting(lane, "superseded by a newer set-point")
+            if lane.waiting is not None:
+                self._drop_waiting(lane, "superseded by a newer set-point")
             if not lane.busy:
-                outcome = self._without_writing(lane, ticket)
+                outcome = self._without_writing(lane, ticket, now)
                 if outcome is not None:
                     self._resolve(ticket, *outcome)
                     return
@@ -206,11 +209,11 @@ class Dispatcher:
             elif lane.wake is not None:
                 lane.wake.set()
 
-    def _without_writing(self, lane: Lane, ticket: Ticket) -> tuple[DeliveryOutcome, str] | None:
-        """The outcome where nothing needs to be or may be sent."""
-        if not lane.breaker.allows(self._clock.monotonic()):
+    def _without_writing(self, lane: Lane, ticket: Ticket, now: float) -> tuple[DeliveryOutcome, str] | None:
+        """The outcome where nothing needs to be or may be sent; `now` in loop time."""
+        if not (lane.breaker.closed or lane.breaker.allows(self._clock.monotonic())):
             return DeliveryOutcome.BREAKER_OPEN, "the device failed repeatedly and is left alone for a while"
-        if ticket.reassert or asyncio.get_running_loop().time() >= lane.holds_until:
+        if ticket.reassert or now >= lane.holds_until:
             return None
         held, new = lane.held, ticket.setpoint
         if held is None or not unchanged(held, new, lane.policy.dead_band_w):
@@ -328,7 +331,7 @@ class Dispatcher:
         ticket, lane.waiting = lane.waiting, None
         if ticket is None or not ticket.open:
             return None
-        outcome = self._without_writing(lane, ticket)
+        outcome = self._without_writing(lane, ticket, asyncio.get_running_loop().time())
         if outcome is not None:
             self._resolve(ticket, *outcome)
             return None

@@ -60,14 +60,14 @@ def covers(new: Setpoint, held: Setpoint | None) -> bool:
     if held is None or new.release:
         return True
     held = without(held, new.let_go)
-    pairs = (
-        (held.active_power_w, new.active_power_w),
-        (held.ceiling_w, new.ceiling_w),
-        (held.reactive_power_var, new.reactive_power_var),
-        (held.connect, new.connect),
-        (held.energize, new.energize),
+    return (
+        (held.active_power_w is None or new.active_power_w is not None)
+        and (held.ceiling_w is None or new.ceiling_w is not None)
+        and (held.reactive_power_var is None or new.reactive_power_var is not None)
+        and (held.connect is None or new.connect is not None)
+        and (held.energize is None or new.energize is not None)
+        and (not held.passed or new.passed.keys() >= held.passed.keys())
     )
-    return all(old is None or now is not None for old, now in pairs) and new.passed.keys() >= held.passed.keys()
 
 
 def _near(held: float | None, new: float | None, band: float) -> bool:
@@ -91,8 +91,8 @@ def unchanged(held: Setpoint | None, new: Setpoint, band: float) -> bool:
     if held is None or new.release != held.release:
         return False
     return (
-        new.let_go <= held.let_go
-        and _near(held.active_power_w, new.active_power_w, band)
+        _near(held.active_power_w, new.active_power_w, band)
+        and new.let_go <= held.let_go
         and _ceiling_near(held.ceiling_w, new.ceiling_w, band)
         and _near(held.reactive_power_var, new.reactive_power_var, band)
         and new.connect in (None, held.connect)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import BURST, Outbox, TcpLink, _Connection, shared_link
+from gridiface_southbound.modbus_connection import Connection, Outbox
+from gridiface_southbound.modbus_link import TcpLink, shared_link
 from gridiface_southbound.modbus_pdu import FrameDecoder, encode_frame, read_request, write_request
 
 ONE, TWO = read_request(1, 1), read_request(2, 1)
@@ -18,7 +19,7 @@ ONE, TWO = read_request(1, 1), read_request(2, 1)
 class MemoryTransport(asyncio.Transport):
     """Hands what is written to the test's `device`, which may answer at once."""
 
-    def __init__(self, connection: _Connection, device: Callable[[int, int, bytes], bytes]) -> None:
+    def __init__(self, connection: Connection, device: Callable[[int, int, bytes], bytes]) -> None:
         super().__init__()
         self.connection = connection
         self.device = device
@@ -47,9 +48,9 @@ class MemoryLink(TcpLink):
         self.device = device
         self.transports: list[MemoryTransport] = []
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Connection:
         self.counters.connects += 1
-        connection = _Connection(self.counters, Outbox(asyncio.get_running_loop()))
+        connection = Connection(self.counters, Outbox(asyncio.get_running_loop()))
         transport = MemoryTransport(connection, self.device)
         connection.connection_made(transport)
         self.transports.append(transport)
@@ -155,18 +156,6 @@ async def test_a_port_has_one_shared_link_per_loop() -> None:
     again = shared_link("h", 1)
     assert again._link is not first._link
     await again.close()
-
-
-async def test_many_connections_send_in_bursts() -> None:
-    outbox = Outbox(asyncio.get_running_loop())
-    connection = _Connection(TcpLink("h", 1).counters, outbox)
-    transports = [MemoryTransport(connection, lambda *_: b"") for _ in range(BURST + 3)]
-    for transport in transports:
-        outbox.put(transport, b"\0\1\0\0\0\2\1\3")
-    assert [len(transport.segments) for transport in transports] == [1] * BURST + [0] * 3
-    transports[-1].aborted = True
-    await asyncio.sleep(0)
-    assert [len(transport.segments) for transport in transports] == [1] * (BURST + 2) + [0]
 
 
 async def settled() -> None:

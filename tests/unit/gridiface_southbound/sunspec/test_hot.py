@@ -11,7 +11,7 @@ import pytest
 from gridiface.domain.controls import Setpoint
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus_link import Reply
+from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request, reply_data
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.driver import SunSpecDriver

@@ -1,0 +1,289 @@
+"""One Modbus/TCP connection: bytes in, replies matched to the exchange that runs, bytes out in bursts.
+
+Owned here: transaction ids, matching, and what a hostile or late reply leads to. Not owned: opening and closing
+(modbus_link), turns and deadlines (modbus_turns), message bytes (modbus_pdu).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout, RemoteProtocolError
+from gridiface_southbound.modbus_pdu import (
+    READ_HOLDING,
+    READ_INPUT,
+    ExceptionReply,
+    Frame,
+    FrameDecoder,
+    Request,
+    encode_frame,
+    reply_data,
+    reply_head,
+)
+from gridiface_southbound.modbus_turns import ENDED
+
+#: What one request brought: registers (empty after a write) or the device's exception.
+Reply = bytes | ExceptionReply
+
+#: Requests in one burst of the outbox.
+BURST = 128
+
+
+@dataclass(slots=True)
+class LinkCounters:
+    """What a link did so far."""
+
+    connects: int = 0
+    requests: int = 0
+    timeouts: int = 0
+    protocol_errors: int = 0
+    late_replies: int = 0
+
+
+class Waiter(Protocol):
+    """Who waits for an exchange: an asyncio.Future, or the exchange itself."""
+
+    def done(self) -> bool:
+        """Whether it has been told the end."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """All replies are there."""
+        ...
+
+    def set_exception(self, exception: DeviceTimeout | DeviceRejected, /) -> None:
+        """It failed."""
+        ...
+
+
+class Owner(Protocol):
+    """Who made an exchange."""
+
+    def overdue(self, exchange: Exchange) -> None:
+        """Its deadline has come."""
+        ...
+
+    def settled(self, exchange: Exchange, problem: DeviceError | None) -> None:
+        """A quick one is over: the next may have its turn."""
+        ...
+
+
+class Exchange:
+    """The replies one exchange still waits for. `whole`: what they are where all come at once and as they should."""
+
+    __slots__ = ("deadline", "future", "owner", "positions", "replies", "requests", "unit", "whole")
+
+    def __init__(self, unit: int, requests: Sequence[Request], owner: Owner, future: Waiter) -> None:
+        self.unit = unit
+        self.requests = requests
+        self.future = future
+        self.positions: dict[int, int] = {}
+        self.replies: list[Reply] = [b""] * len(requests)
+        self.whole: _Whole | None = None
+        self.owner = owner
+        self.deadline = ENDED
+
+    def late(self) -> None:
+        """Its time is over."""
+        self.owner.overdue(self)
+
+
+class QuickExchange(Exchange):
+    """An exchange that nobody waits for: it calls one function, once, and gives the turn back."""
+
+    __slots__ = ("_done", "_open")
+
+    def __init__(
+        self,
+        unit: int,
+        requests: Sequence[Request],
+        owner: Owner,
+        done: Callable[[list[Reply] | DeviceError], None],
+    ) -> None:
+        super().__init__(unit, requests, owner, self)
+        self._done, self._open = done, True
+
+    def done(self) -> bool:
+        """As `Waiter.done`."""
+        return not self._open
+
+    def set_result(self, result: None, /) -> None:
+        """As `Waiter.set_result`."""
+        self._settle(None)
+
+    def set_exception(self, exception: DeviceTimeout | DeviceRejected, /) -> None:
+        """As `Waiter.set_exception`."""
+        self._settle(exception)
+
+    def _settle(self, problem: DeviceError | None) -> None:
+        if self._open:
+            self._open = False
+            self.owner.settled(self, problem)
+            self._done(self.replies if problem is None else problem)
+
+
+class _Whole(NamedTuple):
+    """The bytes that answer a write and a read well: how long they are together, how each begins, and where."""
+
+    size: int
+    first: bytes
+    second_at: int
+    second: bytes
+
+
+class Outbox:
+    """Gathers what many connections send in one turn of the loop and sends it in short bursts.
+
+    In a fan-out the sending of each request would wake the other end or the network card anew while the next request
+    is still being made; in bursts the two sides work side by side.
+    """
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+
+    def put(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Send `data` with the next burst: now if enough has gathered, at the latest when this turn is over."""
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append((transport, data))
+        if len(self._waiting) >= BURST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send everything."""
+        waiting, self._waiting = self._waiting, []
+        for transport, data in waiting:
+            if not transport.is_closing():
+                transport.write(data)
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection: bytes in, replies matched to the exchange that runs."""
+
+    def __init__(self, counters: LinkCounters, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.transport: asyncio.Transport | None = None
+        self.counters = counters
+        self.running: Exchange | None = None
+        self.abandoned: set[int] = set()
+        self._decoder = FrameDecoder()
+        self._transaction = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As `asyncio.Protocol.connection_made`."""
+        if not isinstance(transport, asyncio.Transport):  # pragma: no cover - asyncio gives nothing else for TCP
+            raise TypeError("a Modbus/TCP link needs a stream transport")
+        self.transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As `asyncio.Protocol.connection_lost`."""
+        self.transport = None
+        self._fail(DeviceTimeout("the device closed the connection before it answered"))
+
+    def data_received(self, data: bytes) -> None:
+        """As `asyncio.Protocol.data_received`."""
+        exchange = self.running
+        if exchange is not None and self._all_well(exchange, data):
+            return
+        try:
+            for frame in self._decoder.feed(data):
+                self._take(frame)
+        except RemoteProtocolError as error:
+            self.counters.protocol_errors += 1
+            self._fail(DeviceRejected(f"connection closed: {error.reason}"))
+            self.drop()
+
+    def _all_well(self, exchange: Exchange, data: bytes) -> bool:
+        """Take the replies to both requests of an exchange where they came in one piece and as they should."""
+        whole = exchange.whole
+        if whole is None or len(data) != whole.size or len(exchange.positions) != 2 or self._decoder.amid:
+            return False
+        at = whole.second_at
+        if not (data.startswith(whole.first) and data.startswith(whole.second, at)) or exchange.future.done():
+            return False
+        exchange.positions.clear()
+        exchange.replies[1] = data[at + len(whole.second) :]
+        exchange.future.set_result(None)
+        return True
+
+    def send(self, exchange: Exchange, positions: Iterable[int]) -> None:
+        """Write the requests at `positions` of the exchange in one segment."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise DeviceTimeout("the device closed the connection")
+        frames = []
+        for position in positions:
+            self._transaction = transaction = self._transaction + 1 & 0xFFFF
+            if self.abandoned:
+                self.abandoned.discard(transaction)
+            exchange.positions[transaction] = position
+            frames.append(encode_frame(transaction, exchange.unit, exchange.requests[position].pdu))
+        exchange.whole = _whole(exchange, self._transaction) if len(frames) == 2 else None
+        self.running = exchange
+        self.counters.requests += len(frames)
+        self._outbox.put(transport, b"".join(frames) if len(frames) > 1 else frames[0])
+
+    def leave(self, exchange: Exchange) -> None:
+        """Stop waiting for what is still missing; a reply that comes late is dropped."""
+        exchange.deadline = ENDED
+        if exchange.positions:
+            self.abandoned.update(exchange.positions)
+        if self.running is exchange:
+            self.running = None
+
+    def drop(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abort()
+            self.transport = None
+
+    def _take(self, frame: Frame) -> None:
+        exchange = self.running
+        position = None if exchange is None else exchange.positions.pop(frame.transaction, None)
+        if exchange is None or position is None:
+            if frame.transaction in self.abandoned:
+                self.abandoned.discard(frame.transaction)
+                self.counters.late_replies += 1
+                return
+            raise RemoteProtocolError(f"a reply with transaction {frame.transaction}, which nobody asked for")
+        if frame.unit != exchange.unit:
+            raise RemoteProtocolError(f"unit {frame.unit} answered for unit {exchange.unit}")
+        exchange.replies[position] = reply_data(exchange.requests[position], frame.pdu)
+        if not exchange.positions and not exchange.future.done():
+            exchange.future.set_result(None)
+
+    def _fail(self, error: DeviceTimeout | DeviceRejected) -> None:
+        exchange, self.running = self.running, None
+        if exchange is not None and not exchange.future.done():
+            exchange.future.set_exception(error)
+
+
+def _whole(exchange: Exchange, last: int) -> _Whole | None:
+    """What answers a write and the read after it well; `last` is the read's transaction. None: it is not these two."""
+    one, two = exchange.requests
+    if one.length != len(one.head) or two.pdu[0] not in (READ_HOLDING, READ_INPUT):
+        return None
+    first = reply_head(last - 1 & 0xFFFF, exchange.unit, one)
+    second = reply_head(last, exchange.unit, two)
+    second_at = 7 + one.length
+    return _Whole(second_at + 7 + two.length, first, second_at, second)
+
+
+#: The outbox of each running loop.
+_outboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()
+
+
+def outbox_of(loop: asyncio.AbstractEventLoop) -> Outbox:
+    """The outbox of a loop."""
+    return _outboxes.setdefault(loop, Outbox(loop))

@@ -1,0 +1,107 @@
+"""Turns and deadlines of exchanges, cheap enough for ten thousand at once.
+
+Owned here: who may use a connection now, and when an exchange has taken too long. A lock that needs a task and a timer
+of the loop per exchange would cost more than the exchange itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+
+class Turn:
+    """A lock, first come first served, that can be taken without waiting where it is free."""
+
+    __slots__ = ("_held", "_waiting")
+
+    def __init__(self) -> None:
+        self._held = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def take(self) -> bool:
+        """Take it if nobody has it; False where somebody has."""
+        if self._held:
+            return False
+        self._held = True
+        return True
+
+    def give(self) -> None:
+        """Give it back: to the one who waits longest, who has it from then on."""
+        while self._waiting:
+            following = self._waiting.popleft()
+            if not following.done():
+                following.set_result(None)
+                return
+        self._held = False
+
+    async def __aenter__(self) -> None:
+        if self.take():
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give()  # it came, and is not wanted any more
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.give()
+
+
+class Watched(Protocol):
+    """An exchange that must end in time."""
+
+    #: When it must have ended, in the loop's time.
+    deadline: float
+
+    def late(self) -> None:
+        """Its time is over; called only where it has not ended, or again if it was given more time."""
+        ...
+
+
+class Deadlines:
+    """The deadlines of one loop: a queue for each length of time, and one timer for each queue."""
+
+    __slots__ = ("_loop", "_queues")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queues: dict[float, deque[tuple[float, Watched]]] = {}
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> Deadlines:
+        """The deadlines of this loop."""
+        return _of_loops.setdefault(loop, cls(loop))
+
+    def watch(self, what: Watched, timeout_s: float) -> None:
+        """Call `what.late()` after `timeout_s`, unless its `deadline` has been changed by then."""
+        what.deadline = when = self._loop.time() + timeout_s
+        queue = self._queues.setdefault(timeout_s, deque())
+        queue.append((when, what))
+        if len(queue) == 1:
+            self._loop.call_at(when, self._look, timeout_s)
+
+    def _look(self, timeout_s: float) -> None:
+        queue, now = self._queues[timeout_s], self._loop.time()
+        over = []
+        # What ended long ago or has another deadline now leaves with those whose time has come.
+        while queue and (queue[0][0] <= now or queue[0][1].deadline != queue[0][0]):
+            when, what = queue.popleft()
+            if what.deadline == when:
+                over.append(what)
+        if queue:
+            self._loop.call_at(queue[0][0], self._look, timeout_s)
+        for what in over:
+            what.deadline = ENDED
+            what.late()
+
+
+#: The deadline of what has ended.
+ENDED = float("-inf")
+
+_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines] = WeakKeyDictionary()
