@@ -57,6 +57,11 @@ class Accounts:
         account = self._open.get(control_id) or self._closed.get(control_id)
         return None if account is None else account.latest()
 
+    def running(self) -> dict[str, PerformanceInterval]:
+        """The newest interval of each open account's own target, by control."""
+        newest = ((control_id, account.latest()) for control_id, account in self._open.items())
+        return {control_id: interval for control_id, interval in newest if interval is not None}
+
     def shift_time(self, seconds: float) -> None:
         """The clock was set."""
         for account in self._open.values():

@@ -85,6 +85,8 @@ class Orders:
     def __init__(self) -> None:
         self._by_key: dict[tuple[object, ...], int] = {}
         self.all: list[Order] = []
+        self._ends: FloatArray = np.array([np.inf])
+        self._parts: IntArray = np.array([0], dtype=np.int64)
 
     def number(self, order: Order) -> int:
         """The number of an order, the same for the same key."""
@@ -97,12 +99,18 @@ class Orders:
     @property
     def ends(self) -> FloatArray:
         """The end of each order, by number; the last one more stands for "no order"."""
-        return np.array([*(order.ends for order in self.all), np.inf])
+        new = self.all[self._ends.size - 1 :]
+        if new:
+            self._ends = np.array([*self._ends[:-1], *(order.ends for order in new), np.inf])
+        return self._ends
 
     @property
     def handing_on(self) -> IntArray:
         """What orders hand on as bits of `PARTS`, by number; the last one more stands for "no order"."""
-        return np.array([*(order.parts for order in self.all), 0], dtype=np.int64)
+        new = self.all[self._parts.size - 1 :]
+        if new:
+            self._parts = np.array([*self._parts[:-1], *(order.parts for order in new), 0], dtype=np.int64)
+        return self._parts
 
     def compact(self, columns: Columns) -> None:
         """Forget the orders that no device follows any more."""
@@ -111,6 +119,7 @@ class Orders:
         following = columns.told_order >= 0
         columns.told_order[following] = np.searchsorted(used, columns.told_order[following])
         self.all = kept
+        self._ends, self._parts = np.array([np.inf]), np.array([0], dtype=np.int64)
         self._by_key = {order.key: number for number, order in enumerate(kept)}
 
 
@@ -200,13 +209,6 @@ class Wanted:
     vars: FloatArray
     order: IntArray
 
-    def parts(self, rows: IntArray, orders: Orders) -> IntArray:
-        """What `rows` are to hold, as bits of `PARTS`."""
-        found = orders.handing_on[self.order[rows]]
-        for bit, values in ((POWER, self.watts), (CEILING, self.ceilings), (VAR, self.vars)):
-            found = found | np.where(np.isfinite(values[rows]), bit, 0)
-        return found
-
     @classmethod
     def nothing(cls, count: int) -> Wanted:
         """Nobody is told anything."""
@@ -263,13 +265,16 @@ def send(
     on with it until its own timer runs out.
     """
     c, here = columns, span(rows)
-    numbers = wanted.order[rows]
-    parts = wanted.parts(rows, orders)
+    numbers, watts = wanted.order[here], wanted.watts[here]
+    ceilings, variances = wanted.ceilings[here], wanted.vars[here]
+    parts = orders.handing_on[numbers]
+    for bit, values in ((POWER, watts), (CEILING, ceilings), (VAR, variances)):
+        parts |= np.isfinite(values) * np.int64(bit)
     batch = SetpointBatch(
         ids=c.ids[rows],
-        watts=wanted.watts[rows],
-        ceilings=wanted.ceilings[rows],
-        variances=wanted.vars[rows],
+        watts=watts,
+        ceilings=ceilings,
+        variances=variances,
         numbers=numbers,
         let_go=np.where(numbers >= 0, c.holds[here] & ~parts, 0),
         orders=orders.all,

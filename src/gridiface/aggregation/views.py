@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from gridiface.aggregation.accounts import Accounts
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.glance import group_total
+from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.running import Running
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Setpoint, Share, Target, TargetKind
@@ -49,8 +51,10 @@ class FleetViews:
     def snapshot(self, target: Target) -> Snapshot | None:
         """The newest state of a device, or the rolled-up state of a group."""
         now = 0.0 if self._now is None else self._now
-        residual = self._running.residual(target.id)
-        return self._fleet.snapshot(target, lambda: self._running.bounds(now), residual, self._limits_w(target.id), now)
+        return self._snapshot(target, lambda: self._running.bounds(now), now)
+
+    def _snapshot(self, target: Target, bounds: Callable[[], Envelope], now: Instant) -> Snapshot | None:
+        return self._fleet.snapshot(target, bounds, self._running.residual(target.id), self._limits_w(target.id), now)
 
     def setpoint(self, device_id: str) -> Setpoint | None:
         """What the device was told last."""
@@ -62,12 +66,14 @@ class FleetViews:
 
     def totals(self) -> Sequence[GroupTotal]:
         """All groups as one each, by id."""
-        trusted = self._fleet.trusted(0.0 if self._now is None else self._now)
+        now = 0.0 if self._now is None else self._now
+        trusted = self._fleet.trusted(now)
+        bounds = cache(lambda: self._running.bounds(now))  # of the whole fleet: once for all groups
         return [
             group_total(
                 self._fleet.columns,
                 self._fleet.rows(group.id),
-                self.snapshot(Target(TargetKind.GROUP, group.id)),
+                self._snapshot(Target(TargetKind.GROUP, group.id), bounds, now),
                 trusted,
             )
             for group in self._fleet.groups()
@@ -103,3 +109,7 @@ class PerformanceViews:
     def latest(self, control_id: str) -> PerformanceInterval | None:
         """The newest interval of one control's own target."""
         return self._accounts.latest(control_id)
+
+    def running(self) -> Mapping[str, PerformanceInterval]:
+        """The newest interval of each running control's own target, by control."""
+        return self._accounts.running()

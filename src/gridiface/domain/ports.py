@@ -246,6 +246,10 @@ class PerformanceView(Protocol):
         """The newest interval, also an unfinished one, of the control's own target; None where it never ran."""
         ...
 
+    def running(self) -> Mapping[str, PerformanceInterval]:
+        """The newest interval, also an unfinished one, of each running control's own target, by the control's id."""
+        ...
+
 
 class DeviceRegistry(Protocol):
     """Where adapters register and update the devices that came to them."""

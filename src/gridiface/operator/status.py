@@ -6,10 +6,9 @@ in W, + delivered to the grid.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import nsmallest
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState, Delivery, Outcome, OutcomeKind, Target, TargetKind
@@ -42,6 +41,26 @@ _SILENT = frozenset({None, Quality.BAD, Quality.STALE})
 Step = tuple[str | None, OutcomeKind]
 
 
+class Steps:
+    """The steps of one control: each once, and how many devices took which; the control as a whole is not counted."""
+
+    __slots__ = ("_seen", "counts")
+
+    def __init__(self) -> None:
+        self._seen: set[Step] = set()
+        self.counts: dict[OutcomeKind, int] = {}
+
+    def add(self, outcome: Outcome) -> bool:
+        """Take one in; False where it was there."""
+        step = (outcome.device_id, outcome.kind)
+        if step in self._seen:
+            return False
+        self._seen.add(step)
+        if outcome.device_id is not None:
+            self.counts[outcome.kind] = self.counts.get(outcome.kind, 0) + 1
+        return True
+
+
 @dataclass(slots=True)
 class Status:
     """The live state of one server for people; `at` is cheap enough to be asked every second."""
@@ -53,7 +72,8 @@ class Status:
     counters: Callable[[], Mapping[str, int]] = dict
     is_blocked: Callable[[str], bool] = lambda _: False
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
-    _outcomes: OrderedDict[str, dict[Step, Outcome]] = field(default_factory=OrderedDict)
+    _outcomes: OrderedDict[str, Steps] = field(default_factory=OrderedDict)
+    _newest: deque[Outcome] = field(default_factory=lambda: deque(maxlen=4 * _OUTCOMES_SHOWN))
     _surveyed: Instant = float("-inf")
     _losses: dict[str, str] = field(default_factory=dict)
     _failing: set[str] = field(default_factory=set)
@@ -63,8 +83,9 @@ class Status:
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one durable step of a control in."""
-        steps = self._outcomes.setdefault(outcome.control_id, {})
-        steps.setdefault((outcome.device_id, outcome.kind), outcome)
+        steps = self._outcomes.setdefault(outcome.control_id, Steps())
+        if steps.add(outcome):
+            self._newest.append(outcome)
         self._outcomes.move_to_end(outcome.control_id)
         while len(self._outcomes) > _CONTROLS_KEPT:
             self._outcomes.popitem(last=False)
@@ -164,11 +185,12 @@ class Status:
         self._survey = self.fleet.qualities()
         self._totals = {total.group_id: total for total in self.fleet.totals()}
         self._requests = {}
-        for control in sorted(self.controls(), key=lambda control: control.source.authority):
-            if not control.is_default and state_at(control, now) is ControlState.ACTIVE:
-                newest = self.performance.latest(control.id)
-                if newest is not None and newest.requested_w is not None:
-                    self._requests[newest.target_id] = newest.requested_w
+        running = self.performance.running()
+        controls = [c for c in self.controls() if c.id in running and not c.is_default]
+        for control in sorted(controls, key=lambda control: control.source.authority):
+            newest = running[control.id]
+            if newest.requested_w is not None and state_at(control, now) is ControlState.ACTIVE:
+                self._requests[newest.target_id] = newest.requested_w
         self._surveyed = now
 
     def _device_counts(self, now: Instant) -> dict[str, int]:
@@ -229,16 +251,14 @@ class Status:
 
     def _responses(self, control_id: str) -> dict[str, int]:
         """How many devices took each step; the control as a whole is not counted."""
-        counts = {kind.name.lower(): 0 for kind in OutcomeKind}
-        for device_id, kind in self._outcomes.get(control_id, ()):
-            if device_id is not None:
-                counts[kind.name.lower()] += 1
-        return counts
+        steps = self._outcomes.get(control_id)
+        counts = {} if steps is None else steps.counts
+        return {kind.name.lower(): counts.get(kind, 0) for kind in OutcomeKind}
 
     def newest_outcomes(self) -> list[OutcomeRow]:
         """The newest steps of all controls, the newest first; bounded."""
-        steps = [outcome for outcomes in self._outcomes.values() for outcome in outcomes.values()]
-        newest = nsmallest(_OUTCOMES_SHOWN, reversed(steps), key=lambda outcome: -outcome.at)
+        kept = [outcome for outcome in reversed(self._newest) if outcome.control_id in self._outcomes]
+        newest = sorted(kept, key=lambda outcome: -outcome.at)[:_OUTCOMES_SHOWN]
         return [outcome_row(outcome) for outcome in newest]
 
 

@@ -31,6 +31,9 @@ from gridiface.simulation.utility import UtilityClient
 
 _PIN = make_pin(11111)
 
+#: Above so many batteries not each has a port of its own.
+_MANY = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldPlan:
@@ -214,7 +217,9 @@ class World:
             "ramp_w_per_s": self.plan.battery_w / 2,
             "seed": 1,
         }
-        return {"units": [battery], "tick_s": 0.1}
+        count = self.plan.batteries
+        # Thousands share ports, told apart by unit id, and move in larger steps: the world must not take the machine.
+        return {"units": [battery], "tick_s": max(0.1, count / 1_000), "shared_port": count > _MANY}
 
     def _make_pki(self) -> None:
         now = time.time()

@@ -67,10 +67,11 @@ def test_totals_are_the_sums_of_snapshots_and_setpoints() -> None:
     assert (totals["all"].devices, totals["all"].online) == (4, 2)
     assert (totals["half"].devices, totals["half"].online) == (2, 2)
 
-    newest = engine.performance.latest("c1")
-    assert newest is not None
-    assert (newest.target_id, newest.requested_w) == ("all", 6000.0)
     assert engine.performance.latest("unknown") is None
+    assert engine.performance.latest("c1") == engine.performance.running()["c1"]
+    running = engine.performance.running()
+    assert list(running) == ["c1"]
+    assert (running["c1"].target_id, running["c1"].requested_w) == ("all", 6000.0)
 
 
 def test_shares_of_a_preview_are_the_split_and_change_nothing() -> None:

@@ -84,6 +84,9 @@ class FakeFleet:
         reports = self.report(control_id)
         return reports[0].intervals[-1] if reports else None
 
+    def running(self) -> dict[str, PerformanceInterval]:
+        return {"c1": self.report("c1")[0].intervals[-1]}
+
     def setpoint(self, device_id: str) -> Setpoint | None:
         return Setpoint(device_id=device_id, issued=90.0, active_power_w=1500.0)
 
