@@ -35,6 +35,7 @@ from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import POWER, Orders
 from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
+from gridiface.aggregation.throughput import Throughput
 from gridiface.aggregation.timed import renew_departures
 from gridiface.aggregation.views import FleetViews, PerformanceViews
 from gridiface.domain.clock import Instant
@@ -74,11 +75,12 @@ class Engine(OperatorActs, FleetViews):
         self._config = config or EngineConfig()
         self._seed = seed
         self._zone = ZoneInfo(self._config.timezone)
-        self._day_ends: Instant = -np.inf
         for name in (self._config.strategy, *(name for _, name in self._config.strategies)):
             strategy(name)
         self._log = DecisionLog()
         self._c = Columns()
+        #: What went through devices with a daily cap; kept over restarts by who asks for it.
+        self.throughput = Throughput(self._c)
         orders = Orders()
         self._book = ControlBook(keep_finished=self._config.keep_finished)
         self._intake = Intake(self._c, self._config, self._log)
@@ -107,6 +109,7 @@ class Engine(OperatorActs, FleetViews):
         """Add a device, or take over its new ratings and settings."""
         self._at(now)
         self._c.put(device)
+        self.throughput.arrived(device.id)
         self._fleet_changed()
 
     def remove_device(self, device_id: str, now: Instant) -> None:
@@ -268,7 +271,7 @@ class Engine(OperatorActs, FleetViews):
         if self._book.pending or self._log.pending or ((self._dirty or self._running.replan) and not self._held(now)):
             return now
         times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due, self._hold_until]
-        times += [self._schedules.next_edge, self._day_ends]
+        times += [self._schedules.next_edge, self.throughput.ends]
         times.append(health.next_watch(self._c, lost_after_s=self._config.lost_after_s))
         times.append(self._next_step())
         if len(self._accounts):
@@ -319,12 +322,9 @@ class Engine(OperatorActs, FleetViews):
 
     def _day(self, now: Instant) -> None:
         """What goes by the local clock: departures, the daily throughput, the schedule."""
-        if now >= self._day_ends or now < self._day_ends - 2 * DAY_S:
-            first = not np.isfinite(self._day_ends)
-            self._day_ends = day_of(now, self._zone).end
-            if not first:
-                self._c.day_wh[:] = 0.0
-                self._c.touched |= np.isfinite(self._c.day_cap_wh)
+        ends = self.throughput.ends
+        if now >= ends or now < ends - 2 * DAY_S:
+            self.throughput.begin_day(day_of(now, self._zone).end)
         renew_departures(self._c, now, self._zone)
         opened, closed = self._schedules.advance(now)
         for control, verdict in [*((one, "opened") for one in opened), *((one, "closed") for one in closed)]:

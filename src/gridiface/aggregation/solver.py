@@ -176,9 +176,9 @@ class Solver:
             running=np.abs(told) > 0,
         )
         powers = split_tree(node.strategy, problem, caps)
-        if self._settings.phase_spread is not None and c.phased and not caps:
+        if self._settings.phase_spread is not None and c.phased:
             shares = (c.phase_a[here], c.phase_b[here], c.phase_c[here])
-            powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread)
+            powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread, caps)
         return in_steps(c, free, node.strategy, problem, powers, caps) if c.stepped else powers
 
     # A node that only has limits.

@@ -1,4 +1,4 @@
-"""What operators change at the engine while it runs, kept over restarts: quarantines and chosen strategies.
+"""What of the engine is kept over restarts: quarantines, chosen strategies, and today's throughput of capped devices.
 
 Quarantines that the engine makes by itself are kept, too: a restart does not make a liar honest.
 """
@@ -19,6 +19,10 @@ _log = logging.getLogger("gridiface.engine")
 
 #: Where they are kept: by device, and by group.
 QUARANTINE, STRATEGY = "engine/quarantine", "engine/strategy"
+THROUGHPUT, TODAY = "engine/throughput", "today"
+
+#: How much of a day's throughput a power cut may lose, s.
+_EVERY_S = 60.0
 
 
 class EngineDesk:
@@ -27,6 +31,8 @@ class EngineDesk:
     def __init__(self, engine: Engine, ledger: Ledger) -> None:
         self._engine, self._ledger = engine, ledger
         self._kept: set[str] = set()
+        self._counted_at: Instant = float("-inf")
+        self._counted: bytes = b""
 
     async def load(self, now: Instant) -> None:
         """Take up what was chosen and who was quarantined; call it when devices and groups are there.
@@ -35,6 +41,9 @@ class EngineDesk:
             StoreUnavailable: the store does not answer.
         """
         self._restore(await self._ledger.documents(QUARANTINE), await self._ledger.documents(STRATEGY), now)
+        for document in await self._ledger.documents(THROUGHPUT):
+            kept = json.loads(document.body)
+            self._engine.throughput.carry(kept["ends"], kept["wh"], now)
 
     def _restore(self, quarantined: Iterable[Document], chosen: Iterable[Document], now: Instant) -> None:
         for document in quarantined:
@@ -46,15 +55,31 @@ class EngineDesk:
             except ConfigError as problem:
                 _log.warning("the chosen strategy of %s is left out: %s", document.key, problem)
 
-    def changes(self) -> list[Change]:
-        """What has to be made durable of what the engine did by itself since the last call; cheap when nothing was."""
-        now = set(self._engine.quarantined())
-        if now == self._kept:
-            return []
-        changes: list[Change] = [PutDocument(QUARANTINE, name, b"{}") for name in sorted(now - self._kept)]
-        changes += [DeleteDocument(QUARANTINE, name) for name in sorted(self._kept - now)]
-        self._kept = now
+    def changes(self, now: Instant, *, all_of_it: bool = False) -> list[Change]:
+        """What has to be made durable of what the engine did by itself since the last call; cheap when nothing was.
+
+        Args:
+            now: the throughput is told once a minute.
+            all_of_it: it is told now, for a graceful end.
+        """
+        changes = self._throughput(now, all_of_it=all_of_it)
+        odd = set(self._engine.quarantined())
+        if odd != self._kept:
+            changes += [PutDocument(QUARANTINE, name, b"{}") for name in sorted(odd - self._kept)]
+            changes += [DeleteDocument(QUARANTINE, name) for name in sorted(self._kept - odd)]
+            self._kept = odd
         return changes
+
+    def _throughput(self, now: Instant, *, all_of_it: bool) -> list[Change]:
+        if not all_of_it and 0.0 <= now - self._counted_at < _EVERY_S:
+            return []
+        self._counted_at = now
+        ends, watt_hours = self._engine.throughput.today()
+        body = json.dumps({"ends": ends, "wh": watt_hours}).encode() if watt_hours else b""
+        if body in (b"", self._counted):
+            return []
+        self._counted = body
+        return [PutDocument(THROUGHPUT, TODAY, body)]
 
     def quarantined(self) -> Sequence[str]:
         """See EnginePort."""

@@ -214,13 +214,20 @@ class GridServer:
                 await self._loop_task
         if self.southbound is not None:
             await self.southbound.stop()
-        if self.dispatch is not None:
-            await self.dispatch.drain()
+        await self._stop_dispatch()
         if self._upkeep is not None:
             await self._upkeep.stop()
         if self.store is not None:
             await self.store.close()
         self.reserve.close()
+
+    async def _stop_dispatch(self) -> None:
+        """What is under way is finished, and the day's throughput is kept."""
+        if self.dispatch is None:
+            return
+        if self.engine_desk is not None:
+            self.dispatch.remember(self.engine_desk.changes(self.clock.now(), all_of_it=True))
+        await self.dispatch.drain()
 
     def ports(self) -> Mapping[str, int]:
         """The ports that are listened on, by part."""
@@ -389,7 +396,7 @@ class GridServer:
         assert self.dispatch is not None
         self.dispatch.tick(now)
         if self.engine_desk is not None:
-            self.dispatch.remember(self.engine_desk.changes())
+            self.dispatch.remember(self.engine_desk.changes(now))
 
     def _clock_set(self, seconds: float, now: Instant) -> None:
         self.engine.clock_set(seconds, now)

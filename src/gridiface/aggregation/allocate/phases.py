@@ -2,9 +2,13 @@
 
 The spread is (largest - smallest phase total) / |mean phase total|. Each phase's single-phase devices become a
 capped group; what the multi-phase devices put on each phase is taken from the pass before, so a few passes suffice.
+Under caps of other groups, which the phases cut across, the devices of a phase that has too much start lower instead:
+the caps are kept by the split itself.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +17,9 @@ from gridiface.aggregation.allocate.tree import Cap, split_tree
 
 #: Passes after which the best found is taken; four are usual.
 PASSES = 8
+
+#: The same under caps, where each pass finds less.
+CAPPED_PASSES = 24
 
 #: Three arrays (A, B, C): the fraction of a device's power on each phase.
 Shares = tuple[FloatArray, FloatArray, FloatArray]
@@ -26,7 +33,14 @@ def spread(powers: FloatArray, shares: Shares) -> float:
     return 0.0 if mean <= 0 else (max(totals) - min(totals)) / mean
 
 
-def balance(strategy: Strategy, problem: Problem, powers: FloatArray, shares: Shares, limit: float) -> FloatArray:
+def balance(
+    strategy: Strategy,
+    problem: Problem,
+    powers: FloatArray,
+    shares: Shares,
+    limit: float,
+    caps: tuple[Cap, ...] = (),
+) -> FloatArray:
     """`powers` moved between phases so that their spread is at most `limit`; the same total.
 
     Where the devices cannot reach that, the split with the smallest spread that was found. The total has priority.
@@ -37,36 +51,55 @@ def balance(strategy: Strategy, problem: Problem, powers: FloatArray, shares: Sh
         powers: a split of the target without regard to phases.
         shares: see `Shares`.
         limit: e.g. 0.2.
+        caps: of groups, which `powers` keeps.
     """
     best, best_spread = powers, spread(powers, shares)
     if best_spread <= limit:
         return powers
+    if caps:
+        return _under_caps(strategy, problem, powers, shares, limit, caps)
     total = float(powers.sum())
     half = 0.98 * limit * abs(total) / 6  # a little inside, so that rounding does not show
     single = [np.flatnonzero(share == 1.0) for share in shares]
     mixed = np.maximum(np.maximum(shares[0], shares[1]), shares[2]) < 1.0
-    aim = Problem(
-        target=total,
-        lo=problem.lo,
-        hi=problem.hi,
-        base=problem.base,
-        weight=problem.weight,
-        tier=problem.tier,
-        charge=problem.charge,
-        running=problem.running,
-    )
+    aim = replace(problem, target=total)
     for _ in range(PASSES):
-        caps = []
+        within = []
         for rows, share in zip(single, shares, strict=True):
             others = float(best[mixed] @ share[mixed])
             if rows.size:
-                caps.append(Cap(rows, total / 3 - half - others, total / 3 + half - others))
-        tried = split_tree(strategy, aim, tuple(caps))
+                within.append(Cap(rows, total / 3 - half - others, total / 3 + half - others))
+        tried = split_tree(strategy, aim, tuple(within))
         tried_spread = spread(tried, shares)
         if tried_spread < best_spread and abs(float(tried.sum()) - total) <= 1e-9 * max(1.0, abs(total)):
             best, best_spread = tried, tried_spread
         else:
             break
+        if best_spread <= limit:
+            break
+    return best
+
+
+def _under_caps(
+    strategy: Strategy, problem: Problem, powers: FloatArray, shares: Shares, limit: float, caps: tuple[Cap, ...]
+) -> FloatArray:
+    """As `balance`: each phase starts lower by what it has too much, until that helps no more."""
+    total = float(powers.sum())
+    weights = [max(float(np.einsum("i,i->", problem.weight, share)), 1e-9) for share in shares]
+    offsets = np.zeros(3)
+    best, best_spread = powers, spread(powers, shares)
+    tried, step = powers, 1.0
+    for _ in range(CAPPED_PASSES):
+        sums = np.array([float(np.einsum("i,i->", tried, share)) for share in shares])
+        moved = offsets - step * (sums - sums.mean()) / weights
+        shift = problem.weight * sum(offset * share for offset, share in zip(moved, shares, strict=True))
+        tried = split_tree(strategy, replace(problem, target=total, base=problem.base + shift), caps)
+        found = spread(tried, shares)
+        kept = abs(float(tried.sum()) - total) <= 1e-9 * max(1.0, abs(total))
+        if kept and found < best_spread:
+            best, best_spread, offsets = tried, found, moved
+        else:
+            tried, step = best, step / 2
         if best_spread <= limit:
             break
     return best

@@ -4,8 +4,9 @@ import pytest
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.engine_desk import QUARANTINE, EngineDesk
-from gridiface.domain.fleet import Capability, Device, Group, Nameplate
+from gridiface.domain.fleet import Capability, Constraints, Device, Group, Nameplate
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
 
 NOW = 1_700_000_000.0
@@ -46,7 +47,7 @@ async def test_what_was_changed_is_there_after_a_restart():
     await desk.choose("all", "merit-order", NOW, along=[])
     with pytest.raises(ConfigError):
         await desk.choose("all", "nobody", NOW, along=[])
-    assert desk.changes() == []
+    assert desk.changes(NOW) == []
     again = EngineDesk(engine(), ledger)
     await again.load(NOW)
     assert again.quarantined() == ("a",)
@@ -62,10 +63,10 @@ async def test_what_the_engine_does_by_itself_is_kept_too():
     made, ledger = engine(), Ledger()
     desk = EngineDesk(made, ledger)
     made.quarantine("b", NOW)
-    await ledger.commit(desk.changes())
+    await ledger.commit(desk.changes(NOW))
     assert (QUARANTINE, "b") in ledger.kept
     made.release_quarantine("b", NOW)
-    await ledger.commit(desk.changes())
+    await ledger.commit(desk.changes(NOW))
     assert ledger.kept == {}
 
 
@@ -75,3 +76,39 @@ async def test_a_strategy_that_is_gone_is_left_out():
     desk = EngineDesk(engine(), ledger)
     await desk.load(NOW)
     assert desk.chosen() == {"all": ("water-filling", False)}
+
+
+def capped(name: str) -> Device:
+    plate = Nameplate(max_w=1e3, max_charge_w=1e3, energy_wh=4e3, capabilities=frozenset({Capability.SET_W}))
+    return Device(id=name, nameplate=plate, constraints=Constraints(daily_wh=500.0))
+
+
+def hear(made: Engine, at: float) -> None:
+    made.observe([Snapshot(device_id="c", source_time=at, received=at, w=600.0, soc=0.5)], at)
+
+
+async def test_todays_throughput_outlives_a_restart_and_not_the_day():
+    made, ledger = engine(), Ledger()
+    made.add_device(capped("c"), NOW)
+    desk = EngineDesk(made, ledger)
+    await desk.load(NOW)
+    for second in range(0, 61, 5):
+        hear(made, NOW + second)
+        made.tick(NOW + second)
+    ends, moved = made.throughput.today()
+    assert moved == {"c": pytest.approx(10.0)}  # 600 W for a minute
+    await ledger.commit(desk.changes(NOW + 60, all_of_it=True))
+    assert desk.changes(NOW + 61) == []  # told at most once a minute
+    assert desk.changes(NOW + 200, all_of_it=True) == []  # nothing new
+    again = engine()
+    await EngineDesk(again, ledger).load(NOW + 90)
+    again.add_device(capped("c"), NOW + 90)  # its driver opened it later
+    hear(again, NOW + 90)
+    again.tick(NOW + 90)
+    assert again.throughput.today() == (ends, {"c": pytest.approx(10.0)})
+    again.tick(ends + 1)
+    assert again.throughput.today()[1] == {}
+    tomorrow = engine()
+    await EngineDesk(tomorrow, ledger).load(ends + 1)
+    tomorrow.add_device(capped("c"), ends + 1)
+    assert tomorrow.throughput.today()[1] == {}

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gridiface.aggregation.allocate import Problem, strategy
 from gridiface.aggregation.allocate.phases import balance, spread
+from gridiface.aggregation.allocate.tree import Cap, split_tree
 
 
 def shares(phases):
@@ -49,3 +52,36 @@ def test_balanced_already_is_left_alone():
     plain = strategy("water-filling").split(case)
     assert balance(strategy("water-filling"), case, plain, on, 0.2) is plain
     assert spread(np.zeros(3), on) == 0.0
+
+
+@given(st.data())
+def test_under_nested_caps_the_total_and_every_cap_stay_and_the_spread_only_falls(data):
+    count = data.draw(st.integers(6, 24))
+    phases = data.draw(st.lists(st.sampled_from([A, B, C, ALL]), min_size=count, max_size=count))
+    cut = data.draw(st.integers(2, count - 2))
+    low, high = sorted(data.draw(st.tuples(st.floats(-40.0, 40.0), st.floats(-40.0, 40.0))))
+    caps = (Cap(np.arange(cut), low, high, (Cap(np.arange(cut // 2), -20.0, 20.0),)),)
+    case = problem(count, data.draw(st.floats(-9.0 * count, 9.0 * count)))
+    name = data.draw(st.sampled_from(["water-filling", "merit-order", "proportional"]))
+    plain = split_tree(strategy(name), case, caps)
+    on = shares(phases)
+    found = balance(strategy(name), case, plain, on, 0.2, caps)
+    slack = 1e-6 * max(1.0, np.abs(plain).sum())
+    assert found.sum() == pytest.approx(plain.sum(), abs=slack)
+    assert np.all((found >= -9.0 - slack) & (found <= 9.0 + slack))
+    for rows, most in ((caps[0].rows, (low, high)), (caps[0].inside[0].rows, (-20.0, 20.0))):
+        inside = most[0] - slack <= plain[rows].sum() <= most[1] + slack
+        assert not inside or most[0] - slack <= found[rows].sum() <= most[1] + slack
+    assert spread(found, on) <= spread(plain, on) + 1e-9
+
+
+def test_under_a_feeders_cap_the_phases_are_brought_to_the_limit():
+    on = shares([A] * 6 + [B] * 3 + [C] * 3)
+    case = problem(12, 40.0)
+    caps = (Cap(np.arange(0, 12, 2), -100.0, 15.0),)  # every other device hangs on a feeder that takes 15
+    plain = split_tree(strategy("water-filling"), case, caps)
+    assert spread(plain, on) > 0.2
+    found = balance(strategy("water-filling"), case, plain, on, 0.2, caps)
+    assert spread(found, on) <= 0.2 + 1e-9
+    assert found.sum() == pytest.approx(40.0)
+    assert found[caps[0].rows].sum() <= 15.0 + 1e-6
