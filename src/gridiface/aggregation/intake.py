@@ -27,6 +27,9 @@ PLAUSIBLE_W = 100.0
 #: A ceiling binds a device that delivers more than this part of it.
 BINDING = 0.98
 
+#: Messages of a device that tells by itself, so close to each other, s, are one.
+_BURST_S = 0.5
+
 #: States in which a device cannot be asked for power.
 IDLE_STATES = frozenset({OperatingState.OFF, OperatingState.FAULT, OperatingState.SHUTTING_DOWN})
 
@@ -160,7 +163,11 @@ class Intake:
         longest = np.maximum(self._config.lost_after_s, 3.0 * period)
         gap = np.minimum(gap, longest)
         learned = np.where(seen == 1, gap, 0.7 * period + 0.3 * gap)
-        c.period_s[rows] = np.where((seen > 0) & (gap > 0), learned, period)
+        # Who tells by itself puts settings, status and readings one after the other, and then is silent for minutes.
+        own = c.answers[rows]
+        learned = np.where(own, np.maximum(gap, 0.7 * period + 0.3 * gap), learned)
+        counts = (seen > 0) & (gap > np.where(own, _BURST_S, 0.0))
+        c.period_s[rows] = np.where(counts, learned, period)
         c.seen[rows] = seen + 1
         c.received[rows] = np.maximum(received, c.received[rows])
 

@@ -235,11 +235,23 @@ def test_old_telemetry_is_shown_as_stale(engine):
 
 
 def test_silent_devices_are_lost_and_said(engine):
-    for at in range(1, 4):
+    for at in range(1, 31):
         look(engine, T0 + at)
-    result = engine.tick(T0 + 8)
+    result = engine.tick(T0 + 35)
     assert [d.verdict for d in result.decisions if d.signal == "availability"] == ["lost"] * 4
     assert "members_lost" in engine.snapshot(GROUP).alarms
+
+
+def test_a_device_that_tells_all_at_once_and_then_nothing_for_minutes_is_not_lost(engine):
+    for round_ in range(4):
+        for part in range(6):
+            at = T0 + 1 + 300.0 * round_ + 0.02 * part
+            engine.observe([Snapshot(device_id="d", source_time=at, received=at, w=0.0, soc=0.5)], at)
+        before_next = T0 + 300.0 * (round_ + 1)
+        engine.tick(before_next)
+        assert engine.snapshot(Target(TargetKind.DEVICE, "d")).quality is Quality.GOOD
+    engine.tick(T0 + 901 + 1100)
+    assert engine.snapshot(Target(TargetKind.DEVICE, "d")).quality is Quality.STALE
 
 
 def test_strategies_by_group_and_by_configuration():
