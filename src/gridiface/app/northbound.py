@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import ssl
 
 from cryptography import x509
@@ -17,6 +19,7 @@ from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import (
     ClientEntry,
     CsipAusSettings,
+    DiscoverySettings,
     DrlcSettings,
     FlowSettings,
     LimitSettings,
@@ -85,6 +88,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         event_retention_s=float(sep2.event_retention_s),
         notifications=_notifications(sep2),
         node_programs=sep2.node_programs,
+        discovery=_discovery(sep2, site),
         csip_aus=None
         if sep2.csip_aus is None
         else CsipAusSettings(
@@ -98,6 +102,25 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         ),
         flow=FlowSettings(engine=sep2.flow.engine),
         limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
+    )
+
+
+def _discovery(sep2: Sep2, site: str) -> DiscoverySettings | None:
+    wanted = sep2.discovery
+    if wanted is None:
+        return None
+    for text in wanted.addresses:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ConfigError(f"sep2.discovery.addresses: {text!r} is no address") from None
+    return DiscoverySettings(
+        transports=tuple(dict.fromkeys(wanted.transports)),
+        interfaces=wanted.interfaces,
+        name=wanted.name or f"gridiface {site}"[:40],
+        host=f"gridiface-{socket.gethostname().partition('.')[0]}"[:50],
+        addresses=wanted.addresses,
+        port=wanted.port,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from gridiface.app.config.model import Config
-from gridiface.app.config.upstream import Upstream, UpstreamMember, UpstreamNotifications
+from gridiface.app.config.upstream import Upstream, UpstreamDiscovery, UpstreamMember, UpstreamNotifications
 from gridiface.app.northbound import lfdi_of
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
@@ -17,7 +17,8 @@ from gridiface.errors import ConfigError
 from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.translate.ratings import CATEGORIES
-from gridiface.northbound.sep2.upstream.settings import Member, NotificationListen, UpstreamSettings
+from gridiface.northbound.sep2.upstream.finding import find_servers
+from gridiface.northbound.sep2.upstream.settings import Locate, Member, NotificationListen, UpstreamSettings
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.certificate import CertificateMalformed, parse_pem_certificates
@@ -55,11 +56,12 @@ def upstream_settings(upstream: Upstream, config: Config) -> UpstreamSettings:
     lfdis = [lfdi, *(member.lfdi for member in members)]
     if len(set(lfdis)) < len(lfdis):
         raise ConfigError(f"upstream {upstream.name}: each device needs an LFDI of its own, and another one than ours")
-    parts = urlsplit(upstream.url)
+    authority, dcap = _place(upstream)
     return UpstreamSettings(
         name=upstream.name,
-        authority=f"{_bracketed(parts.hostname or '')}:{parts.port or 443}",
-        dcap=parts.path if parts.path not in {"", "/"} else "/dcap",
+        authority=authority,
+        dcap=dcap,
+        locate=None if upstream.discover is None else _locator(upstream.discover),
         context=lambda seen: upstream_context(upstream, seen),
         lfdi=lfdi,
         sfdi=sfdi_from_lfdi(bytes.fromhex(lfdi)),
@@ -82,6 +84,26 @@ def upstream_settings(upstream: Upstream, config: Config) -> UpstreamSettings:
         timeout_s=upstream.timeout_s,
         parallel=upstream.requests_at_once,
     )
+
+
+def _place(upstream: Upstream) -> tuple[str, str]:
+    """Authority and path of the DeviceCapability; of a server that is looked for, what stands for them."""
+    if upstream.url is None:
+        return f"{upstream.name}.found.invalid:443", "/dcap"
+    parts = urlsplit(upstream.url)
+    path = parts.path if parts.path not in {"", "/"} else "/dcap"
+    return f"{_bracketed(parts.hostname or '')}:{parts.port or 443}", path
+
+
+def _locator(wanted: UpstreamDiscovery) -> Locate:
+    async def locate() -> tuple[str, str] | None:
+        found = await find_servers(
+            wanted.transport, wanted.interfaces, wanted.subtype, wait_s=wanted.wait_s, port=wanted.port
+        )
+        chosen = [one for one in found if wanted.instance in {"", one.instance.partition("._")[0]}]
+        return (chosen[0].authority, chosen[0].dcap) if chosen else None
+
+    return locate
 
 
 def own_lfdi(upstream: Upstream) -> str:

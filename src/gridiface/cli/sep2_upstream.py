@@ -54,6 +54,40 @@ def check(
         raise GridifaceError("not every session would work")
 
 
+@app.command("find")
+def find(
+    *,
+    transport: Annotated[str, typer.Option("--transport", help="xmdns (2018) or mdns (2023).")] = "xmdns",
+    interface: Annotated[
+        list[str] | None, typer.Option("--interface", help="Network interface; repeatable; without: all but loopback.")
+    ] = None,
+    subtype: Annotated[str, typer.Option("--subtype", help="Only servers that offer this, such as derp.")] = "",
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to wait for answers.")] = 3.0,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="UDP port of the group.")] = 5353,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for IEEE 2030.5 servers on the local network by DNS-SD; connects to none.
+
+    Example: gridiface sep2 upstream find --transport mdns
+    """
+    from gridiface.northbound.multicast import GROUPS  # noqa: PLC0415 - loads when the verb is called
+    from gridiface.northbound.sep2.upstream.finding import find_servers  # noqa: PLC0415
+
+    if transport not in GROUPS:
+        raise ConfigError(f"--transport is one of {', '.join(sorted(GROUPS))}, not {transport!r}")
+    found = asyncio.run(find_servers(transport, interface or (), subtype, wait_s=seconds, port=port))
+    rows = [
+        {"instance": one.instance, "url": f"https://{one.authority}{one.dcap}", "path": one.path, "level": one.level}
+        for one in found
+    ]
+    if as_json:
+        show_json({"servers": rows})
+    elif rows:
+        show_table("", ("instance", "url", "path", "level"), [tuple(_text(row[k]) for k in row) for row in rows])
+    else:
+        typer.echo("nobody answered")
+
+
 def _probed(file: Path, name: str | None, seconds: float) -> list[dict[str, Any]]:
     from gridiface.app.config import load_config  # noqa: PLC0415 - the server's modules load when the verb is called
     from gridiface.app.upstream import upstream_settings  # noqa: PLC0415

@@ -134,6 +134,23 @@ class Sep2Flow(Block):
     )
 
 
+class Sep2Discovery(Block):
+    """Being found on the local network by DNS-SD over multicast (service _smartenergy._tcp)."""
+
+    transports: tuple[Literal["xmdns", "mdns"], ...] = Field(
+        default=("xmdns", "mdns"),
+        min_length=1,
+        description="xmdns: ff05::fb and 239.255.255.251, domain site (2018); mdns: ff02::fb and 224.0.0.251, domain "
+        "local (2023)",
+    )
+    interfaces: tuple[str, ...] = Field(default=(), description="network interfaces; none: every one but loopback")
+    name: str = Field(
+        default="", max_length=40, description="what people see; none: gridiface and the name of the site"
+    )
+    addresses: tuple[str, ...] = Field(default=(), description="addresses that are told; none: those of the interfaces")
+    port: int = Field(default=5353, ge=1, le=65535, description="UDP port; another one than 5353 is for trials")
+
+
 class CsipAus(Block):
     """The Australian profile: four limits in W, connection points, versions."""
 
@@ -168,6 +185,7 @@ class Sep2(Block):
     post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
     event_retention_s: int = Field(default=86_400, ge=60, description="how long ended events stay listed, s")
     notifications: Notifications = Notifications()
+    discovery: Sep2Discovery | None = Field(default=None, description="leave out not to be announced")
     csip_aus: CsipAus | None = Field(default=None, description="leave out to run without CSIP-AUS")
     node_programs: bool = Field(
         default=False,

@@ -112,11 +112,32 @@ class UpstreamNotifications(_Block):
         return self
 
 
+class UpstreamDiscovery(_Block):
+    """Looking for the server on the local network by DNS-SD (service _smartenergy._tcp)."""
+
+    transport: Literal["xmdns", "mdns"] = Field(
+        default="xmdns", description="xmdns: domain site (2018); mdns: domain local (2023)"
+    )
+    interfaces: tuple[str, ...] = Field(default=(), description="network interfaces; none: every one but loopback")
+    subtype: str = Field(
+        default="",
+        max_length=63,
+        description="only servers that offer this function set, such as derp, or that have us: edev-SFDI",
+    )
+    instance: str = Field(default="", description="only the server of this name; none: the first by name")
+    wait_s: float = Field(default=3.0, gt=0, le=60, description="answers are waited for so long, s")
+    port: int = Field(default=5353, ge=1, le=65535, description="UDP port; another one than 5353 is for trials")
+
+
 class Upstream(_Block):
     """One utility's server that the fleet connects to."""
 
     name: Name = Field(description="unique among the upstreams; under it its state is kept")
-    url: Server = Field(description="https://HOST:PORT/PATH of the server's DeviceCapability; without a path /dcap")
+    url: Server | None = Field(
+        default=None,
+        description="https://HOST:PORT/PATH of the server's DeviceCapability; without a path /dcap; or give `discover`",
+    )
+    discover: UpstreamDiscovery | None = Field(default=None, description="instead of `url`: the server is looked for")
     tls: UpstreamTls
     servers: tuple[Lfdi, ...] = Field(
         default=(), description="LFDIs that the server's certificate may have; none: any below the roots"
@@ -162,6 +183,8 @@ class Upstream(_Block):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if (self.url is None) == (self.discover is None):
+            raise ValueError("give either `url`, or `discover` to look for the server on the local network")
         if self.mode == "subscribe" and self.notifications is None:
             raise ValueError("`mode: subscribe` needs the block `notifications`")
         if not self.devices and not self.all_devices:

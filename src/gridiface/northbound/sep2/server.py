@@ -19,6 +19,7 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRe
 from gridiface.domain.traffic import Passed, Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus
+from gridiface.northbound.sep2.announcing import Announcing
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
@@ -117,6 +118,8 @@ class Sep2Server:
         self._redirect: asyncio.Server | None = None
         self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        discovery = settings.discovery
+        self.announcing = None if discovery is None else Announcing(discovery, self.core.state)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -139,6 +142,8 @@ class Sep2Server:
         await self._listener.start(self.settings.host, self.settings.port)
         if self.settings.redirect_port is not None:
             await self._start_redirect(self.settings.redirect_port)
+        if self.announcing is not None:
+            await self.announcing.start(self.port, self.redirect_port)
         _log.info("IEEE 2030.5 on %s port %d: %d end devices", self.settings.host, self.port,
                   len(self.core.state.end_devices))  # fmt: skip
 
@@ -152,6 +157,8 @@ class Sep2Server:
 
     async def stop(self) -> None:
         """End gracefully: no new connections, running requests finish, what is to be written is written."""
+        if self.announcing is not None:
+            await self.announcing.stop()
         if self._redirect is not None:
             self._redirect.close()
         if self._listener is not None:

@@ -96,6 +96,27 @@ class CsipAusSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySettings:
+    """Being found on the local network.
+
+    Attributes:
+        transports: of "xmdns" and "mdns".
+        interfaces: where; empty: every one but loopback.
+        name: what people see.
+        host: label of the host's name.
+        addresses: what is told; empty: those of the interfaces.
+        port: UDP port of the groups.
+    """
+
+    transports: tuple[str, ...] = ("xmdns", "mdns")
+    interfaces: tuple[str, ...] = ()
+    name: str = "gridiface"
+    host: str = "gridiface"
+    addresses: tuple[str, ...] = ()
+    port: int = 5353
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
     """How set-points become controls of 2030.5 inverters.
 
@@ -195,6 +216,7 @@ class Sep2Settings:
         node_programs: whether groups also have programs whose controls reach each device below as they are.
         device_sets: which of DEVICE_SETS end devices that speak IEEE 2030.5 have.
         drlc, flow: what EndDeviceControls and flow reservations are to the engine.
+        discovery: being found on the local network; None: not announced.
         csip_aus: CSIP-AUS and its versions; None: switched off, its extensions are refused and not written.
         forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
             profiles); otherwise 1 is received from it and 19 delivered.
@@ -217,6 +239,7 @@ class Sep2Settings:
     dst_start: int = 0
     dst_end: int = 0
     link_empty_control_lists: bool = True
+    discovery: DiscoverySettings | None = None
     csip_aus: CsipAusSettings | None = None
     forward_is_delivered: bool = False
     notifications: NotificationSettings | None = None

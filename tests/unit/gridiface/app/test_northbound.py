@@ -70,3 +70,25 @@ def test_notifications_are_sent_as_configured(folder: Path) -> None:
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.sslobject_class is not ssl.SSLObject
     assert sep2_settings(sep2(folder, notifications={"enabled": False}), "site").notifications is None
+
+
+def test_discovery_is_off_unless_asked_for(folder: Path) -> None:
+    assert sep2_settings(sep2(folder), "home").discovery is None
+    found = sep2_settings(
+        sep2(folder, discovery={"interfaces": ["eth1"], "addresses": ["192.0.2.1"]}), "home"
+    ).discovery
+    assert found is not None
+    assert (found.name, found.interfaces, found.transports, found.port) == (
+        "gridiface home",
+        ("eth1",),
+        ("xmdns", "mdns"),
+        5353,
+    )
+    with pytest.raises(ConfigError, match="is no address"):
+        sep2_settings(sep2(folder, discovery={"addresses": ["here"]}), "home")
+
+
+def test_a_pen_in_decimal_digits(folder: Path) -> None:
+    assert sep2_settings(sep2(folder, pen=12345), "home").pen == 12345
+    assert sep2_settings(sep2(folder, pen=12345, csip_aus={"decimal_pen": True}), "home").pen == 0x12345
+    assert sep2_settings(sep2(folder, pen=4_000_000_000, csip_aus={"decimal_pen": True}), "home").pen == 4_000_000_000

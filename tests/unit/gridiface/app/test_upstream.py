@@ -15,6 +15,7 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.identities import derived_lfdi
 from gridiface.pki.folder import TestPki, write_credential
+from gridiface.protocols.sep2.discovery import FoundServer
 from gridiface.protocols.sep2.enums import DeviceCategory
 
 
@@ -101,3 +102,24 @@ def test_the_context_is_strict(config: Any) -> None:
 def test_without_upstreams_there_is_nothing() -> None:
     ports: dict[str, Any] = dict.fromkeys(("clock", "ledger", "inbox", "fleet", "history"))
     assert upstreams(Config(), **ports) is None
+
+
+async def test_a_server_can_be_looked_for_instead(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = config(url=None, discover={"instance": "B", "wait_s": 1})
+    settings = upstream_settings(found.upstreams[0], found)
+    assert (settings.authority, settings.dcap) == ("utility.found.invalid:443", "/dcap")
+    servers = [
+        FoundServer(f"{name}._smartenergy._tcp.site", "192.0.2.1", port, "/d") for name, port in (("A", 1), ("B", 2))
+    ]
+
+    async def find_servers(*how: Any, **more: Any) -> list[FoundServer]:
+        return servers
+
+    monkeypatch.setattr("gridiface.app.upstream.find_servers", find_servers)
+    assert settings.locate is not None
+    assert await settings.locate() == ("192.0.2.1:2", "/d")
+    servers.clear()
+    assert await settings.locate() is None
+    for wrong in ({"url": None}, {"discover": {}}):
+        with pytest.raises(ValueError, match="either `url`, or `discover`"):
+            config(**wrong)

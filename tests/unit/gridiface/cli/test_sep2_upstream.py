@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from gridiface.cli import remote
 from gridiface.cli.sep2_upstream import app
 from gridiface.errors import GridifaceError
+from gridiface.northbound.sep2.upstream import finding
+from gridiface.protocols.sep2.discovery import FoundServer
 
 ROW = {
     "name": "utility", "server": "u:443", "state": "connected", "last_answer": 1.7e9, "clock_offset_s": 0.0,
@@ -92,3 +94,22 @@ def test_a_check_of_a_file_without_upstreams_says_so(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["check", str(file)])
     assert isinstance(answer.exception, GridifaceError)
     assert "there are: none" in str(answer.exception)
+
+
+def test_find_shows_who_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    async def find_servers(*how: Any, **more: Any) -> list[FoundServer]:
+        asked.append((how, more))
+        return [FoundServer("S._smartenergy._tcp.site", "2001:db8::1", 8443, "/dcap", None, "-S1")]
+
+    monkeypatch.setattr(finding, "find_servers", find_servers)
+    made = CliRunner().invoke(app, ["find", "--interface", "eth1", "--subtype", "derp", "--json"])
+    assert json.loads(made.output) == {
+        "servers": [{"instance": "S._smartenergy._tcp.site", "url": "https://[2001:db8::1]:8443/dcap", "path": None,
+                     "level": "-S1"}]
+    }  # fmt: skip
+    assert asked == [(("xmdns", ["eth1"], "derp"), {"wait_s": 3.0, "port": 5353})]
+    assert "2001:db8::1" in CliRunner().invoke(app, ["find"]).output
+    wrong = CliRunner().invoke(app, ["find", "--transport", "dns"])
+    assert "mdns, xmdns" in str(wrong.exception)

@@ -6,6 +6,7 @@ before it is read. The chain is judged in the handshake, by the TLS context, bef
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from collections.abc import Callable
 import aiohttp
 
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.northbound.sep2.upstream.settings import Locate
 from gridiface.protocols.sep2.dialects import DIALECTS, recognised
 from gridiface.protocols.sep2.exchange import Reply, Request
 
@@ -35,11 +37,23 @@ class Link:
         timeout_s: of a whole request with its answer.
         answer_bytes: largest body that is read.
         connections: open at once.
+        stands_for: authority and DeviceCapability of requests to a server that `locate` finds; it is looked for before
+            the first request and again after a failure.
     """
 
     def __init__(
-        self, context: Callable[[], ssl.SSLContext], *, timeout_s: float, answer_bytes: int, connections: int
+        self,
+        context: Callable[[], ssl.SSLContext],
+        *,
+        timeout_s: float,
+        answer_bytes: int,
+        connections: int,
+        stands_for: tuple[str, str] = ("", ""),
+        locate: Locate | None = None,
     ) -> None:
+        self._stands_for, self._locate = stands_for, locate
+        self._located: tuple[str, str] | None = None
+        self._looking = asyncio.Lock()
         self._make_context = context
         self._context: ssl.SSLContext | None = None
         self._made_at = float("-inf")
@@ -55,7 +69,7 @@ class Link:
         Raises:
             LinkFailed: with the reason.
         """
-        url = f"https://{authority}{request.target}"
+        url = await self._url(authority, request.target)
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         dialect = DIALECTS.get(self.edition)
         try:
@@ -73,7 +87,22 @@ class Link:
                 return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigError) as problem:
             self._renew_context()
+            self._located = None
             raise LinkFailed(_words(problem)) from problem
+
+    async def _url(self, authority: str, target: str) -> str:
+        if self._locate is None or authority != self._stands_for[0]:
+            return f"https://{authority}{target}"
+        async with self._looking:
+            if self._located is None:
+                try:
+                    self._located = await self._locate()
+                except ConfigError as problem:
+                    raise LinkFailed(str(problem)) from problem
+        if self._located is None:
+            raise LinkFailed("no server answered on the local network")
+        found, dcap = self._located
+        return f"https://{found}{dcap if target == self._stands_for[1] else target}"
 
     def _plain(self, body: bytes) -> bytes:
         """The answer as the client core reads it: CSIP-AUS with a version has a namespace of its own."""

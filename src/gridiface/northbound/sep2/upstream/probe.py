@@ -62,6 +62,8 @@ async def probe(settings: UpstreamSettings, *, longest_s: float = 30.0) -> Probe
         timeout_s=settings.timeout_s,
         answer_bytes=settings.answer_bytes,
         connections=settings.parallel,
+        stands_for=(settings.authority, settings.dcap),
+        locate=settings.locate,
     )
     try:
         await _read(client, link, found, time.monotonic() + longest_s)

@@ -104,6 +104,8 @@ class UpstreamSession:
             timeout_s=settings.timeout_s,
             answer_bytes=settings.answer_bytes,
             connections=settings.parallel,
+            stands_for=(settings.authority, settings.dcap),
+            locate=settings.locate,
         )
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

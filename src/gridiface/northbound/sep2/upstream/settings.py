@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,6 +71,10 @@ class NotificationListen:
     slow_poll_s: float = 3_600.0
 
 
+#: host:port and path of the DeviceCapability of a server that was looked for; None: nobody answered.
+Locate = Callable[[], Awaitable[tuple[str, str] | None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSettings:
     """Everything a session needs beside its ports.
@@ -78,6 +82,7 @@ class UpstreamSettings:
     Attributes:
         name: unique among the sessions; under it its state is kept.
         authority: host:port of the server; dcap: path of its DeviceCapability.
+        locate: looks for the server on the local network; then `authority` and `dcap` only stand for what it finds.
         context: makes the TLS context, which judges the server's chain and tells the LFDI of one that it accepts.
         lfdi, sfdi: of our own certificate.
         pin: what our Registration must show; None does not check.
@@ -106,6 +111,7 @@ class UpstreamSettings:
     sfdi: int
     members: tuple[Member, ...]
     dcap: str = "/dcap"
+    locate: Locate | None = None
     ours: Target | None = None
     pin: int | None = None
     servers: frozenset[str] = frozenset()

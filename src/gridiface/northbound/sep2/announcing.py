@@ -1,0 +1,100 @@
+"""The server on the local network: what DNS-SD says of it, and the responders that say it.
+
+One responder per kind of multicast DNS and interface. The words are protocols.sep2.discovery's, the sockets
+northbound.multicast's; here is what this server has to tell.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Iterator
+
+from gridiface.errors import ConfigError
+from gridiface.northbound import multicast
+from gridiface.northbound.sep2.nodes import Listing
+from gridiface.northbound.sep2.settings import DiscoverySettings
+from gridiface.northbound.sep2.state import State
+from gridiface.protocols.dnssd.responder import Responder
+from gridiface.protocols.dnssd.zone import Address, Zone
+from gridiface.protocols.sep2 import discovery
+
+_log = logging.getLogger("gridiface.sep2")
+
+
+class Announcing:
+    """The announcers of one server. Call `start` when its port is known, `stop` last.
+
+    Args:
+        settings: where, and under which name.
+        state: what is served.
+    """
+
+    def __init__(self, settings: DiscoverySettings, state: State) -> None:
+        self._settings = settings
+        self._state = state
+        self.announcers: list[multicast.Announcer] = []
+
+    async def start(self, https_port: int, http_port: int) -> None:
+        """Announce the server.
+
+        Args:
+            https_port: told in the TXT record.
+            http_port: of plain HTTP, told in the SRV record as the standard wants it; 0: there is none, and the
+                SRV record has the port of HTTPS, at which a client that looks no further finds somebody.
+
+        Raises:
+            ConfigError: an interface that is named is not there or does no multicast.
+        """
+        named = self._settings.interfaces
+        for name in named or multicast.interfaces():
+            for transport in self._settings.transports:
+                await self._announce(transport, name, https_port, http_port, must=bool(named))
+        if not self.announcers:
+            _log.warning("no network interface does multicast: nobody can find this server by DNS-SD")
+
+    async def _announce(self, transport: str, interface: str, https_port: int, http_port: int, *, must: bool) -> None:
+        zone = Zone(
+            domain=discovery.DOMAINS[transport],
+            host=self._settings.host,
+            addresses=self._addresses(interface),
+            port=http_port or https_port,
+            service=discovery.SERVICE,
+            instances=discovery.instances(self._settings.name, https_port, self._served()),
+            on_demand=discovery.on_demand(self._settings.name, https_port, self.path_of),
+        )
+        port = self._settings.port
+        responder = Responder(zone, draw=multicast.draw, port=port)
+        announcer = multicast.Announcer(responder, multicast.groups_of(transport, port), interface)
+        try:
+            await announcer.start()
+        except ConfigError as problem:
+            if must:
+                raise
+            _log.info("not announced by %s: %s", transport, problem)
+            return
+        self.announcers.append(announcer)
+
+    def _addresses(self, interface: str) -> list[Address]:
+        given = [ipaddress.ip_address(text) for text in self._settings.addresses]
+        return given or multicast.own_addresses([interface])
+
+    def _served(self) -> Iterator[str]:
+        return (subtype for subtype in discovery.SUBTYPES if self.path_of(subtype) is not None)
+
+    def path_of(self, asked: str | int) -> str | None:
+        """The path of a function set by its subtype, or of the end device of an SFDI; None where it is not served."""
+        if isinstance(asked, int):
+            found = (record for record in self._state.end_devices.values() if record.sfdi == asked)
+            return next((record.path for record in found if record.speaks), None)
+        path = discovery.SUBTYPES[asked]
+        node = self._state.tree.get(path)
+        if node is None or (isinstance(node, Listing) and not node.shown_empty and not node.items):
+            return None
+        return path
+
+    async def stop(self) -> None:
+        """Say good-bye."""
+        for announcer in self.announcers:
+            await announcer.stop()
+        self.announcers.clear()
