@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.simulation.scada import OUTSTATION
 from gridiface.simulation.world import World, WorldPlan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +90,21 @@ class Stage:
             if one["impact"] in {"serious", "critical"}
         ]
 
+    async def api(self, page: Any, path: str, body: Any, *, status: int = 201) -> Any:
+        """POST to the API as the reader of a page, who has signed in."""
+        asked = """async ([path, body]) => {
+          const headers = {"Content-Type": "application/json", "X-CSRF-Token": document.body.dataset.csrf};
+          const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
+          return [answer.status, await answer.json()];
+        }"""
+        found, said = await page.evaluate(asked, ["/api/v1" + path, body])
+        assert found == status, said
+        return said
+
+    async def api_get(self, page: Any, path: str) -> Any:
+        """GET from the API as the reader of a page."""
+        return await page.evaluate("async (path) => await (await fetch(path)).json()", "/api/v1" + path)
+
     async def shot(self, page: Any, name: str) -> None:
         """A picture for the documentation, where such are wanted."""
         if SHOTS:
@@ -112,6 +129,26 @@ def axe() -> str:
         done = subprocess.run([npm, *options], cwd=folder, check=False, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
     return source.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def everything() -> dict[str, Any]:
+    """Blocks of a configuration in which every protocol runs, in both roles; its own VTN is the utility's."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    member = {"device": "site-a", "resource": "site", "signals": ["setpoint"], "rated_load_w": 20_000}
+    own = {
+        "name": "program",
+        "url": f"http://127.0.0.1:{port}",
+        "ven_id": "VEN-A",
+        "programs": [{"market_context": "http://utility.example/dr", "group": "south"}],
+        "resources": [{"id": "site", "group": "south"}],
+    }
+    vtn = {"listen": f"127.0.0.1:{port}", "vens": [{"ven_id": "VEN-A", "members": [member]}]}
+    tls = {"certificate": "pki/utility.pem", "key": "pki/utility.key", "roots": ["pki/serca.pem"]}
+    upstream = {"name": "utility-east", "url": "https://127.0.0.1:1/dcap", "tls": tls, "all_devices": True}
+    return {"dnp3": OUTSTATION, "openadr": {"vtn": vtn, "vens": [own]}, "upstreams": [upstream]}
 
 
 @pytest.fixture

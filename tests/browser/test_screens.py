@@ -3,73 +3,130 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from gridiface.operator.areas.catalogue import AREAS
+from gridiface.operator.pages import Pages
+
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 
 LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"scheme": "dark"}, "phone": {"width": 390, "height": 844}}
 
-#: Screens that together have every colour there is.
-COLOURS = {"overview", "device", "control", "control-change"}
+#: Screens that are looked at in dark, too, and on a phone; every screen is in light.
+DARK = {"/", "/devices/{id}", "/controls", "/controls/{id}", "/controls/new", "/sep2/devices/{id}", "/dnp3/{id}",
+        "/openadr/events/{id}", "/openadr/events/new", "/certificates", "/alarms", "/settlements/{id}"}  # fmt: skip
+
+#: Names of pictures that the documentation shows, by route.
+PICTURES = {"/": "overview", "/devices": "devices", "/devices/{id}": "device", "/groups": "groups",
+            "/groups/{id}": "group", "/controls": "controls", "/controls/{id}": "control",
+            "/controls/new": "control-new",
+            "/sep2": "sep2", "/sep2/programs/{id}": "sep2-program", "/sep2/devices/{id}": "sep2-device",
+            "/sep2/resources": "sep2-resources", "/openadr": "openadr", "/openadr/events/{id}": "openadr-event",
+            "/openadr/events/new": "openadr-new", "/openadr/vens/{id}": "ven", "/dnp3/{id}": "dnp3",
+            "/certificates": "certificates", "/trace": "trace", "/alarms": "alarms", "/settlements/{id}": "settlement",
+            "/decisions": "decisions", "/start": "start", "/users": "users"}  # fmt: skip
 
 
-def paths(control: str) -> dict[str, str]:
-    """Every screen by the name of its picture."""
+def routes() -> set[str]:
+    """Every page that a server can have, from the table that it mounts them from."""
+    areas: list[Any] = [kind.__new__(kind) for kind in AREAS]
+    desk: Any = SimpleNamespace(status=None, peers={})
+    return {page.path for page in Pages(desk, areas=areas).pages() if page.method == "GET"}
+
+
+def walked(path: str) -> bool:
+    """Whether a route is a page, and no file, part of a page, or stream."""
+    return not path.startswith(("/static/", "/parts/")) and path != "/live"
+
+
+async def things(on: Any, page: Any) -> dict[str, str]:
+    """One thing of every kind in the world, by the route of its page: the address."""
+    async with on.world.utility() as utility:
+        program, now = await utility.program("fleet"), time.time()
+        await utility.post_target(program, 9_000.0, start=now, duration_s=120, now=now, title="evening discharge")
+    signal = {
+        "name": "LOAD_DISPATCH",
+        "type": "setpoint",
+        "unit": "kW",
+        "intervals": [{"duration_s": 600, "value": -2}],
+    }
+    body = {"market_context": "http://utility.example/dr", "everyone": True, "signals": [signal]}
+    event = (await on.api(page, "/openadr/vtn/events", body))["id"]
+    asset = {"id": "battery1", "asset_type": "battery", "zip": "94105", "capacity_kwh": 10, "max_discharge_kw": 5}
+    portfolio = (await on.api(page, "/portfolios", {"name": "roofs", "assets": [asset]}))["id"]
+    await on.world.fault(1, "off")
+    control = (await on.world.page("/api/v1/controls"))["controls"][0]["id"]
+    lfdi = (await on.world.page("/api/v1/sep2/end-devices"))["end_devices"][0]["lfdi"]
+    settled = {"event": "evening-1", "devices": ["battery1"], "start": time.time() - 20, "end": time.time() - 2,
+               "method": "meter-before-after", "interval_s": 2}  # fmt: skip
+    await on.api(page, "/settlements", settled, status=200)
+    message = (await on.api_get(page, "/trace?limit=1"))["messages"][0]["number"]
     return {
-        "overview": "/",
-        "devices": "/devices",
-        "device": "/devices/battery1",
-        "groups": "/groups",
-        "group": "/groups/fleet",
-        "controls": "/controls",
-        "control": f"/controls/{quote(control, safe='')}",
-        "control-new": "/controls/new",
-        "control-change": f"/controls/new?from={quote(control, safe='')}",
-        "certificates": "/certificates",
-        "trace": "/trace",
-        "drivers": "/drivers",
-        "performance": "/performance",
-        "start": "/start",
-        "alarms": "/alarms",
-        "approvals": "/approvals",
-        "login": "/login",
-        "setup": "/setup",
-        "account": "/account",
-        "users": "/users",
-        "tokens": "/tokens",
-        "audit": "/audit",
-        "not-found": "/devices/nobody",
+        "/devices/{id}": "battery2",
+        "/groups/{id}": "fleet",
+        "/controls/{id}": control,
+        "/controls/new": f"?from={quote(control, safe='')}",
+        "/sep2/programs/{id}": "1",
+        "/sep2/devices/{id}": lfdi,
+        "/sep2/upstreams/{id}": "utility-east",
+        "/openadr/events/{id}": event,
+        "/openadr/events/{id}/change": event,
+        "/openadr/vens/{id}": "VEN-A",
+        "/openadr/own/{id}": "program",
+        "/dnp3/{id}": "gateway",
+        "/settlements/{id}": "evening-1",
+        "/portfolios/{id}": portfolio,
+        "/trace/{id}": str(message),
     }
 
 
-async def test_every_screen_in_every_look(stage: Any) -> None:
+def address(route: str, known: dict[str, str]) -> str:
+    """Where a route's page is in this world."""
+    thing = known.get(route, "")
+    assert thing or "{" not in route, f"{route} is a new page: say in `things` which one is walked"
+    return route.replace("{id}", quote(thing, safe="")) if "{" in route else route + thing
+
+
+async def test_every_screen_in_every_look(stage: Any, everything: dict[str, Any]) -> None:
     barriers: list[str] = []
-    async with stage(batteries=3, inverters=1) as on:
-        async with on.world.utility() as utility:
-            program, now = await utility.program("fleet"), time.time()
-            await utility.post_target(program, 9_000.0, start=now, duration_s=120, now=now, title="evening discharge")
-        control = (await on.world.page("/api/v1/controls"))["controls"][0]["id"]
+    async with stage(batteries=3, inverters=1, settings=everything) as on:
+        page = await on.page()
+        await on.sign_in(page)
+        known = await things(on, page)
+        await page.context.close()
         for look, options in LOOKS.items():
             page = await on.page(**options)
             await on.sign_in(page)
-            for name, path in paths(control).items():
-                if look == "dark" and name not in COLOURS:
+            for route in sorted(filter(walked, routes())):
+                if look != "light" and route not in DARK:
                     continue
-                answer = await page.goto(on.home + path)
-                assert answer.status == (404 if name == "not-found" else 200), path
+                answer = await page.goto(on.home + address(route, known))
+                assert answer.status == 200, (route, await page.locator("main").inner_text())
                 assert "unsafe" not in answer.headers["content-security-policy"]
-                assert await page.locator("h1").count() == 1
+                assert await page.locator("h1").count() == 1, route
                 wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-                assert wide <= 0, f"{name} in {look} is {wide} px wider than the screen"
+                assert wide <= 0, f"{route} in {look} is {wide} px wider than the screen"
                 barriers += [] if look == "phone" else await on.barriers(page)
-                await on.shot(page, f"{name}-{look}")
+                await on.shot(page, f"{PICTURES.get(route, route.strip('/').replace('/', '-'))}-{look}")
             await page.context.close()
+        page = await on.page()
+        answer = await page.goto(on.home + "/devices/nobody")
+        assert answer.status == 404
+        barriers += await on.barriers(page)
     assert not barriers
     assert not on.outside
     assert not [one for one in on.problems if "/devices/nobody" not in one]
+
+
+def test_every_page_that_is_mounted_is_walked() -> None:
+    found = {path for path in routes() if walked(path)}
+    assert len(found) > 45
+    assert set(PICTURES) <= found
+    assert found >= DARK
 
 
 async def test_the_overview_follows_a_control(stage: Any) -> None:

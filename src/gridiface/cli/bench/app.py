@@ -17,6 +17,7 @@ from gridiface.cli.bench import dispatch as dispatch_bench
 from gridiface.cli.bench import dnp3 as dnp3_bench
 from gridiface.cli.bench import fleet as fleet_bench
 from gridiface.cli.bench import openadr as openadr_bench
+from gridiface.cli.bench import pages as pages_bench
 from gridiface.cli.bench import sep2
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
@@ -133,6 +134,20 @@ def control_step(
     Example: gridiface bench control-step --json
     """
     _show(control_step_bench.measure(runs, tuple(sizes or (1_000, 10_000, 100_000)), groups=groups), as_json=as_json)
+
+
+@app.command("pages")
+def pages(
+    runs: Annotated[int, typer.Option(help="Requests per page.", min=3, max=10_000)] = 30,
+    devices: Annotated[int, typer.Option(help="Size of the fleet.", min=1, max=200_000)] = 10_000,
+    groups: Annotated[int, typer.Option(help="Feeders below the fleet's group.", min=1, max=1_000)] = 20,
+    as_json: Json = False,
+) -> None:
+    """The operator's pages over a large fleet: from the request to the last octet, every one looked at afresh.
+
+    Example: gridiface bench pages --devices 10000 --json
+    """
+    _show(asyncio.run(pages_bench.measure(runs, devices, groups)), as_json=as_json)
 
 
 @app.command("baseline")

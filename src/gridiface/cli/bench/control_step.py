@@ -70,7 +70,7 @@ def _numbers(size: int, runs: int) -> dict[str, Any]:
 def _product(size: int, runs: int, groups: int) -> dict[str, Any]:
     """A regulation command: decided, admitted, split, looked ahead, batched, with its decisions and accounts."""
     tracemalloc.start()
-    engine = _engine(size, groups)
+    engine = engine_of(size, groups)
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     most = float(engine._c.export_w.sum())
@@ -89,7 +89,7 @@ def _product(size: int, runs: int, groups: int) -> dict[str, Any]:
     return found | {"memory_bytes_per_device": round(held / size)}
 
 
-def _engine(size: int, groups: int) -> Engine:
+def engine_of(size: int, groups: int) -> Engine:
     """A fleet in a tree of groups, some with limits, that has a set-point and is heard."""
     engine = Engine(EngineConfig(lost_after_s=1e6, stale_after_s=1e6, deadband_w=100.0))
     fleet = fleet_of(size)
