@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 4
 export PYTHONWARNINGS :=
 
-.PHONY: demo test lint types imports suite schemas lock reference site clean
+.PHONY: demo test lint types imports suite schemas lock reference site docs clean
 
 demo: $(VENV)/.run
 	$(BIN)/gridiface demo $(ARGS)
@@ -67,4 +67,10 @@ reference: $(VENV)/.dev
 
 # The documentation as a site, in build/site.
 site: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# The same with pictures of every page, which the browser tests take (needs Chromium); two minutes.
+docs: $(VENV)/.dev
+	rm -rf build/shots
+	GRIDIFACE_SHOTS=build/shots $(BIN)/python -m pytest -q tests/browser
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
