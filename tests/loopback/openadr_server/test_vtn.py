@@ -10,6 +10,7 @@ import pytest
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind
+from gridiface.domain.ports import AppendReadings, PutDocument
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry
 from gridiface.protocols.openadr.ven import VenConfig
 
@@ -141,6 +142,27 @@ async def test_a_vtn_that_dies_at_any_commit_loses_and_repeats_nothing(
     await eventually(lambda: OutcomeKind.STARTED in kinds(again, "C"), "its word")
     await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(5000.0, abs=50), "the batteries")
     assert len(vtn.core.vens) == 1
+
+
+async def test_a_report_and_the_fleets_readings_of_it_are_one_transaction(make_house, eventually):
+    head, vtn, _site, _ven = await chain(make_house)
+    commits, commit = [], head.ledger.commit
+
+    async def watched(changes):
+        await commit(changes)
+        commits.append(changes)
+
+    head.ledger.commit = watched
+    before = vtn.members.latest("site-a")
+    await eventually(lambda: vtn.members.latest("site-a") not in (None, before), "its telemetry")
+
+    def reports(changes):
+        return [c for c in changes if isinstance(c, PutDocument) and "/data/VEN-A" in c.space]
+
+    await eventually(lambda: any(reports(changes) for changes in commits), "a report that is stored")
+    for changes in commits:
+        readings = [c for c in changes if isinstance(c, AppendReadings)]
+        assert bool(readings) is bool(reports(changes))
 
 
 async def test_a_store_that_cannot_write_is_answered_with_503(make_house, eventually):

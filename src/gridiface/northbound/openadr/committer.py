@@ -7,11 +7,12 @@ everything that is not durable yet is taken back, the newest first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Ledger
+from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.documents import ledger_changes
 from gridiface.protocols.openadr.changes import Change
@@ -22,6 +23,7 @@ class _Waiting:
     changes: Sequence[Change]
     more: Sequence[LedgerChange]
     undo: Callable[[], None]
+    seen: Sequence[Snapshot]
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -32,10 +34,18 @@ class Committer:
         ledger: where to.
         space: of the core's documents.
         revert: gives changes back to the core.
+        observe: takes telemetry in and makes it durable together with changes of the ledger; None where there is none.
     """
 
-    def __init__(self, ledger: Ledger, space: str, revert: Callable[[Iterable[Change]], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        space: str,
+        revert: Callable[[Iterable[Change]], None],
+        observe: Callable[[Sequence[Snapshot], Sequence[LedgerChange]], Awaitable[None]] | None = None,
+    ) -> None:
         self._ledger = ledger
+        self._observe = observe
         self._space = space
         self._revert = revert
         self._queue: list[_Waiting] = []
@@ -46,6 +56,8 @@ class Committer:
         changes: Sequence[Change],
         more: Sequence[LedgerChange] = (),
         undo: Callable[[], None] = lambda: None,
+        *,
+        seen: Sequence[Snapshot] = (),
     ) -> None:
         """Return when `changes`, `more` and all that was handed in before are durable.
 
@@ -53,13 +65,14 @@ class Committer:
             changes: of the core, as it gave them just now.
             more: changes of the ledger that belong to them.
             undo: called beside the core's revert.
+            seen: telemetry that came with them, durable in the same transaction.
 
         Raises:
             StoreUnavailable: they are taken back.
         """
-        if not changes and not more and self._task is None:
+        if not changes and not more and not seen and self._task is None:
             return
-        waiting = _Waiting(changes, more, undo)
+        waiting = _Waiting(changes, more, undo, seen)
         self._queue.append(waiting)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -75,10 +88,8 @@ class Committer:
         try:
             while self._queue:
                 batch, self._queue = self._queue, []
-                changes = [change for one in batch for change in (*ledger_changes(self._space, one.changes), *one.more)]
                 try:
-                    if changes:
-                        await self._ledger.commit(changes)
+                    await self._commit(batch)
                 except StoreUnavailable as problem:
                     self._take_back(batch, problem)
                     continue
@@ -87,6 +98,14 @@ class Committer:
                         one.done.set_result(None)
         finally:
             self._task = None
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        changes = [change for one in batch for change in (*ledger_changes(self._space, one.changes), *one.more)]
+        seen = [snapshot for one in batch for snapshot in one.seen]
+        if seen and self._observe is not None:
+            await self._observe(seen, changes)
+        elif changes:
+            await self._ledger.commit(changes)
 
     def _take_back(self, batch: list[_Waiting], problem: StoreUnavailable) -> None:
         # What came meanwhile was made on top of it, and goes first.

@@ -6,7 +6,7 @@ Owns which VEN is which device. Does not own the events they get (fleet_channel)
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,10 +132,6 @@ class FleetMembers:
                 for member in self.of_ven(notice.venID):
                     await self._registry.remove(member.settings.device_id, now)
                     self._latest.pop(member.settings.device_id, None)
-            case ReportReceived():
-                snapshots = self._snapshots(notice, now)
-                if snapshots:
-                    await self._registry.observe(snapshots, now)
             case _:
                 return
 
@@ -161,6 +157,21 @@ class FleetMembers:
         await self._registry.register(device, now, groups=settings.groups)
 
     # -- telemetry -------------------------------------------------------------------------------------------------
+
+    def seen(self, notices: Iterable[Notice], now: Instant) -> tuple[list[Snapshot], Callable[[], None]]:
+        """The telemetry of our members in these notices, and how to forget it again when it cannot be stored."""
+        reports = [notice for notice in notices if isinstance(notice, ReportReceived)]
+        names = {member.settings.device_id for notice in reports for member in self.of_ven(notice.venID)}
+        before = {name: self._latest.get(name) for name in names}
+
+        def undo() -> None:
+            for name, snapshot in before.items():
+                if snapshot is None:
+                    self._latest.pop(name, None)
+                else:
+                    self._latest[name] = snapshot
+
+        return [snapshot for notice in reports for snapshot in self._snapshots(notice, now)], undo
 
     def _snapshots(self, notice: ReportReceived, now: Instant) -> list[Snapshot]:
         """What the report says of our members, oldest first; values without a meaning here are left out."""

@@ -69,7 +69,12 @@ class OpenAdrVtn:
         new_id = new_id or (lambda: uuid.uuid4().hex)
         self.core = Vtn(settings.core, new_id)
         self._nonces = NonceMemory(window=settings.signature_window_s)
-        self._committer = Committer(ledger, self._space, self._revert)
+        self._committer = Committer(
+            ledger,
+            self._space,
+            self._revert,
+            lambda seen, changes: registry.observe(seen, clock.now(), along=changes),
+        )
         self.members = FleetMembers(settings.vens, self.core, registry, float(settings.core.poll_frequency))
         self._wake = asyncio.Event()
         self.channel = FleetChannel(
@@ -217,7 +222,9 @@ class OpenAdrVtn:
     async def _done(self, result: Result, now: Instant, along: Sequence[LedgerChange] = ()) -> None:
         """Durable first, then everything that follows from it; only then may an answer leave."""
         changes = (*result.changes, *self._nonces.take_changes())
-        await self._committer.save(changes, [*along, *self.archive.changes_of(result.notices)])
+        more = [*along, *self.archive.changes_of(result.notices)]
+        seen, undo = self.members.seen(result.notices, now)
+        await self._committer.save(changes, more, undo, seen=seen)
         for notice in result.notices:
             self._say(notice)
             await self.members.note(notice, now)

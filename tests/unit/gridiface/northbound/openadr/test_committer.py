@@ -9,6 +9,7 @@ import pytest
 
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Document
+from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer
 from gridiface.protocols.openadr.changes import Change
@@ -72,6 +73,35 @@ async def test_all_that_is_not_durable_is_taken_back_the_newest_first() -> None:
     ledger.down = False
     await committer.save([change("c")])
     assert len(ledger.commits) == 1
+
+
+async def test_telemetry_is_durable_in_the_transaction_of_what_it_came_with() -> None:
+    ledger, observed = Ledger(), []
+    ledger.gate.set()
+
+    async def observe(seen: Sequence[Snapshot], changes: Sequence[LedgerChange]) -> None:
+        observed.append(([snapshot.device_id for snapshot in seen], len(changes)))
+
+    committer = Committer(ledger, "space", lambda changes: None, observe)
+    seen = [Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)]
+    await asyncio.gather(committer.save([change("a")], seen=seen), committer.save([change("b")]))
+    assert observed == [(["d"], 2)]
+    assert not ledger.commits
+    await committer.save([change("c")])
+    assert len(ledger.commits) == 1
+
+
+async def test_telemetry_that_cannot_be_stored_is_taken_back() -> None:
+    undone = []
+
+    async def observe(seen: Sequence[Snapshot], changes: Sequence[LedgerChange]) -> None:
+        raise StoreUnavailable("down on purpose")
+
+    committer = Committer(Ledger(), "space", lambda changes: None, observe)
+    seen = [Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)]
+    with pytest.raises(StoreUnavailable):
+        await committer.save([change("a")], undo=lambda: undone.append("a"), seen=seen)
+    assert undone == ["a"]
 
 
 async def test_nothing_to_save_waits_for_nobody() -> None:
