@@ -35,8 +35,8 @@ from gridiface.northbound.openadr.settings import (
     VtnSettings,
     XmppSettings,
 )
-from gridiface.northbound.openadr.translate import Level, Program, fractions
-from gridiface.northbound.openadr.translate_fleet import CAPACITY, DELTA, SETPOINT, SIMPLE
+from gridiface.northbound.openadr.translate import Level, PriceStep, Program, fractions
+from gridiface.northbound.openadr.translate_fleet import CLAIMS
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
@@ -54,7 +54,6 @@ from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
 _RESERVED = 128
 _PLAIN_CONNECTIONS = 2_000
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_SIGNALS = {"setpoint": SETPOINT, "delta": DELTA, "simple": SIMPLE, "capacity": CAPACITY}
 
 
 def openadr_vens(
@@ -209,6 +208,13 @@ def _program(program: OpenAdrProgram, resources: dict[str, Target]) -> Program:
         switchable=program.switchable,
         rated_load_w=program.rated_load_w,
         capacity_wh=program.capacity_wh,
+        setpoint_scale=program.setpoint_w,
+        prices=tuple(
+            PriceStep(
+                signal=step.signal, type=step.type, above=step.above, level=Level(fraction=step.shed, watts=step.watts)
+            )
+            for step in program.prices
+        ),
         authority=program.authority,
         service_class=program.service_class,
     )
@@ -247,12 +253,16 @@ def _member(member: OpenAdrMember) -> MemberSettings:
         device_id=member.device,
         resource=member.resource,
         kind=member.kind,
-        signals=frozenset(_SIGNALS[name] for name in member.signals),
+        signals=frozenset(CLAIMS[name] for name in member.signals),
         market_context=member.market_context,
         max_w=member.max_w,
         rated_load_w=member.rated_load_w,
         baseline_w=member.baseline_w,
         levels=dict(enumerate(member.levels)),
+        offsets=dict(member.offsets),
+        setpoint_scale=member.setpoint_w,
+        capacity_wh=member.capacity_wh,
+        max_var=member.max_var,
         generation_positive=member.generation_positive,
         groups=member.groups,
     )

@@ -118,6 +118,24 @@ class OpenAdrResource(_Target):
     rated_load_w: float | None = Field(default=None, gt=0, description="the 1.0 of load control capacities, W")
 
 
+class OpenAdrPriceStep(_Block):
+    """What is done from a price on: of several steps reached the highest counts, below all the load is normal."""
+
+    signal: Literal["ELECTRICITY_PRICE", "ENERGY_PRICE", "DEMAND_CHARGE"] = Field(
+        default="ELECTRICITY_PRICE", description="whose prices"
+    )
+    type: Literal["price", "priceRelative", "priceMultiplier"] = Field(default="price", description="signalType")
+    above: float = Field(allow_inf_nan=False, description="from this value on, currency per kWh or kW, or a multiplier")
+    shed: float | None = Field(default=None, ge=-1, le=1, description="part of what can be shed")
+    watts: float | None = Field(default=None, allow_inf_nan=False, description="or W of change, + delivered")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.shed is None) is (self.watts is None):
+            raise ValueError("give exactly one of `shed` and `watts`")
+        return self
+
+
 class OpenAdrProgram(_Target):
     """How the events of one market context are understood."""
 
@@ -138,6 +156,12 @@ class OpenAdrProgram(_Target):
     switchable: bool = Field(default=False, description="LOAD_CONTROL capacity 0 and 1 disconnect and connect")
     rated_load_w: float | None = Field(default=None, gt=0, description="the 1.0 of LOAD_CONTROL capacity, W")
     capacity_wh: float | None = Field(default=None, gt=0, description="the 1.0 of CHARGE_STATE multipliers, Wh")
+    setpoint_w: float | None = Field(
+        default=None, gt=0, description="W of load that 1 of LOAD_CONTROL set-points means; none: they get 460"
+    )
+    prices: tuple[OpenAdrPriceStep, ...] = Field(
+        default=(), max_length=100, description="what prices make the fleet do, beside being passed on"
+    )
     service_class: ServiceClass = Field(default=ServiceClass.DEMAND_RESPONSE, description="how fast it must be done")
 
 
@@ -282,8 +306,26 @@ class OpenAdrMember(_Block):
     resource: str = Field(default="", description="resourceID; empty: the VEN as a whole")
     kind: DeviceKind = Field(default=DeviceKind.LOAD, description="what it is")
     groups: tuple[Name, ...] = Field(default=(), description="groups that it joins")
-    signals: tuple[Literal["setpoint", "delta", "simple", "capacity"], ...] = Field(
-        default=("setpoint",), min_length=1, description="what it carries out: LOAD_DISPATCH, SIMPLE, LOAD_CONTROL"
+    signals: tuple[
+        Literal[
+            "setpoint",
+            "delta",
+            "multiplier",
+            "reactive",
+            "simple",
+            "capacity",
+            "level_offset",
+            "percent_offset",
+            "control_setpoint",
+            "charge_setpoint",
+            "charge_delta",
+            "charge_multiplier",
+        ],
+        ...,
+    ] = Field(
+        default=("setpoint",),
+        min_length=1,
+        description="what it carries out of LOAD_DISPATCH, SIMPLE, LOAD_CONTROL and CHARGE_STATE; the best is used",
     )
     market_context: str = Field(default="http://gridiface.invalid/fleet", description="program of its events")
     max_w: float = Field(default=0.0, ge=0, description="most it delivers, W")
@@ -292,6 +334,12 @@ class OpenAdrMember(_Block):
     levels: tuple[float, ...] = Field(
         default=(0.0, 0.33, 0.66, 1.0), min_length=1, max_length=4, description="part shed by SIMPLE levels 0, 1, 2, 3"
     )
+    offsets: dict[int, float] = Field(
+        default_factory=dict, description="part shed by LOAD_CONTROL level offsets; offset -> -1..1"
+    )
+    setpoint_w: float = Field(default=1.0, gt=0, description="W of load that 1 of its LOAD_CONTROL set-points means")
+    capacity_wh: float | None = Field(default=None, gt=0, description="the 1.0 of its CHARGE_STATE multipliers, Wh")
+    max_var: float = Field(default=0.0, ge=0, description="most reactive power either way, var")
     generation_positive: bool = Field(default=False, description="it takes + as delivered")
 
 

@@ -190,7 +190,8 @@ class FleetChannel:
         baseline = settings.baseline_w
         if baseline is None and told is not None:
             baseline = told.baseline_w
-        if baseline is None and (seen := self._members.latest(settings.device_id)) is not None and seen.w is not None:
+        seen = self._members.latest(settings.device_id)
+        if baseline is None and seen is not None and seen.w is not None:
             baseline = max(0.0, -seen.w)
         return Claims(
             signals=settings.signals,
@@ -199,6 +200,10 @@ class FleetChannel:
             baseline_w=baseline,
             rated_load_w=settings.rated_load_w or None,
             levels=settings.levels,
+            offsets=settings.offsets,
+            setpoint_scale=settings.setpoint_scale,
+            stored_wh=None if seen is None else seen.available_wh,
+            capacity_wh=settings.capacity_wh,
             generation_positive=settings.generation_positive,
         )
 

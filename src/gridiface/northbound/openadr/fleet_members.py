@@ -16,9 +16,10 @@ from gridiface.domain.ports import DeviceRegistry
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 from gridiface.northbound.openadr.settings import MemberSettings, VenEntry
-from gridiface.northbound.openadr.translate_fleet import CAPACITY, DELTA, SETPOINT, SIMPLE
+from gridiface.northbound.openadr.translate_fleet import CAPACITY, POWERS, REACTIVE
 from gridiface.northbound.openadr.translate_reports import quality_of, readings_of
 from gridiface.protocols.openadr.payloads.report import OadrReportDescription
+from gridiface.protocols.openadr.payloads.units import EnergyReal, scale_of
 from gridiface.protocols.openadr.reports import ReportValue
 from gridiface.protocols.openadr.vtn import Vtn
 from gridiface.protocols.openadr.vtn.notices import (
@@ -147,7 +148,11 @@ class FleetMembers:
             name=settings.name,
             kind=settings.kind,
             nameplate=Nameplate(
-                max_w=settings.max_w, max_charge_w=settings.rated_load_w, capabilities=_capabilities(settings)
+                max_w=settings.max_w,
+                max_charge_w=settings.rated_load_w,
+                max_var=settings.max_var or None,
+                max_var_neg=settings.max_var or None,
+                capabilities=_capabilities(settings),
             ),
             traits=DriverTraits(min_period_s=self._poll_s, latency_s=self._poll_s, answers_itself=True),
             driver=DRIVER,
@@ -208,6 +213,10 @@ class FleetMembers:
                 fields["local_control"] = value.status.oadrManualOverride
                 fields["state"] = OperatingState.RUNNING if value.status.oadrOnline else OperatingState.OFF
             unit = points[value.rid].itemBase
+            if points[value.rid].reportType == "storedEnergy" and isinstance(unit, EnergyReal):
+                if value.value is not None and quality_of(value.quality) is not Quality.BAD:
+                    fields["available_wh"] = value.value * scale_of(unit)
+                continue
             positive = member.settings.generation_positive
             for reading in readings_of([value], unit, name, now, generation_positive=positive):
                 if reading.quality is Quality.BAD:
@@ -234,8 +243,10 @@ def _concerns(point: OadrReportDescription | None, member: Member) -> bool:
 
 def _capabilities(settings: MemberSettings) -> frozenset[Capability]:
     found = set()
-    if settings.signals & {SETPOINT, DELTA, SIMPLE}:
+    if settings.signals & POWERS:
         found.add(Capability.SET_W)
+    if REACTIVE in settings.signals:
+        found.add(Capability.SET_VAR)
     if CAPACITY in settings.signals:
         found |= {Capability.LIMIT_W, Capability.CONNECT, Capability.ENERGIZE}
     return frozenset(found)

@@ -137,7 +137,10 @@ class MemberSettings:
         market_context: the program its events belong to.
         max_w, rated_load_w: the most it delivers and takes, W >= 0.
         baseline_w: its load without an event, W >= 0; None: what it reported last before the event.
-        levels: SIMPLE level -> fraction of the baseline that it sheds.
+        levels, offsets: SIMPLE level and LOAD_CONTROL level offset -> fraction of the baseline that it sheds.
+        setpoint_scale: watts of load that 1 of its LOAD_CONTROL set-points means.
+        capacity_wh: the 1.0 of its CHARGE_STATE multipliers.
+        max_var: the most reactive power that it injects or absorbs, var >= 0.
         groups: groups of the fleet that it joins.
     """
 
@@ -151,6 +154,10 @@ class MemberSettings:
     rated_load_w: float = 0.0
     baseline_w: float | None = None
     levels: Mapping[int, float] = field(default_factory=lambda: {0: 0.0, 1: 0.33, 2: 0.66, 3: 1.0})
+    offsets: Mapping[int, float] = field(default_factory=dict)
+    setpoint_scale: float = 1.0
+    capacity_wh: float | None = None
+    max_var: float = 0.0
     generation_positive: bool = False
     groups: tuple[str, ...] = ()
 

@@ -7,17 +7,46 @@ configured the other way. Owns the OpenADR column of "Commands, domain -> device
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gridiface.domain.controls import Setpoint
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.payloads.common import EiTarget
-from gridiface.protocols.openadr.payloads.units import power_real
+from gridiface.protocols.openadr.payloads.stream import ItemBase
+from gridiface.protocols.openadr.payloads.units import EnergyReal, power_reactive, power_real
 
 SETPOINT = ("LOAD_DISPATCH", "setpoint")
 DELTA = ("LOAD_DISPATCH", "delta")
+MULTIPLIER = ("LOAD_DISPATCH", "multiplier")
 SIMPLE = ("SIMPLE", "level")
 CAPACITY = ("LOAD_CONTROL", "x-loadControlCapacity")
+LEVEL_OFFSET = ("LOAD_CONTROL", "x-loadControlLevelOffset")
+PERCENT_OFFSET = ("LOAD_CONTROL", "x-loadControlPercentOffset")
+CONTROL_SETPOINT = ("LOAD_CONTROL", "x-loadControlSetpoint")
+CHARGE_SETPOINT = ("CHARGE_STATE", "setpoint")
+CHARGE_DELTA = ("CHARGE_STATE", "delta")
+CHARGE_MULTIPLIER = ("CHARGE_STATE", "multiplier")
+#: LOAD_DISPATCH setpoint of reactive power: the same pair as SETPOINT, told apart by its unit.
+REACTIVE = ("LOAD_DISPATCH", "setpoint/powerReactive")
+
+#: What a configuration calls them.
+CLAIMS = {
+    "setpoint": SETPOINT,
+    "delta": DELTA,
+    "multiplier": MULTIPLIER,
+    "reactive": REACTIVE,
+    "simple": SIMPLE,
+    "capacity": CAPACITY,
+    "level_offset": LEVEL_OFFSET,
+    "percent_offset": PERCENT_OFFSET,
+    "control_setpoint": CONTROL_SETPOINT,
+    "charge_setpoint": CHARGE_SETPOINT,
+    "charge_delta": CHARGE_DELTA,
+    "charge_multiplier": CHARGE_MULTIPLIER,
+}
+#: Those that carry an active power.
+POWERS = frozenset(CLAIMS.values()) - {CAPACITY, REACTIVE}
+_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +59,9 @@ class Claims:
         resource: resourceID that the events name; "": the VEN as a whole.
         baseline_w: its load without an event, W >= 0, for deltas and levels; None: not known.
         rated_load_w: the 1.0 of a capacity, W.
-        levels: SIMPLE level -> fraction of the baseline that it sheds.
+        levels, offsets: SIMPLE level and LOAD_CONTROL level offset -> fraction of the baseline that it sheds.
+        setpoint_scale: watts of load that 1 of a LOAD_CONTROL set-point means.
+        stored_wh, capacity_wh: what it holds now and at most, for CHARGE_STATE; None: not known.
         generation_positive: + is delivered.
     """
 
@@ -40,6 +71,10 @@ class Claims:
     baseline_w: float | None = None
     rated_load_w: float | None = None
     levels: Mapping[int, float] = field(default_factory=lambda: {0: 0.0, 1: 0.33, 2: 0.66, 3: 1.0})
+    offsets: Mapping[int, float] = field(default_factory=dict)
+    setpoint_scale: float = 1.0
+    stored_wh: float | None = None
+    capacity_wh: float | None = None
     generation_positive: bool = False
 
 
@@ -58,6 +93,11 @@ def signals_for(setpoint: Setpoint, claims: Claims, duration: int) -> tuple[Sign
         found += _power(setpoint.active_power_w, claims, duration)
     elif setpoint.ceiling_w is not None and claims.rated_load_w:
         found += _capacity(min(1.0, setpoint.ceiling_w / claims.rated_load_w), claims, duration)
+    if setpoint.reactive_power_var is not None and REACTIVE in claims.signals:
+        var = setpoint.reactive_power_var if claims.generation_positive else -setpoint.reactive_power_var
+        found.append(
+            replace(_signal(SETPOINT, var + 0.0, duration, power_reactive()), id=str(len(found))),
+        )
     return tuple(found)
 
 
@@ -88,30 +128,80 @@ def event_for(
 
 
 def _power(watts: float, claims: Claims, duration: int) -> list[Signal]:
-    value = watts if claims.generation_positive else -watts
+    """The best signal that the VEN understands: one that names the power, then a change, then energy, then a level."""
+    makers = (_named_power, _changed_power, _energy, _levels)
+    return next((made for make in makers if (made := make(watts, claims, duration))), [])
+
+
+def _named_power(watts: float, claims: Claims, duration: int) -> list[Signal]:
     if SETPOINT in claims.signals:
-        return [_signal(SETPOINT, value + 0.0, duration, watts=True)]
-    if claims.baseline_w is None:
-        return []
-    load = -watts
-    if DELTA in claims.signals:
-        change = load - claims.baseline_w
-        return [_signal(DELTA, (-change if claims.generation_positive else change) + 0.0, duration, watts=True)]
-    if SIMPLE in claims.signals and claims.baseline_w > 0:
-        return [_signal(SIMPLE, float(_level((claims.baseline_w - load) / claims.baseline_w, claims)), duration)]
+        value = watts if claims.generation_positive else -watts
+        return [_signal(SETPOINT, value + 0.0, duration, power_real())]
+    if CONTROL_SETPOINT in claims.signals:
+        return [_signal(CONTROL_SETPOINT, -watts / claims.setpoint_scale + 0.0, duration)]
     return []
 
 
-def _level(shed: float, claims: Claims) -> int:
-    """The lowest level that sheds at least so much; the highest where none does."""
-    enough = [level for level, fraction in sorted(claims.levels.items()) if fraction >= shed - 1e-9]
-    return enough[0] if enough else max(claims.levels)
+def _changed_power(watts: float, claims: Claims, duration: int) -> list[Signal]:
+    """Against the baseline, which is a load >= 0."""
+    load, base = -watts, claims.baseline_w
+    if base is None:
+        return []
+    if DELTA in claims.signals:
+        change = load - base
+        return [_signal(DELTA, (-change if claims.generation_positive else change) + 0.0, duration, power_real())]
+    if base <= 0:
+        return []
+    if MULTIPLIER in claims.signals:
+        return [_signal(MULTIPLIER, load / base + 0.0, duration)]
+    if PERCENT_OFFSET in claims.signals:
+        return [_signal(PERCENT_OFFSET, (load / base - 1.0) * 100.0, duration)]
+    return []
+
+
+def _energy(watts: float, claims: Claims, duration: int) -> list[Signal]:
+    """The energy of the power over the event's time, + is charged; an open-ended event has none."""
+    if not duration:
+        return []
+    charged = -watts * duration / _PER_HOUR
+    if CHARGE_DELTA in claims.signals:
+        return [_signal(CHARGE_DELTA, charged + 0.0, duration, _wh())]
+    if claims.stored_wh is None:
+        return []
+    target = max(0.0, claims.stored_wh + charged)
+    if CHARGE_SETPOINT in claims.signals:
+        return [_signal(CHARGE_SETPOINT, target, duration, _wh())]
+    if CHARGE_MULTIPLIER in claims.signals and claims.capacity_wh:
+        return [_signal(CHARGE_MULTIPLIER, min(1.0, target / claims.capacity_wh), duration)]
+    return []
+
+
+def _levels(watts: float, claims: Claims, duration: int) -> list[Signal]:
+    base = claims.baseline_w
+    if base is None or base <= 0:
+        return []
+    shed = (base + watts) / base
+    if LEVEL_OFFSET in claims.signals and claims.offsets:
+        return [_signal(LEVEL_OFFSET, float(_level(shed, claims.offsets)), duration)]
+    if SIMPLE in claims.signals:
+        return [_signal(SIMPLE, float(_level(shed, claims.levels)), duration)]
+    return []
+
+
+def _level(shed: float, levels: Mapping[int, float]) -> int:
+    """The level that sheds least of those that shed enough; that which sheds most where none does."""
+    enough = [level for level, fraction in levels.items() if fraction >= shed - 1e-9]
+    least = min(enough, key=lambda level: (levels[level], level), default=None)
+    return max(levels, key=lambda level: levels[level]) if least is None else least
 
 
 def _capacity(fraction: float, claims: Claims, duration: int) -> list[Signal]:
     return [_signal(CAPACITY, max(0.0, fraction), duration)] if CAPACITY in claims.signals else []
 
 
-def _signal(kind: tuple[str, str], value: float, duration: int, *, watts: bool = False) -> Signal:
-    unit = power_real() if watts else None
+def _wh() -> EnergyReal:
+    return EnergyReal(itemDescription="RealEnergy", itemUnits="Wh", siScaleCode="none")
+
+
+def _signal(kind: tuple[str, str], value: float, duration: int, unit: ItemBase | None = None) -> Signal:
     return Signal(name=kind[0], type=kind[1], id="0", durations=(duration,), values=(value,), unit=unit)

@@ -295,9 +295,11 @@ class EventBook:
         )
         if found is None:
             raise Refusal(Code.TARGET_MISMATCH, "the market context is not ours")
-        if found.stored_wh is None and (state := self._fleet.snapshot(found.target)) is not None:
-            return replace(found, stored_wh=state.available_wh)
-        return found
+        state = self._fleet.snapshot(found.target)
+        if state is None:
+            return found
+        stored = found.stored_wh if found.stored_wh is not None else state.available_wh
+        return replace(found, stored_wh=stored, reactive_var=state.var)
 
     def _serial(self, event_id: str) -> int:
         """Of the next version; restarts and refusals may leave gaps, and no number comes twice."""

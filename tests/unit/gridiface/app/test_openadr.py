@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.openadr import ven_settings, vtn_settings
@@ -15,7 +16,9 @@ from gridiface.northbound.openadr.translate_fleet import SIMPLE
 
 
 def test_a_ven_of_the_configuration() -> None:
+    steps = [{"above": 0.3, "shed": 0.5}, {"above": 0.6, "watts": 100.0, "signal": "ENERGY_PRICE"}]
     program = {"market_context": "http://p/", "group": "fleet", "dispatch": {1: 500.0}, "simple": [0.0, 1.0]}
+    program |= {"prices": steps, "setpoint_w": 1000.0}
     resource = {"id": "site", "device": "b1", "usage": ["W", "V"]}
     ven = {"name": "utility", "url": "http://vtn/", "programs": [program], "resources": [resource]}
     settings = ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
@@ -24,6 +27,11 @@ def test_a_ven_of_the_configuration() -> None:
     assert made.resources == {"site": Target(TargetKind.DEVICE, "b1")}
     assert made.dispatch == {1: Level(watts=500.0)}
     assert made.simple == {0: Level(fraction=0.0), 1: Level(fraction=1.0)}
+    assert [(step.signal, step.above, step.level) for step in made.prices] == [
+        ("ELECTRICITY_PRICE", 0.3, Level(fraction=0.5)),
+        ("ENERGY_PRICE", 0.6, Level(watts=100.0)),
+    ]
+    assert made.setpoint_scale == 1000.0
     assert settings.core.name == "utility"
     assert (settings.context, settings.signing, settings.push) == (None, None, None)
     assert settings.resources[0].usage == ("W", "V")
@@ -31,14 +39,24 @@ def test_a_ven_of_the_configuration() -> None:
 
 def test_a_vtn_of_the_configuration() -> None:
     member = {"device": "site-a", "signals": ["simple"], "baseline_w": 2000.0, "levels": [0.0, 0.5]}
+    member |= {"offsets": {2: 0.7}, "setpoint_w": 10.0, "capacity_wh": 5.0, "max_var": 3.0}
     block = {"listen": "127.0.0.1:0", "vens": [{"ven_id": "A", "members": [member]}]}
     vtn = OpenAdr.model_validate({"vtn": block}).vtn
     assert vtn is not None
     settings = vtn_settings(vtn)
     assert settings.vens[0].members[0].signals == {SIMPLE}
-    assert settings.vens[0].members[0].levels == {0: 0.0, 1: 0.5}
+    made = settings.vens[0].members[0]
+    assert made.levels == {0: 0.0, 1: 0.5}
+    assert (made.offsets, made.setpoint_scale, made.capacity_wh, made.max_var) == ({2: 0.7}, 10.0, 5.0, 3.0)
     assert [wish.name for wish in settings.core.wishes] == ["TELEMETRY_USAGE", "TELEMETRY_STATUS"]
     assert settings.listen.tls is None
+
+
+@pytest.mark.parametrize("step", [{"above": 1.0}, {"above": 1.0, "shed": 0.1, "watts": 2.0}])
+def test_a_price_step_says_one_thing(step: dict[str, float]) -> None:
+    program = {"group": "fleet", "prices": [step]}
+    with pytest.raises(ValidationError, match="exactly one"):
+        OpenAdr.model_validate({"vens": [{"name": "u", "url": "http://v/", "programs": [program]}]})
 
 
 def test_a_key_that_cannot_sign_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:

@@ -128,7 +128,6 @@ def test_capacity_switches_where_the_resource_can_be_switched(value, mode):
     [
         (signal("LOAD_CONTROL", "x-loadControlSetpoint", 21.0), 460),
         (signal("LOAD_DISPATCH", "setpoint", 5.0, price_per_kwh("EUR")), 460),
-        (signal("LOAD_DISPATCH", "delta", 5.0, power_reactive()), 460),
         (signal("CHARGE_STATE", "setpoint", 5.0, KW), 460),
         (signal("x-own", "level", 5.0), 460),
         (signal("LOAD_DISPATCH", "level", 9, KW), 454),
@@ -147,6 +146,7 @@ def test_what_is_not_understood_is_refused_with_its_code(made, code):
         signal("LOAD_CONTROL", "x-loadControlCapacity", 0.5),
         signal("CHARGE_STATE", "setpoint", 0.5, KWH),
         signal("CHARGE_STATE", "multiplier", 0.5),
+        signal("LOAD_DISPATCH", "delta", 0.5, power_reactive()),
     ],
 )
 def test_what_needs_facts_that_are_not_known_gets_469(made):

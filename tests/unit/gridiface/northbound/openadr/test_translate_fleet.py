@@ -7,7 +7,16 @@ import pytest
 from gridiface.domain.controls import Setpoint
 from gridiface.northbound.openadr.translate_fleet import (
     CAPACITY,
+    CHARGE_DELTA,
+    CHARGE_MULTIPLIER,
+    CHARGE_SETPOINT,
+    CLAIMS,
+    CONTROL_SETPOINT,
     DELTA,
+    LEVEL_OFFSET,
+    MULTIPLIER,
+    PERCENT_OFFSET,
+    REACTIVE,
     SETPOINT,
     SIMPLE,
     Claims,
@@ -22,6 +31,8 @@ ALL = frozenset({SETPOINT, DELTA, SIMPLE, CAPACITY})
 
 def claims(*signals, **fields):
     base = {"market_context": "http://p/", "baseline_w": 1000.0, "rated_load_w": 2000.0}
+    base |= {"offsets": {-1: -0.5, 0: 0.0, 1: 0.2, 2: 0.9}, "setpoint_scale": 1000.0}
+    base |= {"stored_wh": 2000.0, "capacity_wh": 4000.0}
     return Claims(**{"signals": frozenset(signals), **base, **fields})
 
 
@@ -39,6 +50,16 @@ def setpoint(**fields):
         ({SIMPLE}, {"active_power_w": -700.0}, SIMPLE, 1.0),
         ({SIMPLE}, {"active_power_w": -400.0}, SIMPLE, 2.0),
         ({SIMPLE}, {"active_power_w": 100.0}, SIMPLE, 3.0),
+        ({CONTROL_SETPOINT}, {"active_power_w": -400.0}, CONTROL_SETPOINT, 0.4),
+        ({MULTIPLIER}, {"active_power_w": -400.0}, MULTIPLIER, 0.4),
+        ({PERCENT_OFFSET}, {"active_power_w": -400.0}, PERCENT_OFFSET, -60.0),
+        ({LEVEL_OFFSET}, {"active_power_w": -900.0}, LEVEL_OFFSET, 1.0),
+        ({LEVEL_OFFSET}, {"active_power_w": -400.0}, LEVEL_OFFSET, 2.0),
+        ({LEVEL_OFFSET}, {"active_power_w": -1500.0}, LEVEL_OFFSET, -1.0),
+        ({CHARGE_DELTA}, {"active_power_w": -600.0}, CHARGE_DELTA, 100.0),
+        ({CHARGE_SETPOINT}, {"active_power_w": 600.0}, CHARGE_SETPOINT, 1900.0),
+        ({CHARGE_MULTIPLIER}, {"active_power_w": -600.0}, CHARGE_MULTIPLIER, 0.525),
+        ({REACTIVE}, {"reactive_power_var": 50.0}, SETPOINT, -50.0),
         (ALL, {"ceiling_w": 500.0}, CAPACITY, 0.25),
         (ALL, {"ceiling_w": 9000.0}, CAPACITY, 1.0),
         (ALL, {"connect": False, "active_power_w": 5.0}, CAPACITY, 0.0),
@@ -48,8 +69,27 @@ def setpoint(**fields):
 def test_the_best_signal_that_the_ven_understands(signals, fields, name, value):
     (made,) = signals_for(setpoint(**fields), claims(*signals), 600)
     assert (made.name, made.type) == name
-    assert made.values == (value,)
+    assert made.values == (pytest.approx(value),)
     assert complaints(event_for(setpoint(**fields), claims(*signals), "E", NOW, duration=600)) == []
+
+
+def test_every_claim_of_the_configuration_can_be_told():
+    told = {SETPOINT} if signals_for(setpoint(reactive_power_var=1.0), claims(REACTIVE), 60) else set()
+    for kind in set(CLAIMS.values()) - {REACTIVE}:
+        fields = {"connect": False} if kind == CAPACITY else {"active_power_w": -400.0}
+        told |= {(made.name, made.type) for made in signals_for(setpoint(**fields), claims(kind), 60)}
+    assert told == set(CLAIMS.values()) - {REACTIVE}
+
+
+def test_active_and_reactive_power_are_two_signals_of_one_event():
+    made = event_for(
+        setpoint(active_power_w=10.0, reactive_power_var=5.0), claims(SETPOINT, REACTIVE), "E", NOW, duration=60
+    )
+    assert [(s.id, s.values, type(s.unit).__name__) for s in made.signals] == [
+        ("0", (-10.0,), "PowerReal"),
+        ("1", (-5.0,), "PowerReactive"),
+    ]
+    assert complaints(made) == []
 
 
 def test_a_ven_where_plus_is_delivered():
@@ -65,6 +105,10 @@ def test_a_ven_where_plus_is_delivered():
         (setpoint(active_power_w=1.0), claims()),
         (setpoint(active_power_w=1.0), claims(DELTA, baseline_w=None)),
         (setpoint(active_power_w=1.0), claims(SIMPLE, baseline_w=0.0)),
+        (setpoint(active_power_w=1.0), claims(CHARGE_DELTA)),
+        (setpoint(active_power_w=1.0), claims(MULTIPLIER, PERCENT_OFFSET, baseline_w=0.0)),
+        (setpoint(active_power_w=1.0), claims(LEVEL_OFFSET, offsets={})),
+        (setpoint(reactive_power_var=1.0), claims(SETPOINT)),
         (setpoint(ceiling_w=1.0), claims(CAPACITY, rated_load_w=None)),
         (setpoint(connect=False), claims(SETPOINT)),
         (setpoint(release=True), claims(*ALL)),
