@@ -248,9 +248,9 @@ def test_a_device_that_tells_all_at_once_and_then_nothing_for_minutes_is_not_los
             at = T0 + 1 + 300.0 * round_ + 0.02 * part
             engine.observe([Snapshot(device_id="d", source_time=at, received=at, w=0.0, soc=0.5)], at)
         before_next = T0 + 300.0 * (round_ + 1)
-        engine.tick(before_next)
+        engine.observe([], before_next)
         assert engine.snapshot(Target(TargetKind.DEVICE, "d")).quality is Quality.GOOD
-    engine.tick(T0 + 901 + 1100)
+    engine.observe([], T0 + 901 + 1100)
     assert engine.snapshot(Target(TargetKind.DEVICE, "d")).quality is Quality.STALE
 
 
