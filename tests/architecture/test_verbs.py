@@ -35,6 +35,7 @@ NO_VERB = {
         ("sign_in", "sign_out", "get_session", "set_up", "change_password", "list_sessions", "end_session"),
         "signing in is for browsers; a terminal has tokens",
     ),
+    **dict.fromkeys(("begin_provider_sign_in", "end_provider_sign_in"), "signing in elsewhere is for browsers"),
     **dict.fromkeys(
         ("issue_access_token", "revoke_access_token", "get_oauth_metadata", "get_openapi"), "clients are programs"
     ),

@@ -30,6 +30,7 @@ from gridiface.domain.controls import (
     Outcome,
     ServiceClass,
     Setpoint,
+    TargetKind,
     Verdict,
 )
 from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Nameplate, Settings
@@ -47,6 +48,7 @@ from gridiface.domain.ports import (
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.domain.timeline import TERMINAL, move, state_at
 from gridiface.errors import StoreUnavailable
+from gridiface.logfields import about
 
 _log = logging.getLogger("gridiface.dispatch")
 
@@ -61,6 +63,9 @@ _DEVICES_FIRST_S = 0.5
 
 #: Outcomes told in one turn of the loop: listeners do work for each.
 _TOLD_AT_ONCE = 64
+
+#: Classes whose controls come every few seconds.
+_RAPID = frozenset({ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION})
 
 #: What a poller calls the last known state of a device that does not answer.
 _REPEATED = frozenset({Quality.STALE, Quality.BAD})
@@ -118,7 +123,8 @@ class Dispatch:
         acceptance, prepared, decisions = self.engine.decide(control, now)
         if not acceptance.will_run:
             self.counters.controls_refused += 1
-            _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
+            with about(**fields_of(control)):
+                _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
             self._record_later([AppendDecisions(decisions)] if decisions else [])
             return acceptance
         self._pending.add(control.id)
@@ -128,6 +134,11 @@ class Dispatch:
             self._pending.discard(control.id)
         self.engine.admit(prepared, now)
         self.counters.controls_accepted += 1
+        # Signals that come every few seconds would fill the log.
+        level = logging.DEBUG if control.service_class in _RAPID else logging.INFO
+        if _log.isEnabledFor(level):
+            with about(**fields_of(control)):
+                _log.log(level, "control %s accepted: %s, %s", control.id, acceptance.verdict, acceptance.reason)
         self.kick()
         return acceptance
 
@@ -138,7 +149,8 @@ class Dispatch:
             return False
         await self.ledger.commit([PutControl(move(control, ControlState.CANCELLED)), *along])
         self.engine.cancel(control_id, now)
-        _log.info("control %s cancelled: %s", control_id, reason or "by its sender")
+        with about(**fields_of(control)):
+            _log.info("control %s cancelled: %s", control_id, reason or "by its sender")
         self.kick()
         return True
 
@@ -266,7 +278,8 @@ class Dispatch:
             elif delivery.outcome not in _TAKEN:
                 failed += 1
                 self.counters.setpoints_late += delivery.outcome is DeliveryOutcome.LATE
-                _log.info("device %s: %s %s", delivery.device_id, delivery.outcome, delivery.detail)
+                with about(device=delivery.device_id, control=" ".join(delivery.setpoint.control_ids)):
+                    _log.info("device %s: %s %s", delivery.device_id, delivery.outcome, delivery.detail)
         self.counters.setpoints_failed += failed
         for watch in self.watchers:
             watch(deliveries)
@@ -332,6 +345,20 @@ class Dispatch:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout_s)
         await self._record([], ())
+
+
+def fields_of(control: Control) -> dict[str, str]:
+    """What log records on a control carry: its id, its sender's identity, and its name in its protocol's words."""
+    own: dict[str, str] = {}
+    if control.source.protocol == "sep2":
+        own = {"mRID": control.id.partition(":")[2], "LFDI": control.source.identity}
+    if "eventID" in control.extra:
+        own["eventID"] = control.extra["eventID"]
+    if control.source.protocol == "dnp3":
+        own["association"] = control.source.program.rpartition("/")[0]
+    if control.target.kind is TargetKind.DEVICE:
+        own["device"] = control.target.id
+    return {"control": control.id, **own}
 
 
 def _decided(decisions: Sequence[Decision]) -> list[Change]:

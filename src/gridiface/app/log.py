@@ -8,11 +8,13 @@ import sys
 import time
 from typing import Any
 
+from gridiface.logfields import FIELDS, current
+
 _OWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message and whatever was passed as `extra`."""
+    """One JSON object a line: time, level, logger, message, the fields of logfields.py, what was passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON."""
@@ -28,6 +30,17 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
+class Fields(logging.Filter):
+    """Gives each record the fields of what was being done; those that it was given as `extra` stay."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes."""
+        for name, value in current().items():
+            if not hasattr(record, name):
+                setattr(record, name, value)
+        return True
+
+
 class TextFormatter(logging.Formatter):
     """One line for people; line breaks of hostile input are shown, not printed."""
 
@@ -37,6 +50,9 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line, with control characters escaped."""
+        told = [(name, str(getattr(record, name))) for name in FIELDS if getattr(record, name, "")]
+        missing = [f"{name}={value}" for name, value in told if value not in record.message]
+        record.message += f" ({' '.join(missing)})" if missing else ""
         record.message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in record.message)
         return super().formatMessage(record)
 
@@ -44,6 +60,7 @@ class TextFormatter(logging.Formatter):
 def configure(level: str, form: str) -> None:
     """Send all log records of `level` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Fields())
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

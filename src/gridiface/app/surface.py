@@ -6,15 +6,16 @@ Owns no route.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.config.base import host_port
-from gridiface.app.config.operator import Operator
+from gridiface.app.config.operator import OidcBlock, Operator
 from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.app.sep2_desk import Sep2Surface
+from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
 from gridiface.operator.areas.dnp3 import Dnp3Area
@@ -33,8 +34,9 @@ from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.mail import Mail
 from gridiface.operator.notices import Target
+from gridiface.operator.oidc import Provider, ProviderSettings
 from gridiface.operator.pages import Pages
-from gridiface.operator.routing import Area
+from gridiface.operator.routing import ROOT, Area
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.upkeep import Upkeep
 from gridiface.operator.webhook import Webhook
@@ -178,7 +180,8 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         burst=block.limits.burst,
     )
     mounted = list(areas)
-    pages = Pages(desk, cookie=rules.cookie, banner=block.banner, areas=mounted)
+    elsewhere = "" if block.oidc is None else block.oidc.title
+    pages = Pages(desk, cookie=rules.cookie, banner=block.banner, areas=mounted, elsewhere=elsewhere)
     return OperatorServer(
         desk,
         host=host,
@@ -188,8 +191,31 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         extend=[pages.extend],
         rules=rules,
         tls=tls,
+        oidc=None if block.oidc is None else provider_of(block.oidc),
         connections=block.limits.connections,
     )
+
+
+def provider_of(block: OidcBlock) -> Callable[[Clock], Provider]:
+    """What makes the OpenID provider of the configuration.
+
+    Raises:
+        ConfigError: the secret cannot be read, an address is not safe, or PyJWT is not installed.
+    """
+    settings = ProviderSettings(
+        issuer=block.issuer,
+        client_id=block.client_id,
+        client_secret=_secret(block.client_secret).decode(),
+        redirect=f"{block.url}{ROOT}/session/oidc/callback",
+        title=block.title,
+        scopes=block.scopes,
+        role_claim=block.role_claim,
+        roles=dict(block.roles),
+        default_role=block.default_role,
+        algorithms=block.algorithms,
+        trust=None if block.trust is None else str(block.trust),
+    )
+    return lambda clock: Provider(settings, clock)
 
 
 async def invite_first_admin(desk: Desk, url: str) -> str | None:

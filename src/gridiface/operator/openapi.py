@@ -33,6 +33,7 @@ _WORDS = {
     421: "the server is not known by this name",
     422: "the body is not right",
     429: "too many requests, or too many wrong tokens or passwords",
+    502: "another server that is needed does not answer",
     503: "nothing can be recorded or read now",
 }
 

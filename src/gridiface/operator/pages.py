@@ -58,10 +58,19 @@ class Pages:
         desk: what they show and change.
         cookie: name of the session cookie.
         banner: what whoever signs in is told first.
+        elsewhere: what the button says that signs in with an OpenID provider; empty: there is none.
         areas: mounted REST areas of parts that have pages of their own.
     """
 
-    def __init__(self, desk: Desk, *, cookie: str = "gridiface", banner: str = "", areas: Iterable[Area] = ()) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        cookie: str = "gridiface",
+        banner: str = "",
+        areas: Iterable[Area] = (),
+        elsewhere: str = "",
+    ) -> None:
         self._cookie = cookie
         frame = Frame(
             lambda: desk.status.site,
@@ -88,7 +97,7 @@ class Pages:
             AlarmsScreen(house),
             CertificatesScreen(house),
             TraceScreen(house),
-            PeopleScreen(house, banner),
+            PeopleScreen(house, banner, elsewhere),
         ]
         frame.menu += [
             Entry("/", "Overview", "1:"),

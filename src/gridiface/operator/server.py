@@ -17,16 +17,19 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import BaseModel
 
+from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
 from gridiface.operator.answers import answer, refusal
 from gridiface.operator.areas.catalogue import DESK
 from gridiface.operator.areas.oauth import OAuthArea
+from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.doors import Doors
+from gridiface.operator.oidc import Provider
 from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
 from gridiface.operator.signin import SignIn
@@ -72,6 +75,7 @@ class OperatorServer:
         pages: pages for people.
         rules: of access; none: those of a listener on loopback, where reading is open.
         tls: none: plain HTTP.
+        oidc: makes the OpenID provider at which people may sign in, too; None: there is none.
         connections: open at once; more are closed as they come.
         extend: called with the application before it listens: for what runs while it does.
     """
@@ -86,6 +90,7 @@ class OperatorServer:
         pages: Iterable[Page] = (),
         rules: AccessRules | None = None,
         tls: ssl.SSLContext | None = None,
+        oidc: Callable[[Clock], Provider] | None = None,
         connections: int = 2_000,
         extend: Iterable[Callable[[web.Application], None]] = (),
     ) -> None:
@@ -107,6 +112,8 @@ class OperatorServer:
             SessionArea(desk, self.signin),
             OAuthArea(desk, throttle),
         ]
+        if oidc is not None:
+            self._areas.append(OidcArea(desk, oidc(desk.clock), self.signin, throttle))
         mounted = [route for area in self._areas for route in area.routes()]
         self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()]))
         self._pages = list(pages)

@@ -67,7 +67,7 @@ class SignIn:
             self._by_address.failed(address, tried)
             self._by_user.failed(key, tried)
             what = Entry(at=self._clock.now(), who=_known(user, name), what="session.refused", subject=address)
-            await self._note(what)
+            await self.note(what)
             raise Refused(401, _WRONG, _FIX)
         self._by_user.succeeded(key)
         await self._users.renew_digest(user, password)
@@ -155,7 +155,12 @@ class SignIn:
             headers = {"Retry-After": str(int(wait_s) + 1)}
             raise Refused(429, "too many wrong tries", "wait, then use the right password", headers=headers)
 
-    async def _note(self, entry: Entry) -> None:
+    @property
+    def secure(self) -> bool:
+        """Whether cookies are for HTTPS only."""
+        return self._rules.secure
+
+    async def note(self, entry: Entry) -> None:
         """A refused sign-in in the audit log; a store that cannot write it must not hide that it was refused."""
         try:
             await self._users.note(entry)

@@ -362,3 +362,12 @@ async def test_an_independent_decoder_opens_the_journal(serve, dial, tmp_path):
     assert len(decoded("dnp3", "dnp3.start")) == len(lines)
     assert decoded("_ws.malformed || dnp3.hdr.CRC.incorrect || dnp3.data_chunk.CRC.incorrect", "frame.number") == []
     assert any("OPERATE" in line and "g41v3 x1" in line for line in lines)
+
+
+async def test_log_records_carry_the_association(serve, dial, told):
+    async with serve() as server, dial(server.port) as master:
+        await master.operate(SETPOINT, AnalogOutput(2.5), select=True)
+        name = next(iter(server.stations))
+        await eventually(lambda: [line for line in told if "SUCCESS" in line["message"]])
+        (line, *_) = [line for line in told if "SUCCESS" in line["message"]]
+        assert line["association"].startswith(f"{name}/")

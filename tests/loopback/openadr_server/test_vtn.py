@@ -210,3 +210,14 @@ async def test_http_statuses_and_caps(make_house):
             assert answer.headers["Retry-After"]
         gate.set()
         (await first).close()
+
+
+async def test_log_records_carry_the_ven_id(make_house, told):
+    _, _, _, ven = await chain(make_house)
+    async with asyncio.timeout(20):
+        while not (ven.up and any("is registered at" in line["message"] for line in told)):
+            await asyncio.sleep(0.02)
+    by_vtn = [line for line in told if line["message"] == "VEN VEN-A registered"]
+    by_ven = [line for line in told if "is registered at" in line["message"]]
+    assert [line["venID"] for line in by_vtn] == ["VEN-A"]
+    assert by_ven[0]["venID"] in {"VEN-A", "site"}

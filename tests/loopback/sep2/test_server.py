@@ -280,3 +280,12 @@ async def test_the_status_flips_when_the_timers_say_so(start: Any) -> None:
     server.handle_timer(due)
     _, _, body = await running.send("GET", f"{path}/actderc?l=9")
     assert etree.fromstring(body).get("all") == "1"
+
+
+async def test_log_records_carry_the_lfdi(start: Any, told: list[dict[str, Any]]) -> None:
+    running = await start()
+    for method, path in (("GET", "/edev/9999"), ("POST", "/edev/9999"), ("DELETE", "/dcap")):
+        told.clear()
+        assert (await running.send(method, path, by="inverter"))[0] >= 400
+        (line,) = [line for line in told if "refused" in line["message"]]
+        assert line["LFDI"] in running.server.core.state.by_lfdi

@@ -11,6 +11,7 @@ from gridiface.app.config.base import Listen, host_port
 from gridiface.domain.definitions import Block, Identifier
 from gridiface.operator.access import is_loopback
 from gridiface.operator.alarm_kinds import KINDS, Severity
+from gridiface.operator.scopes import Role
 
 #: An address as people write it; no sign that could end a header.
 _MAIL = r"^[^\s@<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$"
@@ -86,6 +87,30 @@ class MailEntry(Told):
     )
 
 
+class OidcBlock(Block):
+    """An OpenID Connect provider at which people may sign in, beside names and passwords here."""
+
+    issuer: str = Field(description="the provider's identifier, https://...", pattern=r"^https?://\S{3,500}$")
+    client_id: str = Field(min_length=1, max_length=256, description="what the provider calls this server")
+    client_secret: Path | None = Field(default=None, description="file with the client's secret; none: a public client")
+    url: str = Field(
+        description="where browsers reach this server, https://NAME[:PORT]; the provider sends them back to "
+        "`/api/v1/session/oidc/callback` there",
+        pattern=r"^https?://[^\s/]{1,255}$",
+    )
+    title: str = Field(default="OpenID", min_length=1, max_length=64, description="what the button on the page says")
+    scopes: tuple[str, ...] = Field(default=("openid", "profile", "email"), description="what is asked for")
+    role_claim: str = Field(default="groups", max_length=256, description="dotted name of the claim that tells roles")
+    roles: dict[str, Role] = Field(min_length=1, description="value of that claim -> role here; the highest counts")
+    default_role: Role | None = Field(
+        default=None, description="role of those whom no value fits; none: they are not let in"
+    )
+    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384"], ...] = Field(
+        default=("RS256", "ES256"), min_length=1, description="of ID tokens"
+    )
+    trust: Path | None = Field(default=None, description="PEM with the CA of the provider; none: those of the system")
+
+
 class Operator(Block):
     """The page and API for the people who run the server."""
 
@@ -114,6 +139,9 @@ class Operator(Block):
     banner: str = Field(default="", max_length=1_000, description="what whoever signs in is told first, on the page")
     sessions: Sessions = Sessions()
     limits: OperatorLimits = OperatorLimits()
+    oidc: OidcBlock | None = Field(
+        default=None, description="an OpenID provider at which people may sign in, too; needs gridiface[oidc]"
+    )
     approval_share: float | None = Field(
         default=None,
         ge=0,

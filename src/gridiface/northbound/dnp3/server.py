@@ -18,6 +18,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
+from gridiface.logfields import about
 from gridiface.northbound.dnp3.command_log import CommandLog
 from gridiface.northbound.dnp3.commissions import CommandLost, Commission
 from gridiface.northbound.dnp3.device_profile import profile_xml
@@ -285,6 +286,10 @@ class Dnp3Server:
         task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, session: Session | None, station: Station, commission: Commission) -> None:
+        with about(association=f"{station.settings.name}/{commission.master}"):
+            await self._carried_out(session, station, commission)
+
+    async def _carried_out(self, session: Session | None, station: Station, commission: Commission) -> None:
         try:
             async with self._locks[station.settings.name, commission.slot]:
                 now = self._clock.now()
@@ -319,7 +324,10 @@ class Dnp3Server:
             self.counters[type(notice).__name__] += 1
             if isinstance(notice, CommandDone):
                 self.commands.note(station.settings, notice, self._clock.now())
-            _log_notice(station, notice)
+            master = getattr(notice, "master", None)
+            name = station.settings.name
+            with about(association=name if master is None else f"{name}/{master}"):
+                _log_notice(station, notice)
 
 
 def _log_notice(station: Station, notice: Notice) -> None:

@@ -6,13 +6,14 @@ What a request means is the caller's; this file hands it over as bytes together 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from aiohttp import web
 
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.logfields import about
 from gridiface.northbound.openadr.settings import ListenSettings
 from gridiface.northbound.openadr.telling import exchanged
 from gridiface.northbound.tcp_listener import TcpListener
@@ -46,6 +47,8 @@ class PayloadListener:
         self._running = 0
         #: Told of every request and its answer; None: nobody listens.
         self.tap: Tap | None = None
+        #: Who has a certificate, as log fields.
+        self.naming: Callable[[bytes], Mapping[str, str]] = lambda certificate: {}
         self._http: web.Server | None = None
         self._plain: TcpListener | None = None
         self._tls: TlsListener | None = None
@@ -94,15 +97,16 @@ class PayloadListener:
         overloaded = self._running >= self._settings.most_at_once
         self._running += 1
         message = HttpMessage(0, dict(request.headers), b"", request.method, request.raw_path)
-        try:
-            body = b"" if overloaded else await self._body(request)
-            message = replace(message, body=body)
-            reply = await self._answer(message, certificate, overloaded)
-        except RemoteProtocolError as problem:
-            _log.info("refused with %d: %s", problem.answer, problem.reason)
-            reply = HttpServer.refuse(problem)
-        finally:
-            self._running -= 1
+        with about(**self.naming(certificate)):
+            try:
+                body = b"" if overloaded else await self._body(request)
+                message = replace(message, body=body)
+                reply = await self._answer(message, certificate, overloaded)
+            except RemoteProtocolError as problem:
+                _log.info("refused with %d: %s", problem.answer, problem.reason)
+                reply = HttpServer.refuse(problem)
+            finally:
+                self._running -= 1
         if self.tap is not None and not overloaded:
             name = openadr_fingerprint(certificate) if certificate else ""
             self.tap(exchanged(message, reply, name, request.remote or "", received=True))

@@ -21,6 +21,7 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.logfields import about
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
 from gridiface.northbound.openadr.http_server import PayloadListener
@@ -210,18 +211,22 @@ class OpenAdrVen:
 
     async def _run(self) -> None:
         while True:
-            try:
-                wait = await self._round()
-            except StoreUnavailable as problem:
-                _log.warning("VEN %s: the store cannot write, nothing is sent: %s", self.settings.name, problem)
-                wait = _LOOK_S
-            except Exception:  # one bad message must not end the session with the VTN
-                _log.exception("VEN %s: a step failed", self.settings.name)
-                wait = _LOOK_S
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            self._wake.clear()
+            with about(venID=self.core.ven_id or self.settings.name):
+                await self._step()
+
+    async def _step(self) -> None:
+        try:
+            wait = await self._round()
+        except StoreUnavailable as problem:
+            _log.warning("VEN %s: the store cannot write, nothing is sent: %s", self.settings.name, problem)
+            wait = _LOOK_S
+        except Exception:  # one bad message must not end the session with the VTN
+            _log.exception("VEN %s: a step failed", self.settings.name)
+            wait = _LOOK_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+        self._wake.clear()
 
     async def _round(self) -> float:
         """One look at what is due; returns how long nothing will be, s."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -19,6 +19,7 @@ from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import DeviceRegistry, Ledger
 from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.logfields import about
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.committer import Committer
 from gridiface.northbound.openadr.documents import stored, vtn_space
@@ -92,6 +93,7 @@ class OpenAdrVtn:
         self._plain_http = HttpServer("vtn", prefix=settings.prefix)
         self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
         self._listener = PayloadListener(settings.listen, self._answer, most_octets=self._plain_http.most_octets)
+        self._listener.naming = self._naming
         self._fingerprints = {bare_jid(entry.jid): entry.fingerprint for entry in settings.vens if entry.jid}
         self._xmpp = (
             VtnXmpp(settings.xmpp, self._fingerprints, self._answer_xmpp, settings.push_timeout_s)
@@ -191,6 +193,11 @@ class OpenAdrVtn:
 
     # -- requests --------------------------------------------------------------------------------------------------
 
+    def _naming(self, certificate: bytes) -> Mapping[str, str]:
+        """Who has a certificate, for the log."""
+        known = self.core.by_fingerprint(openadr_fingerprint(certificate)) if certificate else None
+        return {} if known is None else {"venID": known.venID}
+
     async def _answer(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> HttpMessage:
         now = self._clock.now()
         name = openadr_fingerprint(certificate) if certificate else ""
@@ -237,15 +244,8 @@ class OpenAdrVtn:
 
     @staticmethod
     def _say(notice: Notice) -> None:
-        match notice:
-            case VenRegistered():
-                _log.info("VEN %s %s", notice.venID, "registered again" if notice.again else "registered")
-            case VenCancelled():
-                _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
-            case Undelivered():
-                _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
-            case _:
-                _log.debug("%s", notice)
+        with about(venID=str(getattr(notice, "venID", ""))):
+            _say_of(notice)
 
     # -- time and push ---------------------------------------------------------------------------------------------
 
@@ -294,6 +294,10 @@ class OpenAdrVtn:
 
     async def _push(self, push: Push) -> None:
         ven = self.core.vens[push.venID]
+        with about(venID=push.venID):
+            await self._push_to(push, ven)
+
+    async def _push_to(self, push: Push, ven: Ven) -> None:
         signed = ven.must_sign
         trust = (lambda der: openadr_fingerprint(der) == ven.fingerprint) if signed else None
         now = self._clock.now()
@@ -332,3 +336,15 @@ def _ven(entry: VenEntry, known: Ven | None) -> Ven:
         resources=sorted({*entry.resources, *(member.resource for member in entry.members if member.resource)})
         or before.resources,
     )
+
+
+def _say_of(notice: Notice) -> None:
+    match notice:
+        case VenRegistered():
+            _log.info("VEN %s %s", notice.venID, "registered again" if notice.again else "registered")
+        case VenCancelled():
+            _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
+        case Undelivered():
+            _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
+        case _:
+            _log.debug("%s", notice)

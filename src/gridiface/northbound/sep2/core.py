@@ -15,6 +15,7 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError, GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
+from gridiface.logfields import about
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import Caller, Doorman
 from gridiface.northbound.sep2.active_intervals import ActiveIntervals
@@ -383,14 +384,15 @@ class Sep2Core:
         if method in {"GET", "HEAD"}:
             return self.read(method, target, headers.get("host"), headers.get("accept"), lfdi, now)
         self.counts.requests += 1
-        try:
-            return await self._write(method, target, headers, body, lfdi, now, peer)
-        except GridifaceError as problem:
-            return self._answer(problem, method, target, lfdi, now, peer)
-        except Exception:
-            _log.exception("%s failed", method)
-            self.counts.failed += 1
-            return failure()
+        with about(LFDI=lfdi):
+            try:
+                return await self._write(method, target, headers, body, lfdi, now, peer)
+            except GridifaceError as problem:
+                return self._answer(problem, method, target, lfdi, now, peer)
+            except Exception:
+                _log.exception("%s failed", method)
+                self.counts.failed += 1
+                return failure()
 
     def read(self, method: str, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> Reply:
         """Answer a GET or HEAD; never raises. See `handle`."""
@@ -398,9 +400,10 @@ class Sep2Core:
         try:
             body = self._body(target, host, accept, lfdi, now)
         except GridifaceError as problem:
-            reply = self._answer(problem, method, target, lfdi, now, "")
+            with about(LFDI=lfdi):
+                reply = self._answer(problem, method, target, lfdi, now, "")
         except Exception:
-            _log.exception("GET failed")
+            _log.exception("GET failed", extra={"LFDI": lfdi})
             self.counts.failed += 1
             reply = failure()
         else:

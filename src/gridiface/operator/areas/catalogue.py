@@ -14,6 +14,7 @@ from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.areas.oauth import OAuthArea
+from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
@@ -45,7 +46,7 @@ DESK = (
 )
 
 #: The areas that the listener itself makes.
-OWN: tuple[type[Area], ...] = (SessionArea, OAuthArea, ServiceArea)
+OWN: tuple[type[Area], ...] = (SessionArea, OidcArea, OAuthArea, ServiceArea)
 
 AREAS: tuple[type[Area], ...] = (
     *DESK,

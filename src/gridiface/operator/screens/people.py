@@ -29,11 +29,13 @@ class PeopleScreen:
     Args:
         house: what all screens share.
         banner: what whoever signs in is told first.
+        elsewhere: what the button says that signs in with an OpenID provider; empty: there is none.
     """
 
-    def __init__(self, house: House, banner: str = "") -> None:
+    def __init__(self, house: House, banner: str = "", elsewhere: str = "") -> None:
         self._house = house
         self._banner = banner
+        self._elsewhere = elsewhere
 
     def pages(self) -> list[Page]:
         """All routes."""
@@ -54,7 +56,9 @@ class PeopleScreen:
         safe = (
             wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable() else "/"
         )
-        return self._house.frame.page(request, "login.html", next=safe[:500], banner=self._banner)
+        return self._house.frame.page(
+            request, "login.html", next=safe[:500], banner=self._banner, elsewhere=self._elsewhere
+        )
 
     async def set_up(self, request: web.Request) -> web.StreamResponse:
         """The form that chooses a first password; the ticket stands behind the # of the link."""

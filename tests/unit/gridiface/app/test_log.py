@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from gridiface.app import log
+from gridiface.logfields import about
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -40,3 +41,14 @@ def test_configure_replaces_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     log.configure("debug", "json")
     assert len(root.handlers) == 1
     assert isinstance(root.handlers[0].formatter, log.JsonFormatter)
+
+
+def test_fields_of_what_is_done_are_keys_in_json_and_words_in_text() -> None:
+    made = record("refused with 404", mRID="own")
+    with about(LFDI="3E4F", mRID="of around"):
+        assert log.Fields().filter(made)
+    found = json.loads(log.JsonFormatter().format(made))
+    assert (found["LFDI"], found["mRID"]) == ("3E4F", "own")
+    assert log.TextFormatter().format(made).endswith("refused with 404 (LFDI=3E4F mRID=own)")
+    told = record("LFDI 3E4F is refused", LFDI="3E4F")
+    assert log.TextFormatter().format(told).endswith("LFDI 3E4F is refused")

@@ -169,7 +169,7 @@ class EventBook:
         if status is _S.RECEIVED:
             await self._take(key, now)
         elif status in _REJECTED:
-            _log.info("event %s for %s: rejected with %d", key[1], key[0], status)
+            _log.info("event %s for %s: rejected with %d", key[1], key[0], status, extra=_fields(key))
             await self._say(self._binding(key), [status], over=True)
         elif status in _DISPLACED:
             await self._displace(key, status, now)
@@ -213,7 +213,7 @@ class EventBook:
         await self._reject(key, status, reason, now)
 
     async def _reject(self, key: Key, status: ResponseStatus, reason: str, now: Instant) -> None:
-        _log.info("event %s for %s is not taken (%d): %s", key[1], key[0], status, reason)
+        _log.info("event %s for %s is not taken (%d): %s", key[1], key[0], status, reason, extra=_fields(key))
         self._waiting.pop(key, None)
         self._withdraw(key, now)
         said = [status] if status in _REJECTED else [_S.RECEIVED, status]
@@ -345,7 +345,8 @@ class EventBook:
         after = _with_control(binding, control)
         answer = await self._inbox.submit(control, now, along=self.bindings.change(after, followed))
         if not answer.will_run:
-            _log.info("event %s for %s keeps its times: %s", binding.mrid, binding.lfdi, answer.reason)
+            named = _fields((binding.lfdi, binding.mrid))
+            _log.info("event %s for %s keeps its times: %s", binding.mrid, binding.lfdi, answer.reason, extra=named)
             self.bindings.set(replace(binding, begins=begins, ends=ends))
             return
         self.bindings.set(after)
@@ -378,3 +379,8 @@ class EventBook:
 def _with_control(binding: Binding, control: Control) -> Binding:
     serial = int(control.id.rpartition("~")[2])
     return replace(binding, serial=serial, control=control.id, begins=control.span.start, ends=control.span.end)
+
+
+def _fields(key: tuple[str, str]) -> dict[str, str]:
+    """What a log record on an event of a device carries."""
+    return {"LFDI": key[0], "mRID": key[1]}

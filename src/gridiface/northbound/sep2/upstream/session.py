@@ -16,6 +16,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.errors import StoreUnavailable
+from gridiface.logfields import about
 from gridiface.northbound.sep2.upstream.alarms import AlarmLog
 from gridiface.northbound.sep2.upstream.book import EventBook
 from gridiface.northbound.sep2.upstream.defaults import Defaults
@@ -186,6 +187,10 @@ class UpstreamSession:
     # --- the loop -------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        with about(upstream=self.settings.name):
+            await self._rounds()
+
+    async def _rounds(self) -> None:
         while True:
             try:
                 wait = await self._round()

@@ -97,6 +97,11 @@ class Ven:
         """All documents."""
         return self._state.export()
 
+    @property
+    def ven_id(self) -> str:
+        """The venID that the VTN gave us; empty while there is none."""
+        return self._state.registration.venID or ""
+
     def take_changes(self) -> tuple[Change, ...]:
         """What must be durable before anything is sent or a push is answered."""
         return self._state.take()
