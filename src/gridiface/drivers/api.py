@@ -172,6 +172,18 @@ class QuickDriver(Protocol):
         ...
 
 
+@runtime_checkable
+class ListeningDriver(Protocol):
+    """What a driver has besides whose device calls US: between `close` and the next `open` it goes on listening.
+
+    Otherwise a device that calls once a minute would find a closed door most of the time.
+    """
+
+    async def end(self) -> None:
+        """Listen no more; called once, after the last `close`; twice is once; never raises."""
+        ...
+
+
 class Gateway(Protocol):
     """A gateway that commands many units in one message; see `gridiface.drivers.gateway.WriteBatcher`."""
 

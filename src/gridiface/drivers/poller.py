@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import Driver
+from gridiface.drivers.api import Driver, ListeningDriver
 from gridiface.errors import DeviceError
 
 _log = logging.getLogger(__name__)
@@ -239,6 +239,8 @@ class Poller:
             polled.online = False
             self.counters.online -= 1
         await polled.driver.close()
+        if isinstance(polled.driver, ListeningDriver):
+            await polled.driver.end()
 
     # Batches -------------------------------------------------------------------------------------------------------
 

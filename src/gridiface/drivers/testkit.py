@@ -17,7 +17,7 @@ from typing import Protocol
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, Nameplate
-from gridiface.drivers.api import Ack, Driver
+from gridiface.drivers.api import Ack, Driver, ListeningDriver
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 
 #: Faults that checks ask a peer for.
@@ -430,6 +430,8 @@ async def run_check(check: Check, factory: BenchFactory) -> None:
         finally:
             await bench.peer.fault("none")
             await bench.driver.close()
+            if isinstance(bench.driver, ListeningDriver):
+                await bench.driver.end()
 
 
 async def examine(factory: BenchFactory) -> Report:

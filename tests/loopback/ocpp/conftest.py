@@ -1,0 +1,431 @@
+"""Charging points by mobilityhouse's `ocpp`, which checks each message against the Open Charge Alliance's schemas."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import websockets
+from ocpp.exceptions import NotImplementedError as NotThere
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint as ChargePoint16
+from ocpp.v16 import call as call16
+from ocpp.v16 import call_result as result16
+from ocpp.v201 import ChargePoint as ChargePoint201
+from ocpp.v201 import call as call201
+from ocpp.v201 import call_result as result201
+
+from gridiface.drivers.testkit import Bench, BenchFactory, Held
+from gridiface_southbound.ocpp.driver import OcppDriver
+
+logging.getLogger("ocpp").setLevel(logging.CRITICAL)
+NUMBERS = itertools.count()
+MAX_W = 22_080.0
+
+
+class Clock:
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def stamp() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class Charger:
+    """One charging point: it calls, again and again, and holds one profile; with the testkit's faults."""
+
+    faults = frozenset({"none", "off", "hang", "reject", "ignore", "wrong_values"})
+    version, subprotocol = "", ""
+
+    def __init__(
+        self, port: int, *, identity: str = "", secure: ssl.SSLContext | None = None, password: str = ""
+    ) -> None:
+        self.port, self.secure, self.password = port, secure, password
+        self.identity = identity or f"CP{next(NUMBERS)}"
+        self.mode = "none"
+        self.count = 0
+        self.profile: dict[str, Any] | None = None
+        self.profiles: list[dict[str, Any]] = []
+        self.operative = True
+        self.composite = True
+        self.wished = 11_000.0
+        self.transaction: Any = None
+        self.link: Any = None
+        self.task: asyncio.Task[None] | None = None
+        self.refused: list[Any] = []
+        self.connected = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def start(self) -> None:
+        self.task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        task, self.task = self.task, None
+        self.released.set()
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self.released.clear()
+
+    async def _run(self) -> None:
+        scheme = "wss" if self.secure else "ws"
+        headers = {}
+        if self.password:
+            pair = base64.b64encode(f"{self.identity}:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        while True:
+            try:
+                async with websockets.connect(
+                    f"{scheme}://127.0.0.1:{self.port}/ocpp/{self.identity}",
+                    subprotocols=[websockets.Subprotocol(self.subprotocol)],
+                    additional_headers=headers,
+                    ssl=self.secure,
+                    open_timeout=5,
+                    close_timeout=0.2,
+                ) as socket:
+                    assert socket.subprotocol == self.subprotocol
+                    await self._session(socket)
+            except (OSError, websockets.WebSocketException) as error:
+                self.refused.append(error)
+            self.connected.clear()
+            await asyncio.sleep(0.05)
+
+    async def _session(self, socket: Any) -> None:
+        self.link = self.chargepoint(socket)
+        reading = asyncio.create_task(self.link.start())
+        try:
+            await self.hello()
+            self.connected.set()
+            await reading
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def busy(self) -> None:
+        if self.mode == "hang":
+            await self.released.wait()
+
+    def take(self, profile: dict[str, Any]) -> str:
+        """SetChargingProfile."""
+        self.count += 1
+        if self.mode == "reject":
+            return "Rejected"
+        if self.mode != "ignore":
+            schedule = self.schedule_of(profile)
+            if self.mode == "wrong_values":
+                schedule["charging_schedule_period"][0]["limit"] /= 2
+            self.profile = profile
+            self.profiles.append(profile)
+        return "Accepted"
+
+    def schedule_of(self, profile: dict[str, Any]) -> Any:
+        schedule = profile["charging_schedule"]
+        return schedule[0] if isinstance(schedule, list) else schedule
+
+    def limit(self) -> float | None:
+        return (
+            None
+            if self.profile is None
+            else float(self.schedule_of(self.profile)["charging_schedule_period"][0]["limit"])
+        )
+
+    def clear(self) -> str:
+        self.count += 1
+        if self.mode == "reject":
+            return "Unknown"
+        known, self.profile = self.profile, None
+        return "Accepted" if known else "Unknown"
+
+    def takes(self) -> float:
+        limit = self.limit()
+        return self.wished if limit is None else min(self.wished, limit)
+
+    # The testkit's peer --------------------------------------------------------------------------------------------
+
+    async def fault(self, name: str) -> None:
+        if self.mode == "off" and name != "off":
+            await self.start()
+        if name == "off" and self.mode != "off":
+            await self.stop()
+        self.mode = name
+        if name == "none":
+            self.released.set()
+            await asyncio.sleep(0)
+            self.released.clear()
+
+    async def held(self) -> Held:
+        limit = self.limit()
+        return Held(active_power_w=None if limit is None else -limit, connected=self.operative)
+
+    async def power_w(self) -> float:
+        return -self.takes()
+
+    async def writes(self) -> int:
+        return self.count
+
+    def chargepoint(self, socket: Any) -> Any:
+        raise NotImplementedError
+
+    async def hello(self) -> None:
+        raise NotImplementedError
+
+
+def point16(charger: Charger) -> type:
+    class Point(ChargePoint16):
+        @on("TriggerMessage")
+        async def on_trigger(self, requested_message: str, **_: Any) -> Any:
+            await charger.busy()
+            task = {
+                "MeterValues": charger.meter,
+                "StatusNotification": charger.status,
+                "BootNotification": charger.boot,
+            }
+            charger.later(task[requested_message]())
+            return result16.TriggerMessage(status="Accepted")
+
+        @on("ChangeConfiguration")
+        async def on_configuration(self, key: str, value: str) -> Any:
+            return result16.ChangeConfiguration(status="NotSupported")
+
+        @on("SetChargingProfile")
+        async def on_set(self, connector_id: int, cs_charging_profiles: dict[str, Any]) -> Any:
+            status = charger.take(cs_charging_profiles)
+            await charger.busy()
+            return result16.SetChargingProfile(status=status)
+
+        @on("ClearChargingProfile")
+        async def on_clear(self, **_: Any) -> Any:
+            return result16.ClearChargingProfile(status=charger.clear())
+
+        @on("GetCompositeSchedule")
+        async def on_composite(self, connector_id: int, duration: int, **_: Any) -> Any:
+            await charger.busy()
+            if not charger.composite:
+                raise NotThere(description="not here")
+            limit = charger.limit()
+            if limit is None:
+                return result16.GetCompositeSchedule(status="Rejected")
+            schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+            return result16.GetCompositeSchedule(
+                status="Accepted", connector_id=1, schedule_start=stamp(), charging_schedule=schedule
+            )
+
+        @on("ChangeAvailability")
+        async def on_availability(self, connector_id: int, type: str) -> Any:
+            charger.operative = type == "Operative"
+            return result16.ChangeAvailability(status="Accepted" if charger.transaction is None else "Scheduled")
+
+    return Point
+
+
+class Charger16(Charger):
+    version, subprotocol = "1.6", "ocpp1.6"
+
+    def chargepoint(self, socket: Any) -> Any:
+        self.tasks: set[asyncio.Task[Any]] = set()
+        return point16(self)(self.identity, socket)
+
+    def later(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def asked_for(self, message: str) -> Any:
+        return {"MeterValues": self.meter, "StatusNotification": self.status, "BootNotification": self.boot}[message]()
+
+    async def hello(self) -> None:
+        await self.boot()
+        await self.status()
+
+    async def boot(self) -> None:
+        answer = await self.link.call(
+            call16.BootNotification(charge_point_model="M16", charge_point_vendor="V", firmware_version="1.2")
+        )
+        assert answer.status == "Accepted"
+
+    async def status(self, status: str = "Charging") -> None:
+        await self.link.call(
+            call16.StatusNotification(connector_id=1, error_code="NoError", status=status, timestamp=stamp())
+        )
+
+    async def meter(self) -> None:
+        watts = self.takes()
+        samples = [
+            {"value": f"{watts / 3000:.6f}", "measurand": "Power.Active.Import", "unit": "kW", "phase": phase}
+            for phase in ("L1", "L2", "L3")
+        ]
+        samples += [{"value": "8123456", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}]
+        samples += [{"value": "231.5", "measurand": "Voltage", "unit": "V", "phase": "L1-N"}]
+        samples += [{"value": "44", "measurand": "SoC", "unit": "Percent"}]
+        value = [{"timestamp": stamp(), "sampledValue": samples}]
+        await self.link.call(call16.MeterValues(connector_id=1, meter_value=value))
+
+    async def begin(self, tag: str = "AA") -> Any:
+        answer = await self.link.call(
+            call16.StartTransaction(connector_id=1, id_tag=tag, meter_start=0, timestamp=stamp())
+        )
+        self.transaction = answer.transaction_id
+        return answer
+
+    async def finish(self) -> None:
+        await self.link.call(
+            call16.StopTransaction(transaction_id=self.transaction, meter_stop=10, timestamp=stamp(), reason="Local")
+        )
+        self.transaction = None
+
+
+def point201(charger: Charger) -> type:
+    class Point(ChargePoint201):
+        @on("TriggerMessage")
+        async def on_trigger(self, requested_message: str, **_: Any) -> Any:
+            await charger.busy()
+            task = {
+                "MeterValues": charger.meter,
+                "StatusNotification": charger.status,
+                "BootNotification": charger.boot,
+            }
+            charger.later(task[requested_message]())
+            return result201.TriggerMessage(status="Accepted")
+
+        @on("SetVariables")
+        async def on_variables(self, set_variable_data: list[dict[str, Any]]) -> Any:
+            found = [{"attributeStatus": "Accepted", "component": one["component"], "variable": one["variable"]}
+                     for one in set_variable_data]  # fmt: skip
+            return result201.SetVariables(set_variable_result=found)
+
+        @on("SetChargingProfile")
+        async def on_set(self, evse_id: int, charging_profile: dict[str, Any]) -> Any:
+            status = charger.take(charging_profile)
+            await charger.busy()
+            info = {"reasonCode": "TooHigh"} if status == "Rejected" else None
+            return result201.SetChargingProfile(status=status, status_info=info)
+
+        @on("ClearChargingProfile")
+        async def on_clear(self, **_: Any) -> Any:
+            return result201.ClearChargingProfile(status=charger.clear())
+
+        @on("GetCompositeSchedule")
+        async def on_composite(self, duration: int, evse_id: int, **_: Any) -> Any:
+            await charger.busy()
+            limit = charger.limit()
+            if limit is None:
+                return result201.GetCompositeSchedule(status="Rejected")
+            schedule = {"evseId": 1, "duration": 60, "scheduleStart": stamp(), "chargingRateUnit": "W",
+                        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}  # fmt: skip
+            return result201.GetCompositeSchedule(status="Accepted", schedule=schedule)
+
+        @on("ChangeAvailability")
+        async def on_availability(self, operational_status: str, **_: Any) -> Any:
+            charger.operative = operational_status == "Operative"
+            return result201.ChangeAvailability(status="Accepted")
+
+    return Point
+
+
+class Charger201(Charger16):
+    version, subprotocol = "2.0.1", "ocpp2.0.1"
+
+    def chargepoint(self, socket: Any) -> Any:
+        self.tasks = set()
+        self.sequence = itertools.count()
+        return point201(self)(self.identity, socket)
+
+    async def boot(self) -> None:
+        station = {"model": "M201", "vendorName": "V", "serialNumber": "S1", "firmwareVersion": "3"}
+        answer = await self.link.call(call201.BootNotification(charging_station=station, reason="PowerUp"))
+        assert answer.status == "Accepted"
+
+    async def status(self, status: str = "Occupied") -> None:
+        await self.link.call(
+            call201.StatusNotification(timestamp=stamp(), connector_status=status, evse_id=1, connector_id=1)
+        )
+
+    def samples(self) -> list[dict[str, Any]]:
+        watts = {"value": round(self.takes() / 1000, 4), "measurand": "Power.Active.Import",
+                 "unitOfMeasure": {"unit": "W", "multiplier": 3}}  # fmt: skip
+        return [{"timestamp": stamp(), "sampledValue": [watts, {"value": 44, "measurand": "SoC"}]}]
+
+    async def meter(self) -> None:
+        await self.link.call(call201.MeterValues(evse_id=1, meter_value=self.samples()))
+
+    async def _event(self, kind: str, **keys: Any) -> Any:
+        return await self.link.call(
+            call201.TransactionEvent(
+                event_type=kind, timestamp=stamp(), trigger_reason="Authorized", seq_no=next(self.sequence),
+                transaction_info={"transactionId": self.transaction}, **keys,
+            )
+        )  # fmt: skip
+
+    async def begin(self, tag: str = "AA") -> Any:
+        self.transaction = f"T{next(NUMBERS)}"
+        token = {"idToken": tag, "type": "ISO14443"}
+        return await self._event("Started", evse={"id": 1}, id_token=token, meter_value=self.samples())
+
+    async def finish(self) -> None:
+        await self._event("Ended")
+        self.transaction = None
+
+
+CHARGERS: dict[str, type[Charger16]] = {"1.6": Charger16, "2.0.1": Charger201}
+
+
+@pytest.fixture
+def charging_points() -> dict[str, type[Charger16]]:
+    return CHARGERS
+
+
+@pytest.fixture
+def simulate() -> Callable[..., contextlib.AbstractAsyncContextManager[Charger16]]:
+    """`async with simulate("1.6", port) as charger`."""
+
+    @contextlib.asynccontextmanager
+    async def run(version: str, port: int, **keys: Any) -> AsyncIterator[Charger16]:
+        charger = CHARGERS[version](port, **keys)
+        await charger.start()
+        try:
+            yield charger
+        finally:
+            await charger.stop()
+
+    return run
+
+
+@pytest.fixture
+def driver_for() -> Callable[..., OcppDriver]:
+    """`driver_for(charger, **keys)`: a driver, not open."""
+
+    def make(charger: Any, **keys: Any) -> OcppDriver:
+        defaults = {
+            "listen": f"127.0.0.1:{charger.port}", "charge_point": charger.identity, "security_profile": 0,
+            "max_charge_w": MAX_W, "timeout_s": 0.5, "first_connection_s": 1.0,
+        }  # fmt: skip
+        return OcppDriver.create("unit", OcppDriver.Config(**(defaults | keys)), clock=Clock())
+
+    return make
+
+
+@pytest.fixture
+def benches(simulate: Any, driver_for: Any, free_port: Any) -> Callable[[str], BenchFactory]:
+    def factory_of(version: str) -> BenchFactory:
+        @contextlib.asynccontextmanager
+        async def bench() -> AsyncIterator[Bench]:
+            async with simulate(version, free_port()) as charger:
+                charger.wished = MAX_W
+                yield Bench(driver=driver_for(charger), peer=charger, now=time.time, max_w=0, max_charge_w=MAX_W)
+
+        return bench
+
+    return factory_of

@@ -1,0 +1,277 @@
+"""OCPP without a socket: frames, what a charging point says, profiles, meter values; schemas from outside as judges."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ocpp.messages import Call as OcaCall
+from ocpp.messages import CallResult as OcaResult
+from ocpp.messages import _validate_payload as validated
+from pydantic import ValidationError
+
+from gridiface.domain.quantities import Phase
+from gridiface.domain.telemetry import OperatingState
+from gridiface.drivers.api import DriverConfig
+from gridiface.errors import RemoteProtocolError
+from gridiface_southbound.ocpp import profiles
+from gridiface_southbound.ocpp.config import OcppConfig
+from gridiface_southbound.ocpp.meter import measured
+from gridiface_southbound.ocpp.rpc import Call, Failure, Result, decode, encode
+from gridiface_southbound.ocpp.station import Station, Unknown
+
+NOW = 1_800_000_000.5
+STAMP = "2026-01-01T00:00:00Z"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "operator" / "ocpp.md"
+VERSIONS = ("1.6", "2.0.1")
+
+
+def config(**keys: Any) -> OcppConfig:
+    given = {"listen": "127.0.0.1:9000", "charge_point": "CP1", "security_profile": 0, "max_charge_w": 11_000}
+    return OcppConfig(**(given | keys))
+
+
+def station(**keys: Any) -> Station:
+    numbers = iter(range(100, 200))
+    return Station(config(**keys), lambda: next(numbers))
+
+
+def judge(version: str, action: str, payload: Any, *, answer: bool = False) -> None:
+    """The Open Charge Alliance's schema has nothing against it."""
+    message = OcaResult("1", payload, action) if answer else OcaCall("1", action, payload)
+    validated(message, version)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[2,"a","Heartbeat",{}]', Call("a", "Heartbeat", {})),
+        ('[3,"a",{"x":1}]', Result("a", {"x": 1})),
+        ('[4,"a","InternalError","no",{}]', Failure("a", "InternalError", "no")),
+        ('[4,"a","InternalError",""]', Failure("a", "InternalError")),
+    ],
+)
+def test_frames(text: str, message: Any) -> None:
+    assert decode(text) == message
+    assert decode(encode(message)) == message
+
+
+@given(st.text(max_size=60) | st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists).map(json.dumps))
+def test_any_text_is_a_frame_or_refused(text: str) -> None:
+    try:
+        decode(text)
+    except RemoteProtocolError:
+        return
+
+
+@pytest.mark.parametrize(
+    "text", ['[2,"","A",{}]', f'[2,"{"x" * 37}","A",{{}}]', '[2,1,"A",{}]', '[5,"a",{}]', "9" * 70_000, "[" * 9000]
+)
+def test_what_is_no_frame(text: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        decode(text)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("transaction", [None, "T1"])
+@pytest.mark.parametrize("connector", [0, 2])
+def test_commands_fit_the_schemas(version: str, transaction: Any, connector: int) -> None:
+    keys = config(connector=connector)
+    running = 7 if transaction and version == "1.6" else transaction
+    made = profiles.set_profile(version, keys, 5432.1, transaction=running, seconds=59.2, now=NOW)
+    judge(version, "SetChargingProfile", made)
+    judge(version, "ClearChargingProfile", profiles.clear_profile(version, keys))
+    judge(version, "GetCompositeSchedule", profiles.ask_composite(version, keys))
+    judge(version, "ChangeAvailability", profiles.availability(version, keys, on=False))
+    judge(version, "TriggerMessage", profiles.ask_meter(version, keys))
+    text = json.dumps(made)
+    assert ("MaxProfile" in text) == (connector == 0)
+    assert ("TxProfile" in text) == bool(connector and transaction)
+    assert '"duration": 61' in text
+    assert "2027-01-15T07:59:59" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload"),
+    [
+        ("1.6", "BootNotification", {"chargePointModel": "M", "chargePointVendor": "V"}),
+        ("1.6", "Heartbeat", {}),
+        ("1.6", "Authorize", {"idTag": "A"}),
+        ("1.6", "StartTransaction", {"connectorId": 1, "idTag": "A", "meterStart": 1, "timestamp": STAMP}),
+        ("1.6", "StopTransaction", {"transactionId": 1, "meterStop": 2, "timestamp": STAMP, "idTag": "A"}),
+        ("1.6", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}),
+        ("1.6", "MeterValues", {"connectorId": 1, "meterValue": []}),
+        ("1.6", "DataTransfer", {"vendorId": "x"}),
+        ("1.6", "FirmwareStatusNotification", {"status": "Idle"}),
+        ("2.0.1", "BootNotification", {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}}),
+        ("2.0.1", "Heartbeat", {}),
+        ("2.0.1", "Authorize", {"idToken": {"idToken": "A", "type": "Central"}}),
+        ("2.0.1", "StatusNotification", {"connectorStatus": "Occupied", "evseId": 1, "connectorId": 1}),
+        ("2.0.1", "TransactionEvent", {"eventType": "Started", "transactionInfo": {"transactionId": "T"},
+                                       "evse": {"id": 1}, "idToken": {"idToken": "A", "type": "Central"}}),
+        ("2.0.1", "MeterValues", {"evseId": 1, "meterValue": []}),
+        ("2.0.1", "DataTransfer", {"vendorId": "x"}),
+        ("2.0.1", "NotifyEvent", {}),
+        ("2.0.1", "NotifyReport", {}),
+        ("2.0.1", "SecurityEventNotification", {}),
+        ("2.0.1", "NotifyEVChargingNeeds", {}),
+        ("2.0.1", "SignCertificate", {}),
+        ("2.0.1", "ReportChargingProfiles", {}),
+    ],
+)  # fmt: skip
+def test_answers_fit_the_schemas(version: str, action: str, payload: Any) -> None:
+    judge(version, action, station().handle(action, payload, NOW), answer=True)
+
+
+def test_the_life_of_a_session_in_1_6() -> None:
+    one = station(tags=("A",))
+    one.handle("BootNotification", {"chargePointModel": "M", "chargePointVendor": "V", "firmwareVersion": "1"}, NOW)
+    assert (one.booted, one.vendor, one.model, one.firmware) == (True, "V", "M", "1")
+    assert (one.plugged(1), one.state(1), one.power([1])) == (None, OperatingState.UNKNOWN, (None, None))
+    one.handle("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}, NOW)
+    assert (one.plugged(1), one.power([1])) == (False, (0.0, None))
+    answer = one.handle("StartTransaction", {"connectorId": 1, "idTag": "B"}, NOW)
+    assert answer["idTagInfo"]["status"] == "Invalid"
+    assert one.at(1).transaction is None
+    answer = one.handle("StartTransaction", {"connectorId": 1, "idTag": "A"}, NOW)
+    assert one.at(1).transaction == answer["transactionId"] == 101
+    sample = {"value": "3.5", "unit": "kW", "measurand": "Power.Active.Import"}
+    one.handle("MeterValues", {"connectorId": 1, "meterValue": [{"sampledValue": [sample]}]}, NOW + 5)
+    assert one.power([1]) == (-3500, NOW + 5)
+    one.handle("StatusNotification", {"connectorId": 1, "errorCode": "GroundFailure", "status": "Faulted"}, NOW)
+    assert (one.state(1), one.at(1).error) == (OperatingState.FAULT, "GroundFailure")
+    one.handle("StopTransaction", {"transactionId": 101}, NOW + 9)
+    assert (one.at(1).transaction, one.power([1])) == (None, (0.0, NOW + 9))
+
+
+def test_the_life_of_a_session_in_2_0_1() -> None:
+    one = station()
+    event = {"eventType": "Started", "transactionInfo": {"transactionId": "T"}, "evse": {"id": 1}}
+    value = [{"sampledValue": [{"value": 7.4, "measurand": "Power.Active.Import",
+                                "unitOfMeasure": {"unit": "W", "multiplier": 3}}]}]  # fmt: skip
+    assert one.handle("TransactionEvent", event | {"meterValue": value}, NOW) == {}
+    assert (one.at(1).transaction, one.power([1])[0]) == ("T", -7400)
+    # Later events need not name the EVSE.
+    one.handle("TransactionEvent", {"eventType": "Ended", "transactionInfo": {"transactionId": "T"}}, NOW + 1)
+    assert (one.at(1).transaction, one.power([1])) == (None, (0.0, NOW + 1))
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "error"),
+    [
+        ("Reset", {}, Unknown),
+        ("_connector", {}, Unknown),
+        ("BootNotification", {}, RemoteProtocolError),
+        ("StatusNotification", {"connectorId": -1, "status": "Charging"}, RemoteProtocolError),
+        ("StatusNotification", {"connectorId": True, "status": "Charging"}, RemoteProtocolError),
+        ("StatusNotification", {"connectorId": 1, "status": "Bored"}, RemoteProtocolError),
+        ("MeterValues", {"connectorId": 65, "meterValue": []}, RemoteProtocolError),
+        ("TransactionEvent", {"eventType": "Started"}, RemoteProtocolError),
+        ("TransactionEvent", {"eventType": "X", "transactionInfo": {"transactionId": "T"}}, RemoteProtocolError),
+    ],
+)
+def test_wrong_calls_change_nothing(action: str, payload: Any, error: Any) -> None:
+    one = station()
+    with pytest.raises(error):
+        one.handle(action, payload, NOW)
+    assert not one.connectors
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["connectorId", "evseId", "evse", "id", "meterValue", "sampledValue", "value", "measurand", "unit", "phase",
+         "status", "idToken", "transactionInfo", "transactionId", "eventType", "unitOfMeasure", "multiplier"]), inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(["BootNotification", "StatusNotification", "MeterValues", "TransactionEvent", "StartTransaction"]),
+    st.dictionaries(st.sampled_from(["connectorId", "evseId", "meterValue", "eventType", "chargingStation"]), JSON),
+)
+def test_any_payload_is_answered_or_refused(action: str, payload: Any) -> None:
+    one = station()
+    try:
+        one.handle(action, payload, NOW)
+    except RemoteProtocolError:
+        return
+    assert len(one.connectors) <= 1
+
+
+def test_meter_values() -> None:
+    phases = [{"value": "1000", "measurand": "Power.Active.Import", "phase": phase} for phase in ("L1", "L2-N")]
+    assert measured([{"sampledValue": phases}]).w == -2000
+    total = {"value": "1.5", "measurand": "Power.Active.Import", "unit": "kW"}
+    assert measured([{"sampledValue": [*phases, total]}]).w == -1500
+    rest = [
+        {"value": "500", "measurand": "Power.Reactive.Import"},
+        {"value": "230.5", "measurand": "Voltage", "phase": "L1-N"},
+        {"value": "50.02", "measurand": "Frequency"},
+        {"value": 55, "measurand": "SoC"},
+        {"value": "nan", "measurand": "Power.Active.Import"},
+        {"value": "1", "measurand": "Power.Active.Import", "unit": "hp"},
+        {"value": True, "measurand": "Power.Active.Import"},
+        {"value": "7"},
+    ]
+    found = measured([{"sampledValue": rest}])
+    assert (found.w, found.var, found.hz, found.soc, found.volts) == (None, -500, 50.02, 0.55, {Phase.AN: 230.5})
+    delivered = {"value": 2, "measurand": "Power.Active.Export", "unitOfMeasure": {"unit": "W", "multiplier": 3}}
+    assert measured([{"sampledValue": [delivered]}]).w == 2000
+
+
+@given(st.floats(0, 1e6), st.sampled_from(["W", "A"]))
+def test_a_limit_is_never_above_what_was_asked(watts: float, unit: Any) -> None:
+    keys = config(unit=unit)
+    limit = profiles.limit_of(watts, keys)
+    assert 0 <= limit * keys.watts_per_unit <= watts + 1e-4
+    assert watts - limit * keys.watts_per_unit <= 0.1 * keys.watts_per_unit + 1e-4
+
+
+def test_the_composite_schedule_in_both_units() -> None:
+    def shown(unit: str, limit: Any) -> Any:
+        return {"status": "Accepted", "chargingSchedule": {"chargingRateUnit": unit,
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}}  # fmt: skip
+
+    assert profiles.composite_limit("1.6", shown("W", 5000), config()) == 5000
+    assert profiles.composite_limit("1.6", shown("A", 10), config()) == 6900
+    assert profiles.composite_limit("1.6", shown("W", 6900), config(unit="A")) == 10
+    for nothing in ({}, {"status": "Rejected"}, shown("W", None), shown("W", True), {"status": "Accepted"}):
+        assert profiles.composite_limit("1.6", nothing, config()) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"listen": "9000"}, "listen is an address and a port"),
+        ({"listen": "h:99999"}, "listen is an address and a port"),
+        ({"charge_point": "a/b"}, "charge_point"),
+        ({"security_profile": 1}, "needs password_file"),
+        ({"security_profile": 2, "password_file": "p"}, "needs cert_file"),
+        ({"security_profile": 3, "cert_file": "c", "key_file": "k"}, "needs client_ca_file"),
+        ({"cert_file": "c"}, "belong together"),
+        ({"cert_file": "c", "key_file": "k"}, "is TLS"),
+        ({"client_ca_file": "c"}, "is for TLS"),
+        ({"purpose": "station"}, "connector 0"),
+        ({"purpose": "transaction", "connector": 0}, "needs a connector"),
+    ],
+)
+def test_wrong_keys_are_told(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        config(**keys)
+
+
+def test_addresses_and_numbers() -> None:
+    assert config(listen="[::1]:9001").listener[:3] == ("::1", 9001, "/ocpp")
+    assert profiles.timestamp(time.time()).endswith("Z")
+
+
+def test_every_key_is_on_the_page() -> None:
+    page = PAGE.read_text()
+    own = set(OcppConfig.model_fields) - set(DriverConfig.model_fields)
+    assert not sorted(key for key in own if f"`{key}`" not in page)
