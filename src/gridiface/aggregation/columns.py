@@ -81,6 +81,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "can_set_var": (np.bool_, 0),
     "answers": (np.bool_, 0),  # tells its own outcomes
     "leaves": (np.bool_, 0),  # a place where vehicles come and go: another one may return
+    "slots": (np.int64, 0),  # set-points with a start that it can hold
     "enabled": (np.bool_, 1),
     # what its owner allows
     "curve": (np.int64, -1),  # which of `curves` bounds its charging
@@ -184,6 +185,7 @@ class Columns:
     can_set_var: BoolArray
     answers: BoolArray
     leaves: BoolArray
+    slots: IntArray
     enabled: BoolArray
     curve: IntArray
     day_cap_wh: FloatArray
@@ -387,7 +389,7 @@ class Columns:
         self.can_set_w[row] = Capability.SET_W in able and device.kind is not DeviceKind.METER
         self.can_limit_w[row] = Capability.LIMIT_W in able
         self.can_set_var[row] = Capability.SET_VAR in able
-        self.answers[row] = traits.answers_itself
+        self.answers[row], self.slots[row] = traits.answers_itself, traits.plan_slots
         self.leaves[row] = device.kind in VEHICLES
         self.enabled[row] = device.enabled
         self._constrain(row, device)

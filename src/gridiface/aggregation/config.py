@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Decision, Outcome, Setpoint
+from gridiface.domain.controls import Agenda, Decision, Outcome, Setpoint
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.errors import ConfigError
 
@@ -18,6 +18,7 @@ class EngineConfig:
     Quiet wire: a device's set-point is sent when it moved by more than the larger of `deadband_w` and
     `deadband_rel` x its rating; a group's total may stand off its target by `total_tolerance` of it for that.
     `resplit_s`: after so long an unchanged target is split anew.
+    `plan_ahead_s`: so far ahead devices that can hold a schedule are told; 0: not at all.
 
     Telemetry: stale after the larger of `stale_after_s` and twice the device's own period, lost after the larger
     of `lost_after_s` and three times it. A lost or failed device returns after `return_after_s`, doubled for each
@@ -79,6 +80,7 @@ class EngineConfig:
     quarantine_release: str = "operator"
     meter_check_rel: float = 0.1
     soc_audit_s: float = 60.0
+    plan_ahead_s: float = 86_400.0
 
     def __post_init__(self) -> None:
         for name in ("hold_time_s", "performance_interval_s", "open_validity_s", "return_after_s", "lookahead_s"):
@@ -103,3 +105,4 @@ class TickResult:
     decisions: tuple[Decision, ...] = ()
     performance: tuple[PerformanceInterval, ...] = ()
     at: Instant = 0.0
+    agendas: tuple[Agenda, ...] = ()

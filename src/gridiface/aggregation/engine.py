@@ -29,6 +29,7 @@ from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.outlook import Outlook
 from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
@@ -88,6 +89,7 @@ class Engine(OperatorActs, FleetViews):
         self._stepper = Stepper(self._c, orders, self._config, self._log)
         self._schedules = Schedules(self._zone)
         self._running = Running(self._c, self._book, self._fleet, orders, self._stepper, self._schedules, self._config)
+        self._outlook = Outlook(self._c, self._book, self._fleet, self._schedules, self._running.planner, self._config)
         self._book.lane = self._fleet.lane
         self._plausibility = Plausibility(self._c, self._config, self._log)
         self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
@@ -236,6 +238,11 @@ class Engine(OperatorActs, FleetViews):
             self._dirty = True
             self._stepper.changed()
 
+    def unplanned(self, device_ids: Iterable[str]) -> None:
+        """These could not be told what lies ahead of them: they are told later."""
+        for device_id in device_ids:
+            self._outlook.forget(device_id)
+
     def report(self, outcomes: Sequence[Outcome], now: Instant) -> None:
         """Take in what devices with `traits.answers_itself` tell of their part in a control."""
         self._at(now)
@@ -262,7 +269,8 @@ class Engine(OperatorActs, FleetViews):
         if len(self._accounts):
             performance.extend(self._accounts.sample(lambda name: self._running.sample(name, now), now))
         outcomes = self._book.drain()
-        return TickResult(batch, outcomes, self._log.drain(), tuple(performance), now)
+        agendas = () if self._held(now) else self._outlook.look(self._running.plan, now)
+        return TickResult(batch, outcomes, self._log.drain(), tuple(performance), now, agendas)
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When `tick` should be called next at the latest; `now` when there is something to do; None when idle."""
@@ -304,6 +312,7 @@ class Engine(OperatorActs, FleetViews):
         self._c.shift_time(jump)
         self._stepper.shift_time(jump)
         self._accounts.shift_time(jump)
+        self._outlook.shift_time(jump)
         self._running.planner.shift_time(jump)
         self._stepped_at += jump
         if self._hold_until is not None:

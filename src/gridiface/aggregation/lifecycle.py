@@ -117,9 +117,17 @@ class ControlBook:
         """All controls that run now, defaults left out."""
         return [entry for entry in self._entries.values() if entry.active]
 
+    def ahead(self) -> list[Entry]:
+        """All controls that run or are scheduled, defaults left out."""
+        return [entry for entry in self._entries.values() if entry.live]
+
+    def default_targets(self) -> set[Target]:
+        """All targets for which a default stands."""
+        return {entry.control.target for entry in self._defaults.values()}
+
     def targets(self) -> set[Target]:
         """All targets for which something is active or a default stands."""
-        return {entry.control.target for entry in (*self.active(), *self._defaults.values())}
+        return {entry.control.target for entry in self.active()} | self.default_targets()
 
     def claims(self, target: Target) -> list[Claim]:
         """The modes that active controls claim of this target."""

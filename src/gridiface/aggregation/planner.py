@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from gridiface.aggregation.arbitration import Claim, Ruling, rule
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.grouping import GroupTree
-from gridiface.aggregation.lifecycle import ControlBook
+from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.limits import Bound, Envelope, intersect
 from gridiface.aggregation.log import CONFIGURATION, group_target
 from gridiface.aggregation.plan import Node, Plan, empty_plan, give_orders
@@ -59,13 +60,33 @@ class Demands:
     parts: dict[str, Part] = field(default_factory=dict)
 
 
+class Book(Protocol):
+    """The controls that a plan is made of, as `ControlBook` has them."""
+
+    def get(self, control_id: str) -> Entry | None:
+        """A control."""
+        ...
+
+    def targets(self) -> set[Target]:
+        """All targets for which something is active or a default stands."""
+        ...
+
+    def claims(self, target: Target) -> list[Claim]:
+        """The modes that active controls claim of this target."""
+        ...
+
+    def default_claims(self, target: Target) -> list[Claim]:
+        """The modes of the default controls of this target."""
+        ...
+
+
 class Planner:
     """Owns the beginnings of controls; everything else comes in."""
 
     def __init__(
         self,
         columns: Columns,
-        book: ControlBook,
+        book: Book,
         orders: Orders,
         schedules: Schedules,
         shares: Callable[[Target], Mapping[str, float]],

@@ -49,6 +49,13 @@ class Schedules:
         self._open, self._next, self._looked_at = opened, min(edges, default=None), now
         return begun, over
 
+    def ahead(self, at: Instant) -> Schedules:
+        """The schedule as it will stand at `at`."""
+        then = Schedules(self._zone)
+        then.replace(self._lines)
+        then.advance(at)
+        return then
+
     def claims(self, target: Target) -> list[Claim]:
         """What the open windows of a target say."""
         return [

@@ -22,6 +22,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
     Acceptance,
+    Agenda,
     Control,
     ControlState,
     Decision,
@@ -43,6 +44,7 @@ from gridiface.domain.ports import (
     Change,
     DeviceChannel,
     Ledger,
+    PlanChannel,
     PutControl,
 )
 from gridiface.domain.telemetry import Quality, Snapshot
@@ -245,9 +247,23 @@ class Dispatch:
             self._spawn(self._hand_out(channel, setpoints, now))
             for channel, setpoints in self._by_channel(result.setpoints)
         ]
+        self._plan_ahead(result.agendas)
         if result.outcomes or result.decisions or result.performance or self._backlog:
             changes = [*self._moved(result.outcomes), *_changes_of(result)]
             self._spawn(self._record_after(handing_out, changes, result.outcomes))
+
+    def _plan_ahead(self, agendas: Sequence[Agenda]) -> None:
+        """Hand out what lies ahead of devices that can hold it."""
+        left = list(agendas)
+        for channel in self.channels if left else ():
+            mine = [agenda for agenda in left if channel.serves(agenda.device_id)]
+            if mine and isinstance(channel, PlanChannel):
+                left = [agenda for agenda in left if agenda not in mine]
+                self._spawn(self._plan_one(channel, mine))
+        self.engine.unplanned(agenda.device_id for agenda in left)
+
+    async def _plan_one(self, channel: PlanChannel, agendas: Sequence[Agenda]) -> None:
+        self.engine.unplanned(await channel.plan(agendas))
 
     def _moved(self, outcomes: Iterable[Outcome]) -> list[Change]:
         """The controls whose own state these outcomes changed, in their new state."""

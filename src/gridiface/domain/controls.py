@@ -253,7 +253,8 @@ class Setpoint:
     """What one device is told now. None = leave that quantity alone.
 
     `active_power_w`: + delivered. `ceiling_w`: generation at most this, W >= 0. `valid_until`: after it the device
-    may fall back by itself. `control_ids`: the controls it carries out, for acknowledgement and for the record.
+    may fall back by itself. `starts`: when it begins; None: now (only an
+    `Agenda` has others). `control_ids`: the controls it carries out, for acknowledgement and for the record.
     `passed` are modes handed on as they came. `release` True: let go, the device returns to its own default.
     `let_go`: what it was told before and is to be told no more, while the rest stands: SET_W for the active power,
     MAX_W_PERCENT for the ceiling, SET_VAR for the reactive power, and the modes that are handed on. It may name what
@@ -274,6 +275,19 @@ class Setpoint:
     ramp_s: float | None = None
     control_ids: tuple[str, ...] = ()
     service_class: ServiceClass = ServiceClass.DISPATCH
+    starts: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agenda:
+    """What lies ahead of one device that can hold set-points with a start, in order and not overlapping.
+
+    It takes the place of all that was planned for the device; empty: nothing is planned any more.
+    """
+
+    device_id: str
+    issued: Instant
+    setpoints: tuple[Setpoint, ...] = ()
 
 
 class DeliveryOutcome(StrEnum):

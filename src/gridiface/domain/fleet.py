@@ -86,6 +86,7 @@ class DriverTraits:
 
     `answers_itself`: the device tells by its own protocol's messages what it received, started and completed
     (a 2030.5 inverter, a VEN); for the others the engine derives that from what the dispatcher achieved.
+    `plan_slots`: so many set-points with a start it can hold ahead of their time; 0: none.
     """
 
     min_period_s: float = 0.0
@@ -95,6 +96,7 @@ class DriverTraits:
     sessions: int = 1
     writes_wear_flash: bool = False
     answers_itself: bool = False
+    plan_slots: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
+from gridiface.domain.controls import Acceptance, Agenda, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
@@ -287,4 +287,13 @@ class DeviceChannel(Protocol):
 
         Never raises for one device's failure; one slow device delays nobody beyond the deadline.
         """
+        ...
+
+
+@runtime_checkable
+class PlanChannel(Protocol):
+    """What a channel offers besides whose devices can hold set-points with a start (`DriverTraits.plan_slots`)."""
+
+    async def plan(self, agendas: Sequence[Agenda]) -> Sequence[str]:
+        """Put each agenda in place of what was planned for its device; the devices that could not be told."""
         ...

@@ -79,6 +79,12 @@ class EngineBlock(Block):
         default=0.0005, ge=0, le=0.1, description="how far a total may be off for a quiet wire, fraction of it"
     )
     resplit_s: float = Field(default=300.0, gt=0, description="an unchanged target is split anew after so long, s")
+    plan_ahead_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        le=604_800,
+        description="so far ahead devices that can hold set-points with a start are told, s; 0: not at all",
+    )
     stale_after_s: float = Field(
         default=2.5,
         gt=0,

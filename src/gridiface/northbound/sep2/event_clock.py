@@ -43,6 +43,17 @@ def event_document(record: EventRecord) -> PutDocument:
     return documents.put(documents.CONTROLS, record.item.path, record.item.obj, head)
 
 
+def cancelled(record: EventRecord, now: Instant) -> EventRecord:
+    """The record with its event cancelled; the shown one is not touched."""
+    before = record.item.obj
+    status = EventStatus(
+        currentStatus=int(EventStatusCode.CANCELLED), dateTime=int(now), potentiallySuperseded=False, reason="released"
+    )
+    after = replace(before, version=((before.version or 0) + 1) & 0xFFFF, eventStatus=status)
+    item = record.item
+    return replace(record, item=type(item)(item.path, item.kind, item.audience, after, data=item.data))
+
+
 class EventClock:
     """Applies the status rules to every program and event set.
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
+from gridiface.domain.controls import Agenda, Delivery, DeliveryOutcome, Setpoint
 from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import identities
-from gridiface.northbound.sep2.event_clock import FINAL, event_document
+from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_document
 from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
@@ -34,6 +34,7 @@ from gridiface.northbound.sep2.own_controls import (
     without,
 )
 from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S, Parents
+from gridiface.northbound.sep2.planned import Planned
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
@@ -41,7 +42,7 @@ from gridiface.northbound.sep2.translate.setpoints import (
     modes_of_inverter,
     setpoint_to_base,
 )
-from gridiface.protocols.sep2.enums import EventStatusCode, ResponseRequired
+from gridiface.protocols.sep2.enums import ResponseRequired
 from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import (
     CurveData,
@@ -88,7 +89,8 @@ class FleetChannel:
         self._held: dict[str, Setpoint] = {}
         self._wanted: dict[str, Setpoint] = {}
         self._edges: dict[str, Instant] = {}
-        self.parents = Parents(services.state, self._running)
+        self.planned = Planned(services, programs, self)
+        self.parents = Parents(services.state, self._running, self.planned.ahead)
         programs.on_posted = self.posted
 
     # --- DeviceChannel ----------------------------------------------------------------------------------------------
@@ -105,6 +107,11 @@ class FleetChannel:
         """Publish the set-points, all in one transaction, and say so; the devices' answers come later."""
         async with self._s.locks.hold("fleet channel"):  # what one call shows, the next one plans with
             return await self._apply(setpoints, self._clock.now())
+
+    async def plan(self, agendas: Sequence[Agenda]) -> Sequence[str]:
+        """As `PlanChannel.plan`: scheduled controls in the inverters' own programs."""
+        async with self._s.locks.hold("fleet channel"):
+            return await self.planned.replace(agendas, self._clock.now())
 
     async def _apply(self, setpoints: Sequence[Setpoint], now: Instant) -> Sequence[Delivery]:
         answers: list[Delivery] = []
@@ -209,10 +216,8 @@ class FleetChannel:
         curves: list[DERCurve] = []
         changes: list[Change] = []
         left = without(setpoint, owned)
-        base = setpoint_to_base(left, inverter, lambda _, p: self._curve(program, p, curves, changes))
-        if "opModMaxLimW" in owned:
-            base.opModMaxLimW = None
-        if base == DERControlBase(rampTms=base.rampTms):
+        base = self.base_of(program, left, owned, curves, changes)
+        if base is None:
             if owned or setpoint.let_go:  # what it was told is over, and nothing is left that it can be told
                 return self._plan_end(setpoint, program, running, now)
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the inverter supports none of the modes")
@@ -222,8 +227,18 @@ class FleetChannel:
         if now < self._due(device_id):
             self._held[device_id] = setpoint
             return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now, "held back for the shortest period")
-        record, more = self._make(program, base, parents, until, now)
+        record, more = self.make(program, base, parents, (int(now), until), now)
         return self._replacing(running, _Plan(setpoint, program, record, None, (*changes, *more), tuple(curves)), now)
+
+    def base_of(
+        self, program: Program, setpoint: Setpoint, owned: frozenset[str], curves: list[DERCurve], changes: list[Change]
+    ) -> DERControlBase | None:
+        """What the inverter is told of a set-point, without the modes `owned` by posted controls; None: nothing."""
+        inverter = self.inverter(setpoint.device_id)
+        base = setpoint_to_base(setpoint, inverter, lambda _, p: self._curve(program, p, curves, changes))
+        if "opModMaxLimW" in owned:
+            base.opModMaxLimW = None
+        return None if base == DERControlBase(rampTms=base.rampTms) else base
 
     def _remember(self, setpoint: Setpoint, fetches: Sequence[Program], now: Instant) -> None:
         """What the device is to hold, to come back to it when what is posted in its program begins or ends."""
@@ -233,8 +248,8 @@ class FleetChannel:
             self._wanted.pop(device_id, None)
             return
         self._wanted[device_id] = setpoint
-        edge = next_edge(fetches, now)
-        if edge is not None:
+        edges = [next_edge(fetches, now), self._next_planned(device_id, now)]
+        if (edge := min((one for one in edges if one is not None), default=None)) is not None:
             self._edges[device_id] = float(edge)
 
     def _until(self, setpoint: Setpoint, fetches: Sequence[Program], modes: frozenset[str], now: Instant) -> int:
@@ -242,8 +257,13 @@ class FleetChannel:
         end = setpoint.valid_until
         if end is None:
             end = now + self._s.settings.channel.min_duration_s
-        conflict = first_conflict(fetches, modes, now)
-        return max(int(now) + 1, math.ceil(end) if conflict is None else min(math.ceil(end), conflict))
+        others = [first_conflict(fetches, modes, now), self._next_planned(setpoint.device_id, now)]
+        return max(int(now) + 1, min([math.ceil(end), *(one for one in others if one is not None)]))
+
+    def _next_planned(self, device_id: str, now: Instant) -> int | None:
+        """When what was planned for the device begins next: what it is told now ends then."""
+        ahead = self.planned.ahead(device_id, now)
+        return int(ahead[0].item.obj.interval.start) if ahead else None
 
     @staticmethod
     def _replacing(running: EventRecord | None, plan: _Plan, now: Instant) -> _Plan:
@@ -253,8 +273,8 @@ class FleetChannel:
         before, after = (modes_of(record.item.obj.derControlBase) for record in (running, plan.event))
         if before <= after:
             return plan
-        cancelled = _cancelled(running, now)
-        return replace(plan, cancelled=cancelled, changes=(*plan.changes, event_document(cancelled)))
+        ended = cancelled(running, now)
+        return replace(plan, cancelled=ended, changes=(*plan.changes, event_document(ended)))
 
     def _plan_end(
         self, setpoint: Setpoint, program: Program, running: EventRecord | None, now: Instant
@@ -262,11 +282,14 @@ class FleetChannel:
         if running is None or running.end <= now + ENDS_ANYWAY_S:
             outcome = DeliveryOutcome.UNCHANGED if setpoint.release else DeliveryOutcome.PUBLISHED
             return _delivery(setpoint, outcome, now, "" if setpoint.release else "the device fetches it by itself")
-        cancelled = _cancelled(running, now)
-        return _Plan(setpoint, program, None, cancelled, (event_document(cancelled),))
+        ended = cancelled(running, now)
+        return _Plan(setpoint, program, None, ended, (event_document(ended),))
 
     def _running(self, device_id: str, now: Instant) -> EventRecord | None:
         """The server's own control that the inverter follows."""
+        begun = self.planned.begun(device_id, now)
+        if begun is not None:
+            self._current[device_id] = begun
         record = self._current.get(device_id)
         if record is None or record.item.obj.eventStatus.currentStatus in FINAL or record.end <= now:
             return None
@@ -333,9 +356,10 @@ class FleetChannel:
         changes += change
         return path
 
-    def _make(
-        self, program: Program, base: DERControlBase, parents: tuple[str, ...], until: int, now: Instant
+    def make(
+        self, program: Program, base: DERControlBase, parents: tuple[str, ...], span: tuple[int, int], now: Instant
     ) -> tuple[EventRecord, list[Change]]:
+        """A control of the device's program over `span`, its start and end, with what has to be stored."""
         second, settings = int(now), self._s.settings
         number, changes = self._s.state.counters.take(f"derc/{program.number}")
         unique = identities.mrid(settings.site, "derc", f"{program.mrid}/{number}", settings.pen)
@@ -345,7 +369,7 @@ class FleetChannel:
             description="set-point",
             creationTime=second,
             eventStatus=EventStatus(currentStatus=0, dateTime=second, potentiallySuperseded=False),
-            interval=DateTimeInterval(start=second, duration=until - second),
+            interval=DateTimeInterval(start=span[0], duration=span[1] - span[0]),
             derControlBase=base,
             responseRequired=self._responses_wanted(parents),
         )
@@ -383,7 +407,9 @@ class FleetChannel:
             if record.owner:
                 continue
             program = self._s.state.programs[record.program]
-            if record.server_made and record.end > now:
+            if record.server_made and record.item.obj.interval.start > now:
+                self.planned.take(record, program.target.id)
+            elif record.server_made and record.end > now:
                 best = self._current.get(program.target.id)
                 if best is None or best.item.obj.creationTime <= record.item.obj.creationTime:
                     self._current[program.target.id] = record
@@ -391,17 +417,6 @@ class FleetChannel:
 
 def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail: str = "") -> Delivery:
     return Delivery(device_id=setpoint.device_id, outcome=outcome, at=now, setpoint=setpoint, detail=detail)
-
-
-def _cancelled(record: EventRecord, now: Instant) -> EventRecord:
-    """The record with its event cancelled; the shown one is not touched."""
-    before = record.item.obj
-    status = EventStatus(
-        currentStatus=int(EventStatusCode.CANCELLED), dateTime=int(now), potentiallySuperseded=False, reason="released"
-    )
-    after = replace(before, version=((before.version or 0) + 1) & 0xFFFF, eventStatus=status)
-    item = record.item
-    return replace(record, item=type(item)(item.path, item.kind, item.audience, after, data=item.data))
 
 
 def _without_power(base: DERControlBase) -> DERControlBase:

@@ -30,6 +30,9 @@ DEFAULT_PIN = 111_115
 #: Drivers of the configuration whose devices are told over IEEE 2030.5.
 OWN_DRIVERS = frozenset({"", "sep2"})
 
+#: Scheduled controls that an inverter is given ahead; DERControlList pages hold more.
+_PLAN_SLOTS = 8
+
 
 class Membership:
     """Makes, places and removes end devices with their programs."""
@@ -243,7 +246,7 @@ class Membership:
         device = replace(
             device,
             enabled=device.enabled and record.lfdi not in self._s.state.disabled,
-            traits=replace(device.traits, answers_itself=True),
+            traits=replace(device.traits, answers_itself=True, plan_slots=_PLAN_SLOTS),
             identities={**device.identities, "lfdi": record.lfdi},
         )
         if capability is not None:

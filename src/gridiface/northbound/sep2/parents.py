@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Outcome, OutcomeKind
@@ -30,11 +30,17 @@ class Parents:
     Args:
         state: the controls that came in over IEEE 2030.5.
         running: the server-made control that a device follows now, None without one.
+        ahead: those that it is to follow later.
     """
 
-    def __init__(self, state: State, running: Callable[[str, Instant], EventRecord | None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        running: Callable[[str, Instant], EventRecord | None],
+        ahead: Callable[[str, Instant], Iterable[EventRecord]] = lambda device_id, now: (),
+    ) -> None:
         self._state = state
-        self._running = running
+        self._running, self._ahead = running, ahead
         self._ended: dict[str, OutcomeKind] = {}
 
     def note(self, outcome: Outcome) -> None:
@@ -81,7 +87,7 @@ class Parents:
             return ended
         if ended is not None:
             return OutcomeKind.COMPLETED
-        running = self._running(device_id, now)
-        if known is None and (running is None or parent not in running.parents):
+        carrying = [self._running(device_id, now), *self._ahead(device_id, now)]
+        if known is None and not any(record is not None and parent in record.parents for record in carrying):
             return OutcomeKind.COMPLETED
         return None

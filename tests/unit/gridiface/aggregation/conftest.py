@@ -56,6 +56,7 @@ class Bench:
     decisions: list = field(default_factory=list)
     outcomes: list = field(default_factory=list)
     deaf: set = field(default_factory=set)
+    agendas: list = field(default_factory=list)
 
     def submit(self, control):
         """Decide, and admit what is accepted; the answer."""
@@ -94,6 +95,7 @@ class Bench:
         result = self.engine.tick(self.now)
         self.decisions += result.decisions
         self.outcomes += result.outcomes
+        self.agendas += result.agendas
         sent = list(result.setpoints)
         for point in sent:
             if point.device_id in self.deaf:

@@ -1,0 +1,105 @@
+"""What lies ahead of devices that hold set-points with a start, and when they are told anew."""
+
+from dataclasses import replace
+
+import pytest
+
+from gridiface.domain.controls import ControlMode, ServiceClass
+from gridiface.domain.fleet import Capability, DriverTraits
+
+from .conftest import T0, ask, battery
+
+
+def holding(device, slots=8):
+    return replace(device, traits=DriverTraits(plan_slots=slots))
+
+
+@pytest.fixture
+def world(bench):
+    """Two that hold plans, 5 and 10 kW, and one of 5 kW that does not."""
+    return bench(holding(battery("a")), holding(battery("b", 10_000.0)), battery("plain"))
+
+
+def news(world):
+    """The agendas since the last look, by device: (start, end, watts) from T0."""
+    world.step(2)
+    told, world.agendas = world.agendas, []
+    return {
+        agenda.device_id: [(s.starts - T0, s.valid_until - T0, s.active_power_w) for s in agenda.setpoints]
+        for agenda in told
+    }
+
+
+def test_an_event_ahead_is_planned_and_taken_back(world):
+    assert news(world) in ({"a": [], "b": []}, {})  # what they held before this start is not known
+    world.submit(ask("later", start=600, duration=900, set_w=8_000.0))
+    assert news(world) == {"a": [(600, 1500, pytest.approx(2_000))], "b": [(600, 1500, pytest.approx(4_000))]}
+    assert not world.total  # nothing is told yet
+    assert news(world) == {}
+    assert world.engine.cancel("later", world.now)
+    assert news(world) == {"a": [], "b": []}
+
+
+def test_overlapping_events_are_cut_into_what_holds_when(world):
+    world.step(2)
+    world.agendas = []
+    world.submit(ask("wide", start=600, duration=900, set_w=8_000.0, authority=1))
+    world.submit(ask("limit", start=800, duration=100, export_limit=4_000.0, program="dso"))
+    told = news(world)["b"]
+    assert told == [
+        (600, 800, pytest.approx(4_000)),
+        (800, 900, pytest.approx(2_000)),
+        (900, 1500, pytest.approx(4_000)),
+    ]
+
+
+def test_what_has_begun_is_no_news_and_what_is_told_is_what_was_planned(world):
+    world.submit(ask("one", start=60, duration=60, set_w=6_000.0))
+    world.submit(ask("two", start=120, duration=60, set_w=-6_000.0))
+    first = news(world)["a"]
+    assert first == [(60, 120, pytest.approx(1_500)), (120, 180, pytest.approx(-1_500))]
+    world.step(2, steps=32)
+    assert world.told["a"] == pytest.approx(1_500)
+    assert [a for a in world.agendas if a.device_id == "a"] == []
+    world.step(2, steps=30)
+    assert world.told["a"] == pytest.approx(-1_500)
+
+
+def test_an_agenda_is_no_longer_than_the_device_can_hold(bench):
+    world = bench(holding(battery("a"), slots=2))
+    for number in range(4):
+        world.submit(ask(f"c{number}", start=100 + 100 * number, duration=50, set_w=1_000.0 + number))
+    assert [start for start, _, _ in news(world)["a"]] == [100, 200]
+
+
+def test_regulation_tests_and_what_is_too_far_ahead_are_not_planned(bench):
+    world = bench(holding(battery("a")), plan_ahead_s=3_600.0)
+    world.step(2)
+    world.agendas = []
+    world.submit(ask("agc", start=60, duration=60, regulation=500.0, service_class=ServiceClass.REGULATION))
+    world.submit(ask("test", start=60, duration=60, set_w=500.0, is_test=True))
+    world.submit(ask("far", start=7_200, duration=60, set_w=500.0))
+    assert news(world) == {}
+
+
+def test_who_could_not_be_told_is_told_later_and_nobody_where_it_is_switched_off(bench):
+    world = bench(holding(battery("a")), resplit_s=5.0)
+    world.submit(ask("later", start=600, duration=60, set_w=2_000.0))
+    assert news(world)["a"] == [(600, 660, pytest.approx(2_000))]
+    world.engine.unplanned(["a", "unknown"])
+    world.step(2, steps=4)
+    assert [agenda.device_id for agenda in world.agendas] == ["a"]
+    quiet = bench(holding(battery("a")), plan_ahead_s=0.0)
+    quiet.submit(ask("later", start=600, duration=60, set_w=2_000.0))
+    assert news(quiet) == {}
+
+
+def test_switches_are_planned_as_well(bench):
+    device = holding(battery("a"))
+    able = device.nameplate.capabilities | {Capability.CONNECT}
+    world = bench(replace(device, nameplate=replace(device.nameplate, capabilities=able)))
+    world.submit(ask("off", start=600, duration=60, connect=0.0))
+    world.step(2)
+    (setpoint,) = world.agendas[-1].setpoints
+    assert (setpoint.connect, setpoint.active_power_w, setpoint.control_ids) == (False, 0.0, ("off",))
+    assert ControlMode.CONNECT not in setpoint.let_go
