@@ -31,7 +31,7 @@ from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
 from gridiface.northbound.openadr.xmpp import VtnXmpp, bare_jid, peer_name
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change
-from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
+from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpRefused, HttpServer, Security
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
@@ -312,7 +312,8 @@ class OpenAdrVtn:
             _log.info("VEN %s: a push failed: %s", push.venID, problem)
             with suppress(StoreUnavailable):
                 now = self._clock.now()
-                await self._done(self.core.push_failed(push.venID, now), now)
+                status = problem.answer if isinstance(problem, HttpRefused) else 0
+                await self._done(self.core.push_failed(push.venID, now, status=status), now)
         except StoreUnavailable as problem:
             _log.warning("VEN %s: its answer could not be stored: %s", push.venID, problem)
         finally:

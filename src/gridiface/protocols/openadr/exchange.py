@@ -38,6 +38,10 @@ _K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
+class HttpRefused(RemoteProtocolError):
+    """The peer answered with another status than 200, which is `answer`."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpMessage:
     """A request or an answer as bytes. `status` is 0 in requests, `method` and `path` are empty in answers."""
@@ -235,11 +239,11 @@ class HttpClient:
         The body is taken as it came from the wire, still encoded as its Content-Encoding says.
 
         Raises:
-            RemoteProtocolError: `answer` is the HTTP status where that is not 200, else 406 or 403: not a payload,
-                or not signed as it must be.
+            HttpRefused: another status than 200.
+            RemoteProtocolError: `answer` 406 or 403: not a payload, or not signed as it must be.
         """
         if response.status != 200:
-            raise RemoteProtocolError(f"answered with HTTP {response.status}", answer=response.status)
+            raise HttpRefused(f"answered with HTTP {response.status}", answer=response.status)
         headers = {name.lower(): value for name, value in response.headers.items()}
         body = _unpacked(response.body, headers.get("content-encoding", ""), self._limits.octets)
         if not body.strip():

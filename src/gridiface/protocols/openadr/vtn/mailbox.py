@@ -54,7 +54,8 @@ class Mailbox:
         for entry in list(queue.entries):
             if not self._is_due(entry, now):
                 continue
-            if entry.attempts >= self._state.config.attempts:
+            # Who was not reached has not been asked: only what arrived counts against the attempts.
+            if entry.attempts - entry.failures >= self._state.config.attempts:
                 self._drop(ven_id, entry, now)
                 continue
             payload, final = self._render(ven_id, entry, now)
@@ -68,15 +69,23 @@ class Mailbox:
                 return payload
         return None
 
-    def failed(self, ven_id: str, now: float) -> None:
-        """The last push to this VEN did not get through: try again later, later each time."""
+    def failed(self, ven_id: str, now: float, *, refused: bool = False) -> None:
+        """The last push to this VEN did not get through: try again later, later each time, until it does.
+
+        `refused`: it arrived, and the VEN cannot take it as it is (404, 406, 501): it is not sent again (rule 517).
+        """
         queue = self._state.queue(ven_id)
         sent = [entry for entry in queue.entries if entry.sent_at is not None]
-        if sent:
-            last = max(sent, key=lambda entry: entry.sent_at or 0.0)
-            last.not_before = now + min(_LONGEST_BACKOFF, 2.0 ** min(last.attempts, 10))
-            last.sent_at = None
-            self._state.save("queue", ven_id)
+        if not sent:
+            return
+        last = max(sent, key=lambda entry: entry.sent_at or 0.0)
+        if refused:
+            self._drop(ven_id, last, now)
+            return
+        last.failures += 1
+        last.not_before = now + min(_LONGEST_BACKOFF, 2.0 ** min(last.failures, 10))
+        last.sent_at = None
+        self._state.save("queue", ven_id)
 
     def answered(self, ven_id: str, *kinds: str, request_id: str = "") -> Entry | None:
         """The logical answer to a payload came: take the oldest sent entry of `kinds` out, by requestID if it helps."""

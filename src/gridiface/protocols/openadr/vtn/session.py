@@ -29,6 +29,9 @@ from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
 from gridiface.protocols.openadr.vtn.state import Delivery, Entry, EventRecord, Opts, Reports, State, Ven, VtnConfig
 
+#: HTTP statuses after which the same payload is not sent again (rule 517).
+_REFUSALS = frozenset({404, 406, 501})
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -171,10 +174,13 @@ class Vtn:
                 pushes.append(Push(ven.venID, ven.address, SERVICE_OF.get(type(payload), "EiEvent"), payload))
         return tuple(pushes), self._result(None)
 
-    def push_failed(self, ven_id: str, now: float) -> Result:
-        """A push did not get HTTP 200: it is tried again, later each time."""
+    def push_failed(self, ven_id: str, now: float, *, status: int = 0) -> Result:
+        """A push did not get HTTP 200 (`status` 0: no answer): it is tried again, later each time.
+
+        What is answered with 404, 406 or 501 is not tried again.
+        """
         if ven_id in self._state.vens:
-            self._mailbox.failed(ven_id, now)
+            self._mailbox.failed(ven_id, now, refused=status in _REFUSALS)
         return self._result(None)
 
     def push_done(self, ven_id: str, now: float) -> None:

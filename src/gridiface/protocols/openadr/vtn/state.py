@@ -146,13 +146,17 @@ class Deliveries:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One payload that waits for a VEN, or for its logical answer once it has been sent."""
+    """One payload that waits for a VEN, or for its logical answer once it has been sent.
+
+    `failures`: how many of the `attempts` did not reach it.
+    """
 
     kind: str
     id: str
     ids: list[str] = field(default_factory=list)
     follow: bool = False
     attempts: int = 0
+    failures: int = 0
     sent_at: float | None = None
     not_before: float = 0.0
 

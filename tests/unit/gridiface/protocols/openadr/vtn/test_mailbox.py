@@ -141,14 +141,28 @@ def test_44_a_push_ven_gets_its_payloads_at_its_address(kit, pushed):
 
 def test_44_a_failed_push_is_tried_again_later_each_time(kit, pushed):
     waits = []
-    for _ in range(3):
+    for _ in range(10):
         assert len(pushes(kit)) == 1
-        kit.do(kit.vtn.push_failed(pushed, kit.now))
+        kit.do(kit.vtn.push_failed(pushed, kit.now, status=503 if len(waits) % 2 else 0))
         assert pushes(kit) == ()
         due = kit.vtn.next_timer(kit.now)
         waits.append(due - kit.now)
         kit.now = due
-    assert waits == [2.0, 4.0, 8.0]
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0]
+    # However long the VEN was away, what waits for it is not lost; only what it got counts against the attempts.
+    kit.restart()
+    for _ in range(3):
+        assert len(pushes(kit)) == 1
+        kit.now += 30
+    assert pushes(kit) == ()
+    assert kit.told("Undelivered")
+
+
+@pytest.mark.parametrize("status", [404, 406, 501])
+def test_r517_what_a_ven_cannot_take_is_not_pushed_again(kit, pushed, status):
+    assert len(pushes(kit)) == 1
+    kit.do(kit.vtn.push_failed(pushed, kit.now, status=status))
+    kit.now += 10_000
     assert pushes(kit) == ()
     assert kit.told("Undelivered")
 
