@@ -43,8 +43,9 @@ PROFILES: dict[str, TlsProfile] = {
     "strict": TlsProfile(("ECDHE-ECDSA-AES128-CCM8",)),
     # Many clients in the field have no CCM_8.
     "compatible": TlsProfile(("ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-GCM-SHA256")),
-    # OpenADR 2.0b rule 67: one suite for ECC and one for RSA certificates.
-    "openadr": TlsProfile(("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256")),
+    # OpenADR 2.0b rule 67: one suite for ECC and one for RSA certificates. Rule 68 knows no largest curve, and a list
+    # of curves for the key exchange would be one for certificates, too.
+    "openadr": TlsProfile(("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256"), curve=None),
     # A deployment may agree on others (rule 67): peers whose TLS library no longer offers these two.
     "openadr-wide": TlsProfile(
         ("ECDHE-ECDSA-AES128-SHA256", "AES128-SHA256", *_MODERN), highest=ssl.TLSVersion.TLSv1_3, curve=None
