@@ -101,7 +101,12 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
             engine=sep2.drlc.engine, levels=LoadLevels(appliance=dict(enumerate(sep2.drlc.appliance_levels)))
         ),
         flow=FlowSettings(engine=sep2.flow.engine),
-        limits=LimitSettings(page=sep2.limits.page, body_bytes=sep2.limits.body_bytes),
+        limits=LimitSettings(
+            page=sep2.limits.page,
+            body_bytes=sep2.limits.body_bytes,
+            requests_per_s=sep2.limits.requests_per_s,
+            requests_at_once=sep2.limits.requests_at_once,
+        ),
     )
 
 

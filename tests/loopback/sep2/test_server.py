@@ -289,3 +289,20 @@ async def test_log_records_carry_the_lfdi(start: Any, told: list[dict[str, Any]]
         assert (await running.send(method, path, by="inverter"))[0] >= 400
         (line,) = [line for line in told if "refused" in line["message"]]
         assert line["LFDI"] in running.server.core.state.by_lfdi
+
+
+async def test_a_client_that_asks_too_often_delays_nobody_else(start: Any) -> None:
+    """R15: 429 with Retry-After for the LFDI that floods, for reading and writing; all others are served as ever."""
+    running = await start(limits=LimitSettings(requests_per_s=0.2, requests_at_once=20))
+    answers = [await running.send("GET", "/dcap", by="inverter") for _ in range(30)]
+    assert [status for status, _, _ in answers[:20]] == [200] * 20
+    status, headers, body = answers[-1]
+    assert (status, headers["Content-Type"]) == (429, "application/sep+xml")
+    assert 1 <= int(headers["Retry-After"]) <= 5
+    assert b"<reasonCode>4</reasonCode>" in body
+    posted, headers, _ = await running.send("POST", "/mup", "<x/>", by="inverter")
+    assert posted == 429
+    assert "Retry-After" in headers
+    assert [(await running.send("GET", "/dcap", by=name))[0] for name in ("aggregator", "utility")] == [200, 200]
+    head, _, body = await running.send("HEAD", "/dcap", by="inverter")
+    assert (head, body) == (429, b"")

@@ -38,6 +38,7 @@ def event_document(record: EventRecord) -> PutDocument:
         "parents": record.parents,
         "by": record.identity,
         "posted": record.posted,
+        "received": record.received,
         "devices": record.per_device,
     }
     return documents.put(documents.CONTROLS, record.item.path, record.item.obj, head)
@@ -201,7 +202,7 @@ def facts_of_record(record: EventRecord) -> EventFacts:
     What the utility posted is stronger than what the server made of a set-point, whichever is newer.
     """
     if record.facts is None or (_is_final(record) and record.facts.cancelled is None):
-        record.facts = facts_of(record.item.obj, primacy=1 if record.server_made else 0)
+        record.facts = facts_of(record.item.obj, primacy=1 if record.server_made else 0, received=record.received)
     return record.facts
 
 

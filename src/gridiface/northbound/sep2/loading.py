@@ -168,6 +168,7 @@ class Loader:
             parents=tuple(record.head["parents"]),
             identity=record.head["by"],
             posted=record.head["posted"],
+            received=record.head.get("received", 0),
             node=program.node,
             per_device=tuple(record.head.get("devices", ())),
         )

@@ -29,12 +29,13 @@ from gridiface.northbound.sep2.http1 import Head
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.notifier import Notifier
+from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import SeenPeer
 from gridiface.protocols.sep2.enums import ErrorReason, NotificationStatus
-from gridiface.protocols.sep2.exchange import Reply, moved, refusal
+from gridiface.protocols.sep2.exchange import Reply, RetryLater, moved, refusal
 
 _log = logging.getLogger("gridiface.sep2")
 
@@ -118,6 +119,7 @@ class Sep2Server:
         self._redirect: asyncio.Server | None = None
         self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rates = Rates(settings.limits.requests_per_s, settings.limits.requests_at_once)
         discovery = settings.discovery
         self.announcing = None if discovery is None else Announcing(discovery, self.core.state)
 
@@ -359,7 +361,7 @@ class Sep2Server:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def _read(self, head: Head, lfdi: str, address: str) -> Reply | None:
-        reply = self._found(head, lfdi)
+        reply = self._too_often(head, lfdi, address) or self._found(head, lfdi)
         if self.tap is not None and reply is not None:
             self._tell(self.tap, head, b"", reply, lfdi, address)
         return reply
@@ -378,10 +380,24 @@ class Sep2Server:
         return self.dialects.outward(lfdi, reply)
 
     async def _write(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
-        reply = await self._done(head, body, lfdi, address)
+        # A GET that comes here takes time, and was counted before.
+        reply = None if head.method in {"GET", "HEAD"} else self._too_often(head, lfdi, address)
+        reply = reply or await self._done(head, body, lfdi, address)
         if self.tap is not None:
             self._tell(self.tap, head, body, reply, lfdi, address)
         return reply
+
+    def _too_often(self, head: Head, lfdi: str, address: str) -> Reply | None:
+        """429 where the client asks more often than it may; others are not delayed by it."""
+        wait = self._rates.wait(lfdi, self._clock.monotonic())
+        if not wait:
+            return None
+        problem = RetryLater("too many requests", wait, answer=429, detail=ErrorReason.TOO_FREQUENT)
+        self.core.refusals.note(
+            head.method, head.target, problem.answer, problem.reason, lfdi=lfdi, peer=address, now=self._clock.now()
+        )
+        reply = self.dialects.outward(lfdi, refusal(problem))
+        return reply.for_head() if head.method == "HEAD" else reply
 
     def _tell(self, tap: Tap, head: Head, body: bytes, reply: Reply, lfdi: str, address: str) -> None:
         """Tell the trace of a request and its answer."""

@@ -101,6 +101,7 @@ class EventRecord:
         parents: the domain controls that a server-made event carries out.
         identity: LFDI of who posted it; "" for the server.
         posted: creationTime as posted; our clock may have bounded it.
+        received: when it came and was shown first, s since 1970; 0: at its creationTime.
         node: whether its program is a node's.
         per_device: of an event in a node program: the devices that have a domain control each.
         facts: what the rules of events know of it; made on first use.
@@ -112,6 +113,7 @@ class EventRecord:
     parents: tuple[str, ...] = ()
     identity: str = ""
     posted: int = 0
+    received: int = 0
     per_device: tuple[str, ...] = ()
     node: bool = False
     owner: str = ""

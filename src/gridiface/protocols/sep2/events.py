@@ -36,7 +36,8 @@ class EventFacts:
     Attributes:
         mrid: identity.
         start, duration: the interval as published.
-        creation_time: when the server made it.
+        creation_time: when it was made; decides which of two is newer.
+        received: when the server had it and showed it; it does nothing before. 0: when it was made.
         randomize_start, randomize_duration: bounds of the random shifts, -3600..3600 s.
         modes: what it controls; ANY_MODE where it cannot be divided.
         categories: device categories it is for (bits); 0 is all.
@@ -49,6 +50,7 @@ class EventFacts:
     start: int
     duration: int
     creation_time: int
+    received: int = 0
     randomize_start: int = 0
     randomize_duration: int = 0
     modes: frozenset[str] = ANY_MODE
@@ -63,6 +65,11 @@ class EventFacts:
     def end(self) -> int:
         """End of the published interval."""
         return self.start + self.duration
+
+    @property
+    def there_from(self) -> int:
+        """From when on the event can do anything."""
+        return max(self.creation_time, self.received)
 
     @property
     def earliest_start(self) -> int:
@@ -95,8 +102,8 @@ def modes_of(base: DERControlBase) -> frozenset[str]:
     return frozenset(name for name in _MODE_NAMES if getattr(base, name) is not None)
 
 
-def facts_of(event: Event, *, primacy: int = 0, program: str = "", server: str = "") -> EventFacts:
-    """The facts of a typed event of any function set."""
+def facts_of(event: Event, *, primacy: int = 0, program: str = "", server: str = "", received: int = 0) -> EventFacts:
+    """The facts of a typed event of any function set; `received` as in EventFacts."""
     randomize = (event.randomizeStart, event.randomizeDuration) if isinstance(event, RandomizableEvent) else (0, 0)
     status = event.eventStatus.currentStatus
     is_cancelled = status in {EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION}
@@ -106,6 +113,7 @@ def facts_of(event: Event, *, primacy: int = 0, program: str = "", server: str =
         start=event.interval.start,
         duration=event.interval.duration,
         creation_time=event.creationTime,
+        received=received,
         randomize_start=randomize[0] or 0,
         randomize_duration=randomize[1] or 0,
         modes=_divided(event),
@@ -155,7 +163,7 @@ class _History:
 
     def live_at(self, time: int) -> bool:
         """Whether the event is there and can still run: neither cancelled, superseded nor over."""
-        in_time = self.facts.creation_time <= time < self.facts.latest_end
+        in_time = self.facts.there_from <= time < self.facts.latest_end
         return in_time and not self.cancelled_by(time) and self.superseded_at is None
 
     def cancelled_by(self, time: int) -> bool:
@@ -198,10 +206,10 @@ def statuses(events: Iterable[EventFacts], now: int, *, supersede: bool = True) 
         now: s since 1970 UTC.
         supersede: False for function sets whose events live side by side (text messages).
     """
-    known = [_History(facts, facts.modes) for facts in events if facts.creation_time <= now]
+    known = [_History(facts, facts.modes) for facts in events if facts.there_from <= now]
     replay = _Replay(known if supersede else [])
     starts = sorted(
-        ((max(h.facts.earliest_start, h.facts.creation_time), h.facts.precedence, h) for h in known),
+        ((max(h.facts.earliest_start, h.facts.there_from), h.facts.precedence, h) for h in known),
         key=lambda item: item[:2],
     )
     for time, _, event in starts:
@@ -219,7 +227,7 @@ def _state(event: _History, others: list[_History], now: int) -> EventState:
     if facts.cancelled is not None and cancelled_at is not None:
         return EventState(facts.cancelled, cancelled_at, ended=ended)
     known_since = _partial_overlap_since(facts, others, now)
-    code, since = EventStatusCode.SCHEDULED, facts.creation_time
+    code, since = EventStatusCode.SCHEDULED, facts.there_from
     if event.activated_at is not None:
         code, since = EventStatusCode.ACTIVE, event.activated_at
     return EventState(code, since, known_since is not None, known_since, ended)
@@ -231,7 +239,7 @@ def _partial_overlap_since(facts: EventFacts, others: list[_History], now: int) 
     One that was cancelled before it ran leaves no trace; one that ran has taken what it took.
     """
     times = [
-        max(facts.creation_time, other.facts.creation_time)
+        max(facts.there_from, other.facts.there_from)
         for other in others
         if other.facts.mrid != facts.mrid
         and (other.activated_at is not None or not other.cancelled_by(now))
@@ -246,7 +254,7 @@ def next_change(events: Iterable[EventFacts], now: int) -> int | None:
     """When `statuses` may next differ from what it says at `now`; None when nothing is to come."""
     moments: list[int] = []
     for facts in events:
-        moments += [facts.creation_time, max(facts.earliest_start, facts.creation_time), facts.latest_end]
+        moments += [facts.there_from, max(facts.earliest_start, facts.there_from), facts.latest_end]
         if facts.cancelled_at is not None:
             moments.append(facts.cancelled_at)
     return min((moment for moment in moments if moment > now), default=None)

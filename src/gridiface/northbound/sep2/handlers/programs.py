@@ -213,6 +213,7 @@ class Programs:
             parents=parents,
             identity=identity,
             posted=posted or event.creationTime,
+            received=event.eventStatus.dateTime,
             node=program.node,
         )
 
