@@ -84,6 +84,11 @@ async def test_headless_json_says_what_came_of_it_and_exits_0(
     assert set(scada["statuses"].values()) == {
         "SUCCESS", "AUTOMATION_INHIBIT", "OUT_OF_RANGE", "NOT_AUTHORIZED", "BLOCKED",
     }  # fmt: skip
+    told = result["subscription"]
+    assert told["ok"] is True
+    assert told["notifications"] >= 3
+    assert told["older"][-1] == "SUPERSEDED"
+    assert told["newer"][-2:] == ["ACTIVE", "CANCELLED"]
     nothing_is_left(tmp_path, processes_below)
 
 

@@ -138,15 +138,16 @@ def demo(
     After the event comes one by OpenADR, announced beforehand by the VTN of a demand response program: the server's VEN
     opts in, the fleet follows, and the VEN's report shows the delivered power. Then a control room takes over by DNP3:
     an analog output sets the fleet's power, and megawatts and state of charge are told unasked; what it may not do is
-    refused with the status that says why.
+    refused with the status that says why. At last the maker of an inverter subscribes to its controls and is told by
+    notifications how a newer one supersedes an older one and is cancelled.
 
     With `--story day` a fleet of 2,000 devices from 5 kWh to 20 MWh lives through a day: an OpenADR event, an IEEE
     2030.5 limit on one feeder and a DNP3 regulation signal overlap, 5 % of the devices fail and return, 2 % lie about
     their state of charge. It draws the day and settles the event.
 
     Exit code 0: what was delivered is within 2 % of what was asked, every device answered received, started and
-    completed (partly completed, where it was switched off), and the VTN and the control room saw what they should;
-    1: not so.
+    completed (partly completed, where it was switched off), and the VTN, the control room and the subscriber saw what
+    they should; 1: not so.
 
     Example: gridiface demo --headless --json --seconds 40
     """
@@ -224,10 +225,14 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
                 with console.status("the control room sets the power over DNP3 ..."):
                     await room.refusals()
                     told = await room.set_power(_SCADA_SHARE * script.watts, _SCADA_S)
+                with console.status("a subscriber is told how one control supersedes another ..."):
+                    async with world.subscriber("inverter1") as subscriber:
+                        heard_of = await subscriber.see_superseded(utility, _ANSWERS_S)
             scada = {**told, "statuses": room.statuses, "ok": _control_room_saw(told, room.statuses)}
             heard["on_page"] = any(control["source"] == "openadr" for control in story.status["controls"])
             heard |= {"ok": _program_heard(heard)}
-            result |= {"ok": result["ok"] and heard["ok"] and scada["ok"], "openadr": heard, "dnp3": scada}
+            result |= {"ok": result["ok"] and heard["ok"] and scada["ok"] and heard_of["ok"]}
+            result |= {"openadr": heard, "dnp3": scada, "subscription": heard_of}
             if script.stays:
                 await _stay(world, result, quiet=quiet)
             return result
@@ -405,3 +410,6 @@ def _print_report(result: Mapping[str, Any]) -> None:
     console.print(f"DNP3: {_kw(scada['told_W'])} of {_kw(scada['set_point_W'])} kW told in {scada['events']} events")
     for what, status in scada["statuses"].items():
         console.print(f"  {what}: {status}")
+    told = result["subscription"]
+    shown = ", ".join(f"the {name} control {' then '.join(told[name])}" for name in ("older", "newer"))
+    console.print(f"Subscription: {told['notifications']} notifications; {shown.lower()}")

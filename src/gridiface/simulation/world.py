@@ -22,11 +22,12 @@ import aiohttp
 import yaml
 
 from gridiface.errors import GridifaceError
-from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import make_pin
 from gridiface.simulation.children import Child, ChildFailed
 from gridiface.simulation.scratch import Scratch
+from gridiface.simulation.subscriber import Subscriber
 from gridiface.simulation.utility import UtilityClient
 
 _PIN = make_pin(11111)
@@ -170,9 +171,19 @@ class World:
 
     def utility(self) -> UtilityClient:
         """The utility's client, not yet connected."""
-        pair = KeyPair(self.pki / "utility.pem", self.pki / "utility.key")
-        context = client_context("strict", key_pairs=[pair], roots=[self.pki / "serca.pem"])
+        return self._client("utility")
+
+    def subscriber(self, name: str) -> Subscriber:
+        """A subscriber with an inverter's certificate, not yet connected; it listens with the server's own."""
+        listen = server_context("strict", key_pairs=[self._pair("server")], roots=[self.pki / "serca.pem"])
+        return Subscriber(self._client(name), listen)
+
+    def _client(self, name: str) -> UtilityClient:
+        context = client_context("strict", key_pairs=[self._pair(name)], roots=[self.pki / "serca.pem"])
         return UtilityClient(f"https://127.0.0.1:{self.sep2_port}", context)
+
+    def _pair(self, name: str) -> KeyPair:
+        return KeyPair(self.pki / f"{name}.pem", self.pki / f"{name}.key")
 
     async def fault(self, unit: int, fault: str) -> None:
         """Give one SunSpec device a fault ("off", "none", ...).
@@ -277,6 +288,7 @@ class World:
                 "in_band_groups": ["north"] if self.plan.in_band else [],
                 "poll_rates": dict.fromkeys(rates, self.plan.poll_s),
                 "post_rate": 1,
+                "notifications": {"loopback": True},
                 "limits": dict(self.plan.limits),
             },
             "devices": devices,

@@ -128,6 +128,7 @@ _DCAP_LINKS = {
 }
 _DER_LINKS = {
     "AssociatedDERProgramListLink": "derp",
+    "AssociatedUsagePointLink": "upt",
     "CurrentDERProgramLink": "cdp",
     "DERAvailabilityLink": "dera",
     "DERCapabilityLink": "dercap",
@@ -224,6 +225,7 @@ _ROWS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("/edev/{id1}/der/{id2}/derg", "PUT", {}, 1),
     ("/edev/{id1}/der/{id2}/ders", "PUT", {}, 1),
     ("/edev/{id1}/der/{id2}/dera", "PUT", {}, 1),
+    ("/edev/{id1}/der/{id2}/upt", "", {}, 0),
     ("/edev/{id1}/der/{id2}/derp", "", {}, 1),
     ("/edev/{id1}/der/{id2}/cdp", "", {}, 1),
     ("/derp", "", {}, 1),
@@ -310,6 +312,7 @@ _FREE: Mapping[str, tuple[str, ...]] = {
     },
     "/edev/{id1}/cfg/prcfg/{id2}": ("RateComponentLink",),
     "/edev/{id1}/der/{id2}/cdp": tuple(_PROGRAM_LINKS),
+    "/edev/{id1}/der/{id2}/upt": ("MeterReadingListLink",),
     "/edev/{id1}/dstat": ("TimeLink",),
     "/edev/{id1}/fs": ("FileLink",),
     "/edev/{id1}/lsl/{id2}": ("DemandResponseProgramLink",),

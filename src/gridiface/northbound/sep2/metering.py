@@ -17,6 +17,7 @@ from gridiface.northbound.sep2.translate.readings import Meaning
 from gridiface.protocols.sep2.enums import RoleFlags
 from gridiface.protocols.sep2.resources import (
     Link,
+    ListLink,
     MeterReading,
     MirrorMeterReading,
     MirrorReadingSet,
@@ -94,6 +95,7 @@ class Metering:
         self._tree = state.tree
         self.mirrors: dict[int, Mirror] = {}
         self.by_key: dict[tuple[str, str], Mirror] = {}
+        self._of_device: dict[str, dict[int, Mirror]] = {}
         #: The client that first mirrored a quantity, by the quantity's mRID.
         self.holders: dict[str, str] = {}
         #: Told of a resource whose values mean something else from now on.
@@ -101,13 +103,14 @@ class Metering:
 
     def count_of(self, device_lfdi: str) -> int:
         """How many mirrors a device has."""
-        return sum(1 for mirror in self.mirrors.values() if mirror.device_lfdi == device_lfdi)
+        return len(self._of_device.get(device_lfdi, ()))
 
     def place(self, mirror: Mirror, shown: MirrorUsagePoint) -> None:
         """Show a new mirror and its usage point."""
         record = self._state.by_lfdi.get(mirror.device_lfdi)
         audience = record.audience if record is not None else Audience(readers={mirror.device_lfdi})
         self.mirrors[mirror.number] = mirror
+        self._of_device.setdefault(mirror.device_lfdi, {})[mirror.number] = mirror
         self.by_key[mirror.poster, mirror.mrid] = mirror
         self._tree.add(Item(mirror.path, kind("/mup/{id1}"), audience, shown, data=mirror), "/mup")
         self._tree.add(Listing(f"{mirror.usage_point}/mr", list_kind("/upt/{id1}/mr"), audience, data=mirror))
@@ -115,6 +118,20 @@ class Metering:
         self._tree.add(item, "/upt")
         for meter in mirror.meters.values():
             self._place_meter(mirror, meter, audience)
+        self._associate(mirror.device_lfdi)
+
+    def _associate(self, lfdi: str) -> None:
+        """Show the first mirror of a device's DER as the usage point that is associated with the DER."""
+        record = self._state.by_lfdi.get(lfdi)
+        item = None if record is None else self._tree.item(f"{record.der}/upt")
+        if item is None:
+            return
+        points = (self._tree.item(mirror.usage_point) for mirror in self._of_device.get(lfdi, {}).values())
+        of_der = [point for point in points if point is not None and point.obj.roleFlags & RoleFlags.IS_DER]
+        first = min(of_der, key=lambda point: point.data.number, default=None)
+        shown = None if first is None else replace(first.obj, MeterReadingListLink=ListLink(href=f"{first.path}/mr"))
+        if shown != item.obj:
+            self._tree.set(item, shown)
 
     def update(self, mirror: Mirror, shown: MirrorUsagePoint) -> None:
         """Show a mirror's new attributes."""
@@ -122,6 +139,7 @@ class Metering:
             item = self._tree.item(path)
             if item is not None:
                 self._tree.set(item, obj)
+        self._associate(mirror.device_lfdi)
 
     def _place_meter(self, mirror: Mirror, meter: Meter, audience: Audience) -> None:
         self.holders.setdefault(meter.facts.mRID, mirror.poster)
@@ -224,21 +242,23 @@ class Metering:
     def remove(self, mirror: Mirror) -> None:
         """Forget a mirror and its usage point."""
         self.mirrors.pop(mirror.number, None)
+        self._of_device.get(mirror.device_lfdi, {}).pop(mirror.number, None)
         self.by_key.pop((mirror.poster, mirror.mrid), None)
         for mrid in mirror.meters:
             if self.holders.get(mrid) == mirror.poster:
                 del self.holders[mrid]
         self._tree.remove(mirror.path)
         self._tree.remove(mirror.usage_point)
+        self._associate(mirror.device_lfdi)
 
     def remove_of(self, record: EndDeviceRecord) -> None:
         """Forget the mirrors of an end device."""
-        for mirror in [m for m in self.mirrors.values() if m.device_lfdi == record.lfdi]:
+        for mirror in list(self._of_device.pop(record.lfdi, {}).values()):
             self.remove(mirror)
 
     def paths_of(self, record: EndDeviceRecord) -> list[str]:
         """Where the records of an end device's mirrors are stored."""
-        return [p for m in self.mirrors.values() if m.device_lfdi == record.lfdi for p in stored_paths(m)]
+        return [p for m in self._of_device.get(record.lfdi, {}).values() for p in stored_paths(m)]
 
 
 def stored_paths(mirror: Mirror) -> list[str]:

@@ -225,6 +225,7 @@ def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
     tree.add(Listing(f"{record.path}/der", list_kind("/edev/{id1}/der"), audience, data=record))
     tree.add(Item(record.der, kind("/edev/{id1}/der/{id2}"), audience, DER(), data=record), f"{record.path}/der")
     tree.add(Listing(f"{record.der}/derp", list_kind("/edev/{id1}/der/{id2}/derp"), audience, data=record))
+    tree.add(Item(f"{record.der}/upt", kind("/edev/{id1}/der/{id2}/upt"), audience, data=record))
     current = Item(f"{record.der}/cdp", kind("/edev/{id1}/der/{id2}/cdp"), audience, data=record)
     current.live = lambda now: current_program(state, record)
     tree.add(current)

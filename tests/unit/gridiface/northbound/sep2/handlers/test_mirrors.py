@@ -222,3 +222,22 @@ async def test_a_list_of_readings_need_not_say_how_many_it_holds(kit: Any, mup: 
     assert (await kit.get(usage_point(mup) + "/mr?l=9", by="inv-1")).all == 2
     other = f"<MirrorReadingSetList {NS}/>"
     assert (await kit.send("POST", mup, other, by="inv-1")).status == 400
+
+
+async def test_the_mirror_of_a_der_is_its_associated_usage_point(kit: Any) -> None:
+    der = kit.edev("inv-1") + "/der/1"
+    assert (await kit.get(der, by="inv-1")).AssociatedUsagePointLink is None
+    assert (await kit.send("GET", f"{der}/upt", by="inv-1")).status == 404
+    site = mirror(kit.lfdi["inv-1"], "AA02", quantity("BB02"), role="0003")
+    assert (await kit.send("POST", "/mup", site, by="inv-1")).status == 201
+    assert (await kit.get(der, by="inv-1")).AssociatedUsagePointLink is None  # the premises are not the DER
+    own = (await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"], "AA03", quantity("BB03")), by="inv-1")).headers
+    point = await kit.get((await kit.get(der, by="inv-1")).AssociatedUsagePointLink.href, by="inv-1")
+    assert (point.href, point.mRID, point.roleFlags) == (f"{der}/upt", "AA03", 0x49)
+    assert point.MeterReadingListLink.href == usage_point(own["Location"]) + "/mr"
+    assert (await kit.get(f"{point.MeterReadingListLink.href}?l=9", by="inv-1")).all == 1
+    assert (await kit.send("GET", f"{der}/upt", by="inv-2")).status == 404
+    again = await kit.restarted()
+    assert await again.get(f"{der}/upt", by="inv-1") == point
+    assert (await kit.send("DELETE", own["Location"], by="inv-1")).status == 204
+    assert (await kit.get(der, by="inv-1")).AssociatedUsagePointLink is None
