@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.app.members import SEP2
@@ -78,7 +79,7 @@ def _sep2(server: GridServer) -> Iterator[PartHealth]:
     state = "ok" if not counts.failed else "degraded"
     if counts.failed:
         text += f", {counts.failed} failed: see the log"
-    yield PartHealth(name="sep2", title="IEEE 2030.5 server", state=state, text=text)
+    yield PartHealth(name="sep2", title="IEEE 2030.5 server", state=state, text=text, path="/sep2")
 
 
 def _openadr(server: GridServer) -> Iterator[PartHealth]:
@@ -87,7 +88,11 @@ def _openadr(server: GridServer) -> Iterator[PartHealth]:
         registered = sum(ven.registered for ven in vens)
         text = f"port {server.vtn.port}, {registered} of {len(vens)} VENs registered"
         yield PartHealth(
-            name="vtn", title="OpenADR VTN", state="ok" if registered == len(vens) else "degraded", text=text
+            name="vtn",
+            title="OpenADR VTN",
+            state="ok" if registered == len(vens) else "degraded",
+            text=text,
+            path="/openadr",
         )
     for ven in server.vens:
         text = "the VTN answers" if ven.up else "the VTN does not answer; events go on as they are known"
@@ -96,6 +101,7 @@ def _openadr(server: GridServer) -> Iterator[PartHealth]:
             title=f"OpenADR VEN {ven.settings.name}",
             state="ok" if ven.up else "down",
             text=text,
+            path=f"/openadr/own/{quote(ven.settings.name, safe='')}",
         )
 
 
@@ -106,7 +112,7 @@ def _dnp3(server: GridServer) -> Iterator[PartHealth]:
     known, online = sum(one["masters"] for one in stations), sum(one["connected"] for one in stations)
     state = "degraded" if any(one["trouble"] for one in stations) else "ok" if online else "waiting"
     text = f"port {server.dnp3.port}, {len(stations)} outstations, {online} of {known} masters connected"
-    yield PartHealth(name="dnp3", title="DNP3 outstation", state=state, text=text)
+    yield PartHealth(name="dnp3", title="DNP3 outstation", state=state, text=text, path="/dnp3")
 
 
 def _drivers(server: GridServer) -> Iterator[PartHealth]:

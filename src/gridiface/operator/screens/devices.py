@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -108,7 +109,7 @@ class DevicesScreen:
         now = self._house.now()
         fits = self._filter(wanted, now)
         all_ = view.devices()
-        found = [device for device in all_ if fits(device)]
+        found = sorted((device for device in all_ if fits(device)), key=lambda device: in_order(device.id))
         pages = max(1, -(-len(found) // _SHOWN))
         page = min(wanted.page, pages)
         begin = (page - 1) * _SHOWN
@@ -205,6 +206,14 @@ class DevicesScreen:
         if device is None or not self._house.view(request).device(device.id):
             raise Refused(404, f"there is no device {request.match_info['id'][:64]!r}", "the list has all of them")
         return device
+
+
+_NUMBERS = re.compile(r"(\d+)")
+
+
+def in_order(name: str) -> list[tuple[int, int, str]]:
+    """A name as people order it: battery2 before battery10."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _NUMBERS.split(name) if part]
 
 
 def matches(device: Device, text: str) -> bool:

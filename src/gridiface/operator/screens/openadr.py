@@ -69,7 +69,11 @@ class OpenAdrScreens:
         if self._vens is not None:
             found += [page("/openadr/vens", self.vens), page("/openadr/vens/{id}", self.ven)]
         if self._own is not None:
-            found += [page("/openadr/own", self.own), page("/openadr/own/{id}", self.own_ven)]
+            found += [
+                page("/openadr/own", self.own),
+                page("/openadr/own/{id}", self.own_ven),
+                page("/openadr/own/{id}/schedule", self.add_schedule, scope="control", method="POST"),
+            ]
         return found
 
     def _page(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
@@ -229,7 +233,17 @@ class OpenAdrScreens:
         """Our VENs and their links."""
         return self._page(request, "own_vens.html", **await self._own.list_own_vens(self._call(request)))
 
-    async def own_ven(self, request: web.Request) -> web.StreamResponse:
+    async def add_schedule(self, request: web.Request) -> web.StreamResponse:
+        """Tell the VTN when we do or do not take part; what is refused is told on the VEN's page."""
+        form = await form_of(request)
+        acting(request, "control")
+        try:
+            await self._own.add_own_schedule(self._call(request, body=forms.schedule(form)))
+        except Refused as refused:
+            return await self.own_ven(request, refused)
+        return see_other("openadr", "own", self._call(request).id)
+
+    async def own_ven(self, request: web.Request, refused: Refused | None = None) -> web.StreamResponse:
         """One of ours: events with our word on each, schedules, reports."""
         call = self._call(request)
         listed = (await self._own.list_own_vens(call))["vens"]
@@ -239,5 +253,12 @@ class OpenAdrScreens:
         reports = await self._own.list_own_reports(call)
         path = f"/openadr/own/{quote(call.id, safe='')}"
         return self._page(
-            request, "own_ven.html", ven=row, events=paged(events, request.query, path), schedules=schedules, **reports
+            request,
+            "own_ven.html",
+            status=200 if refused is None else refused.status,
+            ven=row,
+            events=paged(events, request.query, path),
+            schedules=schedules,
+            refused=refused,
+            **reports,
         )

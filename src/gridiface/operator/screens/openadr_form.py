@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
+from gridiface.operator.areas.openadr_own import ScheduleForm
 from gridiface.operator.openadr_forms import EventChange, NewEvent
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens.forms import Form
@@ -155,6 +156,20 @@ def changed_event(form: Form, before: Mapping[str, Any]) -> EventChange:
         body |= {"vens": vens, "everyone": own.everyone}
     body["reason"] = form.text("reason")
     return _checked(EventChange, body)
+
+
+def schedule(form: Form) -> ScheduleForm:
+    """When we do or do not take part.
+
+    Raises:
+        Refused: 422, a field is missing or not right; the text names it.
+    """
+    start, hours = form.text("start"), form.number("hours")
+    if not start:
+        raise Refused(422, "it is not said from when", "choose a date and time")
+    span = {"start": _instant(start, form.text("zone", "UTC") or "UTC"), "duration_s": round(3600 * (hours or 0))}
+    body = {"opt": form.text("opt", "optOut"), "spans": [span], "resources": _names(form, "resources")}
+    return _checked(ScheduleForm, {**body, "note": form.text("note")})
 
 
 def _body(form: Form) -> dict[str, Any]:

@@ -6,21 +6,24 @@ Their forms go to the REST API itself; a page only shows what is.
 from __future__ import annotations
 
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gridiface.operator import audit
 from gridiface.operator.access import CALLER
+from gridiface.operator.areas.audit import AuditArea, AuditQuery
 from gridiface.operator.control_schema import NewControl
 from gridiface.operator.present import covers
-from gridiface.operator.routing import etag_of
+from gridiface.operator.routing import Call, etag_of
+from gridiface.operator.schema import NoBody
 from gridiface.operator.scopes import ROLES, Role, Scope
 from gridiface.operator.screens.house import House
+from gridiface.operator.screens.paging import has
 from gridiface.operator.server import Page
 from gridiface.operator.translate import target_of
 
 #: Entries of the audit log on its page.
-_ENTRIES = 300
+_ENTRIES = 100
 
 
 class PeopleScreen:
@@ -36,6 +39,7 @@ class PeopleScreen:
         self._house = house
         self._banner = banner
         self._elsewhere = elsewhere
+        self._audit = AuditArea(house.desk)
 
     def pages(self) -> list[Page]:
         """All routes."""
@@ -109,9 +113,22 @@ class PeopleScreen:
         return self._house.frame.page(request, "approvals.html", rows=rows, rule=self._house.desk.approval)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
-        """The newest changes; searched in what they say."""
-        text = request.query.get("q", "").strip().lower()[:100]
-        entries = await audit.newest(self._house.desk.records, _ENTRIES)
-        if text:
-            entries = [one for one in entries if any(text in str(value).lower() for value in one.values())]
-        return self._house.frame.page(request, "audit.html", entries=entries, text=text)
+        """Changes, the newest first; searched by who, what and subject, in what they say, and page by page."""
+        query = request.query
+        given = {name: _plain(query.get(name, "")) for name in ("q", "who", "what", "subject")}
+        after = _plain(query.get("after", ""))
+        asked = AuditQuery(limit=_ENTRIES, after=after, who=given["who"], what=given["what"], subject=given["subject"])
+        call: Call[AuditQuery, NoBody] = Call(request, request[CALLER], self._house.now(), asked, NoBody())
+        found = await self._audit.list_audit(call)
+        entries = [one for one in found["entries"] if has(given["q"], *one.values())]
+        older = found["next"]
+        link = "" if older is None else "/audit?" + urlencode({**{n: v for n, v in given.items() if v}, "after": older})
+        return self._house.frame.page(
+            request, "audit.html", entries=entries, given=given, older=link, later=bool(after)
+        )
+
+
+def _plain(text: str) -> str:
+    """What somebody looks for; what no entry can have is as if it were not given."""
+    text = text.strip()[:64]
+    return text if text.isprintable() else ""

@@ -78,3 +78,17 @@ async def test_vens_and_our_own(openadr: Any, signed_in: Any) -> None:
     assert "SIMPLE level" in text
     assert "Opt out" in text
     assert (await browser.ask("GET", "/openadr/own/other"))[0] == 404
+
+
+async def test_a_vtn_is_told_when_we_do_not_take_part(openadr: Any, signed_in: Any) -> None:
+    browser = await signed_in(openadr.house, "operator")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    asked = urlencode({"opt": "optOut", "start": "2030-01-01T18:00", "zone": "UTC", "hours": "4"})
+    path = "/openadr/own/utility/schedule"
+    status, _, _ = await browser.ask("POST", path, data=asked, headers=form, allow_redirects=False)
+    assert status == 303
+    _, text, _ = await browser.ask("GET", "/openadr/own/utility")
+    assert "x-schedule" in text
+    assert "4\u202fh" in text
+    status, text, _ = await browser.ask("POST", path, data=urlencode({"start": ""}), headers=form)
+    assert (status, "Not told" in text) == (422, True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
+
+from gridiface.operator.audit import Entry
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,23 @@ async def test_users_tokens_and_their_changes_are_listed_without_secrets(house: 
 async def test_nobody_and_anybody_have_an_account_page(house: Any) -> None:
     for path in ("/account", "/setup", "/approvals"):
         assert (await house.ask("GET", path))[0] == 200
+
+
+async def test_the_audit_log_is_searched_and_paged(house: Any, signed_in: Any) -> None:
+    auditor = await signed_in(house, "auditor")
+    for number in range(150):
+        entry = Entry(at=float(number), who="anna", what="control.send", subject=f"op-{number}", reason="peak")
+        await house.records.commit([entry.change()])
+    _, text, _ = await auditor.ask("GET", "/audit?who=anna&what=control.")
+    assert "100 entries" in text
+    assert "op-149" in text
+    older = re.search(r'href="(/audit\?[^"]+)" rel="next"', text)
+    assert older is not None
+    _, text, _ = await auditor.ask("GET", html.unescape(older[1]))
+    assert "50 entries" in text
+    assert "op-0<" in text
+    _, text, _ = await auditor.ask("GET", "/audit?subject=op-7&q=PEAK")
+    assert "1 entries" in text
+    _, text, _ = await auditor.ask("GET", "/audit?q=nothing+like+it")
+    assert "Nothing with nothing like it" in text
+    assert (await auditor.ask("GET", "/audit?what=" + "x" * 300 + "&after=%00"))[0] == 200
