@@ -116,7 +116,11 @@ class Session:
             self._carried = carried
             self._hub.heard(self)
         self.pump(now)
-        # the answer has left: what remains costs the master no time
+        if not self._waiting:
+            self._take_notices()
+
+    def _take_notices(self) -> None:
+        """Once the answer has left: what remains costs the master no time."""
         for station, _ in self.channels:
             self._hub.notices(station)
 
@@ -143,11 +147,13 @@ class Session:
         if held:
             self._put(held, now)
         self.pump(now)
+        self._take_notices()
 
     def fail(self, reason: str) -> None:
         """A command could not be taken: nothing that was held goes out."""
         self._waiting -= 1
         self._held.clear()
+        self._take_notices()
         self._end(reason)
 
     def dismiss(self, reason: str) -> None:

@@ -47,6 +47,8 @@ class Column:
         self.reported_flags = self.flags.copy()
         self.deadbands = np.array([config.deadband for config in self.configs], dtype=np.float64)
         self.forced = np.array([config.mode is EventMode.FORCE for config in self.configs], dtype=np.bool_)
+        self.suppressed = np.array([config.mode is EventMode.SUPPRESS for config in self.configs], dtype=np.bool_)
+        self.most_recent = [config.most_recent_only for config in self.configs]
         self.strings: list[bytes] = [b"\0"] * count if point_type in OCTET_TYPES else []
         self.wide_index = bool(count) and self.configs[-1].index > 0xFF
         self.event_variations = [config.event_variation or self.kind.event_variation for config in self.configs]

@@ -56,6 +56,20 @@ def _change(column: Column, at: int, value: float, flags: int, stamp: int, *, sy
     return Change(event, column.type, at)
 
 
+def _changes(
+    column: Column, ats: list[int], values: list[float], flags: list[int], stamp: int, synchronised: bool
+) -> list[Change]:
+    """The same for many points at once."""
+    group, variations, configs = column.kind.event_group, column.event_variations, column.configs
+    wide, kind = column.wide_index, column.type
+    if kind in STATE_BITS:
+        flags = [column.with_state(octet, value) for octet, value in zip(flags, values, strict=True)]
+    return [
+        Change(Event(group, configs[at].index, variations[at], value, octet, stamp, synchronised, wide), kind, at)
+        for at, value, octet in zip(ats, values, flags, strict=True)
+    ]
+
+
 class Database:
     """All points of one outstation.
 
@@ -191,17 +205,14 @@ class Database:
         column.flags[where] = fresh_flags
         column.times[where] = stamp
         column.changed()
-        changes = []
-        for number in np.flatnonzero(moved | column.forced[where]).tolist():
-            at = int(where[number])
-            if column.configs[at].mode is EventMode.SUPPRESS:
-                continue
-            value, octet = float(fresh[number]), int(fresh_flags[number])
-            column.reported[at] = value
-            column.reported_flags[at] = octet
-            changes.append(_change(column, at, value, octet, stamp, synchronised=synchronised))
-        if changes:
-            self._tell(changes, now)
+        told = np.flatnonzero((moved | column.forced[where]) & ~column.suppressed[where])
+        if not len(told):
+            return 0
+        ats, told_values, told_flags = where[told], fresh[told], fresh_flags[told]
+        column.reported[ats] = told_values
+        column.reported_flags[ats] = told_flags
+        changes = _changes(column, ats.tolist(), told_values.tolist(), told_flags.tolist(), stamp, synchronised)
+        self._tell(changes, now)
         return len(changes)
 
     def set_octets(self, now: float, index: int, octets: bytes, point_type: PointType = PointType.OCTET_STRING) -> None:

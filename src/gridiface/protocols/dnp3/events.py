@@ -5,7 +5,7 @@ Owns order, selection, counting, overflow. It does not know when a response goes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -66,6 +66,17 @@ class EventBuffer:
         if most_recent_only:
             self._latest[event.group, event.point] = key
 
+    def add_many(self, events: Sequence[Event], event_class: int, *, most_recent_only: bool = False) -> None:
+        """Takes events of one class in their order, as `add` takes each."""
+        held = self._held[event_class]
+        if most_recent_only or len(held) + len(events) > self._capacity:
+            for event in events:
+                self.add(event, event_class, most_recent_only=most_recent_only)
+            return
+        first = self._next << 2 | event_class
+        held.update(zip(range(first, first + 4 * len(events), 4), events, strict=True))
+        self._next += len(events)
+
     def keys(
         self,
         classes: Iterable[int] = CLASSES,
@@ -107,8 +118,14 @@ class EventBuffer:
 
     def confirm(self, keys: Iterable[int]) -> None:
         """Removes events that the master has confirmed; ends an overflow once the class has room again."""
-        for key in keys:
-            self._remove(key)
+        if self._latest:
+            for key in keys:
+                self._remove(key)
+        else:
+            held, selected = self._held, self._selected
+            for key in keys:
+                held[key & 3].pop(key, None)
+                selected[key & 3].discard(key)
         if self._overflowed:
             self._overflowed = {number for number in self._overflowed if len(self._held[number]) >= self._capacity}
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from itertools import islice
 from typing import Protocol
 
 from gridiface.protocols.dnp3.application import Qualifier, count_head, range_head
 from gridiface.protocols.dnp3.columns import Column, Run
 from gridiface.protocols.dnp3.events import Event, EventBuffer
 from gridiface.protocols.dnp3.objects import TABLE, Layout, Variation
-from gridiface.protocols.dnp3.values import ENCODERS
+from gridiface.protocols.dnp3.values import ENCODERS, MANY, encode_many
 
 _RANGE8_HEAD = 5
 _RANGE16_HEAD = 7
 _MAX_RELATIVE_MS = 0xFFFF
 _CTO_OCTETS = 10
+_WORTH_IT = 16
 _OCTET_GROUPS = frozenset((111, 113))
 _RELATIVE = frozenset(((2, 3), (4, 3)))
 
@@ -212,7 +214,10 @@ class EventPart:
         width, most = (2, 0xFFFF) if wide else (1, 0xFF)
         keys: list[int] = []
         fits = True
-        while queue and len(keys) < min(most, self._left):
+        most = min(most, self._left)
+        if row in MANY and not relative:
+            self._write_many(fragment, row, queue, keys, most)
+        while queue and len(keys) < most:
             event = buffer.unselected(queue[0])
             if event is not None:
                 if self._row(event) != row or event.wide_index != wide:
@@ -235,6 +240,35 @@ class EventPart:
         fragment.keys += keys
         buffer.select(keys)
         return fits
+
+    def _write_many(
+        self, fragment: Fragment, row: tuple[int, int], queue: deque[int], keys: list[int], most: int
+    ) -> None:
+        """The beginning of a long run at once: as many events as belong under the header and fit.
+
+        What ends the run, and a short one, is left to be written one by one.
+        """
+        width = 2 if self._wide else 1
+        room = min(most, fragment.space // (width + TABLE[row].size))
+        if room < _WORTH_IT or len(queue) < _WORTH_IT:
+            return
+        unselected, (group, variation), wide = self._source.buffer.unselected, row, self._wide
+        events: list[Event] = []
+        for key in islice(queue, room):
+            event = unselected(key)
+            if event is None or event.group != group or event.wide_index != wide:
+                break
+            if (self._forced or event.variation) != variation:
+                break
+            events.append(event)
+            keys.append(key)
+        if len(events) < _WORTH_IT:
+            keys.clear()
+            return
+        for _ in events:
+            queue.popleft()
+        _, points, _, values, flags, times, *_ = zip(*events, strict=True)
+        fragment.data += encode_many(TABLE[row], width, points, values, flags, times)
 
     def _within(self, event: Event) -> bool:
         """Whether an event's time can be told relative to the common time that stands before the header."""

@@ -17,7 +17,7 @@ from gridiface.protocols.dnp3.application import IIN
 from gridiface.protocols.dnp3.attributes import AttributeSet
 from gridiface.protocols.dnp3.controls import SelectGuard
 from gridiface.protocols.dnp3.database import Change, Database
-from gridiface.protocols.dnp3.events import EventBuffer
+from gridiface.protocols.dnp3.events import Event, EventBuffer
 from gridiface.protocols.dnp3.file_transfer import FileTransfer
 from gridiface.protocols.dnp3.files import FileStore
 from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
@@ -196,14 +196,26 @@ class AssociationState:
     def _on_changes(self, changes: Sequence[Change], now: float) -> None:
         """Keeps the events of points that have a class for this master."""
         shift = self.clock_offset_ms if self.settings.time_policy is TimePolicy.SHIFT_EVENTS else 0
-        for change in changes:
-            event_class = change.command_class or self.classes[change.type][change.at]
+        columns, classes = self.station.database.columns, self.classes
+        batch: list[Event] = []
+        of_class = 0
+        for event, point_type, at, command_class in changes:
+            event_class = command_class or classes[point_type][at]
             if not event_class:
                 continue
-            event = change.event
-            if shift:
-                event = event._replace(time=max(0, event.time + shift))
-            config = self.station.database.columns[change.type].configs[change.at]
-            if not self.buffer.waiting(event_class):
-                self.first_waiting[event_class] = now
-            self.buffer.add(event, event_class, most_recent_only=config.most_recent_only)
+            alone = columns[point_type].most_recent[at]
+            if event_class != of_class or alone:
+                self._keep(batch, of_class, now)
+                batch, of_class = [], event_class
+            batch.append(event if not shift else event._replace(time=max(0, event.time + shift)))
+            if alone:
+                self._keep(batch, of_class, now, most_recent_only=True)
+                batch = []
+        self._keep(batch, of_class, now)
+
+    def _keep(self, events: list[Event], event_class: int, now: float, *, most_recent_only: bool = False) -> None:
+        if not events:
+            return
+        if not self.buffer.waiting(event_class):
+            self.first_waiting[event_class] = now
+        self.buffer.add_many(events, event_class, most_recent_only=most_recent_only)
