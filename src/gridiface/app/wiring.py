@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import gc
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import SystemClock
+from gridiface.app.collector import calm
 from gridiface.app.config.model import Config
 from gridiface.app.descriptors import kept_from, raise_descriptor_limit
 from gridiface.app.dispatch import Dispatch
@@ -158,7 +158,7 @@ class GridServer:
         self._start_timers(dispatch)
         self._housekeeping = Housekeeping(store, self.clock, retention_days=self.config.reading_retention_days)
         self._housekeeping.start()
-        calm_the_collector()
+        calm()
 
     async def _open_fleet(self, store: Store) -> FleetDesk:
         """The desk at which devices and groups are changed, with what was changed before.
@@ -440,10 +440,3 @@ class GridServer:
 def _seed(site: str) -> int:
     """The same random starts after a restart of the same site."""
     return int.from_bytes(hashlib.sha256(site.encode()).digest()[:8], "big")
-
-
-def calm_the_collector() -> None:
-    """What was loaded at the start stays: walking it again for each few hundred new objects costs a fleet's writes."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)

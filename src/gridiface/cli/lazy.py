@@ -15,6 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
+from gridiface.cli.collector import paused
+
 
 @dataclass(frozen=True, slots=True)
 class Verb:
@@ -30,7 +32,8 @@ class Verb:
     def load(self) -> Any:
         """The real command: a group where the target is a typer.Typer, else a command."""
         module, attribute = self.target.split(":")
-        found = getattr(import_module(module), attribute)
+        with paused():
+            found = getattr(import_module(module), attribute)
         carrier = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         carrier.callback()(_nothing)
         if isinstance(found, typer.Typer):

@@ -17,6 +17,7 @@ import typer
 from gridiface.app import log
 from gridiface.app.config import Config, load_config
 from gridiface.app.wiring import GridServer
+from gridiface.cli.collector import paused
 from gridiface.errors import ConfigError, StoreUnavailable
 
 _log = logging.getLogger("gridiface")
@@ -50,7 +51,8 @@ async def _run(config: Config, path: Path, *, child: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     server = GridServer(config)
     try:
-        await server.start()
+        with paused():
+            await server.start()
         # In a terminal a hang-up ends the server; as a service SIGHUP asks for the configuration to be read again.
         if child or not sys.stderr.isatty():
             rereading: set[asyncio.Task[None]] = set()

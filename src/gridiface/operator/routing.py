@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from aiohttp import web
@@ -181,6 +182,7 @@ def delete(path: str, summary: str, **more: Any) -> Callable[[_Handler], _Handle
     return _declared("DELETE", path, summary, **more)
 
 
+@cache
 def _route(handler: Callable[..., Any], area: str) -> Route:
     """The declaration of a handler: its decorator's words and its annotations' types."""
     hints = get_type_hints(handler)

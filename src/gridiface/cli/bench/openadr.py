@@ -30,9 +30,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gridiface.app.clock import SystemClock
+from gridiface.app.collector import calm
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.openadr import openadr_vtn
-from gridiface.app.wiring import calm_the_collector
 from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
 from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
@@ -186,7 +186,7 @@ async def _run_ours(pipe: Connection, folder: Path, files: dict[str, str] | None
     if files is not None:
         made[0].fingerprint, made[0].must_sign = files["fingerprint"], True
     await vtn.do(lambda core, _: core.put_vens(made))
-    calm_the_collector()  # As `gridiface serve` does.
+    calm()  # As `gridiface serve` does.
     pipe.send({"port": vtn.port})
 
     async def do(request: dict[str, Any]) -> dict[str, Any]:
