@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from gridiface.northbound.dnp3.settings import Deadlines, EndpointSettings
 from gridiface.protocols.dnp3.link import Frame, encode
 from gridiface.protocols.dnp3.points import PointType
+from gridiface.simulation.dnp3.fuzz import TcpFuzz
 
 CLASS_0 = encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c0 01 3c 01 06")))
 PATIENT = EndpointSettings(
@@ -97,6 +99,14 @@ async def test_when_descriptors_run_out_it_goes_on_and_accepts_again(serve, dial
                         await master.poll()
                         break
                 await asyncio.sleep(0.1)
+
+
+async def test_after_each_of_ten_thousand_spoilt_frames_the_link_answers(serve):
+    inputs = int(os.environ.get("GRIDIFACE_FUZZ_TCP", "10000"))
+    async with serve(endpoints=[PATIENT]) as server:
+        report = await asyncio.to_thread(TcpFuzz("127.0.0.1", server.port).run, inputs)
+    assert report.inputs == inputs
+    assert not report.unanswered, report.failures
 
 
 def _open_files():
