@@ -9,7 +9,7 @@ import contextlib
 import resource
 
 from gridiface.app.config.model import Config
-from gridiface.northbound.descriptors import SPARES
+from gridiface.northbound.descriptors import spares
 
 #: Database, logs, event loop, pipes, certificates being read again.
 _OWN_FILES = 64
@@ -28,7 +28,7 @@ def raise_descriptor_limit() -> None:
 def kept_from(config: Config, part: str) -> int:
     """File descriptors that the listener of a part ("sep2" or "openadr") leaves to the rest of the process."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    own = _OWN_FILES + SPARES + len(config.devices)
+    own = _OWN_FILES + spares() + len(config.devices)
     if config.dnp3 is not None:
         own += sum(endpoint.connections for endpoint in config.dnp3.endpoints)
     if config.operator is not None:

@@ -10,25 +10,34 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 from typing import Any
 
 _log = logging.getLogger("gridiface.descriptors")
 
-SPARES = 48
+_MOST = 48
+_SHARE = 16
 _AT_ONCE = 4
 _TAKE_BACK_S = 0.5
 _ACCEPT_FAILED = "socket.accept() out of system resource"
+
+
+def spares() -> int:
+    """How many are worth holding: a small share of what the process may open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // _SHARE)
 
 
 class Reserve:
     """Descriptors held for those who may not starve. Call `install` once the loop runs, and `close` last.
 
     Args:
-        spares: how many; fewer where the process has no more.
+        wanted: how many; None: `spares()` when it is installed. Fewer where the process has no more.
     """
 
-    def __init__(self, spares: int = SPARES) -> None:
-        self._wanted = spares
+    def __init__(self, wanted: int | None = None) -> None:
+        self._wanted = wanted or 0
+        self._measured = wanted is None
         self._held: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._told = False
@@ -61,6 +70,8 @@ class Reserve:
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fill up now and again and again; help out asyncio's own servers, of which the operator's is the only one."""
+        if self._measured:
+            self._wanted = spares()
         self.take_back()
         loop.set_exception_handler(self._on_trouble)
         self._timer = loop.call_later(_TAKE_BACK_S, self._tick, loop)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 from typing import Any
 
 import pytest
 
-from gridiface.northbound.descriptors import Reserve
+from gridiface.northbound.descriptors import Reserve, spares
 
 
 async def test_spares_are_held_given_and_taken_back(caplog: pytest.LogCaptureFixture) -> None:
@@ -24,6 +25,21 @@ async def test_spares_are_held_given_and_taken_back(caplog: pytest.LogCaptureFix
     assert reserve.held == 6
     reserve.close()
     assert reserve.held == 0
+
+
+@pytest.mark.parametrize(
+    ("soft", "count"), [(64, 4), (320, 20), (1024, 48), (1_000_000, 48), (resource.RLIM_INFINITY, 48)]
+)
+async def test_a_process_that_may_open_few_files_holds_few(
+    monkeypatch: pytest.MonkeyPatch, soft: int, count: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    assert spares() == count
+    loop, reserve = asyncio.get_running_loop(), Reserve()
+    reserve.install(loop)
+    assert reserve.held == count
+    reserve.close()
+    loop.set_exception_handler(None)
 
 
 async def test_where_none_is_left_it_holds_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
