@@ -127,6 +127,7 @@ def station_settings(outstation: Dnp3Outstation, site: str) -> StationSettings:
         description=described,
         authentication=None if outstation.authentication is None else secure_authentication(outstation.authentication),
         files=outstation.files,
+        configuration_writes=outstation.configuration_writes,
     )
 
 

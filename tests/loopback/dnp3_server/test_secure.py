@@ -1,5 +1,9 @@
 """Secure authentication and files over the whole shell."""
 
+import json
+import time
+from dataclasses import replace
+
 import pytest
 from lxml import etree
 
@@ -9,7 +13,9 @@ from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.authentication_users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus
-from gridiface.protocols.dnp3.master_files import read_file
+from gridiface.protocols.dnp3.master_files import read_file, write_file
+from gridiface.protocols.dnp3.master_tasks import activate_config
+from gridiface.protocols.dnp3.points import PointType
 from gridiface.simulation.dnp3.client import MasterFailed
 
 KEY, OTHER = bytes(range(16)), bytes(16)
@@ -113,6 +119,63 @@ async def test_the_device_profile_and_the_frame_log_are_read_as_files(serve, dia
         assert b"OPEN_FILE" in log
         with pytest.raises(MasterFailed):
             await master.run("file", read_file("secrets"))
+
+
+async def test_a_configuration_is_written_activated_and_there_after_a_restart(serve, dial, make_station, house):
+    engineer = secure(role=2)
+    station = make_station(files=True, configuration_writes=True, authentication=engineer)
+    change = b'{"points": [{"name": "net power", "event_class": 1, "deadband": 0.75, "event_variation": 5}]}'
+    async with serve([station]) as server, dial(server.port, authentication=as_user(KEY)) as master:
+        before = (await master.run("read", read_file("points.json"))).value
+        assert (await master.run("write", write_file("points.json", change))).failure is None
+        assert (await master.run("read", read_file("points.json"))).value == before
+        await master.run("activate", activate_config(["points.json"]))
+        after = json.loads((await master.run("read", read_file("points.json"))).value)
+        assert {"name": "net power", "event_class": 1, "deadband": 0.75} in [
+            {key: row[key] for key in ("name", "event_class", "deadband")} for row in after["points"]
+        ]
+        one = server.stations["gateway"]
+        await master.poll()
+        house.snapshot_ = replace(house.snapshot_, w=house.snapshot_.w + 0.7e6)
+        one.refresh(time.time())
+        assert not one.outstation.associations[1].state.buffer.waiting(1)
+        house.snapshot_ = replace(house.snapshot_, w=house.snapshot_.w + 0.7e6)
+        one.refresh(time.time())
+        await master.poll((1,))
+        assert master.events[-1].point == 0
+        with pytest.raises(MasterFailed):
+            await master.run("write", write_file("points.json", b"nonsense"))
+        with pytest.raises(MasterFailed):
+            await master.run("write", write_file("frames.log", b"nothing"))
+    async with serve([station]) as server:
+        column = server.stations["gateway"].database.columns[PointType.ANALOG_INPUT]
+        assert (column.deadbands[0], column.event_variations[0]) == (0.75, 5)
+        assert server.stations["gateway"].outstation.associations[1].state.classes[PointType.ANALOG_INPUT][0] == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"configuration_writes": True, "role": 1}])
+async def test_without_leave_no_configuration_is_written_nor_activated(serve, dial, make_station, house, more):
+    role = more.pop("role", 2)
+    station = make_station(files=True, authentication=secure(role=role), **more)
+    async with (
+        serve([station]) as server,
+        dial(server.port, authentication=as_user(KEY), response_timeout=0.5) as master,
+    ):
+        with pytest.raises(MasterFailed):
+            await master.run("write", write_file("points.json", b'{"points": []}'))
+        with pytest.raises(MasterFailed):
+            await master.run("activate", activate_config(["points.json"]))
+
+
+async def test_a_configuration_that_cannot_be_kept_is_not_acknowledged(serve, dial, make_station, house):
+    station = make_station(files=True, configuration_writes=True)
+    change = b'{"points": [{"name": "net power", "event_class": 3}]}'
+    async with serve([station]) as server, dial(server.port, response_timeout=0.5) as master:
+        await master.run("write", write_file("points.json", change))
+        house.broken = True
+        with pytest.raises(MasterFailed):
+            await master.run("activate", activate_config(["points.json"]))
+        assert server.stations["gateway"].configuration.staged
 
 
 async def test_a_master_that_may_not_control_reads_no_files(serve, dial, make_station):

@@ -244,7 +244,13 @@ class Dnp3Outstation(_Block):
     self_address: bool = Field(default=False, description="whether requests to 0xFFFC are answered")
     authentication: Dnp3Authentication | None = Field(default=None, description="leave out: nobody is challenged")
     files: bool = Field(
-        default=False, description="whether masters that may control can read device profile and frame log as files"
+        default=False,
+        description="whether masters that may control can read device profile, frame log and points as files",
+    )
+    configuration_writes: bool = Field(
+        default=False,
+        description="with `files`: whether they can also write the point configuration and activate it; use secure "
+        "authentication then",
     )
     owner: str = Field(default="", max_length=250, description="device attribute g0v244")
     location: str = Field(default="", max_length=250, description="device attribute g0v245")
@@ -255,6 +261,8 @@ class Dnp3Outstation(_Block):
             raise ValueError("an outstation speaks of exactly one of `group` and `device`")
         if self.units is not None and self.profile != "der":
             raise ValueError("`units` are blocks of `profile: der`")
+        if self.configuration_writes and not self.files:
+            raise ValueError("`configuration_writes` needs `files: true`")
         return self
 
 

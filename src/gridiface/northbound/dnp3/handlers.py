@@ -40,6 +40,8 @@ _log = logging.getLogger("gridiface.dnp3")
 _ENDINGS = frozenset(
     {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED, OutcomeKind.REFUSED}
 )
+#: Status codes of an activation (g91v1).
+_ACTIVATED, _REFUSED = 0, 1
 _WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
 _PULSED = {Action.RAISE: 1.0, Action.LOWER: -1.0}
 
@@ -81,6 +83,8 @@ class StationHandler(OutstationHandler):
         self._trouble_until: Instant | None = None
         self._number = 0
         self._pending: list[Commission] = []
+        #: Called with the name of a configuration that a master wants to be activated; False: there is none.
+        self.activation: Callable[[str], bool] = lambda _: False
 
     # --- the outstation's callbacks --------------------------------------------------------------------------------
 
@@ -103,6 +107,14 @@ class StationHandler(OutstationHandler):
     def may_change_deadband(self, index: int, deadband: float, master: int, now: float) -> bool:
         """Where the station allows it, for masters that may control."""
         return self.settings.deadband_writes and self._masters[master].may_control
+
+    def activate_config(self, names: list[str], master: int, now: float) -> tuple[int, list[int]] | None:
+        """The configuration that was written and is not in force yet, where the station allows it."""
+        if not self.settings.configuration_writes:
+            return None
+        if not self._masters[master].may_control:
+            return 0, [_REFUSED] * len(names)
+        return 0, [_ACTIVATED if self.activation(name) else _REFUSED for name in names]
 
     # --- for the shell -----------------------------------------------------------------------------------------------
 

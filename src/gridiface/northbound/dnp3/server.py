@@ -21,6 +21,9 @@ from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.dnp3.command_log import CommandLog
 from gridiface.northbound.dnp3.commissions import CommandLost, Commission
+from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
+from gridiface.northbound.dnp3.configuration import SPACE as CONFIGURATION_SPACE
+from gridiface.northbound.dnp3.configuration import Configuration
 from gridiface.northbound.dnp3.device_profile import profile_xml
 from gridiface.northbound.dnp3.endpoint import Endpoint
 from gridiface.northbound.dnp3.energy import SPACE as ENERGY_SPACE
@@ -91,6 +94,7 @@ class Dnp3Server:
         self._clock = clock
         self._ledger = ledger
         self._history = history
+        configurations = {station.name: Configuration(station.name, station.points) for station in settings.stations}
         self.stations: Mapping[str, Station] = {
             station.name: Station(
                 station,
@@ -100,7 +104,8 @@ class Dnp3Server:
                 now=clock.now(),
                 ratings_s=settings.ratings_s,
                 store_pause_s=settings.store_pause_s,
-                files=self._files(station),
+                files=self._files(station, configurations[station.name]),
+                configuration=configurations[station.name],
             )
             for station in settings.stations
         }
@@ -113,14 +118,16 @@ class Dnp3Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
 
-    def _files(self, station: StationSettings) -> StationFiles | None:
+    def _files(self, station: StationSettings, configuration: Configuration) -> StationFiles | None:
         if not station.files:
             return None
         makers = {
             DEVICE_PROFILE: lambda: profile_xml(station, self.settings.endpoints),
             FRAME_LOG: lambda: "\n".join(self.journal.lines()).encode(),
+            CONFIGURATION: configuration.octets,
         }
-        return StationFiles(makers, [master.address for master in station.masters if master.may_control])
+        takers = {CONFIGURATION: configuration.stage} if station.configuration_writes else {}
+        return StationFiles(makers, [master.address for master in station.masters if master.may_control], takers)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -132,7 +139,7 @@ class Dnp3Server:
             ConfigError: an address cannot be taken, or TLS files cannot be used.
         """
         now = self._clock.now()
-        spaces = (SPACE, TAGS_SPACE, RECORDS_SPACE, USERS_SPACE, ENERGY_SPACE)
+        spaces = (SPACE, TAGS_SPACE, RECORDS_SPACE, USERS_SPACE, ENERGY_SPACE, CONFIGURATION_SPACE)
         documents = [document for space in spaces for document in await self._ledger.documents(space)]
         controls = await self._history.controls(live_after=now)
         for station in self.stations.values():

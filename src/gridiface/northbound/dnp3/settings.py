@@ -159,7 +159,9 @@ class StationSettings:
         self_address: whether requests to 0xFFFC are answered.
         description: device attributes (g0) by variation.
         authentication: None: no master is challenged.
-        files: whether masters that may control can read the device profile and the frame log by file transfer.
+        files: whether masters that may control can read the device profile, the frame log and the configuration of the
+            points by file transfer.
+        configuration_writes: whether they can write that configuration, and activate it.
     """
 
     name: str
@@ -178,6 +180,7 @@ class StationSettings:
     description: dict[int, str | int | float | bytes] = field(default_factory=dict)
     authentication: SecureAuthentication | None = None
     files: bool = False
+    configuration_writes: bool = False
 
     def __post_init__(self) -> None:
         if not self.masters:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, Outcome, Target, TargetKind
+from gridiface.domain.controls import Acceptance, Control, Outcome, Target, TargetKind
 from gridiface.domain.ports import ControlInbox, Document, FleetView, Ledger
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.commissions import Commission, Step
+from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
+from gridiface.northbound.dnp3.configuration import Configuration
 from gridiface.northbound.dnp3.energy import EnergyCounters
 from gridiface.northbound.dnp3.handlers import StationHandler
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
@@ -45,6 +47,7 @@ _NEVER = Sample(None, int(Flags.RESTART))
 _LOOK_AT_MEMBERS = 64
 _HEARTBEAT_WRAPS = 32_768
 _ENERGY_SLOT = "\0energy"
+_CONFIGURATION_SLOT = "\0configuration"
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Station:
         ratings_s: how long sums of ratings stay true.
         store_pause_s: see StationHandler.
         files: what masters may read by file transfer; None: no file functions.
+        configuration: of its points, as masters may read and write it.
 
     Raises:
         ConfigError: a point has a variation or class that the standard does not know.
@@ -91,8 +95,10 @@ class Station:
         ratings_s: float = 10.0,
         store_pause_s: float = 5.0,
         files: FileStore | None = None,
+        configuration: Configuration | None = None,
     ) -> None:
         self.settings = settings
+        self.configuration = configuration or Configuration(settings.name, settings.points)
         self.database = Database(settings.points.core())
         self.handler = StationHandler(
             settings, inbox=inbox, ledger=ledger, fleet=fleet, changed=self._follow, store_pause_s=store_pause_s
@@ -117,6 +123,7 @@ class Station:
             authentication=_authentication(settings, users),
             files=files,
         )
+        self.handler.activation = self._activate
         self.local = settings.local
         self.outstation.station.local_control = settings.local
         self._fleet = fleet
@@ -160,6 +167,8 @@ class Station:
         documents = list(documents)
         self._users.restore(documents)
         self.energy.load(documents)
+        if self.settings.configuration_writes:
+            self.outstation.reconfigure(self.configuration.load(documents).values())
         kept = load_tags(documents, self.settings.name)
         if kept is not None:
             self.apply(kept)
@@ -168,6 +177,20 @@ class Station:
         self.handler.outputs.load(documents, controls, [master.name for master in self.settings.masters])
         self._show_outputs(self.settings.points.outputs())
         self._refresh_own(self._edited, now)
+
+    def _activate(self, name: str) -> bool:
+        """Commission the activation of what was written: durable before the answer to it goes out."""
+        if name.lstrip("/") != CONFIGURATION or not self.configuration.staged:
+            return False
+
+        def activated(_: Acceptance | None) -> Sequence[PointEntry]:
+            self.outstation.reconfigure(self.configuration.waiting().values())
+            self.configuration.activated()
+            return ()
+
+        step = Step(changes=(self.configuration.document(),), then=activated)
+        self.handler.commission(Commission(slot=_CONFIGURATION_SLOT, master="", steps=[step]))
+        return True
 
     # --- the operator ------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,17 @@ class Column:
             self.cuts.clear()
         self.cuts[key] = octets, count
 
+    def reconfigure(self, config: PointConfig) -> int:
+        """Another configuration of a point that is there; its position."""
+        at = self.positions[config.index]
+        self.configs[at] = config
+        self.deadbands[at] = config.deadband
+        self.event_variations[at] = config.event_variation or self.kind.event_variation
+        self._static_variations[at] = config.static_variation or self.kind.static_variation
+        self._runs.clear()
+        self.changed()
+        return at
+
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """Positions low..high-1 of the points whose index is within start..stop."""
         low = int(np.searchsorted(self.indices, start, side="left"))

@@ -17,6 +17,7 @@ from gridiface.protocols.dnp3.channel import Channel
 from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.files import FileStore
 from gridiface.protocols.dnp3.handler import Notice, OutstationHandler
+from gridiface.protocols.dnp3.points import PointConfig
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.state import Station
 
@@ -84,6 +85,20 @@ class Outstation:
         channel = _Registered(self, {master: self.associations[master] for master in allowed}, now, probes=probes)
         self._channels.append(channel)
         return channel
+
+    def reconfigure(self, configs: Iterable[PointConfig]) -> None:
+        """Other classes, dead-bands and variations of points that are there, for all masters, at once.
+
+        Raises:
+            LocalProtocolError: no such point; those before it were changed.
+        """
+        for config in configs:
+            column = self.database.columns[config.type]
+            if config.index not in column.positions:
+                raise LocalProtocolError(f"there is no {config.type.value} {config.index}")
+            at = column.reconfigure(config)
+            for association in self.associations.values():
+                association.state.classes[config.type][at] = config.event_class
 
     @property
     def channels(self) -> tuple[Channel, ...]:

@@ -26,6 +26,23 @@ def test_masters_must_differ_and_there_must_be_one():
             Outstation(OutstationSettings(10), masters, database)
 
 
+def test_points_are_configured_anew_for_all_masters_at_once():
+    kind = PointType.ANALOG_INPUT
+    database = Database([PointConfig(kind, index, event_class=2) for index in (3, 4)])
+    one = Outstation(OutstationSettings(10), [AssociationSettings(1), AssociationSettings(2)], database)
+    before = database.columns[kind].runs()
+    one.reconfigure([PointConfig(kind, 4, event_class=1, deadband=5.0, static_variation=1, event_variation=3)])
+    assert [association.state.classes[kind] for association in one.associations.values()] == [[2, 1], [2, 1]]
+    assert [run.variation for run in before] == [5]
+    assert [run.variation for run in database.columns[kind].runs()] == [5, 1]
+    database.update_many(0.0, kind, [0.0, 0.0])
+    assert not database.update(0.0, kind, 4, 4.0)
+    assert database.update(0.0, kind, 4, 5.5)
+    assert database.update_many(0.0, kind, [0.0, 11.0]) == 1
+    with pytest.raises(LocalProtocolError, match="no analog input 5"):
+        one.reconfigure([PointConfig(kind, 5)])
+
+
 def test_a_connection_carries_configured_masters_only(build):
     with pytest.raises(LocalProtocolError, match="master 9"):
         build().outstation.open(0.0, [9])
