@@ -79,14 +79,15 @@ class Configuration:
         """The points that the staged file changes."""
         return dict(self._staged or {})
 
-    def document(self) -> PutDocument:
-        """The durable form of the staged configuration over the present one."""
-        return PutDocument(SPACE, self._station, self._text(self._known | (self._staged or {})))
+    def document(self, changes: Mapping[str, PointConfig]) -> PutDocument:
+        """The durable form of the present configuration with changes."""
+        return PutDocument(SPACE, self._station, self._text(self._known | dict(changes)))
 
-    def activated(self) -> None:
-        """What was staged is in force."""
-        self._known |= self._staged or {}
-        self._staged = None
+    def activated(self, changes: Mapping[str, PointConfig]) -> None:
+        """Changes are in force; a file that was written meanwhile goes on waiting."""
+        self._known |= changes
+        if self._staged == changes:
+            self._staged = None
 
     def load(self, documents: Iterable[Document]) -> dict[str, PointConfig]:
         """The points that were configured over the wire before the restart; those that are gone are passed over."""

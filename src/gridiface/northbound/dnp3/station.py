@@ -183,12 +183,14 @@ class Station:
         if name.lstrip("/") != CONFIGURATION or not self.configuration.staged:
             return False
 
+        changes = self.configuration.waiting()
+
         def activated(_: Acceptance | None) -> Sequence[PointEntry]:
-            self.outstation.reconfigure(self.configuration.waiting().values())
-            self.configuration.activated()
+            self.outstation.reconfigure(changes.values())
+            self.configuration.activated(changes)
             return ()
 
-        step = Step(changes=(self.configuration.document(),), then=activated)
+        step = Step(changes=(self.configuration.document(changes),), then=activated)
         self.handler.commission(Commission(slot=_CONFIGURATION_SLOT, master="", steps=[step]))
         return True
 

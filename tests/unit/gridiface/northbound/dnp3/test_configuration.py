@@ -37,7 +37,12 @@ def test_a_written_file_waits_until_it_is_activated():
     assert one.stage(written(event_class=1, deadband=0.5)) is FileStatus.SUCCESS
     assert row(one) == before
     assert (one.waiting()[NAME].event_class, one.waiting()[NAME].deadband) == (1, 0.5)
-    one.activated()
+    changes = one.waiting()
+    one.stage(written(event_class=0))
+    one.activated(changes)
+    assert one.staged  # a later file waits for its own activation
+    one.stage(written(event_class=1, deadband=0.5))
+    one.activated(one.waiting())
     assert not one.staged
     assert row(one) == before | {"event_class": 1, "deadband": 0.5}
 
@@ -71,8 +76,8 @@ def test_a_file_with_a_mistake_changes_nothing_and_is_told(octets, caplog):
 def test_what_was_activated_is_there_after_a_restart():
     one = configuration()
     one.stage(written(event_class=3, event_variation=3))
-    put = one.document()
-    one.activated()
+    put = one.document(one.waiting())
+    one.activated(one.waiting())
     other = configuration()
     gone = b'{"name": "gone", "event_class": 1}, {"name": "' + NAME.encode()
     kept = Document(put.space, put.key, put.body.replace(b'{\n   "name": "' + NAME.encode(), gone, 1))
