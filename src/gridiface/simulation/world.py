@@ -38,7 +38,7 @@ _MANY = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldPlan:
-    """How large the world is. Powers in W, energies in Wh, times in s.
+    """How large the world is. Powers in W, energies in Wh, times in s; `battery_loss` a part, see `UnitConfig.loss`.
 
     `idle_devices` are inverters that are registered and never connect; `settings` replaces whole blocks of the server's
     configuration, `limits` goes into its sep2.limits.
@@ -48,6 +48,7 @@ class WorldPlan:
     inverters: int = 3
     battery_w: float = 5_000.0
     battery_wh: float = 10_000.0
+    battery_loss: float = 0.0
     inverter_w: float = 8_000.0
     poll_s: int = 1
     battery_poll_s: float = 0.5
@@ -222,6 +223,7 @@ class World:
             "copies": max(1, self.plan.batteries),
             "max_w": self.plan.battery_w,
             "energy_wh": self.plan.battery_wh,
+            "loss": self.plan.battery_loss,
             "soc": 0.7,
             "soc_min": 0.05,
             "soc_max": 0.95,

@@ -32,6 +32,7 @@ class UnitConfig(BaseModel):
     ramp_w_per_s: float | None = Field(None, gt=0)
     time_constant_s: float = Field(0.2, ge=0)
     efficiency: float = Field(0.96, gt=0, le=1)
+    loss: float = Field(0.0, ge=0, lt=1, description="what it lacks of the power that it was told to deliver")
     available: float = Field(0.8, ge=0, le=1)
     noise: float = Field(0.001, ge=0, le=0.5)
     seed: int = 0

@@ -73,6 +73,7 @@ class SimulatedDevice:
                 ramp_w_per_s=config.ramp,
                 time_constant_s=config.time_constant_s,
                 efficiency=config.efficiency,
+                loss=config.loss,
                 noise=config.noise,
             ),
             soc=config.soc,

@@ -27,6 +27,7 @@ class Plant:
     ramp_w_per_s: float = 1e9
     time_constant_s: float = 0.0
     efficiency: float = 1.0
+    loss: float = 0.0
     noise: float = 0.0
 
 
@@ -136,7 +137,8 @@ class Unit:
             wanted = 0.0 if demand.power_w is None else demand.power_w
         if demand.ceiling_w is not None:
             high = min(high, demand.ceiling_w)
-        return max(low, min(high, wanted))
+        held = max(low, min(high, wanted))
+        return held * (1.0 - plant.loss) if held > 0 else held
 
     def _step(self, dt: float) -> None:
         target = self._target()

@@ -64,6 +64,7 @@ def test_r8_an_event_reaches_every_modbus_device(monkeypatch):
     assert finding.ok, finding
     assert finding.figures["missed"] == 0
     assert finding.figures["devices"] == 50
+    assert finding.figures["delivered_error"] <= 0.005
 
 
 def test_r9_the_dnp3_core_is_fuzzed():

@@ -123,3 +123,13 @@ def test_noise_is_repeatable_and_about_the_truth() -> None:
     assert readings == [second.measure().w for _ in range(200)]
     assert sum(readings) / 200 == pytest.approx(500, rel=0.01)
     assert len(set(readings)) > 100
+
+
+def test_an_inverter_with_losses_delivers_less_than_it_was_told_and_takes_what_it_was_told() -> None:
+    unit = Unit(plant(loss=0.1))
+    unit.tell(Demand(power_w=500))
+    unit.step(60)
+    assert unit.w == pytest.approx(450)
+    unit.tell(Demand(power_w=-500))
+    unit.step(60)
+    assert unit.w == pytest.approx(-500)
