@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 
 import pytest
 from cryptography import x509
@@ -235,3 +236,31 @@ async def test_r68_r516_a_certificate_that_is_not_good_ends_the_handshake(make_h
 def _weakly(port, files):
     """As `shaken`, with a client that would use any key of its own."""
     return shaken(port, files, ciphers=f"{ECC}:{RSA}:@SECLEVEL=0")
+
+
+async def test_r516_72_nothing_is_exchanged_with_a_peer_whose_certificate_has_ended(
+    make_house, make_authority, tmp_path, eventually, caplog
+):
+    caplog.set_level("INFO", "gridiface.openadr")
+    _head, vtn, _site, ven = await build(make_house, make_authority, tmp_path)
+    await eventually(lambda: ven.core.registration.venID == "VEN-A", "registration")
+    now = vtn._clock.now()
+    for book, who in ((vtn.peers, "VEN VEN-A"), (ven.peers, "the VTN of utility")):
+        assert who in book.ending(now)
+        assert who in book.ended(now + 40 * 86_400)
+    assert "the certificate of VEN VEN-A ends at" in caplog.text
+    assert "the certificate of the VTN of utility ends at" in caplog.text
+
+    # The connection is open and was judged when the certificates were good; now they are not.
+    class Later:
+        def now(self):
+            return time.time() + 40 * 86_400
+
+        def monotonic(self):
+            return time.monotonic()
+
+    vtn._clock = Later()
+    await eventually(lambda: not ven.up, "refused")
+    assert "refused with 403: the certificate has ended" in caplog.text
+    seen = vtn.core.vens["VEN-A"].last_seen
+    assert seen is None or seen < now + 86_400

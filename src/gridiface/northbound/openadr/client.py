@@ -9,6 +9,7 @@ import aiohttp
 
 from gridiface.domain.traffic import Tap
 from gridiface.errors import GridifaceError, RemoteProtocolError
+from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads.envelope import Payload
@@ -43,6 +44,8 @@ class PayloadClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._most = most_octets
         self._session: aiohttp.ClientSession | None = None
+        #: The certificate of the peer in the last handshake; b"" before, and without TLS.
+        self.peer_certificate = b""
         #: Told of every request and its answer; None: nobody listens.
         self.tap: Tap | None = None
 
@@ -63,6 +66,9 @@ class PayloadClient:
             RemoteProtocolError: `answer` is the HTTP status, or 403 and 406 for an answer that cannot be taken.
             ConfigError: the TLS files cannot be used.
         """
+        if self.peer_certificate and end_of(self.peer_certificate) <= now:
+            # What is open was judged when the certificate was good (rule 516): shake hands anew, which tells.
+            await self.close()
         message = self._http.request(service, payload, now)
         headers = {name: value for name, value in message.headers.items() if name != "Content-Length"}
         try:
@@ -84,12 +90,23 @@ class PayloadClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            context = self._make_context() if self._make_context is not None else True
+            context = self._noting(self._make_context()) if self._make_context is not None else True
             # What is compressed is unpacked by the exchange, which knows how much it may become.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=context), timeout=self._timeout, auto_decompress=False
             )
         return self._session
+
+    def _noting(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """The context, telling us whose certificate its connections see."""
+
+        class Noting(ssl.SSLObject):
+            def do_handshake(own) -> None:  # noqa: N805 - `self` is the client
+                super().do_handshake()
+                self.peer_certificate = own.getpeercert(binary_form=True) or b""
+
+        context.sslobject_class = Noting
+        return context
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         parts, size = [], 0

@@ -25,6 +25,7 @@ from gridiface.logfields import about
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
 from gridiface.northbound.openadr.http_server import PayloadListener
+from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.settings import VenSettings
 from gridiface.northbound.openadr.ven_calendar import renew
 from gridiface.northbound.openadr.ven_events import EventBook
@@ -103,6 +104,8 @@ class OpenAdrVen:
             context=settings.context,
             timeout_s=settings.timeout_s,
         )
+        #: The certificate that the VTN shows.
+        self.peers = PeerCertificates()
         self._http = HttpServer("ven", security=self._security)
         self._listener: PayloadListener | None = None
         self._unsaved: list[Change] = []
@@ -262,6 +265,8 @@ class OpenAdrVen:
             async with self._lock:
                 self.core.failed(request.id, self._clock.now())
         else:
+            if isinstance(self._client, PayloadClient):
+                self.peers.seen(f"the VTN of {self.settings.name}", self._client.peer_certificate, now)
             async with self._lock:
                 self.core.receive(request.id, reply, self._clock.now())
         async with self._lock:
@@ -321,6 +326,8 @@ class OpenAdrVen:
         if not hmac.compare_digest(expected, shown):
             _log.warning("VEN %s: a push with the certificate %s is not from the VTN", self.settings.name, shown)
             raise RemoteProtocolError("this certificate is not that of the VTN", answer=403)
+        if certificate and end_of(certificate) <= now:
+            raise RemoteProtocolError("the certificate of the VTN has ended", answer=403)
         inbound = self._http.receive(
             message,
             now,

@@ -26,6 +26,7 @@ from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
 from gridiface.northbound.openadr.fleet_members import FleetMembers
 from gridiface.northbound.openadr.http_server import PayloadListener
+from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
 from gridiface.northbound.openadr.xmpp import VtnXmpp, bare_jid, peer_name
@@ -89,6 +90,8 @@ class OpenAdrVtn:
             wake=self._wake.set,
         )
         self.archive = ReportArchive(ledger, self._space, most=settings.reports_kept)
+        #: The certificates that VENs show.
+        self.peers = PeerCertificates()
         self.started = clock.now()
         self._plain_http = HttpServer("vtn", prefix=settings.prefix)
         self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
@@ -202,6 +205,11 @@ class OpenAdrVtn:
         now = self._clock.now()
         name = openadr_fingerprint(certificate) if certificate else ""
         known = self.core.by_fingerprint(name)
+        if known is not None:
+            self.peers.seen(f"VEN {known.venID}", certificate, now)
+        if certificate and end_of(certificate) <= now:
+            # Its connection may be older than that (rule 516).
+            raise RemoteProtocolError("the certificate has ended", answer=403)
         signed = known is not None and known.must_sign
         http = self._signed_http if signed else self._plain_http
         inbound = http.receive(
