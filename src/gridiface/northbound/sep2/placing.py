@@ -237,7 +237,11 @@ def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
         item = Item(f"{record.der}/{name}", kind(f"/edev/{{id1}}/der/{{id2}}/{name}"), audience, data=record)
         if record.speaks:
             tree.add(item)
-            tree.set(item, client_default(name, record, fleet))
+            shown = client_default(name, record, fleet)
+            if name in ("dercap", "derg"):
+                # CSIP-AUS demands its bit maps; what a device that has told nothing can keep is not known.
+                shown = csip_aus.with_limits(shown, 0, profile)
+            tree.set(item, shown)
         else:
             item.live = makers[name]
             tree.add(item)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from lxml import etree
 
 from gridiface.northbound.sep2.kinds import KINDS
 from gridiface.northbound.sep2.settings import CsipAusSettings
+from gridiface.protocols.sep2.dialects import DIALECTS
 from gridiface.protocols.sep2.resources import (
     DERControlList,
     DeviceCapability,
@@ -610,3 +614,36 @@ async def test_numbers_are_not_given_twice_over_a_restart(kit: Any) -> None:
     other = await kit.restarted()
     second = (await other.send("POST", path, kit.control("02" * 16))).headers["Location"]
     assert first != second
+
+
+ENVOY = os.environ.get("GRIDIFACE_ENVOY_SCHEMA_PYTHON", "")
+#: What envoy's models read otherwise than the standard writes it: single events have no root element of theirs, primacy
+#: of a DemandResponseProgram is 0 or 1, and tariffs demand the links of CSIP-AUS 1.3, which are not served here.
+ENVOYS_OWN = re.compile(
+    "DERControl|FlowReservationResponse|(DemandResponseProgram|TariffProfile|TimeTariffInterval)(List)?"
+)
+
+
+@pytest.mark.skipif(not ENVOY, reason="GRIDIFACE_ENVOY_SCHEMA_PYTHON names no Python that has envoy-schema")
+async def test_every_body_is_read_by_the_models_of_envoy(make_kit: Any) -> None:
+    """What bsgip's server and harness speak, written by others: every element that they know, for every role."""
+    kit = await make_kit(csip_aus=CsipAusSettings())
+    kit.schema = None  # that of 2018 has no extensions
+    await populated(kit)
+    lines = []
+    for by in ("utility", "inv-1", "inv-2", "aggregator"):
+        seen = await walk(kit, by)
+        lines += [
+            json.dumps({"path": f"{by} {path}", "body": DIALECTS["csipaus-1.3"].outward(reply.body).decode()})
+            for path, reply in seen.items()
+            if not ENVOYS_OWN.fullmatch(etree.QName(etree.fromstring(reply.body)).localname)
+        ]
+    child = await asyncio.create_subprocess_exec(
+        ENVOY, str(Path(__file__).resolve().parents[4] / "loopback" / "envoy_models.py"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await child.communicate("\n".join(lines).encode())
+    assert child.returncode == 0
+    found = json.loads(said)
+    assert found["failed"] == {}
+    assert found["read"] > 100
