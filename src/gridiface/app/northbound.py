@@ -80,6 +80,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         redirect_port=None if sep2.redirect is None else host_port(sep2.redirect)[1],
         pen=_pen(sep2),
         site=site,
+        lfdi=_own_lfdi(sep2),
         poll_rates=sep2.poll_rates.model_dump(),
         post_rate=sep2.post_rate,
         in_band_registration=sep2.in_band_registration,
@@ -127,6 +128,15 @@ def _discovery(sep2: Sep2, site: str) -> DiscoverySettings | None:
         addresses=wanted.addresses,
         port=wanted.port,
     )
+
+
+def _own_lfdi(sep2: Sep2) -> str:
+    """The LFDI of our certificate; "" where it cannot be read, of which the listener complains."""
+    try:
+        leaf = x509.load_pem_x509_certificates(sep2.tls.certificate.read_bytes())[0]
+    except (OSError, ValueError, IndexError):
+        return ""
+    return format_lfdi(lfdi_from_der(leaf.public_bytes(Encoding.DER)))
 
 
 def _pen(sep2: Sep2) -> int:

@@ -86,7 +86,7 @@ def place_roots(state: State) -> None:
         shown_empty = path not in {"/upt"}
         tree.add(Listing(path, list_kind(path), open_to, scoped=True, shown_empty=shown_empty))
     tree.add(Item("/tm", kind("/tm"), anyone, live=lambda now: time_at(settings, now)))
-    lfdi = identities.derived_lfdi(settings.site, "server", "self", settings.pen)
+    lfdi = settings.lfdi or identities.derived_lfdi(settings.site, "server", "self", settings.pen)
     tree.add(Item("/sdev", kind("/sdev"), registered, SelfDevice(lFDI=lfdi, sFDI=identities.sfdi(lfdi))))
     tree.add(Item("/dcap", kind("/dcap"), anyone, DeviceCapability()))
 

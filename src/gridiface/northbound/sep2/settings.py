@@ -205,6 +205,7 @@ class Sep2Settings:
         redirect_port: of a plain-HTTP listener that only redirects /dcap; None: no such listener.
         pen: IANA private enterprise number, the low 32 bits of our mRIDs and derived LFDIs.
         site: name of the installation, part of derived identities.
+        lfdi: of our own certificate, which SelfDevice shows; "": one that is derived.
         poll_rates: pollRate in seconds by resource name; what is not named is as in DEFAULT_POLL_RATES.
         post_rate: postRate in seconds on mirrors and end devices.
         in_band_registration: whether an unknown certificate may register by POST /edev.
@@ -229,6 +230,7 @@ class Sep2Settings:
     redirect_port: int | None = None
     pen: int = 0
     site: str = "gridiface"
+    lfdi: str = ""
     poll_rates: Mapping[str, int] = field(default_factory=dict)
     post_rate: int = 300
     in_band_registration: bool = False

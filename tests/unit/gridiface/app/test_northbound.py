@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.model import Client, Sep2
 from gridiface.app.northbound import lfdi_of, notifier_context, sep2_settings, tls_keeper
@@ -92,3 +94,12 @@ def test_a_pen_in_decimal_digits(folder: Path) -> None:
     assert sep2_settings(sep2(folder, pen=12345), "home").pen == 12345
     assert sep2_settings(sep2(folder, pen=12345, csip_aus={"decimal_pen": True}), "home").pen == 0x12345
     assert sep2_settings(sep2(folder, pen=4_000_000_000, csip_aus={"decimal_pen": True}), "home").pen == 4_000_000_000
+
+
+def test_the_server_itself_is_known_by_its_certificate(folder: Path) -> None:
+    found = sep2(folder)
+    leaf = x509.load_pem_x509_certificates(found.tls.certificate.read_bytes())[0]
+    lfdi = format_lfdi(lfdi_from_der(leaf.public_bytes(Encoding.DER)))
+    assert sep2_settings(found, "home").lfdi == lfdi
+    unread = found.model_copy(update={"tls": found.tls.model_copy(update={"certificate": folder / "nothing.pem"})})
+    assert sep2_settings(unread, "home").lfdi == ""

@@ -309,3 +309,11 @@ def test_local_time_follows_the_offsets(now: float, local: int) -> None:
     settings = Sep2Settings(tz_offset_s=-3600, dst_offset_s=3600, dst_start=100, dst_end=200)
     found = time_at(settings, now)
     assert (found.currentTime, found.localTime, found.dstStartTime, found.dstEndTime) == (int(now), local, 100, 200)
+
+
+async def test_self_device_shows_the_identity_of_our_certificate(make_kit: Any) -> None:
+    lfdi = "3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
+    shown = await (await make_kit(lfdi=lfdi)).get("/sdev")
+    assert (shown.lFDI, shown.sFDI) == (lfdi, 167261211391)
+    derived = await (await make_kit()).get("/sdev")
+    assert derived.lFDI.endswith(f"{40732:08X}")
