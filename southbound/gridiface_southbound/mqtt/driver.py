@@ -1,7 +1,7 @@
 """The MQTT driver: any device that a topic table describes, as `gridiface.drivers.api.Driver`.
 
-Owned here: what was heard last and when, whether the device is there, and the wait for its echo. Not owned: the order
-of a driver's work (points.driver), the connection (broker).
+Owned here: what was heard last and when, whether the device is there, and its answers. Not owned: the order
+of a driver's work (points.driver), echoes (points.echo), the connection (broker).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gridiface_southbound.mqtt.broker import Broker, broker_for, release
 from gridiface_southbound.mqtt.config import MqttConfig
 from gridiface_southbound.mqtt.heard import Heard
 from gridiface_southbound.mqtt.table import Answer, Ask, Point, WriteRule
-from gridiface_southbound.points.driver import PointDriver
+from gridiface_southbound.points.echo import EchoDriver
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.meanings import Meaning
 from gridiface_southbound.points.scalar import ScalarImage
@@ -27,10 +27,12 @@ from gridiface_southbound.points.table import Poll
 from gridiface_southbound.points.template import MISSING, filled, grouped, one_of, packed, spoken, text_of
 
 
-class MqttDriver(PointDriver[Point]):
+class MqttDriver(EchoDriver[Point]):
     """Drives one device by its topic table; made by `create`."""
 
     Config: ClassVar[type[MqttConfig]] = MqttConfig
+
+    _heard: Heard
 
     def __init__(self, device_id: str, config: MqttConfig, *, clock: Clock) -> None:
         super().__init__(device_id, config, config.table, clock=clock)
@@ -137,12 +139,11 @@ class MqttDriver(PointDriver[Point]):
         quality = Quality.STALE if stale or kept else snapshot.quality
         return replace(snapshot, source_time=min(oldest, snapshot.received), quality=quality)
 
-    def _take(self) -> None:
-        """Put what was heard into the image."""
-        for point in self._table.points:
-            seen = MISSING if point.topic is None else self._heard.value(self._topic(point.topic), point.pointer)
-            if seen is not MISSING:
-                self._image.data[point.name] = seen
+    def _source(self, point: Point) -> str | None:
+        return None if point.topic is None else self._topic(point.topic)
+
+    def _spot(self, point: Point) -> str:
+        return point.pointer
 
     # One write -----------------------------------------------------------------------------------------------------
 
@@ -150,14 +151,11 @@ class MqttDriver(PointDriver[Point]):
         """Publish in order, each only after the one before was echoed."""
         broker = self._require_broker()
         self._require_there()
-        showing = {point.name for point in shown}
         for topic, members in grouped((_carrier(write), write) for write in writes):
             rule = members[-1].point.write
             if rule is None:  # pragma: no cover - only points with a rule are written
                 continue
-            sought = [(write, point) for write in members if (point := self._shown_by(write)).name in showing]
-            before = {self._topic(point.topic): self._heard.count(self._topic(point.topic))
-                      for _, point in sought if point.topic}  # fmt: skip
+            sought, before = self._sought(members, shown)
             answered = 0 if rule.answer is None else self._heard.count(self._topic(rule.answer.topic))
             await self._publish(broker, topic, self._payload(rule, members), retain=rule.retain)
             if rule.answer is not None:
@@ -190,37 +188,8 @@ class MqttDriver(PointDriver[Point]):
             kind = DeviceBusy if seen is not MISSING and one_of(seen, rule.busy) else DeviceRejected
             raise kind(f"refused: {topic} says {'nothing' if seen is MISSING else repr(seen)[:100]}")
 
-    async def _echoed(self, sought: Sequence[tuple[Write[Point], Point]], before: dict[str, int]) -> bool:
-        """Whether the device shows these writes, told anew.
-
-        Raises:
-            DeviceTimeout: it told nothing.
-        """
-
-        def fresh(write: Write[Point], point: Point) -> bool:
-            topic = self._topic(point.topic or "")
-            silent = write.point.write is not None and write.point.write.echo == "changes"
-            return silent or self._heard.count(topic) > before[topic]
-
-        def done() -> bool:
-            self._take()
-            return all(fresh(write, point) and self._shows(write, point, self._image)[1] for write, point in sought)
-
-        patience = self._config.timeout_s + self._delay(write for write, _ in sought)
-        try:
-            async with asyncio.timeout(patience):
-                await self._heard.until(done)
-        except TimeoutError:
-            unheard = [point.name for write, point in sought if not fresh(write, point)]
-            if unheard:
-                raise DeviceTimeout(f"no echo of {', '.join(unheard)} within {patience:g} s") from None
-            return False
-        return True
-
-    def _shown_by(self, write: Write[Point]) -> Point:
-        rule = write.point.write
-        name = rule.read_back if rule is not None and isinstance(rule.read_back, str) else write.point.name
-        return self._table.by_name[name]
+    def _may_be_silent(self, write: Write[Point]) -> bool:
+        return write.point.write is not None and write.point.write.echo == "changes"
 
     # Small things --------------------------------------------------------------------------------------------------
 
@@ -248,9 +217,6 @@ class MqttDriver(PointDriver[Point]):
             rule = self._table.availability
             topic = "" if rule is None else self._topic(rule.topic)
             raise DeviceTimeout(f"{topic} says that it is away" if there is False else f"nothing was told on {topic}")
-
-    def _missing(self, points: Iterable[Point]) -> list[Point]:
-        return [p for p in points if p.topic and self._heard.value(self._topic(p.topic), p.pointer) is MISSING]
 
     def _topic(self, template: str) -> str:
         return text_of(template, self._values)

@@ -73,6 +73,10 @@ class PointDriver(ABC, Generic[P]):
     async def _prepare(self) -> None:
         """What must be fresh before a command is planned: nothing, for most."""
 
+    def _planned(self, plan: CommandPlan[P], command: Setpoint) -> None:
+        """The last look at a plan before it is carried out."""
+        return
+
     def _confirmed(self, write: Write[P]) -> bool:
         """Whether the carrier itself confirms the value of a write that cannot be read back."""
         return False
@@ -172,6 +176,7 @@ class PointDriver(ABC, Generic[P]):
             commands = await self._ready()
             plan = commands.plan(command, revert_s=self._keys.revert_s, now=self._clock.now())
             self._spare_flash(plan)
+            self._planned(plan, command)
             return await self._carry_out(plan)
 
     async def revert(self) -> Ack:
@@ -312,9 +317,14 @@ class PointDriver(ABC, Generic[P]):
         return value, value is not None and abs(value - write.value) <= room
 
     def _in_unit_of(self, target: P, source: P, value: float) -> float:
+        """What another point shows, in the target's unit; a helper without a meaning counts as the target does."""
+        if source.meaning is None and source.unit in ("", target.unit):
+            return value
         known = {} if self._nameplate is None else telemetry.bases(self._nameplate)
         there, here = si_factor(source, known), si_factor(target, known)
-        return value if there is None or not here else from_si(to_si(value, there), here)
+        if there is None or not here:
+            return value
+        return from_si(to_si(value, there * target.sign if source.meaning is None else there), here)
 
     def _delay(self, writes: Iterable[Write[P]]) -> float:
         """The longest time that a written point needs until it can be read back, seconds."""
