@@ -15,8 +15,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
 from gridiface.operator.access import CALLER
-from gridiface.operator.confined import sees_target
-from gridiface.operator.present import devices_of
+from gridiface.operator.present import devices_of, reached
 from gridiface.operator.rows import GroupRow
 from gridiface.operator.status import Status
 
@@ -43,8 +42,13 @@ class View:
         return self.names is None or name in self.names
 
     def target(self, target: Target) -> bool:
-        """Whether a device or group is seen."""
-        return sees_target(self.request[CALLER], target, self.status.fleet)
+        """Whether a device or group is seen; as operator.confined, but the devices are looked up once."""
+        if self.names is None:
+            return True
+        if target.kind is TargetKind.GROUP and target.id in (self.key or ()):
+            return True
+        wanted = reached(target, self.status.fleet)
+        return bool(wanted) and wanted <= self.names
 
     def group(self, name: str) -> bool:
         """Whether a group is seen."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Target, TargetKind
+from gridiface.operator.screens.view import View
 
 #: Pages that are about more than some groups.
 CLOSED = ("/start", "/certificates", "/trace", "/audit", "/users", "/tokens")
@@ -77,8 +78,6 @@ async def test_two_readers_do_not_share_what_only_one_may_see(split: Any, signed
 
 
 async def test_the_live_stream_carries_what_is_seen(split: Any, signed_in: Any) -> None:
-    from gridiface.operator.screens.view import View  # noqa: PLC0415
-
     class Request(dict[Any, Any]):
         pass
 
@@ -90,3 +89,17 @@ async def test_the_live_stream_carries_what_is_seen(split: Any, signed_in: Any) 
     assert view.these(["b", "a"]) == ["a"]
     everything = View(split.desk.status, Request({CALLER: Caller()}))  # type: ignore[arg-type]
     assert len(everything.group_rows(0.0)) == 3
+
+
+async def test_the_view_and_the_api_agree_on_who_sees_what(split: Any) -> None:
+    from gridiface.operator.access import CALLER, Caller  # noqa: PLC0415
+    from gridiface.operator.confined import sees_target  # noqa: PLC0415
+
+    fleet = split.desk.status.fleet
+    for groups in (None, frozenset(), frozenset({"a1"}), frozenset({"all"}), frozenset({"b1", "none"})):
+        caller = Caller(groups=groups)
+        view = View(split.desk.status, {CALLER: caller})  # type: ignore[arg-type]
+        for kind in TargetKind:
+            for name in ("all", "a1", "b1", "a", "b", "none"):
+                target = Target(kind, name)
+                assert view.target(target) is sees_target(caller, target, fleet), (groups, target)
