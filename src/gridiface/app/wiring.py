@@ -23,6 +23,7 @@ from gridiface.app.live_fleet import LiveFleet
 from gridiface.app.members import SEP2, SPACE, Members
 from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.openadr import openadr_vens, openadr_vtn
+from gridiface.app.otel import Otel
 from gridiface.app.outstation import dnp3_server
 from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
 from gridiface.app.parts import certificates_of, listen_in, parts_of, peers_of
@@ -86,6 +87,7 @@ class GridServer:
         self.southbound: Southbound | None = None
         self._operator: OperatorServer | None = None
         self._upkeep: Upkeep | None = None
+        self._otel: Otel | None = None
         self._alarms: AlarmSources | None = None
         #: Where the first admin chooses a password; None: there is an admin.
         self.setup_link: str | None = None
@@ -217,6 +219,8 @@ class GridServer:
         await self._stop_dispatch()
         if self._upkeep is not None:
             await self._upkeep.stop()
+        if self._otel is not None:
+            await self._otel.stop()
         if self.store is not None:
             await self.store.close()
         self.reserve.close()
@@ -353,6 +357,13 @@ class GridServer:
         self._alarms = AlarmSources(self, desk)
         self._upkeep = upkeep_of(desk, self._alarms)
         self._upkeep.start()
+        if self.config.otel is not None:
+            self._otel = Otel(
+                self.config.otel,
+                self.config.site,
+                lambda: desk.figures.samples(desk.status, self.clock.now(), ready=self._ready()),
+            )
+            self._otel.start()
 
     async def reload(self, config: Config) -> Reload:
         """Go on with what of a new configuration takes effect at once; no connection is touched that stays.

@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from gridiface.app.config import load_config
+from gridiface.cli.progress import working
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store import maintenance
 from gridiface.store.check import CheckReport
@@ -88,10 +89,11 @@ def _database(url: str | None, config: Path | None) -> Database:
     return Database.parse(url)
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, Any]], *, as_json: bool) -> Any:
+def _run(work: Callable[[], Coroutine[Any, Any, Any]], doing: str, *, as_json: bool) -> Any:
     """Do it; an error of ours becomes one line (or one JSON object) and exit code 1."""
     try:
-        return asyncio.run(work())
+        with working(doing):
+            return asyncio.run(work())
     except GridifaceError as error:
         if as_json:
             typer.echo(json.dumps({"ok": False, "error": str(error), "kind": type(error).__name__}))
@@ -123,7 +125,7 @@ def upgrade(database: DatabaseOption = None, config: ConfigOption = None, as_jso
     async def work() -> maintenance.UpgradeReport:
         return await maintenance.upgrade(_database(database, config))
 
-    report = _run(work, as_json=as_json)
+    report = _run(work, "upgrading the database", as_json=as_json)
     change = "already" if report.before == report.after else f"from {report.before or 'nothing'}"
     _show(report, as_json=as_json, line=f"{report.database}: schema {report.after} ({change})")
 
@@ -147,7 +149,7 @@ def backup(
     async def work() -> maintenance.BackupReport:
         return await maintenance.backup(_database(database, config), target, kind=kind.value, overwrite=overwrite)
 
-    report = _run(work, as_json=as_json)
+    report = _run(work, "saving the database", as_json=as_json)
     line = f"{report.target}: {report.size_bytes} bytes, schema {report.revision}, {_summary(report.rows)}"
     _show(report, as_json=as_json, line=f"{line}\nsha256 of the content: {report.sha256}")
 
@@ -168,7 +170,7 @@ def restore(
     async def work() -> maintenance.RestoreReport:
         return await maintenance.restore(_database(database, config), source, force=force)
 
-    report = _run(work, as_json=as_json)
+    report = _run(work, "bringing the database back", as_json=as_json)
     line = f"{report.database}: restored from schema {report.revision}, {_summary(report.rows)}"
     _show(report, as_json=as_json, line=f"{line}\nsha256 of the content: {report.sha256}")
 
@@ -188,7 +190,7 @@ def check(
     async def work() -> CheckReport:
         return await check_database(_database(database, config), content_hash=content_hash)
 
-    report: CheckReport = _run(work, as_json=as_json)
+    report: CheckReport = _run(work, "looking at the database", as_json=as_json)
     _show(report, as_json=as_json, line="\n".join(_check_lines(report)))
     if not report.ok:
         raise typer.Exit(1)

@@ -20,6 +20,8 @@ from gridiface.app.config import Config, load_config
 from gridiface.app.config.base import host_port
 from gridiface.app.config.load import paths_of
 from gridiface.app.northbound import tls_keeper
+from gridiface.cli.bundle import write_bundle
+from gridiface.cli.remote import Remote, TokenFileOption
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store.repository import Store
@@ -42,25 +44,52 @@ def doctor(
     config: Annotated[
         Path | None, typer.Argument(help="The configuration file; none: look at the machine only.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="Write a .tar.gz for whoever helps from afar; secrets are taken out."),
+    ] = None,
+    log: Annotated[Path | None, typer.Option("--log", help="With --bundle: the server's log; its end goes in.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="With --bundle: a running server; what it tells of itself goes in.")
+    ] = None,
+    token_file: TokenFileOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Look at ports, clock, certificates, database, disk, drivers and limits.
 
     Exit code 0: nothing is wrong (warnings allowed); 1: something would not work.
 
-    Example: gridiface doctor my-site/gridiface.yaml
+    Example: gridiface doctor my-site/gridiface.yaml --bundle help.tar.gz --log server.log
     """
     findings = list(_machine())
     if config is not None:
         findings += _configuration(config)
     failed = any(finding.level == "error" for finding in findings)
+    told = [asdict(finding) for finding in findings]
+    if bundle is not None:
+        remote = None if url is None else Remote.of(url, None, token_file)
+        loaded = None if config is None else _readable(config)
+        sizes = write_bundle(bundle, findings=told, config=loaded, log=log, remote=remote)
+        if as_json:
+            typer.echo(json.dumps({"ok": not failed, "findings": told, "bundle": str(bundle), "members": sizes}))
+        else:
+            typer.echo(f"{bundle}: {', '.join(sizes)}; look through it before it leaves the house")
+        return
     if as_json:
-        typer.echo(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}))
+        typer.echo(json.dumps({"ok": not failed, "findings": told}))
     else:
         for finding in findings:
             fix = f"\n           fix: {finding.fix}" if finding.fix else ""
             typer.echo(f"{finding.level:8} {finding.check}: {finding.text}{fix}")
     raise typer.Exit(1 if failed else 0)
+
+
+def _readable(path: Path) -> Config | None:
+    """The configuration, or None where it has a mistake: the findings tell it."""
+    try:
+        return load_config(path)
+    except ConfigError:
+        return None
 
 
 def _machine() -> Iterator[Finding]:

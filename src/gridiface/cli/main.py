@@ -41,6 +41,11 @@ class Verbs(LazyGroup):
             "gridiface.cli.serve:serve",
             "Run the server until SIGINT or SIGTERM; running work is finished, then everything is closed.",
         ),
+        Verb(
+            "grafana",
+            "gridiface.cli.grafana:grafana",
+            "Print the Grafana dashboard of this version, to be imported over a Prometheus data source.",
+        ),
         Verb("version", "gridiface.cli.version:version", "Print the version of gridiface and of what it runs on."),
         Verb(
             "control", "gridiface.cli.control:app", "Send, list, show, cancel and watch controls of a running server."

@@ -61,17 +61,21 @@ class Figures:
 
     def on_request(self, method: str, route: str, status: int) -> None:
         """Count a request; `route` is the declared path or empty."""
-        known = method if method in {"GET", "HEAD", "POST", "DELETE"} else "other"
+        known = method if method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} else "other"
         self._requests[known, route or "other", f"{status // 100}xx"] += 1
 
     def render(self, status: Status, now: Instant, *, ready: bool) -> str:
         """Everything as Prometheus text."""
-        samples = {**self._now(status, now, ready=ready), **self._counted(status)}
+        samples = self.samples(status, now, ready=ready)
         lines = []
         for name, (kind, text) in METRICS.items():
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
             lines += [f"{name}{_labels(labels)} {value:.17g}" for labels, value in samples[name]]
         return "\n".join(lines) + "\n"
+
+    def samples(self, status: Status, now: Instant, *, ready: bool) -> dict[str, list[Sample]]:
+        """Labels and values by metric."""
+        return {**self._now(status, now, ready=ready), **self._counted(status)}
 
     @staticmethod
     def _now(status: Status, now: Instant, *, ready: bool) -> dict[str, list[Sample]]:

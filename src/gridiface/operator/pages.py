@@ -12,10 +12,14 @@ from typing import Protocol
 from aiohttp import web
 
 from gridiface.operator.access import CALLER, cookie_of
+from gridiface.operator.areas.catalogue import DESK, OWN, routes_of
 from gridiface.operator.areas.fleet import FleetArea
+from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.desk import Desk
+from gridiface.operator.openapi import document
 from gridiface.operator.routing import Area
 from gridiface.operator.screens.alarms import AlarmsScreen
+from gridiface.operator.screens.api import ApiScreen
 from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
@@ -83,6 +87,8 @@ class Pages:
         sep2, openadr, dnp3 = Sep2Screens(house, mounted), OpenAdrScreens(house, mounted), Dnp3Screens(house, mounted)
         settlement = SettlementScreen(house, mounted)
         engine, defines = EngineScreen(house, mounted), any(isinstance(area, FleetArea) for area in mounted)
+        own = [kind for kind in OWN if elsewhere or kind is not OidcArea]
+        kinds: list[type[Area]] = [*DESK, *(type(area) for area in mounted), *own]
         self._screens: list[Screen] = [
             OverviewScreen(house),
             DevicesScreen(house, defines=defines),
@@ -98,6 +104,7 @@ class Pages:
             CertificatesScreen(house),
             TraceScreen(house),
             PeopleScreen(house, banner, elsewhere),
+            ApiScreen(house, lambda: document(routes_of(kinds)), {kind.name: kind.title for kind in kinds}),
         ]
         frame.menu += [
             Entry("/", "Overview", "1:"),
@@ -118,6 +125,7 @@ class Pages:
             Entry("/approvals", "Approvals", "4:Record"),
             Entry("/audit", "Audit log", "4:Record", "audit"),
             Entry("/start", "Getting started", "5:Access"),
+            Entry("/api", "REST API", "5:Access"),
             Entry("/users", "Users", "5:Access", "admin"),
             Entry("/tokens", "API tokens", "5:Access", "admin"),
         ]

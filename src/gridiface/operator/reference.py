@@ -58,7 +58,7 @@ def _details(route: Route, operation: Mapping[str, Any]) -> list[str]:
     told = []
     if parameters:
         told += ["", "| parameter | in | type | meaning |", "|---|---|---|---|"]
-        told += [f"| `{p['name']}` | {p['in']} | {_type(p['schema'])} | {p['description']} |" for p in parameters]
+        told += [f"| `{p['name']}` | {p['in']} | {type_words(p['schema'])} | {p['description']} |" for p in parameters]
     if route.body is not None:
         told += ["", f"Body: {_link(route.body.__name__)}."]
     statuses = ", ".join(operation["responses"])
@@ -68,16 +68,16 @@ def _details(route: Route, operation: Mapping[str, Any]) -> list[str]:
 
 def _answer(route: Route, operation: Mapping[str, Any]) -> str:
     shape = operation["responses"][str(route.done)]["content"][route.media]["schema"]
-    return f"{_type(shape)} as `{route.media}`"
+    return f"{type_words(shape)} as `{route.media}`"
 
 
 def _shape(shape: Mapping[str, Any]) -> list[str]:
     text = [" ".join(str(shape.get("description", "")).split())]
     if "properties" not in shape:
-        return [*text, "", f"One of: {_type(shape)}."]
+        return [*text, "", f"One of: {type_words(shape)}."]
     needed = shape.get("required", [])
     rows = [
-        f"| `{name}` | {_type(one)} | {'yes' if name in needed else _default(one)} | {_words(one)} |"
+        f"| `{name}` | {type_words(one)} | {'yes' if name in needed else _default(one)} | {_words(one)} |"
         for name, one in shape["properties"].items()
     ]
     return [*text, "", "| field | type | required, default | meaning |", "|---|---|---|---|", *rows]
@@ -91,19 +91,19 @@ def _default(shape: Mapping[str, Any]) -> str:
     return f"`{shape['default']}`" if shape.get("default") not in (None, "") else ""
 
 
-def _type(shape: Mapping[str, Any]) -> str:
+def type_words(shape: Mapping[str, Any]) -> str:
     """A type in a few words, with its range."""
     if "$ref" in shape:
         return _link(str(shape["$ref"]).rpartition("/")[2])
     if "anyOf" in shape:
-        return " or ".join(dict.fromkeys(_type(part) for part in shape["anyOf"]))
+        return " or ".join(dict.fromkeys(type_words(part) for part in shape["anyOf"]))
     if "enum" in shape:
         return ", ".join(f"`{value}`" for value in shape["enum"])
     if "const" in shape:
         return f"`{shape['const']}`"
     kind = str(shape.get("format") or shape.get("type", "any"))
     if kind == "array":
-        return f"list of {_type(shape.get('items', {}))}"
+        return f"list of {type_words(shape.get('items', {}))}"
     low, high = shape.get("minimum", shape.get("exclusiveMinimum")), shape.get("maximum")
     limits = "" if low is None and high is None else f" {'' if low is None else low}..{'' if high is None else high}"
     return kind + limits

@@ -34,6 +34,7 @@ from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
 from gridiface.operator.signin import SignIn
 from gridiface.operator.throttle import Throttle
+from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.operator")
 
@@ -221,8 +222,9 @@ class OperatorServer:
         resource = request.match_info.route.resource
         route = "" if resource is None else resource.canonical
         try:
-            await self._access.check(request)
-            response = await handler(request)
+            with span(f"{request.method} {route}", **{"http.request.method": request.method, "http.route": route}):
+                await self._access.check(request)
+                response = await handler(request)
         except Exception as error:
             response = refusal(error)
             if response.status == 401 and route in self._paths and request.method == "GET":

@@ -216,6 +216,21 @@ class Logging(Block):
     format: Literal["text", "json"] = Field(default="text", description="one line for people, or one JSON object")
 
 
+class OtelBlock(Block):
+    """Traces and figures for an OpenTelemetry collector (OTLP over HTTP); needs gridiface[otel]."""
+
+    endpoint: str = Field(
+        default="http://127.0.0.1:4318",
+        pattern=r"^https?://[^\s?#]{1,500}$",
+        description="the collector; /v1/traces and /v1/metrics are appended",
+    )
+    service_name: str = Field(default="gridiface", min_length=1, max_length=256, description="service.name")
+    traces: bool = Field(default=True, description="whether spans are sent")
+    metrics: bool = Field(default=True, description="whether the figures of /metrics are sent")
+    period_s: float = Field(default=15.0, ge=1, le=3600, description="how often figures are sent, s")
+    headers: Path | None = Field(default=None, description="file with one `Name: value` a line, such as a token")
+
+
 class Config(Block):
     """One installation."""
 
@@ -236,4 +251,5 @@ class Config(Block):
     engine: EngineBlock = EngineBlock()
     operator: Operator | None = Operator()
     logging: Logging = Logging()
+    otel: OtelBlock | None = Field(default=None, description="leave out to run without OpenTelemetry")
     reading_retention_days: float = Field(default=400, gt=0, description="how long readings are kept, days")

@@ -47,6 +47,7 @@ from gridiface.protocols.dnp3.handler import (
     RestartRequested,
     TimeWritten,
 )
+from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.dnp3")
 
@@ -293,7 +294,8 @@ class Dnp3Server:
         task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, session: Session | None, station: Station, commission: Commission) -> None:
-        with about(association=f"{station.settings.name}/{commission.master}"):
+        name = f"{station.settings.name}/{commission.master}"
+        with about(association=name), span("dnp3 command", association=name):
             await self._carried_out(session, station, commission)
 
     async def _carried_out(self, session: Session | None, station: Station, commission: Commission) -> None:

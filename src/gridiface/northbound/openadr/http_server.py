@@ -20,6 +20,7 @@ from gridiface.northbound.tcp_listener import TcpListener
 from gridiface.northbound.tls_listener import TlsListener, peer_of
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
+from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -97,7 +98,8 @@ class PayloadListener:
         overloaded = self._running >= self._settings.most_at_once
         self._running += 1
         message = HttpMessage(0, dict(request.headers), b"", request.method, request.raw_path)
-        with about(**self.naming(certificate)):
+        named = self.naming(certificate)
+        with about(**named), span(f"openadr {request.method} {request.path}", **named):
             try:
                 body = b"" if overloaded else await self._body(request)
                 message = replace(message, body=body)

@@ -68,6 +68,7 @@ from gridiface.protocols.sep2.lists import ListQuery, page, parse_query
 from gridiface.protocols.sep2.resources import EndDeviceControl
 from gridiface.protocols.sep2.uris import METHODS
 from gridiface.protocols.xmlwire import encode
+from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.sep2")
 
@@ -384,7 +385,7 @@ class Sep2Core:
         if method in {"GET", "HEAD"}:
             return self.read(method, target, headers.get("host"), headers.get("accept"), lfdi, now)
         self.counts.requests += 1
-        with about(LFDI=lfdi):
+        with about(LFDI=lfdi), span(f"sep2 {method}", LFDI=lfdi):
             try:
                 return await self._write(method, target, headers, body, lfdi, now, peer)
             except GridifaceError as problem:

@@ -105,7 +105,7 @@ class EngineArea(Area):
             entry.log()
         return {"devices": list(self._port.quarantined())}
 
-    @get("/engine/strategies", "How each group's total is split, and how it could be")
+    @get("/engine/strategies", "How each group's total is split, and how it could be", tagged=True)
     async def list_strategies(self, call: Call[NoQuery, NoBody]) -> StrategyList:
         """All groups."""
         return self._strategies()
@@ -115,6 +115,7 @@ class EngineArea(Area):
         "Split a group's total by another strategy from the next step on, also after a restart",
         scope="configure",
         problems=(404, 422),
+        match="list_strategies",
     )
     async def choose_strategy(self, call: Call[NoQuery, Choice]) -> StrategyList:
         """Nothing is let go: the next step splits the same total anew."""

@@ -232,7 +232,7 @@ class OpenAdrVensArea(Area):
         name = self._ven(call.id).venID
         return await self._tell(call, "openadr.ven.distribute", lambda core, _: core.distribute([name]))
 
-    @get("/openadr/vtn/groups", "Groups of VENs")
+    @get("/openadr/vtn/groups", "Groups of VENs", tagged=True)
     async def list_openadr_groups(self, call: Call[NoQuery, NoBody]) -> VenGroups:
         """All groups."""
         found: dict[str, list[str]] = {}
@@ -245,6 +245,7 @@ class OpenAdrVensArea(Area):
         "/openadr/vtn/groups/{id}",
         "Set the members of a group of VENs; none: the group ends",
         scope="configure",
+        match="list_openadr_groups",
         problems=(409,),
     )
     async def set_openadr_group(self, call: Call[NoQuery, Members]) -> VenGroup:

@@ -126,7 +126,13 @@ class Sep2DevicesArea(Area):
             end_devices=[_row(row) for row in shown], total=len(rows), next=str(end) if end < len(rows) else None
         )
 
-    @get("/sep2/end-devices/{id}", "One end device by its LFDI, with its PIN", scope="configure", problems=(404,))
+    @get(
+        "/sep2/end-devices/{id}",
+        "One end device by its LFDI, with its PIN",
+        scope="configure",
+        problems=(404,),
+        tagged=True,
+    )
     async def get_sep2_end_device(self, call: Call[NoQuery, NoBody]) -> Sep2EndDevice:
         """It."""
         return self._device(call.id)
@@ -152,7 +158,7 @@ class Sep2DevicesArea(Area):
         return Reply(_row(row), 201 if new else 200)
 
     @delete("/sep2/end-devices/{id}", "Take a registration away, with everything below it", scope="configure",
-            problems=(404,))  # fmt: skip
+            problems=(404,), match="get_sep2_end_device")  # fmt: skip
     async def remove_sep2_end_device(self, call: Call[NoQuery, NoBody]) -> Sep2EndDevice:
         """What is gone."""
         row = self._device(call.id)
@@ -190,7 +196,7 @@ class Sep2DevicesArea(Area):
         return Count(count=int(self._port.end_device(lfdi) is not None))
 
     @put("/sep2/end-devices/{id}/post-rate", "Set the postRate of an end device and its mirrors", scope="control",
-         problems=(404,))  # fmt: skip
+         problems=(404,), match="get_sep2_end_device")  # fmt: skip
     async def set_sep2_post_rate(self, call: Call[NoQuery, Rate]) -> Sep2EndDevice:
         """The end device as it is then."""
         lfdi, seconds = self._device(call.id)["lfdi"], call.body.seconds
@@ -203,12 +209,13 @@ class Sep2DevicesArea(Area):
         )
         return self._device(lfdi)
 
-    @get("/sep2/poll-rates", "pollRate of every kind of resource")
+    @get("/sep2/poll-rates", "pollRate of every kind of resource", tagged=True)
     async def list_sep2_poll_rates(self, call: Call[NoQuery, NoBody]) -> PollRates:
         """All."""
         return PollRates(poll_rates=dict(self._port.poll_rates()))
 
-    @put("/sep2/poll-rates/{id}", "Set the pollRate that all resources of a name show", scope="control")
+    @put("/sep2/poll-rates/{id}", "Set the pollRate that all resources of a name show", scope="control",
+         match="list_sep2_poll_rates")  # fmt: skip
     async def set_sep2_poll_rate(self, call: Call[NoQuery, Rate]) -> PollRates:
         """All, as they are then."""
         name, seconds = call.id, call.body.seconds

@@ -72,3 +72,23 @@ async def test_pages_work_without_the_libraries_and_say_so(house: Any) -> None:
     assert status == 200
     assert "The plots are missing" in text
     assert "/static/vendor/" not in text
+
+
+async def test_the_apis_own_page_tells_what_is_mounted_and_fetches_nothing(house: Any) -> None:
+    status, page, headers = await house.ask("GET", "/api")
+    assert status == 200
+    told = (await house.ask("GET", "/api/v1/openapi.json"))[1]
+    for path, methods in told["paths"].items():
+        for method, one in methods.items():
+            assert f'id="{one["operationId"]}"' in page
+            assert f"<code>{method.upper()} {path}</code>" in page
+    for name in told["components"]["schemas"]:
+        assert f'id="shape-{name}"' in page
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids)), "ids are unique"
+    linked = set(re.findall(r'href="#([^"]+)"', page))
+    assert linked <= set(ids), "no link leads nowhere"
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page), "nothing is fetched from outside"
+    assert "<style" not in page
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
