@@ -38,6 +38,7 @@ class Mosquitto:
     def __init__(self, folder: Path, settings: str = "allow_anonymous true\n") -> None:
         self.folder = folder
         self.settings = settings
+        self.others: tuple[int, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -47,11 +48,15 @@ class Mosquitto:
         file = self.folder / f"mosquitto-{self.port}.conf"
         file.write_text(f"per_listener_settings true\nlistener {self.port} 127.0.0.1\n{self.settings}user root\n")
         self.process = subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.DEVNULL)
+        for port in (self.port, *self.others):
+            self._wait(port)
+
+    def _wait(self, port: int) -> None:
         for _ in range(400):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return
             time.sleep(0.02)
-        raise AssertionError("mosquitto did not start")
+        raise AssertionError(f"mosquitto does not listen on {port}")
 
     def stop(self) -> None:
         process, self.process = self.process, None

@@ -122,6 +122,7 @@ async def test_passwords_tls_and_the_last_will(
     )
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "wrong").write_text("wrong\n")
+    broker.others = (inside.port,)
     broker.start()
     keys = {
         "tls": True, "ca_file": tls / "ca.pem", "cert_file": tls / "client.pem", "key_file": tls / "client.key",
