@@ -142,7 +142,7 @@ async def alert_of(site, port, credential, kind, *, revoked=False):
     return await asyncio.to_thread(site.shake, port, credential, kind)
 
 
-async def test_r12_every_class_of_the_bench_meets_its_alert_or_is_allowed_by_rule_68(listening):
+async def test_r68_every_class_of_the_bench_meets_its_alert_or_is_allowed_by_rule_68(listening):
     site, port = listening
     assert {fault.name for fault in FAULTS} >= ALLOWED
     for fault in FAULTS:
@@ -172,7 +172,7 @@ def excluded_name(site):
     [(ecc_weak, Alert.UNSUPPORTED_CERTIFICATE), (excluded_name, Alert.CERTIFICATE_UNKNOWN)],
     ids=["192 bits", "a name that its CA may not give"],
 )
-async def test_r12_what_rule_68_forbids_beside_them(listening, make, alert):
+async def test_r68_what_rule_68_forbids_beside_them(listening, make, alert):
     site, port = listening
     assert WORDS[alert] in await alert_of(site, port, make(site), "ecc")
 
@@ -251,7 +251,7 @@ RSA_FAULTS = {
 }
 
 
-async def test_r12_rsa_chains_meet_the_same_alerts(listening):
+async def test_r68_rsa_chains_meet_the_same_alerts(listening):
     site, port = listening
     assert await alert_of(site, port, site.rsa(), "rsa") == "served"
     assert await alert_of(site, port, site.rsa(issuer=site.rsa(usage=CA, path=0)), "rsa") == "served"

@@ -46,7 +46,7 @@ def spoilt(body: bytes, chance: random.Random) -> bytes:
     return bytes(made)
 
 
-def test_r11_spoilt_payloads_raise_nothing_but_400_class_answers():
+def test_spoilt_payloads_raise_nothing_but_400_class_answers():
     server, chance = HttpServer("vtn"), random.Random(11)
     vtn = Vtn(VtnConfig(vtn_id="VTN", open_registration=True), iter(map(str, range(10**9))).__next__)
     bodies = [path.read_bytes() for path in VECTORS]
@@ -96,7 +96,7 @@ def attacks(port: int, secret: Path) -> dict[str, bytes]:
     }
 
 
-async def test_r11_the_twelve_attack_documents_get_their_400_class_answer_and_touch_nothing(make_house, tmp_path):
+async def test_the_twelve_attack_documents_get_their_400_class_answer_and_touch_nothing(make_house, tmp_path):
     head = make_house(batteries=False)
     vtn = head.vtn()
     await head.run(vtn)
