@@ -155,8 +155,9 @@ def unavailable(error: BaseException) -> StoreUnavailable | None:
     elif (state := sqlstate(cause)) is not None:
         rows_wrong = state[:2] in POSTGRES_DATA
     else:
-        # asyncpg's InterfaceError (a connection closed under us) has no SQLSTATE and no base of its own.
-        interface = "InterfaceError" in type(cause).__name__
+        # asyncpg's InterfaceError (a connection closed under us) has no SQLSTATE and no base of its own, nor has its
+        # InternalClientError: the state of a connection that broke between two messages is not what it expects.
+        interface = any(name in type(cause).__name__ for name in ("InterfaceError", "InternalClientError"))
         rows_wrong = not (interface or isinstance(cause, OSError | TimeoutError | EOFError | SQLAlchemyError))
     return None if rows_wrong else StoreUnavailable(f"{type(cause).__name__}: {cause}")
 

@@ -44,6 +44,10 @@ class Postgres(Exception):
         self.sqlstate = sqlstate
 
 
+class InternalClientError(Exception):
+    """As asyncpg's: its connection broke between two messages."""
+
+
 class InterfaceError(Exception):
     """As asyncpg's: no SQLSTATE, no base of its own."""
 
@@ -58,6 +62,7 @@ class InterfaceError(Exception):
         Postgres("55P03"),
         Postgres("42P01"),
         InterfaceError(),
+        InternalClientError("cannot switch to state 13"),
         ConnectionResetError(),
         TimeoutError(),
         EOFError(),
