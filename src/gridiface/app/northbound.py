@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+from collections.abc import Callable
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,6 +28,7 @@ from gridiface.northbound.sep2.settings import (
     Sep2Settings,
 )
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
+from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context
@@ -196,8 +198,11 @@ def tls_keeper(sep2: Sep2) -> TlsKeeper:
     return TlsKeeper(files, profile=tls.profile, rules=sep2_rules())
 
 
-def tls_listener(sep2: Sep2, server: Sep2Http, reserved: int) -> TlsListener:
-    """The listener in front of the server's HTTP; it leaves `reserved` file descriptors to the rest of the process."""
+def tls_listener(sep2: Sep2, server: Sep2Http, reserved: int, lent: Callable[[], bool] = nothing_spare) -> TlsListener:
+    """The listener in front of the server's HTTP; it leaves `reserved` file descriptors to the rest of the process.
+
+    `lent`: see TlsListener.
+    """
     limits = sep2.limits
     caps = Caps(
         total=limits.connections,
@@ -206,4 +211,4 @@ def tls_listener(sep2: Sep2, server: Sep2Http, reserved: int) -> TlsListener:
         identities={lfdi_of(client): client.connections for client in sep2.clients if client.connections is not None},
         reserved_descriptors=reserved,
     )
-    return TlsListener(server, tls_keeper(sep2), caps=caps)
+    return TlsListener(server, tls_keeper(sep2), caps=caps, lent=lent)

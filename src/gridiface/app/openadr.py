@@ -40,6 +40,7 @@ from gridiface.northbound.openadr.translate_fleet import CLAIMS
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, ProfileName, client_context
@@ -68,7 +69,13 @@ def openadr_vens(
 
 
 def openadr_vtn(
-    openadr: OpenAdr, *, clock: Clock, ledger: Ledger, registry: DeviceRegistry, reserved: int = _RESERVED
+    openadr: OpenAdr,
+    *,
+    clock: Clock,
+    ledger: Ledger,
+    registry: DeviceRegistry,
+    reserved: int = _RESERVED,
+    lent: Callable[[], bool] = nothing_spare,
 ) -> OpenAdrVtn | None:
     """Our VTN, not yet started; None where there is none. It leaves `reserved` file descriptors to others.
 
@@ -77,7 +84,7 @@ def openadr_vtn(
     """
     if openadr.vtn is None:
         return None
-    return OpenAdrVtn(vtn_settings(openadr.vtn, reserved), clock=clock, ledger=ledger, registry=registry)
+    return OpenAdrVtn(vtn_settings(openadr.vtn, reserved, lent), clock=clock, ledger=ledger, registry=registry)
 
 
 def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
@@ -125,7 +132,9 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
     )
 
 
-def vtn_settings(vtn: OpenAdrVtnBlock, reserved: int = _RESERVED) -> VtnSettings:
+def vtn_settings(
+    vtn: OpenAdrVtnBlock, reserved: int = _RESERVED, lent: Callable[[], bool] = nothing_spare
+) -> VtnSettings:
     """The settings of our VTN.
 
     Raises:
@@ -141,7 +150,7 @@ def vtn_settings(vtn: OpenAdrVtnBlock, reserved: int = _RESERVED) -> VtnSettings
                 ReportWish(name=wish.name, granularity=wish.granularity_s, back=wish.back_s) for wish in vtn.wishes
             ),
         ),
-        listen=_listen(vtn.listen, vtn.tls, vtn.requests_at_once, reserved),
+        listen=_listen(vtn.listen, vtn.tls, vtn.requests_at_once, reserved, lent),
         prefix=vtn.prefix,
         vens=tuple(_entry(ven) for ven in vtn.vens),
         signer=_signer(vtn.tls) if vtn.tls is not None else None,
@@ -283,14 +292,20 @@ def _profile(tls: OpenAdrTls) -> ProfileName:
     return "openadr-wide" if tls.wide else "openadr"
 
 
-def _listen(place: str, tls: OpenAdrTls | None, most: int = 200, reserved: int = _RESERVED) -> ListenSettings:
+def _listen(
+    place: str,
+    tls: OpenAdrTls | None,
+    most: int = 200,
+    reserved: int = _RESERVED,
+    lent: Callable[[], bool] = nothing_spare,
+) -> ListenSettings:
     host, port = _place(place)
     caps = Caps(reserved_descriptors=reserved)
 
     def listener(server: web.Server) -> TlsListener:
         assert tls is not None
         files = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked)
-        return TlsListener(server, TlsKeeper(files, profile=_profile(tls), rules=openadr_rules()), caps=caps)
+        return TlsListener(server, TlsKeeper(files, profile=_profile(tls), rules=openadr_rules()), caps=caps, lent=lent)
 
     return ListenSettings(
         host=host,

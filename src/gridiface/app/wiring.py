@@ -257,7 +257,7 @@ class GridServer:
             inbox=dispatch,
             registry=dispatch,
             fleet=self.engine,
-            listener=lambda http: tls_listener(sep2, http, kept_from(self.config, "sep2")),
+            listener=lambda http: tls_listener(sep2, http, kept_from(self.config, "sep2"), self.reserve.lent),
         )
         dispatch.channels.append(self.sep2.channel)
         dispatch.listeners.append(self.sep2.on_outcome)
@@ -282,7 +282,14 @@ class GridServer:
         if block is None:
             return
         reserved = kept_from(self.config, "openadr")
-        self.vtn = openadr_vtn(block, clock=self.clock, ledger=dispatch.ledger, registry=dispatch, reserved=reserved)
+        self.vtn = openadr_vtn(
+            block,
+            clock=self.clock,
+            ledger=dispatch.ledger,
+            registry=dispatch,
+            reserved=reserved,
+            lent=self.reserve.lent,
+        )
         if self.vtn is not None:
             dispatch.channels.append(self.vtn.channel)
         self.vens = openadr_vens(block, clock=self.clock, ledger=dispatch.ledger, inbox=dispatch, fleet=self.engine)

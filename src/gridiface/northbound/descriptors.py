@@ -49,6 +49,10 @@ class Reserve:
         """How many are held now."""
         return len(self._held)
 
+    def lent(self) -> bool:
+        """Whether some that were given are not taken back yet."""
+        return self.given > 0 and len(self._held) < self._wanted
+
     def give(self) -> bool:
         """Close a few; True when there were any: accepting may work now."""
         some, self._held[-_AT_ONCE:] = self._held[-_AT_ONCE:], []
@@ -84,8 +88,17 @@ class Reserve:
             os.close(self._held.pop())
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._measured and spares() < self._wanted:
+            self._shrink(spares())
         self.take_back()
         self._timer = loop.call_later(_TAKE_BACK_S, self._tick, loop)
+
+    def _shrink(self, wanted: int) -> None:
+        """Somebody lowered the limit: hold no more than fits; those that still count are the lowest numbers."""
+        self._wanted = wanted
+        self._held.sort(reverse=True)
+        while len(self._held) > wanted:
+            os.close(self._held.pop())
 
     def _on_trouble(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if context.get("message") == _ACCEPT_FAILED:

@@ -88,9 +88,9 @@ class TlsListener:
         caps: how many connections there may be.
         wall_clock: seconds since 1970 UTC, for the validity of certificates.
         reload_seconds: how often files are looked at.
-        spare: called when no descriptor is left; True: some was given up and accepting is tried again at once. A
-            listener without such a reserve takes no more connections than it has then, for a while: what others give
-            up is not for it.
+        spare: called when no descriptor is left; True: some was given up and accepting is tried again at once.
+        lent: whether descriptors that are given up for other listeners are not taken back yet. While they are not,
+            this one takes no more connections than it had when none was left to it: they are not for it.
 
     Attributes:
         counters: what happened so far: `accepted`, `established`, `refused_chain`, `refused_handshake`,
@@ -108,6 +108,7 @@ class TlsListener:
         wall_clock: Callable[[], float] = time.time,
         reload_seconds: float = _RELOAD_SECONDS,
         spare: Callable[[], bool] = nothing_spare,
+        lent: Callable[[], bool] = nothing_spare,
     ) -> None:
         self.deadlines = deadlines or Deadlines()
         self.caps = caps or Caps()
@@ -118,8 +119,10 @@ class TlsListener:
         self._wall_clock = wall_clock
         self._reload_seconds = reload_seconds
         self._total = self.caps.usable_total()
+        self._ceiling = self._total
         self._humble_until = 0.0
         self._spare = spare
+        self._lent = lent
         self._step = min(self.deadlines.step, max(reload_seconds, 0.01))
         self._sockets: list[socket.socket] = []
         self._connections: dict[TlsConnection, None] = {}
@@ -227,7 +230,7 @@ class TlsListener:
         giving_way = list(self._handshaking)[:_EVICT_WITHOUT_DESCRIPTORS]
         for connection in giving_way:
             self._evict(connection)
-        self._total = max(1, min(self._total, self.connections - len(giving_way)))
+        self._ceiling = max(1, min(self._ceiling, self.connections - len(giving_way)))
         loop = asyncio.get_running_loop()
         self._humble_until = loop.time() + _HUMBLE_S
         loop.remove_reader(listening)
@@ -244,7 +247,7 @@ class TlsListener:
             self.counters["refused_address"] += 1
             self._say(logging.WARNING, "connection from %s refused: %d are open from there", key, self._addresses[key])
             return False
-        if len(self._connections) >= self._total:
+        if len(self._connections) >= (self._ceiling if self._lent() else self._total):
             # Whoever has not proved an identity yet gives way, the oldest first.
             if not self._handshaking:
                 self.counters["refused_total"] += 1
@@ -374,7 +377,7 @@ class TlsListener:
             for connection in [item for item in self._connections if item.deadline <= now]:
                 connection.expire(now)
             if self._humble_until and now >= self._humble_until:
-                self._humble_until, self._total = 0.0, self.caps.usable_total()
+                self._humble_until, self._ceiling = 0.0, self._total
             if now >= self._next_reload:
                 self._next_reload = now + self._reload_seconds
                 if self._keeper.reload_if_changed():

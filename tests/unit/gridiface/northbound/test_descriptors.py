@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.northbound import descriptors
 from gridiface.northbound.descriptors import Reserve, spares
 
 
@@ -69,6 +70,27 @@ async def test_it_helps_out_asyncio_and_leaves_other_trouble_alone(caplog: pytes
         async with asyncio.timeout(20):
             while reserve.held < 6:
                 await asyncio.sleep(0.05)
+    finally:
+        reserve.close()
+        loop.set_exception_handler(None)
+
+
+async def test_a_limit_lowered_meanwhile_shrinks_the_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, reserve = asyncio.get_running_loop(), Reserve()
+    monkeypatch.setattr(descriptors, "_TAKE_BACK_S", 0.01)
+    monkeypatch.setattr(descriptors, "spares", lambda: 6)
+    reserve.install(loop)
+    try:
+        assert reserve.held == 6
+        assert not reserve.lent()
+        monkeypatch.setattr(descriptors, "spares", lambda: 2)
+        async with asyncio.timeout(5):
+            while reserve.held != 2:
+                await asyncio.sleep(0.01)
+        reserve.give()
+        assert reserve.lent()
+        reserve.take_back()
+        assert not reserve.lent()
     finally:
         reserve.close()
         loop.set_exception_handler(None)
