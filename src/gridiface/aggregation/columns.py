@@ -284,7 +284,6 @@ class Columns:
                 self._store[name][row] = fill
             self._view()
             self.version += 1
-            self.period_s[row] = FIRST_PERIOD_ANSWERING_S if device.traits.answers_itself else FIRST_PERIOD_S
         self.devices[row] = device
         self.ids[row] = device.id
         self.touched[row] = True
@@ -389,6 +388,9 @@ class Columns:
         self.can_set_w[row] = Capability.SET_W in able and device.kind is not DeviceKind.METER
         self.can_limit_w[row] = Capability.LIMIT_W in able
         self.can_set_var[row] = Capability.SET_VAR in able
+        if not self.seen[row]:
+            first = FIRST_PERIOD_ANSWERING_S if traits.answers_itself else FIRST_PERIOD_S
+            self.period_s[row] = first if traits.report_period_s is None else traits.report_period_s
         self.answers[row], self.slots[row] = traits.answers_itself, traits.plan_slots
         self.leaves[row] = device.kind in VEHICLES
         self.enabled[row] = device.enabled

@@ -86,6 +86,7 @@ class DriverTraits:
 
     `answers_itself`: the device tells by its own protocol's messages what it received, started and completed
     (a 2030.5 inverter, a VEN); for the others the engine derives that from what the dispatcher achieved.
+    `report_period_s`: how often it was asked to tell its state; None: nobody asked, its own pace is found out.
     `plan_slots`: so many set-points with a start it can hold ahead of their time; 0: none.
     """
 
@@ -96,6 +97,7 @@ class DriverTraits:
     sessions: int = 1
     writes_wear_flash: bool = False
     answers_itself: bool = False
+    report_period_s: float | None = None
     plan_slots: int = 0
 
 

@@ -99,11 +99,11 @@ class Sep2Limits(Block):
     connections: int = Field(default=12_000, ge=1, description="open connections in all")
     connections_per_address: int = Field(default=2_000, ge=1, description="open connections from one address")
     connections_per_identity: int = Field(default=64, ge=1, description="open connections of one LFDI")
-    requests_per_s: float = Field(
-        default=1000.0,
+    requests_per_s: float | None = Field(
+        default=None,
         gt=0,
         le=1_000_000,
-        description="requests of one LFDI a second; beyond them 429 with Retry-After",
+        description="requests of one LFDI a second, beyond them 429 with Retry-After; none: any number",
     )
     requests_at_once: int = Field(default=5000, ge=1, description="requests of one LFDI that may come after a pause")
 

@@ -378,7 +378,7 @@ class OpenAdrVtnBlock(_Block):
     prefix: str = Field(default="", description="path before OpenADR2")
     poll_s: int = Field(default=10, ge=1, le=86_400, description="poll interval asked of VENs, s")
     open_registration: bool = Field(default=False, description="whether VENs that are not listed may register")
-    requests_at_once: int = Field(default=200, ge=1, description="more are answered with 503")
+    requests_at_once: int = Field(default=1000, ge=1, description="more are answered with 503")
     reports_kept: int = Field(default=1000, ge=1, le=1_000_000, description="newest reports kept of each VEN")
     wishes: tuple[OpenAdrWish, ...] = Field(
         default=(OpenAdrWish(), OpenAdrWish(name="TELEMETRY_STATUS")), description="reports asked of every VEN"

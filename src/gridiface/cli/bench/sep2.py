@@ -18,9 +18,6 @@ from gridiface.simulation.load.fleet import RESPONSE_EVERY
 from gridiface.simulation.load.nginx import Nginx
 from gridiface.simulation.world import World, WorldPlan
 
-#: A benchmark is one client for many.
-UNBOUNDED = {"requests_per_s": 1_000_000, "requests_at_once": 1_000_000}
-
 _SERVER_CORE, _CLIENT_CORE = 0, 1
 
 
@@ -62,7 +59,7 @@ async def connect(runs: int, seconds: float, idle: int) -> dict[str, Any]:
 
 async def write(runs: int, writes: int, connections: int) -> dict[str, Any]:
     """See `gridiface bench sep2-write`."""
-    limits = {"connections_per_address": 20_000, "connections": 20_000} | UNBOUNDED
+    limits = {"connections_per_address": 20_000, "connections": 20_000}
     plan = WorldPlan(batteries=1, inverters=0, page_port=0, in_band=True, limits=limits, log_level="warning")
     async with World(plan) as world, contextlib.AsyncExitStack() as stack:
         await world.start()
@@ -104,7 +101,7 @@ async def _controls(world: World, lfdis: Sequence[str], count: int, run: int) ->
 
 def _plan(devices: int) -> WorldPlan:
     """A world of one battery, and `devices` end devices that never connect."""
-    limits = {"connections_per_identity": 20_000, "connections_per_address": 20_000, "connections": 20_000} | UNBOUNDED
+    limits = {"connections_per_identity": 20_000, "connections_per_address": 20_000, "connections": 20_000}
     return WorldPlan(batteries=1, inverters=0, page_port=0, idle_devices=devices, limits=limits, log_level="warning")
 
 

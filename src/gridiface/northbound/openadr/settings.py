@@ -37,7 +37,7 @@ class ListenSettings:
     host: str = "127.0.0.1"
     port: int = 0
     tls: Callable[[web.Server], TlsListener] | None = None
-    most_at_once: int = 200
+    most_at_once: int = 1000
     connections: int = 2_000
 
 

@@ -62,7 +62,7 @@ class XmppLink:
         *,
         offers: Mapping[str, str] | None = None,
         on_up: Callable[[], None] | None = None,
-        most_at_once: int = 200,
+        most_at_once: int = 1000,
     ) -> None:
         self._settings = settings
         self._answer = answer

@@ -246,7 +246,12 @@ class Membership:
         device = replace(
             device,
             enabled=device.enabled and record.lfdi not in self._s.state.disabled,
-            traits=replace(device.traits, answers_itself=True, plan_slots=_PLAN_SLOTS),
+            traits=replace(
+                device.traits,
+                answers_itself=True,
+                report_period_s=float(self._s.state.post_rate_of(record)),
+                plan_slots=_PLAN_SLOTS,
+            ),
             identities={**device.identities, "lfdi": record.lfdi},
         )
         if capability is not None:

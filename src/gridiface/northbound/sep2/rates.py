@@ -14,12 +14,13 @@ class Rates:
     """One bucket per LFDI: `burst` requests at once, and `per_s` a second from then on.
 
     Args:
-        per_s: requests a second that may go on for ever.
+        per_s: requests a second that may go on for ever; None: any number.
         burst: requests that may come at once after a pause.
     """
 
-    def __init__(self, per_s: float, burst: int) -> None:
-        self._step, self._slack = 1.0 / per_s, max(0, burst - 1) / per_s
+    def __init__(self, per_s: float | None, burst: int) -> None:
+        self._step = 0.0 if per_s is None else 1.0 / per_s
+        self._slack = self._step * max(0, burst - 1)
         #: By LFDI: when its bucket is full again.
         self._full_at: dict[str, float] = {}
 
@@ -29,6 +30,8 @@ class Rates:
         Args:
             now: seconds on a clock that never goes back.
         """
+        if not self._step:
+            return 0
         full_at = self._full_at.get(lfdi, 0.0)
         if full_at <= now:
             full_at = now

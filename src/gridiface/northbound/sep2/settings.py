@@ -179,7 +179,7 @@ class LimitSettings:
 
     page: int = 1000
     body_bytes: int = 262_144
-    requests_per_s: float = 1000.0
+    requests_per_s: float | None = None
     requests_at_once: int = 5000
     events_per_program: int = 1000
     curves_per_program: int = 100

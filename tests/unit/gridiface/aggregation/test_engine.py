@@ -255,6 +255,17 @@ def test_a_device_that_tells_all_at_once_and_then_nothing_for_minutes_is_not_los
     assert engine.snapshot(inverter).quality is Quality.STALE
 
 
+def test_a_device_is_missed_by_the_pace_it_was_asked_for(engine):
+    engine.add_device(device("e", traits=DriverTraits(answers_itself=True, report_period_s=2.0)), T0)
+    for second in range(11):
+        at = T0 + second
+        if second in (0, 2, 4):
+            engine.observe([Snapshot(device_id="e", source_time=at, received=at, w=0.0, soc=0.5)], at)
+        result = engine.tick(at)
+        assert not [one for one in result.decisions if one.verdict == "lost" and one.target.id == "e"]
+    assert [one.target.id for one in engine.tick(T0 + 10.1).decisions if one.verdict == "lost"].count("e") == 1
+
+
 def test_strategies_by_group_and_by_configuration():
     config = EngineConfig(strategies=(("all", "merit-order"),))
     engine = Engine(config)
