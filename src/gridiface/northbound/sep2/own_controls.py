@@ -47,7 +47,7 @@ def derived_modes(base: DERControlBase, setpoint: Setpoint) -> frozenset[str]:
 def _posted(programs: Iterable[Program]) -> Iterator[EventRecord]:
     """The controls of the utility that are not cancelled or superseded."""
     for program in programs:
-        for record in program.events.values():
+        for record in (*program.events.values(), *program.posting):
             if not record.server_made and record.item.obj.eventStatus.currentStatus not in FINAL:
                 yield record
 
@@ -83,12 +83,17 @@ def next_edge(programs: Iterable[Program], now: Instant) -> int | None:
 def parents_of(
     setpoint: Setpoint, programs: Iterable[Program], by_control: Mapping[str, EventRecord]
 ) -> tuple[str, ...]:
-    """The controls behind a set-point but those that are in the programs themselves: for these the device answers."""
-    numbers = {program.number for program in programs}
+    """The controls behind a set-point but those that are in the programs themselves: for these the device answers.
+
+    One that is on its way into a program, asked of the engine and not yet shown, counts as there.
+    """
+    fetched = list(programs)
+    numbers = {program.number for program in fetched}
+    coming = {name for program in fetched for record in program.posting for name in record.control_names}
     return tuple(
         name
         for name in setpoint.control_ids
-        if (record := by_control.get(name)) is None or record.program not in numbers
+        if name not in coming and ((record := by_control.get(name)) is None or record.program not in numbers)
     )
 
 

@@ -5,7 +5,8 @@ Owns the indexes and the numbers of new resources. Changes here are made by the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gridiface.domain.controls import Target, TargetKind
@@ -129,6 +130,13 @@ class EventRecord:
         return f"{self.control_id}:{device_id}" if self.node else self.control_id
 
     @property
+    def control_names(self) -> Iterator[str]:
+        """All domain controls that this event is."""
+        if self.control_id is not None:
+            yield self.control_id
+            yield from (f"{self.control_id}:{device_id}" for device_id in self.per_device)
+
+    @property
     def end(self) -> int:
         """End of its interval as published, s since 1970."""
         interval = self.item.obj.interval
@@ -142,7 +150,7 @@ class Program:
     `owner` is the number of the end device that it belongs to. `fetched`: that device is a client of its own and
     carries out by itself what it finds here. `node`: its controls concern each device below the group, `members`, as
     they are; those that speak IEEE 2030.5 fetch them. `assignment`: path of the assignment that the operator added it
-    to; "" for those that the server makes by itself.
+    to; "" for those that the server makes by itself. `posting`: events that are being asked of the engine.
     """
 
     number: int
@@ -154,6 +162,7 @@ class Program:
     fetched: bool = False
     audience: Audience = field(default_factory=Audience)
     events: dict[str, EventRecord] = field(default_factory=dict)
+    posting: list[EventRecord] = field(default_factory=list)
     default_control: str | None = None
     node: bool = False
     assignment: str = ""
@@ -341,10 +350,20 @@ class State:
 
     def index_controls(self, record: EventRecord) -> None:
         """Index an event under its domain controls."""
-        if record.control_id is not None:
-            self.by_control[record.control_id] = record
-            for device_id in record.per_device:
-                self.by_control[f"{record.control_id}:{device_id}"] = record
+        self.by_control.update(dict.fromkeys(record.control_names, record))
+
+    @contextmanager
+    def posting(self, record: EventRecord) -> Iterator[None]:
+        """While an event is asked of the engine and not yet shown: set-points are made of it meanwhile."""
+        program = self.programs.get(record.program)
+        if program is None:
+            yield
+            return
+        program.posting.append(record)
+        try:
+            yield
+        finally:
+            program.posting = [one for one in program.posting if one is not record]
 
     def drop_event(self, record: EventRecord) -> None:
         """Forget an event."""
@@ -356,10 +375,8 @@ class State:
         owner = self.owner_of(record)
         if owner is not None:
             owner.events.pop(mrid, None)
-        if record.control_id is not None:
-            self.by_control.pop(record.control_id, None)
-            for device_id in record.per_device:
-                self.by_control.pop(f"{record.control_id}:{device_id}", None)
+        for name in record.control_names:
+            self.by_control.pop(name, None)
 
     def event_once(self, mrid: str) -> EventRecord | None:
         """An event that is listed, or was not long ago: its devices may still answer."""

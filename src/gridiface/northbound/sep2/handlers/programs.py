@@ -91,8 +91,9 @@ class Programs:
             control = event_to_control(event, scope, call.caller.lfdi, curve)
             record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi, posted=posted)
             along = [*changes, event_document(record)]
-            acceptance = await self._submit(control, call.now, along)
-            self.publish(record, call.now)
+            with self._s.state.posting(record):
+                acceptance = await self._submit(control, call.now, along)
+                self.publish(record, call.now)
             if acceptance.verdict is Verdict.SUPERSEDED:
                 self._on_behalf.superseded(record, call.now)
             await self.on_posted(program, call.now)
@@ -109,8 +110,9 @@ class Programs:
             event, program, control_id=control_id(event.mRID), identity=call.caller.lfdi, posted=posted
         )
         record.per_device = tuple(control.target.id for control in controls)
-        await self._node.submit(controls, call.now, [*changes, event_document(record)])
-        self.publish(record, call.now)
+        with self._s.state.posting(record):
+            await self._node.submit(controls, call.now, [*changes, event_document(record)])
+            self.publish(record, call.now)
         await self.on_posted(program, call.now)
 
     def _maker(self, program: Program, event: DERControl, identity: str) -> MakeControl:
@@ -146,9 +148,10 @@ class Programs:
         await self.withdraw(record, gone, now)
         kept = tuple(device_id for device_id in record.per_device if device_id not in gone)
         after = replace(record, per_device=(*kept, *(control.target.id for control in controls)))
-        await self._node.submit(controls, now, [event_document(after)])
-        record.per_device = after.per_device
-        self._s.state.index_controls(record)
+        with self._s.state.posting(after):
+            await self._node.submit(controls, now, [event_document(after)])
+            record.per_device = after.per_device
+            self._s.state.index_controls(record)
 
     def _taker(self, program: Program, make: MakeControl, device_id: str, now: Instant) -> list[Control]:
         """The control of one device that came later; nobody waits for its refusal."""

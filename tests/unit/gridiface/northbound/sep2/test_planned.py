@@ -96,3 +96,30 @@ async def test_after_a_restart_what_was_planned_is_known(ready: Any) -> None:
     ]
     assert await plan(again) == []
     assert {status for status, *_ in await listed(again)} == {2}
+
+
+async def test_a_control_that_is_just_being_posted_is_not_made_a_second_time(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine plans as soon as it has taken a control; the control is shown a moment later."""
+    inbox = ready.core.services.inbox
+    submit, planned = inbox.submit, []
+
+    async def submit_and_plan(control: Any, now: float, **more: Any) -> Any:
+        planned.append(control.id)
+        answer = await submit(control, now, **more)
+        assert await plan(ready, point(ready, 3000.0, 600, 900, control.id)) == []
+        return answer
+
+    monkeypatch.setattr(inbox, "submit", submit_and_plan)
+    start = int(ready.NOW) + 600
+    body = (
+        f"<DERControl {NS}><mRID>{'A7' * 16}</mRID><creationTime>{int(ready.NOW)}</creationTime><EventStatus>"
+        "<currentStatus>0</currentStatus><dateTime>0</dateTime><potentiallySuperseded>false</potentiallySuperseded>"
+        f"</EventStatus><interval><duration>300</duration><start>{start}</start></interval><DERControlBase>"
+        f"<opModTargetW>{POWER.format(3000)}</opModTargetW></DERControlBase></DERControl>"
+    )
+    assert (await ready.send("POST", ready.program("inv-1") + "/derc", body)).status == 201
+    assert len(planned) == 1
+    assert await listed(ready) == [(0, 600, 300, 3000)]
+    assert not ready.core.state.program_of_device("inv-1").posting
