@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,21 +117,30 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core, from the locked npm packages; installed once into .cache."""
-    folder = ROOT / ".cache" / "npm"
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    """The source of axe-core, from the locked npm packages; installed once into .cache, by one worker of many."""
     lock = (ROOT / "package-lock.json").read_bytes()
-    if not source.exists() or (folder / "package-lock.json").read_bytes() != lock:
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("no npm on this machine: axe-core cannot be installed")
-        folder.mkdir(parents=True, exist_ok=True)
+    source = ROOT / ".cache" / "axe" / f"{hashlib.sha256(lock).hexdigest()[:16]}.min.js"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    with (source.parent / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not source.exists():
+            _install_axe(source)
+        return source.read_text(encoding="utf-8")
+
+
+def _install_axe(source: Path) -> None:
+    """Install the locked packages in a temporary folder; the file appears whole or not at all."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm on this machine: axe-core cannot be installed")
+    options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    with tempfile.TemporaryDirectory(prefix="npm-", dir=source.parent) as name:
+        folder = Path(name)
         for part in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / part, folder / part)
-        options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run([npm, *options], cwd=folder, check=False, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
-    return source.read_text(encoding="utf-8")
+        (folder / "node_modules" / "axe-core" / "axe.min.js").replace(source)
 
 
 @pytest.fixture
