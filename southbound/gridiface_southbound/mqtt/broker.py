@@ -56,8 +56,11 @@ class Broker:
     async def stop(self) -> None:
         """Disconnect; twice is once."""
         task, self._task = self._task, None
-        if task is not None:
+        while task is not None and not task.done():
+            # Python 3.11's wait_for, in aiomqtt, may swallow a cancellation that comes with its result: ask again.
             task.cancel()
+            await asyncio.wait({task}, timeout=1.0)
+        if task is not None:
             await asyncio.gather(task, return_exceptions=True)
 
     async def wait(self, timeout_s: float) -> None:

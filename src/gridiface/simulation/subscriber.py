@@ -119,8 +119,9 @@ class Subscriber:
         """
         program = await self.subscribe()
         now = int(time.time())
-        older = await _ceiling(utility, program, "older ceiling", 9500, now, now + _LEAD_S)
-        newer = await _ceiling(utility, program, "newer ceiling", 9000, now + 1, now + 2 * _LEAD_S)
+        # A time of making that lies ahead counts as the time of receipt: the older one is made a second ago.
+        older = await _ceiling(utility, program, "older ceiling", 9500, now - 1, now + _LEAD_S)
+        newer = await _ceiling(utility, program, "newer ceiling", 9000, now, now + 2 * _LEAD_S)
         superseded = await self._until(
             lambda: EventStatusCode.SUPERSEDED in self._seen(older) and EventStatusCode.ACTIVE in self._seen(newer),
             patience_s,
@@ -165,7 +166,7 @@ async def _ceiling(
         responseRequired=0x03,
         creationTime=made,
         eventStatus=EventStatus(currentStatus=0, dateTime=made, potentiallySuperseded=False),
-        interval=DateTimeInterval(duration=60, start=start),
+        interval=DateTimeInterval(duration=600, start=start),
         derControlBase=DERControlBase(opModMaxLimW=hundredths),
     )
     return await utility.post(program, control)

@@ -111,9 +111,10 @@ class ExampleBattery:
 
     async def stop(self) -> None:
         task, self.task = self.task, None
-        if task is not None:
+        while task is not None and not task.done():
+            # Python 3.11's wait_for, in aiomqtt, may swallow a cancellation that comes with its result: ask again.
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait({task}, timeout=1.0)
 
     async def tell(self, topic: str, payload: Any, *, retain: bool = False) -> None:
         assert self.client is not None

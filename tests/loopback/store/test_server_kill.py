@@ -78,8 +78,9 @@ class Writers:
                 await asyncio.sleep(0.02)
 
     async def refusals(self) -> None:
+        """Wait for a refusal; a COMMIT that broke is asked after for up to 30 s (`resolve_s`) before it is one."""
         before = self.statuses[503]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(75):
             while self.statuses[503] == before:
                 await asyncio.sleep(0.02)
 
