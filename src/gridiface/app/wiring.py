@@ -134,7 +134,7 @@ class GridServer:
             on_reassert=dispatch.reasserted,
         )
         dispatch.channels.append(self.southbound.dispatcher)
-        self._make_sep2(dispatch)
+        self._make_sep2(dispatch, store)
         self._make_dnp3(dispatch, store)
         self._make_openadr(dispatch)
         self._make_upstreams(dispatch, store)
@@ -246,7 +246,7 @@ class GridServer:
             ports["operator"] = self._operator.port
         return ports
 
-    def _make_sep2(self, dispatch: Dispatch) -> None:
+    def _make_sep2(self, dispatch: Dispatch, store: Store) -> None:
         sep2 = self.config.sep2
         if sep2 is None:
             return
@@ -259,6 +259,7 @@ class GridServer:
             fleet=self.engine,
             listener=lambda http: tls_listener(sep2, http, kept_from(self.config, "sep2"), self.reserve.lent),
         )
+        store.watch_reach(self.sep2.on_store_reach)
         dispatch.channels.append(self.sep2.channel)
         dispatch.listeners.append(self.sep2.on_outcome)
 

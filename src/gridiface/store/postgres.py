@@ -92,8 +92,12 @@ class PostgresSink:
         async with self._turn:
             await self._guarded(self._connect)
 
-    async def write(self, plan: Plan) -> None:
+    async def write(self, plan: Plan, out_of_reach: Callable[[str], None] = lambda _: None) -> None:
         """Make one plan durable in one transaction.
+
+        Args:
+            plan: the rows.
+            out_of_reach: told the reason when a COMMIT broke and the server cannot be asked about it at once.
 
         Raises:
             StoreUnavailable: nothing was changed, or, where the server stayed away for longer than `resolve_s`
@@ -101,7 +105,7 @@ class PostgresSink:
             RefusedRows: nothing was changed, because the database does not take some row.
         """
         async with self._turn:
-            await self._guarded(lambda: self._attempts(plan))
+            await self._guarded(lambda: self._attempts(plan, out_of_reach))
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement in a transaction of its own, between plans; returns the rows changed.
@@ -161,17 +165,17 @@ class PostgresSink:
             with contextlib.suppress(Exception):
                 await lease.close()
 
-    async def _attempts(self, plan: Plan) -> None:
+    async def _attempts(self, plan: Plan, out_of_reach: Callable[[str], None]) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                await self._write(plan)
+                await self._write(plan, out_of_reach)
             except Exception as error:
                 if not (sqlstate(error) or "").startswith("40") or attempt == _ATTEMPTS - 1:
                     raise
             else:
                 return
 
-    async def _write(self, plan: Plan) -> None:
+    async def _write(self, plan: Plan, out_of_reach: Callable[[str], None]) -> None:
         connection = await self._connect()
         number = self._batch + 1
         transaction = connection.transaction()
@@ -190,14 +194,14 @@ class PostgresSink:
         try:
             await transaction.commit()
         except Exception as error:
-            await self._resolve(number, error)
+            await self._resolve(number, error, out_of_reach)
         self._batch = number
 
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> str:
         connection = await self._connect()
         return await connection.execute(sql, *parameters)
 
-    async def _resolve(self, number: int, error: Exception) -> None:
+    async def _resolve(self, number: int, error: Exception, out_of_reach: Callable[[str], None]) -> None:
         """Return where batch `number` is in; raise where it is not, or where nobody can say."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._resolve_s
@@ -206,7 +210,8 @@ class PostgresSink:
             try:
                 connection = await self._connect()
                 found = await connection.fetchval(_READ_MARK, self._key)
-            except Exception:  # whatever keeps the server away: ask again until the deadline
+            except Exception as away:  # whatever keeps the server away: ask again until the deadline
+                out_of_reach(f"the database is out of reach: {type(away).__name__}: {away}")
                 await self._discard()
                 await asyncio.sleep(0.1)
                 continue

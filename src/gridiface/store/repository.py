@@ -127,6 +127,10 @@ class Store:
         """(transactions, calls) made durable since opening: their ratio is what group commit saves."""
         return self._writer.groups, self._writer.calls
 
+    def watch_reach(self, watcher: Callable[[str], None]) -> None:
+        """Tell `watcher` why the database is out of reach in the middle of a COMMIT, and "" when it is answered."""
+        self._writer.reach_watchers.append(watcher)
+
     async def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable in one transaction, then return.
 

@@ -45,8 +45,8 @@ class SqliteSink:
         """
         await self._run(self._open)
 
-    async def write(self, plan: Plan) -> None:
-        """Make one plan durable in one transaction.
+    async def write(self, plan: Plan, _out_of_reach: Callable[[str], None] | None = None) -> None:
+        """Make one plan durable in one transaction. A file answers at once: it is never out of reach.
 
         Raises:
             StoreUnavailable: nothing was changed, and nothing is wrong with the rows.

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,8 +37,12 @@ class Sink(Protocol):
         """Make ready; StoreUnavailable where it cannot be."""
         ...
 
-    async def write(self, plan: Plan) -> None:
-        """All or nothing; StoreUnavailable or RefusedRows where nothing was changed."""
+    async def write(self, plan: Plan, out_of_reach: Callable[[str], None]) -> None:
+        """All or nothing; StoreUnavailable or RefusedRows where nothing was changed.
+
+        `out_of_reach` is told the reason as soon as it is clear that the answer may take long because the database
+        cannot be reached; the answer comes all the same.
+        """
         ...
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
@@ -78,6 +82,10 @@ class GroupWriter:
         self._last_callers = 0
         #: Why the last transaction failed; empty while the store is well.
         self.trouble = ""
+        #: Told why the database is out of reach while the fate of a transaction is still asked after, and "" once it
+        #: is known: who holds something back behind that transaction can let go of it. Must not block nor raise.
+        self.reach_watchers: list[Callable[[str], None]] = []
+        self._out_of_reach = False
         #: Transactions and calls made durable so far.
         self.groups = 0
         self.calls = 0
@@ -103,6 +111,9 @@ class GroupWriter:
         """
         if self.closing or self._task is None or self._task.done():
             raise StoreUnavailable("the store is closed")
+        if self._out_of_reach:
+            # The one transaction whose fate is asked after may take its time; nobody needs to stand behind it.
+            raise StoreUnavailable(self.trouble)
         if self._waiting and self._waiting_rows + batch.size > self._max_waiting_rows:
             raise StoreUnavailable(f"{self._waiting_rows} rows already wait for the disk")
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
@@ -140,7 +151,7 @@ class GroupWriter:
         if not group:
             return
         try:
-            await self._sink.write(plan([waiting.batch for waiting in group]))
+            await self._sink.write(plan([waiting.batch for waiting in group]), self._lose_reach)
         except RefusedRows as refusal:
             await self._separate(group, refusal)
         except StoreUnavailable as error:
@@ -150,6 +161,21 @@ class GroupWriter:
             self._unavailable(group, StoreUnavailable(f"{type(error).__name__}: {error}"))
         else:
             self._durable(group)
+        finally:
+            if self._out_of_reach:
+                self._out_of_reach = False
+                self._tell_reach("")
+
+    def _lose_reach(self, reason: str) -> None:
+        """Turn away those who wait and those who come, while the transaction under way waits for its answer."""
+        if not self._out_of_reach:
+            self._out_of_reach = True
+            self._unavailable((), StoreUnavailable(reason))
+            self._tell_reach(self.trouble)
+
+    def _tell_reach(self, reason: str) -> None:
+        for watcher in self.reach_watchers:
+            watcher(reason)
 
     async def _separate(self, group: Sequence[_Waiting], refusal: RefusedRows) -> None:
         """One caller's rows must not fail the others': halve until the culprit stands alone."""

@@ -78,9 +78,9 @@ class Writers:
                 await asyncio.sleep(0.02)
 
     async def refusals(self) -> None:
-        """Wait for a refusal; a COMMIT that broke is asked after for up to 30 s (`resolve_s`) before it is one."""
+        """Wait for a refusal. The COMMIT that broke is asked after for up to 30 s; all behind it are refused at once."""
         before = self.statuses[503]
-        async with asyncio.timeout(75):
+        async with asyncio.timeout(20):
             while self.statuses[503] == before:
                 await asyncio.sleep(0.02)
 

@@ -95,6 +95,7 @@ class Sep2Server:
         self.settings = settings
         self._clock = clock
         self._writer = BackgroundWriter(ledger)
+        locks = NamedLocks()
         self.core = Sep2Core(
             settings,
             clock=clock,
@@ -102,12 +103,14 @@ class Sep2Server:
             inbox=inbox,
             registry=registry,
             fleet=fleet,
-            locks=NamedLocks(),
+            locks=locks,
             later=self._later,
         )
         self.dialects = Dialects(
             {client.lfdi: client.edition for client in settings.clients if client.edition is not None}, self._later
         )
+        #: To be told why the store is out of reach, and "" when it is back.
+        self.on_store_reach = locks.on_reach
         self._ledger = ledger
         self._make_listener = listener
         #: Told of every request and its answer; None: nobody listens.

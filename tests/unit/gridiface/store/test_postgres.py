@@ -135,12 +135,24 @@ async def test_a_commit_that_broke_before_it_was_in_is_refused() -> None:
     assert list(server.marks.values()) == ["2"]
 
 
+async def test_who_waits_is_told_as_soon_as_the_server_cannot_be_asked() -> None:
+    server = FakeServer()
+    server.commit_does, server.refuse = ["works", "breaks after"], 2
+    sink, told = made(server), list[str]()
+    await sink.write(PLAN, told.append)
+    assert told == []
+    await sink.write(PLAN, told.append)
+    assert told == ["the database is out of reach: ConnectionRefusedError: starting up"] * 2
+
+
 async def test_a_server_that_stays_away_leaves_it_unknown_and_says_so() -> None:
     server = FakeServer()
     server.commit_does, server.refuse = ["breaks after"], 1_000_000
     sink = made(server, resolve_s=0.3)
+    told: list[str] = []
     with pytest.raises(StoreUnavailable, match="not known"):
-        await sink.write(PLAN)
+        await sink.write(PLAN, told.append)
+    assert "starting up" in told[0]
 
 
 async def test_deadlocks_are_tried_again_and_wrong_rows_are_not() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -23,12 +23,14 @@ class HeldSink:
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.lost: Callable[[str], None] | None = None
 
     async def open(self) -> None:
         """Nothing to do."""
 
-    async def write(self, plan: Plan) -> None:
+    async def write(self, plan: Plan, out_of_reach: Callable[[str], None]) -> None:
         self.tries += 1
+        self.lost = out_of_reach
         await self.gate.wait()
         keys = [row[1] for _, rows in plan for row in rows]
         if "bad" in keys:
@@ -126,6 +128,34 @@ async def test_unavailable_fails_all_who_wait_at_once_then_recovers(writer: Grou
     await writer.commit(batch("d"))
     assert writer.trouble == ""
     assert sink.written == [["d"]]
+
+
+@pytest.mark.parametrize("it_is_in", [True, False])
+async def test_nobody_stands_behind_a_transaction_whose_fate_is_asked_after(
+    writer: GroupWriter, sink: HeldSink, *, it_is_in: bool
+) -> None:
+    reach: list[str] = []
+    writer.reach_watchers.append(reach.append)
+    sink.gate.clear()
+    tasks = await start(writer, "asked after")
+    tasks += await start(writer, "behind")
+    assert sink.lost is not None
+    sink.lost("no server")
+    sink.lost("still no server")
+    with pytest.raises(StoreUnavailable, match="no server"):
+        await tasks[1]
+    with pytest.raises(StoreUnavailable, match="no server"):
+        await asyncio.wait_for(writer.commit(batch("later")), 5)
+    assert not tasks[0].done()
+    assert (writer.trouble, reach) == ("no server", ["no server"])
+    sink.error = None if it_is_in else StoreUnavailable("nothing was changed")
+    sink.gate.set()
+    result = (await asyncio.gather(tasks[0], return_exceptions=True))[0]
+    assert str(result) == ("None" if it_is_in else "nothing was changed")
+    assert reach == ["no server", ""]
+    sink.error = None
+    await writer.commit(batch("again"))
+    assert writer.trouble == ""
 
 
 async def test_an_unknown_error_refuses_and_does_not_stop_the_writer(writer: GroupWriter, sink: HeldSink) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group, Nameplate, Role
 from gridiface.domain.ports import Document
-from gridiface.errors import ConfigError, LocalProtocolError
+from gridiface.errors import ConfigError, LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.kinds import KINDS, Kind, ListKind, kind, list_kind
 from gridiface.northbound.sep2.locks import NamedLocks
@@ -204,7 +204,7 @@ async def test_a_lock_is_held_by_one_at_a_time_and_forgotten_afterwards() -> Non
         ("a", 1, "in"), ("a", 1, "out"), ("a", 2, "in"), ("a", 2, "out"),
     ]  # fmt: skip
     assert order.index(("b", 3, "in")) < order.index(("a", 1, "out"))
-    assert locks._locks == {}
+    assert locks._waiting == {}
 
 
 async def test_a_failing_holder_lets_go() -> None:
@@ -213,7 +213,49 @@ async def test_a_failing_holder_lets_go() -> None:
         async with locks.hold("a"):
             raise KeyError
     async with locks.hold("a"):
-        assert set(locks._locks) == {"a"}
+        assert set(locks._waiting) == {"a"}
+
+
+async def test_who_gave_up_waiting_for_a_lock_is_passed_over_even_when_its_turn_has_come() -> None:
+    locks, order = NamedLocks(), list[int]()
+
+    async def work(which: int) -> None:
+        async with locks.hold("a"):
+            order.append(which)
+
+    async with locks.hold("a"):
+        early, late, last = (asyncio.create_task(work(which)) for which in range(3))
+        await asyncio.sleep(0)
+        early.cancel()
+        await asyncio.sleep(0)
+    late.cancel()  # the lock was just passed to it
+    await asyncio.gather(early, late, last, return_exceptions=True)
+    assert order == [2]
+    assert locks._waiting == {}
+
+
+async def test_those_behind_a_holder_are_turned_away_while_the_store_is_out_of_reach() -> None:
+    locks = NamedLocks()
+
+    async def work(name: str) -> str:
+        async with locks.hold(name):
+            return "held"
+
+    async with locks.hold("a"):
+        behind = [asyncio.create_task(work("a")) for _ in range(2)]
+        await asyncio.sleep(0)
+        locks.on_reach("PostgreSQL is gone")
+        assert [str(error) for error in await asyncio.gather(*behind, return_exceptions=True)] == [
+            "PostgreSQL is gone"
+        ] * 2
+        with pytest.raises(StoreUnavailable, match="PostgreSQL is gone"):
+            await work("a")
+        assert await work("b") == "held"
+        locks.on_reach("")
+        after = asyncio.create_task(work("a"))
+        await asyncio.sleep(0)
+    assert await after == "held"
+    assert locks._waiting == {}
 
 
 # --- writer ---
