@@ -78,7 +78,7 @@ class Writers:
                 await asyncio.sleep(0.02)
 
     async def refusals(self) -> None:
-        """Wait for a refusal. The COMMIT that broke is asked after for up to 30 s; all behind it are refused at once."""
+        """Wait for a refusal. Only the COMMIT that broke waits for up to 30 s; all behind it do not."""
         before = self.statuses[503]
         async with asyncio.timeout(20):
             while self.statuses[503] == before:
