@@ -216,23 +216,14 @@ def control(commands: Sequence[tuple[int, Command]], *, select: bool) -> Task:
 
 
 def _judged(response: Response, objects: bytes, indices: list[int]) -> Outcome:
-    """The statuses in the echo; an echo that differs in anything else is malformed (clause 4.4.4.3)."""
-    if response.refused or not response.fragments:
+    """The statuses in the echo; an echo that differs in anything else is malformed (clause 4.4.4.3).
+
+    An outstation may set an error indication beside a status that is no success; the status says more.
+    """
+    statuses = _echoed(response, objects, len(indices))
+    if response.refused and not any(statuses or ()):
         return Outcome(Failure.REFUSED)
-    echo = response.fragments[-1].octets[4:]
-    if len(echo) != len(objects):
-        return Outcome(Failure.MALFORMED)
-    statuses = [
-        octets[-1]
-        for header in response.fragments[-1].headers
-        if header.group in (12, 41)
-        for _, octets in header.objects()
-        if octets
-    ]
-    if len(statuses) != len(indices):
-        return Outcome(Failure.MALFORMED)
-    differing = sum(a != b for a, b in zip(echo, objects, strict=True))
-    if differing > sum(1 for status in statuses if status):
+    if statuses is None:
         return Outcome(Failure.MALFORMED)
     known = CommandStatus._value2member_map_
     return Outcome(
@@ -241,6 +232,27 @@ def _judged(response: Response, objects: bytes, indices: list[int]) -> Outcome:
             for index, status in zip(indices, statuses, strict=True)
         )
     )
+
+
+def _echoed(response: Response, objects: bytes, count: int) -> list[int] | None:
+    """The status octets of an echo; None: it is no echo of these objects."""
+    if not response.fragments:
+        return None
+    fragment = response.fragments[-1]
+    echo = fragment.octets[4:]
+    if len(echo) != len(objects):
+        return None
+    statuses = [
+        octets[-1]
+        for header in fragment.headers
+        if header.group in (12, 41)
+        for _, octets in header.objects()
+        if octets
+    ]
+    differing = sum(a != b for a, b in zip(echo, objects, strict=True))
+    if len(statuses) != count or differing > sum(1 for status in statuses if status):
+        return None
+    return statuses
 
 
 def command_without_reply(commands: Sequence[tuple[int, Command]]) -> Task:

@@ -124,6 +124,16 @@ def test_an_echo_that_differs_is_malformed(echo):
     assert outcome.failure is Failure.MALFORMED
 
 
+def test_a_status_beside_an_error_indication_says_more_than_it():
+    # as opendnp3 answers a point that it does not have: NOT_SUPPORTED and IIN2.2
+    outcome = result(control([(1, AnalogOutput(5, 2))], select=False), respond("0004 2902170101050004"))[1]
+    assert outcome.commands == (CommandOutcome(1, CommandStatus.NOT_SUPPORTED),)
+    for contradiction in ("0004 2902170101050000", "0004 2902170102050004"):
+        assert result(control([(1, AnalogOutput(5, 2))], select=False), respond(contradiction))[1].failure is (
+            Failure.REFUSED
+        )
+
+
 def test_an_unknown_status_is_undefined():
     outcome = result(control([(1, AnalogOutput(5, 2))], select=False), respond("0000 290217010105004d"))[1]
     assert outcome.commands[0].status is CommandStatus.UNDEFINED
