@@ -14,6 +14,7 @@ from gridiface.app.config.base import host_port
 from gridiface.app.config.model import Client, Sep2
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
+from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
@@ -28,7 +29,6 @@ from gridiface.northbound.sep2.settings import (
     Sep2Settings,
 )
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
-from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context

@@ -25,6 +25,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError, LocalProtocolError
+from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.openadr.settings import (
     ListenSettings,
     MemberSettings,
@@ -40,7 +41,6 @@ from gridiface.northbound.openadr.translate_fleet import CLAIMS
 from gridiface.northbound.openadr.ven import OpenAdrVen
 from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
-from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, ProfileName, client_context

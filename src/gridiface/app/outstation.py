@@ -25,6 +25,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError
+from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.profiles.der_units import unit_entries
@@ -40,7 +41,6 @@ from gridiface.northbound.dnp3.settings import (
     StationSettings,
     TlsSettings,
 )
-from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.pki.contexts import KeyPair
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.points import PointType

@@ -13,31 +13,29 @@ application's business. Refusals are logged by "gridiface.tls" with the peer's n
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import socket
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.tcp_listener import EXHAUSTED, nothing_spare
+from gridiface.northbound.acceptor import EXHAUSTED, Acceptor, nothing_spare
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
-from gridiface.northbound.tls_transport import CONNECTION, PEER, Phase
+from gridiface.northbound.tls_requests import watch_requests
+from gridiface.northbound.tls_transport import Phase
 from gridiface.pki.alerts import Alert
 from gridiface.pki.credentials import TlsKeeper
-from gridiface.pki.identity import PeerIdentity
 from gridiface.pki.rules import Verdict
 
 log = logging.getLogger("gridiface.tls")
 
-_ACCEPT_AT_ONCE = 64
-_PAUSE_WITHOUT_DESCRIPTORS = 0.25
+_PAUSE_S = 0.25
 _PAUSE_AFTER_EVICTION = 0.01
 _EVICT_WITHOUT_DESCRIPTORS = 64
 _RELOAD_SECONDS = 2.0
@@ -45,20 +43,6 @@ _LOG_LINES_PER_SECOND = 20
 _HUMBLE_S = 5.0
 #: Peers whose certificate is remembered for people; the longest unseen go first.
 _PEERS_KEPT = 10_000
-
-# Newer versions of aiohttp warn of plain strings, older ones know nothing else.
-_REQUEST_KEY: Any = getattr(web, "RequestKey", lambda name, _: name)(PEER, PeerIdentity)
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-def peer_of(request: web.BaseRequest) -> PeerIdentity | None:
-    """Who sent a request; None without a client certificate, or if it came by another listener.
-
-    Stays the same when the connection ends while the handler runs.
-    """
-    peer = request.get(_REQUEST_KEY)
-    return peer if isinstance(peer, PeerIdentity) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +105,9 @@ class TlsListener:
         self._total = self.caps.usable_total()
         self._ceiling = self._total
         self._humble_until = 0.0
-        self._spare = spare
         self._lent = lent
         self._step = min(self.deadlines.step, max(reload_seconds, 0.01))
-        self._sockets: list[socket.socket] = []
+        self._acceptor = Acceptor(self._arrives, self._accept_failed, spare)
         self._connections: dict[TlsConnection, None] = {}
         self._handshaking: dict[TlsConnection, None] = {}
         self._addresses: Counter[str] = Counter()
@@ -147,27 +130,16 @@ class TlsListener:
         Raises:
             ConfigError: the name is unknown or the address cannot be taken.
         """
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, _, _, _, address in dict.fromkeys(found):
-                chosen = (address[0], port or self._bound_port(), *address[2:])
-                listening = _listen(family, chosen, backlog=backlog, reuse_port=reuse_port)
-                self._sockets.append(listening)
+            await self._acceptor.start(host, port, backlog=backlog, reuse_port=reuse_port)
         except OSError as error:
-            self.stop_accepting()
             raise ConfigError(f"cannot listen on {host} port {port}: {error}") from error
-        for listening in self._sockets:
-            loop.add_reader(listening, self._accept, listening)
         self._sweep()
-
-    def _bound_port(self) -> int:
-        return int(self._sockets[0].getsockname()[1]) if self._sockets else 0
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where the listener can be reached: host and port of each socket."""
-        return [item.getsockname()[:2] for item in self._sockets]
+        return self._acceptor.addresses
 
     @property
     def connections(self) -> int:
@@ -176,11 +148,7 @@ class TlsListener:
 
     def stop_accepting(self) -> None:
         """Close the listening sockets and drop unfinished handshakes; established connections go on."""
-        loop = asyncio.get_running_loop()
-        for listening in self._sockets:
-            loop.remove_reader(listening)
-            listening.close()
-        self._sockets.clear()
+        self._acceptor.close()
         for connection in list(self._handshaking):
             connection.abort()
 
@@ -201,46 +169,26 @@ class TlsListener:
 
     # Accepting ---------------------------------------------------------------------------------------------------
 
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(_ACCEPT_AT_ONCE):
-            try:
-                sock, address = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno in EXHAUSTED and self._spare():
-                    continue
-                self._accept_failed(listening, error)
-                return
-            sock.settimeout(0)
-            self.counters["accepted"] += 1
-            if not self._has_room(address_key(str(address[0]))):
-                sock.close()
-                continue
+    def _arrives(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        self.counters["accepted"] += 1
+        if self._has_room(address_key(str(address[0]))):
             self._take(sock, address)
+        else:
+            sock.close()
 
-    def _accept_failed(self, listening: socket.socket, error: OSError) -> None:
+    def _accept_failed(self, error: OSError) -> float:
         if error.errno not in EXHAUSTED:
-            log.warning("accepting a connection failed: %s", error)
-            return
+            self._say(logging.WARNING, "accepting a connection failed: %s", error)
+            return _PAUSE_S
         self.counters["exhausted"] += 1
-        if self._throttle.passes(self.clock()):
-            log.error("no descriptor or memory for a new connection (%s); %d are open", error, self.connections)
+        self._say(logging.ERROR, "no room for a new connection (%s); %d are open", error, self.connections)
         # A dropped connection gives its descriptor back in the next step of the loop.
         giving_way = list(self._handshaking)[:_EVICT_WITHOUT_DESCRIPTORS]
         for connection in giving_way:
             self._evict(connection)
         self._ceiling = max(1, min(self._ceiling, self.connections - len(giving_way)))
-        loop = asyncio.get_running_loop()
-        self._humble_until = loop.time() + _HUMBLE_S
-        loop.remove_reader(listening)
-        loop.call_later(
-            _PAUSE_AFTER_EVICTION if giving_way else _PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listening
-        )
-
-    def _accept_again(self, listening: socket.socket) -> None:
-        if listening in self._sockets:
-            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+        self._humble_until = self.clock() + _HUMBLE_S
+        return _PAUSE_AFTER_EVICTION if giving_way else _PAUSE_S
 
     def _has_room(self, key: str) -> bool:
         if self._addresses[key] >= self.caps.per_address:
@@ -398,45 +346,3 @@ class TlsListener:
                 log.warning("%s %s; its connection is closed", connection.address[0], verdict.describe())
                 connection.close()
             await asyncio.sleep(0)
-
-
-def watch_requests(handler: Handler) -> Handler:
-    """A request handler that tells the connection when a request begins, when its body is here, and when it ends."""
-
-    @functools.wraps(handler)
-    async def watched(request: web.BaseRequest) -> web.StreamResponse:
-        transport = request.transport
-        if transport is None:
-            # The peer left before its request was looked at: nobody may act on it without knowing who it was.
-            return web.Response(status=408)
-        connection = transport.get_extra_info(CONNECTION)
-        if not isinstance(connection, TlsConnection):
-            return await handler(request)
-        request[_REQUEST_KEY] = connection.peer
-        complete = not request.body_exists or request.content.is_eof()
-        connection.request_begins(body_complete=complete)
-        if not complete:
-            request.content.on_eof(connection.body_complete)
-        try:
-            return await handler(request)
-        finally:
-            connection.request_ends()
-
-    return watched
-
-
-def _listen(family: int, address: tuple[Any, ...], *, backlog: int, reuse_port: bool) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind(address)
-        listening.listen(backlog)
-        listening.settimeout(0)
-    except OSError:
-        listening.close()
-        raise
-    return listening

@@ -17,7 +17,7 @@ from gridiface.app.northbound import notifier_context
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import NotificationSettings
-from gridiface.northbound.tls_listener import peer_of
+from gridiface.northbound.tls_requests import peer_of
 from gridiface.protocols.sep2.resources import DERControlList, Notification
 from gridiface.protocols.xmlwire import decode
 

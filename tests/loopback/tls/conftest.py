@@ -18,7 +18,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.northbound.tls_limits import Caps, Deadlines
-from gridiface.northbound.tls_listener import TlsListener, peer_of
+from gridiface.northbound.tls_listener import TlsListener
+from gridiface.northbound.tls_requests import peer_of
 from gridiface.pki.authority import Credential
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper

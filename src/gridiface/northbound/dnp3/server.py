@@ -19,6 +19,7 @@ from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.logfields import about
+from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.dnp3.command_log import CommandLog
 from gridiface.northbound.dnp3.commissions import CommandLost, Commission
 from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
@@ -37,7 +38,6 @@ from gridiface.northbound.dnp3.tags import SPACE as TAGS_SPACE
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.user_keys import SPACE as USERS_SPACE
 from gridiface.northbound.dnp3.windows import SPACE as RECORDS_SPACE
-from gridiface.northbound.tcp_listener import nothing_spare
 from gridiface.protocols.dnp3.handler import (
     CommandDone,
     ConfirmTimedOut,

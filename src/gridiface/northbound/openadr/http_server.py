@@ -17,7 +17,8 @@ from gridiface.logfields import about
 from gridiface.northbound.openadr.settings import ListenSettings
 from gridiface.northbound.openadr.telling import exchanged
 from gridiface.northbound.tcp_listener import TcpListener
-from gridiface.northbound.tls_listener import TlsListener, peer_of
+from gridiface.northbound.tls_listener import TlsListener
+from gridiface.northbound.tls_requests import peer_of
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
 from gridiface.tracing import span

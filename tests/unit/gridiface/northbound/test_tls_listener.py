@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 
 from gridiface.errors import ConfigError
 from gridiface.northbound.tls_limits import Caps
-from gridiface.northbound.tls_listener import TlsListener, peer_of, watch_requests
+from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
 from gridiface.pki.folder import TestPki, write_credential
@@ -33,20 +32,6 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> TlsKeeper:
 
 async def handler(_: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text="served")
-
-
-async def test_a_request_of_another_listener_is_served_without_a_peer() -> None:
-    request = make_mocked_request("GET", "/")
-    request.transport.get_extra_info.side_effect = lambda name, default=None: default
-    answer = await watch_requests(handler)(request)
-    assert answer.status == 200
-    assert peer_of(request) is None
-
-
-async def test_a_request_whose_sender_has_left_is_not_acted_upon() -> None:
-    request = make_mocked_request("POST", "/")
-    request._protocol.transport = None
-    assert (await watch_requests(handler)(request)).status == 408
 
 
 async def test_one_port_for_every_address_of_a_name(keeper: TlsKeeper) -> None:
