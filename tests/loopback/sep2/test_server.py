@@ -98,6 +98,24 @@ async def test_statuses_on_the_wire(start: Any) -> None:
             assert etree.fromstring(body).tag.endswith("Error")
 
 
+async def test_request_lines_that_few_clients_send(start: Any) -> None:
+    running = await start()
+    for line, status in (
+        ("GET /dcap HTTP/2.0", 505),
+        ("GET /dcap HTTP/1.2", 505),
+        ("GET /%64c%61p HTTP/1.1", 200),
+        ("GET https://elsewhere/%64cap HTTP/1.1", 200),
+        ("GET /dcap% HTTP/1.1", 400),
+        ("GET /dc%2Fap HTTP/1.1", 404),
+    ):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", running.server.port, ssl=running.site.context("inverter")
+        )
+        writer.write(f"{line}\r\nHost: x\r\n\r\n".encode())
+        assert int((await reader.readline()).split()[1]) == status, line
+        writer.close()
+
+
 async def test_a_body_that_never_says_its_length_is_cut_off(start: Any) -> None:
     running = await start()
     own = running.server.core.state.by_device["inv-1"].path

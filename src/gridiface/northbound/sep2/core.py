@@ -411,9 +411,9 @@ class Sep2Core:
             reply = found(body)
         return reply.for_head() if method == "HEAD" else reply
 
-    def file_at(self, target: str, lfdi: str) -> str | None:
-        """The path of the File whose octets a GET asks for; None for everything else, and for what is another's."""
-        return self.files.wanted(target, self.services.doorman.caller(lfdi).viewer)
+    def file_at(self, path: str, lfdi: str) -> str | None:
+        """The path of the File whose octets are at `path`; None for everything else, and for what is another's."""
+        return self.files.wanted(path, self.services.doorman.caller(lfdi).viewer)
 
     def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
         if not host:

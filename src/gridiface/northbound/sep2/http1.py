@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.enums import ErrorReason
+from gridiface.protocols.sep2.exchange import split_target
 
 END_OF_HEAD = b"\r\n\r\n"
 #: Octets of a head, the request line included.
@@ -23,7 +24,9 @@ _LONGEST_TRAILER = 4 * 1024
 _REMEMBERED = 16_384
 _LONGEST_REMEMBERED = 1024
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/1\.([01])")
+#: The versions that are spoken; any other one is answered with 505.
+_OLD, _VERSIONS = b"1.0", frozenset({b"1.0", b"1.1"})
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -37,6 +40,7 @@ class Head:
 
     Attributes:
         method, target: as received.
+        path: of the target, in its normal form; "" where the target is none, which whoever reads it refuses.
         headers: by name in lower case; several of one name joined by commas.
         length: octets of the body; None: it comes in chunks.
         keep_alive: whether the connection may go on after the answer.
@@ -51,6 +55,7 @@ class Head:
     keep_alive: bool = True
     old: bool = False
     expects: bool = False
+    path: str = ""
 
 
 def malformed(reason: str) -> RemoteProtocolError:
@@ -62,12 +67,14 @@ def parse_head(raw: bytes) -> Head:
     """The head in `raw`, which ends with the empty line.
 
     Raises:
-        RemoteProtocolError: 400, or 501 for a transfer coding that nobody here knows.
+        RemoteProtocolError: 400, 501 for a transfer coding that nobody here knows, 505 for another version of HTTP.
     """
     first, *lines = raw[: -len(END_OF_HEAD)].split(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
     if line is None:
         raise malformed("the request line")
+    if line[3] not in _VERSIONS:
+        raise RemoteProtocolError("not HTTP/1.0 or 1.1", answer=505, detail=ErrorReason.INVALID_FORMAT)
     if len(lines) > _MOST_FIELDS:
         raise malformed("too many header fields")
     headers: dict[str, str] = {}
@@ -81,16 +88,24 @@ def parse_head(raw: bytes) -> Head:
                 raise malformed(f"{name} is given twice")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-    old = line[3] == b"0"
+    old, target = line[3] == _OLD, line[2].decode("ascii")
     return Head(
         method=line[1].decode("ascii"),
-        target=line[2].decode("ascii"),
+        target=target,
+        path=_path(target),
         headers=headers,
         length=_length(headers, old=old),
         keep_alive=_keep_alive(headers, old=old),
         old=old,
         expects=not old and headers.get("expect", "").lower() == "100-continue",
     )
+
+
+def _path(target: str) -> str:
+    try:
+        return split_target(target)[0]
+    except RemoteProtocolError:
+        return ""
 
 
 def _length(headers: Mapping[str, str], *, old: bool) -> int | None:

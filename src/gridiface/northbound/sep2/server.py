@@ -371,10 +371,10 @@ class Sep2Server:
 
     def _found(self, head: Head, lfdi: str) -> Reply | None:
         fields = head.headers
-        if head.target.startswith("/file/") and self.core.file_at(head.target, lfdi) is not None:
+        if head.path.startswith("/file/") and self.core.file_at(head.path, lfdi) is not None:
             return None  # read from the disk, which takes time
         accept, now = fields.get("accept"), self._clock.now()
-        if head.target == csip_aus.WELL_KNOWN:
+        if head.path == csip_aus.WELL_KNOWN:
             return csip_aus.versions(self.settings.csip_aus)
         if head.method == "HEAD" and self.dialects.of(lfdi):
             whole = self.core.read("GET", head.target, fields.get("host"), accept, lfdi, now)
@@ -430,7 +430,7 @@ class Sep2Server:
     async def _done(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
         method, target, fields = head.method, head.target, head.headers
         if method in {"GET", "HEAD"}:
-            file = self.core.file_at(target, lfdi)
+            file = self.core.file_at(head.path, lfdi)
             if file is None:
                 return refusal(RemoteProtocolError("no such resource", answer=404))
             reply = await self.core.files.read(file, fields.get("range"), fields.get("if-range"))
@@ -447,7 +447,7 @@ class Sep2Server:
         host = head.headers.get("host", "")
         if not host:
             return refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT))
-        if head.target.partition("?")[0] != "/dcap":
+        if head.path != "/dcap":
             return refusal(RemoteProtocolError("use https", answer=404))
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         port = "" if self.port == 443 else f":{self.port}"

@@ -10,6 +10,7 @@ reply of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -27,6 +28,9 @@ LEVELS = ("-S1", "+S1")
 """Schema level 1: plain, and with extension content allowed."""
 
 _LONGEST_RETRY = 0xFFFF
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# Percent-encoded letters, digits, "-", ".", "_" and "~", which need not be encoded anywhere (RFC 3986 2.3).
+_UNRESERVED = re.compile(r"%(2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
 # What an Error body says where the raiser gave no reason of its own.
 _REASONS = {
     403: ErrorReason.INVALID_VALUES,
@@ -140,21 +144,30 @@ def route(
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """Path and query of a request target in origin or absolute form.
+    """Path and query of a request target in origin or absolute form; the path in its normal form.
 
     Raises:
-        RemoteProtocolError: 400 when it is neither.
+        RemoteProtocolError: 400 when it is neither, or where a percent sign has no two digits behind it.
     """
     if target.startswith("/"):
         path, _, query = target.partition("#")[0].partition("?")
-        return path, query
+        return _normal(path), query
     try:
         parts = urlsplit(target)
     except ValueError:
         raise RemoteProtocolError("malformed request target", detail=ErrorReason.INVALID_FORMAT) from None
     if parts.scheme not in {"http", "https"}:
         raise RemoteProtocolError("malformed request target", detail=ErrorReason.INVALID_FORMAT)
-    return parts.path or "/", parts.query
+    return _normal(parts.path) or "/", parts.query
+
+
+def _normal(path: str) -> str:
+    """A path whose unreserved characters stand for themselves: "/%64cap" is "/dcap" (RFC 3986 6.2.2.2)."""
+    if "%" not in path:
+        return path
+    if _BAD_PERCENT.search(path):
+        raise RemoteProtocolError("malformed percent-encoding", detail=ErrorReason.INVALID_FORMAT)
+    return _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path)
 
 
 def negotiate(accept: str | None) -> str | None:

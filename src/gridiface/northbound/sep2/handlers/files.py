@@ -99,9 +99,9 @@ class Files:
         )
         self._s.tree.set(item, file)
 
-    def wanted(self, target: str, viewer: Viewer) -> str | None:
-        """The path of the File whose octets a request target names, where the viewer may read it."""
-        found = _CONTENT.fullmatch(target.partition("?")[0])
+    def wanted(self, path: str, viewer: Viewer) -> str | None:
+        """The path of the File whose octets are at `path`, where the viewer may read it."""
+        found = _CONTENT.fullmatch(path)
         item = self._s.tree.item(found.group(1)) if found is not None else None
         if item is None or not viewer.may_read(item.audience):
             return None

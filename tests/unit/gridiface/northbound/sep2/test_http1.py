@@ -18,7 +18,9 @@ HEAD = b"POST /edev?l=9 HTTP/1.1\r\nHost: x:443\r\nAccept: a\r\nACCEPT: b \r\nCo
 REFUSED = (
     b"GET /dcap\r\n\r\n",
     b"GET  /dcap HTTP/1.1\r\n\r\n",
-    b"GET /dcap HTTP/2.0\r\n\r\n",
+    b"GET /dcap HTTP/2\r\n\r\n",
+    b"GET /dcap HTTP/1.1.1\r\n\r\n",
+    b"GET /dcap http/1.1\r\n\r\n",
     b"GET /dcap HTTP/1.1 \r\n\r\n",
     b"G\x00T /dcap HTTP/1.1\r\n\r\n",
     b"GET /d\x7fcap HTTP/1.1\r\n\r\n",
@@ -60,6 +62,19 @@ def test_what_two_readers_could_understand_differently_is_refused(raw: bytes) ->
     with pytest.raises(RemoteProtocolError) as refused:
         parse_head(raw)
     assert refused.value.answer == 400
+
+
+@pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "3.0", "9.9"])
+def test_another_version_of_http_is_505(version: str) -> None:
+    with pytest.raises(RemoteProtocolError) as refused:
+        parse_head(f"GET /dcap HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+    assert refused.value.answer == 505
+
+
+def test_a_target_keeps_its_spelling_and_has_one_path() -> None:
+    head = parse_head(b"GET https://x/%66ile/1/content?a=b HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (head.target, head.path) == ("https://x/%66ile/1/content?a=b", "/file/1/content")
+    assert parse_head(b"GET /%6 HTTP/1.1\r\n\r\n").path == ""
 
 
 def test_an_unknown_transfer_coding_is_501() -> None:

@@ -92,6 +92,29 @@ def test_the_root_is_a_path_too() -> None:
     assert split_target("https://server") == ("/", "")
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/%64cap", "/dcap"),
+        ("/%64%43%61p?s=%31", "/dCap"),
+        ("https://server/%65dev/%31", "/edev/1"),
+        ("/a%2db%2Dc%5f%7e%7E%2e", "/a-b-c_~~."),
+        ("/a%2Fb%3a%40%60%5b%7b%25%20", "/a%2Fb%3a%40%60%5b%7b%25%20"),
+        ("/%2541", "/%2541"),
+    ],
+)
+def test_unreserved_characters_stand_for_themselves(target: str, path: str) -> None:
+    """RFC 3986 6.2.2.2; reserved ones mean something else when they are not encoded, and stay."""
+    assert split_target(target)[0] == path
+
+
+@pytest.mark.parametrize("target", ["/dcap%", "/%4", "/%zz", "/%%41", "https://server/%g1"])
+def test_a_percent_sign_without_two_digits_is_malformed(target: str) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        split_target(target)
+    assert refusal(caught.value).status == 400
+
+
 def test_allow_names_exactly_what_is_offered() -> None:
     with pytest.raises(MethodNotAllowed) as caught:
         route(Request("DELETE", "/edev/1", HOST))
