@@ -130,6 +130,13 @@ async def test_messages_prices_events_and_files(verbs: Verbs, tmp_path: Path) ->
     await verbs.json("replace", f"{path}/ss", "--set", "mRID=0C", "--set", "phone=112")
     assert (await verbs.json("show", f"{path}/ss"))["phone"] == "112"
     assert (await verbs.json("remove", path))["path"] == path
+    feeder = ["--set", "mRID=0C01", "--set", "roleFlags=0002", "--set", "serviceCategoryKind=0", "--set", "status=1"]
+    usage = (await verbs.json("create", "/upt", *feeder))["path"]
+    kind = f"{usage}/mr/1/rt"
+    await verbs.json("create", f"{usage}/mr", "--set", "mRID=0C02", "--set", f"ReadingTypeLink.href={kind}")
+    await verbs.json("replace", kind, "--set", "uom=38", "--set", "kind=37")
+    await verbs.json("replace", f"{usage}/mr/1/r", "--set", "value=120000")
+    assert (await verbs.json("show", f"{usage}/mr/1/r"))["value"] == 120_000
     audit = json.loads((await asyncio.to_thread(
         invoke, "token", "list", "--url", verbs.url, "--token-file", str(verbs.token_file), "--json"))[1])  # fmt: skip
     assert audit["tokens"]

@@ -38,6 +38,7 @@ from gridiface.northbound.sep2.handlers.responses import Responses
 from gridiface.northbound.sep2.handlers.rules import RULES
 from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Services
 from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
+from gridiface.northbound.sep2.handlers.usage_points import device_of
 from gridiface.northbound.sep2.loading import Loader
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
 from gridiface.northbound.sep2.metering import Metering
@@ -65,7 +66,7 @@ from gridiface.protocols.sep2.exchange import (
     split_target,
 )
 from gridiface.protocols.sep2.lists import ListQuery, page, parse_query
-from gridiface.protocols.sep2.resources import EndDeviceControl
+from gridiface.protocols.sep2.resources import EndDeviceControl, UsagePoint
 from gridiface.protocols.sep2.uris import METHODS
 from gridiface.protocols.xmlwire import encode
 from gridiface.tracing import span
@@ -131,13 +132,14 @@ class Sep2Core:
         self.publications = Publications(state, fleet)
         self.publishing = Publishing(s, self.publications, RULES)
         self.publishing.on_event[EndDeviceControl] = LoadControl(s).on_event
+        self.publishing.target_of[UsagePoint] = device_of
         self.intervals = ActiveIntervals(state.tree)
         self.publishing.on_changed = self.intervals.refresh
         self.publishing.on_shown = self.on_behalf.published
         self.own_lists, self.flow, self.files = OwnLists(s), Flow(s), Files(s)
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
-        self.metering.on_redefined = self.subscriptions.redefined
+        self.metering.on_redefined = self.publishing.on_redefined = self.subscriptions.redefined
         self.topology.on_left = self.subscriptions.lost
         if settings.notifications is not None:
             self.subscriptions.spacing_s = settings.notifications.spacing_s

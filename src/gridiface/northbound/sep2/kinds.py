@@ -8,7 +8,7 @@ are in access.py, what a write does in handlers/.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gridiface.protocols.sep2 import resources as r
@@ -242,16 +242,16 @@ _ROWS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("/rsps/{id1}/rsp/{id2}", "", {}, 0),
     ("/mup", "POST", {}, 0),
     ("/mup/{id1}", "PUT POST DELETE", {}, 0),
-    ("/upt", "", {}, 1),
-    ("/upt/{id1}", "", {"MeterReadingListLink": "mr"}, 0),
-    ("/upt/{id1}/mr", "", {}, 1),
-    ("/upt/{id1}/mr/{id2}", "", _METER_LINKS, 0),
-    ("/upt/{id1}/mr/{id2}/rt", "", {}, 0),
-    ("/upt/{id1}/mr/{id2}/r", "", {}, 3),
-    ("/upt/{id1}/mr/{id2}/rs", "", {}, 1),
-    ("/upt/{id1}/mr/{id2}/rs/{id3}", "", {"ReadingListLink": "r"}, 0),
-    ("/upt/{id1}/mr/{id2}/rs/{id3}/r", "", {}, 1),
-    ("/upt/{id1}/mr/{id2}/rs/{id3}/r/{id4}", "", {}, 0),
+    ("/upt", "POST", {}, 1),
+    ("/upt/{id1}", "DELETE", {"MeterReadingListLink": "mr"}, 0),
+    ("/upt/{id1}/mr", "POST", {}, 1),
+    ("/upt/{id1}/mr/{id2}", "DELETE", _METER_LINKS, 0),
+    ("/upt/{id1}/mr/{id2}/rt", "PUT", {}, 0),
+    ("/upt/{id1}/mr/{id2}/r", "PUT", {}, 3),
+    ("/upt/{id1}/mr/{id2}/rs", "POST", {}, 1),
+    ("/upt/{id1}/mr/{id2}/rs/{id3}", "DELETE", {"ReadingListLink": "r"}, 0),
+    ("/upt/{id1}/mr/{id2}/rs/{id3}/r", "POST", {}, 1),
+    ("/upt/{id1}/mr/{id2}/rs/{id3}/r/{id4}", "PUT DELETE", {}, 0),
     ("/file", "POST", {}, 0),
     ("/file/{id1}", "PUT DELETE", {}, 0),
     ("/dr", "POST", {}, 1),
@@ -347,18 +347,23 @@ def _demanded(cls: type[WireObject]) -> frozenset[str]:
 KINDS: Mapping[str, AnyKind] = {row[0]: _make(*row) for row in _ROWS}
 """Kind by URI template."""
 
+MIRRORED: Mapping[str, AnyKind] = {
+    template: replace(found, methods=READ) for template, found in KINDS.items() if template.startswith("/upt/")
+}
+"""What is below /upt where it is made of a mirror: it is written at the mirror, and only read here."""
 
-def kind(template: str) -> Kind:
+
+def kind(template: str, table: Mapping[str, AnyKind] = KINDS) -> Kind:
     """The kind of single resource at a template."""
-    found = KINDS[template]
+    found = table[template]
     if isinstance(found, Kind):
         return found
     raise KeyError(template)
 
 
-def list_kind(template: str) -> ListKind:
+def list_kind(template: str, table: Mapping[str, AnyKind] = KINDS) -> ListKind:
     """The kind of list at a template."""
-    found = KINDS[template]
+    found = table[template]
     if isinstance(found, ListKind):
         return found
     raise KeyError(template)

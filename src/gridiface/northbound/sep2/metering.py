@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gridiface.northbound.sep2.kinds import kind, list_kind
+from gridiface.northbound.sep2.kinds import MIRRORED, kind, list_kind
 from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
 from gridiface.northbound.sep2.translate.readings import Meaning
@@ -113,8 +113,8 @@ class Metering:
         self._of_device.setdefault(mirror.device_lfdi, {})[mirror.number] = mirror
         self.by_key[mirror.poster, mirror.mrid] = mirror
         self._tree.add(Item(mirror.path, kind("/mup/{id1}"), audience, shown, data=mirror), "/mup")
-        self._tree.add(Listing(f"{mirror.usage_point}/mr", list_kind("/upt/{id1}/mr"), audience, data=mirror))
-        item = Item(mirror.usage_point, kind("/upt/{id1}"), audience, usage_point_of(shown), data=mirror)
+        self._tree.add(Listing(f"{mirror.usage_point}/mr", list_kind("/upt/{id1}/mr", MIRRORED), audience, data=mirror))
+        item = Item(mirror.usage_point, kind("/upt/{id1}", MIRRORED), audience, usage_point_of(shown), data=mirror)
         self._tree.add(item, "/upt")
         for meter in mirror.meters.values():
             self._place_meter(mirror, meter, audience)
@@ -149,7 +149,7 @@ class Metering:
         if item is not None:
             self._tree.set(item, obj)
             return
-        placed = Item(path, kind("/upt/{id1}/mr/{id2}"), audience, obj, data=mirror)
+        placed = Item(path, kind("/upt/{id1}/mr/{id2}", MIRRORED), audience, obj, data=mirror)
         self._tree.add(placed, f"{mirror.usage_point}/mr")
 
     def show_meter(self, mirror: Mirror, meter: Meter) -> None:
@@ -214,11 +214,17 @@ class Metering:
         path, tree = mirror.meter_path(meter), self._tree
         below = "/upt/{id1}/mr/{id2}"
         if tree.get(f"{path}/rt") is None:
-            tree.add(Item(f"{path}/rt", kind(f"{below}/rt"), audience, replace(meter.reading_type), data=mirror))
-            tree.add(Listing(f"{path}/rs", list_kind(f"{below}/rs"), audience, shown_empty=False, data=mirror))
+            tree.add(
+                Item(f"{path}/rt", kind(f"{below}/rt", MIRRORED), audience, replace(meter.reading_type), data=mirror)
+            )
+            tree.add(
+                Listing(f"{path}/rs", list_kind(f"{below}/rs", MIRRORED), audience, shown_empty=False, data=mirror)
+            )
         value = tree.item(f"{path}/r")
         if meter.facts.reading is not None and value is None:
-            tree.add(Item(f"{path}/r", kind(f"{below}/r"), audience, replace(meter.facts.reading), data=mirror))
+            tree.add(
+                Item(f"{path}/r", kind(f"{below}/r", MIRRORED), audience, replace(meter.facts.reading), data=mirror)
+            )
         elif meter.facts.reading is not None and value is not None:
             tree.set(value, replace(meter.facts.reading))
         for stored in meter.sets.values():
@@ -233,11 +239,13 @@ class Metering:
         shown = ReadingSet(
             mRID=posted.mRID, description=posted.description, version=posted.version, timePeriod=posted.timePeriod
         )
-        tree.add(Listing(f"{path}/r", list_kind(f"{below}/r"), audience, data=mirror))
+        tree.add(Listing(f"{path}/r", list_kind(f"{below}/r", MIRRORED), audience, data=mirror))
         for number, reading in enumerate(posted.reading, start=1):
-            item = Item(f"{path}/r/{number}", kind(f"{below}/r/{{id4}}"), audience, _plain(reading), data=mirror)
+            item = Item(
+                f"{path}/r/{number}", kind(f"{below}/r/{{id4}}", MIRRORED), audience, _plain(reading), data=mirror
+            )
             tree.add(item, f"{path}/r")
-        tree.add(Item(path, kind(below), audience, shown, data=mirror), path.rpartition("/")[0])
+        tree.add(Item(path, kind(below, MIRRORED), audience, shown, data=mirror), path.rpartition("/")[0])
 
     def remove(self, mirror: Mirror) -> None:
         """Forget a mirror and its usage point."""

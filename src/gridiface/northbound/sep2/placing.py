@@ -78,13 +78,12 @@ def place_roots(state: State) -> None:
     """The resources that are there before any device is: the entry point, the clock and the shared lists."""
     settings, tree = state.settings, state.tree
     anyone, registered = Audience(anyone=True), Audience(registered=True)
-    lists = ("/edev", "/derp", "/rsps", "/mup", "/upt")
+    lists = ("/edev", "/derp", "/rsps", "/mup")
     # Who may register here sees where that is done and where it will report; both are empty to it until then.
     in_band = ("/edev", "/mup") if settings.in_band_registration else ()
     for path in lists:
         open_to = anyone if path in in_band else registered
-        shown_empty = path not in {"/upt"}
-        tree.add(Listing(path, list_kind(path), open_to, scoped=True, shown_empty=shown_empty))
+        tree.add(Listing(path, list_kind(path), open_to, scoped=True))
     tree.add(Item("/tm", kind("/tm"), anyone, live=lambda now: time_at(settings, now)))
     lfdi = settings.lfdi or identities.derived_lfdi(settings.site, "server", "self", settings.pen)
     tree.add(Item("/sdev", kind("/sdev"), registered, SelfDevice(lFDI=lfdi, sFDI=identities.sfdi(lfdi))))

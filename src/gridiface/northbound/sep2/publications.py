@@ -27,7 +27,7 @@ from gridiface.protocols.sep2.resources import (
     ResponseSet,
 )
 
-ROOTS = ("bill", "brs", "dr", "file", "msg", "ppy", "tp")
+ROOTS = ("bill", "brs", "dr", "file", "msg", "ppy", "tp", "upt")
 """First parts of the paths of publications."""
 
 #: What holds events: the lists of all and of the active ones, and whether they displace each other.
@@ -47,6 +47,8 @@ _FIRST: Mapping[str, Callable[[], Any]] = {
         powerOfTenMultiplier=3,
         uom=Uom.WATT_HOUR,
     ),
+    # Nothing is known of a quantity until its type is written.
+    "/upt/{id1}/mr/{id2}/rt": ReadingType,
     "/ppy/{id1}/ab": lambda: AccountBalance(availableCredit=AccountingUnit(monetaryUnit=0, multiplier=0, value=0)),
     "/ppy/{id1}/os": lambda: PrepayOperationStatus(serviceStatus=ServiceStatus.CONNECTED),
 }

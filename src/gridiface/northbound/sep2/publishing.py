@@ -24,7 +24,7 @@ from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
-from gridiface.protocols.sep2.resources import Event, EventStatus, Link, RandomizableEvent
+from gridiface.protocols.sep2.resources import Event, EventStatus, Link, RandomizableEvent, ReadingType
 from gridiface.protocols.xmlwire import spec_of
 
 _STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
@@ -69,10 +69,14 @@ class Publishing:
         self._rules = rules
         #: By class of event: what else it means; see `OnEvent`.
         self.on_event: dict[type, OnEvent] = {}
+        #: By class of publication: whom it is for by what it says itself.
+        self.target_of: dict[type, Callable[[Any], Target | None]] = {}
         #: Told of what came, changed or went below a list with active members.
         self.on_changed: Callable[[str, Instant], None] = lambda path, now: None
         #: Told of an event that is shown now.
         self.on_shown: Callable[[EventRecord], None] = lambda record: None
+        #: Told of a resource whose values mean something else from now on.
+        self.on_redefined: Callable[[str], None] = lambda path: None
 
     # --- creating ---------------------------------------------------------------------------------------------------
 
@@ -111,10 +115,12 @@ class Publishing:
         if len(listing.items) >= self._s.settings.limits.published_per_list:
             raise limit_reached(of.name)
         self._check(obj, self._place_of(listing, int(now)))
-        number, changes = self._s.state.counters.take(f"pub{listing.path}")
+        number, changes = self._s.state.counters.take(_counter(listing))
         obj.href = path = f"{listing.path}/{number}"
         publication = listing.data
         if not isinstance(publication, Publication):
+            told = self.target_of.get(type(obj))
+            target = told(obj) if target is None and told is not None else target
             publication = Publication(root=path.split("/")[1], number=number, target=target, by=by)
             head = {"target": None if target is None else [target.kind.value, target.id], "by": by}
             await self._s.ledger.commit([*changes, documents.put(documents.PUBLISHED, path, obj, head)])
@@ -231,8 +237,14 @@ class Publishing:
                 obj.version = 0
         if isinstance(obj, Event):
             obj = self._prepared_event(obj, listing, second)
-        settle_links(self._s.tree, of, obj)
+        self._settle(of, obj)
         return obj
+
+    def _settle(self, of: Kind, obj: Any) -> None:
+        """Drop what is not the writer's to say: links that are ours, and whether one can subscribe."""
+        settle_links(self._s.tree, of, obj)
+        if hasattr(obj, "subscribable"):
+            obj.subscribable = None
 
     def _prepared_event(self, event: Any, listing: Listing, second: int) -> Any:
         if event.eventStatus.currentStatus not in _STARTING:
@@ -244,7 +256,6 @@ class Publishing:
         publication: Publication = listing.data
         return replace(
             event,
-            subscribable=None,
             replyTo=publication.responses if event.responseRequired else None,
             creationTime=min(event.creationTime, second),
             eventStatus=EventStatus(currentStatus=int(active), dateTime=second, potentiallySuperseded=False),
@@ -297,7 +308,7 @@ class Publishing:
                 if obj.mRID != before.mRID:
                     raise bad_value("the mRID stays")
                 obj.version = ((before.version or 0) + 1) & 0xFFFF
-            settle_links(self._s.tree, item.kind, obj)
+            self._settle(item.kind, obj)
             owner = item.lists[0] if item.lists else None
             others = [m.obj for m in owner.items.values() if m is not item] if owner is not None else []
             parent = self._s.tree.item(item.path.rpartition("/")[0])
@@ -308,8 +319,15 @@ class Publishing:
                 target = item.data.target
                 head["target"] = None if target is None else [target.kind.value, target.id]  # type: ignore[assignment]  # JSON
             await self._s.ledger.commit([documents.put(documents.PUBLISHED, item.path, obj, head)])
+            self._tell_redefined(item, obj)
             self._s.tree.set(item, obj)
             self.on_changed(item.path.rpartition("/")[0], now)
+
+    def _tell_redefined(self, item: Item, obj: Any) -> None:
+        """A quantity's values are not what its subscribers took them for where its ReadingType is another one."""
+        if isinstance(obj, ReadingType) and replace(obj, href=item.path) != item.obj:
+            for name in ("r", "rs"):
+                self.on_redefined(f"{item.path.rpartition('/')[0]}/{name}")
 
     async def _replace_event(self, item: Item, wanted: Any, now: Instant) -> None:
         record = self._s.state.events[item.obj.mRID]
@@ -385,10 +403,12 @@ class Publishing:
             if live and not cancel:
                 raise RemoteProtocolError("a live event is cancelled before it is removed", answer=409)
             publication = self._s.state.publications.get(item.path)
-            paths = [item.path] + ([publication.responses.rpartition("/")[0]] if publication is not None else [])
-            changes: list[Change] = [
+            below = self._s.tree.below(item.path)
+            changes: list[Change] = [documents.delete(documents.PUBLISHED, p) for p in below if self._s.tree.item(p)]
+            answers = publication.responses.rpartition("/")[0] if publication is not None else ""
+            changes += [
                 documents.delete(space, path)
-                for path in self._s.tree.below(*paths)
+                for path in self._s.tree.below(answers)
                 if (space := documents.space_of(path)) is not None
             ]
             if item.path.startswith("/file/"):
@@ -443,7 +463,7 @@ class Publishing:
         obj: Any = record.resource(cls)
         obj.href = path
         number = int(path.rpartition("/")[2])
-        self._s.state.counters.saw(f"pub{listing.path}", number)
+        self._s.state.counters.saw(_counter(listing), number)
         publication = listing.data
         if not isinstance(publication, Publication):
             self._publications.place(_publication(path, number, record.head), obj)
@@ -460,6 +480,11 @@ class Publishing:
             )
         else:
             self._publications.place_part(publication, path, of, obj)
+
+
+def _counter(listing: Listing) -> str:
+    """What numbers the members of a list; usage points share their list, and so their numbers, with mirrored ones."""
+    return "mup" if listing.path == "/upt" else f"pub{listing.path}"
 
 
 def _publication(path: str, number: int, head: Mapping[str, Any]) -> Publication:

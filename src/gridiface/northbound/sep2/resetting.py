@@ -17,7 +17,7 @@ from gridiface.northbound.sep2.metering import stored_paths
 from gridiface.northbound.sep2.nodes import Listing
 from gridiface.northbound.sep2.placing import DER_RESOURCES, client_default
 from gridiface.northbound.sep2.publications import ROOTS
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
+from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program, Publication
 
 #: What devices wrote about themselves, by the last part of the path.
 _STATED = ("cfg", "fs", "dstat", "di", "ps")
@@ -137,9 +137,10 @@ class Resetting:
         count = 0
         for root in ROOTS:
             listing = self._state.tree.listing(f"/{root}")
-            for item in list(listing.items.values()) if listing is not None else ():
+            published = [i for i in listing.items.values() if isinstance(i.data, Publication)] if listing else []
+            for item in published:
                 await self._core.publishing.remove(item, now, cancel=True)
-                count += 1
+            count += len(published)
         return count
 
     async def _responses(self) -> int:

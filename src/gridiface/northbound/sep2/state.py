@@ -194,7 +194,7 @@ class Publication:
     """What is published to devices as a whole: a demand response program, a tariff, a source of messages, a file ...
 
     Attributes:
-        root: first part of its path, "dr", "tp", "msg", "file", "bill", "brs", "ppy".
+        root: first part of its path, "dr", "tp", "msg", "file", "bill", "brs", "ppy", "upt".
         number: the number in its path.
         target: the device or group that it is for; None: every registered device.
         audience: who may read it and everything below it.

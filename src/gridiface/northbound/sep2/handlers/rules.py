@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gridiface.northbound.sep2.handlers import billing, drlc, files, messaging, prepayment, pricing
+from gridiface.northbound.sep2.handlers import (
+    billing,
+    drlc,
+    files,
+    messaging,
+    prepayment,
+    pricing,
+    usage_points,
+)
 from gridiface.northbound.sep2.publishing import Rule
 
 RULES: Mapping[type, Rule] = {
@@ -14,4 +22,5 @@ RULES: Mapping[type, Rule] = {
     **messaging.RULES,
     **prepayment.RULES,
     **pricing.RULES,
+    **usage_points.RULES,
 }

@@ -279,6 +279,16 @@ class Bodies:
         ("/ppy/1/cr", f"<CreditRegister {NS}><mRID>A101</mRID><creditAmount>{UNIT}</creditAmount>"
          f"<effectiveTime>{int(NOW)}</effectiveTime><token>1234</token></CreditRegister>"),
     )  # fmt: skip
+    USAGE: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("/upt", f"<UsagePoint {NS}><mRID>C100</mRID><roleFlags>0002</roleFlags>"
+         "<serviceCategoryKind>0</serviceCategoryKind><status>1</status></UsagePoint>"),
+        ("/upt/1/mr", f'<MeterReading {NS}><mRID>C101</mRID><ReadingTypeLink href="/x"/></MeterReading>'),
+        ("/upt/1/mr/1/rs", f"<ReadingSet {NS}><mRID>C102</mRID><timePeriod><duration>900</duration>"
+         f"<start>{int(NOW) - 900}</start></timePeriod></ReadingSet>"),
+        ("/upt/1/mr/1/rs/1/r", f'<Reading {NS} subscribable="1"><value>42</value><localID>01</localID></Reading>'),
+    )  # fmt: skip
+    METERED: ClassVar[str] = f"<ReadingType {NS}><kind>12</kind><uom>72</uom></ReadingType>"
+    CURRENT: ClassVar[str] = f"<Reading {NS}><value>4711</value></Reading>"
     BALANCE: ClassVar[str] = f"<AccountBalance {NS}><availableCredit>{UNIT}</availableCredit></AccountBalance>"
     OPERATION: ClassVar[str] = f"<PrepayOperationStatus {NS}><serviceStatus>0</serviceStatus></PrepayOperationStatus>"
     CONFIGURATION: ClassVar[str] = (
@@ -335,6 +345,7 @@ class Kit:
             later=lambda changes, then: self.waiting.append((changes, then)),
         )
         self.schema: etree.XMLSchema | None = None
+        self.usage = ""  # the usage point of the utility's own that `fill` posts
 
     async def load(self) -> Kit:
         await self.core.load(self.clock.time)
@@ -432,7 +443,12 @@ class Kit:
             *Bodies.PREPAYMENT,
         ):
             await self.post(target, body)
+        self.usage = usage = await self.post(*Bodies.USAGE[0])
+        for target, body in Bodies.USAGE[1:]:
+            await self.post(target.replace("/upt/1", usage), body)
         for target, body in (
+            (f"{usage}/mr/1/rt", Bodies.METERED),
+            (f"{usage}/mr/1/r", Bodies.CURRENT),
             ("/bill/1/ss", Bodies.SUPPLIER),
             ("/ppy/1/ab", Bodies.BALANCE),
             ("/ppy/1/os", Bodies.OPERATION),

@@ -40,8 +40,8 @@ READERS = {
     "fleet": {"utility"},
 }
 OPEN = {"/dcap", "/tm"}
-PUBLISHED = ("bill", "brs", "dr", "file", "msg", "ppy", "tp")
-SHARED = {"/edev", "/derp", "/rsps", "/mup", "/upt", "/sdev", *(f"/{root}" for root in PUBLISHED)}
+PUBLISHED = ("bill", "brs", "dr", "file", "msg", "ppy", "tp", "upt")
+SHARED = {"/edev", "/derp", "/rsps", "/mup", "/sdev", *(f"/{root}" for root in PUBLISHED)}
 #: What is published to all is read by every registered client, what is published to one device by it and its manager.
 READERS_OF = READERS | {"all": {"utility", "inv-1", "inv-2", "aggregator"}, "one": {"utility", "inv-2", "aggregator"}}
 
@@ -95,7 +95,7 @@ def _owner(kit: Any, path: str, names: dict[int, str]) -> str:
         return names[int(number)]
     if root in {"derp", "rsps"}:
         return names[state.programs[int(number)].owner]
-    if root in PUBLISHED:
+    if root in PUBLISHED and f"/{root}/{number}" in state.publications:
         return "all" if state.publications[f"/{root}/{number}"].target is None else "one"
     return names[state.by_lfdi[kit.core.metering.mirrors[int(number)].device_lfdi].number]
 
@@ -166,7 +166,7 @@ async def test_show_each_client_its_own_and_its_managed_end_devices(full: Any, b
     assert (await full.get("/derp?l=99", by=by)).all == len(with_der)
     mirrors = {name for name in names if name in {"inv-1", "inv-2", "managed-1"}}
     assert {m.deviceLFDI for m in (await full.get("/mup?l=99", by=by)).members} == {known[n].lfdi for n in mirrors}
-    assert (await full.get("/upt?l=99", by=by)).all == len(mirrors)
+    assert (await full.get("/upt?l=99", by=by)).all == len(mirrors) + 1  # and the utility's own, which is for all
 
 
 @pytest.mark.parametrize("by", ROLES)
