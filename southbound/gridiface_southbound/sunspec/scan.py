@@ -23,6 +23,10 @@ MAX_LENGTH = 20_000
 Reader = Callable[[int, int], Awaitable[bytes]]
 
 
+#: How often silent candidates are asked while others are answered.
+_ROUNDS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class ModelPlace:
     """Where one model lies: the address of its ID register, its length without ID and L."""
@@ -50,28 +54,35 @@ class DeviceMap:
 
 
 async def find_base(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> int:
-    """The address of the marker. A refusal or a time-out at one candidate means "not here".
+    """The address of the marker. A refusal at one candidate means "not here".
+
+    Some devices are silent outside their map, and a busy one may be silent for once: where others were answered,
+    the silent candidates are asked a second time.
 
     Raises:
-        DeviceTimeout: no candidate was answered at all.
-        DeviceRejected: the device answers, but has no marker.
+        DeviceTimeout: no candidate was answered at all, or one that stayed silent may have it.
+        DeviceRejected: the device answers everywhere, and has no marker.
     """
-    answered: list[str] = []
+    said: dict[int, str] = {}
     silent: DeviceTimeout | None = None
-    for base in candidates:
-        try:
-            data = await read(base, 2)
-        except DeviceTimeout as error:
-            silent = error
-        except DeviceError as error:
-            answered.append(f"{base}: {error.reason}")
-        else:
-            if data == MARKER:
-                return base
-            answered.append(f"{base}: {data.hex()}")
-    if not answered and silent is not None:
-        raise silent
-    raise DeviceRejected(f"no SunSpec marker ({'; '.join(answered)})")
+    for _ in range(_ROUNDS):
+        for base in [base for base in candidates if base not in said]:
+            try:
+                data = await read(base, 2)
+            except DeviceTimeout as error:
+                silent = error
+            except DeviceError as error:
+                said[base] = error.reason
+            else:
+                if data == MARKER:
+                    return base
+                said[base] = data.hex()
+        if not said and silent is not None:
+            raise silent
+    found = "; ".join(f"{base}: {said.get(base, 'no answer')}" for base in candidates)
+    if len(said) == len(candidates):
+        raise DeviceRejected(f"no SunSpec marker ({found})")
+    raise DeviceTimeout(f"no SunSpec marker so far ({found})")
 
 
 async def scan(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> DeviceMap:

@@ -56,6 +56,25 @@ async def test_a_device_that_is_silent_everywhere_is_a_time_out() -> None:
         await find_base(reader({}, outside=DeviceTimeout("silent")))
 
 
+async def test_a_candidate_that_is_silent_for_once_is_asked_again_and_never_called_wrong() -> None:
+    asked: list[int] = []
+
+    async def read(address: int, count: int) -> bytes:
+        asked.append(address)
+        if address != 40000:
+            raise DeviceRejected("exception 2")
+        if asked.count(address) < answers_from:
+            raise DeviceTimeout("silent")
+        return MARKER
+
+    answers_from = 2
+    assert await find_base(read) == 40000
+    assert asked == [40000, 0, 50000, 40000]
+    answers_from = 9
+    with pytest.raises(DeviceTimeout, match="40000: no answer; 0: exception 2; 50000: exception 2"):
+        await find_base(read)
+
+
 async def test_a_device_without_marker_is_refused_with_what_it_said() -> None:
     with pytest.raises(DeviceRejected, match=r"40000: 00000000.*0: exception 2"):
         await find_base(reader({40000: bytes(4)}))
