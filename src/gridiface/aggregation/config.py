@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Agenda, Decision, Outcome, Setpoint
+from gridiface.domain.controls import Decision, Outcome, Setpoint
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.errors import ConfigError
 
@@ -105,4 +105,3 @@ class TickResult:
     decisions: tuple[Decision, ...] = ()
     performance: tuple[PerformanceInterval, ...] = ()
     at: Instant = 0.0
-    agendas: tuple[Agenda, ...] = ()

@@ -40,7 +40,17 @@ from gridiface.aggregation.throughput import Throughput
 from gridiface.aggregation.timed import renew_departures
 from gridiface.aggregation.views import FleetViews, PerformanceViews
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, OutcomeKind, Setpoint, Verdict
+from gridiface.domain.controls import (
+    Acceptance,
+    Agenda,
+    Control,
+    Decision,
+    Delivery,
+    Outcome,
+    OutcomeKind,
+    Setpoint,
+    Verdict,
+)
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.local_time import DAY_S, day_of
 from gridiface.domain.performance import PerformanceInterval
@@ -269,8 +279,18 @@ class Engine(OperatorActs, FleetViews):
         if len(self._accounts):
             performance.extend(self._accounts.sample(lambda name: self._running.sample(name, now), now))
         outcomes = self._book.drain()
-        agendas = () if self._held(now) else self._outlook.look(self._running.plan, now)
-        return TickResult(batch, outcomes, self._log.drain(), tuple(performance), now, agendas)
+        if not self._held(now):
+            self._outlook.watch(self._running.plan, now)
+        return TickResult(batch, outcomes, self._log.drain(), tuple(performance), now)
+
+    @property
+    def planning(self) -> bool:
+        """Whether what lies ahead of devices is being worked out: call `plan_ahead` between ticks until it is not."""
+        return self._outlook.busy
+
+    def plan_ahead(self) -> tuple[Agenda, ...]:
+        """Work on that for a few milliseconds; the agendas that turned out to be new."""
+        return self._outlook.slice()
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When `tick` should be called next at the latest; `now` when there is something to do; None when idle."""

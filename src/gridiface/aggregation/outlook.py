@@ -1,18 +1,23 @@
-"""What lies ahead of devices that can hold set-points with a start: the plan at each coming edge, worked out now.
+"""What lies ahead of devices that can hold set-points with a start: the plan at each coming edge, worked out before.
 
 The same planner and solver as the control step, asked for the instants at which scheduled controls begin and end, over
 the lasting envelope (no ramps, nothing measured later). So a device that is only reached every few minutes starts in
 time; what really holds at its start is told then, as to everybody. Regulation comes too often to be planned.
+
+With thousands of such devices that is more work than a control step: it is done in slices, between steps.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import NamedTuple
 
 import numpy as np
 
-from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.arbitration import Claim
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
@@ -22,7 +27,7 @@ from gridiface.aggregation.limits import lasting_envelope
 from gridiface.aggregation.plan import Plan
 from gridiface.aggregation.planner import Planner
 from gridiface.aggregation.schedules import Schedules
-from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.setpoints import Order, Orders
 from gridiface.aggregation.solver import Settings, Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
@@ -33,6 +38,12 @@ MOST_EDGES = 16
 
 #: Least time between two looks, s.
 LEAST_S = 1.0
+
+#: How long a look is begun anew because who rules changed under it; then it is ended with what it has, s.
+PATIENCE_S = 5.0
+
+#: Set-points that one slice makes at most: a few milliseconds.
+SLICE = 256
 
 #: Set-points that differ by less are the same: W or var, and s.
 _SAME_W, _SAME_S = 10.0, 1.0
@@ -62,6 +73,83 @@ class BookAhead:
         return self._book.default_claims(target)
 
 
+class _Item(NamedTuple):
+    """What one device will be told from `starts` until `ends`; W and var, NaN = nothing."""
+
+    starts: Instant
+    ends: Instant
+    watts: float
+    ceiling: float
+    var: float
+    order: Order
+
+    def like(self, other: _Item) -> bool:
+        """Whether a device that holds the one need not be told the other."""
+        return (
+            abs(self.starts - other.starts) <= _SAME_S
+            and abs(self.ends - other.ends) <= _SAME_S
+            and _near(self.watts, other.watts)
+            and _near(self.ceiling, other.ceiling)
+            and _near(self.var, other.var)
+            and _like(self.order, other.order)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """What every device will be told from `at` on: arrays over the rows, W, var and instants.
+
+    `ruled`: who is told anything. `goes_on`: who is only told to go on with what began at an earlier edge.
+    """
+
+    at: Instant
+    orders: Sequence[Order]
+    order: IntArray
+    watts: FloatArray
+    ceilings: FloatArray
+    variances: FloatArray
+    ends: FloatArray
+    ruled: BoolArray
+    goes_on: BoolArray
+
+    def part(self, rows: IntArray) -> Iterator[tuple[bool, bool, float, float, float, float, int]]:
+        """(ruled, goes on, end, W, ceiling, var, order's number) of some rows."""
+        columns = (self.ruled, self.goes_on, self.ends, self.watts, self.ceilings, self.variances, self.order)
+        return zip(*(column[rows].tolist() for column in columns), strict=True)
+
+
+class _Runs:
+    """What each device is told without a break up to an edge: the numbers it began with, whose order, and its end."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = np.full((3, count), np.nan)
+        self._order: IntArray = np.full(count, -1, dtype=np.int64)
+        self._ends: FloatArray = np.full(count, -np.inf)
+        self._known: dict[tuple[str, ...], list[tuple[Order, int]]] = {}
+
+    def follow(self, orders: Sequence[Order], edge: _Edge) -> BoolArray:
+        """Who only goes on at this edge; orders alike have one number over all edges."""
+        numbered = np.array([*map(self._number, orders), -1], dtype=np.int64)[edge.order]
+        numbers = np.stack((edge.watts, edge.ceilings, edge.variances))
+        same = np.abs(numbers - self._numbers) <= _SAME_W
+        same |= np.isnan(numbers) & np.isnan(self._numbers)
+        goes_on: BoolArray = edge.ruled & (self._ends == edge.at) & (numbered == self._order) & same.all(axis=0)
+        fresh = edge.ruled & ~goes_on
+        self._numbers[:, fresh] = numbers[:, fresh]
+        self._order[fresh] = numbered[fresh]
+        self._ends[edge.ruled] = edge.ends[edge.ruled]
+        return goes_on
+
+    def _number(self, order: Order) -> int:
+        alike = self._known.setdefault(order.control_ids, [])
+        for known, number in alike:
+            if _like(known, order):
+                return number
+        number = sum(map(len, self._known.values()))
+        alike.append((order, number))
+        return number
+
+
 class Outlook:
     """Remembers what was planned for whom, and tells what is new."""
 
@@ -76,9 +164,17 @@ class Outlook:
     ) -> None:
         self._c, self._book, self._fleet, self._config = columns, book, fleet, config
         self._schedules, self._ruling = schedules, ruling
-        self._told: dict[str, tuple[Setpoint, ...]] = {}
+        self._told: dict[str, tuple[_Item, ...]] = {}
         self._seen: Plan | None = None
         self._at: Instant = -np.inf
+        self._began: Instant = -np.inf
+        self._version = -1
+        self._work: Iterator[tuple[Agenda, ...]] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a look is under way and waits for its next slice."""
+        return self._work is not None
 
     def forget(self, device_id: str) -> None:
         """What a device holds is not known: it is told again at the next look."""
@@ -88,38 +184,76 @@ class Outlook:
     def shift_time(self, seconds: float) -> None:
         """The clock was set."""
         self._at += seconds
+        self._began += seconds
+        self._work = self._seen = None
 
-    def look(self, plan: Plan, now: Instant) -> tuple[Agenda, ...]:
-        """The agendas that changed since the last look; cheap where nobody can hold one, or no look is due.
+    def watch(self, plan: Plan, now: Instant) -> None:
+        """Begin a look where one is due; cheap where not, or where nobody can hold an agenda.
 
         Args:
             plan: who rules now; a look is due when it is another one, or after `resplit_s`.
             now: when.
         """
-        rows = np.flatnonzero((self._c.slots > 0) & self._c.enabled & self._c.counts)
         since = now - self._at
         due = plan is not self._seen or not 0.0 <= since < self._config.resplit_s
-        if not rows.size or not self._config.plan_ahead_s or not due or 0.0 <= since < LEAST_S:
-            return ()
-        self._seen, self._at = plan, now
-        ahead: dict[str, list[Setpoint]] = {device_id: [] for device_id in self._c.ids[rows].tolist()}
-        edges = self._edges(now)
-        for edge, following in itertools.pairwise([*edges, np.inf]):
-            for setpoint in self._at_edge(rows, edge, following, now):
-                _append(ahead[setpoint.device_id], setpoint)
-        return tuple(self._news(rows, ahead, now))
+        if not due or not self._config.plan_ahead_s or 0.0 <= since < LEAST_S:
+            return
+        if self._work is not None and now - self._began >= PATIENCE_S:
+            return  # it is ended first; the next look says what is different
+        rows = np.flatnonzero((self._c.slots > 0) & self._c.enabled & self._c.counts)
+        if not rows.size:
+            self._work = None
+            return
+        if self._work is None:
+            self._began = now
+        self._seen, self._at, self._version = plan, now, self._c.version
+        self._work = self._look(rows, now)
 
-    def _news(self, rows: IntArray, ahead: dict[str, list[Setpoint]], now: Instant) -> list[Agenda]:
+    def slice(self) -> tuple[Agenda, ...]:
+        """Work a few milliseconds at the look that is under way; the agendas that turned out to be new."""
+        if self._work is None:
+            return ()
+        if self._version != self._c.version:  # devices came or went: rows are not theirs any more
+            self._work = self._seen = None
+            return ()
+        found = next(self._work, None)
+        if found is None:
+            self._work = None
+        return found or ()
+
+    def _look(self, rows: IntArray, now: Instant) -> Iterator[tuple[Agenda, ...]]:
+        """One look: an edge in each slice, then the agendas of some devices in each."""
+        edges: list[_Edge] = []
+        runs = _Runs(self._c.count)
+        for edge, following in itertools.pairwise([*self._edges(now), np.inf]):
+            solved = self._solve(edge, following)
+            edges.append(replace(solved, goes_on=runs.follow(solved.orders, solved)))
+            yield ()
+        size = max(1, SLICE // max(1, len(edges)))
+        for first in range(0, rows.size, size):
+            yield self._news(rows[first : first + size], edges, now)
+
+    def _news(self, rows: IntArray, edges: Sequence[_Edge], now: Instant) -> tuple[Agenda, ...]:
+        """The agendas of some devices that are not known to them already."""
+        ahead: list[list[_Item]] = [[] for _ in range(rows.size)]
+        for edge in edges:
+            for planned, (ruled, goes_on, ends, watts, ceiling, var, order) in zip(ahead, edge.part(rows), strict=True):
+                if goes_on:
+                    planned[-1] = planned[-1]._replace(ends=ends)
+                elif ruled:
+                    planned.append(_Item(edge.at, ends, watts, ceiling, var, edge.orders[order]))
         found = []
-        for row, (device_id, planned) in zip(rows.tolist(), ahead.items(), strict=True):
+        for row, planned in zip(rows.tolist(), ahead, strict=True):
+            device_id: str = self._c.ids[row]
             new = tuple(planned[: int(self._c.slots[row])])
             old = self._told.get(device_id)
-            # What has begun meanwhile is no news.
-            kept = None if old is None else tuple(one for one in old if (one.starts or 0.0) > now)
-            if kept is None or len(kept) != len(new) or not all(map(_same, kept, new)):
-                found.append(Agenda(device_id=device_id, issued=now, setpoints=new))
             self._told[device_id] = new
-        return found
+            # What has begun meanwhile is no news.
+            kept = None if old is None else [one for one in old if one.starts > now]
+            if kept is None or len(kept) != len(new) or not all(map(_Item.like, kept, new)):
+                setpoints = tuple(_setpoint(device_id, item, now) for item in new)
+                found.append(Agenda(device_id=device_id, issued=now, setpoints=setpoints))
+        return tuple(found)
 
     def _edges(self, now: Instant) -> list[Instant]:
         """When scheduled controls begin, and when those or running ones end, from now on."""
@@ -132,8 +266,8 @@ class Outlook:
             edges |= {edge for edge in (control.span.start, control.span.end) if now < edge <= last}
         return sorted(edges)[:MOST_EDGES]
 
-    def _at_edge(self, rows: IntArray, at: Instant, until: Instant, now: Instant) -> list[Setpoint]:
-        """What those rows will be told at an edge, until the next."""
+    def _solve(self, at: Instant, until: Instant) -> _Edge:
+        """What everybody will be told at an edge, until the next."""
         c, config, orders = self._c, self._config, Orders()
         bounds = lasting_envelope(c, config.hold_time_s, config.soc_derate)
         planner = Planner(c, BookAhead(self._book, at), orders, self._schedules.ahead(at), self._fleet.shares)
@@ -142,62 +276,53 @@ class Outlook:
         settings = Settings(tolerance=config.total_tolerance, phase_spread=config.phase_spread)
         solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], {}, settings).solve()
         variances = split_vars(c, plan, demands.requested_var, solution.watts)
-        found = []
-        for row in rows.tolist():
-            number = int(plan.order[row])
-            if number < 0:
-                continue
-            order = orders.all[number]
-            numbers = _numbers(row, solution.watts, solution.ceilings, variances)
-            ruled = any(
-                (e := self._book.get(name)) is not None and not e.control.is_default for name in order.control_ids
-            )
-            if not ruled or (numbers == (None, None, None) and not order.parts):
-                continue
-            ends = min(order.ends, until)
-            found.append(
-                Setpoint(
-                    device_id=c.ids[row],
-                    issued=now,
-                    starts=at,
-                    active_power_w=numbers[0],
-                    ceiling_w=numbers[1],
-                    reactive_power_var=numbers[2],
-                    connect=order.connect,
-                    energize=order.energize,
-                    passed=order.passed,
-                    valid_until=ends if np.isfinite(ends) else at + config.open_validity_s,
-                    ramp_s=order.ramp_s,
-                    control_ids=order.control_ids,
-                    service_class=order.service_class,
-                )
-            )
-        return found
+        # By the number of the order; the last one more is "no order", which -1 finds.
+        named = np.array([*(self._rules(order) for order in orders.all), False], dtype=np.bool_)
+        says = np.array([*(order.parts > 0 for order in orders.all), False], dtype=np.bool_)
+        asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(variances)
+        ruled = named[plan.order] & (asked | says[plan.order])
+        ends = np.minimum([*(order.ends for order in orders.all), np.inf], until)
+        ends = np.where(np.isfinite(ends), ends, at + config.open_validity_s)[plan.order]
+        numbers = (solution.watts, solution.ceilings, variances)
+        return _Edge(at, orders.all, plan.order, *numbers, ends, ruled, goes_on=np.zeros_like(ruled))
+
+    def _rules(self, order: Order) -> bool:
+        """Whether more than defaults stand behind an order."""
+        entries = (self._book.get(name) for name in order.control_ids)
+        return any(entry is not None and not entry.control.is_default for entry in entries)
 
 
-def _numbers(row: int, *columns: FloatArray) -> tuple[float | None, ...]:
-    return tuple(None if np.isnan(column[row]) else float(column[row]) for column in columns)
+def _setpoint(device_id: str, item: _Item, now: Instant) -> Setpoint:
+    order = item.order
+    return Setpoint(
+        device_id=device_id,
+        issued=now,
+        starts=item.starts,
+        active_power_w=_number(item.watts),
+        ceiling_w=_number(item.ceiling),
+        reactive_power_var=_number(item.var),
+        connect=order.connect,
+        energize=order.energize,
+        passed=order.passed,
+        valid_until=item.ends,
+        ramp_s=order.ramp_s,
+        control_ids=order.control_ids,
+        service_class=order.service_class,
+    )
 
 
-def _append(planned: list[Setpoint], new: Setpoint) -> None:
-    """Put a set-point behind the others; where it only goes on, the last one lasts longer."""
-    last = planned[-1] if planned else None
-    if last is not None and last.valid_until == new.starts and _same(replace(new, starts=last.starts), last, end=False):
-        planned[-1] = replace(last, valid_until=new.valid_until)
-    else:
-        planned.append(new)
+def _number(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
-def _same(one: Setpoint, other: Setpoint, *, end: bool = True) -> bool:
-    """Whether two planned set-points say the same."""
-    pairs = [
-        (one.active_power_w, other.active_power_w, _SAME_W),
-        (one.ceiling_w, other.ceiling_w, _SAME_W),
-        (one.reactive_power_var, other.reactive_power_var, _SAME_W),
-        (one.starts, other.starts, _SAME_S),
-    ]
-    if end:
-        pairs.append((one.valid_until, other.valid_until, _SAME_S))
-    near = all(a == b or (a is not None and b is not None and abs(a - b) <= band) for a, b, band in pairs)
-    rest = ("connect", "energize", "passed", "control_ids", "ramp_s")
-    return near and all(getattr(one, name) == getattr(other, name) for name in rest)
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= _SAME_W or (isnan(one) and isnan(other))
+
+
+def _like(one: Order, other: Order) -> bool:
+    """Whether two orders tell a device the same on behalf of the same controls, apart from the end."""
+    return one is other or (
+        one.control_ids == other.control_ids
+        and (one.connect, one.energize, one.ramp_s) == (other.connect, other.energize, other.ramp_s)
+        and one.passed == other.passed
+    )

@@ -108,6 +108,7 @@ class Dispatch:
     _backlog: list[Change] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _planning: asyncio.Task[None] | None = None
     _arrivals: Arrivals = field(init=False)
 
     def __post_init__(self) -> None:
@@ -252,23 +253,29 @@ class Dispatch:
             self._spawn(self._hand_out(channel, setpoints, now))
             for channel, setpoints in self._by_channel(result.setpoints)
         ]
-        self._plan_ahead(result.agendas)
+        if self.engine.planning and (self._planning is None or self._planning.done()):
+            self._planning = self._spawn(self._plan_ahead())
         if result.outcomes or result.decisions or result.performance or self._backlog:
             changes = [*self._moved(result.outcomes), *_changes_of(result)]
             self._spawn(self._record_after(handing_out, changes, result.outcomes))
 
-    def _plan_ahead(self, agendas: Sequence[Agenda]) -> None:
-        """Hand out what lies ahead of devices that can hold it."""
-        left = list(agendas)
-        for channel in self.channels if left else ():
-            mine = [agenda for agenda in left if channel.serves(agenda.device_id)]
-            if mine and isinstance(channel, PlanChannel):
-                left = [agenda for agenda in left if agenda not in mine]
-                self._spawn(self._plan_one(channel, mine))
-        self.engine.unplanned(agenda.device_id for agenda in left)
+    async def _plan_ahead(self) -> None:
+        """Let the engine work out, in slices, what lies ahead of devices that can hold it, and hand that out."""
+        while self.engine.planning:
+            await asyncio.sleep(0)  # devices and peers come first
+            agendas = self.engine.plan_ahead()
+            if agendas:
+                await self._hand_ahead(agendas)
 
-    async def _plan_one(self, channel: PlanChannel, agendas: Sequence[Agenda]) -> None:
-        self.engine.unplanned(await channel.plan(agendas))
+    async def _hand_ahead(self, agendas: Sequence[Agenda]) -> None:
+        planners = [channel for channel in self.channels if isinstance(channel, PlanChannel)]
+        mine: dict[int, list[Agenda]] = {}
+        for agenda in agendas:
+            at = next((i for i, channel in enumerate(planners) if channel.serves(agenda.device_id)), -1)
+            mine.setdefault(at, []).append(agenda)
+        self.engine.unplanned(agenda.device_id for agenda in mine.pop(-1, ()))
+        for at, some in mine.items():
+            self.engine.unplanned(await planners[at].plan(some))
 
     def _moved(self, outcomes: Iterable[Outcome]) -> list[Change]:
         """The controls whose own state these outcomes changed, in their new state."""

@@ -95,7 +95,8 @@ class Bench:
         result = self.engine.tick(self.now)
         self.decisions += result.decisions
         self.outcomes += result.outcomes
-        self.agendas += result.agendas
+        while self.engine.planning:
+            self.agendas += self.engine.plan_ahead()
         sent = list(result.setpoints)
         for point in sent:
             if point.device_id in self.deaf:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gridiface.aggregation.outlook import SLICE
 from gridiface.domain.controls import ControlMode, ServiceClass
 from gridiface.domain.fleet import Capability, DriverTraits
 
@@ -103,3 +104,54 @@ def test_switches_are_planned_as_well(bench):
     (setpoint,) = world.agendas[-1].setpoints
     assert (setpoint.connect, setpoint.active_power_w, setpoint.control_ids) == (False, 0.0, ("off",))
     assert ControlMode.CONNECT not in setpoint.let_go
+
+
+def slices(engine):
+    """What each slice of the look that is under way brings."""
+    found = []
+    while engine.planning:
+        found.append(engine.plan_ahead())
+    return found
+
+
+def test_a_look_is_done_in_slices_an_edge_or_some_devices_in_each(bench):
+    world = bench(*(holding(battery(f"d{n}")) for n in range(SLICE + 10)))
+    world.submit(ask("later", start=600, duration=900, set_w=8_000.0))
+    world.engine.tick(world.now + 2)
+    sizes = [len(agendas) for agendas in slices(world.engine)]
+    # Two edges; then agendas of as many devices as a slice has room for; then the end.
+    assert sizes[:2] == [0, 0]
+    assert max(sizes) == SLICE // 2
+    assert sum(sizes) == SLICE + 10
+    assert world.engine.plan_ahead() == ()
+
+
+def test_a_look_whose_rulers_change_begins_anew_until_patience_ends(bench):
+    world = bench(holding(battery("a")), holding(battery("b")))
+    world.step(2)
+    world.submit(ask("first", start=600, duration=900, set_w=1_000.0))
+    world.engine.tick(world.now + 2)
+    assert world.engine.plan_ahead() == ()
+    world.submit(ask("second", start=700, duration=900, set_w=2_000.0, authority=2))
+    world.engine.tick(world.now + 4)
+    planned = [agenda for agendas in slices(world.engine) for agenda in agendas]
+    assert {s.control_ids for agenda in planned for s in agenda.setpoints} == {("first",), ("second",)}
+    for second in range(6, 18, 2):  # somebody changes something all the time
+        world.submit(ask(f"c{second}", start=700 + second, duration=60, set_w=500.0, authority=second))
+        world.engine.tick(world.now + second)
+        world.engine.plan_ahead()
+    before = world.engine.planning
+    found = [agenda for agendas in slices(world.engine) for agenda in agendas]
+    assert (before, {agenda.device_id for agenda in found}) == (True, {"a", "b"})
+
+
+def test_a_look_ends_where_devices_come_or_go(bench):
+    world = bench(holding(battery("a")), holding(battery("b")))
+    world.step(2)
+    world.submit(ask("later", start=600, duration=900, set_w=1_000.0))
+    world.engine.tick(world.now + 2)
+    assert world.engine.planning
+    world.engine.remove_device("a", world.now + 2)
+    assert slices(world.engine) == [()]
+    world.engine.tick(world.now + 4)
+    assert {agenda.device_id for agendas in slices(world.engine) for agenda in agendas} == {"b"}

@@ -22,7 +22,10 @@ def test_allocate_measures_each_size_and_strategy() -> None:
 def test_control_step_measures_the_numbers_and_the_product() -> None:
     found = control_step.measure(20, (60,), groups=4)
     figures = found["figures"]["60"]
-    assert set(figures) == {"numbers", "product"}
+    assert set(figures) == {"numbers", "product", "ahead"}
+    ahead = figures.pop("ahead")
+    assert ahead["slices"] > 2
+    assert ahead["slice_cpu_milliseconds"]["max"] <= 3 * ahead["look_cpu_milliseconds"]
     for part in figures.values():
         assert 0 < part["p50_ms"] <= part["p99_ms"] <= part["milliseconds"]["max"]
         assert 0 < part["set_points_per_step"] <= 60
