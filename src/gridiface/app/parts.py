@@ -62,7 +62,7 @@ def certificates_of(server: GridServer) -> CertificateDesk:
 def listen_in(server: GridServer, tap: Tap) -> None:
     """Tell `tap` of every message of every protocol that runs here."""
     if server.sep2 is not None:
-        server.sep2.tap = tap
+        server.sep2.front.tap = tap
     if server.dnp3 is not None:
         server.dnp3.journal.tap = tap
     if server.vtn is not None:

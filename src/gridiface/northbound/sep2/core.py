@@ -1,23 +1,19 @@
-"""The server without sockets: a request in, a reply out. Reads are answered at once, writes when they are durable.
+"""The server without sockets: the parts it is made of, its life from load to load, and its timers.
 
-Owns the order of checks (Host, method, resource, who may see it, who may write it) and the parts the server is made
-of. A reading request costs two look-ups where its bytes were made before.
+Owns the table of what writes lead to. How a request is answered is requests.py's, what a write does the handlers'.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
-from gridiface.errors import ConfigError, GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
-from gridiface.logfields import about
+from gridiface.errors import ConfigError
 from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.access import Caller, Doorman
+from gridiface.northbound.sep2.access import Doorman
 from gridiface.northbound.sep2.active_intervals import ActiveIntervals
 from gridiface.northbound.sep2.along import InboxAlong, LedgerAlong, RegistryAlong
 from gridiface.northbound.sep2.assignments import Assignments
@@ -28,7 +24,7 @@ from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.device_info import DeviceInfo
 from gridiface.northbound.sep2.handlers.drlc import LoadControl
 from gridiface.northbound.sep2.handlers.end_devices import EndDevices
-from gridiface.northbound.sep2.handlers.files import Files, filters, fits
+from gridiface.northbound.sep2.handlers.files import Files
 from gridiface.northbound.sep2.handlers.flow import Flow
 from gridiface.northbound.sep2.handlers.mirrors import Mirrors
 from gridiface.northbound.sep2.handlers.own_lists import OwnLists
@@ -36,53 +32,28 @@ from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.published import Published
 from gridiface.northbound.sep2.handlers.responses import Responses
 from gridiface.northbound.sep2.handlers.rules import RULES
-from gridiface.northbound.sep2.handlers.services import Call, Counts, Locks, Services
+from gridiface.northbound.sep2.handlers.services import Counts, Locks, Services
 from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
 from gridiface.northbound.sep2.handlers.usage_points import device_of
 from gridiface.northbound.sep2.loading import Loader
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
 from gridiface.northbound.sep2.metering import Metering
-from gridiface.northbound.sep2.nodes import Item, Listing, Node
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.placing import place_roots
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.publishing import Publishing
-from gridiface.northbound.sep2.refusals import RefusalLog
+from gridiface.northbound.sep2.requests import Handler, Requests
 from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, State
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
-from gridiface.protocols.sep2.enums import ErrorReason
-from gridiface.protocols.sep2.exchange import (
-    MethodNotAllowed,
-    Reply,
-    RetryLater,
-    failure,
-    found,
-    negotiate,
-    refusal,
-    split_target,
-)
-from gridiface.protocols.sep2.lists import ListQuery, page, parse_query
 from gridiface.protocols.sep2.resources import EndDeviceControl, UsagePoint
-from gridiface.protocols.sep2.uris import METHODS
-from gridiface.protocols.xmlwire import encode
-from gridiface.tracing import span
-
-_log = logging.getLogger("gridiface.sep2")
-
-#: Accept headers and query strings whose meaning is remembered.
-_REMEMBERED = 1024
-_STORE_RETRY_S = 5
-_LONGEST_TARGET = 2048
-
-Handler = Callable[[Call], Awaitable[Reply]]
 
 
 class Sep2Core:
-    """Answers requests.
+    """Everything behind the sockets; `requests` answers.
 
     Args:
         settings: what the server is told.
@@ -107,7 +78,6 @@ class Sep2Core:
         self.settings = settings
         self.state = state = State(settings)
         self.events = EventClock(state, settings.event_retention_s, later)
-        self.refusals = RefusalLog()
         self.services = s = Services(
             settings=settings,
             state=state,
@@ -143,9 +113,7 @@ class Sep2Core:
         self.topology.on_left = self.subscriptions.lost
         if settings.notifications is not None:
             self.subscriptions.spacing_s = settings.notifications.spacing_s
-        self._handlers = self._table()
-        self._levels: dict[str | None, None] = {}
-        self._queries: dict[str, ListQuery] = {}
+        self.requests = Requests(s, self._table(), self.metering, self.files)
         place_roots(state)
         self.publications.place_roots()
 
@@ -177,8 +145,8 @@ class Sep2Core:
             ("POST", "/derp/{id1}/derc"): programs.post_control,
             ("PUT", "/derp/{id1}/derc/{id2}"): programs.put_control,
             ("DELETE", "/derp/{id1}/derc/{id2}"): programs.delete_control,
-            ("PUT", "/derp/{id1}/dderc"): programs.put_default,
-            ("DELETE", "/derp/{id1}/dderc"): programs.delete_default,
+            ("PUT", "/derp/{id1}/dderc"): programs.defaults.put,
+            ("DELETE", "/derp/{id1}/dderc"): programs.defaults.delete,
             ("POST", "/derp/{id1}/dc"): self.curves.post_curve,
             ("DELETE", "/derp/{id1}/dc/{id2}"): self.curves.delete_curve,
             ("POST", "/rsps/{id1}/rsp"): responses.post,
@@ -304,19 +272,6 @@ class Sep2Core:
         if record is not None and record.speaks:
             await self.membership.enrol(record, now)
 
-    async def act(self, call: Call) -> Reply:
-        """What the table's handler makes of a call that is past the doors; for the operator.
-
-        Raises:
-            RemoteProtocolError: as a utility would be answered.
-            StoreUnavailable: nothing was changed.
-        """
-        if call.method not in call.node.kind.methods:
-            raise MethodNotAllowed(frozenset(call.node.kind.methods))
-        reply = await self._handlers[call.method, call.node.kind.template](call)
-        self.counts.written += 1
-        return reply
-
     def _load_assignment(self, record: Record) -> None:
         owner = self._owner_of(record.key)
         if owner is not None:
@@ -360,174 +315,3 @@ class Sep2Core:
     def counts(self) -> Counts:
         """What happened since the start."""
         return self.services.counts
-
-    # --- requests ---------------------------------------------------------------------------------------------------
-
-    async def handle(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        lfdi: str,
-        now: Instant,
-        peer: str = "",
-    ) -> Reply:
-        """Answer one request; never raises.
-
-        Args:
-            method: as received.
-            target: request target as received.
-            headers: names in lower case.
-            body: as received.
-            lfdi: of the certificate, 40 upper-case hex digits; "" without one.
-            now: s since 1970.
-            peer: address that the request comes from.
-        """
-        if method in {"GET", "HEAD"}:
-            return self.read(method, target, headers.get("host"), headers.get("accept"), lfdi, now)
-        self.counts.requests += 1
-        with about(LFDI=lfdi), span(f"sep2 {method}", LFDI=lfdi):
-            try:
-                return await self._write(method, target, headers, body, lfdi, now, peer)
-            except GridifaceError as problem:
-                return self._answer(problem, method, target, lfdi, now, peer)
-            except Exception:
-                _log.exception("%s failed", method)
-                self.counts.failed += 1
-                return failure()
-
-    def read(self, method: str, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> Reply:
-        """Answer a GET or HEAD; never raises. See `handle`."""
-        self.counts.requests += 1
-        try:
-            body = self._body(target, host, accept, lfdi, now)
-        except GridifaceError as problem:
-            with about(LFDI=lfdi):
-                reply = self._answer(problem, method, target, lfdi, now, "")
-        except Exception:
-            _log.exception("GET failed", extra={"LFDI": lfdi})
-            self.counts.failed += 1
-            reply = failure()
-        else:
-            reply = found(body)
-        return reply.for_head() if method == "HEAD" else reply
-
-    def file_at(self, path: str, lfdi: str) -> str | None:
-        """The path of the File whose octets are at `path`; None for everything else, and for what is another's."""
-        return self.files.wanted(path, self.services.doorman.caller(lfdi).viewer)
-
-    def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
-        if not host:
-            raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
-        path, query = _split(target)
-        caller = self.services.doorman.caller(lfdi)
-        node = self._visible(path, caller)
-        if accept not in self._levels:
-            self._remember_accept(accept)
-        if isinstance(node, Listing):
-            return self._page(node, query, caller)
-        if node.obj is None and node.live is None:
-            raise RemoteProtocolError("nothing is here yet", answer=404)
-        return self.state.tree.document(node, caller.viewer, now)
-
-    def _remember_accept(self, accept: str | None) -> None:
-        negotiate(accept)
-        if len(self._levels) >= _REMEMBERED:
-            self._levels.clear()
-        self._levels[accept] = None
-
-    def _page(self, owner: Listing, query: str, caller: Caller) -> bytes:
-        wanted = self._queries.get(query)
-        if wanted is None:
-            if len(self._queries) >= _REMEMBERED:
-                self._queries.clear()
-            wanted = self._queries[query] = parse_query(query)
-        most, time = self.settings.limits.page, owner.kind.time
-        count = owner.count(owner.view_of(caller.viewer))
-        key = (min(wanted.start, count), min(wanted.limit, most, count), wanted.after if time is not None else None)
-
-        if owner.path == "/file" and query and filters(query):
-            return self._matching(owner, query, caller)
-
-        def choose(members: Sequence[Item]) -> Sequence[Item]:
-            when: Any = None if time is None else lambda item: time(item.obj)
-            return page(members, wanted, when, most).items
-
-        return self.state.tree.page(owner, caller.viewer, key, choose)
-
-    def _matching(self, owner: Listing, query: str, caller: Caller) -> bytes:
-        """The files that fit a device: the query of this list may name attributes of them."""
-        wanted, tree = parse_query(query), self.state.tree
-        fitting = [item for item in owner.members(owner.view_of(caller.viewer)) if fits(item.obj, query)]
-        chosen = page(fitting, wanted, None, self.settings.limits.page)
-        shown: Any = tree.list_object(owner, caller.viewer, 0)
-        shown.all, shown.results = chosen.all, chosen.results
-        shown.members = [tree.complete(item, caller.viewer) for item in chosen.items]
-        return encode(shown)
-
-    def _visible(self, path: str, caller: Caller) -> Node:
-        """The node at a path, if the caller may see it.
-
-        Raises:
-            RemoteProtocolError: 404 where nothing is, or where what is there is another's; 403 for those who are not
-                registered.
-        """
-        if path.startswith("/upt/"):
-            self.metering.expand(path)
-        node = self.state.tree.get(path)
-        if node is None and len(path) > 1 and path.endswith("/"):
-            return self._visible(path.rstrip("/") or "/", caller)
-        if node is None:
-            raise RemoteProtocolError("no such resource", answer=404)
-        if not caller.viewer.may_read(node.audience):
-            if caller.role is Role.UNREGISTERED:
-                raise RemoteProtocolError("not registered", answer=403)
-            raise RemoteProtocolError("no such resource", answer=404)
-        return node
-
-    async def _write(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, lfdi: str, now: Instant, peer: str
-    ) -> Reply:
-        if not headers.get("host"):
-            raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
-        if method not in METHODS:
-            raise RemoteProtocolError("unknown method", answer=501, detail=ErrorReason.INVALID_FORMAT)
-        path, _ = _split(target)
-        caller = self.services.doorman.caller(lfdi)
-        node = self._visible(path, caller)
-        offered = self.methods(node)
-        if method not in offered:
-            raise MethodNotAllowed(offered)
-        if len(body) > self.settings.limits.body_bytes:
-            raise RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
-        handler = self._handlers[method, node.kind.template]
-        reply = await handler(Call(method, node, caller, dict(headers), body, now, peer))
-        self.counts.written += 1
-        return reply
-
-    def methods(self, node: Node) -> frozenset[str]:
-        """What a node takes; in-band registration can be switched off."""
-        offered = frozenset(node.kind.methods)
-        if node.path == "/edev" and not self.settings.in_band_registration:
-            return offered - {"POST"}
-        return offered
-
-    def _answer(self, problem: GridifaceError, method: str, target: str, lfdi: str, now: Instant, peer: str) -> Reply:
-        if isinstance(problem, RemoteProtocolError):
-            self.counts.refused += 1
-            self.refusals.note(method, target, problem.answer, problem.reason, lfdi=lfdi, peer=peer, now=now)
-            return refusal(problem)
-        if isinstance(problem, StoreUnavailable):
-            _log.warning("answered 503: %s", problem)
-            return refusal(RetryLater("the store cannot write", _STORE_RETRY_S))
-        self.counts.failed += 1
-        kind_of_problem = "we broke a rule" if isinstance(problem, LocalProtocolError) else "failed"
-        _log.error("%s: %s", kind_of_problem, problem, exc_info=problem)
-        return failure()
-
-
-def _split(target: str) -> tuple[str, str]:
-    if len(target) > _LONGEST_TARGET:
-        raise RemoteProtocolError("the request target is too long", answer=414, detail=ErrorReason.RESOURCE_LIMIT)
-    return split_target(target)

@@ -348,4 +348,4 @@ class Sep2Desk:
         caller = Caller(replace(EVERYTHING, lfdi=f"operator:{by}"), Principal(identity=by, role=Role.UTILITY))
         body = b"" if obj is None else encode(obj)
         call = Call(method, node, caller, {"content-type": SEP_XML}, body, self._clock.now())
-        return await self.core.act(call)
+        return await self.core.requests.act(call)

@@ -12,13 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Agenda, Delivery, DeliveryOutcome, Setpoint
 from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
-from gridiface.northbound.sep2 import identities
+from gridiface.northbound.sep2.derived_controls import DerivedControls
 from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_document
 from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
@@ -36,25 +35,10 @@ from gridiface.northbound.sep2.own_controls import (
 from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S, Parents
 from gridiface.northbound.sep2.planned import Planned
 from gridiface.northbound.sep2.state import EventRecord, Program
-from gridiface.northbound.sep2.translate.setpoints import (
-    InverterModes,
-    base_power_w,
-    modes_of_inverter,
-    setpoint_to_base,
-)
-from gridiface.protocols.sep2.enums import ResponseRequired
 from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import (
-    CurveData,
-    DateTimeInterval,
-    DERControl,
-    DERControlBase,
     DERCurve,
-    EventStatus,
 )
-
-#: Asked of an inverter where the control behind a set-point did not come over IEEE 2030.5.
-_LIFE_CYCLE = int(ResponseRequired.RECEIVED | ResponseRequired.SPECIFIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +66,14 @@ class FleetChannel:
     def __init__(self, services: Services, programs: Programs, curves: Curves, clock: Clock) -> None:
         self._s = services
         self._programs = programs
-        self._curves = curves
+        self._derived = DerivedControls(services, programs, curves)
         self._clock = clock
         self._current: dict[str, EventRecord] = {}
         self._issued_at: dict[str, Instant] = {}
         self._held: dict[str, Setpoint] = {}
         self._wanted: dict[str, Setpoint] = {}
         self._edges: dict[str, Instant] = {}
-        self.planned = Planned(services, programs, self)
+        self.planned = Planned(services, programs, self._derived, self.serves)
         self.parents = Parents(services.state, self._running, self.planned.ahead)
         programs.on_posted = self.posted
 
@@ -209,36 +193,25 @@ class FleetChannel:
         self._remember(setpoint, fetches, now)
         parents = parents_of(setpoint, fetches, self._s.state.by_control)
         fetched = bool(setpoint.control_ids) and not parents
-        if setpoint.release or fetched or self._is_default(setpoint, program):
+        if setpoint.release or fetched or self._derived.repeats_default(setpoint, program):
             return self._plan_end(setpoint, program, running, now)
         owned = taken(fetches, now)
-        inverter = self.inverter(device_id)
         curves: list[DERCurve] = []
         changes: list[Change] = []
         left = without(setpoint, owned)
-        base = self.base_of(program, left, owned, curves, changes)
+        base = self._derived.base_of(program, left, owned, curves, changes)
         if base is None:
             if owned or setpoint.let_go:  # what it was told is over, and nothing is left that it can be told
                 return self._plan_end(setpoint, program, running, now)
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the inverter supports none of the modes")
         until = self._until(left, fetches, derived_modes(base, left), now)
-        if running is not None and self._unchanged(running, base, parents, until, setpoint.valid_until, inverter):
+        if running is not None and self._derived.unchanged(setpoint, running, base, parents, until):
             return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
         if now < self._due(device_id):
             self._held[device_id] = setpoint
             return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now, "held back for the shortest period")
-        record, more = self.make(program, base, parents, (int(now), until), now)
+        record, more = self._derived.make(program, base, parents, (int(now), until), now)
         return self._replacing(running, _Plan(setpoint, program, record, None, (*changes, *more), tuple(curves)), now)
-
-    def base_of(
-        self, program: Program, setpoint: Setpoint, owned: frozenset[str], curves: list[DERCurve], changes: list[Change]
-    ) -> DERControlBase | None:
-        """What the inverter is told of a set-point, without the modes `owned` by posted controls; None: nothing."""
-        inverter = self.inverter(setpoint.device_id)
-        base = setpoint_to_base(setpoint, inverter, lambda _, p: self._curve(program, p, curves, changes))
-        if "opModMaxLimW" in owned:
-            base.opModMaxLimW = None
-        return None if base == DERControlBase(rampTms=base.rampTms) else base
 
     def _remember(self, setpoint: Setpoint, fetches: Sequence[Program], now: Instant) -> None:
         """What the device is to hold, to come back to it when what is posted in its program begins or ends."""
@@ -295,97 +268,6 @@ class FleetChannel:
             return None
         return record
 
-    def _is_default(self, setpoint: Setpoint, program: Program) -> bool:
-        """Whether the set-point only repeats the default control of the device's own program as it is."""
-        item = self._s.tree.item(f"{program.path}/dderc")
-        if setpoint.control_ids != (program.default_control,) or item is None or item.obj is None:
-            return False
-        base: DERControlBase = item.obj.derControlBase
-        inverter = self.inverter(setpoint.device_id)
-        band = self._dead_band(inverter)
-        if setpoint.active_power_w is not None:
-            wanted = base_power_w(base, inverter)
-            return wanted is not None and abs(wanted - setpoint.active_power_w) <= band
-        if setpoint.ceiling_w is not None:
-            ceiling = None if base.opModMaxLimW is None else base.opModMaxLimW / 10_000 * inverter.max_w
-            return ceiling is not None and abs(ceiling - setpoint.ceiling_w) <= band
-        return True
-
-    def _unchanged(
-        self,
-        running: EventRecord,
-        base: DERControlBase,
-        parents: tuple[str, ...],
-        until: int,
-        valid_until: Instant | None,
-        inverter: InverterModes,
-    ) -> bool:
-        """Whether the inverter may go on with the control it has."""
-        event = running.item.obj
-        cut = valid_until is not None and until < valid_until - ENDS_ANYWAY_S
-        if running.parents != parents or (cut and running.end > until):
-            return False
-        if valid_until is not None and running.end < until - ENDS_ANYWAY_S:
-            return False
-        old, new = base_power_w(event.derControlBase, inverter), base_power_w(base, inverter)
-        if old is not None and new is not None:
-            same_rest = _without_power(event.derControlBase) == _without_power(base)
-            return same_rest and abs(old - new) <= self._dead_band(inverter)
-        return bool(event.derControlBase == base)
-
-    def _dead_band(self, inverter: InverterModes) -> float:
-        channel = self._s.settings.channel
-        return max(channel.dead_band_w, channel.dead_band_rel * inverter.max_w)
-
-    def inverter(self, device_id: str) -> InverterModes:
-        """What the inverter said that it can be told."""
-        record = self._s.state.by_device[device_id]
-        return modes_of_inverter(self._s.stated(record, "dercap"), self._s.stated(record, "derg"))
-
-    def _curve(self, program: Program, payload: Any, curves: list[DERCurve], changes: list[Change]) -> str:
-        """The place of a curve in the inverter's program: the one that is there, or a new one."""
-        settings = self._s.settings
-        mrid = identities.mrid(settings.site, "dc", f"{program.mrid}/{sorted(payload.items())!r}", settings.pen)
-        listing = self._s.tree.listing(f"{program.path}/dc")
-        for item in listing.items.values() if listing is not None else ():
-            if item.obj.mRID == mrid:
-                return item.path
-        curve = DERCurve(mRID=mrid, **_rebuilt(payload))
-        path, change = self._curves.make(program, curve)
-        curves.append(curve)
-        changes += change
-        return path
-
-    def make(
-        self, program: Program, base: DERControlBase, parents: tuple[str, ...], span: tuple[int, int], now: Instant
-    ) -> tuple[EventRecord, list[Change]]:
-        """A control of the device's program over `span`, its start and end, with what has to be stored."""
-        second, settings = int(now), self._s.settings
-        number, changes = self._s.state.counters.take(f"derc/{program.number}")
-        unique = identities.mrid(settings.site, "derc", f"{program.mrid}/{number}", settings.pen)
-        event = DERControl(
-            # Of two made in the same second the later has the greater mRID, and so supersedes.
-            mRID=f"{number:012X}{unique[12:]}",
-            description="set-point",
-            creationTime=second,
-            eventStatus=EventStatus(currentStatus=0, dateTime=second, potentiallySuperseded=False),
-            interval=DateTimeInterval(start=span[0], duration=span[1] - span[0]),
-            derControlBase=base,
-            responseRequired=self._responses_wanted(parents),
-        )
-        event = self._programs.prepared(event, program, second)
-        event.href = f"{program.path}/derc/{number}"
-        record = self._programs.make_record(event, program, parents=parents)
-        return record, [*changes, event_document(record)]
-
-    def _responses_wanted(self, parents: tuple[str, ...]) -> int:
-        """What the controls behind the set-point want to hear; the life cycle where that is not known."""
-        wanted = 0
-        known = self._s.state.parents_in(parents)
-        for parent in known:
-            wanted |= parent.item.obj.responseRequired or 0
-        return wanted if len(known) == len(parents) and known else wanted | _LIFE_CYCLE
-
     def _show(self, plan: _Plan, now: Instant) -> None:
         device_id = plan.setpoint.device_id
         for curve in plan.curves:
@@ -417,12 +299,3 @@ class FleetChannel:
 
 def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail: str = "") -> Delivery:
     return Delivery(device_id=setpoint.device_id, outcome=outcome, at=now, setpoint=setpoint, detail=detail)
-
-
-def _without_power(base: DERControlBase) -> DERControlBase:
-    return replace(base, opModTargetW=None, opModFixedW=None)
-
-
-def _rebuilt(payload: dict[str, Any]) -> dict[str, Any]:
-    points = [CurveData(**point) for point in payload.get("curveData", [])]
-    return {**payload, "curveData": points}

@@ -7,14 +7,14 @@ the control that the inverter follows (fleet_channel.py), like any that was publ
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Agenda, Setpoint
+from gridiface.domain.controls import Agenda
 from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
+from gridiface.northbound.sep2.derived_controls import DerivedControls
 from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_document
 from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
@@ -24,26 +24,6 @@ from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.protocols.sep2.resources import DERControlBase, DERCurve
 
 _log = logging.getLogger("gridiface.sep2")
-
-
-class Maker(Protocol):
-    """How the channel makes controls."""
-
-    def serves(self, device_id: str) -> bool:
-        """As `DeviceChannel.serves`."""
-        ...
-
-    def base_of(
-        self, program: Program, setpoint: Setpoint, owned: frozenset[str], curves: list[DERCurve], changes: list[Change]
-    ) -> DERControlBase | None:
-        """What the inverter is told of a set-point; None: nothing of it has a mode there."""
-        ...
-
-    def make(
-        self, program: Program, base: DERControlBase, parents: tuple[str, ...], span: tuple[int, int], now: Instant
-    ) -> tuple[EventRecord, list[Change]]:
-        """A control over `span`, its start and end."""
-        ...
 
 
 @dataclass(slots=True)
@@ -62,8 +42,10 @@ class _Renewal:
 class Planned:
     """The scheduled controls of all inverters that the server made of set-points ahead."""
 
-    def __init__(self, services: Services, programs: Programs, maker: Maker) -> None:
-        self._s, self._programs, self._maker = services, programs, maker
+    def __init__(
+        self, services: Services, programs: Programs, derived: DerivedControls, serves: Callable[[str], bool]
+    ) -> None:
+        self._s, self._programs, self._derived, self._serves = services, programs, derived, serves
         self._records: dict[str, list[EventRecord]] = {}
 
     def take(self, record: EventRecord, device_id: str) -> None:
@@ -92,7 +74,7 @@ class Planned:
         renewals: list[_Renewal] = []
         for agenda in agendas:
             program = self._s.state.program_of_device(agenda.device_id)
-            if program is None or not self._maker.serves(agenda.device_id):
+            if program is None or not self._serves(agenda.device_id):
                 failed.append(agenda.device_id)
                 continue
             try:
@@ -121,7 +103,7 @@ class Planned:
             if not parents or start <= now:
                 continue  # the inverter fetches it by itself; or it is to be told now, not planned
             rest = without(setpoint, taken(fetches, start))
-            base = self._maker.base_of(program, rest, taken(fetches, start), renewal.curves, renewal.changes)
+            base = self._derived.base_of(program, rest, taken(fetches, start), renewal.curves, renewal.changes)
             if base is None:
                 continue
             conflict = first_conflict(fetches, derived_modes(base, rest), start)
@@ -132,7 +114,7 @@ class Planned:
                 left.remove(same)
                 renewal.kept.append(same)
                 continue
-            record, changes = self._maker.make(program, base, parents, span, now)
+            record, changes = self._derived.make(program, base, parents, span, now)
             renewal.made.append(record)
             renewal.changes += [*changes, event_document(record)]
         renewal.ended = [cancelled(record, now) for record in left]

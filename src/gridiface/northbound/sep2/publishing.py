@@ -7,7 +7,7 @@ function set is a rule of handlers/rules.py; what hangs below a resource, and wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -17,38 +17,19 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
-from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached, settle_links
-from gridiface.northbound.sep2.kinds import Kind, kind
+from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached
+from gridiface.northbound.sep2.kinds import Kind
 from gridiface.northbound.sep2.nodes import Item, Listing
+from gridiface.northbound.sep2.preparing import Place, Preparing, Rule, same_event
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
-from gridiface.protocols.sep2.resources import Event, EventStatus, Link, RandomizableEvent, ReadingType
-from gridiface.protocols.xmlwire import spec_of
+from gridiface.protocols.sep2.resources import Event, EventStatus, RandomizableEvent, ReadingType
 
-_STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
 _CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where something is to be put, for the rules.
-
-    Attributes:
-        parent: the resource that the list or single place belongs to; None for a list of publications.
-        members: what the list holds already.
-        find: the resource at a path; None where none is.
-        second: now, s since 1970.
-    """
-
-    parent: Item | None
-    members: Sequence[Any]
-    find: Callable[[str], Any]
-    second: int
-
-
-Rule = Callable[[Any, Place], None]
 #: Told of an event that is to be published; returns the id of the domain's control that it is, made durable with
 #: `along`, or None where nobody was told and nothing written.
 OnEvent = Callable[[EventRecord, Publication, Instant, Sequence[Change]], Awaitable[str | None]]
@@ -66,7 +47,7 @@ class Publishing:
     def __init__(self, services: Services, publications: Publications, rules: Mapping[type, Rule]) -> None:
         self._s = services
         self._publications = publications
-        self._rules = rules
+        self._preparing = Preparing(services, rules)
         #: By class of event: what else it means; see `OnEvent`.
         self.on_event: dict[type, OnEvent] = {}
         #: By class of publication: whom it is for by what it says itself.
@@ -107,14 +88,14 @@ class Publishing:
     async def _create(
         self, listing: Listing, obj: Any, now: Instant, by: str, target: Target | None
     ) -> tuple[str, bool]:
-        of = self._member_kind(listing)
-        obj = self._prepared(of, obj, listing, int(now))
-        known = self._known(listing, obj)
+        of = self._preparing.member_kind(listing)
+        obj = self._preparing.prepared(of, obj, listing, int(now))
+        known = self._preparing.known(listing, obj)
         if known is not None:
             return known, False
         if len(listing.items) >= self._s.settings.limits.published_per_list:
             raise limit_reached(of.name)
-        self._check(obj, self._place_of(listing, int(now)))
+        self._preparing.check(obj, self._preparing.place_of(listing, int(now)))
         number, changes = self._s.state.counters.take(_counter(listing))
         obj.href = path = f"{listing.path}/{number}"
         publication = listing.data
@@ -203,88 +184,6 @@ class Publishing:
             touched |= {record.number: record for record in self._publications.assign(publication)}
         await self._touch(list(touched.values()), now)
 
-    # --- checks -----------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _member_kind(listing: Listing) -> Kind:
-        template = listing.kind.template
-        depth = template.count("{") + 1
-        return kind(f"{template}/{{id{depth}}}")
-
-    def _place_of(self, listing: Listing, second: int) -> Place:
-        members = [item.obj for item in listing.items.values()]
-        parent = self._s.tree.item(listing.path.rpartition("/")[0])
-        return Place(parent=parent, members=members, find=self._find, second=second)
-
-    def _find(self, path: str) -> Any:
-        item = self._s.tree.item(path)
-        return item.obj if item is not None else None
-
-    def _check(self, obj: Any, place: Place) -> None:
-        rule = self._rules.get(type(obj))
-        if rule is not None:
-            rule(obj, place)
-
-    def _prepared(self, of: Kind, given: Any, listing: Listing, second: int) -> Any:
-        """The resource as it will be served: our clock, our addresses, only links that lead somewhere."""
-        obj: Any = given
-        if type(given) is not of.cls:
-            raise bad_value(f"this list holds {of.name}")
-        if hasattr(obj, "mRID"):
-            if not obj.mRID.strip("0"):
-                raise bad_value(f"{of.name} needs an mRID")
-            if obj.version is None:
-                obj.version = 0
-        if isinstance(obj, Event):
-            obj = self._prepared_event(obj, listing, second)
-        self._settle(of, obj)
-        return obj
-
-    def _settle(self, of: Kind, obj: Any) -> None:
-        """Drop what is not the writer's to say: links that are ours, and whether one can subscribe."""
-        settle_links(self._s.tree, of, obj)
-        if hasattr(obj, "subscribable"):
-            obj.subscribable = None
-
-    def _prepared_event(self, event: Any, listing: Listing, second: int) -> Any:
-        if event.eventStatus.currentStatus not in _STARTING:
-            raise bad_value("a new event is scheduled or active")
-        if event.interval.start + event.interval.duration <= second:
-            raise bad_value("the event is over already")
-        early = min(0, getattr(event, "randomizeStart", None) or 0)
-        active = event.interval.start + early <= second
-        publication: Publication = listing.data
-        return replace(
-            event,
-            replyTo=publication.responses if event.responseRequired else None,
-            creationTime=min(event.creationTime, second),
-            eventStatus=EventStatus(currentStatus=int(active), dateTime=second, potentiallySuperseded=False),
-        )
-
-    def _known(self, listing: Listing, obj: Any) -> str | None:
-        """Where the same thing is already.
-
-        Raises:
-            RemoteProtocolError: 409 where its mRID names something else.
-        """
-        mrid = getattr(obj, "mRID", None)
-        if mrid is None:
-            return None
-        if isinstance(obj, Event):
-            record = self._s.state.events.get(mrid)
-            if record is None:
-                return None
-            same = record.item.path.rpartition("/")[0] == listing.path and _same_event(obj, record)
-            known: Item | None = record.item
-        else:
-            known = next((item for item in listing.items.values() if item.obj.mRID == mrid), None)
-            if known is None:
-                return None
-            same = _comparable(known.obj) == _comparable(replace(obj, href=known.path))
-        if same and known is not None:
-            return known.path
-        raise RemoteProtocolError("the mRID belongs to something else", answer=409)
-
     # --- changing ---------------------------------------------------------------------------------------------------
 
     async def replace(self, item: Item, given: Any, now: Instant, *, by: str) -> None:
@@ -308,11 +207,11 @@ class Publishing:
                 if obj.mRID != before.mRID:
                     raise bad_value("the mRID stays")
                 obj.version = ((before.version or 0) + 1) & 0xFFFF
-            self._settle(item.kind, obj)
+            self._preparing.settle(item.kind, obj)
             owner = item.lists[0] if item.lists else None
             others = [m.obj for m in owner.items.values() if m is not item] if owner is not None else []
             parent = self._s.tree.item(item.path.rpartition("/")[0])
-            self._check(obj, Place(parent=parent, members=others, find=self._find, second=int(now)))
+            self._preparing.check(obj, Place(parent=parent, members=others, find=self._preparing.find, second=int(now)))
             obj.href = item.path
             head = {"by": by}
             if isinstance(item.data, Publication) and item.path == item.data.path:
@@ -331,7 +230,7 @@ class Publishing:
 
     async def _replace_event(self, item: Item, wanted: Any, now: Instant) -> None:
         record = self._s.state.events[item.obj.mRID]
-        if not _same_event(wanted, record):
+        if not same_event(wanted, record):
             raise bad_value("a published event is never changed but for its status")
         status = wanted.eventStatus.currentStatus
         if status != item.obj.eventStatus.currentStatus:
@@ -458,7 +357,7 @@ class Publishing:
         listing = self._s.tree.listing(path.rpartition("/")[0])
         if listing is None:
             return
-        of = self._member_kind(listing)
+        of = self._preparing.member_kind(listing)
         cls: Any = of.cls
         obj: Any = record.resource(cls)
         obj.href = path
@@ -495,31 +394,3 @@ def _publication(path: str, number: int, head: Mapping[str, Any]) -> Publication
         target=None if target is None else Target(TargetKind(target[0]), target[1]),
         by=head.get("by", ""),
     )
-
-
-def _comparable(obj: Any) -> Any:
-    """A resource without what the server makes of it."""
-    return replace(obj, version=None) if hasattr(obj, "version") else obj
-
-
-def _same_event(event: Any, known: EventRecord) -> bool:
-    """Whether nothing differs but status, version, addresses and links, which are the server's."""
-    kept = known.item.obj
-    if type(event) is not type(kept) or event.creationTime not in {kept.creationTime, known.posted}:
-        return False
-    links = {
-        f.attr: getattr(kept, f.attr)
-        for f in spec_of(type(kept)).elements
-        if isinstance(f.kind, type) and issubclass(f.kind, Link)
-    }
-    same: bool = kept == replace(
-        event,
-        href=kept.href,
-        replyTo=kept.replyTo,
-        subscribable=kept.subscribable,
-        version=kept.version,
-        creationTime=kept.creationTime,
-        eventStatus=kept.eventStatus,
-        **links,
-    )
-    return same

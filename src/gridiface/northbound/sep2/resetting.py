@@ -98,7 +98,7 @@ class Resetting:
         await self._drop_events(posted)
         default = self._state.tree.item(f"{program.path}/dderc")
         if default is not None and default.obj is not None:
-            await self._core.programs.remove_default(program, now)
+            await self._core.programs.defaults.remove(program, now)
         curves = self._state.tree.listing(f"{program.path}/dc")
         used = any(is_live(record, int(now)) for record in program.events.values())
         if curves is not None and not used:

@@ -1,7 +1,7 @@
 """The IEEE 2030.5 server on the wire: HTTP behind the TLS listener, timers, background writes.
 
-The only file of this adapter with sockets. The listener gives the certificate's identity; everything a request means
-is core.py's.
+The only file of this adapter with sockets. The listener gives the certificate's identity; how a request is answered is
+front.py's, and what it means the core's.
 """
 
 from __future__ import annotations
@@ -16,26 +16,22 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRegistry, FleetView, Ledger
-from gridiface.domain.traffic import Passed, Tap
-from gridiface.errors import ConfigError, RemoteProtocolError
-from gridiface.northbound.sep2 import csip_aus
+from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.announcing import Announcing
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
 from gridiface.northbound.sep2.dialects import Dialects
+from gridiface.northbound.sep2.front import Front
 from gridiface.northbound.sep2.handlers.services import Counts
-from gridiface.northbound.sep2.http1 import Head
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.notifier import Notifier
-from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import SeenPeer
-from gridiface.protocols.sep2.enums import ErrorReason, NotificationStatus
-from gridiface.protocols.sep2.exchange import Reply, RetryLater, moved, refusal
+from gridiface.protocols.sep2.enums import NotificationStatus
 
 _log = logging.getLogger("gridiface.sep2")
 
@@ -113,8 +109,6 @@ class Sep2Server:
         self.on_store_reach = locks.on_reach
         self._ledger = ledger
         self._make_listener = listener
-        #: Told of every request and its answer; None: nobody listens.
-        self.tap: Tap | None = None
         self._notifier: Notifier | None = None
         self._pumping: asyncio.Handle | None = None
         self._listener: Listener | None = None
@@ -122,7 +116,7 @@ class Sep2Server:
         self._redirect: asyncio.Server | None = None
         self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rates = Rates(settings.limits.requests_per_s, settings.limits.requests_at_once)
+        self.front = Front(settings, clock, self.core.requests, self.core.files, self.dialects, lambda: self.port)
         discovery = settings.discovery
         self.announcing = None if discovery is None else Announcing(discovery, self.core.state)
 
@@ -142,7 +136,7 @@ class Sep2Server:
             self._notifier = self.settings.notifications.make()
         self.core.subscriptions.on_ready = self._pump_soon
         self._pump_soon()
-        self._http = Sep2Http(self._read, self._write, most_octets=self.settings.limits.body_bytes)
+        self._http = Sep2Http(self.front.read, self.front.write, most_octets=self.settings.limits.body_bytes)
         self._listener = self._make_listener(self._http)
         await self._listener.start(self.settings.host, self.settings.port)
         if self.settings.redirect_port is not None:
@@ -153,7 +147,7 @@ class Sep2Server:
                   len(self.core.state.end_devices))  # fmt: skip
 
     async def _start_redirect(self, port: int) -> None:
-        self._redirect_http = Sep2Http(self._redirected, self._not_redirected, most_octets=0, plain=True)
+        self._redirect_http = Sep2Http(self.front.redirected, self.front.not_redirected, most_octets=0, plain=True)
         loop = asyncio.get_running_loop()
         try:
             self._redirect = await loop.create_server(self._redirect_http, self.settings.host, port)
@@ -360,98 +354,3 @@ class Sep2Server:
         if subscriber is not None:
             self.core.subscriptions.end(subscriber, NotificationStatus.CANCELLED)
         return subscriber is not None
-
-    # --- requests ---------------------------------------------------------------------------------------------------
-
-    def _read(self, head: Head, lfdi: str, address: str) -> Reply | None:
-        reply = self._too_often(head, lfdi, address) or self._found(head, lfdi)
-        if self.tap is not None and reply is not None:
-            self._tell(self.tap, head, b"", reply, lfdi, address)
-        return reply
-
-    def _found(self, head: Head, lfdi: str) -> Reply | None:
-        fields = head.headers
-        if head.path.startswith("/file/") and self.core.file_at(head.path, lfdi) is not None:
-            return None  # read from the disk, which takes time
-        accept, now = fields.get("accept"), self._clock.now()
-        if head.path == csip_aus.WELL_KNOWN:
-            return csip_aus.versions(self.settings.csip_aus)
-        if head.method == "HEAD" and self.dialects.of(lfdi):
-            whole = self.core.read("GET", head.target, fields.get("host"), accept, lfdi, now)
-            return self.dialects.outward(lfdi, whole).for_head()
-        reply = self.core.read(head.method, head.target, fields.get("host"), accept, lfdi, now)
-        return self.dialects.outward(lfdi, reply)
-
-    async def _write(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
-        # A GET that comes here takes time, and was counted before.
-        reply = None if head.method in {"GET", "HEAD"} else self._too_often(head, lfdi, address)
-        reply = reply or await self._done(head, body, lfdi, address)
-        if self.tap is not None:
-            self._tell(self.tap, head, body, reply, lfdi, address)
-        return reply
-
-    def _too_often(self, head: Head, lfdi: str, address: str) -> Reply | None:
-        """429 where the client asks more often than it may; others are not delayed by it."""
-        wait = self._rates.wait(lfdi, self._clock.monotonic())
-        if not wait:
-            return None
-        problem = RetryLater("too many requests", wait, answer=429, detail=ErrorReason.TOO_FREQUENT)
-        self.core.refusals.note(
-            head.method, head.target, problem.answer, problem.reason, lfdi=lfdi, peer=address, now=self._clock.now()
-        )
-        reply = self.dialects.outward(lfdi, refusal(problem))
-        return reply.for_head() if head.method == "HEAD" else reply
-
-    def _tell(self, tap: Tap, head: Head, body: bytes, reply: Reply, lfdi: str, address: str) -> None:
-        """Tell the trace of a request and its answer."""
-        what = f"{head.method} {head.target} \u2192 {reply.status}"
-
-        def text() -> str:
-            asked = body.decode("utf-8", "replace")
-            said = reply.body.decode("utf-8", "replace")
-            return "\n\n".join(
-                part for part in (f"{head.method} {head.target}", asked, f"{reply.status}", said) if part
-            )
-
-        now, size = self._clock.now(), len(body) + len(reply.body) + len(head.target)
-        tap(
-            Passed(
-                at=now,
-                protocol="sep2",
-                received=True,
-                peer=lfdi,
-                address=address,
-                what=what[:300],
-                size=size,
-                text=text,
-            )
-        )
-
-    async def _done(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
-        method, target, fields = head.method, head.target, head.headers
-        if method in {"GET", "HEAD"}:
-            file = self.core.file_at(head.path, lfdi)
-            if file is None:
-                return refusal(RemoteProtocolError("no such resource", answer=404))
-            reply = await self.core.files.read(file, fields.get("range"), fields.get("if-range"))
-            return reply.for_head() if method == "HEAD" else reply
-        try:
-            body = self.dialects.inward(lfdi, body)
-        except RemoteProtocolError as problem:
-            return self.dialects.outward(lfdi, refusal(problem))
-        reply = await self.core.handle(method, target, fields, body, lfdi, self._clock.now(), address)
-        return self.dialects.outward(lfdi, reply)
-
-    def _redirected(self, head: Head, lfdi: str, address: str) -> Reply:
-        """Plain HTTP knows one thing: where /dcap really is."""
-        host = head.headers.get("host", "")
-        if not host:
-            return refusal(RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT))
-        if head.path != "/dcap":
-            return refusal(RemoteProtocolError("use https", answer=404))
-        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-        port = "" if self.port == 443 else f":{self.port}"
-        return moved(f"https://{name}{port}/dcap")
-
-    async def _not_redirected(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
-        return refusal(RemoteProtocolError("use https", answer=404))

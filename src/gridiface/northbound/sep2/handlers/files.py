@@ -20,7 +20,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.handlers.services import Services, bad_value
 from gridiface.northbound.sep2.nodes import Item, Viewer
-from gridiface.northbound.sep2.publishing import Place, Rule
+from gridiface.northbound.sep2.preparing import Place, Rule
 from gridiface.protocols.sep2.exchange import Reply
 from gridiface.protocols.sep2.resources import File
 

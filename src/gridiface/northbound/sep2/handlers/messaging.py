@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gridiface.northbound.sep2.handlers.services import bad_value
-from gridiface.northbound.sep2.publishing import Place, Rule
+from gridiface.northbound.sep2.preparing import Place, Rule
 from gridiface.protocols.sep2.enums import MessagePriority
 from gridiface.protocols.sep2.resources import MessagingProgram, TextMessage
 

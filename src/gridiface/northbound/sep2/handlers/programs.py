@@ -1,4 +1,4 @@
-"""POST, PUT and DELETE on programs by the utility: DERControls and default controls.
+"""POST, PUT and DELETE of DERControls by the utility.
 
 A control becomes a Control of the program's target in one transaction with its resource. A published event is never
 changed but for its status; a removal is no cancellation, so what devices fetch by themselves is cancelled first.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, TargetKind, Verdict
+from gridiface.domain.controls import Control, Verdict
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus, documents
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
+from gridiface.northbound.sep2.handlers.asking import Asking
 from gridiface.northbound.sep2.handlers.curves import Curves
+from gridiface.northbound.sep2.handlers.defaults import Defaults
 from gridiface.northbound.sep2.handlers.node_controls import MakeControl, NodeControls
 from gridiface.northbound.sep2.handlers.services import (
     Call,
@@ -31,20 +32,14 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.on_behalf import OnBehalf
-from gridiface.northbound.sep2.placing import empty_default
 from gridiface.northbound.sep2.state import EventRecord, Program
-from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import (
-    ProgramScope,
-    ResolveCurve,
     control_id,
-    default_to_control,
     event_to_control,
 )
-from gridiface.northbound.sep2.translate.ratings import stores_energy
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.exchange import Reply, changed, created
-from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, EventStatus
+from gridiface.protocols.sep2.resources import DERControl, EventStatus
 
 _STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
 _CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION})
@@ -57,7 +52,9 @@ class Programs:
         self._s = services
         self._on_behalf = on_behalf
         self._curves = curves
+        self._asking = Asking(services)
         self._node = NodeControls(services)
+        self.defaults = Defaults(services, self._asking, curves, self._node)
         #: Told when a control was posted to, cancelled in or taken out of a program, before the utility is answered.
         self.on_posted: Callable[[Program, Instant], Awaitable[None]] = _nobody
 
@@ -84,7 +81,7 @@ class Programs:
             posted = event.creationTime
             event = self.prepared(event, program, call.second)
             event.href = path
-            scope, curve = self._scope(program), self._curves.of(program)
+            scope, curve = self._asking.scope(program), self._curves.of(program)
             if program.node:
                 await self._post_to_node(program, event, call, changes, posted)
                 return created(path)
@@ -92,7 +89,7 @@ class Programs:
             record = self.make_record(event, program, control_id=control.id, identity=call.caller.lfdi, posted=posted)
             along = [*changes, event_document(record)]
             with self._s.state.posting(record):
-                acceptance = await self._submit(control, call.now, along)
+                acceptance = await self._asking.submit(control, call.now, along)
                 self.publish(record, call.now)
             if acceptance.verdict is Verdict.SUPERSEDED:
                 self._on_behalf.superseded(record, call.now)
@@ -129,13 +126,7 @@ class Programs:
         for record in list(program.events.values()):
             if is_live(record, int(now)) and record.control_id is not None:
                 await self._follow(program, record, members, now)
-        item = self._s.tree.item(f"{program.path}/dderc")
-        if program.default_control is not None and item is not None and item.obj is not None:
-            default, curve = item.obj, self._curves.of(program)
-            controls = self._node.takers(
-                program, lambda scope: default_to_control(default, scope, "", curve, now), members, now
-            )
-            await self._node.submit(controls, now, ())
+        await self.defaults.members_changed(program, members, now)
         await self.on_posted(program, now)
 
     async def _follow(self, program: Program, record: EventRecord, members: Sequence[str], now: Instant) -> None:
@@ -168,13 +159,6 @@ class Programs:
         """
         if record.control_id is not None:
             await self._node.cancel(record.control_id, devices, now, "no longer below the node")
-
-    def _scope(self, program: Program) -> ProgramScope:
-        """What a program's controls concern, by what the fleet is now."""
-        fleet, target = self._s.fleet, program.target
-        names = fleet.members(target.id) if target.kind is TargetKind.GROUP else [target.id]
-        storage = any(stores_energy(device) for name in names if (device := fleet.device(name)) is not None)
-        return ProgramScope(program.mrid, target, program.primacy, storage)
 
     def _check_new(self, program: Program, event: DERControl) -> None:
         if len(program.events) >= self._s.settings.limits.events_per_program:
@@ -230,29 +214,6 @@ class Programs:
         self._s.events.refresh(program, now)
         self._s.counts.events_published += 1
         self._on_behalf.published(record)
-
-    async def _submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
-        """Ask the engine; `along` is durable on return.
-
-        What a device that fetches its controls itself has not said it can do is published all the same: whether it
-        can is the device's to answer (252).
-
-        Raises:
-            RemoteProtocolError: the control was refused and nothing was changed.
-        """
-        acceptance = await self._s.inbox.submit(control, now, along=along)
-        if acceptance.will_run:
-            return acceptance
-        if acceptance.verdict is Verdict.UNSUPPORTED and self._s.state.fetches_itself(control.target):
-            await self._s.ledger.commit(along)
-            return acceptance
-        answer = acceptance_to_http(acceptance)
-        if answer.status != 201:
-            raise RemoteProtocolError(
-                f"{acceptance.verdict}: {acceptance.reason}", answer=answer.status, detail=answer.reason_code
-            )
-        await self._s.ledger.commit(along)
-        return acceptance
 
     async def put_control(self, call: Call) -> Reply:
         """Cancel a control: EventStatus 2, or 3 where it is randomised; nothing else may change.
@@ -382,103 +343,6 @@ class Programs:
         for record in live:
             await self.cancel(record, EventStatusCode.CANCELLED, now, reason)
         return len(live)
-
-    # --- DefaultDERControl ----------------------------------------------------------------------------------------
-
-    async def put_default(self, call: Call) -> Reply:
-        """Set what holds while no control is active.
-
-        Raises:
-            RemoteProtocolError: 400, 403, 404, 409, 413, 415.
-            StoreUnavailable: nothing was changed.
-        """
-        require_utility(call.caller)
-        program, item = program_of(call.node), item_of(call.node)
-        default = call.read(DefaultDERControl, self._s)
-        async with self._s.locks.hold(program.path):
-            still_there(self._s, item)
-            if not default.mRID.strip("0"):
-                raise bad_value("a default control needs an mRID")
-            csip_aus.check(default.derControlBase, self._s.settings.csip_aus)
-            if item.obj is not None and item.obj.mRID == default.mRID:
-                default.version = ((item.obj.version or 0) + 1) & 0xFFFF
-            default.href, default.subscribable = item.path, None
-            curve = self._curves.of(program)
-            control = default_to_control(default, self._scope(program), call.caller.lfdi, curve, call.now)
-            stored = documents.put(
-                documents.DEFAULTS,
-                item.path,
-                default,
-                {"control": control.id if control else None, "by": call.caller.lfdi},
-            )
-            if program.node:
-                make = partial(_default_of, default, call.caller.lfdi, curve, call.now)
-                await self._replace_node_default(program, control, make, call.now, [stored])
-            else:
-                await self._replace_default(program, control, call.now, [stored])
-            self._s.tree.set(item, default)
-        return changed()
-
-    async def _replace_default(
-        self, program: Program, control: Control | None, now: Instant, along: list[Change]
-    ) -> None:
-        old = program.default_control
-        if control is None:
-            if old is None or not await self._s.inbox.cancel(old, now, along=along):
-                await self._s.ledger.commit(along)
-        else:
-            await self._submit(control, now, along)
-            if old is not None and old != control.id:
-                await self._s.inbox.cancel(old, now, reason="replaced")
-        program.default_control = control.id if control is not None else None
-
-    async def _replace_node_default(
-        self, program: Program, control: Control | None, make: MakeControl, now: Instant, along: list[Change]
-    ) -> None:
-        old, members = program.default_control, self._node.members(program)
-        controls = self._node.takers(program, make, members, now)
-        await self._node.submit(controls, now, along)
-        if old is not None and (control is None or old != control.id):
-            await self._node.cancel(old, members, now, "replaced")
-        program.default_control = control.id if control is not None else None
-
-    async def delete_default(self, call: Call) -> Reply:
-        """Take the default control away.
-
-        Raises:
-            RemoteProtocolError: 403, 404.
-            StoreUnavailable: nothing was changed.
-        """
-        require_utility(call.caller)
-        program, item = program_of(call.node), item_of(call.node)
-        async with self._s.locks.hold(program.path):
-            still_there(self._s, item)
-            if item.obj is None:
-                raise RemoteProtocolError("there is no default control", answer=404)
-            await self.remove_default(program, call.now)
-        return changed()
-
-    async def remove_default(self, program: Program, now: Instant) -> None:
-        """Take a program's default control away, and what it is in the domain.
-
-        Raises:
-            StoreUnavailable: nothing was changed.
-        """
-        item = self._s.tree.item(f"{program.path}/dderc")
-        if item is None:
-            return
-        gone: list[Change] = [documents.delete(documents.DEFAULTS, item.path)]
-        if program.node:
-            await self._replace_node_default(program, None, lambda scope: None, now, gone)
-        else:
-            await self._replace_default(program, None, now, gone)
-        self._s.tree.set(item, empty_default(self._s.state, program))
-
-
-def _default_of(
-    default: DefaultDERControl, identity: str, curve: ResolveCurve, now: Instant, scope: ProgramScope
-) -> Control | None:
-    return default_to_control(default, scope, identity, curve, now)
 
 
 async def _nobody(program: Program, now: Instant) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.northbound.sep2.handlers.services import bad_value
-from gridiface.northbound.sep2.publishing import Place, Rule
+from gridiface.northbound.sep2.preparing import Place, Rule
 from gridiface.protocols.sep2.enums import RoleFlags
 from gridiface.protocols.sep2.resources import Reading, ReadingSet, ReadingType, UsagePoint
 

@@ -382,7 +382,7 @@ class Kit:
         sent |= headers or {}
         lfdi = self.lfdi.get(by, by)
         raw = body.encode() if isinstance(body, str) else body
-        reply = await self.core.handle(method, target, sent, raw, lfdi, self.clock.time)
+        reply = await self.core.requests.handle(method, target, sent, raw, lfdi, self.clock.time)
         self.check(reply)
         return reply
 

@@ -122,7 +122,7 @@ async def test_answer_405_with_an_allow_header_naming_exactly_the_supported_meth
     await populated(kit)
     for path in list(await walk(kit, "utility")):
         node = kit.core.state.tree.get(path)
-        offered = kit.core.methods(node)
+        offered = kit.core.requests.methods(node)
         for method in {"PUT", "POST", "DELETE"} - offered:
             reply = await kit.send(method, path, "<a/>")
             assert reply.status == 405, (method, path)

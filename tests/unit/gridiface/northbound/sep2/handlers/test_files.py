@@ -37,7 +37,7 @@ async def a_file(kit: Any) -> str:
 )
 async def test_octets_in_whole_and_in_part(kit: Any, wanted: str | None, status: int, first: int, last: int) -> None:
     uri = await a_file(kit)
-    path = kit.core.file_at(uri, kit.lfdi["inv-1"])
+    path = kit.core.requests.file_at(uri, kit.lfdi["inv-1"])
     reply = await kit.core.files.read(path, wanted, None)
     assert (reply.status, reply.body) == (status, OCTETS[first : last + 1])
     assert reply.headers["Content-Length"] == str(len(reply.body))
@@ -61,7 +61,7 @@ async def test_if_range_with_another_tag_means_the_whole(kit: Any) -> None:
 async def test_only_who_reads_the_file_reads_its_octets(kit: Any) -> None:
     uri = await a_file(kit)
     for by, seen in (("inv-1", True), ("utility", True), ("stranger", False), ("", False)):
-        assert (kit.core.file_at(uri, kit.lfdi.get(by, by)) is not None) == seen
+        assert (kit.core.requests.file_at(uri, kit.lfdi.get(by, by)) is not None) == seen
     assert kit.core.files.wanted("/file/9/content", Viewer("", sees_all=True)) is None
     assert (await kit.core.files.read("/file/9", None, None)).status == 404
 
