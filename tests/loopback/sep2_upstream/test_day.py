@@ -37,16 +37,26 @@ MANY = int(os.environ.get("GRIDIFACE_DAY_DEVICES", "50"))
 
 @dataclass(frozen=True)
 class Plan:
-    """How large and how fast a day is: devices, speed of the clock, s without a link, s (real) to wait for anything."""
+    """How large and how fast a day is.
+
+    Attributes:
+        devices, speed: of the clock.
+        lost_s: without a link.
+        lead_s: from the last control's posting to its start, in which all it concerns must have it.
+        patience_s: real seconds to wait for anything.
+    """
 
     devices: int
     speed: float
     lost_s: float
+    lead_s: float
     patience_s: float
 
 
-SHORT = Plan(devices=6, speed=48.0, lost_s=300, patience_s=120)
-WHOLE = Plan(devices=MANY, speed=40.0 if MANY <= 16 else 10.0, lost_s=600, patience_s=180 + 4 * MANY)
+SHORT = Plan(devices=6, speed=48.0, lost_s=300, lead_s=80, patience_s=120)
+WHOLE = Plan(
+    devices=MANY, speed=40.0 if MANY <= 16 else 10.0, lost_s=600, lead_s=80 + 8 * MANY, patience_s=180 + 4 * MANY
+)
 THOROUGH = pytest.mark.skipif(not os.environ.get("GRIDIFACE_THOROUGH"), reason="set GRIDIFACE_THOROUGH=1 to run it")
 
 
@@ -185,7 +195,8 @@ async def test_a_day_of_an_aggregator(
         return "each device of south" in {program["description"] for program in device["programs"]}
 
     await day.until(moved, "the device is on the other feeder")
-    await day.post("after", "south", day.clock.now() + 80, 80, watts(-500))
+    await day.post("after", "south", day.clock.now() + plan.lead_s, 80, watts(-500))
+    await day.until(lambda: _has(day, "after", ["d02", *south], 1), "after is received")
     await day.answered("after", ["d02", *south], 1, 2, 3)
 
     await scene.utility.cancel(day.sent["long"], now=day.clock.now())
