@@ -21,6 +21,7 @@ from gridiface.app.config.dnp3 import (
     Dnp3Tls,
     Dnp3Unsolicited,
 )
+from gridiface.app.config.load import plain_yaml
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
@@ -198,7 +199,7 @@ def read_points(path: Path) -> tuple[Dnp3Point, ...]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data: Any = plain_yaml(path.read_text(encoding="utf-8"))
         # YAML tells no list from a tuple; the strictness of every single field stays
         return _POINTS.validate_python(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:

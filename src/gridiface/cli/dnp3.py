@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,28 +14,39 @@ import yaml
 from gridiface.app.config.dnp3 import Dnp3Point
 from gridiface.app.config.load import load_config
 from gridiface.app.outstation import dnp3_settings, point_entry, read_points
+from gridiface.cli.dnp3_authority import authority
 from gridiface.cli.dnp3_live import live
+from gridiface.cli.dnp3_peer import (
+    Certificate,
+    ItsAddress,
+    Json,
+    Key,
+    OurAddress,
+    Place,
+    Roots,
+    Timeout,
+    master_for,
+    tls_context,
+)
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.errors import ConfigError, GridifaceError
+from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml
 from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, StationSettings
-from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.dnp3.application import IIN
-from gridiface.protocols.dnp3.master_settings import MasterSettings
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.simulation.dnp3.client import MasterClient
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="DNP3: point maps, the device profile, a first poll, and outstations of a running server.",
+    help="DNP3: point maps, the device profile, a first poll, an authority's changes of users and keys, and "
+    "outstations of a running server.",
 )
-app.registered_commands += live.registered_commands
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
+#: Written in C where PyYAML was built with it.
+_SAFE = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _LEFT_OUT = {"type", "target", "minimum", "maximum", "event_mode", "measure", "action"}
 _FLAGS = ("ONLINE", "RESTART", "COMM_LOST", "REMOTE_FORCED", "LOCAL_FORCED")
 
@@ -64,8 +74,8 @@ def points(
     if as_json:
         typer.echo(json.dumps({"template": template, "points": listed}))
         return
-    text = f"# DNP3 point map, from the template {template}; see docs/operator/dnp3.md\n" + yaml.safe_dump(
-        listed, sort_keys=False, allow_unicode=True, width=120
+    text = f"# DNP3 point map, from the template {template}; see docs/operator/dnp3.md\n" + yaml.dump(
+        listed, Dumper=_SAFE, sort_keys=False, allow_unicode=True, width=120
     )
     if out is None:
         typer.echo(text, nl=False)
@@ -163,14 +173,14 @@ def _station(config: Path | None, name: str, template: str) -> tuple[StationSett
 
 @app.command("poll")
 def poll(
-    place: Annotated[str, typer.Argument(help="HOST:PORT of the outstation.")],
-    address: Annotated[int, typer.Option(help="Our link address.", min=0, max=65_519)] = 1,
-    outstation: Annotated[int, typer.Option(help="The outstation's link address.", min=0, max=65_519)] = 10,
+    place: Place,
+    address: OurAddress = 1,
+    outstation: ItsAddress = 10,
     classes: Annotated[str, typer.Option(help="Classes to read, such as 1,2,3,0.")] = "1,2,3,0",
-    timeout: Annotated[float, typer.Option(help="Wait for an answer, s.", min=0.1, max=600)] = 5.0,
-    certificate: Annotated[Path | None, typer.Option(help="TLS: our certificate, PEM.")] = None,
-    key: Annotated[Path | None, typer.Option(help="TLS: our key, PEM.")] = None,
-    roots: Annotated[Path | None, typer.Option(help="TLS: trusted roots, PEM.")] = None,
+    timeout: Timeout = 5.0,
+    certificate: Certificate = None,
+    key: Key = None,
+    roots: Roots = None,
     as_json: Json = False,
 ) -> None:
     """Read an outstation as its master and print what it has.
@@ -179,14 +189,8 @@ def poll(
 
     Example: gridiface dnp3 poll 127.0.0.1:20000 --address 1 --outstation 10
     """
-    host, separator, port = place.rpartition(":")
-    if not separator or not port.isdigit():
-        raise ConfigError(f"{place!r}: write HOST:PORT")
     wanted = _classes(classes)
-    settings = MasterSettings(
-        address, outstation, response_timeout=timeout, startup_integrity=False, enable_classes=(), startup_disable=False
-    )
-    client = MasterClient(settings, host.strip("[]"), int(port), tls=_tls(certificate, key, roots))
+    client = master_for(place, address, outstation, timeout, tls_context(certificate, key, roots))
     iin = asyncio.run(_poll(client, wanted))
     shown = [client.points[name] for name in sorted(client.points, key=lambda name: (name[0].value, name[1]))]
     if as_json:
@@ -213,14 +217,6 @@ def _classes(text: str) -> list[int]:
     return found
 
 
-def _tls(certificate: Path | None, key: Path | None, roots: Path | None) -> ssl.SSLContext | None:
-    if certificate is None and key is None and roots is None:
-        return None
-    if certificate is None or key is None or roots is None:
-        raise GridifaceError("TLS needs --certificate, --key and --roots")
-    return client_context("modern", key_pairs=[KeyPair(certificate, key)], roots=[roots])
-
-
 def _names(iin: int) -> list[str]:
     return [bit.name or "?" for bit in IIN if bit & iin]
 
@@ -234,5 +230,6 @@ def _fields(item: Measurement) -> dict[str, Any]:
     return {"type": item.type.value, "index": item.point, "value": value, "flags": _flags(item.flags)}
 
 
-# The verbs for a running server come after those for files.
+# The verbs for a running server come after those for files and for outstations elsewhere.
+app.registered_commands += authority.registered_commands
 app.registered_commands += live.registered_commands

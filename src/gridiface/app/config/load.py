@@ -63,6 +63,15 @@ def load_config(path: Path) -> Config:
     return parse_config(text, path)
 
 
+def plain_yaml(text: str) -> Any:
+    """Plain data out of YAML, by the parser in C where there is one; for files beside the configuration.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    return yaml.load(text, Loader=SafeLoader)
+
+
 def parse_config(text: str, path: Path) -> Config:
     """`load_config` on text that is already read; `path` is used for messages and relative paths.
 

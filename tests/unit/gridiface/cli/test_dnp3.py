@@ -1,8 +1,6 @@
 """`gridiface dnp3`: point maps that can be read back, the device profile, a poll over a socket."""
 
-import asyncio
 import json
-import threading
 
 import pytest
 from lxml import etree
@@ -53,37 +51,12 @@ def test_the_profile_of_a_template():
     assert run("profile", "--points").startswith("### analog inputs")
 
 
-class Peer(asyncio.Protocol):
-    def __init__(self, outstation):
-        self.outstation = outstation
-
-    def connection_made(self, transport):
-        self.transport, self.channel = transport, self.outstation.open(1.7e9)
-
-    def data_received(self, data):
-        self.channel.receive(data, 1.7e9)
-        self.transport.write(self.channel.to_send(1.7e9))
-
-    def connection_lost(self, exc):
-        self.channel.close()
-
-
 @pytest.fixture
-def port():
-    """A bare outstation, served by a loop in a thread of its own."""
+def port(serve_outstation):
     points = [PointConfig(PointType.ANALOG_INPUT, 3), PointConfig(PointType.BINARY_INPUT, 0)]
     outstation = Outstation(OutstationSettings(10), [AssociationSettings(1)], Database(points))
     outstation.database.update(1.7e9, PointType.ANALOG_INPUT, 3, 2.5)
-    loop = asyncio.new_event_loop()
-    listener = loop.run_until_complete(loop.create_server(lambda: Peer(outstation), "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield listener.sockets[0].getsockname()[1]
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    listener.close()
-    loop.run_until_complete(asyncio.sleep(0.05))
-    loop.close()
+    return serve_outstation(outstation)
 
 
 def test_a_poll_prints_points_and_indications(port):

@@ -1,0 +1,44 @@
+"""Bare DNP3 outstations for verbs that speak DNP3 themselves."""
+
+import asyncio
+import threading
+
+import pytest
+
+
+class Peer(asyncio.Protocol):
+    def __init__(self, outstation):
+        self.outstation = outstation
+
+    def connection_made(self, transport):
+        self.transport, self.channel = transport, self.outstation.open(1.7e9)
+
+    def data_received(self, data):
+        self.channel.receive(data, 1.7e9)
+        self.transport.write(self.channel.to_send(1.7e9))
+
+    def connection_lost(self, exc):
+        self.channel.close()
+
+
+@pytest.fixture
+def serve_outstation():
+    """A function: the port of an outstation, served by a loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    listeners, threads = [], []
+
+    def serving(outstation):
+        listener = loop.run_until_complete(loop.create_server(lambda: Peer(outstation), "127.0.0.1", 0))
+        listeners.append(listener)
+        threads.append(threading.Thread(target=loop.run_forever))
+        threads[0].start()
+        return listener.sockets[0].getsockname()[1]
+
+    yield serving
+    loop.call_soon_threadsafe(loop.stop)
+    for thread in threads:
+        thread.join()
+    for listener in listeners:
+        listener.close()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
