@@ -146,7 +146,8 @@ class Dispatch:
         level = logging.DEBUG if control.service_class in _RAPID else logging.INFO
         if _log.isEnabledFor(level):
             with about(**fields_of(control)):
-                _log.log(level, "control %s accepted: %s, %s", control.id, acceptance.verdict, acceptance.reason)
+                why = f", {acceptance.reason}" if acceptance.reason else ""
+                _log.log(level, "control %s accepted: %s%s", control.id, acceptance.verdict, why)
         self.kick()
         return acceptance
 

@@ -147,14 +147,15 @@ def _draft_out(namespace: str, body: bytes) -> bytes:
             if _local(child) in unknown or etree.QName(child).namespace == CSIP_AUS or _has_no_number(child):
                 el.remove(child)
         _values_out(el)
-        _rename(el, _RENAMED.get(kind, {}))
+        if kind in _RENAMED:
+            _rename(el, _RENAMED[kind])
+            # The draft has the elements of these types by their names.
+            el[:] = sorted(el, key=lambda child: _local(child).casefold())
     _drop_curves(root)
-    for el in root.iter():
-        name = etree.QName(el)
-        if name.namespace == NAMESPACE:
-            el.tag = f"{{{namespace}}}{name.localname}"
-    text = etree.tostring(root, encoding="utf-8", xml_declaration=False)
-    return bytes(text.replace(f'"{NAMESPACE}"'.encode(), f'"{namespace}"'.encode()))
+    text = bytes(etree.tostring(root, encoding="utf-8", xml_declaration=False))
+    # The namespace is declared once, by the root, and stays the default one: such clients know no prefixes.
+    head, end, rest = text.partition(b">")
+    return head.replace(f'"{NAMESPACE}"'.encode(), f'"{namespace}"'.encode()) + end + rest
 
 
 def _type_of(el: Any) -> str:

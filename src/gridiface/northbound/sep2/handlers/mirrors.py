@@ -82,8 +82,8 @@ class Mirrors:
     async def _create(self, posted: MirrorUsagePoint, record: EndDeviceRecord, call: Call) -> str:
         if self._metering.count_of(record.lfdi) >= self._s.settings.limits.mirrors_per_device:
             raise limit_reached("mirror")
-        if not posted.mirrorMeterReading:
-            raise bad_value("a mirror comes with at least one MirrorMeterReading")
+        # MUP.005 has a client send one MirrorMeterReading at least; the schema does not, and there are clients that
+        # send theirs one by one afterwards.
         number, changes = self._s.state.counters.take("mup")
         mirror = Mirror(number, call.caller.lfdi, record.lfdi, posted.mRID)
         shown = self._shown(posted, mirror, record)

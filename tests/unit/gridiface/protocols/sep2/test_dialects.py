@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,6 +12,7 @@ from lxml import etree
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.der_codes import DERControlModes
 from gridiface.protocols.sep2.dialects import CSIP_AUS_1_3, DIALECTS, DRAFT_2017, EDITION_2013, recognised
+from gridiface.protocols.sep2.primitives import NAMESPACE
 from gridiface.protocols.sep2.resources import (
     ELEMENTS,
     ActivePower,
@@ -21,6 +24,7 @@ from gridiface.protocols.sep2.resources import (
     DERSettings,
     EndDevice,
     PowerFactorWithExcitation,
+    TextMessage,
 )
 from gridiface.protocols.xmlwire import decode, encode
 from gridiface.protocols.xmlwire.samples import sample
@@ -55,6 +59,23 @@ def test_what_was_read_goes_back_in_the_old_words() -> None:
     assert {"rtgW", "rtgVA", "rtgMinPF"} <= names(body)
     assert not {"rtgMaxW", "rtgMaxVA"} & names(body)
     assert root.findtext(f"{{{DRAFT_2017}}}modesSupported") == "00026801"
+
+
+def test_a_draft_client_sees_no_prefix_and_the_order_of_its_own_schema() -> None:
+    body = OLD.outward(encode(decode(OLD.inward(CAPABILITY.encode()), DERCapability)))
+    assert re.findall(rb"<([A-Za-z]+)", body)[1:] == [
+        b"modesSupported", b"rtgMinPF", b"displacement", b"multiplier", b"rtgVA", b"multiplier", b"value",
+        b"rtgW", b"multiplier", b"value", b"type",
+    ]  # fmt: skip
+    for kind in (EndDevice, DERCurveList, DERCapability, DERSettings):
+        out = OLD.outward(encode(sample(kind, Random(1))))
+        assert out.count(b"xmlns") == 1, out
+        assert not re.search(rb"</?\w+:", out), out
+
+
+def test_what_stands_in_a_text_is_not_a_namespace() -> None:
+    message = replace(sample(TextMessage, Random(1)), textMessage=f'see "{NAMESPACE}"')
+    assert f'see "{NAMESPACE}"</textMessage>'.encode() in OLD.outward(encode(message))
 
 
 def test_an_end_device_with_only_an_sfdi_is_read() -> None:

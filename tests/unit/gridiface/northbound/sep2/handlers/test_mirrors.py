@@ -184,8 +184,15 @@ async def test_delete_takes_the_usage_point_along(kit: Any, mup: str) -> None:
     assert (await kit.send("POST", mup, posted("BB01", value="1"), by="inv-1")).status == 404
 
 
-async def test_a_mirror_comes_with_a_quantity(kit: Any) -> None:
-    assert (await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"]), by="inv-1")).status == 400
+async def test_a_mirror_may_come_before_its_quantities(kit: Any) -> None:
+    reply = await kit.send("POST", "/mup", mirror(kit.lfdi["inv-1"]), by="inv-1")
+    assert reply.status == 201
+    mup = reply.headers["Location"]
+    point = await kit.get(usage_point(mup))
+    assert (point.mRID, point.MeterReadingListLink.all) == ("AA01", 0)
+    assert (await kit.send("POST", mup, posted("BB01", value="1"), by="inv-1")).status == 400
+    assert (await kit.send("POST", mup, posted("BB01", kind=WATT, value="1"), by="inv-1")).status == 201
+    assert (await kit.get(usage_point(mup))).MeterReadingListLink.all == 1
 
 
 async def test_limits_are_said_as_such(make_kit: Any) -> None:
