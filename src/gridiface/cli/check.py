@@ -23,7 +23,7 @@ def check(
     Example: gridiface check gridiface.yaml
     """
     try:
-        loaded = load_config(config)
+        loaded = load_config(config, drivers=True)
     except ConfigError as problem:
         if not as_json:
             raise

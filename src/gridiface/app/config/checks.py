@@ -10,6 +10,8 @@ from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
+from gridiface.drivers.registry import DriverRegistry
+from gridiface.errors import ConfigError
 
 Mistake = tuple[tuple[int | str, ...], str]
 
@@ -31,6 +33,21 @@ def cross_checks(config: Config) -> Iterator[Mistake]:
     )
     for rule in rules:
         yield from rule(config)
+
+
+def driver_checks(config: Config) -> Iterator[Mistake]:
+    """Every device whose driver is not installed or refuses its keys."""
+    registry = DriverRegistry()
+    for index, device in enumerate(config.devices):
+        if device.driver == "sep2":  # served by the 2030.5 server itself
+            continue
+        key = "driver"
+        try:
+            registry.factory(device.driver)
+            key = "connection"
+            registry.config(device.driver, device.connection)
+        except ConfigError as problem:
+            yield ("devices", index, key), str(problem)
 
 
 def _hint(name: str, known: Collection[str]) -> str:

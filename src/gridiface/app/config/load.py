@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gridiface.app.config.checks import cross_checks
+from gridiface.app.config.checks import cross_checks, driver_checks
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
 
@@ -45,11 +45,12 @@ class _UniqueKeyLoader(SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, *, drivers: bool = False) -> Config:
     """Read and check a configuration file.
 
     Args:
         path: the YAML file; relative paths inside it are resolved against its folder.
+        drivers: also ask each device's driver about its `connection`, which imports the drivers that are named.
 
     Raises:
         ConfigError: every mistake, one line each: `file:line: where: what is wrong; the fix`.
@@ -60,7 +61,7 @@ def load_config(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path}: cannot be read: {problem}; `gridiface init` writes a new one") from problem
-    return parse_config(text, path)
+    return parse_config(text, path, drivers=drivers)
 
 
 def plain_yaml(text: str) -> Any:
@@ -72,7 +73,7 @@ def plain_yaml(text: str) -> Any:
     return yaml.load(text, Loader=SafeLoader)
 
 
-def parse_config(text: str, path: Path) -> Config:
+def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     """`load_config` on text that is already read; `path` is used for messages and relative paths.
 
     Raises:
@@ -92,7 +93,7 @@ def parse_config(text: str, path: Path) -> Config:
     except ValidationError as problem:
         raise _refused(_message(path, root, error) for error in problem.errors(include_url=False)) from problem
     config = _absolute(config, path.resolve().parent)
-    mistakes = cross_checks(config)
+    mistakes = chain(cross_checks(config), driver_checks(config) if drivers else ())
     first = next(mistakes, None)
     if first is not None:
         told = chain([first], mistakes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridiface.app.config.checks import cross_checks
+from gridiface.app.config.checks import cross_checks, driver_checks
 from gridiface.app.config.model import Config
 
 
@@ -31,6 +31,19 @@ def test_soc_window_must_be_open() -> None:
 
 def test_sep2_device_needs_its_client() -> None:
     assert mistakes(devices=[{"id": "d", "driver": "sep2"}]) == ["driver sep2 needs the block `sep2`"]
+
+
+def test_drivers_are_asked_about_their_keys() -> None:
+    devices = [
+        {"id": "a", "driver": "sunspecs"},
+        {"id": "b", "driver": "sunspec", "connection": {"hosts": "127.0.0.1"}},
+        {"id": "c", "driver": "sunspec", "connection": {"host": "127.0.0.1"}},
+        {"id": "d", "driver": "sep2"},
+    ]
+    found = list(driver_checks(Config.model_validate({"devices": devices})))
+    assert [place for place, _ in found] == [("devices", 0, "driver"), ("devices", 1, "connection")]
+    assert found[0][1] == "no driver is called 'sunspecs'; did you mean 'sunspec'?"
+    assert "unknown key 'hosts', did you mean 'host'?" in found[1][1]
 
 
 def test_unknown_meter_is_named() -> None:
