@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout, RemoteProtocolError
+from gridiface.streams.receiving import Receiver
 from gridiface_southbound.modbus_pdu import (
     READ_HOLDING,
     READ_INPUT,
@@ -165,7 +166,7 @@ class Outbox:
                 transport.write(data)
 
 
-class Connection(asyncio.Protocol):
+class Connection(Receiver):
     """One TCP connection: bytes in, replies matched to the exchange that runs."""
 
     def __init__(self, counters: LinkCounters, outbox: Outbox) -> None:

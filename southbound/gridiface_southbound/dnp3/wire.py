@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.streams.receiving import Receiver
 from gridiface_southbound.dnp3.config import Dnp3Config
 from gridiface_southbound.dnp3.serial_port import SerialPort
 
@@ -31,7 +32,7 @@ class User(Protocol):
         """The connection is gone."""
 
 
-class Wire(asyncio.Protocol):
+class Wire(Receiver):
     """One connection. `use` it, `leave` it; the last one to leave closes it.
 
     Attributes:

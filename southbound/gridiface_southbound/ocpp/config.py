@@ -92,6 +92,11 @@ class OcppConfig(DriverConfig):
         return self
 
     @property
+    def listens_on(self) -> str:
+        """As `DriverConfig.listens_on`."""
+        return self.listen
+
+    @property
     def listener(self) -> ListenerKey:
         """The listener that this charging point calls."""
         host, _, port = self.listen.rpartition(":")

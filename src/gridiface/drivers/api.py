@@ -82,6 +82,11 @@ class DriverConfig(BaseModel):
         description="The device's own fall-back timer, seconds; it is told again at half time. none: never falls back.",
     )
 
+    @property
+    def listens_on(self) -> str | None:
+        """Address and port on which the driver waits for its device to call; None: the driver calls the device."""
+        return None
+
 
 @runtime_checkable
 class Driver(Protocol):

@@ -1,0 +1,1 @@
+"""What protocols over streams share below all layers."""
