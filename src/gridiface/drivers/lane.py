@@ -75,11 +75,12 @@ _COUNTER_OF = {
 
 
 class Batch:
-    """The set-points of one `apply`, waiting for their deliveries."""
+    """The set-points of one `apply`, waiting for their deliveries; a later one has a larger number."""
 
-    __slots__ = ("done", "missing", "results", "tickets")
+    __slots__ = ("done", "missing", "number", "results", "tickets")
 
-    def __init__(self, size: int, done: asyncio.Future[None]) -> None:
+    def __init__(self, size: int, done: asyncio.Future[None], number: int) -> None:
+        self.number = number
         self.results: list[Delivery | None] = [None] * size
         self.missing = size
         self.done = done
@@ -94,6 +95,7 @@ class Ticket:
         "batch",
         "deadline",
         "index",
+        "lane",
         "last",
         "limit",
         "reassert",
@@ -108,6 +110,8 @@ class Ticket:
         self.batch = batch
         self.index = index
         self.limit = limit
+        #: The way that it took, once it took one.
+        self.lane: Lane | None = None
         self.attempts = 0
         self.running = False
         self.reassert = False
@@ -127,6 +131,7 @@ class Lane:
         "ack",
         "begin",
         "breaker",
+        "closed",
         "current",
         "driver",
         "due",
@@ -134,6 +139,7 @@ class Lane:
         "held",
         "holds_until",
         "id",
+        "newest",
         "policy",
         "quick",
         "suspect",
@@ -156,6 +162,10 @@ class Lane:
         self.ack: Ack | None = None
         self.held: Setpoint | None = None
         self.holds_until = float("inf")
+        #: The device was removed, or the dispatcher stopped: what comes back does not count any more.
+        self.closed = False
+        #: Number of the newest batch that had something for this device.
+        self.newest = 0
         self.waiting: Ticket | None = None
         self.current: Ticket | None = None
         self.task: asyncio.Task[None] | None = None

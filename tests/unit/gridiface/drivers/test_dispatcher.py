@@ -12,7 +12,7 @@ import pytest
 from gridiface.domain.controls import Delivery, DeliveryOutcome, ServiceClass, Setpoint
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.drivers.breaker import BreakerSettings, BreakerState
-from gridiface.drivers.dispatcher import Dispatcher
+from gridiface.drivers.dispatcher import PART, Dispatcher
 from gridiface.drivers.lane import DevicePolicy, DispatchSettings
 from gridiface.errors import DeviceRejected, DeviceTimeout
 
@@ -195,6 +195,20 @@ def test_behind_a_blocked_gateway_a_command_ends_at_its_deadline(
         assert waiter.writes == []
 
     virtual(tale())
+
+
+def test_many_are_told_in_parts_and_a_newer_command_that_comes_between_stays_the_newest(story: Any) -> None:
+    async def tale(world: World, *devices: Any) -> None:
+        last = devices[-1]
+        first = asyncio.create_task(world.apply(*(world.told(device.device_id, 1.0) for device in devices)))
+        await asyncio.sleep(0)  # The first part is out; the last device's turn is still to come.
+        assert await world.outcome(last.device_id, 2.0) is ACKNOWLEDGED
+        outcomes = await first
+        assert {d.outcome for d in outcomes[:-1]} == {ACKNOWLEDGED}
+        assert (outcomes[-1].outcome, outcomes[-1].detail) == (LATE, "superseded by a newer set-point")
+        assert [command.active_power_w for _, command in last.writes] == [2.0]
+
+    story(tale, *(f"d{number}" for number in range(2 * PART)))
 
 
 def test_the_newest_of_the_waiting_wins(story: Any) -> None:

@@ -14,7 +14,7 @@ from gridiface.domain.fleet import Capability, DeviceKind, DriverTraits, Namepla
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers import testkit
 from gridiface.drivers.api import Ack
-from gridiface.drivers.testkit import Bench, BenchFactory, Held
+from gridiface.drivers.testkit import Bench, BenchFactory, Held, commands, failures
 from gridiface.errors import DeviceRejected, DeviceTimeout
 
 MAX_W, MAX_CHARGE_W = 5000.0, 3000.0
@@ -161,25 +161,25 @@ async def test_a_peer_without_a_fault_leaves_its_checks_out(factory: Any, monkey
 @pytest.mark.parametrize(
     ("defect", "check"),
     [
-        ("kilowatts", testkit.opens_and_tells_its_nameplate),
-        ("empty ack", testkit.writes_what_it_acknowledges),
-        ("writes with the wrong sign", testkit.positive_is_discharge),
-        ("reads with the wrong sign", testkit.positive_is_discharge),
-        ("reads with the wrong scale", testkit.reads_in_watts),
-        ("beyond the rating", testkit.stays_inside_the_rating),
-        ("ceiling rounded up", testkit.rounds_a_ceiling_down),
-        ("forgets the other quantity", testkit.leaves_alone_what_is_not_named),
-        ("does not let go", testkit.lets_go),
-        ("holds what is over", testkit.lets_go_of_one_quantity),
-        ("success for nothing", testkit.refuses_an_empty_command),
-        ("deaf to silence", testkit.tells_silence),
-        ("opens a missing device", testkit.tells_a_missing_device),
-        ("works when closed", testkit.closes_twice),
-        ("deaf to refusals", testkit.tells_a_refusal_once),
-        ("retries", testkit.tells_a_refusal_once),
-        ("no read-back", testkit.believes_the_read_back_only),
-        ("no read-back", testkit.notices_wrong_values),
-        ("close lets go", testkit.closes_twice),
+        ("kilowatts", commands.opens_and_tells_its_nameplate),
+        ("empty ack", commands.writes_what_it_acknowledges),
+        ("writes with the wrong sign", commands.positive_is_discharge),
+        ("reads with the wrong sign", commands.positive_is_discharge),
+        ("reads with the wrong scale", commands.reads_in_watts),
+        ("beyond the rating", commands.stays_inside_the_rating),
+        ("ceiling rounded up", commands.rounds_a_ceiling_down),
+        ("forgets the other quantity", commands.leaves_alone_what_is_not_named),
+        ("does not let go", commands.lets_go),
+        ("holds what is over", commands.lets_go_of_one_quantity),
+        ("success for nothing", commands.refuses_an_empty_command),
+        ("deaf to silence", failures.tells_silence),
+        ("opens a missing device", failures.tells_a_missing_device),
+        ("works when closed", failures.closes_twice),
+        ("deaf to refusals", failures.tells_a_refusal_once),
+        ("retries", failures.tells_a_refusal_once),
+        ("no read-back", failures.believes_the_read_back_only),
+        ("no read-back", failures.notices_wrong_values),
+        ("close lets go", failures.closes_twice),
     ],
 )
 async def test_a_defect_is_caught(defect: str, check: testkit.Check, factory: Any) -> None:

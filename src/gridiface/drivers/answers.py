@@ -1,0 +1,53 @@
+"""Batches of set-points and what is answered for each: opened, settled once, counted. No decisions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gridiface.domain.clock import Clock
+from gridiface.domain.controls import Delivery, DeliveryOutcome
+from gridiface.drivers.lane import Batch, DispatchCounters, Lane, Ticket
+
+
+class Answers:
+    """The answers of one dispatcher."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.counters = DispatchCounters()
+        self._clock = clock
+        self._batches = 0
+
+    def open(self, size: int) -> Batch:
+        """A batch that waits for so many deliveries."""
+        self._batches += 1
+        return Batch(size, asyncio.get_running_loop().create_future(), self._batches)
+
+    def drop_waiting(self, lane: Lane, why: str) -> None:
+        """What waits for this device is not sent any more."""
+        ticket, lane.waiting = lane.waiting, None
+        if ticket is not None and ticket.open:
+            self.superseded(ticket, why)
+
+    def superseded(self, ticket: Ticket, why: str) -> None:
+        """A newer set-point for the same device came before this one."""
+        self.counters.superseded += 1
+        ticket.superseded = True
+        self.resolve(ticket, DeliveryOutcome.LATE, why)
+
+    def resolve(self, ticket: Ticket, outcome: DeliveryOutcome, detail: str = "") -> None:
+        """Settle a ticket; twice is once."""
+        if not ticket.open:
+            return
+        batch = ticket.batch
+        batch.results[ticket.index] = Delivery(
+            device_id=ticket.setpoint.device_id,
+            outcome=outcome,
+            at=self._clock.now(),
+            setpoint=ticket.setpoint,
+            attempts=ticket.attempts,
+            detail=detail,
+        )
+        self.counters.count(outcome)
+        batch.missing -= 1
+        if not batch.missing and not batch.done.done():
+            batch.done.set_result(None)
