@@ -1,15 +1,13 @@
 """The `battery_model` JSON form of one battery -> our configuration, with its usual mistakes named. Reads no files.
 
 Their side: kW and kWh, states of charge in percent (some files: fractions), both powers positive. The cells' equivalent
-circuit and the charge-versus-SoC table have no place in our configuration and are noted.
+circuit has no place in our configuration and is noted.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gridiface.app.importers.convert import (
     CONNECTION_KEYS,
@@ -36,6 +34,8 @@ _KEYS = (
 )
 _LIMIT_KEYS = ("min_soc_trip", "max_soc_trip", "recommended_window")
 _CONSTRAINT_KEYS = ("min_discharge_time_min", "max_charge_power_vs_soc", "ramp_rate")
+#: Rows of a charge table that are read.
+MOST_ROWS = 1000
 _COMMUNICATION_KEYS = ("protocol", "modbus_tcp", "sunspec_model")
 
 
@@ -58,8 +58,9 @@ def import_battery_model(text: str, path: Path, device_id: str | None = None) ->
     if document.get((*base, "equivalent_circuit_model")) is not None:
         fix = "the engine estimates the state of charge from energy and the reported value"
         document.note((*base, "equivalent_circuit_model"), "left out", fix)
-    rating = _rating(document, base)
     constraints = (*base, "dispatch_constraints")
+    table = _table(document, (*constraints, "max_charge_power_vs_soc"))
+    rating = _rating(document, base, table)
     own = identifier(document, (), device_id or path.stem or "battery")
     device: dict[str, Any] = {
         "id": own,
@@ -68,6 +69,8 @@ def import_battery_model(text: str, path: Path, device_id: str | None = None) ->
         "connection": _connection(document, (*base, "communications")),
         "rating": rating,
     }
+    if table:
+        device["constraints"] = {"charge_w_by_soc": [[soc, kw * 1000] for soc, kw in table]}
     chemistry = document.text((*base, "chemistry"))
     if chemistry:
         device["name"] = f"{own} ({chemistry})"
@@ -78,7 +81,7 @@ def import_battery_model(text: str, path: Path, device_id: str | None = None) ->
     return finish(document, "battery-model", content)
 
 
-def _rating(document: Document, base: Place) -> dict[str, float]:
+def _rating(document: Document, base: Place, table: list[tuple[float, float]]) -> dict[str, float]:
     rating: dict[str, float] = {}
     low, high = _window(document, (*base, "doD_soc_limits"))
     charge = magnitude_kw(document, (*base, "max_continuous_charge_kw"), negative=False)
@@ -90,11 +93,10 @@ def _rating(document: Document, base: Place) -> dict[str, float]:
     constraints = (*base, "dispatch_constraints")
     ramps = [str(key) for key in document.mapping(constraints) if "ramp" in str(key).lower()]
     document.unknown_keys(constraints, _CONSTRAINT_KEYS, ramps)
-    table = _table_kw(document, (*constraints, "max_charge_power_vs_soc"), low, high)
     if charge is not None:
-        rating["max_charge_w"] = min(charge, table if table is not None else charge) * 1000
-    elif table is not None:
-        rating["max_charge_w"] = table * 1000
+        rating["max_charge_w"] = charge * 1000
+    elif table:
+        rating["max_charge_w"] = max(kw for _, kw in table) * 1000
     else:
         fix = "add max_continuous_charge_kw: without it the battery is never charged on purpose"
         document.warn((*base, "max_continuous_charge_kw"), "missing", fix)
@@ -183,11 +185,11 @@ def _fraction(document: Document, place: Place, value: float | None, *, percent:
     return value / 100 if percent else value
 
 
-def _table_kw(document: Document, place: Place, low: float, high: float) -> float | None:
-    """The largest charging power that the table allows anywhere in the window, kW; None without a table."""
+def _table(document: Document, place: Place) -> list[tuple[float, float]]:
+    """The rows of the table by rising state of charge (0..1) with the most power taken, kW."""
     rows = document.items(place)
     found: list[tuple[float, float]] = []
-    for number in range(min(len(rows), 1000)):
+    for number in range(min(len(rows), MOST_ROWS)):
         document.unknown_keys((*place, number), ("soc", "max_charge_kw"))
         soc = document.number((*place, number, "soc"), low=0, high=100, unit="%")
         power = magnitude_kw(document, (*place, number, "max_charge_kw"), negative=False)
@@ -195,19 +197,21 @@ def _table_kw(document: Document, place: Place, low: float, high: float) -> floa
             document.warn((*place, number), "without soc or max_charge_kw: left out", "write both")
             continue
         found.append((soc, power))
-    if not found:
-        return None
-    scale = 100.0 if max(soc for soc, _ in found) > 1 else 1.0
-    text = f"from {max(kw for _, kw in found):g} down to {min(kw for _, kw in found):g} kW over the state of charge"
-    fix = "our configuration has one charging limit: the battery's own management must hold the table"
-    document.note(place, text, fix)
+    if len(rows) > MOST_ROWS:
+        document.warn(place, f"has {len(rows)} rows: the first {MOST_ROWS} are taken", "a dozen are plenty")
+    scale = 100.0 if max((soc for soc, _ in found), default=0.0) > 1 else 1.0
     if found != sorted(found):
         document.warn(place, "is not in order of soc", "sort it: a reader that interpolates goes wrong")
-    points = sorted((soc / scale, power) for soc, power in found)
-    # Between two rows the table is a straight line, so the largest value stands at a row or at an end of the window.
-    places = [low, high, *(soc for soc, _ in points if low <= soc <= high)]
-    values = np.interp(places, [soc for soc, _ in points], [power for _, power in points])
-    return float(values.max())
+    table: dict[float, float] = {}
+    for soc, power in found:
+        at = soc / scale
+        if table.setdefault(at, power) != power:
+            text = f"has two powers at {soc:g}: the smaller is taken"
+            document.warn(
+                place, text, "between two rows the table is a straight line: a step needs two states of charge"
+            )
+            table[at] = min(table[at], power)
+    return sorted(table.items())
 
 
 def _connection(document: Document, place: Place) -> dict[str, Any]:

@@ -49,16 +49,13 @@ def test_golden_battery() -> None:
     assert (device.id, device.name, device.driver) == ("bess-1", "bess-1 (LFP)", "sunspec")
     assert device.connection == {"host": "10.0.0.12", "port": 502, "unit_id": 4}
     rating = device.rating
-    # 1000 kWh x 96 % = 960 kWh; the table falls from 400 kW at 0 % to 100 kW at 100 %: at 10 % it is
-    # 400 - 300 x 0.1 = 370 kW, the most inside the window of 10 to 90 %.
-    assert (rating.energy_wh, rating.max_w, rating.max_charge_w) == (960_000.0, 500_000.0, pytest.approx(370_000.0))
+    # 1000 kWh x 96 % = 960 kWh; the table falls from 400 kW at 0 % to 100 kW at 100 % and goes with the device.
+    assert (rating.energy_wh, rating.max_w, rating.max_charge_w) == (960_000.0, 500_000.0, 400_000.0)
+    assert device.constraints.charge_w_by_soc == ((0.0, 400_000.0), (1.0, 100_000.0))
     assert (rating.soc_min, rating.soc_max) == (0.1, 0.9)
     assert made.config.engine.hold_time_s == 900.0
     assert warnings(made) == []
-    assert {finding.place.split(".")[1] for finding in made.findings} == {
-        "equivalent_circuit_model",
-        "dispatch_constraints",
-    }
+    assert {finding.place.split(".")[1] for finding in made.findings} == {"equivalent_circuit_model"}
 
 
 def test_without_the_outer_key_and_with_an_id() -> None:
@@ -92,11 +89,27 @@ def test_without_the_outer_key_and_with_an_id() -> None:
             },
             "is not in order of soc",
         ),
+        (
+            {
+                "dispatch_constraints": {
+                    "max_charge_power_vs_soc": [{"soc": 80, "max_charge_kw": 9}, {"soc": 80, "max_charge_kw": 4}]
+                }
+            },
+            "has two powers at 80: the smaller is taken",
+        ),
     ],
 )
 def test_typical_mistakes_are_named(changes: dict[str, Any], warning: str) -> None:
     found = warnings(convert(**changes))
     assert any(warning in text for text in found), found
+
+
+def test_a_table_without_a_rating_gives_both() -> None:
+    rows = [{"soc": 0.0, "max_charge_kw": 50}, {"soc": 0.8, "max_charge_kw": 120}, {"soc": 1.0, "max_charge_kw": 10}]
+    made = convert(max_continuous_charge_kw=None, dispatch_constraints={"max_charge_power_vs_soc": rows})
+    (device,) = made.config.devices
+    assert device.rating.max_charge_w == 120_000.0
+    assert device.constraints.charge_w_by_soc == ((0.0, 50_000.0), (0.8, 120_000.0), (1.0, 10_000.0))
 
 
 def test_fractions_are_understood() -> None:
