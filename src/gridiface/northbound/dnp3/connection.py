@@ -17,7 +17,6 @@ from gridiface.northbound.dnp3.identity import CertificateNames, names_of
 from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.tls_transport import CONNECTION, PEER
 from gridiface.protocols.dnp3.link import wire_octets
-from gridiface.streams.receiving import Receiver
 
 _log = logging.getLogger("gridiface.dnp3")
 
@@ -41,7 +40,7 @@ class Door(Protocol):
         """Told once when a peer is gone."""
 
 
-class TcpConnection(Receiver):
+class TcpConnection(asyncio.Protocol):
     """One connection, accepted or made; `closed` is set when it is over."""
 
     def __init__(self, door: Door) -> None:
