@@ -1,7 +1,8 @@
 """The `vpp_grid` YAML form of a site -> our configuration, with its usual mistakes named. Reads text, no files.
 
 Their side: powers in kW, max_charge negative, ramp in kW per minute, reactive power in kVAR by kind (capacitive =
-injected). What we do not do (IEC 61850, the orchestrator's endpoint and its secrets) is noted and left out.
+injected). What the file does not hold or we do not do (IEC 61850's references, the orchestrator's endpoint and its
+secrets) is noted and left out.
 """
 
 from __future__ import annotations
@@ -143,13 +144,15 @@ def _asset(document: Document, place: Place) -> dict[str, Any] | None:
     own = identifier(document, (*place, "asset_id"), name)
     for key in ("iec_goose_app_id", "iec_61850_ied_id"):
         if document.get((*place, key)) is not None:
-            document.note((*place, key), "left out", "IEC 61850 is not spoken here")
+            document.note(
+                (*place, key), "left out", "driver iec61850 wants a table of references, which is not in the file"
+            )
     protocol = (document.text((*place, "protocol")) or "").lower()
     if document.get((*place, "modbus_tcp")) is None:
         if "61850" in protocol or "goose" in protocol:
-            fix = "add modbus_tcp if the device has SunSpec, too"
+            fix = "write it a table (docs/operator/iec61850.md), or add modbus_tcp if the device has SunSpec, too"
             document.warn(
-                (*place, "protocol"), f"{own} speaks only IEC 61850, for which there is no driver: left out", fix
+                (*place, "protocol"), f"{own} speaks only IEC 61850, and its references are not here: left out", fix
             )
             return None
         document.error((*place, "modbus_tcp"), "missing: the device cannot be reached", "add host, port and unit_id")
