@@ -144,6 +144,16 @@ class Engine(OperatorActs, FleetViews):
         self._fleet.renew(wanted)
         self._fleet_changed()
 
+    def join_groups(self, device_id: str, groups: Iterable[str], now: Instant) -> None:
+        """Put a device into groups, beside who is in them; unknown ones are left out.
+
+        Raises:
+            ConfigError: groups would overlap without nesting; nothing was changed.
+        """
+        self._at(now)
+        self._fleet.join(device_id, groups)
+        self._fleet_changed()
+
     def _fleet_changed(self) -> None:
         self._fleet.renew()
         self._running.replan = self._dirty = True

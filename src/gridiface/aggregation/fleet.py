@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +46,19 @@ class Fleet:
             self.tree = GroupTree(groups)
         self._rows.clear()
         self._abilities.clear()
+
+    def join(self, device_id: str, groups: Iterable[str]) -> None:
+        """Put a device into groups, beside who is in them; unknown ones are left out.
+
+        Raises:
+            ConfigError: see `GroupTree`; nothing was changed.
+        """
+        known = [group_id for group_id in groups if group_id in self.tree.groups]
+        if len(known) != 1 or not self.tree.join(device_id, known[0]):
+            self.tree = GroupTree(
+                replace(group, members=(*group.members, device_id)) if group.id in known else group
+                for group in self.tree.groups.values()
+            )
 
     def rows(self, group_id: str) -> IntArray:
         """The rows of a group's devices, ascending."""

@@ -7,6 +7,7 @@ and from inclusion: a group whose devices all belong to another lies inside it e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gridiface.domain.fleet import Group
 from gridiface.errors import ConfigError
@@ -33,7 +34,7 @@ class GroupTree:
             if group.parent not in self.groups:
                 raise ConfigError(f"group {group.id!r} names the unknown parent {group.parent!r}")
             self._below.setdefault(group.parent, []).append(group.id)
-        self._members: dict[str, frozenset[str]] = {}
+        self._members: dict[str, set[str]] = {}
         for group_id in self.groups:
             self._collect(group_id, ())
         self.parent: dict[str, str | None] = {}
@@ -42,11 +43,29 @@ class GroupTree:
 
     def members(self, group_id: str) -> tuple[str, ...]:
         """All devices of the group and of the groups inside it, by id, each once; empty for an unknown group."""
-        return tuple(sorted(self._members.get(group_id, frozenset())))
+        return tuple(sorted(self._members.get(group_id, ())))
 
     def holds(self, group_id: str, device_id: str) -> bool:
         """Whether the device belongs to the group, directly or through groups inside it."""
-        return device_id in self._members.get(group_id, frozenset())
+        return device_id in self._members.get(group_id, ())
+
+    def join(self, device_id: str, group_id: str) -> bool:
+        """Add a device to a group and to those around it, in place; a thousand that join one after the other are cheap.
+
+        False, and nothing was done, where that could change who lies in whom: the device is in a group already, or
+        the group lies in another one that it does not name.
+        """
+        around = self.ancestors(group_id)
+        stated: list[str] = []
+        while (above := self.groups[stated[-1] if stated else group_id].parent) is not None:
+            stated.append(above)
+        if around != stated or any(device_id in members for members in self._members.values()):
+            return False
+        group = self.groups[group_id]
+        self.groups[group_id] = replace(group, members=(*group.members, device_id))
+        for each in (group_id, *around):
+            self._members[each].add(device_id)
+        return True
 
     def ancestors(self, group_id: str) -> list[str]:
         """The groups around this one, innermost first."""
@@ -66,14 +85,14 @@ class GroupTree:
         """The groups that lie in no other, by id."""
         return sorted(group_id for group_id, above in self.parent.items() if above is None)
 
-    def _collect(self, group_id: str, path: tuple[str, ...]) -> frozenset[str]:
+    def _collect(self, group_id: str, path: tuple[str, ...]) -> set[str]:
         if group_id in path:
             raise ConfigError(f"groups lie in a circle: {' in '.join((*path, group_id))}")
         if group_id not in self._members:
             members = set(self.groups[group_id].members)
             for child in self._below.get(group_id, ()):
                 members |= self._collect(child, (*path, group_id))
-            self._members[group_id] = frozenset(members)
+            self._members[group_id] = members
         return self._members[group_id]
 
     def _nest(self) -> None:

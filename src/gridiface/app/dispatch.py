@@ -172,8 +172,9 @@ class Dispatch:
         if along:
             await self.ledger.commit(along)
         self.engine.add_device(self.members.registered(device), now)
-        if self.members.join(device.id, groups):
-            self.engine.set_groups(self.members.groups(), now)
+        joined = self.members.join(device.id, groups)
+        if joined:
+            self.engine.join_groups(device.id, joined, now)
         self.kick()
 
     def opened(

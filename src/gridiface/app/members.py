@@ -34,7 +34,7 @@ class Members:
     def __init__(self, config: Config, remembered: Iterable[Document] = ()) -> None:
         self._entries = {entry.id: entry for entry in config.devices}
         self._groups = config.groups
-        self._joined: dict[str, list[str]] = {}
+        self._joined: dict[str, dict[str, None]] = {}  # in the order of their joining
         self._found = {document.key: _unpack(document.body) for document in remembered}
 
     def retake(self, config: Config) -> None:
@@ -43,8 +43,8 @@ class Members:
         self._groups = config.groups
         self._found = {name: found for name, found in self._found.items() if name in self._entries}
         for group in self._groups:
-            joined = self._joined.get(group.id, [])
-            joined[:] = [name for name in joined if not self._is_placed(name)]
+            for name in [name for name in self._joined.get(group.id, ()) if self._is_placed(name)]:
+                del self._joined[group.id][name]
 
     def forget(self, device_id: str) -> None:
         """A device is reached otherwise now: what was found of it before says nothing."""
@@ -103,23 +103,21 @@ class Members:
             shares=entry.shares,
         )
 
-    def join(self, device_id: str, groups: Sequence[str]) -> bool:
-        """Put a device into groups beside those that name it; whether that changed anything."""
-        changed = False
+    def join(self, device_id: str, groups: Sequence[str]) -> list[str]:
+        """Put a device into groups beside those that name it; those that it was not in before."""
         # Where the configuration says where a device belongs, that counts.
-        for group in () if self._is_placed(device_id) else groups:
-            members = self._joined.setdefault(group, [])
-            if device_id not in members:
-                members.append(device_id)
-                changed = True
-        return changed
+        wanted = () if self._is_placed(device_id) else groups
+        new = [group for group in wanted if device_id not in self._joined.setdefault(group, {})]
+        for group in new:
+            self._joined[group][device_id] = None
+        return new
 
     def leave(self, device_id: str) -> bool:
         """Take a device out of the groups it joined; whether that changed anything."""
         changed = False
         for members in self._joined.values():
             if device_id in members:
-                members.remove(device_id)
+                del members[device_id]
                 changed = True
         return changed
 

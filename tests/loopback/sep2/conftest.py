@@ -185,14 +185,14 @@ class Running:
 async def start(site: Site) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     running: list[Running] = []
 
-    async def begin(house: House | None = None, **changes: Any) -> Running:
+    async def begin(house: House | None = None, *, clock: Any = None, **changes: Any) -> Running:
         house = house or House()
         plate = Nameplate(max_w=10_000.0)
         house.known.setdefault("bat-1", Device(id="bat-1", nameplate=plate, driver="sunspec"))
         house.known.setdefault("inv-1", Device(id="inv-1", nameplate=plate, kind=DeviceKind.PV, driver="sep2"))
         server = Sep2Server(
             site.settings(**changes),
-            clock=WallClock(),
+            clock=clock or WallClock(),
             ledger=house,
             inbox=house,
             registry=house,

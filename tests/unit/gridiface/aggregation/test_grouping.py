@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from gridiface.aggregation.grouping import GroupTree
@@ -40,3 +42,25 @@ def test_of_equal_sets_the_stated_parent_is_outside():
 def test_what_is_no_tree_is_refused(groups, words):
     with pytest.raises(ConfigError, match=words):
         GroupTree(groups)
+
+
+@pytest.mark.parametrize("group", ["outer", "inner", "alone", "empty"])
+def test_who_joins_is_where_a_new_tree_would_put_it(group):
+    groups = [
+        Group(id="outer", members=("a", "b")),
+        Group(id="inner", members=("c",), parent="outer"),
+        Group(id="alone", members=("d",)),
+        Group(id="empty", members=()),
+    ]
+    tree = GroupTree(groups)
+    assert tree.join("new", group)
+    again = GroupTree([replace(g, members=(*g.members, "new")) if g.id == group else g for g in groups])
+    assert (tree.groups, tree.parent, tree.children) == (again.groups, again.parent, again.children)
+    assert {g.id: tree.members(g.id) for g in groups} == {g.id: again.members(g.id) for g in groups}
+    assert not tree.join("new", "alone"), "it is somewhere already"
+
+
+def test_a_group_that_lies_in_another_by_what_it_holds_alone_is_looked_at_anew():
+    tree = GroupTree([Group(id="big", members=("a", "b")), Group(id="small", members=("a",))])
+    assert not tree.join("c", "small")
+    assert tree.members("big") == ("a", "b")

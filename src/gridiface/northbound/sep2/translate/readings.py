@@ -14,7 +14,13 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import Phase, Quantity, from_power_of_ten
 from gridiface.domain.telemetry import Quality, Reading, Snapshot
-from gridiface.protocols.sep2.reading_codes import DataQualifier, FlowDirection, QualityFlags, Uom
+from gridiface.protocols.sep2.reading_codes import (
+    AccumulationBehaviour,
+    DataQualifier,
+    FlowDirection,
+    QualityFlags,
+    Uom,
+)
 from gridiface.protocols.sep2.reading_codes import Phase as WirePhase
 from gridiface.protocols.sep2.resources import MirrorMeterReading, ReadingType
 from gridiface.protocols.sep2.resources import Reading as WireReading
@@ -34,6 +40,8 @@ PHASES: Mapping[int, Phase] = {
     **{int(code): Phase(code.name) for code in WirePhase if code.name in set(Phase)},
     WirePhase.NOT_APPLICABLE: Phase.ALL,
 }
+#: What a device says is in it at a moment, such as the energy stored in a battery, and not what has passed through.
+_STATES = frozenset({AccumulationBehaviour.INDICATING, AccumulationBehaviour.INSTANTANEOUS})
 _SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.ENERGY})
 #: dataQualifier values whose readings are what the quantity is (not a maximum, minimum or deviation).
 _PLAIN_QUALIFIERS = frozenset({None, DataQualifier.NOT_APPLICABLE, DataQualifier.AVERAGE, DataQualifier.NORMAL})
@@ -42,6 +50,7 @@ _FIELDS: Mapping[Quantity, str] = {
     Quantity.REACTIVE_POWER: "var",
     Quantity.APPARENT_POWER: "va",
     Quantity.FREQUENCY: "hz",
+    Quantity.AVAILABLE_ENERGY: "available_wh",
 }
 _TELEMETRY = frozenset({*_FIELDS, Quantity.VOLTAGE})
 _ESTIMATED = (
@@ -83,9 +92,17 @@ class Meaning:
     telemetry: bool
 
 
+def quantity_of(kind: ReadingType) -> Quantity:
+    """What a ReadingType measures; an energy that is there at a moment is one that can be had."""
+    quantity = QUANTITIES.get(kind.uom or 0, Quantity.OTHER)
+    if quantity is Quantity.ENERGY and kind.accumulationBehaviour in _STATES:
+        return Quantity.AVAILABLE_ENERGY
+    return quantity
+
+
 def meaning_of(kind: ReadingType, *, forward_is_delivered: bool = False) -> Meaning:
     """The meaning of a ReadingType."""
-    quantity = QUANTITIES.get(kind.uom or 0, Quantity.OTHER)
+    quantity = quantity_of(kind)
     return Meaning(
         quantity=quantity,
         phase=PHASES.get(kind.phase or 0, Phase.NONE),
@@ -129,8 +146,8 @@ def _source_time(wire: WireReading, now: Instant) -> Instant:
 
 
 def is_telemetry(kind: ReadingType) -> bool:
-    """Whether a quantity says how the device is now: power, var, VA, frequency or voltage, not an extreme of it."""
-    return QUANTITIES.get(kind.uom or 0) in _TELEMETRY and kind.dataQualifier in _PLAIN_QUALIFIERS
+    """Whether it says how the device is now: power, frequency, voltage, stored energy; not an extreme of one."""
+    return quantity_of(kind) in _TELEMETRY and kind.dataQualifier in _PLAIN_QUALIFIERS
 
 
 def readings_to_snapshots(readings: Iterable[Reading]) -> tuple[list[Snapshot], list[Reading]]:

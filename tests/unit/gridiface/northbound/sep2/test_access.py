@@ -46,8 +46,7 @@ SHARED = {"/edev", "/derp", "/rsps", "/mup", "/sdev", *(f"/{root}" for root in P
 READERS_OF = READERS | {"all": {"utility", "inv-1", "inv-2", "aggregator"}, "one": {"utility", "inv-2", "aggregator"}}
 
 
-@pytest.fixture
-async def full(kit: Any) -> Any:
+async def populated(kit: Any) -> Any:
     """Something of everything below every owner."""
     for number, (name, by) in enumerate([("inv-1", "inv-1"), ("inv-2", "inv-2"), ("managed-1", "aggregator")], 1):
         lfdi = kit.core.state.by_device[name].lfdi
@@ -69,6 +68,12 @@ async def full(kit: Any) -> Any:
         path, _ = await kit.core.publishing.create(listing, program, kit.NOW, by="operator", target=target)
         await kit.post(f"{path}/{part}", event)
     return kit
+
+
+@pytest.fixture
+async def full(kit: Any) -> Any:
+    """A server with something of everything below every owner."""
+    return await populated(kit)
 
 
 def owners(kit: Any) -> dict[str, str]:

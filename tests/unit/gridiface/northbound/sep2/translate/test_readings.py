@@ -55,6 +55,21 @@ def test_units_directions_and_powers_of_ten(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "quantity"),
+    [(12, Quantity.AVAILABLE_ENERGY), (6, Quantity.AVAILABLE_ENERGY), (9, Quantity.ENERGY), (4, Quantity.ENERGY)],
+)
+def test_stored_energy_is_energy_at_a_moment(behaviour: int, quantity: Quantity) -> None:
+    """CSIP-AUS 1.3 has storage report what is in it; a summation or a difference is what passed a meter."""
+    kind = ReadingType(uom=72, kind=12, accumulationBehaviour=behaviour, flowDirection=1, powerOfTenMultiplier=3)
+    (found,) = mirror_to_readings(mirror((50, 7)), meaning_of(kind), "d", 100.0)
+    stored = quantity is Quantity.AVAILABLE_ENERGY
+    assert (found.quantity, found.value, is_telemetry(kind)) == (quantity, 7000.0 if stored else -7000.0, stored)
+    snapshots, others = readings_to_snapshots([found])
+    assert [s.available_wh for s in snapshots] == ([7000.0] if stored else [])
+    assert len(others) == int(not stored)
+
+
 def test_a_profile_may_count_forward_as_delivered() -> None:
     assert direction_sign(ReadingType(flowDirection=1), forward_is_delivered=True) == 1
     assert direction_sign(ReadingType(flowDirection=1)) == -1
