@@ -14,6 +14,7 @@ from lxml import etree
 from gridiface.domain.controls import Outcome, OutcomeKind, Setpoint
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.settings import LimitSettings
+from gridiface.pki.certificate import parse_certificate, parse_pem_certificates
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 
@@ -143,6 +144,20 @@ async def test_the_suite_is_ccm_8_of_tls_1_2(start: Any) -> None:
     assert writer.get_extra_info("cipher")[:2] == ("ECDHE-ECDSA-AES128-CCM8", "TLSv1.2")
     writer.write(b"GET /tm HTTP/1.1\r\n\r\n")
     assert (await reader.readline()).split()[1] == b"400"  # no Host
+    writer.close()
+
+
+async def test_present_its_own_p_256_certificate_with_its_chain(start: Any) -> None:
+    """A client that knows nothing but the root finds its way there by what the server sends."""
+    running = await start()
+    _, writer = await asyncio.open_connection("127.0.0.1", running.server.port, ssl=running.site.context("inverter"))
+    sent = writer.get_extra_info("ssl_object")._sslobj.get_unverified_chain()  # public from Python 3.13 on
+    own, issuer = (parse_certificate(one.public_bytes(ssl._ssl.ENCODING_DER)) for one in sent[:2])
+    assert own.key_kind == "secp256r1"
+    assert own.is_signed_by(issuer)
+    roots = parse_pem_certificates((running.site.folder / "serca.pem").read_bytes())
+    assert issuer.der not in {root.der for root in roots}
+    assert any(issuer.is_signed_by(root) for root in roots)
     writer.close()
 
 

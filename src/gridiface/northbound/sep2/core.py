@@ -17,6 +17,7 @@ from gridiface.northbound.sep2.access import Doorman
 from gridiface.northbound.sep2.active_intervals import ActiveIntervals
 from gridiface.northbound.sep2.along import InboxAlong, LedgerAlong, RegistryAlong
 from gridiface.northbound.sep2.assignments import Assignments
+from gridiface.northbound.sep2.combined_tariffs import beside
 from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import EventClock
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
@@ -41,7 +42,7 @@ from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.placing import place_roots
-from gridiface.northbound.sep2.publications import Publications
+from gridiface.northbound.sep2.publications import INTERVAL, Publications
 from gridiface.northbound.sep2.publishing import Publishing
 from gridiface.northbound.sep2.requests import Handler, Requests
 from gridiface.northbound.sep2.response_log import ResponseLog
@@ -114,6 +115,7 @@ class Sep2Core:
         if settings.notifications is not None:
             self.subscriptions.spacing_s = settings.notifications.spacing_s
         self.requests = Requests(s, self._table(), self.metering, self.files)
+        state.tree.beside[INTERVAL] = beside
         place_roots(state)
         self.publications.place_roots()
 

@@ -34,10 +34,15 @@ def versions(settings: CsipAusSettings | None) -> Reply:
     """The answer to a GET of the versions served: 404 where the profile is off, 410 where only unversioned 1.2 is."""
     if settings is None:
         return Reply(404, {"Content-Length": "0"})
-    if "1.3" not in settings.versions:
+    if not is_1_3(settings):
         return Reply(410, {"Content-Length": "0"})
     body = json.dumps({"supportedSchemaVersions": {CSIP_AUS_1_3: {"dcap": ["/dcap"]}}}).encode()
     return Reply(200, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
+
+
+def is_1_3(settings: CsipAusSettings | None) -> bool:
+    """Whether version 1.3 is served."""
+    return settings is not None and "1.3" in settings.versions
 
 
 def check(base: DERControlBase, settings: CsipAusSettings | None) -> None:
@@ -49,7 +54,7 @@ def check(base: DERControlBase, settings: CsipAusSettings | None) -> None:
     given = [name for name in _EXTENSIONS if getattr(base, name) is not None]
     if given and settings is None:
         raise RemoteProtocolError(f"{given[0]}: CSIP-AUS is switched off", detail=ErrorReason.INVALID_VALUES)
-    if settings is not None and "1.3" not in settings.versions and "opModStorageTargetW" in given:
+    if settings is not None and not is_1_3(settings) and "opModStorageTargetW" in given:
         raise RemoteProtocolError("opModStorageTargetW belongs to CSIP-AUS 1.3", detail=ErrorReason.INVALID_VALUES)
 
 
@@ -78,7 +83,7 @@ def with_limits(
     """What we write of a DER, with the bit maps of the profile where it is on."""
     if settings is None:
         return wire
-    vpp = STORAGE_TARGET if storage and "1.3" in settings.versions else None
+    vpp = STORAGE_TARGET if storage and is_1_3(settings) else None
     if isinstance(wire, DERCapability):
         wire.doeModesSupported, wire.vppModesSupported = limits, vpp
     else:

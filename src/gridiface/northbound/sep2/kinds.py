@@ -144,10 +144,13 @@ _PROGRAM_LINKS = {
 #: Places that the standard's table leaves open.
 RATE_READING_TYPE = "/tp/{id1}/rc/{id2}/rt"
 SUPPLIER = "/bill/{id1}/ss"
+#: CSIP-AUS 1.3: the intervals of all components of a tariff.
+COMBINED_INTERVALS = "/tp/{id1}/ctti"
 _OPEN_PLACES: Mapping[str, str] = {
     "/edev/{id1}/cp": "ConnectionPoint",
     FSA_PROGRAMS: "DERProgramList",
     RATE_READING_TYPE: "ReadingType",
+    COMBINED_INTERVALS: "TimeTariffIntervalList",
     **{f"/edev/{{id1}}/fsa/{{id2}}/{root}": name for root, (_, name) in FSA_LISTS.items()},
 }
 _METER_LINKS = {"ReadingLink": "r", "ReadingSetListLink": "rs", "ReadingTypeLink": "rt"}
@@ -260,7 +263,8 @@ _ROWS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("/dr/{id1}/edc/{id2}", "PUT DELETE", {}, 1),
     ("/dr/{id1}/actedc", "", {}, 1),
     ("/tp", "POST", {}, 1),
-    ("/tp/{id1}", "DELETE", {"RateComponentListLink": "rc"}, 0),
+    ("/tp/{id1}", "DELETE", {"CombinedTimeTariffIntervalListLink": "ctti", "RateComponentListLink": "rc"}, 0),
+    (COMBINED_INTERVALS, "", {}, 1),
     ("/tp/{id1}/rc", "POST", {}, 0),
     ("/tp/{id1}/rc/{id2}", "DELETE", _RATE_LINKS, 0),
     (RATE_READING_TYPE, "PUT", {}, 0),

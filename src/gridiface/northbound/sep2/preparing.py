@@ -98,10 +98,13 @@ class Preparing:
         return obj
 
     def settle(self, of: Kind, obj: Any) -> None:
-        """Drop what is not the writer's to say: links that are ours, and whether one can subscribe."""
+        """Drop what is not the writer's to say: our links, whether one can subscribe, what a profile adds."""
         settle_links(self._s.tree, of, obj)
         if hasattr(obj, "subscribable"):
             obj.subscribable = None
+        for f in spec_of(type(obj)).elements:
+            if f.extension:
+                setattr(obj, f.attr, None)
 
     def _prepared_event(self, event: Any, listing: Listing, second: int) -> Any:
         if event.eventStatus.currentStatus not in _STARTING:

@@ -12,8 +12,17 @@ from typing import Any
 from gridiface.domain.controls import TargetKind
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import FleetView
-from gridiface.northbound.sep2 import identities
-from gridiface.northbound.sep2.kinds import FSA_LISTS, KINDS, AnyKind, Kind, ListKind, kind, list_kind
+from gridiface.northbound.sep2 import csip_aus, identities
+from gridiface.northbound.sep2.kinds import (
+    COMBINED_INTERVALS,
+    FSA_LISTS,
+    KINDS,
+    AnyKind,
+    Kind,
+    ListKind,
+    kind,
+    list_kind,
+)
 from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventSet, Publication, State
 from gridiface.protocols.sep2.enums import ServiceStatus
@@ -36,6 +45,7 @@ EVENT_SETS: Mapping[str, tuple[str, str, bool]] = {
     "/tp/{id1}/rc/{id2}": ("tti", "acttti", True),
     "/msg/{id1}": ("txt", "acttxt", False),
 }
+INTERVAL = "/tp/{id1}/rc/{id2}/tti/{id3}"
 _RESPONDED = frozenset({"dr", "msg", "tp"})
 
 #: What a single place holds until it is written, where the standard demands that it is there.
@@ -67,6 +77,8 @@ def place_below(state: State, parent: Item, *, data: Any) -> None:
     """Everything that hangs below a new resource, empty or with its first content."""
     demanded = {parent.kind.links.get(attribute) for attribute in parent.kind.demanded}
     for found in children(parent.kind.template):
+        if found.template == COMBINED_INTERVALS and not csip_aus.is_1_3(state.settings.csip_aus):
+            continue
         name = found.template.rpartition("/")[2]
         path = f"{parent.path}/{name}"
         if isinstance(found, ListKind):
@@ -126,6 +138,8 @@ class Publications:
                 publication=publication,
             )
         lists = () if path == publication.path else (path.rpartition("/")[0],)
+        if of.template == INTERVAL:
+            lists = (*lists, f"{publication.path}/ctti")
         self._state.tree.add(item, *lists)
         place_below(self._state, item, data=publication)
         return item

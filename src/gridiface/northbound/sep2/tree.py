@@ -52,6 +52,8 @@ class Tree:
         self.watched: set[str] = set()
         self.on_change: Callable[[str, str | None], None] = lambda path, member: None
         self.on_removed: Callable[[str], None] = lambda path: None
+        #: What a profile shows of a kind of resource beside what it is, by template; made of what its lists hold.
+        self.beside: dict[str, Callable[[Tree, Item], dict[str, Any]]] = {}
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -227,6 +229,9 @@ class Tree:
             shown_link = self._link(target, viewer)
             if shown_link is not None or attribute not in kind.demanded:
                 changes[attribute] = shown_link
+        more = self.beside.get(kind.template)
+        if more is not None:
+            changes |= more(self, item)
         shown: Resource = replace(item.obj, **changes)
         return shown
 

@@ -203,6 +203,7 @@ from gridiface.protocols.sep2.resources.prepayment import (
 from gridiface.protocols.sep2.resources.pricing import (
     ConsumptionTariffInterval,
     ConsumptionTariffIntervalList,
+    ConsumptionTariffIntervalListSummary,
     EnvironmentalCost,
     RateComponent,
     RateComponentList,
@@ -292,6 +293,7 @@ __all__ = [
     "ConnectionPoint",
     "ConsumptionTariffInterval",
     "ConsumptionTariffIntervalList",
+    "ConsumptionTariffIntervalListSummary",
     "CreditRegister",
     "CreditRegisterList",
     "CreditTypeChange",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from gridiface.protocols.sep2.primitives import (
     CONSUMPTION_BLOCK,
     COST_KIND,
+    CSIP_AUS,
     CURRENCY_CODE,
     INT32,
+    NAMESPACE,
     POWER_OF_TEN,
     PRIMACY,
     ROLE_FLAGS,
@@ -60,12 +62,30 @@ class ConsumptionTariffIntervalList(List):
     )
 
 
+@wire(SEP2, ns=CSIP_AUS)
+class ConsumptionTariffIntervalListSummary(List):
+    """CSIP-AUS 1.3: the prices of an interval in place, for whom a further request would be one too many."""
+
+    members: list[ConsumptionTariffInterval] = element(
+        ConsumptionTariffInterval, "ConsumptionTariffInterval", default_factory=list, ns=NAMESPACE
+    )
+
+
 @wire(SEP2)
 class TimeTariffInterval(RandomizableEvent):
     """A tariff in force for a time, as an event."""
 
     ConsumptionTariffIntervalListLink: ListLink | None = element(ListLink, default=None)
     touTier: int = element(TOU)
+    # CSIP-AUS 1.3, where intervals are also read in a list of all components
+    consumptionTariffIntervalListSummary: ConsumptionTariffIntervalListSummary | None = element(
+        ConsumptionTariffIntervalListSummary,
+        "ConsumptionTariffIntervalListSummary",
+        default=None,
+        ns=CSIP_AUS,
+        extension=True,
+    )
+    RateComponentLink: Link | None = element(Link, default=None, extension=True)
 
 
 @wire(SEP2)
@@ -104,6 +124,8 @@ class TariffProfile(IdentifiedObject):
     rateCode: str | None = element(STRING20, default=None)
     RateComponentListLink: ListLink | None = element(ListLink, default=None)
     serviceCategoryKind: int = element(SERVICE_KIND)
+    # CSIP-AUS 1.3: the intervals of all components in one list
+    CombinedTimeTariffIntervalListLink: ListLink | None = element(ListLink, default=None, ns=CSIP_AUS, extension=True)
 
 
 @wire(SEP2)
