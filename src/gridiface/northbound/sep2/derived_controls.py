@@ -5,6 +5,7 @@ Makes and compares; what is published when, and what gives way to what, is fleet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from gridiface.northbound.sep2.event_clock import event_document
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
+from gridiface.northbound.sep2.own_controls import parents_of
 from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.setpoints import (
@@ -111,21 +113,31 @@ class DerivedControls:
             wanted |= parent.item.obj.responseRequired or 0
         return wanted if len(known) == len(parents) and known else wanted | _LIFE_CYCLE
 
-    def repeats_default(self, setpoint: Setpoint, program: Program) -> bool:
-        """Whether the set-point only repeats the default control of the device's own program as it is."""
+    def parents(self, setpoint: Setpoint, program: Program, fetches: Sequence[Program]) -> tuple[str, ...]:
+        """The controls behind a set-point that its device does not have from its programs already.
+
+        Its default control is one that it has, as long as the set-point says what the default does.
+        """
+        found = parents_of(setpoint, fetches, self._s.state.by_control)
+        if self._default_holds(setpoint, program):
+            return tuple(name for name in found if name != program.default_control)
+        return found
+
+    def _default_holds(self, setpoint: Setpoint, program: Program) -> bool:
+        """Whether a set-point leaves the default control of the device's own program as it is."""
         item = self._s.tree.item(f"{program.path}/dderc")
-        if setpoint.control_ids != (program.default_control,) or item is None or item.obj is None:
+        if program.default_control not in setpoint.control_ids or item is None or item.obj is None:
             return False
         base: DERControlBase = item.obj.derControlBase
         inverter = self.inverter(setpoint.device_id)
-        band = self._dead_band(inverter)
-        if setpoint.active_power_w is not None:
-            wanted = base_power_w(base, inverter)
-            return wanted is not None and abs(wanted - setpoint.active_power_w) <= band
-        if setpoint.ceiling_w is not None:
-            ceiling = None if base.opModMaxLimW is None else base.opModMaxLimW / 10_000 * inverter.max_w
-            return ceiling is not None and abs(ceiling - setpoint.ceiling_w) <= band
-        return True
+        ceiling = None if base.opModMaxLimW is None else base.opModMaxLimW / 10_000 * inverter.max_w
+        told = (setpoint.active_power_w, base_power_w(base, inverter)), (setpoint.ceiling_w, ceiling)
+        alone, band = len(setpoint.control_ids) == 1, self._dead_band(inverter)
+        return all(
+            abs(wanted - asked) <= band if asked is not None else not alone
+            for wanted, asked in told
+            if wanted is not None
+        )
 
     def unchanged(
         self, setpoint: Setpoint, running: EventRecord, base: DERControlBase, parents: tuple[str, ...], until: int

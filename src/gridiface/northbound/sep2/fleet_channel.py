@@ -28,7 +28,6 @@ from gridiface.northbound.sep2.own_controls import (
     families,
     first_conflict,
     next_edge,
-    parents_of,
     taken,
     without,
 )
@@ -191,9 +190,9 @@ class FleetChannel:
         running = self._running(device_id, now)
         fetches = self._s.state.programs_of_device(device_id)
         self._remember(setpoint, fetches, now)
-        parents = parents_of(setpoint, fetches, self._s.state.by_control)
+        parents = self._derived.parents(setpoint, program, fetches)
         fetched = bool(setpoint.control_ids) and not parents
-        if setpoint.release or fetched or self._derived.repeats_default(setpoint, program):
+        if setpoint.release or fetched:
             return self._plan_end(setpoint, program, running, now)
         owned = taken(fetches, now)
         curves: list[DERCurve] = []

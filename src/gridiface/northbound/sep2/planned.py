@@ -19,7 +19,7 @@ from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_docume
 from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
-from gridiface.northbound.sep2.own_controls import derived_modes, first_conflict, parents_of, taken, without
+from gridiface.northbound.sep2.own_controls import derived_modes, first_conflict, taken, without
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.protocols.sep2.resources import DERControlBase, DERCurve
 
@@ -98,7 +98,7 @@ class Planned:
         left = self.ahead(agenda.device_id, now)
         fetches = self._s.state.programs_of_device(agenda.device_id)
         for setpoint in agenda.setpoints:
-            parents = parents_of(setpoint, fetches, self._s.state.by_control)
+            parents = self._derived.parents(setpoint, program, fetches)
             start = round(now if setpoint.starts is None else setpoint.starts)
             if not parents or start <= now:
                 continue  # the inverter fetches it by itself; or it is to be told now, not planned

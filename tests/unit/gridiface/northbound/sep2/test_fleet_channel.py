@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.controls import ControlMode, DeliveryOutcome, ModeValue, OutcomeKind, Setpoint
+from gridiface.domain.controls import Agenda, ControlMode, DeliveryOutcome, ModeValue, OutcomeKind, Setpoint
 
 PARENT = "A1" * 16
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -198,6 +198,25 @@ async def test_a_default_control_of_its_own_program_is_not_published_either(read
     assert await listed(ready) == []
     await apply(ready, setpoint(ready, None, ceiling_w=4000.0, **own))  # cut by a limit
     assert [e.derControlBase.opModMaxLimW for e in await listed(ready)] == [4000]
+
+
+async def test_a_default_control_beside_a_posted_one_is_not_told_again(ready: Any) -> None:
+    """The inverter has both from its programs; what a limit of others cuts off it does not have."""
+    program = ready.program("inv-1")
+    default = (
+        f"<DefaultDERControl {NS}><mRID>D1</mRID><DERControlBase><opModMaxLimW>5000</opModMaxLimW></DERControlBase>"
+        "</DefaultDERControl>"
+    )
+    assert (await ready.send("PUT", f"{program}/dderc", default)).status == 204
+    await ready.post(f"{program}/derc", ready.control("E1", start=ready.NOW, base="<opModConnect>true</opModConnect>"))
+    both = {"control_ids": ("sep2:E1", "sep2:D1"), "connect": True}
+    await apply(ready, setpoint(ready, None, ceiling_w=5000.0, **both))
+    assert [e.mRID for e in await listed(ready)] == ["E1"]
+    ahead = setpoint(ready, None, ceiling_w=5000.0, starts=ready.NOW + 60, **both)
+    assert await ready.core.channel.plan([Agenda(device_id="inv-1", issued=ready.NOW, setpoints=(ahead,))]) == []
+    assert [e.mRID for e in await listed(ready)] == ["E1"]
+    await apply(ready, setpoint(ready, None, ceiling_w=4000.0, **both))
+    assert {e.derControlBase.opModMaxLimW for e in await listed(ready)} == {None, 4000}
 
 
 @pytest.mark.parametrize("bad", [{"watts": float("nan")}, {"watts": 1e30}, {"passed": "curve"}])
