@@ -42,7 +42,7 @@ class Plan:
     Attributes:
         devices, speed: of the clock.
         lost_s: without a link.
-        lead_s: from the last control's posting to its start, in which all it concerns must have it.
+        lead_s: from the posting of controls to their start, in which all that they concern must have them.
         patience_s: real seconds to wait for anything.
     """
 
@@ -144,7 +144,7 @@ async def test_a_day_of_an_aggregator(
 
     await day.until(programs, "every device is registered and knows its own program and two nodes")
 
-    base = day.clock.now() + 280
+    base = day.clock.now() + 200 + plan.lead_s
     await day.post("limit", "north", base, 320, limit(50))
     await day.post("weaker limit", "system", base + 80, 200, limit(30))
     await day.post("connect", "system", base + 80, 200, DERControlBase(opModConnect=True))
@@ -169,9 +169,9 @@ async def test_a_day_of_an_aggregator(
     await day.answered("random", south, 1, 2, 3)
 
     # Minutes without a link: what was scheduled runs, and is told afterwards. Meanwhile a device has moved.
-    lost = day.clock.now() + 120
+    lost = day.clock.now() + 40 + plan.lead_s
     await day.post("alone", "north", lost + 130, 200, watts(2000))
-    await day.post("long", "system", lost + 60, 3000, limit(80))
+    await day.post("long", "system", lost + 60, int(2200 + 10 * plan.lead_s), limit(80))
     for name in ("alone", "long"):
         await day.until(lambda n=name: _has(day, n, north, 1), f"{name} is received")
     await day.until(lambda: _has(day, "long", everybody, 1), "all have it")
