@@ -264,3 +264,7 @@ async def test_r516_72_nothing_is_exchanged_with_a_peer_whose_certificate_has_en
     assert "refused with 403: the certificate has ended" in caplog.text
     seen = vtn.core.vens["VEN-A"].last_seen
     assert seen is None or seen < now + 86_400
+    # Who was removed is not spoken of any more.
+    assert "VEN VEN-A" in vtn.peers.ended(Later().now())
+    await vtn.do(lambda core, _: core.drop_ven("VEN-A"))
+    assert vtn.peers.ended(Later().now()) == {}

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind
@@ -358,7 +359,7 @@ async def test_a_server_of_another_root_is_not_logged_in_to(prosody, tmp_path, e
 
 
 async def test_a_component_with_a_wrong_secret_stays_outside(prosody, eventually):
-    vtn = VtnXmpp(prosody.component("wrong"), {}, nobody, 5.0)
+    vtn = VtnXmpp(prosody.component("wrong"), {}, nobody, SystemClock(), 5.0)
     await vtn.start()
     try:
         await eventually(lambda: "connection lost" in vtn._link.trouble, "the refusal")

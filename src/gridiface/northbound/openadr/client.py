@@ -9,6 +9,7 @@ import aiohttp
 
 from gridiface.domain.traffic import Tap
 from gridiface.errors import GridifaceError, RemoteProtocolError
+from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
@@ -77,9 +78,9 @@ class PayloadClient:
             ) as answer:
                 reply = HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
-            raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
+            raise Unreachable(why(problem)) from problem
         if self.tap is not None:
-            self.tap(exchanged(message, reply, base, base, received=False))
+            self.tap(exchanged(message, reply, base, base, at=now, received=False))
         return self._http.response(reply, now, trust=trust, signed=trust is not None)
 
     async def close(self) -> None:

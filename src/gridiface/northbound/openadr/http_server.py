@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from gridiface.domain.clock import Clock
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.logfields import about
@@ -39,10 +40,12 @@ class PayloadListener:
     Args:
         settings: where, and how many requests at once; those above are answered with 503.
         answer: answers one request; RemoteProtocolError from it becomes its HTTP status.
+        clock: when a request came, for who listens in.
         most_octets: of a request's body.
     """
 
-    def __init__(self, settings: ListenSettings, answer: Answer, *, most_octets: int) -> None:
+    def __init__(self, settings: ListenSettings, answer: Answer, *, clock: Clock, most_octets: int) -> None:
+        self._clock = clock
         self._settings = settings
         self._answer = answer
         self._most = most_octets
@@ -112,7 +115,7 @@ class PayloadListener:
                 self._running -= 1
         if self.tap is not None and not overloaded:
             name = openadr_fingerprint(certificate) if certificate else ""
-            self.tap(exchanged(message, reply, name, request.remote or "", received=True))
+            self.tap(exchanged(message, reply, name, request.remote or "", at=self._clock.now(), received=True))
         headers = {name: value for name, value in reply.headers.items() if name != "Content-Length"}
         response = web.Response(status=reply.status, headers=headers, body=reply.body)
         if overloaded or reply.status == 413:

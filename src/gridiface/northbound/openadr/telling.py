@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-import time
 
+from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Passed
 from gridiface.protocols.openadr.exchange import HttpMessage
 
 _NAME = re.compile(rb"<(?:\w+:)?(oadr(?!Payload|SignedObject)\w+)[\s>/]")
 
 
-def exchanged(request: HttpMessage, reply: HttpMessage, peer: str, address: str, *, received: bool) -> Passed:
+def exchanged(
+    request: HttpMessage, reply: HttpMessage, peer: str, address: str, *, at: Instant, received: bool
+) -> Passed:
     """A request and its answer.
 
     Args:
         request, reply: as they passed.
         peer: fingerprint of the peer's certificate, or the name of the VTN.
         address: of the peer.
+        at: when.
         received: whether the request came here.
     """
     asked, said = _named(request.body), _named(reply.body)
@@ -28,7 +31,7 @@ def exchanged(request: HttpMessage, reply: HttpMessage, peer: str, address: str,
         return "\n\n".join(part for part in parts if part)
 
     return Passed(
-        at=time.time(),
+        at=at,
         protocol="openadr",
         received=received,
         peer=peer,
@@ -40,7 +43,7 @@ def exchanged(request: HttpMessage, reply: HttpMessage, peer: str, address: str,
 
 
 def over_xmpp(
-    asked: bytes, said: bytes | None, peer: str, address: str, *, received: bool, problem: str = ""
+    asked: bytes, said: bytes | None, peer: str, address: str, *, at: Instant, received: bool, problem: str = ""
 ) -> Passed:
     """A payload over XMPP and what came back.
 
@@ -48,6 +51,7 @@ def over_xmpp(
         asked, said: XML as it passed; `said` None: an empty result, or none.
         peer: what the VTN's core knows it by, or its bare JID.
         address: the peer's full JID.
+        at: when.
         received: whether the payload came here.
         problem: why there is no answer; empty: there is one.
     """
@@ -57,7 +61,7 @@ def over_xmpp(
 
     back = problem or _named(said or b"") or "result"
     return Passed(
-        at=time.time(),
+        at=at,
         protocol="openadr",
         received=received,
         peer=peer,

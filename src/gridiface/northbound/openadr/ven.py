@@ -97,7 +97,9 @@ class OpenAdrVen:
         self._nonces = NonceMemory(window=settings.signing.window_s if settings.signing else 30.0)
         self._security = _security(settings, self._nonces)
         self._xmpp = (
-            VenXmpp(settings.xmpp, self._pushed_payload, self._back, settings.timeout_s) if settings.xmpp else None
+            VenXmpp(settings.xmpp, self._pushed_payload, self._back, clock, settings.timeout_s)
+            if settings.xmpp
+            else None
         )
         self._client = self._xmpp or PayloadClient(
             HttpClient(security=self._security),
@@ -135,7 +137,9 @@ class OpenAdrVen:
         self._samples.load(documents)
         self.core.load(documents)
         if self.settings.push is not None:
-            self._listener = PayloadListener(self.settings.push, self._pushed, most_octets=self._http.most_octets)
+            self._listener = PayloadListener(
+                self.settings.push, self._pushed, clock=self._clock, most_octets=self._http.most_octets
+            )
             await self._listener.start()
         if self._xmpp is not None:
             await self._xmpp.start()

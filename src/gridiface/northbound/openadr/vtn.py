@@ -37,7 +37,7 @@ from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.vtn import Peer, Push, Result, Ven, Vtn
-from gridiface.protocols.openadr.vtn.notices import Notice, Undelivered, VenCancelled, VenRegistered
+from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice, Undelivered, VenCancelled, VenRegistered
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -95,11 +95,13 @@ class OpenAdrVtn:
         self.started = clock.now()
         self._plain_http = HttpServer("vtn", prefix=settings.prefix)
         self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
-        self._listener = PayloadListener(settings.listen, self._answer, most_octets=self._plain_http.most_octets)
+        self._listener = PayloadListener(
+            settings.listen, self._answer, clock=clock, most_octets=self._plain_http.most_octets
+        )
         self._listener.naming = self._naming
         self._fingerprints = {bare_jid(entry.jid): entry.fingerprint for entry in settings.vens if entry.jid}
         self._xmpp = (
-            VtnXmpp(settings.xmpp, self._fingerprints, self._answer_xmpp, settings.push_timeout_s)
+            VtnXmpp(settings.xmpp, self._fingerprints, self._answer_xmpp, clock, settings.push_timeout_s)
             if settings.xmpp
             else None
         )
@@ -206,7 +208,7 @@ class OpenAdrVtn:
         name = openadr_fingerprint(certificate) if certificate else ""
         known = self.core.by_fingerprint(name)
         if known is not None:
-            self.peers.seen(f"VEN {known.venID}", certificate, now)
+            self.peers.seen(_peer(known.venID), certificate, now)
         if certificate and end_of(certificate) <= now:
             # Its connection may be older than that (rule 516).
             raise RemoteProtocolError("the certificate has ended", answer=403)
@@ -242,6 +244,8 @@ class OpenAdrVtn:
         await self._committer.save(changes, more, undo, seen=seen)
         for notice in result.notices:
             self._say(notice)
+            if isinstance(notice, VenCancelled | CertificateDropped):
+                self.peers.forget(_peer(notice.venID))
             await self.members.note(notice, now)
             await self.channel.note(notice, now)
 
@@ -327,6 +331,11 @@ class OpenAdrVtn:
         finally:
             del self._pushing[push.venID]
             self._wake.set()
+
+
+def _peer(ven_id: str) -> str:
+    """What a VEN is called where its certificate is spoken of."""
+    return f"VEN {ven_id}"
 
 
 def _ven(entry: VenEntry, known: Ven | None) -> Ven:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, GridifaceError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import Unreachable
@@ -48,12 +49,16 @@ class VenXmpp:
         settings: the login.
         take: what comes from the VTN.
         on_up: called at each login.
+        clock: when a payload passed, for who listens in.
         timeout_s: of one request.
     """
 
-    def __init__(self, settings: XmppSettings, take: TakePush, on_up: Callable[[], None], timeout_s: float) -> None:
+    def __init__(
+        self, settings: XmppSettings, take: TakePush, on_up: Callable[[], None], clock: Clock, timeout_s: float
+    ) -> None:
         self._take = take
         self._timeout = timeout_s
+        self._clock = clock
         self._services: dict[str, str] = {}
         #: Told of every payload and its answer; None: nobody listens.
         self.tap: Tap | None = None
@@ -74,18 +79,20 @@ class VenXmpp:
     async def post(
         self, base: str, service: str, payload: Payload, now: float, *, trust: Trust | None = None
     ) -> Payload | None:
-        """The answer to a payload; None for an empty one. `base`, `now` and `trust` belong to simple HTTP.
+        """The answer to a payload; None for an empty one. `base` and `trust` belong to simple HTTP.
 
         Raises:
             Unreachable: no answer came.
             RemoteProtocolError: `answer` is the HTTP status that the IQ error stands for, or 406 for a bad answer.
         """
-        del base, now, trust
+        del base, trust
         jid = (await self._known()).get(service)
         if jid is None:
             raise RemoteProtocolError(f"the VTN offers no {service} over XMPP", answer=404)
         try:
-            document = await _asked(self.tap, self._link, jid, encode_payload(payload), self._timeout, bare_jid(jid))
+            document = await _asked(
+                self.tap, self._link, jid, encode_payload(payload), self._timeout, bare_jid(jid), now
+            )
         except Unreachable:
             # It may have moved: it is looked for again.
             self._services = {}
@@ -98,7 +105,7 @@ class VenXmpp:
         return self._services
 
     async def _inbound(self, document: bytes, sender: str, to: str) -> bytes | None:
-        return await _answered(self.tap, self._answer, document, sender, to, bare_jid(sender))
+        return await _answered(self.tap, self._answer, document, sender, to, bare_jid(sender), self._clock.now())
 
     async def _answer(self, document: bytes, sender: str, to: str) -> bytes | None:
         del to
@@ -122,15 +129,17 @@ class VtnXmpp:
         settings: the login: as a component, whose services are JIDs of its domain, or as a user.
         fingerprints: bare JID -> what the VEN of that JID is known by in the core.
         take: what comes from VENs.
+        clock: when a payload passed, for who listens in.
         timeout_s: of one request.
     """
 
     def __init__(
-        self, settings: XmppSettings, fingerprints: Mapping[str, str], take: TakeRequest, timeout_s: float
+        self, settings: XmppSettings, fingerprints: Mapping[str, str], take: TakeRequest, clock: Clock, timeout_s: float
     ) -> None:
         self._fingerprints = dict(fingerprints)
         self._take = take
         self._timeout = timeout_s
+        self._clock = clock
         #: Told of every payload and its answer; None: nobody listens.
         self.tap: Tap | None = None
         self._component = settings.component
@@ -165,14 +174,14 @@ class VtnXmpp:
         self, base: str, service: str, payload: Payload, now: float, *, trust: Trust | None = None
     ) -> Payload | None:
         """Push a payload to a VEN's full JID (`base`); the rest as VenXmpp.post."""
-        del now, trust
+        del trust
         sender = self._offers.get(service, "") if self._component else ""
         asked, peer = encode_payload(payload), self.name_of(base)
-        document = await _asked(self.tap, self._link, base, asked, self._timeout, peer, sender=sender)
+        document = await _asked(self.tap, self._link, base, asked, self._timeout, peer, now, sender=sender)
         return None if document is None else payload_of(document)
 
     async def _inbound(self, document: bytes, sender: str, to: str) -> bytes | None:
-        return await _answered(self.tap, self._answer, document, sender, to, self.name_of(sender))
+        return await _answered(self.tap, self._answer, document, sender, to, self.name_of(sender), self._clock.now())
 
     async def _answer(self, document: bytes, sender: str, to: str) -> bytes | None:
         service = service_of_local_part(to) if self._component else ""
@@ -181,17 +190,25 @@ class VtnXmpp:
 
 
 async def _asked(
-    tap: Tap | None, link: XmppLink, jid: str, asked: bytes, timeout_s: float, peer: str, *, sender: str = ""
+    tap: Tap | None,
+    link: XmppLink,
+    jid: str,
+    asked: bytes,
+    timeout_s: float,
+    peer: str,
+    at: Instant,
+    *,
+    sender: str = "",
 ) -> bytes | None:
     """Send a payload, and tell the trace what came of it."""
     try:
         said = await link.request(jid, asked, timeout_s, sender=sender)
     except GridifaceError as problem:
         if tap is not None:
-            tap(over_xmpp(asked, None, peer, jid, received=False, problem=str(problem)))
+            tap(over_xmpp(asked, None, peer, jid, at=at, received=False, problem=str(problem)))
         raise
     if tap is not None:
-        tap(over_xmpp(asked, said, peer, jid, received=False))
+        tap(over_xmpp(asked, said, peer, jid, at=at, received=False))
     return said
 
 
@@ -202,16 +219,17 @@ async def _answered(
     sender: str,
     to: str,
     peer: str,
+    at: Instant,
 ) -> bytes | None:
     """Answer a payload, and tell the trace."""
     try:
         said = await answer(asked, sender, to)
     except GridifaceError as problem:
         if tap is not None:
-            tap(over_xmpp(asked, None, peer, sender, received=True, problem=str(problem)))
+            tap(over_xmpp(asked, None, peer, sender, at=at, received=True, problem=str(problem)))
         raise
     if tap is not None:
-        tap(over_xmpp(asked, said, peer, sender, received=True))
+        tap(over_xmpp(asked, said, peer, sender, at=at, received=True))
     return said
 
 

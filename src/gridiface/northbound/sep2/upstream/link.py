@@ -14,6 +14,7 @@ from collections.abc import Callable
 import aiohttp
 
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.northbound.no_answer import why
 from gridiface.northbound.sep2.upstream.settings import Locate
 from gridiface.protocols.sep2.dialects import DIALECTS, recognised
 from gridiface.protocols.sep2.exchange import Reply, Request
@@ -88,7 +89,7 @@ class Link:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigError) as problem:
             self._renew_context()
             self._located = None
-            raise LinkFailed(_words(problem)) from problem
+            raise LinkFailed(why(problem)) from problem
 
     async def _url(self, authority: str, target: str) -> str:
         if self._locate is None or authority != self._stands_for[0]:
@@ -152,14 +153,3 @@ class Link:
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-
-def _words(problem: Exception) -> str:
-    """One line that says what happened; the reason of a refused chain is in the innermost error."""
-    cause: BaseException = problem
-    if type(problem) is aiohttp.ClientConnectorError:
-        cause = problem.os_error
-    while isinstance(cause, aiohttp.ClientError) and getattr(cause, "certificate_error", None) is not None:
-        cause = cause.certificate_error  # type: ignore[attr-defined]  # only aiohttp's certificate errors have it
-    text = " ".join(str(cause).split())[:400]
-    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

@@ -124,6 +124,12 @@ class EventDesk:
         self._announce(record.recipients, now)
         return record
 
+    def leave_out(self, ven_id: str) -> None:
+        """A VEN is known no more: its events go to their other recipients only."""
+        for record in self._state.events_of(ven_id):
+            record.recipients = [name for name in record.recipients if name != ven_id]
+            self._state.save("event", record.event.id)
+
     def recipients(self, target: EiTarget, named: Iterable[str], market_context: str) -> list[str]:
         """The VENs that an event is for: those named, and those that the target means by group, resource or party.
 

@@ -26,6 +26,13 @@ class VenCancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateDropped:
+    """A certificate is not this VEN's any more: the VEN was removed, or has another one now."""
+
+    venID: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventAnswered:
     """A VEN's word on an event. For a cancelled event optIn confirms and optOut says that it cannot be stopped."""
 
@@ -112,6 +119,7 @@ class EventStatusChanged:
 Notice = (
     VenRegistered
     | VenCancelled
+    | CertificateDropped
     | EventAnswered
     | DistributeRejected
     | OptChanged

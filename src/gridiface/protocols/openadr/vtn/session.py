@@ -23,7 +23,7 @@ from gridiface.protocols.openadr.reports import ReportRequest, metadata_request
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.eventing import EventDesk
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
-from gridiface.protocols.openadr.vtn.notices import Notice
+from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice
 from gridiface.protocols.openadr.vtn.opting import OptDesk
 from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
@@ -209,6 +209,9 @@ class Vtn:
             if other is not None and other.venID != ven.venID:
                 raise RefusedControl(f"this certificate is that of {other.venID}")
         for ven in vens:
+            before = self._state.vens.get(ven.venID)
+            if before is not None and before.fingerprint not in {"", ven.fingerprint}:
+                self._state.notices.append(CertificateDropped(venID=ven.venID))
             self._state.forget("ven", ven.venID)
             self._state.add("ven", ven.venID, ven)
         return self._result(None)
@@ -218,9 +221,11 @@ class Vtn:
         return self._state.new_id()
 
     def drop_ven(self, ven_id: str) -> Result:
-        """Forget a VEN wholly."""
+        """Forget a VEN wholly; its events go on without it."""
         self._registrar.erase(ven_id)
+        self._events.leave_out(ven_id)
         self._state.forget("ven", ven_id)
+        self._state.notices.append(CertificateDropped(venID=ven_id))
         return self._result(None)
 
     def recipients(self, target: EiTarget, named: Iterable[str], market_context: str) -> list[str]:

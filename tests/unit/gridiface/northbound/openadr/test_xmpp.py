@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.settings import XmppSettings
@@ -41,7 +42,7 @@ def ven(take=None):
     async def refuse(_):
         raise AssertionError
 
-    made = VenXmpp(LOGIN, take or refuse, lambda: None, 1.0)
+    made = VenXmpp(LOGIN, take or refuse, lambda: None, SystemClock(), 1.0)
     made._link = FakeLink()
     return made
 
@@ -106,7 +107,7 @@ async def test_a_component_sends_from_the_jid_of_the_service_and_is_told_which_o
     async def take(payload, name, service):
         seen.append((payload, name, service))
 
-    made = VtnXmpp(COMPONENT, {"ven@x.test": "AA:BB"}, take, 1.0)
+    made = VtnXmpp(COMPONENT, {"ven@x.test": "AA:BB"}, take, SystemClock(), 1.0)
     assert await made._inbound(encode_payload(ASKED), "ven@x.test/client", "eiopt") is None
     assert seen == [(ASKED, "AA:BB", "EiOpt")]
     made._link = FakeLink()
@@ -120,7 +121,7 @@ async def test_the_trace_is_told_what_goes_and_what_comes():
     async def take(payload, name, service):
         return payload
 
-    vtn = VtnXmpp(COMPONENT, {"ven1@x.test": "AA:BB"}, take, 1.0)
+    vtn = VtnXmpp(COMPONENT, {"ven1@x.test": "AA:BB"}, take, SystemClock(), 1.0)
     vtn._link, vtn.tap = FakeLink(), told.append
     await vtn._inbound(document, "ven1@x.test/client", "oadrpoll@vtn.x.test")
     await vtn.post("ven1@x.test/client", "EiEvent", ASKED, 0.0)
