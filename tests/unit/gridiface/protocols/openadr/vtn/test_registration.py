@@ -240,8 +240,8 @@ def test_an_event_goes_on_without_a_ven_that_was_removed(kit):
     kit.do(kit.vtn.put_ven(Ven(venID="V1", fingerprint="AA:AA")))
     kit.do(kit.vtn.put_ven(Ven(venID="V2", fingerprint="BB:BB")))
     kit.do(kit.vtn.create_event(kit.event("E1"), ["V1", "V2"], kit.now))
-    gone = kit.do(kit.vtn.drop_ven("V1"))
-    assert CertificateDropped(venID="V1") in gone.notices
+    kit.do(kit.vtn.drop_ven("V1"))
+    assert kit.told("CertificateDropped") == [CertificateDropped(venID="V1")]
     assert kit.vtn.events["E1"].recipients == ["V2"]
     kit.do(kit.vtn.cancel_event("E1", kit.now))
     assert kit.vtn.events["E1"].event.status == "cancelled"
@@ -250,8 +250,10 @@ def test_an_event_goes_on_without_a_ven_that_was_removed(kit):
 
 def test_a_certificate_that_was_replaced_is_told_of(kit):
     kit.do(kit.vtn.put_ven(Ven(venID="V1", fingerprint="AA:AA")))
-    assert kit.do(kit.vtn.put_ven(Ven(venID="V1", fingerprint="AA:AA", groups=["g"]))).notices == ()
-    assert kit.do(kit.vtn.put_ven(Ven(venID="V1", fingerprint="BB:BB"))).notices == (CertificateDropped(venID="V1"),)
+    kit.do(kit.vtn.put_ven(Ven(venID="V1", fingerprint="AA:AA", groups=["g"])))
+    assert kit.told("CertificateDropped") == []
+    kit.do(kit.vtn.put_ven(Ven(venID="V1", fingerprint="BB:BB")))
+    assert kit.told("CertificateDropped") == [CertificateDropped(venID="V1")]
 
 
 def test_an_operator_cannot_ask_a_ven_that_is_not_registered(kit):
