@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr import signals as table
@@ -360,6 +360,6 @@ def _signal_complaints(signal: Signal, event: Event) -> list[str]:
     return found
 
 
-def with_target(event: Event, ven_id: str) -> Event:
-    """The event as one VEN gets it: an empty target names the recipient (rules 22, 63)."""
-    return replace(event, target=EiTarget(venID=[ven_id])) if event.target.is_empty() else event
+def target_for(event: Event, ven_id: str) -> EiTarget:
+    """The target as one VEN gets it: an empty one names the recipient (rules 22, 63)."""
+    return EiTarget(venID=[ven_id]) if event.target.is_empty() else event.target

@@ -18,6 +18,7 @@ from gridiface.protocols.xmlwire.declare import (
 )
 from gridiface.protocols.xmlwire.decode import decode, decode_element
 from gridiface.protocols.xmlwire.encode import encode, encode_list, encode_member
+from gridiface.protocols.xmlwire.kept import kept, plain
 from gridiface.protocols.xmlwire.parse import BAD_FORMAT, BAD_VALUES, DEFAULT_LIMITS, Limits, parse
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "encode",
     "encode_list",
     "encode_member",
+    "kept",
     "parse",
+    "plain",
     "spec_of",
     "wire",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.xmlwire.declare import XSI, FieldSpec, Vocabulary, WireObject, WireType, spec_of
+from gridiface.protocols.xmlwire.kept import Kept
 from gridiface.protocols.xmlwire.primitives import RAW_XML, Primitive
 
 Writer = Callable[[Any, list[str], str, str], None]
@@ -204,6 +205,13 @@ def _class_writer(cls: type[WireObject], tag: str, extra: str) -> _WriteValue:
     def write(value: Any, parts: list[str]) -> None:
         if value.__class__ is cls:
             (spec.writer or writer_of(spec))(value, parts, tag, extra)
+            return
+        if isinstance(value, Kept):
+            if value.text is None:
+                own: list[str] = []
+                write(value.value, own)
+                value.text = "".join(own)
+            parts.append(value.text)
             return
         if not isinstance(value, cls):
             raise TypeError(f"{tag} holds a {type(value).__name__}, not a {cls.__name__}")

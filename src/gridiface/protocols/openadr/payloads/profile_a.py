@@ -17,7 +17,17 @@ from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.payloads.event import CurrentValue, EiCreatedEvent, EiEvent, EiRequestEvent
 from gridiface.protocols.openadr.payloads.namespaces import EI, OADR_A, PYLD, V_A
 from gridiface.protocols.openadr.payloads.stream import PayloadFloat
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, decode_element, element, encode, parse, wire
+from gridiface.protocols.xmlwire import (
+    DEFAULT_LIMITS,
+    Limits,
+    WireObject,
+    decode_element,
+    element,
+    encode,
+    parse,
+    plain,
+    wire,
+)
 from gridiface.protocols.xmlwire.primitives import STRING, enumeration
 
 _RESPONSE_REQUIRED = enumeration("ResponseRequiredType", ("always", "never"))
@@ -144,10 +154,11 @@ def _reduce(one: event.OadrEvent) -> OadrEventA | None:
     )
     if target.is_empty() and not whole.eiTarget.is_empty():
         return None  # It would become an event for everything the VEN has.
-    descriptor = dataclasses.replace(whole.eventDescriptor, modificationDateTime=None, modificationReason=None)
+    descriptor = dataclasses.replace(plain(whole.eventDescriptor), modificationDateTime=None, modificationReason=None)
     reduced = dataclasses.replace(
         whole,
         eventDescriptor=descriptor,
+        eiActivePeriod=plain(whole.eiActivePeriod),
         eiEventSignals=event.EiEventSignals(eiEventSignal=[signal]),
         eiTarget=target,
     )

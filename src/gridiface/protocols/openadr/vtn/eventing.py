@@ -21,7 +21,6 @@ from gridiface.protocols.openadr.events import (
     complaints,
     rank,
     to_wire,
-    with_target,
 )
 from gridiface.protocols.openadr.market import same_context
 from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget
@@ -33,6 +32,7 @@ from gridiface.protocols.openadr.payloads.event import (
     OadrRequestEvent,
     OadrResponse,
 )
+from gridiface.protocols.openadr.sheets import Sheet
 from gridiface.protocols.openadr.times import after
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
@@ -49,6 +49,7 @@ class EventDesk:
     def __init__(self, state: State, mailbox: Mailbox) -> None:
         self._state = state
         self._mailbox = mailbox
+        self._sheets: dict[str, Sheet] = {}
 
     # -- what the operator does ----------------------------------------------------------------------------------
 
@@ -69,9 +70,10 @@ class EventDesk:
             problems.append("too many events")
         _refuse(problems or _wire_complaints(event, now))
         known = self._known(recipients)
-        record = EventRecord(event=dataclasses.replace(event, created=now), recipients=known)
+        changed = self._change(now)
+        record = EventRecord(event=dataclasses.replace(event, created=now), recipients=known, changed=changed)
         self._state.add("event", event.id, record)
-        self._announce(known, now)
+        self._announce(known)
         return record
 
     def modify(
@@ -96,9 +98,11 @@ class EventDesk:
             record.event = dataclasses.replace(
                 new, modification=old.modification + 1, modified=now, modification_reason=reason or None
             )
+        record.changed = self._change(now)
         self._state.save("event", event_id)
         # A VEN that is no recipient any more learns it from the event's absence (rule 61).
-        self._announce({*old_recipients, *record.recipients}, now)
+        self._let_go({*old_recipients} - {*record.recipients}, record.changed)
+        self._announce({*old_recipients, *record.recipients})
         return record
 
     def cancel(self, event_id: str, now: float, *, reason: str = "") -> EventRecord:
@@ -120,8 +124,9 @@ class EventDesk:
             modification_reason=reason or None,
         )
         record.cancelled_at = now
+        record.changed = self._change(now)
         self._state.save("event", event_id)
-        self._announce(record.recipients, now)
+        self._announce(record.recipients)
         return record
 
     def leave_out(self, ven_id: str) -> None:
@@ -170,11 +175,13 @@ class EventDesk:
         chosen = self.events_for(ven.venID, now)[:limit]
         deliveries = self._state.deliveries(ven.venID).by_event
         events = []
+        # The same for all events of a payload, and new with each change of one (rule 115).
+        created = max((ven.events_changed, *(record.changed for record in self._state.events_of(ven.venID))))
         for record in chosen:
-            event = dataclasses.replace(with_target(record.event, ven.venID), created=ven.events_changed)
+            event = record.event
             delivery = deliveries.setdefault(event.id, Delivery())
             self._count(delivery, event, now)
-            events.append(to_wire(event, now))
+            events.append(self._sheet(event).to_wire(ven.venID, created, now))
         if chosen:
             self._state.save("delivery", ven.venID)
         return OadrDistributeEvent(
@@ -238,8 +245,10 @@ class EventDesk:
         """Whether something that this VEN was sent must still be answered."""
         deliveries = self._state.deliveries(ven_id).by_event
         return any(
-            record.event.response_required and _is_open(record.event, deliveries.get(record.event.id))
-            for record in self.events_for(ven_id, now)
+            record.event.response_required
+            and _is_open(record.event, delivery := deliveries.get(record.event.id))
+            and self._is_listed(record.event, delivery, now)
+            for record in self._state.events_of(ven_id)
         )
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -257,12 +266,27 @@ class EventDesk:
             raise RefusedControl(f"not known as VENs: {', '.join(unknown) or 'none was named'}")
         return wanted
 
-    def _announce(self, ven_ids: Iterable[str], now: float) -> None:
+    def _change(self, now: float) -> float:
+        """An instant for a change: now, or a little later than the change before it."""
+        return max(now, self._state.newest_change + 0.001)
+
+    def _let_go(self, ven_ids: Iterable[str], changed: float) -> None:
+        """An event is not in these VENs' lists any more: what it says of their change must not get lost."""
         for ven_id in sorted(ven_ids):
             ven = self._state.vens[ven_id]
-            # createdDateTime is the same for all events of a payload and new for each change (rule 115).
-            ven.events_changed = max(now, ven.events_changed + 0.001)
-            self._state.save("ven", ven_id)
+            if ven.events_changed < changed:
+                ven.events_changed = changed
+                self._state.save("ven", ven_id)
+
+    def _sheet(self, event: Event) -> Sheet:
+        found = self._sheets.get(event.id)
+        if found is None or found.event is not event:
+            found = self._sheets[event.id] = Sheet(event)
+        return found
+
+    def _announce(self, ven_ids: Iterable[str]) -> None:
+        for ven_id in sorted(ven_ids):
+            ven = self._state.vens[ven_id]
             if ven.registered and not ven.report_only:
                 self._mailbox.post(ven_id, box.EVENTS)
 
@@ -322,6 +346,8 @@ class EventDesk:
 
     def _forget(self, event_id: str, record: EventRecord) -> None:
         self._state.forget("event", event_id)
+        self._sheets.pop(event_id, None)
+        self._let_go((name for name in record.recipients if name in self._state.vens), record.changed)
         for ven_id in record.recipients:
             if self._state.deliveries(ven_id).by_event.pop(event_id, None) is not None:
                 self._state.save("delivery", ven_id)

@@ -76,7 +76,8 @@ class VtnConfig:
 class Ven:
     """A VEN; registered while it has a registrationID. `resources`, `market_contexts` empty: not restricted.
 
-    `must_sign`: High security; `signature` is what the VEN said of itself.
+    `must_sign`: High security; `signature` is what the VEN said of itself. `events_changed`: when an event last
+    went out of its list otherwise than by the clock.
     """
 
     venID: str
@@ -107,11 +108,15 @@ class Ven:
 
 @dataclass(slots=True, kw_only=True)
 class EventRecord:
-    """An event and the VENs that get it. `told`: the status last told to the shell."""
+    """An event and the VENs that get it.
+
+    `changed`: when its content changed last, later than every change before. `told`: the status last told to the shell.
+    """
 
     event: Event
     recipients: list[str]
     cancelled_at: float | None = None
+    changed: float = 0.0
     told: str = "none"
 
 
@@ -237,6 +242,8 @@ class State:
         self.vens: dict[str, Ven] = {}
         self.events: dict[str, EventRecord] = {}
         self.notices: list[Notice] = []
+        #: Of all events and lists of events; never goes back.
+        self.newest_change = 0.0
         self._tables: dict[str, dict[str, Any]] = {
             "ven": self.vens,
             "event": self.events,
@@ -345,9 +352,12 @@ class State:
             self._index(kind, name, record)
 
     def _index(self, kind: str, key: str, record: Any) -> None:
-        if kind == "ven" and record.fingerprint:
-            self._by_fingerprint[record.fingerprint] = key
+        if kind == "ven":
+            self.newest_change = max(self.newest_change, record.events_changed)
+            if record.fingerprint:
+                self._by_fingerprint[record.fingerprint] = key
         if kind == "event":
+            self.newest_change = max(self.newest_change, record.changed)
             for ven_id in self._recipients.get(key, ()):
                 self._events_of[ven_id].discard(key)
             self._recipients[key] = tuple(record.recipients)

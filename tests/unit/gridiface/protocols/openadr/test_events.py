@@ -17,8 +17,8 @@ from gridiface.protocols.openadr.events import (
     current_value,
     from_wire,
     rank,
+    target_for,
     to_wire,
-    with_target,
 )
 from gridiface.protocols.openadr.payloads.common import EiTarget, Tolerate
 from gridiface.protocols.openadr.payloads.stream import OadrGBPayload, PayloadFloat, SignalPayload
@@ -186,8 +186,8 @@ def test_a_month_is_as_long_as_the_calendar_says():
 
 
 def test_an_empty_target_becomes_the_recipient():
-    assert with_target(event(), "v").target == EiTarget(venID=["v"])
-    assert with_target(event(target=EiTarget(groupID=["g"])), "v").target == EiTarget(groupID=["g"])
+    assert target_for(event(), "v") == EiTarget(venID=["v"])
+    assert target_for(event(target=EiTarget(groupID=["g"])), "v") == EiTarget(groupID=["g"])
 
 
 def test_r6_anything_but_false_is_a_test():
