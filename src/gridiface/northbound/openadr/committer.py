@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
+from gridiface.domain.controls import Delivery, Outcome
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Ledger
 from gridiface.domain.telemetry import Snapshot
@@ -18,12 +20,36 @@ from gridiface.northbound.openadr.documents import ledger_changes
 from gridiface.protocols.openadr.changes import Change
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a peer's payload says to the rest of the house, which records it in the transaction of the payload.
+
+    Attributes:
+        seen: telemetry.
+        deliveries, outcomes: what became of set-points and their controls. Never beside `seen`: one payload says one.
+    """
+
+    seen: Sequence[Snapshot] = ()
+    deliveries: Sequence[Delivery] = ()
+    outcomes: Sequence[Outcome] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.seen or self.deliveries or self.outcomes)
+
+    def plus(self, other: News) -> News:
+        """Both."""
+        return News([*self.seen, *other.seen], [*self.deliveries, *other.deliveries], [*self.outcomes, *other.outcomes])
+
+
+_NONE = News()
+
+
 @dataclass(slots=True)
 class _Waiting:
     changes: Sequence[Change]
     more: Sequence[LedgerChange]
     undo: Callable[[], None]
-    seen: Sequence[Snapshot]
+    news: News
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -34,7 +60,8 @@ class Committer:
         ledger: where to.
         space: of the core's documents.
         revert: gives changes back to the core.
-        observe: takes telemetry in and makes it durable together with changes of the ledger; None where there is none.
+        publish: takes news in and makes them durable in one transaction with changes of the ledger; it gets telemetry
+            or words on set-points, never both. None where there are none.
     """
 
     def __init__(
@@ -42,10 +69,10 @@ class Committer:
         ledger: Ledger,
         space: str,
         revert: Callable[[Iterable[Change]], None],
-        observe: Callable[[Sequence[Snapshot], Sequence[LedgerChange]], Awaitable[None]] | None = None,
+        publish: Callable[[News, Sequence[LedgerChange]], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
-        self._observe = observe
+        self._publish = publish
         self._space = space
         self._revert = revert
         self._queue: list[_Waiting] = []
@@ -57,7 +84,7 @@ class Committer:
         more: Sequence[LedgerChange] = (),
         undo: Callable[[], None] = lambda: None,
         *,
-        seen: Sequence[Snapshot] = (),
+        news: News = _NONE,
     ) -> None:
         """Return when `changes`, `more` and all that was handed in before are durable.
 
@@ -65,14 +92,14 @@ class Committer:
             changes: of the core, as it gave them just now.
             more: changes of the ledger that belong to them.
             undo: called beside the core's revert.
-            seen: telemetry that came with them, durable in the same transaction.
+            news: that came with them, durable in the same transaction.
 
         Raises:
             StoreUnavailable: they are taken back.
         """
-        if not changes and not more and not seen and self._task is None:
+        if not changes and not more and not news and self._task is None:
             return
-        waiting = _Waiting(changes, more, undo, seen)
+        waiting = _Waiting(changes, more, undo, news)
         self._queue.append(waiting)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -87,7 +114,7 @@ class Committer:
     async def _run(self) -> None:
         try:
             while self._queue:
-                batch, self._queue = self._queue, []
+                batch = self._batch()
                 try:
                     await self._commit(batch)
                 except StoreUnavailable as problem:
@@ -99,11 +126,23 @@ class Committer:
         finally:
             self._task = None
 
+    def _batch(self) -> list[_Waiting]:
+        """The next of the queue that one transaction can hold: telemetry and words on set-points go apart."""
+        kinds: set[bool] = set()
+        count = 0
+        for one in self._queue:
+            kinds |= {bool(one.news.seen)} if one.news else set()
+            if len(kinds) > 1:
+                break
+            count += 1
+        batch, self._queue = self._queue[:count], self._queue[count:]
+        return batch
+
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         changes = [change for one in batch for change in (*ledger_changes(self._space, one.changes), *one.more)]
-        seen = [snapshot for one in batch for snapshot in one.seen]
-        if seen and self._observe is not None:
-            await self._observe(seen, changes)
+        news = reduce(News.plus, (one.news for one in batch if one.news), _NONE)
+        if news and self._publish is not None:
+            await self._publish(news, changes)
         elif changes:
             await self._ledger.commit(changes)
 

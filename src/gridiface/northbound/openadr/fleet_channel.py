@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
 from gridiface.domain.ports import Change as LedgerChange
-from gridiface.domain.ports import DeleteDocument, DeviceRegistry, PutDocument
+from gridiface.domain.ports import DeleteDocument, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
-from gridiface.northbound.openadr.committer import Committer
+from gridiface.northbound.openadr.committer import Committer, News
 from gridiface.northbound.openadr.fleet_members import FleetMembers, Member
 from gridiface.northbound.openadr.fleet_opts import FleetOpts
 from gridiface.northbound.openadr.translate_fleet import Claims, event_for
@@ -65,7 +65,6 @@ class FleetChannel:
     Args:
         vtn: the core.
         members: which device is which VEN.
-        registry: where the VENs' words are reported.
         committer: makes the core's changes durable.
         space: of the documents.
         clock: what is now.
@@ -77,7 +76,6 @@ class FleetChannel:
         self,
         vtn: Vtn,
         members: FleetMembers,
-        registry: DeviceRegistry,
         committer: Committer,
         *,
         space: str,
@@ -87,7 +85,6 @@ class FleetChannel:
     ) -> None:
         self._vtn = vtn
         self._members = members
-        self._registry = registry
         self._committer = committer
         self._space = space
         self._clock = clock
@@ -220,44 +217,48 @@ class FleetChannel:
 
     # -- what VENs say ---------------------------------------------------------------------------------------------
 
+    def said(self, notices: Iterable[Notice], now: Instant) -> tuple[News, list[LedgerChange], Callable[[], None]]:
+        """What these notices mean for set-points and their controls, for the transaction of the notices themselves.
+
+        Returns:
+            What is to be recorded, changes of our own documents, and how to take it back where nothing was written.
+        """
+        news, over = News(), dict[str, Told]()
+        for notice in notices:
+            if not isinstance(notice, EventAnswered | EventStatusChanged):
+                continue
+            told = self._told.get(notice.eventID)
+            if told is None:
+                continue
+            if isinstance(notice, EventAnswered) and not notice.cancelled:
+                news = news.plus(_answer(told, notice, now))
+            elif isinstance(notice, EventAnswered) or notice.status == COMPLETED:
+                news = news.plus(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, "")))
+                over[notice.eventID] = self._told.pop(notice.eventID)
+        changes: list[LedgerChange] = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in over]
+        return news, changes, lambda: self._told.update(over)
+
     async def note(self, notice: Notice, now: Instant) -> None:
-        """A VEN's word on one of these events, or their end.
+        """What follows from a VEN's word, which is recorded by now, for its capacity.
 
         Raises:
             StoreUnavailable: it was not taken in; the VEN will say it again.
         """
         match notice:
-            case EventAnswered():
+            case EventAnswered(cancelled=False):
                 told = self._told.get(notice.eventID)
-                if told is not None:
-                    await self._answered(notice, told, now)
+                if told is not None and notice.opt == "optIn":
+                    await self.opts.in_again(told.device_id, now)
+                elif told is not None:
+                    await self.opts.out_of_event(told.device_id, told.until, now, now)
             case OptChanged():
                 await self._opted(notice, now)
             case VenCancelled() | VenRegistered(again=False):
                 # Its opts went with its old registration.
                 for member in self._members.of_ven(notice.venID):
                     await self.opts.in_again(member.settings.device_id, now)
-            case EventStatusChanged(status=status, eventID=event_id) if status == COMPLETED:
-                told = self._told.get(event_id)
-                if told is not None:
-                    await self._over(event_id, told, OutcomeKind.COMPLETED, now)
             case _:
                 return
-
-    async def _answered(self, notice: EventAnswered, told: Told, now: Instant) -> None:
-        if notice.cancelled:
-            await self._over(notice.eventID, told, OutcomeKind.COMPLETED, now)
-        elif notice.opt == "optIn":
-            kinds = (OutcomeKind.RECEIVED, OutcomeKind.STARTED)
-            outcome, reason = DeliveryOutcome.ACKNOWLEDGED, ""
-            await self._registry.report(_word(told, outcome, now, reason), _steps(told, kinds, now, reason), now)
-            await self.opts.in_again(told.device_id, now)
-        else:
-            reason = notice.description or f"the VEN opted out ({notice.code})"
-            kinds = (OutcomeKind.RECEIVED, OutcomeKind.REFUSED)
-            deliveries = _word(told, DeliveryOutcome.REJECTED, now, reason)
-            await self._registry.report(deliveries, _steps(told, kinds, now, reason), now)
-            await self.opts.out_of_event(told.device_id, told.until, now, now)
 
     async def _opted(self, notice: OptChanged, now: Instant) -> None:
         """An opt of resources or a schedule: whoever is out now has no capacity."""
@@ -278,11 +279,6 @@ class FleetChannel:
             await self.opts.out_of_event(device_id, told.until, delivery.opted_at, now)
         elif word == "optIn":
             await self.opts.in_again(device_id, now)
-
-    async def _over(self, event_id: str, told: Told, kind: OutcomeKind, now: Instant) -> None:
-        await self._registry.report([], _steps(told, (kind,), now, ""), now)
-        del self._told[event_id]
-        await self._committer.save((), [DeleteDocument(self._space, _PREFIX + event_id)])
 
     async def handle_timer(self, now: Instant) -> None:
         """Whoever opted out for a time that is over takes part again, unless a schedule says otherwise.
@@ -326,6 +322,16 @@ def _says(event: Event) -> list[tuple[str, str, tuple[float, ...]]]:
 
 def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail: str = "") -> Delivery:
     return Delivery(device_id=setpoint.device_id, outcome=outcome, at=now, setpoint=setpoint, detail=detail)
+
+
+def _answer(told: Told, notice: EventAnswered, now: Instant) -> News:
+    """A VEN's word on an event that runs or is to run."""
+    if notice.opt == "optIn":
+        kinds, outcome, reason = (OutcomeKind.RECEIVED, OutcomeKind.STARTED), DeliveryOutcome.ACKNOWLEDGED, ""
+    else:
+        kinds, outcome = (OutcomeKind.RECEIVED, OutcomeKind.REFUSED), DeliveryOutcome.REJECTED
+        reason = notice.description or f"the VEN opted out ({notice.code})"
+    return News(deliveries=_word(told, outcome, now, reason), outcomes=_steps(told, kinds, now, reason))
 
 
 def _word(told: Told, outcome: DeliveryOutcome, now: Instant, reason: str) -> list[Delivery]:

@@ -166,6 +166,8 @@ class FleetMembers:
     def seen(self, notices: Iterable[Notice], now: Instant) -> tuple[list[Snapshot], Callable[[], None]]:
         """The telemetry of our members in these notices, and how to forget it again when it cannot be stored."""
         reports = [notice for notice in notices if isinstance(notice, ReportReceived)]
+        if not reports:
+            return [], _nothing
         names = {member.settings.device_id for notice in reports for member in self.of_ven(notice.venID)}
         before = {name: self._latest.get(name) for name in names}
 
@@ -227,6 +229,10 @@ class FleetMembers:
                     fields["volts"] = {Phase.ALL: reading.value}
         fields["quality"] = Quality.BAD if all(q is Quality.BAD for q in qualities) else _best(qualities)
         return Snapshot(device_id=name, **fields) if before is None else replace(before, **fields)
+
+
+def _nothing() -> None:
+    """Nothing was seen, nothing is to be forgotten."""
 
 
 def _best(qualities: Sequence[Quality]) -> Quality:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -101,12 +100,13 @@ class PayloadListener:
         certificate = peer.chain[0] if peer is not None else b""
         overloaded = self._running >= self._settings.most_at_once
         self._running += 1
-        message = HttpMessage(0, dict(request.headers), b"", request.method, request.raw_path)
+        asked = dict(request.headers)
+        message = HttpMessage(0, asked, b"", request.method, request.raw_path)
         named = self.naming(certificate)
         with about(**named), span(f"openadr {request.method} {request.path}", **named):
             try:
                 body = b"" if overloaded else await self._body(request)
-                message = replace(message, body=body)
+                message = HttpMessage(0, asked, body, request.method, request.raw_path)
                 reply = await self._answer(message, certificate, overloaded)
             except RemoteProtocolError as problem:
                 _log.info("refused with %d: %s", problem.answer, problem.reason)

@@ -21,7 +21,7 @@ from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
-from gridiface.northbound.openadr.committer import Committer
+from gridiface.northbound.openadr.committer import Committer, News
 from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
 from gridiface.northbound.openadr.fleet_members import FleetMembers
@@ -67,6 +67,7 @@ class OpenAdrVtn:
         self.settings = settings
         self._clock = clock
         self._ledger = ledger
+        self._registry = registry
         self._space = vtn_space(settings.core.vtn_id)
         new_id = new_id or (lambda: uuid.uuid4().hex)
         self.core = Vtn(settings.core, new_id)
@@ -75,14 +76,13 @@ class OpenAdrVtn:
             ledger,
             self._space,
             self._revert,
-            lambda seen, changes: registry.observe(seen, clock.now(), along=changes),
+            self._publish,
         )
         self.members = FleetMembers(settings.vens, self.core, registry, float(settings.core.poll_frequency))
         self._wake = asyncio.Event()
         self.channel = FleetChannel(
             self.core,
             self.members,
-            registry,
             self._committer,
             space=self._space,
             clock=clock,
@@ -240,14 +240,27 @@ class OpenAdrVtn:
         """Durable first, then everything that follows from it; only then may an answer leave."""
         changes = (*result.changes, *self._nonces.take_changes())
         more = [*along, *self.archive.changes_of(result.notices)]
-        seen, undo = self.members.seen(result.notices, now)
-        await self._committer.save(changes, more, undo, seen=seen)
+        seen, unsee = self.members.seen(result.notices, now)
+        said, forgotten, unsay = self.channel.said(result.notices, now)
+
+        def undo() -> None:
+            unsay()
+            unsee()
+
+        await self._committer.save(changes, [*more, *forgotten], undo, news=said.plus(News(seen)))
         for notice in result.notices:
             self._say(notice)
             if isinstance(notice, VenCancelled | CertificateDropped):
                 self.peers.forget(_peer(notice.venID))
             await self.members.note(notice, now)
             await self.channel.note(notice, now)
+
+    async def _publish(self, news: News, changes: Sequence[LedgerChange]) -> None:
+        now = self._clock.now()
+        if news.seen:
+            await self._registry.observe(news.seen, now, along=changes)
+        else:
+            await self._registry.report(news.deliveries, news.outcomes, now, along=changes)
 
     def _revert(self, changes: Iterable[Change]) -> None:
         changes = tuple(changes)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from gridiface.domain.controls import Outcome, OutcomeKind
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Document
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.openadr.committer import Committer
+from gridiface.northbound.openadr.committer import Committer, News
 from gridiface.protocols.openadr.changes import Change
 
 
@@ -79,13 +80,21 @@ async def test_telemetry_is_durable_in_the_transaction_of_what_it_came_with() ->
     ledger, observed = Ledger(), []
     ledger.gate.set()
 
-    async def observe(seen: Sequence[Snapshot], changes: Sequence[LedgerChange]) -> None:
-        observed.append(([snapshot.device_id for snapshot in seen], len(changes)))
+    async def publish(news: News, changes: Sequence[LedgerChange]) -> None:
+        observed.append(([snapshot.device_id for snapshot in news.seen], len(news.outcomes), len(changes)))
 
-    committer = Committer(ledger, "space", lambda changes: None, observe)
-    seen = [Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)]
-    await asyncio.gather(committer.save([change("a")], seen=seen), committer.save([change("b")]))
-    assert observed == [(["d"], 2)]
+    committer = Committer(ledger, "space", lambda changes: None, publish)
+    seen = News(seen=[Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)])
+    word = News(outcomes=[Outcome(control_id="c", kind=OutcomeKind.RECEIVED, at=1.0)])
+    await asyncio.gather(
+        committer.save([change("a")], news=seen),
+        committer.save([change("b")]),
+        # Words on set-points go into a transaction of their own kind, in their turn.
+        committer.save([change("c")], news=word),
+        committer.save([change("d")], news=word),
+        committer.save([change("e")], news=seen),
+    )
+    assert observed == [(["d"], 0, 2), ([], 2, 2), (["d"], 0, 1)]
     assert not ledger.commits
     await committer.save([change("c")])
     assert len(ledger.commits) == 1
@@ -94,13 +103,13 @@ async def test_telemetry_is_durable_in_the_transaction_of_what_it_came_with() ->
 async def test_telemetry_that_cannot_be_stored_is_taken_back() -> None:
     undone = []
 
-    async def observe(seen: Sequence[Snapshot], changes: Sequence[LedgerChange]) -> None:
+    async def publish(news: News, changes: Sequence[LedgerChange]) -> None:
         raise StoreUnavailable("down on purpose")
 
-    committer = Committer(Ledger(), "space", lambda changes: None, observe)
-    seen = [Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)]
+    committer = Committer(Ledger(), "space", lambda changes: None, publish)
+    seen = News(seen=[Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)])
     with pytest.raises(StoreUnavailable):
-        await committer.save([change("a")], undo=lambda: undone.append("a"), seen=seen)
+        await committer.save([change("a")], undo=lambda: undone.append("a"), news=seen)
     assert undone == ["a"]
 
 

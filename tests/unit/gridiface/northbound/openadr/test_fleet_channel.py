@@ -10,11 +10,19 @@ import pytest
 
 from gridiface.domain.controls import ControlMode, DeliveryOutcome, OutcomeKind, Setpoint
 from gridiface.domain.ports import Document
-from gridiface.errors import StoreUnavailable
+from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.translate_fleet import CAPACITY, SETPOINT, SIMPLE
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
-from gridiface.protocols.openadr.vtn import VtnConfig
+from gridiface.protocols.openadr.payloads.common import EiResponse, QualifiedEventID
+from gridiface.protocols.openadr.payloads.event import (
+    EiCreatedEvent,
+    EventResponse,
+    EventResponses,
+    OadrCreatedEvent,
+    OadrPoll,
+)
+from gridiface.protocols.openadr.vtn import Peer, Result, VtnConfig
 from gridiface.protocols.openadr.vtn.notices import EventAnswered
 from gridiface.protocols.openadr.vtn.state import Ven
 
@@ -28,6 +36,7 @@ class House:
         self.time, self.down = NOW, False
         self.outcomes: list[OutcomeKind] = []
         self.enabled: dict[str, bool] = {}
+        self.along: list[str] = []
 
     def now(self) -> float:
         return self.time
@@ -51,7 +60,9 @@ class House:
     async def observe(self, snapshots: Any, now: float, **more: Any) -> None:
         raise AssertionError("nothing is reported here")
 
-    async def report(self, deliveries: Any, outcomes: Any, now: float, **more: Any) -> None:
+    async def report(self, deliveries: Any, outcomes: Any, now: float, *, along: Sequence[Any] = ()) -> None:
+        await self.commit(along)
+        self.along = [change.key for change in along]
         self.outcomes += [outcome.kind for outcome in outcomes]
 
 
@@ -132,7 +143,7 @@ async def test_the_word_of_a_ven_is_reported(opt: str) -> None:
     answer = EventAnswered(
         venID="A", eventID=event_id, modification=0, opt=opt, code=200, description="", cancelled=False
     )
-    await vtn.channel.note(answer, NOW)
+    await vtn._done(Result(notices=(answer,)), NOW)
     if opt == "optIn":
         assert house.outcomes == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
         return
@@ -158,8 +169,43 @@ async def test_events_that_the_vtn_has_forgotten_are_forgotten() -> None:
     over = EventAnswered(
         venID="A", eventID=event_id, modification=0, opt="optIn", code=200, description="", cancelled=False
     )
-    await vtn.channel.note(over, house.time)
+    await vtn._done(Result(notices=(over,)), house.time)
     assert not house.outcomes
+
+
+async def test_a_vens_word_and_what_follows_for_the_control_are_one_transaction() -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    await tell(vtn, -500.0)
+    event_id = said(vtn)[0][0]
+    peer = Peer()
+    for payload in (OadrPoll(venID="A"), answered(event_id, 0)):
+        await vtn._handled(payload, peer, "", NOW)
+    assert house.outcomes == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
+    assert "delivery/A" in house.along
+    # The end of it, too; and where the store cannot write nothing of it is known, so that the VEN says it again.
+    await vtn.do(lambda core, now: core.cancel_event(event_id, now))
+    await vtn._handled(OadrPoll(venID="A"), peer, "", NOW)
+    house.down = True
+    with pytest.raises(RemoteProtocolError):
+        await vtn._handled(answered(event_id, 1), peer, "", NOW)
+    assert vtn.core.delivery("A", event_id).cancel_done is False
+    assert OutcomeKind.COMPLETED not in house.outcomes
+    house.down = False
+    await vtn._handled(answered(event_id, 1), peer, "", NOW)
+    assert house.outcomes[-1] is OutcomeKind.COMPLETED
+    assert {"delivery/A", f"fleet/{event_id}"} <= set(house.along)
+
+
+def answered(event_id: str, modification: int) -> OadrCreatedEvent:
+    qualified = QualifiedEventID(eventID=event_id, modificationNumber=modification)
+    one = EventResponse(responseCode="200", requestID="r", qualifiedEventID=qualified, optType="optIn")
+    body = EiCreatedEvent(
+        eiResponse=EiResponse(responseCode="200", requestID=""),
+        eventResponses=EventResponses(eventResponse=[one]),
+        venID="A",
+    )
+    return OadrCreatedEvent(eiCreatedEvent=body)
 
 
 async def test_what_is_over_ends_its_event_also_where_a_ceiling_stands() -> None:

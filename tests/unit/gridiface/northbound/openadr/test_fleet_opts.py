@@ -60,8 +60,8 @@ class House:
     async def observe(self, snapshots: Any, now: float, **more: Any) -> None:
         raise AssertionError("nothing is reported here")
 
-    async def report(self, deliveries: Any, outcomes: Any, now: float, **more: Any) -> None:
-        return
+    async def report(self, deliveries: Any, outcomes: Any, now: float, *, along: Sequence[Any] = ()) -> None:
+        await self.commit(along)
 
 
 class Story:
