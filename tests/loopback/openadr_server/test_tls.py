@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
+from contextlib import suppress
 
 import pytest
 from cryptography import x509
@@ -17,9 +19,11 @@ from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.openadr.client import PayloadClient
+from gridiface.northbound.tls_limits import Deadlines
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.openadr.exchange import HttpClient
-from gridiface.protocols.openadr.payloads.event import OadrDistributeEvent
+from gridiface.protocols.openadr.payloads.envelope import encode_payload
+from gridiface.protocols.openadr.payloads.event import OadrDistributeEvent, OadrPoll
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -236,6 +240,103 @@ async def test_r68_r516_a_certificate_that_is_not_good_ends_the_handshake(make_h
 def _weakly(port, files):
     """As `shaken`, with a client that would use any key of its own."""
     return shaken(port, files, ciphers=f"{ECC}:{RSA}:@SECLEVEL=0")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+async def test_a_scan_of_the_listener_finds_the_two_suites_and_nothing_else(make_house, make_authority, tmp_path):
+    authority = make_authority(tmp_path)
+    vtn = await listener(make_house, tmp_path, authority)
+    ecc, _ = authority.issue("ecc")
+    everything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    everything.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    suites = [cipher["name"] for cipher in everything.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
+    assert {ECC, RSA} < set(suites)
+
+    def scan():
+        found = {suite: shaken(vtn.port, ecc, ciphers=f"{suite}:@SECLEVEL=0") for suite in suites}
+        for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_3):
+            found[version.name] = shaken(vtn.port, ecc, ciphers="ALL:@SECLEVEL=0", versions=(version, version))
+        return {name for name, got in found.items() if isinstance(got, tuple)}
+
+    assert await asyncio.to_thread(scan) == {ECC, RSA}
+
+
+HEAD = b"POST /OpenADR2/Simple/2.0b/OadrPoll HTTP/1.1\r\nHost: x\r\nContent-Type: application/xml\r\n"
+
+
+async def test_a_good_ven_is_served_beside_many_slow_ones(make_house, make_authority, tmp_path, monkeypatch):
+    short = Deadlines(handshake=1.0, header=1.0, body=1.0, write=1.0, idle=60.0)
+    monkeypatch.setattr("gridiface.northbound.tls_listener.Deadlines", lambda: short)
+    authority = make_authority(tmp_path)
+    vtn = await listener(make_house, tmp_path, authority)
+    files, _ = authority.issue("ven")
+
+    async def opened():
+        pair = KeyPair(files["certificate"], files["key"])
+        context = client_context("openadr", key_pairs=[pair], roots=files["roots"])
+        context.check_hostname = False
+        return await asyncio.open_connection("127.0.0.1", vtn.port, ssl=context)
+
+    async def asked(streams):
+        reader, writer = streams
+        body = encode_payload(OadrPoll(venID="nobody"))
+        writer.write(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+        return head[:12], await reader.readexactly(length)
+
+    slow = [await asyncio.open_connection("127.0.0.1", vtn.port) for _ in range(20)]
+    for sent in (HEAD, HEAD + b"Content-Length: 100\r\n\r\n<"):
+        for _ in range(5):
+            slow.append(await opened())
+            slow[-1][1].write(sent)
+    good = await opened()
+    for _ in range(10):
+        status, answer = await asked(good)
+        assert status == b"HTTP/1.1 200"
+        assert b"463" in answer
+    for reader, _ in slow:
+        with suppress(ConnectionError, ssl.SSLError):
+            # Some are told that they were too slow before the connection ends.
+            await asyncio.wait_for(reader.read(), 20)
+    assert (await asked(good))[0] == b"HTTP/1.1 200"
+    counters = vtn._listener._tls.counters
+    assert [counters[f"deadline_{what}"] for what in ("handshake", "header", "body")] == [20, 5, 5]
+    for _, writer in (*slow, good):
+        writer.close()
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+async def test_running_out_of_descriptors_is_survived(make_house, make_authority, tmp_path, monkeypatch, tls):
+    authority = make_authority(tmp_path)
+    if tls:
+        vtn = await listener(make_house, tmp_path, authority)
+        files, _ = authority.issue("ven")
+    else:
+        head = make_house(batteries=False)
+        vtn = head.vtn()
+        await head.run(vtn)
+    accept, left = socket.socket.accept, [3]
+
+    def failing(self):
+        if left[0]:
+            left[0] -= 1
+            raise OSError(errno.EMFILE, "too many open files")
+        return accept(self)
+
+    monkeypatch.setattr(socket.socket, "accept", failing)
+    if tls:
+        for garbage in (b"\x16\x03\x01\x00\x05hello", b"", b"GET / HTTP/1.1\r\n\r\n") * 10:
+            _, writer = await asyncio.open_connection("127.0.0.1", vtn.port)
+            writer.write(garbage)
+            writer.transport.abort()
+        assert isinstance(await asyncio.to_thread(shaken, vtn.port, files), tuple)
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", vtn.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 501")
+        writer.close()
+    assert left == [0]
 
 
 async def test_r516_72_nothing_is_exchanged_with_a_peer_whose_certificate_has_ended(
