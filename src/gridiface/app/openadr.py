@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from gridiface.app.config.openadr import (
     OpenAdrCalendar,
     OpenAdrMember,
     OpenAdrProgram,
+    OpenAdrResource,
     OpenAdrTls,
     OpenAdrVenBlock,
     OpenAdrVenEntry,
@@ -121,7 +122,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
         ),
         min_period_s=ven.min_period_s,
         max_period_s=ven.max_period_s,
-        calendars=tuple(_calendar(entry) for entry in ven.calendars),
+        calendars=tuple(_calendar(entry, ven.resources) for entry in ven.calendars),
         history_period_s=ven.history_period_s,
         history_keep_s=int(ven.history_days * 86_400),
         context=_client(ven.tls),
@@ -229,14 +230,15 @@ def _program(program: OpenAdrProgram, resources: dict[str, Target]) -> Program:
     )
 
 
-def _calendar(entry: OpenAdrCalendar) -> Calendar:
+def _calendar(entry: OpenAdrCalendar, resources: Iterable[OpenAdrResource]) -> Calendar:
+    of_device = tuple(one.id for one in resources if entry.device is not None and one.device == entry.device)
     return Calendar(
         opt="optOut" if entry.word == "out" else "optIn",
         days=frozenset(_DAYS.index(day) for day in entry.days),
         start=entry.start,
         end=entry.end,
         zone=entry.zone,
-        resources=(entry.resource,) if entry.resource else (),
+        resources=(entry.resource,) if entry.resource else of_device,
         market_context=entry.market_context,
     )
 

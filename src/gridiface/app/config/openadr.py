@@ -6,76 +6,28 @@ context is an address that names a program and need not lead anywhere.
 
 from __future__ import annotations
 
-import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from gridiface.app.config.openadr_words import (
+    DOMAIN,
+    Address,
+    BareJid,
+    Block,
+    Fingerprint,
+    Jid,
+    Name,
+    Place,
+)
 from gridiface.domain.controls import ServiceClass
 from gridiface.domain.fleet import DeviceKind
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_JID = re.compile(r"[^\s@/\"&'<>:]{1,256}@[A-Za-z0-9.-]{1,253}/[^\s]{1,256}")
-_DOMAIN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
-_FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
 
-
-def _identifier(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
-    return text
-
-
-def _place(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("write HOST:PORT, for example 0.0.0.0:8444 or [::]:8444")
-    return text
-
-
-def _fingerprint(text: str) -> str:
-    found = text.strip().upper()
-    if not _FINGERPRINT.fullmatch(found):
-        raise ValueError("a fingerprint is ten octets as AA:BB:..., `gridiface pki lfdi CERTIFICATE` prints it")
-    return found
-
-
-def _address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("write http:// or https:// and what comes before OpenADR2/Simple/2.0b")
-    return text
-
-
-def _jid(text: str) -> str:
-    if not _JID.fullmatch(text):
-        raise ValueError("write user@domain/resource, for example ven1@xmpp.example/gridiface")
-    return text
-
-
-def _bare(text: str) -> str:
-    if "/" in text or not _JID.fullmatch(text + "/x"):
-        raise ValueError("write user@domain, for example ven1@xmpp.example")
-    return text.lower()
-
-
-Jid = Annotated[str, AfterValidator(_jid)]
-BareJid = Annotated[str, AfterValidator(_bare)]
-Name = Annotated[str, AfterValidator(_identifier)]
-Place = Annotated[str, AfterValidator(_place)]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
-Address = Annotated[str, AfterValidator(_address)]
-
-
-class _Block(BaseModel):
-    """Unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class OpenAdrKeyPair(_Block):
+class OpenAdrKeyPair(Block):
     """One certificate chain with its key."""
 
     certificate: Path = Field(description="PEM: own certificate, followed by its intermediates")
@@ -93,7 +45,7 @@ class OpenAdrTls(OpenAdrKeyPair):
     )
 
 
-class _Target(_Block):
+class _Target(Block):
     """One device, or the total of one group."""
 
     group: Name | None = Field(default=None, description="the group")
@@ -110,15 +62,16 @@ class OpenAdrResource(_Target):
     """A resource of ours, as the utility knows it."""
 
     id: str = Field(min_length=1, max_length=128, description="resourceID; `<id>/<quantity>` are the rIDs")
-    usage: tuple[Literal["W", "var", "VA", "V", "Hz"], ...] = Field(
-        default=("W",), description="what TELEMETRY_USAGE offers of it"
+    usage: tuple[Literal["W", "var", "VA", "V", "Hz", "Wh"], ...] = Field(
+        default=("W",),
+        description="what TELEMETRY_USAGE offers of it; Wh: energy over `history_period_s`, in a report of its own",
     )
     status: bool = Field(default=True, description="whether TELEMETRY_STATUS offers it")
     history: bool = Field(default=True, description="whether its power and energy are recorded and offered as history")
     rated_load_w: float | None = Field(default=None, gt=0, description="the 1.0 of load control capacities, W")
 
 
-class OpenAdrPriceStep(_Block):
+class OpenAdrPriceStep(Block):
     """What is done from a price on: of several steps reached the highest counts, below all the load is normal."""
 
     signal: Literal["ELECTRICITY_PRICE", "ENERGY_PRICE", "DEMAND_CHARGE"] = Field(
@@ -165,14 +118,14 @@ class OpenAdrProgram(_Target):
     service_class: ServiceClass = Field(default=ServiceClass.DEMAND_RESPONSE, description="how fast it must be done")
 
 
-class OpenAdrPush(_Block):
+class OpenAdrPush(Block):
     """The VTN calls us, instead of being asked."""
 
     listen: Place = Field(description="HOST:PORT that is listened on")
     address: Address = Field(description="what the VTN is told to call, before OpenADR2/Simple/2.0b")
 
 
-class OpenAdrXmppLogin(_Block):
+class OpenAdrXmppLogin(Block):
     """A login as a user of an XMPP server: by certificate (SASL EXTERNAL), or with a password."""
 
     jid: Jid = Field(description="full JID: the user name is the certificate's name at most servers")
@@ -192,10 +145,10 @@ class OpenAdrXmppVen(OpenAdrXmppLogin):
     )
 
 
-class OpenAdrXmppComponent(_Block):
+class OpenAdrXmppComponent(Block):
     """A login as an external component (XEP-0114): the VTN is a domain of its own at the XMPP server."""
 
-    domain: str = Field(pattern=_DOMAIN, description="domain of the component, for example vtn.xmpp.example")
+    domain: str = Field(pattern=DOMAIN, description="domain of the component, for example vtn.xmpp.example")
     server: Place = Field(description="HOST:PORT of the server's component listener; the link is not encrypted")
     secret_file: Path = Field(description="file with the secret shared with the server")
 
@@ -206,7 +159,7 @@ class OpenAdrXmppComponent(_Block):
         return self
 
 
-class OpenAdrXmppVtn(_Block):
+class OpenAdrXmppVtn(Block):
     """Our VTN at an XMPP server, beside simple HTTP."""
 
     component: OpenAdrXmppComponent | None = Field(default=None, description="as a component of the server")
@@ -223,7 +176,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class OpenAdrCalendar(_Block):
+class OpenAdrCalendar(Block):
     """Hours of the week in which we (or one resource) do not take part; the VTN is told a fortnight ahead."""
 
     word: Literal["out", "in"] = Field(default="out", description="whether we do not, or do, take part then")
@@ -232,6 +185,7 @@ class OpenAdrCalendar(_Block):
     end: time = Field(default=time(0), description="local time; not after the start: on the next day")
     zone: str = Field(default="UTC", description="IANA time zone, as Europe/Berlin")
     resource: str | None = Field(default=None, description="id of a resource; none: all")
+    device: Name | None = Field(default=None, description="or a device: all resources that are this device alone")
     market_context: str | None = Field(default=None, min_length=1, description="only in this program")
 
     @field_validator("zone")
@@ -243,8 +197,14 @@ class OpenAdrCalendar(_Block):
             raise ValueError(f"no time zone is called {zone!r}; write it as Europe/Berlin") from None
         return zone
 
+    @model_validator(mode="after")
+    def _of_one(self) -> Self:
+        if self.resource is not None and self.device is not None:
+            raise ValueError("a calendar is of a `resource` or of a `device`")
+        return self
 
-class OpenAdrVenBlock(_Block):
+
+class OpenAdrVenBlock(Block):
     """One VEN of ours at one VTN."""
 
     name: Name = Field(description="unique among our VENs; under it its state is kept")
@@ -293,13 +253,22 @@ class OpenAdrVenBlock(_Block):
         names = [resource.id for resource in self.resources]
         if len(set(contexts)) < len(contexts) or len(set(names)) < len(names):
             raise ValueError("market contexts and resources are named once each")
+        return self
+
+    @model_validator(mode="after")
+    def _calendars_fit(self) -> Self:
+        names = {resource.id for resource in self.resources}
         strange = [entry.resource for entry in self.calendars if entry.resource and entry.resource not in names]
         if strange:
             raise ValueError(f"a calendar names a resource that is not listed: {strange[0]}")
+        devices = {resource.device for resource in self.resources}
+        alone = [entry.device for entry in self.calendars if entry.device and entry.device not in devices]
+        if alone:
+            raise ValueError(f"a calendar names a device that is no resource by itself: {alone[0]}; list it as one")
         return self
 
 
-class OpenAdrMember(_Block):
+class OpenAdrMember(Block):
     """A VEN below our VTN, or one resource of it, as a device of the fleet."""
 
     device: Name = Field(description="its name in the fleet; not one of `devices`")
@@ -343,7 +312,7 @@ class OpenAdrMember(_Block):
     generation_positive: bool = Field(default=False, description="it takes + as delivered")
 
 
-class OpenAdrVenEntry(_Block):
+class OpenAdrVenEntry(Block):
     """A VEN that is known before it registers."""
 
     ven_id: str = Field(min_length=1, max_length=128, description="venID")
@@ -361,7 +330,7 @@ class OpenAdrVenEntry(_Block):
     members: tuple[OpenAdrMember, ...] = Field(default=(), description="devices of the fleet that it is")
 
 
-class OpenAdrWish(_Block):
+class OpenAdrWish(Block):
     """A report that is asked of every VEN that offers it."""
 
     name: str = Field(default="TELEMETRY_USAGE", description="report name without METADATA_")
@@ -369,7 +338,7 @@ class OpenAdrWish(_Block):
     back_s: int = Field(default=10, ge=0, description="seconds between reports; 0: once")
 
 
-class OpenAdrVtnBlock(_Block):
+class OpenAdrVtnBlock(Block):
     """Our VTN."""
 
     vtn_id: str = Field(default="GRIDIFACE", min_length=1, description="vtnID; some VENs want a capital letter in it")
@@ -407,7 +376,7 @@ class OpenAdrVtnBlock(_Block):
         return self
 
 
-class OpenAdr(_Block):
+class OpenAdr(Block):
     """OpenADR 2.0b, either end or both."""
 
     vtn: OpenAdrVtnBlock | None = Field(default=None, description="VENs that are members of the fleet")

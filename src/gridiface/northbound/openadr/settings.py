@@ -72,7 +72,7 @@ class ResourceSettings:
     Attributes:
         resource: resourceID, part of its rIDs.
         target: the device or group.
-        usage: which of QUANTITIES are in TELEMETRY_USAGE.
+        usage: which of QUANTITIES are in TELEMETRY_USAGE; "Wh": energy, too, in a report of its own.
         history: whether its power and energy are recorded for HISTORY_USAGE and HISTORY_GREENBUTTON.
         status: whether it is in TELEMETRY_STATUS.
         rated_load_w: the 1.0 of load control capacities in its status.

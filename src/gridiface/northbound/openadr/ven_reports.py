@@ -23,6 +23,8 @@ USAGE = "TELEMETRY_USAGE"
 STATUS = "TELEMETRY_STATUS"
 HISTORY = "HISTORY_USAGE"
 GREEN_BUTTON = "HISTORY_GREENBUTTON"
+#: Energy in TELEMETRY_USAGE, and the reportSpecifierID of it.
+ENERGY, METERED = "Wh", "telemetry-energy"
 _PREFIX = "sample/"
 #: Samples kept over a restart per data point: those that the next report needs.
 _MOST_KEPT = 240
@@ -66,37 +68,45 @@ def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
             max_period=settings.max_period_s,
         )
 
-    usage = tuple(point(resource, quantity) for resource in settings.resources for quantity in resource.usage)
+    wanted = [(one, quantity) for one in settings.resources for quantity in one.usage if quantity != ENERGY]
+    usage = tuple(point(resource, quantity) for resource, quantity in wanted)
     status = tuple(point(resource, "status") for resource in settings.resources if resource.status)
     offers = []
     if usage:
         offers.append(ReportOffer(specifier="telemetry-usage", name=USAGE, points=usage))
     if status:
         offers.append(ReportOffer(specifier="telemetry-status", name=STATUS, points=status))
-    return (*offers, *_history_offers(settings))
+    return (*offers, *_recorded_offers(settings))
 
 
-def _history_offers(settings: VenSettings) -> tuple[ReportOffer, ...]:
-    """Recorded power and energy, as values and as Green Button feeds; rIDs <resource>/W, /Wh and /feed."""
+def _recorded_offers(settings: VenSettings) -> tuple[ReportOffer, ...]:
+    """Energy as telemetry, and recorded power and energy, as values and as Green Button feeds.
+
+    rIDs are <resource>/W, /Wh and /feed. Energy is a report of its own: one holds point or interval data (rule 342).
+    """
 
     def point(resource: ResourceSettings, quantity: str) -> DataPoint:
-        known: dict[str, ItemBase] = {"W": units.power_real(), "Wh": units.energy_real()}
+        known: dict[str, ItemBase] = {"W": units.power_real(), ENERGY: units.energy_real()}
         return DataPoint(
             rid=f"{resource.resource}/{quantity}",
             unit=known.get(quantity),
             resources=(resource.resource,),
             min_period=settings.history_period_s,
+            max_period=max(settings.max_period_s, settings.history_period_s),
             interval_data=True,
-            additive=quantity == "Wh",
+            additive=quantity == ENERGY,
         )
 
+    keep = settings.history_keep_s
+    metered = tuple(point(resource, ENERGY) for resource in settings.resources if ENERGY in resource.usage)
+    offers = [ReportOffer(specifier=METERED, name=USAGE, points=metered, duration=keep)] if metered else []
     recorded = [resource for resource in settings.resources if resource.history]
     if not recorded:
-        return ()
-    usage = tuple(point(resource, quantity) for resource in recorded for quantity in ("W", "Wh"))
+        return tuple(offers)
+    usage = tuple(point(resource, quantity) for resource in recorded for quantity in ("W", ENERGY))
     feeds = tuple(point(resource, "feed") for resource in recorded)
-    keep = settings.history_keep_s
     return (
+        *offers,
         ReportOffer(specifier="history-usage", name=HISTORY, points=usage, duration=keep),
         ReportOffer(specifier="history-greenbutton", name=GREEN_BUTTON, points=feeds, duration=keep),
     )
@@ -121,7 +131,7 @@ class FleetSamples:
         self._dirty: set[tuple[str, str]] = set()
         self.history = FleetHistory(
             space,
-            [resource for resource in settings.resources if resource.history],
+            [resource for resource in settings.resources if resource.history or ENERGY in resource.usage],
             fleet,
             period_s=settings.history_period_s,
             keep_s=settings.history_keep_s,
@@ -130,7 +140,7 @@ class FleetSamples:
             (offer.specifier, point.rid): point.unit
             for offer in offers_of(settings)
             for point in offer.points
-            if not offer.is_history
+            if not offer.is_recorded
         }
         self._resources = {resource.resource: resource for resource in settings.resources}
         self._due: dict[tuple[str, str], Instant] = {}
@@ -144,12 +154,12 @@ class FleetSamples:
 
     def between(self, specifier: str, rid: str, start: float, end: float) -> Sequence[Sample]:
         """As SampleSource.between."""
-        if not specifier.startswith("history-"):
+        if specifier != METERED and not specifier.startswith("history-"):
             return self._memory.between(specifier, rid, start, end)
         resource, _, quantity = rid.rpartition("/")
         if quantity == "feed":
             return self._feeds(resource, self.history.between(resource, "Wh", start, end))
-        return self.history.between(resource, "Wh" if quantity == "Wh" else "W", start, end)
+        return self.history.between(resource, "Wh" if quantity == ENERGY else "W", start, end)
 
     def _feeds(self, resource: str, rows: Sequence[Sample]) -> list[Sample]:
         made, now, length = [], self._clock.now(), self.history.period_s

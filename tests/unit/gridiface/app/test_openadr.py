@@ -21,6 +21,7 @@ def test_a_ven_of_the_configuration() -> None:
     program |= {"prices": steps, "setpoint_w": 1000.0}
     resource = {"id": "site", "device": "b1", "usage": ["W", "V"]}
     ven = {"name": "utility", "url": "http://vtn/", "programs": [program], "resources": [resource]}
+    ven["calendars"] = [{"device": "b1", "days": ["sun"]}, {"start": "22:00"}]
     settings = ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
     made = settings.programs["http://p/"]
     assert made.target == Target(TargetKind.GROUP, "fleet")
@@ -35,6 +36,8 @@ def test_a_ven_of_the_configuration() -> None:
     assert settings.core.name == "utility"
     assert (settings.context, settings.signing, settings.push) == (None, None, None)
     assert settings.resources[0].usage == ("W", "V")
+    # A device's calendar is that of the resources which are this device.
+    assert [calendar.resources for calendar in settings.calendars] == [("site",), ()]
 
 
 def test_a_vtn_of_the_configuration() -> None:

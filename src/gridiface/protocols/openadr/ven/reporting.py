@@ -26,7 +26,7 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrSamplingRate,
     OadrUpdateReport,
 )
-from gridiface.protocols.openadr.payloads.stream import Intervals
+from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, Intervals
 from gridiface.protocols.openadr.reports import (
     METADATA,
     METADATA_RID,
@@ -218,10 +218,10 @@ class ReportDesk:
             due = max(now, begin) if request.kind is ReportKind.ONE_SHOT else now
         else:
             # A point report whose granularity is its period starts with a value at once (section 8.3.2.2).
-            at_once = request.specifier == METADATA or request.granularity == request.back
-            due = begin if at_once else begin + request.back
-            # Reports that were due before the request came are made up for, as far back as there can be data.
             offer = self._offers.get(request.specifier)
+            points = request.granularity == request.back and offer is not None and not offer.is_recorded
+            due = begin if request.specifier == METADATA or points else begin + request.back
+            # Reports that were due before the request came are made up for, as far back as there can be data.
             oldest = now - min(offer.duration if offer else 0, _MOST_MISSED * request.back)
             skipped = max(0, math.ceil((oldest - due) / request.back))
             due += skipped * request.back
@@ -230,21 +230,22 @@ class ReportDesk:
 
     def _serve(self, running: Running, now: float) -> None:
         request = running.request
-        at = min(running.due, now)
+        at = covered = min(running.due, now)
         if request.specifier == METADATA:
             self.registering()
             self._state.post("register_report", self.register_report(now, request.id))
         else:
-            self._send(running, at)
+            covered = self._send(running, at)
         if request.back == 0 or running.due >= request.end:
             self._state.drop("request", request.id)
             self._changed()
             return
-        running.covered = running.due
+        running.covered = covered
         running.due = min(running.due + request.back, request.end)
         self._state.put("request", request.id, running)
 
-    def _send(self, running: Running, at: float) -> None:
+    def _send(self, running: Running, at: float) -> float:
+        """Report at `at`; returns where the next report goes on."""
         request = running.request
         offer = self._offers[request.specifier]
         values = self._values(running, offer, at)
@@ -267,6 +268,8 @@ class ReportDesk:
                 requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
             )
             self._state.post("update_report", payload)
+        # What was recorded and not over yet comes whole with the next report.
+        return _until(values, at, running.covered) if offer.is_recorded else at
 
     def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
         request = running.request
@@ -274,10 +277,15 @@ class ReportDesk:
         found: list[ReportValue] = []
         for rid in request.rids:
             point = points[rid]
-            if offer.is_history:
+            if request.back > 0 and offer.is_recorded:
                 # A periodic request goes on from where the last report ended.
-                start = running.covered if request.back > 0 else request.start or 0.0
-                found += self._recorded(point, offer, start, min(at, request.end), request.granularity)
+                end = min(at, request.end)
+                found += self._recorded(point, offer, running.covered, end, request.granularity, whole=True)
+            elif offer.is_history:
+                end = min(at, request.end)
+                found += self._recorded(point, offer, request.start or 0.0, end, request.granularity)
+            elif offer.is_recorded:
+                found += self._recorded(point, offer, at - 2 * point.min_period, at, 0)[-1:]
             elif request.kind is ReportKind.ONE_SHOT:
                 found.append(self._at(point, offer, at, 0))
             elif request.granularity == 0:
@@ -293,15 +301,22 @@ class ReportDesk:
         return value_at(point.rid, sample, instant, granularity, is_status=status, duration=duration)
 
     def _recorded(
-        self, point: DataPoint, offer: ReportOffer, start: float, end: float, granularity: int
+        self, point: DataPoint, offer: ReportOffer, start: float, end: float, granularity: int, *, whole: bool = False
     ) -> list[ReportValue]:
+        """What was recorded from `start` on; `whole`: only intervals that are over at `end`."""
         found = self._samples.between(offer.specifier, point.rid, start, end)
         samples = coarser(found, max(start, found[0].at), granularity, additive=point.additive) if found else []
-        samples = samples[-_MOST_INTERVALS:]
+        samples = [one for one in samples if not whole or one.at + (one.duration or 0) <= end][-_MOST_INTERVALS:]
         if samples:
             return [value_of(point.rid, sample) for sample in samples]
         status = point.report_type == "x-resourceStatus"
         return [value_at(point.rid, None, max(start, 0.0), 0, is_status=status, duration=None)]
+
+
+def _until(values: Sequence[ReportValue], at: float, before: float) -> float:
+    """The end of what these values of a report at `at` speak of; `before` where they are placeholders only."""
+    told = [value for value in values if value.duration or value.quality != QUALITY_BAD]
+    return max((value.start + value.duration if value.duration else at for value in told), default=before)
 
 
 def _per_message(rids: int) -> int:

@@ -77,6 +77,11 @@ class ReportOffer:
         """Whether it is of recorded data."""
         return self.name.startswith("HISTORY")
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its values speak of times that are over: history, and telemetry of interval data (energy)."""
+        return self.is_history or any(point.interval_data for point in self.points)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenConfig:

@@ -66,6 +66,15 @@ def test_a_calendar_needs_a_zone_and_a_resource_that_exist() -> None:
         {"vens": [{**block, "calendars": [{"start": "22:00", "end": "06:00", "days": ["fri"]}]}]}
     )
     assert good.vens[0].calendars[0].start.hour == 22
-    for wrong in ({"zone": "Atlantis/Harbour"}, {"resource": "none"}, {"days": []}):
+    block["resources"] = [{"id": "a", "device": "ev-1"}, {"id": "all", "group": "fleet"}]
+    device = OpenAdr.model_validate({"vens": [{**block, "calendars": [{"device": "ev-1"}]}]})
+    assert device.vens[0].calendars[0].device == "ev-1"
+    for wrong in (
+        {"zone": "Atlantis/Harbour"},
+        {"resource": "none"},
+        {"days": []},
+        {"device": "ev-2"},
+        {"device": "ev-1", "resource": "a"},
+    ):
         with pytest.raises(ValidationError):
             OpenAdr.model_validate({"vens": [{**block, "calendars": [wrong]}]})

@@ -9,7 +9,7 @@ from gridiface.domain.ports import FleetView
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.openadr.settings import QUANTITIES, ResourceSettings, VenSettings
-from gridiface.northbound.openadr.ven_reports import STATUS, USAGE, FleetSamples, offers_of
+from gridiface.northbound.openadr.ven_reports import ENERGY, METERED, STATUS, USAGE, FleetSamples, offers_of
 from gridiface.protocols.openadr.ven import VenConfig
 
 NOW = 1_800_000_000.0
@@ -135,6 +135,19 @@ def test_history_and_green_button_are_offered_and_served() -> None:
     assert feed.feed is not None
     assert feed.feed.count(b"IntervalReading>") == 2 * len(rows)
     assert source.between("history-greenbutton", "site/a/feed", clock.time, clock.time + 1) == []
+
+
+def test_energy_is_telemetry_in_a_report_of_its_own_where_it_is_wanted() -> None:
+    made = settings(usage=("W", ENERGY), status=False)
+    power, energy = offers_of(made)
+    assert (power.name, energy.name) == (USAGE, USAGE)
+    assert [(point.rid, point.min_period) for point in energy.points] == [("site/a/Wh", 300)]
+    source, _, clock = samples(usage=("W", ENERGY), status=False)
+    for _ in range(901):
+        source.history.look(clock.time)
+        clock.time += 1.0
+    (row, *_) = source.between(METERED, "site/a/Wh", 0.0, clock.time)
+    assert (row.value, row.duration) == (-500.0, 300)
 
 
 def test_samples_of_the_next_report_outlive_a_restart() -> None:

@@ -26,7 +26,7 @@ USAGE = ReportOffer(
 ENERGY = ReportOffer(
     specifier="energy",
     name="TELEMETRY_USAGE",
-    points=(DataPoint(rid="e", unit=energy_real(), interval_data=True, min_period=10, max_period=9000),),
+    points=(DataPoint(rid="e", unit=energy_real(), interval_data=True, additive=True, min_period=10, max_period=9000),),
 )
 STATUS = ReportOffer(
     specifier="status",
@@ -285,6 +285,38 @@ def test_a_periodic_history_goes_on_where_the_last_report_ended(made):
     found = [points[0][1] for one in reports(made, request) for _, points in rows(one) if points[0][2][8] == "G"]
     assert found == sorted(set(found))
     assert len(found) >= 3
+
+
+@pytest.mark.parametrize("granularity", [0, 120])
+def test_r346_what_straddles_two_reports_of_a_periodic_history_is_neither_lost_nor_told_twice(made, granularity):
+    start = made.now
+    request = ask(made, specifier="history", granularity=granularity, back=150, start=start)
+    for number in range(20):
+        made.run(60)
+        # Recorded when it is over, in intervals that do not begin with the request.
+        made.samples.record("history", "p", Sample(at=start + 7 + (number - 1) * 60.0, value=1.0, duration=60))
+    found = [row for one in reports(made, request) for row in one.intervals.interval if row.duration]
+    assert len(found) >= 5
+    ends = [row.dtstart + row.duration for row in found]
+    assert [row.dtstart for row in found[1:]] == ends[:-1]
+    assert {row.duration for row in found} == {granularity or 60}
+
+
+def test_r331_energy_as_telemetry_is_of_intervals_that_are_over(made):
+    start = made.now
+    periodic = ask(made, specifier="energy", rids=("e",), granularity=20, back=40)
+    for number in range(13):
+        made.samples.record("energy", "e", Sample(at=start + number * 10.0, value=float(number), duration=10))
+        made.run(10)
+    once = ask(made, specifier="energy", rids=("e",), granularity=0, back=0, start=None)
+    made.run(11)
+    (first, second, *_) = reports(made, periodic)
+    found = [(row.dtstart - start, row.duration) for one in (first, second) for row in one.intervals.interval]
+    assert found == [(0.0, 20), (20.0, 20), (40.0, 20), (60.0, 20)]
+    # Energies of shorter intervals are added up.
+    assert [points[0][1] for one in (first, second) for _, points in rows(one)] == [1.0, 5.0, 9.0, 13.0]
+    (last,) = reports(made, once)
+    assert [(row.dtstart - start, row.duration) for row in last.intervals.interval] == [(120.0, 10)]
 
 
 def test_a_long_history_comes_in_several_messages(made):
