@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gridiface.errors import LocalProtocolError
-from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal, ok, refusal_of, response, succeeded
+from gridiface.protocols.openadr.answers import SERVICE_OF, Code
 from gridiface.protocols.openadr.changes import Change
-from gridiface.protocols.openadr.payloads import event, registration, report
+from gridiface.protocols.openadr.payloads import event
 from gridiface.protocols.openadr.payloads.common import EiResponse
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.ven.eventing import ActiveEvent, EventDesk
+from gridiface.protocols.openadr.ven.inbound import Inbound
 from gridiface.protocols.openadr.ven.notices import Notice, Rejected
 from gridiface.protocols.openadr.ven.opting import OptDesk
 from gridiface.protocols.openadr.ven.registration import CREATE, POLL, QUERY, REQUEST_EVENT, Registrar
@@ -36,14 +37,6 @@ from gridiface.protocols.openadr.ven.state import (
     Waiting,
 )
 
-_NAMED = (
-    event.OadrResponse,
-    report.OadrRegisteredReport,
-    report.OadrCreatedReport,
-    report.OadrUpdatedReport,
-    report.OadrCanceledReport,
-    registration.OadrCanceledPartyRegistration,
-)
 #: HTTP statuses after which the same bytes must not be sent again.
 _HOPELESS = frozenset({400, 404, 406, 413, 501})
 
@@ -82,6 +75,7 @@ class Ven:
         self._reports = ReportDesk(self._state, samples)
         self._opts = OptDesk(self._state)
         self._registrar = Registrar(self._state, self._reports)
+        self._inbound = Inbound(self._state, self._events, self._reports, self._registrar)
         self._under_way: Request | None = None
         self._next_id = 0
         self.start()
@@ -189,7 +183,7 @@ class Ven:
             self._registrar.register_anew("refused", "the VTN does not know us")
         else:
             self._done(request)
-            self._answered(request, payload, now)
+            self._inbound.answered(request.kind, payload, now)
 
     def failed(self, request_id: int, now: float, *, status: int = 0) -> None:
         """A request got no HTTP 200: `status`, 0 for none at all. It is sent again later, unless that is hopeless."""
@@ -205,11 +199,8 @@ class Ven:
         """A payload that the VTN pushed; returns the answer, None for an empty HTTP 200. Commit the changes first."""
         if not self._state.registered:
             # Before registration nobody's payloads count (rule 517).
-            return self._refuse(payload, Code.NOT_REGISTERED, "this VEN is not registered")
-        try:
-            return self._from_vtn(payload, now)
-        except Refusal as refusal:
-            return self._refuse(payload, refusal.answer, refusal.reason)
+            return self._inbound.refuse(payload, Code.NOT_REGISTERED, "this VEN is not registered")
+        return self._inbound.taken(payload, now)
 
     def _finish(self, request_id: int) -> Request:
         request = self._under_way
@@ -237,89 +228,6 @@ class Ven:
         # A poll holds nothing but the venID: when that is wrong, all that we were given is.
         wrong = {Code.NOT_REGISTERED, Code.INVALID_ID} if request.kind == POLL else {Code.NOT_REGISTERED}
         return int(answer.responseCode) in wrong and not isinstance(payload, event.OadrDistributeEvent)
-
-    # -- answers to our requests ---------------------------------------------------------------------------------
-
-    def _answered(self, request: Request, payload: Payload | None, now: float) -> None:
-        answer: EiResponse | None = getattr(payload, "eiResponse", None)
-        if answer is not None and not succeeded(answer):
-            words = answer.responseDescription or ""
-            self._state.notices.append(Rejected(request.kind, int(answer.responseCode), words))
-        if request.kind == POLL:
-            self._polled(payload, now)
-        elif isinstance(payload, event.OadrDistributeEvent):
-            self._events.distribute(payload, now)
-        elif isinstance(payload, report.OadrRegisteredReport):
-            self._metadata_taken(payload, now)
-        elif isinstance(payload, report.OadrUpdatedReport) and payload.oadrCancelReport:
-            cancel = payload.oadrCancelReport
-            # What rides on an acknowledgement is not confirmed (rule 328).
-            self._reports.stop(cancel.reportRequestID, follow=cancel.reportToFollow, now=now)
-        elif isinstance(payload, registration.OadrCanceledPartyRegistration) and succeeded(payload.eiResponse):
-            self._registrar.end("ven")
-
-    def _metadata_taken(self, payload: report.OadrRegisteredReport, now: float) -> None:
-        if succeeded(payload.eiResponse):
-            self._registrar.metadata_taken()
-        if payload.oadrReportRequest:
-            created = self._reports.take(payload.oadrReportRequest, payload.eiResponse.requestID, now)
-            self._state.post("created_report", created, urgent=True)
-            self._reports.tick(now)
-
-    def _polled(self, payload: Payload | None, now: float) -> None:
-        empty = payload is None or isinstance(payload, event.OadrResponse)
-        self._registrar.polled(now, empty=empty)
-        if payload is None or empty:
-            return
-        try:
-            reply = self._from_vtn(payload, now)
-        except Refusal as refusal:
-            reply = self._refuse(payload, refusal.answer, refusal.reason)
-        if reply is not None:
-            self._state.post("answer", reply, urgent=True)
-
-    # -- what the VTN wants --------------------------------------------------------------------------------------
-
-    def _from_vtn(self, payload: Payload, now: float) -> Payload | None:
-        """Carry out a payload of the VTN; the result is the logical answer, None where it goes by itself."""
-        own = self._state.registration
-        addressed: str | None = getattr(payload, "venID", None)
-        if addressed and addressed != own.venID:
-            raise Refusal(Code.INVALID_ID, "the venID is not ours")
-        match payload:
-            case event.OadrDistributeEvent():
-                if self._state.config.report_only:
-                    raise Refusal(Code.COMPLIANCE, "this VEN only reports")
-                self._events.distribute(payload, now)
-                return None
-            case report.OadrCreateReport():
-                return self._reports.take(payload.oadrReportRequest, payload.requestID, now)
-            case report.OadrCancelReport():
-                return self._reports.cancel(payload, now)
-            case report.OadrRegisterReport():
-                return report.OadrRegisteredReport(eiResponse=ok(payload.requestID), venID=own.venID)
-            case report.OadrUpdateReport():
-                return report.OadrUpdatedReport(
-                    eiResponse=response(Code.INVALID_ID, "no report was requested", payload.requestID), venID=own.venID
-                )
-            case registration.OadrCancelPartyRegistration():
-                return self._registrar.cancelled(payload)
-            case registration.OadrRequestReregistration():
-                return self._registrar.reregister()
-            case _:
-                raise Refusal(Code.COMPLIANCE, "a VTN does not send this payload")
-
-    def _refuse(self, payload: Payload, code: int, reason: str) -> Payload:
-        own = self._state.registration
-
-        def created(answer: EiResponse) -> Payload:
-            return event.OadrResponse(eiResponse=answer, venID=own.venID)
-
-        refusal = refusal_of(payload, code, reason, vtn_id=own.vtnID or "", created=created)
-        # Every payload of a VEN names it (rule 508).
-        if isinstance(refusal, _NAMED):
-            refusal.venID = own.venID
-        return refusal
 
     # -- what the owner of the VEN does --------------------------------------------------------------------------
 
