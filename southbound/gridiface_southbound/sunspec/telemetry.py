@@ -45,6 +45,11 @@ _VOLTS_10X = {
     Phase.BC: "PPVphBC",
     Phase.CA: "PPVphCA",
 }
+_PHASES = (Phase.A, Phase.B, Phase.C)
+_AMPS_701 = dict(zip(_PHASES, ("AL1", "AL2", "AL3"), strict=True))
+_AMPS_10X = dict(zip(_PHASES, ("AphA", "AphB", "AphC"), strict=True))
+_WATTS_701 = dict(zip(_PHASES, ("WL1", "WL2", "WL3"), strict=True))
+_VARS_701 = dict(zip(_PHASES, ("VarL1", "VarL2", "VarL3"), strict=True))
 _DER_KINDS = {4: DeviceKind.PV, 82: DeviceKind.PV_BATTERY}
 
 
@@ -136,8 +141,12 @@ def kind_of(blocks: Blocks) -> DeviceKind:
     return DeviceKind.BATTERY if stores or charge else DeviceKind.PV
 
 
+def _by_phase(block: Block, names: Mapping[Phase, str]) -> dict[Phase, float]:
+    return {phase: value for phase, name in names.items() if (value := block.value(name)) is not None}
+
+
 def _volts(block: Block, names: Mapping[Phase, str]) -> dict[Phase, float]:
-    found = {phase: value for phase, name in names.items() if (value := block.value(name)) is not None}
+    found = _by_phase(block, names)
     if not found and (value := block.value("LNV")) is not None:
         found[Phase.AN] = value
     return found
@@ -211,6 +220,9 @@ def snapshot(device_id: str, blocks: Blocks, limits: Ratings, energy_wh: float |
         va=measured.value("VA") if measured else None,
         hz=measured.value("Hz") if measured else None,
         volts=_volts(measured, _VOLTS_701 if newer else _VOLTS_10X) if measured else {},
+        amps=_by_phase(measured, _AMPS_701 if newer else _AMPS_10X) if measured else {},
+        phase_w=_by_phase(measured, _WATTS_701) if measured and newer else {},
+        phase_var=_by_phase(measured, _VARS_701) if measured and newer else {},
         soc=soc,
         available_wh=available,
         available_up_w=up,

@@ -52,7 +52,8 @@ class Reading:
 class Snapshot:
     """All that is known of one device (or group) at one time. None = not known.
 
-    W and var as in quantities (+ delivered, + injected); `soc` 0..1; `available_wh` energy that can still be
+    W and var as in quantities (+ delivered, + injected), `phase_w` and `phase_var` those of single phases (A, B, C),
+    `amps` their currents; `soc` 0..1; `available_wh` energy that can still be
     delivered; `available_up_w`/`available_down_w` how far the power can move up or down, W >= 0; alarms by name.
     """
 
@@ -65,6 +66,9 @@ class Snapshot:
     va: float | None = None
     hz: float | None = None
     volts: Mapping[Phase, float] = field(default_factory=dict)
+    amps: Mapping[Phase, float] = field(default_factory=dict)
+    phase_w: Mapping[Phase, float] = field(default_factory=dict)
+    phase_var: Mapping[Phase, float] = field(default_factory=dict)
     soc: float | None = None
     available_wh: float | None = None
     available_up_w: float | None = None

@@ -168,13 +168,15 @@ class Outputs:
         holder = self._by_control.get(control_id)
         if holder is None:
             return []
+        ended = self._in_force[holder].entry.name
         self._drop(holder)
         self._wanted.pop(holder, None)
         slot = holder[0]
         rest = [item for (other, _), item in self._in_force.items() if other == slot]
         for entry in self._points.of_slot(slot):
             kept = next((item for item in reversed(rest) if _same_kind(entry, item.entry)), None)
-            if kept is None and entry.keeps:
+            if kept is None and entry.keeps and entry.name == ended:
+                # the others of the slot asked for nothing: they must not act beside it when its mode is on again
                 value = self.held[entry.name].value
                 self.held[entry.name] = Held(value, value, armed=True)
                 continue

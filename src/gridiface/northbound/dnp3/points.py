@@ -37,12 +37,24 @@ class Measure(StrEnum):
     VOLTS_B = "volts_b"
     VOLTS_C = "volts_c"
     VOLTS_LL = "volts_ll"  # mean of line to line; from the phases where only those are known
+    W_A = "w_a"  # of one phase, where the group's meter or the device tells it
+    W_B = "w_b"
+    W_C = "w_c"
+    VAR_A = "var_a"
+    VAR_B = "var_b"
+    VAR_C = "var_c"
+    AMPS_A = "amps_a"
+    AMPS_B = "amps_b"
+    AMPS_C = "amps_c"
     SOC = "soc"  # 0..1
     AVAILABLE_WH = "available_wh"
     AVAILABLE_UP_W = "available_up_w"  # how far the power can rise
     AVAILABLE_DOWN_W = "available_down_w"  # how far it can fall, >= 0
     HIGHEST_W = "highest_w"  # power now + available up
     LOWEST_W = "lowest_w"  # power now - available down
+    CHARGE_W = "charge_w"  # the most that can be taken now, as power: <= 0
+    AVAILABLE_VAR = "available_var"  # reactive power that can be injected now, by ratings and active power
+    AVAILABLE_VAR_NEG = "available_var_neg"  # absorbed, >= 0
     RATED_W = "rated_w"
     RATED_CHARGE_W = "rated_charge_w"
     RATED_DISCHARGE_W = "rated_discharge_w"
@@ -50,13 +62,16 @@ class Measure(StrEnum):
     RATED_VAR = "rated_var"
     RATED_VAR_NEG = "rated_var_neg"
     RATED_WH = "rated_wh"
+    USABLE_WH = "usable_wh"  # between the lowest and the highest state of charge that is used
     RATED_V = "rated_v"
     SET_MAX_W = "set_max_w"  # settings, never above the rating
+    SET_MAX_CHARGE_W = "set_max_charge_w"  # >= 0
     SET_MAX_VA = "set_max_va"
     SET_MAX_VAR = "set_max_var"
     SET_MAX_VAR_NEG = "set_max_var_neg"
     RAMP_W_PER_S = "ramp_w_per_s"
     RAMP_PERCENT_PER_S = "ramp_percent_per_s"  # % of rated W per second
+    CHARGE_RAMP_PERCENT_PER_S = "charge_ramp_percent_per_s"  # % of rated charge W per second
     SOC_MIN = "soc_min"
     SOC_MAX = "soc_max"
     MEMBERS = "members"
@@ -81,6 +96,7 @@ class Measure(StrEnum):
     TELEMETRY_OK = "telemetry_ok"
     COMM_LOST = "comm_lost"
     ALARM = "alarm"
+    ALARMED = "alarmed"  # one of the alarms named in `argument`, with blanks between, is raised
     SUPPORTS = "supports"  # of the capability named by `argument`
     HEARTBEAT = "heartbeat"  # a state toggles, an analog or counter counts, at each refresh
     READ_BACK = "read_back"  # the value in force of the output named by `argument`
@@ -125,6 +141,7 @@ class Action(StrEnum):
 _NEED_ARGUMENT = frozenset(
     {
         Measure.SUPPORTS,
+        Measure.ALARMED,
         Measure.READ_BACK,
         Measure.IN_FORCE,
         Measure.ABOVE,
@@ -168,6 +185,9 @@ class PointEntry:
         parameters_from: "NAME=OUTPUT ..." of a curve or droop: outputs that hold what else belongs to it; a change of
             one of them acts at once.
         keeps: the value stays, and acts again, when the enabling output is switched off and on, or its hold time ends.
+        family, priority_from: of an enabling output: of those of one family that are on, the one whose priority, which
+            another output holds, is the smallest number acts; see modes.py.
+        only: the one value, in wire units, that an output takes: others are OUT_OF_RANGE.
         idle: what is read back when no control is in force, wire units.
         initial: the value of a stored or enabling output at the first start, wire units.
         on_only: a state whose 0 means nothing: off commands are NOT_SUPPORTED.
@@ -205,6 +225,9 @@ class PointEntry:
     window_from: str = ""
     parameters_from: str = ""
     keeps: bool = False
+    family: str = ""
+    priority_from: str = ""
+    only: float | None = None
     idle: float = 0.0
     initial: float = 0.0
     on_only: bool = False
@@ -373,7 +396,7 @@ class PointMap:
 
     def _check_names(self, entry: PointEntry) -> None:
         wanted = [entry.enabled_by, entry.hold_from, entry.ramp_from, entry.sign_from]
-        wanted += [entry.ramp_time_from, entry.window_from, *entry.parameters.values()]
+        wanted += [entry.ramp_time_from, entry.window_from, entry.priority_from, *entry.parameters.values()]
         if entry.measure in {Measure.ABOVE, Measure.BELOW}:
             wanted.append(entry.argument.partition(" ")[2])
         if entry.measure in {Measure.READ_BACK, Measure.IN_FORCE}:

@@ -20,16 +20,15 @@ from gridiface.northbound.dnp3.configuration import Configuration
 from gridiface.northbound.dnp3.energy import EnergyCounters
 from gridiface.northbound.dnp3.handlers import StationHandler
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
+from gridiface.northbound.dnp3.ratings import Ratings, ratings_of
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.tags import load as load_tags
 from gridiface.northbound.dnp3.translate_points import (
     COUNTED,
     OF_STATION,
-    Ratings,
     Sample,
     TargetView,
-    ratings_of,
     sample,
 )
 from gridiface.northbound.dnp3.user_keys import Users
@@ -56,6 +55,7 @@ class _Known:
 
     ratings: Ratings
     grid_device: str | None
+    meter: str | None
     until: Instant
 
 
@@ -261,9 +261,11 @@ class Station:
         grid = None
         if known.grid_device is not None:
             grid = self._fleet.snapshot(Target(TargetKind.DEVICE, known.grid_device))
+        meter = None if known.meter is None else self._fleet.snapshot(Target(TargetKind.DEVICE, known.meter))
         return TargetView(
             snapshot=snapshot,
             grid=grid,
+            meter=snapshot if target.kind is TargetKind.DEVICE else meter,
             ratings=known.ratings,
             number=self.handler.outputs.number,
             counted=lambda measure: self.energy.value(target, measure),
@@ -274,13 +276,13 @@ class Station:
         until = now + self._ratings_s
         if target.kind is TargetKind.DEVICE:
             device = self._fleet.device(target.id)
-            return _Known(ratings_of([] if device is None else [device]), None, until)
+            return _Known(ratings_of([] if device is None else [device]), None, None, until)
         names = self._fleet.members(target.id)
         devices = [device for name in names if (device := self._fleet.device(name)) is not None]
         group = self._fleet.group(target.id)
-        candidates = [group.meter] if group is not None and group.meter else []
-        candidates += names[:_LOOK_AT_MEMBERS]
-        return _Known(ratings_of(devices), next(filter(self._tells_grid, candidates), None), until)
+        meter = group.meter or None if group is not None else None
+        candidates = [*([] if meter is None else [meter]), *names[:_LOOK_AT_MEMBERS]]
+        return _Known(ratings_of(devices), next(filter(self._tells_grid, candidates), None), meter, until)
 
     def _tells_grid(self, name: str) -> bool:
         snapshot: Snapshot | None = self._fleet.snapshot(Target(TargetKind.DEVICE, name))

@@ -8,14 +8,14 @@ the station's QualityPolicy says; what was never known is RESTART without ONLINE
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.ratings import Ratings
 from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
 from gridiface.protocols.dnp3.objects import Flags
 
@@ -28,33 +28,7 @@ _FORMS: Mapping[StaleFlags, int] = {
     StaleFlags.LOCAL_FORCED: int(Flags.ONLINE | Flags.LOCAL_FORCED),
     StaleFlags.COMM_LOST: int(Flags.ONLINE | Flags.COMM_LOST),
 }
-_BATTERIES = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY})
 _OFF = frozenset({OperatingState.OFF, OperatingState.STANDBY})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ratings:
-    """Sums over the members of a target: W, var, VA, Wh, W/s >= 0; None where no member states it."""
-
-    w: float | None = None
-    charge_w: float | None = None
-    discharge_w: float | None = None
-    va: float | None = None
-    var: float | None = None
-    var_neg: float | None = None
-    wh: float | None = None
-    v: float | None = None
-    set_w: float | None = None
-    set_va: float | None = None
-    set_var: float | None = None
-    set_var_neg: float | None = None
-    ramp_w_per_s: float | None = None
-    soc_min: float | None = None
-    soc_max: float | None = None
-    members: int = 0
-    batteries: int = 0
-    meters: int = 0
-    capabilities: frozenset[Capability] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +37,7 @@ class TargetView:
 
     Attributes:
         snapshot: of the device or group; None: it is not there or was never heard.
+        meter: of the device itself, or of the group's meter: what is true of single phases there.
         grid: where frequency and voltage come from: the group's meter, or a member; None: from `snapshot`.
         number: the SI value that an output holds, for thresholds.
         counted: Wh and varh that the station counted, by measure.
@@ -70,6 +45,7 @@ class TargetView:
 
     snapshot: Snapshot | None = None
     grid: Snapshot | None = None
+    meter: Snapshot | None = None
     ratings: Ratings = field(default_factory=Ratings)
     number: Callable[[str], float | None] = lambda _: None
     counted: Callable[[Measure], float | None] = lambda _: None
@@ -82,55 +58,6 @@ class Sample:
     value: float | None
     flags: int
     time_ms: int | None = None
-
-
-def ratings_of(devices: Iterable[Device]) -> Ratings:
-    """The sums of ratings and settings; disabled devices do not count, meters count only as meters."""
-    members = [device for device in devices if device.enabled]
-    producing = [device for device in members if device.kind is not DeviceKind.METER]
-    nameplates = [device.nameplate for device in producing]
-    stored = [device for device in producing if device.nameplate.energy_wh]
-    energy = sum(device.nameplate.energy_wh or 0.0 for device in stored)
-    abilities: set[Capability] = set()
-    for nameplate in nameplates:
-        abilities |= nameplate.capabilities
-    return Ratings(
-        w=_sum(n.max_w for n in nameplates),
-        charge_w=_sum(n.max_charge_w for n in nameplates),
-        discharge_w=_sum(n.max_w if n.max_discharge_w is None else n.max_discharge_w for n in nameplates),
-        va=_sum(n.max_va for n in nameplates),
-        var=_sum(n.max_var for n in nameplates),
-        var_neg=_sum(n.max_var_neg for n in nameplates),
-        wh=energy if stored else None,
-        v=next((n.nominal_v for n in nameplates if n.nominal_v is not None), None),
-        set_w=_sum(device.max_export_w for device in producing),
-        set_va=_sum(_set(d.settings.max_va, d.nameplate.max_va) for d in producing),
-        set_var=_sum(_set(d.settings.max_var, d.nameplate.max_var) for d in producing),
-        set_var_neg=_sum(_set(d.settings.max_var_neg, d.nameplate.max_var_neg) for d in producing),
-        ramp_w_per_s=_sum(d.settings.ramp_w_per_s for d in producing),
-        soc_min=_weighted(stored, energy, lambda device: device.settings.soc_min),
-        soc_max=_weighted(stored, energy, lambda device: device.settings.soc_max),
-        members=len(members),
-        batteries=sum(device.kind in _BATTERIES for device in producing),
-        meters=len(members) - len(producing),
-        capabilities=frozenset(abilities),
-    )
-
-
-def _set(setting: float | None, rating: float | None) -> float | None:
-    known = [value for value in (setting, rating) if value is not None]
-    return min(known) if known else None
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) if known else None
-
-
-def _weighted(devices: Sequence[Device], energy: float, of: Callable[[Device], float]) -> float | None:
-    if not devices or energy <= 0:
-        return None
-    return math.fsum(of(device) * (device.nameplate.energy_wh or 0.0) for device in devices) / energy
 
 
 # --- measures -------------------------------------------------------------------------------------------------------
@@ -147,6 +74,10 @@ def _power_factor(snapshot: Snapshot) -> float | None:
     if apparent is None or snapshot.w is None:
         return None
     return snapshot.w / apparent if apparent else 1.0
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
 
 
 def _moved(snapshot: Snapshot, by: float | None) -> float | None:
@@ -205,6 +136,15 @@ def _against(view: TargetView, bound: float | None, *, highest: bool) -> float |
     return float(soc >= bound - _SOC_STEP if highest else soc <= bound + _SOC_STEP)
 
 
+def _left_var(view: TargetView, bound: float | None) -> float | None:
+    """What is left of a maximum of reactive power where the apparent power has a maximum, too."""
+    watts = None if view.snapshot is None else view.snapshot.w
+    if bound is None or watts is None:
+        return None
+    apparent = view.ratings.set_va
+    return bound if apparent is None else min(bound, math.sqrt(max(0.0, apparent**2 - watts**2)))
+
+
 def _flow(sign: int) -> Callable[[Snapshot], float | None]:
     """Whether power flows out (1), in (-1) or not at all (0), while connected."""
 
@@ -229,7 +169,10 @@ _OF_SNAPSHOT: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.AVAILABLE_UP_W: lambda s: s.available_up_w,
     Measure.AVAILABLE_DOWN_W: lambda s: s.available_down_w,
     Measure.HIGHEST_W: lambda s: _moved(s, s.available_up_w),
-    Measure.LOWEST_W: lambda s: _moved(s, None if s.available_down_w is None else -s.available_down_w),
+    Measure.LOWEST_W: lambda s: _moved(s, _negative(s.available_down_w)),
+    Measure.CHARGE_W: lambda s: (
+        None if (lowest := _moved(s, _negative(s.available_down_w))) is None else min(0.0, lowest)
+    ),
     Measure.CONNECTED: lambda s: _state(s.connected),
     Measure.GENERATING: _flow(1),
     Measure.CHARGING: _flow(-1),
@@ -253,10 +196,22 @@ _OF_GRID: Mapping[Measure, Callable[[Snapshot], float | None]] = {
 }
 
 
-def _ramp_percent(ratings: Ratings) -> float | None:
-    if ratings.ramp_w_per_s is None or not ratings.w:
-        return None
-    return 100.0 * ratings.ramp_w_per_s / ratings.w
+#: Measures of single phases, of the meter.
+_OF_PHASES: Mapping[Measure, Callable[[Snapshot], float | None]] = {
+    Measure.W_A: lambda s: s.phase_w.get(Phase.A),
+    Measure.W_B: lambda s: s.phase_w.get(Phase.B),
+    Measure.W_C: lambda s: s.phase_w.get(Phase.C),
+    Measure.VAR_A: lambda s: s.phase_var.get(Phase.A),
+    Measure.VAR_B: lambda s: s.phase_var.get(Phase.B),
+    Measure.VAR_C: lambda s: s.phase_var.get(Phase.C),
+    Measure.AMPS_A: lambda s: s.amps.get(Phase.A),
+    Measure.AMPS_B: lambda s: s.amps.get(Phase.B),
+    Measure.AMPS_C: lambda s: s.amps.get(Phase.C),
+}
+
+
+def _ramp_percent(ratings: Ratings, base: float | None) -> float | None:
+    return None if ratings.ramp_w_per_s is None or not base else 100.0 * ratings.ramp_w_per_s / base
 
 
 #: Measures of ratings and settings: known without telemetry, always good.
@@ -268,13 +223,16 @@ _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.RATED_VAR: lambda r: r.var,
     Measure.RATED_VAR_NEG: lambda r: r.var_neg,
     Measure.RATED_WH: lambda r: r.wh,
+    Measure.USABLE_WH: lambda r: r.usable_wh,
     Measure.RATED_V: lambda r: r.v,
     Measure.SET_MAX_W: lambda r: r.set_w,
+    Measure.SET_MAX_CHARGE_W: lambda r: r.set_charge_w,
     Measure.SET_MAX_VA: lambda r: r.set_va,
     Measure.SET_MAX_VAR: lambda r: r.set_var,
     Measure.SET_MAX_VAR_NEG: lambda r: r.set_var_neg,
     Measure.RAMP_W_PER_S: lambda r: r.ramp_w_per_s,
-    Measure.RAMP_PERCENT_PER_S: _ramp_percent,
+    Measure.RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.w),
+    Measure.CHARGE_RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.charge_w),
     Measure.SOC_MIN: lambda r: r.soc_min,
     Measure.SOC_MAX: lambda r: r.soc_max,
     Measure.MEMBERS: lambda r: float(r.members),
@@ -283,10 +241,12 @@ _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.INVERTERS: lambda r: float(r.members - r.meters),
 }
 
-#: Measures of the state of charge against the settings.
-_OF_CHARGE: Mapping[Measure, Callable[[TargetView], float | None]] = {
+#: Measures of the snapshot against ratings and settings.
+_OF_BOTH: Mapping[Measure, Callable[[TargetView], float | None]] = {
     Measure.SOC_FULL: _full,
     Measure.SOC_EMPTY: _empty,
+    Measure.AVAILABLE_VAR: lambda view: _left_var(view, view.ratings.set_var),
+    Measure.AVAILABLE_VAR_NEG: lambda view: _left_var(view, view.ratings.set_var_neg),
 }
 
 #: What the station counts from the power of its targets.
@@ -297,6 +257,8 @@ _OF_QUALITY: Mapping[Measure, Callable[[Snapshot | None], float]] = {
     Measure.TELEMETRY_OK: lambda s: float(s is not None and s.quality is Quality.GOOD),
     Measure.COMM_LOST: lambda s: float(s is None or s.quality is Quality.BAD),
 }
+
+_CERTAIN = frozenset({*_OF_RATINGS, *_OF_QUALITY, Measure.SUPPORTS})
 
 #: Measures that need no target: the station knows them itself.
 OF_STATION = frozenset(
@@ -337,23 +299,33 @@ def sample(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample
         KeyError: a measure of OF_STATION, which is not asked here.
     """
     measure = entry.measure
-    if measure in _OF_RATINGS:
-        value = _OF_RATINGS[measure](view.ratings)
+    if measure in _CERTAIN:
+        value = _certain(entry, view)
         return _NEVER if value is None else Sample(entry.to_wire(value), int(Flags.ONLINE))
-    if measure is Measure.SUPPORTS:
-        return Sample(entry.to_wire(float(entry.argument in view.ratings.capabilities)), int(Flags.ONLINE))
-    if measure in _OF_QUALITY:
-        return Sample(entry.to_wire(_OF_QUALITY[measure](view.snapshot)), int(Flags.ONLINE))
     if measure in {Measure.ABOVE, Measure.BELOW}:
         return _beyond(entry, view, policy)
     if measure in _OF_GRID:
         return _read(entry, view.grid or view.snapshot, _OF_GRID[measure], policy)
-    if measure in _OF_CHARGE:
-        of_charge = _OF_CHARGE[measure]
-        return _read(entry, view.snapshot, lambda _: of_charge(view), policy)
+    if measure in _OF_PHASES:
+        return _NEVER if view.meter is None else _read(entry, view.meter, _OF_PHASES[measure], policy)
+    if measure in _OF_BOTH:
+        of_both = _OF_BOTH[measure]
+        return _read(entry, view.snapshot, lambda _: of_both(view), policy)
+    if measure is Measure.ALARMED:
+        alarms = frozenset(entry.argument.split())
+        return _read(entry, view.snapshot, lambda s: float(not alarms.isdisjoint(s.alarms)), policy)
     if measure in COUNTED:
         return _read(entry, view.snapshot, lambda _: view.counted(measure), policy)
     return _read(entry, view.snapshot, _OF_SNAPSHOT[measure], policy)
+
+
+def _certain(entry: PointEntry, view: TargetView) -> float | None:
+    """What is known without telemetry, or is about the telemetry itself."""
+    if entry.measure in _OF_RATINGS:
+        return _OF_RATINGS[entry.measure](view.ratings)
+    if entry.measure in _OF_QUALITY:
+        return _OF_QUALITY[entry.measure](view.snapshot)
+    return float(entry.argument in view.ratings.capabilities)
 
 
 def _beyond(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample:

@@ -79,6 +79,16 @@ def test_a_newer_battery(block: Any) -> None:
     assert seen.source_time == seen.received == 9.0
 
 
+def test_single_phases(block: Any) -> None:
+    newer = {"AL1": 15, "AL3": 17, "A_SF": -1, "WL1": 3, "WL2": -4, "W_SF": 1, "VarL3": 5, "Var_SF": 0}
+    seen = snapshot("d", {701: block(701, newer)}, Ratings(max_w=5000), None, now=0.0)
+    assert seen.amps == {Phase.A: 1.5, Phase.C: pytest.approx(1.7)}
+    assert (seen.phase_w, seen.phase_var) == ({Phase.A: 30, Phase.B: -40}, {Phase.C: 5})
+    older = {"AphA": 11, "AphB": 12, "A_SF": 0}
+    seen = snapshot("d", {103: block(103, older)}, Ratings(max_w=5000), None, now=0.0)
+    assert (seen.amps, seen.phase_w) == ({Phase.A: 11, Phase.B: 12}, {})
+
+
 @pytest.mark.parametrize(("soc", "up", "down"), [(0, 0, 3000), (1000, 4000, 0)])
 def test_an_empty_battery_gives_nothing_and_a_full_one_takes_nothing(soc: int, up: int, down: int, block: Any) -> None:
     blocks = {701: block(701, {"W": 0, "W_SF": 0}), 713: block(713, {"SoC": soc, "Pct_SF": -1})}

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from gridiface.domain.controls import ServiceClass
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
 from gridiface.northbound.dnp3.profiles.der_windows import STATES, window_rows
 from gridiface.protocols.dnp3.points import PointType
@@ -36,6 +37,8 @@ _NUMBERS: Mapping[str, Callable[[str], Any]] = {
     "initial": float,
     "on_only": lambda text: text == "1",
     "keeps": lambda text: text == "1",
+    "only": float,
+    "service_class": ServiceClass,
 }
 
 

@@ -13,6 +13,7 @@ from gridiface.northbound.dnp3.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.station import Station
+from gridiface.protocols.dnp3.controls import CommandMode, CommandRequest
 
 NOW = 1.7e9
 FLEET = Target(TargetKind.GROUP, "fleet")
@@ -141,3 +142,23 @@ def station(house, station_settings):
         return Station(settings, inbox=house, ledger=house, fleet=house, now=NOW)
 
     return make
+
+
+@pytest.fixture
+def operate(station):
+    """A function: operate a named output of one station and carry out what follows; the status."""
+    kept = {}
+
+    async def run(name, command, *, master=1, now=NOW, carry=True, **settings):
+        one = kept.setdefault("station", None) or station(**settings)
+        kept["station"] = run.station = one
+        entry = one.settings.points.by_name[name]
+        request = CommandRequest(
+            one.database.find(entry.type, entry.index), command, CommandMode.DIRECT_OPERATE, master
+        )
+        status = one.handler.operate(request, now)
+        for commission in one.handler.take() if carry else []:
+            one.handler.follow(await one.handler.carry_out(commission, now))
+        return status
+
+    return run

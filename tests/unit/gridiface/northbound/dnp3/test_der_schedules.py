@@ -91,7 +91,7 @@ def test_the_stop_ends_it():
         ({"t1": 61}, Validation.BAD_POINTS),
         ({"a1": 3}, Validation.UNKNOWN_OUTPUT),
         ({"i1": 9999}, Validation.UNKNOWN_OUTPUT),
-        ({"i1": 57}, Validation.UNKNOWN_OUTPUT),  # exists, without meaning
+        ({"i1": 32}, Validation.UNKNOWN_OUTPUT),  # exists, without meaning
         ({"i1": 244}, Validation.UNKNOWN_OUTPUT),  # no schedule edits a curve
         ({"v1": 1001}, Validation.BAD_VALUE),
         ({"v2": 2}, Validation.BAD_VALUE),

@@ -130,3 +130,11 @@ def test_a_command_that_came_to_nothing_is_forgotten():
     outputs.want("regulation", "iso", 5.0)
     outputs.unwant("regulation", "iso")
     assert outputs.wanted("regulation", "iso") == 1e6
+
+
+def test_of_a_slot_only_what_acted_is_armed_when_its_mode_goes_off():
+    outputs = Outputs("gw", DER)
+    taken(outputs, DER.by_name["AO93"], wire=500)
+    outputs.end("c1")
+    assert (outputs.held["AO93"].value, outputs.held["AO93"].armed) == (500, True)
+    assert not outputs.held["AO508"].armed  # the same target in watts: nobody asked for its 0 W

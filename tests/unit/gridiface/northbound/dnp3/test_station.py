@@ -125,10 +125,10 @@ def test_what_was_set_is_taken_up_after_a_restart(station):
 def test_outputs_are_online_and_those_without_meaning_are_not(station):
     one = station("der")
     assert one.database.value(AO, 87)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AO, 57)[1] == Flags.RESTART
+    assert one.database.value(AO, 32)[1] == Flags.RESTART
     one.refresh(NOW)
     assert one.database.value(AI, 148)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AI, 115)[1] == Flags.RESTART
+    assert one.database.value(AI, 83)[1] == Flags.RESTART
     assert one.database.value(AI, 121)[:2] == (36, Flags.ONLINE)
 
 

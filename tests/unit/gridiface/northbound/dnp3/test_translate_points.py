@@ -4,17 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from gridiface.domain.fleet import DeviceKind
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Quality
 from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.ratings import ratings_of
 from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
 from gridiface.northbound.dnp3.translate_points import (
     OF_STATION,
-    Ratings,
     TargetView,
     flags_of,
-    ratings_of,
     sample,
 )
 from gridiface.protocols.dnp3.objects import Flags
@@ -122,20 +120,6 @@ def test_off_and_faulty_are_told_apart(seen):
         assert (shown(Measure.OFF_AVAILABLE, view).value, shown(Measure.OFF_UNAVAILABLE, view).value) == expected
 
 
-def test_ratings_are_sums_over_members(battery):
-    meter = replace(battery, id="m", kind=DeviceKind.METER)
-    off = replace(battery, id="off", enabled=False)
-    found = ratings_of([battery, replace(battery, id="b2"), meter, off])
-    assert (found.w, found.charge_w, found.va, found.wh, found.set_w) == (10e6, 8e6, 12e6, 20e6, 9e6)
-    assert (found.members, found.batteries, found.meters) == (3, 2, 1)
-    assert (found.soc_min, found.soc_max) == (pytest.approx(0.1), pytest.approx(0.9))
-    assert found.ramp_w_per_s == 2e5
-
-
-def test_nobody_has_no_ratings():
-    assert ratings_of([]) == Ratings()
-
-
 def test_ratings_are_online_without_telemetry(battery):
     view = TargetView(ratings=ratings_of([battery]))
     assert shown(Measure.RATED_W, view) == shown(Measure.RATED_DISCHARGE_W, view)
@@ -150,3 +134,30 @@ def test_every_measure_of_a_target_can_be_shown(seen, battery, measure):
     more = {"argument": "w threshold"} if measure in {Measure.ABOVE, Measure.BELOW} else {}
     found = shown(measure, TargetView(snapshot=seen, ratings=ratings_of([battery])), **more)
     assert found.flags in {Flags.ONLINE, Flags.RESTART}
+
+
+def test_single_phases_come_from_the_meter_alone(seen):
+    three = {Phase.A: 1.0, Phase.B: -2.0, Phase.C: 3.0}
+    meter = replace(seen, phase_w=three, phase_var={Phase.B: 5.0}, amps={Phase.C: 9.5})
+    view = TargetView(snapshot=seen, grid=meter, meter=meter)
+    assert [shown(Measure(f"w_{phase}"), view).value for phase in "abc"] == [1.0, -2.0, 3.0]
+    assert [shown(Measure(f"var_{phase}"), view).value for phase in "abc"] == [None, 5.0, None]
+    assert [shown(Measure(f"amps_{phase}"), view).flags for phase in "abc"] == [
+        Flags.RESTART, Flags.RESTART, Flags.ONLINE
+    ]  # fmt: skip
+    assert shown(Measure.W_A, TargetView(snapshot=seen, grid=meter)).flags == Flags.RESTART  # a member is not the group
+
+
+def test_what_is_left_of_reactive_power_and_charging(seen, battery):
+    view = TargetView(snapshot=replace(seen, w=3e6), ratings=replace(ratings_of([battery]), set_var=9e6, set_va=5e6))
+    assert shown(Measure.AVAILABLE_VAR, view).value == pytest.approx(4e6)
+    view = TargetView(snapshot=seen, ratings=replace(ratings_of([battery]), set_var_neg=1e3))
+    assert shown(Measure.AVAILABLE_VAR_NEG, view).value == 1e3
+    assert shown(Measure.CHARGE_W, TargetView(snapshot=replace(seen, w=1e6, available_down_w=4e6))).value == -3e6
+    assert shown(Measure.CHARGE_W, TargetView(snapshot=replace(seen, w=1e6, available_down_w=0.5e6))).value == 0
+
+
+def test_a_protection_operated_where_its_alarm_is_raised(seen):
+    view = TargetView(snapshot=replace(seen, alarms=frozenset({"AC_OVER_VOLT"})))
+    assert shown(Measure.ALARMED, view, argument="OVER_FREQUENCY AC_OVER_VOLT").value == 1
+    assert shown(Measure.ALARMED, view, argument="AC_UNDER_VOLT").value == 0

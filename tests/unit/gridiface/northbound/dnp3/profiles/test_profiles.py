@@ -61,4 +61,4 @@ def test_der_analogs_are_integers_with_the_profiles_limits():
 def test_what_the_domain_does_not_know_is_marked():
     points = PointMap(profile("der"))
     assert points.by_name["AI22"].measure is Measure.UNKNOWN
-    assert points.by_name["AO57"].action is Action.NONE
+    assert points.by_name["AO32"].action is Action.NONE

@@ -1,0 +1,151 @@
+"""Outputs into controls: what an output and its value ask of the engine, and what the engine says to it.
+
+Owns ramps, hold times, signs, curves and droop of a control, its number, and the step that makes it durable. Whether a
+command may ask at all is judging.py's. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Acceptance, Control, Target, TargetKind
+from gridiface.domain.ports import ControlInbox, FleetView
+from gridiface.northbound.dnp3.commissions import Step
+from gridiface.northbound.dnp3.der_droop import droop_payload, with_parameters
+from gridiface.northbound.dnp3.outputs import Outputs
+from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.ratings import ratings_of
+from gridiface.northbound.dnp3.records import Records
+from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
+from gridiface.northbound.dnp3.translate_commands import Sender, control_of, ramp_s, status_of
+from gridiface.protocols.dnp3.controls import CommandStatus
+
+_WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
+
+
+class Asking:
+    """What outputs of one station ask of the engine.
+
+    Args:
+        settings: of the outstation.
+        outputs, records: what they hold.
+        inbox, fleet: the ports.
+    """
+
+    def __init__(
+        self,
+        settings: StationSettings,
+        outputs: Outputs,
+        records: Records,
+        *,
+        inbox: ControlInbox,
+        fleet: FleetView,
+    ) -> None:
+        self._settings = settings
+        self._outputs = outputs
+        self._records = records
+        self._inbox = inbox
+        self._fleet = fleet
+        self._number = 0
+
+    def submission(
+        self,
+        entry: PointEntry,
+        wire: float,
+        si: float,
+        master: MasterEntry,
+        now: Instant,
+        coming: Mapping[str, float] = MappingProxyType({}),
+    ) -> tuple[Step, CommandStatus]:
+        """The step that makes a control of a value, and the engine's answer to it.
+
+        Args:
+            entry: the output.
+            wire, si: its value in wire units, and the SI value after sign.
+            master: who asks.
+            now: when.
+            coming: wire values of other outputs that are about to be stored.
+        """
+        target = entry.target or self._settings.target
+        snapshot = self._fleet.snapshot(target)
+        ramp = ramp_s(
+            entry,
+            si,
+            now_w=None if snapshot is None else snapshot.w,
+            ramp_w_per_s=self._outputs.number(entry.ramp_from) or 0.0,
+            ramp_time_s=self._outputs.number(entry.ramp_time_from) or 0.0,
+        )
+        payload = None
+        if entry.action in _WITH_PAYLOAD:
+            payload = self._payload(entry, si, now, coming)
+            if payload is None:
+                return Step(), CommandStatus.OUT_OF_RANGE
+        control = self._control(entry, si, master, target, now, ramp, payload)
+        acceptance = self._inbox.preview(control, now)
+        local = snapshot is not None and snapshot.local_control
+        status = status_of(acceptance, local=local, strict=self._settings.out_of_range_above_ratings)
+
+        def taken(answer: Acceptance | None) -> Sequence[PointEntry]:
+            feasible = answer.feasible_w if answer is not None and entry.action is Action.SET_W else None
+            return self._outputs.take(entry, master.name, control.id, wire=wire, si=si, feasible=feasible)
+
+        document = self._outputs.document(entry.name, wire)
+        return Step(control=control, changes=(document,), then=taken), status
+
+    def _control(
+        self,
+        entry: PointEntry,
+        si: float,
+        master: MasterEntry,
+        target: Target,
+        now: Instant,
+        ramp: float | None,
+        payload: Any = None,
+    ) -> Control:
+        self._number = max(self._number + 1, round(now * 1_000_000))
+        sender = Sender(station=self._settings.name, master=master.name, authority=master.authority)
+        hold = self.hold_s(entry)
+        window = self._outputs.number(entry.window_from) or 0.0
+        return control_of(
+            entry,
+            si,
+            sender,
+            target,
+            now,
+            number=self._number,
+            hold_s=hold,
+            ramp=ramp,
+            window_s=window,
+            payload=payload,
+        )
+
+    def hold_s(self, entry: PointEntry) -> float | None:
+        """How long a control of this output lasts, s; None: until changed."""
+        return self._outputs.number(entry.hold_from) or entry.hold_s
+
+    def signed(self, entry: PointEntry, si: float) -> float:
+        """The value with the sign that another output gives it: on turns it round."""
+        return -si if entry.sign_from and self._outputs.held[entry.sign_from].value else si
+
+    def _payload(self, entry: PointEntry, si: float, now: Instant, coming: Mapping[str, float]) -> Any:
+        """What a curve or droop carries beside its value; None: it cannot be carried out."""
+        parameters, points = entry.parameters, self._settings.points.by_name
+
+        def of(name: str) -> float | None:
+            output = parameters.get(name)
+            if output is None:
+                return None
+            wire = coming.get(output)
+            return points[output].to_si(self._outputs.expected(output).value if wire is None else wire)
+
+        if entry.action is Action.DROOP:
+            return droop_payload(si, of, self._rated_w(entry.target or self._settings.target))
+        curve = self._records.curve(si, entry.argument, now)
+        return None if curve is None else with_parameters(curve, of)
+
+    def _rated_w(self, target: Target) -> float | None:
+        names = [target.id] if target.kind is TargetKind.DEVICE else self._fleet.members(target.id)
+        return ratings_of([device for name in names if (device := self._fleet.device(name)) is not None]).w

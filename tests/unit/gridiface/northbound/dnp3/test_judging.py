@@ -1,0 +1,182 @@
+"""What commands lead to: who may, armed values, modes and their priorities, what is kept and released."""
+
+from dataclasses import replace
+
+import pytest
+
+from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind, ServiceClass, Verdict
+from gridiface.northbound.dnp3.settings import MasterEntry
+from gridiface.protocols.dnp3.controls import (
+    AnalogOutput,
+    CommandStatus,
+    ControlRelayOutputBlock,
+)
+
+NOW = 1.7e9
+ON, OFF, PULSE = ControlRelayOutputBlock(3), ControlRelayOutputBlock(4), ControlRelayOutputBlock(1)
+
+
+def only(house):
+    (control,) = house.live.values()
+    return control
+
+
+async def test_without_a_hold_time_a_repeated_value_is_nothing_new(operate, house):
+    await operate("MW set-point", AnalogOutput(2.0))
+    assert await operate("MW set-point", AnalogOutput(2.0), now=NOW + 4) is CommandStatus.SUCCESS
+    assert len(house.live) == 1
+
+
+async def test_after_its_end_the_same_value_is_a_new_control(operate, house):
+    await operate("MW set-point", AnalogOutput(2.0))
+    name = only(house).id
+    operate.station.on_outcome(Outcome(control_id=name, kind=OutcomeKind.SUPERSEDED, at=NOW))
+    await operate("MW set-point", AnalogOutput(2.0), now=NOW + 4)
+    assert len(house.live) == 2
+
+
+async def test_masters_may_be_kept_from_a_point(operate, station_settings):
+    masters = [MasterEntry(name="iso", address=1), MasterEntry(name="eye", address=2, may_control=False)]
+    status = await operate("breaker", OFF, master=2, masters=masters)
+    assert status is CommandStatus.NOT_AUTHORIZED
+
+
+async def test_a_point_names_who_may_command_it(operate, station_settings):
+    points = [
+        replace(entry, masters=("dso",)) if entry.name == "breaker" else entry for entry in station_settings().points
+    ]
+    assert await operate("breaker", OFF, points=points) is CommandStatus.NOT_AUTHORIZED
+
+
+async def test_blocks_of_one_output_and_of_all(operate):
+    await operate("heartbeat", AnalogOutput(1.0))
+    operate.station.apply(operate.station.tags.with_block("breaker", "tag 4711"))
+    assert await operate("breaker", OFF) is CommandStatus.BLOCKED
+    assert await operate("heartbeat", AnalogOutput(2.0)) is CommandStatus.SUCCESS
+    operate.station.apply(operate.station.tags.with_block("", "maintenance"))
+    assert await operate("heartbeat", AnalogOutput(3.0)) is CommandStatus.BLOCKED
+
+
+async def test_the_breaker_becomes_connect(operate, house):
+    assert await operate("breaker", ControlRelayOutputBlock(0x81)) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.CONNECT].value == 0
+    assert await operate("breaker", ControlRelayOutputBlock(0)) is CommandStatus.NOT_SUPPORTED
+
+
+async def test_pulses_that_come_before_the_store_answers_all_count(operate, house):
+    await operate("raise", PULSE, carry=False)
+    await operate("raise", PULSE, carry=False)
+    await operate("raise", PULSE)
+    assert [control.values[ControlMode.REGULATION].value for control in house.live.values()] == [1e5, 2e5, 3e5]
+
+
+async def test_der_limit_acts_when_its_mode_is_enabled(operate, house):
+    assert await operate("AO87", AnalogOutput(600, 1), points="der") is CommandStatus.SUCCESS
+    assert not house.live
+    assert await operate("BO17", ON) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.MAX_W_PERCENT].value == pytest.approx(60)
+    assert await operate("BO17", OFF) is CommandStatus.SUCCESS
+    assert not house.live
+    assert operate.station.handler.outputs.held["AO87"].value == 600  # the value stays
+    assert await operate("BO17", ON) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.MAX_W_PERCENT].value == pytest.approx(60)
+
+
+async def test_der_points_without_meaning_are_not_supported(operate):
+    assert await operate("AO32", AnalogOutput(1, 1), points="der") is CommandStatus.NOT_SUPPORTED
+    assert await operate("BO2", OFF) is CommandStatus.NOT_SUPPORTED
+
+
+async def test_enabling_what_the_engine_refuses_does_not_enable(operate, house):
+    await operate("AO87", AnalogOutput(600, 1), points="der")
+    house.verdict = Verdict.SUPERSEDED
+    assert await operate("BO17", ON) is CommandStatus.AUTOMATION_INHIBIT
+    assert not operate.station.handler.outputs.is_on("BO17")
+
+
+async def test_release_ends_what_this_master_has_in_force(operate, house):
+    await operate("MW set-point", AnalogOutput(2.0))
+    await operate("export limit", AnalogOutput(2.0))
+    assert await operate("release all", ON) is CommandStatus.SUCCESS
+    assert not house.live
+    assert len(house.cancelled) == 2
+
+
+async def test_an_output_that_takes_one_value_refuses_others(operate):
+    assert await operate("AO172", AnalogOutput(0, 1), points="der") is CommandStatus.SUCCESS  # signal meter
+    assert await operate("AO172", AnalogOutput(3, 1)) is CommandStatus.OUT_OF_RANGE
+    assert await operate("BO36", OFF) is CommandStatus.SUCCESS  # hysteresis
+    assert await operate("BO36", ON) is CommandStatus.OUT_OF_RANGE
+    assert operate.station.handler.outputs.held["BO36"].value == 0
+
+
+async def test_der_limit_downwards_in_percent_only_forbids_consumption(operate, house):
+    await operate("BO17", ON, points="der")
+    assert await operate("AO88", AnalogOutput(0, 1)) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.IMPORT_LIMIT].value == 0
+    assert await operate("AO88", AnalogOutput(500, 1)) is CommandStatus.OUT_OF_RANGE
+
+
+async def test_der_agc_target_is_a_set_point_of_the_regulation_class(operate, house):
+    await operate("AO146", AnalogOutput(-200_000, 1), points="der")
+    assert not house.live
+    assert await operate("BO23", ON) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.SET_W].value == -200_000
+    assert only(house).service_class is ServiceClass.REGULATION
+
+
+def targets(house):
+    return sorted(name for control in house.live.values() for name in [control.extra["point"]])
+
+
+async def test_of_two_modes_of_a_family_the_smaller_priority_number_acts_and_the_other_waits(operate, house):
+    for name, value in (("AO199", 5), ("AO206", 2), ("AO203", 300), ("AO210", 95)):
+        assert await operate(name, AnalogOutput(value, 1), points="der") is CommandStatus.SUCCESS
+    assert await operate("BO27", ON) is CommandStatus.SUCCESS
+    assert targets(house) == ["AO203"]
+    assert await operate("BO28", ON) is CommandStatus.SUCCESS  # power factor outranks constant vars
+    assert targets(house) == ["AO210"]
+    assert await operate("AO203", AnalogOutput(400, 1)) is CommandStatus.SUCCESS  # kept for later
+    assert targets(house) == ["AO210"]
+    assert await operate("BO28", OFF) is CommandStatus.SUCCESS
+    assert targets(house) == ["AO203"]
+    assert only(house).values[ControlMode.SET_VAR_PERCENT].value == pytest.approx(40)
+    await operate("BO28", ON)
+    assert await operate("AO199", AnalogOutput(1, 1)) is CommandStatus.SUCCESS  # a new priority counts at once
+    assert targets(house) == ["AO203"]
+    outputs = operate.station.handler.outputs
+    assert (outputs.is_on("BO27"), outputs.is_on("BO28")) == (True, True)
+
+
+async def test_of_equal_priorities_the_engine_decides(operate, house):
+    for name, value in (("AO203", 300), ("AO210", 95)):
+        await operate(name, AnalogOutput(value, 1), points="der")
+    await operate("BO27", ON)
+    await operate("BO28", ON)
+    assert targets(house) == ["AO203", "AO210"]
+
+
+async def test_a_mode_that_waits_takes_over_when_the_others_time_is_over(operate, house):
+    for name, value in (("AO89", 1), ("AO92", 60), ("AO93", 500), ("AO142", 2), ("AO146", 1000)):
+        await operate(name, AnalogOutput(value, 1), points="der")
+    await operate("BO23", ON)
+    await operate("BO18", ON)
+    assert targets(house) == ["AO93"]
+    station = operate.station
+    station.on_outcome(Outcome(control_id=only(house).id, kind=OutcomeKind.COMPLETED, at=NOW + 60))
+    house.live.clear()
+    for commission in station.handler.take():
+        station.handler.follow(await station.handler.carry_out(commission, NOW + 60))
+    assert targets(house) == ["AO146"]
+    assert not station.handler.outputs.is_on("BO18")
+
+
+async def test_a_mode_that_cannot_take_over_does_not_hinder_the_switch(operate, house):
+    for name, value in (("AO199", 5), ("AO206", 2), ("AO203", 300), ("AO210", 95)):
+        await operate(name, AnalogOutput(value, 1), points="der")
+    await operate("BO27", ON)
+    await operate("BO28", ON)
+    house.verdict = Verdict.SUPERSEDED
+    assert await operate("BO28", OFF) is CommandStatus.SUCCESS
+    assert not operate.station.handler.outputs.is_on("BO28")
+    assert targets(house) == []
