@@ -47,10 +47,12 @@ def test_05_06_frames_with_a_wrong_crc_are_ignored(build):
         damaged = bytearray(good)
         damaged[at] ^= 1
         assert peer.raw(bytes(damaged)) == b""
+    assert peer.raw(good)
 
 
 def test_07_resynchronises_after_garbage_in_the_same_read(build):
-    assert build().raw(b"\x05\x64\x0b\xc4garbage" + STATUS_REQUEST + b"\x05\x64" + STATUS_REQUEST)[:20] != b""
+    answer = bytes.fromhex("05 64 05 0b 01 00 0a 00 6d ed")
+    assert build().raw(b"\x05\x64\x0b\xc4garbage" + STATUS_REQUEST + b"\x05\x64" + STATUS_REQUEST) == answer * 2
 
 
 def test_08_one_octet_at_a_time_and_three_frames_at_once(build):

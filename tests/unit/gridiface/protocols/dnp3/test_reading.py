@@ -40,6 +40,26 @@ def test_26_a_variation_asked_for_is_the_one_answered(peer, variation, value_of_
     assert objects(peer, f"c0 01 1e {variation} 00 01 01") == f"1e {answered} 00 01 01 {value_of_1}"
 
 
+@pytest.mark.parametrize(
+    ("point_type", "group", "variations"),
+    [
+        (BI, 1, (1, 2)),
+        (PointType.DOUBLE_BIT_INPUT, 3, (1, 2)),
+        (PointType.BINARY_OUTPUT, 10, (1, 2)),
+        (CT, 20, (1, 2, 5, 6)),
+        (PointType.FROZEN_COUNTER, 21, (1, 2, 5, 6, 9, 10)),
+        (AI, 30, (1, 2, 3, 4, 5, 6)),
+        (PointType.ANALOG_OUTPUT, 40, (1, 2, 3, 4)),
+    ],
+)
+def test_26_of_each_type_the_variation_asked_for_is_answered(build, point_type, group, variations):
+    peer = build([PointConfig(point_type, 0)])
+    peer.update(point_type, 0, 1)
+    for number, variation in enumerate(variations):
+        answered = objects(peer, bytes((0xC0 | number, 1, group, variation, 6)))
+        assert answered.startswith(f"{group:02x} {variation:02x} 00 00 00 ")
+
+
 def test_27_ranges_return_exactly_the_points_asked(peer):
     assert objects(peer, "c0 01 1e 04 00 01 02") == "1e 04 00 01 02 02 00 02 00"
     assert objects(peer, "c0 01 1e 04 01 01 00 02 00") == "1e 04 00 01 02 02 00 02 00"
