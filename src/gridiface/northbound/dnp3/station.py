@@ -7,7 +7,7 @@ Owns the refresh of points, the status points of outputs, local mode and blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Outcome, Target, TargetKind
@@ -22,11 +22,10 @@ from gridiface.northbound.dnp3.handlers import StationHandler
 from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
 from gridiface.northbound.dnp3.ratings import Ratings, ratings_of
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
+from gridiface.northbound.dnp3.showing import Showing
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.tags import load as load_tags
 from gridiface.northbound.dnp3.translate_points import (
-    COUNTED,
-    OF_STATION,
     Sample,
     TargetView,
     sample,
@@ -57,15 +56,6 @@ class _Known:
     grid_device: str | None
     meter: str | None
     until: Instant
-
-
-@dataclass(slots=True)
-class _Block:
-    """The inputs of one type that show one target."""
-
-    type: PointType
-    target: Target
-    entries: list[PointEntry] = field(default_factory=list)
 
 
 class Station:
@@ -131,31 +121,11 @@ class Station:
         self._now = now
         self._beats = 0
         self._known: dict[Target, _Known] = {}
-        self._blocks = _blocks(settings)
-        self.energy = EnergyCounters(
-            settings.name,
-            {block.target for block in self._blocks if any(entry.measure in COUNTED for entry in block.entries)},
-        )
-        edited = {entry.name for entry in settings.points.outputs() if entry.action is Action.EDIT}
-        self._own = [
-            entry for entry in settings.points.inputs() if entry.measure in OF_STATION and entry.argument not in edited
-        ]
-        #: Read-backs of edit windows: hundreds that change only when somebody writes.
-        self._edited = [
-            entry
-            for entry in settings.points.inputs()
-            if entry.measure is Measure.READ_BACK and entry.argument in edited
-        ]
-        self._about_records = [
-            entry for entry in self._own if entry.measure in {Measure.CURVE_IN_USE, Measure.SCHEDULE_STATE}
-        ]
-        self._readers: dict[str, list[PointEntry]] = {}
-        for entry in (*self._own, *self._edited):
-            if entry.argument:
-                self._readers.setdefault(entry.argument, []).append(entry)
+        self._showing = Showing(settings)
+        self.energy = EnergyCounters(settings.name, self._showing.counted)
         self._show_records()
         self._show_outputs(settings.points.outputs())
-        self._refresh_own(self._edited, now)
+        self._refresh_own(self._showing.edited, now)
 
     def _show_records(self) -> None:
         for name, value in self.handler.records.shown():
@@ -176,7 +146,7 @@ class Station:
         self._show_records()
         self.handler.outputs.load(documents, controls, [master.name for master in self.settings.masters])
         self._show_outputs(self.settings.points.outputs())
-        self._refresh_own(self._edited, now)
+        self._refresh_own(self._showing.edited, now)
 
     def _activate(self, name: str) -> bool:
         """Commission the activation of what was written: durable before the answer to it goes out."""
@@ -230,13 +200,13 @@ class Station:
             self.energy.count(target, self._fleet.snapshot(target), now)
         views: dict[Target, TargetView] = {}
         events = 0
-        for block in self._blocks:
+        for block in self._showing.blocks:
             view = views.get(block.target)
             if view is None:
                 view = views[block.target] = self._view(block.target, now)
             samples = [sample(entry, view, self.settings.quality) for entry in block.entries]
             events += self._write(block.type, block.entries, samples, now)
-        return events + self._refresh_own(self._own, now)
+        return events + self._refresh_own(self._showing.own, now)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """A control ended; outputs and read-backs follow. Commissions may wait in the handler then."""
@@ -344,8 +314,8 @@ class Station:
     def _follow(self, changed: Sequence[PointEntry]) -> None:
         """Status points, and the inputs that read them back, follow at once."""
         self._show_outputs(changed)
-        readers = [reader for entry in changed for reader in self._readers.get(entry.name, ())]
-        readers += self._about_records
+        readers = [reader for entry in changed for reader in self._showing.readers(entry.name)]
+        readers += self._showing.about_records
         if readers:
             self._refresh_own(readers, self._now)
 
@@ -358,17 +328,6 @@ class Station:
     def touch(self, now: Instant) -> None:
         """The time that status points get which follow from a command."""
         self._now = now
-
-
-def _blocks(settings: StationSettings) -> list[_Block]:
-    found: dict[tuple[PointType, Target], _Block] = {}
-    for entry in settings.points.inputs():
-        if entry.measure in OF_STATION:
-            continue
-        target = entry.target or settings.target
-        block = found.setdefault((entry.type, target), _Block(entry.type, target))
-        block.entries.append(entry)
-    return list(found.values())
 
 
 def _authentication(settings: StationSettings, users: UserRegister) -> dict[int, OutstationAuthentication]:
