@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.operator.areas.catalogue import routes_of
+from gridiface.operator.areas.catalogue import every_route
 from gridiface.operator.routing import ROOT, Route
 
 Known = dict[str, list[str]]
@@ -137,12 +137,12 @@ def fits(route: Route, method: str, path: str) -> bool:
 def test_each_call_of_a_verb_has_its_route() -> None:
     found = list(calls())
     assert len(found) > 60, "the calls of the verbs were not found"
-    routes = routes_of()
+    routes = every_route()
     strays = [call for call in found if not any(fits(route, call[1], call[2]) for route in routes)]
     assert not strays
 
 
-@pytest.mark.parametrize("route", routes_of(), ids=lambda route: route.name)
+@pytest.mark.parametrize("route", every_route(), ids=lambda route: route.name)
 def test_each_route_has_its_verb(route: Route) -> None:
     reached = any(fits(route, method, path) for _, method, path in calls_known())
     if route.name in NO_VERB:

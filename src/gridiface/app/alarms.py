@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from pydantic import BaseModel
 
-from gridiface.app.dnp3_desk import Dnp3Desk
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
 from gridiface.drivers.breaker import BreakerState
 from gridiface.operator.desk import Desk
-from gridiface.protocols.openadr.vtn import liveness_of
 
 if TYPE_CHECKING:
     from gridiface.app.wiring import GridServer
@@ -37,7 +35,6 @@ class AlarmSources:
     def __init__(self, server: GridServer, desk: Desk) -> None:
         self._server = server
         self._desk = desk
-        self._seen_masters: set[str] = set()
         self._certificates: tuple[dict[str, str], dict[str, str]] = {}, {}
         self._read_at = float("-inf")
         self._jump = ""
@@ -103,34 +100,10 @@ class AlarmSources:
         return dict.fromkeys(self._server.engine.quarantined(), "its telemetry is not to be believed")
 
     def _links_lost(self, _: Instant) -> Present:
-        server = self._server
-        found = {
-            f"VTN of {ven.settings.name}": "it does not answer; events go on as they are known"
-            for ven in server.vens
-            if not ven.up
-        }
-        if server.dnp3 is not None:
-            for name, attached in Dnp3Desk(server.dnp3).attached().items():
-                if attached:
-                    self._seen_masters.add(name)
-                elif name in self._seen_masters:
-                    found[f"DNP3 master {name}"] = "it was connected and is not"
-        if server.upstreams is not None:
-            for name, session in server.upstreams.sessions.items():
-                if session.condition.up is False:
-                    found[f"2030.5 server {name}"] = session.condition.trouble or "it does not answer"
-        return found
+        return {name: text for front in self._server.fronts for name, text in front.lost_links().items()}
 
     def _vens_lost(self, now: Instant) -> Present:
-        vtn = self._server.vtn
-        if vtn is None:
-            return {}
-        poll = vtn.core.config.poll_frequency
-        states = {
-            name: str(liveness_of(ven, now, since=vtn.started, poll_frequency=poll))
-            for name, ven in vtn.core.vens.items()
-        }
-        return {name: "it does not poll" for name, state in states.items() if state == "lost"}
+        return {name: text for front in self._server.fronts for name, text in front.lost_vens(now).items()}
 
     def _store_trouble(self, _: Instant) -> Present:
         trouble = "" if self._server.store is None else self._server.store.trouble

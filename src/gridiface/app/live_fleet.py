@@ -15,14 +15,12 @@ from gridiface.app.members import SEP2, Members
 from gridiface.app.overlay import client_of
 from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import DeviceEntry
-from gridiface.domain.fleet import Role
 from gridiface.drivers.api import Driver, DriverConfig
 from gridiface.errors import ConfigConflict, StoreUnavailable
-from gridiface.northbound.sep2.core import Sep2Core
-from gridiface.northbound.sep2.settings import ClientEntry
 
 if TYPE_CHECKING:
     from gridiface.app.wiring import GridServer
+    from gridiface.northbound.sep2.core import Sep2Core
 
 _log = logging.getLogger("gridiface.fleet")
 
@@ -106,8 +104,7 @@ class LiveFleet:
         if entry.driver == SEP2 and server.sep2 is not None:
             if entry.connection:
                 client = client_of(entry)
-                expected = ClientEntry(lfdi=client.lfdi or "", role=Role.DEVICE, device_id=entry.id, pin=client.pin)
-                server.sep2.core.membership.expect(expected)
+                server.sep2.core.membership.expect_device(client.lfdi or "", entry.id, client.pin)
             await self._over_2030_5(lambda core: core.renew_device(entry.id, now))
 
     def adopt(self, name: str) -> DeviceEntry | None:

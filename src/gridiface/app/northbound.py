@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.base import host_port
 from gridiface.app.config.model import Client, Sep2
+from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.northbound.acceptor import nothing_spare
@@ -40,22 +41,6 @@ from gridiface.pki.rules import SERVER_AUTH, sep2_rules
 
 #: A PEN of eight decimal digits is the last that an mRID can show in decimal.
 _LARGEST_DECIMAL = 99_999_999
-
-
-def lfdi_of(client: Client) -> str:
-    """A client's LFDI, 40 upper-case hex digits.
-
-    Raises:
-        ConfigError: its certificate cannot be read.
-    """
-    if client.lfdi is not None:
-        return client.lfdi
-    assert client.certificate is not None
-    try:
-        leaf = x509.load_pem_x509_certificates(client.certificate.read_bytes())[0]
-    except (OSError, ValueError, IndexError) as problem:
-        raise ConfigError(f"{client.certificate}: no certificate can be read: {problem}") from problem
-    return format_lfdi(lfdi_from_der(leaf.public_bytes(Encoding.DER)))
 
 
 def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:

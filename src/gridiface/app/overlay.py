@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 
 from gridiface.app.config.checks import cross_checks
 from gridiface.app.config.model import Client, Config, Lfdi
+from gridiface.app.identities import lfdi_of
 from gridiface.app.members import SEP2
-from gridiface.app.northbound import lfdi_of
 from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import ConfigError

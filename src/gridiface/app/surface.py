@@ -13,23 +13,12 @@ from typing import TYPE_CHECKING
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.config.base import host_port
 from gridiface.app.config.operator import OidcBlock, Operator
-from gridiface.app.dnp3_desk import Dnp3Desk
-from gridiface.app.sep2_desk import Sep2Surface
 from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
-from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
-from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
-from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
-from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
-from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.areas.portfolios import PortfoliosArea
-from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
-from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
-from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
-from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.mail import Mail
@@ -64,17 +53,8 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
         areas.append(PortfoliosArea(desk, server.portfolios))
     if server.settlements is not None:
         areas.append(SettlementsArea(desk, server.settlements))
-    if server.dnp3 is not None:
-        areas.append(Dnp3Area(desk, Dnp3Desk(server.dnp3)))
-    if server.sep2 is not None:
-        sep2 = Sep2Surface(server.sep2)
-        areas += [Sep2DevicesArea(sep2), Sep2ProgramsArea(sep2), Sep2ResourcesArea(sep2)]
-    if server.vtn is not None:
-        areas += [OpenAdrVensArea(server.vtn), OpenAdrEventsArea(server.vtn), OpenAdrReportsArea(server.vtn)]
-    if server.vens:
-        areas.append(OpenAdrOwnArea(server.vens))
-    if server.upstreams is not None:
-        areas.append(Sep2UpstreamsArea(desk, server.upstreams))
+    for front in server.fronts:
+        areas += front.areas(desk)
     return areas
 
 

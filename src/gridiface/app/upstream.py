@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gridiface.app.config.model import Config
 from gridiface.app.config.upstream import Upstream, UpstreamDiscovery, UpstreamMember, UpstreamNotifications
-from gridiface.app.northbound import lfdi_of
+from gridiface.app.identities import lfdi_of
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import DeviceKind

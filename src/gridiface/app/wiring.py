@@ -8,51 +8,51 @@ import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import SystemClock
 from gridiface.app.collector import calm
 from gridiface.app.config.model import Config
-from gridiface.app.descriptors import kept_from, raise_descriptor_limit
+from gridiface.app.descriptors import raise_descriptor_limit
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.engine_desk import EngineDesk
 from gridiface.app.fleet_desk import FleetChange, FleetDesk
+from gridiface.app.fronts.front import Front, fronts_of
 from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.live_fleet import LiveFleet
 from gridiface.app.members import SEP2, SPACE, Members
-from gridiface.app.northbound import sep2_settings, tls_listener
-from gridiface.app.openadr import openadr_vens, openadr_vtn
 from gridiface.app.otel import Otel
-from gridiface.app.outstation import dnp3_server
 from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
-from gridiface.app.parts import certificates_of, listen_in, parts_of, peers_of
+from gridiface.app.parts import certificates_of, parts_of, peers_of
 from gridiface.app.portfolio_desk import PortfolioDesk
 from gridiface.app.reload import Reload, compare
 from gridiface.app.settlement_desk import SettlementDesk
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
 from gridiface.app.timers import Timed, TimerLoop
-from gridiface.app.upstream import upstreams
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
-from gridiface.errors import ConfigError, RefusedControl, StoreUnavailable
+from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.northbound.descriptors import Reserve
-from gridiface.northbound.dnp3.server import Dnp3Server
-from gridiface.northbound.openadr.ven import OpenAdrVen
-from gridiface.northbound.openadr.vtn import OpenAdrVtn
-from gridiface.northbound.sep2.server import Sep2Server
-from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 from gridiface.operator.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
 from gridiface.operator.upkeep import Upkeep
 from gridiface.store.repository import Store
+
+if TYPE_CHECKING:
+    from gridiface.northbound.dnp3.server import Dnp3Server
+    from gridiface.northbound.openadr.ven import OpenAdrVen
+    from gridiface.northbound.openadr.vtn import OpenAdrVtn
+    from gridiface.northbound.sep2.server import Sep2Server
+    from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 
 _log = logging.getLogger("gridiface")
 
@@ -79,6 +79,8 @@ class GridServer:
         self.store: Store | None = None
         self.dispatch: Dispatch | None = None
         self.engine_desk: EngineDesk | None = None
+        #: The protocols of the configuration; what each makes is in the attributes that follow.
+        self.fronts: Sequence[Front] = fronts_of(config, self)
         self.sep2: Sep2Server | None = None
         self.dnp3: Dnp3Server | None = None
         self.vtn: OpenAdrVtn | None = None
@@ -134,10 +136,8 @@ class GridServer:
             on_reassert=dispatch.reasserted,
         )
         dispatch.channels.append(self.southbound.dispatcher)
-        self._make_sep2(dispatch, store)
-        self._make_dnp3(dispatch, store)
-        self._make_openadr(dispatch)
-        self._make_upstreams(dispatch, store)
+        for front in self.fronts:
+            front.make(dispatch, store)
         self.engine_desk = EngineDesk(self.engine, store)
         await self.engine_desk.load(now)
         self.portfolios = PortfolioDesk(store, self.engine, self.config)
@@ -145,13 +145,8 @@ class GridServer:
         await self.portfolios.load()
         await self.settlements.load()
         said = await self._restore(store, now)
-        if self.sep2 is not None:
-            await self.sep2.start()
-        if self.dnp3 is not None:
-            await self.dnp3.start()
-        await self._start_openadr()
-        if self.upstreams is not None:
-            await self.upstreams.start()
+        for front in self.fronts:
+            await front.start()
         for outcome in said:
             for listener in dispatch.listeners:
                 listener(outcome)
@@ -207,9 +202,10 @@ class GridServer:
         if self._refresh is not None:
             self._refresh.cancel()
         # Who brings work first, who carries it out after, what keeps it last.
-        for part in (self._operator, *self.vens, self.vtn, self.dnp3, self.sep2):
-            if part is not None:
-                await part.stop()
+        if self._operator is not None:
+            await self._operator.stop()
+        for front in reversed(self.fronts):
+            await front.stop()
         if self._loop_task is not None:
             self._loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -235,87 +231,12 @@ class GridServer:
 
     def ports(self) -> Mapping[str, int]:
         """The ports that are listened on, by part."""
-        ports = {}
-        if self.sep2 is not None:
-            ports["sep2"] = self.sep2.port
-        if self.dnp3 is not None:
-            ports["dnp3"] = self.dnp3.port
-        if self.vtn is not None:
-            ports["openadr"] = self.vtn.port
+        ports: dict[str, int] = {}
+        for front in self.fronts:
+            ports |= front.ports()
         if self._operator is not None:
             ports["operator"] = self._operator.port
         return ports
-
-    def _make_sep2(self, dispatch: Dispatch, store: Store) -> None:
-        sep2 = self.config.sep2
-        if sep2 is None:
-            return
-        self.sep2 = Sep2Server(
-            sep2_settings(sep2, self.config.site),
-            clock=self.clock,
-            ledger=dispatch.ledger,
-            inbox=dispatch,
-            registry=dispatch,
-            fleet=self.engine,
-            listener=lambda http: tls_listener(sep2, http, kept_from(self.config, "sep2"), self.reserve.lent),
-        )
-        store.watch_reach(self.sep2.on_store_reach)
-        dispatch.channels.append(self.sep2.channel)
-        dispatch.listeners.append(self.sep2.on_outcome)
-
-    def _make_dnp3(self, dispatch: Dispatch, store: Store) -> None:
-        if self.config.dnp3 is None:
-            return
-        self.dnp3 = dnp3_server(
-            self.config.dnp3,
-            self.config.site,
-            clock=self.clock,
-            inbox=dispatch,
-            ledger=store,
-            fleet=self.engine,
-            history=store,
-            spare=self.reserve.give,
-        )
-        dispatch.listeners.append(self.dnp3.on_outcome)
-
-    def _make_openadr(self, dispatch: Dispatch) -> None:
-        block = self.config.openadr
-        if block is None:
-            return
-        reserved = kept_from(self.config, "openadr")
-        self.vtn = openadr_vtn(
-            block,
-            clock=self.clock,
-            ledger=dispatch.ledger,
-            registry=dispatch,
-            reserved=reserved,
-            lent=self.reserve.lent,
-        )
-        if self.vtn is not None:
-            dispatch.channels.append(self.vtn.channel)
-        self.vens = openadr_vens(block, clock=self.clock, ledger=dispatch.ledger, inbox=dispatch, fleet=self.engine)
-        dispatch.listeners.extend(ven.on_outcome for ven in self.vens)
-
-    def _make_upstreams(self, dispatch: Dispatch, store: Store) -> None:
-        self.upstreams = upstreams(
-            self.config, clock=self.clock, ledger=store, inbox=dispatch, fleet=self.engine, history=store
-        )
-        if self.upstreams is not None:
-            dispatch.listeners.append(self.upstreams.on_outcome)
-
-    async def _start_openadr(self) -> None:
-        """VTN first, then our VENs, which know their bindings before old outcomes are told again.
-
-        Raises:
-            ConfigError: a VEN of the configuration and a registered one claim the same certificate.
-        """
-        try:
-            if self.vtn is not None:
-                await self.vtn.start()
-        except RefusedControl as problem:
-            raise ConfigError(f"openadr.vtn: {problem}; correct the entry of that VEN") from problem
-        for ven in self.vens:
-            await ven.start()
 
     async def _restore(self, store: Store, now: Instant) -> list[Outcome]:
         """Take up where the last run ended; what was said of the controls then.
@@ -354,7 +275,8 @@ class GridServer:
             withdraw={} if self.sep2 is None else {SEP2: self.sep2.cancel_control},
         )
         desk.trace.devices = lambda: desk.peers
-        listen_in(self, desk.trace.note)
+        for front in self.fronts:
+            front.listen_in(desk.trace.note)
         await desk.open()
         self.store.watchers.append(desk.chain.on_committed)
         self.dispatch.listeners.append(desk.on_outcome)

@@ -6,15 +6,16 @@ No script or style comes from anywhere else, and none stands inside a page.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.resources import files
 from typing import Protocol
 
 from aiohttp import web
 
 from gridiface.operator.access import CALLER, cookie_of
-from gridiface.operator.areas.catalogue import DESK, OWN, routes_of
 from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.areas.oidc import OidcArea
+from gridiface.operator.areas.standing import DESK, OWN, routes_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.openapi import document
 from gridiface.operator.routing import Area
@@ -23,18 +24,15 @@ from gridiface.operator.screens.api import ApiScreen
 from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
-from gridiface.operator.screens.dnp3 import Dnp3Screens
-from gridiface.operator.screens.engine import EngineScreen
+from gridiface.operator.screens.engine import DecisionsScreen
 from gridiface.operator.screens.fleet_parts import FleetPartsScreen
 from gridiface.operator.screens.groups import GroupsScreen
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.live import Live
-from gridiface.operator.screens.openadr import OpenAdrScreens
 from gridiface.operator.screens.overview import OverviewScreen
 from gridiface.operator.screens.people import PeopleScreen
 from gridiface.operator.screens.render import Entry, Frame
-from gridiface.operator.screens.sep2 import Sep2Screens
-from gridiface.operator.screens.settlement import SettlementScreen
+from gridiface.operator.screens.settlement import PerformanceScreen
 from gridiface.operator.screens.trace import TraceScreen
 from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
@@ -52,6 +50,14 @@ class Screen(Protocol):
 
     def pages(self) -> list[Page]:
         """Its routes."""
+        ...
+
+
+class OwnScreens(Screen, Protocol):
+    """Pages of areas that not every server has."""
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
         ...
 
 
@@ -81,12 +87,10 @@ class Pages:
             reader=self._reader,
             peer=lambda identity: desk.peers.get(identity) or short(identity),
         )
-        house = House(desk, frame)
-        self._live = Live(house)
         mounted = list(areas)
-        sep2, openadr, dnp3 = Sep2Screens(house, mounted), OpenAdrScreens(house, mounted), Dnp3Screens(house, mounted)
-        settlement = SettlementScreen(house, mounted)
-        engine, defines = EngineScreen(house, mounted), any(isinstance(area, FleetArea) for area in mounted)
+        house = House(desk, frame, mounted)
+        self._live = Live(house)
+        theirs, defines = screens_of(house), house.area(FleetArea) is not None
         own = [kind for kind in OWN if elsewhere or kind is not OidcArea]
         kinds: list[type[Area]] = [*DESK, *(type(area) for area in mounted), *own]
         self._screens: list[Screen] = [
@@ -95,11 +99,9 @@ class Pages:
             GroupsScreen(house, defines=defines),
             ControlsScreen(house),
             FleetPartsScreen(house),
-            engine,
-            settlement,
-            sep2,
-            openadr,
-            dnp3,
+            DecisionsScreen(house),
+            PerformanceScreen(house),
+            *theirs,
             AlarmsScreen(house),
             CertificatesScreen(house),
             TraceScreen(house),
@@ -112,13 +114,9 @@ class Pages:
             Entry("/groups", "Groups", "2:Fleet"),
             Entry("/controls", "Controls", "2:Fleet"),
             Entry("/drivers", "Drivers", "2:Fleet"),
-            *engine.entries(),
             Entry("/decisions", "Decisions", "2:Fleet"),
             Entry("/performance", "Performance", "2:Fleet"),
-            *settlement.entries(),
-            *sep2.entries(),
-            *openadr.entries(),
-            *dnp3.entries(),
+            *(entry for screens in theirs for entry in screens.entries()),
             Entry("/certificates", "Certificates", "3:Protocols"),
             Entry("/trace", "Protocol trace", "3:Protocols", "configure"),
             Entry("/alarms", "Alarms", "4:Record"),
@@ -129,6 +127,7 @@ class Pages:
             Entry("/users", "Users", "5:Access", "admin"),
             Entry("/tokens", "API tokens", "5:Access", "admin"),
         ]
+        frame.menu.sort(key=lambda entry: entry.part)
         self.frame = frame
         #: Paths of pages that are about the whole fleet: confined readers are not led there.
         self._closed = frozenset(page.path for page in self.pages() if not page.confined and page.scope is not None)
@@ -161,6 +160,15 @@ class Pages:
 
     async def _vendor(self, request: web.Request) -> web.StreamResponse:
         return _file(request, VENDOR, "static", "vendor")
+
+
+def screens_of(house: House) -> list[OwnScreens]:
+    """The screens that the mounted areas name, each once, in the order of the areas."""
+    found: list[OwnScreens] = []
+    for target in dict.fromkeys(area.screens for area in house.areas if area.screens):
+        module, name = target.split(":")
+        found.append(getattr(import_module(module), name)(house))
+    return found
 
 
 def _file(request: web.Request, known: frozenset[str], *folder: str) -> web.Response:

@@ -141,6 +141,9 @@ class Area:
     name: ClassVar[str]
     title: ClassVar[str]
 
+    #: `module:class` of the pages that show it, where only servers with this area have them; loaded when it is mounted.
+    screens: ClassVar[str] = ""
+
     @classmethod
     def routes(cls) -> tuple[Route, ...]:
         """The operations in the order in which they are written."""

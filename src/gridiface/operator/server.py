@@ -21,11 +21,11 @@ from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
 from gridiface.operator.answers import answer, refusal
-from gridiface.operator.areas.catalogue import DESK
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
+from gridiface.operator.areas.standing import DESK
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.doors import Doors

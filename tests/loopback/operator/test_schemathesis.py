@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
-from gridiface.operator.areas.catalogue import routes_of
+from gridiface.operator.areas.catalogue import every_route
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("schemathesis")]
 
@@ -128,7 +128,7 @@ def test_nothing_is_found(server: Running) -> None:
             failure = examine(operation, mode, server)
             if failure:
                 failed.append(f"{name}, {mode.value}: {failure}")
-    described = {route.name for route in routes_of()}
+    described = {route.name for route in every_route()}
     assert asked <= described
     assert len(asked) > 60
     assert not failed, "\n\n".join(failed)

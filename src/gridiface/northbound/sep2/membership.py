@@ -49,6 +49,10 @@ class Membership:
         if client.device_id is not None:
             self._lfdi_of[client.device_id] = client.lfdi
 
+    def expect_device(self, lfdi: str, device_id: str, pin: int | None) -> None:
+        """A device of the fleet that came so."""
+        self.expect(ClientEntry(lfdi=lfdi, role=Role.DEVICE, device_id=device_id, pin=pin))
+
     def expect_no_more(self, device_id: str) -> None:
         """The client of a device left the configuration; its EndDevice is removed by itself."""
         lfdi = self._lfdi_of.pop(device_id, None)

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from gridiface.operator.areas.alarms import AlarmsArea
-from gridiface.operator.areas.approvals import ApprovalsArea
-from gridiface.operator.areas.audit import AuditArea
-from gridiface.operator.areas.certificates import CertificatesArea
-from gridiface.operator.areas.controls import ControlsArea
-from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
-from gridiface.operator.areas.oauth import OAuthArea
-from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
@@ -24,29 +14,9 @@ from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
-from gridiface.operator.areas.service import ServiceArea
-from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.settlements import SettlementsArea
-from gridiface.operator.areas.tokens import TokensArea
-from gridiface.operator.areas.trace import TraceArea
-from gridiface.operator.areas.users import UsersArea
+from gridiface.operator.areas.standing import DESK, OWN, routes_of
 from gridiface.operator.routing import Area, Route
-
-#: The areas that every server has.
-DESK = (
-    DevicesArea,
-    ControlsArea,
-    ApprovalsArea,
-    AlarmsArea,
-    CertificatesArea,
-    TraceArea,
-    UsersArea,
-    TokensArea,
-    AuditArea,
-)
-
-#: The areas that the listener itself makes.
-OWN: tuple[type[Area], ...] = (SessionArea, OidcArea, OAuthArea, ServiceArea)
 
 AREAS: tuple[type[Area], ...] = (
     *DESK,
@@ -67,6 +37,6 @@ AREAS: tuple[type[Area], ...] = (
 )
 
 
-def routes_of(areas: Iterable[type[Area]] = AREAS) -> tuple[Route, ...]:
-    """Every operation of these areas."""
-    return tuple(route for area in areas for route in area.routes())
+def every_route() -> tuple[Route, ...]:
+    """Every operation there is."""
+    return routes_of(AREAS)

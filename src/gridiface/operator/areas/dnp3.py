@@ -245,6 +245,7 @@ class Dnp3Area(Area):
 
     name: ClassVar[str] = "dnp3"
     title: ClassVar[str] = "DNP3"
+    screens: ClassVar[str] = "gridiface.operator.screens.dnp3:Dnp3Screens"
 
     def __init__(self, desk: Desk, port: Dnp3Port) -> None:
         self._desk = desk

@@ -78,6 +78,7 @@ class EngineArea(Area):
 
     name: ClassVar[str] = "engine"
     title: ClassVar[str] = "Engine"
+    screens: ClassVar[str] = "gridiface.operator.screens.engine:EngineScreen"
 
     def __init__(self, desk: Desk, port: EnginePort) -> None:
         self._desk, self._port = desk, port

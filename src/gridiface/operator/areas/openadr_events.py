@@ -43,6 +43,7 @@ class OpenAdrEventsArea(Area):
 
     name: ClassVar[str] = "openadr-events"
     title: ClassVar[str] = "OpenADR VTN: events"
+    screens: ClassVar[str] = "gridiface.operator.screens.openadr:OpenAdrScreens"
 
     def __init__(self, vtn: VtnPort) -> None:
         self._vtn = vtn

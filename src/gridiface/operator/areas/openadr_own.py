@@ -189,6 +189,7 @@ class OpenAdrOwnArea(Area):
 
     name: ClassVar[str] = "openadr-own"
     title: ClassVar[str] = "OpenADR: our VENs"
+    screens: ClassVar[str] = "gridiface.operator.screens.openadr_own:OwnVenScreens"
 
     def __init__(self, vens: Iterable[OwnVenPort]) -> None:
         self._vens: Mapping[str, OwnVenPort] = {ven.name: ven for ven in vens}

@@ -139,6 +139,7 @@ class PortfoliosArea(Area):
 
     name: ClassVar[str] = "portfolios"
     title: ClassVar[str] = "Portfolios"
+    screens: ClassVar[str] = "gridiface.operator.screens.settlement:PortfolioScreen"
 
     def __init__(self, desk: Desk, port: PortfolioPort) -> None:
         self._desk, self._port = desk, port

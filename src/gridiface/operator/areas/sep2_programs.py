@@ -179,6 +179,7 @@ class Sep2ProgramsArea(Area):
 
     name: ClassVar[str] = "sep2-programs"
     title: ClassVar[str] = "IEEE 2030.5: programs and controls"
+    screens: ClassVar[str] = "gridiface.operator.screens.sep2:Sep2Screens"
 
     def __init__(self, port: ProgramsPort) -> None:
         self._port = port

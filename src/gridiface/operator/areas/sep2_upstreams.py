@@ -146,6 +146,7 @@ class Sep2UpstreamsArea(Area):
 
     name: ClassVar[str] = "sep2-upstreams"
     title: ClassVar[str] = "IEEE 2030.5: utilities' servers"
+    screens: ClassVar[str] = "gridiface.operator.screens.sep2_upstreams:UpstreamScreens"
 
     def __init__(self, desk: Desk, port: UpstreamsPort) -> None:
         self._desk = desk

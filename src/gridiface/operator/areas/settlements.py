@@ -139,6 +139,7 @@ class SettlementsArea(Area):
 
     name: ClassVar[str] = "settlements"
     title: ClassVar[str] = "Settlements"
+    screens: ClassVar[str] = "gridiface.operator.screens.settlement:SettlementScreen"
 
     def __init__(self, desk: Desk, port: SettlementPort) -> None:
         self._desk, self._port = desk, port

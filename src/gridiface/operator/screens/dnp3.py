@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
 
-from gridiface.operator.access import CALLER
 from gridiface.operator.areas.dnp3 import CommandQuery, Dnp3Area, PointQuery
 from gridiface.operator.bodies import name_of
-from gridiface.operator.routing import Area, Call
-from gridiface.operator.schema import NoBody, NoQuery
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
 
-#: Types of points, in the order of the table; points and commands on one page; points asked of the API at once.
+#: Types of points, in the order of the table; points and commands on one page.
 TYPES = ("analog input", "binary input", "counter", "analog output", "binary output")
-_POINTS, _COMMANDS, _ASKED = 60, 50, 1_000
+_POINTS, _COMMANDS = 60, 50
 
 
 class Dnp3Screens:
-    """`/dnp3` and `/dnp3/{id}`, where outstations run here.
+    """`/dnp3` and `/dnp3/{id}`."""
 
-    Args:
-        house: what all screens share.
-        areas: the mounted REST areas.
-    """
-
-    def __init__(self, house: House, areas: Iterable[Area]) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
-        self._dnp3: Any = next((area for area in areas if isinstance(area, Dnp3Area)), None)
+        self._dnp3 = house.need(Dnp3Area)
 
     def entries(self) -> list[Entry]:
         """Lines of the menu."""
-        return [Entry("/dnp3", "DNP3", "3:Protocols")] if self._dnp3 is not None else []
+        return [Entry("/dnp3", "DNP3", "3:Protocols")]
 
     def pages(self) -> list[Page]:
         """The routes of what runs here."""
         page = self._house.page
-        if self._dnp3 is None:
-            return []
         return [
             page("/dnp3", self.outstations),
             page("/parts/dnp3", self.renew_outstations),
             page("/dnp3/{id}", self.outstation),
             page("/parts/dnp3/{id}", self.renew_outstation),
         ]
-
-    def _call(self, request: web.Request, query: Any = None) -> Call[Any, Any]:
-        return Call(request, request[CALLER], self._house.now(), NoQuery() if query is None else query, NoBody())
 
     async def outstations(self, request: web.Request) -> web.StreamResponse:
         """Outstations and end points."""
@@ -63,7 +49,7 @@ class Dnp3Screens:
         return self._house.frame.fragment(request, "parts/dnp3.html", **await self._outstations(request))
 
     async def _outstations(self, request: web.Request) -> dict[str, Any]:
-        call = self._call(request)
+        call = self._house.call(request)
         return {**await self._dnp3.list_dnp3_outstations(call), **await self._dnp3.list_dnp3_endpoints(call)}
 
     async def outstation(self, request: web.Request) -> web.StreamResponse:
@@ -76,10 +62,14 @@ class Dnp3Screens:
         return self._house.frame.fragment(request, "parts/outstation.html", **await self._outstation(request))
 
     async def _outstation(self, request: web.Request) -> dict[str, Any]:
-        call, query = self._call(request), request.query
+        call, query = self._house.call(request), request.query
         text = query.get("q", "").strip()[:128]
-        kind = query.get("type", "") if query.get("type", "") in TYPES else ""
-        points = await self._points(request, kind)
+        kind: Any = query.get("type", "") if query.get("type", "") in TYPES else ""
+
+        def page(**part: Any) -> PointQuery:
+            return PointQuery(type=kind, **part)
+
+        points = await self._house.rows(request, self._dnp3.list_dnp3_points, "points", page)
         fits = [one for one in points if has(text, f"{one['type']} {one['index']}", one["name"], one["meaning"])]
         fits.sort(key=lambda one: (TYPES.index(one["type"]), one["index"]))
         path = f"/dnp3/{quote(name_of(request), safe='')}"
@@ -90,15 +80,5 @@ class Dnp3Screens:
             "text": text,
             "type": kind,
             **await self._dnp3.list_dnp3_masters(call),
-            **await self._dnp3.list_dnp3_commands(self._call(request, CommandQuery(limit=_COMMANDS))),
+            **await self._dnp3.list_dnp3_commands(self._house.call(request, CommandQuery(limit=_COMMANDS))),
         }
-
-    async def _points(self, request: web.Request, kind: Any) -> list[Any]:
-        rows: list[Any] = []
-        after: str | None = ""
-        while after is not None:
-            query = PointQuery(limit=_ASKED, after=after, type=kind)
-            answer = await self._dnp3.list_dnp3_points(self._call(request, query))
-            rows += answer["points"]
-            after = answer["next"]
-        return rows

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from aiohttp import web
 
 from gridiface.domain.ports import DecisionSearch
-from gridiface.operator.access import CALLER
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.present import decision_row
-from gridiface.operator.routing import Area, Call
-from gridiface.operator.schema import NoBody, NoQuery
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import paged
 from gridiface.operator.screens.render import Entry
@@ -25,27 +19,15 @@ _SEARCHED, _SHOWN = 1_000, 50
 FIELDS = ("q", "target", "signal", "source", "verdict", "control")
 
 
-class EngineScreen:
-    """`/decisions`, and `/engine` where the engine's area is mounted.
+class DecisionsScreen:
+    """`/decisions`."""
 
-    Args:
-        house: what all screens share.
-        areas: the mounted REST areas.
-    """
-
-    def __init__(self, house: House, areas: Iterable[Area]) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
-        self._area: Any = next((area for area in areas if isinstance(area, EngineArea)), None)
-
-    def entries(self) -> list[Entry]:
-        """Lines of the menu."""
-        return [Entry("/engine", "Aggregation", "2:Fleet")] if self._area is not None else []
 
     def pages(self) -> list[Page]:
-        """The routes of what runs here."""
-        page = self._house.page
-        found = [page("/decisions", self.decisions, confined=True)]
-        return found if self._area is None else [*found, page("/engine", self.engine)]
+        """Its route."""
+        return [self._house.page("/decisions", self.decisions, confined=True)]
 
     async def decisions(self, request: web.Request) -> web.StreamResponse:
         """The decision log: which signal, from whom, won or lost, and why."""
@@ -73,9 +55,25 @@ class EngineScreen:
             sources=sorted({one.source.protocol for one in seen}),
         )
 
+
+class EngineScreen:
+    """`/engine`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._area = house.need(EngineArea)
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
+        return [Entry("/engine", "Aggregation", "2:Fleet")]
+
+    def pages(self) -> list[Page]:
+        """Its route."""
+        return [self._house.page("/engine", self.engine)]
+
     async def engine(self, request: web.Request) -> web.StreamResponse:
         """Strategies, quarantine, and what each group is asked, told and does."""
-        call = Call(request, request[CALLER], self._house.now(), NoQuery(), NoBody())
+        call = self._house.call(request)
         strategies = await self._area.list_strategies(call)
         chosen = {row["group"]: row for row in strategies["groups"]}
         quarantine = (await self._area.list_quarantine(call))["devices"]

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.domain.clock import Instant
 from gridiface.errors import StoreUnavailable
+from gridiface.operator.access import CALLER
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call
 from gridiface.operator.rows import DeviceRow
+from gridiface.operator.schema import NoBody, NoQuery
+from gridiface.operator.schema import Page as Asked
 from gridiface.operator.screens.render import Frame, wants_fragment
 from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
 from gridiface.operator.status import Status
+
+#: Rows that are asked of an area at once.
+_AT_ONCE = 1_000
+
+A = TypeVar("A", bound=Area)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,6 +37,46 @@ class House:
 
     desk: Desk
     frame: Frame
+    areas: list[Area] = field(default_factory=list)
+
+    def area(self, kind: type[A]) -> A | None:
+        """The mounted area of this kind; None: this server has none."""
+        return next((area for area in self.areas if isinstance(area, kind)), None)
+
+    def need(self, kind: type[A]) -> A:
+        """The mounted area of this kind, for screens that are only there beside it.
+
+        Raises:
+            LookupError: it is not mounted.
+        """
+        found = self.area(kind)
+        if found is None:
+            raise LookupError(f"the area {kind.name} is not mounted")
+        return found
+
+    def call(self, request: web.Request, query: Any = None, body: Any = None) -> Call[Any, Any]:
+        """What an area's operation takes, on behalf of the reader."""
+        asked = NoQuery() if query is None else query
+        return Call(request, request[CALLER], self.now(), asked, NoBody() if body is None else body)
+
+    async def rows(
+        self, request: web.Request, listed: Callable[[Call[Any, Any]], Awaitable[Any]], name: str, query: Any = Asked
+    ) -> list[Any]:
+        """Every row of a list of the API, page by page.
+
+        Args:
+            request: the reader's.
+            listed: the operation.
+            name: of the rows in its answer.
+            query: makes the operation's query of `limit` and `after`.
+        """
+        found: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            answer = await listed(self.call(request, query(limit=_AT_ONCE, after=after)))
+            found += answer[name]
+            after = answer["next"]
+        return found
 
     @property
     def status(self) -> Status:

@@ -12,23 +12,30 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gridiface.operator.access import CALLER
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea, ShowQuery
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.bodies import name_of, query_of
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call
-from gridiface.operator.schema import NoBody, NoQuery, Page
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has, page_number, paged
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.screens.resource_words import RESPONSE_STATUS, base_text, lines_of
-from gridiface.operator.server import Page as Route
+from gridiface.operator.server import Page
 
-#: Members of a list on one page; controls and responses that are looked at; rows asked of the API at once.
-_MEMBERS, _CONTROLS, _RESPONSES, _ASKED = 20, 200, 2_000, 1_000
+#: Members of a list on one page; controls, responses and mirrors that are looked at.
+_MEMBERS, _CONTROLS, _RESPONSES, _MIRRORS = 20, 200, 2_000, 1_000
+
+#: How the id of a control begins that came over 2030.5; its mRID follows.
+_CAME = "sep2:"
+
+_TABS = (
+    ("/sep2", "Programs"),
+    ("/sep2/devices", "End devices"),
+    ("/sep2/resources", "Resources"),
+    ("/sep2/subscriptions", "Subscriptions"),
+)
 
 #: What hangs below an end device, by the name of its link.
 _BELOW = (
@@ -48,69 +55,40 @@ _BELOW = (
 
 
 class Sep2Screens:
-    """`/sep2` and what lies below it, where the server or a session with a utility's server runs here.
+    """`/sep2` and what lies below it, where the server runs here."""
 
-    Args:
-        house: what all screens share.
-        areas: the mounted REST areas.
-    """
-
-    def __init__(self, house: House, areas: Iterable[Area]) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
-        found = {type(area): area for area in areas}
-        self._devices: Any = found.get(Sep2DevicesArea)
-        self._programs: Any = found.get(Sep2ProgramsArea)
-        self._resources: Any = found.get(Sep2ResourcesArea)
-        self._upstreams: Any = found.get(Sep2UpstreamsArea)
+        self._devices = house.need(Sep2DevicesArea)
+        self._programs = house.need(Sep2ProgramsArea)
+        self._resources = house.need(Sep2ResourcesArea)
 
     def entries(self) -> list[Entry]:
         """Lines of the menu."""
-        return [Entry("/sep2", "IEEE 2030.5", "3:Protocols")] if self._devices or self._upstreams else []
+        return [Entry("/sep2", "IEEE 2030.5", "3:Protocols")]
 
-    def pages(self) -> list[Route]:
-        """The routes of what runs here."""
-        page, found = self._house.page, list[Route]()
-        if self._devices is not None:
-            found += [
-                page("/sep2", self.programs),
-                page("/sep2/programs/{id}", self.program),
-                page("/parts/sep2/programs/{id}", self.renew_program),
-                page("/sep2/devices", self.end_devices),
-                page("/sep2/devices/{id}", self.end_device),
-                page("/sep2/resources", self.resource),
-                page("/sep2/subscriptions", self.subscriptions),
-            ]
-        elif self._upstreams is not None:
-            found.append(page("/sep2", self.sessions))
-        if self._upstreams is not None:
-            found += [page("/sep2/upstreams", self.sessions), page("/sep2/upstreams/{id}", self.session)]
-        return found
+    def pages(self) -> list[Page]:
+        """Its routes."""
+        page = self._house.page
+        return [
+            page("/sep2", self.programs),
+            page("/sep2/programs/{id}", self.program),
+            page("/parts/sep2/programs/{id}", self.renew_program),
+            page("/sep2/devices", self.end_devices),
+            page("/sep2/devices/{id}", self.end_device),
+            page("/sep2/resources", self.resource),
+            page("/sep2/subscriptions", self.subscriptions),
+        ]
 
     def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
-        tabs = [("/sep2", "Programs"), ("/sep2/devices", "End devices"), ("/sep2/resources", "Resources")]
-        tabs = [*tabs, ("/sep2/subscriptions", "Subscriptions")] if self._devices is not None else []
-        tabs += [("/sep2/upstreams", "Utilities' servers")] if self._upstreams is not None else []
-        return self._house.frame.page(request, template, sections=tabs, **values)
-
-    def _call(self, request: web.Request, query: Any = None) -> Call[Any, Any]:
-        return Call(request, request[CALLER], self._house.now(), NoQuery() if query is None else query, NoBody())
-
-    async def _all(self, request: web.Request, handle: Any, name: str) -> list[Any]:
-        """Every row of a list of the API."""
-        rows: list[Any] = []
-        after: str | None = ""
-        while after is not None:
-            answer = await handle(self._call(request, Page(limit=_ASKED, after=after)))
-            rows += answer[name]
-            after = answer["next"]
-        return rows
+        return self._house.frame.page(request, template, sections=tabs(self._house), **values)
 
     # --- programs -------------------------------------------------------------------------------------------------
 
     async def programs(self, request: web.Request) -> web.StreamResponse:
         """DERPrograms with how many controls each has."""
         text, query = request.query.get("q", "").strip()[:128], request.query
-        rows = await self._all(request, self._programs.list_sep2_programs, "programs")
+        rows = await self._house.rows(request, self._programs.list_sep2_programs, "programs")
         live = "1" if query.get("live") else ""
         fits = [
             row
@@ -128,9 +106,9 @@ class Sep2Screens:
                 "programs": len(rows),
                 "active": sum(row["active"] for row in rows),
                 "controls": sum(row["controls"] for row in rows),
-                "end_devices": len(await self._all(request, self._devices.list_sep2_end_devices, "end_devices")),
+                "end_devices": len(await self._house.rows(request, self._devices.list_sep2_end_devices, "end_devices")),
                 "subscriptions": len(
-                    (await self._devices.list_sep2_subscriptions(self._call(request)))["subscriptions"]
+                    (await self._devices.list_sep2_subscriptions(self._house.call(request)))["subscriptions"]
                 ),
             },
         )
@@ -145,13 +123,13 @@ class Sep2Screens:
 
     async def _program(self, request: web.Request) -> dict[str, Any]:
         name = name_of(request)
-        rows = await self._all(request, self._programs.list_sep2_programs, "programs")
+        rows = await self._house.rows(request, self._programs.list_sep2_programs, "programs")
         found = next((row for row in rows if str(row["number"]) == name), None)
         if found is None:
             raise Refused(404, f"there is no program {name[:32]!r}", "the list has all of them")
         whole = await self._show(request, found["path"])
         controls = [] if whole is None else await self._members(request, whole, "DERControlListLink", _CONTROLS)
-        known = {control.id for control in self._house.status.controls()}
+        known = _by_mrid(control.id for control in self._house.status.controls())
         responses = await self._responses(request, controls)
         return {
             "program": found,
@@ -176,7 +154,7 @@ class Sep2Screens:
         """A resource in JSON form, or None where nothing is."""
         try:
             query = ShowQuery(href=href, start=start, limit=min(limit, 1000))
-            return await self._resources.get_sep2_resource(self._call(request, query))
+            return await self._resources.get_sep2_resource(self._house.call(request, query))
         except Refused:
             return None
 
@@ -195,7 +173,7 @@ class Sep2Screens:
         """Who is registered."""
         query = request.query
         text, role = query.get("q", "").strip()[:128], query.get("role", "")[:32]
-        rows = await self._all(request, self._devices.list_sep2_end_devices, "end_devices")
+        rows = await self._house.rows(request, self._devices.list_sep2_end_devices, "end_devices")
         fits = [
             row
             for row in rows
@@ -209,7 +187,7 @@ class Sep2Screens:
     async def end_device(self, request: web.Request) -> web.StreamResponse:
         """One end device and what hangs below it."""
         name = name_of(request).upper()
-        rows = await self._all(request, self._devices.list_sep2_end_devices, "end_devices")
+        rows = await self._house.rows(request, self._devices.list_sep2_end_devices, "end_devices")
         found = next((row for row in rows if row["lfdi"] == name), None)
         if found is None:
             raise Refused(404, f"there is no end device {name[:40]!r}", "the list has all of them")
@@ -219,7 +197,7 @@ class Sep2Screens:
         for link in ("FunctionSetAssignmentsListLink", "LogEventListLink"):
             for one in await self._members(request, whole, link, 20):
                 parts.append((link.removesuffix("ListLink"), one, lines_of(one)))
-        mirrors = await self._show(request, "/mup", limit=_ASKED) or {}
+        mirrors = await self._show(request, "/mup", limit=_MIRRORS) or {}
         own = [one for one in mirrors.get("members", []) if one.get("deviceLFDI") == found["lfdi"]]
         return self._page(
             request,
@@ -247,12 +225,12 @@ class Sep2Screens:
     async def subscriptions(self, request: web.Request) -> web.StreamResponse:
         """Who is told of which resource, and where."""
         text = request.query.get("q", "").strip()[:128]
-        rows = (await self._devices.list_sep2_subscriptions(self._call(request)))["subscriptions"]
+        rows = (await self._devices.list_sep2_subscriptions(self._house.call(request)))["subscriptions"]
         fits = [
             row for row in rows if has(text, row["resource"], row["by"], row["uri"], self._house.frame.peer(row["by"]))
         ]
         listed = paged(fits, request.query, "/sep2/subscriptions", ("q",))
-        rates = (await self._devices.list_sep2_poll_rates(self._call(request)))["poll_rates"]
+        rates = (await self._devices.list_sep2_poll_rates(self._house.call(request)))["poll_rates"]
         return self._page(request, "sep2_subscriptions.html", listed=listed, text=text, rates=rates)
 
     # --- any resource ---------------------------------------------------------------------------------------------
@@ -262,7 +240,7 @@ class Sep2Screens:
         query = query_of_href(request)
         number = page_number(request.query)
         asked = ShowQuery(href=query.href, start=_MEMBERS * (number - 1), limit=_MEMBERS)
-        whole = await self._resources.get_sep2_resource(self._call(request, asked))
+        whole = await self._resources.get_sep2_resource(self._house.call(request, asked))
         members = [(one, lines_of(one)) for one in whole.get("members", [])]
         total = int(whole.get("all", 0) or 0)
         pages = max(1, -(-total // _MEMBERS))
@@ -279,33 +257,6 @@ class Sep2Screens:
             pages=pages,
             total=total,
             link=link,
-        )
-
-    # --- sessions with utilities' servers -------------------------------------------------------------------------
-
-    async def sessions(self, request: web.Request) -> web.StreamResponse:
-        """Our sessions upward."""
-        listed = await self._upstreams.list_sep2_upstreams(self._call(request))
-        return self._page(request, "sep2_upstreams.html", **listed)
-
-    async def session(self, request: web.Request) -> web.StreamResponse:
-        """One session: devices, what was read, what its events have become."""
-        row = await self._upstreams.show_sep2_upstream(self._call(request))
-        resources = await self._all(request, self._upstreams.list_sep2_upstream_resources, "resources")
-        events = await self._all(request, self._upstreams.list_sep2_upstream_events, "events")
-        text, path = request.query.get("q", "").strip()[:128], f"/sep2/upstreams/{quote(row['name'], safe='')}"
-        fits = [
-            one for one in reversed(events) if has(text, one["mRID"], one["description"], one["target"], one["lfdi"])
-        ]
-        return self._page(
-            request,
-            "sep2_upstream.html",
-            session=row,
-            resources=resources[:200],
-            more=max(0, len(resources) - 200),
-            events=paged(fits, request.query, path, ("q",)),
-            text=text,
-            words=RESPONSE_STATUS,
         )
 
 
@@ -325,11 +276,10 @@ def _above(href: str) -> list[str]:
     return ["/" + "/".join(parts[: end + 1]) for end in range(len(parts) - 1)]
 
 
-def _control(one: Mapping[str, Any], responses: Mapping[str, Counter[int]], known: set[str]) -> dict[str, Any]:
+def _control(one: Mapping[str, Any], responses: Mapping[str, Counter[int]], known: Mapping[str, str]) -> dict[str, Any]:
     mrid = str(one.get("mRID", ""))
     interval = one.get("interval") or {}
     start, length = interval.get("start"), interval.get("duration")
-    own = next((name for name in known if name.startswith("sep2:") and name[5:].upper() == mrid.upper()), "")
     return {
         "href": one.get("href", ""),
         "mrid": mrid,
@@ -340,5 +290,16 @@ def _control(one: Mapping[str, Any], responses: Mapping[str, Counter[int]], know
         "status": (one.get("EventStatus") or {}).get("currentStatus"),
         "superseded": (one.get("EventStatus") or {}).get("potentiallySuperseded", False),
         "responses": sorted(responses.get(mrid, Counter()).items()),
-        "control": own,
+        "control": known.get(mrid.upper(), ""),
     }
+
+
+def _by_mrid(controls: Iterable[str]) -> dict[str, str]:
+    """Ids of the controls that came over 2030.5, by mRID."""
+    return {name.removeprefix(_CAME).upper(): name for name in controls if name.startswith(_CAME)}
+
+
+def tabs(house: House) -> list[tuple[str, str]]:
+    """The pages of 2030.5 that this server has: path, title."""
+    found = [] if house.area(Sep2ProgramsArea) is None else list(_TABS)
+    return found if house.area(Sep2UpstreamsArea) is None else [*found, ("/sep2/upstreams", "Utilities' servers")]

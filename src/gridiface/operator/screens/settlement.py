@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -10,13 +9,9 @@ from aiohttp import web
 
 from gridiface.domain.controls import Control
 from gridiface.domain.timeline import state_at
-from gridiface.operator.access import CALLER
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.bodies import name_of
-from gridiface.operator.routing import Area, Call
-from gridiface.operator.schema import NoBody, NoQuery
-from gridiface.operator.schema import Page as PageQuery
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.render import Entry
@@ -32,60 +27,29 @@ _ROWS, _ASKED = 100, 1_000
 _POWERS = ("requested", "allocated", "delivered")
 
 
-class SettlementScreen:
-    """`/performance`, `/settlements` and `/portfolios`.
+def ran(house: House, request: web.Request) -> list[Control]:
+    """Controls that a reader sees and of which there are measurements, the newest first."""
+    controls = newest_first(house.view(request).controls())
+    return [one for one in controls if not one.is_default and house.status.performance.latest(one.id) is not None]
 
-    Args:
-        house: what all screens share.
-        areas: the mounted REST areas.
-    """
 
-    def __init__(self, house: House, areas: Iterable[Area]) -> None:
+class PerformanceScreen:
+    """`/performance`."""
+
+    def __init__(self, house: House) -> None:
         self._house = house
-        found = {type(area): area for area in areas}
-        self._settlements: Any = found.get(SettlementsArea)
-        self._portfolios: Any = found.get(PortfoliosArea)
-
-    def entries(self) -> list[Entry]:
-        """Lines of the menu."""
-        found = [Entry("/settlements", "Settlement", "2:Fleet")] if self._settlements is not None else []
-        return [*found, *([Entry("/portfolios", "Portfolios", "2:Fleet")] if self._portfolios is not None else [])]
 
     def pages(self) -> list[Page]:
-        """The routes of what runs here."""
-        page = self._house.page
-        found = [page("/performance", self.performance, confined=True)]
-        if self._settlements is not None:
-            found += [page("/settlements", self.settlements), page("/settlements/{id}", self.settlement)]
-        if self._portfolios is not None:
-            found += [page("/portfolios", self.portfolios), page("/portfolios/{id}", self.portfolio)]
-        return found
-
-    def _call(self, request: web.Request, query: Any = None) -> Call[Any, Any]:
-        return Call(request, request[CALLER], self._house.now(), NoQuery() if query is None else query, NoBody())
-
-    async def _all(self, request: web.Request, handle: Any, name: str) -> list[Any]:
-        """Every row of a list of the API."""
-        rows: list[Any] = []
-        after: str | None = ""
-        while after is not None:
-            answer = await handle(self._call(request, PageQuery(limit=_ASKED, after=after)))
-            rows += answer[name]
-            after = answer["next"]
-        return rows
+        """Its route."""
+        return [self._house.page("/performance", self.performance, confined=True)]
 
     async def performance(self, request: web.Request) -> web.StreamResponse:
         """What came of each control: requested, delivered, and how far they are apart."""
         text = request.query.get("q", "").strip()[:128]
-        ran = [one for one in self._ran(request) if has(text, one.id, one.description, one.target.id)]
-        listed = paged(ran, request.query, "/performance", ("q",)).with_rows(self._performance)
-        settles = self._settlements is not None
+        fits = [one for one in ran(self._house, request) if has(text, one.id, one.description, one.target.id)]
+        listed = paged(fits, request.query, "/performance", ("q",)).with_rows(self._performance)
+        settles = self._house.area(SettlementsArea) is not None
         return self._house.frame.page(request, "performance.html", listed=listed, text=text, settles=settles)
-
-    def _ran(self, request: web.Request) -> list[Control]:
-        performance = self._house.status.performance
-        controls = newest_first(self._house.view(request).controls())
-        return [one for one in controls if not one.is_default and performance.latest(one.id) is not None]
 
     def _performance(self, control: Control) -> dict[str, Any]:
         status, now = self._house.status, self._house.now()
@@ -102,10 +66,27 @@ class SettlementScreen:
             "target_name": self._house.name_of(kind, control.target.id),
         }
 
+
+class SettlementScreen:
+    """`/settlements`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._area = house.need(SettlementsArea)
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
+        return [Entry("/settlements", "Settlement", "2:Fleet")]
+
+    def pages(self) -> list[Page]:
+        """Its routes."""
+        page = self._house.page
+        return [page("/settlements", self.settlements), page("/settlements/{id}", self.settlement)]
+
     async def settlements(self, request: web.Request) -> web.StreamResponse:
         """Settlements with their sums, and the form that makes one of a control."""
         text = request.query.get("q", "").strip()[:128]
-        rows = await self._all(request, self._settlements.list_settlements, "settlements")
+        rows = await self._house.rows(request, self._area.list_settlements, "settlements")
         fits = [row for row in rows if has(text, row["event"])]
         fits.sort(key=lambda row: -row["end"])
         return self._house.frame.page(
@@ -113,15 +94,15 @@ class SettlementScreen:
             "settlements.html",
             listed=paged(fits, request.query, "/settlements", ("q",)),
             text=text,
-            controls=self._ran(request)[:200],
+            controls=ran(self._house, request)[:200],
             chosen=request.query.get("control", "")[:256],
             methods=METHODS,
         )
 
     async def settlement(self, request: web.Request) -> web.StreamResponse:
         """One settlement: sums by resource, its rows, its file."""
-        found = await self._settlements.get_settlement(self._call(request))
-        rows = await self._all(request, self._settlements.list_settlement_rows, "rows")
+        found = await self._area.get_settlement(self._house.call(request))
+        rows = await self._house.rows(request, self._area.list_settlement_rows, "rows")
         path = f"/settlements/{quote(name_of(request), safe='')}"
         known = {device.id for device in self._house.status.fleet.devices()}
         return self._house.frame.page(
@@ -133,9 +114,26 @@ class SettlementScreen:
             methods=sorted({row["method"] for row in rows}),
         )
 
+
+class PortfolioScreen:
+    """`/portfolios`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._area = house.need(PortfoliosArea)
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
+        return [Entry("/portfolios", "Portfolios", "2:Fleet")]
+
+    def pages(self) -> list[Page]:
+        """Its routes."""
+        page = self._house.page
+        return [page("/portfolios", self.portfolios), page("/portfolios/{id}", self.portfolio)]
+
     async def portfolios(self, request: web.Request) -> web.StreamResponse:
         """What is enrolled."""
-        rows = await self._all(request, self._portfolios.list_portfolios, "portfolios")
+        rows = await self._house.rows(request, self._area.list_portfolios, "portfolios")
         text = request.query.get("q", "").strip()[:128]
         fits = [row for row in rows if has(text, row["name"], row["id"])]
         listed = paged(fits, request.query, "/portfolios", ("q",))
@@ -143,10 +141,9 @@ class SettlementScreen:
 
     async def portfolio(self, request: web.Request) -> web.StreamResponse:
         """What one can surely give, its programs, its constraints, the markets it is ready for and not."""
-        call = self._call(request)
-        status = await self._portfolios.get_portfolio_status(call)
-        enrolled = await self._portfolios.get_portfolio(call)
-        body = getattr(enrolled, "body", enrolled)
+        call = self._house.call(request)
+        status = await self._area.get_portfolio_status(call)
+        enrolled = await self._area.get_portfolio(call)
         path = f"/portfolios/{quote(name_of(request), safe='')}"
-        assets = paged(body["assets"], request.query, path, (), _ROWS)
+        assets = paged(enrolled["assets"], request.query, path, (), _ROWS)
         return self._house.frame.page(request, "portfolio.html", portfolio=status, assets=assets)

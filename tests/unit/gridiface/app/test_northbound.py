@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.model import Client, Sep2
-from gridiface.app.northbound import lfdi_of, notifier_context, sep2_settings, tls_keeper
+from gridiface.app.identities import lfdi_of
+from gridiface.app.northbound import notifier_context, sep2_settings, tls_keeper
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.pki.folder import TestPki, write_credential
@@ -39,21 +40,6 @@ def test_client_by_certificate_has_its_lfdi(folder: Path) -> None:
     assert settings.clients[0].lfdi == lfdi_of(client)
     assert settings.clients[0].role is Role.UTILITY
     assert settings.poll_rate("DERProgramList") == 300
-
-
-def test_lfdi_is_that_of_the_leaf(folder: Path) -> None:
-    pem = (folder / "utility.pem").read_bytes()
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
-    der = x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.DER)
-    client = Client.model_validate({"certificate": folder / "utility.pem"})
-    assert lfdi_of(client) == format_lfdi(lfdi_from_der(der))
-
-
-def test_missing_certificate_is_named(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone\.pem"):
-        lfdi_of(Client.model_validate({"certificate": folder / "gone.pem"}))
 
 
 def test_keeper_loads_keys_and_trust(folder: Path) -> None:

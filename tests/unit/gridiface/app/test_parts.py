@@ -7,15 +7,13 @@ from typing import Any
 
 from gridiface.app.parts import parts_of, peers_of
 from gridiface.domain.telemetry import Quality
+from gridiface.operator.parts import PartHealth
 
 
 def server(**changes: Any) -> Any:
     device = SimpleNamespace(id="a", driver="sunspec")
     parts: dict[str, Any] = {
-        "sep2": None,
-        "vtn": None,
-        "vens": [],
-        "dnp3": None,
+        "fronts": [],
         "engine": SimpleNamespace(qualities=lambda: {"a": Quality.GOOD, "b": None}, devices=lambda: [device]),
         "store": SimpleNamespace(trouble=""),
         "config": SimpleNamespace(sep2=None),
@@ -36,23 +34,10 @@ def test_drivers_and_store() -> None:
     assert said(broken)["store"] == ("down", "the disk is full")
 
 
-def test_protocols() -> None:
-    counts = SimpleNamespace(requests=7, refused=1, failed=0)
-    core = SimpleNamespace(state=SimpleNamespace(end_devices={"x": 1}))
-    ven = SimpleNamespace(settings=SimpleNamespace(name="utility"), up=False)
-    vens = {"v1": SimpleNamespace(registered=True), "v2": SimpleNamespace(registered=False)}
-    found = said(
-        server(
-            sep2=SimpleNamespace(counts=counts, core=core, port=8443),
-            vtn=SimpleNamespace(port=8081, core=SimpleNamespace(vens=vens)),
-            vens=[ven],
-        )
-    )
-    assert found["sep2"] == ("ok", "port 8443, 1 end devices, 7 requests, 1 refused")
-    assert found["vtn"] == ("degraded", "port 8081, 1 of 2 VENs registered")
-    assert found["ven utility"][0] == "down"
-    counts.failed = 2
-    assert said(server(sep2=SimpleNamespace(counts=counts, core=core, port=1)))["sep2"][0] == "degraded"
+def test_what_fronts_say_comes_first() -> None:
+    part = PartHealth(name="sep2", title="IEEE 2030.5 server", state="ok", text="port 8443")
+    front = SimpleNamespace(health=lambda: iter([part]))
+    assert [one.name for one in parts_of(server(fronts=[front]))] == ["sep2", "driver sunspec", "store"]
 
 
 def test_peers_are_called_by_their_configured_names() -> None:

@@ -7,7 +7,8 @@ from typing import cast
 from gridiface.app.config.model import Config
 from gridiface.app.surface import areas_of
 from gridiface.app.wiring import GridServer
-from gridiface.operator.areas.catalogue import AREAS, DESK
+from gridiface.operator.areas.catalogue import AREAS
+from gridiface.operator.areas.standing import DESK
 from gridiface.operator.desk import Desk
 
 

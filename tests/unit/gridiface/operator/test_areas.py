@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gridiface.operator.areas.catalogue import AREAS, DESK, OWN
+from gridiface.operator.areas.catalogue import AREAS
+from gridiface.operator.areas.standing import DESK, OWN
 from gridiface.operator.routing import Route
 from gridiface.operator.scopes import IMPLIED
 

@@ -10,10 +10,10 @@ import pytest
 
 from gridiface.domain.controls import ControlMode
 from gridiface.operator import control_schema, openapi
-from gridiface.operator.areas.catalogue import routes_of
+from gridiface.operator.areas.catalogue import every_route
 from gridiface.operator.routing import Route
 
-ROUTES = routes_of()
+ROUTES = every_route()
 DOCUMENT = openapi.document(ROUTES)
 
 

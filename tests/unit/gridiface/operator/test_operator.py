@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 from gridiface.domain.controls import Verdict
 from gridiface.operator import bodies, schema
 from gridiface.operator.areas.audit import AuditArea
-from gridiface.operator.areas.catalogue import routes_of
 from gridiface.operator.areas.controls import Cancel, ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.service import ServiceArea
+from gridiface.operator.areas.standing import routes_of
 from gridiface.operator.areas.tokens import NewToken, TokensArea
 from gridiface.operator.control_schema import NewControl
 from gridiface.operator.routing import Route

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from gridiface.operator import control_schema
-from gridiface.operator.areas.catalogue import AREAS, routes_of
+from gridiface.operator.areas.catalogue import AREAS, every_route
 from gridiface.operator.metrics import METRICS
 from gridiface.operator.reference import metrics_page, rest_page
 
 
 def test_each_route_parameter_and_field_is_on_the_page() -> None:
     page = rest_page(AREAS)
-    for route in routes_of():
+    for route in every_route():
         assert f"`{route.method} {route.path}`" in page
         asked = [*route.query.model_fields, *(route.body.model_fields if route.body else ())]
         assert [name for name in asked if f"`{name}`" not in page] == []

@@ -8,7 +8,7 @@ import pytest
 from typing_extensions import TypedDict
 
 from gridiface.domain.definitions import Block
-from gridiface.operator.areas.catalogue import AREAS, routes_of
+from gridiface.operator.areas.catalogue import AREAS, every_route
 from gridiface.operator.routing import Area, Call, Reply, delete, get, patch, put, unknown
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
 
@@ -93,5 +93,5 @@ def test_each_area_is_named_and_its_shapes_are_declared(kind: type[Area]) -> Non
 
 
 def test_names_and_places_are_unique() -> None:
-    routes = routes_of()
+    routes = every_route()
     assert len({route.name for route in routes}) == len({(r.method, r.path) for r in routes}) == len(routes)

@@ -1,0 +1,92 @@
+"""What a protocol brings to a server, and which of them a configuration has.
+
+A front makes its parts, starts and ends them, and says what of them people see: areas, health, ports, alarms. Importing
+a protocol costs a start more than starting it, so a front's module is imported only where its block is configured.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from gridiface.app.config.model import Config
+from gridiface.app.dispatch import Dispatch
+from gridiface.domain.clock import Instant
+from gridiface.domain.traffic import Tap
+from gridiface.operator.desk import Desk
+from gridiface.operator.parts import PartHealth
+from gridiface.operator.routing import Area
+from gridiface.store.repository import Store
+
+if TYPE_CHECKING:
+    from gridiface.app.wiring import GridServer
+
+
+class Front(ABC):
+    """One protocol of one server: `make`, then `start` and `stop` once each; the rest in between."""
+
+    def __init__(self, server: GridServer) -> None:
+        self.server = server
+
+    @abstractmethod
+    def make(self, dispatch: Dispatch, store: Store) -> None:
+        """Make the parts and join them to the dispatch; nothing listens yet.
+
+        Raises:
+            ConfigError: the block, or a file that it names, cannot be used.
+        """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Listen and connect.
+
+        Raises:
+            ConfigError: it cannot.
+            StoreUnavailable: what was cannot be read.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End what was started; safe after a start that failed."""
+
+    @abstractmethod
+    def areas(self, desk: Desk) -> list[Area]:
+        """Its areas of the REST API."""
+
+    def ports(self) -> Mapping[str, int]:
+        """The ports that are listened on, by part."""
+        return {}
+
+    def health(self) -> Iterator[PartHealth]:
+        """How its parts are doing."""
+        return iter(())
+
+    @abstractmethod
+    def listen_in(self, tap: Tap) -> None:
+        """Tell `tap` of every message, where they are decoded for the trace."""
+
+    def lost_links(self) -> Mapping[str, str]:
+        """Links northbound that should be there and are not: name, what is so."""
+        return {}
+
+    def lost_vens(self, now: Instant) -> Mapping[str, str]:
+        """VENs that have left: name, what is so."""
+        return {}
+
+
+def fronts_of(config: Config, server: GridServer) -> list[Front]:
+    """The fronts of a configuration, not made yet, in the order of their start."""
+    configured = {
+        "sep2": config.sep2 is not None,
+        "dnp3": config.dnp3 is not None,
+        "openadr": config.openadr is not None,
+        "upstream": bool(config.upstreams),
+    }
+    fronts = []
+    for name, there in configured.items():
+        if there:
+            kind: type[Front] = import_module(f"gridiface.app.fronts.{name}").FRONT
+            fronts.append(kind(server))
+    return fronts

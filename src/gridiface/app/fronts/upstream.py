@@ -1,0 +1,60 @@
+"""IEEE 2030.5 upward: sessions with utilities' servers, as their client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gridiface.app.dispatch import Dispatch
+from gridiface.app.fronts.front import Front
+from gridiface.app.upstream import upstreams
+from gridiface.domain.traffic import Tap
+from gridiface.northbound.sep2.upstream.upstreams import Upstreams
+from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
+from gridiface.operator.desk import Desk
+from gridiface.operator.routing import Area
+from gridiface.store.repository import Store
+
+
+class UpstreamFront(Front):
+    """The sessions, as `server.upstreams`."""
+
+    def make(self, dispatch: Dispatch, store: Store) -> None:
+        """See Front."""
+        server = self.server
+        server.upstreams = upstreams(
+            server.config, clock=server.clock, ledger=store, inbox=dispatch, fleet=server.engine, history=store
+        )
+        if server.upstreams is not None:
+            dispatch.listeners.append(server.upstreams.on_outcome)
+
+    async def start(self) -> None:
+        """See Front."""
+        await self._sessions.start()
+
+    async def stop(self) -> None:
+        """See Front."""
+        if self.server.upstreams is not None:
+            await self.server.upstreams.stop()
+
+    def areas(self, desk: Desk) -> list[Area]:
+        """See Front."""
+        return [Sep2UpstreamsArea(desk, self._sessions)]
+
+    def listen_in(self, tap: Tap) -> None:
+        """Its sessions keep what they read and said; there is no trace of messages."""
+
+    def lost_links(self) -> Mapping[str, str]:
+        """See Front."""
+        return {
+            f"2030.5 server {name}": session.condition.trouble or "it does not answer"
+            for name, session in self._sessions.sessions.items()
+            if session.condition.up is False
+        }
+
+    @property
+    def _sessions(self) -> Upstreams:
+        assert self.server.upstreams is not None
+        return self.server.upstreams
+
+
+FRONT = UpstreamFront

@@ -1,0 +1,67 @@
+"""Sessions with utilities' IEEE 2030.5 servers: devices, what was read, what their events have become."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
+from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
+from gridiface.operator.screens.house import House
+from gridiface.operator.screens.paging import has, paged
+from gridiface.operator.screens.render import Entry
+from gridiface.operator.screens.resource_words import RESPONSE_STATUS
+from gridiface.operator.screens.sep2 import tabs
+from gridiface.operator.server import Page
+
+#: Resources that a page shows.
+_SHOWN = 200
+
+
+class UpstreamScreens:
+    """`/sep2/upstreams` and what lies below it; `/sep2`, too, where our own server does not run."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._upstreams = house.need(Sep2UpstreamsArea)
+        self._alone = house.area(Sep2ProgramsArea) is None
+
+    def entries(self) -> list[Entry]:
+        """Lines of the menu."""
+        return [Entry("/sep2", "IEEE 2030.5", "3:Protocols")] if self._alone else []
+
+    def pages(self) -> list[Page]:
+        """Its routes."""
+        page = self._house.page
+        found = [page("/sep2/upstreams", self.sessions), page("/sep2/upstreams/{id}", self.session)]
+        return [page("/sep2", self.sessions), *found] if self._alone else found
+
+    def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
+        return self._house.frame.page(request, template, sections=tabs(self._house), **values)
+
+    async def sessions(self, request: web.Request) -> web.StreamResponse:
+        """Our sessions upward."""
+        listed = await self._upstreams.list_sep2_upstreams(self._house.call(request))
+        return self._page(request, "sep2_upstreams.html", **listed)
+
+    async def session(self, request: web.Request) -> web.StreamResponse:
+        """One session: devices, what was read, what its events have become."""
+        row = await self._upstreams.show_sep2_upstream(self._house.call(request))
+        resources = await self._house.rows(request, self._upstreams.list_sep2_upstream_resources, "resources")
+        events = await self._house.rows(request, self._upstreams.list_sep2_upstream_events, "events")
+        text, path = request.query.get("q", "").strip()[:128], f"/sep2/upstreams/{quote(row['name'], safe='')}"
+        fits = [
+            one for one in reversed(events) if has(text, one["mRID"], one["description"], one["target"], one["lfdi"])
+        ]
+        return self._page(
+            request,
+            "sep2_upstream.html",
+            session=row,
+            resources=resources[:_SHOWN],
+            more=max(0, len(resources) - _SHOWN),
+            events=paged(fits, request.query, path, ("q",)),
+            text=text,
+            words=RESPONSE_STATUS,
+        )
