@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import DeleteDocument, Document, Ledger, PutDocument
-from gridiface.errors import GridifaceError
+from gridiface.errors import GridifaceError, StoreUnavailable
 from gridiface.operator.alarm_kinds import KINDS, SEVERITIES
 from gridiface.operator.alarms import Alarm
 
@@ -134,18 +134,28 @@ class Notices:
         return len(self.targets)
 
     async def deliver(self, now: Instant) -> None:
-        """Send what is due, write down what waits on.
+        """Send what is due, also while nothing can be written: a store in trouble is what people must hear of.
 
         Raises:
-            StoreUnavailable: what is not written down is kept for the next time.
+            StoreUnavailable: what is due was sent; what is not written down is kept for the next time.
         """
+        troubles: list[BaseException | None] = []
+        try:
+            await self._write()
+        except StoreUnavailable as problem:
+            troubles.append(problem)
+        self._sum_up(now)
+        due = sorted((n for n in self._waiting.values() if n.due <= now), key=lambda n: (n.due, n.id))[:AT_ONCE]
+        troubles += await asyncio.gather(*(self._send(notice, now) for notice in due), return_exceptions=True)
+        for trouble in troubles:
+            if trouble is not None:
+                raise trouble
+
+    async def _write(self) -> None:
         if self._unwritten:
             some = dict(self._unwritten)
             await self.ledger.commit([_put(notice) for notice in some.values()])
             self._unwritten = {k: n for k, n in self._unwritten.items() if some.get(k) is not n}
-        self._sum_up(now)
-        due = sorted((n for n in self._waiting.values() if n.due <= now), key=lambda n: (n.due, n.id))[:AT_ONCE]
-        await asyncio.gather(*(self._send(notice, now) for notice in due))
 
     @property
     def waiting(self) -> int:

@@ -37,6 +37,7 @@ class Sep2Front(Front):
             listener=lambda http: tls_listener(block, http, kept_from(server.config, "sep2"), server.reserve.lent),
         )
         store.watch_reach(made.on_store_reach)
+        store.watch_reach(made.on_store_reach)
         dispatch.channels.append(made.channel)
         dispatch.listeners.append(made.on_outcome)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.operator.alarms import AlarmBook
 from gridiface.operator.mail import Mail
 from gridiface.operator.notices import FIRST_S, GIVEN_UP_S, LONGEST_S, PILE, Notice, Notices, Undelivered
@@ -103,6 +103,24 @@ async def test_what_cannot_be_written_is_sent_all_the_same(house: Any) -> None:
     await notices.deliver(100.0)
     await removed.load()
     assert removed.waiting == 0
+
+
+async def test_a_store_that_cannot_write_keeps_nobody_from_being_told(house: Any, monkeypatch: Any) -> None:
+    target = Fake()
+    book, notices = queue(house, target)
+    book.observe("breaker_open", {"a": "failed"}, 100.0)
+
+    async def full(_: Any) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(house.records, "commit", full)
+        with pytest.raises(StoreUnavailable):
+            await notices.deliver(100.0)
+    assert len(target.got) == 1
+    await notices.deliver(101.0)
+    assert len(target.got) == 1
+    assert notices.waiting == 0
 
 
 async def test_a_lost_feeder_is_no_mail_storm(house: Any) -> None:
