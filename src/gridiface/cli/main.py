@@ -65,7 +65,7 @@ class Verbs(LazyGroup):
         Verb("user", "gridiface.cli.user:app", "Make, list, change and remove the people who may sign in."),
         Verb("alarm", "gridiface.cli.alarm:app", "List and acknowledge alarms, and test who is told of them."),
         Verb("audit", "gridiface.cli.audit:app", "Search, export and verify the log of who changed what."),
-        Verb("token", "gridiface.cli.token:app", "Make, list and revoke API tokens."),
+        Verb("token", "gridiface.cli.token:app", "Make, list, show and revoke API tokens."),
         Verb(
             "pki",
             "gridiface.cli.pki:app",

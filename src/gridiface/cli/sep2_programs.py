@@ -45,12 +45,16 @@ def list_programs(
     *,
     as_json: bool,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
+    number: Annotated[int | None, typer.Option("--number", help="Only this one.", min=1)] = None,
 ) -> None:
     """List programs: whom their controls concern, and how many they have.
 
-    Example: gridiface sep2 programs
+    Example: gridiface sep2 programs --number 3
     """
-    rows = remote.pages("/sep2/programs", "programs", limit)
+    if number is None:
+        rows = remote.pages("/sep2/programs", "programs", limit)
+    else:
+        rows = [remote.get(f"/sep2/programs/{number}")]
     if as_json:
         show_json({"programs": rows})
     else:

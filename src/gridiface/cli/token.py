@@ -1,4 +1,4 @@
-"""`gridiface token`: make, list and revoke API tokens, on a running server or on the store of a stopped one.
+"""`gridiface token`: make, list, show and revoke API tokens, on a running server or on the store of a stopped one.
 
 With --config and no token in hand the verbs work on the store itself; that is how the first token is made. A token's
 text is printed once and kept nowhere.
@@ -7,7 +7,7 @@ text is printed once and kept nowhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -30,7 +30,7 @@ from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
 from gridiface.operator.tokens import TokenBook
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API tokens.")
+app = typer.Typer(no_args_is_help=True, help="Make, list, show and revoke API tokens.")
 
 _Found = TypeVar("_Found")
 
@@ -126,6 +126,39 @@ def list_tokens(
     if as_json:
         show_json({"tokens": found})
         return
+    _show_tokens(found)
+
+
+@app.command("show")
+def show(
+    *,
+    name: Annotated[str, typer.Argument(help="Its name or id.")],
+    url: UrlOption = None,
+    config: DirectOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one token, without its secret.
+
+    Example: gridiface token show ops --config gridiface.yaml
+    """
+    if is_direct(config, token_file):
+
+        async def rows(book: TokenBook, now: float) -> list[Any]:
+            return [row for row in book.rows(now) if name in {row["id"], row["name"]}]
+
+        found = _on_store(config, rows)
+        if not found:
+            raise GridifaceError(f"no such token: {name!r}; `gridiface token list` has all of them")
+    else:
+        found = [Remote.of(url, config, token_file).get(f"/tokens/{segment(name)}")]
+    if as_json:
+        show_json(found[0])
+        return
+    _show_tokens(found)
+
+
+def _show_tokens(found: Sequence[Mapping[str, Any]]) -> None:
     show_table(
         "",
         ("token", "name", "scopes", "made, UTC", "by", "expires, UTC", ""),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 
 from gridiface.client.errors import NotReached
 from gridiface.client.events import EventLines, StreamEvent
-from gridiface.client.transport import Transport
+from gridiface.client.resources import Resources
+from gridiface.client.transport import segment
 from gridiface.operator.rows import (
     ControlDetail,
     ControlRow,
@@ -24,12 +24,9 @@ from gridiface.operator.rows import (
     StatusAnswer,
 )
 
-#: Members asked for at once.
-_PAGE = 1_000
 
-
-class AsyncClient(Transport):
-    """See the package and Transport. Use it as `async with AsyncClient(...) as grid`.
+class AsyncClient(Resources):
+    """See the package, Transport and Resources. Use it as `async with AsyncClient(...) as grid`.
 
     Every method raises ApiError where the server says no, and NotReached where it does not answer.
     """
@@ -46,20 +43,18 @@ class AsyncClient(Transport):
     async def device(self, device_id: str, *, readings_s: float = 120.0) -> DeviceDetail:
         """All that is known of one device."""
         found: DeviceDetail = await self.request(
-            "GET", f"/devices/{_segment(device_id)}", query={"readings_s": readings_s}
+            "GET", f"/devices/{segment(device_id)}", query={"readings_s": readings_s}
         )
         return found
 
     async def block(self, device_id: str, reason: str = "") -> DeviceRow:
         """Release a device and leave it out until it is unblocked."""
-        found: DeviceRow = await self.request("POST", f"/devices/{_segment(device_id)}/block", body={"reason": reason})
+        found: DeviceRow = await self.request("POST", f"/devices/{segment(device_id)}/block", body={"reason": reason})
         return found
 
     async def unblock(self, device_id: str, reason: str = "") -> DeviceRow:
         """Let a blocked device take part again."""
-        found: DeviceRow = await self.request(
-            "POST", f"/devices/{_segment(device_id)}/unblock", body={"reason": reason}
-        )
+        found: DeviceRow = await self.request("POST", f"/devices/{segment(device_id)}/unblock", body={"reason": reason})
         return found
 
     async def groups(self) -> list[GroupRow]:
@@ -69,7 +64,7 @@ class AsyncClient(Transport):
 
     async def group(self, group_id: str) -> GroupDetail:
         """One group."""
-        found: GroupDetail = await self.request("GET", f"/groups/{_segment(group_id)}")
+        found: GroupDetail = await self.request("GET", f"/groups/{segment(group_id)}")
         return found
 
     async def controls(self, *, state: str = "", target: str = "", defaults: bool = False) -> list[ControlRow]:
@@ -78,12 +73,12 @@ class AsyncClient(Transport):
 
     async def control(self, control_id: str) -> ControlDetail:
         """One control: responses per device, decisions, performance."""
-        found: ControlDetail = await self.request("GET", f"/controls/{_segment(control_id)}")
+        found: ControlDetail = await self.request("GET", f"/controls/{segment(control_id)}")
         return found
 
     async def report(self, control_id: str) -> ReportAnswer:
         """One control's performance per interval and target."""
-        found: ReportAnswer = await self.request("GET", f"/controls/{_segment(control_id)}/report")
+        found: ReportAnswer = await self.request("GET", f"/controls/{segment(control_id)}/report")
         return found
 
     async def send(
@@ -127,13 +122,13 @@ class AsyncClient(Transport):
     async def cancel(self, control_id: str, reason: str = "", *, foreign: bool = False) -> ControlRow:
         """Cancel a control."""
         found: ControlRow = await self.request(
-            "POST", f"/controls/{_segment(control_id)}/cancel", body={"reason": reason, "foreign": foreign}
+            "POST", f"/controls/{segment(control_id)}/cancel", body={"reason": reason, "foreign": foreign}
         )
         return found
 
     async def approve(self, control_id: str) -> dict[str, Any]:
         """Send a control that another person asked for."""
-        found: dict[str, Any] = await self.request("POST", f"/approvals/{_segment(control_id)}/approve", body={})
+        found: dict[str, Any] = await self.request("POST", f"/approvals/{segment(control_id)}/approve", body={})
         return found
 
     async def decisions(self, *, control: str = "", limit: int = 100) -> list[DecisionRow]:
@@ -149,23 +144,13 @@ class AsyncClient(Transport):
     async def acknowledge(self, alarm_id: str, reason: str = "") -> dict[str, Any]:
         """Note that somebody has seen an alarm."""
         found: dict[str, Any] = await self.request(
-            "POST", f"/alarms/{_segment(alarm_id)}/acknowledge", body={"reason": reason}
+            "POST", f"/alarms/{segment(alarm_id)}/acknowledge", body={"reason": reason}
         )
         return found
 
     async def audit(self, *, limit: int = 100, **wanted: Any) -> list[dict[str, Any]]:
         """The newest changes; `wanted` as who, what, subject, since, until."""
         found: list[dict[str, Any]] = (await self.request("GET", "/audit", query={"limit": limit, **wanted}))["entries"]
-        return found
-
-    async def members(self, path: str, key: str, **query: object) -> list[Any]:
-        """All members of a list, page by page."""
-        found: list[Any] = []
-        after: str | None = ""
-        while after is not None:
-            answer = await self.request("GET", path, query={"limit": _PAGE, "after": after, **query})
-            found += answer[key]
-            after = answer["next"]
         return found
 
     async def events(self, last_id: str = "", *, resume: bool = True) -> AsyncIterator[StreamEvent]:
@@ -200,7 +185,3 @@ class AsyncClient(Transport):
             raise NotReached(f"{self.url}: the stream broke off: {problem or type(problem).__name__}") from problem
         finally:
             response.close()
-
-
-def _segment(name: str) -> str:
-    return quote(name, safe="")

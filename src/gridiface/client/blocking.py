@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from gridiface.client.aio import AsyncClient
+from gridiface.client.blocking_resources import BlockingResources
 from gridiface.client.events import StreamEvent
 from gridiface.operator.rows import (
     ControlDetail,
@@ -25,7 +26,7 @@ from gridiface.operator.rows import (
 _T = TypeVar("_T")
 
 
-class Client:
+class Client(BlockingResources):
     """See AsyncClient, whose methods these are. Use it as `with Client(...) as grid`, or `close` it.
 
     Args:
@@ -33,7 +34,7 @@ class Client:
     """
 
     def __init__(self, url: str, **options: Any) -> None:
-        self._async = AsyncClient(url, **options)
+        self._async: AsyncClient = AsyncClient(url, **options)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gridiface client", daemon=True)
         self._thread.start()

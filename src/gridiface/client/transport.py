@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import aiohttp
 
@@ -25,6 +25,9 @@ TRIES, LONGEST_PAUSE_S, ANSWER_S, MOST = 4, 30.0, 30.0, 64 * 1024 * 1024
 
 #: So long before its end an access token is renewed, s.
 _RENEW_S = 60.0
+
+#: Members asked for at once.
+PAGE = 1_000
 
 
 class Transport:
@@ -104,6 +107,25 @@ class Transport:
                 continue
             return _answer(status, raw, told.get("Content-Type", ""))
         raise NotReached(f"{self.url} does not answer")
+
+    async def members(self, path: str, key: str, **query: object) -> list[Any]:
+        """All members of a list, page by page."""
+        found: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            answer = await self.request("GET", path, query={"limit": PAGE, "after": after, **query})
+            found += answer[key]
+            after = answer["next"]
+        return found
+
+    async def tagged(self, path: str) -> tuple[Any, str]:
+        """What can be edited, with its ETag: give that to whatever changes it, and nobody's change is lost.
+
+        Raises:
+            ApiError, NotReached: as request.
+        """
+        status, told, raw = await self._once("GET", path, None, None, {})
+        return _answer(status, raw, told.get("Content-Type", "")), told.get("ETag", "")
 
     async def stream(self, path: str, last_id: str) -> aiohttp.ClientResponse:
         """The answer of an event stream, its body unread.
@@ -201,3 +223,8 @@ def _answer(status: int, raw: bytes, kind: str) -> Any:
     if 200 <= status < 300:
         return found
     raise ApiError(status, found if isinstance(found, dict) else {})
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")

@@ -77,7 +77,8 @@ class Reply(Generic[T]):
         body: what is answered.
         status: None: the route's own.
         headers: beside those of every answer.
-        etag: of the thing that the answer shows, see `etag_of`; empty: as the route's declaration says.
+        etag: of what can be edited of the thing, see `etag_of`, where the answer shows live values beside it; empty: of
+            the whole answer, where the route's declaration says so.
     """
 
     body: T

@@ -247,7 +247,8 @@ async def _check_match(area: Area, route: Route, call: Call[Any, NoBody]) -> Non
     if not route.must_match and "If-Match" not in call.request.headers:
         return
     said = await getattr(area, route.match)(call)
-    call.check_match(etag_of(said.body if isinstance(said, Reply) else said), required=route.must_match)
+    reply = said if isinstance(said, Reply) else Reply(said)
+    call.check_match(reply.etag or etag_of(reply.body), required=route.must_match)
 
 
 def _answered(request: web.Request, route: Route, reply: Reply[Any], *, tagged: bool) -> web.Response:
@@ -255,7 +256,8 @@ def _answered(request: web.Request, route: Route, reply: Reply[Any], *, tagged: 
     etag = reply.etag or (etag_of(reply.body) if tagged else "")
     headers = {**reply.headers, **({"ETag": etag} if etag else {})}
     known = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
-    if etag and request.method in {"GET", "HEAD"} and known & {etag, "*"}:
+    # A tag that an area gives is that of what can be edited, beside which its answer shows live values.
+    if etag and not reply.etag and request.method in {"GET", "HEAD"} and known & {etag, "*"}:
         return web.Response(status=304, headers=headers)
     return answer(reply.body, status=route.done if reply.status is None else reply.status, headers=headers)
 

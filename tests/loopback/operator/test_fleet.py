@@ -17,12 +17,14 @@ from typer.testing import CliRunner
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
 from gridiface.cli import main
+from gridiface.client import ApiError, AsyncClient, Client
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.simulation.sunspec.config import SimulationConfig
 from gridiface.simulation.sunspec.server import Simulation
 
 RUN = CliRunner()
 LFDI = "CD" * 20
+ASSET = {"id": "one", "asset_type": "battery", "zip": "94105", "capacity_kwh": 10.0, "max_discharge_kw": 5.0}
 
 
 def invoke(*words: str) -> tuple[int, str]:
@@ -267,3 +269,46 @@ async def test_the_stopped_servers_store_takes_the_same_verbs(site: Site, tmp_pa
     assert {device.id: device.name for device in engine.devices()} == {"late": "shed", "one": ""}
     assert engine.members("all") == ("late", "one")
     assert {group.id for group in engine.groups()} == {"all", "south"}
+
+
+async def test_the_client_defines_enrols_and_settles_by_name(site: Site) -> None:
+    """Added, changed under its ETag, moved, removed; what somebody else changed in between is not lost."""
+    url, token = f"http://127.0.0.1:{site.running.ports()['operator']}", site.token_file.read_text().strip()
+    async with AsyncClient(url, token=token) as grid:
+        await grid.add_device(site.device("new", group="north"))
+        found, etag = await grid.device_definition("new")
+        assert (found["origin"], found["group"]) == ("added", "north")
+        changed = await grid.change_device({**found, "name": "the new one"}, etag)
+        assert changed["name"] == "the new one"
+        with pytest.raises(ApiError) as refused:
+            await grid.change_device({**found, "name": "late"}, etag)
+        assert refused.value.status == 412
+        assert (await grid.move_device("new", "south"))["group"] == "south"
+        await grid.add_group({"id": "both", "members": ["north", "south"]})
+        group, etag = await grid.group_definition("both")
+        assert (await grid.change_group({**group, "max_export_w": 500.0}, etag))["max_export_w"] == 500.0
+        with pytest.raises(ApiError):
+            await grid.remove_group("both", etag=etag)
+        assert (await grid.remove_group("both", "not needed"))["id"] == "both"
+        assert (await grid.remove_device("new", "sold"))["id"] == "new"
+        with pytest.raises(ApiError) as refused:
+            await grid.settle("e1", control="nothing")
+        assert refused.value.status == 404
+    await asyncio.to_thread(enrol, url, token)
+
+
+def enrol(url: str, token: str) -> None:
+    """The same, blocking: a portfolio, and settlements."""
+    with Client(url, token=token) as grid:
+        made = grid.enrol_portfolio({"name": "evening", "assets": [ASSET]})
+        assert [row["name"] for row in grid.portfolios()] == ["evening"]
+        found, etag = grid.portfolio(made["id"])
+        assert grid.portfolio_status(made["id"])["assets"] == 1
+        assert grid.replace_portfolio(made["id"], {**found, "name": "night"}, etag)["name"] == "night"
+        with pytest.raises(ApiError):
+            grid.remove_portfolio(made["id"], etag=etag)
+        grid.remove_portfolio(made["id"])
+        assert grid.settlements() == []
+        for missing in (grid.settlement, grid.settlement_rows, grid.remove_settlement):
+            with pytest.raises(ApiError):
+                missing("none")

@@ -14,7 +14,7 @@ from gridiface.operator.areas.openadr_vens import VtnPort, audited
 from gridiface.operator.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
 from gridiface.operator.openadr_rows import EventDetail, EventRow, delivery_row, event_row
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, get, patch, post, unknown
+from gridiface.operator.routing import Area, Call, Reply, etag_of, get, patch, post, unknown
 from gridiface.operator.schema import NoBody, NoQuery, Page, Reason
 from gridiface.protocols.openadr.events import FAR, Event
 from gridiface.protocols.openadr.vtn import Delivery, EventRecord, liveness_of
@@ -71,10 +71,12 @@ class OpenAdrEventsArea(Area):
         following = shown[-1]["id"] if begin + len(shown) < len(fitting) else None
         return EventList(events=shown, total=len(fitting), next=following)
 
-    @get(f"{_ROOT}/{{id}}", "One event: who fetched, acknowledged, opted, is late or lost", problems=(404,))
-    async def get_openadr_event(self, call: Call[NoQuery, NoBody]) -> EventDetail:
-        """One event."""
-        return self._detail(self._record(call.id), call.now)
+    @get(
+        f"{_ROOT}/{{id}}", "One event: who fetched, acknowledged, opted, is late or lost", problems=(404,), tagged=True
+    )
+    async def get_openadr_event(self, call: Call[NoQuery, NoBody]) -> Reply[EventDetail]:
+        """One event; its ETag changes with the event and its VENs, not with what they say."""
+        return self._told(call.id, call.now)
 
     @post(_ROOT, "Send an event", scope="control", done=201, problems=(409,))
     async def create_openadr_event(self, call: Call[NoQuery, NewEvent]) -> Reply[EventDetail]:
@@ -87,10 +89,11 @@ class OpenAdrEventsArea(Area):
         "Change an event before or while it runs; only what is not past (modificationNumber + 1)",
         scope="control",
         problems=(404, 409),
+        match="get_openadr_event",
     )
-    async def modify_openadr_event(self, call: Call[NoQuery, EventChange]) -> EventDetail:
+    async def modify_openadr_event(self, call: Call[NoQuery, EventChange]) -> Reply[EventDetail]:
         """The event as it is then."""
-        record, asked, core = self._record(call.id), call.body, self._vtn.core
+        record, asked = self._record(call.id), call.body
         fields, old = fields_of(asked), record.event
         recipients: list[str] | None = None
         if asked.vens is not None or asked.everyone or asked.target is not None:
@@ -109,15 +112,16 @@ class OpenAdrEventsArea(Area):
             after=asked.model_dump(mode="json", exclude_none=True),
             reason=asked.reason,
         )
-        return self._detail(core.events[name], call.now)
+        return self._told(name, call.now)
 
     @post(
         f"{_ROOT}/{{id}}/cancel",
         "Cancel an event; it is sent until each VEN has confirmed",
         scope="control",
         problems=(404, 409),
+        match="get_openadr_event",
     )
-    async def cancel_openadr_event(self, call: Call[NoQuery, Reason]) -> EventDetail:
+    async def cancel_openadr_event(self, call: Call[NoQuery, Reason]) -> Reply[EventDetail]:
         """The event as it is then."""
         record, reason = self._record(call.id), call.body.reason
         name = record.event.id
@@ -130,7 +134,7 @@ class OpenAdrEventsArea(Area):
             before=_audit(self._row(record, call.now)),
             reason=reason,
         )
-        return self._detail(self._vtn.core.events[name], call.now)
+        return self._told(name, call.now)
 
     @post(
         f"{_ROOT}/{{id}}/duplicate",
@@ -152,6 +156,11 @@ class OpenAdrEventsArea(Area):
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
+    def _told(self, name: str, now: Instant) -> Reply[EventDetail]:
+        record = self._record(name)
+        tag = etag_of([name, record.event.modification, record.event.created, record.recipients])
+        return Reply(self._detail(record, now), etag=tag)
+
     def _record(self, name: str) -> EventRecord:
         found = self._vtn.core.events.get(name)
         if found is None:
@@ -168,8 +177,8 @@ class OpenAdrEventsArea(Area):
             lambda vtn, now: vtn.create_event(event, recipients, now),
             after={**asked.model_dump(mode="json", exclude_none=True, exclude={"vens"}), "vens": recipients},
         )
-        detail = self._detail(self._vtn.core.events[event.id], call.now)
-        return Reply(detail, headers={"Location": f"/api/v1{_ROOT}/{event.id}"})
+        made = self._told(event.id, call.now)
+        return dataclasses.replace(made, headers={"Location": f"/api/v1{_ROOT}/{event.id}"})
 
     def _recipients(self, event: Event, asked: Recipients) -> list[str]:
         core = self._vtn.core

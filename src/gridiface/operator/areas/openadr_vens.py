@@ -25,11 +25,14 @@ from gridiface.operator.openadr_rows import (
     ven_row,
 )
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, delete, get, patch, post, put, unknown
+from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Page, Reason
 from gridiface.protocols.openadr.vtn import Result, Ven, Vtn, liveness_of
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
+#: What operators edit of a VEN.
+_EDITED = ("name", "fingerprint", "must_sign", "groups", "parties", "resources", "market_contexts")
+
 _LISTED = "GET /api/v1/openadr/vtn/vens lists them"
 Names = Annotated[list[Name], Field(max_length=1000)]
 
@@ -160,9 +163,14 @@ class OpenAdrVensArea(Area):
         following = shown[-1].venID if len(left) > len(shown) else None
         return VenList(vens=[self._row(v, call.now) for v in shown], counts=counts, total=len(rows), next=following)
 
-    @get("/openadr/vtn/vens/{id}", "One VEN: what it offers to report, what is asked of it, its opts", problems=(404,))
-    async def get_openadr_ven(self, call: Call[NoQuery, NoBody]) -> VenDetail:
-        """All of one VEN."""
+    @get(
+        "/openadr/vtn/vens/{id}",
+        "One VEN: what it offers to report, what is asked of it, its opts",
+        problems=(404,),
+        tagged=True,
+    )
+    async def get_openadr_ven(self, call: Call[NoQuery, NoBody]) -> Reply[VenDetail]:
+        """All of one VEN; its ETag changes with what can be edited of it, not with what it says."""
         core, ven = self._vtn.core, self._ven(call.id)
         reports = core.reports(ven.venID)
         said = {}
@@ -170,13 +178,14 @@ class OpenAdrVensArea(Area):
             delivery = core.delivery(ven.venID, event_id) if ven.venID in record.recipients else None
             if delivery is not None and (delivery.opt or delivery.event_opt or delivery.resources):
                 said[event_id] = {"opt": delivery.event_opt or delivery.opt, "resources": dict(delivery.resources)}
-        return VenDetail(
+        detail = VenDetail(
             **self._row(ven, call.now),
             offers=[offer_row(offered) for offered in reports.metadata],
             requests=[request_row(running) for running in reports.running.values()],
             opts=opt_rows(core.opts(ven.venID)),
             event_opts=said,
         )
+        return Reply(detail, etag=etag_of([getattr(ven, name) for name in _EDITED]))
 
     @post(
         "/openadr/vtn/vens", "Make a VEN known, so that it may register", scope="configure", done=201, problems=(409,)
@@ -188,12 +197,14 @@ class OpenAdrVensArea(Area):
             raise Refused(409, f"there is a VEN {asked.id} already", "change it with PATCH, or take another id")
         return await self._put(Ven(venID=asked.id), asked, call, "openadr.ven.add")
 
-    @patch("/openadr/vtn/vens/{id}", "Change what is known of a VEN", scope="configure", problems=(404, 409))
+    @patch("/openadr/vtn/vens/{id}", "Change what is known of a VEN", scope="configure", problems=(404, 409),
+           match="get_openadr_ven")  # fmt: skip
     async def change_openadr_ven(self, call: Call[NoQuery, VenFields]) -> VenRow:
         """The VEN as it is then."""
         return await self._put(self._ven(call.id), call.body, call, "openadr.ven.change")
 
-    @delete("/openadr/vtn/vens/{id}", "Forget a VEN wholly, with its reports", scope="configure", problems=(404, 409))
+    @delete("/openadr/vtn/vens/{id}", "Forget a VEN wholly, with its reports", scope="configure", problems=(404, 409),
+            match="get_openadr_ven")  # fmt: skip
     async def remove_openadr_ven(self, call: Call[NoQuery, NoBody]) -> VenRow:
         """What is gone."""
         ven = self._ven(call.id)

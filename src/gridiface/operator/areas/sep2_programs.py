@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
-from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put
+from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Page, Text
 from gridiface.operator.sep2_desk import acted
 
@@ -195,6 +195,15 @@ class Sep2ProgramsArea(Area):
             programs=[_row(row) for row in chosen], total=len(rows), next=str(end) if end < len(rows) else None
         )
 
+    @get("/sep2/programs/{id}", "One DERProgram by its number", problems=(404,), tagged=True)
+    async def get_sep2_program(self, call: Call[NoQuery, NoBody]) -> Reply[Sep2Program]:
+        """It; its ETag changes with what can be edited of it, not with its controls."""
+        number = _number(call.id)
+        found = next((row for row in self._port.programs() if row["number"] == number), None)
+        if found is None:
+            raise unknown("program", call.id, "GET /api/v1/sep2/programs lists them")
+        return _told(found)
+
     @post(
         "/sep2/assignments",
         "Ensure an assignment of an end device, beside its own",
@@ -250,8 +259,9 @@ class Sep2ProgramsArea(Area):
         )
         return Reply(_row(row), 201 if new else 200)
 
-    @put("/sep2/programs/{id}/primacy", "Give a program another primacy", scope="control", problems=(404,))
-    async def set_sep2_primacy(self, call: Call[NoQuery, Primacy]) -> Sep2Program:
+    @put("/sep2/programs/{id}/primacy", "Give a program another primacy", scope="control", problems=(404,),
+         match="get_sep2_program")  # fmt: skip
+    async def set_sep2_primacy(self, call: Call[NoQuery, Primacy]) -> Reply[Sep2Program]:
         """The program as it is then."""
         number, primacy = _number(call.id), call.body.primacy
         row = await acted(
@@ -261,10 +271,10 @@ class Sep2ProgramsArea(Area):
             lambda along: self._port.set_primacy(number, primacy, along=along),
             after={"primacy": primacy},
         )
-        return _row(row)
+        return _told(row)
 
     @delete("/sep2/programs/{id}", "Take an added program away; its live controls are cancelled", scope="configure",
-            problems=(404, 409))  # fmt: skip
+            problems=(404, 409), match="get_sep2_program")  # fmt: skip
     async def remove_sep2_program(self, call: Call[NoQuery, NoBody]) -> Cancelled:
         """1."""
         number = _number(call.id)
@@ -333,6 +343,10 @@ def _number(text: str) -> int:
 
 def _of(asked: Mapping[str, Any]) -> str:
     return str(asked["program"] or asked["device"] or asked["group"])
+
+
+def _told(row: Mapping[str, Any]) -> Reply[Sep2Program]:
+    return Reply(_row(row), etag=etag_of([row[name] for name in ("number", "mrid", "name", "primacy")]))
 
 
 def _row(row: Mapping[str, Any]) -> Sep2Program:

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, get, post
+from gridiface.operator.routing import Area, Call, Reply, etag_of, get, post
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Text
 from gridiface.operator.sep2_desk import acted, shown
 
@@ -167,7 +167,7 @@ class Sep2ResourcesArea(Area):
     def __init__(self, port: ResourcesPort) -> None:
         self._port = port
 
-    @get("/sep2/resource", "Any resource as the utility sees it; of a list, one page", problems=(404,))
+    @get("/sep2/resource", "Any resource as the utility sees it; of a list, one page", problems=(404,), tagged=True)
     async def get_sep2_resource(self, call: Call[ShowQuery, NoBody]) -> Words:
         """Its elements by name."""
         query = call.query
@@ -196,10 +196,13 @@ class Sep2ResourcesArea(Area):
         return Reply(Sep2Where(path=path), 201 if new else 200)
 
     @post("/sep2/resource/replace", "Replace a resource, as a utility PUTs it", scope="control",
-          problems=(404, 409))  # fmt: skip
+          problems=(404, 409, 412), headers=(("If-Match", "ETag of the resource as it was read"),))  # fmt: skip
     async def replace_sep2_resource(self, call: Call[NoQuery, OtherResource]) -> Words:
         """It, as it is then."""
         asked = call.body
+        if "If-Match" in call.request.headers:
+            seen = shown(lambda: self._port.show(asked.path, start=0, limit=ShowQuery(href=asked.path).limit))
+            call.check_match(etag_of(seen))
         await acted(
             call,
             "sep2.resource.replace",

@@ -16,6 +16,8 @@ from gridiface.operator.schema import Asked, Groups, Name, NoBody, NoQuery
 from gridiface.operator.scopes import Scope
 from gridiface.operator.tokens import TokenMade, TokenRow
 
+_LISTED = "GET /api/v1/tokens lists them"
+
 
 class NewToken(Asked):
     """A token to be made."""
@@ -55,6 +57,15 @@ class TokensArea(Area):
         await self._tokens.load(call.now)
         return TokenList(tokens=self._tokens.rows(call.now))
 
+    @get("/tokens/{id}", "One token by its id or name", scope="admin", problems=(404,), tagged=True)
+    async def get_token(self, call: Call[NoQuery, NoBody]) -> TokenRow:
+        """It, without its secret."""
+        await self._tokens.load(call.now)
+        found = next((row for row in self._tokens.rows(call.now) if call.id in {row["id"], row["name"]}), None)
+        if found is None:
+            raise unknown("token", call.id, _LISTED)
+        return found
+
     @post(
         "/tokens",
         "Make a token; its secret is in this answer only",
@@ -75,10 +86,10 @@ class TokensArea(Area):
             reason, _, fix = str(error).partition("; ")
             raise Refused(409, reason, fix) from error
 
-    @delete("/tokens/{id}", "Revoke a token by its id or name", scope="admin", problems=(404,))
+    @delete("/tokens/{id}", "Revoke a token by its id or name", scope="admin", problems=(404,), match="get_token")
     async def revoke_token(self, call: Call[NoQuery, NoBody]) -> TokenRow:
         """What is gone."""
         gone = await self._tokens.revoke(call.id, call.now, by=call.caller.name)
         if gone is None:
-            raise unknown("token", call.id, "GET /api/v1/tokens lists them")
+            raise unknown("token", call.id, _LISTED)
         return gone

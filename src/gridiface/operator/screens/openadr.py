@@ -14,6 +14,7 @@ from gridiface.operator.areas.openadr_events import EventQuery, OpenAdrEventsAre
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import DataQuery, OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea, VenQuery
+from gridiface.operator.openadr_rows import EventDetail
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
 from gridiface.operator.screens.forms import acting, form_of
@@ -98,8 +99,11 @@ class OpenAdrScreens:
         """Where it stands now."""
         return self._house.frame.fragment(request, "parts/openadr_event.html", **await self._event(request))
 
+    async def _event_of(self, request: web.Request) -> EventDetail:
+        return (await self._events.get_openadr_event(self._house.call(request))).body
+
     async def _event(self, request: web.Request) -> dict[str, Any]:
-        found = await self._events.get_openadr_event(self._house.call(request))
+        found = await self._event_of(request)
         query = request.query
         text = query.get("q", "").strip()[:128]
         rows = [one for one in found["deliveries"] if has(text, one["ven"], one["state"], one["opt"], one["liveness"])]
@@ -122,14 +126,14 @@ class OpenAdrScreens:
 
     async def ask_change(self, request: web.Request) -> web.StreamResponse:
         """The form, filled with an event that is to be changed."""
-        found = await self._events.get_openadr_event(self._house.call(request))
+        found = await self._event_of(request)
         return await self._form(request, forms.filled(found, self._house.now()), found)
 
     async def change(self, request: web.Request) -> web.StreamResponse:
         """Change the event as the form says."""
         form = await form_of(request)
         acting(request, "control")
-        found = await self._events.get_openadr_event(self._house.call(request))
+        found = await self._event_of(request)
         try:
             asked = forms.changed_event(form, found)
             await self._events.modify_openadr_event(self._house.call(request, body=asked))
@@ -192,7 +196,7 @@ class OpenAdrScreens:
     async def ven(self, request: web.Request) -> web.StreamResponse:
         """One VEN: what it offers, what is asked of it, what it reported, its opts."""
         call = self._house.call(request)
-        found = await self._vens.get_openadr_ven(call)
+        found = (await self._vens.get_openadr_ven(call)).body
         answer = await self._reports.list_openadr_data(self._house.call(request, DataQuery(limit=_DATA)))
         return self._page(request, "ven.html", ven=found, data=answer["rows"][::-1], total=answer["total"])
 

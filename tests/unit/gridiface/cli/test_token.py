@@ -34,6 +34,10 @@ def test_first_token_is_made_listed_and_revoked(config: Path) -> None:
         ("ops", ["admin"], f"command line, uid {os.getuid()}")
     ]
     assert "ops" in RUN.invoke(app, ["token", "list", "--config", str(config)]).stdout
+    one = json.loads(RUN.invoke(app, ["token", "show", "ops", "--config", str(config), "--json"]).stdout)
+    assert (one["id"], "token" in one) == (made["id"], False)
+    with pytest.raises(GridifaceError, match="no such token: 'nobody'"):
+        RUN.invoke(app, ["token", "show", "nobody", "--config", str(config)], catch_exceptions=False)
     assert "revoked" in RUN.invoke(app, ["token", "revoke", "ops", "--config", str(config)]).stdout
     with pytest.raises(GridifaceError, match="no token 'ops'"):
         RUN.invoke(app, ["token", "revoke", "ops", "--config", str(config)], catch_exceptions=False)

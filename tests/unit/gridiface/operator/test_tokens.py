@@ -50,3 +50,14 @@ async def test_scopes_imply_smaller_ones(house: Any) -> None:
         "audit": {"read", "stream", "audit"},
         "admin": set(house.tokens),
     }
+
+
+async def test_one_token_is_read_and_revoked_as_it_was_read(house: Any) -> None:
+    path = "/api/v1/tokens/reader"
+    await house.desk.tokens.create("reader2", ["read"], 1.0, house.clock.at, by="test")
+    status, body, headers = await house.ask("GET", path, scope="admin")
+    assert (status, body["name"], "token" in body) == (200, "reader", False)
+    other = {"If-Match": '"another"'}
+    assert (await house.ask("DELETE", path, scope="admin", headers=other))[0] == 412
+    assert (await house.ask("DELETE", path, scope="admin", headers={"If-Match": headers["ETag"]}))[0] == 200
+    assert (await house.ask("GET", path, scope="admin"))[0] == 404

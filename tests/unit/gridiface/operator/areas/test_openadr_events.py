@@ -56,6 +56,27 @@ async def test_an_event_is_sent_acknowledged_changed_and_cancelled(openadr: Any)
     assert [entry["reason"] for entry in entries] == ["", "less", "rain"]
 
 
+async def test_an_event_that_somebody_else_changed_is_not_changed_over_them(openadr: Any) -> None:
+    start = openadr.house.clock.at + 100
+    ask, path = openadr.house.ask, "/api/v1/openadr/vtn/events/E"
+    await openadr.ask("POST", "/vtn/events", form(id="E", start=iso(start)))
+    _, _, headers = await ask("GET", path, scope="read")
+    openadr.talk()
+    _, body, again = await ask("GET", path, scope="read", headers={"If-None-Match": headers["ETag"]})
+    assert again["ETag"] == headers["ETag"]
+    assert body["deliveries"][0]["state"] == "acknowledged"
+    match = {"If-Match": headers["ETag"]}
+    status, _, changed = await ask("PATCH", path, scope="admin", json={"priority": 1}, headers=match)
+    assert status == 200
+    assert changed["ETag"] != headers["ETag"]
+    for method, to, asked in (("PATCH", path, {"priority": 2}), ("POST", f"{path}/cancel", {"reason": "old"})):
+        assert (await ask(method, to, scope="admin", json=asked, headers=match))[0] == 412
+    _, body, _ = await ask("GET", path, scope="read")
+    assert (body["priority"], body["status"]) == (1, "far")
+    fresh = {"If-Match": changed["ETag"]}
+    assert (await ask("POST", f"{path}/cancel", scope="admin", json={"reason": "now"}, headers=fresh))[0] == 200
+
+
 async def test_an_event_goes_to_whom_its_target_means(openadr: Any) -> None:
     body = form(target={"groups": ["north"]}, vens=["VEN-B"])
     _, made = await openadr.ask("POST", "/vtn/events", body)

@@ -106,3 +106,17 @@ async def test_one_ven_shows_offers_requests_and_opts(openadr: Any) -> None:
     assert (offer["name"], offer["points"][0]["rid"], offer["points"][0]["unit"]) == ("TELEMETRY_USAGE", "site/W", "W")
     (opt,) = body["opts"]
     assert (opt["opt"], opt["spans"], opt["resources"]) == ("optOut", [[500.0, 60.0]], ["site"])
+
+
+async def test_a_ven_is_changed_and_removed_as_it_was_read(openadr: Any) -> None:
+    ask, path = openadr.house.ask, "/api/v1/openadr/vtn/vens/VEN-C"
+    await openadr.ask("POST", "/vtn/vens", {"id": "VEN-C", "groups": ["south"]})
+    _, _, headers = await ask("GET", path, scope="read")
+    openadr.talk()
+    assert (await ask("GET", path, scope="read"))[2]["ETag"] == headers["ETag"], "what it says is no edit"
+    match = {"If-Match": headers["ETag"]}
+    assert (await ask("PATCH", path, scope="admin", json={"groups": ["north"]}, headers=match))[0] == 200
+    assert (await ask("PATCH", path, scope="admin", json={"groups": ["east"]}, headers=match))[0] == 412
+    assert (await ask("DELETE", path, scope="admin", headers=match))[0] == 412
+    fresh = {"If-Match": (await ask("GET", path, scope="read"))[2]["ETag"]}
+    assert (await ask("DELETE", path, scope="admin", headers=fresh))[0] == 200
