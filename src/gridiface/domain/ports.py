@@ -119,9 +119,10 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSearch:
-    """Which decisions; None: whatever. `text` is looked for in the reason, in any case; [start, end)."""
+    """Which decisions; None: whatever. `targets`: any of these; `text` is in the reason, in any case; [start, end)."""
 
     target: str | None = None
+    targets: tuple[str, ...] | None = None
     signal: str | None = None
     source: str | None = None
     verdict: str | None = None
@@ -146,9 +147,9 @@ class History(Protocol):
         ...
 
     async def decisions(
-        self, *, control_id: str | None = None, limit: int = 1000, search: DecisionSearch | None = None
+        self, *, control_id: str | None = None, limit: int = 1000, skip: int = 0, search: DecisionSearch | None = None
     ) -> list[Decision]:
-        """The newest decisions, newest first; those that match `search`."""
+        """The newest decisions, newest first, after the first `skip`; those that match `search`."""
         ...
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:

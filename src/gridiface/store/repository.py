@@ -201,10 +201,10 @@ class Store:
         return [decode.reading(row) for row in await self._rows(query)]
 
     async def decisions(
-        self, *, control_id: str | None = None, limit: int = 1000, search: DecisionSearch | None = None
+        self, *, control_id: str | None = None, limit: int = 1000, skip: int = 0, search: DecisionSearch | None = None
     ) -> list[Decision]:
-        """The newest decisions, newest first; those that match `search`."""
-        query = select(decisions).order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit)
+        """The newest decisions, newest first, after the first `skip`; those that match `search`."""
+        query = select(decisions).order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit).offset(skip)
         if control_id is not None:
             query = query.where(decisions.c.control_id == control_id)
         if search is not None:
@@ -279,6 +279,8 @@ def _matching(search: DecisionSearch) -> list[ColumnElement[bool]]:
         (table.verdict, search.verdict),
     )
     found = [column == value for column, value in named if value is not None]
+    if search.targets is not None:
+        found.append(table.target_id.in_(search.targets))
     if search.text is not None:
         found.append(table.reason.icontains(search.text, autoescape=True))
     if search.start is not None:

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group
+from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.telemetry import Quality
 from gridiface.operator.access import Caller
 from gridiface.operator.confined import sees_device, sees_target
@@ -28,8 +29,8 @@ from gridiface.operator.rows import DeviceDetail, DeviceRow, GroupDetail, GroupR
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
 from gridiface.operator.status import delivery_row
 
-#: How far back deliveries of a device are shown, s; decisions that are searched for it; readings that are shown.
-_DELIVERIES_S, _SEARCHED, _READINGS = 600.0, 2_000, 5_000
+#: How far back deliveries of a device are shown, s; readings that are shown.
+_DELIVERIES_S, _READINGS = 600.0, 5_000
 
 
 class DeviceQuery(Page):
@@ -122,7 +123,8 @@ class DevicesArea(Area):
         """
         now, records, fleet = self._desk.clock.now(), self._desk.records, self._status.fleet
         groups = [g for g in groups_of(device.id, fleet) if sees_target(caller, Target(TargetKind.GROUP, g), fleet)]
-        decisions = await records.decisions(limit=_SEARCHED)
+        about = DecisionSearch(targets=(device.id, *groups))
+        decisions = await records.decisions(limit=SHOWN, search=about)
         deliveries = await records.deliveries(device.id, start=now - _DELIVERIES_S, end=now + 1)
         readings = await records.readings(device.id, start=now - readings_s, end=now + 1) if readings_s else []
         rows = [row for one in reversed(deliveries) if (row := delivery_row(one)) is not None]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gridiface.domain.controls import Decision
 from gridiface.domain.ports import DecisionSearch
 from gridiface.operator.areas.engine import EngineArea
-from gridiface.operator.present import decision_row
+from gridiface.operator.present import decision_row, groups_of
 from gridiface.operator.screens.house import House
-from gridiface.operator.screens.paging import paged
+from gridiface.operator.screens.paging import one_page, page_start, paged
 from gridiface.operator.screens.render import Entry
+from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
 
-#: Decisions that are searched, and shown on one page.
-_SEARCHED, _SHOWN = 1_000, 50
+#: Decisions of which the choices are made, that are read at once, and shown on one page.
+_CHOICES, _AT_ONCE, _SHOWN = 200, 1_000, 50
 
-#: Fields of a search, as the API has them.
-FIELDS = ("q", "target", "signal", "source", "verdict", "control")
+#: Fields of a search, as the API has them; `device`: on it, or on a group that it is in.
+FIELDS = ("q", "target", "signal", "source", "verdict", "control", "device")
 
 
 class DecisionsScreen:
@@ -35,25 +37,46 @@ class DecisionsScreen:
         given = {name: query.get(name, "").strip()[:128] for name in FIELDS}
         search = DecisionSearch(
             target=given["target"] or None,
+            targets=self._about(given["device"], view) if given["device"] else None,
             signal=given["signal"] or None,
             source=given["source"] or None,
             verdict=given["verdict"] or None,
             text=given["q"] or None,
         )
-        records = self._house.desk.records
-        found = await records.decisions(control_id=given["control"] or None, limit=_SEARCHED, search=search)
-        seen = [one for one in found if view.names is None or view.target(one.target)]
-        listed = paged(seen, query, "/decisions", FIELDS, _SHOWN).with_rows(decision_row)
+        control = given["control"] or None
+        rows = await self._seen(view, control, search, page_start(query, _SHOWN), _SHOWN + 1)
+        listed = one_page(rows, query, "/decisions", FIELDS, _SHOWN).with_rows(decision_row)
+        seen = [*rows, *await self._seen(view, control, search, 0, _CHOICES)]
         return self._house.frame.page(
             request,
             "decisions.html",
             listed=listed,
             given=given,
-            cut=len(found) == _SEARCHED,
             signals=sorted({one.signal for one in seen}),
             verdicts=sorted({one.verdict for one in seen}),
             sources=sorted({one.source.protocol for one in seen}),
         )
+
+    def _about(self, device: str, view: View) -> tuple[str, ...]:
+        groups = groups_of(device, self._house.status.fleet)
+        return (device, *(name for name in groups if view.group(name)))
+
+    async def _seen(
+        self, view: View, control: str | None, search: DecisionSearch, skip: int, count: int
+    ) -> list[Decision]:
+        """`count` decisions after `skip` of those that a reader sees; the store skips them where that is all."""
+        read = self._house.desk.records.decisions
+        if view.names is None:
+            return await read(control_id=control, limit=count, skip=skip, search=search)
+        found: list[Decision] = []
+        looked = 0
+        while len(found) < skip + count:
+            some = await read(control_id=control, limit=_AT_ONCE, skip=looked, search=search)
+            found += [one for one in some if view.target(one.target)]
+            looked += len(some)
+            if len(some) < _AT_ONCE:
+                break
+        return found[skip : skip + count]
 
 
 class EngineScreen:

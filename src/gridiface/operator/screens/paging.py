@@ -23,6 +23,7 @@ class Paged(Generic[T]):
         page, pages: this one and how many there are, from 1.
         first: number of the first row, from 1; 0: there is none.
         path, given: where the list is, and what was searched for.
+        open: there are more than `total`; how many is not counted.
     """
 
     rows: Sequence[T]
@@ -32,6 +33,7 @@ class Paged(Generic[T]):
     first: int
     path: str
     given: Mapping[str, str]
+    open: bool = False
 
     @property
     def last(self) -> int:
@@ -46,7 +48,7 @@ class Paged(Generic[T]):
     def with_rows(self, change: Callable[[T], Any]) -> Paged[Any]:
         """The same page with other rows: what costs something is made for the rows that are shown."""
         rows = [change(row) for row in self.rows]
-        return Paged(rows, self.total, self.page, self.pages, self.first, self.path, self.given)
+        return Paged(rows, self.total, self.page, self.pages, self.first, self.path, self.given, self.open)
 
 
 def page_number(query: Mapping[str, str]) -> int:
@@ -72,6 +74,27 @@ def paged(
     begin = (page - 1) * size
     given = {name: query.get(name, "")[:128] for name in keep}
     return Paged(rows[begin : begin + size], len(rows), page, pages, begin + 1 if rows else 0, path, given)
+
+
+def one_page(
+    rows: Sequence[T], query: Mapping[str, str], path: str, keep: Iterable[str] = (), size: int = SIZE
+) -> Paged[T]:
+    """The page that a query asks for, of which the store gave its rows and one more where others follow.
+
+    Args:
+        rows: from `page_start` on, at most `size + 1`.
+        query, path, keep, size: see paged.
+    """
+    page, begin, more = page_number(query), page_start(query, size), len(rows) > size
+    given = {name: query.get(name, "")[:128] for name in keep}
+    shown = rows[:size]
+    total, first = begin + len(shown), begin + 1 if shown else 0
+    return Paged(shown, total, page, page + more, first, path, given, more)
+
+
+def page_start(query: Mapping[str, str], size: int = SIZE) -> int:
+    """How many rows come before the page that a query asks for."""
+    return (page_number(query) - 1) * size
 
 
 def has(text: str, *values: object) -> bool:

@@ -145,6 +145,7 @@ class Records:
     kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
     held: dict[str, Control] = field(default_factory=dict)
     down: bool = False
+    older: int = 0
 
     async def commit(self, changes: Sequence[Change]) -> None:
         self._up()
@@ -186,14 +187,14 @@ class Records:
         return [reading]
 
     async def decisions(
-        self, *, control_id: str | None = None, limit: int = 1000, search: DecisionSearch | None = None
+        self, *, control_id: str | None = None, limit: int = 1000, skip: int = 0, search: DecisionSearch | None = None
     ) -> list[Decision]:
-        self.searched = search
+        self.searched, self.skipped = search, skip
         target = Target(TargetKind.GROUP, "feeder")
         source = Source(protocol="sep2", identity="utility")
         found = Decision(at=90.0, target=target, signal="set_w", source=source, verdict="accepted", reason="will run")
         other = replace(found, target=Target(TargetKind.DEVICE, "b"), reason="only b")
-        return [found, other]
+        return [found, other, *[found] * self.older][skip : skip + limit]
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:
         return []

@@ -74,6 +74,8 @@ async def test_decisions_are_found_by_what_they_are_about(store: Store) -> None:
     assert await found() == [20.0, 10.0]
     assert await found(verdict="limited") == [10.0]
     assert await found(target="fleet", signal="set_w", source="sep2") == [20.0]
+    assert await found(targets=("feeder", "b7")) == [10.0]
+    assert [one.at for one in await store.decisions(limit=1, skip=1)] == [10.0]
     assert await found(text="HELD back") == [20.0, 10.0]
     assert await found(text="100% of") == [20.0, 10.0]
     assert await found(text="1_0") == []

@@ -30,6 +30,17 @@ async def test_decisions_are_searched(house: Any) -> None:
     )
 
 
+async def test_decisions_are_paged_by_the_store(house: Any) -> None:
+    house.records.older = 60
+    _, text, _ = await house.ask("GET", "/decisions?device=b")
+    assert "1–50 of more" in text
+    assert "/decisions?device=b&amp;page=2" in text
+    assert house.records.searched.targets == ("b", "fleet", "feeder")
+    _, text, _ = await house.ask("GET", "/decisions?device=b&page=2")
+    assert "51–62 of 62" in text
+    assert "/decisions?device=b" in (await house.ask("GET", "/devices/b"))[1]
+
+
 async def test_strategies_and_quarantine(make_house: Any, signed_in: Any) -> None:
     port: Any = Port()
     house = await make_house(areas=lambda desk: [EngineArea(desk, port)])
