@@ -5,6 +5,7 @@ Owns the questions that are asked once, when the driver opens. Not owned: report
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -17,8 +18,15 @@ from gridiface.protocols.mms.data import Data, Kind
 from gridiface.protocols.mms.errors import AccessError, ServiceError
 from gridiface.protocols.mms.names import Name
 from gridiface.protocols.mms.pdu import Reject
-from gridiface.protocols.mms.references import Constraint, Reference, parse
-from gridiface.protocols.mms.services import GetVariableAccessAttributes, Read, ReadAnswer
+from gridiface.protocols.mms.references import Constraint, Reference, parse, split
+from gridiface.protocols.mms.services import (
+    GetNameList,
+    GetVariableAccessAttributes,
+    NameList,
+    ObjectClass,
+    Read,
+    ReadAnswer,
+)
 from gridiface.protocols.mms.types import Type
 from gridiface_southbound.iec61850.link import Link
 from gridiface_southbound.iec61850.table import Point, ReferenceTable
@@ -30,6 +38,9 @@ T = TypeVar("T")
 #: What a value and the name of a variable cost in a message, about; half of a message is left free.
 _NAME_OCTETS = 16
 _LEAF_OCTETS = 20
+#: Pages of names that are asked for a hint, and names that one tells.
+_MAX_PAGES = 64
+_TOLD = 10
 #: Errors after which the same read may succeed later.
 PASSING = frozenset({AccessError.TEMPORARILY_UNAVAILABLE})
 
@@ -62,6 +73,7 @@ class Explorer:
     def __init__(self, link: Link, table: ReferenceTable, values: Mapping[str, Scalar]) -> None:
         self._link, self._table, self._values = link, table, dict(values)
         self._types: dict[Name, Type | str] = {}
+        self._names: dict[str, list[str]] = {}
 
     async def explore(self) -> Found:
         """Where everything is; what is optional and not there is left out."""
@@ -80,7 +92,8 @@ class Explorer:
         reference = self._reference(point.ref)
         place = await self._place(reference, point.constraint)
         if isinstance(place, str):
-            raise DeviceRejected(f"{point.name}: {reference} [{point.constraint}]: {place}")
+            hint = await self._hint(reference, point.constraint)
+            raise DeviceRejected(f"{point.name}: {reference} [{point.constraint}]: {place}{hint}")
         found.places[point.name] = place
         if point.write is not None:
             found.targets[point.name] = reference.name(point.constraint), place.spot.kind
@@ -89,7 +102,8 @@ class Explorer:
         reference = self._reference(point.ref)
         kind = await self._type(reference.object_name(Constraint.CO))
         if isinstance(kind, str):
-            raise DeviceRejected(f"{point.name}: {reference} is not controlled: {kind}")
+            hint = await self._hint(reference, Constraint.CO)
+            raise DeviceRejected(f"{point.name}: {reference} is not controlled: {kind}{hint}")
         model = await self._control_model(reference)
         try:
             found.controls[point.name] = Controllable(reference, model, kind)
@@ -142,6 +156,30 @@ class Explorer:
             else:
                 self._types[name] = expect(result, Type, f"the type of {name}")
         return self._types[name]
+
+    async def _hint(self, reference: Reference, constraint: Constraint) -> str:
+        """What the device has that is named nearly so: for who writes the table."""
+        wanted = reference.name(constraint)
+        near = difflib.get_close_matches(wanted.item, await self._listed(wanted.domain), n=1)
+        found = split(Name(wanted.domain, near[0])) if near else None
+        if found is not None:
+            return f"; it has {found[0]} [{found[1]}]"
+        devices = await self._listed("")
+        return f"; its logical devices: {', '.join(devices[:_TOLD])}" if wanted.domain not in devices else ""
+
+    async def _listed(self, domain: str) -> list[str]:
+        """The names of a logical device's variables, or of the logical devices; none where it does not list them."""
+        if domain not in self._names:
+            names = self._names[domain] = []
+            kind = ObjectClass.VARIABLE if domain else ObjectClass.DOMAIN
+            for _ in range(_MAX_PAGES):
+                told = await self._link.ask(GetNameList(kind, domain, names[-1] if names else ""))
+                if not isinstance(told, NameList) or not told.names:
+                    break
+                names += told.names
+                if not told.more:
+                    break
+        return self._names[domain]
 
     def _reference(self, text: str) -> Reference:
         try:

@@ -287,8 +287,13 @@ class Session(asyncio.Protocol):
                 return services.StatusAnswer(0, 0)
             case services.Identify():
                 return services.IdentifyAnswer("gridiface", "battery of the tests", "1")
+            case services.GetNameList():
+                names = sorted(TYPES) if request.domain == "VPPDER" else ["VPPDER"]
+                rest = [name for name in names if not request.domain or name > request.after]
+                return services.NameList(tuple(rest[:3]), more=len(rest) > 3)
             case services.GetVariableAccessAttributes():
-                return battery.kind(request.name.item) or ServiceError(7, 2)
+                known = battery.kind(request.name.item) if request.name.domain == "VPPDER" else None
+                return known or ServiceError(7, 2)
             case services.Read() if isinstance(request.what, tuple):
                 return services.ReadAnswer(tuple(self._read(name) for name in request.what))
             case services.Write() if isinstance(request.what, tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from gridiface.domain.controls import Setpoint
 from gridiface.domain.telemetry import OperatingState, Quality
 from gridiface.drivers.api import DeviceBusy
 from gridiface.drivers.testkit import CHECKS, BenchFactory, Check, run_check
-from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.iec61850.driver import Iec61850Driver
 
 Make = Callable[..., Iec61850Driver]
@@ -80,6 +81,21 @@ async def test_a_device_that_takes_short_messages_is_read_in_several(battery: An
         await driver.close()
 
 
+@pytest.mark.parametrize(
+    ("ref", "hint"),
+    [
+        ("VPPDER/MMXU1.TotWatt.mag.f", "it has VPPDER/MMXU1.TotW [MX]"),
+        ("PLANT/MMXU1.TotW.mag.f", "its logical devices: VPPDER"),
+        ("VPPDER/MMXU1.TotW.mag.i", "the object has no such attribute"),
+    ],
+)
+async def test_what_is_not_there_is_told_with_what_is(ref: str, hint: str, battery: Any, driver_for: Make) -> None:
+    power = {"name": "power", "meaning": "w", "ref": ref, "unit": "W", "positive": "delivered"}
+    with pytest.raises(DeviceRejected) as caught:
+        await driver_for(battery.port, table={"kind": "battery", "points": [power]}).open()
+    assert hint in caught.value.reason
+
+
 async def test_a_password_is_wanted(battery: Any, driver_for: Make, tmp_path: Path) -> None:
     battery.password = b"opensesame"
     secret = tmp_path / "secret"
@@ -107,6 +123,32 @@ async def test_a_connection_that_breaks_is_told_and_made_again(battery: Any, dri
         assert (await driver.read()).w == 0.0
     finally:
         await driver.close()
+
+
+async def test_tls_with_certificates_of_both_sides(
+    battery: Any, driver_for: Make, tls_files: Callable[[str], Path]
+) -> None:
+    tls = tls_files("localhost")
+    await battery.stop()
+    battery.port, battery.tls = 0, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls / "ca.pem")
+    battery.tls.load_cert_chain(tls / "server.pem", tls / "server.key")
+    battery.tls.verify_mode = ssl.CERT_REQUIRED
+    await battery.start()
+    keys = {"tls": True, "server_name": "localhost", "ca_file": tls / "ca.pem"}
+    keys |= {"cert_file": tls / "client.pem", "key_file": tls / "client.key"}
+    driver = driver_for(battery.port, **keys)
+    try:
+        await driver.open()
+        assert (await driver.write(setpoint(active_power_w=100.0))).active_power_w == 100.0
+    finally:
+        await driver.close()
+    for change in (
+        {"ca_file": tls / "other.pem"},
+        {"server_name": "device.test"},
+        {"cert_file": None, "key_file": None},
+    ):
+        with pytest.raises(DeviceError):
+            await driver_for(battery.port, **keys | change).open()
 
 
 async def test_devices_of_one_server_share_an_association(battery: Any, driver_for: Make) -> None:
