@@ -93,6 +93,7 @@ class WireType:
         one_of: choice groups of which exactly one alternative must be there.
         abstract: may not appear on the wire itself.
         empty_is_absent: an optional simple element without text counts as absent.
+        schema_types: further names, in its namespace, under which xsi:type may say just this type.
         reader, writer: filled by decode.py and encode.py on first use.
     """
 
@@ -109,6 +110,7 @@ class WireType:
     one_of: tuple[str, ...]
     abstract: bool
     empty_is_absent: bool
+    schema_types: frozenset[str]
     reader: Any = None
     writer: Any = None
 
@@ -156,6 +158,7 @@ def wire(
     one_of: Sequence[str] = (),
     abstract: bool = False,
     empty_is_absent: bool = False,
+    schema_types: Sequence[str] = (),
 ) -> Callable[[_Class], _Class]:
     """Class decorator: makes a keyword-only, slotted dataclass and registers it as a wire type.
 
@@ -167,6 +170,7 @@ def wire(
         one_of: choice groups of which exactly one alternative must be present.
         abstract: may not appear on the wire itself.
         empty_is_absent: optional simple elements without text are read as absent.
+        schema_types: the schema's own names of the type where types are known here by their element's name.
     """
 
     def decorate(cls: _Class) -> _Class:
@@ -177,6 +181,7 @@ def wire(
         made.__wire__ = _collect(
             made, vocabulary, space, type_name, element_name, tuple(one_of), abstract, empty_is_absent
         )
+        made.__wire__.schema_types = frozenset(schema_types)
         _register(vocabulary.types, (space, type_name), made)
         if element_name is not None and not abstract:
             _register(vocabulary.elements, (space, element_name), made)
@@ -244,6 +249,7 @@ def _collect(
         one_of=(*(base.one_of if base else ()), *one_of),
         abstract=abstract,
         empty_is_absent=empty_is_absent,
+        schema_types=frozenset(),
     )
 
 

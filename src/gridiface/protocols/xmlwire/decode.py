@@ -198,6 +198,9 @@ def _read_typed(el: etree._Element, cls: type[WireObject]) -> Any:
 def _resolve(el: etree._Element, named: str, cls: type[WireObject], vocabulary: Vocabulary) -> type[WireObject]:
     prefix, _, local = named.strip(_SPACE).rpartition(":")
     space = el.nsmap.get(prefix or None)
+    spec = spec_of(cls)
+    if space == spec.ns and local in spec.schema_types:
+        return cls
     actual = vocabulary.types.get((space or "", local))
     if actual is None or not issubclass(actual, cls):
         _refuse(el, f"xsi:type {named[:40]!a} does not fit here")

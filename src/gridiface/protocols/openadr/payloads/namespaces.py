@@ -54,6 +54,13 @@ TOKEN_ID = string("ID", pattern=r"[A-Za-z_][\w.\-]*", collapse=True)
 """xs:ID"""
 _Class = TypeVar("_Class", bound=type)
 _EXTENSION = r"x-\S.*"
+#: The types that are not called as their element is, with "Type" behind it.
+_TYPE_NAMES = {
+    "currencyPerKW": "currencyType",
+    "currencyPerKWh": "currencyType",
+    "currencyPerThm": "currencyType",
+    "customUnit": "BaseUnitType",
+}
 
 
 def token(name: str, values: Iterable[str], *, extensible: bool = False) -> Primitive:
@@ -83,7 +90,10 @@ READING_TYPE = token(
 def _declare(cls: _Class, ns: str) -> _Class:
     # The element's name is the class's with a small first letter; an empty optional element is absent (rule 46).
     name = cls.__name__[0].lower() + cls.__name__[1:]
-    return wire(V, ns=ns, name=name, empty_is_absent=True)(cls)
+    own = _TYPE_NAMES.get(name)
+    # The schema writes a type's first letter now small, now large; no two types differ in that alone.
+    types = (own,) if own else (f"{name}Type", f"{cls.__name__}Type")
+    return wire(V, ns=ns, name=name, empty_is_absent=True, schema_types=types)(cls)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(element, attribute, content))

@@ -5,6 +5,8 @@ Each unit is an element of its own, with a fixed description and fixed units whe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gridiface.protocols.openadr.payloads.namespaces import OADR, SCALE, V, oadr, power, token
 from gridiface.protocols.xmlwire import WireObject, element, wire
 from gridiface.protocols.xmlwire.primitives import BOOLEAN, DECIMAL, FLOAT, STRING, Primitive, enumeration, string
@@ -29,7 +31,14 @@ _CURRENCY_WORD = token("currencyItemDescriptionType", ("currency", "currencyPerK
 
 
 def _fixed(text: str) -> Primitive:
-    return enumeration("fixed text", (text,))
+    """An element whose value the schema fixes: written in full, and read as that when it comes empty."""
+    written = enumeration("fixed text", (text,))
+
+    def parse(given: str) -> str:
+        found: str = written.parse(given or text)
+        return found
+
+    return replace(written, parse=parse)
 
 
 @power
