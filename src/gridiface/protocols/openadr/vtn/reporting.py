@@ -134,13 +134,18 @@ class ReportDesk:
             if len(set(rids)) != len(rids):
                 raise Refusal(Code.INVALID_DATA, "the rIDs of a report must differ")
         reports = self._state.reports(ven.venID)
-        asked = payload.reportRequestID
         reports.metadata = list(payload.oadrReport)
-        reports.running = {i: r for i, r in reports.running.items() if r.request.kind is ReportKind.METADATA}
-        if asked in reports.running and reports.running[asked].request.start is None:
-            del reports.running[asked]
+        # Who asked for metadata once has them, also where the VEN does not say whose request it answers.
+        reports.running = {
+            i: r
+            for i, r in reports.running.items()
+            if r.request.kind is ReportKind.METADATA and r.request.start is not None
+        }
         reports.piggyback = []
         self._mailbox.withdraw(ven.venID, box.CREATE_REPORT, box.CANCEL_REPORT)
+        unheard = [i for i, r in reports.running.items() if r.state == _ASKED]
+        if unheard:
+            self._mailbox.post(ven.venID, box.CREATE_REPORT, ids=unheard)
         self._state.save("reports", ven.venID)
         self._state.notices.append(MetadataReceived(venID=ven.venID, reports=tuple(payload.oadrReport)))
         ids = self._ask_for_wishes(ven, now)

@@ -349,6 +349,18 @@ def test_r306_metadata_that_was_asked_for_ends_its_request(kit, offered):
     assert request not in kit.vtn.reports(offered).running
 
 
+def test_r306_metadata_that_names_no_request_end_the_single_ones_and_keep_the_periodic_ones(kit, offered):
+    """EPRI's VEN in C# leaves the reportRequestID out."""
+    (once,) = kit.do(kit.vtn.request_metadata(offered))
+    periodic = ask(kit, offered, specifier="METADATA", rids=("0",), granularity=0)
+    accept(kit, offered, once)
+    kit.handle(metadata(kit, offered, "new"))
+    assert list(kit.vtn.reports(offered).running) == [periodic]
+    sent = kit.poll(offered)
+    assert [request.reportRequestID for request in sent.oadrReportRequest] == [periodic]
+    assert isinstance(kit.poll(offered), event.OadrResponse)
+
+
 def test_r327_our_own_metadata_can_be_asked_for(kit, ven):
     wanted = report.OadrReportRequest(
         reportRequestID="mine",
