@@ -102,7 +102,7 @@ class ReportDesk:
         """OadrCreateReport for the requests of a queue entry; None when none of them is wanted any more."""
         running = self._state.reports(ven.venID).running
         requests = [
-            request_to_wire(running[i].request) for i in entry.ids if i in running and running[i].state != _DONE
+            request_to_wire(running[i].request) for i in entry.ids if i in running and running[i].state == _ASKED
         ]
         if not requests:
             return None
@@ -150,7 +150,10 @@ class ReportDesk:
         self._state.notices.append(MetadataReceived(venID=ven.venID, reports=tuple(payload.oadrReport)))
         ids = self._ask_for_wishes(ven, now)
         piggyback = self._state.config.piggyback
-        if ids and not piggyback:
+        # Not every VEN reads what rides on an answer, though it must (rule 344).
+        if ids and piggyback:
+            self._mailbox.went_along(ven.venID, box.CREATE_REPORT, ids, payload.requestID, now)
+        elif ids:
             self._mailbox.post(ven.venID, box.CREATE_REPORT, ids=ids)
         requests = [request_to_wire(reports.running[i].request) for i in ids] if piggyback else []
         return OadrRegisteredReport(eiResponse=ok(payload.requestID), oadrReportRequest=requests, venID=ven.venID)
@@ -187,7 +190,7 @@ class ReportDesk:
         reports = self._state.reports(ven.venID)
         pending = payload.oadrPendingReports.reportRequestID
         good = succeeded(payload.eiResponse)
-        # Without an entry it answers requests that went piggy-back: all that nobody has answered yet.
+        # Without an entry it answers what was sent before: all that nobody has answered yet.
         asked = entry.ids if entry else [i for i, running in reports.running.items() if running.state == _ASKED]
         for request_id in asked:
             running = reports.running.get(request_id)

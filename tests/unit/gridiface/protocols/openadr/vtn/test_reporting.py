@@ -342,6 +342,33 @@ def test_a_refused_request_does_not_run(kit, offered):
     assert kit.told("ReportsPending")[-1].refused == "454 too much"
 
 
+def test_r344_requests_that_ride_on_an_answer_are_sent_by_themselves_where_nobody_answers_them(vtn_kit):
+    """EPRI's VEN in C++ does not read them."""
+    kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_USAGE"),))
+    ven = kit.register()
+    (request,) = kit.handle(metadata(kit, ven, "usage")).oadrReportRequest
+    kit.quiet(ven)
+    kit.now += kit.config.reply_timeout - 1
+    assert isinstance(kit.poll(ven), event.OadrResponse)
+    kit.now += 1
+    sent = kit.poll(ven)
+    assert sent.oadrReportRequest == [request]
+    done = report.OadrPendingReports(reportRequestID=[request.reportRequestID])
+    kit.handle(report.OadrCreatedReport(eiResponse=ok(sent.requestID), oadrPendingReports=done, venID=ven))
+    assert kit.vtn.waiting(ven) == []
+
+
+def test_r344_requests_that_ride_on_an_answer_are_not_sent_again_once_their_data_came(vtn_kit):
+    kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_USAGE"),))
+    ven = kit.register()
+    (request,) = kit.handle(metadata(kit, ven, "usage")).oadrReportRequest
+    kit.quiet(ven)
+    assert data(kit, ven, request.reportRequestID).eiResponse.responseCode == "200"
+    kit.now += kit.config.reply_timeout
+    assert isinstance(kit.poll(ven), event.OadrResponse)
+    assert kit.vtn.waiting(ven) == []
+
+
 def test_r306_metadata_that_was_asked_for_ends_its_request(kit, offered):
     (request,) = kit.do(kit.vtn.request_metadata(offered))
     accept(kit, offered, request)
