@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from gridiface.app.clock import SystemClock
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind
-from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.errors import ConfigError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.settings import MemberSettings, VenEntry, XmppSettings
 from gridiface.northbound.openadr.xmpp import VtnXmpp
@@ -269,6 +270,28 @@ async def test_both_come_back_when_the_server_was_away(prosody, make_house, flee
     prosody.start()
     await eventually(lambda: vtn._xmpp.up, "the VTN is back")
     await settle_a_control(head, site, fleet, eventually, "after")
+
+
+async def test_a_vtn_that_dies_after_a_commit_goes_on_when_it_is_back(prosody, make_house, fleet, eventually):
+    head, site = make_house(batteries=False), make_house()
+    await head.run(vtn_of(head, prosody, ENTRY))
+    ven = ven_of(site, prosody)
+    await site.run(ven)
+    await eventually(lambda: ven.up and head.engine.device("site-a") is not None, "registration")
+    # What is stored next is durable, and nothing of it leaves.
+    head.ledger.commits, head.ledger.die_at, head.ledger.dies_after = 0, 0, True
+    now = head.clock.now()
+    with suppress(StoreUnavailable):
+        await head.dispatch.submit(control(fleet, "C", 5000.0, now), now)
+    await eventually(head.ledger.dead.is_set, "its death")
+    await head.stop()
+    head.adapters.clear()
+    again = make_house(head.ledger.revived(), batteries=False)
+    vtn = vtn_of(again, prosody, ENTRY)
+    await again.run(vtn)
+    await eventually(lambda: vtn._xmpp.up, "the login of the next one")
+    await settle_a_control(again, site, fleet, eventually, "after")
+    assert len(vtn.core.vens) == 1
 
 
 async def test_a_user_whom_nobody_listed_is_not_registered(prosody, make_house, eventually):
