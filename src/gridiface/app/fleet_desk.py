@@ -8,9 +8,9 @@ a running server, nothing for a stopped one. Owns the plans, not the running par
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.app.config.model import Config
@@ -28,6 +28,10 @@ from gridiface.operator.blocks import SPACE as BLOCKS
 
 #: Controls that may still matter, at an instant.
 LiveControls = Callable[[Instant], Awaitable[Sequence[Control]]]
+
+#: Where in an Overlay a change stands.
+Part = Literal["devices", "groups"]
+Entry = DeviceEntry | GroupEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +122,14 @@ class FleetDesk:
             StoreUnavailable: nothing was changed.
         """
         async with self._one_by_one:
-            if self.device(entry.id) is not None or self.group(entry.id) is not None:
-                raise ConfigConflict(f"{entry.id!r} is there already; choose another id, or change that one")
-            new = replace(self.overlay, devices={**self.overlay.devices, entry.id: entry})
-            await self._take(self._moved(new, entry.id, group), now, along)
+            self._free(entry.id)
+            await self._take(self._moved(self._with(entry.id, entry, of="devices"), entry.id, group), now, along)
 
     async def change_device(self, entry: DeviceEntry, now: Instant, *, along: Sequence[Change] = ()) -> None:
         """Another definition of a device. Raises as `add_device`."""
         async with self._one_by_one:
             self._known_device(entry.id)
-            await self._take(replace(self.overlay, devices={**self.overlay.devices, entry.id: entry}), now, along)
+            await self._take(self._with(entry.id, entry, of="devices"), now, along)
 
     async def remove_device(self, name: str, now: Instant, *, along: Sequence[Change] = ()) -> None:
         """Take a device out of the fleet and out of its groups; it is let go of first.
@@ -138,11 +140,7 @@ class FleetDesk:
         """
         async with self._one_by_one:
             self._known_device(name)
-            await self._check_free(Target(TargetKind.DEVICE, name), now)
-            new = self._moved(self.overlay, name, None)
-            new = replace(new, devices={**new.devices, name: None})
-            forget = [DeleteDocument(space, name) for space in (FOUND, QUARANTINE, BLOCKS)]
-            await self._take(new, now, [*forget, *along], removal=True)
+            await self._remove(Target(TargetKind.DEVICE, name), "devices", (FOUND, QUARANTINE, BLOCKS), now, along)
 
     async def move_device(self, name: str, group: str | None, now: Instant, *, along: Sequence[Change] = ()) -> None:
         """Put a device into another group, or into none. One that registered itself is defined here from now on.
@@ -165,15 +163,14 @@ class FleetDesk:
     async def add_group(self, entry: GroupEntry, now: Instant, *, along: Sequence[Change] = ()) -> None:
         """A new group. Raises as `add_device`."""
         async with self._one_by_one:
-            if self.device(entry.id) is not None or self.group(entry.id) is not None:
-                raise ConfigConflict(f"{entry.id!r} is there already; choose another id, or change that one")
-            await self._take(replace(self.overlay, groups={**self.overlay.groups, entry.id: entry}), now, along)
+            self._free(entry.id)
+            await self._take(self._with(entry.id, entry, of="groups"), now, along)
 
     async def change_group(self, entry: GroupEntry, now: Instant, *, along: Sequence[Change] = ()) -> None:
         """Another definition of a group. Raises as `add_device`."""
         async with self._one_by_one:
             self._known_group(entry.id)
-            await self._take(replace(self.overlay, groups={**self.overlay.groups, entry.id: entry}), now, along)
+            await self._take(self._with(entry.id, entry, of="groups"), now, along)
 
     async def remove_group(self, name: str, now: Instant, *, along: Sequence[Change] = ()) -> None:
         """Take a group away; its members stay, in no group.
@@ -184,12 +181,27 @@ class FleetDesk:
         """
         async with self._one_by_one:
             self._known_group(name)
-            await self._check_free(Target(TargetKind.GROUP, name), now)
-            new = self._moved(self.overlay, name, None)
-            new = replace(new, groups={**new.groups, name: None})
-            await self._take(new, now, [DeleteDocument(STRATEGY, name), *along], removal=True)
+            await self._remove(Target(TargetKind.GROUP, name), "groups", (STRATEGY,), now, along)
 
     # --- planning -----------------------------------------------------------------------------------------------
+
+    def _free(self, name: str) -> None:
+        if self.device(name) is not None or self.group(name) is not None:
+            raise ConfigConflict(f"{name!r} is there already; choose another id, or change that one")
+
+    def _with(self, name: str, entry: Entry | None, *, of: Part, overlay: Overlay | None = None) -> Overlay:
+        """The changes with one more: this definition of a device or group, or none any more."""
+        known = self.overlay if overlay is None else overlay
+        changed: dict[str, Any] = {of: {**getattr(known, of), name: entry}}
+        return replace(known, **changed)
+
+    async def _remove(
+        self, what: Target, of: Part, forget: Iterable[str], now: Instant, along: Sequence[Change]
+    ) -> None:
+        """Take a device or group out of the fleet and of its groups, with what else is kept of it in `forget`."""
+        await self._check_free(what, now)
+        new = self._with(what.id, None, of=of, overlay=self._moved(self.overlay, what.id, None))
+        await self._take(new, now, [*(DeleteDocument(space, what.id) for space in forget), *along], removal=True)
 
     def _known_device(self, name: str) -> None:
         if self.device(name) is None:
