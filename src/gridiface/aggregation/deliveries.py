@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from gridiface.aggregation import health
-from gridiface.aggregation.columns import NAN, Columns
+from gridiface.aggregation.column_table import NAN
+from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import DecisionLog, device_target

@@ -6,7 +6,8 @@ sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.columns import Columns
@@ -21,22 +22,33 @@ from gridiface.domain.schedule import LocalSchedule
 from gridiface.errors import ConfigError
 
 
-class OperatorActs:
-    """The methods; the engine is made of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskParts:
+    """What the desk works on; all of one engine."""
 
-    _c: Columns
-    _config: EngineConfig
-    _fleet: Fleet
-    _log: DecisionLog
-    _running: Running
-    _schedules: Schedules
-    _plausibility: Plausibility
+    columns: Columns
+    fleet: Fleet
+    running: Running
+    schedules: Schedules
+    plausibility: Plausibility
+    config: EngineConfig
+    log: DecisionLog
 
-    def _at(self, now: Instant) -> None:
-        raise NotImplementedError
 
-    def _fleet_changed(self) -> None:
-        raise NotImplementedError
+class Desk:
+    """The operator's place at one engine.
+
+    Args:
+        parts: of the engine, which acts are noted in.
+        at: told the time of each act, first.
+        changed: told that the fleet is another one now.
+    """
+
+    def __init__(self, parts: DeskParts, *, at: Callable[[Instant], None], changed: Callable[[], None]) -> None:
+        self._c, self._fleet, self._running = parts.columns, parts.fleet, parts.running
+        self._schedules, self._plausibility = parts.schedules, parts.plausibility
+        self._config, self._log = parts.config, parts.log
+        self._at, self._fleet_changed = at, changed
 
     def block(self, device_id: str, blocked: bool, now: Instant) -> None:
         """Operator's block: a blocked device is released and left out until it is unblocked."""

@@ -23,21 +23,21 @@ from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig, TickResult
 from gridiface.aggregation.deliveries import Deliveries
-from gridiface.aggregation.desk import OperatorActs
+from gridiface.aggregation.desk import Desk, DeskParts
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
-from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.log import DecisionLog, group_target
 from gridiface.aggregation.outlook import Outlook
 from gridiface.aggregation.plausibility import Plausibility
+from gridiface.aggregation.rounds import Rounds
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import POWER, Orders
 from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
 from gridiface.aggregation.throughput import Throughput
-from gridiface.aggregation.timed import renew_departures
 from gridiface.aggregation.views import FleetViews, PerformanceViews
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import (
@@ -52,7 +52,6 @@ from gridiface.domain.controls import (
     Verdict,
 )
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.local_time import DAY_S, day_of
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Snapshot
 
@@ -70,7 +69,7 @@ DEPARTURES_S = 30.0
 SAMPLE_S = 1.0
 
 
-class Engine(OperatorActs, FleetViews):
+class Engine(FleetViews):
     """See the module's page. Not safe for use from several threads; cheap enough for one."""
 
     def __init__(self, config: EngineConfig | None = None, *, seed: int = 0) -> None:
@@ -85,7 +84,7 @@ class Engine(OperatorActs, FleetViews):
         """
         self._config = config or EngineConfig()
         self._seed = seed
-        self._zone = ZoneInfo(self._config.timezone)
+        zone = ZoneInfo(self._config.timezone)
         for name in (self._config.strategy, *(name for _, name in self._config.strategies)):
             strategy(name)
         self._log = DecisionLog()
@@ -97,7 +96,7 @@ class Engine(OperatorActs, FleetViews):
         self._intake = Intake(self._c, self._config, self._log)
         self._fleet = Fleet(self._c, self._intake)
         self._stepper = Stepper(self._c, orders, self._config, self._log)
-        self._schedules = Schedules(self._zone)
+        self._schedules = Schedules(zone)
         self._running = Running(self._c, self._book, self._fleet, orders, self._stepper, self._schedules, self._config)
         self._outlook = Outlook(self._c, self._book, self._fleet, self._schedules, self._running.planner, self._config)
         self._book.lane = self._fleet.lane
@@ -106,6 +105,28 @@ class Engine(OperatorActs, FleetViews):
         self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
         self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
         self._feasibility = Feasibility(self._c, self._fleet, self._book, self._config)
+        self._rounds = Rounds(
+            self._c,
+            self._config,
+            self._log,
+            intake=self._intake,
+            running=self._running,
+            stepper=self._stepper,
+            plausibility=self._plausibility,
+            schedules=self._schedules,
+            throughput=self.throughput,
+        )
+        parts = DeskParts(
+            columns=self._c,
+            fleet=self._fleet,
+            running=self._running,
+            schedules=self._schedules,
+            plausibility=self._plausibility,
+            config=self._config,
+            log=self._log,
+        )
+        #: What an operator does and asks.
+        self.desk = Desk(parts, at=self._at, changed=self._fleet_changed)
         #: `domain.ports.PerformanceView`: requested against delivered of running and finished controls.
         self.performance = PerformanceViews(self._accounts)
         self._now = None
@@ -113,7 +134,6 @@ class Engine(OperatorActs, FleetViews):
         self._dirty = True
         self._hold_until: Instant | None = None
         self._noticed = 0.0
-        self._judged_at: Instant = -np.inf
 
     # The fleet.
 
@@ -275,9 +295,7 @@ class Engine(OperatorActs, FleetViews):
     def tick(self, now: Instant) -> TickResult:
         """Let everything happen that is due at `now`. Cheap when nothing is."""
         self._at(now)
-        self._watch(now)
-        self._day(now)
-        self._judge(now)
+        self._dirty |= self._rounds.make(now)
         started, ended = self._book.advance(now, self._running.ending)
         performance = self._turn(started, ended, now)
         batch: Sequence[Setpoint] = ()
@@ -349,40 +367,6 @@ class Engine(OperatorActs, FleetViews):
             self._hold_until += jump
         self._dirty = True
         self._log.add(now, group_target(""), "clock", "jumped", f"the clock was set by {jump:+.0f} s", value=jump)
-
-    def _judge(self, now: Instant) -> None:
-        """Once a second: whose telemetry is not believed."""
-        if 0 <= now - self._judged_at < SAMPLE_S:
-            return
-        self._judged_at = now
-        if self._plausibility.check(self._running.plan.nodes(), now):
-            self._dirty = True
-            self._stepper.changed()
-
-    def _day(self, now: Instant) -> None:
-        """What goes by the local clock: departures, the daily throughput, the schedule."""
-        ends = self.throughput.ends
-        if now >= ends or now < ends - 2 * DAY_S:
-            self.throughput.begin_day(day_of(now, self._zone).end)
-        renew_departures(self._c, now, self._zone)
-        opened, closed = self._schedules.advance(now)
-        for control, verdict in [*((one, "opened") for one in opened), *((one, "closed") for one in closed)]:
-            self._log.about(now, control, verdict, "a window of the local schedule")
-        if opened or closed:
-            self._running.replan = self._dirty = True
-
-    def _watch(self, now: Instant) -> None:
-        lost = health.watch(self._c, now, lost_after_s=self._config.lost_after_s)
-        for row in lost.tolist():
-            self._intake.lose(row, now, f"silent for {now - float(self._c.received[row]):.1f} s")
-        back = health.recover(self._c, now)
-        for row in back.tolist():
-            self._log.add(
-                now, device_target(self._c.ids[row]), "availability", "returned", "asked again after its waiting time"
-            )
-        if lost.size or back.size:
-            self._dirty = True
-            self._stepper.changed()
 
     def _turn(
         self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant

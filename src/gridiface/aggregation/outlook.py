@@ -28,7 +28,8 @@ from gridiface.aggregation.plan import Plan
 from gridiface.aggregation.planner import Planner
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import Order, Orders
-from gridiface.aggregation.solver import Settings, Solver
+from gridiface.aggregation.solution import Settings
+from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Agenda, Setpoint, Target

@@ -12,7 +12,8 @@ import numpy as np
 
 from gridiface.aggregation import health, twin
 from gridiface.aggregation.allocate import IntArray
-from gridiface.aggregation.columns import NAN, Columns
+from gridiface.aggregation.column_table import NAN
+from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.aggregation.plan import Node

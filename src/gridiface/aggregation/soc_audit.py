@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gridiface.aggregation.allocate import FloatArray
-from gridiface.aggregation.columns import NAN, Columns
+from gridiface.aggregation.column_table import NAN
+from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.domain.clock import Instant
 

@@ -9,7 +9,6 @@ to its limits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,45 +24,10 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Bound, Envelope
 from gridiface.aggregation.parts import Fixed, cut_part, part_of, unsure, upper_only, with_device_limits
 from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
 _SHARE: Strategy = Proportional()
-
-
-@dataclass(frozen=True, slots=True)
-class NodeResult:
-    """What became of one node's total, W.
-
-    `wanted`: asked of the solver (trim included), None = it only has limits. `total`: what was reached, with the
-    parts that cannot be asked (`held`). `allocated`: the sum of set-points. `low`, `high`: the range that could have
-    been reached. `clipped`: the limit that cut the target.
-    """
-
-    wanted: float | None
-    total: float
-    allocated: float
-    held: float
-    low: float
-    high: float
-    clipped: Bound | None = None
-
-
-@dataclass(slots=True)
-class Solution:
-    """Powers and ceilings over the rows (NaN = leave alone), and the account of each node."""
-
-    watts: FloatArray
-    ceilings: FloatArray
-    results: dict[str, NodeResult]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the solver takes from the engine's configuration."""
-
-    tolerance: float = 0.0005
-    phase_spread: float | None = None
-    reuse: bool = False
 
 
 class Solver:

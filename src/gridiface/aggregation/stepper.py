@@ -21,7 +21,8 @@ from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.planner import Demands
 from gridiface.aggregation.setpoints import Orders, Wanted, differs, order_news, send
-from gridiface.aggregation.solver import NodeResult, Settings, Solution, Solver
+from gridiface.aggregation.solution import NodeResult, Settings, Solution
+from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ServiceClass, Setpoint

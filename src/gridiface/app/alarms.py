@@ -94,10 +94,10 @@ class AlarmSources:
         return {name: "it failed again and again" for name in names if state(name) is BreakerState.OPEN}
 
     def _in_doubt(self, _: Instant) -> Present:
-        return dict.fromkeys(self._server.engine.in_doubt(), "its reported state of charge left its own history")
+        return dict.fromkeys(self._server.engine.desk.in_doubt(), "its reported state of charge left its own history")
 
     def _quarantined(self, _: Instant) -> Present:
-        return dict.fromkeys(self._server.engine.quarantined(), "its telemetry is not to be believed")
+        return dict.fromkeys(self._server.engine.desk.quarantined(), "its telemetry is not to be believed")
 
     def _links_lost(self, _: Instant) -> Present:
         return {name: text for front in self._server.fronts for name, text in front.lost_links().items()}

@@ -47,11 +47,11 @@ class EngineDesk:
 
     def _restore(self, quarantined: Iterable[Document], chosen: Iterable[Document], now: Instant) -> None:
         for document in quarantined:
-            if self._engine.quarantine(document.key, now, reason="as before the restart"):
+            if self._engine.desk.quarantine(document.key, now, reason="as before the restart"):
                 self._kept.add(document.key)
         for document in chosen:
             try:
-                self._engine.choose_strategy(document.key, json.loads(document.body), now)
+                self._engine.desk.choose_strategy(document.key, json.loads(document.body), now)
             except ConfigError as problem:
                 _log.warning("the chosen strategy of %s is left out: %s", document.key, problem)
 
@@ -63,7 +63,7 @@ class EngineDesk:
             all_of_it: it is told now, for a graceful end.
         """
         changes = self._throughput(now, all_of_it=all_of_it)
-        odd = set(self._engine.quarantined())
+        odd = set(self._engine.desk.quarantined())
         if odd != self._kept:
             changes += [PutDocument(QUARANTINE, name, b"{}") for name in sorted(odd - self._kept)]
             changes += [DeleteDocument(QUARANTINE, name) for name in sorted(self._kept - odd)]
@@ -83,7 +83,7 @@ class EngineDesk:
 
     def quarantined(self) -> Sequence[str]:
         """See EnginePort."""
-        return self._engine.quarantined()
+        return self._engine.desk.quarantined()
 
     def strategies(self) -> Sequence[str]:
         """See EnginePort."""
@@ -92,25 +92,25 @@ class EngineDesk:
     def chosen(self) -> Mapping[str, tuple[str, bool]]:
         """See EnginePort."""
         return {
-            group.id: (self._engine.strategy_of(group.id) or "", self._engine.is_chosen(group.id))
+            group.id: (self._engine.desk.strategy_of(group.id) or "", self._engine.desk.is_chosen(group.id))
             for group in self._engine.groups()
         }
 
     async def quarantine(self, device_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
         """See EnginePort."""
-        if device_id in self._engine.quarantined():
+        if device_id in self._engine.desk.quarantined():
             return False
         await self._ledger.commit([PutDocument(QUARANTINE, device_id, b"{}"), *along])
         self._kept.add(device_id)
-        return self._engine.quarantine(device_id, now, reason=reason)
+        return self._engine.desk.quarantine(device_id, now, reason=reason)
 
     async def release(self, device_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
         """See EnginePort."""
-        if device_id not in self._engine.quarantined():
+        if device_id not in self._engine.desk.quarantined():
             return False
         await self._ledger.commit([DeleteDocument(QUARANTINE, device_id), *along])
         self._kept.discard(device_id)
-        return self._engine.release_quarantine(device_id, now, reason=reason)
+        return self._engine.desk.release_quarantine(device_id, now, reason=reason)
 
     async def choose(self, group_id: str, name: str | None, now: Instant, *, along: Sequence[Change]) -> None:
         """See EnginePort."""
@@ -119,4 +119,4 @@ class EngineDesk:
         else:
             strategy(name)
             await self._ledger.commit([PutDocument(STRATEGY, group_id, json.dumps(name).encode()), *along])
-        self._engine.choose_strategy(group_id, name, now)
+        self._engine.desk.choose_strategy(group_id, name, now)

@@ -71,7 +71,7 @@ class LiveFleet:
         assert server.dispatch is not None
         self._changed(change)
         for name in change.groups_gone():
-            server.engine.choose_strategy(name, None, now)
+            server.engine.desk.choose_strategy(name, None, now)
         self._members.retake(change.after)
         for entry in change.gone():
             await server.southbound.remove(entry.id)

@@ -123,7 +123,7 @@ class GridServer:
             self.engine.add_device(device, now)
         self._live = LiveFleet(self, members, self._fleet_changed)
         self.engine.set_groups(members.groups(), now)
-        self.engine.set_schedules([entry.rule() for entry in self.config.schedules], now)
+        self.engine.desk.set_schedules([entry.rule() for entry in self.config.schedules], now)
         status = Status(self.config.site, self.engine, self.engine.performance, self.engine.controls, self._counters)
         dispatch.listeners.append(status.on_outcome)
         dispatch.watchers.append(status.on_deliveries)
@@ -316,7 +316,7 @@ class GridServer:
 
     def _block(self, device_id: str, *, blocked: bool, now: Instant) -> None:
         """Operator's block of a device, or its end: the engine acts on it at once."""
-        self.engine.block(device_id, blocked, now)
+        self.engine.desk.block(device_id, blocked, now)
         if self.dispatch is not None:
             self.dispatch.kick()
 

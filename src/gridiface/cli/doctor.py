@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import resource
 import shutil
@@ -165,9 +166,11 @@ def _certificates(config: Config) -> Iterator[Finding]:
 
 
 def _ports(config: Config) -> Iterator[Finding]:
-    wanted = {"sep2.listen": config.sep2.listen if config.sep2 else None}
+    wanted: dict[str, str | None] = {"sep2.listen": config.sep2.listen if config.sep2 else None}
     wanted["sep2.redirect"] = config.sep2.redirect if config.sep2 else None
     wanted["operator.listen"] = config.operator.listen if config.operator else None
+    for at, device in _driver_listeners(config).items():
+        wanted[f"devices.{device}.connection.listen"] = at
     for name, listen in wanted.items():
         if listen is None:
             continue
@@ -182,6 +185,17 @@ def _ports(config: Config) -> Iterator[Finding]:
                 yield Finding("ports", "warning", f"{name} {listen}: {problem.strerror}", fix)
             else:
                 yield Finding("ports", "ok", f"{name} {listen} is free")
+
+
+def _driver_listeners(config: Config) -> dict[str, str]:
+    """Where drivers wait for devices to call, each with the first such device; wrong keys are `_drivers`' finding."""
+    registry, found = DriverRegistry(), dict[str, str]()
+    for device in config.devices:
+        with contextlib.suppress(ConfigError):
+            keys = None if device.driver == "sep2" else registry.config(device.driver, device.connection)
+            if keys is not None and keys.listens_on is not None:
+                found.setdefault(keys.listens_on, device.id)
+    return found
 
 
 def _drivers(config: Config) -> Iterator[Finding]:

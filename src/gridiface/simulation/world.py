@@ -32,6 +32,9 @@ from gridiface.simulation.utility import UtilityClient
 
 _PIN = make_pin(11111)
 
+#: How long the server may take to answer with a page: that of 10,000 devices is ten megabytes, s.
+_PAGE_S = 30.0
+
 #: Above so many batteries not each has a port of its own.
 _MANY = 500
 
@@ -205,7 +208,7 @@ class World:
         """
         url = f"http://127.0.0.1:{self.page_port}{path}"
         try:
-            timeout = aiohttp.ClientTimeout(total=5)
+            timeout = aiohttp.ClientTimeout(total=_PAGE_S)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
                 if answer.status != 200:
                     raise GridifaceError(f"{url} was answered with {answer.status}")

@@ -222,7 +222,7 @@ def test_blocked_device_is_released_and_left_out(make_world, ask):
     world = make_world(3)
     world.submit(ask("c1", set_w=9_000))
     world.run(10)
-    world.engine.block("b01", True, world.now)
+    world.engine.desk.block("b01", True, world.now)
     world.run(6)
     assert world.units["b01"].w == 0
     assert world.total == pytest.approx(9_000)

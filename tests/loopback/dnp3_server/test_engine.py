@@ -164,7 +164,7 @@ async def test_statuses_of_a_real_engine(running, dial):
         await house.step()
         assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.AUTOMATION_INHIBIT
         for name in ("b1", "b2"):
-            house.engine.block(name, blocked=True, now=time.time())
+            house.engine.desk.block(name, blocked=True, now=time.time())
         assert await master.operate(0, AnalogOutput(1.0)) is CommandStatus.BLOCKED
 
 

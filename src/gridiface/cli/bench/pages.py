@@ -94,7 +94,7 @@ async def measure(runs: int, devices: int, groups: int) -> dict[str, Any]:
 
 def _desk(engine: Engine, clock: _Clock, store: Store) -> Desk:
     def block(device_id: str, *, blocked: bool, now: Instant) -> None:
-        engine.block(device_id, blocked, now)
+        engine.desk.block(device_id, blocked, now)
 
     status = Status("bench", engine, engine.performance, engine.controls)
     return Desk(status=status, clock=clock, inbox=_Inbox(), records=store, block=block, ready=lambda: True)

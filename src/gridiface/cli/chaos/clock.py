@@ -141,7 +141,7 @@ class Run:
         window = DailyWindow(start_s=2 * 3600 + 1800, end_s=2 * 3600 + 1801)
         target = Target(TargetKind.GROUP, "fleet")
         values = {ControlMode.SET_W: ModeValue(_EVENT_W)}
-        self.engine.set_schedules([LocalSchedule(id="s", target=target, window=window, values=values)], now)
+        self.engine.desk.set_schedules([LocalSchedule(id="s", target=target, window=window, values=values)], now)
 
     def _step(self, now: Instant) -> None:
         told = [self.engine.setpoint(device.id) for device in self._devices]

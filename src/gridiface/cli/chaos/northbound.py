@@ -61,7 +61,7 @@ def _schedule(world: EngineWorld, watts: float) -> None:
         window=DailyWindow(start_s=0, end_s=_DAY_S),
         values={ControlMode.SET_W: ModeValue(watts)},
     )
-    world.engine.set_schedules([line], world.now)
+    world.engine.desk.set_schedules([line], world.now)
 
 
 SCENARIO = Scenario("northbound-loss", "R20", "the link to the utility is lost while events run", run)

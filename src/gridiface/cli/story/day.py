@@ -96,7 +96,7 @@ class Day:
         for device in plan.devices:
             self.engine.add_device(device, now)
         self.engine.set_groups(plan.groups, now)
-        self.engine.set_schedules(_night(), now)
+        self.engine.desk.set_schedules(_night(), now)
         self._draw_trouble()
         self._settle_in(now)
         while now < self.times.end:

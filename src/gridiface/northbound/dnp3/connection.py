@@ -17,6 +17,7 @@ from gridiface.northbound.dnp3.identity import CertificateNames, names_of
 from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.tls_transport import CONNECTION, PEER
 from gridiface.protocols.dnp3.link import wire_octets
+from gridiface.streams.receiving import Receiver
 
 _log = logging.getLogger("gridiface.dnp3")
 
@@ -40,7 +41,7 @@ class Door(Protocol):
         """Told once when a peer is gone."""
 
 
-class TcpConnection(asyncio.Protocol):
+class TcpConnection(Receiver):
     """One connection, accepted or made; `closed` is set when it is over."""
 
     def __init__(self, door: Door) -> None:

@@ -26,6 +26,7 @@ from gridiface.protocols.dnp3.master_settings import (
 from gridiface.protocols.dnp3.master_tasks import Task, class_poll, control
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
+from gridiface.streams.receiving import Receiver
 
 _KEPT_EVENTS = 100_000
 
@@ -34,7 +35,7 @@ class MasterFailed(GridifaceError):
     """The outstation cannot be reached, or did not do what it was asked."""
 
 
-class MasterClient(asyncio.Protocol):
+class MasterClient(Receiver):
     """One master. Call `connect` first and `close` last, or use it as an async context manager.
 
     Attributes:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gridiface.simulation.sunspec.config import SimulationConfig, UnitConfig
 from gridiface.simulation.sunspec.device import Fault, SimulatedDevice
+from gridiface.streams.receiving import Receiver
 
 _HEADER = struct.Struct(">HHHB")
 _MANGLING = (Fault.WRONG_TRANSACTION, Fault.WRONG_UNIT, Fault.BAD_LENGTH, Fault.GARBAGE)
@@ -31,7 +32,7 @@ def _mangled(fault: Fault, transaction: int, unit_id: int, pdu: bytes) -> bytes:
             return b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
-class _Session(asyncio.Protocol):
+class _Session(Receiver):
     """One connection to one listener."""
 
     def __init__(self, listener: Listener) -> None:

@@ -88,7 +88,7 @@ def test_shares_of_a_preview_are_the_split_and_change_nothing() -> None:
     )
     found = engine.shares(asked, NOW)
     assert [(share.device_id, share.w, share.now_w) for share in found] == [("a", 3000.0, 100.0), ("b", 3000.0, 100.0)]
-    engine.block("b", True, NOW)
+    engine.desk.block("b", True, NOW)
     blocked = {share.device_id: share.w for share in engine.shares(asked, NOW)}
     assert blocked["b"] is None
     assert blocked["a"] == 5000.0

@@ -14,15 +14,15 @@ def test_impossible_power_for_long_is_quarantined_until_an_operator_releases_it(
     world.step(steps=2)
     world.lies["a"] = 80_000.0
     world.step(steps=3)
-    assert world.engine.quarantined() == ()
+    assert world.engine.desk.quarantined() == ()
     world.step(steps=5)
-    assert world.engine.quarantined() == ("a",)
+    assert world.engine.desk.quarantined() == ("a",)
     assert world.told["b"] == pytest.approx(4_000.0)
     world.lies.clear()
     world.step(steps=100)
-    assert world.engine.quarantined() == ("a",)
-    assert not world.engine.release_quarantine("b", world.now)
-    assert world.engine.release_quarantine("a", world.now)
+    assert world.engine.desk.quarantined() == ("a",)
+    assert not world.engine.desk.release_quarantine("b", world.now)
+    assert world.engine.desk.release_quarantine("a", world.now)
     world.step()
     assert world.told == pytest.approx({"a": 2_000.0, "b": 2_000.0})
     assert ("released", "a") in world.verdicts("telemetry")
@@ -33,10 +33,10 @@ def test_a_quarantine_ends_by_itself_where_that_is_configured(bench):
     world.submit(ask(set_w=4_000.0))
     world.lies["a"] = 80_000.0
     world.step(steps=6)
-    assert world.engine.quarantined() == ("a",)
+    assert world.engine.desk.quarantined() == ("a",)
     world.lies.clear()
     world.step(steps=30)
-    assert world.engine.quarantined() == ()
+    assert world.engine.desk.quarantined() == ()
 
 
 def test_a_device_that_acknowledges_and_does_not_follow_gives_its_share_away(bench):
@@ -64,7 +64,7 @@ def test_a_step_that_the_meter_does_not_see_is_a_lie(bench):
     world.step(steps=3)
     world.lies["b"] = 2_500.0
     world.step(steps=2)
-    assert world.engine.quarantined() == ("b",)
+    assert world.engine.desk.quarantined() == ("b",)
 
 
 def test_a_step_that_the_meter_sees_is_none(bench):
@@ -75,7 +75,7 @@ def test_a_step_that_the_meter_sees_is_none(bench):
     world.step(steps=2)
     world.lies["m"] = 900.0  # a load beside the members
     world.step(steps=2)
-    assert world.engine.quarantined() == ()
+    assert world.engine.desk.quarantined() == ()
 
 
 def test_simulated_against_reported_state_of_charge_is_recorded(bench):
@@ -98,14 +98,14 @@ def test_strategies_change_while_running_without_a_gap(bench):
     assert world.told == pytest.approx({"a": 2_000.0, "b": 2_000.0})
     totals = []
     for name in ("merit-order", "fewest-units", "proportional", None):
-        world.engine.choose_strategy("all", name, world.now)
+        world.engine.desk.choose_strategy("all", name, world.now)
         world.step()
         totals.append(world.total)
     assert totals == pytest.approx([4_000.0] * 4)
-    assert world.engine.strategy_of("all") == "water-filling"
+    assert world.engine.desk.strategy_of("all") == "water-filling"
     assert len(world.verdicts("strategy")) == 4
     with pytest.raises(ConfigError):
-        world.engine.choose_strategy("all", "nobody", T0)
+        world.engine.desk.choose_strategy("all", "nobody", T0)
     with pytest.raises(ConfigError):
-        world.engine.choose_strategy("nowhere", "merit-order", T0)
-    assert world.engine.strategy_of("nowhere") is None
+        world.engine.desk.choose_strategy("nowhere", "merit-order", T0)
+    assert world.engine.desk.strategy_of("nowhere") is None

@@ -23,7 +23,7 @@ def line(name="s", start=0, end=60, **modes):
 
 def test_the_schedule_rules_where_nobody_else_does(bench):
     world = bench(battery("a"), battery("b"))
-    world.engine.set_schedules([line(start=10, end=100, set_w=3_000.0)], world.now)
+    world.engine.desk.set_schedules([line(start=10, end=100, set_w=3_000.0)], world.now)
     world.step(steps=5)
     assert not world.total
     world.step(steps=6)
@@ -47,7 +47,7 @@ def test_the_schedule_rules_where_nobody_else_does(bench):
 
 def test_a_limit_of_the_schedule_holds_while_nobody_sets_one(bench):
     world = bench(battery("a"))
-    world.engine.set_schedules([line(start=0, end=100, export_limit=1_500.0)], world.now)
+    world.engine.desk.set_schedules([line(start=0, end=100, export_limit=1_500.0)], world.now)
     world.submit(ask(set_w=4_000.0))
     world.step()
     assert world.total == pytest.approx(1_500.0)
@@ -55,7 +55,7 @@ def test_a_limit_of_the_schedule_holds_while_nobody_sets_one(bench):
 
 def test_an_edge_is_a_timer(bench):
     world = bench(battery("a"))
-    world.engine.set_schedules([line(start=10, end=100, set_w=3_000.0)], world.now)
+    world.engine.desk.set_schedules([line(start=10, end=100, set_w=3_000.0)], world.now)
     world.tick()
     assert world.engine.next_timer(world.now + 9.0) <= T0 + 10
 

@@ -94,7 +94,7 @@ def test_a_daily_cap_ends_the_throughput_until_midnight(bench):
 def test_least_times_on_and_off_are_kept(bench):
     slow = battery("slow", tier=1, constraints=Constraints(min_run_s=60.0, min_stop_s=60.0, min_w=1_000.0))
     world = bench(slow, battery("quick", tier=2), strategy="merit-order")
-    world.engine.choose_strategy("all", "merit-order", world.now)
+    world.engine.desk.choose_strategy("all", "merit-order", world.now)
     world.submit(ask("c1", set_w=2_000.0, duration=10.0, program="p"))
     world.submit(ask("c2", start=10.0, set_w=0.0, duration=100.0, program="p"))
     world.submit(ask("c3", start=110.0, set_w=2_000.0, duration=100.0, program="p"))

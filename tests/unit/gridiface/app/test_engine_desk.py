@@ -62,10 +62,10 @@ async def test_what_was_changed_is_there_after_a_restart():
 async def test_what_the_engine_does_by_itself_is_kept_too():
     made, ledger = engine(), Ledger()
     desk = EngineDesk(made, ledger)
-    made.quarantine("b", NOW)
+    made.desk.quarantine("b", NOW)
     await ledger.commit(desk.changes(NOW))
     assert (QUARANTINE, "b") in ledger.kept
-    made.release_quarantine("b", NOW)
+    made.desk.release_quarantine("b", NOW)
     await ledger.commit(desk.changes(NOW))
     assert ledger.kept == {}
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 
 import pytest
@@ -27,43 +28,51 @@ from gridiface.errors import ConfigError
 from gridiface.simulation.dnp3.fuzz import FuzzReport
 from gridiface.simulation.load.killing import Account
 
+#: The long forms, for which there is no room in every run.
+FULL = os.environ.get("GRIDIFACE_CHAOS") == "full"
+
+
+def form(**short):
+    """The long form where it is asked for, else the short one of so many."""
+    return Plan(full=True) if FULL else Plan(**short)
+
 
 def test_r21_event_sequences_agree_with_the_reference_model():
-    finding = sequences.run(Plan(size=120, seed=random.Random(3).randint(1, 10_000)))
+    finding = sequences.run(form(size=120, seed=random.Random(3).randint(1, 10_000)))
     assert finding.ok, finding
     assert finding.figures["events"] > 600
     assert finding.figures["restarts"] > 80
 
 
 def test_r18_clocks_that_are_set():
-    finding = clock.run(Plan())
+    finding = clock.run(form())
     assert finding.ok, [name for name, one in finding.checks.items() if not one]
     assert len(finding.checks) == 4 * len(clock.CASES)
 
 
 def test_r19_flapping_slow_and_deaf_devices():
-    finding = flapping.run(Plan(size=100, seconds=200))
+    finding = flapping.run(form(size=100, seconds=200))
     assert finding.ok, finding
     assert finding.figures["falls"] > 20
 
 
-def test_r20_the_link_is_lost_for_two_minutes():
-    finding = northbound.run(Plan())
+def test_r20_the_link_is_lost():
+    finding = northbound.run(form())
     assert finding.ok, finding
 
 
 def test_restarts_in_mid_event():
-    finding = restart.run(Plan(size=10))
+    finding = restart.run(form(size=10))
     assert finding.ok, finding
 
 
 def test_r8_an_event_reaches_every_modbus_device(monkeypatch):
     # On a machine shared with other tests the time is looked at by `gridiface chaos modbus-event`, not here.
     monkeypatch.setattr(modbus_event, "_LATEST_MS", 30_000.0)
-    finding = modbus_event.run(Plan(size=50))
+    finding = modbus_event.run(form(size=50))
     assert finding.ok, finding
     assert finding.figures["missed"] == 0
-    assert finding.figures["devices"] == 50
+    assert finding.figures["devices"] == (1_000 if FULL else 50)
     assert finding.figures["delivered_error"] <= 0.005
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -83,6 +84,19 @@ def test_doctor_names_a_missing_file_with_its_fix(site: Path, tmp_path: Path) ->
     assert result.exit_code == 1
     assert "does not exist" in result.stdout
     assert "fix:" in result.stdout
+
+
+def test_doctor_looks_at_the_port_that_a_driver_listens_on(tmp_path: Path) -> None:
+    config = tmp_path / "g.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        point = f"{{listen: '{listen}', charge_point: c, security_profile: 0, max_charge_w: 11000}}"
+        config.write_text(f"devices:\n  - {{id: charger, driver: ocpp, connection: {point}}}\n")
+        result = RUN.invoke(app, ["doctor", str(config), "--json"])
+    found = [one for one in json.loads(result.stdout)["findings"] if f" {listen}:" in one["text"]]
+    assert [(one["check"], one["level"]) for one in found] == [("ports", "warning")]
+    assert found[0]["text"].startswith("devices.charger.connection.listen ")
+    assert "choose another" in found[0]["fix"]
 
 
 def test_doctor_without_configuration_looks_at_the_machine() -> None:

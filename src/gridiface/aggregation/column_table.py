@@ -1,0 +1,153 @@
+"""The columns of the fleet by name: type, value of a new row, unit and meaning. And what kinds of devices count as.
+
+One declaration: `columns.Columns` has an attribute for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gridiface.aggregation.allocate.problem import FloatArray
+from gridiface.domain.fleet import DeviceKind
+from gridiface.domain.quantities import Phase
+
+NAN = float("nan")
+
+#: Stands for "no limit" where infinity would make 0 x inf.
+UNLIMITED = 1e15
+
+#: Seconds between snapshots that are expected until a device has shown its own period.
+FIRST_PERIOD_S = 60.0
+FIRST_PERIOD_ANSWERING_S = 900.0
+
+#: Share of a device's power on phases A, B, C; a phase that is not listed here is all three alike.
+PHASE_SHARES: Mapping[Phase, tuple[float, float, float]] = {
+    Phase.A: (1.0, 0.0, 0.0),
+    Phase.AN: (1.0, 0.0, 0.0),
+    Phase.B: (0.0, 1.0, 0.0),
+    Phase.BN: (0.0, 1.0, 0.0),
+    Phase.C: (0.0, 0.0, 1.0),
+    Phase.CN: (0.0, 0.0, 1.0),
+    Phase.AB: (0.5, 0.5, 0.0),
+    Phase.BC: (0.0, 0.5, 0.5),
+    Phase.CA: (0.5, 0.0, 0.5),
+}
+
+#: Kinds that only take power unless a discharge rating says otherwise.
+CONSUMERS = frozenset({DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE})
+
+#: Kinds that drive away.
+VEHICLES = frozenset({DeviceKind.EV, DeviceKind.EVSE})
+
+#: Kinds that follow the sun or a person: what they do without a request is measured, not 0.
+NATURAL = frozenset({DeviceKind.PV, DeviceKind.LOAD, DeviceKind.EV, DeviceKind.EVSE, DeviceKind.OTHER})
+
+#: A charge curve: states of charge, rising, and the most power at each, W.
+Curve = tuple[FloatArray, FloatArray]
+
+#: Column -> (type, value of a new row). The comment gives unit and meaning.
+COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
+    # ratings and settings
+    "export_w": (np.float64, 0.0),  # W >= 0, most it may deliver
+    "import_w": (np.float64, 0.0),  # W >= 0, most it may take
+    "set_max_w": (np.float64, 0.0),  # W, 100 % of "setMaxW"
+    "charge_w": (np.float64, 0.0),  # W, 100 % of "setMaxChargeRateW"
+    "discharge_w": (np.float64, 0.0),  # W, 100 % of "setMaxDischargeRateW"
+    "max_va": (np.float64, UNLIMITED),
+    "var_inject": (np.float64, 0.0),
+    "var_absorb": (np.float64, 0.0),
+    "energy_wh": (np.float64, NAN),
+    "ramp_w_per_s": (np.float64, UNLIMITED),
+    "soc_min": (np.float64, 0.0),
+    "soc_max": (np.float64, 1.0),
+    "step_w": (np.float64, 0.0),
+    "latency_s": (np.float64, 0.0),
+    "tier": (np.int64, 1),
+    "phase_a": (np.float64, 1 / 3),
+    "phase_b": (np.float64, 1 / 3),
+    "phase_c": (np.float64, 1 / 3),
+    "natural": (np.bool_, 0),  # its base is what it does by itself
+    "counts": (np.bool_, 1),  # its power is part of a sum (a meter's is not)
+    "can_set_w": (np.bool_, 0),
+    "can_limit_w": (np.bool_, 0),
+    "can_set_var": (np.bool_, 0),
+    "answers": (np.bool_, 0),  # tells its own outcomes
+    "leaves": (np.bool_, 0),  # a place where vehicles come and go: another one may return
+    "slots": (np.int64, 0),  # set-points with a start that it can hold
+    "enabled": (np.bool_, 1),
+    # what its owner allows
+    "curve": (np.int64, -1),  # which of `curves` bounds its charging
+    "day_cap_wh": (np.float64, np.inf),  # Wh through it per local day
+    "min_w": (np.float64, 0.0),  # W while it runs
+    "min_run_s": (np.float64, 0.0),
+    "min_stop_s": (np.float64, 0.0),
+    "modes": (np.int64, -1),  # which of `levels` are its only powers
+    "dwell_s": (np.float64, 0.0),  # a mode device keeps a mode so long
+    "leave_soc": (np.float64, NAN),  # state of charge it needs at
+    "leave_at": (np.float64, np.inf),  # its next departure
+    # telemetry
+    "w": (np.float64, NAN),
+    "var": (np.float64, NAN),
+    "up_w": (np.float64, NAN),
+    "down_w": (np.float64, NAN),
+    "available_wh": (np.float64, NAN),
+    "natural_w": (np.float64, NAN),  # W when nobody told it anything
+    "received": (np.float64, -np.inf),
+    "period_s": (np.float64, FIRST_PERIOD_S),
+    "seen": (np.int64, 0),
+    "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
+    "lost": (np.bool_, 0),
+    "odd": (np.bool_, 0),  # its power is not believed
+    "odd_since": (np.float64, NAN),  # when that began; NaN: it is believed
+    "quarantined": (np.bool_, 0),  # nothing it says is believed, it is left out
+    "stray_since": (np.float64, NAN),  # since when it has not followed what it acknowledged
+    "metered_w": (np.float64, NAN),  # its power when its group's meter was compared last
+    "day_wh": (np.float64, 0.0),  # Wh through it today
+    "counted_at": (np.float64, NAN),  # up to when that is counted
+    # state of charge, 0..1
+    "soc": (np.float64, NAN),
+    "soc_variance": (np.float64, 0.0),
+    "soc_at": (np.float64, NAN),
+    "soc_reported": (np.float64, NAN),
+    "soc_doubt": (np.bool_, 0),
+    "soc_strikes": (np.int64, 0),
+    # operator
+    "blocked": (np.bool_, 0),
+    # health
+    "down": (np.bool_, 0),
+    "down_at": (np.float64, -np.inf),
+    "back_at": (np.float64, -np.inf),
+    "relapses": (np.int64, 0),
+    # what it was told last
+    "told_w": (np.float64, NAN),
+    "told_ceiling_w": (np.float64, NAN),
+    "told_var": (np.float64, NAN),
+    "last_w": (np.float64, NAN),  # like told_w, but kept when it is not known whether it took effect
+    "told_order": (np.int64, -1),
+    "told_at": (np.float64, -np.inf),
+    "renew_at": (np.float64, np.inf),
+    "told": (np.bool_, 0),  # it is under our command
+    "holds": (np.int64, 0),  # what it may still hold of what it was told; bits of `setpoints.PARTS`
+    "on": (np.bool_, 0),  # it was told a power other than 0
+    "since": (np.float64, -np.inf),  # when `on` changed
+    "acknowledged": (np.bool_, 0),
+    # the ramp it is on: from `from_w` at `from_at` towards `told_w`
+    "from_w": (np.float64, NAN),
+    "from_at": (np.float64, 0.0),
+    # what the envelope keeps of the columns above until they are touched; see limits
+    "hard_lo": (np.float64, 0.0),
+    "hard_hi": (np.float64, 0.0),
+    "base": (np.float64, 0.0),
+    "weight": (np.float64, 1.0),
+    "held": (np.float64, 0.0),
+    "free": (np.bool_, 0),
+    "touched": (np.bool_, 1),
+    # objects
+    "ids": (np.object_, None),
+    "batch": (np.int64, -1),  # number of the batch that told it last; see `Columns.batches`
+    "batch_at": (np.int64, 0),  # where in it
+}

@@ -1,0 +1,95 @@
+"""What the engine looks at with every tick: who fell silent or comes back, the local day, whom to believe.
+
+Owned here: when each look is due, and what it says in the record. Not owned: the judgements themselves (health,
+plausibility, schedules, throughput), nor the step that follows.
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from gridiface.aggregation import health
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.intake import Intake
+from gridiface.aggregation.log import DecisionLog, device_target
+from gridiface.aggregation.plausibility import Plausibility
+from gridiface.aggregation.running import Running
+from gridiface.aggregation.schedules import Schedules
+from gridiface.aggregation.stepper import Stepper
+from gridiface.aggregation.throughput import Throughput
+from gridiface.aggregation.timed import renew_departures
+from gridiface.domain.clock import Instant
+from gridiface.domain.local_time import DAY_S, day_of
+
+#: Time between looks at who is to be believed, s.
+JUDGE_S = 1.0
+
+
+class Rounds:
+    """The looks of one engine."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        config: EngineConfig,
+        log: DecisionLog,
+        *,
+        intake: Intake,
+        running: Running,
+        stepper: Stepper,
+        plausibility: Plausibility,
+        schedules: Schedules,
+        throughput: Throughput,
+    ) -> None:
+        self._c, self._config, self._log = columns, config, log
+        self._intake, self._running, self._stepper = intake, running, stepper
+        self._plausibility, self._schedules, self._throughput = plausibility, schedules, throughput
+        self._zone = ZoneInfo(config.timezone)
+        self._judged_at: Instant = -np.inf
+
+    def make(self, now: Instant) -> bool:
+        """All looks that are due; whether something changed that a step must follow."""
+        changed = self._watch(now)
+        changed |= self._day(now)
+        return self._judge(now) or changed
+
+    def _watch(self, now: Instant) -> bool:
+        """Who fell silent, and who may be asked again."""
+        lost = health.watch(self._c, now, lost_after_s=self._config.lost_after_s)
+        for row in lost.tolist():
+            self._intake.lose(row, now, f"silent for {now - float(self._c.received[row]):.1f} s")
+        back = health.recover(self._c, now)
+        for row in back.tolist():
+            target, reason = device_target(self._c.ids[row]), "asked again after its waiting time"
+            self._log.add(now, target, "availability", "returned", reason)
+        changed = bool(lost.size or back.size)
+        if changed:
+            self._stepper.changed()
+        return changed
+
+    def _day(self, now: Instant) -> bool:
+        """What goes by the local clock: departures, the daily throughput, the schedule."""
+        ends = self._throughput.ends
+        if now >= ends or now < ends - 2 * DAY_S:
+            self._throughput.begin_day(day_of(now, self._zone).end)
+        renew_departures(self._c, now, self._zone)
+        opened, closed = self._schedules.advance(now)
+        for control, verdict in [*((one, "opened") for one in opened), *((one, "closed") for one in closed)]:
+            self._log.about(now, control, verdict, "a window of the local schedule")
+        changed = bool(opened or closed)
+        if changed:
+            self._running.replan = True
+        return changed
+
+    def _judge(self, now: Instant) -> bool:
+        """Once a second: whose telemetry is not believed."""
+        if 0 <= now - self._judged_at < JUDGE_S:
+            return False
+        self._judged_at = now
+        if not self._plausibility.check(self._running.plan.nodes(), now):
+            return False
+        self._stepper.changed()
+        return True

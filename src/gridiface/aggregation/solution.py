@@ -1,0 +1,44 @@
+"""What one control step comes to: powers and ceilings of devices, the account of each node, and how it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gridiface.aggregation.allocate import FloatArray
+from gridiface.aggregation.limits import Bound
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What became of one node's total, W.
+
+    `wanted`: asked of the solver (trim included), None = it only has limits. `total`: what was reached, with the
+    parts that cannot be asked (`held`). `allocated`: the sum of set-points. `low`, `high`: the range that could have
+    been reached. `clipped`: the limit that cut the target.
+    """
+
+    wanted: float | None
+    total: float
+    allocated: float
+    held: float
+    low: float
+    high: float
+    clipped: Bound | None = None
+
+
+@dataclass(slots=True)
+class Solution:
+    """Powers and ceilings over the rows (NaN = leave alone), and the account of each node."""
+
+    watts: FloatArray
+    ceilings: FloatArray
+    results: dict[str, NodeResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the solver takes from the engine's configuration."""
+
+    tolerance: float = 0.0005
+    phase_spread: float | None = None
+    reuse: bool = False
