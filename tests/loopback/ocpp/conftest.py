@@ -65,6 +65,7 @@ class Charger:
         self.transaction: Any = None
         self.link: Any = None
         self.task: asyncio.Task[None] | None = None
+        self.tasks: set[asyncio.Task[Any]] = set()
         self.refused: list[Any] = []
         self.connected = asyncio.Event()
         self.released = asyncio.Event()
@@ -176,26 +177,58 @@ class Charger:
     async def writes(self) -> int:
         return self.count
 
+    def later(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def asked_for(self, message: str) -> Any:
+        return {"MeterValues": self.meter, "StatusNotification": self.status, "BootNotification": self.boot}[message]()
+
+    async def hello(self) -> None:
+        await self.boot()
+        await self.status()
+
+    # What is said in the words of a version ------------------------------------------------------------------------
+
     def chargepoint(self, socket: Any) -> Any:
         raise NotImplementedError
 
-    async def hello(self) -> None:
+    async def boot(self) -> None:
+        raise NotImplementedError
+
+    async def status(self) -> None:
+        raise NotImplementedError
+
+    async def meter(self) -> None:
+        raise NotImplementedError
+
+    async def begin(self, tag: str = "AA") -> Any:
+        raise NotImplementedError
+
+    async def finish(self) -> None:
         raise NotImplementedError
 
 
-def point16(charger: Charger) -> type:
-    class Point(ChargePoint16):
+def alike(charger: Charger, result: Any) -> Any:
+    """What both versions answer alike, in the words of one: `result` is its module of answers."""
+
+    class Alike:
         @on("TriggerMessage")
         async def on_trigger(self, requested_message: str, **_: Any) -> Any:
             await charger.busy()
-            task = {
-                "MeterValues": charger.meter,
-                "StatusNotification": charger.status,
-                "BootNotification": charger.boot,
-            }
-            charger.later(task[requested_message]())
-            return result16.TriggerMessage(status="Accepted")
+            charger.later(charger.asked_for(requested_message))
+            return result.TriggerMessage(status="Accepted")
 
+        @on("ClearChargingProfile")
+        async def on_clear(self, **_: Any) -> Any:
+            return result.ClearChargingProfile(status=charger.clear())
+
+    return Alike
+
+
+def point16(charger: Charger) -> type:
+    class Point(alike(charger, result16), ChargePoint16):
         @on("ChangeConfiguration")
         async def on_configuration(self, key: str, value: str) -> Any:
             return result16.ChangeConfiguration(status="NotSupported")
@@ -205,10 +238,6 @@ def point16(charger: Charger) -> type:
             status = charger.take(cs_charging_profiles)
             await charger.busy()
             return result16.SetChargingProfile(status=status)
-
-        @on("ClearChargingProfile")
-        async def on_clear(self, **_: Any) -> Any:
-            return result16.ClearChargingProfile(status=charger.clear())
 
         @on("GetCompositeSchedule")
         async def on_composite(self, connector_id: int, duration: int, **_: Any) -> Any:
@@ -235,20 +264,7 @@ class Charger16(Charger):
     version, subprotocol = "1.6", "ocpp1.6"
 
     def chargepoint(self, socket: Any) -> Any:
-        self.tasks: set[asyncio.Task[Any]] = set()
         return point16(self)(self.identity, socket)
-
-    def later(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    def asked_for(self, message: str) -> Any:
-        return {"MeterValues": self.meter, "StatusNotification": self.status, "BootNotification": self.boot}[message]()
-
-    async def hello(self) -> None:
-        await self.boot()
-        await self.status()
 
     async def boot(self) -> None:
         answer = await self.link.call(
@@ -288,18 +304,7 @@ class Charger16(Charger):
 
 
 def point201(charger: Charger) -> type:
-    class Point(ChargePoint201):
-        @on("TriggerMessage")
-        async def on_trigger(self, requested_message: str, **_: Any) -> Any:
-            await charger.busy()
-            task = {
-                "MeterValues": charger.meter,
-                "StatusNotification": charger.status,
-                "BootNotification": charger.boot,
-            }
-            charger.later(task[requested_message]())
-            return result201.TriggerMessage(status="Accepted")
-
+    class Point(alike(charger, result201), ChargePoint201):
         @on("SetVariables")
         async def on_variables(self, set_variable_data: list[dict[str, Any]]) -> Any:
             found = [{"attributeStatus": "Accepted", "component": one["component"], "variable": one["variable"]}
@@ -312,10 +317,6 @@ def point201(charger: Charger) -> type:
             await charger.busy()
             info = {"reasonCode": "TooHigh"} if status == "Rejected" else None
             return result201.SetChargingProfile(status=status, status_info=info)
-
-        @on("ClearChargingProfile")
-        async def on_clear(self, **_: Any) -> Any:
-            return result201.ClearChargingProfile(status=charger.clear())
 
         @on("GetCompositeSchedule")
         async def on_composite(self, duration: int, evse_id: int, **_: Any) -> Any:
@@ -335,11 +336,10 @@ def point201(charger: Charger) -> type:
     return Point
 
 
-class Charger201(Charger16):
+class Charger201(Charger):
     version, subprotocol = "2.0.1", "ocpp2.0.1"
 
     def chargepoint(self, socket: Any) -> Any:
-        self.tasks = set()
         self.sequence = itertools.count()
         return point201(self)(self.identity, socket)
 
@@ -379,20 +379,20 @@ class Charger201(Charger16):
         self.transaction = None
 
 
-CHARGERS: dict[str, type[Charger16]] = {"1.6": Charger16, "2.0.1": Charger201}
+CHARGERS: dict[str, type[Charger]] = {"1.6": Charger16, "2.0.1": Charger201}
 
 
 @pytest.fixture
-def charging_points() -> dict[str, type[Charger16]]:
+def charging_points() -> dict[str, type[Charger]]:
     return CHARGERS
 
 
 @pytest.fixture
-def simulate() -> Callable[..., contextlib.AbstractAsyncContextManager[Charger16]]:
+def simulate() -> Callable[..., contextlib.AbstractAsyncContextManager[Charger]]:
     """`async with simulate("1.6", port) as charger`."""
 
     @contextlib.asynccontextmanager
-    async def run(version: str, port: int, **keys: Any) -> AsyncIterator[Charger16]:
+    async def run(version: str, port: int, **keys: Any) -> AsyncIterator[Charger]:
         charger = CHARGERS[version](port, **keys)
         await charger.start()
         try:
