@@ -185,3 +185,35 @@ def test_hadolint_finds_nothing_in_the_container_file() -> None:
     words = ["hadolint", "--failure-threshold", "info", str(ROOT / "deploy" / "container" / "Containerfile")]
     judged = subprocess.run(words, capture_output=True, text=True, check=False)
     assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+#: Ways of installing the chart: its own values, and with what a site adds.
+INSTALLS = (
+    (),
+    ("tlsSecret=grid-tls", "persistence.storageClass=fast", "service.type=LoadBalancer", "image.tag=9.9.9"),
+    ("persistence.enabled=false",),
+)
+
+
+@pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
+@pytest.mark.parametrize("given", INSTALLS, ids=["plain", "site", "no-disk"])
+def test_helm_lints_and_renders_the_chart(given: tuple[str, ...]) -> None:
+    more = [word for one in given for word in ("--set", one)]
+    lint = subprocess.run(["helm", "lint", "--strict", str(CHART), *more], capture_output=True, text=True, check=False)
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    words = ["helm", "template", "grid", str(CHART), "--kube-version", "1.29.0", *more]
+    rendered = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert rendered.returncode == 0, rendered.stderr
+    found = {one["kind"]: one for one in yaml.safe_load_all(rendered.stdout) if one}
+    Config.model_validate(yaml.safe_load(found["ConfigMap"]["data"]["gridiface.yaml"]))
+    spec = found["StatefulSet"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert spec["replicas"] == 1
+    assert container["image"] == ("gridiface:9.9.9" if "image.tag=9.9.9" in given else f"gridiface:{VERSION}")
+    mounted = {one["name"] for one in container["volumeMounts"]}
+    volumes = {one["name"] for one in spec["template"]["spec"]["volumes"]}
+    claimed = {one["metadata"]["name"] for one in spec.get("volumeClaimTemplates", ())}
+    assert mounted == volumes | claimed
+    assert ("tls" in mounted) is ("tlsSecret=grid-tls" in given)
+    ports = {one["name"] for one in container["ports"]}
+    assert {one["targetPort"] for one in found["Service"]["spec"]["ports"]} <= ports
