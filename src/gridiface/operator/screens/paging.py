@@ -88,7 +88,7 @@ def one_page(
     page, begin, more = page_number(query), page_start(query, size), len(rows) > size
     given = {name: query.get(name, "")[:128] for name in keep}
     shown = rows[:size]
-    total, first = begin + len(shown), begin + 1 if shown else 0
+    total, first = (begin + len(shown), begin + 1) if shown else (0, 0)
     return Paged(shown, total, page, page + more, first, path, given, more)
 
 

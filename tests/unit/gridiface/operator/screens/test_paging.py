@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.operator.screens.paging import has, page_number, paged
+from gridiface.operator.screens.paging import has, one_page, page_number, page_start, paged
 
 
 def test_a_page_of_a_list_and_its_neighbours() -> None:
@@ -29,3 +29,12 @@ def test_a_text_is_looked_for_without_regard_to_case() -> None:
     assert has("EV", "evening", None)
     assert has("", None)
     assert not has("x", "evening", None, 7)
+
+
+def test_a_page_of_which_the_store_gave_the_rows_and_one_more() -> None:
+    first = one_page(list(range(4)), {}, "/x", size=3)
+    assert (first.rows, first.first, first.last, first.pages, first.open) == ([0, 1, 2], 1, 3, 2, True)
+    last = one_page([3], {"page": "2"}, "/x", size=3)
+    assert (last.rows, last.first, last.total, last.pages, last.open) == ([3], 4, 4, 2, False)
+    beyond = one_page([], {"page": "9"}, "/x", size=3)
+    assert (beyond.rows, beyond.first, beyond.total, page_start({"page": "9"}, 3)) == ([], 0, 0, 24)
