@@ -52,6 +52,7 @@ class Mailbox:
         """What `ids` stand for rode on the answer to `request_id`: it is sent by itself when nobody answers it."""
         entry = self.post(ven_id, kind, ids=ids)
         entry.id, entry.sent_at, entry.attempts = request_id, now, 1
+        self._state.save("queue", ven_id)
 
     def next(self, ven_id: str, now: float) -> Payload | None:
         """The payload whose turn it is, now counted as sent; None when nothing is to be sent."""

@@ -346,8 +346,9 @@ def test_r344_requests_that_ride_on_an_answer_are_sent_by_themselves_where_nobod
     """EPRI's VEN in C++ does not read them."""
     kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_USAGE"),))
     ven = kit.register()
-    (request,) = kit.handle(metadata(kit, ven, "usage")).oadrReportRequest
     kit.quiet(ven)
+    (request,) = kit.handle(metadata(kit, ven, "usage")).oadrReportRequest
+    kit.restart()
     kit.now += kit.config.reply_timeout - 1
     assert isinstance(kit.poll(ven), event.OadrResponse)
     kit.now += 1
