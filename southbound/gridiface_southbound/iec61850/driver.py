@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -137,9 +137,7 @@ class Iec61850Driver(PointDriver[Point]):
 
     def _show(self, readings: dict[str, Reading]) -> None:
         self._readings |= readings
-        for name, reading in readings.items():
-            bad = reading.quality is Quality.BAD
-            self._image.data[name] = None if bad else reading.raw
+        self._image.data |= {name: reading.usable for name, reading in readings.items()}
 
     def _judged(self, snapshot: Snapshot) -> Snapshot:
         """With the quality of what matters and the device's time of the power.
@@ -147,20 +145,21 @@ class Iec61850Driver(PointDriver[Point]):
         The time beside a value is that of its last change: where it is no newer than before, the device has said just
         now that the value still holds.
         """
-        judged = [
-            self._readings[p.name] for p in self._table.points if p.meaning in _JUDGED and p.name in self._readings
-        ]
-        power = [
-            self._readings[p.name] for p in self._table.points if p.meaning is Meaning.W and p.name in self._readings
-        ]
-        grade = worst(reading.quality for reading in judged)
-        if grade is Quality.BAD and not any(reading.quality is Quality.BAD for reading in power):
-            grade = worst(r.quality for r in judged if r.quality is not Quality.BAD)
+        judged, power = self._seen(_JUDGED), self._seen({Meaning.W})
+        if any(reading.usable is None for reading in power):
+            grade = Quality.BAD
+        else:
+            grade = worst(reading.quality for reading in judged if reading.quality is not Quality.BAD)
         times = [reading.at for reading in power if reading.at is not None]
         at = min(times, default=0.0)
         told = at if len(times) == len(power) and self._newest < at <= snapshot.received else snapshot.received
         self._newest = max(self._newest, told)
         return replace(snapshot, source_time=told, quality=grade)
+
+    def _seen(self, meanings: Collection[Meaning]) -> list[Reading]:
+        return [
+            self._readings[p.name] for p in self._table.points if p.meaning in meanings and p.name in self._readings
+        ]
 
     # One write -----------------------------------------------------------------------------------------------------
 

@@ -42,9 +42,23 @@ _OWN = "gridiface"
 _RESERVED_S = 60
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where a member of a data set goes: a point, and the member's way into the point's data object."""
+
+    point: str
+    place: Place
+    path: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the member holds the point's value; else it may be its quality or its time."""
+        return self.place.spot.value[: len(self.path)] == self.path
+
+
 @dataclass(slots=True)
 class _Subscription:
-    """A control block that is enabled: its report id, its data set and the members, the newest number.
+    """A control block that is enabled: its report id, its data set, where each member goes, the newest number.
 
     `current` after the first answer to an interrogation: what comes before it may be from the buffer, and old.
     """
@@ -52,7 +66,7 @@ class _Subscription:
     block: ControlBlock
     report_id: str
     data_set: str
-    members: tuple[Name, ...]
+    routes: tuple[tuple[_Route, ...], ...]
     sequence: int | None = None
     current: bool = False
 
@@ -69,7 +83,10 @@ class Reports:
     def __init__(self, link: Link, places: Mapping[str, Place], entries: dict[str, bytes]) -> None:
         self.heard: dict[str, Reading] = {}
         self.gaps = 0
-        self._link, self._places, self._entries = link, places, entries
+        self._link, self._entries = link, entries
+        self._places: dict[Name, list[tuple[str, Place]]] = {}
+        for name, place in places.items():
+            self._places.setdefault(place.variable, []).append((name, place))
         self._subscriptions: list[_Subscription] = []
         self._early: list[reporting.Report] = []
         self._whole_wanted: list[ControlBlock] = []
@@ -77,12 +94,8 @@ class Reports:
     @property
     def covered(self) -> frozenset[str]:
         """The points that are told and have been: they need not be polled."""
-        told = {
-            name
-            for name, place in self._places.items()
-            for one in self._subscriptions
-            if one.current and any(_within(place, member) is not None for member in one.members)
-        }
+        current = (one for one in self._subscriptions if one.current)
+        told = {route.point for one in current for routes in one.routes for route in routes if route.whole}
         return frozenset(told & self.heard.keys())
 
     async def subscribe(self, rule: ReportRule, values: Mapping[str, Scalar]) -> None:
@@ -148,7 +161,7 @@ class Reports:
         members = await self._members(data_set)
         # a block without an identifier of its own reports under its name (IEC 61850-7-2 clause 17.2.2.2)
         report_id = str(block.attribute(seen, "RptID") or block.variable)
-        one = _Subscription(block, report_id, data_set, members)
+        one = _Subscription(block, report_id, data_set, tuple(map(self._routes, members)))
         await self._write(block, [block.enabling(on=True)])
         self._subscriptions.append(one)
         early, self._early = self._early, []
@@ -197,7 +210,7 @@ class Reports:
     async def _wanted_set(self, rule: ReportRule, block: ControlBlock, values: Mapping[str, Scalar]) -> str:
         if rule.data_set != "own":
             return text_of(rule.data_set, values).replace(".", "$") if rule.data_set else ""
-        members = tuple(dict.fromkeys(place.variable for place in self._places.values()))
+        members = tuple(self._places)
         name = Name("@", _OWN)
         if block.buffered:
             # what belongs to an association ends with it; a buffer goes on
@@ -240,11 +253,12 @@ class Reports:
         if not one.current:
             return
         for entry in report.entries:
-            if entry.place >= len(one.members):
+            if entry.place >= len(one.routes):
                 # the data set was changed behind us: nothing of this can be placed
                 self._want_whole(one.block)
                 return
-            self._tell(one.members[entry.place], entry.value)
+            for route in one.routes[entry.place]:
+                self._tell(route, entry.value)
 
     def _count(self, one: _Subscription, report: reporting.Report) -> None:
         """A number that was left out, or a buffer that ran over: something was lost."""
@@ -262,43 +276,33 @@ class Reports:
         if block not in self._whole_wanted:
             self._whole_wanted.append(block)
 
-    def _tell(self, member: Name, value: Data | AccessError) -> None:
-        for name, place in self._places.items():
-            before = self.heard.get(name, Reading(None))
-            path = _within(place, member)
-            if path is not None:
-                self.heard[name] = _whole(place, path, value, before)
-                continue
-            # a member may be the quality or the time alone
-            inner = _inner(place, member)
-            if inner is None or isinstance(value, AccessError):
-                continue
-            if inner == place.spot.quality:
-                self.heard[name] = replace(before, quality=quality(value))
-            elif inner == place.spot.time:
-                self.heard[name] = replace(before, at=instant(value))
+    def _tell(self, route: _Route, value: Data | AccessError) -> None:
+        before, spot = self.heard.get(route.point, Reading(None)), route.place.spot
+        if route.whole:
+            self.heard[route.point] = _whole(route, value, before)
+        elif isinstance(value, AccessError):
+            return
+        elif route.path == spot.quality:
+            self.heard[route.point] = replace(before, quality=quality(value))
+        elif route.path == spot.time:
+            self.heard[route.point] = replace(before, at=instant(value))
+
+    def _routes(self, member: Name) -> tuple[_Route, ...]:
+        """Where a member goes: to every point of its data object."""
+        found = split(member)
+        if found is None:
+            return ()
+        reference, constraint = found
+        there = self._places.get(reference.object_name(constraint), [])
+        return tuple(_Route(name, place, reference.attributes) for name, place in there)
 
 
-def _inner(place: Place, member: Name) -> tuple[str, ...] | None:
-    """The way that a member of a data set goes into a point's data object; None: it is of another object."""
-    found = split(member)
-    if found is None:
-        return None
-    reference, constraint = found
-    return reference.attributes if reference.object_name(constraint) == place.variable else None
-
-
-def _within(place: Place, member: Name) -> tuple[str, ...] | None:
-    """The same, where the member holds the point's value."""
-    inner = _inner(place, member)
-    return inner if inner is not None and place.spot.value[: len(inner)] == inner else None
-
-
-def _whole(place: Place, path: tuple[str, ...], value: Data | AccessError, before: Reading) -> Reading:
+def _whole(route: _Route, value: Data | AccessError, before: Reading) -> Reading:
     """What a member that holds the point's value says of it, and of its quality and time where it holds those too."""
     if isinstance(value, AccessError):
         return Reading(None)
-    kind = place.whole.at(path)
+    spot, path = route.place.spot, route.path
+    kind = route.place.whole.at(path)
     if kind is None:
         return before
 
@@ -308,7 +312,7 @@ def _whole(place: Place, path: tuple[str, ...], value: Data | AccessError, befor
         steps = kind.place(wanted[len(path) :])
         return None if steps is None else dig(value, steps)
 
-    seen, grade, at = part(place.spot.value), part(place.spot.quality), part(place.spot.time)
+    seen, grade, at = part(spot.value), part(spot.quality), part(spot.time)
     told = before.quality if grade is None else quality(grade)
     raw = None if seen is None else scalar(seen)
     return Reading(raw, told, before.at if at is None else instant(at))

@@ -29,6 +29,11 @@ class Reading:
     quality: Quality | None = None
     at: float | None = None
 
+    @property
+    def usable(self) -> Raw | None:
+        """The scalar, None where it is bad."""
+        return None if self.quality is Quality.BAD else self.raw
+
 
 def scalar(data: Data) -> Raw | None:
     """A value as a scalar; a bit string as a number whose bit n is its bit n, one of two bits as Dbpos."""

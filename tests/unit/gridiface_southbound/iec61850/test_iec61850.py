@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from gridiface.domain.telemetry import Quality
+from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected
 from gridiface.protocols.mms import services
@@ -21,6 +21,7 @@ from gridiface.protocols.mms.references import Constraint
 from gridiface.protocols.mms.reporting import WANTED_BUFFERED, Option, Trigger
 from gridiface.protocols.mms.types import Type
 from gridiface_southbound.iec61850.config import Iec61850Config
+from gridiface_southbound.iec61850.driver import Iec61850Driver
 from gridiface_southbound.iec61850.link import Link
 from gridiface_southbound.iec61850.loading import load_table, template_names
 from gridiface_southbound.iec61850.model import Place, expect, read_places
@@ -193,6 +194,37 @@ def test_a_float_shows_what_four_octets_hold() -> None:
     assert not image.holds(Write(one, 0.2, 0.2))
     image.data["power"] = "x"
     assert not image.holds(Write(one, 0.1, 0.1))
+
+
+class Still:
+    """A clock that stands."""
+
+    def now(self) -> float:
+        return 1000.0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def test_a_snapshot_is_as_good_as_its_power_and_as_old() -> None:
+    charge = {"name": "charge", "meaning": "soc", "ref": "LD0/DSTO1.SoC.mag.f", "unit": "%"}
+    driver = Iec61850Driver.create("b1", config(table=table(points=[POWER, charge])), clock=Still())
+    plain = Snapshot(device_id="b1", source_time=1000.0, received=1000.0)
+
+    def judged(power: Reading, soc: Reading) -> tuple[Quality, float]:
+        driver._readings = {"power": power, "charge": soc}
+        seen = driver._judged(plain)
+        return seen.quality, seen.source_time
+
+    good = Reading(5.0, Quality.GOOD)
+    assert judged(Reading(5.0, Quality.GOOD, 900.0), good) == (Quality.GOOD, 900.0)
+    assert judged(Reading(5.0, Quality.GOOD, 900.0), good) == (Quality.GOOD, 1000.0)  # no newer: it still holds
+    assert judged(Reading(5.0, Quality.GOOD, 2000.0), good) == (Quality.GOOD, 1000.0)  # a clock that is ahead
+    assert judged(good, Reading(5.0, Quality.STALE))[0] is Quality.STALE
+    assert judged(good, Reading(None, Quality.BAD))[0] is Quality.GOOD
+    assert judged(Reading(None, Quality.BAD), good)[0] is Quality.BAD
+    assert judged(Reading(5.0, Quality.BAD), good)[0] is Quality.BAD
+    assert judged(Reading(None), good)[0] is Quality.BAD
 
 
 # --- questions, by a scripted link -----------------------------------------------------------------------------------
