@@ -76,7 +76,7 @@ async def restart(site: Any) -> None:
 
 @pytest.fixture
 async def site(site_class: Any, tmp_path: Path) -> Any:
-    async with site_class(WorldPlan(batteries=4, inverters=1, page_port=0, settings=settings(tmp_path))) as made:
+    async with site_class(WorldPlan(batteries=4, inverters=0, page_port=0, settings=settings(tmp_path))) as made:
         await made.start()
         yield made
 
@@ -110,7 +110,7 @@ async def test_keys_outlive_a_kill_and_masters_get_in_when_descriptors_are_gone(
 
     async def accepts() -> bool:
         with contextlib.suppress(OSError):
-            return bool((await site.wire("inverter1").ask("GET", "/dcap")).status == 200)
+            return bool((await site.wire("utility").ask("GET", "/dcap")).status == 200)
         return False
 
     async def vtn_accepts() -> bool:
@@ -141,7 +141,7 @@ async def others_take_all(
     for place in (site.sep2_port, site.ports["openadr"]):
         await hold(taken, place, FEW_FILES)
     assert await operates(port, NEW)
-    assert (await site.status())["devices"]["total"] == 5
+    assert (await site.status())["devices"]["total"] == 4
     used = {int(item.name) for item in Path(f"/proc/{site.server.pid}/fd").iterdir()}
     lowest = next(number for number in range(FEW_FILES) if number not in used)
     resource.prlimit(site.server.pid, resource.RLIMIT_NOFILE, (lowest, FEW_FILES))
@@ -160,7 +160,7 @@ async def others_take_all(
 
     async def page_answers() -> bool:
         with contextlib.suppress(Exception):
-            return bool((await site.status())["devices"]["total"] == 5)
+            return bool((await site.status())["devices"]["total"] == 4)
         return False
 
     await eventually(they_take_the_rest_and_it_comes_to_the_reserve, 60.0, "no descriptor is left but those kept")
