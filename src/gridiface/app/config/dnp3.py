@@ -146,6 +146,11 @@ class Dnp3Point(_Block):
     keeps: bool = Field(
         default=False, description="the value stays when its enabling output goes off, and acts when it is on again"
     )
+    family: str = Field(
+        default="", description="of an enabling output: of those of one family that are on, the smallest priority acts"
+    )
+    priority_from: str = Field(default="", description="output that holds the priority of an enabling output")
+    only: float | None = Field(default=None, description="the one value that the output takes, in the point's unit")
     idle: float = Field(default=0.0, description="read back while no control is in force, in the point's unit")
     initial: float = Field(default=0.0, description="of a stored or enabling output at the first start")
     on_only: bool = Field(default=False, description="off means nothing and is NOT_SUPPORTED")
