@@ -161,6 +161,22 @@ async def test_pages_tell_the_same_without_javascript(stage: Any) -> None:
             assert said in await page.locator("main").inner_text()
 
 
+async def test_a_form_works_without_javascript_or_before_it_is_there(stage: Any) -> None:
+    async with stage(batteries=1, inverters=0) as on:
+        signed_in = await on.page()
+        await on.sign_in(signed_in)
+        page = await on.page(script=False)
+        await page.context.add_cookies(await signed_in.context.cookies())
+        async with on.world.utility() as utility:
+            program, now = await utility.program("fleet"), time.time()
+            await utility.post_target(program, 1_000.0, start=now, duration_s=300, now=now, title="to be cancelled")
+        await page.goto(on.home + "/controls")
+        await page.get_by_role("link", name="Cancel", exact=True).first.click()
+        await page.get_by_label("Reason").fill("seen enough")
+        await page.get_by_role("button", name="Cancel this control").click()
+        await _expect()(page.locator("h1")).to_contain_text("cancelled", timeout=15_000)
+
+
 async def test_keyboard_reaches_everything_in_order(stage: Any) -> None:
     async with stage(batteries=1, inverters=0) as on:
         page = await on.page()

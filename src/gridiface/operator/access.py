@@ -77,10 +77,14 @@ CALLER = web.RequestKey("caller", Caller)
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one operation needs: a scope (None: open to everybody), and whether it heeds the caller's groups."""
+    """What one operation needs: a scope (None: open to everybody), and whether it heeds the caller's groups.
+
+    `token` reads the CSRF token out of a form, for a browser that sends the form itself: no script, no header.
+    """
 
     scope: str | None
     confined: bool = False
+    token: Callable[[web.Request], Awaitable[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +157,15 @@ class Access:
         method = "GET" if request.method == "HEAD" else request.method
         # An operation that was not declared needs what nobody has.
         needs = self._needs.get((method, resource.canonical), Needs("undeclared"))
-        caller = await self._identify(request, needs.scope)
+        caller = await self._identify(request, needs)
         self._check_rate(caller.id or request.remote or "")
         if needs.scope is not None and not self._is_open(caller, needs.scope):
             _check_scope(caller, needs)
         request[CALLER] = caller
 
-    async def _identify(self, request: web.Request, scope: str | None) -> Caller:
+    async def _identify(self, request: web.Request, needs: Needs) -> Caller:
         """Who asks. What is open to everybody is so for a wrong token, too: it counts as nobody."""
+        scope = needs.scope
         given = request.headers.getall("Authorization", [])
         if len(given) > 1:
             raise Refused(400, "there is more than one Authorization header", "send one")
@@ -171,7 +176,7 @@ class Access:
                 if scope is None:
                     return Caller()
                 raise
-        return await self._signed_in(request, scope) or Caller()
+        return await self._signed_in(request, needs) or Caller()
 
     def _is_open(self, caller: Caller, scope: str) -> bool:
         return self._rules.open_reads and scope in _READING and not caller.id
@@ -214,14 +219,14 @@ class Access:
         groups = None if token.groups is None else frozenset(token.groups)
         return Caller(token.name, token.id, allowed(scopes), groups, token.by, holds=holds)
 
-    async def _signed_in(self, request: web.Request, scope: str | None) -> Caller | None:
+    async def _signed_in(self, request: web.Request, needs: Needs) -> Caller | None:
         """The caller of a session cookie, or None."""
         secret = cookie_of(request, self._rules.cookie)
         found = None if secret is None else await self._sessions.verify(secret, self._clock.now())
         if secret is None or found is None:
             return None
-        if request.method not in _SAFE and not csrf_fits(secret, request.headers.get(CSRF, "")):
-            if scope is None:
+        if request.method not in _SAFE and not csrf_fits(secret, await _csrf_token(request, needs)):
+            if needs.scope is None:
                 return None
             fix = f"read GET /api/v1/session and send its `csrf` as {CSRF}"
             raise Refused(403, "the CSRF token is missing or not this session's", fix)
@@ -271,6 +276,14 @@ def _check_origin(request: web.Request) -> None:
     same = not origins or (len(origins) == 1 and _authority(origins[0]) == request.headers.get("Host", "").lower())
     if site not in {"none", "same-origin"} or not same:
         raise Refused(403, "pages of other sites cannot change anything here", "use this server's own pages")
+
+
+async def _csrf_token(request: web.Request, needs: Needs) -> str:
+    """The CSRF token that came: by the header, or inside a page's form."""
+    given = request.headers.get(CSRF)
+    if given is None and needs.token is not None:
+        return await needs.token(request)
+    return given or ""
 
 
 def _authority(origin: str) -> str:

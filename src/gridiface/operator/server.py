@@ -32,6 +32,7 @@ from gridiface.operator.doors import Doors
 from gridiface.operator.oidc import Provider
 from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
+from gridiface.operator.screens.forms import csrf_token
 from gridiface.operator.signin import SignIn
 from gridiface.operator.throttle import Throttle
 from gridiface.tracing import span
@@ -42,7 +43,8 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: browsers then give the origin of a form that no script sends as "null", and it is refused.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
@@ -56,7 +58,7 @@ class Page:
 
     Args:
         confined: the handler heeds the caller's groups, see routing.Route.
-        method: GET, or POST for a form; a form's page sends the CSRF token as the header X-CSRF-Token, too.
+        method: GET, or POST for a form, whose CSRF token comes as the header X-CSRF-Token or as its field `csrf`.
     """
 
     path: str
@@ -137,7 +139,7 @@ class OperatorServer:
             app.router.add_route(page.method, page.path, page.handler)
             if page.method == "GET":
                 app.router.add_route("HEAD", page.path, page.handler)
-            self._access.route(page.method, page.path, Needs(page.scope, page.confined))
+            self._access.route(page.method, page.path, Needs(page.scope, page.confined, csrf_token))
         for area in self._areas:
             for route in area.routes():
                 self._mount(app, area, route)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from gridiface.operator.problems import Refused
 
 #: Largest form, most fields, and how long it may take to come, s.
 MAX_BYTES, MAX_FIELDS, WITHIN_S = 256 * 1024, 64, 10.0
+_MEDIA = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,35 @@ class Form:
         return bool(self.fields.get(name))
 
 
+# Newer versions of aiohttp warn of plain strings, older ones know nothing else.
+_FORM: Any = getattr(web, "RequestKey", lambda name, _: name)("gridiface.form", Form)
+
+
 async def form_of(request: web.Request) -> Form:
-    """The form that a request carries.
+    """The form that a request carries; it is read once, however often it is asked for.
 
     Raises:
         Refused: 400 malformed, 408 too slow, 413 too large, 415 no form.
     """
-    if request.content_type != "application/x-www-form-urlencoded":
+    known = request.get(_FORM)
+    if not isinstance(known, Form):
+        known = request[_FORM] = await _received(request)
+    return known
+
+
+async def csrf_token(request: web.Request) -> str:
+    """The CSRF token inside a page's form; "" where there is none.
+
+    Raises:
+        Refused: as form_of, but for what is no form.
+    """
+    if request.content_type != _MEDIA:
+        return ""
+    return (await form_of(request)).fields.get("csrf", "")
+
+
+async def _received(request: web.Request) -> Form:
+    if request.content_type != _MEDIA:
         raise Refused(415, f"{request.content_type} is no form", "use the page's own form")
     try:
         async with asyncio.timeout(WITHIN_S):

@@ -72,3 +72,15 @@ async def test_forms_are_bounded(house: Any) -> None:
     twice = "target=a&target=b"
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert (await house.ask("POST", "/controls/new", scope="control", data=twice, headers=form))[0] == 400
+
+
+async def test_a_form_that_no_script_sends_carries_its_token_as_a_field(house: Any, signed_in: Any) -> None:
+    browser, other = await signed_in(house, "operator"), await signed_in(house, "operator", "other")
+    referrer = (await browser.ask("GET", "/healthz"))[2]["Referrer-Policy"]
+    assert referrer == "same-origin", "with none, browsers give the form's origin as null"
+    token, browser.csrf = browser.csrf, ""
+    for csrf, wanted in ((token, 200), (other.csrf, 403), ("", 403)):
+        status, text, _ = await browser.ask("POST", "/controls/preview", data=FORM | {"csrf": csrf})
+        assert (status, "CSRF" in str(text)) == (wanted, wanted == 403)
+    assert (await browser.ask("POST", "/controls/preview", json=FORM | {"csrf": token}))[0] == 403
+    assert (await browser.ask("POST", "/api/v1/controls", data=FORM | {"csrf": token}))[0] == 403, "pages only"
