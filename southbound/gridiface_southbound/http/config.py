@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gridiface_southbound.http.loading import load_table
 from gridiface_southbound.http.table import ApiTable
-from gridiface_southbound.points.config import PointsConfig
+from gridiface_southbound.points.config import PointsConfig, check_parameters
 from gridiface_southbound.points.template import Scalar
 
 
@@ -69,10 +69,7 @@ class HttpConfig(PointsConfig):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        unknown = sorted(self.parameters.keys() - self.table.parameters.keys())
-        if unknown:
-            known = ", ".join(self.table.parameters) or "none"
-            raise ValueError(f"parameters: the table has no {unknown[0]!r}; it has: {known}")
+        check_parameters(self.parameters, self.table.parameters)
         if self.auth in ("basic", "digest") and not (self.user and self.password_file):
             raise ValueError(f"auth {self.auth} needs user and password_file")
         if self.auth == "bearer" and self.token_file is None:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from gridiface.protocols.mms.control_values import OriginCategory
 from gridiface_southbound.iec61850.loading import load_table
 from gridiface_southbound.iec61850.table import ReferenceTable
-from gridiface_southbound.points.config import PointsConfig
+from gridiface_southbound.points.config import PointsConfig, check_parameters
 from gridiface_southbound.points.template import Scalar
 
 #: Octets as hexadecimal digits.
@@ -71,10 +71,7 @@ class Iec61850Config(PointsConfig):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        unknown = sorted(self.parameters.keys() - self.table.parameters.keys())
-        if unknown:
-            known = ", ".join(self.table.parameters) or "none"
-            raise ValueError(f"parameters: the table has no {unknown[0]!r}; it has: {known}")
+        check_parameters(self.parameters, self.table.parameters)
         for point in self.table.points:
             try:
                 self.table.reference(point.ref, self.values)

@@ -23,6 +23,7 @@ from gridiface.protocols.mms.client import Answered, Associated, Client, Ended, 
 from gridiface.protocols.mms.control import Awaited, Operation, Outcome, Result
 from gridiface.protocols.mms.pdu import Initiate, Report
 from gridiface.protocols.mms.services import Request
+from gridiface.streams.receiving import Receiver
 from gridiface_southbound.iec61850.config import Iec61850Config, LinkKey
 from gridiface_southbound.points.secrets import secret_in, tls_context
 
@@ -36,7 +37,7 @@ _CLOSING_S = 0.5
 Listener = Callable[[Report], None]
 
 
-class Link(asyncio.Protocol):
+class Link(Receiver):
     """One association, made by `link_for`. `connect` first, `leave` last; the last user to leave ends it.
 
     Args:

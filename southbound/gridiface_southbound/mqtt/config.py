@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gridiface_southbound.mqtt.loading import load_table
 from gridiface_southbound.mqtt.table import TopicTable
-from gridiface_southbound.points.config import PointsConfig
+from gridiface_southbound.points.config import PointsConfig, check_parameters
 from gridiface_southbound.points.template import Scalar
 
 
@@ -62,10 +62,7 @@ class MqttConfig(PointsConfig):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        unknown = sorted(self.parameters.keys() - self.table.parameters.keys())
-        if unknown:
-            known = ", ".join(self.table.parameters) or "none"
-            raise ValueError(f"parameters: the table has no {unknown[0]!r}; it has: {known}")
+        check_parameters(self.parameters, self.table.parameters)
         if any(char in str(value) for value in self.values.values() for char in "+#\0"):
             raise ValueError("parameters: a topic has no +, # or NUL")
         if (self.cert_file is None) != (self.key_file is None):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from gridiface.drivers.api import DriverConfig
@@ -12,3 +14,14 @@ class PointsConfig(DriverConfig):
 
     max_charge_w: float | None = Field(None, ge=0, description="Charge rating of a device that does not tell it, W.")
     energy_wh: float | None = Field(None, gt=0, description="Energy of a device that does not tell it, Wh.")
+
+
+def check_parameters(given: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """The values that a device's table is filled with.
+
+    Raises:
+        ValueError: the table has no such parameter.
+    """
+    unknown = sorted(given.keys() - known.keys())
+    if unknown:
+        raise ValueError(f"parameters: the table has no {unknown[0]!r}; it has: {', '.join(known) or 'none'}")

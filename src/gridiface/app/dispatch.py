@@ -15,6 +15,7 @@ from typing import Any
 
 from gridiface.aggregation.config import TickResult
 from gridiface.aggregation.engine import Engine
+from gridiface.app.ahead import Ahead
 from gridiface.app.arrivals import Arrivals
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
@@ -22,7 +23,6 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
     Acceptance,
-    Agenda,
     Control,
     ControlState,
     Decision,
@@ -44,7 +44,6 @@ from gridiface.domain.ports import (
     Change,
     DeviceChannel,
     Ledger,
-    PlanChannel,
     PutControl,
 )
 from gridiface.domain.telemetry import Quality, Snapshot
@@ -108,11 +107,12 @@ class Dispatch:
     _backlog: list[Change] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _planning: asyncio.Task[None] | None = None
     _arrivals: Arrivals = field(init=False)
+    _ahead: Ahead = field(init=False)
 
     def __post_init__(self) -> None:
         self._arrivals = Arrivals(self.engine)
+        self._ahead = Ahead(self.engine, self.channels, self._spawn)
 
     # --- ControlInbox -------------------------------------------------------------------------------------------
 
@@ -255,29 +255,10 @@ class Dispatch:
             self._spawn(self._hand_out(channel, setpoints, now))
             for channel, setpoints in self._by_channel(result.setpoints)
         ]
-        if self.engine.planning and (self._planning is None or self._planning.done()):
-            self._planning = self._spawn(self._plan_ahead())
+        self._ahead.go_on()
         if result.outcomes or result.decisions or result.performance or self._backlog:
             changes = [*self._moved(result.outcomes), *_changes_of(result)]
             self._spawn(self._record_after(handing_out, changes, result.outcomes))
-
-    async def _plan_ahead(self) -> None:
-        """Let the engine work out, in slices, what lies ahead of devices that can hold it, and hand that out."""
-        while self.engine.planning:
-            await asyncio.sleep(0)  # devices and peers come first
-            agendas = self.engine.plan_ahead()
-            if agendas:
-                await self._hand_ahead(agendas)
-
-    async def _hand_ahead(self, agendas: Sequence[Agenda]) -> None:
-        planners = [channel for channel in self.channels if isinstance(channel, PlanChannel)]
-        mine: dict[int, list[Agenda]] = {}
-        for agenda in agendas:
-            at = next((i for i, channel in enumerate(planners) if channel.serves(agenda.device_id)), -1)
-            mine.setdefault(at, []).append(agenda)
-        self.engine.unplanned(agenda.device_id for agenda in mine.pop(-1, ()))
-        for at, some in mine.items():
-            self.engine.unplanned(await planners[at].plan(some))
 
     def _moved(self, outcomes: Iterable[Outcome]) -> list[Change]:
         """The controls whose own state these outcomes changed, in their new state."""

@@ -18,9 +18,13 @@ class Answers:
         self._batches = 0
 
     def open(self, size: int) -> Batch:
-        """A batch that waits for so many deliveries."""
+        """A batch that waits for so many deliveries, newer than all before."""
         self._batches += 1
         return Batch(size, asyncio.get_running_loop().create_future(), self._batches)
+
+    def again(self, lane: Lane) -> Batch:
+        """A batch that tells a device what it was told; it is no newer, and stands in the way of nothing newer."""
+        return Batch(1, asyncio.get_running_loop().create_future(), lane.newest)
 
     def drop_waiting(self, lane: Lane, why: str) -> None:
         """What waits for this device is not sent any more."""

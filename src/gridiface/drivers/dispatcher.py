@@ -83,13 +83,17 @@ class Dispatcher:
         """Leave a device out; a set-point that waits for it is dropped as late."""
         lane = self._lanes.pop(device_id, None)
         if lane is not None:
-            lane.closed = True
-            self._answers.drop_waiting(lane, "the device was removed")
-            lane.forget()
-            if lane.quick is not None:
-                self._answers.resolve(lane.quick, DeliveryOutcome.TIMEOUT, "the device was removed")
-            if lane.task is not None:
-                lane.task.cancel()
+            self._close(lane, "the device was removed")
+
+    def _close(self, lane: Lane, why: str) -> None:
+        """What waits for it is dropped, what is being written is cancelled."""
+        lane.closed = True
+        self._answers.drop_waiting(lane, why)
+        lane.forget()
+        if lane.quick is not None:
+            self._answers.resolve(lane.quick, DeliveryOutcome.TIMEOUT, why)
+        if lane.task is not None:
+            lane.task.cancel()
 
     async def dismiss(self, device_id: str, timeout_s: float = 5.0) -> None:
         """Leave a device out and let go of what it holds, so that it returns to its own default at once."""
@@ -138,17 +142,10 @@ class Dispatcher:
             timeout_s: for letting go.
         """
         self._running = False
-        tasks = []
         holding = [lane for lane in self._lanes.values() if lane.held is not None and not lane.held.release]
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
         for lane in self._lanes.values():
-            lane.closed = True
-            self._answers.drop_waiting(lane, "the dispatcher stops")
-            lane.forget()
-            if lane.quick is not None:
-                self._answers.resolve(lane.quick, DeliveryOutcome.TIMEOUT, "the dispatcher stops")
-            if lane.task is not None:
-                lane.task.cancel()
-                tasks.append(lane.task)
+            self._close(lane, "the dispatcher stops")
         await asyncio.gather(*tasks, return_exceptions=True)
         if revert and holding:
             _, late = await asyncio.wait(

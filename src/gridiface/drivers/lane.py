@@ -75,7 +75,7 @@ _COUNTER_OF = {
 
 
 class Batch:
-    """The set-points of one `apply`, waiting for their deliveries; a later one has a larger number."""
+    """The set-points of one `apply`, waiting for their deliveries; what is newer has a larger number."""
 
     __slots__ = ("done", "missing", "number", "results", "tickets")
 

@@ -78,7 +78,7 @@ class Reassertion:
             # A newer command is on its way; if it does not get through, there is time for another look.
             lane.timer = loop.call_later(max(0.05, (lane.holds_until - now) / 4), self._reassert, lane)
             return
-        batch = self._answers.open(1)
+        batch = self._answers.again(lane)
         # What was let go of is gone; only what is held is told again.
         ticket = Ticket(replace(held, let_go=frozenset()), lane.holds_until, batch, 0, limit=3)
         ticket.reassert = True

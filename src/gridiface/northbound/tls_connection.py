@@ -25,6 +25,7 @@ from gridiface.pki.contexts import peer_chain
 from gridiface.pki.identity import PeerIdentity
 from gridiface.pki.rules import Verdict
 from gridiface.pki.tlswire import HandshakeTap, alert_record
+from gridiface.streams.receiving import shared_buffer
 
 _RECORD = 16 * 1024
 _LINGER_SECONDS = 2.0
@@ -34,7 +35,6 @@ class Owner(Protocol):
     """What a connection asks of its listener."""
 
     deadlines: Deadlines
-    buffer: memoryview
 
     def clock(self) -> float:
         """Seconds on the loop's clock."""
@@ -107,13 +107,13 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """One buffer for all connections: it is filled and read in one step of the loop."""
-        return self._owner.buffer
+        return shared_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes of the peer are in the shared buffer."""
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
-        data = self._owner.buffer[:nbytes]
+        data = shared_buffer()[:nbytes]
         self._incoming.write(data)
         if self.phase is Phase.HANDSHAKE:
             if self._tap is not None:

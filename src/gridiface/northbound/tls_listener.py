@@ -96,7 +96,6 @@ class TlsListener:
     ) -> None:
         self.deadlines = deadlines or Deadlines()
         self.caps = caps or Caps()
-        self.buffer = memoryview(bytearray(64 * 1024))
         self.counters: Counter[str] = Counter()
         self._server = server
         self._keeper = keeper

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -12,8 +11,7 @@ from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_transport import CONNECTION, PEER
 from gridiface.pki.identity import PeerIdentity
 
-# Newer versions of aiohttp warn of plain strings, older ones know nothing else.
-_REQUEST_KEY: Any = getattr(web, "RequestKey", lambda name, _: name)(PEER, PeerIdentity)
+_PEER = web.RequestKey(PEER, PeerIdentity)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -23,8 +21,7 @@ def peer_of(request: web.BaseRequest) -> PeerIdentity | None:
 
     Stays the same when the connection ends while the handler runs.
     """
-    peer = request.get(_REQUEST_KEY)
-    return peer if isinstance(peer, PeerIdentity) else None
+    return request.get(_PEER)
 
 
 def watch_requests(handler: Handler) -> Handler:
@@ -39,7 +36,8 @@ def watch_requests(handler: Handler) -> Handler:
         connection = transport.get_extra_info(CONNECTION)
         if not isinstance(connection, TlsConnection):
             return await handler(request)
-        request[_REQUEST_KEY] = connection.peer
+        if connection.peer is not None:
+            request[_PEER] = connection.peer
         complete = not request.body_exists or request.content.is_eof()
         connection.request_begins(body_complete=complete)
         if not complete:

@@ -23,13 +23,18 @@ class _Buffer(threading.local):
 _buffer = _Buffer()
 
 
+def shared_buffer() -> memoryview:
+    """The buffer of this thread; what is in it counts until the next reading of any connection."""
+    return _buffer.view
+
+
 class Receiver(asyncio.BufferedProtocol, asyncio.Protocol):
     """Base of a protocol that implements `data_received`, as one of `asyncio.Protocol` does."""
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """As `asyncio.BufferedProtocol.get_buffer`."""
-        return _buffer.view
+        return shared_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         """As `asyncio.BufferedProtocol.buffer_updated`: hands a copy of the octets on."""
-        self.data_received(bytes(_buffer.view[:nbytes]))
+        self.data_received(bytes(shared_buffer()[:nbytes]))

@@ -1,20 +1,33 @@
-"""Places to listen on, as the configuration writes them."""
+"""What the blocks of the protocols are made of, and places to listen on."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ConfigDict
 
-
-def _listen(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("write HOST:PORT, for example 0.0.0.0:8443 or [::]:8443")
-    return text
+from gridiface.domain import definitions
 
 
-Listen = Annotated[str, AfterValidator(_listen)]
+class Block(definitions.Block):
+    """A block of a protocol: numbers may be infinite there, for limits that do not limit."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+
+def place_like(example: int) -> Any:
+    """The check of a HOST:PORT, whose complaint shows the port that is usual there."""
+
+    def check(text: str) -> str:
+        host, separator, port = text.rpartition(":")
+        if not separator or not host or not port.isdigit() or int(port) > 65_535:
+            raise ValueError(f"write HOST:PORT, for example 0.0.0.0:{example} or [::]:{example}")
+        return text
+
+    return AfterValidator(check)
+
+
+Listen = Annotated[str, place_like(8443)]
 
 
 def host_port(listen: str) -> tuple[str, int]:

@@ -12,27 +12,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from gridiface.app.config.base import Block, place_like
 from gridiface.domain.controls import ServiceClass
+from gridiface.domain.definitions import Identifier as Name
 from gridiface.northbound.dnp3.points import Action, Measure
 from gridiface.northbound.dnp3.settings import Mode, NewConnection, StaleFlags, Transport
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_ADDRESS = 65_519
-
-
-def _identifier(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
-    return text
-
-
-def _place(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("write HOST:PORT, for example 0.0.0.0:20000 or [::]:20000")
-    return text
 
 
 def _network(text: str) -> str:
@@ -50,21 +38,14 @@ def _fingerprint(text: str) -> str:
     return compact
 
 
-Name = Annotated[str, AfterValidator(_identifier)]
-Place = Annotated[str, AfterValidator(_place)]
+Place = Annotated[str, place_like(20_000)]
 Network = Annotated[str, AfterValidator(_network)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 LinkAddress = Annotated[int, Field(ge=0, le=_MAX_ADDRESS)]
 EventClass = Annotated[int, Field(ge=0, le=3)]
 
 
-class _Block(BaseModel):
-    """Unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Dnp3Trigger(_Block):
+class Dnp3Trigger(Block):
     """When events of one class are reported unasked."""
 
     event_class: EventClass = Field(ge=1, description="the class")
@@ -72,7 +53,7 @@ class Dnp3Trigger(_Block):
     hold_time_s: float = Field(default=0.0, ge=0, description="or as soon as the oldest waits so long, s")
 
 
-class Dnp3Unsolicited(_Block):
+class Dnp3Unsolicited(Block):
     """Unsolicited responses to one master."""
 
     confirm_timeout_s: float = Field(default=5.0, gt=0, description="wait for a confirm, s")
@@ -85,7 +66,7 @@ class Dnp3Unsolicited(_Block):
     )
 
 
-class Dnp3Master(_Block):
+class Dnp3Master(Block):
     """One master that an outstation serves."""
 
     name: Name = Field(description="for logs and in the source of its controls")
@@ -108,7 +89,7 @@ class Dnp3Master(_Block):
     time_sync_interval_s: float | None = Field(default=None, gt=0, description="after which it is asked again, s")
 
 
-class Dnp3Point(_Block):
+class Dnp3Point(Block):
     """One point by hand. It replaces a point of the profile that has the same type and index."""
 
     type: Literal["analog input", "binary input", "counter", "analog output", "binary output"] = Field(
@@ -173,7 +154,7 @@ class Dnp3Point(_Block):
         return self
 
 
-class Dnp3User(_Block):
+class Dnp3User(Block):
     """One user of secure authentication."""
 
     number: int = Field(ge=1, le=65_535, description="as agreed with the master; 1 is the usual default")
@@ -184,7 +165,7 @@ class Dnp3User(_Block):
     )
 
 
-class Dnp3Authentication(_Block):
+class Dnp3Authentication(Block):
     """Secure authentication (SAv5) of masters."""
 
     users: tuple[Dnp3User, ...] = Field(min_length=1)
@@ -204,7 +185,7 @@ class Dnp3Authentication(_Block):
     max_users: int = Field(default=100, ge=1, le=65_534, description="users at most, those of the authority included")
 
 
-class Dnp3Quality(_Block):
+class Dnp3Quality(Block):
     """Flags of doubtful values; a lost source is always COMM_LOST without ONLINE."""
 
     stale: StaleFlags = Field(default=StaleFlags.LOCAL_FORCED, description="telemetry that is too old")
@@ -212,7 +193,7 @@ class Dnp3Quality(_Block):
     substituted: StaleFlags = Field(default=StaleFlags.LOCAL_FORCED, description="a value that somebody put in")
 
 
-class Dnp3Units(_Block):
+class Dnp3Units(Block):
     """Devices that have blocks of their own in the DER profile, in the order of their numbers."""
 
     meters: tuple[Name, ...] = Field(default=(), description="points 5000 on")
@@ -221,7 +202,7 @@ class Dnp3Units(_Block):
     batteries: tuple[Name, ...] = Field(default=(), description="points 20000 on")
 
 
-class Dnp3Outstation(_Block):
+class Dnp3Outstation(Block):
     """One outstation."""
 
     name: Name = Field(description="unique; part of the ids of its controls")
@@ -271,7 +252,7 @@ class Dnp3Outstation(_Block):
         return self
 
 
-class Dnp3Tls(_Block):
+class Dnp3Tls(Block):
     """Keys and trust of one end point; TLS 1.2 and 1.3 with certificates on both sides."""
 
     certificate: Path = Field(description="PEM: own certificate, followed by its intermediates")
@@ -281,7 +262,7 @@ class Dnp3Tls(_Block):
     crls: tuple[Path, ...] = Field(default=(), description="CRL files")
 
 
-class Dnp3Serial(_Block):
+class Dnp3Serial(Block):
     """A serial line."""
 
     port: str = Field(min_length=1, description="device file, for example /dev/ttyUSB0")
@@ -293,7 +274,7 @@ class Dnp3Serial(_Block):
     rs485: bool = Field(default=False, description="the driver switches the sender, on two-wire lines")
 
 
-class Dnp3Endpoint(_Block):
+class Dnp3Endpoint(Block):
     """Where outstations are reached, or whom they call."""
 
     listen: Place | None = Field(default=None, description="HOST:PORT to listen on; port 0: any free one")
@@ -333,7 +314,7 @@ class Dnp3Endpoint(_Block):
         return Mode.CONNECT if self.listen is None else Mode.DUAL
 
 
-class Dnp3(_Block):
+class Dnp3(Block):
     """The DNP3 outstations of this installation."""
 
     outstations: tuple[Dnp3Outstation, ...] = Field(min_length=1)

@@ -13,17 +13,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from gridiface.app.config.base import Block
 from gridiface.app.config.openadr_words import (
     DOMAIN,
     Address,
     BareJid,
-    Block,
     Fingerprint,
     Jid,
-    Name,
     Place,
 )
 from gridiface.domain.controls import ServiceClass
+from gridiface.domain.definitions import Identifier as Name
 from gridiface.domain.fleet import DeviceKind
 
 

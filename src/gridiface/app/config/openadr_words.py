@@ -1,29 +1,17 @@
-"""Names, addresses and fingerprints in the configuration of OpenADR, and what is said of wrong ones."""
+"""Addresses, JIDs and fingerprints in the configuration of OpenADR, and what is said of wrong ones."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from gridiface.app.config.base import place_like
+
 _JID = re.compile(r"[^\s@/\"&'<>:]{1,256}@[A-Za-z0-9.-]{1,253}/[^\s]{1,256}")
 DOMAIN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
-
-
-def _identifier(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
-    return text
-
-
-def _place(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("write HOST:PORT, for example 0.0.0.0:8444 or [::]:8444")
-    return text
 
 
 def _fingerprint(text: str) -> str:
@@ -53,13 +41,6 @@ def _bare(text: str) -> str:
 
 Jid = Annotated[str, AfterValidator(_jid)]
 BareJid = Annotated[str, AfterValidator(_bare)]
-Name = Annotated[str, AfterValidator(_identifier)]
-Place = Annotated[str, AfterValidator(_place)]
+Place = Annotated[str, place_like(8444)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Address = Annotated[str, AfterValidator(_address)]
-
-
-class Block(BaseModel):
-    """Unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -10,16 +10,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from gridiface.app.config.base import Block, place_like
+from gridiface.domain.definitions import Identifier as Name
+
 _LFDI = re.compile(r"[0-9A-F]{40}")
-
-
-def _identifier(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
-    return text
 
 
 def _lfdi(text: str) -> str:
@@ -36,26 +32,12 @@ def _server(text: str) -> str:
     return text
 
 
-def _place(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("write HOST:PORT, for example 0.0.0.0:9443 or [::]:9443")
-    return text
-
-
-Name = Annotated[str, AfterValidator(_identifier)]
 Lfdi = Annotated[str, AfterValidator(_lfdi)]
 Server = Annotated[str, AfterValidator(_server)]
-Place = Annotated[str, AfterValidator(_place)]
+Place = Annotated[str, place_like(9443)]
 
 
-class _Block(BaseModel):
-    """Unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class UpstreamTls(_Block):
+class UpstreamTls(Block):
     """Keys and trust towards one server."""
 
     profile: Literal["strict", "compatible"] = Field(
@@ -71,7 +53,7 @@ class UpstreamTls(_Block):
     )
 
 
-class UpstreamMember(_Block):
+class UpstreamMember(Block):
     """One device or group as the server knows it."""
 
     device: Name | None = Field(default=None, description="the fleet's device")
@@ -92,7 +74,7 @@ class UpstreamMember(_Block):
         return self
 
 
-class UpstreamNotifications(_Block):
+class UpstreamNotifications(Block):
     """Where the server's notifications come in."""
 
     listen: Place = Field(description="HOST:PORT that is listened on; port 0 = any free")
@@ -112,7 +94,7 @@ class UpstreamNotifications(_Block):
         return self
 
 
-class UpstreamDiscovery(_Block):
+class UpstreamDiscovery(Block):
     """Looking for the server on the local network by DNS-SD (service _smartenergy._tcp)."""
 
     transport: Literal["xmdns", "mdns"] = Field(
@@ -129,7 +111,7 @@ class UpstreamDiscovery(_Block):
     port: int = Field(default=5353, ge=1, le=65535, description="UDP port; another one than 5353 is for trials")
 
 
-class Upstream(_Block):
+class Upstream(Block):
     """One utility's server that the fleet connects to."""
 
     name: Name = Field(description="unique among the upstreams; under it its state is kept")

@@ -37,7 +37,6 @@ class Sep2Front(Front):
             listener=lambda http: tls_listener(block, http, kept_from(server.config, "sep2"), server.reserve.lent),
         )
         store.watch_reach(made.on_store_reach)
-        store.watch_reach(made.on_store_reach)
         dispatch.channels.append(made.channel)
         dispatch.listeners.append(made.on_outcome)
 
@@ -71,7 +70,7 @@ class Sep2Front(Front):
 
     def listen_in(self, tap: Tap) -> None:
         """See Front."""
-        self._sep2.front.tap = tap
+        self._sep2.answering.tap = tap
 
     @property
     def _sep2(self) -> Sep2Server:

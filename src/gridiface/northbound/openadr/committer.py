@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 from gridiface.domain.controls import Delivery, Outcome
 from gridiface.domain.ports import Change as LedgerChange
@@ -26,7 +25,7 @@ class News:
 
     Attributes:
         seen: telemetry.
-        deliveries, outcomes: what became of set-points and their controls. Never beside `seen`: one payload says one.
+        deliveries, outcomes: what became of set-points and their controls.
     """
 
     seen: Sequence[Snapshot] = ()
@@ -36,9 +35,17 @@ class News:
     def __bool__(self) -> bool:
         return bool(self.seen or self.deliveries or self.outcomes)
 
-    def plus(self, other: News) -> News:
-        """Both."""
-        return News([*self.seen, *other.seen], [*self.deliveries, *other.deliveries], [*self.outcomes, *other.outcomes])
+    @classmethod
+    def of(cls, parts: Iterable[News]) -> News:
+        """All of them, in their order."""
+        some = list(parts)
+        if len(some) == 1:
+            return some[0]
+        return cls(
+            [snapshot for one in some for snapshot in one.seen],
+            [delivery for one in some for delivery in one.deliveries],
+            [outcome for one in some for outcome in one.outcomes],
+        )
 
 
 _NONE = News()
@@ -60,8 +67,8 @@ class Committer:
         ledger: where to.
         space: of the core's documents.
         revert: gives changes back to the core.
-        publish: takes news in and makes them durable in one transaction with changes of the ledger; it gets telemetry
-            or words on set-points, never both. None where there are none.
+        publish: takes news in and makes them durable with changes of the ledger, in one transaction where they are
+            telemetry or words on set-points only. None where there are none.
     """
 
     def __init__(
@@ -140,7 +147,7 @@ class Committer:
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         changes = [change for one in batch for change in (*ledger_changes(self._space, one.changes), *one.more)]
-        news = reduce(News.plus, (one.news for one in batch if one.news), _NONE)
+        news = News.of(one.news for one in batch if one.news)
         if news and self._publish is not None:
             await self._publish(news, changes)
         elif changes:

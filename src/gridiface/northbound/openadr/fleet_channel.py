@@ -223,7 +223,7 @@ class FleetChannel:
         Returns:
             What is to be recorded, changes of our own documents, and how to take it back where nothing was written.
         """
-        news, over = News(), dict[str, Told]()
+        news, over = list[News](), dict[str, Told]()
         for notice in notices:
             if not isinstance(notice, EventAnswered | EventStatusChanged):
                 continue
@@ -231,12 +231,12 @@ class FleetChannel:
             if told is None:
                 continue
             if isinstance(notice, EventAnswered) and not notice.cancelled:
-                news = news.plus(_answer(told, notice, now))
+                news.append(_answer(told, notice, now))
             elif isinstance(notice, EventAnswered) or notice.status == COMPLETED:
-                news = news.plus(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, "")))
+                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, "")))
                 over[notice.eventID] = self._told.pop(notice.eventID)
         changes: list[LedgerChange] = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in over]
-        return news, changes, lambda: self._told.update(over)
+        return News.of(news), changes, lambda: self._told.update(over)
 
     async def note(self, notice: Notice, now: Instant) -> None:
         """What follows from a VEN's word, which is recorded by now, for its capacity.

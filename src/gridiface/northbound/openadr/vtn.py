@@ -247,7 +247,7 @@ class OpenAdrVtn:
             unsay()
             unsee()
 
-        await self._committer.save(changes, [*more, *forgotten], undo, news=said.plus(News(seen)))
+        await self._committer.save(changes, [*more, *forgotten], undo, news=News.of((said, News(seen))))
         for notice in result.notices:
             self._say(notice)
             if isinstance(notice, VenCancelled | CertificateDropped):
@@ -256,10 +256,11 @@ class OpenAdrVtn:
             await self.channel.note(notice, now)
 
     async def _publish(self, news: News, changes: Sequence[LedgerChange]) -> None:
-        now = self._clock.now()
+        now, words = self._clock.now(), bool(news.deliveries or news.outcomes)
         if news.seen:
-            await self._registry.observe(news.seen, now, along=changes)
-        else:
+            # Where one payload brought both, the changes go with the words: telemetry told twice does no harm.
+            await self._registry.observe(news.seen, now, along=() if words else changes)
+        if words:
             await self._registry.report(news.deliveries, news.outcomes, now, along=changes)
 
     def _revert(self, changes: Iterable[Change]) -> None:

@@ -1,7 +1,7 @@
 """The IEEE 2030.5 server on the wire: HTTP behind the TLS listener, timers, background writes.
 
 The only file of this adapter with sockets. The listener gives the certificate's identity; how a request is answered is
-front.py's, and what it means the core's.
+answering.py's, and what it means the core's.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.announcing import Announcing
+from gridiface.northbound.sep2.answering import Answering
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
 from gridiface.northbound.sep2.dialects import Dialects
-from gridiface.northbound.sep2.front import Front
 from gridiface.northbound.sep2.handlers.services import Counts
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
@@ -116,7 +116,9 @@ class Sep2Server:
         self._redirect: asyncio.Server | None = None
         self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.front = Front(settings, clock, self.core.requests, self.core.files, self.dialects, lambda: self.port)
+        self.answering = Answering(
+            settings, clock, self.core.requests, self.core.files, self.dialects, lambda: self.port
+        )
         discovery = settings.discovery
         self.announcing = None if discovery is None else Announcing(discovery, self.core.state)
 
@@ -136,7 +138,7 @@ class Sep2Server:
             self._notifier = self.settings.notifications.make()
         self.core.subscriptions.on_ready = self._pump_soon
         self._pump_soon()
-        self._http = Sep2Http(self.front.read, self.front.write, most_octets=self.settings.limits.body_bytes)
+        self._http = Sep2Http(self.answering.read, self.answering.write, most_octets=self.settings.limits.body_bytes)
         self._listener = self._make_listener(self._http)
         await self._listener.start(self.settings.host, self.settings.port)
         if self.settings.redirect_port is not None:
@@ -147,7 +149,9 @@ class Sep2Server:
                   len(self.core.state.end_devices))  # fmt: skip
 
     async def _start_redirect(self, port: int) -> None:
-        self._redirect_http = Sep2Http(self.front.redirected, self.front.not_redirected, most_octets=0, plain=True)
+        self._redirect_http = Sep2Http(
+            self.answering.redirected, self.answering.not_redirected, most_octets=0, plain=True
+        )
         loop = asyncio.get_running_loop()
         try:
             self._redirect = await loop.create_server(self._redirect_http, self.settings.host, port)

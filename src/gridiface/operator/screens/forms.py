@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -61,8 +60,7 @@ class Form:
         return bool(self.fields.get(name))
 
 
-# Newer versions of aiohttp warn of plain strings, older ones know nothing else.
-_FORM: Any = getattr(web, "RequestKey", lambda name, _: name)("gridiface.form", Form)
+_FORM = web.RequestKey("form", Form)
 
 
 async def form_of(request: web.Request) -> Form:
@@ -72,7 +70,7 @@ async def form_of(request: web.Request) -> Form:
         Refused: 400 malformed, 408 too slow, 413 too large, 415 no form.
     """
     known = request.get(_FORM)
-    if not isinstance(known, Form):
+    if known is None:
         known = request[_FORM] = await _received(request)
     return known
 

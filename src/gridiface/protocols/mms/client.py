@@ -172,10 +172,8 @@ class Client:
 
     def _ending(self, unit: pdu.Unit | None) -> None:
         match unit:
-            case pdu.Cancel(answer=True, error=None):
-                # its own error, service-preempt, frees the request
-                return
             case pdu.Cancel(answer=True):
+                # taken or not: the request's own answer, or its error service-preempt, frees it
                 return
             case pdu.Conclude(answer=True, error=None) if self._concluding:
                 self._below.release()

@@ -211,6 +211,22 @@ def test_many_are_told_in_parts_and_a_newer_command_that_comes_between_stays_the
     story(tale, *(f"d{number}" for number in range(2 * PART)))
 
 
+def test_a_device_that_is_told_again_between_the_parts_still_gets_what_is_new(story: Any) -> None:
+    async def tale(world: World, *devices: Any) -> None:
+        last = devices[-1]
+        last.revert_s = 60.0
+        assert await world.outcome(last.device_id, 1.0) is ACKNOWLEDGED
+        first = asyncio.create_task(world.apply(*(world.told(device.device_id, 2.0) for device in devices)))
+        await asyncio.sleep(0)  # The first part is out; now the last device's own timer comes before its turn.
+        lane = world.dispatcher._lanes[last.device_id]
+        lane.due = asyncio.get_running_loop().time()
+        world.dispatcher._reassertion._reassert(lane)
+        assert {d.outcome for d in await first} == {ACKNOWLEDGED}
+        assert last.writes[-1][1].active_power_w == 2.0
+
+    story(tale, *(f"d{number}" for number in range(2 * PART)))
+
+
 def test_the_newest_of_the_waiting_wins(story: Any) -> None:
     async def tale(world: World, device: Any) -> None:
         first = asyncio.create_task(world.apply(world.told("d", 1.0)))

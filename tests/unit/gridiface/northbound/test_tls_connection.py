@@ -51,7 +51,6 @@ class App(asyncio.Protocol):
 class Owner:
     def __init__(self, policy: ChainPolicy) -> None:
         self.deadlines = Deadlines()
-        self.buffer = memoryview(bytearray(64 * 1024))
         self.policy = policy
         self.app = App()
         self.time = 100.0
@@ -126,7 +125,7 @@ class Wire:
         self.client = client.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
 
     def feed(self, data: bytes) -> None:
-        self.owner.buffer[: len(data)] = data
+        self.connection.get_buffer(len(data))[: len(data)] = data
         self.connection.buffer_updated(len(data))
 
     def exchange(self) -> None:

@@ -32,6 +32,7 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.on_behalf import OnBehalf
+from gridiface.northbound.sep2.preparing import same_event
 from gridiface.northbound.sep2.state import EventRecord, Program
 from gridiface.northbound.sep2.translate.controls import (
     control_id,
@@ -228,7 +229,7 @@ class Programs:
         async with self._s.locks.hold(program.path):
             still_there(self._s, item)
             record = program.events[item.obj.mRID]
-            if not _same(wanted, record):
+            if not same_event(wanted, record):
                 raise bad_value("a published control is never changed but for its status")
             status = wanted.eventStatus.currentStatus
             if status == item.obj.eventStatus.currentStatus:
@@ -351,22 +352,6 @@ async def _nobody(program: Program, now: Instant) -> None:
 
 def _repeated(known: EventRecord, program: Program, event: DERControl) -> Reply:
     """The answer to an mRID that is there already: the same control is taken once, another one is refused."""
-    if known.program == program.number and _same(event, known):
+    if known.program == program.number and same_event(event, known):
         return changed(known.item.path)
     raise RemoteProtocolError("the mRID belongs to another control", answer=409)
-
-
-def _same(event: DERControl, known: EventRecord) -> bool:
-    """Whether nothing differs but status, version and addresses, which are the server's."""
-    kept: DERControl = known.item.obj
-    if event.creationTime not in {kept.creationTime, known.posted}:
-        return False
-    return kept == replace(
-        event,
-        href=kept.href,
-        replyTo=kept.replyTo,
-        subscribable=kept.subscribable,
-        version=kept.version,
-        creationTime=kept.creationTime,
-        eventStatus=kept.eventStatus,
-    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from gridiface.app.config.openadr_words import Address, BareJid, Block, Fingerprint, Jid, Name, Place
+from gridiface.app.config.base import Block
+from gridiface.app.config.openadr_words import Address, BareJid, Fingerprint, Jid, Place
+from gridiface.domain.definitions import Identifier as Name
 
 
 class Written(Block):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from gridiface.domain.controls import Outcome, OutcomeKind
 from gridiface.domain.ports import Change as LedgerChange
-from gridiface.domain.ports import Document
+from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer, News
+from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.changes import Change
 
 
@@ -98,6 +101,24 @@ async def test_telemetry_is_durable_in_the_transaction_of_what_it_came_with() ->
     assert not ledger.commits
     await committer.save([change("c")])
     assert len(ledger.commits) == 1
+
+
+async def test_what_one_payload_says_of_both_kinds_is_lost_in_neither() -> None:
+    said: list[tuple[str, int, int]] = []
+
+    class Registry:
+        async def observe(self, seen: Any, now: float, *, along: Any) -> None:
+            said.append(("observe", len(seen), len(along)))
+
+        async def report(self, deliveries: Any, outcomes: Any, now: float, *, along: Any) -> None:
+            said.append(("report", len(outcomes), len(along)))
+
+    vtn: Any = SimpleNamespace(_registry=Registry(), _clock=SimpleNamespace(now=lambda: 1.0))
+    seen = News(seen=[Snapshot(device_id="d", source_time=1.0, received=1.0, w=1.0)])
+    word = News(outcomes=[Outcome(control_id="c", kind=OutcomeKind.RECEIVED, at=1.0)])
+    for news in (seen, word, News.of((seen, word))):
+        await OpenAdrVtn._publish(vtn, news, [PutDocument("s", "k", b"")])
+    assert said == [("observe", 1, 1), ("report", 1, 1), ("observe", 1, 0), ("report", 1, 1)]
 
 
 async def test_telemetry_that_cannot_be_stored_is_taken_back() -> None:

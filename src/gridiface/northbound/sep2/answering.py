@@ -22,7 +22,7 @@ from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import Reply, RetryLater, moved, refusal
 
 
-class Front:
+class Answering:
     """Answers whole requests of connections.
 
     Args:
