@@ -89,7 +89,7 @@ class Association:
         self._broadcast: int | None = None
         self._reporter: Reporter | None = None
         if settings.unsolicited is not None:
-            self._reporter = Reporter(self.state, settings.unsolicited, self._transmit)
+            self._reporter = Reporter(self.state, settings.unsolicited, self._transmit, self._report_indications)
         if authentication is not None:
             self.state.security_counts = authentication.counts
             self.state.security_association = authentication.settings.association
@@ -141,8 +141,8 @@ class Association:
         due: float | None = None
         if self._awaited is not None:
             due = self._awaited.deadline
-        elif self._reporter is not None and self.attached:
-            due = self._reporter.next_timer()
+        if self._reporter is not None and self.attached and (due is None or self._reporter.waiting):
+            due = _sooner(due, self._reporter.next_timer())
         if self.authentication is not None:
             due = _sooner(due, self.authentication.next_timer())
         for plan in self.state.freezes:
@@ -166,6 +166,9 @@ class Association:
         function = octets[1]
         if octets == self._last_request and function != _READ:
             # the master did not get our answer: it gets the same one, and nothing is executed again
+            if function == _RECORD and self.authentication is None:
+                # the time it will write is that of its last sending (clause 4.4.5)
+                self.state.recorded_at = now
             if function not in NO_REPLY and self._last_response:
                 self._transmit(self._last_response)
             return
@@ -296,7 +299,10 @@ class Association:
     def _confirm(self, control: int, now: float) -> None:
         sequence = control & SEQUENCE_MASK
         if control & UNS:
+            told = self._reporter is not None and self._reporter.tells_broadcast
             if self._reporter is not None and self._reporter.confirm(sequence, now):
+                if told:
+                    self._broadcast = None
                 self._answer_held(now)
                 self.pump(now)
             return
@@ -322,6 +328,13 @@ class Association:
     def _indications(self, now: float) -> int:
         found = self.state.indications(now)
         return found if self._broadcast is None else found | IIN.BROADCAST
+
+    def _report_indications(self, now: float) -> int:
+        """The same for an unsolicited response: it tells of a broadcast as any response does."""
+        found = self._indications(now)
+        if self._broadcast != BROADCAST_SHALL_CONFIRM:
+            self._broadcast = None
+        return found
 
     def _abandon(self) -> None:
         """A response is given up: its events count as unsent."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gridiface.protocols.dnp3.application import CON, FIN, FIR, UNS, FunctionCode, response_octets
+from gridiface.protocols.dnp3.application import CON, FIN, FIR, IIN, UNS, FunctionCode, response_octets
 from gridiface.protocols.dnp3.handler import ConfirmTimedOut
 from gridiface.protocols.dnp3.response import EventPart, EventSource, Series
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
@@ -33,12 +33,22 @@ class _Report:
 
 
 class Reporter:
-    """Sends unsolicited responses through `send(octets)`; the owner calls `pump` whenever something may be due."""
+    """Sends unsolicited responses through `send(octets)`; the owner calls `pump` whenever something may be due.
 
-    def __init__(self, state: AssociationState, settings: UnsolicitedSettings, send: Callable[[bytes], None]) -> None:
+    `indications(now)` are what a response that goes out now tells of the outstation.
+    """
+
+    def __init__(
+        self,
+        state: AssociationState,
+        settings: UnsolicitedSettings,
+        send: Callable[[bytes], None],
+        indications: Callable[[float], int],
+    ) -> None:
         self._state = state
         self._settings = settings
         self._send = send
+        self._indications = indications
         self._sequence = 0
         self._report: _Report | None = None
         self._cancelled: _Report | None = None
@@ -51,6 +61,11 @@ class Reporter:
     def waiting(self) -> bool:
         """True while a confirm is awaited."""
         return self._report is not None
+
+    @property
+    def tells_broadcast(self) -> bool:
+        """Whether the report that waits for its confirm tells of a broadcast (IIN1.0)."""
+        return self._report is not None and bool(self._report.octets[2] & IIN.BROADCAST)
 
     def pump(self, now: float) -> None:
         """Sends a report when one is due and none waits for its confirm."""
@@ -183,7 +198,7 @@ class Reporter:
         octets = response_octets(
             FIR | FIN | CON | UNS | sequence,
             FunctionCode.UNSOLICITED_RESPONSE,
-            state.indications(now),
+            self._indications(now),
             bytes(fragment.data),
         )
         deadline = now + self._settings.confirm_timeout

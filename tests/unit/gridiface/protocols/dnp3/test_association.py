@@ -1,5 +1,6 @@
 from gridiface.protocols.dnp3.handler import ConfirmTimedOut, RequestRefused
 from gridiface.protocols.dnp3.points import PointConfig, PointType
+from gridiface.protocols.dnp3.settings import UnsolicitedSettings
 
 AI, BI = PointType.ANALOG_INPUT, PointType.BINARY_INPUT
 
@@ -215,3 +216,27 @@ def test_events_of_an_object_too_long_for_any_fragment_do_not_stop_the_rest(buil
     )
     peer.database.set_octets(peer.now, 0, bytes(255))
     assert peer.one("c0 01 3c 02 06")[0] & 0x40
+
+
+def test_10_an_unsolicited_report_tells_of_a_broadcast_too(build):
+    for address, again in ((0xFFFD, 0x00), (0xFFFF, 0x00), (0xFFFE, 0x01)):
+        peer = build(unsolicited=UnsolicitedSettings())
+        (null,) = peer.pending()
+        peer.silent(bytes((0xD0 | null[0] & 15, 0)))
+        assert peer.one("c0 14 3c 02 06")[3] == 0
+        peer.silent("c1 02 50 01 00 07 07 00", address)
+        peer.update(BI, 0, 1)
+        (report,) = peer.pending()
+        assert report[2] & 0x01, hex(address)
+        assert peer.one("c2 17")[2] & 0x01 == again  # FFFE: until it is confirmed
+        peer.silent("c2 00") if again else None
+        peer.silent(bytes((0xD0 | report[0] & 15, 0)))
+        assert peer.one("c3 17")[2] & 0x01 == 0
+
+
+def test_10_a_report_sent_before_the_broadcast_does_not_end_the_indication(build):
+    peer = build(unsolicited=UnsolicitedSettings())
+    (null,) = peer.pending()
+    peer.silent("c1 02 50 01 00 07 07 00", 0xFFFE)
+    peer.silent(bytes((0xD0 | null[0] & 15, 0)))
+    assert peer.one("c2 17")[2] & 0x01

@@ -1,5 +1,7 @@
 from gridiface.protocols.dnp3.channel import MAX_QUEUED_OCTETS
 from gridiface.protocols.dnp3.handler import LinkLost
+from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
+from gridiface.protocols.dnp3.points import PointType
 
 STATUS_REQUEST = bytes.fromhex("05 64 05 c9 0a 00 01 00 fe da")
 CLASS_0 = "c0 01 3c 01 06"
@@ -103,6 +105,19 @@ def test_14_a_request_above_the_limit_is_dropped_and_the_next_is_answered(build)
     assert peer.one("c1 17")
 
 
+def test_12_segments_of_two_masters_on_one_connection_are_not_mixed(build, connect):
+    peer = build(masters=(1, 2))
+    peer.channel.close()
+    both = connect(peer.outstation, masters=(1, 2))
+    segment = {1: bytes.fromhex("c0 17"), 2: bytes.fromhex("c9 17")}
+    for master, octets in segment.items():
+        both.channel.receive(encode(Frame(0xC4, peer.address, master, bytes((0x40 | 3,)) + octets[:1])), both.now)
+    for master, octets in segment.items():
+        both.channel.receive(encode(Frame(0xC4, peer.address, master, bytes((0x80 | 4,)) + octets[1:])), both.now)
+    answers = FrameReader().feed(both.channel.to_send(both.now))
+    assert [(frame.destination, frame.payload[1]) for frame in answers] == [(1, 0xC0), (2, 0xC9)]
+
+
 def test_57_a_silent_peer_is_probed_and_given_up(build):
     peer = build(outstation={"keep_alive": 30.0, "link_timeout": 5.0})
     peer.link(0xC9)
@@ -123,6 +138,24 @@ def test_57_any_octet_from_the_peer_ends_the_probe(build):
     peer.link(0x0B | 0x80)
     peer.advance(20)
     assert not peer.channel.lost
+
+
+def test_57_after_a_dead_peer_the_next_connection_loses_nothing(build, connect):
+    peer = build(outstation={"keep_alive": 30.0, "link_timeout": 5.0})
+    for index in (0, 1, 2):
+        peer.update(PointType.BINARY_INPUT, index, 1)
+    body = peer.one("c0 01 3c 02 06")[4:]  # its confirm never comes
+    peer.advance(30)
+    peer.advance(5)
+    assert peer.channel.lost
+    peer.channel.close()
+    peer.update(PointType.BINARY_INPUT, 3, 1)
+    again = connect(peer.outstation, now=peer.now)
+    report = again.one("c0 01 3c 02 06")
+    assert report[4:7] == body[:3]
+    assert report[7] == 4
+    again.silent("c0 00")
+    assert len(again.buffer) == 0
 
 
 def test_no_keep_alive_means_no_timer(build):

@@ -58,6 +58,19 @@ def test_13_an_exact_duplicate_segment_is_dropped():
     assembler.push(_segment(6, b"cd"))
     assert assembler.push(_segment(6, b"cd")) is None
     assert assembler.push(_segment(0x80 | 7, b"e")) == b"abcde"
+    assert assembler.push(_segment(0x80 | 7, b"e")) is None  # of the last one, when its fragment is whole already
+    assembler.push(_segment(0x40 | 8))
+    assert assembler.push(_segment(0x40 | 8)) is None  # of the first one: nothing doubled, nothing lost
+    assert assembler.push(_segment(0x80 | 9, b"f")) == b"abf"
+
+
+def test_13_a_repeat_that_is_not_octet_identical_is_a_gap():
+    assembler = Reassembler()
+    assembler.push(_segment(0x40 | 5))
+    assembler.push(_segment(6, b"cd"))
+    assert assembler.push(_segment(6, b"xx")) is None
+    assert assembler.push(_segment(0x80 | 7, b"e")) is None
+    assert assembler.push(_segment(0xC0 | 8)) == b"ab"
 
 
 def test_fir_in_the_middle_starts_again():

@@ -56,6 +56,21 @@ def test_70_on_a_shared_line_each_report_waits_a_random_part_of_the_back_off(bui
     assert report[1] == 0x82
 
 
+def test_39_null_report_goes_on_after_the_offline_interval_with_the_next_sequence(build):
+    peer = build(unsolicited=UnsolicitedSettings(confirm_timeout=5.0, retries=1, offline_interval=30.0))
+    (null,) = peer.pending()
+    assert peer.advance(5) == [null]
+    assert peer.advance(5) == []
+    peer.update(BI, 0, 1)
+    assert peer.advance(29) == []
+    (again,) = peer.advance(1)
+    assert (again[0], again[1], len(again)) == (0xF1, 0x82, 4)
+    confirm(peer, null)
+    assert peer.advance(5) == [again]  # a confirm of the one before does not count
+    assert confirm(peer, again) == []
+    assert peer.advance(1000) == []
+
+
 def test_39_as_recorded_with_need_time(build):
     peer = build(unsolicited=UnsolicitedSettings(), need_time=True)
     assert peer.channel.to_send(peer.now).hex(" ") == "05 64 0a 44 01 00 0a 00 6e 25 c0 f0 82 90 00 43 a2"
@@ -125,6 +140,31 @@ def test_42_a_read_waits_for_the_confirm_other_functions_do_not(start):
     assert confirm(peer, report)[0].hex(" ").startswith("c2 81 00 00 01 02 00 03 03 81")
 
 
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        ("c2 02 50 01 00 07 07 00", "c2 81 00 00"),
+        ("c2 03 29 02 17 01 00 05 00 00", "c2 81 00 00 29 02 17 01 00 05 00 00"),
+        ("c2 05 29 02 17 01 00 05 00 00", "c2 81 04 00 29 02 17 01 00 05 00 00"),
+        ("c2 07 14 00 06", "c2 81 08 00"),
+        ("c2 14 3c 02 06", "c2 81 00 00"),
+        ("c2 16 3c 02 06 01 00 06", "c2 81 00 00"),
+        ("c2 17", "c2 81 00 00 34 02 07 01 00 00"),
+        ("c2 18", "c2 81 00 00"),
+        ("c2 63", "c2 81 00 01"),
+    ],
+)
+def test_42_every_other_function_is_answered_during_the_wait_which_goes_on(start, request_, answer):
+    peer = start(enable="3c 02 06")
+    peer.update(BI, 3, 1)
+    (report,) = peer.pending()
+    assert peer.hex(request_) == answer
+    assert peer.association._reporter.waiting
+    assert peer.buffer.unconfirmed(1) == 1
+    assert confirm(peer, report) == []
+    assert peer.buffer.waiting(1) == peer.buffer.unconfirmed(1) == 0
+
+
 def test_42_a_later_request_replaces_the_held_read(start):
     peer = start()
     peer.update(BI, 3, 1)
@@ -175,6 +215,22 @@ def test_43_regenerated_retries_hold_the_newest_events(start):
     assert peer.advance(5) == []
 
 
+def test_43_retries_are_in_time_while_a_response_waits_for_its_confirm_too(start):
+    peer = start(confirm_timeout=2.0, retries=None, more={"confirm_timeout": 60.0})
+    peer.update(BI, 3, 1)
+    (report,) = peer.pending()
+    peer.update(AI, 0, 1)
+    peer.silent("c2 01 3c 03 06")
+    repeated, answer = peer.advance(2)  # the READ that was held is answered beside the retry
+    assert repeated == report
+    assert answer[0] == 0xE2
+    assert peer.channel.next_timer() == peer.now + 2
+    assert peer.advance(2) == [report]
+    peer.silent("c2 00")
+    confirm(peer, report)
+    assert len(peer.buffer) == 0
+
+
 def test_43_a_poll_ends_the_offline_interval(start):
     peer = start(confirm_timeout=5.0, retries=0, offline_interval=60.0)
     peer.update(BI, 3, 1)
@@ -207,6 +263,17 @@ def test_44_wrong_confirms_are_ignored(start):
     peer.silent("d2 00")
     assert len(peer.buffer) == 1
     confirm(peer, report)
+    assert len(peer.buffer) == 0
+
+
+def test_44_the_confirm_of_a_regenerated_report_s_forerunner_is_ignored(start):
+    peer = start(confirm_timeout=5.0, retries=3, regenerate=True)
+    peer.update(BI, 3, 1)
+    (report,) = peer.pending()
+    (again,) = peer.advance(5)
+    assert confirm(peer, report) == []
+    assert len(peer.buffer) == 1
+    confirm(peer, again)
     assert len(peer.buffer) == 0
 
 

@@ -68,6 +68,16 @@ def test_51_lan_time_is_as_of_the_recorded_arrival(build):
     assert TimeWritten(1, 1250, 1250 - 1_000_250) in peer.notices()
 
 
+def test_51_a_repeated_record_counts_from_its_last_arrival(build):
+    peer = build(now=1000.0)
+    answer = peer.one("c0 18")
+    peer.now += 5  # the answer was lost, the master sends the same again and takes the time of that
+    assert peer.one("c0 18") == answer
+    peer.now += 0.25
+    peer.one("c1 02 32 03 07 01 e8 03 00 00 00 00")
+    assert any(isinstance(notice, TimeWritten) and notice.time_ms == 1250 for notice in peer.notices())
+
+
 def test_51_the_record_is_lost_when_another_request_comes_between(build):
     peer = build()
     peer.one("c0 18")
