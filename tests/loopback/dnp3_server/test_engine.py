@@ -27,6 +27,7 @@ from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
+from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.store.repository import Store
 
@@ -206,3 +207,45 @@ async def test_a_superseded_set_point_falls_back_to_idle(running, dial):
         await house.step()
         await master.poll()
         assert master.value(AO, 0) == 0
+
+
+async def test_66_totals_are_the_sum_over_devices_and_a_stale_one_is_flagged(running, dial):
+    state = {"b1": (612_345.0, -45_678.0, 0.25), "b2": (-101_010.0, 12_345.0, 0.75)}
+
+    def told(names, at):
+        return [
+            Snapshot(
+                device_id=name, source_time=at, received=at, w=state[name][0], var=state[name][1], soc=state[name][2]
+            )
+            for name in names
+        ]
+
+    async with running(points="der") as house, dial(house.server.port) as master:
+        now = time.time()
+        house.engine.add_device(Device(id="b2", nameplate=replace(NAMEPLATE, energy_wh=12e6)), now)
+        house.engine.observe(told(state, now), now)
+        house.server.refresh(now)
+        await master.poll()
+        assert master.value(AI, 537) == 612_345 - 101_010
+        assert master.value(AI, 541) == -45_678 + 12_345
+        assert master.value(AI, 48) == round(1000 * (0.25 * 4 + 0.75 * 12) / 16)  # weighted by energy
+        assert all(master.points[AI, index].flags == Flags.ONLINE for index in (537, 541, 48))
+
+        def passes(names, until):
+            """Time goes by in steps that are no setting of the clock; so many devices are heard."""
+            nonlocal now
+            while now < until:
+                now += 5.0
+                house.engine.observe(told(names, now), now)
+                house.engine.tick(now)
+            house.server.refresh(now)
+
+        passes(["b1"], now + 900)
+        await master.poll()
+        assert {master.points[AI, index].flags for index in (537, 541, 48)} == {Flags.ONLINE | Flags.COMM_LOST}
+        passes([], now + 900)
+        await master.poll()
+        assert {master.points[AI, index].flags for index in (537, 541, 48)} == {Flags.COMM_LOST}
+        passes(state, now + 5)
+        await master.poll()
+        assert {master.points[AI, index].flags for index in (537, 541, 48)} == {Flags.ONLINE}

@@ -95,6 +95,19 @@ async def test_58_who_is_not_listed_gets_no_dnp3_octet(serve, make_station, site
         assert await answer_to(server.port, site.client("scada")) != b""
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_58_what_is_older_than_tls_1_2_gets_no_dnp3_octet(serve, make_station, site):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.load_verify_locations(site.folder / "serca.pem")
+    context.load_cert_chain(site.folder / "scada.pem", site.folder / "scada.key")
+    async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
+        assert await answer_to(server.port, context) == b""
+        assert await answer_to(server.port, site.client("scada")) != b""
+
+
 async def test_plain_tcp_gets_no_dnp3_octet(serve, dial, make_station, site):
     async with serve([make_station(masters=[site.master])], [site.endpoint]) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

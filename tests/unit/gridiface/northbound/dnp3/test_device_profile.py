@@ -1,5 +1,6 @@
 """The device profile says what is configured, in both forms."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,18 @@ from lxml import etree
 from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, TlsSettings, Transport
 from gridiface.pki.contexts import KeyPair
+from gridiface.protocols.dnp3.points import KINDS, PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 
 TLS = TlsSettings(key_pair=KeyPair(Path("a"), Path("b")), roots=(Path("c"),))
+
+TAGS = {
+    PointType.BINARY_INPUT: "binaryInput",
+    PointType.BINARY_OUTPUT: "binaryOutput",
+    PointType.ANALOG_INPUT: "analogInput",
+    PointType.ANALOG_OUTPUT: "analogOutput",
+    PointType.COUNTER: "counter",
+}
 
 
 @pytest.fixture
@@ -31,6 +41,31 @@ def test_the_xml_holds_every_point_and_setting(station):
     assert items["carrier"].startswith("TLS")
     assert items["class 1 reported at"] == "5 events or after 2 s"
     assert "SELECT" in items["functions"]
+
+
+@pytest.mark.parametrize("points", ["iso-gateway", "der"])
+def test_55_the_xml_equals_the_configuration_point_by_point(station_settings, points):
+    settings = station_settings(points)
+    root = etree.fromstring(profile_xml(settings))
+    core = {(config.type, config.index): config for config in settings.points.core()}
+    shown = 0
+    for kind, tag in TAGS.items():
+        for element in root.findall(f".//{tag}Points/{tag}"):
+            said = {item.tag: item.text or "" for item in element}
+            config = core[kind, int(said["index"])]
+            entry = settings.points.by_key[kind, config.index]
+            words = KINDS[kind]
+            assert said["name"] == entry.name
+            assert said["class"] == (str(config.event_class) if config.event_class else "none")
+            assert said["static"] == f"g{words.static_group}v{config.static_variation or words.static_variation}"
+            assert float(said["SI-per-unit"]) == pytest.approx(entry.sign * entry.scale, rel=1e-5)
+            if kind is PointType.ANALOG_INPUT:
+                assert float(said["dead-band"]) == pytest.approx(config.deadband)
+            if kind is PointType.ANALOG_OUTPUT:
+                assert said["minimum"] == ("" if math.isinf(config.minimum) else f"{config.minimum:g}")
+                assert said["maximum"] == ("" if math.isinf(config.maximum) else f"{config.maximum:g}")
+            shown += 1
+    assert shown == len(settings.points)
 
 
 def test_both_forms_say_the_same_of_points(station):

@@ -4,6 +4,8 @@ import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind
 from gridiface.errors import StoreUnavailable
+from gridiface.northbound.dnp3.points import Action
+from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
@@ -269,3 +271,47 @@ async def test_thresholds_of_the_meter_raise_their_alarms(bench, seen):
     await bench.write(("AO449", 1_000_000), ("AO450", 2_000_000))
     bench.station.refresh(NOW + 1)
     assert (bench.shown("BI94"), bench.shown("BI95"), bench.shown("AI557")) == (1, 1, 1_000_000)
+
+
+#: Outputs of the profile that take one value only, and limits that only a site with a meter of its own could carry.
+ONE_VALUE = {"BO9", "BO34", "BO35", "BO36", "BO37", "BO40"}
+CONSUMPTION = {"AO88", "AO510"}
+
+
+async def test_61_every_der_command_shows_in_its_read_back_with_an_event(bench):
+    bench.station.refresh(NOW)
+    buffer = bench.station.outstation.associations[1].state.buffer
+    paired = [row for row in rows() if row.entry.is_output and row.pair and row.entry.action is not Action.EDIT]
+    paired.sort(key=lambda row: row.entry.type is AO)  # modes first, while no curve is named that is not drawn
+    carried = 0
+    for row in paired:
+        entry, back = row.entry, bench.station.settings.points.by_name[row.pair]
+        before = bench.shown(row.pair)
+        value = other_value(entry, before)
+        buffer.confirm(buffer.keys())
+        status = await bench.write((entry.name, value))
+        events = [event for key in list(buffer.keys()) if told_of(back, event := buffer.get(key))]
+        if entry.action is Action.NONE:
+            assert (status, events) == (CommandStatus.NOT_SUPPORTED, []), entry.name
+        elif entry.name in ONE_VALUE | CONSUMPTION:
+            assert (status, events) == (CommandStatus.OUT_OF_RANGE, []), entry.name
+        else:
+            assert (status, bench.shown(row.pair)) == (DONE, value), entry.name
+            told = [value] if back.event_class and value != before else []
+            assert [event.value for event in events] == told, entry.name
+            carried += 1
+        if entry.type is BO and not entry.on_only and status is DONE:
+            await bench.write((entry.name, before))
+    assert carried > 120
+
+
+def other_value(entry, before):
+    if entry.type is BO:
+        return 1.0 if entry.on_only else 1.0 - before
+    if entry.only is not None:
+        return entry.only
+    return min(max(7.0 if before != 7 else 8.0, entry.minimum), entry.maximum)
+
+
+def told_of(back, event):
+    return (event.group, event.point) == (32 if back.type is AI else 2, back.index)

@@ -1,5 +1,7 @@
 import pytest
 
+from gridiface.protocols.dnp3.application import parse_response
+from gridiface.protocols.dnp3.attributes import decode_value
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 
@@ -263,6 +265,41 @@ def test_55_device_attributes(build):
     listed = bytes.fromhex(objects(peer, "c3 01 00 ff 06"))
     assert listed[:7].hex(" ") == f"00 ff 00 00 00 fe {len(listed) - 7:02x}"
     assert bytes((252, 0)) in listed
+
+
+def attributes_of(fragments):
+    """Value by variation of all attributes in some fragments."""
+    found = {}
+    for fragment in fragments:
+        for header in parse_response(fragment).headers:
+            for _, octets in header.objects():
+                found[header.variation] = decode_value(octets)[1]
+    return found
+
+
+def test_55_all_attributes_are_listed_and_true(build):
+    peer = build(
+        attributes={242: "1.0", 247: "north" * 40, 252: "gridiface"},
+        max_tx_fragment=249,
+        max_rx_fragment=700,
+        max_controls=5,
+    )
+    fragments = peer.ask("c0 01 00 fe 00 00 00")
+    while not fragments[-1][0] & 0x40:
+        fragments += peer.ask(bytes((0xC0 | fragments[-1][0] & 15, 0)))
+    assert len(fragments) > 1
+    said = attributes_of(fragments)
+    assert (said[240], said[241], said[216]) == (249, 700, 5)
+    by_type = {221: 219, 224: 222, 229: 227, 233: 231, 236: 234, 239: 237}  # number of points: supports events
+    for number, supports in by_type.items():
+        assert (said[number], said[number - 1], said[supports]) == (10, 12, 1)
+    assert (said[225], said[226], said[230]) == (1, 1, 1)
+    assert (said[242], said[247], said[252]) == ("1.0", "north" * 40, "gridiface")
+    listed = attributes_of([peer.one("c7 01 00 ff 00 00 00")])[255]
+    assert list(listed[::2]) == sorted(said)
+    assert {number for number, writable in zip(listed[::2], listed[1::2], strict=True) if writable} == {247}
+    for variation in said:  # each by itself is the same
+        assert attributes_of([peer.one(bytes((0xC0, 1, 0, variation, 0, 0, 0)))])[variation] == said[variation]
 
 
 def test_the_time_is_read_as_the_master_set_it(build):

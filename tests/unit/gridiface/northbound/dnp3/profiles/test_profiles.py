@@ -1,12 +1,19 @@
 """The ready-made maps: complete, free of contradictions, and as the profile says."""
 
+import csv
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.points import Action, Measure, PointMap
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
 from gridiface.northbound.dnp3.profiles.der import rows
+from gridiface.protocols.dnp3.objects import TABLE
 from gridiface.protocols.dnp3.points import PointType
+from gridiface.protocols.dnp3.values import ENCODERS
 
 SHORT = {
     "AI": PointType.ANALOG_INPUT,
@@ -14,6 +21,10 @@ SHORT = {
     "AO": PointType.ANALOG_OUTPUT,
     "BO": PointType.BINARY_OUTPUT,
 }
+
+VECTORS = next(folder for folder in Path(__file__).parents if folder.name == "tests") / "vectors" / "dnp3"
+MANDATORY = list(csv.DictReader((VECTORS / "der-mandatory.csv").read_text(encoding="utf-8").splitlines()))
+BY_NAME = {row.entry.name: row for row in rows()}
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -32,6 +43,25 @@ def test_60_every_mandatory_der_point_is_there():
     counts = {kind: sum(row.entry.type is SHORT[kind] and bool(row.mandatory) for row in rows()) for kind in SHORT}
     # 106 base points, and of the curve window type, number of points, units and ten pairs
     assert counts == {"AI": 106 + 24, "BI": 59, "AO": 28, "BO": 10}
+
+
+@pytest.mark.parametrize("wanted", MANDATORY, ids=lambda row: row["type"] + row["index"])
+def test_60_type_scale_limits_class_and_pair_of_every_mandatory_point(wanted):
+    """The file holds the lists of IEEE 1815.2 and IEEE 1547 as published: raw limits, class, multiplier of the unit."""
+    row = BY_NAME[wanted["type"] + wanted["index"]]
+    entry = row.entry
+    assert (entry.type, entry.index) == (SHORT[wanted["type"]], int(wanted["index"]))
+    assert entry.event_class == int(wanted["class"])
+    assert row.mandatory == wanted["mandatory"]
+    if wanted["pair"]:
+        assert row.pair == wanted["pair"]
+    # percent of a state of charge, which is 0..1 in SI
+    per_unit = 100 if entry.measure is Measure.SOC else 1
+    assert entry.scale * per_unit == pytest.approx(float(wanted["scale"]), rel=1e-12)
+    if wanted["type"] == "AO":
+        assert (entry.minimum, entry.maximum) == (float(wanted["minimum"]), float(wanted["maximum"]))
+    if wanted["type"] in {"AI", "AO"}:
+        assert (entry.static_variation, entry.event_variation) == (1, 3)  # integers with a multiplier
 
 
 def test_61_every_der_output_has_its_read_back():
@@ -62,3 +92,14 @@ def test_what_the_domain_does_not_know_is_marked():
     points = PointMap(profile("der"))
     assert points.by_name["AI22"].measure is Measure.UNKNOWN
     assert points.by_name["AO32"].action is Action.NONE
+
+
+ANALOGS = [row.entry for row in rows() if row.entry.type in {PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT}]
+INT32 = st.integers(-(2**31), 2**31 - 1)
+
+
+@given(st.sampled_from(ANALOGS), INT32)
+def test_65_every_raw_number_of_the_profile_survives_the_way_to_its_unit_and_back(entry, raw):
+    group = 30 if entry.type is PointType.ANALOG_INPUT else 40
+    octets = ENCODERS[group, 1](entry.to_wire(entry.to_si(raw)), 1, 0)
+    assert TABLE[group, 1].unpack(octets)["value"] == raw
