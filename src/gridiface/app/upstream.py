@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from gridiface.app.config.model import Config
-from gridiface.app.config.upstream import Upstream, UpstreamDiscovery, UpstreamMember, UpstreamNotifications
+from gridiface.app.config.upstream import (
+    Upstream,
+    UpstreamDiscovery,
+    UpstreamHints,
+    UpstreamMember,
+    UpstreamNotifications,
+)
 from gridiface.app.identities import lfdi_of
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
@@ -18,8 +25,9 @@ from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.translate.ratings import CATEGORIES
 from gridiface.northbound.sep2.upstream.finding import find_servers
-from gridiface.northbound.sep2.upstream.settings import Locate, Member, NotificationListen, UpstreamSettings
+from gridiface.northbound.sep2.upstream.settings import Hints, Locate, Member, NotificationListen, UpstreamSettings
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
+from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.certificate import CertificateMalformed, parse_pem_certificates
 from gridiface.pki.contexts import KeyPair, client_context
@@ -29,6 +37,9 @@ from gridiface.pki.judged import judge_server
 from gridiface.pki.revocation import load_revocation
 from gridiface.pki.rules import SERVER_AUTH, sep2_rules
 from gridiface.protocols.sep2.enums import DeviceCategory
+
+#: Of a notification listener that anybody at the server's addresses may connect to.
+_CAPS_WITHOUT_CERTIFICATE = Caps(total=256, per_address=64)
 
 
 def upstreams(
@@ -190,6 +201,15 @@ def _notifications(upstream: Upstream) -> NotificationListen | None:
         uri=block.uri or "",
         renew_s=block.renew_s,
         slow_poll_s=block.slow_poll_s,
+        hints=None if block.without_certificate is None else _hints(block.without_certificate),
+    )
+
+
+def _hints(block: UpstreamHints) -> Hints:
+    return Hints(
+        sources=tuple(ip_network(text) for text in block.sources),
+        per_minute=block.per_minute,
+        most_octets=block.max_body_bytes,
     )
 
 
@@ -197,7 +217,9 @@ def _listener(upstream: Upstream, block: UpstreamNotifications, server: Sep2Http
     tls = upstream.tls
     pair = KeyPair(block.certificate or tls.certificate, block.key or tls.key)
     files = TlsFiles(key_pairs=(pair,), roots=tls.roots, revocation_list=tls.revoked)
-    return TlsListener(server, TlsKeeper(files, profile=tls.profile, rules=sep2_rules()))
+    asks = block.without_certificate is None
+    keeper = TlsKeeper(files, profile=block.profile or tls.profile, rules=sep2_rules(), require_client=asks)
+    return TlsListener(server, keeper, caps=None if asks else _CAPS_WITHOUT_CERTIFICATE)
 
 
 def _bracketed(host: str) -> str:

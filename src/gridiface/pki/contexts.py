@@ -82,7 +82,8 @@ def server_context(
         key_pairs: one, or an ECC and an RSA chain together.
         roots: PEM files of trust anchors, or folders of them.
         intermediates: PEM files of CAs for peers that send only their own certificate.
-        require_client: whether a client without a certificate is refused in the handshake.
+        require_client: whether a client without a certificate is refused in the handshake; where it is not, and there
+            are roots, one is asked for all the same, and must hold where it is shown.
 
     Raises:
         ConfigError: a file is missing or unusable, the key does not fit, or OpenSSL lacks the cipher suite.
@@ -91,7 +92,7 @@ def server_context(
     # A ticket would bring back a session without the chain that has to be judged, and costs more than it saves.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 0
-    context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_NONE
+    context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_OPTIONAL if roots else ssl.CERT_NONE
     _load(context, key_pairs, [*roots, *intermediates])
     if not key_pairs:
         raise ConfigError("a TLS listener needs a certificate and its key")

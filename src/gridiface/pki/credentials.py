@@ -125,7 +125,7 @@ class TlsKeeper:
         files: where everything is.
         profile: row of `contexts.PROFILES`.
         rules: what a client's chain must be.
-        require_client: whether clients must show a certificate.
+        require_client: whether clients must show a certificate; one that is shown must hold in any case.
 
     Raises:
         ConfigError: a file is missing or unusable at the start.

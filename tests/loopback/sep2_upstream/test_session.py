@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import ClientSession, TCPConnector
+import pytest
+from aiohttp import ClientError, ClientSession, TCPConnector
 
 from gridiface.app.upstream import upstream_settings
+from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.translate.status import ALARMS
 from gridiface.northbound.sep2.upstream.probe import probe
 from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.folder import TestPki, write_credential
 from gridiface.protocols.sep2.enums import DERAlarm
 from gridiface.protocols.sep2.resources import (
     DERCapability,
@@ -99,6 +103,123 @@ async def test_foreign_senders_and_foreign_subjects_are_refused_by_the_listener(
             headers = {"Content-Type": "application/sep+xml"}
             async with http.request(method, url, data=sent, headers=headers) as answer:
                 assert answer.status == status, (by, url, sent)
+
+
+FORGED = (
+    '<Notification xmlns="urn:ieee:std:2030.5:ns" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+    "<subscribedResource>{href}</subscribedResource>"
+    '<Resource xsi:type="DERControlList" href="{href}" all="1" results="1" subscribable="1">'
+    '<DERControl href="{href}/9"><mRID>0B</mRID><creationTime>{now}</creationTime><EventStatus><currentStatus>1'
+    "</currentStatus><dateTime>{now}</dateTime><potentiallySuperseded>false</potentiallySuperseded></EventStatus>"
+    "<interval><duration>600</duration><start>{now}</start></interval><DERControlBase><opModTargetW>"
+    "<multiplier>0</multiplier><value>5000</value></opModTargetW></DERControlBase></DERControl></Resource>"
+    "<status>0</status><subscriptionURI>https://x/y</subscriptionURI></Notification>"
+)
+
+
+def sender(scene: Any, by: str | None, ciphers: str) -> ClientSession:
+    """Of notifications, as other servers' HTTP clients are: with or without a certificate, without CCM8."""
+    context = ssl.create_default_context(cafile=scene.folder / "serca.pem")
+    context.set_ciphers(ciphers)
+    if by is not None:
+        context.load_cert_chain(scene.folder / f"{by}.pem", scene.folder / f"{by}.key")
+    return ClientSession(
+        connector=TCPConnector(ssl=context, force_close=True), headers={"Content-Type": "application/sep+xml"}
+    )
+
+
+async def test_without_a_certificate_nobody_notifies_unless_that_is_configured(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    house = await scene.connect(**scene.subscribing(profile="compatible"))
+    session = house.session
+    await eventually(lambda: session.status()["subscriptions"] >= 3, "something is subscribed")
+    wish = next(iter(session.subscriptions._wishes.values()))
+    url = f"https://127.0.0.1:{session.listener.port}/ntfy/{wish.token}"
+    async with sender(scene, None, "ECDHE-ECDSA-AES128-GCM-SHA256") as http:
+        with pytest.raises(ClientError):
+            await http.post(url, data=b"<x/>")
+    assert session.listener.hinted == 0
+
+
+async def test_a_notification_without_a_certificate_is_a_hint_and_never_content(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    hints = {"sources": ["127.0.0.0/8"], "max_body_bytes": 4096}
+    house = await scene.connect(**scene.subscribing(profile="modern", without_certificate=hints))
+    session = house.session
+    await eventually(lambda: session.status()["subscriptions"] >= 5, "everything is subscribed")
+    wish = next(one for one in session.subscriptions._wishes.values() if one.href.endswith("/derc"))
+    node = session.client.tree.nodes[wish.href]
+    await eventually(lambda: node.next_at > time.time() + 60, "its polls are slow")
+    before = node.fetched_at
+    body = FORGED.format(href=wish.href, now=int(time.time()) - 1)
+    base = f"https://127.0.0.1:{session.listener.port}/ntfy"
+    async with sender(scene, None, "DEFAULT") as http:
+        async with http.post(f"{base}/{wish.token}", data=body) as answer:
+            assert answer.status == 201
+        # The resource is asked for anew, and what the notification said of it is nowhere.
+        await eventually(lambda: node.fetched_at > before, "the list is fetched")
+        assert node.value.all == 0
+        assert house.batteries.watts["d01"] == 0.0
+        assert not house.ledger.live()
+        tries = [
+            ("POST", f"{base}/{'0' * 32}", body, 400),
+            ("POST", f"{base}/{wish.token}", body.replace(wish.href, "/nothing"), 400),
+            ("POST", f"{base}/{wish.token}", "<!DOCTYPE x><x/>", 400),
+            ("POST", f"{base}/{wish.token}", "x" * 5000, 413),
+            ("POST", f"https://127.0.0.1:{session.listener.port}/other", body, 404),
+            ("GET", f"{base}/{wish.token}", None, 405),
+        ]
+        for method, url, sent, status in tries:
+            async with http.request(method, url, data=sent) as answer:
+                assert answer.status == status, (method, url, sent)
+    # A certificate that is shown must be the server's; one below other roots gets no answer at all.
+    for by, expected in (("utility", 403), ("server", 201)):
+        async with sender(scene, by, "DEFAULT") as http, http.post(f"{base}/{wish.token}", data=body) as answer:
+            assert answer.status == expected
+    stranger = TestPki.create(depth=3, now=float(int(time.time())))
+    write_credential(scene.folder, "stranger", stranger.issue("utility", "stranger", now=float(int(time.time()))))
+    async with sender(scene, "stranger", "DEFAULT") as http:
+        with pytest.raises(ClientError):
+            await http.post(f"{base}/{wish.token}", data=body)
+
+
+async def test_hints_come_from_the_servers_addresses_and_not_too_often(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    await scene.serve()
+    elsewhere = {"sources": ["192.0.2.0/24", "2001:db8::/32"]}
+    house = await scene.connect(**scene.subscribing(profile="compatible", without_certificate=elsewhere))
+    session = house.session
+    await eventually(lambda: session.status()["subscriptions"] >= 3, "something is subscribed")
+    wish = next(iter(session.subscriptions._wishes.values()))
+    body = FORGED.format(href=wish.href, now=int(time.time()))
+    async with sender(scene, None, "DEFAULT") as http:
+        url = f"https://127.0.0.1:{session.listener.port}/ntfy/{wish.token}"
+        async with http.post(url, data=body) as answer:
+            assert answer.status == 403
+        assert session.listener.hinted == 0
+        seldom = {"sources": ["127.0.0.1"]}
+        other = await scene.connect(**scene.subscribing(profile="compatible", without_certificate=seldom))
+        await eventually(lambda: other.session.status()["subscriptions"] >= 3, "something is subscribed here")
+        wish = next(iter(other.session.subscriptions._wishes.values()))
+        other.session.listener._rates = Rates(1.0 / 3600.0, 1)
+        base = f"https://127.0.0.1:{other.session.listener.port}/ntfy"
+        body = FORGED.format(href=wish.href, now=int(time.time()))
+        statuses, waits = [], set()
+        # Who guesses the secret is counted by himself: the server's own still come through.
+        for token in ("1" * 32, "2" * 32, wish.token, wish.token):
+            async with http.post(f"{base}/{token}", data=body) as answer:
+                statuses.append(answer.status)
+                waits.add("Retry-After" in answer.headers)
+        assert statuses == [400, 503, 201, 503]
+        assert waits == {True, False}
 
 
 async def test_reports_reach_the_utility(make_scene: Callable[..., Any], eventually: Callable[..., Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict
@@ -28,6 +29,17 @@ def place_like(example: int) -> Any:
 
 
 Listen = Annotated[str, place_like(8443)]
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError as problem:
+        raise ValueError(f"write an address or a network such as 192.0.2.0/24: {problem}") from problem
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 def host_port(listen: str) -> tuple[str, int]:

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gridiface.app.config.base import Block, place_like
+from gridiface.app.config.base import Block, Network, place_like
 from gridiface.domain.controls import ServiceClass
 from gridiface.domain.definitions import Identifier as Name
 from gridiface.northbound.dnp3.points import Action, Measure
 from gridiface.northbound.dnp3.settings import Mode, NewConnection, StaleFlags, Transport
 
 _MAX_ADDRESS = 65_519
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text)
-    except ValueError as problem:
-        raise ValueError(f"write an address or a network such as 192.0.2.0/24: {problem}") from problem
-    return text
 
 
 def _fingerprint(text: str) -> str:
@@ -39,7 +30,6 @@ def _fingerprint(text: str) -> str:
 
 
 Place = Annotated[str, place_like(20_000)]
-Network = Annotated[str, AfterValidator(_network)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 LinkAddress = Annotated[int, Field(ge=0, le=_MAX_ADDRESS)]
 EventClass = Annotated[int, Field(ge=0, le=3)]

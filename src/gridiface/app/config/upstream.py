@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gridiface.app.config.base import Block, place_like
+from gridiface.app.config.base import Block, Network, place_like
 from gridiface.domain.definitions import Identifier as Name
 
 _LFDI = re.compile(r"[0-9A-F]{40}")
@@ -74,6 +74,16 @@ class UpstreamMember(Block):
         return self
 
 
+class UpstreamHints(Block):
+    """Taking notifications of senders that show no certificate: as hints to look at the resource, never as content."""
+
+    sources: tuple[Network, ...] = Field(
+        min_length=1, description="addresses and networks that the server's notifications come from"
+    )
+    per_minute: int = Field(default=600, ge=1, le=60_000, description="so many are taken; the sender is told to wait")
+    max_body_bytes: int = Field(default=65_536, ge=1_024, le=262_144, description="larger ones are refused, octets")
+
+
 class UpstreamNotifications(Block):
     """Where the server's notifications come in."""
 
@@ -84,6 +94,11 @@ class UpstreamNotifications(Block):
     )
     certificate: Path | None = Field(default=None, description="PEM chain of the listener; none: that of `tls`")
     key: Path | None = Field(default=None, description="PEM: its private key")
+    profile: Literal["strict", "compatible", "modern"] | None = Field(
+        default=None,
+        description="suites that the listener takes: as in `tls`, or modern: TLS 1.3 and AES-GCM; none: those of `tls`",
+    )
+    without_certificate: UpstreamHints | None = None
     renew_s: float = Field(default=72_000.0, ge=60, description="subscriptions are made anew this often, s")
     slow_poll_s: float = Field(default=3_600.0, ge=1, description="what is subscribed is polled this often, s")
 

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from gridiface.domain.controls import Target
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.tls_limits import is_among
 from gridiface.pki.contexts import KeyPair
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
 from gridiface.protocols.dnp3.settings import UnsolicitedSettings
@@ -113,15 +114,7 @@ class MasterEntry:
 
     def may_come_from(self, host: str) -> bool:
         """Whether an IP address is in its list; a name or path that is no address is only in an empty list."""
-        if not self.sources:
-            return True
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = address if mapped is None else mapped
-        return any(address in network for network in self.sources)
+        return not self.sources or is_among(host, self.sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

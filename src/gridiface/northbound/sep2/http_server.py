@@ -76,11 +76,21 @@ class Sep2Http:
         read: answers GET and HEAD at once, or leaves one to `write`.
         write: answers everything else.
         most_octets: of a body.
+        most_unknown_octets: of the body of a peer that showed no certificate; None: as of any other.
         plain: for connections without TLS: one answer each, ten seconds at most.
     """
 
-    def __init__(self, read: Read, write: Write, *, most_octets: int, plain: bool = False) -> None:
+    def __init__(
+        self,
+        read: Read,
+        write: Write,
+        *,
+        most_octets: int,
+        most_unknown_octets: int | None = None,
+        plain: bool = False,
+    ) -> None:
         self.read, self.write, self.most_octets, self.plain = read, write, most_octets, plain
+        self.most_unknown_octets = most_octets if most_unknown_octets is None else most_unknown_octets
         self.heads = Heads()
         self.refusals = RefusalLog()
         self.connections: set[HttpConnection] = set()
@@ -221,9 +231,10 @@ class HttpConnection(asyncio.Protocol):
         if head.length == 0:
             self._complete(head, b"")
             return
-        self._head, self._body = head, Body(head.length, self._server.most_octets)
+        most = self._server.most_octets if self._lfdi else self._server.most_unknown_octets
+        self._head, self._body = head, Body(head.length, most)
         self._watched.request_begins(body_complete=False)
-        if head.expects and not self._waiting and (head.length is None or head.length <= self._server.most_octets):
+        if head.expects and not self._waiting and (head.length is None or head.length <= most):
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._more_body(head)
 

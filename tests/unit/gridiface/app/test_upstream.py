@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from gridiface.app.config.model import Config
 from gridiface.app.upstream import own_lfdi, upstream_context, upstream_settings, upstreams
@@ -90,6 +91,23 @@ def test_notifications_are_listened_for_only_where_they_are_wanted(config: Any) 
         listen = upstream_settings(found.upstreams[0], found).notifications
         assert (listen is not None) is (mode == "subscribe")
         assert listen is None or (listen.host, listen.port, listen.renew_s) == ("::1", 0, 600)
+
+
+def test_senders_without_a_certificate_are_taken_only_from_named_networks(config: Any) -> None:
+    found = config(notifications={"listen": "[::1]:0"}, mode="subscribe")
+    listen = upstream_settings(found.upstreams[0], found).notifications
+    assert listen is not None
+    assert listen.hints is None
+    block = {"listen": "[::1]:0", "without_certificate": {"sources": ["192.0.2.7", "2001:db8::/32"], "per_minute": 9}}
+    found = config(notifications=block, mode="subscribe")
+    listen = upstream_settings(found.upstreams[0], found).notifications
+    assert listen is not None
+    assert listen.hints is not None
+    assert [str(network) for network in listen.hints.sources] == ["192.0.2.7/32", "2001:db8::/32"]
+    assert listen.hints.per_minute == 9
+    for wrong in ({}, {"sources": []}, {"sources": ["somewhere"]}, {"sources": ["::1"], "max_body_bytes": 1}):
+        with pytest.raises(ValidationError):
+            config(notifications={"listen": "[::1]:0", "without_certificate": wrong}, mode="subscribe")
 
 
 def test_the_context_is_strict(config: Any) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import resource
+from ipaddress import ip_network
 
 import pytest
 
-from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
+from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key, is_among
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,12 @@ def test_deadlines_are_looked_at_often_enough() -> None:
 def test_slow_peers_are_gone_within_fifteen_seconds_by_default() -> None:
     default = Deadlines()
     assert max(default.handshake, default.header, default.body, default.write) + default.step <= 15
+
+
+def test_an_address_is_among_networks() -> None:
+    networks = [ip_network("192.0.2.0/24"), ip_network("fe80::/10")]
+    for inside in ("192.0.2.7", "::ffff:192.0.2.7", "fe80::1%eth0"):
+        assert is_among(inside, networks)
+    for outside in ("192.0.3.7", "::ffff:192.0.3.7", "2001:db8::1", "", "a.name", "/a/path"):
+        assert not is_among(outside, networks)
+    assert not is_among("192.0.2.7", [])

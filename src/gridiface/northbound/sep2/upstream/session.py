@@ -118,7 +118,7 @@ class UpstreamSession:
         if listen is None:
             return None
         prefix = "/" + listen.uri.partition("://")[2].partition("/")[2] if listen.uri else PREFIX
-        return NotificationListener(listen, prefix, self._is_server, self._notified)
+        return NotificationListener(listen, prefix, self)
 
     def _new_client(self) -> Client:
         client = Client(client_config(self.settings), self._chance)
@@ -322,11 +322,21 @@ class UpstreamSession:
         """The server showed this certificate, and it was accepted."""
         self.condition.server = lfdi
 
-    def _is_server(self, lfdi: str) -> bool:
+    def is_server(self, lfdi: str) -> bool:
+        """Whether a certificate is the server's: one of those named, or the one that it showed last."""
         known = self.settings.servers or ({self.condition.server} if self.condition.server else frozenset())
         return lfdi.upper() in known
 
-    def _notified(self, token: str, notification: Notification) -> bool:
+    def has_met_server(self) -> bool:
+        """Whether the server has shown a certificate that was accepted, since the start."""
+        return bool(self.condition.server)
+
+    def is_subscribed(self, token: str) -> bool:
+        """Whether the secret of a notification's address names a subscription."""
+        return self.subscriptions.named(token) is not None
+
+    def notified(self, token: str, notification: Notification) -> bool:
+        """Take a notification; False when it is about nothing that was subscribed there."""
         taken = self.subscriptions.notify(self.client, token, notification, self._clock.now())
         if taken:
             self.wake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from gridiface.domain.controls import Target
@@ -52,6 +53,21 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """Notifications of senders that show no certificate: reasons to look at a resource, never content.
+
+    Attributes:
+        sources: networks that they come from.
+        per_minute: so many are taken.
+        most_octets: of a body.
+    """
+
+    sources: tuple[IPv4Network | IPv6Network, ...]
+    per_minute: int = 600
+    most_octets: int = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationListen:
     """Where the server's notifications come in.
 
@@ -61,6 +77,7 @@ class NotificationListen:
         listener: makes the TLS listener for the HTTP server.
         renew_s: subscriptions are made anew this often.
         slow_poll_s: what is subscribed is polled this often all the same.
+        hints: what is taken of senders without a certificate; None: nothing, they fail in the handshake.
     """
 
     host: str
@@ -69,6 +86,7 @@ class NotificationListen:
     uri: str = ""
     renew_s: float = 72_000.0
     slow_poll_s: float = 3_600.0
+    hints: Hints | None = None
 
 
 #: host:port and path of the DeviceCapability of a server that was looked for; None: nobody answered.

@@ -179,12 +179,17 @@ class Subscriptions:
 
     # --- notifications ------------------------------------------------------------------------------------------------
 
+    def named(self, token: str) -> Wish | None:
+        """The subscription that a secret names."""
+        given = token.encode()
+        return next((one for one in self._wishes.values() if hmac.compare_digest(one.token.encode(), given)), None)
+
     def notify(self, client: Client, token: str, notification: Notification, now: Instant) -> bool:
         """A notification came in at the place of `token`; False when it is about nothing that was subscribed.
 
         What it carries is a part of the resource at most, so the resource is fetched.
         """
-        wish = next((one for one in self._wishes.values() if hmac.compare_digest(one.token, token)), None)
+        wish = self.named(token)
         subject = client.tree.resolve(notification.subscribedResource)
         if wish is None or subject is None or subject.partition("?")[0] != wish.href:
             return False
