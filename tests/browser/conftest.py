@@ -93,14 +93,14 @@ class Stage:
             if one["impact"] in {"serious", "critical"}
         ]
 
-    async def api(self, page: Any, path: str, body: Any, *, status: int = 201) -> Any:
-        """POST to the API as the reader of a page, who has signed in."""
-        asked = """async ([path, body]) => {
+    async def api(self, page: Any, path: str, body: Any, *, status: int = 201, verb: str = "POST") -> Any:
+        """Send to the API as the reader of a page, who has signed in."""
+        asked = """async ([path, body, method]) => {
           const headers = {"Content-Type": "application/json", "X-CSRF-Token": document.body.dataset.csrf};
-          const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
+          const answer = await fetch(path, {method, headers, body: JSON.stringify(body)});
           return [answer.status, await answer.json()];
         }"""
-        found, said = await page.evaluate(asked, ["/api/v1" + path, body])
+        found, said = await page.evaluate(asked, ["/api/v1" + path, body, verb])
         assert found == status, said
         return said
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from gridiface.domain.ports import Change
+from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.desk_notices import Sep2Notices, When, Whom
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.northbound.sep2.state import Program
+
+_Make = Callable[[Whom], Awaitable[dict[str, Any]]]
 
 
 class Sep2Surface(Sep2Desk):
@@ -43,43 +46,59 @@ class Sep2Surface(Sep2Desk):
 
     async def message(self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change] = ()) -> dict[str, Any]:
         """A TextMessage."""
-        return await self._notices.message(
-            asked["text"],
-            _whom(asked),
-            _when(asked),
-            by=by,
-            language=asked["language"],
-            priority=asked["priority"],
-            originator=asked["originator"],
-            along=along,
-        )
+
+        async def make(whom: Whom) -> dict[str, Any]:
+            return await self._notices.message(
+                asked["text"],
+                whom,
+                _when(asked),
+                by=by,
+                language=asked["language"],
+                priority=asked["priority"],
+                originator=asked["originator"],
+            )
+
+        return await self._made("msg", asked, make, by, along)
 
     async def price(self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change] = ()) -> dict[str, Any]:
         """A TimeTariffInterval."""
-        return await self._notices.price(
-            asked["price"],
-            _whom(asked),
-            _when(asked),
-            by=by,
-            currency=asked["currency"],
-            tier=asked["tier"],
-            along=along,
-        )
+
+        async def make(whom: Whom) -> dict[str, Any]:
+            return await self._notices.price(
+                asked["price"], whom, _when(asked), by=by, currency=asked["currency"], tier=asked["tier"]
+            )
+
+        return await self._made("tp", asked, make, by, along)
 
     async def demand_response(
         self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change] = ()
     ) -> dict[str, Any]:
         """An EndDeviceControl."""
-        return await self._notices.demand_response(
-            asked["asked"],
-            _whom(asked),
-            _when(asked),
-            by=by,
-            category=asked["category"],
-            mandatory=asked["mandatory"],
-            primacy=asked["primacy"],
-            along=along,
-        )
+
+        async def make(whom: Whom) -> dict[str, Any]:
+            return await self._notices.demand_response(
+                asked["asked"],
+                whom,
+                _when(asked),
+                by=by,
+                category=asked["category"],
+                mandatory=asked["mandatory"],
+                primacy=asked["primacy"],
+            )
+
+        return await self._made("dr", asked, make, by, along)
+
+    async def _made(
+        self, root: str, asked: Mapping[str, Any], make: _Make, by: str, along: Sequence[Change]
+    ) -> dict[str, Any]:
+        """An event for whom it names, or in the place of another, for the same; that one ends once it is there."""
+        instead = asked.get("instead")
+        whom = _whom(asked) if instead is None else self._notices.whom_of(instead, root)
+        with along_with(along):
+            made = await make(whom)
+            if instead is not None:
+                await self._notices.end(instead, by)
+        return made
 
     def _program_of(self, asked: Mapping[str, Any]) -> Program:
         return self._notices.program_of(number=asked["program"], whom=_whom(asked), node=asked["node"])

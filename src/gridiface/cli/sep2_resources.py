@@ -31,6 +31,12 @@ from gridiface.errors import ConfigError
 app = typer.Typer()
 
 PathArgument = Annotated[str, typer.Argument(help="href on the server, such as /msg/1/txt.")]
+InsteadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--instead", help="href of the live event whose place it takes, for the same devices; that is cancelled."
+    ),
+]
 FileOption = Annotated[Path | None, typer.Option("--file", help="JSON file of element names and values.")]
 
 
@@ -139,6 +145,7 @@ def message(
     priority: Annotated[int, typer.Option("--priority", help="0 low, 1 normal, 2 high, 3 critical.", min=0, max=3)] = 1,
     language: Annotated[str, typer.Option("--language", help="Locale of the text.")] = "en",
     originator: Annotated[str | None, typer.Option("--originator", help="Who says so.")] = None,
+    instead: InsteadOption = None,
 ) -> None:
     """Send a text to people at devices; without --device and --group to all.
 
@@ -153,6 +160,7 @@ def message(
         "priority": priority,
         "language": language,
         "originator": originator,
+        "instead": instead,
     }
     show_resource(remote.post("/sep2/messages", body), as_json)
 
@@ -170,6 +178,7 @@ def price(
     duration: DurationOption = 3600,
     currency: Annotated[int, typer.Option("--currency", help="Number of ISO 4217: 840 USD, 978 EUR.")] = 840,
     tier: Annotated[int, typer.Option("--tier", help="touTier.", min=0, max=15)] = 0,
+    instead: InsteadOption = None,
 ) -> None:
     """Publish a price per kWh for an interval.
 
@@ -183,6 +192,7 @@ def price(
         "duration": duration,
         "currency": currency,
         "tier": tier,
+        "instead": instead,
     }
     show_resource(remote.post("/sep2/prices", body), as_json)
 
@@ -203,6 +213,7 @@ def demand_response(
     category: Annotated[str, typer.Option("--category", help="deviceCategory in hex; 00000000: all.")] = "00000000",
     mandatory: Annotated[bool, typer.Option("--mandatory", help="Devices must take part.")] = False,
     primacy: Annotated[int, typer.Option("--primacy", help="Of its program.", min=0, max=255)] = 0,
+    instead: InsteadOption = None,
 ) -> None:
     """Send a demand response event (EndDeviceControl).
 
@@ -219,6 +230,7 @@ def demand_response(
         "category": category,
         "mandatory": mandatory,
         "primacy": primacy,
+        "instead": instead,
     }
     show_resource(remote.post("/sep2/dr-events", body), as_json)
 

@@ -21,7 +21,14 @@ _WAITING: ContextVar[list[Change] | None] = ContextVar("sep2_along", default=Non
 
 @contextmanager
 def along_with(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Let the first durable change inside take these along; what is left in the list was not written."""
+    """Let the first durable change inside take these along; what is left in the list was not written.
+
+    An act made of several others leaves them nothing of their own to take: what it waits to write stays waiting inside.
+    """
+    outer = _WAITING.get()
+    if outer is not None and not changes:
+        yield outer
+        return
     waiting = list(changes)
     token = _WAITING.set(waiting)
     try:

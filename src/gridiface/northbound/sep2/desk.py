@@ -129,6 +129,11 @@ class Sep2Desk:
         """Every DERProgram, by number."""
         return [rows.program_row(self.core.state, p) for _, p in sorted(self.core.state.programs.items())]
 
+    def program(self, number: int) -> rows.ProgramRow | None:
+        """One DERProgram by its number, or None."""
+        found = self.core.state.programs.get(number)
+        return None if found is None else rows.program_row(self.core.state, found)
+
     async def ensure_assignment(self, lfdi: str, name: str, *, along: Sequence[Change] = ()) -> tuple[str, bool]:
         """The assignment of that name below an end device; its path, and whether it is new."""
         with along_with(along):

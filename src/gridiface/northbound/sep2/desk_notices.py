@@ -254,6 +254,40 @@ class Sep2Notices:
             path, _ = await self._desk.create(f"{source}/edc", resource, by=by)
         return self._desk.show(path)
 
+    # --- another in the place of one that is there --------------------------------------------------------------------
+
+    def whom_of(self, path: str, root: str) -> Whom:
+        """Whom a live event of a function set is for.
+
+        Args:
+            path: of the event.
+            root: of the function set, such as "msg".
+
+        Raises:
+            RemoteProtocolError: 404 where no such event is, 409 where it is over.
+        """
+        parts = path.split("/")
+        publication = self._core.state.publications.get("/".join(parts[:3]))
+        event = self._desk.show(path)
+        if publication is None or publication.root != root or "EventStatus" not in event:
+            raise RemoteProtocolError(f"{path} is no event of /{root}", answer=404)
+        if not self._is_live(event):
+            raise RemoteProtocolError(f"{path} is over: nothing can take its place", answer=409)
+        target = publication.target
+        if target is None:
+            return Whom()
+        return Whom(group=target.id) if target.kind is TargetKind.GROUP else Whom(device=target.id)
+
+    async def end(self, path: str, by: str) -> None:
+        """Cancel an event that another has taken the place of, unless that has superseded it already."""
+        if self._is_live(self._desk.show(path)):
+            await self._desk.cancel(path, randomised=False, reason="replaced", by=by)
+
+    def _is_live(self, event: Mapping[str, Any]) -> bool:
+        interval = event["interval"]
+        ends = interval["start"] + interval["duration"]
+        return event["EventStatus"]["currentStatus"] in {0, 1} and ends > self._desk.now()
+
     async def _publication(self, root: str, resource: dict[str, Any], whom: Whom, by: str, fits: Any) -> str:
         """The publication for these that fits; made where there is none."""
         state = self._core.state

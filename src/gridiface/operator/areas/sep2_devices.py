@@ -277,7 +277,7 @@ class Sep2DevicesArea(Area):
         return ResetDone(removed=dict(removed))
 
     def _device(self, lfdi: str) -> Sep2EndDevice:
-        row = self._port.end_device(_lfdi(lfdi))
+        row = self._port.end_device(lfdi.upper()) if _LFDI.fullmatch(lfdi) else None
         if row is None:
             raise unknown("end device", lfdi, _LISTED)
         return _row(row)

@@ -46,6 +46,10 @@ class ProgramsPort(Protocol):
         """All, by number."""
         ...
 
+    def program(self, number: int) -> Mapping[str, Any] | None:
+        """One, or None."""
+        ...
+
     async def ensure_assignment(self, lfdi: str, name: str, *, along: Sequence[Change]) -> tuple[str, bool]:
         """The assignment of that name, and whether it is new."""
         ...
@@ -198,11 +202,18 @@ class Sep2ProgramsArea(Area):
     @get("/sep2/programs/{id}", "One DERProgram by its number", problems=(404,), tagged=True)
     async def get_sep2_program(self, call: Call[NoQuery, NoBody]) -> Reply[Sep2Program]:
         """It; its ETag changes with what can be edited of it, not with its controls."""
-        number = _number(call.id)
-        found = next((row for row in self._port.programs() if row["number"] == number), None)
+        return _told(self.program(_number(call.id)))
+
+    def program(self, number: int) -> Sep2Program:
+        """One program.
+
+        Raises:
+            Refused: 404, there is none of that number.
+        """
+        found = self._port.program(number)
         if found is None:
-            raise unknown("program", call.id, "GET /api/v1/sep2/programs lists them")
-        return _told(found)
+            raise unknown("program", str(number), "GET /api/v1/sep2/programs lists them")
+        return _row(found)
 
     @post(
         "/sep2/assignments",

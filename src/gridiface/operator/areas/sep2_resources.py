@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
@@ -107,10 +107,18 @@ class CancelEvent(Asked):
 
 
 class Timed(Whom):
-    """When it holds."""
+    """When it holds; `instead` names the live event whose place it takes, for the same devices."""
+
+    instead: Path | None = Field(default=None, description="event that is cancelled once this one is there")
 
     start: float | None = Field(default=None, ge=0, le=1e11, description="s since 1970 UTC; none: now")
     duration: int = Field(default=3600, ge=1, le=0xFFFFFFFF, description="s")
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        if self.instead is not None and (self.device is not None or self.group is not None):
+            raise ValueError("what takes the place of another is for the same devices: name no device or group")
+        return self
 
 
 class NewMessage(Timed):
@@ -163,6 +171,7 @@ class Sep2ResourcesArea(Area):
 
     name: ClassVar[str] = "sep2-resources"
     title: ClassVar[str] = "IEEE 2030.5: resources, messages, prices, demand response, files"
+    screens: ClassVar[str] = "gridiface.operator.screens.sep2_writing:Sep2Writing"
 
     def __init__(self, port: ResourcesPort) -> None:
         self._port = port

@@ -9,17 +9,12 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from pydantic import ValidationError
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlMode, ServiceClass
 from gridiface.operator.control_schema import NewControl
-from gridiface.operator.problems import Refused
-from gridiface.operator.screens.forms import Form
+from gridiface.operator.screens.forms import Form, checked, picked, wrong
 from gridiface.operator.translate import PROTOCOL
 
 #: Modes that the form offers: label, unit in the form, factor to the domain's unit.
@@ -37,6 +32,17 @@ ASKED: Mapping[ControlMode, tuple[str, str, float]] = {
     ControlMode.POWER_FACTOR_INJECT: ("Power factor while delivering", "", 1.0),
     ControlMode.CONNECT: ("Connected to the grid: 1, not: 0", "", 1.0),
     ControlMode.ENERGIZE: ("May give and take power: 1, not: 0", "", 1.0),
+}
+
+#: What each field of the form is called in the API.
+SAYS: Mapping[str, tuple[str, ...]] = {
+    "target": ("target",),
+    "value": ("values",),
+    "minutes": ("duration_s",),
+    "start": ("start",),
+    "priority": ("priority",),
+    "ramp_s": ("ramp_s",),
+    "description": ("description",),
 }
 
 
@@ -80,6 +86,7 @@ def changed(control: Control, now: Instant, low: float, high: float) -> Fields:
         target=f"{control.target.kind.value}:{control.target.id}",
         mode=mode.value,
         value=number,
+        start=picked(control.span.start) if control.span.start > now else "",
         epoch=int(control.span.start) if control.span.start > now else None,
         minutes=f"{max(1.0, left / 60):.1f}".removesuffix(".0") if math.isfinite(left) else "",
         priority=min(100, max(0, math.ceil(wins - 1e-9))),
@@ -115,14 +122,14 @@ def control_asked(form: Form, *, preview: bool) -> NewControl:
     mode = form.text("mode", ControlMode.SET_W.value)
     number = form.number("value")
     if not name:
-        raise Refused(422, "no target is chosen", "choose a group or a device")
+        raise wrong("target", "no target is chosen", "choose a group or a device")
     if mode not in ASKED or number is None:
-        raise Refused(422, "no value is given", "write how much is asked for")
-    minutes = form.number("minutes")
+        raise wrong("value", "no value is given", "write how much is asked for")
+    minutes, start = form.number("minutes"), form.instant()
     body: dict[str, Any] = {
         "target": {"kind": kind, "id": name},
         "values": {mode: number * ASKED[ControlMode(mode)][2]},
-        "start": _start(form),
+        "start": None if start is None else start.isoformat(),
         "duration_s": None if minutes is None else minutes * 60,
         "priority": int(form.number("priority") or 0),
         "ramp_s": form.number("ramp_s"),
@@ -130,21 +137,4 @@ def control_asked(form: Form, *, preview: bool) -> NewControl:
         "description": form.text("description"),
         "preview": preview,
     }
-    try:
-        return NewControl.model_validate(body)
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:3])
-        raise Refused(422, f"the form is not right: {said}"[:400], "correct the field") from error
-
-
-def _start(form: Form) -> str | None:
-    """When it begins, ISO 8601; the form has local time and the name of the reader's zone."""
-    text = form.text("start")
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        zone = ZoneInfo(form.text("zone", "UTC") or "UTC")
-    except (ValueError, OSError, KeyError) as error:
-        raise Refused(422, f"{text[:40]!r} is no date and time", "use the field's own picker") from error
-    return moment.replace(tzinfo=zone).isoformat()
+    return checked(NewControl, body)

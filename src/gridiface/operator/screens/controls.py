@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ServiceClass, TargetKind
+from gridiface.domain.controls import Control, ServiceClass
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.access import CALLER
 from gridiface.operator.areas.controls import ControlsArea
@@ -16,7 +16,7 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.rows import ControlDetail
 from gridiface.operator.screens import asking
 from gridiface.operator.screens.account import device_lines, power_columns
-from gridiface.operator.screens.forms import acting, form_of, part_of
+from gridiface.operator.screens.forms import acting, faults_of, form_of, part_of
 from gridiface.operator.screens.house import House, see_other
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.timeline import WINDOWS, timeline
@@ -181,22 +181,18 @@ class ControlsScreen:
         refused: Refused | None = None,
     ) -> web.Response:
         view = self._house.view(request)
-        groups = view.groups()
-        known = {f"{TargetKind.GROUP.value}:{one.id}" for one in groups}
-        devices = view.devices()[:_CHOICES]
-        known |= {f"{TargetKind.DEVICE.value}:{one.id}" for one in devices}
         return self._house.frame.page(
             request,
             "control_new.html",
             status=200 if refused is None else refused.status,
             fields=fields,
             earlier=None if earlier is None else self._row(earlier, self._house.now()),
-            groups=groups,
-            devices=devices,
-            other="" if fields.target in known else fields.target,
+            groups=view.groups(),
+            devices=view.devices()[:_CHOICES],
             modes=asking.ASKED,
             classes=list(ServiceClass),
             refused=refused,
+            faults=faults_of(refused, asking.SAYS),
         )
 
     async def preview(self, request: web.Request) -> web.StreamResponse:

@@ -1,13 +1,17 @@
-"""What a browser's form sends: bounded, checked, and who sends it."""
+"""What a browser's form sends: bounded, checked, and who sends it; which field is not right, where one is not."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from pydantic import BaseModel, ValidationError
 
 from gridiface.operator.access import CALLER, Caller
 from gridiface.operator.problems import Refused
@@ -15,6 +19,13 @@ from gridiface.operator.problems import Refused
 #: Largest form, most fields, and how long it may take to come, s.
 MAX_BYTES, MAX_FIELDS, WITHIN_S = 256 * 1024, 64, 10.0
 _MEDIA = "application/x-www-form-urlencoded"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def wrong(name: str, detail: str, fix: str) -> Refused:
+    """A refusal of what stands in one field; the page shows it there, too."""
+    return Refused(422, detail, fix, errors=[{"at": f"/{name}", "detail": detail}])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,7 @@ class Form:
         """
         value = self.fields.get(name, default).strip()
         if len(value) > most or not (value.isprintable() or value == ""):
-            raise Refused(422, f"the field {name} is longer than {most} characters or not printable", "shorten it")
+            raise wrong(name, f"the field {name} is longer than {most} characters or not printable", "shorten it")
         return value
 
     def lines(self, name: str) -> str:
@@ -50,14 +61,69 @@ class Form:
         try:
             value = float(text)
         except ValueError as error:
-            raise Refused(422, f"{text[:40]!r} is no number ({name})", "write digits, like 80 or -2.5") from error
+            raise wrong(name, f"{text[:40]!r} is no number ({name})", "write digits, like 80 or -2.5") from error
         if not abs(value) < 1e15:
-            raise Refused(422, f"{text[:40]!r} is out of range ({name})", "write a smaller number")
+            raise wrong(name, f"{text[:40]!r} is out of range ({name})", "write a smaller number")
         return value
+
+    def instant(self, name: str = "start") -> datetime | None:
+        """A date and time in the reader's zone, which the form names beside it; None where it is empty.
+
+        Raises:
+            Refused: 422, it is none.
+        """
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.text("zone", "UTC") or "UTC"))
+        except (ValueError, OSError, KeyError) as error:
+            raise wrong(name, f"{text[:40]!r} is no date and time", "use the field's own picker") from error
 
     def ticked(self, name: str) -> bool:
         """Whether a box is ticked."""
         return bool(self.fields.get(name))
+
+
+def checked(model: type[_Model], body: Mapping[str, Any]) -> _Model:
+    """What a form asks for as the API's own type, which has the rules.
+
+    Raises:
+        Refused: 422, a field is not right; its errors name which.
+    """
+    try:
+        return model.model_validate(dict(body))
+    except ValidationError as error:
+        found = [
+            {"at": "/" + "/".join(map(str, fault["loc"])), "detail": str(fault["msg"])} for fault in error.errors()[:8]
+        ]
+        said = "; ".join(f"{one['at'].strip('/').replace('/', '.')}: {one['detail']}" for one in found[:3])
+        raise Refused(422, f"the form is not right: {said}"[:400], "correct the field", errors=found) from error
+
+
+def faults_of(refused: Refused | None, says: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What is wrong with which field of a form.
+
+    Args:
+        refused: why it was not done; None: nothing is wrong.
+        says: by field, what it is called in a body, and the words by which a refusal that names no field speaks of it.
+    """
+    if refused is None:
+        return {}
+    of = {word: name for name, words in says.items() for word in words}
+    found: dict[str, str] = {}
+    for one in refused.more.get("errors", ()):
+        at = str(one["at"]).strip("/").split("/")
+        name = next((of[part] for part in reversed(at) if part in of), at[0])
+        found.setdefault(name, str(one["detail"]))
+    if found:
+        return found
+    return {name: refused.detail for name, words in says.items() if any(word in refused.detail for word in words)}
+
+
+def picked(epoch: float | None) -> str:
+    """An instant as a date and time picker has it, in UTC; the page's script puts the reader's zone in its place."""
+    return "" if epoch is None else datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 _FORM = web.RequestKey("form", Form)

@@ -17,7 +17,7 @@ from gridiface.operator.areas.openadr_vens import OpenAdrVensArea, VenQuery
 from gridiface.operator.openadr_rows import EventDetail
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
-from gridiface.operator.screens.forms import acting, form_of
+from gridiface.operator.screens.forms import acting, faults_of, form_of
 from gridiface.operator.screens.house import House, see_other
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.render import Entry
@@ -157,6 +157,7 @@ class OpenAdrScreens:
             vens=vens,
             groups=groups,
             refused=refused,
+            faults=faults_of(refused, forms.SAYS),
         )
 
     def _context(self) -> str:

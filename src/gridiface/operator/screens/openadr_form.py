@@ -6,20 +6,15 @@ the wire (OpenADR 2.0b profile, 8.1). Whether an event may be sent so is judged 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from gridiface.operator.areas.openadr_own import ScheduleForm
 from gridiface.operator.openadr_forms import EventChange, NewEvent
 from gridiface.operator.problems import Refused
-from gridiface.operator.screens.forms import Form
-
-_Model = TypeVar("_Model", bound=BaseModel)
+from gridiface.operator.screens.forms import Form, checked, picked, wrong
 
 #: Signals that the form offers, with the types and the unit that fit each (profile, table of signals).
 SIGNALS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -38,6 +33,22 @@ SIGNALS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "BID_ENERGY": (("setpoint",), "kWh"),
 }
 TYPES = tuple(dict.fromkeys(kind for kinds, _ in SIGNALS.values() for kind in kinds))
+
+#: What each field of the form is called in the API.
+SAYS: Mapping[str, tuple[str, ...]] = {
+    "market_context": ("market_context",),
+    "unit": ("unit",),
+    "steps": ("intervals", "signals"),
+    "start": ("start",),
+    "priority": ("priority",),
+    "vens": ("vens",),
+    "groups": ("groups", "target"),
+    "startafter": ("startafter_s",),
+    "notification": ("notification_s",),
+    "ramp_up": ("ramp_up_s",),
+    "recovery": ("recovery_s",),
+    "comment": ("comment",),
+}
 
 #: Lines of steps that are read.
 _STEPS = 200
@@ -92,6 +103,7 @@ def filled(event: Mapping[str, Any], now: float) -> EventFields:
         type=signal["type"],
         unit=signal["unit"],
         steps="\n".join(f"{step['duration_s'] / 60:g} {step['value']:g}" for step in signal["intervals"]),
+        start=picked(event["start"]) if event["start"] > now else "",
         epoch=int(event["start"]) if event["start"] > now else None,
         vens=", ".join(one["ven"] for one in event["deliveries"]),
         everyone=False,
@@ -124,7 +136,7 @@ def new_event(form: Form) -> NewEvent:
         "everyone": form.ticked("everyone"),
         "response_required": form.ticked("answer"),
     }
-    return _checked(NewEvent, body)
+    return checked(NewEvent, body)
 
 
 def changed_event(form: Form, before: Mapping[str, Any]) -> EventChange:
@@ -155,7 +167,7 @@ def changed_event(form: Form, before: Mapping[str, Any]) -> EventChange:
     if own.everyone or sorted(vens) != sorted(_split(was.vens)):
         body |= {"vens": vens, "everyone": own.everyone}
     body["reason"] = form.text("reason")
-    return _checked(EventChange, body)
+    return checked(EventChange, body)
 
 
 def schedule(form: Form) -> ScheduleForm:
@@ -164,12 +176,12 @@ def schedule(form: Form) -> ScheduleForm:
     Raises:
         Refused: 422, a field is missing or not right; the text names it.
     """
-    start, hours = form.text("start"), form.number("hours")
-    if not start:
-        raise Refused(422, "it is not said from when", "choose a date and time")
-    span = {"start": _instant(start, form.text("zone", "UTC") or "UTC"), "duration_s": round(3600 * (hours or 0))}
+    start, hours = form.instant(), form.number("hours")
+    if start is None:
+        raise wrong("start", "it is not said from when", "choose a date and time")
+    span = {"start": start.isoformat(), "duration_s": round(3600 * (hours or 0))}
     body = {"opt": form.text("opt", "optOut"), "spans": [span], "resources": _names(form, "resources")}
-    return _checked(ScheduleForm, {**body, "note": form.text("note")})
+    return checked(ScheduleForm, {**body, "note": form.text("note")})
 
 
 def _body(form: Form) -> dict[str, Any]:
@@ -180,9 +192,9 @@ def _body(form: Form) -> dict[str, Any]:
         "intervals": [{"duration_s": seconds, "value": value} for seconds, value in _steps(form.lines("steps"))],
     }
     body: dict[str, Any] = {"signals": [signal]}
-    start = form.text("start")
-    if start:
-        body["start"] = _instant(start, form.text("zone", "UTC") or "UTC")
+    start = form.instant()
+    if start is not None:
+        body["start"] = start.isoformat()
     names = {
         "startafter_s": "startafter",
         "notification_s": "notification",
@@ -221,17 +233,12 @@ def _steps(text: str) -> list[tuple[int, float]]:
             minutes, value = (float(part) for part in parts)
             found.append((round(60 * minutes), value))
         except (ValueError, OverflowError) as error:
-            raise Refused(422, f"the step {line[:40]!r} is not `minutes value`", "write a line like 30 2.5") from error
+            raise wrong(
+                "steps", f"the step {line[:40]!r} is not `minutes value`", "write a line like 30 2.5"
+            ) from error
     if not 0 < len(found) <= _STEPS:
-        raise Refused(422, "the signal has no steps, or too many", f"write 1 to {_STEPS} lines of `minutes value`")
+        raise wrong("steps", "the signal has no steps, or too many", f"write 1 to {_STEPS} lines of `minutes value`")
     return found
-
-
-def _instant(text: str, zone: str) -> str:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).isoformat()
-    except (ValueError, OSError, KeyError) as error:
-        raise Refused(422, f"{text[:40]!r} is no date and time", "use the field's own picker") from error
 
 
 def _names(form: Form, field: str) -> list[str]:
@@ -240,12 +247,3 @@ def _names(form: Form, field: str) -> list[str]:
 
 def _split(text: str) -> list[str]:
     return list(dict.fromkeys(text.replace(",", " ").split()))
-
-
-def _checked(model: type[_Model], body: Mapping[str, Any]) -> _Model:
-    try:
-        return model.model_validate(dict(body))
-    except ValidationError as error:
-        faults: Sequence[Any] = error.errors()[:3]
-        said = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
-        raise Refused(422, f"the form is not right: {said}"[:400], "correct the field") from error

@@ -22,10 +22,11 @@ from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has, page_number, paged
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.screens.resource_words import RESPONSE_STATUS, base_text, lines_of
+from gridiface.operator.screens.sep2_reading import Sep2Reading, event_row
 from gridiface.operator.server import Page
 
-#: Members of a list on one page; controls, responses and mirrors that are looked at.
-_MEMBERS, _CONTROLS, _RESPONSES, _MIRRORS = 20, 200, 2_000, 1_000
+#: Members of a list on one page; controls and mirrors that are looked at.
+_MEMBERS, _CONTROLS, _MIRRORS = 20, 200, 1_000
 
 #: How the id of a control begins that came over 2030.5; its mRID follows.
 _CAME = "sep2:"
@@ -33,6 +34,9 @@ _CAME = "sep2:"
 _TABS = (
     ("/sep2", "Programs"),
     ("/sep2/devices", "End devices"),
+    ("/sep2/messages", "Messages"),
+    ("/sep2/prices", "Prices"),
+    ("/sep2/demand-response", "Demand response"),
     ("/sep2/resources", "Resources"),
     ("/sep2/subscriptions", "Subscriptions"),
 )
@@ -62,6 +66,7 @@ class Sep2Screens:
         self._devices = house.need(Sep2DevicesArea)
         self._programs = house.need(Sep2ProgramsArea)
         self._resources = house.need(Sep2ResourcesArea)
+        self._read = Sep2Reading(house)
 
     def entries(self) -> list[Entry]:
         """Lines of the menu."""
@@ -127,45 +132,19 @@ class Sep2Screens:
         found = next((row for row in rows if str(row["number"]) == name), None)
         if found is None:
             raise Refused(404, f"there is no program {name[:32]!r}", "the list has all of them")
-        whole = await self._show(request, found["path"])
-        controls = [] if whole is None else await self._members(request, whole, "DERControlListLink", _CONTROLS)
+        whole = await self._read.show(request, found["path"])
+        controls = [] if whole is None else await self._read.members(request, whole, "DERControlListLink", _CONTROLS)
         known = _by_mrid(control.id for control in self._house.status.controls())
-        responses = await self._responses(request, controls)
+        responses = await self._read.responses(request, controls)
         return {
             "program": found,
             "resource": whole or {},
             "controls": [_control(one, responses, known) for one in reversed(controls)],
-            "default": await self._linked(request, whole, "DefaultDERControlLink"),
-            "curves": [] if whole is None else await self._members(request, whole, "DERCurveListLink", 50),
+            "default": await self._read.linked(request, whole, "DefaultDERControlLink"),
+            "curves": [] if whole is None else await self._read.members(request, whole, "DERCurveListLink", 50),
             "base_text": base_text,
             "words": RESPONSE_STATUS,
         }
-
-    async def _responses(self, request: web.Request, controls: list[Any]) -> dict[str, Counter[int]]:
-        """How many devices gave each response to each control, by mRID."""
-        found: dict[str, Counter[int]] = {}
-        for path in sorted({one["replyTo"] for one in controls if one.get("replyTo")}):
-            listed = await self._show(request, path, limit=_RESPONSES)
-            for one in [] if listed is None else listed.get("members", []):
-                found.setdefault(str(one.get("subject")), Counter())[int(one.get("status", 0))] += 1
-        return found
-
-    async def _show(self, request: web.Request, href: str, start: int = 0, limit: int = 100) -> Any:
-        """A resource in JSON form, or None where nothing is."""
-        try:
-            query = ShowQuery(href=href, start=start, limit=min(limit, 1000))
-            return await self._resources.get_sep2_resource(self._house.call(request, query))
-        except Refused:
-            return None
-
-    async def _linked(self, request: web.Request, whole: Any, link: str) -> Any:
-        href = None if whole is None else whole.get(link, {}).get("href")
-        return None if href is None else await self._show(request, href)
-
-    async def _members(self, request: web.Request, whole: Any, link: str, most: int) -> list[Any]:
-        href = whole.get(link, {}).get("href")
-        listed = None if href is None else await self._show(request, href, limit=most)
-        return [] if listed is None else list(listed.get("members", []))
 
     # --- end devices ----------------------------------------------------------------------------------------------
 
@@ -191,13 +170,13 @@ class Sep2Screens:
         found = next((row for row in rows if row["lfdi"] == name), None)
         if found is None:
             raise Refused(404, f"there is no end device {name[:40]!r}", "the list has all of them")
-        whole = await self._show(request, found["path"]) or {}
+        whole = await self._read.show(request, found["path"]) or {}
         below = [(word, whole[link]["href"], whole[link].get("all")) for link, word in _BELOW if link in whole]
         parts = [("DER", one, lines_of(one)) for one in await self._ders(request, whole)]
         for link in ("FunctionSetAssignmentsListLink", "LogEventListLink"):
-            for one in await self._members(request, whole, link, 20):
+            for one in await self._read.members(request, whole, link, 20):
                 parts.append((link.removesuffix("ListLink"), one, lines_of(one)))
-        mirrors = await self._show(request, "/mup", limit=_MIRRORS) or {}
+        mirrors = await self._read.show(request, "/mup", limit=_MIRRORS) or {}
         own = [one for one in mirrors.get("members", []) if one.get("deviceLFDI") == found["lfdi"]]
         return self._page(
             request,
@@ -212,10 +191,10 @@ class Sep2Screens:
     async def _ders(self, request: web.Request, whole: Any) -> list[dict[str, Any]]:
         """The DERs of an end device, each with what it says of itself instead of the links to it."""
         found = []
-        for one in await self._members(request, whole, "DERListLink", 8):
+        for one in await self._read.members(request, whole, "DERListLink", 8):
             whole_one = dict(one)
             for name in ("DERCapability", "DERSettings", "DERStatus", "DERAvailability"):
-                said = await self._linked(request, one, f"{name}Link")
+                said = await self._read.linked(request, one, f"{name}Link")
                 if said is not None:
                     whole_one[name] = {key: value for key, value in said.items() if key != "type"}
                     whole_one.pop(f"{name}Link", None)
@@ -237,7 +216,7 @@ class Sep2Screens:
 
     async def resource(self, request: web.Request) -> web.StreamResponse:
         """Any resource as a utility sees it, with its links."""
-        query = query_of_href(request)
+        query = href_of(request, request.query.get("href", ""))
         number = page_number(request.query)
         asked = ShowQuery(href=query.href, start=_MEMBERS * (number - 1), limit=_MEMBERS)
         whole = await self._resources.get_sep2_resource(self._house.call(request, asked))
@@ -260,14 +239,13 @@ class Sep2Screens:
         )
 
 
-def query_of_href(request: web.Request) -> ShowQuery:
-    """The resource that a page asks for; /dcap where none is named.
+def href_of(request: web.Request, href: str) -> ShowQuery:
+    """A resource by its href; /dcap where none is named.
 
     Raises:
         Refused: 400, it is no href.
     """
-    href = request.query.get("href", "") or "/dcap"
-    return query_of(request.clone(rel_url=request.rel_url.with_query({"href": href})), ShowQuery)
+    return query_of(request.clone(rel_url=request.rel_url.with_query({"href": href or "/dcap"})), ShowQuery)
 
 
 def _above(href: str) -> list[str]:
@@ -277,20 +255,9 @@ def _above(href: str) -> list[str]:
 
 
 def _control(one: Mapping[str, Any], responses: Mapping[str, Counter[int]], known: Mapping[str, str]) -> dict[str, Any]:
-    mrid = str(one.get("mRID", ""))
-    interval = one.get("interval") or {}
-    start, length = interval.get("start"), interval.get("duration")
-    return {
-        "href": one.get("href", ""),
-        "mrid": mrid,
-        "description": one.get("description", ""),
+    return event_row(one, responses) | {
         "base": base_text(one.get("DERControlBase") or {}),
-        "start": None if start is None else float(start),
-        "end": None if start is None or length is None else float(start) + float(length),
-        "status": (one.get("EventStatus") or {}).get("currentStatus"),
-        "superseded": (one.get("EventStatus") or {}).get("potentiallySuperseded", False),
-        "responses": sorted(responses.get(mrid, Counter()).items()),
-        "control": known.get(mrid.upper(), ""),
+        "control": known.get(str(one.get("mRID", "")).upper(), ""),
     }
 
 

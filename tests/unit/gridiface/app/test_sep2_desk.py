@@ -53,6 +53,10 @@ class House:
         self.controls[control.id] = control
         return self.preview(control, now)
 
+    async def cancel(self, control_id: str, now: float, *, reason: str = "", along: Any = ()) -> bool:
+        await self.commit(along)
+        return self.controls.pop(control_id, None) is not None
+
     async def register(self, device: Any, now: float, *, groups: Any = (), along: Any = ()) -> None:
         await self.commit(along)
         self.known[device.id] = device
@@ -158,3 +162,37 @@ async def test_demand_response_by_primacy(surface: Any) -> None:
     first = await desk.demand_response(asked | {"primacy": 1, "randomize_start": -60}, by="ann")
     second = await desk.demand_response(asked | {"primacy": 2}, by="ann")
     assert (first["randomizeStart"], first["href"], second["href"]) == (-60, "/dr/1/edc/1", "/dr/2/edc/1")
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked"),
+    [
+        ("message", {"text": "Hello", "language": "en", "priority": 1, "originator": None}),
+        ("price", {"price": 0.25, "currency": 978, "tier": 1}),
+        (
+            "demand_response",
+            {"asked": {"DutyCycle": {"normalValue": 40}}, "category": "00000000", "mandatory": False, "primacy": 0},
+        ),
+    ],
+)
+async def test_an_act_of_several_changes_is_durable_with_its_audit_entry(surface: Any, verb: str, asked: Any) -> None:
+    desk, house = surface
+    await getattr(desk, verb)(WHO | WHEN | asked, by="ann", along=[PutDocument("audit", verb, b"entry")])
+    assert ("audit", verb) in house.kept
+
+
+async def test_another_event_in_the_place_of_one_for_the_same_devices(surface: Any) -> None:
+    desk, house = surface
+    asked = WHO | WHEN | {"text": "Hello", "language": "en", "priority": 1, "originator": None}
+    first = await desk.message(asked | {"device": "inv"}, by="ann")
+    entry = PutDocument("audit", "again", b"entry")
+    again = await desk.message(asked | {"text": "Good day", "instead": first["href"]}, by="ann", along=[entry])
+    assert again["href"] == "/msg/1/txt/2"
+    assert desk.show(first["href"])["EventStatus"]["currentStatus"] == 2
+    assert ("audit", "again") in house.kept
+    with pytest.raises(RemoteProtocolError, match="is over") as refused:
+        await desk.message(asked | {"instead": first["href"]}, by="ann")
+    assert refused.value.answer == 409
+    price = {"price": 0.25, "currency": 978, "tier": 1, "instead": again["href"]}
+    with pytest.raises(RemoteProtocolError, match="no event of /tp"):
+        await desk.price(WHO | WHEN | price, by="ann")

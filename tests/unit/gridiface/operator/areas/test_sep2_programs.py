@@ -23,6 +23,9 @@ class Port:
     def programs(self) -> list[dict[str, Any]]:
         return [self.row] if self.row else []
 
+    def program(self, number: int) -> dict[str, Any] | None:
+        return next((row for row in self.programs() if row["number"] == number), None)
+
     async def set_primacy(self, number: int, primacy: int, *, along: Any) -> dict[str, Any]:
         self.row = {**self.row, "primacy": primacy}
         return self.row

@@ -61,6 +61,9 @@ class Port:
         rest = [{**one, "number": n, "path": f"/derp/{n}", "name": f"p{n}", "active": 0} for n in range(2, 80)]
         return [one, *rest]
 
+    def program(self, number: int) -> Any:
+        return next((row for row in self.programs() if row["number"] == number), None)
+
     def end_devices(self) -> list[Any]:
         return [{"path": "/edev/1", "lfdi": LFDI, "sfdi": 1, "role": "device", "device": "a", "group": None,
                  "granted": True, "connects": True, "in_band": False, "changed": 1, "post_rate": 300,
