@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches, and what is logged.
+"""What all tests share: how hypothesis searches, what is logged, and that no connection outlives its test.
 
 Examples are drawn the same way in every run, so that a red run can be repeated; GRIDIFACE_EXPLORE=1 draws new ones.
 No deadline: a loaded machine is not a defect.
@@ -6,10 +6,11 @@ No deadline: a loaded machine is not a defect.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -24,6 +25,46 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("gridiface")
+
+#: How long connections that are ending may take before a test is said to have left them open, seconds.
+ENDING_S = 20.0
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop that ends with no connection left open.
+
+    Else the garbage collector finds it at some later moment, and the test that runs then fails instead of this one.
+    What servers have accepted ends here: their handlers were cancelled a moment ago, wherever they were. What the test
+    has opened is its own to close.
+    """
+
+    def close(self) -> None:
+        left: list[str] = []
+        if not self.is_closed():
+            left = self.run_until_complete(self._end())
+        super().close()
+        if left:
+            pytest.fail(f"left open: {'; '.join(left)}", pytrace=False)
+
+    async def _end(self) -> list[str]:
+        end = self.time() + ENDING_S
+        while self._connections(accepted=False) and self.time() < end:
+            await asyncio.sleep(0.01)
+        left = self._connections(accepted=False)
+        for one in left + self._connections(accepted=True):
+            one.abort()
+        await asyncio.sleep(0)
+        return [f"{one.get_extra_info('sockname')} to {one.get_extra_info('peername')}" for one in left]
+
+    def _connections(self, *, accepted: bool) -> list[asyncio.Transport]:
+        # Nothing public tells what a loop still holds, nor which end of it.
+        held = list(self._transports.values())  # type: ignore[attr-defined]
+        return [one for one in held if one._sock is not None and (one._server is not None) is accepted]
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Each test has a loop of this kind."""
+    return {"loop": Loop}
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ async def serving(config: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     )
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while b"Ctrl-C stops it" not in (line := await process.stderr.readline()):
                 assert line, f"ended with {await process.wait()}"
         yield process
@@ -113,7 +113,7 @@ async def test_from_init_to_the_first_answer(site: Path, tmp_path: Path) -> None
         code, said, _ = await gridiface("doctor", str(site), folder=tmp_path)
         assert (code, "stop what uses it" in said) == (0 if "error " not in said else 1, True)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
     code, said, _ = await gridiface("doctor", str(site), folder=tmp_path)
     assert code == 0, said
@@ -209,7 +209,7 @@ async def test_serve_ends_with_ctrl_c_and_with_its_terminal(
     for number in (signal.SIGINT, signal.SIGTERM):
         async with serving(site) as process:
             os.kill(process.pid, number)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await process.wait() == 0
     left = {path.name for path in site.parent.iterdir()}
     assert left == {"gridiface.yaml", "gridiface.schema.json", "pki", "gridiface.sqlite", "gridiface.sqlite.lock"}

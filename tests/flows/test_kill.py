@@ -46,6 +46,8 @@ STEADY = 0.03
 #: How long the power has to be there before the first kill, s: the closed loop is at rest then.
 SETTLED_S = 4.0
 NEWCOMERS = 3
+#: What is acknowledged before each kill.
+WRITTEN = 20
 #: Readings of the clients are marked by values that nothing else has.
 FIRST_MARK = 1_000_000
 
@@ -294,10 +296,13 @@ async def test_kills_in_mid_event_lose_nothing_and_step_nothing(
         restarts = []
         async with Steadiness(site, share) as watch:
             for number in range(KILLS):
-                known = books.copy()
+                known, before = books.copy(), books.count()
                 fresh = names[1 + number * NEWCOMERS :][:NEWCOMERS]
                 work = asyncio.create_task(writers.run(fresh))
-                await asyncio.sleep(chance.uniform(0.05, 0.5))
+                # Enough is under way, and the blow falls at any point of what follows.
+                while books.count() < before + WRITTEN and not work.done():
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(chance.uniform(0.0, 0.4))
                 await site.kill_server()
                 await work
                 began = time.monotonic()
@@ -311,7 +316,7 @@ async def test_kills_in_mid_event_lose_nothing_and_step_nothing(
         await check(site, books)
         assert watch.samples > 10 * KILLS
         assert watch.worst < STEADY, "a set-point was stepped"
-        assert books.count() > 20 * KILLS
+        assert books.count() >= WRITTEN * KILLS
         async with site.utility() as utility:
             await utility.cancel(posted, now=time.time())
 

@@ -72,7 +72,7 @@ async def test_slow_clients_are_ended_and_the_good_one_is_served(
     assert not waiting, f"{len(waiting)} of {len(slow)} slow clients are still connected"
     for reader, writer in silent:
         with contextlib.suppress(OSError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 assert await reader.read() == b""
         writer.close()
     assert served > 100

@@ -145,14 +145,10 @@ class World:
         """Give the first admin the world's password.
 
         Raises:
-            GridifaceError: the server refused.
+            GridifaceError: no answer, or the server refused.
         """
-        url = f"http://127.0.0.1:{self.page_port}/api/v1/session/setup"
         body = {"ticket": ticket, "password": self.password}
-        timeout = aiohttp.ClientTimeout(total=15)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.post(url, json=body) as answer:
-            if answer.status != 201:
-                raise GridifaceError(f"{url} was answered with {answer.status}: {await answer.text()}")
+        await self._ask("POST", "/api/v1/session/setup", 201, body)
 
     async def kill_server(self) -> None:
         """End the server with SIGKILL, as a power cut would."""
@@ -206,12 +202,18 @@ class World:
         Raises:
             GridifaceError: no answer, or another status than 200.
         """
+        return await self._ask("GET", path, 200)
+
+    async def _ask(self, method: str, path: str, right: int, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.page_port}{path}"
         try:
             timeout = aiohttp.ClientTimeout(total=_PAGE_S)
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
-                if answer.status != 200:
-                    raise GridifaceError(f"{url} was answered with {answer.status}")
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.request(method, url, json=body) as answer,
+            ):
+                if answer.status != right:
+                    raise GridifaceError(f"{url} was answered with {answer.status}: {(await answer.text())[:200]}")
                 found: dict[str, Any] = await answer.json()
                 return found
         except (aiohttp.ClientError, TimeoutError) as problem:

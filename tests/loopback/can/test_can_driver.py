@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.telemetry import OperatingState
@@ -30,12 +30,6 @@ class Clock:
 
 def told(**keys: Any) -> Setpoint:
     return Setpoint(device_id="unit", issued=time.time(), **keys)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("check", POSSIBLE, ids=lambda check: check.__name__)

@@ -6,6 +6,7 @@ import struct
 import time
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from gridiface.protocols.dnp3.controls import CommandStatus
 from gridiface.protocols.dnp3.handler import OutstationHandler
@@ -163,7 +164,7 @@ class MasterProtocol(asyncio.Protocol):
             self.events.append(event)
             self.changed.set()
 
-    async def until(self, found, seconds=10.0):
+    async def until(self, found, seconds=PATIENCE_S):
         """Waits for found(events) to be true; its value."""
         async with asyncio.timeout(seconds):
             while not (value := found(self.events)):

@@ -46,7 +46,7 @@ def master():
 async def confirmed(outstation):
     """The poll is over when the answer is there; the confirmation may still be on its way."""
     buffer = outstation.associations[1].state.buffer
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(buffer):
             await asyncio.sleep(0.01)
 
@@ -112,7 +112,7 @@ async def test_our_master_polls_and_operates_an_outstation_that_somebody_else_wr
     runner = runners.OutstationTcpRunner(device, host="127.0.0.1", port=0)
     serving = asyncio.create_task(runner.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while runner.local_address is None or not runner.local_address[1]:
                 await asyncio.sleep(0.01)
         ours = Master(MasterSettings(1, 10, time_sync=TimeSync.LAN))

@@ -134,7 +134,7 @@ async def test_59_after_each_spoilt_frame_the_link_still_answers(serve, acceptin
             writer.write(bytes(octets) + bytes(300) + request)
             found = False
             while not found:
-                frames = parser.feed(await asyncio.wait_for(reader.read(65_536), 5))
+                frames = parser.feed(await asyncio.wait_for(reader.read(65_536), 60))
                 found = any(frame.control == 0x0B for frame in frames)
         assert len(server.connections) == 1
         writer.close()
@@ -147,7 +147,7 @@ async def test_32_the_connection_answers_in_one_write_each(serve, accepting):
         writer.write(encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c0 01 3c 01 06"))))
         frames, parser = [], FrameReader()
         while not frames or not frames[-1].payload[0] & 0x80:
-            frames += parser.feed(await asyncio.wait_for(reader.read(65_536), 5))
+            frames += parser.feed(await asyncio.wait_for(reader.read(65_536), 60))
         assert len(frames) == 9
         assert [item[1] for item in server.recorder.packets] == [True, False]
         writer.close()

@@ -83,7 +83,7 @@ async def answer_to(port, context):
     octets = b""
     with contextlib.suppress(ssl.SSLError, ConnectionError):
         writer.write(CLASS_0)
-        octets = await asyncio.wait_for(reader.read(4096), 5)
+        octets = await asyncio.wait_for(reader.read(4096), 60)
     writer.transport.abort()
     return octets
 
@@ -113,7 +113,7 @@ async def test_plain_tcp_gets_no_dnp3_octet(serve, dial, make_station, site):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(CLASS_0)
         with contextlib.suppress(ConnectionError):
-            assert b"\x05\x64" not in await asyncio.wait_for(reader.read(4096), 5)
+            assert b"\x05\x64" not in await asyncio.wait_for(reader.read(4096), 60)
         writer.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTlsServer
 from pymodbus.simulator import SimDevice
+from tests.waiting import until
 
 from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
@@ -34,14 +35,6 @@ def changed(name: str, **keys: Any) -> Any:
     for point, news in keys.pop("points", {}).items():
         next(p for p in data["points"] if p["name"] == point).update(news)
     return load_table(data | keys)
-
-
-async def until(condition: Any) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come to pass in 3 s")
 
 
 async def test_a_battery_tells_everything_in_the_domains_units(simulate: Any, driver_for: Any) -> None:

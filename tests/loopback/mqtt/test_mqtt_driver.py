@@ -137,7 +137,7 @@ async def test_passwords_tls_and_the_last_will(
             await driver.write(told(active_power_w=5))
             await driver.close()
             said = []
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for message in watcher.messages:
                     said.append(bytes(message.payload))
                     if said == [b"online", b"offline"]:

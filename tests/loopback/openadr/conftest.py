@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.waiting import until
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer
@@ -29,14 +30,6 @@ DEADLINE = 20.0
 def ids(prefix):
     numbers = itertools.count(1)
     return lambda: f"{prefix}-{next(numbers)}"
-
-
-async def until(condition, what, deadline=DEADLINE):
-    """Poll until `condition` holds; the deadline only ends a test that is broken."""
-    end = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < end, f"never happened: {what}"
-        await asyncio.sleep(0.02)
 
 
 async def listen(answer):

@@ -45,16 +45,25 @@ async def test_signatures_pass_both_ways(kind, start_process, eventually):
     certificate, public, secret = mint(key)
     peer = await start_process("openleadr_sign.py")
 
-    signer = Signer.from_pem(secret, public)
-    good = signer.sign(OadrPoll(venID="ven 1 & more"), time.time(), "nonce-1").decode()
-    bad = signer.sign(OadrPoll(venID="ven 1"), time.time(), "nonce-2").decode().replace("ven 1", "ven 2")
-    for document in (good, bad):
-        peer.say(do="verify", xml=document)
-    await eventually(lambda: len(peer.heard("verified")) == 2, "two verdicts")
-    assert [line["good"] for line in peer.heard("verified")] == [True, False]
-
+    # What openleadr verifies may be five seconds old: it has to be up first, and a busy machine may need tries.
     peer.say(do="sign", certificate=public.decode(), key=secret.decode())
     await eventually(lambda: peer.heard("signed"), "a signed document")
+
+    signer = Signer.from_pem(secret, public)
+    verdicts: list[bool] = []
+    while verdicts != [True, False] and len(peer.heard("verified")) < 20:
+        nonce = f"nonce-{len(peer.heard('verified'))}"
+        good = signer.sign(OadrPoll(venID="ven 1 & more"), time.time(), nonce).decode()
+        bad = signer.sign(OadrPoll(venID="ven 1"), time.time(), nonce + "b").decode().replace("ven 1", "ven 2")
+        heard = len(peer.heard("verified"))
+        for document in (good, bad):
+            peer.say(do="verify", xml=document)
+        await eventually(lambda heard=heard: len(peer.heard("verified")) == heard + 2, "two verdicts")
+        verdicts = [line["good"] for line in peer.heard("verified")[heard:]]
+        # What was changed on its way is never taken, however often it is sent.
+        assert verdicts[1] is False
+    assert verdicts == [True, False]
+
     payload, root = decode_payload(peer.heard("signed")[0]["xml"].encode())
     assert payload.venID == "ven-1"
     verifier = Verifier(NonceMemory())

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.waiting import until
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
@@ -283,14 +284,6 @@ def _usage(*, sign, encipher=False):
         encipher_only=False,
         decipher_only=False,
     )
-
-
-async def until(condition, what, deadline=40.0):
-    """Poll until `condition` holds; the deadline only ends a test that is broken."""
-    end = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < end, f"never happened: {what}"
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture

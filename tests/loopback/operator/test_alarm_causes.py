@@ -13,7 +13,7 @@ import email
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.waiting import until
 
 from gridiface.app import alarms as sources
 from gridiface.app.clock import SystemClock
@@ -240,12 +241,6 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await made.simulation.stop()
     await asyncio.to_thread(mail.stop)
     await runner.cleanup()
-
-
-async def until(check: Callable[[], Any]) -> None:
-    async with asyncio.timeout(40):
-        while not check():
-            await asyncio.sleep(0.05)
 
 
 async def test_alarms_are_raised_by_their_causes_and_cleared_with_them(site: Site) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import yaml
+from tests.waiting import until
 from typer.testing import CliRunner
 
 from gridiface.app.config.load import load_config
@@ -115,12 +116,6 @@ async def site(blank: Path, tmp_path: Path) -> AsyncIterator[Site]:
     yield made
     await made.stop()
     await simulation.stop()
-
-
-async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not check():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_device_is_added_polled_told_moved_and_removed(site: Site) -> None:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 import yaml
+from tests.waiting import until
 
 from gridiface.simulation.world import World, WorldPlan
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(90)]
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], what: str) -> None:
-    for _ in range(300):
-        if await check():
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"not so in time: {what}")
 
 
 async def test_a_reload_changes_groups_and_keeps_connections() -> None:
@@ -45,7 +36,7 @@ async def test_a_reload_changes_groups_and_keeps_connections() -> None:
         home = f"http://127.0.0.1:{world.page_port}"
         async with aiohttp.ClientSession() as session, session.get(f"{home}/live") as stream:
             send("site: [this is no site")
-            await eventually(lambda: _said(log, "nothing was changed"), "the mistake is told")
+            await until(lambda: _said(log, "nothing was changed"), "the mistake is told")
             assert await cap() is None
 
             changed = yaml.safe_load(good)
@@ -56,8 +47,8 @@ async def test_a_reload_changes_groups_and_keeps_connections() -> None:
             async def capped() -> bool:
                 return await cap() == 1234.0
 
-            await eventually(capped, "the cap is there")
-            await eventually(lambda: _said(log, "wait for a restart: site"), "what waits is told")
+            await until(capped, "the cap is there")
+            await until(lambda: _said(log, "wait for a restart: site"), "what waits is told")
             assert (await world.page("/api/v1/status"))["site"] == "demo"
             stream.content.read_nowait()
             assert (await stream.content.readline()) is not None

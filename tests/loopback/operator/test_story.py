@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from gridiface.simulation.world import World, WorldPlan
 
@@ -48,13 +47,6 @@ async def verb(*words: str) -> str:
     out, error = await process.communicate()
     assert process.returncode == 0, error.decode()
     return out.decode()
-
-
-async def until(check: Callable[[], Awaitable[bool]], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not await check():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        await asyncio.sleep(0.2)
 
 
 async def test_operator_sends_and_cancels() -> None:

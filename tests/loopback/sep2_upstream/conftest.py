@@ -18,6 +18,7 @@ import pytest_asyncio
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.waiting import until
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
@@ -367,19 +368,6 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("no free port")
-
-
-async def until(condition: Callable[[], Any], what: str, deadline: float = 60.0) -> Any:
-    """Poll until `condition` holds, a coroutine's result too; the deadline only ends a test that is broken."""
-    end = time.monotonic() + deadline
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        assert time.monotonic() < end, f"never happened: {what}"
-        await asyncio.sleep(0.05)
 
 
 @pytest.fixture

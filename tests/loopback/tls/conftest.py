@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests import waiting
 
 from gridiface.northbound.tls_limits import Caps, Deadlines
 from gridiface.northbound.tls_listener import TlsListener
@@ -81,15 +82,15 @@ class Running:
         reader, writer = streams
         head = f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
-        head_bytes = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        head_bytes = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
         assert head_bytes.startswith(b"HTTP/1.1 200"), head_bytes
         size = int(head_bytes.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        return json.loads(await asyncio.wait_for(reader.readexactly(size), 10))
+        return json.loads(await asyncio.wait_for(reader.readexactly(size), 60))
 
     async def ended(self, reader: asyncio.StreamReader) -> bool:
         """Whether the server ends the connection, by whatever means, without a further byte."""
         try:
-            return await asyncio.wait_for(reader.read(1), 10) == b""
+            return await asyncio.wait_for(reader.read(1), 60) == b""
         except (ConnectionError, ssl.SSLError):
             return True
 
@@ -174,13 +175,5 @@ def s_client(site: Site) -> Callable[..., Awaitable[tuple[str, str]]]:
 
 
 @pytest.fixture
-def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
-    """Waits until something holds, ten seconds at most."""
-
-    async def wait(holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 10
-        while not holds():
-            assert time.monotonic() < end, "it did not come to pass"
-            await asyncio.sleep(0.01)
-
-    return wait
+def until() -> Callable[..., Awaitable[Any]]:
+    return waiting.until

@@ -133,7 +133,7 @@ async def test_a_big_body_and_pipelined_requests(start: Any) -> None:
     reader, writer = streams
     writer.write(GET.replace(b"Connection: close\r\n", b"") * 5)
     for _ in range(5):
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
         await reader.readexactly(int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]))
     assert len(running.served) == 6
     writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

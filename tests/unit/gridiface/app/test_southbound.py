@@ -44,7 +44,7 @@ async def test_devices_are_opened_polled_and_served() -> None:
     part = southbound([{"id": "a", "driver": "sunspec", "connection": connection}], opened, seen)
     await part.start()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (opened and seen):
                 await asyncio.sleep(0.02)
         assert opened == ["a 4000"]

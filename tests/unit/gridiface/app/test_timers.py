@@ -35,7 +35,7 @@ class LoopClock:
 async def run_until(loop: TimerLoop, condition: asyncio.Event) -> None:
     task = asyncio.create_task(loop.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await condition.wait()
     finally:
         task.cancel()

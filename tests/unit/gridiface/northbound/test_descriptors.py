@@ -84,7 +84,7 @@ async def test_a_limit_lowered_meanwhile_shrinks_the_reserve(monkeypatch: pytest
         assert reserve.held == 6
         assert not reserve.lent()
         monkeypatch.setattr(descriptors, "spares", lambda: 2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while reserve.held != 2:
                 await asyncio.sleep(0.01)
         reserve.give()

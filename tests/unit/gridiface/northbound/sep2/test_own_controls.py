@@ -238,7 +238,7 @@ async def test_what_is_left_out_is_said_truthfully(kit: Any) -> None:
     assert (delivery.outcome, delivery.detail) == (DeliveryOutcome.PUBLISHED, "the device fetches it by itself")
     assert kit.ledger.commits == commits
     body = kit.control("C1" * 16, start=kit.NOW + 700, base=TARGET.format(3000))
-    await asyncio.wait_for(kit.send("POST", kit.program("inv-1") + "/derc", body), 5)
+    await asyncio.wait_for(kit.send("POST", kit.program("inv-1") + "/derc", body), 60)
     assert len((await kit.get(kit.program("inv-1") + "/derc?l=9")).members) == 2
 
 
