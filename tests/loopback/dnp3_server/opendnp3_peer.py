@@ -64,6 +64,9 @@ VISITORS = {getattr(opendnp3, "ICollectionIndexed" + kind): (kind, visitor(kind)
 
 class Events(opendnp3.ISOEHandler):
     def Process(self, info, values):
+        if type(values) not in VISITORS:
+            tell(other=str(info.gv).split(".")[-1])
+            return
         kind, make = VISITORS[type(values)]
         seen = make()
         values.Foreach(seen)

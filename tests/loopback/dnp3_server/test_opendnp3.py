@@ -191,6 +191,42 @@ async def test_its_master_sets_the_time_and_asks_for_restarts(serve, opendnp3, s
             await peer.until(lambda told, seen=seen: completed(told[seen:], "STARTUP_INTEGRITY_POLL"))
 
 
+#: What this version of its master can parse: groups and their variations.
+OBJECTS = {
+    **dict.fromkeys((1, 10, 13), range(3)), **dict.fromkeys((2,), range(4)), **dict.fromkeys((3, 11), (0, 2)),
+    **dict.fromkeys((20, 22), (0, 1, 2, 5, 6)), **dict.fromkeys((21,), (0, 1, 2, 5, 6, 9, 10)), 23: (0, 1, 2, 5, 6),
+    30: range(7), 40: range(5), **dict.fromkeys((32, 42), range(9)), 43: range(1, 9), 50: (1,), 60: (1, 2, 3, 4),
+}  # fmt: skip
+FUNCTIONS = (
+    ("IMMED_FREEZE", [[20, 0]]),
+    ("FREEZE_CLEAR", [[20, 0]]),
+    ("ASSIGN_CLASS", [[60, 2], [1, 0], [60, 3], [30, 0], [20, 0]]),
+    ("DISABLE_UNSOLICITED", [[60, 2], [60, 3], [60, 4]]),
+    ("ENABLE_UNSOLICITED", [[60, 2]]),
+    ("RECORD_CURRENT_TIME", []),
+)
+REFUSED = (("SAVE_CONFIGURATION", [], 1), ("INITIALIZE_DATA", [[60, 1]], 1), ("FREEZE_AT_TIME", [[20, 0]], 4))
+
+
+async def test_its_master_reads_every_object_and_every_function_is_answered(serve, opendnp3, make_station):
+    master = MasterEntry(name="iso", address=1, unsolicited=UnsolicitedSettings())
+    async with serve((make_station(masters=(master,), points="der"),)) as server:
+        server.refresh(time.time())
+        async with opendnp3("master", server.endpoints[0].port) as peer:
+            await peer.until(lambda told: completed(told, "ENABLE_UNSOLICITED"))
+            seen = len(peer.told)
+            for group, variations in OBJECTS.items():
+                for variation in variations:
+                    assert await peer.do(do="all", group=group, variation=variation) == "SUCCESS", (group, variation)
+            for code, headers in FUNCTIONS:
+                assert await peer.do(do="function", code=code, headers=headers) == "SUCCESS", code
+            errors = {one["iin"][1] for one in peer.told[seen:] if "iin" in one}
+            assert errors <= {0, 2}  # double-bit inputs (g3) are not there
+            for code, headers, error in REFUSED:
+                assert await peer.do(do="function", code=code, headers=headers) == "FAILURE_BAD_RESPONSE", code
+                assert [one["iin"][1] for one in peer.told if "iin" in one][-1] == error
+
+
 # --- its outstation ---------------------------------------------------------------------------------------------------
 
 

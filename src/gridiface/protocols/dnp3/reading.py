@@ -163,9 +163,11 @@ def _attributes(view: _View, header: ObjectHeader) -> Read:
     wanted = attributes.variations() if header.variation == ALL_ATTRIBUTES else [header.variation]
     if header.variation not in (ALL_ATTRIBUTES, LIST_OF_ATTRIBUTES, *attributes.variations()):
         raise unknown(f"attribute {header.variation}")
-    return [
+    parts: list[Part] = [
         ObjectPart(range_head(0, variation, 0, 0) + (attributes.octets(variation) or b"")) for variation in wanted
-    ], 0
+    ]
+    outside = header.qualifier in RANGES and header.stop > 0
+    return parts, IIN.PARAMETER_ERROR if outside else 0
 
 
 def _time(view: _View, header: ObjectHeader) -> Read:

@@ -302,6 +302,12 @@ def test_55_all_attributes_are_listed_and_true(build):
         assert attributes_of([peer.one(bytes((0xC0, 1, 0, variation, 0, 0, 0)))])[variation] == said[variation]
 
 
+def test_sets_of_attributes_that_are_not_there_are_told(build):
+    peer = build(attributes={252: "g"})
+    assert peer.hex("c0 01 00 fc 00 00 02") == "c0 81 80 04 00 fc 00 00 00 01 01 67"
+    assert peer.hex("c1 01 00 fc 00 01 02") == "c1 81 80 04"
+
+
 def test_the_time_is_read_as_the_master_set_it(build):
     peer = build(now=1000.0)
     assert objects(peer, "c0 01 32 01 07 01") == "32 01 07 01 40 42 0f 00 00 00"
