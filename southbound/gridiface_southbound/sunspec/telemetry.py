@@ -67,6 +67,12 @@ def _magnitude(blocks: Blocks, *places: tuple[int, str]) -> float | None:
     return None if value is None else abs(value)
 
 
+def _category(blocks: Blocks, name: str) -> int | None:
+    """A performance category of IEEE 1547: SunSpec counts from 0, the domain from 1."""
+    number = blocks[702].raw(name) if 702 in blocks else None
+    return None if number is None else int(number) + 1
+
+
 def nameplate(blocks: Blocks, capabilities: frozenset[Capability], *, rating_w: float | None = None) -> Nameplate:
     """The nameplate from 702, else 120, with energy from 713 or 802 and names from model 1.
 
@@ -87,6 +93,17 @@ def nameplate(blocks: Blocks, capabilities: frozenset[Capability], *, rating_w: 
         max_var_neg=_magnitude(blocks, (702, "VarMaxAbsRtg"), (120, "VArRtgQ4")),
         energy_wh=_value(blocks, (713, "WHRtg"), (802, "WHRtg"), (120, "WHRtg")),
         nominal_v=_value(blocks, (702, "VNomRtg"), (702, "VNom"), (121, "VRef")),
+        min_v=_value(blocks, (702, "VMinRtg")),
+        max_v=_value(blocks, (702, "VMaxRtg")),
+        max_a=_value(blocks, (702, "AMaxRtg"), (120, "ARtg")),
+        max_charge_va=_value(blocks, (702, "VAChaRteMaxRtg")),
+        over_excited_w=_value(blocks, (702, "WOvrExtRtg")),
+        over_excited_pf=_magnitude(blocks, (702, "WOvrExtRtgPF")),
+        under_excited_w=_value(blocks, (702, "WUndExtRtg")),
+        under_excited_pf=_magnitude(blocks, (702, "WUndExtRtgPF")),
+        susceptance_s=_value(blocks, (702, "ReactSusceptRtg")),
+        normal_category=_category(blocks, "NorOpCatRtg"),
+        abnormal_category=_category(blocks, "AbnOpCatRtg"),
         capabilities=capabilities,
         manufacturer=common.text("Mn") if common else "",
         model=common.text("Md") if common else "",
@@ -106,8 +123,11 @@ def settings(blocks: Blocks, *, now: Instant) -> Settings:
         max_charge_w=_value(blocks, (702, "WChaRteMax"), (124, "WChaMax")),
         max_discharge_w=_value(blocks, (702, "WDisChaRteMax")),
         max_va=_value(blocks, (702, "VAMax"), (121, "VAMax")),
+        max_charge_va=_value(blocks, (702, "VAChaRteMax")),
         max_var=_magnitude(blocks, (702, "VarMaxInj"), (121, "VArMaxQ1")),
         max_var_neg=_magnitude(blocks, (702, "VarMaxAbs"), (121, "VArMaxQ4")),
+        min_v=_value(blocks, (702, "VMin"), (121, "VMin")),
+        max_v=_value(blocks, (702, "VMax"), (121, "VMax")),
         ramp_w_per_s=gradient * max_w / 100.0 if gradient and max_w else None,
         soc_min=min(1.0, reserve / 100.0) if reserve is not None else 0.0,
         soc_max=min(1.0, top / 100.0) if top is not None else 1.0,

@@ -27,7 +27,8 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError
 from gridiface.northbound.acceptor import nothing_spare
-from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.profiles.der_units import unit_entries
 from gridiface.northbound.dnp3.server import ControlHistory, Dnp3Server

@@ -44,9 +44,11 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nameplate:
-    """What a device is built for (IEEE 2030.5 DERCapability, SunSpec 702). Magnitudes in W, var, VA, Wh, V.
+    """What a device is built for (IEEE 2030.5 DERCapability, SunSpec 702). Magnitudes in W, var, VA, Wh, V, A, S.
 
-    `max_charge_w` 0 means: cannot take power on purpose. None means: not stated.
+    `max_charge_w` 0 means: cannot take power on purpose. None means: not stated. `over_excited_w` is the active power
+    that is still there at the power factor `over_excited_pf` (0..1), and so under-excited. Performance categories of
+    IEEE 1547: `normal_category` 1 is A, 2 is B; `abnormal_category` 1 to 3 are I to III.
     """
 
     max_w: float
@@ -57,6 +59,17 @@ class Nameplate:
     max_var_neg: float | None = None
     energy_wh: float | None = None
     nominal_v: float | None = None
+    min_v: float | None = None
+    max_v: float | None = None
+    max_a: float | None = None
+    max_charge_va: float | None = None
+    over_excited_w: float | None = None
+    over_excited_pf: float | None = None
+    under_excited_w: float | None = None
+    under_excited_pf: float | None = None
+    susceptance_s: float | None = None
+    normal_category: int | None = None
+    abnormal_category: int | None = None
     capabilities: frozenset[Capability] = frozenset()
     manufacturer: str = ""
     model: str = ""
@@ -72,8 +85,11 @@ class Settings:
     max_charge_w: float | None = None
     max_discharge_w: float | None = None
     max_va: float | None = None
+    max_charge_va: float | None = None
     max_var: float | None = None
     max_var_neg: float | None = None
+    min_v: float | None = None
+    max_v: float | None = None
     ramp_w_per_s: float | None = None
     soc_min: float = 0.0
     soc_max: float = 1.0

@@ -20,7 +20,8 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import Change, Document
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import GridifaceError
-from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings, MasterEntry, StationSettings
 from gridiface.protocols.dnp3.application import IIN, FunctionCode, all_head

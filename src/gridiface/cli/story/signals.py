@@ -6,7 +6,8 @@ import math
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ServiceClass, Target, TargetKind
-from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.meanings import Action
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.translate_commands import Sender, control_of
 from gridiface.northbound.openadr.translate import Program, controls_of
 from gridiface.northbound.sep2.translate.controls import ProgramScope, event_to_control

@@ -15,8 +15,9 @@ from gridiface.domain.controls import Acceptance, Control, Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView
 from gridiface.northbound.dnp3.commissions import Step
 from gridiface.northbound.dnp3.der_droop import droop_payload, with_parameters
+from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.outputs import Outputs
-from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import ratings_of
 from gridiface.northbound.dnp3.records import Records
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings

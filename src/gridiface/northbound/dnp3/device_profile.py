@@ -14,7 +14,8 @@ from importlib.metadata import version
 
 from lxml import etree
 
-from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.meanings import Action
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.settings import (
     EndpointSettings,
     MasterEntry,

@@ -13,7 +13,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.northbound.dnp3.points import Measure
+from gridiface.northbound.dnp3.meanings import Measure
 
 SPACE = "dnp3.energy"
 KEEP_EVERY_S = 60.0

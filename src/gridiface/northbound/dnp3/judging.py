@@ -14,9 +14,10 @@ from gridiface.domain.controls import Acceptance, Control
 from gridiface.domain.ports import ControlInbox, FleetView
 from gridiface.northbound.dnp3.asking import Asking
 from gridiface.northbound.dnp3.commissions import Commission, Step
+from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.modes import Modes, Value
 from gridiface.northbound.dnp3.outputs import Outputs
-from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.records import Records
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.translate_commands import POINT, in_range, pulses, wire_value

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gridiface.northbound.dnp3.points import Action, PointEntry, PointMap
+from gridiface.northbound.dnp3.meanings import Action
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 
 Value = Callable[[str], float]
 """The wire value of an output by its name."""

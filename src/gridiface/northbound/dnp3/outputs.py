@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from gridiface.domain.controls import Control
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.timeline import TERMINAL
-from gridiface.northbound.dnp3.points import CONTROLLING, Action, PointEntry, PointMap
+from gridiface.northbound.dnp3.meanings import CONTROLLING, Action
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.translate_commands import POINT, PROTOCOL
 
 SPACE = "dnp3.output"

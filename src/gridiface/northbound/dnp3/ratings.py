@@ -11,9 +11,21 @@ from gridiface.domain.fleet import Capability, Device, DeviceKind
 _BATTERIES = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY})
 
 
+@dataclass(frozen=True, slots=True)
+class Excited:
+    """The active power, W, that is there at a power factor, 0..1; None where no member states it."""
+
+    w: float | None = None
+    pf: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratings:
-    """Sums over the members of a target: W, var, VA, Wh, W/s >= 0; None where no member states it."""
+    """Sums over the members of a target: W, var, VA, Wh, A, S, W/s >= 0; None where no member states it.
+
+    Voltages are the window that every member stands; they and currents are told of members of one nominal voltage
+    only. A category of IEEE 1547 is claimed when every member claims it.
+    """
 
     w: float | None = None
     charge_w: float | None = None
@@ -23,10 +35,22 @@ class Ratings:
     var_neg: float | None = None
     wh: float | None = None
     v: float | None = None
+    min_v: float | None = None
+    max_v: float | None = None
+    amps: float | None = None
+    charge_va: float | None = None
+    over_excited: Excited = Excited()
+    under_excited: Excited = Excited()
+    susceptance_s: float | None = None
+    normal_category: int | None = None
+    abnormal_category: int | None = None
     set_w: float | None = None
     set_charge_w: float | None = None
     usable_wh: float | None = None
     set_va: float | None = None
+    set_charge_va: float | None = None
+    set_min_v: float | None = None
+    set_max_v: float | None = None
     set_var: float | None = None
     set_var_neg: float | None = None
     ramp_w_per_s: float | None = None
@@ -45,6 +69,8 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
     nameplates = [device.nameplate for device in producing]
     stored = [device for device in producing if device.nameplate.energy_wh]
     energy = sum(device.nameplate.energy_wh or 0.0 for device in stored)
+    nominal = {n.nominal_v for n in nameplates if n.nominal_v is not None}
+    alike = len(nominal) <= 1
     abilities: set[Capability] = set()
     for nameplate in nameplates:
         abilities |= nameplate.capabilities
@@ -57,10 +83,22 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
         var_neg=_sum(n.max_var_neg for n in nameplates),
         wh=energy if stored else None,
         v=next((n.nominal_v for n in nameplates if n.nominal_v is not None), None),
+        min_v=_first_of(max, (n.min_v for n in nameplates if alike)),
+        max_v=_first_of(min, (n.max_v for n in nameplates if alike)),
+        amps=_sum(n.max_a for n in nameplates if alike),
+        charge_va=_sum(n.max_charge_va for n in nameplates),
+        over_excited=_excited([(n.over_excited_w, n.over_excited_pf) for n in nameplates]),
+        under_excited=_excited([(n.under_excited_w, n.under_excited_pf) for n in nameplates]),
+        susceptance_s=_sum(n.susceptance_s for n in nameplates),
+        normal_category=_claimed([n.normal_category for n in nameplates]),
+        abnormal_category=_claimed([n.abnormal_category for n in nameplates]),
         set_w=_sum(device.max_export_w for device in producing),
         set_charge_w=_sum(_set(d.settings.max_charge_w, d.nameplate.max_charge_w) for d in producing),
         usable_wh=math.fsum(_usable_wh(device) for device in stored) if stored else None,
         set_va=_sum(_set(d.settings.max_va, d.nameplate.max_va) for d in producing),
+        set_charge_va=_sum(_set(d.settings.max_charge_va, d.nameplate.max_charge_va) for d in producing),
+        set_min_v=_first_of(max, (_either(d.settings.min_v, d.nameplate.min_v) for d in producing if alike)),
+        set_max_v=_first_of(min, (_either(d.settings.max_v, d.nameplate.max_v) for d in producing if alike)),
         set_var=_sum(_set(d.settings.max_var, d.nameplate.max_var) for d in producing),
         set_var_neg=_sum(_set(d.settings.max_var_neg, d.nameplate.max_var_neg) for d in producing),
         ramp_w_per_s=_sum(d.settings.ramp_w_per_s for d in producing),
@@ -85,6 +123,31 @@ def _set(setting: float | None, rating: float | None) -> float | None:
 def _sum(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return math.fsum(known) if known else None
+
+
+def _either(setting: float | None, rating: float | None) -> float | None:
+    return rating if setting is None else setting
+
+
+def _first_of(choose: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return choose(known) if known else None
+
+
+def _claimed(categories: Sequence[int | None]) -> int | None:
+    known = [category for category in categories if category is not None]
+    return min(known) if known and len(known) == len(categories) else None
+
+
+def _excited(stated: Sequence[tuple[float | None, float | None]]) -> Excited:
+    """Active powers add up, and so does the reactive power that each gives or takes beside its own."""
+    known = [(watts, pf) for watts, pf in stated if watts is not None and pf is not None and 0 < pf <= 1]
+    if not known:
+        return Excited()
+    total = math.fsum(watts for watts, _ in known)
+    reactive = math.fsum(watts * math.tan(math.acos(pf)) for watts, pf in known)
+    apparent = math.hypot(total, reactive)
+    return Excited(total, total / apparent if apparent else 1.0)
 
 
 def _weighted(devices: Sequence[Device], energy: float, of: Callable[[Device], float]) -> float | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gridiface.domain.controls import Target
-from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.settings import StationSettings
 from gridiface.northbound.dnp3.translate_points import COUNTED, OF_STATION
 from gridiface.protocols.dnp3.points import PointType

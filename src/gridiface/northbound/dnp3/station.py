@@ -19,7 +19,8 @@ from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
 from gridiface.northbound.dnp3.configuration import Configuration
 from gridiface.northbound.dnp3.energy import EnergyCounters
 from gridiface.northbound.dnp3.handlers import StationHandler
-from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import Ratings, ratings_of
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.showing import Showing

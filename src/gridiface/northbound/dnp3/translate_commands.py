@@ -16,7 +16,8 @@ from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Acceptance, Control, ControlMode, ModeValue, Source, Target, Verdict
 from gridiface.domain.curves import CurveKind
 from gridiface.domain.quantities import PercentBase
-from gridiface.northbound.dnp3.points import Action, PointEntry
+from gridiface.northbound.dnp3.meanings import Action
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.protocols.dnp3.controls import (
     Command,
     CommandStatus,

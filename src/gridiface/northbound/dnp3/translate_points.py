@@ -14,7 +14,8 @@ from statistics import fmean
 
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
-from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.meanings import Measure
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import Ratings
 from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
 from gridiface.protocols.dnp3.objects import Flags
@@ -225,11 +226,25 @@ _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.RATED_WH: lambda r: r.wh,
     Measure.USABLE_WH: lambda r: r.usable_wh,
     Measure.RATED_V: lambda r: r.v,
+    Measure.RATED_MIN_V: lambda r: r.min_v,
+    Measure.RATED_MAX_V: lambda r: r.max_v,
+    Measure.RATED_AMPS: lambda r: r.amps,
+    Measure.RATED_CHARGE_VA: lambda r: r.charge_va,
+    Measure.OVER_EXCITED_W: lambda r: r.over_excited.w,
+    Measure.OVER_EXCITED_PF: lambda r: r.over_excited.pf,
+    Measure.UNDER_EXCITED_W: lambda r: r.under_excited.w,
+    Measure.UNDER_EXCITED_PF: lambda r: r.under_excited.pf,
+    Measure.SUSCEPTANCE: lambda r: r.susceptance_s,
+    Measure.NORMAL_CATEGORY: lambda r: r.normal_category,
+    Measure.ABNORMAL_CATEGORY: lambda r: r.abnormal_category,
     Measure.SET_MAX_W: lambda r: r.set_w,
     Measure.SET_MAX_CHARGE_W: lambda r: r.set_charge_w,
     Measure.SET_MAX_VA: lambda r: r.set_va,
     Measure.SET_MAX_VAR: lambda r: r.set_var,
     Measure.SET_MAX_VAR_NEG: lambda r: r.set_var_neg,
+    Measure.SET_MAX_CHARGE_VA: lambda r: r.set_charge_va,
+    Measure.SET_MIN_V: lambda r: r.set_min_v,
+    Measure.SET_MAX_V: lambda r: r.set_max_v,
     Measure.RAMP_W_PER_S: lambda r: r.ramp_w_per_s,
     Measure.RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.w),
     Measure.CHARGE_RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.charge_w),

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.domain.ports import Document, PutDocument
-from gridiface.northbound.dnp3.points import Action, PointEntry, PointMap
+from gridiface.northbound.dnp3.meanings import Action
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 
 SPACE = "dnp3.record"
 SELECT = "select"

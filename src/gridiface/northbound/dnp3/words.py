@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from gridiface.northbound.dnp3.device_profile import points_table
-from gridiface.northbound.dnp3.points import Action, Measure
+from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.profiles.der import ProfileRow, rows
 from gridiface.northbound.dnp3.profiles.iso import iso_gateway
 
@@ -48,11 +48,25 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.RATED_WH: ("Wh", "sum of usable energies"),
     Measure.USABLE_WH: ("Wh", "sum of energies between the lowest and highest state of charge that is used"),
     Measure.RATED_V: ("V", "nominal voltage of the first member that states one"),
+    Measure.RATED_MIN_V: ("V", "the highest of the members' lowest voltages; members of one nominal voltage only"),
+    Measure.RATED_MAX_V: ("V", "the lowest of their highest ones; the same"),
+    Measure.RATED_AMPS: ("A", "sum of ratings, of members of one nominal voltage only"),
+    Measure.RATED_CHARGE_VA: ("VA", "sum of ratings, >= 0"),
+    Measure.OVER_EXCITED_W: ("W", "sum of what is there at the over-excited power factor each is rated at"),
+    Measure.OVER_EXCITED_PF: ("0..1", "the power factor of all of them then"),
+    Measure.UNDER_EXCITED_W: ("W", "the same, under-excited"),
+    Measure.UNDER_EXCITED_PF: ("0..1", "the power factor of all of them then"),
+    Measure.SUSCEPTANCE: ("S", "sum of ratings"),
+    Measure.NORMAL_CATEGORY: ("", "of IEEE 1547, 1 A, 2 B: the lowest, once every member states one"),
+    Measure.ABNORMAL_CATEGORY: ("", "1 to 3 for I to III: the same"),
     Measure.SET_MAX_W: ("W", "sum of what members are set to, never above ratings"),
     Measure.SET_MAX_CHARGE_W: ("W", "the same, taken, >= 0"),
     Measure.SET_MAX_VA: ("VA", "the same"),
     Measure.SET_MAX_VAR: ("var", "the same, injected"),
     Measure.SET_MAX_VAR_NEG: ("var", "the same, absorbed, >= 0"),
+    Measure.SET_MAX_CHARGE_VA: ("VA", "the same, while taken, >= 0"),
+    Measure.SET_MIN_V: ("V", "the highest of the lowest voltages that members are set to"),
+    Measure.SET_MAX_V: ("V", "the lowest of the highest ones"),
     Measure.RAMP_W_PER_S: ("W/s", "sum of the members' ramps"),
     Measure.RAMP_PERCENT_PER_S: ("%/s", "the same, in percent of the rating"),
     Measure.CHARGE_RAMP_PERCENT_PER_S: ("%/s", "the members' ramps, in percent of the charge rating"),

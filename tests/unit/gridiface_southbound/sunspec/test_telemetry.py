@@ -26,6 +26,25 @@ def test_the_newer_nameplate_wins(block: Any) -> None:
     assert nameplate({120: block(120, RATED_120)}, frozenset()).max_w == 6000
 
 
+def test_what_ieee_1547_asks_of_a_nameplate(block: Any) -> None:
+    told = {
+        **RATED_702, "WOvrExtRtg": 460, "WOvrExtRtgPF": 90, "WUndExtRtg": 470, "WUndExtRtgPF": 95, "PF_SF": -2,
+        "VAChaRteMaxRtg": 31, "VA_SF": 2, "VMinRtg": 196, "VMaxRtg": 264, "V_SF": 0, "AMaxRtg": 217, "A_SF": -1,
+        "ReactSusceptRtg": 3, "S_SF": -2, "NorOpCatRtg": 1, "AbnOpCatRtg": 2, "VMin": 200, "VMax": 260,
+        "VAChaRteMax": 30,
+    }  # fmt: skip
+    blocks = {702: block(702, told)}
+    plate, held = nameplate(blocks, frozenset()), settings(blocks, now=0)
+    assert (plate.over_excited_w, plate.over_excited_pf) == (4600, pytest.approx(0.9))
+    assert (plate.under_excited_w, plate.under_excited_pf) == (4700, pytest.approx(0.95))
+    assert (plate.min_v, plate.max_v, plate.max_a) == (196, 264, pytest.approx(21.7))
+    assert (plate.max_charge_va, plate.susceptance_s) == (3100, pytest.approx(0.03))
+    assert (plate.normal_category, plate.abnormal_category) == (2, 3)  # B and III
+    assert (held.min_v, held.max_v, held.max_charge_va) == (200, 260, 3000)
+    bare = nameplate({702: block(702, RATED_702)}, frozenset())
+    assert (bare.normal_category, bare.min_v, bare.over_excited_pf) == (None, None, None)
+
+
 def test_a_device_without_rating_needs_one_configured(block: Any) -> None:
     with pytest.raises(DeviceRejected, match="rating_w"):
         nameplate({1: block(1, {})}, frozenset())

@@ -17,7 +17,8 @@ from importlib.resources import files
 from typing import Any
 
 from gridiface.domain.controls import ServiceClass
-from gridiface.northbound.dnp3.points import Action, Measure, PointEntry
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.profiles.der_windows import STATES, window_rows
 from gridiface.protocols.dnp3.points import PointType
 

@@ -10,13 +10,24 @@ from dataclasses import replace
 
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
 from gridiface.domain.quantities import Rounding, from_hundredths_percent, round_to_int, to_hundredths_percent
-from gridiface.northbound.sep2.translate.scaling import clamp, optional_watts, si, signed, unsigned, watts
+from gridiface.northbound.sep2.translate.scaling import (
+    clamp,
+    optional_unsigned,
+    optional_watts,
+    pf_size,
+    si,
+    signed,
+    watts,
+    wire_pf_size,
+)
 from gridiface.protocols.sep2.enums import DERControlModes, DERType, DeviceCategory
 from gridiface.protocols.sep2.resources import (
     ApparentPower,
+    CurrentRMS,
     DERCapability,
     DERSettings,
     ReactivePower,
+    ReactiveSusceptance,
     VoltageRMS,
     WattHour,
 )
@@ -130,6 +141,18 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
         max_var_neg=_magnitude(var_neg),
         energy_wh=si(wire.rtgMaxWh),
         nominal_v=si(wire.rtgVNom),
+        min_v=si(wire.rtgMinV),
+        max_v=si(wire.rtgMaxV),
+        max_a=si(wire.rtgMaxA),
+        max_charge_va=si(wire.rtgMaxChargeRateVA),
+        over_excited_w=_magnitude(si(wire.rtgOverExcitedW)),
+        over_excited_pf=pf_size(wire.rtgOverExcitedPF),
+        under_excited_w=_magnitude(si(wire.rtgUnderExcitedW)),
+        under_excited_pf=pf_size(wire.rtgUnderExcitedPF),
+        susceptance_s=si(wire.rtgReactiveSusceptance),
+        # 0 says that no category is specified
+        normal_category=wire.rtgNormalCategory or None,
+        abnormal_category=wire.rtgAbnormalCategory or None,
         capabilities=capabilities_of(wire.modesSupported),
     )
 
@@ -144,6 +167,9 @@ def settings_from_wire(wire: DERSettings, known: Settings | None = None) -> Sett
         max_charge_w=_magnitude(si(wire.setMaxChargeRateW)),
         max_discharge_w=_magnitude(si(wire.setMaxDischargeRateW)),
         max_va=si(wire.setMaxVA),
+        max_charge_va=si(wire.setMaxChargeRateVA),
+        min_v=si(wire.setMinV),
+        max_v=si(wire.setMaxV),
         max_var=_magnitude(si(wire.setMaxVar)),
         max_var_neg=_magnitude(si(wire.setMaxVarNeg)),
         ramp_w_per_s=from_hundredths_percent(wire.setGradW, max_w) if wire.setGradW else None,
@@ -173,6 +199,9 @@ def device_to_settings(device: Device, changed: float) -> DERSettings:
         max_charge_w=s.max_charge_w if s.max_charge_w is not None else n.max_charge_w,
         max_discharge_w=s.max_discharge_w if s.max_discharge_w is not None else n.max_discharge_w,
         max_va=s.max_va if s.max_va is not None else n.max_va,
+        max_charge_va=s.max_charge_va if s.max_charge_va is not None else n.max_charge_va,
+        min_v=s.min_v if s.min_v is not None else n.min_v,
+        max_v=s.max_v if s.max_v is not None else n.max_v,
         max_var=s.max_var if s.max_var is not None else n.max_var,
         max_var_neg=s.max_var_neg if s.max_var_neg is not None else n.max_var_neg,
         ramp_w_per_s=s.ramp_w_per_s,
@@ -229,14 +258,25 @@ def _sum_of_nameplates(members: Sequence[Device]) -> Nameplate:
 def _capability(plate: Nameplate, modes: int, der_type: int) -> DERCapability:
     return DERCapability(
         modesSupported=modes,
+        rtgAbnormalCategory=plate.abnormal_category,
+        rtgMaxA=optional_unsigned(CurrentRMS, plate.max_a, finest=-1),
+        rtgMaxChargeRateVA=optional_unsigned(ApparentPower, plate.max_charge_va),
         rtgMaxChargeRateW=watts(plate.max_charge_w) if plate.max_charge_w else None,
         rtgMaxDischargeRateW=optional_watts(plate.max_discharge_w),
-        rtgMaxVA=None if plate.max_va is None else unsigned(ApparentPower, plate.max_va),
+        rtgMaxV=optional_unsigned(VoltageRMS, plate.max_v, finest=-1),
+        rtgMaxVA=optional_unsigned(ApparentPower, plate.max_va),
         rtgMaxVar=None if plate.max_var is None else signed(ReactivePower, plate.max_var),
         rtgMaxVarNeg=None if plate.max_var_neg is None else signed(ReactivePower, -plate.max_var_neg),
         rtgMaxW=watts(plate.max_w),
-        rtgMaxWh=None if plate.energy_wh is None else unsigned(WattHour, plate.energy_wh),
-        rtgVNom=None if plate.nominal_v is None else unsigned(VoltageRMS, plate.nominal_v, finest=-1),
+        rtgMaxWh=optional_unsigned(WattHour, plate.energy_wh),
+        rtgMinV=optional_unsigned(VoltageRMS, plate.min_v, finest=-1),
+        rtgNormalCategory=plate.normal_category,
+        rtgOverExcitedPF=wire_pf_size(plate.over_excited_pf),
+        rtgOverExcitedW=optional_watts(plate.over_excited_w),
+        rtgReactiveSusceptance=optional_unsigned(ReactiveSusceptance, plate.susceptance_s, finest=-3),
+        rtgUnderExcitedPF=wire_pf_size(plate.under_excited_pf),
+        rtgUnderExcitedW=optional_watts(plate.under_excited_w),
+        rtgVNom=optional_unsigned(VoltageRMS, plate.nominal_v, finest=-1),
         type=der_type,
     )
 
@@ -247,13 +287,16 @@ def _settings(s: Settings, modes: int, energy_wh: float | None) -> DERSettings:
     return DERSettings(
         modesEnabled=modes,
         setGradW=clamp(ramp, 0, 0xFFFF),
+        setMaxChargeRateVA=optional_unsigned(ApparentPower, s.max_charge_va),
         setMaxChargeRateW=watts(s.max_charge_w) if s.max_charge_w else None,
         setMaxDischargeRateW=watts(s.max_discharge_w) if s.max_discharge_w else None,
-        setMaxVA=None if s.max_va is None else unsigned(ApparentPower, s.max_va),
+        setMaxV=optional_unsigned(VoltageRMS, s.max_v, finest=-1),
+        setMaxVA=optional_unsigned(ApparentPower, s.max_va),
         setMaxVar=signed(ReactivePower, s.max_var) if s.max_var else None,
         setMaxVarNeg=signed(ReactivePower, -s.max_var_neg) if s.max_var_neg else None,
         setMaxW=watts(max_w),
-        setMaxWh=None if energy_wh is None else unsigned(WattHour, energy_wh),
+        setMaxWh=optional_unsigned(WattHour, energy_wh),
+        setMinV=optional_unsigned(VoltageRMS, s.min_v, finest=-1),
         updatedTime=round_to_int(s.updated or 0.0, Rounding.FLOOR),
     )
 

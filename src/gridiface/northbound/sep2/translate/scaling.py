@@ -8,8 +8,11 @@ from gridiface.domain.quantities import Rounding, from_power_of_ten, round_to_in
 from gridiface.protocols.sep2.resources import (
     ActivePower,
     ApparentPower,
+    CurrentRMS,
+    PowerFactor,
     PowerFactorWithExcitation,
     ReactivePower,
+    ReactiveSusceptance,
     VoltageRMS,
     WattHour,
 )
@@ -26,7 +29,7 @@ class Scaled(Protocol):
 
 
 _Signed = TypeVar("_Signed", ActivePower, ReactivePower)
-_Unsigned = TypeVar("_Unsigned", ApparentPower, WattHour, VoltageRMS)
+_Unsigned = TypeVar("_Unsigned", ApparentPower, WattHour, VoltageRMS, CurrentRMS, ReactiveSusceptance)
 
 
 def si(quantity: Scaled | None) -> float | None:
@@ -45,7 +48,7 @@ def signed(cls: type[_Signed], value: float, rounding: Rounding = Rounding.NEARE
 
 
 def unsigned(cls: type[_Unsigned], value: float, *, finest: int = 0) -> _Unsigned:
-    """An unsigned quantity (VA, Wh, V) of an SI value >= 0; negative values become 0.
+    """An unsigned quantity (VA, Wh, V, A, S) of an SI value >= 0; negative values become 0.
 
     Raises:
         ValueError: not finite, or above 65535 x 10^9.
@@ -59,9 +62,24 @@ def watts(value: float, rounding: Rounding = Rounding.NEAREST) -> ActivePower:
     return signed(ActivePower, value, rounding)
 
 
+def optional_unsigned(cls: type[_Unsigned], value: float | None, *, finest: int = 0) -> _Unsigned | None:
+    """The same, None of None."""
+    return None if value is None else unsigned(cls, value, finest=finest)
+
+
 def optional_watts(value: float | None) -> ActivePower | None:
     """ActivePower of W, None of None."""
     return None if value is None else watts(value)
+
+
+def pf_size(wire: PowerFactor | None) -> float | None:
+    """The size of a power factor that has no excitation; None stays None."""
+    return None if wire is None else from_power_of_ten(wire.displacement, wire.multiplier)
+
+
+def wire_pf_size(value: float | None) -> PowerFactor | None:
+    """The wire form of it, in thousandths; None of None."""
+    return None if value is None else PowerFactor(displacement=round_to_int(abs(value) * 1000), multiplier=-3)
 
 
 def power_factor(wire: PowerFactorWithExcitation) -> float:

@@ -8,7 +8,7 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import Document
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.northbound.dnp3.energy import SPACE, EnergyCounters
-from gridiface.northbound.dnp3.points import Measure
+from gridiface.northbound.dnp3.meanings import Measure
 
 FLEET = Target(TargetKind.GROUP, "fleet")
 NOW = 1.7e9

@@ -2,8 +2,9 @@
 
 import pytest
 
+from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.modes import Modes
-from gridiface.northbound.dnp3.points import Action, PointEntry, PointMap
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.protocols.dnp3.points import PointType
 
 BO, AO = PointType.BINARY_OUTPUT, PointType.ANALOG_OUTPUT

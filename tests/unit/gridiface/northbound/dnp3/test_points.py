@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.points import Action, Measure, PointEntry, PointMap
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import PointType
 

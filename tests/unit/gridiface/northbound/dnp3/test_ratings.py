@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gridiface.domain.fleet import DeviceKind
-from gridiface.northbound.dnp3.ratings import Ratings, ratings_of
+from gridiface.northbound.dnp3.ratings import Excited, Ratings, ratings_of
 
 
 def test_ratings_are_sums_over_members(battery):
@@ -25,3 +25,42 @@ def test_nobody_has_no_ratings():
 def test_what_storage_can_use_lies_between_its_settings(battery):
     assert ratings_of([battery]).usable_wh == pytest.approx(8e6)
     assert ratings_of([battery]).set_charge_w == 4e6
+
+
+def stating(device, name, **more):
+    return replace(device, id=name, nameplate=replace(device.nameplate, **more))
+
+
+def test_voltages_are_the_window_that_every_member_stands(battery):
+    one = stating(battery, "a", nominal_v=230.0, min_v=184.0, max_v=253.0, max_a=30.0)
+    two = stating(battery, "b", nominal_v=230.0, min_v=196.0, max_v=264.0, max_a=12.5)
+    found = ratings_of([one, two, battery])
+    assert (found.min_v, found.max_v, found.amps) == (196.0, 253.0, 42.5)
+    held = replace(one, settings=replace(one.settings, min_v=207.0))
+    assert (ratings_of([held, two]).set_min_v, ratings_of([held, two]).set_max_v) == (207.0, 253.0)
+    other = stating(battery, "c", nominal_v=400.0, min_v=340.0, max_v=440.0, max_a=5.0)
+    mixed = ratings_of([one, other])  # of two nominal voltages there is no one window, and currents do not add up
+    assert (mixed.min_v, mixed.max_v, mixed.amps, mixed.set_min_v) == (None, None, None, None)
+
+
+def test_excited_powers_add_up_with_their_reactive_power(battery):
+    one = stating(battery, "a", over_excited_w=80.0, over_excited_pf=0.8)  # and 60 var
+    two = stating(battery, "b", over_excited_w=40.0, over_excited_pf=0.8)  # and 30 var
+    assert ratings_of([one, two, battery]).over_excited == Excited(120.0, pytest.approx(0.8))
+    unity = stating(battery, "c", over_excited_w=120.0, over_excited_pf=1.0)
+    found = ratings_of([one, two, unity]).over_excited
+    assert (found.w, found.pf) == (240.0, pytest.approx(240 / (240**2 + 90**2) ** 0.5))
+    assert ratings_of([one]).under_excited == Excited()
+
+
+def test_a_category_is_claimed_when_every_member_claims_it(battery):
+    one = stating(battery, "a", normal_category=2, abnormal_category=3)
+    two = stating(battery, "b", normal_category=1, abnormal_category=3)
+    assert (ratings_of([one, two]).normal_category, ratings_of([one, two]).abnormal_category) == (1, 3)
+    assert ratings_of([one, battery]).normal_category is None
+
+
+def test_charging_has_an_apparent_power_of_its_own(battery):
+    one = stating(battery, "a", max_charge_va=5e6)
+    held = replace(one, settings=replace(one.settings, max_charge_va=4e6))
+    assert (ratings_of([one, held]).charge_va, ratings_of([one, held]).set_charge_va) == (10e6, 9e6)

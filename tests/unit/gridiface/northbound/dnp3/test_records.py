@@ -4,7 +4,7 @@ import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.dnp3.points import Action
+from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (

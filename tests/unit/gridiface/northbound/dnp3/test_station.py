@@ -8,7 +8,8 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import Document
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.meanings import Measure
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import PointType

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from gridiface.domain.controls import Acceptance, ControlMode, Target, TargetKind, Verdict
-from gridiface.northbound.dnp3.points import CONTROLLING, Action, PointEntry
+from gridiface.northbound.dnp3.meanings import CONTROLLING, Action
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.translate_commands import (
     Sender,
     control_of,

@@ -6,7 +6,8 @@ import pytest
 
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Quality
-from gridiface.northbound.dnp3.points import Measure, PointEntry
+from gridiface.northbound.dnp3.meanings import Measure
+from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import ratings_of
 from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
 from gridiface.northbound.dnp3.translate_points import (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.northbound.dnp3.points import Action, Measure
+from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.words import ACTIONS, MEASURES, reference_page
 
 PAGE = Path(__file__).resolve().parents[5] / "docs" / "reference" / "dnp3-points.md"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.points import Action, Measure, PointMap
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointMap
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
 from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.protocols.dnp3.objects import TABLE
@@ -90,7 +91,7 @@ def test_der_analogs_are_integers_with_the_profiles_limits():
 
 def test_what_the_domain_does_not_know_is_marked():
     points = PointMap(profile("der"))
-    assert points.by_name["AI22"].measure is Measure.UNKNOWN
+    assert points.by_name["AI49"].measure is Measure.UNKNOWN
     assert points.by_name["AO32"].action is Action.NONE
 
 
@@ -103,3 +104,25 @@ def test_65_every_raw_number_of_the_profile_survives_the_way_to_its_unit_and_bac
     group = 30 if entry.type is PointType.ANALOG_INPUT else 40
     octets = ENCODERS[group, 1](entry.to_wire(entry.to_si(raw)), 1, 0)
     assert TABLE[group, 1].unpack(octets)["value"] == raw
+
+
+#: Mandatory inputs of which neither IEEE 2030.5 nor SunSpec nor any other device here has a word.
+UNTOLD = {"AI10", "AI49", "AI548", "AI550", "AI552", *(f"BI{index}" for index in (52, 53, 55, 56, 58, 59, 61, 62))}
+#: Mandatory outputs that no device takes, and the inputs that read them back.
+UNTAKEN = {"AO482", "AO483"}
+
+
+def test_60_which_mandatory_points_are_never_online_is_known():
+    points = PointMap(profile("der"))
+    dumb = {name for name in (row.entry.name for row in rows() if row.mandatory) if is_dumb(points, name)}
+    read_backs = {f"AI{index}" for index in (50, 51, 52, 53, 54, 58, 592, 593)}
+    assert dumb == UNTOLD | UNTAKEN | read_backs
+
+
+def is_dumb(points, name):
+    entry = points.by_name[name]
+    if entry.is_output:
+        return entry.action is Action.NONE
+    if entry.measure is Measure.READ_BACK:
+        return points.by_name[entry.argument].action is Action.NONE
+    return entry.measure is Measure.UNKNOWN

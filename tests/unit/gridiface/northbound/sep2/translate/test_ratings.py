@@ -33,6 +33,17 @@ PLATE = Nameplate(
     max_var_neg=15_000.0,
     energy_wh=100_000.0,
     nominal_v=230.0,
+    min_v=195.5,
+    max_v=264.5,
+    max_a=72.5,
+    max_charge_va=44_000.0,
+    over_excited_w=46_000.0,
+    over_excited_pf=0.92,
+    under_excited_w=47_500.0,
+    under_excited_pf=0.95,
+    susceptance_s=0.021,
+    normal_category=2,
+    abnormal_category=3,
     capabilities=frozenset(Capability) - {Capability.SCHEDULE},
 )
 BATTERY = Device(id="b", nameplate=PLATE, settings=Settings(max_w=45_000.0, ramp_w_per_s=450.0, updated=7.0))
@@ -41,6 +52,13 @@ PV = Device(id="p", kind=DeviceKind.PV, nameplate=Nameplate(max_w=10_000.0))
 
 def test_a_nameplate_survives_the_wire() -> None:
     assert capability_to_nameplate(nameplate_to_capability(BATTERY)) == PLATE
+
+
+def test_a_category_that_is_not_specified_is_none() -> None:
+    wire = nameplate_to_capability(BATTERY)
+    wire.rtgNormalCategory = wire.rtgAbnormalCategory = 0
+    plate = capability_to_nameplate(wire)
+    assert (plate.normal_category, plate.abnormal_category) == (None, None)
 
 
 def test_var_absorbed_is_negative_on_the_wire() -> None:
@@ -55,6 +73,7 @@ def test_settings_survive_the_wire() -> None:
     assert back.max_w == 45_000.0
     assert back.ramp_w_per_s == pytest.approx(450.0)
     assert back.max_var_neg == 15_000.0
+    assert (back.min_v, back.max_v, back.max_charge_va) == (195.5, 264.5, 44_000.0)
     assert back.updated == 7.0
     assert wire.setGradW == 100  # 1 % of setMaxW per second
 
