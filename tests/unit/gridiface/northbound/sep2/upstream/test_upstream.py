@@ -340,9 +340,9 @@ async def test_a_notification_fetches_what_it_is_about_and_only_that(make_stage:
     ]
     stage.server.controls = [event(stage.clock.now() + 300)]
     note = Notification(subscribedResource="/derp/1/derc", subscriptionURI="https://server/x", status=0)
-    assert not stage.session._notified("f" * 32, note)
-    assert not stage.session._notified(token, replace(note, subscribedResource="/derp"))
-    assert stage.session._notified(token, note)
+    assert not stage.session.notified("f" * 32, note)
+    assert not stage.session.notified(token, replace(note, subscribedResource="/derp"))
+    assert stage.session.notified(token, note)
     await stage.settle()
     assert stage.server.responses() == [1]
 
@@ -352,7 +352,7 @@ async def test_a_subscription_that_the_server_ended_is_made_anew(make_stage: Mak
     stage = await subscribed(make_stage)
     body = next(b for b in stage.server.bodies(Subscription) if b.subscribedResource == "/derp")
     note = Notification(subscribedResource="/derp", subscriptionURI="https://server/x", status=status)
-    assert stage.session._notified(body.notificationURI.rpartition("/")[2], note)
+    assert stage.session.notified(body.notificationURI.rpartition("/")[2], note)
     await stage.run(40)
     again = [b for b in stage.server.bodies(Subscription) if b.subscribedResource == "/derp"]
     assert len(again) == 2
