@@ -185,6 +185,8 @@ def dnp3_poll(
 ) -> None:
     """Class 0, integrity and event polls, direct operate and select-operate over TCP, the whole shell.
 
+    Where GRIDIFACE_OPENDNP3_PYTHON names a Python with dnp3-python, opendnp3's outstation answers in turn with ours.
+
     Example: gridiface bench dnp3-poll --json
     """
     _show(asyncio.run(dnp3_bench.poll(runs, points=points, polls=polls)), as_json=as_json)

@@ -1,7 +1,8 @@
 """Benchmarks of the DNP3 adapter: polls and commands, and events told unasked.
 
 The server with all its shell runs in a process of its own on one core, the master in this process on another. The
-house behind it is in memory: what is measured is protocol, points and sockets, not the store.
+house behind it is in memory: what is measured is protocol, points and sockets, not the store. Where opendnp3 is at
+hand its outstation answers the same master in turn with ours, in the same rounds.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any
 
+from gridiface.cli.bench import opendnp3
 from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
 from gridiface.domain.controls import Acceptance, Control, Setpoint, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Device, Group
@@ -34,27 +36,63 @@ from gridiface.simulation.dnp3.bare import BareMaster
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 from gridiface.simulation.load.figures import percentile, report, spread
 
-_READY_S = 20.0
+_READY_S = 60.0
 _SLICE_S = 0.01
 _DRAIN_S = 60.0
+#: opendnp3 leaves Nagle's algorithm on: an answer of several fragments waits for it, and so many are enough.
+_FEW = 20
+_SEVERAL_FRAGMENTS = frozenset({"class 0", "integrity"})
 
 _CLASS_0 = all_head(60, 1)
 _EVENTS = b"".join(all_head(60, variation) for variation in (2, 3, 4))
 
 
+Work = Callable[[], list[bytes]]
+Timed = dict[str, list[float]]
+"""Median and 99th percentile of each run, ms, as `p50_ms` and `p99_ms`."""
+
+
 async def poll(runs: int, points: int = 1000, polls: int = 500) -> dict[str, Any]:
     """See `gridiface bench dnp3-poll`: class 0, integrity, empty event poll, direct operate, select-operate."""
-    with _server(points, None) as server, BareMaster(server.port) as master:
-        numbers = count()
-        works: dict[str, Callable[[], list[bytes]]] = {
-            "class 0": lambda: [master.prepare(FunctionCode.READ, _CLASS_0)],
-            "integrity": lambda: [master.prepare(FunctionCode.READ, _EVENTS + _CLASS_0)],
-            "empty event poll": lambda: [master.prepare(FunctionCode.READ, _EVENTS)],
-            "direct operate": lambda: [master.prepare(FunctionCode.DIRECT_OPERATE, _command(next(numbers)))],
-            "select-operate": lambda: _selected(master, next(numbers)),
-        }
-        figures = {name: _timed(master, work, runs, polls) for name, work in works.items()}
+    figures: dict[str, Any] = {}
+    with ExitStack() as open_:
+        server = open_.enter_context(_server(points, None))
+        masters = {"ours": open_.enter_context(BareMaster(server.port))}
+        if opendnp3.python():
+            rival = open_.enter_context(opendnp3.OpenDnp3(points))
+            masters["opendnp3"] = open_.enter_context(BareMaster(rival.port))
+        works = {who: _works(master) for who, master in masters.items()}
+        for name in works["ours"]:
+            found: dict[str, Timed] = {who: {"p50_ms": [], "p99_ms": []} for who in masters}
+            for run in range(runs + 1):
+                for who, master in masters.items():
+                    # each in turn, so that what else the machine does falls on both; the first one warms up
+                    most = _FEW if who == "opendnp3" and name in _SEVERAL_FRAGMENTS else polls
+                    _time(master, works[who][name], min(polls, most), found[who], keep=bool(run))
+            figures[name] = _compared(found)
     return report("dnp3-poll", {"points": points, "polls": polls, "runs": runs}, figures)
+
+
+def _works(master: BareMaster) -> dict[str, Work]:
+    numbers = count()
+    return {
+        "class 0": lambda: [master.prepare(FunctionCode.READ, _CLASS_0)],
+        "integrity": lambda: [master.prepare(FunctionCode.READ, _EVENTS + _CLASS_0)],
+        "empty event poll": lambda: [master.prepare(FunctionCode.READ, _EVENTS)],
+        "direct operate": lambda: [master.prepare(FunctionCode.DIRECT_OPERATE, _command(next(numbers)))],
+        "select-operate": lambda: _selected(master, next(numbers)),
+    }
+
+
+def _compared(found: dict[str, Timed]) -> dict[str, Any]:
+    """Our figures, and beside them the rival's and how many times its time ours is, at the median."""
+    figures: dict[str, Any] = {name: spread(values) for name, values in found["ours"].items()}
+    for who, timed in found.items():
+        if who != "ours":
+            theirs = {name: spread(values) for name, values in timed.items()}
+            figures[who] = theirs
+            figures[f"times_{who}"] = figures["p50_ms"]["median"] / theirs["p50_ms"]["median"]
+    return figures
 
 
 async def events(runs: int, rate: int = 20_000, seconds: float = 2.0) -> dict[str, Any]:
@@ -79,21 +117,18 @@ def _selected(master: BareMaster, number: int) -> list[bytes]:
     return [master.prepare(FunctionCode.SELECT, objects), master.prepare(FunctionCode.OPERATE, objects)]
 
 
-def _timed(master: BareMaster, work: Callable[[], list[bytes]], runs: int, times: int) -> dict[str, Any]:
-    """Median and 99th percentile of each run, ms; requests are prepared before the clock starts."""
-    p50, p99 = [], []
-    for run in range(runs + 1):
-        taken = []
-        for _ in range(times):
-            requests = work()
-            began = time.perf_counter()
-            answers = [master.exchange(request) for request in requests]
-            taken.append(1000 * (time.perf_counter() - began))
-            _check(answers)
-        if run:  # the first one warms up
-            p50.append(percentile(taken, 0.5))
-            p99.append(percentile(taken, 0.99))
-    return {"p50_ms": spread(p50), "p99_ms": spread(p99)}
+def _time(master: BareMaster, work: Work, times: int, found: Timed, *, keep: bool) -> None:
+    """One run; requests are prepared before the clock starts."""
+    taken = []
+    for _ in range(times):
+        requests = work()
+        began = time.perf_counter()
+        answers = [master.exchange(request) for request in requests]
+        taken.append(1000 * (time.perf_counter() - began))
+        _check(answers)
+    if keep:
+        found["p50_ms"].append(percentile(taken, 0.5))
+        found["p99_ms"].append(percentile(taken, 0.99))
 
 
 def _check(answers: Sequence[bytes]) -> None:
