@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError
+from gridiface.httpname import name_ourselves
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
 from gridiface.operator.answers import answer, refusal
 from gridiface.operator.areas.oauth import OAuthArea
@@ -134,6 +135,7 @@ class OperatorServer:
         Raises:
             ConfigError: the address cannot be used; the text names it.
         """
+        name_ourselves()
         app = web.Application(client_max_size=MAX_BYTES, middlewares=[self._guard])
         for page in self._pages:
             app.router.add_route(page.method, page.path, page.handler)

@@ -17,6 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.errors import RemoteProtocolError
+from gridiface.httpname import name_ourselves
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.resources import (
     DateTimeInterval,
@@ -56,6 +57,7 @@ class Subscriber:
 
     async def __aenter__(self) -> Subscriber:
         await self._client.__aenter__()
+        name_ourselves()
         app = web.Application(client_max_size=_MOST_OCTETS)
         app.router.add_post("/ntfy", self._take)
         self._runner = web.AppRunner(app, access_log=None)

@@ -19,8 +19,9 @@ from gridiface.protocols.openadr.vtn import Peer, ReportWish, Vtn, VtnConfig
 
 HERE = Path(__file__).parent / "peers"
 NOW = 1_795_920_000.0
-#: What VENs of the field send beside the schema: (service, document, what they write, instead of).
-BAD = {
+#: What VENs of the field send beside the schema and can mean one thing only: (service, document, what they write,
+#: instead of).
+HARMLESS = {
     "an opt without a target": (
         "EiOpt",
         "net-opt",
@@ -28,8 +29,13 @@ BAD = {
         b"<d3p1:eiTarget><d3p1:resourceID>R1</d3p1:resourceID></d3p1:eiTarget>",
     ),
     "an unqualified attribute": ("EiReport", "cpp-metadata", b"schemaVersion", b"p3:schemaVersion"),
-    "a type's name for the element's": ("EiReport", "cpp-metadata", b"p1:PowerRealType", b"p5:energyReal"),
     "an answer without a requestID": ("EiEvent", "cpp-no-events", b"", b"<p2:requestID>77</p2:requestID>"),
+}
+#: And what the schema refuses, and we do.
+BAD = {
+    "a type's name for the element's": ("EiReport", "cpp-metadata", b"p1:PowerRealType", b"p5:energyReal"),
+    "an answer without a code": ("EiEvent", "cpp-no-events", b"", b"<p3:responseCode>200</p3:responseCode>"),
+    "an opt without a type": ("EiOpt", "net-opt", b"", b"<d3p1:optType>optOut</d3p1:optType>"),
 }
 
 
@@ -74,6 +80,11 @@ def test_vens_of_other_makers_go_through_registration_reports_events_and_opts(fi
     assert field.say("EiEvent", "cpp-no-events").eiResponse.responseCode == "200"
     answer = field.say("EiOpt", "net-opt")
     assert (type(answer), answer.eiResponse.responseCode, answer.optID) == (opt.OadrCreatedOpt, "200", "o1")
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_can_mean_one_thing_only_is_taken(field, name):
+    assert field.say(*HARMLESS[name]).eiResponse.responseCode == "200"
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -9,6 +9,7 @@ import aiohttp
 
 from gridiface.domain.traffic import Tap
 from gridiface.errors import GridifaceError, RemoteProtocolError
+from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
@@ -16,6 +17,9 @@ from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS
+
+#: A connection that ended before anything of an answer came.
+_BROKEN_OFF = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
 
 
 class Unreachable(GridifaceError):
@@ -70,13 +74,8 @@ class PayloadClient:
         if self.peer_certificate and end_of(self.peer_certificate) <= now:
             # What is open was judged when the certificate was good (rule 516): shake hands anew, which tells.
             await self.close()
-        message = self._http.request(service, payload, now)
-        headers = {name: value for name, value in message.headers.items() if name != "Content-Length"}
         try:
-            async with self._opened().post(
-                f"{base.rstrip('/')}/{message.path}", data=message.body, headers=headers, allow_redirects=False
-            ) as answer:
-                reply = HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
+            message, reply = await self._exchanged(base, service, payload, now)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise Unreachable(why(problem)) from problem
         if self.tap is not None:
@@ -89,12 +88,31 @@ class PayloadClient:
             await self._session.close()
             self._session = None
 
+    async def _exchanged(
+        self, base: str, service: str, payload: Payload, now: float
+    ) -> tuple[HttpMessage, HttpMessage]:
+        try:
+            return await self._sent(base, self._http.request(service, payload, now))
+        except _BROKEN_OFF:
+            # A peer ends a connection that it kept just when we use it again. Every operation may be repeated, but
+            # not a nonce.
+            return await self._sent(base, self._http.request(service, payload, now))
+
+    async def _sent(self, base: str, message: HttpMessage) -> tuple[HttpMessage, HttpMessage]:
+        headers = {name: value for name, value in message.headers.items() if name != "Content-Length"}
+        url = f"{base.rstrip('/')}/{message.path}"
+        async with self._opened().post(url, data=message.body, headers=headers, allow_redirects=False) as answer:
+            return message, HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
+
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             context = self._noting(self._make_context()) if self._make_context is not None else True
             # What is compressed is unpacked by the exchange, which knows how much it may become.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context), timeout=self._timeout, auto_decompress=False
+                connector=aiohttp.TCPConnector(ssl=context),
+                timeout=self._timeout,
+                auto_decompress=False,
+                headers={"User-Agent": HTTP_NAME},
             )
         return self._session
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.httpname import name_ourselves
 from gridiface.logfields import about
 from gridiface.northbound.openadr.settings import ListenSettings
 from gridiface.northbound.openadr.telling import exchanged
@@ -70,6 +71,7 @@ class PayloadListener:
         Raises:
             ConfigError: the address cannot be taken, or a TLS file cannot be used.
         """
+        name_ourselves()
         self._http = http = web.Server(
             self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False
         )
@@ -126,6 +128,9 @@ class PayloadListener:
         parts, size = [], 0
         if (request.content_length or 0) > self._most:
             raise RemoteProtocolError("the body is too large", answer=413)
+        if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+            # Who asks first waits for this word, some for a second and some for ever.
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async for part in request.content.iter_any():
             size += len(part)
             if size > self._most:

@@ -242,7 +242,8 @@ def _rows_to_wire(durations: Iterable[int], values: Iterable[float]) -> Interval
 def from_wire(wire: OadrEvent) -> Event:
     """The event of a received oadrEvent.
 
-    Tolerated: a missing x-eiNotification, and dtstart in intervals, as some VTNs send.
+    Tolerated: a missing x-eiNotification, dtstart in intervals, and a single interval without a duration, which can
+    only be that of the whole, as some VTNs send.
 
     Raises:
         RemoteProtocolError: answer is the response code: 450 uid out of sequence, 454 a value that is no number or
@@ -256,7 +257,7 @@ def from_wire(wire: OadrEvent) -> Event:
         market_context=descriptor.eiMarketContext,
         dtstart=period.dtstart,
         duration=period.duration,
-        signals=tuple(_signal_from_wire(signal) for signal in found.eiEventSignal),
+        signals=tuple(_signal_from_wire(signal, period.duration) for signal in found.eiEventSignal),
         startafter=(period.tolerance.startafter or 0) if period.tolerance else 0,
         notification=period.x_eiNotification,
         ramp_up=period.x_eiRampUp,
@@ -279,8 +280,8 @@ def from_wire(wire: OadrEvent) -> Event:
     return event
 
 
-def _signal_from_wire(wire: EiEventSignal) -> Signal:
-    durations, values = _rows_from_wire(wire.intervals)
+def _signal_from_wire(wire: EiEventSignal, whole: int) -> Signal:
+    durations, values = _rows_from_wire(wire.intervals, whole)
     return Signal(
         name=wire.signalName,
         type=wire.signalType,
@@ -293,7 +294,7 @@ def _signal_from_wire(wire: EiEventSignal) -> Signal:
 
 
 def _baseline_from_wire(wire: EiEventBaseline) -> Baseline:
-    durations, values = _rows_from_wire(wire.intervals)
+    durations, values = _rows_from_wire(wire.intervals, wire.duration)
     _check_sum(durations, wire.duration, f"baseline {wire.baselineID}")
     return Baseline(
         id=wire.baselineID,
@@ -306,19 +307,20 @@ def _baseline_from_wire(wire: EiEventBaseline) -> Baseline:
     )
 
 
-def _rows_from_wire(wire: Intervals) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _rows_from_wire(wire: Intervals, whole: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
     durations, values = [], []
     for position, row in enumerate(wire.interval):
-        if row.duration is None or len(row.streamPayloadBase) != 1:
+        duration = whole if row.duration is None and len(wire.interval) == 1 else row.duration
+        if duration is None or len(row.streamPayloadBase) != 1:
             raise RemoteProtocolError("an interval needs one duration and one payload", answer=_MISSING_INFORMATION)
         payload = row.streamPayloadBase[0]
         if not isinstance(payload, SignalPayload) or not isinstance(payload.payloadBase, PayloadFloat):
             raise RemoteProtocolError("an interval needs a signalPayload with a number", answer=_MISSING_INFORMATION)
         if row.uid is not None and row.uid.strip() != str(position):
             raise RemoteProtocolError("the uids of the intervals do not count from 0", answer=_OUT_OF_SEQUENCE)
-        if row.duration < 0 or not math.isfinite(payload.payloadBase.value):
+        if duration < 0 or not math.isfinite(payload.payloadBase.value):
             raise RemoteProtocolError("an interval holds no number or a negative duration", answer=_INVALID_DATA)
-        durations.append(row.duration)
+        durations.append(duration)
         values.append(payload.payloadBase.value)
     return tuple(durations), tuple(values)
 

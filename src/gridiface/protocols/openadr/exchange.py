@@ -25,11 +25,16 @@ from gridiface.protocols.openadr.signature import Signer, Trust, Verifier
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits
 
 MEDIA_TYPE = "application/xml"
+#: What peers call it; both names mean the same (RFC 7303).
+_MEDIA_TYPES = frozenset({MEDIA_TYPE, "text/xml"})
+#: What a peer may say that it takes; "*" is what one language's own client says.
+_ACCEPTED = _MEDIA_TYPES | {"application/*", "text/*", "*/*", "*", ""}
 _SERVICES = ("EiEvent", "EiReport", "EiRegisterParty", "EiOpt")
 _B_PATH = "OpenADR2/Simple/2.0b/"
 _A_PATH = "OpenADR2/Simple/"
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)"?', re.IGNORECASE)
 _RETRY_AFTER = "30"
+_TAKEN = frozenset({200, 201, 202, 204})
 
 
 #: What is kept of polls and empty answers, entries and octets of a poll.
@@ -234,7 +239,7 @@ class HttpClient:
     def response(
         self, response: HttpMessage, now: float, *, trust: Trust | None = None, signed: bool = False
     ) -> Payload | None:
-        """The payload of an answer; None for an empty acknowledgement.
+        """The payload of an answer; None for an empty acknowledgement. Its content type is not looked at.
 
         The body is taken as it came from the wire, still encoded as its Content-Encoding says.
 
@@ -242,7 +247,8 @@ class HttpClient:
             HttpRefused: another status than 200.
             RemoteProtocolError: `answer` 406 or 403: not a payload, or not signed as it must be.
         """
-        if response.status != 200:
+        # 201, 202 and 204 are how some servers say 200 without a payload.
+        if response.status not in _TAKEN:
             raise HttpRefused(f"answered with HTTP {response.status}", answer=response.status)
         headers = {name.lower(): value for name, value in response.headers.items()}
         body = _unpacked(response.body, headers.get("content-encoding", ""), self._limits.octets)
@@ -280,17 +286,15 @@ def normal_path(target: str) -> str:
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     media, _, parameters = headers.get("content-type", "").partition(";")
-    if media.strip().lower() != MEDIA_TYPE:
+    if media.strip().lower() not in _MEDIA_TYPES:
         raise RemoteProtocolError("the content type is not application/xml", answer=406)
     charset = _CHARSET.search(parameters)
-    if charset and charset[1].lower() != "utf-8":
+    if charset and charset[1].lower() not in {"utf-8", "utf8"}:
         raise RemoteProtocolError("the charset is not utf-8", answer=406)
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise RemoteProtocolError("requests are not compressed", answer=406)
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        raise RemoteProtocolError("chunked transfer is not allowed", answer=406)
     accepted = {part.partition(";")[0].strip().lower() for part in headers.get("accept", "*/*").split(",")}
-    if not accepted & {MEDIA_TYPE, "application/*", "*/*", ""}:
+    if not accepted & _ACCEPTED:
         raise RemoteProtocolError("application/xml is not accepted", answer=406)
 
 

@@ -116,17 +116,22 @@ def metadata_request(request_id: str) -> ReportRequest:
 def request_from_wire(wire: OadrReportRequest, *, history: bool = False) -> ReportRequest:
     """A received request; `history` says that its specifier is of a history report, which the wire does not tell.
 
+    A request for metadata that names no data point means the only one there is.
+
     Raises:
-        RemoteProtocolError: answer 454: negative times.
+        RemoteProtocolError: answer 454: negative times; 459: no data point is named.
     """
     specifier = wire.reportSpecifier
     span = specifier.reportInterval.properties if specifier.reportInterval else None
     if specifier.granularity < 0 or specifier.reportBackDuration < 0 or (span and span.duration < 0):
         raise RemoteProtocolError("a report request has a negative duration", answer=_INVALID_DATA)
+    rids = tuple(payload.rID for payload in specifier.specifierPayload)
+    if not rids and specifier.reportSpecifierID != METADATA:
+        raise RemoteProtocolError("a report request names no data point", answer=_MISSING_INFORMATION)
     return ReportRequest(
         id=wire.reportRequestID,
         specifier=specifier.reportSpecifierID,
-        rids=tuple(payload.rID for payload in specifier.specifierPayload),
+        rids=rids or (METADATA_RID,),
         granularity=specifier.granularity,
         back=specifier.reportBackDuration,
         start=span.dtstart if span else None,

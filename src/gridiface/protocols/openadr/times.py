@@ -11,10 +11,14 @@ import calendar
 import datetime as dt
 import re
 
-_DATE_TIME = re.compile(r"([+-]?)(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d*))?(Z?)", re.ASCII)
-_DURATION = re.compile(r"([+-]?)P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(T?)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", re.ASCII)
+_DATE_TIME = re.compile(r"([+-]?)(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d*))?(?:Z|[+-]00:00)?", re.ASCII)
+# A program that counts milliseconds writes whole seconds as "5.000S".
+_DURATION = re.compile(
+    r"([+-]?)P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(T?)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.0*)?S)?",
+    re.ASCII | re.IGNORECASE,
+)
 # The schema's pattern has its alternation outside the P: weeks are "2W" there and "P2W" in ISO 8601.
-_WEEKS = re.compile(r"([+-]?)P?(\d+)W", re.ASCII)
+_WEEKS = re.compile(r"([+-]?)P?(\d+)W", re.ASCII | re.IGNORECASE)
 _SPACE = " \t\r\n"
 _MONTH = 30 * 86_400
 _YEAR = 365 * 86_400
@@ -65,21 +69,26 @@ def after(start: float, duration: int) -> float:
 
 
 def parse_date_time(text: str) -> float:
-    """Text of xcal:DateTimeType -> instant; a missing Z is read as UTC.
+    """Text of xcal:DateTimeType -> instant; a missing Z, or an offset of nothing, is read as UTC.
+
+    24:00:00 is the midnight that ends its day.
 
     Raises:
-        ValueError: not that form, an offset, or no date of the calendar.
+        ValueError: not that form, another offset, or no date of the calendar.
     """
     found = _DATE_TIME.fullmatch(text.strip(_SPACE))
     if not found:
         raise ValueError(f"{text[:40]!a} is not a UTC date-time")
-    sign, year, month, day, hour, minute, second, fraction, _ = found.groups()
+    sign, year, month, day, hour, minute, second, fraction = found.groups()
     if sign == "-" or year == "0000":
         raise ValueError(f"{text[:40]!a} is before our era")
     moment = dt.datetime(int(year), int(month), int(day), tzinfo=dt.UTC)
     h, m, s = int(hour), int(minute), int(second)
-    if h > 23 or m > 59 or s > 59:
+    ends_the_day = h == 24 and m == s == 0 and not (fraction or "").strip("0")
+    if (h > 23 and not ends_the_day) or m > 59 or s > 59:
         raise ValueError(f"{text[:40]!a} is not a time of day")
+    if ends_the_day and moment.date() == dt.date.max:
+        raise ValueError(f"{text[:40]!a} is beyond the calendar")
     whole = (moment - _EPOCH).total_seconds() + h * 3600 + m * 60 + s
     return round(whole + float(f"0.{fraction}"), 6) if fraction else whole
 
@@ -102,8 +111,10 @@ def render_date_time(instant: float) -> str:
 def parse_duration(text: str) -> int:
     """Text of xcal:DurationValueType -> seconds, a CalendarDuration where years or months are given.
 
+    Letters may be small, and a fraction of seconds may be there when it is nothing.
+
     Raises:
-        ValueError: another form (fractions too), or longer than 1000 years.
+        ValueError: another form (other fractions too), or longer than 1000 years.
     """
     text = text.strip(_SPACE)
     weeks = _WEEKS.fullmatch(text)

@@ -62,6 +62,7 @@ class FieldSpec:
         inside: (local name, namespace) of a single wrapped element that holds the value, or None.
         extension: not part of the protocol's own schema (a profile's addition).
         unit: unit of the value, for the reference pages.
+        assumed: makes what is read where a peer leaves a required element out; None: that is refused.
     """
 
     attr: str
@@ -78,6 +79,7 @@ class FieldSpec:
     inside: tuple[str, str] | None
     extension: bool
     unit: str
+    assumed: Callable[[], Any] | None = None
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class WireType:
         content: the field that holds the text of a type with simple content, or None.
         one_of: choice groups of which exactly one alternative must be there.
         abstract: may not appear on the wire itself.
-        empty_is_absent: an optional simple element without text counts as absent.
+        empty_is_absent: an optional element with nothing in it counts as absent.
         schema_types: further names, in its namespace, under which xsi:type may say just this type.
         reader, writer: filled by decode.py and encode.py on first use.
     """
@@ -129,11 +131,14 @@ def element(
     inside: str | tuple[str, str] | None = None,
     extension: bool = False,
     unit: str = "",
+    assumed: Callable[[], Any] | None = None,
 ) -> Any:
     """A child element; several classes as `kind` make a substitution group, told apart by element name.
 
     `name` is the XML name where it differs from the attribute's; `ns` where it differs from the class's.
     `inside` names a single child element (or (name, namespace)) that wraps the value.
+    `assumed` makes what is read where a peer leaves out what the schema requires and its absence can mean one thing
+    only; we always write it.
     """
     return _field("element", default, default_factory, locals())
 
@@ -169,7 +174,7 @@ def wire(
         element: its global element's name where it differs from the type's; None: it has none.
         one_of: choice groups of which exactly one alternative must be present.
         abstract: may not appear on the wire itself.
-        empty_is_absent: optional simple elements without text are read as absent.
+        empty_is_absent: optional elements with nothing in them are read as absent.
         schema_types: the schema's own names of the type where types are known here by their element's name.
     """
 
@@ -279,4 +284,5 @@ def _spec(f: dataclasses.Field[Any], ns: str) -> FieldSpec:
         inside=(inside, own_space) if isinstance(inside, str) else inside,
         extension=facts.get("extension", False),
         unit=facts.get("unit", ""),
+        assumed=facts.get("assumed"),
     )

@@ -73,12 +73,14 @@ class _Slot:
     many: bool
     absent_if_empty: bool
     at_most: int | None
+    wraps: bool
 
 
 def _sequence_reader(spec: WireType) -> _Reader:
     cls: Any = spec.cls
     table = _slots(spec)
     required = frozenset(f.attr for f in spec.elements if f.required and not f.choice)
+    assumed = {f.attr: f.assumed for f in spec.elements if f.assumed is not None}
     checks = _completeness_checks(spec)
     namespaces = {f.ns for f in spec.elements} | {spec.ns, ""}
     read_attributes = _attribute_reader(spec)
@@ -98,17 +100,35 @@ def _sequence_reader(spec: WireType) -> _Reader:
             if slot.position <= last and not (slot.many and slot.position == last):
                 _refuse(child, "given twice" if slot.position == last else "out of order")
             last = slot.position
+            if slot.absent_if_empty and _is_empty(child, wraps=slot.wraps):
+                continue
             if slot.many:
                 _read_member(child, slot, values)
-            elif not (slot.absent_if_empty and not child.text and len(child) == 0):
+            else:
                 values[slot.attr] = slot.read(child)
         if not required <= values.keys():
-            _refuse(el, f"{', '.join(sorted(required - values.keys()))} missing")
+            _complete(el, required - values.keys(), assumed, values)
         for check in checks:
             check(el, values)
         return cls(**values)
 
     return read
+
+
+def _is_empty(el: etree._Element, *, wraps: bool) -> bool:
+    """Nothing is in it, or (`wraps`) nothing but an empty wrapping of its value."""
+    if el.text and el.text.strip(_SPACE):
+        return False
+    return len(el) == 0 or (wraps and len(el) == 1 and _is_empty(el[0], wraps=False))
+
+
+def _complete(
+    el: etree._Element, missing: frozenset[str], assumed: dict[str, Callable[[], Any]], values: dict[str, Any]
+) -> None:
+    if not missing <= assumed.keys():
+        _refuse(el, f"{', '.join(sorted(missing - assumed.keys()))} missing")
+    for attr in missing:
+        values[attr] = assumed[attr]()
 
 
 def _read_member(child: etree._Element, slot: _Slot, values: dict[str, Any]) -> None:
@@ -127,12 +147,27 @@ def _slots(spec: WireType) -> dict[str, _Slot]:
         if previous is None or not (f.choice and f.choice == previous.choice):
             position += 1
         previous = f
-        empty = spec.empty_is_absent and not f.required and not f.many and isinstance(f.kind, Primitive)
+        empty = spec.empty_is_absent and _may_be_empty(f)
+        wraps = f.inside is not None and isinstance(f.kind, Primitive)
         for tag, read in _field_readers(f):
             if tag in table:
                 raise LocalProtocolError(f"{spec.name} declares {tag} twice")
-            table[tag] = _Slot(position, f.attr, read, f.many, empty, f.at_most)
+            table[tag] = _Slot(position, f.attr, read, f.many, empty, f.at_most, wraps)
     return table
+
+
+def _may_be_empty(f: FieldSpec) -> bool:
+    """Whether an element of this field with nothing in it says nothing."""
+    if f.many:
+        return f.at_least == 0 and isinstance(f.kind, Primitive)
+    # A member of a substitution group says something by its name alone, and what may be empty is read as that.
+    if f.required or isinstance(f.kind, tuple):
+        return False
+    return isinstance(f.kind, Primitive) or f.inside is not None or _needs_something(spec_of(f.kind))
+
+
+def _needs_something(spec: WireType) -> bool:
+    return any(f.required or f.at_least for f in (*spec.attributes, *spec.elements))
 
 
 def _field_readers(f: FieldSpec) -> list[tuple[str, _Reader]]:
@@ -175,7 +210,7 @@ def _class_reader(cls: type[WireObject], *, nillable: bool) -> _Reader:
     def read(el: etree._Element) -> Any:
         # Most elements have no attributes: the xsi: ones are looked up only where there are any.
         if el.keys():
-            if not nillable and el.get(_XSI_NIL) is not None:
+            if not nillable and _is_nil(el):
                 _refuse(el, "xsi:nil is not allowed here")
             return _read_typed(el, cls)
         if spec.abstract:
@@ -250,6 +285,8 @@ def _simple_content_reader(spec: WireType) -> _Reader:
 
 def _attribute_reader(spec: WireType) -> Callable[[etree._Element, _Items, dict[str, Any]], None]:
     table = {(f"{{{f.ns}}}{f.wire}" if f.ns else f.wire): (f.attr, _parser_of(f)) for f in spec.attributes}
+    # Peers forget the prefix of an attribute that needs one; without it nothing else can be meant.
+    table |= {f.wire: (f.attr, _parser_of(f)) for f in spec.attributes if f.ns}
     required = frozenset(f.attr for f in spec.attributes if f.required)
     own = frozenset(f.ns for f in spec.attributes) | {spec.ns}
 
@@ -281,9 +318,13 @@ def _plain_attributes(el: etree._Element, kind: Primitive) -> None:
     named = el.get(_XSI_TYPE)
     if named is not None and named.strip(_SPACE).rpartition(":")[2] not in {kind.name, kind.xsd.partition(":")[2]}:
         _refuse(el, "xsi:type does not fit here")
-    if el.get(_XSI_NIL) is not None:
+    if _is_nil(el):
         _refuse(el, "xsi:nil is not allowed here")
     _check_attributes(el, frozenset())
+
+
+def _is_nil(el: etree._Element) -> bool:
+    return el.get(_XSI_NIL, "false").strip(_SPACE) not in {"false", "0"}
 
 
 def _check_attributes(el: etree._Element, own: frozenset[str]) -> None:
@@ -303,7 +344,7 @@ def _ignore_foreign(child: etree._Element, namespaces: set[str]) -> None:
 
 
 def _completeness_checks(spec: WireType) -> tuple[_Check, ...]:
-    counts = [_count_check(f) for f in spec.elements if f.many and f.at_least]
+    counts = [_count_check(f) for f in spec.elements if f.many and f.at_least and f.assumed is None]
     groups = dict.fromkeys(f.choice for f in spec.elements if f.choice)
     return (*counts, *(_choice_check(spec, group) for group in groups))
 

@@ -27,7 +27,7 @@ class EiResponse(WireObject):
 
     responseCode: str = element(RESPONSE_CODE)
     responseDescription: str | None = element(STRING, default=None)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
 
 
 @ei

@@ -5,6 +5,8 @@ Owns bytes <-> payload without signatures; signature.py adds those to the same b
 
 from __future__ import annotations
 
+from typing import Any
+
 from lxml import etree
 
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
@@ -86,6 +88,9 @@ class OadrPayload(WireObject):
     oadrSignedObject: OadrSignedObject = element(OadrSignedObject)
 
 
+_ROOTS: tuple[type[WireObject], ...] = (OadrPayload, *PAYLOADS)
+
+
 def encode_payload(payload: Payload) -> bytes:
     """The unsigned document of `payload`.
 
@@ -98,8 +103,12 @@ def encode_payload(payload: Payload) -> bytes:
 def decode_payload(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etree._Element]:
     """The payload of a document, and the document's tree, which a signature check needs.
 
+    A payload without its envelope is taken as it is: it is what several peers send that do not sign.
+
     Raises:
         RemoteProtocolError: not an OpenADR 2.0b document; answers as xmlwire's.
     """
     root = parse_xml(data, limits)
-    return decode_element(root, OadrPayload).oadrSignedObject.payload, root
+    found = decode_element(root, _ROOTS)
+    payload: Any = found.oadrSignedObject.payload if isinstance(found, OadrPayload) else found
+    return payload, root

@@ -66,7 +66,7 @@ class EiActivePeriod(WireObject):
     """The times of the event as a whole."""
 
     properties: Properties = element(Properties, ns=XCAL)
-    components: Components = element(Components, ns=XCAL, nillable=True)
+    components: Components = element(Components, ns=XCAL, nillable=True, assumed=Components)
 
 
 @ei
@@ -117,7 +117,7 @@ class EiEvent(WireObject):
     eventDescriptor: EventDescriptor = element(EventDescriptor)
     eiActivePeriod: EiActivePeriod = element(EiActivePeriod)
     eiEventSignals: EiEventSignals = element(EiEventSignals)
-    eiTarget: EiTarget = element(EiTarget)
+    eiTarget: EiTarget = element(EiTarget, assumed=EiTarget)
 
 
 @oadr
@@ -134,7 +134,7 @@ class OadrDistributeEvent(WireObject):
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
     eiResponse: EiResponse | None = element(EiResponse, default=None, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     vtnID: str = element(STRING, ns=EI)
     oadrEvent: list[OadrEvent] = element(OadrEvent, default_factory=list)
 
@@ -143,7 +143,7 @@ class OadrDistributeEvent(WireObject):
 class EiRequestEvent(WireObject):
     """What oadrRequestEvent holds."""
 
-    requestID: str = element(STRING)
+    requestID: str = element(STRING, assumed=str)
     venID: str = element(STRING, ns=EI)
     replyLimit: int | None = element(UINT32, default=None)
 
@@ -162,7 +162,7 @@ class EventResponse(WireObject):
 
     responseCode: str = element(RESPONSE_CODE)
     responseDescription: str | None = element(STRING, default=None)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     qualifiedEventID: QualifiedEventID = element(QualifiedEventID)
     optType: str = element(OPT_TYPE)
 

@@ -59,9 +59,9 @@ class OadrCreateOpt(WireObject):
     venID: str = element(STRING, ns=EI)
     vavailability: Vavailability | None = element(Vavailability, default=None, ns=XCAL)
     createdDateTime: float = element(DATE_TIME, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     qualifiedEventID: QualifiedEventID | None = element(QualifiedEventID, default=None, ns=EI)
-    eiTarget: EiTarget = element(EiTarget, ns=EI)
+    eiTarget: EiTarget = element(EiTarget, ns=EI, assumed=EiTarget)
     oadrDeviceClass: EiTarget | None = element(EiTarget, default=None)
 
 
@@ -79,7 +79,7 @@ class OadrCancelOpt(WireObject):
     """Take back all schedules of that optID (rule 204)."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     optID: str = element(STRING, ns=EI)
     venID: str = element(STRING, ns=EI)
 

@@ -91,7 +91,7 @@ class OadrQueryRegistration(WireObject):
     """Ask what the VTN offers."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
 
 
 @oadr
@@ -99,14 +99,14 @@ class OadrCreatePartyRegistration(WireObject):
     """Register, or with both IDs register again."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     registrationID: str | None = element(STRING, default=None, ns=EI)
     venID: str | None = element(STRING, default=None, ns=EI)
     oadrProfileName: str = element(_PROFILE_NAME)
     oadrTransportName: str = element(_TRANSPORT_NAME)
     oadrTransportAddress: str | None = element(STRING, default=None)
-    oadrReportOnly: bool = element(BOOLEAN)
-    oadrXmlSignature: bool = element(BOOLEAN)
+    oadrReportOnly: bool = element(BOOLEAN, assumed=bool)
+    oadrXmlSignature: bool = element(BOOLEAN, assumed=bool)
     oadrVenName: str | None = element(STRING, default=None)
     oadrHttpPullModel: bool | None = element(BOOLEAN, default=None)
 
@@ -131,7 +131,7 @@ class OadrCancelPartyRegistration(WireObject):
     """End a registration, from either side."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     registrationID: str = element(STRING, ns=EI)
     venID: str | None = element(STRING, default=None, ns=EI)
 

@@ -60,7 +60,7 @@ class ReportSpecifier(WireObject):
     granularity: int = element(DURATION, ns=XCAL, inside="duration", unit="s")
     reportBackDuration: int = element(DURATION, inside=("duration", XCAL), unit="s")
     reportInterval: ReportInterval | None = element(ReportInterval, default=None)
-    specifierPayload: list[SpecifierPayload] = element(SpecifierPayload, default_factory=list, at_least=1)
+    specifierPayload: list[SpecifierPayload] = element(SpecifierPayload, default_factory=list, at_least=1, assumed=list)
 
 
 @oadr
@@ -121,7 +121,7 @@ class OadrRegisterReport(WireObject):
     """Everything the sender can report (rule 306)."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     oadrReport: list[OadrReport] = element(OadrReport, default_factory=list)
     venID: str | None = element(STRING, default=None, ns=EI)
     reportRequestID: str | None = element(STRING, default=None, ns=EI)
@@ -142,7 +142,7 @@ class OadrCreateReport(WireObject):
     """Ask for reports."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     oadrReportRequest: list[OadrReportRequest] = element(OadrReportRequest, default_factory=list, at_least=1)
     venID: str | None = element(STRING, default=None, ns=EI)
 
@@ -153,7 +153,7 @@ class OadrCreatedReport(WireObject):
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
     eiResponse: EiResponse = element(EiResponse, ns=EI)
-    oadrPendingReports: OadrPendingReports = element(OadrPendingReports)
+    oadrPendingReports: OadrPendingReports = element(OadrPendingReports, assumed=OadrPendingReports)
     venID: str | None = element(STRING, default=None, ns=EI)
 
 
@@ -162,7 +162,7 @@ class OadrUpdateReport(WireObject):
     """Data."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     oadrReport: list[OadrReport] = element(OadrReport, default_factory=list)
     venID: str | None = element(STRING, default=None, ns=EI)
 
@@ -172,7 +172,7 @@ class OadrCancelReport(WireObject):
     """Stop reports; with reportToFollow one last report is wanted (rule 345)."""
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
-    requestID: str = element(STRING, ns=PYLD)
+    requestID: str = element(STRING, ns=PYLD, assumed=str)
     reportRequestID: list[str] = element(STRING, ns=EI, default_factory=list, at_least=1)
     reportToFollow: bool = element(BOOLEAN, ns=PYLD)
     venID: str | None = element(STRING, default=None, ns=EI)
@@ -194,5 +194,5 @@ class OadrCanceledReport(WireObject):
 
     schemaVersion: str | None = attribute(SCHEMA_VERSIONS, default=SCHEMA_VERSION, ns=EI)
     eiResponse: EiResponse = element(EiResponse, ns=EI)
-    oadrPendingReports: OadrPendingReports = element(OadrPendingReports)
+    oadrPendingReports: OadrPendingReports = element(OadrPendingReports, assumed=OadrPendingReports)
     venID: str | None = element(STRING, default=None, ns=EI)

@@ -193,7 +193,8 @@ class Registrar:
             self._wipe()
         own = self._state.registration
         own.registrationID = payload.registrationID
-        own.venID = payload.venID or own.venID
+        # A VTN that was told a venID need not say it again.
+        own.venID = payload.venID or own.venID or self._state.config.ven_id
         own.vtnID = payload.vtnID
         own.poll_frequency = payload.oadrRequestedOadrPollFreq
         self._state.save_registration()

@@ -1,0 +1,205 @@
+"""What peers send beside the schema and can mean one thing only: it is read as if it were written right.
+
+The list of these is docs/conformance/openadr.md; what is not on it is refused (406), as the profile has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.payloads import event, registration
+from gridiface.protocols.openadr.payloads.common import EiTarget, Properties
+from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
+from gridiface.protocols.openadr.reports import METADATA_RID, request_from_wire
+
+OURS = Path(__file__).resolve().parents[4] / "vectors" / "openadr" / "ours"
+
+#: What it is, the document of ours, what is written instead of what.
+SAME = {
+    "attribute without its prefix": ("oadrCreateOpt", 'ei:schemaVersion="2.0b"', 'schemaVersion="2.0b"'),
+    "schemaVersion on the envelope too": (
+        "oadrCreateOpt",
+        "<oadr:oadrPayload ",
+        '<oadr:oadrPayload ei:schemaVersion="2.0b" ',
+    ),
+    "schemaVersion on the signed object too": (
+        "oadrCreateOpt",
+        "<oadr:oadrSignedObject ",
+        '<oadr:oadrSignedObject ei:schemaVersion="2.0b" ',
+    ),
+    "schemaLocation": (
+        "oadrCreateOpt",
+        "<oadr:oadrPayload ",
+        '<oadr:oadrPayload xsi:schemaLocation="http://openadr.org/oadr-2.0b/2012/07 oadr_20b.xsd" ',
+    ),
+    "time with seven digits of a second": ("oadrCreateOpt", "00Z</ei:created", "00.0000000Z</ei:created"),
+    "time with an offset of nothing": ("oadrCreateOpt", "00Z</ei:created", "00+00:00</ei:created"),
+    "time without Z": ("oadrCreateOpt", "00Z</ei:created", "00</ei:created"),
+    "duration in units of every kind": ("oadrCreateOpt", "PT2H", "P0Y0M0DT2H0M0S"),
+    "duration in seconds": ("oadrCreateOpt", "PT2H", "PT7200S"),
+    "duration with a fraction of nothing": ("oadrCreateOpt", "PT2H", "P0Y0M0DT2H0M0.000S"),
+    "duration in small letters": ("oadrCreateOpt", "PT2H", "pt2h"),
+    "white space around an enumeration": ("oadrCreateOpt", ">optOut<", ">\n optOut\t<"),
+    "its own type named, and nil denied": (
+        "oadrCreateOpt",
+        "<ei:optID>",
+        '<ei:optID xmlns:xs="http://www.w3.org/2001/XMLSchema" xsi:type="xs:string" xsi:nil="false">',
+    ),
+    "its own type named, of several": (
+        "oadrDistributeEvent",
+        "<ei:payloadFloat>",
+        '<ei:payloadFloat xsi:type="ei:PayloadFloatType">',
+    ),
+    "an empty name in a target": (
+        "oadrCreateOpt",
+        "<ei:eiTarget>",
+        "<ei:eiTarget><ei:groupID/><ei:resourceID> </ei:resourceID>",
+    ),
+    "other words of another namespace": (
+        "oadrCreateOpt",
+        "</oadr:oadrCreateOpt>",
+        '<own:note xmlns:own="urn:example:own">x</own:note></oadr:oadrCreateOpt>',
+    ),
+}
+
+
+def document(name):
+    return (OURS / f"{name}.xml").read_text().strip()
+
+
+def read(text):
+    return decode_payload(text.encode())[0]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_it_means_the_same(name):
+    origin, old, new = SAME[name]
+    assert old in document(origin)
+    assert read(document(origin).replace(old, new)) == read(document(origin))
+
+
+def test_a_payload_without_its_envelope_is_the_payload():
+    whole = document("oadrCreateOpt")
+    start, end = whole.index("<oadr:oadrCreateOpt"), whole.index("</oadr:oadrSignedObject>")
+    spaces = whole[whole.index(" xmlns") : whole.index(">", whole.index(" xmlns"))]
+    bare = whole[start:end].replace("<oadr:oadrCreateOpt", f"<oadr:oadrCreateOpt{spaces}", 1)
+    assert read(bare) == read(whole)
+    with pytest.raises(RemoteProtocolError):
+        read(f"<ei:eiTarget{spaces}/>")  # A part of a payload is none.
+
+
+@pytest.mark.parametrize(
+    ("origin", "element", "assumed"),
+    [
+        ("oadrCreateOpt", "ei:eiTarget", lambda p: p.eiTarget == EiTarget()),
+        ("oadrCreateOpt", "pyld:requestID", lambda p: p.requestID == ""),
+        ("oadrDistributeEvent", "xcal:components", lambda p: len(p.oadrEvent) == 1),
+        ("oadrDistributeEvent", "pyld:requestID", lambda p: p.eiResponse.requestID == "" == p.requestID),
+        ("oadrCreatedPartyRegistration", "pyld:requestID", lambda p: p.eiResponse.requestID == ""),
+        ("oadrUpdateReport", "pyld:requestID", lambda p: p.requestID == ""),
+    ],
+)
+def test_what_is_left_out_and_can_only_be_nothing_is_nothing(origin, element, assumed):
+    text = document(origin)
+    while f"<{element}" in text:
+        start = text.index(f"<{element}")
+        close = text.find(f"</{element}>", start)
+        end = close + len(f"</{element}>") if close > 0 else text.index("/>", start) + 2
+        text = text[:start] + text[end:]
+    assert assumed(read(text))
+
+
+def test_an_event_without_a_target_is_for_who_receives_it():
+    text = document("oadrDistributeEvent")
+    start, end = text.rindex("<ei:eiTarget>"), text.rindex("</ei:eiTarget>") + len("</ei:eiTarget>")
+    assert read(text[:start] + text[end:]).oadrEvent[0].eiEvent.eiTarget == EiTarget()
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        "<xcal:tolerance/>",
+        "<xcal:tolerance>\n</xcal:tolerance>",
+        "<ei:x-eiNotification/>",
+        "<ei:x-eiNotification><xcal:duration/></ei:x-eiNotification>",
+        '<ei:x-eiNotification xsi:nil="true"/>',
+    ],
+)
+def test_r46_an_empty_optional_element_is_absent_whatever_it_would_hold(empty):
+    body = event_with(empty)
+    times: Properties = read(body).oadrEvent[0].eiEvent.eiActivePeriod.properties
+    assert (times.tolerance, times.x_eiNotification) == (None, None)
+
+
+def event_with(properties):
+    """The recorded event with these elements for everything behind its duration."""
+    text = document("oadrDistributeEvent")
+    start = text.index("<xcal:tolerance>")
+    return text[:start] + properties + text[text.index("</xcal:properties>", start) :]
+
+
+def test_a_registration_that_does_not_say_it_only_reports_or_signs_does_neither():
+    asked = registration.OadrCreatePartyRegistration(
+        requestID="q",
+        oadrProfileName="2.0b",
+        oadrTransportName="simpleHttp",
+        oadrReportOnly=False,
+        oadrXmlSignature=False,
+    )
+    text = encode_payload(asked).decode()
+    for name in ("oadrReportOnly", "oadrXmlSignature"):
+        text = text.replace(f"<oadr:{name}>false</oadr:{name}>", "")
+    assert read(text) == asked
+
+
+def test_a_request_for_metadata_without_a_data_point_means_the_only_one():
+    text = document("oadrCreateReport")
+    start, end = (
+        text.index("<ei:specifierPayload>"),
+        text.rindex("</ei:specifierPayload>") + len("</ei:specifierPayload>"),
+    )
+    bare = read(text[:start] + text[end:])
+    with pytest.raises(RemoteProtocolError) as refused:
+        request_from_wire(bare.oadrReportRequest[0])
+    assert refused.value.answer == 459
+    metadata = read((text[:start] + text[end:]).replace(">spec-1<", ">METADATA<"))
+    assert request_from_wire(metadata.oadrReportRequest[0]).rids == (METADATA_RID,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"2.0b"', '"2.0b" unknown="1"'),  # an attribute that nobody knows
+        ("<ei:optID>opt-1</ei:optID>", ""),  # what tells which opt is meant
+        ("<ei:optID>", "<ei:optID><b/>"),
+        ("PT2H", "PT1.5H"),
+        ("PT2H", "PT7200.5S"),
+        ("00Z</ei:created", "00+02:00</ei:created"),  # not UTC (rule 1)
+        (">optOut<", ">OPTOUT<"),
+        ("<ei:optType>optOut</ei:optType>", ""),
+        (
+            "<ei:optID>opt-1</ei:optID><ei:optType>optOut</ei:optType>",
+            "<ei:optType>optOut</ei:optType><ei:optID>opt-1</ei:optID>",
+        ),
+        ("<ei:optID>opt-1</ei:optID>", "<ei:optID>opt-1</ei:optID><ei:optID>opt-2</ei:optID>"),
+        ("2012/07", "2012/08"),
+    ],
+)
+def test_04_what_loses_a_meaning_or_breaks_the_schema_otherwise_is_refused(old, new):
+    text = document("oadrCreateOpt")
+    assert old in text
+    with pytest.raises(RemoteProtocolError):
+        read(text.replace(old, new))
+
+
+def test_what_we_leave_out_ourselves_is_never_written():
+    """What is taken from others is not sent: the encoder still wants every required element."""
+    made = read(document("oadrCreateOpt"))
+    assert b"<ei:eiTarget>" in encode_payload(made)
+    made.eiTarget = EiTarget()
+    assert b"<ei:eiTarget/>" in encode_payload(made)
+    poll = event.OadrPoll(venID="v")
+    assert b'ei:schemaVersion="2.0b"' in encode_payload(poll)
