@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
@@ -150,18 +151,22 @@ class OpenAdrVensArea(Area):
     @get("/openadr/vtn/vens", "VENs by id, with who is late (3 polls) or lost (10 polls); filters `liveness`, `group`")
     async def list_openadr_vens(self, call: Call[VenQuery, NoBody]) -> VenList:
         """One page of VENs."""
-        query, counts = call.query, dict.fromkeys(("present", "late", "lost", "unregistered"), 0)
-        rows = []
-        for name in sorted(self._vtn.core.vens):
-            ven = self._vtn.core.vens[name]
-            state = self._liveness(ven, call.now)
-            counts[state] += 1
-            if query.liveness in {"", state} and (not query.group or query.group in ven.groups):
-                rows.append(ven)
+        query = call.query
+        rows = [
+            ven
+            for _, ven in sorted(self._vtn.core.vens.items())
+            if query.liveness in {"", self._liveness(ven, call.now)} and (not query.group or query.group in ven.groups)
+        ]
         left = [ven for ven in rows if ven.venID > query.after]
         shown = left[: query.limit]
         following = shown[-1].venID if len(left) > len(shown) else None
-        return VenList(vens=[self._row(v, call.now) for v in shown], counts=counts, total=len(rows), next=following)
+        page = [self._row(ven, call.now) for ven in shown]
+        return VenList(vens=page, counts=self.counts(call.now), total=len(rows), next=following)
+
+    def counts(self, now: Instant) -> dict[str, int]:
+        """How many VENs there are of each liveness, for the list and the pages."""
+        found = Counter(self._liveness(ven, now) for ven in self._vtn.core.vens.values())
+        return {state: found[state] for state in ("present", "late", "lost", "unregistered")}
 
     @get(
         "/openadr/vtn/vens/{id}",

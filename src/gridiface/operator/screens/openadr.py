@@ -76,7 +76,6 @@ class OpenAdrScreens:
         fits = [
             row for row in rows if has(text, row["id"], row["market_context"], *(one["name"] for one in row["signals"]))
         ]
-        vens = await self._vens.list_openadr_vens(self._house.call(request, VenQuery(limit=1)))
         return self._page(
             request,
             "openadr.html",
@@ -84,7 +83,7 @@ class OpenAdrScreens:
             text=text,
             status_=status,
             states=_STATUS,
-            counts=vens["counts"],
+            counts=self._vens.counts(self._house.now()),
             silent=sum(
                 row["answers"]["silent"] + row["answers"]["unsent"] for row in rows if row["status"] in _STATUS[:3]
             ),
@@ -178,7 +177,6 @@ class OpenAdrScreens:
             return VenQuery(liveness=chosen, **part)
 
         rows = await self._house.rows(request, self._vens.list_openadr_vens, "vens", page)
-        counts = (await self._vens.list_openadr_vens(self._house.call(request, VenQuery(limit=1))))["counts"]
         fits = [
             row
             for row in rows
@@ -191,7 +189,7 @@ class OpenAdrScreens:
             text=text,
             liveness=liveness,
             states=_LIVENESS,
-            counts=counts,
+            counts=self._vens.counts(self._house.now()),
         )
 
     async def ven(self, request: web.Request) -> web.StreamResponse:

@@ -25,6 +25,11 @@ _NAMED = (
 )
 
 
+def _ends(answer: EiResponse) -> bool:
+    """Whether the registration that we cancelled is over: also where the first answer was lost on its way."""
+    return succeeded(answer) or int(answer.responseCode) == Code.NOT_REGISTERED
+
+
 class Inbound:
     """The receiving half of one VEN."""
 
@@ -52,7 +57,7 @@ class Inbound:
             cancel = payload.oadrCancelReport
             # What rides on an acknowledgement is not confirmed (rule 328).
             self._reports.stop(cancel.reportRequestID, follow=cancel.reportToFollow, now=now)
-        elif isinstance(payload, registration.OadrCanceledPartyRegistration) and succeeded(payload.eiResponse):
+        elif isinstance(payload, registration.OadrCanceledPartyRegistration) and _ends(payload.eiResponse):
             self._registrar.end("ven")
 
     def _metadata_taken(self, payload: report.OadrRegisteredReport, now: float) -> None:

@@ -272,27 +272,25 @@ class ReportDesk:
         return _until(values, at, running.covered) if offer.is_recorded else at
 
     def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
-        request = running.request
         points = {point.rid: point for point in offer.points}
-        found: list[ReportValue] = []
-        for rid in request.rids:
-            point = points[rid]
-            if request.back > 0 and offer.is_recorded:
-                # A periodic request goes on from where the last report ended.
-                end = min(at, request.end)
-                found += self._recorded(point, offer, running.covered, end, request.granularity, whole=True)
-            elif offer.is_history:
-                end = min(at, request.end)
-                found += self._recorded(point, offer, request.start or 0.0, end, request.granularity)
-            elif offer.is_recorded:
-                found += self._recorded(point, offer, at - 2 * point.min_period, at, 0)[-1:]
-            elif request.kind is ReportKind.ONE_SHOT:
-                found.append(self._at(point, offer, at, 0))
-            elif request.granularity == 0:
-                found += self._recorded(point, offer, running.covered, at, 0)
-            else:
-                found += (self._at(point, offer, t, request.granularity) for t in _instants(running, at))
-        return found
+        return [value for rid in running.request.rids for value in self._values_of(points[rid], running, offer, at)]
+
+    def _values_of(self, point: DataPoint, running: Running, offer: ReportOffer, at: float) -> Iterable[ReportValue]:
+        """Of one data point: recorded over a span, or sampled at instants, as the request and the offer are."""
+        request = running.request
+        end, step = min(at, request.end), request.granularity
+        if offer.is_recorded and request.back > 0:
+            # A periodic request goes on from where the last report ended.
+            return self._recorded(point, offer, running.covered, end, step, whole=True)
+        if offer.is_history:
+            return self._recorded(point, offer, request.start or 0.0, end, step)
+        if offer.is_recorded:
+            return self._recorded(point, offer, at - 2 * point.min_period, at, 0)[-1:]
+        if request.kind is ReportKind.ONE_SHOT:
+            return (self._at(point, offer, at, 0),)
+        if step == 0:
+            return self._recorded(point, offer, running.covered, at, 0)
+        return (self._at(point, offer, instant, step) for instant in _instants(running, at))
 
     def _at(self, point: DataPoint, offer: ReportOffer, instant: float, granularity: int) -> ReportValue:
         sample = self._samples.at(offer.specifier, point.rid, instant)

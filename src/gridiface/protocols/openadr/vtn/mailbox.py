@@ -10,6 +10,7 @@ or never answers that kind, does not block the others.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 
 from gridiface.protocols.openadr.payloads.envelope import Payload
@@ -26,6 +27,8 @@ REREGISTER = "reregister"
 #: Makes an entry's payload now; None when there is nothing left to say. True: no logical answer will come.
 Render = Callable[[str, Entry, float], tuple[Payload | None, bool]]
 _LONGEST_BACKOFF = 300.0
+#: Of each VEN, the last entries that were answered.
+_ANSWERED = 16
 
 
 class Mailbox:
@@ -35,6 +38,7 @@ class Mailbox:
         self._state = state
         self._render = render
         self._gave_up = gave_up
+        self._answered: dict[str, deque[str]] = {}
 
     def post(self, ven_id: str, kind: str, *, ids: list[str] | None = None, follow: bool = False) -> Entry:
         """Append an entry. Events and the like, which say all at once, wait at most once."""
@@ -98,11 +102,18 @@ class Mailbox:
         queue = self._state.queue(ven_id)
         sent = [entry for entry in queue.entries if entry.kind in kinds and entry.attempts]
         exact = [entry for entry in sent if entry.id == request_id]
+        if not exact and self.was_answered(ven_id, request_id):
+            return None  # The answer again: it says nothing of another entry.
         found = next(iter(exact or sent), None)
         if found is not None:
+            self._answered.setdefault(ven_id, deque(maxlen=_ANSWERED)).append(found.id)
             queue.entries.remove(found)
             self._state.save("queue", ven_id)
         return found
+
+    def was_answered(self, ven_id: str, request_id: str) -> bool:
+        """Whether the payload of that requestID has had its answer, since the start of this process."""
+        return request_id in self._answered.get(ven_id, ())
 
     def withdraw(self, ven_id: str, *kinds: str, sent: bool | None = None) -> None:
         """Take all entries of `kinds` out; `sent` True or False: only those (not) sent yet."""
@@ -118,6 +129,7 @@ class Mailbox:
 
     def clear(self, ven_id: str) -> None:
         """Forget everything that waits."""
+        self._answered.pop(ven_id, None)
         self._state.forget("queue", ven_id)
 
     def count(self, ven_id: str) -> int:

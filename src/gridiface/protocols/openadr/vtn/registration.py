@@ -137,7 +137,8 @@ class Registrar:
         entry = self._mailbox.answered(ven.venID, box.CANCEL_REGISTRATION, request_id=payload.eiResponse.requestID)
         if entry is None:
             raise Refusal(Code.INVALID_ID, "no cancellation was asked for")
-        if succeeded(payload.eiResponse):
+        # A VEN whose first answer was lost is not registered any more, and says so.
+        if succeeded(payload.eiResponse) or int(payload.eiResponse.responseCode) == Code.NOT_REGISTERED:
             self.end(ven, "vtn")
         return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
 

@@ -186,7 +186,10 @@ class ReportDesk:
 
     def created(self, payload: OadrCreatedReport, ven: Ven) -> Payload:
         """The VEN answers our request, sent from the queue or piggy-backed."""
+        again = self._mailbox.was_answered(ven.venID, payload.eiResponse.requestID)
         entry = self._mailbox.answered(ven.venID, box.CREATE_REPORT, request_id=payload.eiResponse.requestID)
+        if entry is None and again:
+            return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
         reports = self._state.reports(ven.venID)
         pending = payload.oadrPendingReports.reportRequestID
         good = succeeded(payload.eiResponse)
@@ -207,12 +210,18 @@ class ReportDesk:
 
     def canceled(self, payload: OadrCanceledReport, ven: Ven) -> Payload:
         """The VEN answers our cancellation."""
+        again = self._mailbox.was_answered(ven.venID, payload.eiResponse.requestID)
         entry = self._mailbox.answered(ven.venID, box.CANCEL_REPORT, request_id=payload.eiResponse.requestID)
+        if entry is None and again:
+            return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
         if entry is None:
             raise Refusal(Code.INVALID_ID, "no report was cancelled")
+        pending = tuple(payload.oadrPendingReports.reportRequestID)
         if succeeded(payload.eiResponse):
             self._ended(ven, entry.ids, follow=entry.follow)
-        pending = tuple(payload.oadrPendingReports.reportRequestID)
+        else:
+            # One that it does not know, perhaps because its first answer was lost, does not run (rules 329, 336).
+            self._ended(ven, [request_id for request_id in entry.ids if request_id not in pending], follow=False)
         self._state.notices.append(ReportsPending(venID=ven.venID, ids=pending))
         return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
 

@@ -26,6 +26,7 @@ from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice
 from gridiface.protocols.openadr.vtn.opting import OptDesk
 from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
+from gridiface.protocols.openadr.vtn.repeats import Repeats
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
 from gridiface.protocols.openadr.vtn.state import Delivery, Entry, EventRecord, Opts, Reports, State, Ven, VtnConfig
 
@@ -68,6 +69,7 @@ class Vtn:
         self._events = EventDesk(self._state, self._mailbox)
         self._reports = ReportDesk(self._state, self._mailbox)
         self._opts = OptDesk(self._state)
+        self._repeats = Repeats()
         self._handlers = self._table()
 
     # -- documents -----------------------------------------------------------------------------------------------
@@ -82,6 +84,7 @@ class Vtn:
 
     def revert(self, changes: Iterable[Change]) -> None:
         """The changes of the last result could not be committed: be as before. Nothing may have been sent."""
+        self._repeats.clear()
         self._state.revert(changes)
 
     # -- what VENs do --------------------------------------------------------------------------------------------
@@ -106,7 +109,8 @@ class Vtn:
         if isinstance(payload, registration.OadrQueryRegistration):
             return self._registrar.query(payload, peer)
         if isinstance(payload, registration.OadrCreatePartyRegistration):
-            return self._registrar.create(payload, peer, now)
+            who = peer.fingerprint or payload.venID or ""
+            return self._repeats.once(who, payload, lambda: self._registrar.create(payload, peer, now))
         ven = self._registrar.identify(payload, peer)
         if (ven.profile == "2.0a") is not (peer.profile == "2.0a"):
             raise Refusal(Code.NOT_REGISTERED, "this VEN uses another profile")
@@ -115,7 +119,7 @@ class Vtn:
         handler = self._handlers.get(type(payload))
         if handler is None:
             raise Refusal(Code.COMPLIANCE, "a VEN does not send this payload")
-        return handler(payload, ven, now)
+        return self._repeats.once(ven.fingerprint or ven.venID, payload, lambda: handler(payload, ven, now))
 
     def _table(self) -> dict[type, Callable[[Any, Ven, float], Payload | None]]:
         events, reports, opts, registrar = self._events, self._reports, self._opts, self._registrar

@@ -484,3 +484,18 @@ def test_whatever_breaks_both_sides_agree_in_the_end_and_nothing_is_lost_or_done
     assert {b - a for a, b in itertools.pairwise(unique)} <= {10.0}
     assert len(unique) >= 10
     kit.check()
+
+
+def test_an_end_of_the_registration_whose_answer_was_lost_is_an_end(talk, kit):
+    """The second try hears that nobody is registered: that is what was asked for, and no reason to register anew."""
+    made = talk()
+    made.run()
+    made.ven.cancel_registration()
+    (request,) = made.ven.next_requests(made.now)
+    kit.handle(request.payload)  # taken, and the answer is lost
+    made.ven.failed(request.id, made.now)
+    kit.now += 120
+    made.run()
+    assert not made.ven.registration.registrationID
+    assert not made.payloads(registration.OadrCreatePartyRegistration)[1:]
+    assert [one.by for one in made.told("Unregistered")] == ["ven"]

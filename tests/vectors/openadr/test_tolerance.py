@@ -15,7 +15,7 @@ from gridiface.protocols.openadr.payloads.common import EiTarget, Properties
 from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
 from gridiface.protocols.openadr.reports import METADATA_RID, request_from_wire
 
-OURS = Path(__file__).resolve().parents[4] / "vectors" / "openadr" / "ours"
+OURS = Path(__file__).parent / "ours"
 
 #: What it is, the document of ours, what is written instead of what.
 SAME = {

@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 
 import pytest
+from tests.unit.gridiface.protocols.openadr.conftest import conversation, kit, maker, talk, vtn_kit
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.answers import ok, response
@@ -23,6 +24,8 @@ from gridiface.protocols.openadr.reports import ReportRequest
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample, VenConfig
 from gridiface.protocols.openadr.vtn import Peer
+
+__all__ = ["conversation", "kit", "maker", "talk", "vtn_kit"]  # Fixtures of the cores' tests.
 
 USAGE = ReportOffer(
     specifier="usage",
