@@ -194,16 +194,17 @@ def subscriptions(
     remote: Remote,
     *,
     as_json: bool,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
 ) -> None:
     """List the subscriptions of clients.
 
     Example: gridiface sep2 subscriptions
     """
-    answer = remote.get("/sep2/subscriptions")
+    rows = remote.pages("/sep2/subscriptions", "subscriptions", limit)
     if as_json:
-        show_json(answer)
+        show_json({"subscriptions": rows})
     else:
-        show_rows("", ("path", "resource", "by", "uri", "limit"), answer["subscriptions"])
+        show_rows("", ("path", "resource", "by", "uri", "limit"), rows)
 
 
 @app.command("unsubscribe")

@@ -79,8 +79,19 @@ def reading_row(reading: Reading) -> ReadingRow:
 
 
 def groups_of(device_id: str, fleet: FleetView) -> list[str]:
-    """The groups that a device is in, through nested groups, too."""
-    return [group.id for group in fleet.groups() if device_id in fleet.members(group.id)]
+    """The groups that a device is in, through nested groups, too; in the fleet's order.
+
+    Looks at whose member each is, not at everybody's members: groups are few where devices are many.
+    """
+    groups = fleet.groups()
+    found: set[str] = set()
+    waiting = [device_id]
+    while waiting:
+        name = waiting.pop()
+        holders = [group.id for group in groups if name in group.members and group.id not in found]
+        found.update(holders)
+        waiting += holders
+    return [group.id for group in groups if group.id in found]
 
 
 def concerns(control: Control, device_id: str, groups: Iterable[str]) -> bool:

@@ -46,6 +46,13 @@ class Page(Asked):
     )
 
 
+class Search(Page):
+    """One page of a list that can be searched and entered anywhere."""
+
+    q: Text = Field(default="", description="only those in which this text is, without regard to case")
+    skip: int = Field(default=0, ge=0, le=100_000_000, description="leave out so many of those that `after` leaves")
+
+
 class Reason(Asked):
     """Why something is done; kept in the audit log."""
 

@@ -7,10 +7,11 @@ from typing import Any, Protocol, TypeVar
 
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
-from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from gridiface.operator.audit import Entry
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Call
+from gridiface.operator.schema import Search
 
 _T = TypeVar("_T")
 
@@ -21,8 +22,8 @@ _SAME = frozenset({404, 409, 413})
 class DevicesPort(Protocol):
     """End devices, rates, mirrors and subscriptions of our server; northbound.sep2 has it."""
 
-    def end_devices(self) -> Sequence[Mapping[str, Any]]:
-        """All, by number."""
+    def find_end_devices(self, text: str, role: str, start: int, limit: int) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """Those that fit, by number, from `start` on; and how many fit."""
         ...
 
     def end_device(self, lfdi: str) -> Mapping[str, Any] | None:
@@ -59,8 +60,12 @@ class DevicesPort(Protocol):
         """Forget mirrors; how many."""
         ...
 
-    def subscriptions(self) -> Sequence[Mapping[str, Any]]:
-        """All."""
+    def find_subscriptions(self, text: str, start: int, limit: int) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """Those that fit, from `start` on; and how many fit."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How many end devices, programs, controls, active ones and subscriptions there are."""
         ...
 
     def cancel_subscription(self, path: str) -> bool:
@@ -70,6 +75,16 @@ class DevicesPort(Protocol):
     async def reset(self, *, by: str, along: Sequence[Change]) -> Mapping[str, int]:
         """Back to the start; how many of what are gone."""
         ...
+
+
+def first_of(query: Search) -> int:
+    """Which row a page begins with, from 0."""
+    return (int(query.after) if query.after.isdecimal() and len(query.after) < 10 else 0) + query.skip
+
+
+def next_of(first: int, shown: int, total: int) -> str | None:
+    """What `after` is for the page that follows; None: it was the last."""
+    return str(first + shown) if shown and first + shown < total else None
 
 
 async def acted(
@@ -92,6 +107,8 @@ async def acted(
         done = await act([entry.change()])
     except RemoteProtocolError as problem:
         raise refused(problem) from problem
+    except LocalProtocolError as problem:
+        raise Refused(422, str(problem), "leave out what XML cannot carry") from problem
     except ConfigError as problem:
         raise Refused(422, str(problem), "GET shows what there is") from problem
     entry.log()

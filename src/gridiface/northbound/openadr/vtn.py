@@ -65,6 +65,7 @@ class OpenAdrVtn:
         new_id: Callable[[], str] | None = None,
     ) -> None:
         self.settings = settings
+        self._configured = frozenset(entry.ven_id for entry in settings.vens)
         self._clock = clock
         self._ledger = ledger
         self._registry = registry
@@ -176,7 +177,7 @@ class OpenAdrVtn:
     @property
     def configured(self) -> frozenset[str]:
         """The venIDs of the configuration, which comes first at each start."""
-        return frozenset(entry.ven_id for entry in self.settings.vens)
+        return self._configured
 
     @property
     def uses_tls(self) -> bool:

@@ -63,6 +63,17 @@ class Sep2Desk:
         state = self.core.state
         return [rows.end_device_row(state, state.end_devices[n]) for n in sorted(state.end_devices)]
 
+    def find_end_devices(self, text: str, role: str, start: int, limit: int) -> tuple[list[rows.EndDeviceRow], int]:
+        """Those that fit, from `start` on, by number; and how many fit. Only what is shown is made into rows."""
+        state, wanted = self.core.state, text.lower()
+        fits = [
+            record
+            for record in state.end_devices.values()
+            if (not role or record.role.value == role) and (not wanted or rows.end_device_has(record, wanted))
+        ]
+        shown = sorted(fits, key=lambda record: record.number)[start : start + limit]
+        return [rows.end_device_row(state, record) for record in shown], len(fits)
+
     def end_device(self, lfdi: str) -> rows.EndDeviceRow | None:
         """One end device with its PIN; None where there is none."""
         record = self.core.state.by_lfdi.get(lfdi.upper())
@@ -128,6 +139,33 @@ class Sep2Desk:
     def programs(self) -> list[rows.ProgramRow]:
         """Every DERProgram, by number."""
         return [rows.program_row(self.core.state, p) for _, p in sorted(self.core.state.programs.items())]
+
+    def find_programs(self, text: str, live: str, start: int, limit: int) -> tuple[list[rows.ProgramRow], int]:
+        """Those that fit by number, from `start` on, and how many fit. Only what is shown is made into rows.
+
+        Args:
+            text: in what they are known by; "": all fit.
+            live: "only" those with an active control, these "first", or "".
+            start, limit: which of those that fit.
+        """
+        state, wanted = self.core.state, text.lower()
+        fits = [p for p in state.programs.values() if not wanted or rows.program_has(p, wanted)]
+        active = {p.number: rows.active_of(state, p) for p in fits} if live else {}
+        if live == "only":
+            fits = [p for p in fits if active[p.number]]
+        fits.sort(key=lambda p: (-active.get(p.number, 0), p.number))
+        return [rows.program_row(state, p) for p in fits[start : start + limit]], len(fits)
+
+    def counts(self) -> dict[str, int]:
+        """How many end devices, programs, controls known, controls active, and subscriptions there are."""
+        state = self.core.state
+        return {
+            "end_devices": len(state.end_devices),
+            "programs": len(state.programs),
+            "controls": sum(len(program.events) for program in state.programs.values()),
+            "active": sum(rows.active_of(state, program) for program in state.programs.values()),
+            "subscriptions": len(self.core.subscriptions.all()),
+        }
 
     def program(self, number: int) -> rows.ProgramRow | None:
         """One DERProgram by its number, or None."""
@@ -295,6 +333,12 @@ class Sep2Desk:
     def subscriptions(self) -> list[rows.SubscriptionRow]:
         """Every subscription, by path."""
         return [rows.subscription_row(s) for s in self.core.subscriptions.all()]
+
+    def find_subscriptions(self, text: str, start: int, limit: int) -> tuple[list[rows.SubscriptionRow], int]:
+        """Those that fit, from `start` on; and how many fit."""
+        wanted = text.lower()
+        fits = [one for one in self.core.subscriptions.all() if not wanted or rows.subscription_has(one, wanted)]
+        return [rows.subscription_row(one) for one in fits[start : start + limit]], len(fits)
 
     def cancel_subscription(self, path: str) -> bool:
         """End a subscription with a last notification of status 1; False where there is none."""

@@ -68,9 +68,32 @@ def end_device_row(state: State, record: EndDeviceRecord, *, pin: bool = False) 
     }
 
 
+def end_device_has(record: EndDeviceRecord, text: str) -> bool:
+    """Whether a text, in lower case, is in what an end device is known by."""
+    known = (record.lfdi, str(record.sfdi), record.device_id, record.group_id, record.path)
+    return any(text in one.lower() for one in known if one)
+
+
+def program_has(program: Program, text: str) -> bool:
+    """Whether a text, in lower case, is in what a program is known by."""
+    known = (program.description, program.mrid, program.target.id, program.path)
+    return any(text in one.lower() for one in known if one)
+
+
+def subscription_has(subscriber: Subscriber, text: str) -> bool:
+    """Whether a text, in lower case, is in what a subscription is known by."""
+    known = (subscriber.resource, subscriber.by, subscriber.wish.notificationURI, subscriber.item.path)
+    return any(text in one.lower() for one in known if one)
+
+
+def active_of(state: State, program: Program) -> int:
+    """How many controls of a program are active."""
+    active = state.tree.listing(program.active) if program.events else None
+    return 0 if active is None else len(active.items)
+
+
 def program_row(state: State, program: Program) -> ProgramRow:
     """A program as it is."""
-    active = state.tree.listing(program.active)
     return {
         "number": program.number,
         "path": program.path,
@@ -81,7 +104,7 @@ def program_row(state: State, program: Program) -> ProgramRow:
         "node": program.node,
         "assignment": program.assignment,
         "controls": len(program.events),
-        "active": 0 if active is None else len(active.items),
+        "active": active_of(state, program),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -12,22 +13,33 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.operator.areas.openadr_vens import VtnPort, audited
 from gridiface.operator.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
-from gridiface.operator.openadr_rows import EventDetail, EventRow, delivery_row, event_row
+from gridiface.operator.openadr_rows import DeliveryRow, EventDetail, EventRow, delivery_row, event_row
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, etag_of, get, patch, post, unknown
-from gridiface.operator.schema import NoBody, NoQuery, Page, Reason
+from gridiface.operator.schema import NoBody, NoQuery, Reason, Search
 from gridiface.protocols.openadr.events import FAR, Event
 from gridiface.protocols.openadr.vtn import Delivery, EventRecord, liveness_of
 
 _ROOT = "/openadr/vtn/events"
 
+#: Statuses of events that are not over; of how many of these the answers are counted.
+_AHEAD, _COUNTED = frozenset({"far", "near", "active"}), 20
 
-class EventQuery(Page):
+
+class EventQuery(Search):
     """Which events."""
 
     status: Literal["far", "near", "active", "completed", "cancelled", ""] = Field(default="", description="only these")
     ven: str = Field(default="", max_length=128, description="only events for this VEN")
     open: bool = Field(default=False, description="true: only events that a VEN has not answered yet")
+
+
+class Standing(TypedDict):
+    """Events that are active, answers that are missing; more: there are more events than were looked at."""
+
+    active: int
+    missing: int
+    more: bool
 
 
 class EventList(TypedDict):
@@ -53,23 +65,41 @@ class OpenAdrEventsArea(Area):
         """The VTN whose events these are."""
         return self._vtn
 
-    @get(_ROOT, "Events, the latest start first, with how many VENs opted in and out; filters `status`, `ven`, `open`")
+    @get(
+        _ROOT,
+        "Events, the latest start first, with how many VENs opted in and out; filters `q`, `status`, `ven`, `open`",
+    )
     async def list_openadr_events(self, call: Call[EventQuery, NoBody]) -> EventList:
         """One page of events."""
-        query = call.query
+        query, text = call.query, call.query.q.strip().lower()
         fitting = [
-            row
+            record
             for record in sorted(self._vtn.core.events.values(), key=lambda r: (-r.event.dtstart, r.event.id))
             if not query.ven or query.ven in record.recipients
             if not query.status or record.event.status_at(call.now) == query.status
-            if (row := self._row(record, call.now)) and (not query.open or _is_open(row))
+            if not text or _has(record.event, text)
+            if not query.open or _is_open(self._row(record, call.now))
         ]
-        begin = next((place + 1 for place, row in enumerate(fitting) if row["id"] == query.after), 0)
+        begin = next((place + 1 for place, one in enumerate(fitting) if one.event.id == query.after), 0)
         if query.after and not begin:
             raise Refused(400, "`after` names no event of this list", "begin again without it")
-        shown = fitting[begin : begin + query.limit]
-        following = shown[-1]["id"] if begin + len(shown) < len(fitting) else None
+        begin += query.skip
+        # What VENs said is counted for those that are shown: an event may have ten thousand.
+        shown = [self._row(record, call.now) for record in fitting[begin : begin + query.limit]]
+        following = shown[-1]["id"] if shown and begin + len(shown) < len(fitting) else None
         return EventList(events=shown, total=len(fitting), next=following)
+
+    def standing(self, now: Instant) -> Standing:
+        """How many events are active, and how many answers those that are not over wait for."""
+        states = [(one, one.event.status_at(now)) for one in self._vtn.core.events.values()]
+        waiting = [one for one, state in states if state in _AHEAD and one.event.response_required]
+        waiting.sort(key=lambda one: -one.event.dtstart)
+        said = [self._row(one, now)["answers"] for one in waiting[:_COUNTED]]
+        return Standing(
+            active=sum(state == "active" for _, state in states),
+            missing=sum(one["silent"] + one["unsent"] for one in said),
+            more=len(waiting) > _COUNTED,
+        )
 
     @get(
         f"{_ROOT}/{{id}}", "One event: who fetched, acknowledged, opted, is late or lost", problems=(404,), tagged=True
@@ -192,14 +222,50 @@ class OpenAdrEventsArea(Area):
         return event_row(record, self._deliveries(record), now)
 
     def _detail(self, record: EventRecord, now: Instant) -> EventDetail:
-        core, deliveries = self._vtn.core, self._deliveries(record)
+        deliveries = self._deliveries(record)
+        rows = self._delivery_rows(record, deliveries, now)
+        return EventDetail(**event_row(record, deliveries, now), deliveries=rows)
+
+    def _delivery_rows(
+        self, record: EventRecord, deliveries: Mapping[str, Delivery | None], now: Instant
+    ) -> list[DeliveryRow]:
+        core, rows = self._vtn.core, []
         poll = core.config.poll_frequency
-        rows = []
         for name, delivery in deliveries.items():
             ven = core.vens.get(name)
             state = liveness_of(ven, now, since=self._vtn.started, poll_frequency=poll) if ven else "removed"
             rows.append(delivery_row(name, str(state), record, delivery))
-        return EventDetail(**event_row(record, deliveries, now), deliveries=rows)
+        return rows
+
+    def part(self, name: str, now: Instant, text: str, start: int, limit: int) -> tuple[EventDetail, int]:
+        """One event with those of its deliveries that a page shows; and how many fit.
+
+        Args:
+            name: of the event.
+            now: the time.
+            text: in what a delivery says; "": all fit, and only what is shown is made into rows.
+            start, limit: which of those that fit.
+
+        Raises:
+            Refused: 404, there is no such event.
+        """
+        record = self._record(name)
+        deliveries, wanted = self._deliveries(record), text.lower()
+        whole = event_row(record, deliveries, now)
+        if not wanted:
+            shown = dict(islice(deliveries.items(), start, start + limit))
+            return EventDetail(**whole, deliveries=self._delivery_rows(record, shown, now)), len(deliveries)
+        fits = [
+            row
+            for row in self._delivery_rows(record, deliveries, now)
+            if any(wanted in str(row[key]).lower() for key in ("ven", "state", "opt", "liveness"))
+        ]
+        return EventDetail(**whole, deliveries=fits[start : start + limit]), len(fits)
+
+
+def _has(event: Event, text: str) -> bool:
+    known = (event.id, event.market_context, *(signal.name for signal in event.signals))
+    return any(text in one.lower() for one in known)
 
 
 def _is_open(row: EventRow) -> bool:

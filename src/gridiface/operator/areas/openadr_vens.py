@@ -27,7 +27,7 @@ from gridiface.operator.openadr_rows import (
 )
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown
-from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Page, Reason
+from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
 from gridiface.protocols.openadr.vtn import Result, Ven, Vtn, liveness_of
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
@@ -107,7 +107,7 @@ class VenGroups(TypedDict):
     groups: list[VenGroup]
 
 
-class VenQuery(Page):
+class VenQuery(Search):
     """Which VENs."""
 
     liveness: Literal["present", "late", "lost", "unregistered", ""] = Field(default="", description="only these")
@@ -148,18 +148,23 @@ class OpenAdrVensArea(Area):
     def __init__(self, vtn: VtnPort) -> None:
         self._vtn = vtn
 
-    @get("/openadr/vtn/vens", "VENs by id, with who is late (3 polls) or lost (10 polls); filters `liveness`, `group`")
+    @get(
+        "/openadr/vtn/vens",
+        "VENs by id, with who is late (3 polls) or lost (10 polls); filters `q`, `liveness`, `group`",
+    )
     async def list_openadr_vens(self, call: Call[VenQuery, NoBody]) -> VenList:
         """One page of VENs."""
-        query = call.query
+        query, text = call.query, call.query.q.strip().lower()
         rows = [
             ven
             for _, ven in sorted(self._vtn.core.vens.items())
-            if query.liveness in {"", self._liveness(ven, call.now)} and (not query.group or query.group in ven.groups)
+            if (not query.liveness or query.liveness == self._liveness(ven, call.now))
+            and (not query.group or query.group in ven.groups)
+            and (not text or self._has(ven, text))
         ]
-        left = [ven for ven in rows if ven.venID > query.after]
+        left = [ven for ven in rows if ven.venID > query.after][query.skip :]
         shown = left[: query.limit]
-        following = shown[-1].venID if len(left) > len(shown) else None
+        following = shown[-1].venID if shown and len(left) > len(shown) else None
         page = [self._row(ven, call.now) for ven in shown]
         return VenList(vens=page, counts=self.counts(call.now), total=len(rows), next=following)
 
@@ -292,6 +297,10 @@ class OpenAdrVensArea(Area):
         if found is None:
             raise unknown("VEN", name, _LISTED)
         return found
+
+    def _has(self, ven: Ven, text: str) -> bool:
+        known = (ven.venID, ven.name, ven.fingerprint, *ven.groups, *self._vtn.core.resources_of(ven.venID))
+        return any(text in one.lower() for one in known if one)
 
     def _liveness(self, ven: Ven, now: Instant) -> str:
         poll = self._vtn.core.config.poll_frequency

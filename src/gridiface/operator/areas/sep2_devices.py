@@ -12,8 +12,8 @@ from typing_extensions import TypedDict
 from gridiface.domain.fleet import Role
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
-from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Page, Reason
-from gridiface.operator.sep2_desk import DevicesPort, acted
+from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
+from gridiface.operator.sep2_desk import DevicesPort, acted, first_of, next_of
 
 _LFDI = re.compile(r"[0-9A-Fa-f]{40}")
 _LISTED = "GET /api/v1/sep2/end-devices lists them"
@@ -89,9 +89,11 @@ class Sep2Subscription(TypedDict):
 
 
 class Sep2Subscriptions(TypedDict):
-    """All subscriptions."""
+    """A page of subscriptions."""
 
     subscriptions: list[Sep2Subscription]
+    total: int
+    next: str | None
 
 
 class PathOf(Asked):
@@ -106,6 +108,16 @@ class ResetDone(TypedDict):
     removed: dict[str, int]
 
 
+class EndDeviceSearch(Search):
+    """Which end devices."""
+
+    role: Literal["", "device", "aggregator", "utility", "operator"] = Field(default="", description="only these")
+
+
+#: What an end device can be.
+ROLES = ("aggregator", "device", "operator", "utility")
+
+
 class Sep2DevicesArea(Area):
     """IEEE 2030.5 clients."""
 
@@ -115,16 +127,19 @@ class Sep2DevicesArea(Area):
     def __init__(self, port: DevicesPort) -> None:
         self._port = port
 
-    @get("/sep2/end-devices", "End devices by number: who is registered, and what each is")
-    async def list_sep2_end_devices(self, call: Call[Page, NoBody]) -> Sep2EndDevices:
+    @get("/sep2/end-devices", "End devices by number: who is registered, and what each is; filters `q`, `role`")
+    async def list_sep2_end_devices(self, call: Call[EndDeviceSearch, NoBody]) -> Sep2EndDevices:
         """One page."""
-        rows = list(self._port.end_devices())
-        first = int(call.query.after) if call.query.after.isdecimal() else 0
-        shown = rows[first : first + call.query.limit]
-        end = first + len(shown)
+        query, first = call.query, first_of(call.query)
+        found, total = self._port.find_end_devices(query.q.strip(), query.role, first, query.limit)
         return Sep2EndDevices(
-            end_devices=[_row(row) for row in shown], total=len(rows), next=str(end) if end < len(rows) else None
+            end_devices=[_row(row) for row in found], total=total, next=next_of(first, len(found), total)
         )
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many there are of what; see DevicesPort.counts."""
+        return self._port.counts()
 
     @get(
         "/sep2/end-devices/{id}",
@@ -242,10 +257,15 @@ class Sep2DevicesArea(Area):
         return Count(count=count)
 
     @get("/sep2/subscriptions", "Subscriptions of clients")
-    async def list_sep2_subscriptions(self, call: Call[NoQuery, NoBody]) -> Sep2Subscriptions:
-        """All."""
-        rows = self._port.subscriptions()
-        return Sep2Subscriptions(subscriptions=[cast("Sep2Subscription", dict(row)) for row in rows])
+    async def list_sep2_subscriptions(self, call: Call[Search, NoBody]) -> Sep2Subscriptions:
+        """One page."""
+        first = first_of(call.query)
+        found, total = self._port.find_subscriptions(call.query.q.strip(), first, call.query.limit)
+        return Sep2Subscriptions(
+            subscriptions=[cast("Sep2Subscription", dict(row)) for row in found],
+            total=total,
+            next=next_of(first, len(found), total),
+        )
 
     @post("/sep2/subscriptions/cancel", "End a subscription; its last notification says so (status 1)", scope="control",
           problems=(404,))  # fmt: skip
@@ -275,6 +295,14 @@ class Sep2DevicesArea(Area):
             reason=call.body.reason,
         )
         return ResetDone(removed=dict(removed))
+
+    def end_device(self, lfdi: str) -> Sep2EndDevice:
+        """One end device, without its PIN.
+
+        Raises:
+            Refused: 404, it is not registered.
+        """
+        return cast("Sep2EndDevice", {**self._device(lfdi), "pin": None})
 
     def _device(self, lfdi: str) -> Sep2EndDevice:
         row = self._port.end_device(lfdi.upper()) if _LFDI.fullmatch(lfdi) else None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
 from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, post, put, unknown
-from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Page, Text
-from gridiface.operator.sep2_desk import acted
+from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Search, Text
+from gridiface.operator.sep2_desk import acted, first_of, next_of
 
 Words = dict[str, Any]
 
@@ -32,7 +32,7 @@ class Sep2Program(TypedDict):
 
 
 class Sep2Programs(TypedDict):
-    """A page of programs, by number."""
+    """A page of programs."""
 
     programs: list[Sep2Program]
     total: int
@@ -42,8 +42,8 @@ class Sep2Programs(TypedDict):
 class ProgramsPort(Protocol):
     """Programs of our server; northbound.sep2 has it."""
 
-    def programs(self) -> Sequence[Mapping[str, Any]]:
-        """All, by number."""
+    def find_programs(self, text: str, live: str, start: int, limit: int) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """Those that fit by number, from `start` on, and how many fit; `live`: "only" active ones, or these "first"."""
         ...
 
     def program(self, number: int) -> Mapping[str, Any] | None:
@@ -178,6 +178,14 @@ class Cancelled(TypedDict):
     count: int
 
 
+class ProgramSearch(Search):
+    """Which programs."""
+
+    live: Literal["", "only", "first"] = Field(
+        default="", description="only those with an active control, or these first; empty: all by number"
+    )
+
+
 class Sep2ProgramsArea(Area):
     """IEEE 2030.5 programs."""
 
@@ -188,16 +196,12 @@ class Sep2ProgramsArea(Area):
     def __init__(self, port: ProgramsPort) -> None:
         self._port = port
 
-    @get("/sep2/programs", "DERPrograms by number")
-    async def list_sep2_programs(self, call: Call[Page, NoBody]) -> Sep2Programs:
+    @get("/sep2/programs", "DERPrograms by number, or those with an active control first; filters `q`, `live`")
+    async def list_sep2_programs(self, call: Call[ProgramSearch, NoBody]) -> Sep2Programs:
         """One page."""
-        rows = list(self._port.programs())
-        first = int(call.query.after) if call.query.after.isdecimal() else 0
-        chosen = rows[first : first + call.query.limit]
-        end = first + len(chosen)
-        return Sep2Programs(
-            programs=[_row(row) for row in chosen], total=len(rows), next=str(end) if end < len(rows) else None
-        )
+        query, first = call.query, first_of(call.query)
+        found, total = self._port.find_programs(query.q.strip(), query.live, first, query.limit)
+        return Sep2Programs(programs=[_row(row) for row in found], total=total, next=next_of(first, len(found), total))
 
     @get("/sep2/programs/{id}", "One DERProgram by its number", problems=(404,), tagged=True)
     async def get_sep2_program(self, call: Call[NoQuery, NoBody]) -> Reply[Sep2Program]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
@@ -131,7 +132,8 @@ class DevicesScreen:
     def _filter(self, wanted: Wanted, now: Instant) -> Callable[[Device], bool]:
         status = self._house.status
         members = frozenset(status.fleet.members(wanted.group)) if wanted.group else None
-        qualities, text = status.qualities(now), wanted.text.lower()
+        qualities = status.qualities(now) if wanted.show in {"online", "silent"} else {}
+        text = wanted.text.lower()
         chosen: dict[str, Callable[[str], bool]] = {
             "": lambda _: True,
             "troubled": frozenset(status.troubled(now)).__contains__ if wanted.show == "troubled" else bool,
@@ -211,6 +213,7 @@ class DevicesScreen:
 _NUMBERS = re.compile(r"(\d+)")
 
 
+@lru_cache(maxsize=100_000)
 def in_order(name: str) -> list[tuple[int, int, str]]:
     """A name as people order it: battery2 before battery10."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _NUMBERS.split(name) if part]

@@ -14,20 +14,21 @@ from gridiface.operator.areas.openadr_events import EventQuery, OpenAdrEventsAre
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import DataQuery, OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea, VenQuery
+from gridiface.operator.bodies import name_of
 from gridiface.operator.openadr_rows import EventDetail
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
 from gridiface.operator.screens.forms import acting, faults_of, form_of
 from gridiface.operator.screens.house import House, see_other
-from gridiface.operator.screens.paging import has, paged
+from gridiface.operator.screens.paging import SIZE, counted_page, page_start, words
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
 
 _STATUS = ("far", "near", "active", "completed", "cancelled")
 _LIVENESS = ("present", "late", "lost", "unregistered")
 
-#: VENs that a form offers, and reported values on a VEN's page.
-_OFFERED, _DATA = 1_000, 200
+#: VENs that a form names, and reported values on a VEN's page.
+_OFFERED, _DATA = 12, 200
 
 
 class OpenAdrScreens:
@@ -68,26 +69,17 @@ class OpenAdrScreens:
         query = request.query
         text, status = query.get("q", "").strip()[:128], query.get("status", "")
         chosen: Any = status if status in _STATUS else ""
-
-        def page(**part: Any) -> EventQuery:
-            return EventQuery(status=chosen, **part)
-
-        rows = await self._house.rows(request, self._events.list_openadr_events, "events", page)
-        fits = [
-            row for row in rows if has(text, row["id"], row["market_context"], *(one["name"] for one in row["signals"]))
-        ]
+        asked = EventQuery(status=chosen, q=words(text), limit=SIZE, skip=page_start(query))
+        found = await self._events.list_openadr_events(self._house.call(request, asked))
         return self._page(
             request,
             "openadr.html",
-            listed=paged(fits, query, "/openadr", ("q", "status")),
+            listed=counted_page(found["events"], found["total"], query, "/openadr", ("q", "status")),
             text=text,
             status_=status,
             states=_STATUS,
             counts=self._vens.counts(self._house.now()),
-            silent=sum(
-                row["answers"]["silent"] + row["answers"]["unsent"] for row in rows if row["status"] in _STATUS[:3]
-            ),
-            live=sum(row["status"] == "active" for row in rows),
+            standing=self._events.standing(self._house.now()),
         )
 
     async def event(self, request: web.Request) -> web.StreamResponse:
@@ -102,12 +94,12 @@ class OpenAdrScreens:
         return (await self._events.get_openadr_event(self._house.call(request))).body
 
     async def _event(self, request: web.Request) -> dict[str, Any]:
-        found = await self._event_of(request)
-        query = request.query
+        query, now = request.query, self._house.now()
         text = query.get("q", "").strip()[:128]
-        rows = [one for one in found["deliveries"] if has(text, one["ven"], one["state"], one["opt"], one["liveness"])]
+        found, total = self._events.part(name_of(request), now, text, page_start(query), SIZE)
         path = f"/openadr/events/{quote(found['id'], safe='')}"
-        return {"event": found, "deliveries": paged(rows, query, path, ("q",)), "text": text, "now": self._house.now()}
+        deliveries = counted_page(found["deliveries"], total, query, path, ("q",))
+        return {"event": found, "deliveries": deliveries, "text": text, "now": now}
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         """The form of a new event."""
@@ -143,7 +135,7 @@ class OpenAdrScreens:
     async def _form(
         self, request: web.Request, fields: forms.EventFields, event: Any = None, *, refused: Refused | None = None
     ) -> web.Response:
-        vens = (await self._vens.list_openadr_vens(self._house.call(request, VenQuery(limit=_OFFERED))))["vens"]
+        vens = await self._vens.list_openadr_vens(self._house.call(request, VenQuery(limit=_OFFERED)))
         groups = (await self._vens.list_openadr_groups(self._house.call(request)))["groups"]
         return self._page(
             request,
@@ -153,7 +145,8 @@ class OpenAdrScreens:
             event=event,
             signals=forms.SIGNALS,
             types=forms.TYPES,
-            vens=vens,
+            vens=vens["vens"],
+            known=vens["total"],
             groups=groups,
             refused=refused,
             faults=faults_of(refused, forms.SAYS),
@@ -172,24 +165,16 @@ class OpenAdrScreens:
         query = request.query
         text, liveness = query.get("q", "").strip()[:128], query.get("liveness", "")
         chosen: Any = liveness if liveness in _LIVENESS else ""
-
-        def page(**part: Any) -> VenQuery:
-            return VenQuery(liveness=chosen, **part)
-
-        rows = await self._house.rows(request, self._vens.list_openadr_vens, "vens", page)
-        fits = [
-            row
-            for row in rows
-            if has(text, row["id"], row["name"], row["fingerprint"], *row["groups"], *row["resources"])
-        ]
+        asked = VenQuery(liveness=chosen, q=words(text), limit=SIZE, skip=page_start(query))
+        found = await self._vens.list_openadr_vens(self._house.call(request, asked))
         return self._page(
             request,
             "vens.html",
-            listed=paged(fits, query, "/openadr/vens", ("q", "liveness")),
+            listed=counted_page(found["vens"], found["total"], query, "/openadr/vens", ("q", "liveness")),
             text=text,
             liveness=liveness,
             states=_LIVENESS,
-            counts=self._vens.counts(self._house.now()),
+            counts=found["counts"],
         )
 
     async def ven(self, request: web.Request) -> web.StreamResponse:

@@ -76,6 +76,22 @@ def paged(
     return Paged(rows[begin : begin + size], len(rows), page, pages, begin + 1 if rows else 0, path, given)
 
 
+def counted_page(
+    rows: Sequence[T], total: int, query: Mapping[str, str], path: str, keep: Iterable[str] = (), size: int = SIZE
+) -> Paged[T]:
+    """The page that a query asks for, of which a list gave its rows and how many there are in all.
+
+    Args:
+        rows: from `page_start` on, at most `size`.
+        total: of all pages.
+        query, path, keep, size: see paged.
+    """
+    pages, page = max(1, -(-total // size)), page_number(query)
+    given = {name: query.get(name, "")[:128] for name in keep}
+    first = page_start(query, size) + 1 if rows else 0
+    return Paged(rows, total, min(page, pages), pages, first, path, given)
+
+
 def one_page(
     rows: Sequence[T], query: Mapping[str, str], path: str, keep: Iterable[str] = (), size: int = SIZE
 ) -> Paged[T]:
@@ -95,6 +111,11 @@ def one_page(
 def page_start(query: Mapping[str, str], size: int = SIZE) -> int:
     """How many rows come before the page that a query asks for."""
     return (page_number(query) - 1) * size
+
+
+def words(text: str) -> str:
+    """What a reader searches for as the API takes it: without what cannot be in any text."""
+    return "".join(sign for sign in text if sign.isprintable())[:256]
 
 
 def has(text: str, *values: object) -> bool:

@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
-from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
+from gridiface.operator.areas.sep2_devices import ROLES, EndDeviceSearch, Sep2DevicesArea
+from gridiface.operator.areas.sep2_programs import ProgramSearch, Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea, ShowQuery
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.bodies import name_of, query_of
-from gridiface.operator.problems import Refused
+from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
-from gridiface.operator.screens.paging import has, page_number, paged
+from gridiface.operator.screens.paging import SIZE, counted_page, page_number, page_start, words
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.screens.resource_words import RESPONSE_STATUS, base_text, lines_of
 from gridiface.operator.screens.sep2_reading import Sep2Reading, event_row
@@ -93,29 +93,16 @@ class Sep2Screens:
     async def programs(self, request: web.Request) -> web.StreamResponse:
         """DERPrograms with how many controls each has."""
         text, query = request.query.get("q", "").strip()[:128], request.query
-        rows = await self._house.rows(request, self._programs.list_sep2_programs, "programs")
         live = "1" if query.get("live") else ""
-        fits = [
-            row
-            for row in rows
-            if has(text, row["name"], row["mrid"], row["target"], row["path"]) and (not live or row["active"])
-        ]
-        fits.sort(key=lambda row: (-row["active"], row["number"]))
+        asked = ProgramSearch(q=words(text), live="only" if live else "first", limit=SIZE, skip=page_start(query))
+        found = await self._programs.list_sep2_programs(self._house.call(request, asked))
         return self._page(
             request,
             "sep2.html",
-            listed=paged(fits, query, "/sep2", ("q", "live")),
+            listed=counted_page(found["programs"], found["total"], query, "/sep2", ("q", "live")),
             text=text,
             live=live,
-            counts={
-                "programs": len(rows),
-                "active": sum(row["active"] for row in rows),
-                "controls": sum(row["controls"] for row in rows),
-                "end_devices": len(await self._house.rows(request, self._devices.list_sep2_end_devices, "end_devices")),
-                "subscriptions": len(
-                    (await self._devices.list_sep2_subscriptions(self._house.call(request)))["subscriptions"]
-                ),
-            },
+            counts=self._devices.counts,
         )
 
     async def program(self, request: web.Request) -> web.StreamResponse:
@@ -128,10 +115,7 @@ class Sep2Screens:
 
     async def _program(self, request: web.Request) -> dict[str, Any]:
         name = name_of(request)
-        rows = await self._house.rows(request, self._programs.list_sep2_programs, "programs")
-        found = next((row for row in rows if str(row["number"]) == name), None)
-        if found is None:
-            raise Refused(404, f"there is no program {name[:32]!r}", "the list has all of them")
+        found = self._programs.program(int(name) if name.isdecimal() and len(name) < 10 else 0)
         whole = await self._read.show(request, found["path"])
         controls = [] if whole is None else await self._read.members(request, whole, "DERControlListLink", _CONTROLS)
         known = _by_mrid(control.id for control in self._house.status.controls())
@@ -151,25 +135,16 @@ class Sep2Screens:
     async def end_devices(self, request: web.Request) -> web.StreamResponse:
         """Who is registered."""
         query = request.query
-        text, role = query.get("q", "").strip()[:128], query.get("role", "")[:32]
-        rows = await self._house.rows(request, self._devices.list_sep2_end_devices, "end_devices")
-        fits = [
-            row
-            for row in rows
-            if has(text, row["lfdi"], row["sfdi"], row["device"], row["group"], row["path"])
-            and (not role or row["role"] == role)
-        ]
-        roles = sorted({row["role"] for row in rows})
-        listed = paged(fits, query, "/sep2/devices", ("q", "role"))
-        return self._page(request, "sep2_devices.html", listed=listed, text=text, chosen=role, roles=roles)
+        text = query.get("q", "").strip()[:128]
+        chosen: Any = query.get("role", "") if query.get("role", "") in ROLES else ""
+        asked = EndDeviceSearch(q=words(text), role=chosen, limit=SIZE, skip=page_start(query))
+        found = await self._devices.list_sep2_end_devices(self._house.call(request, asked))
+        listed = counted_page(found["end_devices"], found["total"], query, "/sep2/devices", ("q", "role"))
+        return self._page(request, "sep2_devices.html", listed=listed, text=text, chosen=chosen, roles=ROLES)
 
     async def end_device(self, request: web.Request) -> web.StreamResponse:
         """One end device and what hangs below it."""
-        name = name_of(request).upper()
-        rows = await self._house.rows(request, self._devices.list_sep2_end_devices, "end_devices")
-        found = next((row for row in rows if row["lfdi"] == name), None)
-        if found is None:
-            raise Refused(404, f"there is no end device {name[:40]!r}", "the list has all of them")
+        found = self._devices.end_device(name_of(request))
         whole = await self._read.show(request, found["path"]) or {}
         below = [(word, whole[link]["href"], whole[link].get("all")) for link, word in _BELOW if link in whole]
         parts = [("DER", one, lines_of(one)) for one in await self._ders(request, whole)]
@@ -203,12 +178,10 @@ class Sep2Screens:
 
     async def subscriptions(self, request: web.Request) -> web.StreamResponse:
         """Who is told of which resource, and where."""
-        text = request.query.get("q", "").strip()[:128]
-        rows = (await self._devices.list_sep2_subscriptions(self._house.call(request)))["subscriptions"]
-        fits = [
-            row for row in rows if has(text, row["resource"], row["by"], row["uri"], self._house.frame.peer(row["by"]))
-        ]
-        listed = paged(fits, request.query, "/sep2/subscriptions", ("q",))
+        text, query = request.query.get("q", "").strip()[:128], request.query
+        asked = Search(q=words(text), limit=SIZE, skip=page_start(query))
+        found = await self._devices.list_sep2_subscriptions(self._house.call(request, asked))
+        listed = counted_page(found["subscriptions"], found["total"], query, "/sep2/subscriptions", ("q",))
         rates = (await self._devices.list_sep2_poll_rates(self._house.call(request)))["poll_rates"]
         return self._page(request, "sep2_subscriptions.html", listed=listed, text=text, rates=rates)
 

@@ -56,7 +56,8 @@ class View:
 
     def devices(self) -> list[Device]:
         """The devices that are seen."""
-        return [device for device in self.status.fleet.devices() if self.device(device.id)]
+        found = self.status.fleet.devices()
+        return list(found) if self.names is None else [device for device in found if self.device(device.id)]
 
     def groups(self) -> list[Group]:
         """The groups that are seen."""

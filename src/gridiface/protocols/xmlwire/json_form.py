@@ -89,9 +89,11 @@ def _read(f: FieldSpec, value: Any, depth: int) -> Any:
     else:
         raise _fault(f"{f.wire} is a number, a text, or true or false", BAD_FORMAT)
     try:
-        return kind.parse(text)
+        found = kind.parse(text)
+        kind.render(found)  # JSON can hold characters that XML cannot
     except ValueError as problem:
         raise _fault(f"{f.wire}: {problem}", BAD_VALUES) from None
+    return found
 
 
 def _fault(reason: str, detail: int) -> RemoteProtocolError:

@@ -196,3 +196,11 @@ async def test_another_event_in_the_place_of_one_for_the_same_devices(surface: A
     price = {"price": 0.25, "currency": 978, "tier": 1, "instead": again["href"]}
     with pytest.raises(RemoteProtocolError, match="no event of /tp"):
         await desk.price(WHO | WHEN | price, by="ann")
+
+
+async def test_what_xml_cannot_carry_is_refused_and_nothing_is_made(surface: Any) -> None:
+    desk, _ = surface
+    asked = WHO | WHEN | {"text": "bell\x07", "language": "en", "priority": 1, "originator": None}
+    with pytest.raises(RemoteProtocolError, match=r"textMessage: .* XML cannot carry"):
+        await desk.message(asked, by="ann")
+    assert desk.show("/msg/1/txt")["all"] == 0

@@ -267,3 +267,26 @@ async def test_a_store_that_fails_keeps_the_audit_entry_and_the_change_apart_fro
     kit.ledger.down = False
     assert (await kit.get("/msg")).all == 0
     assert ("operator/audit", "1") not in kit.ledger.kept
+
+
+async def test_lists_are_searched_and_entered_anywhere(kit: Any, desk: Sep2Desk) -> None:
+    everyone = desk.end_devices()
+    found, total = desk.find_end_devices("", "", 1, 2)
+    assert (found, total) == (everyone[1:3], len(everyone))
+    lfdi = kit.lfdi["inv-1"]
+    assert desk.find_end_devices(lfdi[:12].lower(), "device", 0, 9)[0] == [desk.end_device(lfdi) | {"pin": None}]  # type: ignore[operator]
+    assert desk.find_end_devices("", "utility", 0, 9)[1] < total
+    programs = desk.programs()
+    assert desk.find_programs("", "", 0, 500) == (programs, len(programs))
+    last = programs[-1]
+    assert desk.find_programs("", "only", 0, 9) == ([], 0)
+    await desk.create(
+        f"{last['path']}/derc", {"mRID": "0A", **event(kit.NOW), "DERControlBase": {"opModMaxLimW": 1}}, by="ann"
+    )
+    first, total = desk.find_programs("", "first", 0, 1)
+    assert (first[0]["number"], first[0]["active"], total) == (last["number"], 1, len(programs))
+    assert desk.find_programs(last["mrid"].lower(), "only", 0, 9)[1] == 1
+    assert desk.find_programs(last["mrid"].lower(), "only", 1, 9)[0] == []
+    assert desk.counts() == {"end_devices": len(everyone), "programs": len(programs), "controls": 1, "active": 1,
+                             "subscriptions": 0}  # fmt: skip
+    assert desk.find_subscriptions("x", 0, 9) == ([], 0)

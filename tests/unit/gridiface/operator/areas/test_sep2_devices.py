@@ -35,6 +35,13 @@ class Port:
         self.asked.append(what)
         await self.records.commit(along)
 
+    def find_end_devices(self, text: str, role: str, start: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        fits = [row for row in self.end_devices() if text in row["lfdi"] and role in {"", row["role"]}]
+        return fits[start : start + limit], len(fits)
+
+    def find_subscriptions(self, text: str, start: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        return self.subscriptions()[start : start + limit], len(self.subscriptions())
+
     def end_devices(self) -> list[dict[str, Any]]:
         return [row(f"{n:040X}") for n in range(5)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.operator.screens.paging import has, one_page, page_number, page_start, paged
+from gridiface.operator.screens.paging import counted_page, has, one_page, page_number, page_start, paged, words
 
 
 def test_a_page_of_a_list_and_its_neighbours() -> None:
@@ -38,3 +38,14 @@ def test_a_page_of_which_the_store_gave_the_rows_and_one_more() -> None:
     assert (last.rows, last.first, last.total, last.pages, last.open) == ([3], 4, 4, 2, False)
     beyond = one_page([], {"page": "9"}, "/x", size=3)
     assert (beyond.rows, beyond.first, beyond.total, page_start({"page": "9"}, 3)) == ([], 0, 0, 24)
+
+
+def test_a_page_whose_rows_and_number_a_list_tells() -> None:
+    page = counted_page(["a", "b"], 102, {"page": "3", "q": "x"}, "/things", ("q",))
+    assert (page.first, page.last, page.total, page.page, page.pages) == (101, 102, 102, 3, 3)
+    beyond = counted_page([], 102, {"page": "9"}, "/things")
+    assert (beyond.first, beyond.page, beyond.link(beyond.page)) == (0, 3, "/things?page=3")
+
+
+def test_what_no_text_can_hold_is_not_searched_for() -> None:
+    assert words("ev\x00ening\n") == "evening"

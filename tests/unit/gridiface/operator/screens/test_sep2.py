@@ -61,6 +61,24 @@ class Port:
         rest = [{**one, "number": n, "path": f"/derp/{n}", "name": f"p{n}", "active": 0} for n in range(2, 80)]
         return [one, *rest]
 
+    def find_programs(self, text: str, live: str, start: int, limit: int) -> tuple[list[Any], int]:
+        fits = [row for row in self.programs() if text in row["name"] and (live != "only" or row["active"])]
+        return fits[start : start + limit], len(fits)
+
+    def find_end_devices(self, text: str, role: str, start: int, limit: int) -> tuple[list[Any], int]:
+        fits = [row for row in self.end_devices() if text in row["lfdi"] and role in {"", row["role"]}]
+        return fits[start : start + limit], len(fits)
+
+    def find_subscriptions(self, text: str, start: int, limit: int) -> tuple[list[Any], int]:
+        fits = [row for row in self.subscriptions() if text in row["resource"]]
+        return fits[start : start + limit], len(fits)
+
+    def end_device(self, lfdi: str) -> Any:
+        return next((row for row in self.end_devices() if row["lfdi"] == lfdi), None)
+
+    def counts(self) -> dict[str, int]:
+        return {"programs": 79, "active": 1, "controls": 79, "end_devices": 1, "subscriptions": 1}
+
     def program(self, number: int) -> Any:
         return next((row for row in self.programs() if row["number"] == number), None)
 
@@ -135,7 +153,7 @@ async def test_a_program_with_its_controls_and_the_responses_to_each(house: Any)
         for said in ("evening peak", "opModTargetW 5000", "active", "2 received", "1 started"):
             assert said in text, said
     assert "opModConnect true" in await shown(house, "/sep2/programs/1")
-    assert "There is no program" in await shown(house, "/sep2/programs/999", 404)
+    assert "o such program" in await shown(house, "/sep2/programs/999", 404)
 
 
 async def test_an_end_device_and_what_hangs_below_it(house: Any) -> None:
