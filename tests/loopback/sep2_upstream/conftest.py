@@ -127,6 +127,8 @@ class Batteries:
         self.ceilings: dict[str, float | None] = {}
         self.passed: dict[str, Any] = {}
         self.alarms: dict[str, frozenset[str]] = {}
+        #: (power, ceiling) that each was told, in order: a test need not look in the moment in which it holds.
+        self.history: dict[str, list[tuple[float, float | None]]] = {name: [] for name in names}
 
     def serves(self, device_id: str) -> bool:
         return device_id in self.watts
@@ -140,6 +142,7 @@ class Batteries:
             self.passed[setpoint.device_id] = setpoint.passed
             if setpoint.release:
                 self.watts[setpoint.device_id] = 0.0
+            self.history[setpoint.device_id].append((self.watts[setpoint.device_id], setpoint.ceiling_w))
         self.tell(now)
         done = DeliveryOutcome.ACKNOWLEDGED
         return [Delivery(device_id=s.device_id, outcome=done, at=now, setpoint=s) for s in setpoints]

@@ -110,6 +110,7 @@ class EventClock:
                     self._show(program.events[mrid], state)
         self._seen[program.path] = second
         self._sort_active(program, second)
+        self._sort_completed(program, second)
         self._retire(program, now)
         self._schedule(program, [f for f in facts if f.cancelled is None], second)
 
@@ -139,6 +140,22 @@ class EventClock:
                 self._state.tree.join(record.item, path)
             elif listed and not runs:
                 self._state.tree.leave(record.item, path)
+
+    def _sort_completed(self, program: EventOwner, second: int) -> None:
+        """A control that ran to its end leaves its list: no status says that it is over, and "active" it is not.
+
+        It can be read at its own place as long as it is kept; cancelled and superseded ones stay listed so long.
+        """
+        for record in program.events.values():
+            item, path = record.item, record.item.path.rpartition("/")[0]
+            if record.owner or self._state.tree.get(item.path) is not item:
+                continue
+            over = not _is_final(record) and _latest_end(record) <= second
+            listed = any(owner.path == path for owner in item.lists)
+            if over and listed:
+                self._state.tree.leave(item, path)
+            elif not over and not listed:
+                self._state.tree.join(item, path)
 
     def _retire(self, program: EventOwner, now: Instant) -> None:
         gone = [r for r in program.events.values() if self._leaves_at(r) <= now]
@@ -172,9 +189,7 @@ def space_of_event(record: EventRecord) -> str:
 
 def is_live(record: EventRecord, second: int) -> bool:
     """Whether an event is scheduled or active somewhere, or may still be."""
-    event = record.item.obj
-    end = event.interval.start + event.interval.duration + _later(event, "randomizeDuration")
-    return event.eventStatus.currentStatus not in FINAL and end > second
+    return not _is_final(record) and _latest_end(record) > second
 
 
 def _later(event: Event, shift: str) -> int:

@@ -15,7 +15,7 @@ from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus, documents
 from gridiface.northbound.sep2.access import require_utility
-from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
+from gridiface.northbound.sep2.event_clock import event_document, is_live
 from gridiface.northbound.sep2.handlers.asking import Asking
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.defaults import Defaults
@@ -248,7 +248,7 @@ class Programs:
             event.randomizeStart or event.randomizeDuration
         ):
             raise bad_value("only a randomised control can be cancelled with randomisation")
-        if event.eventStatus.currentStatus in FINAL or event.interval.start + event.interval.duration <= second:
+        if not is_live(record, second):
             raise RemoteProtocolError("the control is already over", answer=409)
 
     async def withdraw_control(
@@ -264,8 +264,7 @@ class Programs:
             still = program.events.get(record.item.obj.mRID)
             if still is None or still.server_made:
                 return False
-            event = still.item.obj
-            if event.eventStatus.currentStatus in FINAL or event.interval.start + event.interval.duration <= int(now):
+            if not is_live(still, int(now)):
                 return False
             # String192 counts octets.
             said = reason.encode()[:192].decode("utf-8", "ignore")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
@@ -105,6 +106,8 @@ class SubscriptionWrites:
         settings = self._s.settings.notifications
         if settings is None:
             raise RemoteProtocolError("no subscriptions are served", answer=404)
+        if not _is_here(wish.subscribedResource, call.headers.get("host", "")):
+            raise bad_value("subscribedResource is another server's")
         resource = split_target(wish.subscribedResource)[0].rstrip("/") or "/"
         self._expand(resource)
         node = self._s.tree.get(resource)
@@ -151,6 +154,15 @@ def _check_condition(condition: Condition, subscribable: int) -> None:
         raise RemoteProtocolError("this condition is not supported", detail=ErrorReason.CONDITION_NOT_SUPPORTED)
     if condition.lowerThreshold > condition.upperThreshold:
         raise bad_value("lowerThreshold is above upperThreshold")
+
+
+def _is_here(uri: str, host: str) -> bool:
+    """Whether a URI names no other host than the one that the caller calls; ports may be those of a gateway."""
+    try:
+        named, called = urlsplit(uri).hostname, urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return named is None or named == called
 
 
 def _base(call: Call) -> str:

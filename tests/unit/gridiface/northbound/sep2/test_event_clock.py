@@ -275,9 +275,10 @@ async def cancel_one(kit: Any, dice: random.Random, model: Model, program: str, 
     event, body = known
     randomised = bool(event.shift_start or event.shift_duration)
     status = dice.choice([2, 3])
-    shown = {c.mRID: c for c in (await kit.get(f"{program}/derc?l=99")).members}[event.mrid]
+    shown = await kit.get(kit.core.state.events[event.mrid].item.path)
     reply = await kit.send("PUT", shown.href, body.replace("<currentStatus>0<", f"<currentStatus>{status}<"))
-    over = shown.eventStatus.currentStatus in FINAL or event.end <= int(kit.clock.time)
+    # While a device may still run it, because chance shifted it, it can be cancelled.
+    over = shown.eventStatus.currentStatus in FINAL or event.over <= int(kit.clock.time)
     if status == shown.eventStatus.currentStatus:
         assert reply.status == 204
     elif status == 3 and not randomised:
@@ -290,7 +291,8 @@ async def cancel_one(kit: Any, dice: random.Random, model: Model, program: str, 
 
 async def compare(kit: Any, model: Model, program: str) -> None:
     kit.core.handle_timer(kit.clock.time)
-    shown = {c.mRID: c.eventStatus for c in (await kit.get(f"{program}/derc?l=99")).members}
+    paths = {mrid: kit.core.state.events[mrid].item.path for mrid in model.events}
+    shown = {mrid: (await kit.get(path)).eventStatus for mrid, path in paths.items()}
     for mrid, event in model.events.items():
         assert shown[mrid].currentStatus == event.status, (
             mrid,
@@ -300,3 +302,9 @@ async def compare(kit: Any, model: Model, program: str) -> None:
         assert shown[mrid].dateTime <= model.now
     active = {c.mRID for c in (await kit.get(f"{program}/actderc?l=99")).members}
     assert active & set(model.events) == model.active()
+    # The list holds what is ahead, what runs, and what was cancelled or superseded; what ran to its end has left it.
+    listed = {c.mRID: c.eventStatus.currentStatus for c in (await kit.get(f"{program}/derc?l=99")).members}
+    assert {mrid for mrid, status in listed.items() if status == 1} == active
+    assert listed.keys() & set(model.events) == {
+        mrid for mrid, event in model.events.items() if event.status not in {0, 1} or model.now < event.over
+    }

@@ -155,11 +155,12 @@ async def test_a_power_that_is_over_ends_while_the_ceiling_stands(ready: Any) ->
 
 async def test_a_release_at_the_end_lets_the_control_end_by_itself(ready: Any) -> None:
     await apply(ready, setpoint(ready))
+    (event,) = await listed(ready)
     ready.at(600)
     (delivery,) = await apply(ready, release(ready))
     assert delivery.outcome is DeliveryOutcome.UNCHANGED
-    (event,) = await listed(ready)
-    assert event.eventStatus.currentStatus == 1
+    assert await listed(ready) == []
+    assert (await ready.get(event.href)).eventStatus.currentStatus == 1
 
 
 async def test_a_control_that_the_inverter_fetches_by_itself_is_not_published_twice(kit: Any) -> None:

@@ -13,6 +13,7 @@ from gridiface.northbound.sep2.subscriptions import RETRIES_S
 from gridiface.protocols.sep2.resources import Notification
 from gridiface.protocols.xmlwire import decode, encode
 
+NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 URI = "https://aggregator.example/n"
 NOTIFICATIONS = NotificationSettings(make=lambda: None, rules=TargetRules(hosts=frozenset({"aggregator.example"})))  # type: ignore[arg-type,return-value]  # nothing is sent here
 
@@ -43,8 +44,11 @@ def told(kit: Any, answer: int | None = 201) -> list[Notification]:
     return found
 
 
-async def post_control(kit: Any, mrid: str = "A1" * 16, *, program: str = "inv-1", start: float = 60) -> str:
-    reply = await kit.send("POST", kit.program(program) + "/derc", kit.control(mrid, start=kit.clock.time + start))
+async def post_control(
+    kit: Any, mrid: str = "A1" * 16, *, program: str = "inv-1", start: float = 60, duration: int = 600
+) -> str:
+    body = kit.control(mrid, start=kit.clock.time + start, duration=duration)
+    reply = await kit.send("POST", kit.program(program) + "/derc", body)
     return str(reply.headers["Location"])
 
 
@@ -111,6 +115,38 @@ async def test_a_flip_of_status_is_told(kit: Any) -> None:
     assert found.resource.members[0].eventStatus.currentStatus == 1
 
 
+async def test_the_end_of_a_control_is_told(kit: Any) -> None:
+    path = kit.program("inv-1") + "/derc"
+    await post_control(kit)
+    kit.at(60)
+    await subscribe(kit, path)
+    kit.at(660)
+    (found,) = told(kit)
+    assert (found.status, found.resource.all, found.resource.members) == (0, 0, [])
+    assert encode(found.resource) == encode(await kit.get(f"{path}?l=10", by="inv-1"))
+
+
+async def test_a_changed_primacy_end_device_and_default_control_are_told(kit: Any) -> None:
+    edev, program = kit.edev("inv-1"), kit.program("inv-1")
+    default = (
+        f"<DefaultDERControl {NS}><mRID>D1</mRID><DERControlBase><opModMaxLimW>{{}}</opModMaxLimW></DERControlBase>"
+        "</DefaultDERControl>"
+    )
+    assert (await kit.send("PUT", f"{program}/dderc", default.format(9000))).status == 204
+    for path in ("/derp", edev, f"{program}/dderc"):
+        await subscribe(kit, path)
+    record = kit.core.state.by_device["inv-1"]
+    await kit.core.assignments.rank(kit.core.state.programs[record.program], 3, kit.clock.time)
+    (found,) = told(kit)
+    assert (found.subscribedResource, found.resource.members[0].primacy) == ("/derp", 3)
+    await kit.core.operating.set_post_rate(record, 60, kit.clock.time)
+    (found,) = told(kit)
+    assert (found.subscribedResource, found.resource.postRate) == (edev, 60)
+    assert (await kit.send("PUT", f"{program}/dderc", default.format(8000))).status == 204
+    (found,) = told(kit)
+    assert (found.subscribedResource, found.resource.derControlBase.opModMaxLimW) == (f"{program}/dderc", 8000)
+
+
 async def test_two_notifications_keep_their_distance(kit: Any) -> None:
     await subscribe(kit, kit.program("inv-1") + "/derc")
     await post_control(kit)
@@ -126,7 +162,7 @@ async def test_two_notifications_keep_their_distance(kit: Any) -> None:
 @pytest.mark.parametrize("answer", [None, 500, 503])
 async def test_without_an_answer_it_is_sent_again_and_given_up_at_last(kit: Any, answer: int | None) -> None:
     place = await subscribe(kit, kit.program("inv-1") + "/derc")
-    await post_control(kit)
+    await post_control(kit, duration=100_000)
     assert len(told(kit, answer)) == 1
     at = 0.0
     for wait in RETRIES_S:
@@ -146,7 +182,7 @@ async def test_without_an_answer_it_is_sent_again_and_given_up_at_last(kit: Any,
 @pytest.mark.parametrize("answer", [301, 404, 403])
 async def test_other_refusals_are_not_tried_again(kit: Any, answer: int) -> None:
     await subscribe(kit, kit.program("inv-1") + "/derc")
-    await post_control(kit)
+    await post_control(kit, duration=100_000)
     assert len(told(kit, answer)) == 1
     kit.at(4000)
     assert [n.resource.members[0].eventStatus.currentStatus for n in told(kit)] in ([], [1])
@@ -257,8 +293,6 @@ async def test_fsa_and_primacy_changes_are_told(make_kit: Any) -> None:
 
 
 # --- readings -------------------------------------------------------------------------------------------------------
-
-NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 
 
 def reading(value: int, uom: int = 38) -> str:

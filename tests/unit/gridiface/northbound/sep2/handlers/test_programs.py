@@ -86,11 +86,7 @@ async def test_list_exactly_the_status_1_events_in_active_der_control_list(kit: 
     for seconds in (0, 50, 99, 100, 150, 200, 299, 300, 400):
         kit.at(seconds)
         listed = {c.href for c in (await kit.get(f"{active}?l=9")).members}
-        running = {
-            c.href
-            for c in (await kit.get(f"{derc}?l=9")).members
-            if c.eventStatus.currentStatus == 1 and c.interval.start + c.interval.duration > kit.clock.time
-        }
+        running = {c.href for c in (await kit.get(f"{derc}?l=9")).members if c.eventStatus.currentStatus == 1}
         assert listed == running
         assert len(listed) == (1 if seconds < 300 else 0)
 
@@ -277,13 +273,38 @@ async def test_what_a_device_fetches_by_itself_is_cancelled_before_it_is_removed
 async def test_ended_events_leave_after_their_retention(make_kit: Any) -> None:
     kit = await make_kit(event_retention_s=100.0)
     derc = kit.program("fleet") + "/derc"
-    event = await posted(kit, derc)
+    event, stopped = await posted(kit, derc), await posted(kit, derc, "B1" * 16)
+    assert (await kit.send("PUT", stopped.href, cancelled(kit, 2, "B1" * 16))).status == 204
+    kit.at(659)
+    assert (await kit.get(derc)).all == 2
+    # What ran to its end is not listed as active any more, and what was cancelled stays; both can be read.
+    kit.at(660)
+    assert [c.href for c in (await kit.get(f"{derc}?l=9")).members] == [stopped.href]
     kit.at(759)
-    assert (await kit.get(derc)).all == 1
+    for each in (event, stopped):
+        assert (await kit.send("GET", each.href)).status == 200
     kit.at(760)
     assert (await kit.get(derc)).all == 0
+    for each in (event, stopped):
+        assert (await kit.send("GET", each.href)).status == 404
     await kit.flush()
-    assert ("sep2/derc", event.href) not in kit.documents()
+    assert not {("sep2/derc", event.href), ("sep2/derc", stopped.href)} & kit.documents().keys()
+
+
+async def test_a_randomised_control_is_listed_and_can_be_cancelled_until_its_last_device_has_ended(
+    kit: Any, derc: str
+) -> None:
+    more = "<randomizeDuration>20</randomizeDuration><randomizeStart>30</randomizeStart>"
+    event = await posted(kit, derc, start=kit.NOW, duration=100, more=more)
+    kit.at(149)
+    assert (await kit.get(event.href)).eventStatus.currentStatus == 1
+    assert (await kit.get(derc)).all == 1
+    assert (await kit.send("PUT", event.href, cancelled(kit, 3, start=kit.NOW, duration=100, more=more))).status == 204
+    other = await posted(kit, derc, "B1" * 16, start=kit.NOW + 200, duration=100, more=more)
+    kit.at(350)
+    assert [c.mRID for c in (await kit.get(f"{derc}?l=9")).members] == [event.mRID]
+    late = cancelled(kit, 2, "B1" * 16, start=kit.NOW + 200, duration=100, more=more)
+    assert (await kit.send("PUT", other.href, late)).status == 409
 
 
 @pytest.mark.parametrize("kind", range(15))
@@ -355,7 +376,8 @@ async def test_events_and_their_status_survive_a_restart(kit: Any, derc: str) ->
     kit.clock.time = kit.NOW + 1100  # the flips of this time are missed
     other = await kit.restarted()
     statuses = {c.mRID[:2]: c.eventStatus.currentStatus for c in (await other.get(f"{derc}?l=9")).members}
-    assert statuses == {"01": 1, "02": 1, "03": 2}
+    assert statuses == {"02": 1, "03": 2}  # the first has run to its end
+    assert (await other.get(running.href)).eventStatus.currentStatus == 1
     assert [c.mRID[:2] for c in (await other.get(other.program("fleet") + "/actderc?l=9")).members] == ["02"]
     assert running.href in kit.core.state.tree.listing(derc).items
     other.outcome("sep2:" + "02" * 16, OutcomeKind.STARTED)

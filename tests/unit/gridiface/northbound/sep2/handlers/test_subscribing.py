@@ -23,6 +23,10 @@ def wish(
     )
 
 
+DEFAULT = (
+    '<DefaultDERControl xmlns="urn:ieee:std:2030.5:ns"><mRID>D1</mRID><DERControlBase><opModMaxLimW>9000</opModMaxLimW>'
+    "</DERControlBase></DefaultDERControl>"
+)
 CONDITION = (
     "<Condition><attributeIdentifier>0</attributeIdentifier><lowerThreshold>1</lowerThreshold>"
     "<upperThreshold>2</upperThreshold></Condition>"
@@ -54,10 +58,20 @@ async def test_accept_two_parallel_subscriptions_and_list_both(kit: Any) -> None
 async def test_mark_what_can_be_subscribed_to(kit: Any) -> None:
     edev, program = kit.edev("inv-1"), kit.program("inv-1")
     await kit.send("POST", f"{program}/derc", kit.control())
-    for path in ("/edev", edev, f"{edev}/fsa", "/derp", f"{edev}/fsa/1/derp", program, f"{program}/derc"):
+    assert (await kit.send("PUT", f"{program}/dderc", DEFAULT)).status == 204
+    marked = ("/edev", edev, f"{edev}/fsa", f"{edev}/fsa/1", "/derp", f"{edev}/fsa/1/derp", program, f"{program}/derc",
+              f"{program}/derc/1", f"{program}/dderc")  # fmt: skip
+    for number, path in enumerate(marked):
         assert (await kit.get(path, by="inv-1")).subscribable == 1, path
-    for path in ("/edev", f"{program}/derc"):
+        assert (await post(kit, path, uri=f"{URI}/{number}")).status == 201, path
+    for path in ("/edev", f"{edev}/fsa", "/derp", f"{program}/derc"):
         assert (await kit.get(path, by="inv-1")).members[0].subscribable == 1
+    # The schema lets none of these be subscribed to.
+    for path in ("/dcap", "/tm", f"{edev}/der", f"{edev}/der/1/dercap", f"{edev}/sub", f"{edev}/rg", "/mup"):
+        shown = await kit.send("GET", path, by="inv-1")
+        assert (shown.status, b"subscribable=" in shown.body.partition(b">")[0]) == (200, False), path
+        reply = await post(kit, path)
+        assert (reply.status, kit.typed(reply).reasonCode) == (400, 1), path
 
 
 async def test_where_none_are_served_nothing_says_so(make_kit: Any) -> None:
@@ -85,6 +99,7 @@ async def test_the_same_wish_again_overwrites(kit: Any) -> None:
     ("fields", "reason"),
     [
         ({"resource": "/nowhere"}, 1), ({"resource": "/tm"}, 1), ({"resource": "relative"}, 0), ({"encoding": 1}, 1),
+        ({"resource": "https://elsewhere.example/edev"}, 1),
         ({"level": "-S9"}, 1), ({"uri": "https://other.example/"}, 1), ({"uri": "http://aggregator.example/"}, 1),
         ({"more": CONDITION}, 3),
     ],
@@ -93,6 +108,11 @@ async def test_answer_400_to_what_cannot_be_served(kit: Any, fields: dict[str, A
     resource = fields.pop("resource", kit.edev("inv-1"))
     reply = await post(kit, resource, **fields)
     assert (reply.status, kit.typed(reply).reasonCode) == (400, reason)
+
+
+async def test_an_absolute_uri_of_this_server_names_the_same_resource(kit: Any) -> None:
+    for number, host in enumerate(("https://server", "https://SERVER:443", "http://server:80")):
+        assert (await post(kit, f"{host}/edev", uri=f"{URI}/{number}")).status == 201, host
 
 
 async def test_answer_400_to_a_malformed_subscription(kit: Any) -> None:
