@@ -190,7 +190,11 @@ class Sep2(Block):
     clients: tuple[Client, ...] = ()
     poll_rates: PollRates = PollRates()
     post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
-    event_retention_s: int = Field(default=86_400, ge=1, description="how long ended events are kept, s; controls that ran to their end are not listed meanwhile")
+    event_retention_s: int = Field(
+        default=86_400,
+        ge=1,
+        description="how long ended events are kept, s; controls that ran to their end are not listed meanwhile",
+    )
     notifications: Notifications = Notifications()
     discovery: Sep2Discovery | None = Field(default=None, description="leave out not to be announced")
     csip_aus: CsipAus | None = Field(default=None, description="leave out to run without CSIP-AUS")

@@ -8,7 +8,7 @@ A caller MUST call `advance(now)` at `next_timer()`, and after each round of `up
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
@@ -103,12 +103,14 @@ class EventFollower:
         chance: source of the random shifts.
         supported: modes the device can do; None for all.
         category: the device's own category bits; 0 takes events of every category.
+        held: mRID -> whether the shell has something to say of it still; a finished event is not dropped before.
     """
 
     chance: Random
     supported: frozenset[str] | None = None
     category: int = 0
     events: dict[str, Followed] = field(default_factory=dict)
+    held: Callable[[str], bool] = lambda _mrid: False
     _done: list[Transition] = field(default_factory=list)
 
     def update(self, event: Event, facts: EventFacts, now: float) -> None:
@@ -187,7 +189,8 @@ class EventFollower:
         """Drop finished events that the server no longer lists (`listed`: mRIDs) and whose time is over."""
         keep = frozenset(listed)
         for mrid, followed in list(self.events.items()):
-            if followed.phase is Phase.DONE and mrid not in keep and now >= followed.facts.latest_end:
+            over = followed.phase is Phase.DONE and now >= followed.facts.latest_end
+            if over and mrid not in keep and not self.held(mrid):
                 del self.events[mrid]
 
     # receiving

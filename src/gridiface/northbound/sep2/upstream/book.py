@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome, OutcomeKind, Verdict
@@ -103,6 +104,8 @@ class EventBook:
         resumed = list(self._resumed)
         if before is not None:
             resumed = [(lfdi, one) for lfdi, d in before.devices.items() for one in d.follower.events.values()]
+        for lfdi, device in client.devices.items():
+            device.follower.held = partial(self._has_more_to_say, lfdi)
         for lfdi, followed in resumed:
             if lfdi in client.devices:
                 client.followers.resume(lfdi, followed)
@@ -113,6 +116,11 @@ class EventBook:
         """The client core in use."""
         assert self._client is not None, "attach comes first"
         return self._client
+
+    def _has_more_to_say(self, lfdi: str, mrid: str) -> bool:
+        """Whether the engine has not ended the control yet: a server may take an event away in the second it ends."""
+        binding = self.bindings.known.get((lfdi, mrid))
+        return binding is not None and not binding.over
 
     # --- what happened ----------------------------------------------------------------------------------------------
 

@@ -57,6 +57,25 @@ async def test_a_control_is_received_started_and_completed_as_the_engine_says(ma
     assert stage.server.responses() == [1, 2, 3]
 
 
+async def test_an_event_that_the_server_takes_away_as_it_ends_is_answered_all_the_same(
+    make_stage: Make, event: Make
+) -> None:
+    stage = await begun(make_stage, event)
+    await stage.run(30)
+    tell(stage, OutcomeKind.STARTED)
+    await stage.run(56)
+    stage.server.controls = []
+    stage.session.poll(stage.clock.now())
+    await stage.run(3)
+    assert stage.session.client.tree.value_at("/derp/1/derc").all == 0
+    tell(stage, OutcomeKind.COMPLETED)
+    await stage.run(20)
+    assert stage.server.responses() == [1, 2, 3]
+    stage.session.poll(stage.clock.now())
+    await stage.run(10)
+    assert stage.session.book.bindings.known == {}, "nothing is left to say, so it is forgotten"
+
+
 @pytest.mark.parametrize(
     ("kind", "reason", "started", "statuses"),
     [
