@@ -13,7 +13,9 @@ import typer
 
 from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, on_store
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, show_json, show_table
+from gridiface.cli.progress import working
+from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter, table
 from gridiface.operator.audit import SPACE
@@ -88,10 +90,11 @@ def verify_audit(
 
     Example: gridiface audit verify --config gridiface.yaml --expect 9f86d0...
     """
-    if is_direct(config, token_file):
-        found = _verified(config, expect, key)
-    else:
-        found = Remote.of(url, config, token_file).get("/audit/verify", expect=expect)
+    with working("holding the audit log against its seals", quiet=as_json):
+        if is_direct(config, token_file):
+            found = _verified(config, expect, key)
+        else:
+            found = Remote.of(url, config, token_file).get("/audit/verify", expect=expect)
     if as_json:
         show_json(found)
     else:
@@ -122,13 +125,8 @@ def export_audit(
     Example: gridiface audit export audit.csv --format csv --since 2026-01-01
     """
     wanted = _filter(who, what, subject, since, until)
-    if is_direct(config, token_file):
-        entries = [(name, body) for name, body in _kept(config, SPACE) if wanted.fits(json.loads(body))]
-        seals = [json.loads(body) for _, body in _kept(config, SEALS)]
-        found = {"entries": [{"key": name, "body": body} for name, body in entries], "seals": seals}
-    else:
-        query = wanted.model_dump(exclude_defaults=True)
-        found = Remote.of(url, config, token_file).get("/audit/export", **query)
+    with working("reading the audit log", quiet=as_json):
+        found = _exported(wanted, url, config, token_file)
     rows = [json.loads(entry["body"]) for entry in found["entries"]]
     text = table(rows) if form is ExportFormat.CSV else json.dumps(found, indent=1) + "\n"
     try:
@@ -140,6 +138,18 @@ def export_audit(
         show_json(done)
     else:
         typer.echo(f"{len(rows)} entries are in {out}")
+
+
+def _exported(wanted: AuditFilter, url: str | None, config: Path | None, token_file: Path | None) -> Mapping[str, Any]:
+    """Entries and seals, from the store or from the server."""
+    if is_direct(config, token_file):
+        entries = [(name, body) for name, body in _kept(config, SPACE) if wanted.fits(json.loads(body))]
+        seals = [json.loads(body) for _, body in _kept(config, SEALS)]
+        return {"entries": [{"key": name, "body": body} for name, body in entries], "seals": seals}
+    found: Mapping[str, Any] = Remote.of(url, config, token_file).get(
+        "/audit/export", **wanted.model_dump(exclude_defaults=True)
+    )
+    return found
 
 
 def _filter(who: str, what: str, subject: str, since: str, until: str) -> AuditFilter:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gridiface.cli.progress import working
 from gridiface.conformance.procedures import PROTOCOLS, load_procedures, select
 from gridiface.conformance.runner import Result, Session, Verdict, as_json, as_junit, counts, run
 from gridiface.errors import ConfigError
@@ -217,9 +218,14 @@ def _report(
 ) -> None:
     """Run, print, and end with 1 where a procedure failed or none was decided."""
     chosen = select(load_procedures(protocol, folder), only or ())
-    results = run(
-        chosen, make, options, told=(lambda _: None) if as_json_ else (lambda result: _say(result, trace=trace))
-    )
+    with working("running", quiet=as_json_) as work:
+
+        def told(result: Result) -> None:
+            with work.aside():
+                if not as_json_:
+                    _say(result, trace=trace)
+
+        results = run(work.each(chosen, len(chosen), "procedure"), make, options, told=told)
     found = counts(results)
     ok = not found["fail"] and found["pass"] > 0
     if junit is not None:

@@ -10,19 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import (
-    ConfigOption,
-    Event,
-    Remote,
-    TokenFileOption,
-    UrlOption,
-    asking,
-    kw,
-    printable,
-    segment,
-    show_json,
-    show_table,
-)
+from gridiface.cli.remote import ConfigOption, Event, Remote, TokenFileOption, UrlOption, asking, segment
+from gridiface.cli.showing import kw, printable, show_json, show_table
 from gridiface.domain.controls import ControlState, ServiceClass
 from gridiface.errors import ConfigError
 

@@ -92,7 +92,7 @@ def _database(url: str | None, config: Path | None) -> Database:
 def _run(work: Callable[[], Coroutine[Any, Any, Any]], doing: str, *, as_json: bool) -> Any:
     """Do it; an error of ours becomes one line (or one JSON object) and exit code 1."""
     try:
-        with working(doing):
+        with working(doing, quiet=as_json):
             return asyncio.run(work())
     except GridifaceError as error:
         if as_json:

@@ -13,7 +13,8 @@ import yaml
 
 from gridiface.cli.direct import DirectOption
 from gridiface.cli.fleet_place import Plain, place_of
-from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption, show_json
+from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
+from gridiface.cli.showing import show_json
 from gridiface.errors import ConfigError
 
 DeviceArgument = Annotated[str, typer.Argument(help="The device's id, as `gridiface device list` shows it.")]

@@ -10,15 +10,8 @@ import typer
 from gridiface.cli import define
 from gridiface.cli.control import utc
 from gridiface.cli.define import DeviceArgument, ReasonOption
-from gridiface.cli.remote import (
-    Remote,
-    asking,
-    kw,
-    percent,
-    segment,
-    show_json,
-    show_table,
-)
+from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.showing import kw, percent, show_json, show_table
 
 app = typer.Typer(no_args_is_help=True, help="Devices: list, add, change, move, remove, block, quarantine.")
 app.command("add")(define.add_device)
@@ -101,86 +94,60 @@ def show(
     show_table("Decisions", ("time, UTC", "target", "signal", "verdict", "reason"), decided)
 
 
-@app.command("block")
-@asking
-def block(
-    remote: Remote,
-    *,
-    as_json: bool,
-    device: DeviceArgument,
-    reason: ReasonOption = "",
-) -> None:
+def _verb(name: str, text: str, state: str) -> None:
+    """One of the verbs that change what a device may do: `gridiface device NAME DEVICE`.
+
+    Args:
+        name: of the verb and of the operation.
+        text: its help, with an example.
+        state: what the device then is; empty: who is in quarantine is told instead.
+    """
+
+    def verb(remote: Remote, *, as_json: bool, device: DeviceArgument, reason: ReasonOption = "") -> None:
+        found = remote.post(f"/devices/{segment(device)}/{name}", {"reason": reason})
+        if as_json:
+            show_json(found)
+        elif state:
+            typer.echo(f"device {found['id']} is {state}")
+        else:
+            typer.echo(f"in quarantine: {', '.join(found['devices']) or 'nobody'}")
+
+    verb.__name__, verb.__doc__ = name, text
+    app.command(name)(asking(verb))
+
+
+_verb(
+    "block",
     """Release a device and leave it out of all controls until it is unblocked, also after a restart.
 
     Example: gridiface device block battery1 --reason "works on the cabinet"
-    """
-    path = f"/devices/{segment(device)}/block"
-    _done(remote.post(path, {"reason": reason}), "blocked", as_json=as_json)
-
-
-@app.command("unblock")
-@asking
-def unblock(
-    remote: Remote,
-    *,
-    as_json: bool,
-    device: DeviceArgument,
-    reason: ReasonOption = "",
-) -> None:
+    """,
+    "blocked",
+)
+_verb(
+    "unblock",
     """Let a blocked device take part again.
 
     Example: gridiface device unblock battery1
-    """
-    path = f"/devices/{segment(device)}/unblock"
-    _done(remote.post(path, {"reason": reason}), "not blocked", as_json=as_json)
-
-
-@app.command("quarantine")
-@asking
-def quarantine(
-    remote: Remote,
-    *,
-    as_json: bool,
-    device: DeviceArgument,
-    reason: ReasonOption = "",
-) -> None:
+    """,
+    "not blocked",
+)
+_verb(
+    "quarantine",
     """Leave a device out as not to be believed, until it is released.
 
     Example: gridiface device quarantine battery1 --reason "its meter was changed"
-    """
-    path = f"/devices/{segment(device)}/quarantine"
-    _quarantined(remote.post(path, {"reason": reason}), as_json=as_json)
-
-
-@app.command("release")
-@asking
-def release(
-    remote: Remote,
-    *,
-    as_json: bool,
-    device: DeviceArgument,
-    reason: ReasonOption = "",
-) -> None:
+    """,
+    "",
+)
+_verb(
+    "release",
     """End the quarantine of a device whose telemetry was not believed.
 
     Example: gridiface device release battery1 --reason "current transformer was turned round"
-    """
-    path = f"/devices/{segment(device)}/release"
-    _quarantined(remote.post(path, {"reason": reason}), as_json=as_json)
-
-
-def _quarantined(found: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        show_json(found)
-    else:
-        typer.echo(f"in quarantine: {', '.join(found['devices']) or 'nobody'}")
-
-
-def _done(row: dict[str, Any], state: str, *, as_json: bool) -> None:
-    if as_json:
-        show_json(row)
-    else:
-        typer.echo(f"device {row['id']} is {state}")
+    """,
+    "",
+)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

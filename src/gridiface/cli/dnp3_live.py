@@ -11,16 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import (
-    ConfigOption,
-    JsonOption,
-    Remote,
-    TokenFileOption,
-    UrlOption,
-    segment,
-    show_json,
-    show_table,
-)
+from gridiface.cli.remote import ConfigOption, JsonOption, Remote, TokenFileOption, UrlOption, segment
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 live = typer.Typer()

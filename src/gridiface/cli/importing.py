@@ -30,6 +30,7 @@ from gridiface.app.importers import (
 from gridiface.app.importers.findings import read_text
 from gridiface.app.importers.meter_csv import rows_of
 from gridiface.app.importers.meter_data import is_xml, readings_of
+from gridiface.cli.progress import Work, working
 from gridiface.domain.ports import AppendReadings
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
@@ -128,11 +129,13 @@ def meter(
     def read() -> MeterImport:
         return load_meter(file, form_of(zone_name, positive, stamp, interval, meter_id))
 
-    found = _or_mistakes(read, as_json=as_json)
-    if output is not None:
-        _write(output, _csv(rows_of(found)), force=force)
+    with working(f"reading {file.name}", quiet=as_json):
+        found = _or_mistakes(read, as_json=as_json)
+        if output is not None:
+            _write(output, _csv(rows_of(found)), force=force)
     if database is not None:
-        asyncio.run(_keep(database, found))
+        with working("keeping the readings", quiet=as_json) as work:
+            asyncio.run(_keep(database, found, work))
     if as_json:
         typer.echo(json.dumps({"ok": True, **_summary(found)}))
         return
@@ -177,7 +180,8 @@ def load_meter(file: Path, form: CsvForm) -> MeterImport:
 
 
 def _site(work: Callable[[], Imported], output: Path | None, *, force: bool, strict: bool, as_json: bool) -> None:
-    made = _or_mistakes(work, as_json=as_json)
+    with working("reading the site", quiet=as_json):
+        made = _or_mistakes(work, as_json=as_json)
     if output is not None:
         _write(output, made.text, force=force)
     counts = {severity.value: sum(f.severity is severity for f in made.findings) for severity in Severity}
@@ -223,10 +227,13 @@ def _csv(rows: Iterable[tuple[str, ...]]) -> str:
     return out.getvalue()
 
 
-async def _keep(database: str, found: MeterImport) -> None:
+async def _keep(database: str, found: MeterImport, work: Work) -> None:
+    kept = 0
     async with await Store.open(database) as store:
         for portion in readings_of(found, time.time()):
             await store.commit([AppendReadings(portion)])
+            kept += len(portion)
+            work.say(f"{kept} of {found.rows}")
 
 
 def _summary(found: MeterImport) -> dict[str, Any]:

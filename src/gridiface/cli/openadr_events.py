@@ -12,16 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.openadr_words import from_file, moment, named, show_event, show_events, signal_of
-from gridiface.cli.remote import (
-    ConfigOption,
-    Remote,
-    TokenFileOption,
-    UrlOption,
-    asking,
-    printable,
-    segment,
-    show_json,
-)
+from gridiface.cli.remote import ConfigOption, Remote, TokenFileOption, UrlOption, asking, segment
+from gridiface.cli.showing import printable, show_json
 
 app = typer.Typer()
 

@@ -10,13 +10,8 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from gridiface.cli.openadr_words import moment, named, show_requests, when
-from gridiface.cli.remote import (
-    Remote,
-    asking,
-    segment,
-    show_json,
-    show_table,
-)
+from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 app = typer.Typer()

@@ -8,13 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.openadr_words import named, show_requests, show_schedules, show_vens
-from gridiface.cli.remote import (
-    Remote,
-    asking,
-    segment,
-    show_json,
-    show_table,
-)
+from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.showing import show_json, show_table
 
 app = typer.Typer()
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gridiface.cli.remote import show_json, show_table
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 _SIGNAL = re.compile(r"(?P<name>[^/=]+)(?:/(?P<type>[^/=]+))?(?:/(?P<unit>[^=]+))?=(?P<steps>.+)")

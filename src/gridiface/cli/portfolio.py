@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking, segment, show_json, show_table
+from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Portfolios: enrol, list, show, replace, remove, and their status.")

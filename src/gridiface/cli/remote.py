@@ -1,4 +1,4 @@
-"""The verbs' way to a running server: its REST API over HTTP, and how answers are shown. Owns no verb.
+"""The verbs' way to a running server: its REST API over HTTP, and what its answers mean. Owns no verb and no table.
 
 The address is that of --url, GRIDIFACE_URL, or the configuration's operator.listen; the token that of --token-file or
 GRIDIFACE_TOKEN. Exit codes through the errors raised: 3 no answer, 2 no right or a wrong address, 1 refused.
@@ -13,18 +13,17 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import quote, urlencode, urlsplit
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gridiface.app.config import load_config
 from gridiface.app.config.base import host_port
+from gridiface.cli.showing import printable
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -321,46 +320,6 @@ def events_of(lines: Iterable[str]) -> Iterator[Event]:
             if data is not None:
                 yield Event(found.get("id", ""), found.get("event", "message"), data)
         found = {}
-
-
-# --- showing --------------------------------------------------------------------------------------------------------
-
-
-def show_json(answer: Any) -> None:
-    """One JSON object on standard output."""
-    typer.echo(json.dumps(answer))
-
-
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; cells are shown as they are, unprintable signs as ?."""
-    table = Table(*columns, title=title or None, title_justify="left")
-    for row in rows:
-        table.add_row(*(printable(cell) for cell in row))
-    console().print(table)
-
-
-def console() -> Console:
-    """Where tables go; names from devices are never read as markup. Without a terminal lines are not cut."""
-    made = Console(markup=False, emoji=False, highlight=False)
-    if not made.is_terminal:
-        made.width = 200
-    return made
-
-
-def printable(cell: object) -> str:
-    """A cell's text without anything that a terminal would act on."""
-    text = "-" if cell is None else str(cell)
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
-def kw(watts: float | None) -> str:
-    """W as kW."""
-    return "-" if watts is None else f"{watts / 1000:.2f}"
-
-
-def percent(part: float | None) -> str:
-    """0..1 as %."""
-    return "-" if part is None else f"{100 * part:.1f}"
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------

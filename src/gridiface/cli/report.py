@@ -31,6 +31,7 @@ from gridiface.app import exports
 from gridiface.app.importers.lists import read_commitments, read_days
 from gridiface.app.settlement_desk import BEFORE_S, readings_of
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
+from gridiface.cli.progress import working
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Reading
@@ -99,9 +100,11 @@ def baseline(
     event = SettlementEvent(
         id="baseline", start=_instant(start, calendar), end=_instant(end, calendar), method=method, interval_s=interval
     )
-    series = _series(files, database, meters, event, _form(zone_name, positive, stamp, interval))
-    excluded = frozenset() if event_days is None else read_days(event_days)
-    rows = settle(event, series, calendar=calendar, event_days=excluded)
+    with working("reading meter data", quiet=as_json) as work:
+        series = _series(files, database, meters, event, _form(zone_name, positive, stamp, interval))
+        work.say("working out baselines")
+        excluded = frozenset() if event_days is None else read_days(event_days)
+        rows = settle(event, series, calendar=calendar, event_days=excluded)
     if as_json:
         shown = [
             {"meter": row.resource_id, "start": exports.utc(row.start), "baseline_w": row.baseline_w}
@@ -159,7 +162,8 @@ def settle_event(
     calendar = _calendar(zone_name, holidays, start, nerc=nerc)
     begin, finish = _instant(start, calendar), _instant(end, calendar)
     times = SettlementEvent(id=event_id, start=begin, end=finish, interval_s=interval)
-    series = _series(files, database, meters, times, _form(zone_name, positive, stamp, interval))
+    with working("reading meter data", quiet=as_json):
+        series = _series(files, database, meters, times, _form(zone_name, positive, stamp, interval))
     event = SettlementEvent(
         id=event_id,
         start=begin,
@@ -170,7 +174,8 @@ def settle_event(
         interval_s=interval,
     )
     excluded = frozenset() if event_days is None else read_days(event_days)
-    rows = settle(event, series, calendar=calendar, event_days=excluded)
+    with working("settling", quiet=as_json):
+        rows = settle(event, series, calendar=calendar, event_days=excluded)
     earlier = None if previous is None else exports.read_settlement(previous)[0]
     if earlier is not None and earlier.event_id != event_id:
         raise ConfigError(f"{previous}: is a settlement of {earlier.event_id}, not of {event_id}; give the right file")
@@ -201,15 +206,17 @@ def export(
     if settlement is not None and control is None:
         rows = exports.read_settlement(settlement)[0].rows
     elif settlement is None and control is not None and database is not None:
-        rows = asyncio.run(_performance(database, control))
+        with working("reading the store", quiet=as_json):
+            rows = asyncio.run(_performance(database, control))
         if not rows:
             raise ConfigError(f"the store has no performance of control {control}; look at its id")
     else:
         raise ConfigError("say what to export: a settlement's file, or --control together with --database")
-    if form is Format.PARQUET:
-        exports.write_parquet(rows, output)
-    else:
-        _write(output, exports.csv_text(rows))
+    with working(f"writing {output.name}", quiet=as_json):
+        if form is Format.PARQUET:
+            exports.write_parquet(rows, output)
+        else:
+            _write(output, exports.csv_text(rows))
     if as_json:
         typer.echo(json.dumps({"ok": True, "output": str(output), "rows": len(rows)}))
     else:

@@ -7,13 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import (
-    Remote,
-    asking,
-    segment,
-    show_json,
-)
+from gridiface.cli.remote import Remote, asking, segment
 from gridiface.cli.sep2_words import ReasonOption, show_resource, show_rows
+from gridiface.cli.showing import show_json
 
 app = typer.Typer()
 

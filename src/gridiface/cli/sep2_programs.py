@@ -6,11 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import (
-    Remote,
-    asking,
-    show_json,
-)
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.sep2_words import (
     DeviceOption,
     DurationOption,
@@ -28,6 +24,7 @@ from gridiface.cli.sep2_words import (
     show_rows,
     start_of,
 )
+from gridiface.cli.showing import show_json
 
 app = typer.Typer()
 

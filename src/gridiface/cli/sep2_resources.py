@@ -8,10 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import (
-    Remote,
-    asking,
-)
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.sep2_words import (
     DeviceOption,
     DurationOption,

@@ -9,14 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import (
-    JsonOption,
-    Remote,
-    asking,
-    segment,
-    show_json,
-    show_table,
-)
+from gridiface.cli.remote import JsonOption, Remote, asking, segment
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError, GridifaceError
 
 app = typer.Typer(no_args_is_help=True, help="Our sessions with utilities' servers: try out, list, show, read anew.")

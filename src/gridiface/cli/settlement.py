@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking, segment, show_json, show_table
+from gridiface.cli.progress import working
+from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Settlements by a running server: make, list, show, rows, export, remove.")
@@ -61,7 +63,8 @@ def make(
         "reopen": reopen,
         "reason": reason,
     }
-    found = remote.post("/settlements", body)
+    with working("settling", quiet=as_json):
+        found = remote.post("/settlements", body)
     if as_json:
         show_json(found)
         return
@@ -113,7 +116,8 @@ def rows(
 
     Example: gridiface settlement rows july-22 --json
     """
-    found = remote.pages(f"/settlements/{segment(event)}/rows", "rows", limit)
+    with working("fetching the rows", quiet=as_json):
+        found = remote.pages(f"/settlements/{segment(event)}/rows", "rows", limit)
     if as_json:
         show_json({"rows": found})
         return
@@ -135,7 +139,8 @@ def export(
 
     Example: gridiface settlement export july-22 --output july-22.csv
     """
-    data = remote.raw(f"/settlements/{segment(event)}/export.csv")
+    with working("fetching the rows", quiet=as_json):
+        data = remote.raw(f"/settlements/{segment(event)}/export.csv")
     try:
         output.write_bytes(data)
     except OSError as problem:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from gridiface.cli.remote import Remote, asking, kw, percent, show_json, show_table
+from gridiface.cli.remote import Remote, asking
+from gridiface.cli.showing import kw, percent, show_json, show_table
 
 
 @asking

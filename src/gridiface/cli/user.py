@@ -14,7 +14,8 @@ import typer
 
 from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, me, on_store
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, segment, show_json, show_table
+from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, segment
+from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import GridifaceError
 from gridiface.operator.users import TICKET_S, User, UserBook
 

@@ -28,7 +28,7 @@ from gridiface.operator.openadr_rows import (
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
-from gridiface.protocols.openadr.vtn import Result, Ven, Vtn, liveness_of
+from gridiface.protocols.openadr.vtn import Liveness, Result, Ven, Vtn, liveness_of
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
 #: What operators edit of a VEN.
@@ -170,8 +170,10 @@ class OpenAdrVensArea(Area):
 
     def counts(self, now: Instant) -> dict[str, int]:
         """How many VENs there are of each liveness, for the list and the pages."""
-        found = Counter(self._liveness(ven, now) for ven in self._vtn.core.vens.values())
-        return {state: found[state] for state in ("present", "late", "lost", "unregistered")}
+        since, poll = self._vtn.started, self._vtn.core.config.poll_frequency
+        vens = self._vtn.core.vens.values()
+        found = Counter(liveness_of(ven, now, since=since, poll_frequency=poll) for ven in vens)
+        return {state.value: found[state] for state in Liveness}
 
     @get(
         "/openadr/vtn/vens/{id}",

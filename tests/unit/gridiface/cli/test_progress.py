@@ -30,6 +30,31 @@ def test_a_terminal_is_told_on_standard_error(
     assert "saving the database" in shown.err
 
 
+def test_a_terminal_is_told_how_far_it_is_and_other_lines_stay_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with working("running") as work:
+        done = []
+        for thing in work.each("ab", 2, "procedure"):
+            with work.aside():
+                print(f"{thing} passed")
+            done.append(thing)
+    shown = capsys.readouterr()
+    assert (done, shown.out) == (["a", "b"], "a passed\nb passed\n")
+    assert "running: procedure 2 of 2" in shown.err
+
+
+def test_who_asks_for_json_is_told_nothing_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with working("saving the database", quiet=True) as work, work.aside():
+        work.say("half of it")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("words", "offered", "not_offered"),
     [

@@ -13,17 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.cli.remote import (
-    Event,
-    Remote,
-    ServerUnreachable,
-    events_of,
-    kw,
-    percent,
-    printable,
-    read_token,
-    segment,
-)
+from gridiface.cli.remote import Event, Remote, ServerUnreachable, events_of, read_token, segment
+from gridiface.cli.showing import kw, percent, printable
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 PLAIN = {"detail": "no", "fix": "do this"}
