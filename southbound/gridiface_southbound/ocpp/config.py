@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gridiface.drivers.api import DriverConfig
 
-Version = Literal["1.6", "2.0.1"]
+Version = Literal["1.6", "2.0.1", "2.1"]
 
 
 class ListenerKey(NamedTuple):
@@ -45,9 +45,12 @@ class OcppConfig(DriverConfig):
     key_file: Path | None = Field(None, description="The listener's key.")
     client_ca_file: Path | None = Field(None, description="Whose certificates for charging points are believed.")
     certificate_name: str = Field("", description="Common name in its certificate; empty: its id.")
-    versions: tuple[Version, ...] = Field(("2.0.1", "1.6"), min_length=1, description="Offered, the best first.")
+    versions: tuple[Version, ...] = Field(("2.1", "2.0.1", "1.6"), min_length=1, description="Offered, the best first.")
     max_charge_w: float = Field(gt=0, description="The most it gives to vehicles, W.")
-    connector: int = Field(1, ge=0, le=64, description="Connector (2.0.1: EVSE) that is driven; 0: the whole station.")
+    max_discharge_w: float = Field(
+        0.0, ge=0, description="The most that vehicles may give back, W; in sessions that can do it over OCPP 2.1."
+    )
+    connector: int = Field(1, ge=0, le=64, description="Connector (2.x: EVSE) that is driven; 0: the whole station.")
     unit: Literal["W", "A"] = Field("W", description="Unit in which limits are told: watts, or amperes per phase.")
     phases: Literal[1, 2, 3] = Field(3, description="Phases that are used, for amperes.")
     volts: float = Field(230.0, gt=0, le=1000, description="Volts between phase and neutral, for amperes.")
@@ -89,6 +92,14 @@ class OcppConfig(DriverConfig):
             raise ValueError("purpose station is for connector 0")
         if self.purpose == "transaction" and not self.connector:
             raise ValueError("purpose transaction needs a connector")
+        return self
+
+    @model_validator(mode="after")
+    def _can_give_back(self) -> Self:
+        if self.max_discharge_w and not self.connector:
+            raise ValueError("max_discharge_w is of one session: it needs a connector")
+        if self.max_discharge_w and "2.1" not in self.versions:
+            raise ValueError("max_discharge_w needs version 2.1")
         return self
 
     @property

@@ -1,4 +1,6 @@
-"""The OCPP driver: a charging point that calls us, as `gridiface.drivers.api.Driver`. It only ever takes power.
+"""The OCPP driver: a charging point that calls us, as `gridiface.drivers.api.Driver`.
+
+It only ever takes power, but for vehicles that give back over OCPP 2.1.
 
 Owned here: opening (the wait for its call), reading, one limit with its read-back, letting go. Not owned: the
 connection (listener, session), what it says (station), the form of commands (profiles).
@@ -96,7 +98,7 @@ class OcppDriver:
         self._open = True
         station = self.station
         return Nameplate(
-            max_w=0.0,
+            max_w=self._config.max_discharge_w if station.version == "2.1" else 0.0,
             max_charge_w=self._config.max_charge_w,
             capabilities=frozenset({Capability.SET_W, Capability.CONNECT, Capability.ENERGIZE}),
             manufacturer=station.vendor,
@@ -127,7 +129,7 @@ class OcppDriver:
             hz=one.measured.hz,
             volts=dict(one.measured.volts),
             soc=one.measured.soc if number else None,
-            available_up_w=None if watts is None else max(0.0, -watts),
+            available_up_w=None if watts is None else max(0.0, station.gives(number) - watts),
             available_down_w=None if watts is None else max(0.0, watts + config.max_charge_w),
             connected=station.plugged(number) if number else any(station.plugged(place) for place in places),
             state=max(states, key=lambda state: state.value == "running") if states else station.state(number),
@@ -182,9 +184,11 @@ class OcppDriver:
 
     async def _limit(self, session: Session, ack: _Doing, command: Setpoint, watts: float) -> None:
         config, now = self._config, self._clock.now()
-        take = min(config.max_charge_w, max(0.0, -watts))
+        gives = self.station.gives(config.connector)
+        take = min(config.max_charge_w, max(-gives, -watts))
         if take != -watts:
-            ack.notes.append(f"active_power held to {-take:g} W: it only takes, and at most {config.max_charge_w:g} W")
+            most = f"it takes at most {config.max_charge_w:g} W and gives at most {gives:g} W"
+            ack.notes.append(f"active_power held to {-take:g} W: {most}")
         limit = profiles.limit_of(take, config)
         seconds = _seconds(command, config.revert_s, now)
         transaction = self.station.at(config.connector).transaction

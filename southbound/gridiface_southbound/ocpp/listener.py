@@ -38,7 +38,7 @@ HANDSHAKE_S = 15.0
 #: A charging point that does not answer a ping for so long is gone, seconds.
 PING_S = 30.0
 
-_PROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1"}
+_PROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
 
 
 @dataclass(slots=True)
@@ -151,6 +151,7 @@ class Listener:
     async def _serve(seat: Seat, socket: web.WebSocketResponse, version: str) -> None:
         session = Session(socket, version, seat.station, seat.clock, seat.tell)
         before, seat.session, seat.refusal = seat.session, session, ""
+        seat.station.version = version
         if before is not None:
             # The same charging point again: its old connection is dead, or soon will be.
             await before.close()

@@ -1,8 +1,8 @@
-"""Charging profiles: what is sent to limit a charging point, in both versions, and what it shows of that. Pure.
+"""Charging profiles: what is sent to limit or steer a charging point, and what it shows of that. Pure.
 
-OCPP 1.6 clauses 3.13, 5.5, 5.7, 5.16; 2.0.1 part 2 block K. Limits are consumption, >= 0, in the configured unit; a
-charging point cannot be told to deliver. ChargingStationExternalConstraints is not used: 2.0.1 forbids it to a central
-system (K01.FR.22).
+OCPP 1.6 clauses 3.13, 5.5, 5.7, 5.16; 2.0.1 part 2 block K; 2.1 blocks K and Q. Limits are consumption, >= 0, in the
+configured unit. Only a vehicle that gives back is told a set-point (2.1: CentralSetpoint), + is consumption there, too.
+ChargingStationExternalConstraints is not used: 2.0.1 forbids it to a central system (K01.FR.22).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _PURPOSES = {
     "1.6": {"station": "ChargePointMaxProfile", "default": "TxDefaultProfile", "transaction": "TxProfile"},
     "2.0.1": {"station": "ChargingStationMaxProfile", "default": "TxDefaultProfile", "transaction": "TxProfile"},
 }
+_PURPOSES["2.1"] = _PURPOSES["2.0.1"]
 
 
 def timestamp(at: Instant) -> str:
@@ -27,8 +28,9 @@ def timestamp(at: Instant) -> str:
 
 
 def limit_of(watts: float, config: OcppConfig) -> float:
-    """The limit for a power to take, W >= 0: in tenths of the unit, rounded down as every limit is."""
-    return math.floor(round(10.0 * watts / config.watts_per_unit, 6)) / 10.0
+    """The limit for a power to take, W: in tenths of the unit, never more than asked; < 0 gives back."""
+    size = math.floor(round(10.0 * abs(watts) / config.watts_per_unit, 6)) / 10.0
+    return -size if watts < 0 and size else size
 
 
 def purpose(config: OcppConfig, transaction: int | str | None) -> str:
@@ -38,6 +40,11 @@ def purpose(config: OcppConfig, transaction: int | str | None) -> str:
     if not config.connector:
         return "station"
     return "default" if transaction is None else "transaction"
+
+
+def steers(version: str, config: OcppConfig, transaction: int | str | None) -> bool:
+    """Whether a vehicle is told a set-point that it follows both ways, not a limit (2.1 part 2, Q05)."""
+    return version == "2.1" and config.max_discharge_w > 0 and transaction is not None
 
 
 def set_profile(
@@ -51,7 +58,10 @@ def set_profile(
 ) -> Json:
     """SetChargingProfile. `seconds`: after them it holds no more; None: it holds until it is cleared."""
     kind = purpose(config, transaction)
-    periods = [{"startPeriod": 0, "limit": limit}]
+    period: Json = {"startPeriod": 0, "limit": limit}
+    if steers(version, config, transaction):
+        period = {"startPeriod": 0, "operationMode": "CentralSetpoint", "setpoint": limit}
+    periods = [period]
     schedule: Json = {"chargingRateUnit": config.unit, "chargingSchedulePeriod": periods}
     # A clock that is a little behind must not keep the profile from holding at once.
     schedule["startSchedule"] = timestamp(math.floor(now) - 1)
@@ -83,13 +93,13 @@ def ask_composite(version: str, config: OcppConfig) -> Json:
 
 
 def composite_limit(version: str, payload: Json, config: OcppConfig) -> float | None:
-    """The limit that holds now, in the configured unit; None: none, or it is not told."""
+    """The limit or set-point that holds now, in the configured unit; None: none, or it is not told."""
     schedule: Any = payload.get("chargingSchedule" if version == "1.6" else "schedule")
     if payload.get("status") != "Accepted" or not isinstance(schedule, dict):
         return None
     periods = schedule.get("chargingSchedulePeriod")
     first = periods[0] if isinstance(periods, list) and periods else None
-    limit = first.get("limit") if isinstance(first, dict) else None
+    limit = first.get("setpoint", first.get("limit")) if isinstance(first, dict) else None
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit):
         return None
     there = schedule.get("chargingRateUnit", config.unit)

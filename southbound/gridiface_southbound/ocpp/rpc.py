@@ -1,4 +1,4 @@
-"""The frames of OCPP-J: calls, results and errors as JSON arrays. Pure; 1.6 JSON specification clause 4, 2.0.1 part 4.
+"""The frames of OCPP-J: calls, results and errors as JSON arrays. Pure; 1.6 JSON clause 4, 2.0.1 and 2.1 part 4.
 
 Owned here: reading, writing and the caps. Not owned: what actions mean (station, profiles), waiting (session).
 """
@@ -45,11 +45,29 @@ class Failure:
     details: Json = field(default_factory=dict)
 
 
-Message = Call | Result | Failure
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Somebody tells something and wants no answer (2.1)."""
+
+    id: str
+    action: str
+    payload: Json
 
 
-def decode(text: str | bytes) -> Message:
-    """A frame.
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Somebody could not use an answer that it was given (2.1: CALLRESULTERROR)."""
+
+    id: str
+    code: str
+    text: str = ""
+
+
+Message = Call | Result | Failure | Send | Complaint
+
+
+def decode(text: str | bytes, version: str = "2.1") -> Message:
+    """A frame of a version.
 
     Raises:
         RemoteProtocolError: it is none.
@@ -67,6 +85,10 @@ def decode(text: str | bytes) -> Message:
             return Result(name, payload)
         case [4, str(name), str(code), str(words), *rest] if _fits(name) and len(rest) <= 1:
             return Failure(name, code[:64], words[:255], rest[0] if rest and isinstance(rest[0], dict) else {})
+        case [6, str(name), str(action), dict(payload)] if version == "2.1" and _fits(name) and len(action) <= 64:
+            return Send(name, action, payload)
+        case [5, str(name), str(code), str(words), *rest] if version == "2.1" and _fits(name) and len(rest) <= 1:
+            return Complaint(name, code[:64], words[:255])
         case _:
             raise RemoteProtocolError(f"no frame of OCPP: {str(frame)[:80]}")
 
@@ -80,6 +102,10 @@ def encode(message: Message) -> str:
             frame = [3, message.id, message.payload]
         case Failure():
             frame = [4, message.id, message.code, message.text[:255], message.details]
+        case Send():
+            frame = [6, message.id, message.action, message.payload]
+        case Complaint():
+            frame = [5, message.id, message.code, message.text[:255], {}]
     return json.dumps(frame, separators=(",", ":"))
 
 

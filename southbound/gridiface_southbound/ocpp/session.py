@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from gridiface.domain.clock import Clock
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout, RemoteProtocolError
-from gridiface_southbound.ocpp.rpc import Call, Failure, Json, Message, Result, decode, encode
+from gridiface_southbound.ocpp.rpc import Call, Complaint, Failure, Json, Message, Result, Send, decode, encode
 from gridiface_southbound.ocpp.station import Station, Unknown
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Session:
                 if message.type is not WSMsgType.TEXT:
                     break
                 try:
-                    await self._take(decode(message.data))
+                    await self._take(decode(message.data, self.version))
                 except RemoteProtocolError as error:
                     garbage += 1
                     _log.warning("a charging point sent nonsense: %s", error.reason)
@@ -99,6 +99,13 @@ class Session:
         await self._socket.close(code=1001)
 
     async def _take(self, message: Message) -> None:
+        if isinstance(message, Complaint):
+            _log.warning("a charging point could not use our answer %s: %s %s", message.id, message.code, message.text)
+            return
+        if isinstance(message, Send):
+            # Streams of measurements are not opened by us, and nothing else is told so (2.1 part 2, N11).
+            _log.info("a charging point sent %s, which nobody asked for", message.action)
+            return
         if not isinstance(message, Call):
             waiting = self._waiting
             # An answer that nobody waits for came too late.

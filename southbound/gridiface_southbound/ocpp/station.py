@@ -1,4 +1,4 @@
-"""What a charging point says of itself, and the answers to it: the central system's half of OCPP 1.6 and 2.0.1. Pure.
+"""What a charging point says of itself, and the answers to it: the central system's half of OCPP 1.6, 2.0.1, 2.1. Pure.
 
 Owned here: boot, heartbeats, states, who may charge, sessions, meter values. Not owned: frames (rpc), commands to it
 (profiles), time (an argument).
@@ -6,6 +6,7 @@ Owned here: boot, heartbeats, states, who may charge, sessions, meter values. No
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,28 +36,48 @@ _PLUGGED = frozenset({"Preparing", "Occupied", "Charging", "SuspendedEV", "Suspe
 _RECEIPTS = frozenset(
     {
         "FirmwareStatusNotification", "DiagnosticsStatusNotification", "LogStatusNotification",
-        "SecurityEventNotification", "SignedFirmwareStatusNotification", "NotifyEvent", "NotifyReport",
+        "SecurityEventNotification", "SignedFirmwareStatusNotification", "NotifyReport",
         "NotifyMonitoringReport", "NotifyCustomerInformation", "NotifyChargingLimit", "ClearedChargingLimit",
         "ReportChargingProfiles", "NotifyDisplayMessages", "ReservationStatusUpdate",
-        "PublishFirmwareStatusNotification",
+        "PublishFirmwareStatusNotification", "NotifyDERAlarm", "NotifyDERStartStop", "ReportDERControl",
+        "NotifyPriorityCharging", "NotifySettlement", "NotifyWebPaymentStarted", "BatterySwap",
+        "ClosePeriodicEventStream",
     }
 )  # fmt: skip
 _REFUSED = {
     "DataTransfer": {"status": "UnknownVendorId"},
     "SignCertificate": {"status": "Rejected"},
-    "NotifyEVChargingNeeds": {"status": "Rejected"},
     "NotifyEVChargingSchedule": {"status": "Rejected"},
+    "OpenPeriodicEventStream": {"status": "Rejected"},
+    "PullDynamicScheduleUpdate": {"status": "Rejected"},
 }
+#: What a session does (2.x), where the connector is only said to be occupied.
+_SESSION_STATES = {
+    "EVConnected": "Preparing",
+    "Charging": "Charging",
+    "SuspendedEV": "SuspendedEV",
+    "SuspendedEVSE": "SuspendedEVSE",
+    "Idle": "Finishing",
+}
+#: Ways of charging that are allowed where vehicles may give back (2.1 part 2, Q01).
+_BOTH_WAYS = ["AC_single_phase", "AC_two_phase", "AC_three_phase", "DC", "AC_BPT", "DC_BPT"]
 _MAX_TEXT = 255
+_MAX_EVENTS = 1000
 
 
 @dataclass(slots=True)
 class Connector:
-    """One connector (2.0.1: EVSE)."""
+    """One connector (2.x: EVSE).
+
+    Attributes:
+        gives_w: the most that the vehicle says it gives back, W; None: it has not said.
+    """
 
     status: str = ""
+    session: str = ""
     error: str = ""
     transaction: int | str | None = None
+    gives_w: float | None = None
     measured: Measured = field(default_factory=Measured)
     measured_at: Instant | None = None
     meters: int = 0
@@ -79,6 +100,7 @@ class Station:
         self.vendor = self.model = self.serial = self.firmware = ""
         self.connectors: dict[int, Connector] = {}
         self.refused_tags = 0
+        self.version = ""
         self._config = config
         self._numbers = numbers
 
@@ -103,8 +125,16 @@ class Station:
         raise Unknown(f"{action} is not taken by this central system")
 
     def state(self, number: int) -> OperatingState:
-        """What a connector does."""
-        return _STATES.get(self.at(number).status, OperatingState.UNKNOWN)
+        """What a connector does; an occupied one what its session does, where it tells."""
+        one = self.at(number)
+        session = one.session if one.status in ("", "Occupied") else ""
+        return _STATES.get(session or one.status, OperatingState.UNKNOWN)
+
+    def gives(self, number: int) -> float:
+        """What the vehicle at a connector may be asked to give back, W >= 0: by configuration, and by what it says."""
+        one = self.at(number)
+        most = self._config.max_discharge_w if self.version == "2.1" and one.transaction is not None else 0.0
+        return most if one.gives_w is None else min(most, one.gives_w)
 
     def plugged(self, number: int) -> bool | None:
         """Whether a vehicle is there, None where it was not told."""
@@ -147,12 +177,28 @@ class Station:
         status = payload.get("status", payload.get("connectorStatus"))
         if not isinstance(status, str) or status not in _STATES:
             raise RemoteProtocolError(f"StatusNotification: status {str(status)[:40]!r} is not known")
-        one = self._connector(number)
         error = payload.get("errorCode", "NoError")
-        one.status, one.error = status, "" if error == "NoError" else str(error)[:_MAX_TEXT]
-        if status in ("Available", "Unavailable"):
-            one.transaction, one.measured, one.measured_at = None, Measured(), None
+        self._is(number, status, "" if error == "NoError" else str(error)[:_MAX_TEXT])
         return {}
+
+    def _on_NotifyEvent(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
+        """In 2.x a connector's state may come as a variable, too (2.0.1 part 2, G01)."""
+        events = payload.get("eventData")
+        for event in events[:_MAX_EVENTS] if isinstance(events, list) else ():
+            match event:
+                case {
+                    "component": {"name": "Connector" | "EVSE", "evse": dict(evse)},
+                    "variable": {"name": "AvailabilityState"},
+                    "actualValue": str(status),
+                } if status in _STATES:
+                    self._is(_number(evse, "id"), status, "")
+        return {}
+
+    def _is(self, number: int, status: str, error: str) -> None:
+        one = self._connector(number)
+        one.status, one.error = status, error
+        if status in ("Available", "Unavailable"):
+            self._over(one, Measured(), None)
 
     def _on_MeterValues(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
         self._measure(_number(payload, "evseId" if "evseId" in payload else "connectorId"), payload, now)
@@ -163,7 +209,10 @@ class Station:
     def _on_Authorize(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
         if "idTag" in payload:
             return {"idTagInfo": {"status": self._judged(payload["idTag"])}}
-        return {"idTokenInfo": {"status": self._judged(_token(payload))}}
+        answer: Json = {"idTokenInfo": {"status": self._judged(_token(payload))}}
+        if self.version == "2.1" and self._config.max_discharge_w:
+            answer["allowedEnergyTransfer"] = _BOTH_WAYS
+        return answer
 
     def _on_StartTransaction(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
         one = self._connector(_number(payload, "connectorId"))
@@ -176,10 +225,10 @@ class Station:
         number = payload.get("transactionId")
         for one in self.connectors.values():
             if one.transaction == number:
-                one.transaction, one.measured, one.measured_at = None, Measured(w=0.0), now
+                self._over(one, Measured(w=0.0), now)
         return {"idTagInfo": {"status": self._judged(payload["idTag"])}} if "idTag" in payload else {}
 
-    # Sessions of 2.0.1 ---------------------------------------------------------------------------------------------
+    # Sessions of 2.x -----------------------------------------------------------------------------------------------
 
     def _on_TransactionEvent(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
         kind, info, evse = payload.get("eventType"), payload.get("transactionInfo"), payload.get("evse")
@@ -189,11 +238,24 @@ class Station:
         number = self._place(evse, name)
         if number is not None:
             one = self._connector(number)
-            one.transaction = None if kind == "Ended" else name
+            one.transaction = name
+            one.session = _SESSION_STATES.get(str(info.get("chargingState")), one.session) if info else ""
             self._measure(number, payload, now)
             if kind == "Ended":
-                one.measured, one.measured_at = Measured(w=0.0), now
+                self._over(one, Measured(w=0.0), now)
         return {"idTokenInfo": {"status": self._judged(_token(payload))}} if "idToken" in payload else {}
+
+    def _on_NotifyEVChargingNeeds(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
+        """A vehicle's limits are noted; a schedule is only given to one that may be steered (2.1 part 2, Q02)."""
+        if self.version != "2.1" or not self._config.max_discharge_w:
+            return {"status": "Rejected"}
+        number, needs = _number(payload, "evseId"), payload.get("chargingNeeds")
+        both_ways = needs.get("v2xChargingParameters") if isinstance(needs, dict) else None
+        told = both_ways.get("maxDischargePower", 0.0) if isinstance(both_ways, dict) else 0.0
+        if isinstance(told, bool) or not isinstance(told, int | float) or not 0.0 <= told < math.inf:
+            raise RemoteProtocolError("NotifyEVChargingNeeds: maxDischargePower is wrong")
+        self._connector(number).gives_w = float(told)
+        return {"status": "Processing"}
 
     def _place(self, evse: object, name: str) -> int | None:
         """The EVSE of a session: as it says, else where it began."""
@@ -218,6 +280,10 @@ class Station:
                 volts={**old.volts, **found.volts},
             )
             one.meters += 1
+
+    @staticmethod
+    def _over(one: Connector, last: Measured, at: Instant | None) -> None:
+        one.transaction, one.session, one.gives_w, one.measured, one.measured_at = None, "", None, last, at
 
     def _connector(self, number: int) -> Connector:
         return self.connectors.setdefault(number, Connector())

@@ -20,6 +20,9 @@ from ocpp.routing import on
 from ocpp.v16 import ChargePoint as ChargePoint16
 from ocpp.v16 import call as call16
 from ocpp.v16 import call_result as result16
+from ocpp.v21 import ChargePoint as ChargePoint21
+from ocpp.v21 import call as call21
+from ocpp.v21 import call_result as result21
 from ocpp.v201 import ChargePoint as ChargePoint201
 from ocpp.v201 import call as call201
 from ocpp.v201 import call_result as result201
@@ -137,11 +140,15 @@ class Charger:
         return schedule[0] if isinstance(schedule, list) else schedule
 
     def limit(self) -> float | None:
-        return (
-            None
-            if self.profile is None
-            else float(self.schedule_of(self.profile)["charging_schedule_period"][0]["limit"])
-        )
+        return None if self.profile is None else float(self.period()[self.word])
+
+    def period(self) -> Any:
+        return self.schedule_of(self.profile or {})["charging_schedule_period"][0]
+
+    @property
+    def word(self) -> str:
+        """How its profile says what holds."""
+        return "setpoint" if self.profile is not None and "setpoint" in self.period() else "limit"
 
     def clear(self) -> str:
         self.count += 1
@@ -152,6 +159,8 @@ class Charger:
 
     def takes(self) -> float:
         limit = self.limit()
+        if limit is not None and self.word == "setpoint":
+            return limit
         return self.wished if limit is None else min(self.wished, limit)
 
     # The testkit's peer --------------------------------------------------------------------------------------------
@@ -303,54 +312,59 @@ class Charger16(Charger):
         self.transaction = None
 
 
-def point201(charger: Charger) -> type:
-    class Point(alike(charger, result201), ChargePoint201):
+def point2(charger: Charger, base: type, result: Any) -> type:
+    """In the words of 2.0.1 or 2.1."""
+
+    class Point(alike(charger, result), base):  # type: ignore[misc]
         @on("SetVariables")
         async def on_variables(self, set_variable_data: list[dict[str, Any]]) -> Any:
             found = [{"attributeStatus": "Accepted", "component": one["component"], "variable": one["variable"]}
                      for one in set_variable_data]  # fmt: skip
-            return result201.SetVariables(set_variable_result=found)
+            return result.SetVariables(set_variable_result=found)
 
         @on("SetChargingProfile")
         async def on_set(self, evse_id: int, charging_profile: dict[str, Any]) -> Any:
             status = charger.take(charging_profile)
             await charger.busy()
             info = {"reasonCode": "TooHigh"} if status == "Rejected" else None
-            return result201.SetChargingProfile(status=status, status_info=info)
+            return result.SetChargingProfile(status=status, status_info=info)
 
         @on("GetCompositeSchedule")
         async def on_composite(self, duration: int, evse_id: int, **_: Any) -> Any:
             await charger.busy()
             limit = charger.limit()
             if limit is None:
-                return result201.GetCompositeSchedule(status="Rejected")
+                return result.GetCompositeSchedule(status="Rejected")
             schedule = {"evseId": 1, "duration": 60, "scheduleStart": stamp(), "chargingRateUnit": "W",
-                        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}  # fmt: skip
-            return result201.GetCompositeSchedule(status="Accepted", schedule=schedule)
+                        "chargingSchedulePeriod": [{"startPeriod": 0, charger.word: limit}]}  # fmt: skip
+            return result.GetCompositeSchedule(status="Accepted", schedule=schedule)
 
         @on("ChangeAvailability")
         async def on_availability(self, operational_status: str, **_: Any) -> Any:
             charger.operative = operational_status == "Operative"
-            return result201.ChangeAvailability(status="Accepted")
+            return result.ChangeAvailability(status="Accepted")
 
     return Point
 
 
 class Charger201(Charger):
-    version, subprotocol = "2.0.1", "ocpp2.0.1"
+    version, subprotocol, call = "2.0.1", "ocpp2.0.1", call201
 
     def chargepoint(self, socket: Any) -> Any:
         self.sequence = itertools.count()
-        return point201(self)(self.identity, socket)
+        return self.point()(self.identity, socket)
+
+    def point(self) -> type:
+        return point2(self, ChargePoint201, result201)
 
     async def boot(self) -> None:
         station = {"model": "M201", "vendorName": "V", "serialNumber": "S1", "firmwareVersion": "3"}
-        answer = await self.link.call(call201.BootNotification(charging_station=station, reason="PowerUp"))
+        answer = await self.link.call(self.call.BootNotification(charging_station=station, reason="PowerUp"))
         assert answer.status == "Accepted"
 
     async def status(self, status: str = "Occupied") -> None:
         await self.link.call(
-            call201.StatusNotification(timestamp=stamp(), connector_status=status, evse_id=1, connector_id=1)
+            self.call.StatusNotification(timestamp=stamp(), connector_status=status, evse_id=1, connector_id=1)
         )
 
     def samples(self) -> list[dict[str, Any]]:
@@ -359,11 +373,11 @@ class Charger201(Charger):
         return [{"timestamp": stamp(), "sampledValue": [watts, {"value": 44, "measurand": "SoC"}]}]
 
     async def meter(self) -> None:
-        await self.link.call(call201.MeterValues(evse_id=1, meter_value=self.samples()))
+        await self.link.call(self.call.MeterValues(evse_id=1, meter_value=self.samples()))
 
     async def _event(self, kind: str, **keys: Any) -> Any:
         return await self.link.call(
-            call201.TransactionEvent(
+            self.call.TransactionEvent(
                 event_type=kind, timestamp=stamp(), trigger_reason="Authorized", seq_no=next(self.sequence),
                 transaction_info={"transactionId": self.transaction}, **keys,
             )
@@ -379,7 +393,34 @@ class Charger201(Charger):
         self.transaction = None
 
 
-CHARGERS: dict[str, type[Charger]] = {"1.6": Charger16, "2.0.1": Charger201}
+class Charger21(Charger201):
+    version, subprotocol, call = "2.1", "ocpp2.1", call21
+
+    def point(self) -> type:
+        return point2(self, ChargePoint21, result21)
+
+    def samples(self) -> list[dict[str, Any]]:
+        values = super().samples()
+        (watts, *_) = values[0]["sampledValue"]
+        if watts["value"] < 0:
+            watts |= {"value": -watts["value"], "measurand": "Power.Active.Export"}
+        return values
+
+    async def needs(self, gives_w: float) -> str:
+        """The vehicle says what it can (ISO 15118-20)."""
+        answer = await self.link.call(
+            call21.NotifyEVChargingNeeds(
+                evse_id=1,
+                charging_needs={
+                    "requestedEnergyTransfer": "DC_BPT",
+                    "v2xChargingParameters": {"maxChargePower": 11_000, "maxDischargePower": gives_w},
+                },
+            )
+        )
+        return str(answer.status)
+
+
+CHARGERS: dict[str, type[Charger]] = {"1.6": Charger16, "2.0.1": Charger201, "2.1": Charger21}
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gridiface.drivers.testkit import CHECKS, run_check
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.ocpp import listener as listeners
 
-VERSIONS = ("1.6", "2.0.1")
+VERSIONS = ("1.6", "2.0.1", "2.1")
 
 
 def told(**keys: Any) -> Setpoint:
@@ -85,6 +85,43 @@ async def test_a_tag_that_is_not_known_is_turned_away(
         answer = await charger.begin("BB")
         assert (answer.id_tag_info if version == "1.6" else answer.id_token_info)["status"] == "Invalid"
         assert driver.station.refused_tags == 1
+        await driver.end()
+
+
+async def test_a_vehicle_gives_back(simulate: Any, driver_for: Any, free_port: Any) -> None:
+    """OCPP 2.1: in a session, up to what the station and the vehicle say; without one, or in older words, nothing."""
+    async with simulate("2.1", free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10, max_discharge_w=10_000)
+        plate = await driver.open()
+        assert (plate.max_w, plate.max_charge_w) == (10_000, 22_080)
+        ack = await driver.write(told(active_power_w=4_000))
+        assert (ack.active_power_w, charger.word, charger.limit()) == (0, "limit", 0)
+        assert any("gives at most 0 W" in note for note in ack.notes)
+        authorized = await charger.link.call(charger.call.Authorize(id_token={"idToken": "AA", "type": "ISO14443"}))
+        assert "DC_BPT" in authorized.allowed_energy_transfer
+        await charger.begin("AA")
+        assert await charger.needs(7_000) == "Processing"
+        ack = await driver.write(told(active_power_w=4_000.06))
+        assert ack.verified
+        assert (ack.active_power_w, charger.word, charger.limit()) == (4_000, "setpoint", -4_000)
+        assert charger.period()["operation_mode"] == "CentralSetpoint"
+        seen = await driver.read()
+        assert (seen.w, seen.available_up_w, seen.available_down_w) == pytest.approx((4_000, 3_000, 26_080))
+        ack = await driver.write(told(active_power_w=9_000))
+        assert (ack.active_power_w, ack.notes) == (
+            7_000,
+            ("active_power held to 7000 W: it takes at most 22080 W and gives at most 7000 W",),
+        )
+        await driver.write(told(active_power_w=-3_000))
+        assert (charger.word, charger.limit()) == ("setpoint", 3_000)
+        await charger.finish()
+        assert driver.station.gives(1) == 0
+        await driver.end()
+    async with simulate("2.0.1", free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10, max_discharge_w=10_000)
+        assert (await driver.open()).max_w == 0
+        await charger.begin("AA")
+        assert (await driver.write(told(active_power_w=4_000))).active_power_w == 0
         await driver.end()
 
 

@@ -22,13 +22,13 @@ from gridiface.errors import RemoteProtocolError
 from gridiface_southbound.ocpp import profiles
 from gridiface_southbound.ocpp.config import OcppConfig
 from gridiface_southbound.ocpp.meter import measured
-from gridiface_southbound.ocpp.rpc import Call, Failure, Result, decode, encode
+from gridiface_southbound.ocpp.rpc import Call, Complaint, Failure, Result, Send, decode, encode
 from gridiface_southbound.ocpp.station import Station, Unknown
 
 NOW = 1_800_000_000.5
 STAMP = "2026-01-01T00:00:00Z"
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "operator" / "ocpp.md"
-VERSIONS = ("1.6", "2.0.1")
+VERSIONS = ("1.6", "2.0.1", "2.1")
 
 
 def config(**keys: Any) -> OcppConfig:
@@ -54,11 +54,20 @@ def judge(version: str, action: str, payload: Any, *, answer: bool = False) -> N
         ('[3,"a",{"x":1}]', Result("a", {"x": 1})),
         ('[4,"a","InternalError","no",{}]', Failure("a", "InternalError", "no")),
         ('[4,"a","InternalError",""]', Failure("a", "InternalError")),
+        ('[5,"a","FormatViolation","no",{}]', Complaint("a", "FormatViolation", "no")),
+        ('[6,"a","NotifyPeriodicEventStream",{"id":1}]', Send("a", "NotifyPeriodicEventStream", {"id": 1})),
     ],
 )
 def test_frames(text: str, message: Any) -> None:
     assert decode(text) == message
     assert decode(encode(message)) == message
+
+
+@pytest.mark.parametrize("text", ['[5,"a","FormatViolation","no",{}]', '[6,"a","NotifyPeriodicEventStream",{}]'])
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_frames_of_2_1_are_none_before(text: str, version: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        decode(text, version)
 
 
 @given(st.text(max_size=60) | st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists).map(json.dumps))
@@ -122,10 +131,24 @@ def test_commands_fit_the_schemas(version: str, transaction: Any, connector: int
         ("2.0.1", "NotifyEVChargingNeeds", {}),
         ("2.0.1", "SignCertificate", {}),
         ("2.0.1", "ReportChargingProfiles", {}),
+        ("2.1", "Authorize", {"idToken": {"idToken": "A", "type": "Central"}}),
+        ("2.1", "NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "DC_BPT"}}),
+        ("2.1", "OpenPeriodicEventStream", {}),
+        ("2.1", "ClosePeriodicEventStream", {}),
+        ("2.1", "PullDynamicScheduleUpdate", {}),
+        ("2.1", "NotifyDERAlarm", {}),
+        ("2.1", "NotifyDERStartStop", {}),
+        ("2.1", "ReportDERControl", {}),
+        ("2.1", "NotifyPriorityCharging", {}),
+        ("2.1", "NotifySettlement", {}),
+        ("2.1", "NotifyWebPaymentStarted", {}),
+        ("2.1", "BatterySwap", {}),
     ],
 )  # fmt: skip
 def test_answers_fit_the_schemas(version: str, action: str, payload: Any) -> None:
-    judge(version, action, station().handle(action, payload, NOW), answer=True)
+    one = station(max_discharge_w=5_000)
+    one.version = version
+    judge(version, action, one.handle(action, payload, NOW), answer=True)
 
 
 def test_the_life_of_a_session_in_1_6() -> None:
@@ -159,6 +182,61 @@ def test_the_life_of_a_session_in_2_0_1() -> None:
     # Later events need not name the EVSE.
     one.handle("TransactionEvent", {"eventType": "Ended", "transactionInfo": {"transactionId": "T"}}, NOW + 1)
     assert (one.at(1).transaction, one.power([1])) == (None, (0.0, NOW + 1))
+
+
+def test_the_state_of_a_session_and_of_a_variable_in_2_x() -> None:
+    one = station()
+    one.handle("StatusNotification", {"connectorStatus": "Occupied", "evseId": 1, "connectorId": 1}, NOW)
+    assert (one.state(1), one.plugged(1)) == (OperatingState.RUNNING, True)
+    info = {"transactionId": "T", "chargingState": "SuspendedEVSE"}
+    event = {"eventType": "Started", "transactionInfo": info, "evse": {"id": 1}}
+    one.handle("TransactionEvent", event, NOW)
+    assert one.state(1) is OperatingState.THROTTLED
+    one.handle("TransactionEvent", event | {"eventType": "Ended"}, NOW)
+    assert one.state(1) is OperatingState.RUNNING
+    told = {"component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
+            "variable": {"name": "AvailabilityState"}, "actualValue": "Faulted"}  # fmt: skip
+    other = told | {"variable": {"name": "Power"}, "actualValue": "Available"}
+    assert one.handle("NotifyEvent", {"eventData": [told, other, 7, told | {"actualValue": "Bored"}]}, NOW) == {}
+    assert one.state(1) is OperatingState.FAULT
+    with pytest.raises(RemoteProtocolError, match="id is missing"):
+        one.handle("NotifyEvent", {"eventData": [told | {"component": {"name": "EVSE", "evse": {}}}]}, NOW)
+
+
+def test_what_a_vehicle_gives_back() -> None:
+    one = station(max_discharge_w=5_000)
+    one.version = "2.1"
+    event = {"eventType": "Started", "transactionInfo": {"transactionId": "T"}, "evse": {"id": 1}}
+    assert one.gives(1) == 0
+    one.handle("TransactionEvent", event, NOW)
+    assert one.gives(1) == 5_000
+    for needs, gives in (
+        ({"v2xChargingParameters": {"maxDischargePower": 3_000}}, 3_000),
+        ({"v2xChargingParameters": {"maxDischargePower": 9_000.5}}, 5_000),
+        ({"dcChargingParameters": {}}, 0),
+    ):
+        assert one.handle("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": needs}, NOW)["status"] == "Processing"
+        assert one.gives(1) == gives
+    for wrong in (-1, True, "1", float("inf")):
+        needs = {"v2xChargingParameters": {"maxDischargePower": wrong}}
+        with pytest.raises(RemoteProtocolError, match="maxDischargePower"):
+            one.handle("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": needs}, NOW)
+    one.version = "2.0.1"
+    assert one.gives(1) == 0
+    one.version = "2.1"
+    one.handle("TransactionEvent", event | {"eventType": "Ended"}, NOW)
+    assert (one.gives(1), one.at(1).gives_w) == (0, None)
+
+
+@pytest.mark.parametrize("limit", [-4321.5, 4321.5])
+def test_a_set_point_fits_the_schema(limit: float) -> None:
+    keys = config(max_discharge_w=5_000)
+    made = profiles.set_profile("2.1", keys, limit, transaction="T", seconds=60, now=NOW)
+    judge("2.1", "SetChargingProfile", made)
+    period = {"startPeriod": 0, "operationMode": "CentralSetpoint", "setpoint": limit}
+    assert made["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"] == [period]
+    shown = {"status": "Accepted", "schedule": {"chargingRateUnit": "W", "chargingSchedulePeriod": [period]}}
+    assert profiles.composite_limit("2.1", shown, keys) == limit
 
 
 @pytest.mark.parametrize(
@@ -229,6 +307,7 @@ def test_meter_values() -> None:
 def test_a_limit_is_never_above_what_was_asked(watts: float, unit: Any) -> None:
     keys = config(unit=unit)
     limit = profiles.limit_of(watts, keys)
+    assert profiles.limit_of(-watts, keys) == -limit
     assert 0 <= limit * keys.watts_per_unit <= watts + 1e-4
     assert watts - limit * keys.watts_per_unit <= 0.1 * keys.watts_per_unit + 1e-4
 
@@ -259,6 +338,8 @@ def test_the_composite_schedule_in_both_units() -> None:
         ({"client_ca_file": "c"}, "is for TLS"),
         ({"purpose": "station"}, "connector 0"),
         ({"purpose": "transaction", "connector": 0}, "needs a connector"),
+        ({"max_discharge_w": 1, "connector": 0}, "needs a connector"),
+        ({"max_discharge_w": 1, "versions": ("2.0.1",)}, "needs version 2.1"),
     ],
 )
 def test_wrong_keys_are_told(keys: dict[str, Any], message: str) -> None:
