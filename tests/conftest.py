@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,14 @@ class Loop(asyncio.SelectorEventLoop):
     has opened is its own to close.
     """
 
+    def _make_socket_transport(self, sock: socket.socket, *args: Any, server: Any = None, **more: Any) -> Any:
+        _for_an_open(server, sock)
+        return super()._make_socket_transport(sock, *args, server=server, **more)  # type: ignore[misc]
+
+    def _make_ssl_transport(self, rawsock: socket.socket, *args: Any, server: Any = None, **more: Any) -> Any:
+        _for_an_open(server, rawsock)
+        return super()._make_ssl_transport(rawsock, *args, server=server, **more)  # type: ignore[misc]
+
     def close(self) -> None:
         left: list[str] = []
         if not self.is_closed():
@@ -60,6 +69,13 @@ class Loop(asyncio.SelectorEventLoop):
         # Nothing public tells what a loop still holds, nor which end of it.
         held = list(self._transports.values())  # type: ignore[attr-defined]
         return [one for one in held if one._sock is not None and (one._server is not None) is accepted]
+
+
+def _for_an_open(server: Any, taken: socket.socket) -> None:
+    """asyncio leaves what came for a server that has closed since to the garbage collector."""
+    if server is not None and server._sockets is None:
+        taken.close()
+        raise ConnectionAbortedError("the server has closed")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from gridiface.domain.clock import Clock
 from gridiface.errors import DeviceError, DeviceRejected
+from gridiface.streams.tcp_listener import TcpListener
 from gridiface_southbound.ocpp.config import ListenerKey, OcppConfig
 from gridiface_southbound.ocpp.rpc import MAX_BYTES
 from gridiface_southbound.ocpp.session import Session
@@ -65,7 +66,7 @@ class Listener:
         self.port = 0
         self._key = key
         self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: TcpListener | None = None
         self._pending: set[Any] = set()
         self._starting = asyncio.Lock()
 
@@ -76,7 +77,7 @@ class Listener:
             DeviceRejected: the address or a file cannot be used.
         """
         async with self._starting:
-            if self._server is not None:
+            if self._listener is not None:
                 return
             key = self._key
             app = web.Application()
@@ -85,37 +86,39 @@ class Listener:
             await runner.setup()
             try:
                 context = None if key.cert_file is None else _tls(key)
-                loop = asyncio.get_running_loop()
-                self._server = await loop.create_server(
-                    lambda: self._guarded(runner), key.host, key.port, ssl=context, backlog=512
+                server = runner.server
+                if server is None:  # pragma: no cover - a set-up runner has one
+                    raise RuntimeError("the runner is not set up")
+                listener = TcpListener(
+                    lambda: self._guarded(server),
+                    most=MAX_CONNECTIONS,
+                    opened=lambda: len(server.connections),
+                    tls=context,
                 )
+                await listener.start(key.host, key.port, backlog=512)
             except (OSError, ssl.SSLError) as error:
                 await runner.cleanup()
                 raise DeviceRejected(f"{key.host}:{key.port} cannot be listened on: {error}") from error
-            self._runner = runner
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._runner, self._listener = runner, listener
+            self.port = listener.port
 
     async def stop(self) -> None:
         """End, and every connection with it; twice is once."""
-        server, self._server = self._server, None
+        listener, self._listener = self._listener, None
         runner, self._runner = self._runner, None
-        if server is not None:
-            server.close()
+        if listener is not None:
+            listener.close()
         for seat in self.seats.values():
             if seat.session is not None:
                 await seat.session.close()
         if runner is not None:
             await runner.cleanup()
 
-    def _guarded(self, runner: web.AppRunner) -> asyncio.Protocol:
+    def _guarded(self, server: web.Server) -> asyncio.Protocol:
         """A protocol for one connection that is closed unless it becomes a charging point in time."""
-        server = runner.server
-        if server is None:  # pragma: no cover - a set-up runner has one
-            raise RuntimeError("the runner is not set up")
         handler: Any = server()
-        full = len(server.connections) + len(self._pending) > MAX_CONNECTIONS
         self._pending.add(handler)
-        asyncio.get_running_loop().call_later(0.0 if full else HANDSHAKE_S, self._reap, handler)
+        asyncio.get_running_loop().call_later(HANDSHAKE_S, self._reap, handler)
         return handler  # type: ignore[no-any-return]  # aiohttp's own protocol class is not public
 
     def _reap(self, handler: Any) -> None:

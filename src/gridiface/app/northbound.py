@@ -15,7 +15,6 @@ from gridiface.app.config.model import Client, Sep2
 from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
-from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
@@ -38,6 +37,7 @@ from gridiface.pki.identity import format_lfdi, lfdi_from_der
 from gridiface.pki.judged import Demand, judge_server
 from gridiface.pki.revocation import load_revocation
 from gridiface.pki.rules import SERVER_AUTH, sep2_rules
+from gridiface.streams.acceptor import nothing_spare
 
 #: A PEN of eight decimal digits is the last that an mRID can show in decimal.
 _LARGEST_DECIMAL = 99_999_999

@@ -26,7 +26,6 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError, LocalProtocolError
-from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.openadr.settings import (
     ListenSettings,
     MemberSettings,
@@ -51,6 +50,7 @@ from gridiface.pki.rules import openadr_rules
 from gridiface.protocols.openadr.signature import Signer
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
+from gridiface.streams.acceptor import nothing_spare
 
 #: File descriptors that a listener leaves to others where nobody says more.
 _RESERVED = 128

@@ -26,7 +26,6 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError
-from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
@@ -47,6 +46,7 @@ from gridiface.pki.contexts import KeyPair
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
+from gridiface.streams.acceptor import nothing_spare
 
 #: Role numbers of IEC 62351-8 as DNP3 uses them.
 ROLE_NUMBERS = {

@@ -24,7 +24,6 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.acceptor import EXHAUSTED, Acceptor, nothing_spare
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
 from gridiface.northbound.tls_requests import watch_requests
@@ -32,6 +31,7 @@ from gridiface.northbound.tls_transport import Phase
 from gridiface.pki.alerts import Alert
 from gridiface.pki.credentials import TlsKeeper
 from gridiface.pki.rules import Verdict
+from gridiface.streams.acceptor import EXHAUSTED, Acceptor, nothing_spare
 
 log = logging.getLogger("gridiface.tls")
 

@@ -1,1 +1,1 @@
-"""What protocols over streams share below all layers."""
+"""What protocols over streams share below all layers: listening, accepting, receiving."""

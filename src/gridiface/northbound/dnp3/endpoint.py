@@ -29,12 +29,12 @@ from gridiface.northbound.dnp3.settings import (
     Transport,
 )
 from gridiface.northbound.dnp3.station import Station
-from gridiface.northbound.tcp_listener import TcpListener
 from gridiface.northbound.tls_limits import Caps, Throttle, address_key
 from gridiface.northbound.tls_limits import Deadlines as TlsDeadlines
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
+from gridiface.streams.tcp_listener import TcpListener
 
 if TYPE_CHECKING:
     from aiohttp import web

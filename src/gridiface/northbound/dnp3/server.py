@@ -19,7 +19,6 @@ from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.logfields import about
-from gridiface.northbound.acceptor import nothing_spare
 from gridiface.northbound.dnp3.command_log import CommandLog
 from gridiface.northbound.dnp3.commissions import CommandLost, Commission
 from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
@@ -47,6 +46,7 @@ from gridiface.protocols.dnp3.handler import (
     RestartRequested,
     TimeWritten,
 )
+from gridiface.streams.acceptor import nothing_spare
 from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.dnp3")

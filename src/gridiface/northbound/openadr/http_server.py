@@ -17,11 +17,11 @@ from gridiface.httpname import name_ourselves
 from gridiface.logfields import about
 from gridiface.northbound.openadr.settings import ListenSettings
 from gridiface.northbound.openadr.telling import exchanged
-from gridiface.northbound.tcp_listener import TcpListener
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.northbound.tls_requests import peer_of
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
+from gridiface.streams.tcp_listener import TcpListener
 from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.openadr")

@@ -30,7 +30,7 @@ _MOST_WAITING = 64 * 1024
 #: How long a plain connection, which no listener watches, may live, s.
 _PLAIN_S = 10.0
 #: Plain connections at one time.
-_MOST_PLAIN = 256
+MOST_PLAIN = 256
 
 #: For GET and HEAD: (head, LFDI or "", address) -> the reply; None: it takes time, ask `Write`.
 Read = Callable[[Head, str, str], Reply | None]
@@ -145,7 +145,7 @@ class HttpConnection(asyncio.Protocol):
         server.connections.add(self)
         if server.plain:
             self._deadline = asyncio.get_running_loop().call_later(_PLAIN_S, transport.abort)
-        if server.closing or (server.plain and len(server.connections) > _MOST_PLAIN):
+        if server.closing or (server.plain and len(server.connections) > MOST_PLAIN):
             self._close()
 
     def data_received(self, data: bytes) -> None:

@@ -24,7 +24,7 @@ from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
 from gridiface.northbound.sep2.dialects import Dialects
 from gridiface.northbound.sep2.handlers.services import Counts
-from gridiface.northbound.sep2.http_server import Sep2Http
+from gridiface.northbound.sep2.http_server import MOST_PLAIN, Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.settings import Sep2Settings
@@ -32,6 +32,7 @@ from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import SeenPeer
 from gridiface.protocols.sep2.enums import NotificationStatus
+from gridiface.streams.tcp_listener import TcpListener
 
 _log = logging.getLogger("gridiface.sep2")
 
@@ -113,7 +114,7 @@ class Sep2Server:
         self._pumping: asyncio.Handle | None = None
         self._listener: Listener | None = None
         self._http: Sep2Http | None = None
-        self._redirect: asyncio.Server | None = None
+        self._redirect: TcpListener | None = None
         self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.answering = Answering(
@@ -152,9 +153,10 @@ class Sep2Server:
         self._redirect_http = Sep2Http(
             self.answering.redirected, self.answering.not_redirected, most_octets=0, plain=True
         )
-        loop = asyncio.get_running_loop()
+        http = self._redirect_http
+        self._redirect = TcpListener(http, most=MOST_PLAIN, opened=lambda: len(http.connections))
         try:
-            self._redirect = await loop.create_server(self._redirect_http, self.settings.host, port)
+            await self._redirect.start(self.settings.host, port)
         except OSError as problem:
             raise ConfigError(f"cannot listen on {self.settings.host} port {port}: {problem}") from problem
 
@@ -189,7 +191,7 @@ class Sep2Server:
     @property
     def redirect_port(self) -> int:
         """The port of the plain listener; 0 without one."""
-        return int(self._redirect.sockets[0].getsockname()[1]) if self._redirect and self._redirect.sockets else 0
+        return 0 if self._redirect is None else self._redirect.port
 
     @property
     def channel(self) -> DeviceChannel:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.northbound.acceptor import Acceptor
+from gridiface.streams.acceptor import Acceptor
 
 
 class Door:

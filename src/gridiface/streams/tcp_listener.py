@@ -1,15 +1,20 @@
-"""A plain TCP listener that has a cap, and goes on when descriptors run out. TLS is tls_listener.py's."""
+"""A TCP listener that has a cap, and goes on when descriptors run out.
+
+TLS is asyncio's here; the listeners of 2030.5 and OpenADR need more of it (northbound/tls_listener.py).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from gridiface.northbound.acceptor import EXHAUSTED, Acceptor, nothing_spare
+from gridiface.streams.acceptor import EXHAUSTED, Acceptor, nothing_spare
 
 _log = logging.getLogger("gridiface.tcp")
 
@@ -24,6 +29,7 @@ class TcpListener:
         most: connections open at once; more are closed as they come.
         opened: how many are open now.
         spare: called when no descriptor is left; True: some was given up, accepting is tried again at once.
+        tls: None: plain.
     """
 
     def __init__(
@@ -33,11 +39,13 @@ class TcpListener:
         most: int,
         opened: Callable[[], int],
         spare: Callable[[], bool] = nothing_spare,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._factory = factory
         self._most = most
         self._opened = opened
+        self._tls = tls
         self._acceptor = Acceptor(self._take, self._failed, spare)
         self._tasks: set[asyncio.Task[None]] = set()
         self._full = False
@@ -61,8 +69,10 @@ class TcpListener:
         return self._opened() + len(self._tasks)
 
     def close(self) -> None:
-        """Accept nothing more; connections go on."""
+        """Accept nothing more; connections go on, what is not yet one is closed."""
         self._acceptor.close()
+        for task in self._tasks:
+            task.cancel()
 
     def _take(self, taken: socket.socket, _: tuple[Any, ...]) -> None:
         if self.connections >= self._most:
@@ -71,7 +81,13 @@ class TcpListener:
         self._full = False
         task = asyncio.get_running_loop().create_task(self._adopt(taken))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(functools.partial(self._adopted, taken))
+
+    def _adopted(self, taken: socket.socket, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            # A task that was cancelled before its first step could not.
+            taken.close()
 
     def _turn_away(self, taken: socket.socket) -> None:
         taken.close()
@@ -87,6 +103,6 @@ class TcpListener:
 
     async def _adopt(self, taken: socket.socket) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._factory, taken)
-        except OSError:
+            await asyncio.get_running_loop().connect_accepted_socket(self._factory, taken, ssl=self._tls)
+        except (OSError, ssl.SSLError):
             taken.close()

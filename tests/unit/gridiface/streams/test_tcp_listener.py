@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from typing import Any, ClassVar
 
 import pytest
+from tests.waiting import until
 
-from gridiface.northbound.tcp_listener import TcpListener
+from gridiface.streams.tcp_listener import TcpListener
 
 
 class Echo(asyncio.Protocol):
@@ -99,3 +101,17 @@ async def test_closed_it_listens_no_more(listening: Any) -> None:
     assert listener.port == 0
     with pytest.raises(OSError, match=r"refused|Connect"):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("tls", [None, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)], ids=["plain", "in its handshake"])
+async def test_what_comes_as_it_closes_is_closed(listening: Any, tls: ssl.SSLContext | None) -> None:
+    """Neither before the first step of its way in nor during the handshake does a connection stay behind."""
+    listener = await listening(tls=tls)
+    with socket.create_connection(("127.0.0.1", listener.port)) as caller:
+        caller.settimeout(60)
+        while not listener.connections:
+            await asyncio.sleep(0)
+        listener.close()
+        assert await asyncio.to_thread(caller.recv, 1) == b""
+    await until(lambda: not listener.connections)
+    assert not Echo.open
