@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Target, TargetKind
+from gridiface.domain.controls import Acceptance, Control, Target, TargetKind, Verdict
 from gridiface.domain.ports import ControlInbox, FleetView
 from gridiface.northbound.dnp3.commissions import Step
 from gridiface.northbound.dnp3.der_droop import droop_payload, with_parameters
@@ -71,11 +71,10 @@ class Asking:
             coming: wire values of other outputs that are about to be stored.
         """
         target = entry.target or self._settings.target
-        snapshot = self._fleet.snapshot(target)
         ramp = ramp_s(
             entry,
             si,
-            now_w=None if snapshot is None else snapshot.w,
+            now_w=lambda: self._power_w(target),
             ramp_w_per_s=self._outputs.number(entry.ramp_from) or 0.0,
             ramp_time_s=self._outputs.number(entry.ramp_time_from) or 0.0,
         )
@@ -86,7 +85,7 @@ class Asking:
                 return Step(), CommandStatus.OUT_OF_RANGE
         control = self._control(entry, si, master, target, now, ramp, payload)
         acceptance = self._inbox.preview(control, now)
-        local = snapshot is not None and snapshot.local_control
+        local = acceptance.verdict is Verdict.BLOCKED and self._under_local_control(target)
         status = status_of(acceptance, local=local, strict=self._settings.out_of_range_above_ratings)
 
         def taken(answer: Acceptance | None) -> Sequence[PointEntry]:
@@ -122,6 +121,15 @@ class Asking:
             window_s=window,
             payload=payload,
         )
+
+    def _power_w(self, target: Target) -> float | None:
+        """What the target gives now. The state of a group is summed up anew each time: ask where it is needed only."""
+        snapshot = self._fleet.snapshot(target)
+        return None if snapshot is None else snapshot.w
+
+    def _under_local_control(self, target: Target) -> bool:
+        snapshot = self._fleet.snapshot(target)
+        return snapshot is not None and snapshot.local_control
 
     def hold_s(self, entry: PointEntry) -> float | None:
         """How long a control of this output lasts, s; None: until changed."""

@@ -8,7 +8,7 @@ control that a command becomes ("from now, until changed or until its hold time"
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,14 +141,19 @@ def values_of(entry: PointEntry, value: float, payload: Any = None) -> dict[Cont
 
 
 def ramp_s(
-    entry: PointEntry, value: float, *, now_w: float | None, ramp_w_per_s: float, ramp_time_s: float = 0.0
+    entry: PointEntry,
+    value: float,
+    *,
+    now_w: Callable[[], float | None],
+    ramp_w_per_s: float,
+    ramp_time_s: float = 0.0,
 ) -> float | None:
-    """How long the way to a set-point takes: so long, or at a ramp; None: the target's own ramp."""
+    """How long the way to a set-point takes: so long, or at a ramp from the power now; None: the target's own ramp."""
     if ramp_time_s > 0:
         return ramp_time_s
-    if ramp_w_per_s <= 0 or now_w is None or entry.action is not Action.SET_W:
+    if ramp_w_per_s <= 0 or entry.action is not Action.SET_W or (here := now_w()) is None:
         return None
-    return abs(value - now_w) / ramp_w_per_s
+    return abs(value - here) / ramp_w_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,3 +64,23 @@ async def test_local_mode_of_the_target_explains_a_block(operate, house, seen):
     house.verdict = Verdict.BLOCKED
     house.states["fleet"] = replace(seen, local_control=True)
     assert await operate("MW set-point", AnalogOutput(1.0)) is CommandStatus.LOCAL
+
+
+async def test_the_state_of_the_target_is_summed_up_only_where_it_is_needed(operate, house, monkeypatch):
+    asked = []
+    found = type(house).snapshot
+
+    def snapshot(self, target):
+        asked.append(target.id)
+        return found(self, target)
+
+    await operate("set-point ramp", AnalogOutput(0.0))  # the station is made and has looked at its fleet
+    monkeypatch.setattr(type(house), "snapshot", snapshot)
+    assert await operate("MW set-point", AnalogOutput(2.0)) is CommandStatus.SUCCESS
+    assert asked == []  # for a fleet of thousands it costs more than all the rest of a command
+    await operate("set-point ramp", AnalogOutput(6.0))
+    assert await operate("MW set-point", AnalogOutput(2.25)) is CommandStatus.SUCCESS
+    assert asked == ["fleet"]
+    house.verdict = Verdict.BLOCKED
+    assert await operate("MW set-point", AnalogOutput(2.5)) is CommandStatus.BLOCKED
+    assert asked == ["fleet"] * 3

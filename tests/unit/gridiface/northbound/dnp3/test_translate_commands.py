@@ -108,7 +108,7 @@ def test_masters_and_slots_have_programs_of_their_own():
 
 @pytest.mark.parametrize(("ramp", "now_w", "expected"), [(1e5, 1e6, 20.0), (0.0, 1e6, None), (1e5, None, None)])
 def test_a_ramp_becomes_the_time_to_reach_the_value(ramp, now_w, expected):
-    assert ramp_s(output(Action.SET_W), 3e6, now_w=now_w, ramp_w_per_s=ramp) == expected
+    assert ramp_s(output(Action.SET_W), 3e6, now_w=lambda: now_w, ramp_w_per_s=ramp) == expected
 
 
 @pytest.mark.parametrize(
