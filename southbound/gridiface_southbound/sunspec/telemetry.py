@@ -131,6 +131,13 @@ def settings(blocks: Blocks, *, now: Instant) -> Settings:
         ramp_w_per_s=gradient * max_w / 100.0 if gradient and max_w else None,
         soc_min=min(1.0, reserve / 100.0) if reserve is not None else 0.0,
         soc_max=min(1.0, top / 100.0) if top is not None else 1.0,
+        enter_v_high=_value(blocks, (703, "ESVHi")),
+        enter_v_low=_value(blocks, (703, "ESVLo")),
+        enter_hz_high=_value(blocks, (703, "ESHzHi")),
+        enter_hz_low=_value(blocks, (703, "ESHzLo")),
+        enter_delay_s=_value(blocks, (703, "ESDlyTms")),
+        enter_random_s=_value(blocks, (703, "ESRndTms")),
+        enter_ramp_s=_value(blocks, (703, "ESRmpTms")),
         updated=now,
     )
 

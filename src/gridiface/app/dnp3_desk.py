@@ -171,7 +171,7 @@ def _point(station: Station, entry: PointEntry) -> PointRow:
     value, flags, time_ms = station.database.value(entry.type, entry.index)
     outputs = station.handler.outputs
     held = outputs.held[entry.name] if entry.is_output else None
-    tags = station.handler.blocked
+    tags = station.handler.judge.blocked
     blocked = tags.get(entry.name, tags.get("")) if entry.is_output else None
     meaning = entry.action.value if entry.is_output else entry.measure.value
     return {

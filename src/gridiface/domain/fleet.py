@@ -79,7 +79,11 @@ class Nameplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a device is set to, never above its nameplate (IEEE 2030.5 DERSettings). None: as the nameplate."""
+    """What a device is set to, never above its nameplate (IEEE 2030.5 DERSettings). None: as the nameplate.
+
+    `enter_*`: when it may return to service (IEEE 1547-2018, 4.10; SunSpec 703): voltage window in percent of nominal,
+    frequency window in Hz, delay, random part of it and ramp in s. None: not told.
+    """
 
     max_w: float | None = None
     max_charge_w: float | None = None
@@ -93,6 +97,13 @@ class Settings:
     ramp_w_per_s: float | None = None
     soc_min: float = 0.0
     soc_max: float = 1.0
+    enter_v_high: float | None = None
+    enter_v_low: float | None = None
+    enter_hz_high: float | None = None
+    enter_hz_low: float | None = None
+    enter_delay_s: float | None = None
+    enter_random_s: float | None = None
+    enter_ramp_s: float | None = None
     updated: float | None = None
 
 

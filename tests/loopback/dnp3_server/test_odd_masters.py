@@ -6,6 +6,7 @@ import socket
 import struct
 
 import pytest
+from tests.waiting import until
 
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry
 from gridiface.protocols.dnp3.application import IIN
@@ -40,12 +41,6 @@ async def closed(writer):
         await writer.wait_closed()
 
 
-async def until(true):
-    async with asyncio.timeout(30):
-        while not true():
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.parametrize("ending", ["closed", "reset"])
 async def test_a_storm_of_connections_leaves_nothing_behind(serve, dial, ending):
     async with serve(endpoints=[EndpointSettings(port=0, connections=200, connections_per_address=200)]) as server:
@@ -57,7 +52,7 @@ async def test_a_storm_of_connections_leaves_nothing_behind(serve, dial, ending)
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             await closed(writer)
-        await until(lambda: not server.endpoints[0].sessions)
+        await until(lambda: not server.endpoints[0].sessions, "no session is left")
         async with dial(server.port) as master:
             await master.poll()
             assert master.value(PointType.ANALOG_INPUT, 0) == pytest.approx(1.25)

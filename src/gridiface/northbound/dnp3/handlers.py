@@ -114,15 +114,6 @@ class StationHandler(OutstationHandler):
         taken, self._pending = self._pending, []
         return taken
 
-    @property
-    def blocked(self) -> dict[str, str]:
-        """Why outputs are blocked, by name; "" stands for all."""
-        return self.judge.blocked
-
-    @blocked.setter
-    def blocked(self, reasons: dict[str, str]) -> None:
-        self.judge.blocked = reasons
-
     def _refuses(self, now: Instant) -> bool:
         return self._trouble_until is not None and now < self._trouble_until
 

@@ -64,6 +64,12 @@ class Measure(StrEnum):
     SET_MAX_CHARGE_VA = "set_max_charge_va"
     SET_MIN_V = "set_min_v"
     SET_MAX_V = "set_max_v"
+    ENTER_V_HIGH = "enter_v_high"  # when members may return to service
+    ENTER_V_LOW = "enter_v_low"
+    ENTER_HZ_HIGH = "enter_hz_high"
+    ENTER_HZ_LOW = "enter_hz_low"
+    ENTER_DELAY = "enter_delay_s"
+    ENTER_RAMP = "enter_ramp_s"
     RAMP_W_PER_S = "ramp_w_per_s"
     RAMP_PERCENT_PER_S = "ramp_percent_per_s"  # % of rated W per second
     CHARGE_RAMP_PERCENT_PER_S = "charge_ramp_percent_per_s"  # % of rated charge W per second

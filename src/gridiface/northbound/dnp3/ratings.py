@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind
+from gridiface.domain.fleet import Capability, Device, DeviceKind, Settings
 
 _BATTERIES = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY})
 
@@ -54,6 +54,7 @@ class Ratings:
     set_var: float | None = None
     set_var_neg: float | None = None
     ramp_w_per_s: float | None = None
+    enter: Mapping[str, float] = field(default_factory=dict)
     soc_min: float | None = None
     soc_max: float | None = None
     members: int = 0
@@ -102,6 +103,7 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
         set_var=_sum(_set(d.settings.max_var, d.nameplate.max_var) for d in producing),
         set_var_neg=_sum(_set(d.settings.max_var_neg, d.nameplate.max_var_neg) for d in producing),
         ramp_w_per_s=_sum(d.settings.ramp_w_per_s for d in producing),
+        enter=_entering([device.settings for device in producing]),
         soc_min=_weighted(stored, energy, lambda device: device.settings.soc_min),
         soc_max=_weighted(stored, energy, lambda device: device.settings.soc_max),
         members=len(members),
@@ -109,6 +111,23 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
         meters=len(members) - len(producing),
         capabilities=frozenset(abilities),
     )
+
+
+#: Of what members are set to for returning to service that which holds for all of them.
+_ENTER: Mapping[str, Callable[[list[float]], float]] = {
+    "enter_v_high": min,
+    "enter_v_low": max,
+    "enter_hz_high": min,
+    "enter_hz_low": max,
+    "enter_delay_s": max,
+    "enter_ramp_s": max,
+}
+
+
+def _entering(settings: Sequence[Settings]) -> dict[str, float]:
+    """The windows within which every member may return, and the longest times."""
+    told = {name: _first_of(choose, (getattr(one, name) for one in settings)) for name, choose in _ENTER.items()}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _usable_wh(device: Device) -> float:

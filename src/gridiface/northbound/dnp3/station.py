@@ -170,13 +170,13 @@ class Station:
     @property
     def tags(self) -> Tags:
         """Local mode and blocked outputs."""
-        return Tags(self.local, self.handler.blocked)
+        return Tags(self.local, self.handler.judge.blocked)
 
     def apply(self, tags: Tags) -> None:
         """Local mode: every command is answered LOCAL, IIN1.5 is set. A blocked output answers BLOCKED."""
         self.local = tags.local
         self.outstation.station.local_control = tags.local
-        self.handler.blocked = dict(tags.blocked)
+        self.handler.judge.blocked = dict(tags.blocked)
 
     def check_output(self, point: str) -> None:
         """Whether there is such an output; "" stands for all.

@@ -215,6 +215,20 @@ def _ramp_percent(ratings: Ratings, base: float | None) -> float | None:
     return None if ratings.ramp_w_per_s is None or not base else 100.0 * ratings.ramp_w_per_s / base
 
 
+_ENTERING = (
+    Measure.ENTER_V_HIGH,
+    Measure.ENTER_V_LOW,
+    Measure.ENTER_HZ_HIGH,
+    Measure.ENTER_HZ_LOW,
+    Measure.ENTER_DELAY,
+    Measure.ENTER_RAMP,
+)
+
+
+def _entering(measure: Measure) -> Callable[[Ratings], float | None]:
+    return lambda ratings: ratings.enter.get(measure.value)
+
+
 #: Measures of ratings and settings: known without telemetry, always good.
 _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.RATED_W: lambda r: r.w,
@@ -245,6 +259,7 @@ _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.SET_MAX_CHARGE_VA: lambda r: r.set_charge_va,
     Measure.SET_MIN_V: lambda r: r.set_min_v,
     Measure.SET_MAX_V: lambda r: r.set_max_v,
+    **{measure: _entering(measure) for measure in _ENTERING},
     Measure.RAMP_W_PER_S: lambda r: r.ramp_w_per_s,
     Measure.RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.w),
     Measure.CHARGE_RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.charge_w),

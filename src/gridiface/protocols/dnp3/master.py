@@ -1,7 +1,8 @@
 """A master of one outstation: tasks out, responses in, unsolicited reports, start-up and automatic tasks.
 
 Owns application sequence numbers, confirms, timeouts, the queue of tasks and the reaction to internal indications
-(IEEE 1815 clauses 4.5 and 5.1). What a task asks is master_tasks.py; what points a response holds is measurements.py.
+(IEEE 1815 clauses 4.5 and 5.1). What a task asks is master_tasks.py; what points a response holds is measurements.py;
+frames and segments are master_link.py.
 """
 
 from __future__ import annotations
@@ -23,18 +24,7 @@ from gridiface.protocols.dnp3.application import (
 )
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.authentication_objects import find
-from gridiface.protocols.dnp3.link import (
-    DIR,
-    PRM,
-    Frame,
-    FrameReader,
-    PrimaryFunction,
-    SecondaryFunction,
-    SecondaryStation,
-    Silence,
-    SilenceWatch,
-    encode,
-)
+from gridiface.protocols.dnp3.master_link import MasterLink
 from gridiface.protocols.dnp3.master_queue import FIRST, ROUTINE, STARTUP, URGENT, Poll, Queued, Running
 from gridiface.protocols.dnp3.master_settings import (
     EventsLost,
@@ -60,9 +50,7 @@ from gridiface.protocols.dnp3.master_tasks import (
     synchronise,
 )
 from gridiface.protocols.dnp3.measurements import point_blocks
-from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
 
-_MASTER_DATA = DIR | PRM | PrimaryFunction.UNCONFIRMED_USER_DATA
 MAX_QUEUED_TASKS = 1000
 MAX_EVENTS = 10_000
 SESSION_KEYS = "session keys"
@@ -90,10 +78,7 @@ class Master:
     def __init__(self, settings: MasterSettings, authentication: MasterAuthentication | None = None) -> None:
         self.settings = settings
         self.authentication = authentication
-        self._writer = FragmentWriter(_MASTER_DATA, settings.outstation, settings.address)
-        self._reader = FrameReader()
-        self._assembler = Reassembler(settings.max_rx_fragment)
-        self._link = SecondaryStation()
+        self._link = MasterLink(settings)
         self.clock = Clock()
         self._connected = False
         self.sequence = 0
@@ -106,19 +91,14 @@ class Master:
         self._number = 0
         self._automatic: set[str] = set()
         self._last_report = b""
-        self._out: list[bytes] = []
         self._events: deque[MasterEvent] = deque(maxlen=MAX_EVENTS)
-        self._silence = SilenceWatch(settings.keep_alive, settings.link_timeout)
         self._keys_retry_at = 0.0
 
     def connected(self, now: float) -> None:
         """A connection is there: the start-up sequence is queued."""
         self.clock.now = now
         self._connected = True
-        self._silence.heard(now)
-        self._reader.clear()
-        self._assembler.clear()
-        self._link = SecondaryStation()
+        self._link.open(now)
         self._last_report = b""
         self._keys_retry_at = now
         self._secure(now)
@@ -129,7 +109,7 @@ class Master:
         """The connection is gone: the running task and those that wait fail."""
         self.clock.now = now
         self._connected = False
-        self._out.clear()
+        self._link.close()
         if self._running is not None:
             running, self._running = self._running, None
             self._finish(running.queued, Outcome(Failure.DISCONNECTED), ())
@@ -161,18 +141,15 @@ class Master:
         self.clock.now = now
         if not data or not self._connected:
             return
-        self._silence.heard(now)
-        for frame in self._reader.feed(data):
-            self._take(frame, now)
+        for fragment in self._link.receive(data, now):
+            self._receive_fragment(fragment, now)
         self._advance(now)
 
     def to_send(self, now: float) -> bytes:
         """Everything that is to be written now, whole frames only."""
         self.clock.now = now
         self._advance(now)
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
+        return self._link.take()
 
     @property
     def busy(self) -> bool:
@@ -182,7 +159,7 @@ class Master:
     @property
     def wants_to_send(self) -> bool:
         """Whether `to_send` has something, or would begin a task."""
-        return bool(self._out) or (self._running is None and bool(self._queue))
+        return self._link.waits or (self._running is None and bool(self._queue))
 
     def next_event(self) -> MasterEvent | None:
         """The oldest result that was not fetched yet."""
@@ -197,7 +174,7 @@ class Master:
             due.append(self._running.deadline)
         if self._retry_at is not None:
             due.append(self._retry_at)
-        silent = self._silence.next_timer()
+        silent = self._link.next_timer()
         return min(due if silent is None else [*due, silent], default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -215,7 +192,8 @@ class Master:
             if now >= poll.due and not poll.pending:
                 poll.pending = True
                 self._push(f"poll {poll.classes}", class_poll(poll.classes), ROUTINE)
-        self._probe(now)
+        if self._link.handle_timer(now):
+            self._events.append(OutstationLost())
         self._advance(now)
 
     def _push(self, name: str, task: Task, priority: int) -> int:
@@ -274,7 +252,7 @@ class Master:
         octets = bytes((FIR | FIN | sequence, ask.function)) + ask.objects
         if self.authentication is not None:
             octets = self.authentication.protect(octets, now)
-        self._send(octets)
+        self._link.send(octets)
         if ask.expects_reply:
             deadline = now + self.settings.response_timeout
             self._running = Running(queued, sequence, now, deadline, octets)
@@ -293,25 +271,6 @@ class Master:
         self._events.append(
             TaskDone(queued.number, queued.name, outcome.failure, iin, outcome.commands, fragments, outcome.value)
         )
-
-    def _send(self, fragment: bytes) -> None:
-        self._out.append(self._writer.encode(fragment))
-
-    def _take(self, frame: Frame, now: float) -> None:
-        settings = self.settings
-        if frame.from_master or frame.source != settings.outstation or frame.destination != settings.address:
-            return
-        if not frame.primary:
-            return
-        answer, fresh = self._link.take(frame)
-        if answer is not None:
-            self._answer_link(answer)
-        fragment = self._assembler.push(frame.payload) if fresh else None
-        if fragment is not None:
-            self._receive_fragment(fragment, now)
-
-    def _answer_link(self, function: SecondaryFunction) -> None:
-        self._out.append(encode(Frame(DIR | function, self.settings.outstation, self.settings.address)))
 
     def _receive_fragment(self, octets: bytes, now: float) -> None:
         try:
@@ -336,7 +295,7 @@ class Master:
     def _take_report(self, fragment: Fragment) -> None:
         """An unsolicited report is confirmed each time and processed once."""
         if fragment.control & CON:
-            self._send(bytes((FIR | FIN | UNS | fragment.sequence, FunctionCode.CONFIRM)))
+            self._link.send(bytes((FIR | FIN | UNS | fragment.sequence, FunctionCode.CONFIRM)))
         if fragment.octets != self._last_report:
             self._last_report = fragment.octets
             self._deliver(fragment, 0)
@@ -351,7 +310,7 @@ class Master:
         if fragment.function == FunctionCode.AUTHENTICATE_RESP and self._challenged(running, fragment, now):
             return
         if fragment.control & CON:
-            self._send(bytes((FIR | FIN | fragment.sequence, FunctionCode.CONFIRM)))
+            self._link.send(bytes((FIR | FIN | fragment.sequence, FunctionCode.CONFIRM)))
         running.fragments.append(fragment)
         self._deliver(fragment, running.queued.number)
         if len(running.fragments) > MAX_RESPONSE_FRAGMENTS:
@@ -382,7 +341,7 @@ class Master:
             return True
         running.challenges += 1
         running.deadline = now + self.settings.response_timeout
-        self._send(bytes((FIR | FIN | running.sequence, FunctionCode.AUTHENTICATE_REQ)) + reply)
+        self._link.send(bytes((FIR | FIN | running.sequence, FunctionCode.AUTHENTICATE_REQ)) + reply)
         return True
 
     def _deliver(self, fragment: Fragment, task: int) -> None:
@@ -410,12 +369,3 @@ class Master:
             classes = [number for number, bit in _CLASS_BITS.items() if iin & bit]
             if classes:
                 self._automatically("event poll", class_poll(classes))
-
-    def _probe(self, now: float) -> None:
-        """Asks a silent outstation for its link status; gives it up when it stays silent."""
-        action = self._silence.handle_timer(now)
-        if action is Silence.PROBE:
-            control = DIR | PRM | PrimaryFunction.REQUEST_LINK_STATUS
-            self._out.append(encode(Frame(control, self.settings.outstation, self.settings.address)))
-        elif action is Silence.LOST:
-            self._events.append(OutstationLost())

@@ -59,6 +59,14 @@ def test_settings(block: Any) -> None:
     assert (settings(battery, now=0).soc_min, settings(battery, now=0).soc_max) == (0.05, 0.9)
 
 
+def test_when_a_device_may_return_to_service(block: Any) -> None:
+    told = {"ESVHi": 1050, "ESVLo": 917, "V_SF": -1, "ESHzHi": 601, "ESHzLo": 595, "Hz_SF": -1, "ESDlyTms": 300}
+    held = settings({703: block(703, told)}, now=0)
+    assert (held.enter_v_high, held.enter_v_low) == (105, pytest.approx(91.7))
+    assert (held.enter_hz_high, held.enter_hz_low, held.enter_delay_s) == (pytest.approx(60.1), 59.5, 300)
+    assert (held.enter_random_s, held.enter_ramp_s) == (None, None)
+
+
 def test_ratings_are_the_lesser_of_nameplate_and_setting() -> None:
     found = ratings(Nameplate(max_w=10, max_charge_w=8, max_var=5), Settings(max_w=7, max_charge_w=9))
     assert found == Ratings(max_w=7, max_charge_w=8, max_discharge_w=0, max_var=5, max_var_neg=0)

@@ -33,6 +33,7 @@ from gridiface.protocols.sep2.resources import (
 )
 
 _Bits = DERControlModes
+_INT16, _UINT16, _UINT32 = 0x7FFF, 0xFFFF, 0xFFFF_FFFF
 
 #: Modes by the control that a device can carry out; of the curves those that shape power, not the trip settings.
 CAPABILITY_MODES: Mapping[Capability, DERControlModes] = {
@@ -173,6 +174,13 @@ def settings_from_wire(wire: DERSettings, known: Settings | None = None) -> Sett
         max_var=_magnitude(si(wire.setMaxVar)),
         max_var_neg=_magnitude(si(wire.setMaxVarNeg)),
         ramp_w_per_s=from_hundredths_percent(wire.setGradW, max_w) if wire.setGradW else None,
+        enter_v_high=_from_hundredths(wire.setESHighVolt),
+        enter_v_low=_from_hundredths(wire.setESLowVolt),
+        enter_hz_high=_from_hundredths(wire.setESHighFreq),
+        enter_hz_low=_from_hundredths(wire.setESLowFreq),
+        enter_delay_s=_from_hundredths(wire.setESDelay),
+        enter_random_s=_from_hundredths(wire.setESRandomDelay),
+        enter_ramp_s=_from_hundredths(wire.setESRampTms),
         updated=float(wire.updatedTime),
     )
 
@@ -194,7 +202,8 @@ def device_to_settings(device: Device, changed: float) -> DERSettings:
         changed: updatedTime where the device does not tell, s since 1970.
     """
     n, s = device.nameplate, device.settings
-    full = Settings(
+    full = replace(
+        s,
         max_w=s.max_w if s.max_w is not None else n.max_w,
         max_charge_w=s.max_charge_w if s.max_charge_w is not None else n.max_charge_w,
         max_discharge_w=s.max_discharge_w if s.max_discharge_w is not None else n.max_discharge_w,
@@ -204,7 +213,6 @@ def device_to_settings(device: Device, changed: float) -> DERSettings:
         max_v=s.max_v if s.max_v is not None else n.max_v,
         max_var=s.max_var if s.max_var is not None else n.max_var,
         max_var_neg=s.max_var_neg if s.max_var_neg is not None else n.max_var_neg,
-        ramp_w_per_s=s.ramp_w_per_s,
         updated=s.updated if s.updated is not None else changed,
     )
     modes = modes_of(n.capabilities, charges=n.max_charge_w > 0)
@@ -286,7 +294,14 @@ def _settings(s: Settings, modes: int, energy_wh: float | None) -> DERSettings:
     ramp = 0 if s.ramp_w_per_s is None else to_hundredths_percent(s.ramp_w_per_s, max_w, Rounding.CEILING)
     return DERSettings(
         modesEnabled=modes,
-        setGradW=clamp(ramp, 0, 0xFFFF),
+        setESDelay=_hundredths(s.enter_delay_s, _UINT32),
+        setESHighFreq=_hundredths(s.enter_hz_high, _UINT16),
+        setESHighVolt=_hundredths(s.enter_v_high, _INT16),
+        setESLowFreq=_hundredths(s.enter_hz_low, _UINT16),
+        setESLowVolt=_hundredths(s.enter_v_low, _INT16),
+        setESRampTms=_hundredths(s.enter_ramp_s, _UINT32),
+        setESRandomDelay=_hundredths(s.enter_random_s, _UINT32),
+        setGradW=clamp(ramp, 0, _UINT16),
         setMaxChargeRateVA=optional_unsigned(ApparentPower, s.max_charge_va),
         setMaxChargeRateW=watts(s.max_charge_w) if s.max_charge_w else None,
         setMaxDischargeRateW=watts(s.max_discharge_w) if s.max_discharge_w else None,
@@ -299,6 +314,15 @@ def _settings(s: Settings, modes: int, energy_wh: float | None) -> DERSettings:
         setMinV=optional_unsigned(VoltageRMS, s.min_v, finest=-1),
         updatedTime=round_to_int(s.updated or 0.0, Rounding.FLOOR),
     )
+
+
+def _from_hundredths(value: int | None) -> float | None:
+    return None if value is None else value / 100
+
+
+def _hundredths(value: float | None, most: int) -> int | None:
+    """Percent, Hz or s in hundredths, as conditions for entering service are told; at most what the type holds."""
+    return None if value is None else clamp(round_to_int(100 * value), 0, most)
 
 
 def _magnitude(value: float | None) -> float | None:

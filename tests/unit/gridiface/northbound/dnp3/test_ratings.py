@@ -64,3 +64,20 @@ def test_charging_has_an_apparent_power_of_its_own(battery):
     one = stating(battery, "a", max_charge_va=5e6)
     held = replace(one, settings=replace(one.settings, max_charge_va=4e6))
     assert (ratings_of([one, held]).charge_va, ratings_of([one, held]).set_charge_va) == (10e6, 9e6)
+
+
+def test_returning_to_service_is_told_as_it_holds_for_every_member(battery):
+    def held(name, **more):
+        return replace(battery, id=name, settings=replace(battery.settings, **more))
+
+    one = held("a", enter_v_high=105.0, enter_v_low=91.7, enter_hz_high=60.1, enter_hz_low=59.5, enter_delay_s=300.0)
+    two = held("b", enter_v_high=106.0, enter_v_low=95.0, enter_hz_high=60.05, enter_hz_low=59.0, enter_ramp_s=60.0)
+    assert ratings_of([one, two, battery]).enter == {
+        "enter_v_high": 105.0,
+        "enter_v_low": 95.0,
+        "enter_hz_high": 60.05,
+        "enter_hz_low": 59.5,
+        "enter_delay_s": 300.0,
+        "enter_ramp_s": 60.0,
+    }
+    assert ratings_of([battery]).enter == {}

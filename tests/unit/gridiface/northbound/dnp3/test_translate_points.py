@@ -130,6 +130,14 @@ def test_ratings_are_online_without_telemetry(battery):
     assert shown(Measure.INVERTERS, view).value == 1
 
 
+def test_returning_to_service_is_known_once_a_member_tells_it(battery):
+    told = replace(battery, settings=replace(battery.settings, enter_hz_low=59.5, enter_delay_s=300.0))
+    view = TargetView(ratings=ratings_of([told]))
+    assert shown(Measure.ENTER_HZ_LOW, view, scale=0.001).value == 59_500
+    assert shown(Measure.ENTER_DELAY, view).value == 300
+    assert shown(Measure.ENTER_RAMP, view).flags == Flags.RESTART
+
+
 @pytest.mark.parametrize("measure", [item for item in Measure if item not in OF_STATION])
 def test_every_measure_of_a_target_can_be_shown(seen, battery, measure):
     more = {"argument": "w threshold"} if measure in {Measure.ABOVE, Measure.BELOW} else {}

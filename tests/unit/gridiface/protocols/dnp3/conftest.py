@@ -179,19 +179,25 @@ def small_points():
     ]
 
 
+def outstation_of(points=None, masters=(MASTER,), *, now=START, outstation=None, settings=None, **more):
+    """An outstation over a handler that records; `more` as Outstation has it."""
+    return Outstation(
+        OutstationSettings(OUTSTATION, **(outstation or {})),
+        [AssociationSettings(master, **(settings or {})) for master in masters],
+        Database(small_points() if points is None else points),
+        RecordingHandler(),
+        now=now,
+        **more,
+    )
+
+
 @pytest.fixture
 def build():
     """Makes an outstation and the master's end of one connection to it."""
 
     def make(points=None, *, outstation=None, attributes=None, masters=(MASTER,), now=START, **settings):
-        database = Database(small_points() if points is None else points)
-        device = Outstation(
-            OutstationSettings(OUTSTATION, **(outstation or {})),
-            [AssociationSettings(master, **settings) for master in masters],
-            database,
-            RecordingHandler(),
-            attributes,
-            now,
+        device = outstation_of(
+            points, masters, now=now, outstation=outstation, settings=settings, attributes=attributes
         )
         return Peer(device, master=masters[0], now=now)
 
@@ -298,12 +304,9 @@ def secure(join):
     ):
         ours = AuthenticationSettings(**({"authority_key": AUTHORITY_KEY} | settings))
         register = UserRegister(users or [User(1, "common", key, role)])
-        outstation = Outstation(
-            OutstationSettings(OUTSTATION),
-            [AssociationSettings(MASTER, unsolicited=unsolicited)],
-            Database(small_points() if points is None else points),
-            RecordingHandler(),
-            now=START,
+        outstation = outstation_of(
+            points,
+            settings={"unsolicited": unsolicited},
             authentication={MASTER: OutstationAuthentication(ours, register)},
         )
         theirs = MasterAuthentication(ours, User(1, "common", master_key or key))
@@ -353,14 +356,7 @@ def filed(join):
 
     def make(files=None, **settings):
         store = MemoryStore(files)
-        outstation = Outstation(
-            OutstationSettings(OUTSTATION),
-            [AssociationSettings(MASTER, **settings)],
-            Database(small_points()),
-            RecordingHandler(),
-            now=START,
-            files=store,
-        )
+        outstation = outstation_of(settings=settings, files=store)
         joined = join(
             Master(MasterSettings(MASTER, OUTSTATION, enable_classes=(), startup_integrity=False)), outstation
         )

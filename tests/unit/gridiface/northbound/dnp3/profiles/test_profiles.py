@@ -70,6 +70,10 @@ def test_61_every_der_output_has_its_read_back():
     for row in rows():
         if row.entry.is_output and row.pair:
             back = points.by_key[SHORT[row.pair[:2]], int(row.pair[2:])]
+            if row.entry.action is Action.NONE and back.measure is not Measure.READ_BACK:
+                # no command is taken: it shows what the devices are set to
+                assert back.measure.value.startswith("enter_"), row.entry.name
+                continue
             assert (back.measure, back.argument) == (Measure.READ_BACK, row.entry.name), row.entry.name
 
 
@@ -115,7 +119,7 @@ UNTAKEN = {"AO482", "AO483"}
 def test_60_which_mandatory_points_are_never_online_is_known():
     points = PointMap(profile("der"))
     dumb = {name for name in (row.entry.name for row in rows() if row.mandatory) if is_dumb(points, name)}
-    read_backs = {f"AI{index}" for index in (50, 51, 52, 53, 54, 58, 592, 593)}
+    read_backs = {"AI58", "AI592", "AI593"}
     assert dumb == UNTOLD | UNTAKEN | read_backs
 
 

@@ -54,6 +54,24 @@ def test_a_nameplate_survives_the_wire() -> None:
     assert capability_to_nameplate(nameplate_to_capability(BATTERY)) == PLATE
 
 
+def test_conditions_for_entering_service_survive_the_wire() -> None:
+    told = Settings(
+        enter_v_high=105.0, enter_v_low=91.7, enter_hz_high=60.1, enter_hz_low=59.5,
+        enter_delay_s=600.0, enter_random_s=1.5, enter_ramp_s=1000.0,
+    )  # fmt: skip
+    wire = device_to_settings(replace(BATTERY, settings=told), 1.0)
+    assert (wire.setESHighVolt, wire.setESLowFreq, wire.setESDelay, wire.setESRampTms) == (
+        10_500,
+        5950,
+        60_000,
+        100_000,
+    )
+    back = settings_from_wire(wire)
+    names = [name for name in Settings.__slots__ if name.startswith("enter_")]
+    assert [getattr(back, name) for name in names] == [getattr(told, name) for name in names]
+    assert settings_from_wire(device_to_settings(BATTERY, 1.0)).enter_delay_s is None
+
+
 def test_a_category_that_is_not_specified_is_none() -> None:
     wire = nameplate_to_capability(BATTERY)
     wire.rtgNormalCategory = wire.rtgAbnormalCategory = 0
