@@ -190,7 +190,7 @@ def negotiate(accept: str | None) -> str | None:
         level = parameters.get("level")
         if media == SEP_XML and (level is None or level.upper() in LEVELS):
             exact.append((quality, level and level.upper()))
-        elif media in {"*/*", "application/*"}:
+        elif media in {"*/*", "application/*", "*"}:  # the last is what old Java clients write by themselves
             wild.append(quality)
     best = max(exact, key=lambda item: item[0], default=None)
     if best is not None and best[0] > 0:
@@ -293,6 +293,8 @@ def _media_type(text: str) -> tuple[str, dict[str, str]]:
 
 def _quality(text: str) -> float | None:
     whole, _, fraction = text.strip().partition(".")
+    if not whole and fraction:
+        whole = "0"  # ".2", as old Java clients write it
     if whole not in {"0", "1"} or not (fraction == "" or (fraction.isascii() and fraction.isdigit())):
         return None
     return min(float(f"{whole}.{fraction[:3] or '0'}"), 1.0)

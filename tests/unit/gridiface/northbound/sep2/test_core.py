@@ -107,6 +107,19 @@ async def test_answer_get_and_head_with_equal_headers_on_every_mandatory_resourc
         assert (head.status, head.headers, head.body) == (200, reply.headers, b"")
 
 
+#: The 28 types of the 2018 schema that have a pollRate.
+POLLED = frozenset(
+    {
+        "DeviceCapability", "DeviceStatus", "EndDeviceList", "Registration", "SelfDevice", "FunctionSetAssignmentsList",
+        "SubscriptionList", "ResponseSetList", "Time", "DeviceInformation", "PowerStatus", "IPInterfaceList",
+        "LogEventList", "Configuration", "FileList", "FileStatus", "LoadShedAvailabilityList",
+        "DemandResponseProgramList", "UsagePointList", "TariffProfileList", "MessagingProgramList",
+        "CustomerAccountList", "PrepaymentList", "FlowReservationRequestList", "FlowReservationResponseList", "DERList",
+        "DERProgramList", "MirrorUsagePointList",
+    }
+)  # fmt: skip
+
+
 async def test_include_poll_rate_only_where_the_schema_allows_it(kit: Any) -> None:
     await populated(kit)
     polled = {
@@ -115,7 +128,7 @@ async def test_include_poll_rate_only_where_the_schema_allows_it(kit: Any) -> No
         if (root := etree.fromstring(reply.body)).get("pollRate")
     }
     assert {"DeviceCapability", "EndDeviceList", "DERProgramList", "Time", "Registration"} <= polled
-    assert not polled & {"DERControlList", "DERCurveList", "EndDevice", "DERControl", "DERProgram"}
+    assert polled <= POLLED
 
 
 async def test_answer_405_with_an_allow_header_naming_exactly_the_supported_methods(kit: Any) -> None:
@@ -159,6 +172,12 @@ async def test_a_trailing_slash_and_an_absolute_target_lead_to_the_same_resource
         ("application/sep+xml; level=+S1", 200),
         ("application/sep-exi, application/sep+xml;q=0.5", 200),
         ("*/*", 200),
+        ("application/*;q=0.1, text/html", 200),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", 200),
+        ("text/html, *;q=.0", 406),
+        ("application/sep+xml;q=., */*;q=0", 406),
+        ("application/xml", 406),
+        ("APPLICATION/SEP+XML;LEVEL=-s1;Q=1.000", 200),
         ("", 200),
         ("application/sep-exi", 406),
         ("text/html", 406),
@@ -308,6 +327,28 @@ async def test_order_der_control_list_by_start_then_creation_time_then_mrid(kit:
 async def test_order_der_program_list_by_primacy_then_mrid_descending(kit: Any) -> None:
     mrids = [p.mRID for p in (await kit.get("/derp?l=10")).members]
     assert mrids == sorted(mrids, reverse=True)
+    programs = list(kit.core.state.programs.values())
+    for program, primacy in zip(programs, (9, 2, 200, 2, 0), strict=True):
+        await kit.core.assignments.rank(program, primacy, kit.NOW)
+    ranked = [(p.primacy, p.mRID) for p in (await kit.get("/derp?l=10")).members]
+    assert [primacy for primacy, _ in ranked] == [0, 2, 2, 9, 200]
+    assert ranked[1][1] > ranked[2][1]
+    assert [p.mRID for p in (await kit.get("/derp?s=1&l=2")).members] == [ranked[1][1], ranked[2][1]]
+
+
+@pytest.mark.parametrize("by", ROLES)
+async def test_every_list_link_tells_how_many_its_list_holds_for_who_reads_it(kit: Any, by: str) -> None:
+    seen = await walk(await populated(kit), by, "?l=255")
+    told = {
+        (path, e.get("href")): int(e.get("all"))
+        for path, reply in seen.items()
+        for e in etree.fromstring(reply.body).iter()
+        if etree.QName(e).localname.endswith("ListLink")
+    }
+    for (path, href), count in told.items():
+        root = etree.fromstring(seen[href].body)
+        assert (int(root.get("all")), int(root.get("results")), len(root)) == (count, count, count), (path, href)
+    assert len(told) > {"stranger": -1, "inv-2": 5}.get(by, 20)
 
 
 async def test_keep_all_in_list_links_equal_to_the_real_count_after_each_change(kit: Any) -> None:

@@ -71,6 +71,42 @@ async def test_a_revoked_certificate_is_a_stranger_from_its_next_request_on(kit:
     assert (await kit.get(edev, by="utility")).enabled is True
 
 
+async def test_update_changed_time_when_any_attribute_or_assignment_changes_and_show_it_first(kit: Any) -> None:
+    lfdi, state = kit.lfdi["inv-1"], kit.core.state
+    record = state.by_device["inv-1"]
+
+    async def changed_at(seconds: float) -> bool:
+        newest = (await kit.get("/edev")).members[0]
+        return (newest.lFDI, newest.changedTime) == (lfdi, kit.NOW + seconds)
+
+    kit.clock.time = kit.NOW + 10
+    await kit.core.operating.set_post_rate(record, 60, kit.clock.time)
+    assert await changed_at(10)
+    for seconds, enabled in ((20, False), (30, True)):
+        kit.clock.time = kit.NOW + seconds
+        await kit.core.operating.set_enabled(lfdi, enabled, kit.clock.time)
+        assert await changed_at(seconds)
+    kit.clock.time = kit.NOW + 40
+    path, _ = await kit.core.assignments.ensure(record, "second", kit.clock.time)
+    assert await changed_at(40)
+    kit.clock.time = kit.NOW + 50
+    await kit.core.assignments.remove(record, path, kit.clock.time)
+    assert await changed_at(50)
+    # By `a` a client asks for what has changed since.
+    assert (await kit.get(f"/edev?l=9&a={int(kit.NOW) + 49}")).results == 1
+    assert (await kit.get(f"/edev?l=9&a={int(kit.NOW) + 50}")).results == 0
+    sfdis = [d.sFDI for d in (await kit.get("/edev?l=9")).members[1:]]
+    assert sfdis == sorted(sfdis)
+
+
+async def test_bump_the_version_of_a_program_and_keep_its_mrid(kit: Any) -> None:
+    program = kit.core.state.programs[kit.core.state.by_device["inv-1"].program]
+    before = await kit.get(program.path)
+    await kit.core.assignments.rank(program, 3, kit.NOW)
+    after = await kit.get(program.path)
+    assert (after.mRID, after.version, after.primacy) == (before.mRID, (before.version or 0) + 1, 3)
+
+
 async def test_poll_rates_change_for_all_resources_of_a_name(kit: Any) -> None:
     assert (await kit.get("/derp", by="inv-1")).pollRate == 300
     await kit.core.operating.set_poll_rate("DERProgramList", 17)

@@ -138,6 +138,8 @@ def test_allow_names_exactly_what_is_offered() -> None:
         ("*/*", None),
         ("text/html, application/*;q=0.1", None),
         ("text/html;q=x, application/sep+xml;level=-S1;q=0.001", "-S1"),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", None),
+        ("*", None),
     ],
 )
 def test_what_is_accepted(accept: str | None, level: str | None) -> None:
@@ -154,6 +156,8 @@ def test_what_is_accepted(accept: str | None, level: str | None) -> None:
         "application/sep+xml;q=0, */*",
         "application/sep+xml;q=2",
         "*/*;q=0.0",
+        "*;q=.0",
+        "*/*;q=.",
         ",",
     ],
 )

@@ -79,6 +79,17 @@ async def test_flip_0_to_1_within_one_second_of_the_earliest_effective_start(kit
     assert (found.eventStatus.currentStatus, found.eventStatus.dateTime) == (1, kit.NOW + 30)
 
 
+async def test_a_shift_to_later_does_not_put_the_flip_off(kit: Any, derc: str) -> None:
+    more = "<randomizeDuration>0</randomizeDuration><randomizeStart>30</randomizeStart>"
+    event = await posted(kit, derc, more=more)
+    kit.at(59)
+    assert (await kit.get(event.href)).eventStatus.currentStatus == 0
+    kit.at(60)
+    found = await kit.get(event.href)
+    assert (found.eventStatus.currentStatus, found.eventStatus.dateTime) == (1, kit.NOW + 60)
+    assert (await kit.get(kit.program("fleet") + "/actderc")).all == 1
+
+
 async def test_list_exactly_the_status_1_events_in_active_der_control_list(kit: Any, derc: str) -> None:
     active = kit.program("fleet") + "/actderc"
     for number in range(3):
@@ -210,8 +221,10 @@ async def test_emit_randomize_start_and_duration_unchanged(kit: Any, derc: str) 
         more = f"<randomizeDuration>{duration}</randomizeDuration><randomizeStart>{start}</randomizeStart>"
         event = await posted(kit, derc, f"{number + 1:032X}", more=more)
         assert (event.randomizeStart, event.randomizeDuration) == (start, duration)
-    more = "<randomizeDuration>0</randomizeDuration><randomizeStart>3601</randomizeStart>"
-    assert (await kit.send("POST", derc, kit.control("99" * 16, more=more))).status == 400
+    for start, duration in ((3601, 0), (-3601, 0), (0, 3601), (0, -3601)):
+        more = f"<randomizeDuration>{duration}</randomizeDuration><randomizeStart>{start}</randomizeStart>"
+        assert (await kit.send("POST", derc, kit.control("99" * 16, more=more))).status == 400
+    assert (await kit.get(derc)).all == 3
 
 
 async def test_the_same_control_again_is_taken_once_and_another_one_under_its_mrid_is_refused(
