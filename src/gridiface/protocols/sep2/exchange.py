@@ -214,6 +214,17 @@ def check_content_type(content_type: str | None) -> None:
         raise RemoteProtocolError(f"body must be {SEP_XML}", answer=415, detail=ErrorReason.INVALID_FORMAT)
 
 
+def check_content(headers: Mapping[str, str]) -> None:
+    """Check what a request's headers (names in lower case) say of its body.
+
+    Raises:
+        RemoteProtocolError: 415 when it is not as `check_content_type` wants it, or is compressed.
+    """
+    check_content_type(headers.get("content-type"))
+    if headers.get("content-encoding", "identity").strip().lower() not in {"identity", ""}:
+        raise RemoteProtocolError("body must not be encoded", answer=415, detail=ErrorReason.INVALID_FORMAT)
+
+
 def body_types(row: ResourceRow, method: str) -> tuple[type[WireObject], ...]:
     """The types that a PUT or POST to `row` may carry; empty where there is none."""
     if method == "PUT":
@@ -230,7 +241,7 @@ def read_body(request: Request, routed: Routed, limits: Limits = DEFAULT_LIMITS)
         RemoteProtocolError: 415 for another type; 413 above a cap; 400 with reason 0 for a malformed body, 1 for values
             outside their range, be it the schema's or only the standard's text's.
     """
-    check_content_type(request.headers.get("content-type"))
+    check_content(request.headers)
     expected = body_types(routed.match.row, routed.method)
     if not expected:
         raise RemoteProtocolError("no body is expected here", detail=ErrorReason.INVALID_FORMAT)

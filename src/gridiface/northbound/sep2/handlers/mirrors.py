@@ -27,7 +27,7 @@ from gridiface.northbound.sep2.metering import (
 from gridiface.northbound.sep2.state import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states
-from gridiface.protocols.sep2.exchange import Reply, changed, check_content_type, created
+from gridiface.protocols.sep2.exchange import Reply, changed, check_content, created
 from gridiface.protocols.sep2.resources import (
     MirrorMeterReading,
     MirrorMeterReadingList,
@@ -167,7 +167,7 @@ class Mirrors:
 
     def _read_readings(self, call: Call) -> MirrorMeterReading | MirrorMeterReadingList:
         """The body; a list that does not say how many it holds is counted, as clients in the field post such."""
-        check_content_type(call.headers.get("content-type"))
+        check_content(call.headers)
         root = parse(call.body, Limits(octets=self._s.settings.limits.body_bytes))
         if root.tag == _READINGS_TAG:
             for name in ("all", "results"):

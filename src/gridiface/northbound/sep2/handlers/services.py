@@ -18,7 +18,7 @@ from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
 from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.enums import ErrorReason
-from gridiface.protocols.sep2.exchange import check_content_type
+from gridiface.protocols.sep2.exchange import check_content
 from gridiface.protocols.sep2.resources import Link
 from gridiface.protocols.xmlwire import Limits, WireObject, decode, spec_of
 
@@ -106,7 +106,7 @@ class Call:
         Raises:
             RemoteProtocolError: 400, 413, 415.
         """
-        check_content_type(self.headers.get("content-type"))
+        check_content(self.headers)
         return decode(self.body, expected, Limits(octets=services.settings.limits.body_bytes))
 
 

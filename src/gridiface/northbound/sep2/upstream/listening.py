@@ -26,7 +26,7 @@ from gridiface.protocols.sep2.exchange import (
     MethodNotAllowed,
     Reply,
     RetryLater,
-    check_content_type,
+    check_content,
     created,
     refusal,
     split_target,
@@ -143,7 +143,7 @@ class NotificationListener:
 
     def _answer(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
         token = self._token_of(head, lfdi, address)
-        check_content_type(head.headers.get("content-type"))
+        check_content(head.headers)
         if not lfdi:
             self._admit_hint(token, address)
         notification = decode(body, Notification)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import random
@@ -194,6 +195,20 @@ async def test_answer_415_to_an_unsupported_content_type(kit: Any) -> None:
     for kind in ("text/xml", "application/xml", "application/sep-exi", ""):
         reply = await kit.send("PUT", path, "<a/>", by="inv-1", headers={"content-type": kind})
         assert reply.status == 415
+
+
+async def test_a_compressed_body_is_415_and_changes_nothing(kit: Any) -> None:
+    path, before = kit.edev("inv-1") + "/der/1/ders", kit.documents()
+    body, plain = gzip.compress(BODIES["ders"].encode()), {"content-type": "application/sep+xml"}
+    for coding in ("gzip", "GZIP", "deflate", "br", "gzip, identity"):
+        reply = await kit.send("PUT", path, body, by="inv-1", headers=plain | {"content-encoding": coding})
+        assert (reply.status, kit.typed(reply).reasonCode) == (415, 0)
+        reply = await kit.send("POST", "/mup", body, by="inv-1", headers=plain | {"content-encoding": coding})
+        assert reply.status == 415
+    assert kit.documents() == before
+    for coding in ("identity", ""):
+        headers = plain | {"content-encoding": coding}
+        assert (await kit.send("PUT", path, BODIES["ders"], by="inv-1", headers=headers)).status == 204
 
 
 @pytest.mark.parametrize(
