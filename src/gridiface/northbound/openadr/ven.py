@@ -31,6 +31,7 @@ from gridiface.northbound.openadr.ven_calendar import renew
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
 from gridiface.northbound.openadr.xmpp import VenXmpp
+from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
 from gridiface.protocols.openadr.payloads.envelope import Payload
@@ -219,21 +220,7 @@ class OpenAdrVen:
     async def _run(self) -> None:
         while True:
             with about(venID=self.core.ven_id or self.settings.name):
-                await self._step()
-
-    async def _step(self) -> None:
-        try:
-            wait = await self._round()
-        except StoreUnavailable as problem:
-            _log.warning("VEN %s: the store cannot write, nothing is sent: %s", self.settings.name, problem)
-            wait = _LOOK_S
-        except Exception:  # one bad message must not end the session with the VTN
-            _log.exception("VEN %s: a step failed", self.settings.name)
-            wait = _LOOK_S
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await self._wake.wait()
-        self._wake.clear()
+                await one_turn(self._round, self._wake, who=f"VEN {self.settings.name}", log=_log, again_s=_LOOK_S)
 
     async def _round(self) -> float:
         """One look at what is due; returns how long nothing will be, s."""

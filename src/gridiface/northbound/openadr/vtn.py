@@ -30,6 +30,7 @@ from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end
 from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
 from gridiface.northbound.openadr.xmpp import VtnXmpp, bare_jid, peer_name
+from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpRefused, HttpServer, Security
@@ -278,18 +279,7 @@ class OpenAdrVtn:
 
     async def _run(self) -> None:
         while True:
-            try:
-                wait = await self._round()
-            except StoreUnavailable as problem:
-                _log.warning("the VTN's store cannot write: %s", problem)
-                wait = _LOOK_S
-            except Exception:  # one bad event must not stop the clock of all others
-                _log.exception("a step of the VTN failed")
-                wait = _LOOK_S
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            self._wake.clear()
+            await one_turn(self._round, self._wake, who="the VTN", log=_log, again_s=_LOOK_S)
 
     async def _round(self) -> float:
         now = self._clock.now()

@@ -17,6 +17,7 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.logfields import about
+from gridiface.northbound.rounds import one_turn
 from gridiface.northbound.sep2.upstream.alarms import AlarmLog
 from gridiface.northbound.sep2.upstream.book import EventBook
 from gridiface.northbound.sep2.upstream.defaults import Defaults
@@ -188,22 +189,9 @@ class UpstreamSession:
 
     async def _run(self) -> None:
         with about(upstream=self.settings.name):
-            await self._rounds()
-
-    async def _rounds(self) -> None:
-        while True:
-            try:
-                wait = await self._round()
-            except StoreUnavailable as problem:
-                _log.warning("upstream %s: the store cannot write, nothing is said: %s", self.settings.name, problem)
-                wait = _STORE_S
-            except Exception:  # one bad answer must not end the session with the utility
-                _log.exception("upstream %s: a step failed", self.settings.name)
-                wait = _STORE_S
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            self._wake.clear()
+            who = f"upstream {self.settings.name}"
+            while True:
+                await one_turn(self._round, self._wake, who=who, log=_log, again_s=_STORE_S)
 
     async def _round(self) -> float:
         """One look at what is due; returns how long nothing will be, s."""

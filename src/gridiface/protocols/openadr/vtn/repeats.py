@@ -59,7 +59,6 @@ class Repeats:
 
 
 def _is_kept(payload: Payload, reply: Payload) -> bool:
-    if not request_id_of(payload):
-        return False
     # Data may be large, and is recognised by its requestID; what rides on its answer is told once only.
-    return type(payload) in _KEPT or (isinstance(reply, OadrUpdatedReport) and reply.oadrCancelReport is not None)
+    kept = type(payload) in _KEPT or (isinstance(reply, OadrUpdatedReport) and reply.oadrCancelReport is not None)
+    return kept and bool(request_id_of(payload))
