@@ -3,6 +3,7 @@ import pytest
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandMode, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.handler import CommandDone
 from gridiface.protocols.dnp3.points import PointConfig, PointType
+from gridiface.protocols.dnp3.settings import UnsolicitedSettings
 
 LATCH_ON = "0c 01 28 01 00 03 00 03 01 64 00 00 00 64 00 00 00"
 SETPOINTS = {
@@ -93,6 +94,67 @@ def test_46_a_confirm_or_a_repeat_in_between_is_no_break(build):
     peer.silent("c5 00")
     assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 00"
     assert len(peer.handler.selected) == 1
+
+
+def test_45_the_sequence_wraps_between_select_and_operate(build):
+    peer = build()
+    answer(peer, f"cf 03 {LATCH_ON} 00")
+    assert answer(peer, f"c0 04 {LATCH_ON} 00") == f"{LATCH_ON} 00"
+
+
+def test_46_a_newer_selection_takes_the_place_of_the_older(build):
+    peer = build()
+    answer(peer, f"c5 03 {LATCH_ON} 00")
+    answer(peer, f"c6 03 {LATCH_ON} 00")
+    assert answer(peer, f"c7 04 {LATCH_ON} 00") == f"{LATCH_ON} 00"
+    answer(peer, f"c8 03 {LATCH_ON} 00")
+    answer(peer, f"c9 03 {LATCH_ON} 00")
+    assert answer(peer, f"c9 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"  # that of the older one
+
+
+def test_46_a_selection_is_used_up_by_one_operate_in_time_or_late(build):
+    peer = build(select_timeout=10.0)
+    answer(peer, f"c5 03 {LATCH_ON} 00")
+    assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 00"
+    assert answer(peer, f"c7 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"  # no repeat: a sequence of its own
+    answer(peer, f"c8 03 {LATCH_ON} 00")
+    peer.now += 11
+    assert answer(peer, f"c9 04 {LATCH_ON} 00") == f"{LATCH_ON} 01"
+    assert answer(peer, f"c9 04 {LATCH_ON} 00") == f"{LATCH_ON} 01"  # the stored answer
+    assert answer(peer, f"ca 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"
+    assert len(peer.handler.operated) == 1
+
+
+@pytest.mark.parametrize("between", ["c6 01 3c 02 06", "c6 63", "c6 02 50 01 00 07 07 00", "c6 01 63 01 06"])
+def test_46_whatever_is_asked_in_between_ends_the_selection(build, between):
+    peer = build()
+    answer(peer, f"c5 03 {LATCH_ON} 00")
+    peer.one(between)
+    assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"
+
+
+def test_46_a_broadcast_in_between_ends_the_selection_an_unsolicited_confirm_does_not(build):
+    peer = build(unsolicited=UnsolicitedSettings())
+    (null,) = peer.pending()
+    answer(peer, f"c5 03 {LATCH_ON} 00")
+    peer.silent(bytes((0xD0 | null[0] & 15, 0)))
+    assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 00"
+    answer(peer, f"c7 03 {LATCH_ON} 00")
+    peer.silent("c8 08 14 00 06", 0xFFFF)
+    assert answer(peer, f"c8 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"
+
+
+def test_46_of_several_selected_objects_every_one_must_be_operated(build):
+    peer = build()
+    two = LATCH_ON.replace("28 01 00", "28 02 00")
+    assert two != LATCH_ON
+    body = f"{two} 00 {' '.join(LATCH_ON.split()[5:])}"
+    answer(peer, f"c5 03 {body} 00")
+    assert answer(peer, f"c6 04 {LATCH_ON} 00") == f"{LATCH_ON} 02"
+    assert peer.handler.operated == []
+    answer(peer, f"c7 03 {body} 00")
+    assert answer(peer, f"c8 04 {body} 00") == f"{body} 00"
+    assert len(peer.handler.operated) == 2
 
 
 def test_46_another_master_cannot_operate_my_selection(build, connect):
