@@ -39,6 +39,7 @@ from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
 from gridiface.errors import ConfigError, StoreUnavailable
+from gridiface.httpname import name_ourselves
 from gridiface.northbound.descriptors import Reserve
 from gridiface.operator.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
@@ -112,6 +113,7 @@ class GridServer:
             StoreUnavailable: the database cannot be opened or read.
         """
         raise_descriptor_limit()
+        name_ourselves()
         self.reserve.install(asyncio.get_running_loop())
         now = self.clock.now()
         self.store = store = await Store.open(self.config.database)

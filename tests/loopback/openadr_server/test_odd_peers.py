@@ -27,7 +27,8 @@ async def connected(port):
         yield reader, writer
     finally:
         writer.close()
-        await writer.wait_closed()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def answer_of(reader):

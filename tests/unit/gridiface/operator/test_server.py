@@ -19,6 +19,13 @@ async def test_areas_of_other_parts_are_served_and_described_only_where_they_are
         assert (await house.ask("GET", path.replace("{id}", "a")))[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/api/v1/openapi.json", "/metrics", "/nothing/here"])
+async def test_no_answer_tells_what_the_server_is_made_of(house: Any, path: str) -> None:
+    headers = (await house.ask("GET", path))[2]
+    assert headers["Server"] == "gridiface"
+    assert not any("aiohttp" in value or "Python" in value for value in headers.values())
+
+
 async def test_taken_port_is_named(house: Any) -> None:
     second = OperatorServer(house.desk, host="127.0.0.1", port=house.pages.port)
     with pytest.raises(ConfigError, match=f"operator.listen 127.0.0.1:{house.pages.port}"):
