@@ -168,6 +168,9 @@ class Verifier:
         Raises:
             RemoteProtocolError: answer 403: unsigned, not valid, not trusted, expired, stale or seen before.
         """
+        if root.tag != f"{{{OADR}}}oadrPayload":
+            # A payload without its envelope is taken elsewhere; what stands in it signs nothing of it.
+            raise _refusal("the message is not signed")
         signature = _only_child(root, f"{{{DS}}}Signature", "the message is not signed")
         signed_object = _only_child(root, f"{{{OADR}}}oadrSignedObject", "nothing is signed")
         info = _only_child(signature, f"{{{DS}}}SignedInfo", "the signature has no SignedInfo")

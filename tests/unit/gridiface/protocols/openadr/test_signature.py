@@ -16,7 +16,7 @@ from lxml import etree
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
 from gridiface.protocols.openadr.payloads.event import OadrPoll
-from gridiface.protocols.openadr.payloads.namespaces import DS, DSP
+from gridiface.protocols.openadr.payloads.namespaces import DS, DSP, OADR
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Signer, Verifier, fingerprint
 
@@ -212,3 +212,17 @@ def test_a_damaged_signed_document_raises_nothing_but_a_remote_protocol_error(da
     except RemoteProtocolError:
         return
     assert decode_payload(bytes(body))[0] == POLL
+
+
+def test_71_a_payload_without_its_envelope_is_never_signed_whatever_stands_in_it(signer):
+    """Neither by itself nor with the signature and the signed object of another message inside."""
+    root = etree.fromstring(signer.sign(POLL, NOW, "n"))
+    bare = root.find(f"{{{OADR}}}oadrSignedObject")[0]
+    for wrapped in (False, True):
+        poll = etree.fromstring(etree.tostring(bare))
+        if wrapped:
+            poll.extend(etree.fromstring(etree.tostring(child)) for child in root)
+            with pytest.raises(RemoteProtocolError):
+                decode_payload(etree.tostring(poll))
+        with pytest.raises(RemoteProtocolError, match="not signed"):
+            Verifier(NonceMemory()).verify(poll, lambda _: True, NOW)
