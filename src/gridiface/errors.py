@@ -17,6 +17,9 @@ Expected outcomes (an Acceptance, a CommandStatus) are values, not exceptions.
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class GridifaceError(Exception):
     """Base of all errors that gridiface raises on purpose."""
@@ -74,6 +77,21 @@ class DeviceRejected(DeviceError):
 
 class ConfigError(GridifaceError):
     """The operator's configuration is wrong; the text names file, place and the fix."""
+
+
+def cannot_listen(where: str, problem: OSError) -> ConfigError:
+    """Why an address cannot be listened on, and what to do about it.
+
+    Args:
+        where: the address, such as "127.0.0.1 port 8443".
+        problem: what the system says.
+    """
+    fix = {
+        errno.EADDRINUSE: "another program listens there (`gridiface doctor CONFIG` looks): stop it, or choose another",
+        errno.EACCES: "ports below 1024 take CAP_NET_BIND_SERVICE, as the systemd unit gives it; or choose another",
+        errno.EADDRNOTAVAIL: "this machine has no such address; 0.0.0.0 stands for all that it has",
+    }.get(problem.errno or 0, "choose another")
+    return ConfigError(f"cannot listen on {where}: {os.strerror(problem.errno) if problem.errno else problem}; {fix}")
 
 
 class ConfigConflict(ConfigError):

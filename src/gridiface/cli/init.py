@@ -115,13 +115,21 @@ def init(
     config = folder / "gridiface.yaml"
     if config.exists() and not force:
         raise ConfigError(f"{config}: there already; give --force to replace it")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(
+            f"{folder}: cannot be made: {problem.strerror}; name a folder that you may write"
+        ) from problem
     written = [config]
     if pki:
         written += _make_pki(folder / "pki", ["localhost", "127.0.0.1", "::1", *(host or [])], force=force)
-    config.write_text(_text(config.name, site, listen, chosen), encoding="utf-8")
     schema = folder / "gridiface.schema.json"
-    schema.write_text(_schema(), encoding="utf-8")
+    try:
+        config.write_text(_text(config.name, site, listen, chosen), encoding="utf-8")
+        schema.write_text(_schema(), encoding="utf-8")
+    except OSError as problem:
+        raise ConfigError(f"{folder}: cannot be written: {problem.strerror}; look at its rights") from problem
     written.append(schema)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "files": [str(path) for path in written]}))

@@ -233,8 +233,15 @@ class Remote:
             return connection, connection.getresponse()
         except ValueError as problem:
             raise ConfigError(f"{self.url!r} is no server's address: {problem}") from problem
+        except ssl.SSLCertVerificationError as problem:
+            text = f"{self.url}: its certificate is not trusted: {problem.verify_message}"
+            fix = "name its CA's file in GRIDIFACE_CA, or the server's configuration with --config"
+            raise ServerUnreachable(f"{text}; {fix}") from problem
+        except ssl.SSLError as problem:
+            raise ServerUnreachable(f"{self.url}: no TLS is spoken there; is it http://?") from problem
         except (OSError, http.client.HTTPException) as problem:
-            text = f"{self.url} does not answer: {problem or type(problem).__name__}; is the server running?"
+            told = (problem.strerror if isinstance(problem, OSError) else None) or problem or type(problem).__name__
+            text = f"{self.url} does not answer: {told}; is the server running?"
             raise ServerUnreachable(f"{text} --url names another address") from problem
 
 
@@ -294,7 +301,8 @@ def read_token(path: Path | None) -> str | None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeError) as problem:
-            raise ConfigError(f"{path}: cannot be read: {problem}; give the file that holds the token") from problem
+            told = problem.strerror if isinstance(problem, OSError) else problem
+            raise ConfigError(f"{path}: cannot be read: {told}; give the file that holds the token") from problem
     text = text.strip()
     if not text and path is None:
         return None
@@ -382,6 +390,11 @@ def _refused(status: int, raw: bytes) -> GridifaceError:
         text, fix = str(told["detail"]), str(told.get("fix", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         text, fix = f"the server answered {status}", "is this gridiface's address?"
+    if status == 401:  # the API speaks of headers
+        fix = (
+            "give a token with --token-file or GRIDIFACE_TOKEN; `gridiface token create NAME --config FILE` makes the "
+            "first while the server is stopped, an admin's token makes more"
+        )
     whole = printable(f"{text}; {fix}" if fix else text)
     if status in {401, 403, 421, 429}:
         return ConfigError(whole)

@@ -23,7 +23,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gridiface.errors import ConfigError
+from gridiface.errors import cannot_listen
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
 from gridiface.northbound.tls_requests import watch_requests
@@ -132,7 +132,7 @@ class TlsListener:
         try:
             await self._acceptor.start(host, port, backlog=backlog, reuse_port=reuse_port)
         except OSError as error:
-            raise ConfigError(f"cannot listen on {host} port {port}: {error}") from error
+            raise cannot_listen(f"{host} port {port}", error) from error
         self._sweep()
 
     @property

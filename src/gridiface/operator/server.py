@@ -18,7 +18,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gridiface.domain.clock import Clock
-from gridiface.errors import ConfigError
+from gridiface.errors import cannot_listen
 from gridiface.httpname import name_ourselves
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
 from gridiface.operator.answers import answer, refusal
@@ -158,8 +158,7 @@ class OperatorServer:
             await site.start()
         except OSError as problem:
             await self._runner.cleanup()
-            text = f"operator.listen {self._host}:{self.port} cannot be used: {problem.strerror}; choose another port"
-            raise ConfigError(text) from problem
+            raise cannot_listen(f"{self._host} port {self.port} (operator.listen)", problem) from problem
         self.port = self._runner.addresses[0][1]
         _log.info("operator's page on %s", self.url)
         if self._tls is None and not is_loopback(self._host):

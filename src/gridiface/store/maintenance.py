@@ -164,7 +164,7 @@ def require_file(database: Database) -> None:
         StoreUnavailable: there is no such file.
     """
     if database.path is not None and not database.path.is_file():
-        raise StoreUnavailable(f"there is no database {database.path}")
+        raise StoreUnavailable(f"there is no database {database.path}; `gridiface db upgrade` makes one")
 
 
 @contextlib.asynccontextmanager

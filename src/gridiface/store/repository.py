@@ -92,6 +92,12 @@ class Store:
             async with answering():
                 await (schema.upgrade(engine) if create else schema.require_head(engine))
                 await sink.open()
+        except StoreUnavailable as problem:
+            await store._release()
+            if database.path is None:
+                raise
+            text = f"{database.path}: {problem}; look at the rights of the file, its folder and the files beside it"
+            raise StoreUnavailable(text) from problem
         except BaseException:
             await store._release()
             raise

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
+
 from gridiface import errors
 
 
@@ -16,3 +20,13 @@ def test_device_errors_name_the_device() -> None:
     assert problem.device_id == "bat1"
     assert str(problem) == "register 40300"
     assert isinstance(problem, errors.DeviceError)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.EADDRINUSE, "stop it, or choose another"), (errno.EACCES, "below 1024"), (errno.EIO, "choose another")],
+)
+def test_why_an_address_cannot_be_taken_says_what_to_do(number: int, told: str) -> None:
+    text = str(errors.cannot_listen("127.0.0.1 port 8443", OSError(number, "x")))
+    assert "cannot listen on 127.0.0.1 port 8443" in text
+    assert told in text

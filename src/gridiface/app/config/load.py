@@ -59,8 +59,14 @@ def load_config(path: Path, *, drivers: bool = False) -> Config:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes; split the fleet over several servers")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: cannot be read: {problem}; `gridiface init` writes a new one") from problem
+    except FileNotFoundError as problem:
+        raise ConfigError(f"{path}: there is no such file; `gridiface init` writes one") from problem
+    except OSError as problem:
+        raise ConfigError(
+            f"{path}: cannot be read: {problem.strerror}; look at its rights and its folder's"
+        ) from problem
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{path}: is no UTF-8 text: {problem}; save it as UTF-8") from problem
     return parse_config(text, path, drivers=drivers)
 
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from gridiface.errors import ConfigError
+from gridiface.errors import cannot_listen
 from gridiface.northbound.dnp3.connection import Drop, TcpConnection, UdpSocket, Write
 from gridiface.northbound.dnp3.identity import RULES, CertificateNames, permitted
 from gridiface.northbound.dnp3.serial_line import SerialLine
@@ -101,8 +101,7 @@ class Endpoint:
             try:
                 await self._listen()
             except OSError as problem:
-                where = f"{settings.host} port {settings.port}"
-                raise ConfigError(f"cannot listen on {where}: {problem}") from problem
+                raise cannot_listen(f"{settings.host} port {settings.port}", problem) from problem
         if settings.mode is not Mode.LISTEN:
             self._calling = asyncio.create_task(self._call(), name="dnp3 connecting")
 

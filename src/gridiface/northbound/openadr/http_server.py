@@ -12,7 +12,7 @@ from aiohttp import HttpVersion11, web
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.traffic import Tap
-from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.errors import RemoteProtocolError, cannot_listen
 from gridiface.httpname import name_ourselves
 from gridiface.logfields import about
 from gridiface.northbound.openadr.settings import ListenSettings
@@ -84,7 +84,7 @@ class PayloadListener:
             self._plain = TcpListener(http, most=self._settings.connections, opened=lambda: len(http.connections))
             await self._plain.start(host, port)
         except OSError as problem:
-            raise ConfigError(f"cannot listen on {host} port {port}: {problem}") from problem
+            raise cannot_listen(f"{host} port {port}", problem) from problem
 
     async def stop(self) -> None:
         """End: no new connections, running requests finish."""

@@ -16,7 +16,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceChannel, DeviceRegistry, FleetView, Ledger
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, cannot_listen
 from gridiface.northbound.sep2.announcing import Announcing
 from gridiface.northbound.sep2.answering import Answering
 from gridiface.northbound.sep2.core import Sep2Core
@@ -158,7 +158,7 @@ class Sep2Server:
         try:
             await self._redirect.start(self.settings.host, port)
         except OSError as problem:
-            raise ConfigError(f"cannot listen on {self.settings.host} port {port}: {problem}") from problem
+            raise cannot_listen(f"{self.settings.host} port {port} (sep2.redirect)", problem) from problem
 
     async def stop(self) -> None:
         """End gracefully: no new connections, running requests finish, what is to be written is written."""

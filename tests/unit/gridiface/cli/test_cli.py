@@ -15,6 +15,7 @@ from gridiface.app.config.load import load_config
 from gridiface.cli import main, reference
 from gridiface.cli.demo import Story
 from gridiface.cli.main import app
+from gridiface.errors import ConfigError
 
 RUN = CliRunner()
 
@@ -140,3 +141,18 @@ def test_story_counts_devices_and_not_the_group() -> None:
     story = Story(asked_w=1.0, start=0.0, duration_s=1.0, devices=2, lfdis={"A", "B"})
     story.answers = {1: {"A", "B", "GROUP"}, 2: {"A"}}
     assert story.responses() == {"received": 2, "started": 1, "completed": 0}
+
+
+def test_a_folder_that_cannot_be_made_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    result = RUN.invoke(app, ["init", str(tmp_path / "file" / "site"), "--no-pki"])
+    assert isinstance(result.exception, ConfigError)
+    assert "cannot be made: Not a directory" in str(result.exception)
+
+
+def test_a_configuration_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file; `gridiface init` writes one"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"site: \xe9\n")
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
+        load_config(tmp_path / "latin.yaml")

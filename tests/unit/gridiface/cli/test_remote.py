@@ -52,7 +52,8 @@ def server() -> Iterator[Any]:
     [(400, GridifaceError), (401, ConfigError), (403, ConfigError), (409, GridifaceError), (503, StoreUnavailable)],
 )
 def test_problem_becomes_the_error_of_its_exit_code(server: Any, status: int, kind: type[Exception]) -> None:
-    with pytest.raises(GridifaceError, match="no; do this") as caught:
+    told = "no; give a token with --token-file" if status == 401 else "no; do this"
+    with pytest.raises(GridifaceError, match=told) as caught:
         Remote(f"http://127.0.0.1:{server.server_port}", "secret").get(f"/{status}", limit=3, empty="", none=None)
     assert type(caught.value) is kind
     path, headers = server.seen[0]
@@ -69,6 +70,11 @@ def test_another_servers_answers_are_no_tracebacks(server: Any, body: bytes) -> 
     if body in {b"<html>", b"\xff"}:
         with pytest.raises(ConfigError, match="no gridiface server"):
             remote.get("/200")
+
+
+def test_tls_towards_a_server_that_speaks_none_is_told(server: Any) -> None:
+    with pytest.raises(ServerUnreachable, match="no TLS is spoken there; is it http://"):
+        Remote(f"https://127.0.0.1:{server.server_port}").get("/200")
 
 
 def test_no_answer_names_the_address() -> None:

@@ -28,7 +28,7 @@ async def test_no_answer_tells_what_the_server_is_made_of(house: Any, path: str)
 
 async def test_taken_port_is_named(house: Any) -> None:
     second = OperatorServer(house.desk, host="127.0.0.1", port=house.pages.port)
-    with pytest.raises(ConfigError, match=f"operator.listen 127.0.0.1:{house.pages.port}"):
+    with pytest.raises(ConfigError, match=rf"127\.0\.0\.1 port {house.pages.port} \(operator\.listen\)"):
         await second.start()
 
 
