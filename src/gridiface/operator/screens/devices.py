@@ -223,7 +223,8 @@ def matches(device: Device, text: str) -> bool:
     """Whether a device's id, name, kind, make or one of its identities contains a text in lower case."""
     plate = device.nameplate
     words = (device.id, device.name, device.kind, plate.manufacturer, plate.model, plate.serial)
-    return any(text in word.lower() for word in (*words, *device.identities.values()))
+    # One text to look through: a fleet has ten thousand devices. What is searched for holds no line end.
+    return text in "\n".join((*words, *device.identities.values())).lower()
 
 
 Points = Sequence[tuple[float, float | None]]
