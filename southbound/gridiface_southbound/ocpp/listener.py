@@ -16,14 +16,13 @@ import logging
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from gridiface.domain.clock import Clock
 from gridiface.errors import DeviceError, DeviceRejected
-from gridiface.streams.tcp_listener import TcpListener
+from gridiface.streams.doors import Doors
 from gridiface_southbound.ocpp.config import ListenerKey, OcppConfig
 from gridiface_southbound.ocpp.rpc import MAX_BYTES
 from gridiface_southbound.ocpp.session import Session
@@ -66,8 +65,7 @@ class Listener:
         self.port = 0
         self._key = key
         self._runner: web.AppRunner | None = None
-        self._listener: TcpListener | None = None
-        self._pending: set[Any] = set()
+        self._doors: Doors | None = None
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
@@ -77,7 +75,7 @@ class Listener:
             DeviceRejected: the address or a file cannot be used.
         """
         async with self._starting:
-            if self._listener is not None:
+            if self._doors is not None:
                 return
             key = self._key
             app = web.Application()
@@ -89,43 +87,25 @@ class Listener:
                 server = runner.server
                 if server is None:  # pragma: no cover - a set-up runner has one
                     raise RuntimeError("the runner is not set up")
-                listener = TcpListener(
-                    lambda: self._guarded(server),
-                    most=MAX_CONNECTIONS,
-                    opened=lambda: len(server.connections),
-                    tls=context,
-                )
-                await listener.start(key.host, key.port, backlog=512)
+                doors = Doors(server, most=MAX_CONNECTIONS, within_s=HANDSHAKE_S, tls=context)
+                await doors.open(key.host, key.port, backlog=512)
             except (OSError, ssl.SSLError) as error:
                 await runner.cleanup()
                 raise DeviceRejected(f"{key.host}:{key.port} cannot be listened on: {error}") from error
-            self._runner, self._listener = runner, listener
-            self.port = listener.port
+            self._runner, self._doors = runner, doors
+            self.port = doors.port
 
     async def stop(self) -> None:
         """End, and every connection with it; twice is once."""
-        listener, self._listener = self._listener, None
+        doors, self._doors = self._doors, None
         runner, self._runner = self._runner, None
-        if listener is not None:
-            listener.close()
+        if doors is not None:
+            doors.close()
         for seat in self.seats.values():
             if seat.session is not None:
                 await seat.session.close()
         if runner is not None:
             await runner.cleanup()
-
-    def _guarded(self, server: web.Server) -> asyncio.Protocol:
-        """A protocol for one connection that is closed unless it becomes a charging point in time."""
-        handler: Any = server()
-        self._pending.add(handler)
-        asyncio.get_running_loop().call_later(HANDSHAKE_S, self._reap, handler)
-        return handler  # type: ignore[no-any-return]  # aiohttp's own protocol class is not public
-
-    def _reap(self, handler: Any) -> None:
-        if handler in self._pending:
-            self._pending.discard(handler)
-            if handler.transport is not None:
-                handler.transport.abort()
 
     async def _come_in(self, request: web.Request) -> web.StreamResponse:
         seat = self.seats.get(request.match_info["id"])
@@ -146,7 +126,8 @@ class Listener:
             protocols=(_PROTOCOLS[version],), max_msg_size=MAX_BYTES, heartbeat=PING_S, compress=False, timeout=2.0
         )
         await socket.prepare(request)
-        self._pending.discard(request.protocol)
+        if self._doors is not None:
+            self._doors.asked(request.protocol)
         await self._serve(seat, socket, version)
         return socket
 

@@ -29,13 +29,13 @@ from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.standing import DESK
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
-from gridiface.operator.doors import Doors
 from gridiface.operator.oidc import Provider
 from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
 from gridiface.operator.screens.forms import csrf_token
 from gridiface.operator.signin import SignIn
 from gridiface.operator.throttle import Throttle
+from gridiface.streams.doors import Doors
 from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.operator")
@@ -103,7 +103,8 @@ class OperatorServer:
         self.port = port
         self._runner: web.AppRunner | None = None
         self._tls = tls
-        self._doors = Doors(connections)
+        self._connections = connections
+        self._doors: Doors | None = None
         self.rules = AccessRules(open_reads=is_loopback(host), secure=tls is not None) if rules is None else rules
         throttle = Throttle()
         books = (desk.tokens, desk.access_tokens, desk.sessions)
@@ -151,15 +152,15 @@ class OperatorServer:
         app.on_shutdown.append(self._end_streams)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0, shutdown_timeout=3.0)
         await self._runner.setup()
-        if self._runner.server is not None:
-            self._doors.guard(self._runner.server)
-        site = web.TCPSite(self._runner, self._host, self.port, ssl_context=self._tls)
+        if self._runner.server is None:  # pragma: no cover - a set-up runner has one
+            raise RuntimeError("the runner is not set up")
+        self._doors = Doors(self._runner.server, most=self._connections, tls=self._tls)
         try:
-            await site.start()
+            await self._doors.open(self._host, self.port)
         except OSError as problem:
             await self._runner.cleanup()
             raise cannot_listen(f"{self._host} port {self.port} (operator.listen)", problem) from problem
-        self.port = self._runner.addresses[0][1]
+        self.port = self._doors.port
         _log.info("operator's page on %s", self.url)
         if self._tls is None and not is_loopback(self._host):
             _log.warning("operator.listen is plain HTTP beyond this machine: put a TLS proxy in front of it")
@@ -172,6 +173,8 @@ class OperatorServer:
 
     async def stop(self) -> None:
         """Close the listener and its connections."""
+        if self._doors is not None:
+            self._doors.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -221,7 +224,8 @@ class OperatorServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check, handle, count; whatever is raised becomes an answer."""
-        self._doors.asked(request)
+        if self._doors is not None:
+            self._doors.asked(request.protocol)
         resource = request.match_info.route.resource
         route = "" if resource is None else resource.canonical
         try:

@@ -94,7 +94,7 @@ class TcpListener:
         self.counters["refused_total"] += 1
         if not self._full:
             self._full = True
-            _log.warning("%d connections are open, more are closed at once", self._most)
+            _log.warning("port %d: %d connections are open, more are closed at once", self.port, self._most)
 
     def _failed(self, error: OSError) -> float:
         self.counters["exhausted" if error.errno in EXHAUSTED else "failed"] += 1

@@ -25,10 +25,8 @@ from gridiface.protocols.openadr.signature import Signer, Trust, Verifier
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits
 
 MEDIA_TYPE = "application/xml"
-#: What peers call it; both names mean the same (RFC 7303).
-_MEDIA_TYPES = frozenset({MEDIA_TYPE, "text/xml"})
 #: What a peer may say that it takes; "*" is what one language's own client says.
-_ACCEPTED = _MEDIA_TYPES | {"application/*", "text/*", "*/*", "*", ""}
+_ACCEPTED = frozenset({MEDIA_TYPE, "text/xml", "application/*", "text/*", "*/*", "*", ""})
 _SERVICES = ("EiEvent", "EiReport", "EiRegisterParty", "EiOpt")
 _B_PATH = "OpenADR2/Simple/2.0b/"
 _A_PATH = "OpenADR2/Simple/"
@@ -286,7 +284,7 @@ def normal_path(target: str) -> str:
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     media, _, parameters = headers.get("content-type", "").partition(";")
-    if media.strip().lower() not in _MEDIA_TYPES:
+    if media.strip().lower() != MEDIA_TYPE:
         raise RemoteProtocolError("the content type is not application/xml", answer=406)
     charset = _CHARSET.search(parameters)
     if charset and charset[1].lower() not in {"utf-8", "utf8"}:

@@ -119,6 +119,7 @@ def test_a_ven_does_not_encode_its_answers():
         (post(b"<a/>"), 406),
         (post(b"\xff\xfe"), 406),
         (post(headers={}), 406),
+        (post(headers={"Content-Type": "text/xml"}), 406),
         (post(headers={"Content-Type": "text/plain"}), 406),
         (post(headers={"Content-Type": "application/json"}), 406),
         (post(headers={"Content-Type": "application/xml; charset=iso-8859-1"}), 406),
@@ -145,7 +146,6 @@ def test_04_r53_statuses_of_what_is_not_understood(server, request_, code):
         {**HEADERS, "Accept": "text/html, */*;q=0.1"},
         {**HEADERS, "User-Agent": "whatever"},
         # What the profile does not have and peers send all the same; nothing is lost by taking it.
-        {"Content-Type": "text/xml; charset=utf-8"},
         {"Content-Type": "application/xml;charset=utf8"},
         {**HEADERS, "Accept": "text/xml"},
         {**HEADERS, "Accept": "text/html, image/gif, *; q=.2"},

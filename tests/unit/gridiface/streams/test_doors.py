@@ -7,25 +7,24 @@ import time
 
 from aiohttp import web
 
-from gridiface.operator.doors import Doors
+from gridiface.streams.doors import Doors
 
 
 class Served:
     """A small aiohttp server behind doors."""
 
-    def __init__(self, doors):
-        self.doors = doors
-
-    async def __aenter__(self):
+    def __init__(self, most, **more):
         async def answer(request):
-            self.doors.asked(request)
+            self.doors.asked(request.protocol)
             return web.Response(text="ok")
 
         self.server = web.Server(answer)
-        self.doors.guard(self.server)
-        self.sockets = await asyncio.get_running_loop().create_server(self.server, "127.0.0.1", 0)
-        self.port = self.sockets.sockets[0].getsockname()[1]
+        self.doors = Doors(self.server, most=most, **more)
         self.writers = []
+
+    async def __aenter__(self):
+        await self.doors.open("127.0.0.1", 0)
+        self.port = self.doors.port
         return self
 
     async def connect(self):
@@ -36,7 +35,7 @@ class Served:
     async def __aexit__(self, *_):
         for writer in self.writers:
             writer.close()
-        self.sockets.close()
+        self.doors.close()
         await self.server.shutdown(1.0)
 
 
@@ -56,7 +55,7 @@ async def asks(reader, writer):
 
 
 async def test_more_connections_than_may_be_are_closed_and_those_before_go_on():
-    async with Served(Doors(2)) as served:
+    async with Served(2) as served:
         kept = [await served.connect() for _ in range(2)]
         assert b"200 OK" in await asks(*kept[0])
         late, _ = await served.connect()
@@ -66,7 +65,7 @@ async def test_more_connections_than_may_be_are_closed_and_those_before_go_on():
 
 
 async def test_there_is_room_again_when_one_has_gone():
-    async with Served(Doors(1)) as served:
+    async with Served(1) as served:
         _, writer = await served.connect()
         writer.close()
         await writer.wait_closed()
@@ -80,7 +79,7 @@ async def test_there_is_room_again_when_one_has_gone():
 
 
 async def test_a_silent_and_a_slow_peer_are_closed_and_one_that_asked_is_kept():
-    async with Served(Doors(10, head_within_s=0.3)) as served:
+    async with Served(10, within_s=0.3) as served:
         silent, _ = await served.connect()
         slow, writer = await served.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost:")
