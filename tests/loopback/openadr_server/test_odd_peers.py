@@ -59,7 +59,7 @@ XML = "Content-Type: application/xml"
     ("headers", "body"),
     [
         ((XML, LENGTH), QUERY),
-        (("content-type: TEXT/XML; charset=UTF-8", LENGTH), QUERY),
+        (("content-type: APPLICATION/XML; charset=UTF-8", LENGTH), QUERY),
         (('Content-Type: application/xml;charset="utf-8"', LENGTH, "Accept: text/html, image/gif, *; q=.2"), QUERY),
         ((XML, "Transfer-Encoding: chunked"), b"%x\r\n%s\r\n0\r\n\r\n" % (len(QUERY), QUERY)),
         (
