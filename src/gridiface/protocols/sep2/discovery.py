@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gridiface.protocols.dnssd.browser import Found
 from gridiface.protocols.dnssd.messages import Name
 from gridiface.protocols.dnssd.zone import Instance
+from gridiface.protocols.sep2.exchange import LEVELS
 
 SERVICE: Name = (b"_smartenergy", b"_tcp")
 DOMAINS = {"mdns": b"local", "xmdns": b"site"}
@@ -34,7 +35,6 @@ SUBTYPES = {
 }
 _OF_DEVICE = "edev-"
 _SFDI_DIGITS = 12
-_LEVELS = frozenset({"-S0", "+S0", "-S1", "+S1"})
 
 
 def sfdi_subtype(sfdi: int) -> str:
@@ -101,7 +101,7 @@ def read_server(found: Found) -> FoundServer | None:
     """What an instance says; None where its TXT record is wrong (other txtvers, no dcap, no level) or without https."""
     text = found.text
     dcap, level = text.get("dcap") or "", text.get("level") or ""
-    if text.get("txtvers") != "1" or not dcap.startswith("/") or level not in _LEVELS or "https" not in text:
+    if text.get("txtvers") != "1" or not dcap.startswith("/") or level not in LEVELS or "https" not in text:
         return None
     port = _port(text["https"])
     if port is None:

@@ -24,8 +24,8 @@ from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, advi
 
 SEP_XML = "application/sep+xml"
 SEP_EXI = "application/sep-exi"
-LEVELS = ("-S1", "+S1")
-"""Schema level 1: plain, and with extension content allowed."""
+LEVELS = ("-S1", "+S1", "-S0", "+S0")
+"""Schema level 1, plain and with extension content allowed; level 0 is the same of the 2013 edition."""
 
 _LONGEST_RETRY = 0xFFFF
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -171,7 +171,7 @@ def _normal(path: str) -> str:
 
 
 def negotiate(accept: str | None) -> str | None:
-    """The schema level that the client prefers, "-S1" or "+S1", or None where it does not say.
+    """The schema level that the client prefers, one of `LEVELS`, or None where it does not say.
 
     A client without Accept takes anything. EXI is not served.
 
@@ -205,7 +205,7 @@ def check_content_type(content_type: str | None) -> None:
     """Check what a request's body claims to be.
 
     Raises:
-        RemoteProtocolError: 415 when it is not application/sep+xml in UTF-8 of schema level 1.
+        RemoteProtocolError: 415 when it is not application/sep+xml in UTF-8 of a known schema level.
     """
     media, parameters = _media_type(content_type or "")
     level = parameters.get("level", LEVELS[0]).upper()

@@ -120,7 +120,7 @@ class SubscriptionWrites:
         if wish.encoding != Encoding.XML:
             raise bad_value("notifications are XML")
         if wish.level.upper() not in LEVELS:
-            raise bad_value("level is neither -S1 nor +S1")
+            raise bad_value("level is no schema level that is known here")
         check_target(wish.notificationURI, call.peer, settings.rules)
         return wish, resource
 
