@@ -79,9 +79,11 @@ class Charger:
     async def stop(self) -> None:
         task, self.task = self.task, None
         self.released.set()
-        if task is not None:
+        while task is not None and not task.done():
+            # Once is not always enough: a call that `ocpp` waits for swallows it when its answer comes at that moment
+            # (asyncio.wait_for before Python 3.12).
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task], timeout=0.1)
         self.released.clear()
 
     async def _run(self) -> None:
