@@ -23,8 +23,10 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
+# A few tests of whole processes that failed beside others are looked at once more, alone (docs/developer/testing.md).
 suite: $(VENV)/.dev schemas
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@rm -f .pytest_cache/v/cache/lastfailed
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS) || $(BIN)/python tests/second_look.py $$?
 
 # The official XSDs are copyrighted and not shipped; the tests take them from packages whose owners distribute them.
 schemas: $(VENV)/.dev

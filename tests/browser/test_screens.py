@@ -179,12 +179,12 @@ async def test_the_overview_follows_a_control(stage: Any) -> None:
         async with on.world.utility() as utility:
             program, now = await utility.program("fleet"), time.time()
             await utility.post_target(program, 6_000.0, start=now, duration_s=90, now=now, title="seen on the page")
-        await expect(page.locator("h1")).to_contain_text("The fleet follows", timeout=30_000)
+        await expect(page.locator("h1")).to_contain_text("The fleet follows", timeout=60_000)
         await expect(page.locator("#said")).to_contain_text("The fleet follows", timeout=20_000)
         await expect(page.locator(".plot canvas")).to_have_count(1)
         await expect(page.locator("main")).to_contain_text("seen on the page")
         await on.world.fault(0, "off")
-        await expect(page.locator("#attention")).to_contain_text("battery1", timeout=30_000)
+        await expect(page.locator("#attention")).to_contain_text("battery1", timeout=60_000)
         await page.locator("#attention a").first.click()
         await expect(page.locator("h1")).to_contain_text("battery1")
         await expect(page.locator("main")).to_contain_text("Why it does not follow")
@@ -214,7 +214,7 @@ async def test_a_form_works_without_javascript_or_before_it_is_there(stage: Any)
         await page.get_by_role("link", name="Cancel", exact=True).first.click()
         await page.get_by_label("Reason").fill("seen enough")
         await page.get_by_role("button", name="Cancel this control").click()
-        await _expect()(page.locator("h1")).to_contain_text("cancelled", timeout=15_000)
+        await _expect()(page.locator("h1")).to_contain_text("cancelled", timeout=60_000)
 
 
 async def test_keyboard_reaches_everything_in_order(stage: Any) -> None:
