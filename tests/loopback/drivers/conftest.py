@@ -77,7 +77,7 @@ def driver_for(clock: SystemClock) -> Callable[..., SunSpecDriver]:
     def make(simulation: Simulation, index: int = 0, **keys: Any) -> SunSpecDriver:
         place = simulation.places()[index]
         where = {"host": place["host"], "port": place["port"], "unit_id": place["unit_id"]}
-        config = SunSpecDriver.Config(**({"timeout_s": 0.2, "connect_timeout_s": 1.0} | where | keys))
+        config = SunSpecDriver.Config(**({"timeout_s": 1.0, "connect_timeout_s": 5.0} | where | keys))
         return SunSpecDriver.create(place["name"], config, clock=clock)
 
     return make

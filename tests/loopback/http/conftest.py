@@ -242,7 +242,7 @@ def driver_for() -> Callable[..., HttpDriver]:
     """`driver_for(peer, table, **keys)`: a driver for a simulated device, not open."""
 
     def make(peer: Peer, table: Any, **keys: Any) -> HttpDriver:
-        defaults = {"url": f"http://127.0.0.1:{peer.port}", "timeout_s": 0.3, "connect_timeout_s": 2.0}
+        defaults = {"url": f"http://127.0.0.1:{peer.port}", "timeout_s": 1.0, "connect_timeout_s": 5.0}
         config = HttpDriver.Config(**({"table": table} | defaults | keys))
         return HttpDriver.create("unit", config, clock=Clock(peer.stride))
 

@@ -341,7 +341,7 @@ def driver_for() -> Callable[..., ModbusDriver]:
 
     def make(device: SimulatedDevice, **keys: Any) -> ModbusDriver:
         clock = keys.pop("clock", None) or StrideClock(device.spec.stride)
-        defaults = {"timeout_s": 0.2, "connect_timeout_s": 2.0, "host": "127.0.0.1", "port": device.port}
+        defaults = {"timeout_s": 1.0, "connect_timeout_s": 5.0, "host": "127.0.0.1", "port": device.port}
         config = ModbusDriver.Config(**({"table": device.table} | defaults | keys))
         return ModbusDriver.create("unit", config, clock=clock)
 

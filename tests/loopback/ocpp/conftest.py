@@ -453,7 +453,7 @@ def driver_for() -> Callable[..., OcppDriver]:
     def make(charger: Any, **keys: Any) -> OcppDriver:
         defaults = {
             "listen": f"127.0.0.1:{charger.port}", "charge_point": charger.identity, "security_profile": 0,
-            "max_charge_w": MAX_W, "timeout_s": 0.5, "first_connection_s": 1.0,
+            "max_charge_w": MAX_W, "timeout_s": 2.0, "first_connection_s": 5.0,
         }  # fmt: skip
         return OcppDriver.create("unit", OcppDriver.Config(**(defaults | keys)), clock=Clock())
 
