@@ -25,6 +25,7 @@ import aiohttp
 
 from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 #: How long somebody may take at the provider, s; most that may be under way; a browser's part of a state, bytes.
 _WITHIN_S, _MOST_UNDER_WAY = 600.0, 1_000
@@ -297,9 +298,10 @@ class Provider:
                 aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
                 session.request(method, url, data=form, headers=headers, allow_redirects=False, ssl=context) as answer,
             ):
-                raw = await answer.content.read(_MOST_BYTES)
-                whole = answer.content.at_eof()
-            found = json.loads(raw) if whole else None
+                raw = await whole_body(answer.content, _MOST_BYTES)
+            found = json.loads(raw)
+        except BodyTooLarge as problem:
+            raise ProviderRefused(502, "the provider's answer makes no sense") from problem
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
             fix = "try again later; a password still works where there is one"
             raise ProviderRefused(502, f"the provider does not answer: {type(problem).__name__}", fix) from problem

@@ -32,6 +32,7 @@ from gridiface.protocols.sep2.resources import (
     ResponseList,
 )
 from gridiface.protocols.xmlwire import WireObject, decode, encode
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 _MEDIA = "application/sep+xml"
 _PAGE = 255
@@ -88,11 +89,9 @@ class UtilityClient:
         try:
             url = urljoin(self._base, path)
             async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
-                content = await answer.content.read(_MAX_BODY + 1)
-                if len(content) > _MAX_BODY:
-                    raise UtilityFailed(f"{method} {path}: the body is larger than {_MAX_BODY} bytes")
+                content = await whole_body(answer.content, _MAX_BODY)
                 return answer.status, {name.lower(): value for name, value in answer.headers.items()}, content
-        except (aiohttp.ClientError, TimeoutError) as problem:
+        except (aiohttp.ClientError, BodyTooLarge, TimeoutError) as problem:
             raise UtilityFailed(f"{method} {path}: {problem or type(problem).__name__}") from problem
 
     async def get(self, path: str, expected: type[W]) -> W:

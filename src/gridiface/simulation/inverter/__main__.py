@@ -24,6 +24,7 @@ from gridiface.protocols.sep2.exchange import Reply
 from gridiface.simulation.inverter.behaviour import Inverter
 from gridiface.simulation.inverter.config import InverterConfig
 from gridiface.simulation.lines import input_lines, say
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 _LONGEST_SLEEP_S = 1.0
 _MAX_BODY = 4 * 1024 * 1024
@@ -64,9 +65,9 @@ class Shell:
             async with self._session.request(
                 asked.method, url, data=asked.body or None, headers=headers, allow_redirects=False
             ) as answer:
-                body = await answer.content.read(_MAX_BODY)
+                body = await whole_body(answer.content, _MAX_BODY)
                 reply = Reply(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
-        except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError):
+        except (aiohttp.ClientError, BodyTooLarge, TimeoutError, OSError, ssl.SSLError):
             self._inverter.client.on_failure(outgoing.number, time.time())
         else:
             self._inverter.client.on_reply(outgoing.number, reply, time.time())
