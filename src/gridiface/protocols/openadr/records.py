@@ -110,16 +110,18 @@ def _build_record(cls: Any, value: Any) -> Any:
 
 @functools.cache
 def _reader(cls: Any) -> Callable[[Any], dict[str, Any]]:
-    """What makes a record's dict, compiled from its fields: records are stored with each message of each VEN."""
+    """What makes a record's dict, worked out once from its fields: records are stored with each message of each VEN."""
     hints = typing.get_type_hints(cls)
-    parts = []
-    for name in (f.name for f in dataclasses.fields(cls)):
-        # JSON can hold some values as they are; of the others the type is looked at each time.
-        value = f"r.{name}" if _is_flat(hints[name]) else f"(v if type(v := r.{name}) in flat else plain(v))"
-        parts.append(f"{name!r}: {value}")
-    source = f"lambda r: {{{', '.join(parts)}}}"
-    # The source holds only names of declared fields: nothing of it comes from outside the program.
-    made: Callable[[Any], dict[str, Any]] = eval(source, {"flat": _FLAT, "plain": _plain})  # noqa: S307
+    # JSON can hold some values as they are; of the others the type is looked at each time.
+    fields = tuple((f.name, _is_flat(hints[f.name])) for f in dataclasses.fields(cls))
+
+    def made(record: Any) -> dict[str, Any]:
+        return {
+            name: value if flat or type(value) in _FLAT else _plain(value)
+            for name, flat in fields
+            for value in (getattr(record, name),)
+        }
+
     return made
 
 
