@@ -17,6 +17,7 @@ from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 #: A connection that ended before anything of an answer came.
 _BROKEN_OFF = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
@@ -128,11 +129,8 @@ class PayloadClient:
         return context
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
-        parts, size = [], 0
-        async for part in answer.content.iter_any():
-            size += len(part)
-            if size > self._most:
-                answer.close()
-                raise RemoteProtocolError("the answer is too large", answer=406)
-            parts.append(part)
-        return b"".join(parts)
+        try:
+            return await whole_body(answer.content, self._most)
+        except BodyTooLarge:
+            answer.close()
+            raise RemoteProtocolError("the answer is too large", answer=406) from None

@@ -18,6 +18,7 @@ from gridiface.northbound.no_answer import why
 from gridiface.northbound.sep2.upstream.settings import Locate
 from gridiface.protocols.sep2.dialects import DIALECTS, recognised
 from gridiface.protocols.sep2.exchange import Reply, Request
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 _HEADER_BYTES = 8190
 _CONNECT_S = 10.0
@@ -113,15 +114,11 @@ class Link:
         return body
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for part in answer.content.iter_any():
-            size += len(part)
-            if size > self._most:
-                answer.close()
-                raise LinkFailed(f"the answer is longer than {self._most} octets")
-            parts.append(part)
-        return b"".join(parts)
+        try:
+            return await whole_body(answer.content, self._most)
+        except BodyTooLarge:
+            answer.close()
+            raise LinkFailed(f"the answer is longer than {self._most} octets") from None
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
