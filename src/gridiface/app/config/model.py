@@ -193,7 +193,7 @@ class Sep2(Block):
     event_retention_s: int = Field(
         default=86_400,
         ge=1,
-        description="how long ended events are kept, s; controls that ran to their end are not listed meanwhile",
+        description="how long ended events are kept, s; those that ran to their end are not listed meanwhile",
     )
     notifications: Notifications = Notifications()
     discovery: Sep2Discovery | None = Field(default=None, description="leave out not to be announced")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.northbound.sep2.kinds import COMBINED_INTERVALS
+from gridiface.northbound.sep2.kinds import COMBINED
 from gridiface.northbound.sep2.nodes import EVERYTHING, Item
 from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.resources import ConsumptionTariffIntervalListSummary, Link
@@ -18,7 +18,7 @@ def beside(tree: Tree, item: Item) -> dict[str, Any]:
     """What is shown of an interval beside what it is; nothing where its tariff has no such list."""
     component = item.path.rpartition("/tti/")[0]
     blocks = tree.listing(f"{item.path}/cti")
-    if blocks is None or not any(owner.kind.template == COMBINED_INTERVALS for owner in item.lists):
+    if blocks is None or tree.listing(f"{component.rpartition('/rc/')[0]}/{COMBINED}") is None:
         return {}
     members: list[Any] = [tree.complete(block, EVERYTHING) for block in blocks.members(blocks.view_of(EVERYTHING))]
     summary = ConsumptionTariffIntervalListSummary(

@@ -20,7 +20,7 @@ from gridiface.protocols.sep2.resources import Event, EventStatus
 
 #: Events that the server made of set-points leave this long after their end; late responses find them till then.
 _SERVER_MADE_RETENTION_S = 300.0
-#: How long a control is listed after its last device has ended it, s.
+#: How long an event is listed after its last device has ended it, s.
 LISTED_AFTER_S = 5
 
 #: Statuses that an event never leaves.
@@ -144,22 +144,25 @@ class EventClock:
                 self._state.tree.leave(record.item, path)
 
     def _sort_completed(self, program: EventOwner, second: int) -> None:
-        """A control that ran to its end leaves its list: no status says that it is over, and "active" it is not.
+        """An event that ran to its end leaves its lists: no status says that it is over, and "active" it is not.
 
         A client whose clock is a little behind must not take that for a withdrawal before its own end, hence the
         seconds of grace. It can be read at its own place as long as it is kept; cancelled and superseded ones stay
-        listed so long.
+        listed so long. The same for the events of every function set.
         """
         for record in program.events.values():
-            item, path = record.item, record.item.path.rpartition("/")[0]
-            if record.owner or self._state.tree.get(item.path) is not item:
+            item = record.item
+            if self._state.tree.get(item.path) is not item:
                 continue
             over = not _is_final(record) and _latest_end(record) + LISTED_AFTER_S <= second
-            listed = any(owner.path == path for owner in item.lists)
-            if over and listed:
-                self._state.tree.leave(item, path)
-            elif not over and not listed:
-                self._state.tree.join(item, path)
+            for path in program.lists:
+                listing = self._state.tree.listing(path)
+                if listing is None:
+                    continue
+                if over:
+                    self._state.tree.leave(item, path)
+                else:
+                    self._state.tree.join(item, path)
 
     def _retire(self, program: EventOwner, now: Instant) -> None:
         gone = [r for r in program.events.values() if self._leaves_at(r) <= now]
@@ -178,7 +181,7 @@ class EventClock:
         change = next_change(facts, second)
         if change is not None:
             times.append(float(change))
-        ends = (_latest_end(r) + LISTED_AFTER_S for r in program.events.values() if not r.owner and not _is_final(r))
+        ends = (_latest_end(r) + LISTED_AFTER_S for r in program.events.values() if not _is_final(r))
         times += [end for end in ends if end > second]
         if times:
             due = min(times)

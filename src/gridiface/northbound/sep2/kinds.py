@@ -144,8 +144,9 @@ _PROGRAM_LINKS = {
 #: Places that the standard's table leaves open.
 RATE_READING_TYPE = "/tp/{id1}/rc/{id2}/rt"
 SUPPLIER = "/bill/{id1}/ss"
-#: CSIP-AUS 1.3: the intervals of all components of a tariff.
-COMBINED_INTERVALS = "/tp/{id1}/ctti"
+#: CSIP-AUS 1.3: the intervals of all components of a tariff; the last part of their list's path, and the whole.
+COMBINED = "ctti"
+COMBINED_INTERVALS = f"/tp/{{id1}}/{COMBINED}"
 _OPEN_PLACES: Mapping[str, str] = {
     "/edev/{id1}/cp": "ConnectionPoint",
     FSA_PROGRAMS: "DERProgramList",

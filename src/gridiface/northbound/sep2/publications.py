@@ -14,6 +14,7 @@ from gridiface.domain.fleet import Role
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2 import csip_aus, identities
 from gridiface.northbound.sep2.kinds import (
+    COMBINED,
     COMBINED_INTERVALS,
     FSA_LISTS,
     KINDS,
@@ -136,10 +137,11 @@ class Publications:
                 supersedes=names[2],
                 responses=publication.responses,
                 publication=publication,
+                combined=f"{publication.path}/{COMBINED}" if publication.root == "tp" else "",
             )
         lists = () if path == publication.path else (path.rpartition("/")[0],)
         if of.template == INTERVAL:
-            lists = (*lists, f"{publication.path}/ctti")
+            lists = (*lists, f"{publication.path}/{COMBINED}")
         self._state.tree.add(item, *lists)
         place_below(self._state, item, data=publication)
         return item

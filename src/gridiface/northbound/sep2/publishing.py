@@ -93,7 +93,10 @@ class Publishing:
         known = self._preparing.known(listing, obj)
         if known is not None:
             return known, False
-        if len(listing.items) >= self._s.settings.limits.published_per_list:
+        # Events that are over are kept, though no list shows them any more: they count too.
+        held = self._s.state.event_sets.get(listing.path.rpartition("/")[0])
+        kept = held.events if held is not None and isinstance(obj, Event) else listing.items
+        if len(kept) >= self._s.settings.limits.published_per_list:
             raise limit_reached(of.name)
         self._preparing.check(obj, self._preparing.place_of(listing, int(now)))
         number, changes = self._s.state.counters.take(_counter(listing))

@@ -184,6 +184,11 @@ class Program:
         return f"{self.path}/actderc"
 
     @property
+    def lists(self) -> tuple[str, ...]:
+        """Paths of the lists of all its events."""
+        return (f"{self.path}/derc",)
+
+    @property
     def supersedes(self) -> bool:
         """Whether its events displace each other."""
         return True
@@ -227,6 +232,7 @@ class EventSet:
     Attributes:
         path: of the resource that they belong to.
         events_at: path of their list.
+        combined: path of a list that they share with other sets; "" where there is none.
         active: path of the list of the active ones; "" where the standard has none.
         responses: path of the ResponseList for them.
         supersedes: whether they displace each other; messages do not.
@@ -239,7 +245,13 @@ class EventSet:
     responses: str
     supersedes: bool = True
     publication: Publication | None = None
+    combined: str = ""
     events: dict[str, EventRecord] = field(default_factory=dict)
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Paths of the lists of all its events."""
+        return (self.events_at, self.combined) if self.combined else (self.events_at,)
 
 
 EventOwner = Program | EventSet

@@ -64,12 +64,21 @@ class Flow:
                 raise RemoteProtocolError("the mRID belongs to another request", answer=409)
             if request.requestStatus.requestStatus != RequestStatusCode.REQUESTED:
                 raise bad_value("a new request is not cancelled")
-            if len(call.node.items) >= self._s.settings.limits.published_per_list:
+            most = self._s.settings.limits.published_per_list
+            past = self._past(call.node, call.now) if len(call.node.items) >= most else []
+            if len(call.node.items) - len(past) >= most:
                 raise limit_reached("flow reservation request")
+            self._check_room(record)
             number, changes = self._s.state.counters.take(f"frq/{record.number}")
             path = f"{call.node.path}/{number}"
             request.href, request.version = path, request.version or 0
-            await self._grant(record, request, call, [*changes, documents.put(documents.OWN, path, request)])
+            stored: list[Change] = [
+                documents.put(documents.OWN, path, request),
+                *(documents.delete(documents.OWN, p) for p in past),
+            ]
+            await self._grant(record, request, call, [*changes, *stored])
+            for old in past:
+                self._s.tree.remove(old)
             self._place_request(record, path, request)
         return created(path)
 
@@ -90,6 +99,8 @@ class Flow:
                 raise bad_value("mRID and creationTime stay")
             request.href, request.version = item.path, ((before.version or 0) + 1) & 0xFFFF
             stored = documents.put(documents.OWN, item.path, request)
+            if request.requestStatus.requestStatus != RequestStatusCode.CANCELLED:
+                self._check_room(record)
             await self._end_grants(record, request.mRID, call.now)
             if request.requestStatus.requestStatus == RequestStatusCode.CANCELLED:
                 await self._s.ledger.commit([stored])
@@ -97,6 +108,16 @@ class Flow:
                 await self._grant(record, request, call, [stored])
             self._s.tree.set(item, request)
         return changed()
+
+    def _check_room(self, record: EndDeviceRecord) -> None:
+        if len(self.place(record).events) >= self._s.settings.limits.published_per_list:
+            raise limit_reached("flow reservation response")
+
+    def _past(self, requests: Listing, now: Instant) -> list[str]:
+        """Where requests are that nothing is kept of any more; they make room for new ones where their list is full."""
+        ended = now - self._s.settings.event_retention_s
+        intervals = ((path, item.obj.intervalRequested) for path, item in requests.items.items())
+        return [path for path, asked in intervals if asked.start + asked.duration <= ended]
 
     # --- grants -----------------------------------------------------------------------------------------------------
 

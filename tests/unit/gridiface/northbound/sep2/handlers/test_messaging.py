@@ -30,9 +30,11 @@ async def test_texts_that_overlap_are_active_together_and_none_is_superseded(kit
     assert [t.mRID for t in active.members] == ["02", "01"]  # the newest start first
     assert all(t.eventStatus.currentStatus == 1 for t in active.members)
     assert not any(t.eventStatus.potentiallySuperseded for t in active.members)
-    kit.at(115)
+    kit.at(114)
     assert [t.mRID for t in (await kit.get("/msg/1/acttxt?l=9")).members] == ["02"]
     assert (await kit.get("/msg/1/txt?l=9")).all == 2
+    kit.at(115)
+    assert [t.mRID for t in (await kit.get("/msg/1/txt?l=9")).members] == ["02"]
 
 
 async def test_a_text_reaches_the_devices_through_their_assignment(kit: Any) -> None:

@@ -1,4 +1,7 @@
-"""Whatever is published: both ends of the schema, restart, assignments that follow the fleet."""
+"""Whatever is published: both ends of the schema, restart, assignments that follow the fleet.
+
+Events that ran to their end leave their lists: the one rule of all function sets that have events.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,22 @@ import pytest
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2.event_clock import LISTED_AFTER_S
 from gridiface.northbound.sep2.handlers.rules import RULES
+from gridiface.northbound.sep2.handlers.services import Call
 from gridiface.northbound.sep2.kinds import KINDS, Kind
+from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.publications import ROOTS, children
-from gridiface.northbound.sep2.settings import LimitSettings
-from gridiface.protocols.sep2.resources import Event, EventStatus, MessagingProgram
-from gridiface.protocols.xmlwire import encode
+from gridiface.northbound.sep2.settings import CsipAusSettings, LimitSettings, NotificationSettings
+from gridiface.protocols.sep2.resources import Event, EventStatus, MessagingProgram, Notification
+from gridiface.protocols.xmlwire import decode, encode
 from gridiface.protocols.xmlwire.samples import sample
 
 _CHOSEN = ("TariffProfileLink", "UsagePointLink", "PrepaymentLink", "BillingReadingSetListLink", "ReadingTypeLink")
+URI = "https://listener.example/n"
+NOTIFICATIONS = NotificationSettings(make=lambda: None, rules=TargetRules(hosts=frozenset({"listener.example"})))  # type: ignore[arg-type,return-value]  # nothing is sent here
+END = 100
+EVENTS = ("demand response", "pricing", "messaging", "flow reservation", "DER")
 
 
 def posted_lists() -> list[str]:
@@ -137,3 +147,168 @@ async def test_a_store_that_cannot_write_changes_nothing(sets: Any) -> None:
         assert (await sets.send(method, path, body)).status == 503, path
     sets.ledger.down = False
     assert {p: (await sets.send("GET", f"{p}?l=99")).body for p in before} == before
+
+
+# --- events that are over ---------------------------------------------------------------------------------------------
+
+
+async def an_event(kit: Any, kind: str, mrid: str = "0E01", **when: Any) -> str:
+    """An event of a kind that ends at NOW + END; its path."""
+    at = {"start": kit.NOW, "duration": END} | when
+    known = bool(kit.core.state.publications)
+    match kind:
+        case "demand response":
+            if not known:
+                await kit.post("/dr", kit.bodies.dr_program())
+            return str(await kit.post("/dr/1/edc", kit.bodies.load(mrid, **at)))
+        case "pricing":
+            if not known:
+                await kit.post("/tp", kit.bodies.tariff())
+                await kit.post("/tp/1/rc", kit.bodies.component())
+            path = str(await kit.post("/tp/1/rc/1/tti", kit.bodies.tier(mrid, **at)))
+            await kit.post(f"{path}/cti", kit.bodies.block())
+            return path
+        case "messaging":
+            if not known:
+                await kit.post("/msg", kit.bodies.messages())
+            return str(await kit.post("/msg/1/txt", kit.bodies.text(mrid, **at)))
+        case "flow reservation":
+            asked = kit.bodies.flow(mrid, start=at["start"]).replace(
+                "<duration>14400</duration>", f"<duration>{at['duration']}</duration>"
+            )
+            frp = f"{kit.edev('inv-1')}/frp"
+            before = {m.href for m in (await kit.get(f"{frp}?l=99", by="inv-1")).members}
+            await kit.post(f"{kit.edev('inv-1')}/frq", asked, by="inv-1")
+            (new,) = {m.href for m in (await kit.get(f"{frp}?l=99", by="inv-1")).members} - before
+            return str(new)
+        case _:
+            return str(await kit.post(f"{kit.program('inv-1')}/derc", kit.control(f"{mrid:0>32}", **at)))
+
+
+def list_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+async def listed(kit: Any, path: str) -> list[str]:
+    """What a device finds in the list of an event, whose `all` says the same."""
+    shown = await kit.get(f"{list_of(path)}?l=255", by="inv-1")
+    assert shown.all == shown.results == len(shown.members)
+    return [member.href for member in shown.members]
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+async def test_an_event_that_ran_to_its_end_leaves_its_list_and_stays_at_its_place(make_kit: Any, kind: str) -> None:
+    kit = await make_kit(event_retention_s=1000.0)
+    path = await an_event(kit, kind)
+    kit.at(END + LISTED_AFTER_S - 1)
+    assert await listed(kit, path) == [path]
+    kit.at(END + LISTED_AFTER_S)
+    for each in (kit, await kit.restarted()):
+        assert await listed(each, path) == []
+        assert (await each.get(path, by="inv-1")).href == path
+    if kind == "pricing":
+        assert (await kit.get(f"{path}/cti", by="inv-1")).members[0].price == 250
+        assert (await kit.get("/tp/1/rc/1", by="inv-1")).TimeTariffIntervalListLink.all == 0
+    kit.at(END + 1000)
+    assert (await kit.send("GET", path, by="inv-1")).status == 404
+    assert (await kit.send("GET", f"{path}/cti", by="inv-1")).status == 404
+    await kit.flush()
+    assert path not in {key for _, key in kit.documents()}
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+async def test_a_cancelled_event_stays_listed_beside_one_that_ended(kit: Any, kind: str) -> None:
+    path = await an_event(kit, kind)
+    # One that runs beside it supersedes nothing: it begins when the first has ended.
+    other = await an_event(kit, kind, "0E02", start=kit.NOW + END)
+    await kit.core.requests.act(await _cancelling(kit, other))
+    kit.at(END + LISTED_AFTER_S)
+    assert await listed(kit, path) == [other]
+    assert await kit.status(other) == 2
+
+
+async def _cancelling(kit: Any, path: str) -> Any:
+    """The utility's PUT that cancels an event."""
+    item = kit.core.state.tree.item(path)
+    wanted = replace(item.obj, eventStatus=replace(item.obj.eventStatus, currentStatus=2))
+    caller = kit.core.services.doorman.caller(kit.lfdi["utility"])
+    return Call("PUT", item, caller, {"content-type": "application/sep+xml"}, encode(wanted), kit.clock.time)
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+async def test_that_an_event_left_its_list_is_told_once(make_kit: Any, kind: str) -> None:
+    kit = await make_kit(notifications=NOTIFICATIONS)
+    path = await an_event(kit, kind)
+    body = (
+        f'<Subscription xmlns="urn:ieee:std:2030.5:ns"><subscribedResource>{list_of(path)}</subscribedResource>'
+        f"<encoding>0</encoding><level>-S1</level><limit>9</limit><notificationURI>{URI}</notificationURI>"
+        "</Subscription>"
+    )
+    await kit.post(f"{kit.edev('inv-1')}/sub", body, by="inv-1")
+    kit.at(END)
+    assert _told(kit) == []
+    kit.at(END + LISTED_AFTER_S)
+    (found,) = _told(kit)
+    assert (found.status, found.resource.all) == (0, 0)
+    assert encode(found.resource) == encode(await kit.get(f"{list_of(path)}?l=9", by="inv-1"))
+    kit.at(END + LISTED_AFTER_S + 60)
+    assert _told(kit) == []
+
+
+def _told(kit: Any) -> list[Notification]:
+    found = []
+    for outgoing in kit.core.subscriptions.due(kit.clock.time):
+        found.append(decode(outgoing.body, Notification))
+        kit.core.subscriptions.answered(outgoing, 201, kit.clock.time)
+    return found
+
+
+async def test_an_interval_leaves_the_list_of_all_components_too_and_is_shown_as_it_was(make_kit: Any) -> None:
+    kit = await make_kit(csip_aus=CsipAusSettings(versions=("1.3",)))
+    kit.schema = None  # the official schema has none of this
+    path = await an_event(kit, "pricing")
+    before = await kit.get(path, by="inv-1")
+    assert (await kit.get("/tp/1/ctti", by="inv-1")).all == 1
+    kit.at(END + LISTED_AFTER_S)
+    for each in (kit, await kit.restarted()):
+        assert (await each.get("/tp/1/ctti", by="inv-1")).all == 0
+        assert await each.get(path, by="inv-1") == before
+
+
+async def test_a_late_response_to_an_event_that_left_its_list_is_taken(kit: Any) -> None:
+    path = await an_event(kit, "demand response", "0E03")
+    kit.at(END + LISTED_AFTER_S)
+    answer = (
+        f'<DrResponse xmlns="urn:ieee:std:2030.5:ns"><endDeviceLFDI>{kit.lfdi["inv-1"]}</endDeviceLFDI>'
+        "<status>3</status><subject>0E03</subject></DrResponse>"
+    )
+    assert (await kit.send("POST", "/rsps/dr1/rsp", answer, by="inv-1")).status == 201
+    assert path
+
+
+async def test_what_is_over_counts_against_the_most_that_is_kept(make_kit: Any) -> None:
+    kit = await make_kit(limits=LimitSettings(published_per_list=2), event_retention_s=1000.0)
+    for number in (1, 2):
+        await an_event(kit, "messaging", f"0E0{number}")
+    kit.at(END + LISTED_AFTER_S)
+    late = kit.bodies.text("0E03", start=kit.NOW + 200)
+    assert (await kit.send("POST", "/msg/1/txt", late)).status == 400
+    kit.at(END + 1000)
+    assert (await kit.send("POST", "/msg/1/txt", kit.bodies.text("0E03", start=kit.NOW + 2000))).status == 201
+
+
+async def test_requests_that_nothing_is_kept_of_make_room_for_new_ones(make_kit: Any) -> None:
+    kit = await make_kit(limits=LimitSettings(published_per_list=2), event_retention_s=1000.0)
+    frq = f"{kit.edev('inv-1')}/frq"
+    for number in (1, 2):
+        await an_event(kit, "flow reservation", f"0E0{number}")
+    again = kit.bodies.flow("0E01", energy=1000, start=kit.NOW)
+    assert (await kit.send("PUT", f"{frq}/1", again, by="inv-1")).status == 400  # a third grant is one too many
+    assert await kit.status(f"{kit.edev('inv-1')}/frp/1") == 1
+    assert (await kit.send("POST", frq, kit.bodies.flow("0E03"), by="inv-1")).status == 400
+    kit.at(END + 1000)
+    for each in (kit, await kit.restarted()):
+        path = await each.post(frq, each.bodies.flow(f"0E1{each is kit:d}", start=kit.NOW + 2000), by="inv-1")
+        assert path in await listed(each, path)
+        assert (await each.get(frq, by="inv-1")).all == 1
+    assert {key for _, key in kit.documents()}.isdisjoint({f"{frq}/1", f"{frq}/2"})
