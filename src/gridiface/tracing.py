@@ -21,6 +21,11 @@ def span(name: str, **attributes: str) -> AbstractContextManager[None]:
     return _maker[0](name, attributes) if _maker else _NOTHING
 
 
+def traced() -> bool:
+    """Whether somebody traces."""
+    return bool(_maker)
+
+
 def install(maker: Maker | None) -> None:
     """Trace from now on, or no more."""
     _maker[:] = [] if maker is None else [maker]

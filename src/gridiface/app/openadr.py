@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from aiohttp import web
 
 from gridiface.app.config.openadr import (
     OpenAdr,
@@ -304,7 +303,7 @@ def _listen(
     host, port = _place(place)
     caps = Caps(reserved_descriptors=reserved)
 
-    def listener(server: web.Server) -> TlsListener:
+    def listener(server: Callable[[], asyncio.Protocol]) -> TlsListener:
         assert tls is not None
         files = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked)
         return TlsListener(server, TlsKeeper(files, profile=_profile(tls), rules=openadr_rules()), caps=caps, lent=lent)

@@ -12,6 +12,8 @@ from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKi
 from gridiface.domain.fleet import DeviceKind
 from gridiface.domain.ports import AppendReadings, PutDocument
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry
+from gridiface.protocols.openadr.payloads.envelope import encode_payload
+from gridiface.protocols.openadr.payloads.registration import OadrCreatePartyRegistration
 from gridiface.protocols.openadr.ven import VenConfig
 
 pytestmark = pytest.mark.timeout(60)
@@ -177,7 +179,7 @@ async def test_a_store_that_cannot_write_is_answered_with_503(make_house, eventu
 
 async def test_http_statuses_and_caps(make_house):
     head = make_house(batteries=False)
-    vtn = head.vtn(listen=ListenSettings(most_at_once=1))
+    vtn = head.vtn(listen=ListenSettings(most_at_once=1), vens=(ENTRY,))
     await head.run(vtn)
     url = f"http://127.0.0.1:{vtn.port}/OpenADR2/Simple/2.0b/EiEvent"
     media = {"Content-Type": "application/xml"}
@@ -195,21 +197,34 @@ async def test_http_statuses_and_caps(make_house):
                 assert answer.status == status
                 assert answer.headers["Content-Length"] == "0"
 
-        # One request is still coming in: another one is too many.
-        gate = asyncio.Event()
+        # One request waits for the store: another one is too many.
+        gate, held, commit = asyncio.Event(), asyncio.Event(), head.ledger.commit
 
-        async def slowly():
-            yield b"<a>"
+        async def slowly(changes):
+            held.set()
             await gate.wait()
+            await commit(changes)
 
-        first = asyncio.create_task(session.post(url, headers=media, data=slowly()))
-        while not vtn._listener._running:
-            await asyncio.sleep(0.01)
+        head.ledger.commit = slowly
+        create = OadrCreatePartyRegistration(
+            requestID="1",
+            venID="VEN-A",
+            oadrProfileName="2.0b",
+            oadrTransportName="simpleHttp",
+            oadrReportOnly=False,
+            oadrXmlSignature=False,
+            oadrHttpPullModel=True,
+        )
+        registering = url.replace("EiEvent", "EiRegisterParty")
+        first = asyncio.create_task(session.post(registering, headers=media, data=encode_payload(create)))
+        async with asyncio.timeout(30):
+            await held.wait()
         async with session.post(url, headers=media, data=b"<a/>") as answer:
             assert answer.status == 503
             assert answer.headers["Retry-After"]
         gate.set()
-        (await first).close()
+        async with await first as answer:
+            assert answer.status == 200
 
 
 async def test_log_records_carry_the_ven_id(make_house, told):

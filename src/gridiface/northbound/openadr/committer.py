@@ -93,7 +93,20 @@ class Committer:
         *,
         news: News = _NONE,
     ) -> None:
-        """Return when `changes`, `more` and all that was handed in before are durable.
+        """As `hand_in`, and return when it is durable."""
+        done = self.hand_in(changes, more, undo, news=news)
+        if done is not None:
+            await done
+
+    def hand_in(
+        self,
+        changes: Sequence[Change],
+        more: Sequence[LedgerChange] = (),
+        undo: Callable[[], None] = lambda: None,
+        *,
+        news: News = _NONE,
+    ) -> asyncio.Future[None] | None:
+        """What is done when `changes`, `more` and all that was handed in before are durable; None: they are.
 
         Args:
             changes: of the core, as it gave them just now.
@@ -101,17 +114,16 @@ class Committer:
             undo: called beside the core's revert.
             news: that came with them, durable in the same transaction.
 
-        Raises:
-            StoreUnavailable: they are taken back.
+        The future's exception is StoreUnavailable where they are taken back.
         """
         if not changes and not more and not news and self._task is None:
-            return
+            return None
         waiting = _Waiting(changes, more, undo, news)
         self._queue.append(waiting)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
-        # A request that is given up must not take the others' commit with it.
-        await asyncio.shield(waiting.done)
+        # A request that is given up cancels its own future only: the others' commit goes on.
+        return waiting.done
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

@@ -5,33 +5,36 @@ What a request means is the caller's; this file hands it over as bytes together 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-
-from aiohttp import HttpVersion11, web
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, cannot_listen
-from gridiface.httpname import name_ourselves
 from gridiface.logfields import about
+from gridiface.northbound.http1 import Head
+from gridiface.northbound.http_connection import HttpServing
+from gridiface.northbound.http_deadlines import Timed
 from gridiface.northbound.openadr.settings import ListenSettings
 from gridiface.northbound.openadr.telling import exchanged
 from gridiface.northbound.tls_listener import TlsListener
-from gridiface.northbound.tls_requests import peer_of
+from gridiface.northbound.tls_transport import PEER
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import HttpMessage, HttpServer
 from gridiface.streams.tcp_listener import TcpListener
-from gridiface.tracing import span
+from gridiface.tracing import span, traced
 
 _log = logging.getLogger("gridiface.openadr")
 
-#: A VEN that polls keeps its connection between polls.
-_KEEP_ALIVE_S = 75.0
+#: On plain connections; with TLS it is the listener that watches. A VEN that polls keeps its connection between polls.
+_KEEP_ALIVE_S, _BODY_S = 75.0, 12.0
 
-
+#: An answer, at once or when what it rests on is durable.
+Answered = HttpMessage | Coroutine[Any, Any, HttpMessage]
 #: What answers: the request, the peer's certificate (DER, empty without TLS), and whether it is too much now.
-Answer = Callable[[HttpMessage, bytes, bool], Awaitable[HttpMessage]]
+Answer = Callable[[HttpMessage, bytes, bool], Answered]
 
 
 class PayloadListener:
@@ -45,18 +48,18 @@ class PayloadListener:
     """
 
     def __init__(self, settings: ListenSettings, answer: Answer, *, clock: Clock, most_octets: int) -> None:
-        self._clock = clock
         self._settings = settings
-        self._answer = answer
-        self._most = most_octets
-        self._running = 0
-        #: Told of every request and its answer; None: nobody listens.
-        self.tap: Tap | None = None
-        #: Who has a certificate, as log fields.
-        self.naming: Callable[[bytes], Mapping[str, str]] = lambda certificate: {}
-        self._http: web.Server | None = None
+        self._http = _Http(answer, clock, most_at_once=settings.most_at_once, most_octets=most_octets)
         self._plain: TcpListener | None = None
         self._tls: TlsListener | None = None
+
+    def listen_in(self, tap: Tap) -> None:
+        """Tell `tap` of every request and its answer."""
+        self._http.tap = tap
+
+    def name_by(self, naming: Callable[[bytes], Mapping[str, str]]) -> None:
+        """Log with the fields that `naming` gives for a certificate."""
+        self._http.naming = naming
 
     @property
     def port(self) -> int:
@@ -71,13 +74,9 @@ class PayloadListener:
         Raises:
             ConfigError: the address cannot be taken, or a TLS file cannot be used.
         """
-        name_ourselves()
-        self._http = http = web.Server(
-            self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, auto_decompress=False
-        )
-        host, port = self._settings.host, self._settings.port
+        host, port, http = self._settings.host, self._settings.port, self._http
         if self._settings.tls is not None:
-            self._tls = self._settings.tls(self._http)
+            self._tls = self._settings.tls(http)
             await self._tls.start(host, port)
             return
         try:
@@ -92,48 +91,90 @@ class PayloadListener:
             self._plain.close()
         if self._tls is not None:
             self._tls.stop_accepting()
-        if self._http is not None:
-            await self._http.shutdown(3.0)
+        await self._http.shutdown(3.0)
         if self._tls is not None:
             await self._tls.close()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        peer = peer_of(request)
-        certificate = peer.chain[0] if peer is not None else b""
-        overloaded = self._running >= self._settings.most_at_once
+
+class _Http(HttpServing[bytes]):
+    """Whoever is connected is known by a certificate, DER, which is empty without TLS."""
+
+    def __init__(self, answer: Answer, clock: Clock, *, most_at_once: int, most_octets: int) -> None:
+        super().__init__()
+        self._answer = answer
+        self._clock = clock
+        self._most_at_once = most_at_once
+        self._most_octets = most_octets
+        self._running = 0
+        self.tap: Tap | None = None
+        self.naming: Callable[[bytes], Mapping[str, str]] = lambda certificate: {}
+
+    def who(self, transport: asyncio.Transport) -> bytes:
+        """See HttpServing.who."""
+        peer = transport.get_extra_info(PEER)
+        return peer.chain[0] if peer is not None else b""
+
+    def most_of(self, who: bytes) -> int:
+        """See HttpServing.most_of."""
+        return self._most_octets
+
+    def timed(self, transport: asyncio.Transport) -> Timed | None:
+        """See HttpServing.timed."""
+        return Timed(transport, idle_s=_KEEP_ALIVE_S, body_s=_BODY_S)
+
+    def take(self, head: Head, body: bytes, who: bytes, address: str) -> Answered:
+        """See HttpServing.take."""
+        message = HttpMessage(0, head.headers, body, head.method, head.target)
+        if self._running >= self._most_at_once:
+            return self._begun(message, who, overloaded=True)
+        found: Answered = self._traced(message, who) if traced() else self._begun(message, who)
+        if isinstance(found, HttpMessage):
+            self._tell(message, found, who, address)
+            return found
         self._running += 1
-        asked = dict(request.headers)
-        message = HttpMessage(0, asked, b"", request.method, request.raw_path)
-        named = self.naming(certificate)
-        with about(**named), span(f"openadr {request.method} {request.path}", **named):
+        return self._finished(message, found, who, address)
+
+    def _begun(self, message: HttpMessage, who: bytes, *, overloaded: bool = False) -> Answered:
+        with about(**self.naming(who)):
             try:
-                body = b"" if overloaded else await self._body(request)
-                message = HttpMessage(0, asked, body, request.method, request.raw_path)
-                reply = await self._answer(message, certificate, overloaded)
+                return self._answer(message, who, overloaded)
             except RemoteProtocolError as problem:
-                _log.info("refused with %d: %s", problem.answer, problem.reason)
-                reply = HttpServer.refuse(problem)
+                return _refused(problem)
+
+    async def _finished(
+        self, message: HttpMessage, under_way: Coroutine[Any, Any, HttpMessage], who: bytes, address: str
+    ) -> HttpMessage:
+        with about(**self.naming(who)):
+            try:
+                reply = await under_way
+            except RemoteProtocolError as problem:
+                reply = _refused(problem)
             finally:
                 self._running -= 1
-        if self.tap is not None and not overloaded:
-            name = openadr_fingerprint(certificate) if certificate else ""
-            self.tap(exchanged(message, reply, name, request.remote or "", at=self._clock.now(), received=True))
-        headers = {name: value for name, value in reply.headers.items() if name != "Content-Length"}
-        response = web.Response(status=reply.status, headers=headers, body=reply.body)
-        if overloaded or reply.status == 413:
-            response.force_close()  # What is left of the body is not read.
-        return response
+        self._tell(message, reply, who, address)
+        return reply
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        parts, size = [], 0
-        if (request.content_length or 0) > self._most:
-            raise RemoteProtocolError("the body is too large", answer=413)
-        if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
-            # Who asks first waits for this word, some for a second and some for ever.
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        async for part in request.content.iter_any():
-            size += len(part)
-            if size > self._most:
-                raise RemoteProtocolError("the body is too large", answer=413)
-            parts.append(part)
-        return b"".join(parts)
+    async def _traced(self, message: HttpMessage, who: bytes) -> HttpMessage:
+        """The whole of it in one span."""
+        with span(f"openadr {message.method} {message.path.partition('?')[0]}", **self.naming(who)):
+            found = self._begun(message, who)
+            return found if isinstance(found, HttpMessage) else await found
+
+    def _tell(self, message: HttpMessage, reply: HttpMessage, who: bytes, address: str) -> None:
+        if self.tap is not None:
+            name = openadr_fingerprint(who) if who else ""
+            self.tap(exchanged(message, reply, name, address, at=self._clock.now(), received=True))
+
+    def refuse(self, problem: RemoteProtocolError, who: bytes, address: str) -> HttpMessage:
+        """See HttpServing.refuse."""
+        with about(**self.naming(who)):
+            return _refused(problem)
+
+    def failed(self) -> HttpMessage:
+        """See HttpServing.failed."""
+        return HttpServer.refuse(RemoteProtocolError("it failed", answer=500))
+
+
+def _refused(problem: RemoteProtocolError) -> HttpMessage:
+    _log.info("refused with %d: %s", problem.answer, problem.reason)
+    return HttpServer.refuse(problem)

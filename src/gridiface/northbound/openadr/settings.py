@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-from aiohttp import web
 
 from gridiface.domain.controls import Target
 from gridiface.domain.fleet import DeviceKind
@@ -36,7 +35,7 @@ class ListenSettings:
 
     host: str = "127.0.0.1"
     port: int = 0
-    tls: Callable[[web.Server], TlsListener] | None = None
+    tls: Callable[[Callable[[], asyncio.Protocol]], TlsListener] | None = None
     most_at_once: int = 1000
     connections: int = 2_000
 

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.ports import Change as LedgerChange
@@ -25,7 +25,7 @@ from gridiface.northbound.openadr.committer import Committer, News
 from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
 from gridiface.northbound.openadr.fleet_members import FleetMembers
-from gridiface.northbound.openadr.http_server import PayloadListener
+from gridiface.northbound.openadr.http_server import Answered, PayloadListener
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
@@ -41,6 +41,8 @@ from gridiface.protocols.openadr.vtn import Peer, Push, Result, Ven, Vtn
 from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice, Undelivered, VenCancelled, VenRegistered
 
 _log = logging.getLogger("gridiface.openadr")
+
+_R = TypeVar("_R")
 
 _LOOK_S = 1.0
 _NONCE = "nonce/"
@@ -74,12 +76,7 @@ class OpenAdrVtn:
         new_id = new_id or (lambda: uuid.uuid4().hex)
         self.core = Vtn(settings.core, new_id)
         self._nonces = NonceMemory(window=settings.signature_window_s)
-        self._committer = Committer(
-            ledger,
-            self._space,
-            self._revert,
-            self._publish,
-        )
+        self._committer = Committer(ledger, self._space, self._revert, self._publish)
         self.members = FleetMembers(settings.vens, self.core, registry, float(settings.core.poll_frequency))
         self._wake = asyncio.Event()
         self.channel = FleetChannel(
@@ -100,7 +97,7 @@ class OpenAdrVtn:
         self._listener = PayloadListener(
             settings.listen, self._answer, clock=clock, most_octets=self._plain_http.most_octets
         )
-        self._listener.naming = self._naming
+        self._listener.name_by(self._naming)
         self._fingerprints = {bare_jid(entry.jid): entry.fingerprint for entry in settings.vens if entry.jid}
         self._xmpp = (
             VtnXmpp(settings.xmpp, self._fingerprints, self._answer_xmpp, clock, settings.push_timeout_s)
@@ -125,7 +122,7 @@ class OpenAdrVtn:
 
     def listen_in(self, tap: Tap) -> None:
         """Tell `tap` of every message over simple HTTP and XMPP, both ways."""
-        self._listener.tap = tap
+        self._listener.listen_in(tap)
         if self._xmpp is not None:
             self._xmpp.tap = tap
         for pusher in self._pushers.values():
@@ -205,7 +202,7 @@ class OpenAdrVtn:
         known = self.core.by_fingerprint(openadr_fingerprint(certificate)) if certificate else None
         return {} if known is None else {"venID": known.venID}
 
-    async def _answer(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> HttpMessage:
+    def _answer(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> Answered:
         now = self._clock.now()
         name = openadr_fingerprint(certificate) if certificate else ""
         known = self.core.by_fingerprint(name)
@@ -220,7 +217,22 @@ class OpenAdrVtn:
             message, now, trust=lambda der: openadr_fingerprint(der) == name, signed=signed, overloaded=overloaded
         )
         peer = Peer(fingerprint=name, profile=inbound.profile)
-        return http.reply(inbound, await self._handled(inbound.payload, peer, inbound.service, now), now)
+        result = self.core.handle(inbound.payload, peer, now, service=inbound.service)
+        done = self._hand_in(result, now)
+        if done is None and not result.notices:
+            return http.reply(inbound, result.reply, now)  # Nothing follows from it: most polls.
+        return self._answer_when(done, result, now, lambda: http.reply(inbound, result.reply, now))
+
+    async def _answer_when(
+        self, done: asyncio.Future[None] | None, result: Result, now: Instant, reply: Callable[[], _R]
+    ) -> _R:
+        """The reply, when everything it rests on is durable."""
+        try:
+            await self._follow(done, result, now)
+        except StoreUnavailable as problem:
+            raise RemoteProtocolError("the store cannot write", answer=503) from problem
+        self._wake.set()
+        return reply()
 
     async def _answer_xmpp(self, payload: Payload, name: str, service: str) -> Payload | None:
         known = self.core.by_fingerprint(name)
@@ -229,18 +241,21 @@ class OpenAdrVtn:
         return await self._handled(payload, Peer(fingerprint=name), service, self._clock.now())
 
     async def _handled(self, payload: Payload, peer: Peer, service: str, now: Instant) -> Payload | None:
-        """The answer, when everything it rests on is durable."""
         result = self.core.handle(payload, peer, now, service=service)
-        try:
-            await self._done(result, now)
-        except StoreUnavailable as problem:
-            raise RemoteProtocolError("the store cannot write", answer=503) from problem
-        self._wake.set()
-        return result.reply
+        return await self._answer_when(self._hand_in(result, now), result, now, lambda: result.reply)
 
     async def _done(self, result: Result, now: Instant, along: Sequence[LedgerChange] = ()) -> None:
-        """Durable first, then everything that follows from it; only then may an answer leave."""
+        """Durable first, then everything that follows from it."""
+        await self._follow(self._hand_in(result, now, along), result, now)
+
+    def _hand_in(self, result: Result, now: Instant, along: Sequence[LedgerChange] = ()) -> asyncio.Future[None] | None:
+        """What is done when the result is durable; None: it is, and only what follows from it is still to be done.
+
+        Called before anything else can change the core, so that the store gets changes in their order.
+        """
         changes = (*result.changes, *self._nonces.take_changes())
+        if not result.notices:
+            return self._committer.hand_in(changes, along)
         more = [*along, *self.archive.changes_of(result.notices)]
         seen, unsee = self.members.seen(result.notices, now)
         said, forgotten, unsay = self.channel.said(result.notices, now)
@@ -249,7 +264,16 @@ class OpenAdrVtn:
             unsay()
             unsee()
 
-        await self._committer.save(changes, [*more, *forgotten], undo, news=News.of((said, News(seen))))
+        return self._committer.hand_in(changes, [*more, *forgotten], undo, news=News.of((said, News(seen))))
+
+    async def _follow(self, done: asyncio.Future[None] | None, result: Result, now: Instant) -> None:
+        """Wait until it is durable, then tell everybody; only then may an answer leave.
+
+        Raises:
+            StoreUnavailable: it was taken back.
+        """
+        if done is not None:
+            await done
         for notice in result.notices:
             self._say(notice)
             if isinstance(notice, VenCancelled | CertificateDropped):

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from gridiface.domain.clock import Clock
 from gridiface.domain.traffic import Passed, Tap
 from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.http1 import Head
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.dialects import Dialects
 from gridiface.northbound.sep2.handlers.files import Files
-from gridiface.northbound.sep2.http1 import Head
 from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.requests import Requests
 from gridiface.northbound.sep2.settings import Sep2Settings

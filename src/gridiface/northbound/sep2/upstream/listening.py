@@ -15,7 +15,7 @@ import logging
 from typing import Protocol
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.http1 import Head
+from gridiface.northbound.http1 import Head
 from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.refusals import RefusalLog

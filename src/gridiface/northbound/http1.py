@@ -7,12 +7,10 @@ readers could understand differently is refused: bare line feeds, folded lines, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.sep2.enums import ErrorReason
-from gridiface.protocols.sep2.exchange import split_target
 
 END_OF_HEAD = b"\r\n\r\n"
 #: Octets of a head, the request line included.
@@ -40,7 +38,7 @@ class Head:
 
     Attributes:
         method, target: as received.
-        path: of the target, in its normal form; "" where the target is none, which whoever reads it refuses.
+        path: of the target, in the form that the application compares; "" where the target is none.
         headers: by name in lower case; several of one name joined by commas.
         length: octets of the body; None: it comes in chunks.
         keep_alive: whether the connection may go on after the answer.
@@ -60,11 +58,11 @@ class Head:
 
 def malformed(reason: str) -> RemoteProtocolError:
     """What a request that cannot be read is answered with."""
-    return RemoteProtocolError(f"malformed request: {reason}", detail=ErrorReason.INVALID_FORMAT)
+    return RemoteProtocolError(f"malformed request: {reason}")
 
 
-def parse_head(raw: bytes) -> Head:
-    """The head in `raw`, which ends with the empty line.
+def parse_head(raw: bytes, path_of: Callable[[str], str] = str) -> Head:
+    """The head in `raw`, which ends with the empty line; `path_of` gives a target's path.
 
     Raises:
         RemoteProtocolError: 400, 501 for a transfer coding that nobody here knows, 505 for another version of HTTP.
@@ -74,7 +72,7 @@ def parse_head(raw: bytes) -> Head:
     if line is None:
         raise malformed("the request line")
     if line[3] not in _VERSIONS:
-        raise RemoteProtocolError("not HTTP/1.0 or 1.1", answer=505, detail=ErrorReason.INVALID_FORMAT)
+        raise RemoteProtocolError("not HTTP/1.0 or 1.1", answer=505)
     if len(lines) > _MOST_FIELDS:
         raise malformed("too many header fields")
     headers: dict[str, str] = {}
@@ -92,7 +90,7 @@ def parse_head(raw: bytes) -> Head:
     return Head(
         method=line[1].decode("ascii"),
         target=target,
-        path=_path(target),
+        path=path_of(target),
         headers=headers,
         length=_length(headers, old=old),
         keep_alive=_keep_alive(headers, old=old),
@@ -101,20 +99,13 @@ def parse_head(raw: bytes) -> Head:
     )
 
 
-def _path(target: str) -> str:
-    try:
-        return split_target(target)[0]
-    except RemoteProtocolError:
-        return ""
-
-
 def _length(headers: Mapping[str, str], *, old: bool) -> int | None:
     said, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if coding is not None:
         if said is not None or old:
             raise malformed("Transfer-Encoding does not fit here")
         if coding.lower() != "chunked":
-            raise RemoteProtocolError("unknown transfer coding", answer=501, detail=ErrorReason.INVALID_FORMAT)
+            raise RemoteProtocolError("unknown transfer coding", answer=501)
         return None
     if said is None:
         return 0
@@ -129,16 +120,17 @@ def _keep_alive(headers: Mapping[str, str], *, old: bool) -> bool:
 
 
 class Heads:
-    """Heads by their bytes."""
+    """Heads by their bytes; `path_of` as for `parse_head`."""
 
-    def __init__(self) -> None:
+    def __init__(self, path_of: Callable[[str], str] = str) -> None:
+        self._path_of = path_of
         self._known: dict[bytes, Head] = {}
 
     def get(self, raw: bytes) -> Head:
         """As `parse_head`; the same bytes mean the same."""
         head = self._known.get(raw)
         if head is None:
-            head = parse_head(raw)
+            head = parse_head(raw, self._path_of)
             if len(raw) <= _LONGEST_REMEMBERED:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
@@ -236,4 +228,4 @@ class Body:
 
 
 def _too_large() -> RemoteProtocolError:
-    return RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
+    return RemoteProtocolError("the body is too large", answer=413)
