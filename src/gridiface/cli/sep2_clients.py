@@ -14,8 +14,10 @@ from gridiface.cli.showing import show_json
 app = typer.Typer()
 
 LfdiArgument = Annotated[str, typer.Argument(help="LFDI of the client's certificate, 40 hexadecimal digits.")]
+AggregatorArgument = Annotated[str, typer.Argument(help="LFDI of the aggregator's certificate.")]
+ManagedArgument = Annotated[str, typer.Argument(help="LFDI of the device, or the fleet's device that it is.")]
 _DEVICES = "/sep2/end-devices"
-_COLUMNS = ("path", "lfdi", "role", "device", "group", "granted", "in_band", "post_rate")
+_COLUMNS = ("path", "lfdi", "role", "device", "group", "granted", "in_band", "post_rate", "managed_by")
 
 
 class ClientRole(StrEnum):
@@ -91,6 +93,42 @@ def unregister(
     Example: gridiface sep2 unregister 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5
     """
     show_resource(remote.delete(f"{_DEVICES}/{segment(lfdi)}"), as_json)
+
+
+@app.command("manage")
+@asking
+def manage(
+    remote: Remote,
+    *,
+    as_json: bool,
+    lfdi: AggregatorArgument,
+    device: ManagedArgument,
+    reason: ReasonOption = "",
+) -> None:
+    """Put a device under an aggregator, which acts for it from its next request on.
+
+    Example: gridiface sep2 manage 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 inv-1
+    """
+    answer = remote.post(f"{_DEVICES}/{segment(lfdi)}/manage", {"device": device, "reason": reason})
+    show_resource(answer, as_json)
+
+
+@app.command("release")
+@asking
+def release(
+    remote: Remote,
+    *,
+    as_json: bool,
+    lfdi: AggregatorArgument,
+    device: ManagedArgument,
+    reason: ReasonOption = "",
+) -> None:
+    """Take a device from an aggregator; its access and subscriptions end with that.
+
+    Example: gridiface sep2 release 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 inv-1
+    """
+    answer = remote.post(f"{_DEVICES}/{segment(lfdi)}/release", {"device": device, "reason": reason})
+    show_resource(answer, as_json)
 
 
 @app.command("grant")

@@ -40,6 +40,14 @@ class DevicesPort(Protocol):
         """Take a registration away; False where there is none."""
         ...
 
+    async def manage(self, lfdi: str, device: str, *, along: Sequence[Change]) -> tuple[Mapping[str, Any], bool]:
+        """Put a device under an aggregator; the device, and whether that is new."""
+        ...
+
+    async def release(self, lfdi: str, device: str, *, along: Sequence[Change]) -> Mapping[str, Any]:
+        """Take a device from an aggregator."""
+        ...
+
     async def set_access(self, lfdi: str, *, granted: bool, along: Sequence[Change]) -> None:
         """Let a certificate in, or not."""
         ...

@@ -108,6 +108,18 @@ async def test_the_eleven_instructions_of_a_harness_and_reset(verbs: Verbs) -> N
     assert (await verbs.run("client", LFDI))[0] == 1
 
 
+async def test_a_device_is_put_under_an_aggregator_and_taken_back(verbs: Verbs) -> None:
+    other = "CD" * 20
+    await verbs.json("register", LFDI)
+    await verbs.json("register", other, "--role", "aggregator")
+    assert (await verbs.json("manage", other, LFDI, "--reason", "contract"))["managed_by"] == [other]
+    assert (await verbs.json("client", LFDI))["managed_by"] == [other]
+    assert (await verbs.json("release", other, LFDI))["managed_by"] == []
+    for words, said in ((("release", other, LFDI), "does not act"), (("manage", LFDI, LFDI), "no aggregator")):
+        code, text = await verbs.run(*words)
+        assert (code != 0, said in text) == (True, True), (words, text)
+
+
 async def test_messages_prices_events_and_files(verbs: Verbs, tmp_path: Path) -> None:
     await verbs.json("register", LFDI)
     text = await verbs.json("message", "Storm ahead", "--priority", "2", "--device", LFDI)

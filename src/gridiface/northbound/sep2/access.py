@@ -68,7 +68,7 @@ class Doorman:
         if record is None or not record.connects:
             principal = Principal(identity=lfdi, role=Role.UNREGISTERED)
             return Caller(Viewer(lfdi, registered=False), principal)
-        manages = frozenset(client.manages) if client is not None else frozenset()
+        manages = frozenset(self._state.manages.get(lfdi, ()))
         principal = Principal(identity=lfdi, role=record.role, device_id=record.device_id, manages=manages)
         return Caller(Viewer(lfdi), principal, record)
 

@@ -19,7 +19,7 @@ from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import Item, Listing
-from gridiface.northbound.sep2.placing import place_program
+from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
 from gridiface.northbound.sep2.topology import MOST_ASSIGNMENTS

@@ -37,6 +37,7 @@ from gridiface.northbound.sep2.handlers.services import Counts, Locks, Services
 from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
 from gridiface.northbound.sep2.handlers.usage_points import device_of
 from gridiface.northbound.sep2.loading import Loader
+from gridiface.northbound.sep2.managing import Managing
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
 from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.on_behalf import OnBehalf
@@ -110,6 +111,9 @@ class Sep2Core:
         self.own_lists, self.flow, self.files = OwnLists(s), Flow(s), Files(s)
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
+        self.managing = Managing(
+            s, self.membership, self.metering, self.publications, self.publishing, self.topology, self.subscriptions
+        )
         self.metering.on_redefined = self.publishing.on_redefined = self.subscriptions.redefined
         self.topology.on_left = self.subscriptions.lost
         if settings.notifications is not None:
@@ -230,7 +234,9 @@ class Sep2Core:
                 raise ConfigError(f"{device_id or lfdi} has an EndDevice already")
             name = (device_id or own_device_id(lfdi)) if role is Role.DEVICE else None
             pin = DEFAULT_PIN if pin is None else pin
-            record, program, changes = self.membership.make(now, lfdi=lfdi, role=role, device_id=name, pin=pin)
+            record, program, changes = self.membership.make(
+                now, lfdi=lfdi, role=role, device_id=name, pin=pin, by_operator=True
+            )
             if role is not Role.DEVICE or not await self.membership.enrol(record, now, along=changes):
                 await self.services.ledger.commit(changes)
             self.membership.place(record, program)
@@ -248,6 +254,8 @@ class Sep2Core:
             record = self.state.by_lfdi.get(lfdi.upper())
             if record is None:
                 return False
+            if record.role is Role.AGGREGATOR:  # who comes back with its certificate manages nothing
+                await self.managing.release_all(record.lfdi, now)
             await self.membership.remove(record, now)
             await self.topology.reconcile(now)
             await self.publishing.reconcile(now)

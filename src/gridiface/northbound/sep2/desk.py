@@ -69,7 +69,7 @@ class Sep2Desk:
         fits = [
             record
             for record in state.end_devices.values()
-            if (not role or record.role.value == role) and (not wanted or rows.end_device_has(record, wanted))
+            if (not role or record.role.value == role) and (not wanted or rows.end_device_has(state, record, wanted))
         ]
         shown = sorted(fits, key=lambda record: record.number)[start : start + limit]
         return [rows.end_device_row(state, record) for record in shown], len(fits)
@@ -103,6 +103,30 @@ class Sep2Desk:
         """Take a registration with everything below it away; False where there is none."""
         with along_with(along):
             return await self.core.remove_end_device(lfdi.upper(), self._clock.now())
+
+    async def manage(self, lfdi: str, device: str, *, along: Sequence[Change] = ()) -> tuple[rows.EndDeviceRow, bool]:
+        """Put a device, by its LFDI or the fleet's name, under an aggregator; the device, and whether that is new.
+
+        Raises:
+            RemoteProtocolError: 400, 404; see Managing.assign.
+            StoreUnavailable: nothing was changed.
+        """
+        record = self._device(device)
+        with along_with(along):
+            new = await self.core.managing.assign(self._record(lfdi), record, self._clock.now())
+        return rows.end_device_row(self.core.state, record), new
+
+    async def release(self, lfdi: str, device: str, *, along: Sequence[Change] = ()) -> rows.EndDeviceRow:
+        """Take a device from an aggregator, whose access and subscriptions end with that.
+
+        Raises:
+            RemoteProtocolError: 404, 409; see Managing.release.
+            StoreUnavailable: nothing was changed.
+        """
+        record = self._device(device)
+        with along_with(along):
+            await self.core.managing.release(lfdi.upper(), record, self._clock.now())
+        return rows.end_device_row(self.core.state, record)
 
     async def set_access(self, lfdi: str, *, granted: bool, along: Sequence[Change] = ()) -> None:
         """Grant or revoke what a certificate may do, from its next request on; also a utility's."""
@@ -363,6 +387,10 @@ class Sep2Desk:
         if record is None:
             raise RemoteProtocolError(f"{lfdi} is not registered", answer=404)
         return record
+
+    def _device(self, name: str) -> EndDeviceRecord:
+        """An end device by its LFDI, or by the fleet's name of its device."""
+        return self.core.state.by_device.get(name) or self._record(name)
 
     def _program(self, number: int) -> Program:
         program = self.core.state.programs.get(number)

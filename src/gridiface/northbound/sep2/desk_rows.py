@@ -9,7 +9,10 @@ from gridiface.northbound.sep2.subscriptions import Subscriber
 
 
 class EndDeviceRow(TypedDict):
-    """One end device. `pin` is shown where one end device is asked for; `granted`: its certificate is let in."""
+    """One end device. `pin` is shown where one end device is asked for; `granted`: its certificate is let in.
+
+    `managed_by`: LFDIs of the aggregators that act for it.
+    """
 
     path: str
     lfdi: str
@@ -22,6 +25,7 @@ class EndDeviceRow(TypedDict):
     in_band: bool
     changed: int
     post_rate: int
+    managed_by: list[str]
     pin: int | None
 
 
@@ -64,13 +68,15 @@ def end_device_row(state: State, record: EndDeviceRecord, *, pin: bool = False) 
         "in_band": record.in_band,
         "changed": record.changed,
         "post_rate": state.post_rate_of(record),
+        "managed_by": sorted(state.managers_of(record)),
         "pin": record.pin if pin else None,
     }
 
 
-def end_device_has(record: EndDeviceRecord, text: str) -> bool:
-    """Whether a text, in lower case, is in what an end device is known by."""
-    known = (record.lfdi, str(record.sfdi), record.device_id, record.group_id, record.path)
+def end_device_has(state: State, record: EndDeviceRecord, text: str) -> bool:
+    """Whether a text, in lower case, is in what an end device is known by, its aggregators among that."""
+    managers = state.managers_of(record) if record.managed else ()
+    known = (record.lfdi, str(record.sfdi), record.device_id, record.group_id, record.path, *managers)
     return any(text in one.lower() for one in known if one)
 
 

@@ -117,9 +117,7 @@ class Loader:
 
     def _end_device(self, record: Record) -> None:
         found = record_from(record.head)
-        if found.manager is not None and found.device_id is not None:
-            self._s.state.managers.setdefault(found.device_id, set()).add(found.manager)
-        found.managed = found.device_id is not None and found.device_id in self._s.state.managers
+        found.managed = bool(self._s.state.managers_of(found))
         self._s.state.counters.saw("edev", found.number)
         self._membership.place(found, self._programs.get(found.program or 0))
 

@@ -17,7 +17,8 @@ from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.metering import Metering
 from gridiface.northbound.sep2.nodes import Audience
-from gridiface.northbound.sep2.placing import place_end_device, place_program
+from gridiface.northbound.sep2.placing import place_end_device
+from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.settings import ClientEntry
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
@@ -71,13 +72,12 @@ class Membership:
         group_id: str | None = None,
         pin: int | None = None,
         in_band: bool = False,
+        by_operator: bool = False,
         manager: str | None = None,
         name: str = "",
         category: int | None = None,
     ) -> tuple[EndDeviceRecord, Program | None, list[Change]]:
         """A new end device with its program, and what must be stored of both; nothing is placed yet."""
-        if manager is not None and device_id is not None:
-            self._s.state.managers.setdefault(device_id, set()).add(manager)
         number, changes = self._s.state.counters.take("edev")
         record = EndDeviceRecord(
             number=number,
@@ -90,10 +90,11 @@ class Membership:
             changed=int(now),
             pin=pin,
             in_band=in_band,
+            by_operator=by_operator,
             manager=manager,
-            managed=device_id is not None and device_id in self._s.state.managers,
             category=category if category is not None else self._category(device_id, group_id),
         )
+        record.managed = bool(self._s.state.managers_of(record))
         program = None
         if role is Role.DEVICE:
             program, more = self._make_program(record, name or device_id or group_id or lfdi)
@@ -128,7 +129,7 @@ class Membership:
     def place(self, record: EndDeviceRecord, program: Program | None) -> None:
         """Show an end device and its program, to itself and to its aggregators."""
         state, fleet = self._s.state, self._s.fleet
-        record.audience = Audience(readers=state.readers_of(record.lfdi, record.device_id))
+        record.audience = Audience(readers=state.readers_of(record))
         place_end_device(state, record, fleet)
         if program is not None:
             program.audience = record.audience
@@ -150,7 +151,7 @@ class Membership:
         """Give every client of the configuration and every device and group of the fleet its EndDevice.
 
         Those whose device or group is gone from a fleet that has devices are removed, unless they registered
-        themselves.
+        themselves; so are aggregators that the configuration had, and has no more.
 
         Raises:
             StoreUnavailable: nothing was changed.
@@ -222,7 +223,7 @@ class Membership:
             and (
                 (record.device_id is not None and fleet.device(record.device_id) is None)
                 or (record.group_id is not None and fleet.group(record.group_id) is None)
-                or (record.device_id is None and record.group_id is None)
+                or (record.device_id is None and record.group_id is None and not record.by_operator)
             )
         ]
 

@@ -264,6 +264,10 @@ class Metering:
         for mirror in list(self._of_device.pop(record.lfdi, {}).values()):
             self.remove(mirror)
 
+    def places_of(self, record: EndDeviceRecord) -> list[str]:
+        """Where an end device's mirrors and their usage points are."""
+        return [p for m in self._of_device.get(record.lfdi, {}).values() for p in (m.path, m.usage_point)]
+
     def paths_of(self, record: EndDeviceRecord) -> list[str]:
         """Where the records of an end device's mirrors are stored."""
         return [p for m in self._of_device.get(record.lfdi, {}).values() for p in stored_paths(m)]

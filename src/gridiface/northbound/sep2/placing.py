@@ -18,7 +18,7 @@ from gridiface.northbound.sep2 import csip_aus, identities
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing
 from gridiface.northbound.sep2.settings import CsipAusSettings, Sep2Settings
-from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
+from gridiface.northbound.sep2.state import EndDeviceRecord, State
 from gridiface.northbound.sep2.translate import ratings, status
 from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FileLoadStatus, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (
@@ -26,10 +26,8 @@ from gridiface.protocols.sep2.resources import (
     ActivePower,
     Configuration,
     ConnectionPoint,
-    DefaultDERControl,
     DERAvailability,
     DERCapability,
-    DERControlBase,
     DERProgram,
     DERSettings,
     DERStatus,
@@ -41,7 +39,6 @@ from gridiface.protocols.sep2.resources import (
     FunctionSetAssignments,
     PowerStatus,
     Registration,
-    ResponseSet,
     SelfDevice,
     Time,
 )
@@ -72,6 +69,8 @@ _OWN_FUNCTIONS = (
 #: What a client writes about itself, by the last part of the path.
 CLIENT_RESOURCES = ("dstat", "di", "ps")
 DER_RESOURCES = ("dercap", "derg", "ders", "dera")
+#: What an end device has only where it, or its aggregator, speaks IEEE 2030.5.
+SPEAKERS_ONLY = ("sub", "cfg", "di/loc", "fs", "ns", "frq", "frp", "lsl")
 
 
 def place_roots(state: State) -> None:
@@ -128,22 +127,44 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
         tree.add(Item(f"{record.path}/rg", kind("/edev/{id1}/rg"), own, registration, data=record))
     for name, default in _device_resources(record, fleet).items():
         tree.add(Item(f"{record.path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, default, data=record))
-    if record.speaks:
-        _place_device_sets(state, record)
     if settings.csip_aus is not None and record.role is Role.DEVICE:
         place = Item(f"{record.path}/cp", kind("/edev/{id1}/cp"), audience, data=record)
         tree.add(place)
         tree.set(place, ConnectionPoint(connectionPointId=""))
     log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
     tree.add(log)
-    if settings.notifications is not None and record.speaks:
-        # An aggregator subscribes below its own EndDevice, for all that it manages; it is not led elsewhere.
-        alone = record.connects and (settings.csip_aus is None or not record.managed)
-        path = f"{record.path}/sub"
-        tree.add(Listing(path, list_kind("/edev/{id1}/sub"), audience, shown_empty=alone, data=record))
     if record.role is Role.DEVICE:
-        _place_der(state, record, fleet)
+        _place_der(state, record)
         _place_assignments(state, record)
+    settle_speaking(state, record, fleet)
+
+
+def settle_speaking(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
+    """Bring what hangs on whether an end device speaks IEEE 2030.5, and for itself alone, up to that.
+
+    What only speakers have is there or not, and its DER says what the device wrote or what the fleet knows.
+    """
+    tree, settings, path = state.tree, state.settings, f"{record.path}/sub"
+    if record.speaks:
+        _place_device_sets(state, record)
+        if settings.notifications is not None:
+            # An aggregator subscribes below its own EndDevice, for all that it manages; it is not led elsewhere.
+            alone = record.connects and (settings.csip_aus is None or not record.managed)
+            known = tree.listing(path)
+            if known is None:
+                listing = Listing(path, list_kind("/edev/{id1}/sub"), record.audience, shown_empty=alone, data=record)
+                tree.add(listing)
+            elif known.shown_empty != alone:
+                known.shown_empty = alone
+                tree.touch_list(known)
+    else:
+        for below in SPEAKERS_ONLY:
+            tree.remove(f"{record.path}/{below}")
+    information = tree.item(f"{record.path}/di")
+    if information is not None and not information.stated:
+        tree.set(information, _device_resources(record, fleet)["di"])
+    if record.role is Role.DEVICE:
+        _settle_der(state, record, fleet)
 
 
 def _device_resources(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Any]:
@@ -176,11 +197,15 @@ def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
     tree, audience, wanted, path = state.tree, record.audience, state.settings.device_sets, record.path
 
     def add_list(name: str) -> None:
-        tree.add(Listing(f"{path}/{name}", list_kind(f"/edev/{{id1}}/{name}"), audience, data=record))
+        if tree.get(f"{path}/{name}") is None:
+            tree.add(Listing(f"{path}/{name}", list_kind(f"/edev/{{id1}}/{name}"), audience, data=record))
+
+    def add_item(name: str, first: Any) -> None:
+        if tree.get(f"{path}/{name}") is None:
+            tree.add(Item(f"{path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, first, data=record))
 
     if "configuration" in wanted:
-        first = Configuration(currentLocale="en", userDeviceName=(record.device_id or "")[:32])
-        tree.add(Item(f"{path}/cfg", kind("/edev/{id1}/cfg"), audience, first, data=record))
+        add_item("cfg", Configuration(currentLocale="en", userDeviceName=(record.device_id or "")[:32]))
         add_list("cfg/prcfg")
         add_list("di/loc")
     if "file_status" in wanted:
@@ -192,7 +217,7 @@ def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
             status=FileLoadStatus.IDLE,
             statusTime=record.changed,
         )
-        tree.add(Item(f"{path}/fs", kind("/edev/{id1}/fs"), audience, status, data=record))
+        add_item("fs", status)
     if "network" in wanted:
         add_list("ns")
     if record.role is Role.DEVICE:
@@ -219,8 +244,8 @@ def with_profile(
     return made
 
 
-def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
-    tree, audience, settings = state.tree, record.audience, state.settings
+def _place_der(state: State, record: EndDeviceRecord) -> None:
+    tree, audience = state.tree, record.audience
     tree.add(Listing(f"{record.path}/der", list_kind("/edev/{id1}/der"), audience, data=record))
     tree.add(Item(record.der, kind("/edev/{id1}/der/{id2}"), audience, DER(), data=record), f"{record.path}/der")
     tree.add(Listing(f"{record.der}/derp", list_kind("/edev/{id1}/der/{id2}/derp"), audience, data=record))
@@ -228,22 +253,37 @@ def _place_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
     current = Item(f"{record.der}/cdp", kind("/edev/{id1}/der/{id2}/cdp"), audience, data=record)
     current.live = lambda now: current_program(state, record)
     tree.add(current)
+
+
+def _settle_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
+    """What a DER says: what its client wrote, or what the fleet knows of a device that speaks something else."""
+    tree, profile = state.tree, state.settings.csip_aus
     makers = live_der(record, fleet)
-    profile = settings.csip_aus
     if profile is not None:
         makers |= {name: with_profile(makers[name], record, fleet, profile) for name in ("dercap", "derg")}
     for name in DER_RESOURCES:
-        item = Item(f"{record.der}/{name}", kind(f"/edev/{{id1}}/der/{{id2}}/{name}"), audience, data=record)
+        path = f"{record.der}/{name}"
+        item = tree.item(path)
+        known = item is not None
+        if item is None:
+            item = Item(path, kind(f"/edev/{{id1}}/der/{{id2}}/{name}"), record.audience, data=record)
+        if known and record.speaks == (item.live is None):
+            continue
         if record.speaks:
-            tree.add(item)
+            item.live = None
+            if not known:
+                tree.add(item)
             shown = client_default(name, record, fleet)
             if name in ("dercap", "derg"):
                 # CSIP-AUS demands its bit maps; what a device that has told nothing can keep is not known.
                 shown = csip_aus.with_limits(shown, 0, profile)
             tree.set(item, shown)
         else:
-            item.live = makers[name]
-            tree.add(item)
+            item.live, item.second, item.stated = makers[name], 0, False
+            if known:
+                tree.touch(item)
+            else:
+                tree.add(item)
 
 
 def client_default(name: str, record: EndDeviceRecord, fleet: FleetView) -> Any:
@@ -321,50 +361,3 @@ def _place_assignments(state: State, record: EndDeviceRecord) -> None:
     )
     item = Item(f"{record.path}/fsa/1", kind("/edev/{id1}/fsa/{id2}"), audience, assignment, data=record)
     tree.add(item, f"{record.path}/fsa")
-
-
-def empty_default(state: State, program: Program) -> DefaultDERControl | None:
-    """The default control of a program that was given none: nothing, in CSIP-AUS one that asks for nothing.
-
-    Its clients subscribe to the default control of a program before there is anything in it.
-    """
-    if state.settings.csip_aus is None or not state.fetches_itself(program.target):
-        return None
-    mrid = identities.mrid(state.settings.site, "default", program.mrid, state.settings.pen)
-    return DefaultDERControl(mRID=mrid, version=0, derControlBase=DERControlBase())
-
-
-def place_program(state: State, program: Program) -> None:
-    """All resources of a program, its response set, and its place in its device's assignment."""
-    tree, audience, path = state.tree, program.audience, program.path
-    shown = state.settings.link_empty_control_lists
-    state.programs[program.number] = program
-    for name, visible in (("derc", shown), ("actderc", shown), ("dc", False)):
-        listing = Listing(
-            f"{path}/{name}", list_kind(f"/derp/{{id1}}/{name}"), audience, shown_empty=visible, data=program
-        )
-        tree.add(listing)
-    tree.add(Item(f"{path}/dderc", kind("/derp/{id1}/dderc"), audience, empty_default(state, program), data=program))
-    wire = DERProgram(
-        mRID=program.mrid, description=program.description[:32] or None, version=0, primacy=program.primacy
-    )
-    item = Item(path, kind("/derp/{id1}"), audience, wire, data=program)
-    tree.add(item, "/derp")
-    owner = state.end_devices.get(program.owner)
-    if owner is not None and program.assignment:
-        owner.added.append(program.number)
-        tree.join(item, f"{program.assignment}/derp")
-        tree.join(item, f"{owner.der}/derp")
-    elif owner is not None and not program.node:
-        owner.program = program.number
-        tree.join(item, f"{owner.path}/fsa/1/derp")
-        tree.join(item, f"{owner.der}/derp")
-    rsps = f"/rsps/{program.number}"
-    tree.add(Listing(program.responses, list_kind("/rsps/{id1}/rsp"), audience, scoped=True, data=program))
-    settings = state.settings
-    responses = ResponseSet(
-        mRID=identities.mrid(settings.site, "rsps", program.mrid, settings.pen),
-        description=program.description[:32] or None,
-        version=0,
-    )
-    tree.add(Item(rsps, kind("/rsps/{id1}"), audience, responses, data=program), "/rsps")

@@ -185,14 +185,27 @@ class Publications:
             if item is not None:
                 self._state.tree.leave(item, f"/edev/{number}/fsa/1/{publication.root}")
         publication.assigned = set(wanted)
-        if publication.target is not None:
-            publication.audience.readers.clear()
-            publication.audience.readers.update(r for record in wanted.values() for r in record.audience.readers)
-            within = self._state.tree.below(publication.path, publication.responses.rpartition("/")[0])
-            self._state.tree.readers_changed(publication.audience, list(within))
+        self._let_read(publication, wanted.values())
         for record in new:
             self._join(publication, record, item)
         return [*new, *(r for n in gone if (r := self._state.end_devices.get(n)) is not None)]
+
+    def _let_read(self, publication: Publication, records: Iterable[EndDeviceRecord]) -> None:
+        """Those who read the end devices that a publication is for read it; one for all is read by all."""
+        if publication.target is None:
+            return
+        wanted = {reader for record in records for reader in record.audience.readers}
+        if wanted != publication.audience.readers:
+            publication.audience.readers.clear()
+            publication.audience.readers |= wanted
+            within = self._state.tree.below(publication.path, publication.responses.rpartition("/")[0])
+            self._state.tree.readers_changed(publication.audience, list(within))
+
+    def readers_changed(self, record: EndDeviceRecord) -> None:
+        """Others read an end device than before: so they do what is published for it."""
+        for publication in self._state.publications.values():
+            if record.number in publication.assigned:
+                self._let_read(publication, self.assigned_to(publication).values())
 
     def _join(self, publication: Publication, record: EndDeviceRecord, item: Item | None) -> None:
         root = publication.root

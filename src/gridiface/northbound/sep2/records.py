@@ -19,6 +19,7 @@ _RECORD_FIELDS = (
     "changed",
     "pin",
     "in_band",
+    "by_operator",
     "managed",
     "manager",
     "category",
@@ -29,12 +30,14 @@ _RECORD_FIELDS = (
 
 def record_head(record: EndDeviceRecord) -> dict[str, Any]:
     """What is stored of an end device."""
-    return {**{name: getattr(record, name) for name in _RECORD_FIELDS}, "role": record.role.value}
+    kept = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    return {**kept, "role": record.role.value, "aggregators": list(record.aggregators)}
 
 
 def record_from(head: Mapping[str, Any]) -> EndDeviceRecord:
     """The inverse of `record_head`, without audience."""
-    return EndDeviceRecord(**{name: head[name] for name in _RECORD_FIELDS if name in head}, role=Role(head["role"]))
+    kept = {name: head[name] for name in _RECORD_FIELDS if name in head}
+    return EndDeviceRecord(**kept, role=Role(head["role"]), aggregators=tuple(head.get("aggregators", ())))
 
 
 def program_head(program: Program) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Back to the start: everything that clients, utilities and operators made is taken away, durably, step by step.
 
-What the configuration and the fleet say stays: their end devices, programs and assignments. Each step is one
+What the configuration and the fleet say stays: their end devices, programs and assignments; so do certificates that
+the operator registered. Each step is one
 transaction; a store that fails in between leaves a server that is reset in part and says so.
 """
 
@@ -39,6 +40,7 @@ class Resetting:
         """
         state = self._state
         done = {"subscriptions": await self._subscriptions()}
+        done["managed"] = await self._managed(now)
         done["end devices"] = await self._in_band(now)
         done["controls"] = sum([await self._program(program, now) for program in list(state.programs.values())])
         added = [program for program in state.programs.values() if program.assignment]
@@ -82,6 +84,11 @@ class Resetting:
             self._core.subscriptions.forget(subscriber.item.path)
             self._state.tree.remove(subscriber.item.path)
         return len(subscribers)
+
+    async def _managed(self, now: Instant) -> int:
+        """What the operator put under aggregators."""
+        put = {lfdi for record in self._state.end_devices.values() for lfdi in record.aggregators}
+        return sum([await self._core.managing.release_all(lfdi, now) for lfdi in sorted(put)])
 
     async def _in_band(self, now: Instant) -> int:
         gone = [record for record in self._state.end_devices.values() if record.in_band]

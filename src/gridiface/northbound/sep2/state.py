@@ -37,8 +37,10 @@ class EndDeviceRecord:
         registered, changed: s since 1970.
         pin: None for those that never connect (no certificate).
         in_band: it registered itself, or its aggregator did.
+        by_operator: the operator registered it while the server ran.
         managed: an aggregator acts for it.
         manager: LFDI of the aggregator that registered it, None where the configuration or itself did.
+        aggregators: LFDIs of the aggregators that the operator put it under.
         category: deviceCategory bits; None: not known.
         audience: who may read its sub-tree.
         program: number of its own program, None for an aggregator.
@@ -56,6 +58,7 @@ class EndDeviceRecord:
     changed: int
     pin: int | None = None
     in_band: bool = False
+    by_operator: bool = False
     managed: bool = False
     manager: str | None = None
     category: int | None = None
@@ -63,6 +66,7 @@ class EndDeviceRecord:
     program: int | None = None
     post_rate: int | None = None
     added: list[int] = field(default_factory=list)
+    aggregators: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -305,10 +309,12 @@ class State:
         self.events: dict[str, EventRecord] = {}
         self.by_control: dict[str, EventRecord] = {}
         self._removed: dict[str, EventRecord] = {}
-        self.managers: dict[str, set[str]] = {}
+        #: Devices by the LFDI of the aggregator that acts for them.
+        self.manages: dict[str, set[str]] = {}
+        self._configured: dict[str, set[str]] = {}
         for client in settings.clients:
             for device_id in client.manages:
-                self.managers.setdefault(device_id, set()).add(client.lfdi)
+                self._configured.setdefault(device_id, set()).add(client.lfdi)
 
     def poll_rate(self, resource: str) -> int:
         """The pollRate of a resource by its name, seconds."""
@@ -327,6 +333,28 @@ class State:
             self.by_device[record.device_id] = record
         if record.group_id is not None:
             self.by_group[record.group_id] = record
+        self.settle_managers(record)
+
+    def managed_by_configuration(self, device_id: str) -> set[str]:
+        """LFDIs of the aggregators that the configuration puts a device under."""
+        return self._configured.get(device_id, set())
+
+    def managers_of(self, record: EndDeviceRecord) -> set[str]:
+        """LFDIs of the aggregators that act for an end device: by configuration, registration or the operator."""
+        by_itself = set() if record.manager is None else {record.manager}
+        return self.managed_by_configuration(record.device_id or "") | by_itself | set(record.aggregators)
+
+    def settle_managers(self, record: EndDeviceRecord) -> None:
+        """Bring whether it is managed, and what each aggregator manages, up to what an end device's record says."""
+        managers = self.managers_of(record)
+        record.managed = bool(managers)
+        self._forget_managers(record)
+        for lfdi in managers:
+            self.manages.setdefault(lfdi, set()).add(record.device_id or "")
+
+    def _forget_managers(self, record: EndDeviceRecord) -> None:
+        for devices in self.manages.values():
+            devices.discard(record.device_id or "")
 
     def drop_end_device(self, record: EndDeviceRecord) -> None:
         """Forget an end device."""
@@ -336,6 +364,7 @@ class State:
             self.by_device.pop(record.device_id, None)
         if record.group_id is not None:
             self.by_group.pop(record.group_id, None)
+        self._forget_managers(record)
 
     def add_event(self, record: EventRecord) -> None:
         """Index an event under its mRID and its domain control."""
@@ -417,9 +446,9 @@ class State:
         record = self.by_group.get(group_id)
         return None if record is None or record.program is None else self.programs.get(record.program)
 
-    def readers_of(self, lfdi: str, device_id: str | None) -> set[str]:
+    def readers_of(self, record: EndDeviceRecord) -> set[str]:
         """Who may read the sub-tree of an end device: itself and its aggregators."""
-        return {lfdi, *self.managers.get(device_id or "", ())}
+        return {record.lfdi, *self.managers_of(record)}
 
     def parents_in(self, control_ids: Iterable[str]) -> Sequence[EventRecord]:
         """The events behind domain controls, as far as they came in over IEEE 2030.5."""

@@ -190,6 +190,14 @@ class Subscriptions:
             else:
                 self.end(subscriber, NotificationStatus.DELETED)
 
+    def unreadable(self, by: str) -> None:
+        """A client reads less than before: its subscriptions to what it may not read any more, or kept there, end."""
+        for subscriber in [one for one in self._all.values() if one.by == by]:
+            node, viewer = self.state.tree.get(subscriber.resource), self._viewer(subscriber)
+            places = (subscriber.item, node)
+            if viewer is None or any(one is None or not viewer.may_read(one.audience) for one in places):
+                self.end(subscriber, NotificationStatus.DELETED)
+
     def end(self, subscriber: Subscriber, status: int, moved: str | None = None) -> None:
         """The server ends a subscription: it leaves the list, its last notification says why."""
         path = subscriber.item.path

@@ -20,7 +20,7 @@ from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import Audience, Item, Listing
-from gridiface.northbound.sep2.placing import place_program
+from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.state import EndDeviceRecord, Program
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
@@ -211,6 +211,19 @@ class Topology:
             program.audience.readers -= gone
             self._s.tree.readers_changed(program.audience)
         self._moves.append((record, program, False))
+
+    def readers_changed(self, record: EndDeviceRecord) -> None:
+        """Others read an end device than before: so they do the programs of the nodes above it."""
+        for program in self._s.state.nodes.values():
+            if self._s.tree.get(assignment_path(record, program)) is None:
+                continue
+            assigned = [r for r in self._below(program) if self._s.tree.get(assignment_path(r, program)) is not None]
+            wanted = {reader for each in assigned for reader in each.audience.readers}
+            if wanted != program.audience.readers:
+                program.audience.readers.clear()
+                program.audience.readers |= wanted
+                within = self._s.tree.below(program.path, f"/rsps/{program.number}")
+                self._s.tree.readers_changed(program.audience, list(within))
 
     async def _touch(self, record: EndDeviceRecord, now: Instant) -> None:
         """An assignment is part of what an end device is: its changedTime says so. It alone is no news."""

@@ -21,7 +21,10 @@ Seconds = Annotated[int, Field(ge=1, le=86_400, description="s")]
 
 
 class Sep2EndDevice(TypedDict):
-    """One end device. `pin` is shown where one is asked for; `granted`: its certificate is let in."""
+    """One end device. `pin` is shown where one is asked for; `granted`: its certificate is let in.
+
+    `managed_by`: LFDIs of the aggregators that act for it.
+    """
 
     path: str
     lfdi: str
@@ -34,6 +37,7 @@ class Sep2EndDevice(TypedDict):
     in_band: bool
     changed: int
     post_rate: int
+    managed_by: list[str]
     pin: int | None
 
 
@@ -51,6 +55,12 @@ class Registered(Asked):
     device: Name | None = Field(default=None, description="the fleet's device that it is; none: one of its own")
     role: Literal["device", "aggregator"] = Field(default="device", description="of the client")
     pin: int | None = Field(default=None, ge=0, le=999_999, description="with its check digit; none: 111115")
+
+
+class Managed(Reason):
+    """A device that an aggregator acts for."""
+
+    device: Name = Field(description="LFDI of its end device, or the fleet's device that it is")
 
 
 class Rate(Asked):
@@ -184,6 +194,45 @@ class Sep2DevicesArea(Area):
             lambda along: self._port.remove_end_device(row["lfdi"], along=along),
         )
         return row
+
+    @post(
+        "/sep2/end-devices/{id}/manage",
+        "Put a device under an aggregator: it reads and writes what is the device's from its next request on",
+        scope="configure",
+        problems=(404,),
+        others=((201, "it was not under it before"),),
+    )
+    async def manage_sep2_device(self, call: Call[NoQuery, Managed]) -> Reply[Sep2EndDevice]:
+        """The device's end device as it is then."""
+        lfdi, device = _lfdi(call.id), call.body.device
+        row, new = await acted(
+            call,
+            "sep2.end-device.manage",
+            device,
+            lambda along: self._port.manage(lfdi, device, along=along),
+            after={"aggregator": lfdi},
+            reason=call.body.reason,
+        )
+        return Reply(_row(row), 201 if new else 200)
+
+    @post(
+        "/sep2/end-devices/{id}/release",
+        "Take a device from an aggregator; its access and its subscriptions to what is the device's end",
+        scope="configure",
+        problems=(404, 409),
+    )
+    async def release_sep2_device(self, call: Call[NoQuery, Managed]) -> Sep2EndDevice:
+        """The device's end device as it is then."""
+        lfdi, device = _lfdi(call.id), call.body.device
+        row = await acted(
+            call,
+            "sep2.end-device.release",
+            device,
+            lambda along: self._port.release(lfdi, device, along=along),
+            after={"aggregator": lfdi},
+            reason=call.body.reason,
+        )
+        return _row(row)
 
     @post("/sep2/end-devices/{id}/grant", "Let a certificate in again", scope="control")
     async def grant_sep2_access(self, call: Call[NoQuery, Reason]) -> Count:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gridiface.operator.areas.sep2_devices import ROLES, EndDeviceSearch, Sep2DevicesArea
+from gridiface.operator.areas.sep2_devices import ROLES, EndDeviceSearch, Sep2DevicesArea, Sep2EndDevice
 from gridiface.operator.areas.sep2_programs import ProgramSearch, Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea, ShowQuery
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
@@ -27,6 +27,8 @@ from gridiface.operator.server import Page
 
 #: Members of a list on one page; controls and mirrors that are looked at.
 _MEMBERS, _CONTROLS, _MIRRORS = 20, 200, 1_000
+#: Devices of an aggregator, and aggregators, that are shown at once.
+_MANAGED = 100
 
 #: How the id of a control begins that came over 2030.5; its mRID follows.
 _CAME = "sep2:"
@@ -160,8 +162,27 @@ class Sep2Screens:
             below=below,
             parts=parts,
             mirrors=own,
+            **await self._managed(request, found),
             seen=self._house.desk.certificates.seen(found["lfdi"]),
         )
+
+    async def _managed(self, request: web.Request, found: Sep2EndDevice) -> dict[str, Any]:
+        """Which aggregators act for a device, or which devices an aggregator acts for; and who could."""
+        rows = []
+        if found["role"] == "aggregator":
+            asked = EndDeviceSearch(q=found["lfdi"], limit=_MANAGED)
+            listed = await self._devices.list_sep2_end_devices(self._house.call(request, asked))
+            rows = [one for one in listed["end_devices"] if found["lfdi"] in one["managed_by"]]
+            pairs = [{**one, "aggregator": found["lfdi"], "managed": one["lfdi"]} for one in rows]
+            # Its own LFDI finds the aggregator, too.
+            more = listed["total"] - 1 if listed["total"] > _MANAGED else 0
+            return {"managed": pairs, "more": more, "aggregators": []}
+        asked = EndDeviceSearch(role="aggregator", limit=_MANAGED)
+        could = (await self._devices.list_sep2_end_devices(self._house.call(request, asked)))["end_devices"]
+        pairs = [
+            {"lfdi": one, "device": None, "aggregator": one, "managed": found["lfdi"]} for one in found["managed_by"]
+        ]
+        return {"managed": pairs, "more": 0, "aggregators": could}
 
     async def _ders(self, request: web.Request, whole: Any) -> list[dict[str, Any]]:
         """The DERs of an end device, each with what it says of itself instead of the links to it."""

@@ -17,7 +17,7 @@ LFDI = "AB" * 20
 def row(lfdi: str, pin: int | None = None) -> dict[str, Any]:
     return {"path": "/edev/1", "lfdi": lfdi, "sfdi": 1, "role": "device", "device": "a", "group": None,
             "granted": True, "connects": True, "in_band": False, "changed": 1, "post_rate": 300,
-            "pin": pin}  # fmt: skip
+            "managed_by": [], "pin": pin}  # fmt: skip
 
 
 class Port:
@@ -60,6 +60,14 @@ class Port:
 
     async def set_access(self, lfdi: str, *, granted: bool, along: Any) -> None:
         await self._do("access", lfdi, granted, along=along)
+
+    async def manage(self, lfdi: str, device: str, *, along: Any) -> Any:
+        await self._do("manage", lfdi, device, along=along)
+        return row(LFDI), device != "known"
+
+    async def release(self, lfdi: str, device: str, *, along: Any) -> Any:
+        await self._do("release", lfdi, device, along=along)
+        return row(LFDI)
 
     def poll_rates(self) -> dict[str, int]:
         return {"DERProgramList": 60}
@@ -105,6 +113,12 @@ async def house(make_house: Any) -> Any:
         ("POST", f"/end-devices/{LFDI}/grant", {"reason": "ok"}, "control", 200, ("access", LFDI, True),
          "sep2.access.grant"),
         ("POST", f"/end-devices/{LFDI}/revoke", {}, "control", 200, ("access", LFDI, False), "sep2.access.revoke"),
+        ("POST", f"/end-devices/{LFDI.lower()}/manage", {"device": "a"}, "configure", 201, ("manage", LFDI, "a"),
+         "sep2.end-device.manage"),
+        ("POST", f"/end-devices/{LFDI}/manage", {"device": "known"}, "configure", 200, ("manage", LFDI, "known"),
+         "sep2.end-device.manage"),
+        ("POST", f"/end-devices/{LFDI}/release", {"device": "a"}, "configure", 200, ("release", LFDI, "a"),
+         "sep2.end-device.release"),
         ("PUT", f"/end-devices/{LFDI}/post-rate", {"seconds": 60}, "control", 200, ("post", LFDI, 60),
          "sep2.post-rate.set"),
         ("PUT", "/poll-rates/DERProgramList", {"seconds": 60}, "control", 200, ("poll", "DERProgramList", 60),
@@ -137,12 +151,20 @@ async def test_a_page_of_end_devices_without_pins(house: Any) -> None:
 
 @pytest.mark.parametrize(
     ("problem", "status"),
-    [(ConfigError("not known"), 422), (RemoteProtocolError("not there", answer=404), 404)],
+    [
+        (ConfigError("not known"), 422),
+        (RemoteProtocolError("not there", answer=404), 404),
+        (RemoteProtocolError("the configuration says so", answer=409), 409),
+        (RemoteProtocolError("no aggregator", answer=400), 422),
+    ],
 )
 async def test_what_the_server_refuses_leaves_no_entry(house: Any, problem: Exception, status: int) -> None:
     house.port.refuses = problem
-    found, _, _ = await house.ask("PUT", f"{ROOT}/end-devices/{LFDI}", json={}, scope="configure")
-    assert found == status
+    for method, path, body in (
+        ("PUT", "", {}), ("POST", "/manage", {"device": "a"}), ("POST", "/release", {"device": "a"})
+    ):  # fmt: skip
+        found, _, _ = await house.ask(method, f"{ROOT}/end-devices/{LFDI}{path}", json=body, scope="configure")
+        assert found == status
     assert not [e for e in await newest(house.records, 9) if e["what"].startswith("sep2")]
 
 

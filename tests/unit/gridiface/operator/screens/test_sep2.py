@@ -12,7 +12,7 @@ from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 
-LFDI = "AB" * 20
+LFDI, AGGREGATOR = "AB" * 20, "CD" * 20
 CONTROL = {
     "href": "/derp/1/derc/1",
     "replyTo": "/rsps/1/rsp",
@@ -48,6 +48,7 @@ RESOURCES: dict[str, Any] = {
     },
     "/edev/1/der/1/ders": {"type": "DERStatus", "href": "/edev/1/der/1/ders", "readingTime": 1_795_905_720},
     "/edev/1/lel": {"type": "LogEventList", "members": []},
+    "/edev/2": {"type": "EndDevice", "href": "/edev/2"},
     "/mup": {"type": "MirrorUsagePointList", "members": [{"href": "/mup/1", "deviceLFDI": LFDI, "mRID": "M1"}]},
 }
 
@@ -66,7 +67,8 @@ class Port:
         return fits[start : start + limit], len(fits)
 
     def find_end_devices(self, text: str, role: str, start: int, limit: int) -> tuple[list[Any], int]:
-        fits = [row for row in self.end_devices() if text in row["lfdi"] and role in {"", row["role"]}]
+        fits = [row for row in self.end_devices()
+                if text in " ".join([row["lfdi"], *row["managed_by"]]) and role in {"", row["role"]}]  # fmt: skip
         return fits[start : start + limit], len(fits)
 
     def find_subscriptions(self, text: str, start: int, limit: int) -> tuple[list[Any], int]:
@@ -85,7 +87,10 @@ class Port:
     def end_devices(self) -> list[Any]:
         return [{"path": "/edev/1", "lfdi": LFDI, "sfdi": 1, "role": "device", "device": "a", "group": None,
                  "granted": True, "connects": True, "in_band": False, "changed": 1, "post_rate": 300,
-                 "pin": None}]  # fmt: skip
+                 "managed_by": [AGGREGATOR], "pin": None},
+                {"path": "/edev/2", "lfdi": AGGREGATOR, "sfdi": 2, "role": "aggregator", "device": None, "group": None,
+                 "granted": True, "connects": True, "in_band": False, "changed": 1, "post_rate": 300,
+                 "managed_by": [], "pin": None}]  # fmt: skip
 
     def subscriptions(self) -> list[Any]:
         return [{"path": "/edev/1/sub/1", "resource": "/derp", "by": LFDI, "uri": "https://10.0.0.1/n", "limit": 10}]
@@ -163,6 +168,19 @@ async def test_an_end_device_and_what_hangs_below_it(house: Any) -> None:
     for said in ("/edev/1/lel", "/mup/1", "readingTime", "It has not connected"):
         assert said in text, said
     await shown(house, "/sep2/devices/00", 404)
+
+
+async def test_who_acts_for_an_end_device_and_for_which_an_aggregator_acts(house: Any) -> None:
+    paths = [f"/sep2/devices/{one}" for one in (LFDI, AGGREGATOR)]
+    assert "/release" not in await shown(house, paths[0])  # who only reads is offered nothing
+    device, aggregator = [str((await house.ask("GET", path, scope="configure"))[1]) for path in paths]
+    assert f'href="/sep2/devices/{AGGREGATOR}"' in device
+    assert f'<option value="{AGGREGATOR}">' in device
+    assert f'href="/sep2/devices/{LFDI}"' in aggregator
+    for text in (device, aggregator):
+        assert f"/api/v1/sep2/end-devices/{AGGREGATOR}/release" in text
+        assert f'<input type="hidden" name="device" value="{LFDI}">' in text
+    assert f"/api/v1/sep2/end-devices/{AGGREGATOR}/manage" in aggregator
 
 
 async def test_the_certificate_that_a_peer_came_with(make_house: Any) -> None:
