@@ -8,12 +8,13 @@ times, what is skipped and why. Not owned: registers (functions, reactive) and s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import ControlMode, Setpoint
+from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, Setpoint
 from gridiface.domain.fleet import Capability
+from gridiface_southbound.sunspec.entering import EnterService703
 from gridiface_southbound.sunspec.functions import (
     Blocks,
     Ceiling123,
@@ -71,6 +72,9 @@ class Plan:
     skipped: list[str] = field(default_factory=list)
     #: The models that are written, in order.
     models: list[int] = field(default_factory=list)
+    #: Settings for entering service that are written, and those that get back what the device held before.
+    entering: frozenset[ControlMode] = frozenset()
+    restored: frozenset[ControlMode] = frozenset()
 
     def add(self, name: str, effect: Effect) -> None:
         """Put one function's form on the plan."""
@@ -101,8 +105,17 @@ def fall_back_s(command: Setpoint, revert_s: float | None, now: Instant) -> floa
 class Controls:
     """The control functions of one device, found in its blocks."""
 
-    def __init__(self, blocks: Blocks, ratings: Ratings, options: ControlOptions) -> None:
+    def __init__(
+        self,
+        blocks: Blocks,
+        ratings: Ratings,
+        options: ControlOptions,
+        before: Mapping[ControlMode, float] | None = None,
+    ) -> None:
         self.ratings = ratings
+        self.entering = EnterService703.find(blocks)
+        #: What the device held of settings that were written, before they were.
+        self.before = {} if before is None else before
         ceiling = Ceiling704.find(blocks, ratings) or Ceiling123.find(blocks, ratings)
         power = Power704.find(blocks, ratings, prefer_percent=options.percent) or Power124.find(
             blocks, ratings, direct=options.storage_direct
@@ -128,7 +141,8 @@ class Controls:
             "power_factor_inject": (Capability.POWER_FACTOR,),
             "connect": (Capability.CONNECT, Capability.ENERGIZE),
         }
-        return frozenset(word for name, found in words.items() if name in self.functions for word in found)
+        found = frozenset(word for name, found in words.items() if name in self.functions for word in found)
+        return found if self.entering is None else found | {Capability.ENTER_SERVICE}
 
     def plan(self, command: Setpoint, *, revert_s: float | None, now: Instant) -> Plan:
         """The forms for a command that is not a release."""
@@ -143,7 +157,33 @@ class Controls:
         if len(plan.effects) > 1 or "active_power" not in plan.effects:
             self._exclude(plan)
         self._let_go(plan, command)
+        wanted = {mode: one.value for mode, one in command.passed.items() if mode in ENTER_SERVICE_MODES}
+        if wanted or not command.let_go.isdisjoint(self.before):
+            self._enter(plan, wanted, (frozenset(self.before) & command.let_go) - wanted.keys())
         return plan
+
+    def _enter(self, plan: Plan, wanted: Mapping[ControlMode, float], restored: frozenset[ControlMode]) -> None:
+        """Settings for entering service: as told, or again as they were; what the device holds already is not written.
+
+        It is all the same where nothing else is asked: what is not written cannot be acknowledged.
+        """
+        entering = self.entering
+        missing = sorted(wanted.keys() - (frozenset() if entering is None else entering.modes))
+        plan.skipped += [f"{mode}: the device has no such setting" for mode in missing]
+        if entering is None:
+            return
+        values = {mode: self.before[mode] for mode in restored} | dict(wanted)
+        values = {mode: value for mode, value in values.items() if mode in entering.modes}
+        for mode in sorted(entering.emptied(values)):
+            plan.skipped.append(f"{mode}: {values.pop(mode):g} leaves nothing of the window for entering service")
+        if not values:
+            return
+        effect = entering.set(values)
+        if plan.effects and entering.holds(effect):
+            return
+        plan.add("enter_service", effect)
+        plan.entering = frozenset(values.keys() - restored)
+        plan.restored = restored & values.keys()
 
     def _let_go(self, plan: Plan, command: Setpoint) -> None:
         """Switch off what is over; after the rest, so that a limit stands before the power under it is let go of."""
@@ -161,6 +201,8 @@ class Controls:
         for name, function in self.functions.items():
             if name in touched or name == first:
                 plan.add(name, function.release())
+        if self.before:
+            self._enter(plan, {}, frozenset(self.before))
         return plan
 
     def _wanted(self, command: Setpoint, plan: Plan) -> Iterator[tuple[str, float]]:
@@ -183,7 +225,7 @@ class Controls:
         for mode, wanted in command.passed.items():
             if mode in _PF_MODES:
                 yield _PF_MODES[mode], max(-1.0, min(1.0, wanted.value))
-            else:
+            elif mode not in ENTER_SERVICE_MODES:
                 plan.skipped.append(f"{mode}: not written by this driver")
 
     def _clamp(self, watts: float, plan: Plan) -> float:

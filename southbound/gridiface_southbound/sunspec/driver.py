@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
@@ -65,6 +65,7 @@ class SunSpecDriver:
         self._registers = Registers(device_id, config.unit_id, config.timeout_s)
         self._device: _Device | None = None
         self._touched: set[str] = set()
+        self._before: dict[ControlMode, float] = {}
         self._single = not config.function_16
         self._volatile = config.scale_factors == "reread"
         self._writing = Turn()
@@ -93,7 +94,7 @@ class SunSpecDriver:
 
     @property
     def settings(self) -> Settings:
-        """What the device is set to, as read at opening."""
+        """What the device is set to: as read at opening, and after each write to its settings."""
         return Settings() if self._device is None else self._device.settings
 
     @property
@@ -203,6 +204,7 @@ class SunSpecDriver:
         if not plan.effects:
             reasons = "; ".join(plan.skipped) or "the command asks for nothing"
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
+        self._remember(device, plan)
         after = await self._send(device, plan)
         if _rescaled(device, after):
             # What was written had another meaning than meant: put it right at once, and be careful from now on.
@@ -213,11 +215,26 @@ class SunSpecDriver:
             if _rescaled(device, after):
                 self._adopt(device, after)
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
-        device.blocks.update(after)
+        self._set(device, plan, after)
         self._touched.update(plan.effects)
         ack = self._acknowledge(plan, after)
         device.hot = self._short_way(device, plan, command)
         return ack
+
+    def _remember(self, device: _Device, plan: Plan) -> None:
+        """What settings hold before they are written for the first time."""
+        entering = device.controls.entering
+        if entering is not None:
+            self._before = entering.held(plan.entering) | self._before
+
+    def _set(self, device: _Device, plan: Plan, after: dict[int, Block]) -> None:
+        """Take over what the models hold now."""
+        device.blocks.update(after)
+        if 703 not in after:
+            return
+        self._before = {mode: value for mode, value in self._before.items() if mode not in plan.restored}
+        device.settings = telemetry.settings(device.blocks, now=self._clock.now())
+        device.controls = self._controls(device)
 
     async def _carry_out_power(self, device: _Device, hot: HotPower, command: Setpoint) -> Ack:
         """The short way; whatever is not as it should be is settled on the long one."""
@@ -271,6 +288,7 @@ class SunSpecDriver:
             block_requests(place_of(block)),
             revert_s=config.revert_s,
             ratings=device.ratings,
+            entered=command.passed,
         )
 
     async def _send(self, device: _Device, plan: Plan) -> dict[int, Block]:
@@ -307,7 +325,7 @@ class SunSpecDriver:
         for effect in plan.effects.values():
             sheet = effect.form.sheet
             block = device.blocks[sheet.model.id]
-            enable = sheet.model.points[sheet.enable].offset
+            enable = sheet.model.points[sheet.enable].offset if sheet.enable else -1
             words: list[tuple[int, bytes]] = []
             for offset, registers in effect.form.writes:
                 words.extend((offset + at, registers[2 * at : 2 * at + 2]) for at in range(len(registers) // 2))
@@ -377,7 +395,7 @@ class SunSpecDriver:
         plate = telemetry.nameplate(blocks, frozenset(), rating_w=self._config.rating_w)
         setting = telemetry.settings(blocks, now=now)
         limits = telemetry.ratings(plate, setting)
-        controls = Controls(blocks, limits, self._options())
+        controls = Controls(blocks, limits, self._options(), self._before)
         plate = telemetry.nameplate(blocks, controls.capabilities, rating_w=self._config.rating_w)
         fixed = self._config.scale_factors == "fixed"
         steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
@@ -399,8 +417,11 @@ class SunSpecDriver:
         """Take newer blocks over, and make anew what depends on their scale factors and bases."""
         device.blocks.update(fresh)
         device.hot = None
-        controls = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
-        device.controls = Controls(controls, device.ratings, self._options())
+        device.controls = self._controls(device)
+
+    def _controls(self, device: _Device) -> Controls:
+        blocks = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
+        return Controls(blocks, device.ratings, self._options(), self._before)
 
     def _opened(self) -> _Device:
         if self._device is None:

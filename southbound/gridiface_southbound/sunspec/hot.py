@@ -7,11 +7,11 @@ changes. It must write and check exactly what the long way does: the driver's te
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, ModeValue, Setpoint
 from gridiface_southbound.modbus_pdu import WRITE_MULTIPLE, Request
 from gridiface_southbound.sunspec.controls import Plan, fall_back_s
 from gridiface_southbound.sunspec.functions import Effect, Power704, Ratings
@@ -24,6 +24,7 @@ class HotPower:
 
     __slots__ = (
         "_base",
+        "_entered",
         "_head",
         "_high",
         "_low",
@@ -42,7 +43,14 @@ class HotPower:
     )
 
     def __init__(
-        self, function: Power704, form: Filled, block: Block, read: Request, revert_s: float | None, ratings: Ratings
+        self,
+        function: Power704,
+        form: Filled,
+        block: Block,
+        read: Request,
+        revert_s: float | None,
+        ratings: Ratings,
+        entered: Mapping[ControlMode, ModeValue],
     ) -> None:
         self._write_at, registers = form.writes[0]
         count = len(registers) // 2
@@ -56,6 +64,7 @@ class HotPower:
         self._head = struct.pack(">BHHB", WRITE_MULTIPLE, block.address + self._write_at, count, 2 * count)
         self._read = read
         self._revert_s = revert_s
+        self._entered = entered
         self._timer = form.value("WSetRvrtTms") if "WSetRvrtTms" in form.sheet else 0.0
         self._low = -ratings.max_charge_w
         self._high = ratings.max_discharge_w or ratings.max_w
@@ -72,17 +81,21 @@ class HotPower:
         *,
         revert_s: float | None,
         ratings: Ratings,
+        entered: Mapping[ControlMode, ModeValue],
     ) -> Self | None:
         """The short way for commands like the one that `plan` carried out, None where there is none.
 
-        `revert_s` is the configured timer; the plan's command had no end of its own before it.
+        `revert_s` is the configured timer; the plan's command had no end of its own before it. `entered`: what its
+        command handed on; the short way is for those that ask for settings only that the device holds already.
         """
         effect = plan.effects.get("active_power")
+        if not entered.keys() <= ENTER_SERVICE_MODES or plan.skipped:
+            return None
         if effect is None or len(plan.effects) > 1 or not isinstance(function, Power704) or len(reads) != 1:
             return None
         form = effect.form
         whole = len(form.writes) == 1 and len(scale_registers(block.model)) == 1
-        return cls(function, form, block, reads[0], revert_s, ratings) if whole else None
+        return cls(function, form, block, reads[0], revert_s, ratings, entered) if whole else None
 
     def fits(self, command: Setpoint, now: Instant) -> bool:
         """Whether the command asks for a power within the ratings and for nothing else."""
@@ -94,7 +107,7 @@ class HotPower:
             and command.reactive_power_var is None
             and command.connect is None
             and command.energize is None
-            and not command.passed
+            and command.passed == self._entered
             and not command.let_go
             and fall_back_s(command, self._revert_s, now) == self._revert_s
         )

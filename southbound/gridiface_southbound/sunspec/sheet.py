@@ -65,7 +65,7 @@ def sheet_for(block: Block, names: Sequence[str], *, enable: str, floored: Itera
     Args:
         block: the model's registers as the device gave them.
         names: the function's points by offset; those that the device does not implement are left out.
-        enable: the point that makes the others effective; its registers are written last.
+        enable: the point that makes the others effective, its registers are written last; "": each is by itself.
         floored: points whose values are rounded down, the others to the nearest.
     """
     found = present(block, names)
@@ -88,10 +88,13 @@ class Filled:
         return self.sheet.decode(index, self.raw[index])
 
     def differing(self, after: Block) -> list[str]:
-        """The points that `after` does not show as written. Timers may run down and are left out."""
-        found = []
+        """The points that `after` does not show as written. Timers may run down and are left out.
+
+        A form without an enabling point holds settings, whose times are no timers.
+        """
+        found, timed = [], bool(self.sheet.enable)
         for name, raw in zip(self.sheet.names, self.raw, strict=True):
-            if not name.endswith("Tms") and after.raw(name) != raw:
+            if not (timed and name.endswith("Tms")) and after.raw(name) != raw:
                 found.append(name)
         return found
 

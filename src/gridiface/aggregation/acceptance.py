@@ -9,11 +9,12 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gridiface.aggregation.arbitration import INFORMING, kind_of
+from gridiface.aggregation.arbitration import INFORMING, kind_of, precedence
 from gridiface.aggregation.lifecycle import Entry, displaced_kinds
-from gridiface.aggregation.requests import NEEDS, fault_of
+from gridiface.aggregation.requests import NEEDS, empty_window, fault_of
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import (
+    ENTER_SERVICE_MODES,
     PASS_THROUGH_MODES,
     Acceptance,
     Control,
@@ -54,6 +55,7 @@ def judge(control: Control, now: Instant, subject: Subject, known: Entry | None,
     """
     checks: tuple[Callable[[], Acceptance | None], ...] = (
         lambda: _shape(control, subject, known),
+        lambda: _window(control, rivals),
         lambda: _time(control, now),
         lambda: _barred(control, subject),
     )
@@ -138,6 +140,17 @@ def _shape(control: Control, subject: Subject, known: Entry | None) -> Acceptanc
     if sum(kind_of(mode, value) == "power" for mode, value in control.values.items()) > 1:
         return invalid("it names more than one power")
     return None
+
+
+def _window(control: Control, rivals: Iterable[Entry]) -> Acceptance | None:
+    """What would leave nothing of the window for entering service, beside what rules now, is refused."""
+    if ENTER_SERVICE_MODES.isdisjoint(control.values):
+        return None
+    standing: dict[ControlMode, ModeValue] = {}
+    for one in sorted((entry.control for entry in rivals if entry.active), key=precedence):
+        standing.update(one.values)
+    fault = empty_window({**standing, **control.values})
+    return _answer(control, Verdict.INVALID, fault) if fault else None
 
 
 def _time(control: Control, now: Instant) -> Acceptance | None:

@@ -14,7 +14,7 @@ import numpy as np
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
-from gridiface.domain.controls import ControlMode, ModeValue
+from gridiface.domain.controls import ENTER_SERVICE_MODES, ENTER_SERVICE_WINDOWS, ControlMode, ModeValue
 from gridiface.domain.fleet import Capability
 from gridiface.domain.quantities import PercentBase
 
@@ -39,6 +39,7 @@ NEEDS: Mapping[ControlMode, frozenset[Capability]] = {
     ControlMode.POWER_FACTOR_ABSORB: frozenset({Capability.POWER_FACTOR}),
     ControlMode.CURVE: frozenset({Capability.CURVES}),
     ControlMode.FREQUENCY_DROOP: frozenset({Capability.FREQUENCY_DROOP}),
+    **dict.fromkeys(ENTER_SERVICE_MODES, frozenset({Capability.ENTER_SERVICE})),
 }
 
 
@@ -166,6 +167,9 @@ def _between(low: float, high: float) -> Callable[[float], bool]:
     return lambda value: low <= value <= high
 
 
+#: The longest delay or ramp on entering service, s: what every carrier's 32 bits hold, in hundredths.
+_LONGEST_S = 42_949_672.0
+
 #: What each mode's number may be; finite is asked of all.
 ALLOWED: Mapping[ControlMode, Callable[[float], bool]] = {
     ControlMode.CONNECT: lambda value: value in (0.0, 1.0),
@@ -180,6 +184,13 @@ ALLOWED: Mapping[ControlMode, Callable[[float], bool]] = {
     ControlMode.SET_VAR_PERCENT: _between(-100.0, 100.0),
     ControlMode.POWER_FACTOR_INJECT: lambda value: 0.0 < abs(value) <= 1.0,
     ControlMode.POWER_FACTOR_ABSORB: lambda value: 0.0 < abs(value) <= 1.0,
+    ControlMode.ENTER_V_HIGH: _between(0.0, 200.0),
+    ControlMode.ENTER_V_LOW: _between(0.0, 200.0),
+    ControlMode.ENTER_HZ_HIGH: _between(0.0, 100.0),
+    ControlMode.ENTER_HZ_LOW: _between(0.0, 100.0),
+    ControlMode.ENTER_DELAY: _between(0.0, _LONGEST_S),
+    ControlMode.ENTER_RANDOM_DELAY: _between(0.0, _LONGEST_S),
+    ControlMode.ENTER_RAMP: _between(0.0, _LONGEST_S),
 }
 
 
@@ -194,4 +205,13 @@ def fault_of(mode: ControlMode, value: ModeValue, *, span_s: float) -> str:
         return f"{mode} cannot be {value.value:g} % of a rating"
     if mode is ControlMode.ENERGY_TARGET and not 0 < span_s < math.inf:
         return "an energy target needs a duration"
+    return ""
+
+
+def empty_window(values: Mapping[ControlMode, ModeValue]) -> str:
+    """The window for entering service that these values leave nothing of; empty where they leave something."""
+    for lower, upper in ENTER_SERVICE_WINDOWS:
+        low, high = values.get(lower), values.get(upper)
+        if low is not None and high is not None and low.value >= high.value:
+            return f"nothing lies between {lower} {low.value:g} and {upper} {high.value:g}"
     return ""

@@ -36,6 +36,13 @@ class ControlMode(StrEnum):
     POWER_FACTOR_ABSORB = "power_factor_absorb"
     CURVE = "curve"
     FREQUENCY_DROOP = "frequency_droop"
+    ENTER_V_HIGH = "enter_v_high"  # %, of nominal voltage: returns to service at most there
+    ENTER_V_LOW = "enter_v_low"  # %, of nominal voltage: and at least there
+    ENTER_HZ_HIGH = "enter_hz_high"  # Hz
+    ENTER_HZ_LOW = "enter_hz_low"  # Hz
+    ENTER_DELAY = "enter_delay_s"  # s for which voltage and frequency must have been inside the window
+    ENTER_RANDOM_DELAY = "enter_random_s"  # s, most that chance adds to it
+    ENTER_RAMP = "enter_ramp_s"  # s, from nothing to full power after entering service
     PRICE = "price"  # currency per kWh
     MESSAGE = "message"  # text to people
 
@@ -54,6 +61,26 @@ LIMIT_MODES = frozenset(
 #: Modes that name the active power of the target: of these one wins.
 POWER_MODES = frozenset({ControlMode.SET_W, ControlMode.SET_W_PERCENT, ControlMode.DELTA_W, ControlMode.LOAD_LEVEL})
 
+#: When a device may return to service (IEEE 1547-2018, 4.10): settings that it keeps. Named like their fields of
+#: `domain.fleet.Settings`; each is a setting of its own.
+ENTER_SERVICE_MODES = frozenset(
+    {
+        ControlMode.ENTER_V_HIGH,
+        ControlMode.ENTER_V_LOW,
+        ControlMode.ENTER_HZ_HIGH,
+        ControlMode.ENTER_HZ_LOW,
+        ControlMode.ENTER_DELAY,
+        ControlMode.ENTER_RANDOM_DELAY,
+        ControlMode.ENTER_RAMP,
+    }
+)
+
+#: The lower and the upper bound of each window: the lower must lie below the upper.
+ENTER_SERVICE_WINDOWS = (
+    (ControlMode.ENTER_V_LOW, ControlMode.ENTER_V_HIGH),
+    (ControlMode.ENTER_HZ_LOW, ControlMode.ENTER_HZ_HIGH),
+)
+
 #: Modes that are handed on to each member that supports them, not allocated.
 PASS_THROUGH_MODES = frozenset(
     {
@@ -63,6 +90,7 @@ PASS_THROUGH_MODES = frozenset(
         ControlMode.POWER_FACTOR_ABSORB,
         ControlMode.CURVE,
         ControlMode.FREQUENCY_DROOP,
+        *ENTER_SERVICE_MODES,
     }
 )
 

@@ -39,6 +39,7 @@ class Capability(StrEnum):
     ENERGIZE = "energize"
     CURVES = "curves"
     FREQUENCY_DROOP = "frequency_droop"
+    ENTER_SERVICE = "enter_service"
     SCHEDULE = "schedule"
 
 

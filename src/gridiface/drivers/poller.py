@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Clock
-from gridiface.domain.fleet import Nameplate
+from gridiface.domain.fleet import Nameplate, Settings
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, ListeningDriver
 from gridiface.errors import DeviceError
@@ -57,12 +57,14 @@ class PollCounters:
 class _Polled:
     """One device: its task and what was last known of it."""
 
-    __slots__ = ("driver", "failures", "last", "lost_since", "online", "period_s", "task")
+    __slots__ = ("driver", "failures", "last", "lost_since", "nameplate", "online", "period_s", "settings", "task")
 
     def __init__(self, driver: Driver, period_s: float) -> None:
         self.driver = driver
         self.period_s = period_s
         self.last: Snapshot | None = None
+        self.nameplate: Nameplate | None = None
+        self.settings: Settings | None = None
         self.failures = 0
         self.online = False
         self.lost_since: float | None = None
@@ -76,7 +78,8 @@ class Poller:
         clock: for the times of snapshots.
         on_snapshots: takes a batch, each device at most once, newest state; awaited, so a slow one slows nobody but
             makes batches larger. What it raises is logged and counted, the batch is lost.
-        on_open: a device was opened: its driver and nameplate. Called at each reconnection too.
+        on_open: a device was opened: its driver and nameplate. Called at each reconnection too, and at the reading
+            after its settings have changed.
         on_lost: a device does not answer any more.
         settings: bounds.
         chance: jitter; a seeded one makes it repeatable.
@@ -168,9 +171,14 @@ class Poller:
                 self._driver_error(polled, error)
                 return False
         self.counters.opened += 1
+        polled.nameplate = nameplate
+        self._tell(polled, nameplate)
+        return True
+
+    def _tell(self, polled: _Polled, nameplate: Nameplate) -> None:
+        polled.settings = polled.driver.settings
         if self._on_open is not None:
             self._on_open(polled.driver, nameplate)
-        return True
 
     async def _poll(self, polled: _Polled) -> None:
         """Read at the period until the device is lost."""
@@ -199,6 +207,8 @@ class Poller:
         polled.failures = 0
         polled.last = snapshot
         polled.lost_since = None
+        if polled.nameplate is not None and polled.driver.settings != polled.settings:
+            self._tell(polled, polled.nameplate)
         if not polled.online:
             polled.online = True
             self.counters.online += 1

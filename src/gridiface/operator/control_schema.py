@@ -31,6 +31,13 @@ MODE_UNITS: dict[ControlMode, str] = {
     ControlMode.SET_VAR_PERCENT: "%, + injected; see percent_base",
     ControlMode.POWER_FACTOR_INJECT: "-1 to 1 while delivering, + over-excited",
     ControlMode.POWER_FACTOR_ABSORB: "-1 to 1 while taking, + over-excited",
+    ControlMode.ENTER_V_HIGH: "% of nominal voltage, at most this before a device returns to service",
+    ControlMode.ENTER_V_LOW: "% of nominal voltage, at least this before it returns",
+    ControlMode.ENTER_HZ_HIGH: "Hz, at most this before it returns",
+    ControlMode.ENTER_HZ_LOW: "Hz, at least this before it returns",
+    ControlMode.ENTER_DELAY: "s for which voltage and frequency must have been inside before it returns",
+    ControlMode.ENTER_RANDOM_DELAY: "s, most that chance adds to that",
+    ControlMode.ENTER_RAMP: "s from nothing to full power after it has returned",
     ControlMode.PRICE: "currency per kWh; published, not acted on",
 }
 
@@ -52,6 +59,13 @@ OfferedMode = Literal[
     "set_var_percent",
     "power_factor_inject",
     "power_factor_absorb",
+    "enter_v_high",
+    "enter_v_low",
+    "enter_hz_high",
+    "enter_hz_low",
+    "enter_delay_s",
+    "enter_random_s",
+    "enter_ramp_s",
     "price",
 ]
 

@@ -22,8 +22,10 @@ from gridiface.domain.controls import (
     Target,
     TargetKind,
 )
-from gridiface.domain.fleet import Capability, Device, Nameplate
+from gridiface.domain.fleet import Capability, Device, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
+from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
@@ -55,6 +57,11 @@ class Batteries:
     async def apply(self, setpoints, *, deadline):
         now = time.time()
         for setpoint in setpoints:
+            entered = {mode.value: value.value for mode, value in setpoint.passed.items()}
+            if entered:
+                self.engine.add_device(
+                    replace(self.engine.device(setpoint.device_id), settings=Settings(**entered)), now
+                )
             if setpoint.active_power_w is not None:
                 self.watts[setpoint.device_id] = setpoint.active_power_w
             if setpoint.release:
@@ -249,3 +256,18 @@ async def test_66_totals_are_the_sum_over_devices_and_a_stale_one_is_flagged(run
         passes(state, now + 5)
         await master.poll()
         assert {master.points[AI, index].flags for index in (537, 541, 48)} == {Flags.ONLINE}
+
+
+async def test_when_the_fleet_returns_to_service_is_set_and_read_back(running, dial):
+    """One battery can be told and one cannot; before, nobody could."""
+    async with running(points=PointMap(profile("der"))) as house, dial(house.server.port) as master:
+        assert await master.operate(10, AnalogOutput(300, 1)) is CommandStatus.NOT_SUPPORTED
+        able = replace(NAMEPLATE, capabilities=NAMEPLATE.capabilities | {Capability.ENTER_SERVICE})
+        house.engine.add_device(Device(id="b1", nameplate=able, settings=Settings(enter_delay_s=60)), time.time())
+        assert await master.operate(6, AnalogOutput(10_450, 1)) is CommandStatus.SUCCESS
+        assert await master.operate(10, AnalogOutput(300, 1)) is CommandStatus.SUCCESS
+        await house.step()
+        house.server.refresh(time.time() + 11)  # ratings and settings are summed up every 10 s
+        await master.poll()
+        assert [master.value(AI, index) for index in (50, 54)] == [10_450, 300]
+        assert [master.value(AO, index) for index in (6, 10)] == [10_450, 300]

@@ -94,7 +94,12 @@ async def test_the_oracle_reads_what_the_driver_wrote_to_704(
             issued=clock.now(),
             active_power_w=-1234.0,
             ceiling_w=3333.0,
-            passed={ControlMode.POWER_FACTOR_INJECT: ModeValue(-0.95)},
+            passed={
+                ControlMode.POWER_FACTOR_INJECT: ModeValue(-0.95),
+                ControlMode.ENTER_V_HIGH: ModeValue(104.5),
+                ControlMode.ENTER_HZ_LOW: ModeValue(49.85),
+                ControlMode.ENTER_DELAY: ModeValue(70_000),
+            },
             connect=True,
         )
         ack = await driver.write(command)
@@ -106,7 +111,8 @@ async def test_the_oracle_reads_what_the_driver_wrote_to_704(
             assert [ack.written[f"704.{name}"] for name in names] == seen
             assert device.models[704][0].PFWInj.PF.cvalue == 0.95
             assert device.models[704][0].PFWInj.Ext.value == 1
-            assert await asyncio.to_thread(_points, device, 703, "ES") == [1]
+            enter = ("ES", "ESVHi", "ESVLo", "ESHzHi", "ESHzLo", "ESDlyTms", "ESRndTms", "ESRmpTms")
+            assert await asyncio.to_thread(_points, device, 703, *enter) == [1, 104.5, 91.7, 50.1, 49.85, 70_000, 0, 0]
         finally:
             await asyncio.to_thread(device.close)
             await driver.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
+from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, ModeValue, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
@@ -214,3 +215,49 @@ async def test_kinds_and_map(simulate: Any, driver_for: Any) -> None:
             assert driver.map.reasons == ()
             await driver.close()
         assert kinds == [DeviceKind.BATTERY, DeviceKind.PV, DeviceKind.PV_BATTERY]
+
+
+def enters(**values: float) -> dict[ControlMode, ModeValue]:
+    return {ControlMode(name): ModeValue(value) for name, value in values.items()}
+
+
+async def test_when_to_return_to_service_is_written_read_back_and_given_back(simulate: Any, driver_for: Any) -> None:
+    async with simulate(UnitConfig()) as simulation:
+        image = simulation.devices[0].image
+        driver = driver_for(simulation)
+        plate = await driver.open()
+        assert Capability.ENTER_SERVICE in plate.capabilities
+        before = driver.settings
+        passed = enters(enter_v_high=104, enter_v_low=93, enter_hz_high=50.05, enter_hz_low=49.8, enter_delay_s=120)
+        ack = await driver.write(told(passed=passed | enters(enter_random_s=30, enter_ramp_s=60)))
+        assert (ack.written, ack.verified, ack.skipped) == (ack.read_back, True, ())
+        settings = driver.settings
+        shown = [getattr(settings, mode.value) for mode in sorted(ENTER_SERVICE_MODES)]
+        assert shown == [120, 50.05, 49.8, 60, 30, 104, 93]
+        assert [image.get(703, name) for name in ("ESDlyTms", "ESHzHi", "ESVLo", "ESRmpTms")] == [120, 50.05, 93, 60]
+        assert image.raw(703, "ES") == 1
+        await driver.write(told(1000.0, passed=enters(enter_v_high=104), let_go=ENTER_SERVICE_MODES))
+        assert (driver.settings.enter_v_high, driver.settings.enter_delay_s) == (104, before.enter_delay_s)
+        await driver.revert()
+        assert replace(driver.settings, updated=before.updated) == before
+        await driver.close()
+
+
+async def test_a_device_that_does_not_take_a_setting_over_is_not_acknowledged(simulate: Any, driver_for: Any) -> None:
+    async with simulate(UnitConfig()) as simulation:
+        driver = driver_for(simulation)
+        await driver.open()
+        await simulation.set_fault(0, Fault.IGNORE)
+        with pytest.raises(DeviceBusy, match="ESDlyTms reads"):
+            await driver.write(told(passed=enters(enter_delay_s=120)))
+        await driver.close()
+
+
+async def test_without_function_16_settings_are_written_register_by_register(simulate: Any, driver_for: Any) -> None:
+    async with simulate(UnitConfig(function_16=False)) as simulation:
+        driver = driver_for(simulation)
+        await driver.open()
+        await driver.write(told(passed=enters(enter_delay_s=100_000, enter_v_high=104)))
+        image = simulation.devices[0].image
+        assert (image.get(703, "ESDlyTms"), image.get(703, "ESVHi")) == (100_000, 104)
+        await driver.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Target, TargetKind, Verdict
+from gridiface.domain.fleet import Device
 from gridiface.domain.ports import ControlInbox, FleetView
 from gridiface.northbound.dnp3.commissions import Step
 from gridiface.northbound.dnp3.der_droop import droop_payload, with_parameters
@@ -21,7 +22,7 @@ from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import ratings_of
 from gridiface.northbound.dnp3.records import Records
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
-from gridiface.northbound.dnp3.translate_commands import Sender, control_of, ramp_s, status_of
+from gridiface.northbound.dnp3.translate_commands import Sender, control_of, empties_window, ramp_s, status_of
 from gridiface.protocols.dnp3.controls import CommandStatus
 
 _WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
@@ -78,6 +79,8 @@ class Asking:
             ramp_w_per_s=self._outputs.number(entry.ramp_from) or 0.0,
             ramp_time_s=self._outputs.number(entry.ramp_time_from) or 0.0,
         )
+        if empties_window(entry, si, lambda action: self._bound(action, target, master)):
+            return Step(), CommandStatus.OUT_OF_RANGE
         payload = None
         if entry.action in _WITH_PAYLOAD:
             payload = self._payload(entry, si, now, coming)
@@ -122,6 +125,15 @@ class Asking:
             payload=payload,
         )
 
+    def _bound(self, action: Action, target: Target, master: MasterEntry) -> float | None:
+        """A bound of a window for entering service: as this master has it in force, else as members are set."""
+        for entry in self._settings.points.outputs():
+            if entry.action is action and (entry.target or self._settings.target) == target:
+                standing = self._outputs.wanted(entry.own_slot, master.name)
+                if standing is not None:
+                    return standing
+        return ratings_of(self._members(target)).enter.get(action.value)
+
     def _power_w(self, target: Target) -> float | None:
         """What the target gives now. The state of a group is summed up anew each time: ask where it is needed only."""
         snapshot = self._fleet.snapshot(target)
@@ -134,6 +146,11 @@ class Asking:
     def hold_s(self, entry: PointEntry) -> float | None:
         """How long a control of this output lasts, s; None: until changed."""
         return self._outputs.number(entry.hold_from) or entry.hold_s
+
+    def least(self, entry: PointEntry) -> float:
+        """The smallest value of an output that limits nothing: the target's rating, as far as the output can say it."""
+        rated = self._rated_w(entry.target or self._settings.target) or 0.0
+        return min(rated, entry.to_si(entry.maximum))
 
     def signed(self, entry: PointEntry, si: float) -> float:
         """The value with the sign that another output gives it: on turns it round."""
@@ -156,5 +173,8 @@ class Asking:
         return None if curve is None else with_parameters(curve, of)
 
     def _rated_w(self, target: Target) -> float | None:
+        return ratings_of(self._members(target)).w
+
+    def _members(self, target: Target) -> list[Device]:
         names = [target.id] if target.kind is TargetKind.DEVICE else self._fleet.members(target.id)
-        return ratings_of([device for name in names if (device := self._fleet.device(name)) is not None]).w
+        return [device for name in names if (device := self._fleet.device(name)) is not None]

@@ -176,12 +176,16 @@ class Judge:
         if same and not hold and self._outputs.wanted(entry.own_slot, master.name) == si:
             return CommandStatus.SUCCESS, None
         step, status = self._asking.submission(entry, wire, si, master, now)
+        if status is CommandStatus.NOT_SUPPORTED and entry.or_kept:
+            return self._keeping(entry, wire, master, now)
         if status is not CommandStatus.SUCCESS:
             return status, None
         return status, self._commission(entry, master, [step])
 
     def _keeping(self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant) -> Verdict:
         """A value that is kept; what acts with it as its parameter acts anew."""
+        if entry.not_below and entry.to_si(wire) < self._asking.least(entry):
+            return CommandStatus.OUT_OF_RANGE, None
         steps = [self._storing(entry, wire)]
         for other in self._points.users_of(entry.name):
             acts = self._outputs.in_force(other.own_slot, master.name)

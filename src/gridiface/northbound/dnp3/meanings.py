@@ -70,6 +70,7 @@ class Measure(StrEnum):
     ENTER_HZ_LOW = "enter_hz_low"
     ENTER_DELAY = "enter_delay_s"
     ENTER_RAMP = "enter_ramp_s"
+    START_UP = "start_up"  # where the target is between off and running, by START_UP_STATES
     RAMP_W_PER_S = "ramp_w_per_s"
     RAMP_PERCENT_PER_S = "ramp_percent_per_s"  # % of rated W per second
     CHARGE_RAMP_PERCENT_PER_S = "charge_ramp_percent_per_s"  # % of rated charge W per second
@@ -128,6 +129,13 @@ class Action(StrEnum):
     POWER_FACTOR_ABSORB = "power_factor_absorb"
     CONNECT = "connect"
     ENERGIZE = "energize"
+    ENTER_V_HIGH = "enter_v_high"  # when members may return to service, as the measures of these names
+    ENTER_V_LOW = "enter_v_low"
+    ENTER_HZ_HIGH = "enter_hz_high"
+    ENTER_HZ_LOW = "enter_hz_low"
+    ENTER_DELAY = "enter_delay_s"
+    ENTER_RANDOM_DELAY = "enter_random_s"
+    ENTER_RAMP = "enter_ramp_s"
     RAISE = "raise"  # each pulse adds `argument` W to the regulation of the output's slot
     LOWER = "lower"  # each pulse takes `argument` W from it
     ENABLE = "enable"  # outputs whose `enabled_by` names it act only while it is on

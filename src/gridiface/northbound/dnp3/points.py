@@ -70,6 +70,9 @@ class PointEntry:
         family, priority_from: of an enabling output: of those of one family that are on, the one whose priority, which
             another output holds, is the smallest number acts; see modes.py.
         only: the one value, in wire units, that an output takes: others are OUT_OF_RANGE.
+        not_below: "rated_w": a stored value is taken where it is no less than the target's rating: a limit that limits
+            nothing. Others are OUT_OF_RANGE.
+        or_kept: where nobody can carry the control out, the value is kept for the outputs that name this one.
         idle: what is read back when no control is in force, wire units.
         initial: the value of a stored or enabling output at the first start, wire units.
         on_only: a state whose 0 means nothing: off commands are NOT_SUPPORTED.
@@ -110,6 +113,8 @@ class PointEntry:
     family: str = ""
     priority_from: str = ""
     only: float | None = None
+    not_below: str = ""
+    or_kept: bool = False
     idle: float = 0.0
     initial: float = 0.0
     on_only: bool = False

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridiface.domain.clock import Instant, Interval
-from gridiface.domain.controls import Acceptance, Control, ControlMode, ModeValue, Source, Target, Verdict
+from gridiface.domain.controls import (
+    ENTER_SERVICE_MODES,
+    ENTER_SERVICE_WINDOWS,
+    Acceptance,
+    Control,
+    ControlMode,
+    ModeValue,
+    Source,
+    Target,
+    Verdict,
+)
 from gridiface.domain.curves import CurveKind
 from gridiface.domain.quantities import PercentBase
 from gridiface.northbound.dnp3.meanings import Action
@@ -48,6 +58,7 @@ _MODES: Mapping[Action, ControlMode] = {
     Action.POWER_FACTOR_ABSORB: ControlMode.POWER_FACTOR_ABSORB,
     Action.CONNECT: ControlMode.CONNECT,
     Action.ENERGIZE: ControlMode.ENERGIZE,
+    **{Action(mode.value): mode for mode in ENTER_SERVICE_MODES},
     Action.CURVE: ControlMode.CURVE,
     Action.DROOP: ControlMode.FREQUENCY_DROOP,
 }
@@ -56,6 +67,8 @@ _BASES: Mapping[Action, PercentBase] = {
     Action.MAX_W_PERCENT: PercentBase.MAX_W,
     Action.SET_VAR_PERCENT: PercentBase.MAX_VAR,
 }
+
+_LONGEST_S = 42_949_672.0
 
 #: Lowest and highest value of a mode; beyond it the command is OUT_OF_RANGE before the engine is asked.
 _RANGES: Mapping[Action, tuple[float, float]] = {
@@ -68,6 +81,20 @@ _RANGES: Mapping[Action, tuple[float, float]] = {
     Action.SET_VAR_PERCENT: (-100.0, 100.0),
     Action.POWER_FACTOR_INJECT: (-1.0, 1.0),
     Action.POWER_FACTOR_ABSORB: (-1.0, 1.0),
+    Action.ENTER_V_HIGH: (0.0, 200.0),
+    Action.ENTER_V_LOW: (0.0, 200.0),
+    Action.ENTER_HZ_HIGH: (0.0, 100.0),
+    Action.ENTER_HZ_LOW: (0.0, 100.0),
+    Action.ENTER_DELAY: (0.0, _LONGEST_S),
+    Action.ENTER_RANDOM_DELAY: (0.0, _LONGEST_S),
+    Action.ENTER_RAMP: (0.0, _LONGEST_S),
+}
+
+#: The other bound of each window for entering service: (whether this one is the upper, the other).
+_OTHER_BOUND: Mapping[Action, tuple[bool, Action]] = {
+    bound: (upper, Action(other.value))
+    for low, high in ENTER_SERVICE_WINDOWS
+    for bound, upper, other in ((Action(low.value), False, high), (Action(high.value), True, low))
 }
 
 _POWER_FACTORS = frozenset({Action.POWER_FACTOR_INJECT, Action.POWER_FACTOR_ABSORB})
@@ -122,6 +149,20 @@ def in_range(entry: PointEntry, value: float) -> bool:
         return False
     low, high = _RANGES.get(entry.action, (-math.inf, math.inf))
     return low <= value <= high and not (entry.action in _POWER_FACTORS and value == 0)
+
+
+def empties_window(entry: PointEntry, value: float, bound_of: Callable[[Action], float | None]) -> bool:
+    """Whether a bound of a window for entering service would leave nothing of it.
+
+    Args:
+        entry, value: the output and its SI value.
+        bound_of: the other bound, by its action, as far as it is known.
+    """
+    if entry.action not in _OTHER_BOUND:
+        return False
+    upper, action = _OTHER_BOUND[entry.action]
+    other = bound_of(action)
+    return other is not None and (value <= other if upper else value >= other)
 
 
 def values_of(entry: PointEntry, value: float, payload: Any = None) -> dict[ControlMode, ModeValue]:

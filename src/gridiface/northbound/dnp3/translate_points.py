@@ -130,6 +130,18 @@ def _empty(view: TargetView) -> float | None:
     return _against(view, view.ratings.soc_min, highest=False)
 
 
+#: Numbers of this house: the public lists leave the enumeration open.
+START_UP_STATES: Mapping[OperatingState, int] = {
+    OperatingState.OFF: 0,
+    OperatingState.STANDBY: 1,
+    OperatingState.STARTING: 2,
+    OperatingState.RUNNING: 3,
+    OperatingState.THROTTLED: 3,
+    OperatingState.SHUTTING_DOWN: 4,
+    OperatingState.FAULT: 5,
+}
+
+
 def _against(view: TargetView, bound: float | None, *, highest: bool) -> float | None:
     soc = None if view.snapshot is None else view.snapshot.soc
     if soc is None or bound is None:
@@ -180,6 +192,7 @@ _OF_SNAPSHOT: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.IDLE: _flow(0),
     Measure.STOPPING: lambda s: float(s.state is OperatingState.SHUTTING_DOWN),
     Measure.RUNNING: lambda s: float(s.state in {OperatingState.RUNNING, OperatingState.THROTTLED}),
+    Measure.START_UP: lambda s: float(START_UP_STATES.get(s.state, -1)),
     Measure.OFF_AVAILABLE: _off_available,
     Measure.OFF_UNAVAILABLE: _off_unavailable,
     Measure.LOCAL_CONTROL: lambda s: float(s.local_control),

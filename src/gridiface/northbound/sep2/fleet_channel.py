@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import Agenda, Delivery, DeliveryOutcome, Setpoint
+from gridiface.domain.controls import ENTER_SERVICE_MODES, Agenda, Delivery, DeliveryOutcome, Setpoint
 from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.derived_controls import DerivedControls
+from gridiface.northbound.sep2.derived_defaults import DefaultChange
 from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_document
 from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
@@ -50,6 +51,7 @@ class _Plan:
     cancelled: EventRecord | None = None
     changes: tuple[Change, ...] = ()
     curves: tuple[DERCurve, ...] = ()
+    default: DefaultChange | None = None
 
 
 class FleetChannel:
@@ -66,6 +68,7 @@ class FleetChannel:
         self._s = services
         self._programs = programs
         self._derived = DerivedControls(services, programs, curves)
+        self._defaults = programs.defaults.derived
         self._clock = clock
         self._current: dict[str, EventRecord] = {}
         self._issued_at: dict[str, Instant] = {}
@@ -110,7 +113,8 @@ class FleetChannel:
             return answers
         before = dict(self._issued_at)
         for plan in plans:
-            self._issued_at[plan.setpoint.device_id] = now
+            if plan.event is not None or plan.cancelled is not None:
+                self._issued_at[plan.setpoint.device_id] = now
         try:
             await self._s.ledger.commit([change for plan in plans for change in plan.changes])
         except StoreUnavailable as problem:
@@ -177,9 +181,21 @@ class FleetChannel:
     def _plan_or_reject(self, setpoint: Setpoint, now: Instant) -> _Plan | Delivery:
         """A set-point that has no form on the wire (not finite, a curve that is none) fails alone."""
         try:
-            return self._plan(setpoint, now)
+            return self._with_default(setpoint, self._plan(setpoint, now))
         except (ValueError, TypeError, LocalProtocolError) as problem:
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, str(problem))
+
+    def _with_default(self, setpoint: Setpoint, outcome: _Plan | Delivery) -> _Plan | Delivery:
+        """With what the set-point says of entering service: of that the inverter is told in its default control."""
+        device_id = setpoint.device_id
+        program = self._s.state.program_of_device(device_id)
+        if program is None or (isinstance(outcome, Delivery) and outcome.outcome is DeliveryOutcome.REJECTED):
+            return outcome
+        change = self._defaults.plan(setpoint, program, self._s.state.programs_of_device(device_id))
+        if change is None:
+            return outcome
+        plan = outcome if isinstance(outcome, _Plan) else _Plan(setpoint, program)
+        return replace(plan, changes=(*plan.changes, *change.changes), default=change)
 
     def _plan(self, setpoint: Setpoint, now: Instant) -> _Plan | Delivery:
         device_id = setpoint.device_id
@@ -200,7 +216,8 @@ class FleetChannel:
         left = without(setpoint, owned)
         base = self._derived.base_of(program, left, owned, curves, changes)
         if base is None:
-            if owned or setpoint.let_go:  # what it was told is over, and nothing is left that it can be told
+            enters = not ENTER_SERVICE_MODES.isdisjoint(setpoint.passed)  # told in its default control
+            if owned or setpoint.let_go or enters:  # what it was told is over, and nothing is left that it can be told
                 return self._plan_end(setpoint, program, running, now)
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the inverter supports none of the modes")
         until = self._until(left, fetches, derived_modes(base, left), now)
@@ -269,6 +286,8 @@ class FleetChannel:
 
     def _show(self, plan: _Plan, now: Instant) -> None:
         device_id = plan.setpoint.device_id
+        if plan.default is not None:
+            self._defaults.show(plan.default)
         for curve in plan.curves:
             place_curve(self._s, plan.program, curve.href or "", curve)
         if plan.cancelled is not None:

@@ -151,6 +151,7 @@ class Loader:
         program, item = self._program_at(record.key), self._s.tree.item(record.key)
         if program is not None and item is not None:
             program.default_control = record.head.get("control")
+            program.entering = dict(record.head.get("entering", {}))
             self._s.tree.set(item, record.resource(DefaultDERControl))
 
     def _control(self, record: Record) -> None:

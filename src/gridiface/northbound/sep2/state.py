@@ -154,7 +154,8 @@ class Program:
     `owner` is the number of the end device that it belongs to. `fetched`: that device is a client of its own and
     carries out by itself what it finds here. `node`: its controls concern each device below the group, `members`, as
     they are; those that speak IEEE 2030.5 fetch them. `assignment`: path of the assignment that the operator added it
-    to; "" for those that the server makes by itself. `posting`: events that are being asked of the engine.
+    to; "" for those that the server makes by itself. `entering`: elements of its default
+    control that come of set-points (derived_defaults.py). `posting`: events that are being asked of the engine.
     """
 
     number: int
@@ -168,6 +169,7 @@ class Program:
     events: dict[str, EventRecord] = field(default_factory=dict)
     posting: list[EventRecord] = field(default_factory=list)
     default_control: str | None = None
+    entering: dict[str, int] = field(default_factory=dict)
     node: bool = False
     assignment: str = ""
     members: frozenset[str] = frozenset()

@@ -52,6 +52,13 @@ MODES: Mapping[ControlMode, tuple[str, str]] = {
     ControlMode.POWER_FACTOR_ABSORB: ("power factor, taking", ""),
     ControlMode.CURVE: ("curve", "*"),
     ControlMode.FREQUENCY_DROOP: ("frequency droop", "*"),
+    ControlMode.ENTER_V_HIGH: ("returns to service below", "%"),
+    ControlMode.ENTER_V_LOW: ("returns to service above", "%"),
+    ControlMode.ENTER_HZ_HIGH: ("returns to service below", "Hz"),
+    ControlMode.ENTER_HZ_LOW: ("returns to service above", "Hz"),
+    ControlMode.ENTER_DELAY: ("delay of return to service", "s"),
+    ControlMode.ENTER_RANDOM_DELAY: ("random delay of return", "s"),
+    ControlMode.ENTER_RAMP: ("ramp on return to service", "s"),
     ControlMode.PRICE: ("price per kWh", ""),
     ControlMode.MESSAGE: ("message", "*"),
 }

@@ -70,6 +70,7 @@ class Inverter:
         self._next_reading = 0.0
         self._next_status = 0.0
         self._introduced = False
+        self._entering: dict[str, int] = {}
 
     @property
     def registered(self) -> bool:
@@ -127,6 +128,9 @@ class Inverter:
             return
         if not self._introduced:
             self._introduce(self._der, now, time)
+        elif (entering := self._told_entering()) is not None and entering != self._entering:
+            self._entering = entering
+            self._put_settings(self._der, now, time)
         if now >= self._next_status:
             self._next_status = now + self.config.status_s
             self._put_status(self._der, now, time)
@@ -141,9 +145,20 @@ class Inverter:
     def _introduce(self, der: DER, now: float, time: float) -> None:
         if der.DERCapabilityLink is not None:
             self.client.put(der.DERCapabilityLink.href, resources.capability(self.config), now)
-        if der.DERSettingsLink is not None:
-            self.client.put(der.DERSettingsLink.href, resources.settings(self.config, time), now)
+        self._put_settings(der, now, time)
         self._introduced = True
+
+    def _put_settings(self, der: DER, now: float, time: float) -> None:
+        if der.DERSettingsLink is not None:
+            self.client.put(der.DERSettingsLink.href, resources.settings(self.config, time, self._entering), now)
+
+    def _told_entering(self) -> dict[str, int] | None:
+        """When it is told to return to service; None while not all default controls are known."""
+        followed = self.client.devices.get(self.lfdi)
+        found = None if followed is None else self.client.followers.defaults_of(followed)
+        if found is None:
+            return None
+        return resources.entering(default for _, default in sorted(found, key=lambda one: one[0].primacy))
 
     def _put_status(self, der: DER, now: float, time: float) -> None:
         measured = self.unit.measure()

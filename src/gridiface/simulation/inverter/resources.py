@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 
 from gridiface.domain.quantities import Rounding, to_power_of_ten
 from gridiface.protocols.sep2.der_codes import (
@@ -28,6 +29,7 @@ from gridiface.protocols.sep2.resources import (
     ActivePower,
     ApparentPower,
     ConnectStatusType,
+    DefaultDERControl,
     DERAvailability,
     DERCapability,
     DERSettings,
@@ -56,6 +58,17 @@ MODES = (
     | DERControlModes.MAX_LIM_W
     | DERControlModes.TARGET_W
 )
+
+#: When it returns to service unless it is told otherwise, hundredths of a percent, of a hertz and of a second.
+_ENTERS: Mapping[str, int] = {
+    "setESDelay": 30_000,
+    "setESHighFreq": 5_010,
+    "setESHighVolt": 10_500,
+    "setESLowFreq": 4_950,
+    "setESLowVolt": 9_170,
+    "setESRampTms": 0,
+    "setESRandomDelay": 0,
+}
 
 #: Largest value of the unsigned 16-bit mantissa of VA and Wh.
 _UINT16 = 65_535
@@ -95,10 +108,19 @@ def capability(config: InverterConfig) -> DERCapability:
     )
 
 
-def settings(config: InverterConfig, time: float) -> DERSettings:
-    """What the nameplate is set to: all of it, at its full ramp."""
+def entering(defaults: Iterable[DefaultDERControl]) -> dict[str, int]:
+    """When to return to service, by element: of the defaults, the strongest first, each setting that is stated."""
+    found: dict[str, int] = {}
+    for default in defaults:
+        told = {name: getattr(default, name) for name in _ENTERS if getattr(default, name) is not None}
+        found = told | found
+    return found
+
+
+def settings(config: InverterConfig, time: float, entering: Mapping[str, int]) -> DERSettings:
+    """What the nameplate is set to: all of it, at its full ramp; `entering`: when it returns to service."""
     per_second = min(65_535, round(config.ramp_w_per_s / config.max_w * 10_000))
-    return DERSettings(
+    told = DERSettings(
         modesEnabled=MODES,
         setGradW=per_second,
         setMaxW=watts(config.max_w),
@@ -106,6 +128,9 @@ def settings(config: InverterConfig, time: float) -> DERSettings:
         setMaxDischargeRateW=watts(config.max_w),
         updatedTime=int(time),
     )
+    for name, value in {**_ENTERS, **entering}.items():
+        setattr(told, name, value)
+    return told
 
 
 def status(measured: Measured, *, connected: bool, time: float) -> DERStatus:

@@ -123,3 +123,41 @@ def test_who_has_no_switch_is_always_connected():
     assert supports(SET, ControlMode.CONNECT, ModeValue(1.0))
     assert not supports(SET, ControlMode.CONNECT, ModeValue(0.0))
     assert supports(SET, ControlMode.ENERGIZE, ModeValue(0.0))
+
+
+ENTERS = frozenset({Capability.ENTER_SERVICE})
+
+
+def entering(**values):
+    return {ControlMode(name): ModeValue(value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"enter_v_high": 105.0, "enter_v_low": 91.7}, Verdict.PARTIAL),
+        ({"enter_v_high": 91.7, "enter_v_low": 91.7}, Verdict.INVALID),
+        ({"enter_hz_high": 59.0, "enter_hz_low": 60.0}, Verdict.INVALID),
+        ({"enter_v_high": 200.1}, Verdict.INVALID),
+        ({"enter_delay_s": -1.0}, Verdict.INVALID),
+        ({"enter_ramp_s": 4.3e7}, Verdict.INVALID),
+    ],
+)
+def test_when_members_return_to_service(values, expected):
+    """Those that cannot be told are left out; an empty window and times below 0 are refused."""
+    subject = Subject(True, {SET: ("a", "b"), ENTERS: ("c",)})
+    answer = judge(control(modes=entering(**values)), 50.0, subject, None, ())
+    assert answer.verdict is expected
+    assert answer.left_out == (("a", "b") if expected is Verdict.PARTIAL else ())
+
+
+def test_nobody_who_can_be_told_when_to_return_to_service():
+    assert verdict(control(modes=entering(enter_delay_s=60.0))) is Verdict.UNSUPPORTED
+
+
+def test_a_bound_that_leaves_nothing_beside_the_one_that_rules_is_refused():
+    subject = Subject(True, {ENTERS: ("c",)})
+    low = Entry(control("low", modes=entering(enter_hz_low=59.5), state=ControlState.ACTIVE))
+    waiting = Entry(control("later", modes=entering(enter_hz_low=60.5)))
+    assert verdict(control(modes=entering(enter_hz_high=59.5)), subject, rivals=[low]) is Verdict.INVALID
+    assert verdict(control(modes=entering(enter_hz_high=60.1)), subject, rivals=[low, waiting]) is Verdict.ACCEPTED

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.fleet import Settings
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.poller import Poller, PollSettings
 from gridiface.errors import DeviceRejected, DeviceTimeout
@@ -187,5 +188,22 @@ def test_devices_come_and_go_while_it_runs(virtual: Any, virtual_clock: Any, scr
         assert not watch.poller.online("d")
         await watch.poller.stop()
         await watch.poller.stop()
+
+    virtual(tale())
+
+
+def test_changed_settings_are_told_at_the_next_reading(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        device = scripted("d")
+        watch.poller.add(device, period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(5)
+        assert watch.opened == ["d"]
+        device.settings = Settings(enter_delay_s=60)
+        await asyncio.sleep(5)
+        await watch.poller.stop()
+        assert watch.opened == ["d", "d"]
+        assert device.opens == 1
 
     virtual(tale())

@@ -208,3 +208,68 @@ def test_a_power_that_was_carried_out_as_a_ceiling_is_let_go_of_as_one(controls:
     over = frozenset({ControlMode.SET_W})
     assert values(plan(sun, told(let_go=over)))["704.WMaxLimPctEna"] == 0
     assert values(plan(sun, told(ceiling_w=5_000, let_go=over)))["704.WMaxLimPctEna"] == 1
+
+
+ENTER_703 = {
+    "ES": 1,
+    "ESVHi": 1050,
+    "ESVLo": 917,
+    "ESHzHi": 5010,
+    "ESHzLo": 4950,
+    "ESDlyTms": 300,
+    "ESRndTms": 0,
+    "ESRmpTms": 300,
+    "V_SF": -1,
+    "Hz_SF": -2,
+}
+
+
+def entering(**values: float) -> dict[ControlMode, ModeValue]:
+    return {ControlMode(name): ModeValue(value) for name, value in values.items()}
+
+
+def test_when_to_return_to_service_is_written_to_703_and_nothing_else_of_it(controls: Any) -> None:
+    device = controls({703: ENTER_703})
+    assert Capability.ENTER_SERVICE in device.capabilities
+    passed = entering(enter_v_high=104.04, enter_hz_low=49.8, enter_delay_s=60, enter_random_s=12, enter_ramp_s=100)
+    found = plan(device, told(passed=passed))
+    assert values(found) == {
+        "703.ESVHi": 104.0,
+        "703.ESHzLo": 49.8,
+        "703.ESDlyTms": 60,
+        "703.ESRndTms": 12,
+        "703.ESRmpTms": 100,
+    }
+    assert (found.entering, found.skipped) == (passed.keys(), [])
+
+
+def test_a_setting_that_the_device_lacks_is_said(controls: Any) -> None:
+    assert Capability.ENTER_SERVICE not in controls({703: {"ES": 1}}).capabilities
+    device = controls({703: {"ES": 1, "ESVHi": 1050, "V_SF": -1}})
+    found = plan(device, told(passed=entering(enter_v_high=104, enter_delay_s=60)))
+    assert values(found) == {"703.ESVHi": 104.0}
+    assert found.skipped == ["enter_delay_s: the device has no such setting"]
+
+
+@pytest.mark.parametrize("passed", [{"enter_v_high": 91.7}, {"enter_hz_low": 50.2}])
+def test_a_window_for_entering_service_is_never_left_empty(controls: Any, passed: dict[str, float]) -> None:
+    found = plan(controls({703: ENTER_703}), told(passed=entering(**passed)))
+    assert found.effects == {}
+    assert "leaves nothing of the window" in found.skipped[0]
+    both = plan(controls({703: ENTER_703}), told(passed=entering(enter_hz_low=50.2, enter_hz_high=50.4)))
+    assert values(both) == {"703.ESHzHi": 50.4, "703.ESHzLo": 50.2}
+
+
+def test_a_power_beside_settings_that_the_device_holds_already_writes_the_power_only(controls: Any) -> None:
+    device = controls({703: ENTER_703, 704: POWER_704})
+    passed = entering(enter_delay_s=300, enter_v_high=105)
+    assert plan(device, told(500, passed=passed)).models == [704]
+    assert plan(device, told(passed=passed)).models == [703]  # alone it is written: what is not cannot be acknowledged
+    assert plan(device, told(500, passed=entering(enter_delay_s=301))).models == [704, 703]
+
+
+def test_a_time_of_703_is_a_setting_and_must_read_back(controls: Any, block: Any) -> None:
+    found = plan(controls({703: ENTER_703}), told(passed=entering(enter_delay_s=60)))
+    form = found.effects["enter_service"].form
+    assert form.differing(block(703, ENTER_703)) == ["ESDlyTms"]
+    assert form.differing(block(703, ENTER_703 | {"ESDlyTms": 60})) == []

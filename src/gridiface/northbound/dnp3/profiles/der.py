@@ -38,6 +38,7 @@ _NUMBERS: Mapping[str, Callable[[str], Any]] = {
     "initial": float,
     "on_only": lambda text: text == "1",
     "keeps": lambda text: text == "1",
+    "or_kept": lambda text: text == "1",
     "only": float,
     "service_class": ServiceClass,
 }

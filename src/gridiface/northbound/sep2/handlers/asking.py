@@ -15,7 +15,7 @@ from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.state import Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import ProgramScope
-from gridiface.northbound.sep2.translate.ratings import stores_energy
+from gridiface.northbound.sep2.translate.ratings import can_enter, stores_energy
 
 
 class Asking:
@@ -28,8 +28,9 @@ class Asking:
         """What a program's controls concern, by what the fleet is now."""
         fleet, target = self._s.fleet, program.target
         names = fleet.members(target.id) if target.kind is TargetKind.GROUP else [target.id]
-        storage = any(stores_energy(device) for name in names if (device := fleet.device(name)) is not None)
-        return ProgramScope(program.mrid, target, program.primacy, storage)
+        devices = [device for name in names if (device := fleet.device(name)) is not None]
+        storage = any(stores_energy(device) for device in devices)
+        return ProgramScope(program.mrid, target, program.primacy, storage, can_enter(devices))
 
     async def submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
         """Ask the engine; `along` is durable on return.

@@ -11,11 +11,11 @@ from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus, documents
 from gridiface.northbound.sep2.access import require_utility
+from gridiface.northbound.sep2.derived_defaults import DefaultChange, DerivedDefaults
 from gridiface.northbound.sep2.handlers.asking import Asking
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.node_controls import MakeControl, NodeControls
 from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, item_of, program_of, still_there
-from gridiface.northbound.sep2.placing_programs import empty_default
 from gridiface.northbound.sep2.state import Program
 from gridiface.northbound.sep2.translate.controls import ProgramScope, ResolveCurve, default_to_control
 from gridiface.protocols.sep2.exchange import Reply, changed
@@ -27,6 +27,7 @@ class Defaults:
 
     def __init__(self, services: Services, asking: Asking, curves: Curves, node: NodeControls) -> None:
         self._s = services
+        self.derived = DerivedDefaults(services)
         self._asking = asking
         self._curves = curves
         self._node = node
@@ -46,23 +47,18 @@ class Defaults:
             if not default.mRID.strip("0"):
                 raise bad_value("a default control needs an mRID")
             csip_aus.check(default.derControlBase, self._s.settings.csip_aus)
-            if item.obj is not None and item.obj.mRID == default.mRID:
-                default.version = ((item.obj.version or 0) + 1) & 0xFFFF
             default.href, default.subscribable = item.path, None
             curve = self._curves.of(program)
             control = default_to_control(default, self._asking.scope(program), call.caller.lfdi, curve, call.now)
-            stored = documents.put(
-                documents.DEFAULTS,
-                item.path,
-                default,
-                {"control": control.id if control else None, "by": call.caller.lfdi},
-            )
+            change = self.derived.beside(program, default)
+            head = {"control": control.id if control else None, "by": call.caller.lfdi, "entering": change.entering}
+            stored = documents.put(documents.DEFAULTS, item.path, change.shown, head)
             if program.node:
                 make = partial(_default_of, default, call.caller.lfdi, curve, call.now)
                 await self._replace_at_node(program, control, make, call.now, [stored])
             else:
                 await self._replace(program, control, call.now, [stored])
-            self._s.tree.set(item, default)
+            self.derived.show(change)
         return changed()
 
     async def _replace(self, program: Program, control: Control | None, now: Instant, along: list[Change]) -> None:
@@ -111,12 +107,21 @@ class Defaults:
         item = self._s.tree.item(f"{program.path}/dderc")
         if item is None:
             return
-        gone: list[Change] = [documents.delete(documents.DEFAULTS, item.path)]
+        change = self.derived.beside(program, None)
+        gone = [self._without_control(change)]
         if program.node:
             await self._replace_at_node(program, None, lambda scope: None, now, gone)
         else:
             await self._replace(program, None, now, gone)
-        self._s.tree.set(item, empty_default(self._s.state, program))
+        self.derived.show(change)
+
+    @staticmethod
+    def _without_control(change: DefaultChange) -> Change:
+        """What is stored once the posted default is gone."""
+        path = f"{change.program.path}/dderc"
+        if not change.entering:
+            return documents.delete(documents.DEFAULTS, path)
+        return documents.put(documents.DEFAULTS, path, change.shown, {"control": None, "entering": change.entering})
 
     async def members_changed(self, program: Program, members: Sequence[str], now: Instant) -> None:
         """Other devices are below a node: its default concerns these now.

@@ -17,7 +17,7 @@ from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.state import Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import ProgramScope
-from gridiface.northbound.sep2.translate.ratings import stores_energy
+from gridiface.northbound.sep2.translate.ratings import can_enter, stores_energy
 
 MakeControl = Callable[[ProgramScope], Control | None]
 
@@ -63,7 +63,8 @@ class NodeControls:
         device = self._s.fleet.device(device_id)
         target = Target(TargetKind.DEVICE, device_id)
         storage = device is not None and stores_energy(device)
-        control = make(ProgramScope(program.mrid, target, program.primacy, storage))
+        enters = device is not None and can_enter([device])
+        control = make(ProgramScope(program.mrid, target, program.primacy, storage, enters))
         return None if control is None else replace(control, id=f"{control.id}:{device_id}")
 
     async def submit(self, controls: Sequence[Control], now: Instant, along: Sequence[Change]) -> None:

@@ -14,6 +14,7 @@ from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
 from gridiface.domain.quantities import PercentBase, Rounding, round_to_int
 from gridiface.errors import RemoteProtocolError
+from gridiface.northbound.sep2.translate.entering import entering_values
 from gridiface.northbound.sep2.translate.scaling import power_factor, si, signed, watts, wire_power_factor
 from gridiface.protocols.sep2.enums import CURVE_MODES, DERUnitRefType, ErrorReason
 from gridiface.protocols.sep2.resources import (
@@ -50,12 +51,17 @@ ResolveCurve = Callable[[str], DERCurve | None]
 
 @dataclass(frozen=True, slots=True)
 class ProgramScope:
-    """What a program's controls concern: its target, primacy, and whether the target stores energy."""
+    """What a program's controls concern: its target, primacy, whether the target stores energy.
+
+    `enters`: somebody in it can be told when to return to service; such settings are left out for all others, who go
+    on as they are set.
+    """
 
     program: str
     target: Target
     primacy: int
     storage: bool
+    enters: bool = True
 
 
 def control_id(mrid: str) -> str:
@@ -273,22 +279,37 @@ def event_to_control(event: DERControl, scope: ProgramScope, identity: str, curv
     )
 
 
+def default_values(
+    default: DefaultDERControl, curve: ResolveCurve, *, storage: bool, enters: bool
+) -> dict[ControlMode, ModeValue]:
+    """What a DefaultDERControl asks for: its modes, and when to return to service where that can be told (`enters`).
+
+    Raises:
+        RemoteProtocolError: as `base_to_values`, but nothing at all is well.
+    """
+    base = default.derControlBase
+    asks = base != DERControlBase(rampTms=base.rampTms)
+    values = base_to_values(base, curve, storage=storage) if asks else {}
+    return values | (entering_values(default) if enters else {})
+
+
 def default_to_control(
     default: DefaultDERControl, scope: ProgramScope, identity: str, curve: ResolveCurve, now: Instant
 ) -> Control | None:
-    """The domain control of a DefaultDERControl; None when it names gradients only and asks for no mode.
+    """The domain control of a DefaultDERControl; None when it names gradients only and asks for nothing.
 
     Raises:
         RemoteProtocolError: 400, detail 1: a value is out of range.
     """
     gradients = {name: str(value) for name in _GRADIENTS if (value := getattr(default, name)) is not None}
-    if default.derControlBase == DERControlBase(rampTms=default.derControlBase.rampTms):
+    values = default_values(default, curve, storage=scope.storage, enters=scope.enters)
+    if not values:
         return None
     return Control(
         id=control_id(default.mRID),
         source=_source(scope, identity),
         target=scope.target,
-        values=base_to_values(default.derControlBase, curve, storage=scope.storage),
+        values=values,
         interval=Interval(now, None),
         created=now,
         ramp_s=_ramp(default.derControlBase),

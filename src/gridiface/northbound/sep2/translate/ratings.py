@@ -95,6 +95,11 @@ def stores_energy(device: Device) -> bool:
     return device.kind in _STORAGE
 
 
+def can_enter(devices: Sequence[Device]) -> bool:
+    """Whether somebody among these can be told when to return to service; of nobody it is not known."""
+    return not devices or any(Capability.ENTER_SERVICE in device.nameplate.capabilities for device in devices)
+
+
 def modes_of(capabilities: Iterable[Capability], *, charges: bool) -> int:
     """The modesSupported bit map of what a device can do."""
     given = frozenset(capabilities)
@@ -154,7 +159,8 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
         # 0 says that no category is specified
         normal_category=wire.rtgNormalCategory or None,
         abnormal_category=wire.rtgAbnormalCategory or None,
-        capabilities=capabilities_of(wire.modesSupported),
+        # DefaultDERControl has it for every client, and no bit says who obeys; DERSettings shows who did
+        capabilities=capabilities_of(wire.modesSupported) | {Capability.ENTER_SERVICE},
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Control, Source, Target
-from gridiface.northbound.sep2.translate.controls import ResolveCurve, base_to_values
+from gridiface.northbound.sep2.translate.controls import ResolveCurve, base_to_values, default_values
 from gridiface.protocols.sep2.event_client import Followed
 from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, DERControlBase
 
@@ -27,6 +27,7 @@ class Origin:
         upstream: name of the session; identity: of the server.
         lfdi: under which the server knows the target; storage: whether the target stores energy.
         authority: of primacy 0; offset: server's clock - ours, s.
+        enters: somebody in the target can be told when to return to service.
     """
 
     upstream: str
@@ -36,6 +37,7 @@ class Origin:
     storage: bool
     authority: float
     offset: float
+    enters: bool = True
 
 
 def control_name(upstream: str, mrid: str, lfdi: str, serial: int) -> str:
@@ -80,14 +82,15 @@ def default_control(
         RemoteProtocolError: a value is out of range, or a curve is missing.
     """
     base = default.derControlBase
-    if base == DERControlBase(rampTms=base.rampTms):
+    values = default_values(default, curve, storage=origin.storage, enters=origin.enters)
+    if not values:
         return None
     gradients = {name: str(value) for name in _GRADIENTS if (value := getattr(default, name)) is not None}
     return Control(
         id=f"{PROTOCOL}:{origin.upstream}:default:{program}:{origin.lfdi}",
         source=_source(origin, program, primacy),
         target=origin.target,
-        values=base_to_values(base, curve, storage=origin.storage),
+        values=values,
         interval=Interval(now, None),
         created=now,
         ramp_s=None if base.rampTms is None else base.rampTms / 100,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gridiface.domain.controls import TargetKind
 from gridiface.domain.ports import FleetView
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.translate.ratings import stores_energy
+from gridiface.northbound.sep2.translate.ratings import can_enter, stores_energy
 from gridiface.northbound.sep2.translate.upstream import Origin
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.protocols.sep2.client import Client
@@ -64,6 +64,7 @@ class Origins:
             storage=bool(devices) and all(stores_energy(device) for device in devices),
             authority=self._settings.authority_base,
             offset=self.offset,
+            enters=can_enter(devices),
         )
 
     def curves(self, program: str) -> Callable[[str], DERCurve | None]:

@@ -180,3 +180,51 @@ async def test_a_mode_that_cannot_take_over_does_not_hinder_the_switch(operate, 
     assert await operate("BO28", OFF) is CommandStatus.SUCCESS
     assert not operate.station.handler.outputs.is_on("BO28")
     assert targets(house) == []
+
+
+async def test_der_return_to_service_becomes_a_control_of_its_own_for_each_setting(operate, house):
+    for name, raw, mode, value in (
+        ("AO6", 10_500, ControlMode.ENTER_V_HIGH, 105.0),
+        ("AO7", 9_170, ControlMode.ENTER_V_LOW, 91.7),
+        ("AO8", 60_100, ControlMode.ENTER_HZ_HIGH, 60.1),
+        ("AO9", 59_500, ControlMode.ENTER_HZ_LOW, 59.5),
+        ("AO10", 300, ControlMode.ENTER_DELAY, 300.0),
+        ("AO11", 20, ControlMode.ENTER_RANDOM_DELAY, 20.0),
+        ("AO12", 60, ControlMode.ENTER_RAMP, 60.0),
+    ):
+        assert await operate(name, AnalogOutput(raw, 1), points="der") is CommandStatus.SUCCESS
+        asked = max(house.live.values(), key=lambda one: one.id.rpartition(":")[2])
+        assert asked.values == {mode: asked.values[mode]}
+        assert asked.values[mode].value == pytest.approx(value)
+        assert asked.interval.duration is None
+    assert len(house.live) == 7
+    await operate("AO10", AnalogOutput(60, 1))
+    assert len({control.source.program for control in house.live.values()}) == 7  # the later replaces the earlier
+
+
+async def test_der_return_to_service_that_no_member_can_be_told_is_not_supported(operate, house):
+    house.verdict = Verdict.UNSUPPORTED
+    assert await operate("AO10", AnalogOutput(300, 1), points="der") is CommandStatus.NOT_SUPPORTED
+    assert operate.station.handler.outputs.held["AO10"].value == 0
+    # the time window is ours, too: a start command is put off by chance within it
+    assert await operate("AO11", AnalogOutput(300, 1)) is CommandStatus.SUCCESS
+    assert operate.station.handler.outputs.held["AO11"].value == 300
+    assert not house.live
+
+
+async def test_a_bound_that_leaves_nothing_of_the_window_is_out_of_range(operate, house, battery):
+    house.known["b1"] = replace(battery, settings=replace(battery.settings, enter_hz_high=60.1, enter_hz_low=59.5))
+    assert await operate("AO9", AnalogOutput(60_100, 1), points="der") is CommandStatus.OUT_OF_RANGE
+    assert await operate("AO8", AnalogOutput(60_400, 1)) is CommandStatus.SUCCESS
+    assert await operate("AO9", AnalogOutput(60_100, 1)) is CommandStatus.SUCCESS  # what was asked before counts
+    assert await operate("AO8", AnalogOutput(60_100, 1)) is CommandStatus.OUT_OF_RANGE
+
+
+async def test_der_limits_of_the_droop_that_limit_nothing_are_taken_and_others_are_not(operate, house):
+    rated = 2_147_483_647  # mW: less than the 5 MW that the target is rated, the most that the point can say
+    assert await operate("AO483", AnalogOutput(rated, 1), points="der") is CommandStatus.SUCCESS
+    assert await operate("AO483", AnalogOutput(rated - 1, 1)) is CommandStatus.OUT_OF_RANGE
+    assert await operate("AO482", AnalogOutput(0, 1)) is CommandStatus.SUCCESS
+    assert await operate("AO482", AnalogOutput(1, 1)) is CommandStatus.OUT_OF_RANGE
+    assert await operate("AO14", AnalogOutput(0, 1)) is CommandStatus.SUCCESS
+    assert await operate("AO14", AnalogOutput(5, 1)) is CommandStatus.OUT_OF_RANGE

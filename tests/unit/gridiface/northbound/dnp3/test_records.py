@@ -293,6 +293,8 @@ async def test_61_every_der_command_shows_in_its_read_back_with_an_event(bench):
         events = [event for key in list(buffer.keys()) if told_of(back, event := buffer.get(key))]
         if entry.action is Action.NONE:
             assert (status, events) == (CommandStatus.NOT_SUPPORTED, []), entry.name
+        elif back.measure.value.startswith("enter_"):
+            assert (status, bench.shown(entry.name), events) == (DONE, value, []), entry.name  # until devices follow
         elif entry.name in ONE_VALUE | CONSUMPTION:
             assert (status, events) == (CommandStatus.OUT_OF_RANGE, []), entry.name
         else:
@@ -310,6 +312,10 @@ def other_value(entry, before):
         return 1.0 if entry.on_only else 1.0 - before
     if entry.only is not None:
         return entry.only
+    if entry.action in {Action.ENTER_V_HIGH, Action.ENTER_HZ_HIGH}:
+        return 9.0  # above what the lower bound is told
+    if entry.not_below:
+        return entry.maximum
     return min(max(7.0 if before != 7 else 8.0, entry.minimum), entry.maximum)
 
 

@@ -356,3 +356,58 @@ async def test_after_a_restart_the_channel_knows_what_inverters_follow(ready: An
     (delivery,) = await apply(other, release(other))
     assert delivery.outcome is DeliveryOutcome.PUBLISHED
     assert (await listed(other))[0].eventStatus.currentStatus == 2
+
+
+def entering(**values: float) -> dict[ControlMode, ModeValue]:
+    return {ControlMode(name): ModeValue(value) for name, value in values.items()}
+
+
+STATED = (
+    f"<DefaultDERControl {NS}><mRID>D1</mRID><DERControlBase/><setESDelay>30000</setESDelay>"
+    "<setGradW>27</setGradW></DefaultDERControl>"
+)
+
+
+async def default_of(kit: Any) -> Any:
+    return await kit.get(kit.program("inv-1") + "/dderc", by="inv-1")
+
+
+async def test_when_to_return_to_service_is_told_in_the_inverters_default_control(ready: Any) -> None:
+    asked = entering(enter_v_high=105.5, enter_hz_low=59.6, enter_delay_s=120, enter_random_s=5)
+    (delivery,) = await apply(ready, setpoint(ready, None, passed=asked, control_ids=("dnp3:a",)))
+    assert delivery.outcome is DeliveryOutcome.PUBLISHED
+    found = await default_of(ready)
+    told = (found.setESHighVolt, found.setESLowFreq, found.setESDelay, found.setESRandomDelay, found.setESLowVolt)
+    assert told == (10_550, 5_960, 12_000, 500, None)
+    assert await listed(ready) == []
+    ready.at(10)
+    commits = ready.ledger.commits
+    await apply(ready, setpoint(ready, None, passed=asked, control_ids=("dnp3:a",)))
+    assert ready.ledger.commits == commits
+    (delivery,) = await apply(ready, setpoint(ready, 500.0, passed=entering(enter_delay_s=60)))
+    found = await default_of(ready)
+    assert (found.setESDelay, found.setESHighVolt, found.version) == (6_000, None, 1)
+    assert len(await listed(ready)) == 1  # the power is a control, beside it
+    other = await ready.restarted()
+    assert (await other.get(other.program("inv-1") + "/dderc", by="inv-1")).setESDelay == 6_000
+    await apply(ready, release(ready))
+    assert (await ready.send("GET", ready.program("inv-1") + "/dderc", by="inv-1")).status == 404
+
+
+async def test_what_the_utility_states_in_the_default_control_stands(ready: Any) -> None:
+    path = ready.program("inv-1") + "/dderc"
+    asked = entering(enter_delay_s=120, enter_ramp_s=60)
+    await apply(ready, setpoint(ready, None, passed=asked, control_ids=("dnp3:a",)))
+    assert (await ready.send("PUT", path, STATED)).status == 204
+    found = await default_of(ready)
+    assert (found.mRID, found.setESDelay, found.setESRampTms, found.setGradW) == ("D1", 30_000, 6_000, 27)
+    (control,) = [one for one in ready.inbox.controls.values() if one.is_default]
+    assert control.values == entering(enter_delay_s=300)
+    ready.at(10)
+    await apply(ready, setpoint(ready, None, passed=entering(enter_delay_s=90), control_ids=("dnp3:a",)))
+    found = await default_of(ready)
+    assert (found.setESDelay, found.setESRampTms) == (30_000, None)
+    await apply(ready, setpoint(ready, None, passed=asked, control_ids=("dnp3:a",)))
+    assert (await ready.send("DELETE", path)).status == 204
+    found = await default_of(ready)
+    assert (found.setESDelay, found.setESRampTms, found.setGradW) == (None, 6_000, None)

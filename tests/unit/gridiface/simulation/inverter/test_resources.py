@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from gridiface.protocols.sep2.resources import DERCapability, MirrorMeterReadingList, MirrorUsagePoint
+from gridiface.protocols.sep2.resources import (
+    DefaultDERControl,
+    DERCapability,
+    DERControlBase,
+    MirrorMeterReadingList,
+    MirrorUsagePoint,
+)
 from gridiface.protocols.xmlwire import decode, encode
 from gridiface.simulation.inverter import resources
 from gridiface.simulation.inverter.config import InverterConfig
@@ -32,3 +38,9 @@ def test_mirror_and_readings_belong_together() -> None:
 def test_mrids_differ_between_inverters_and_stay_the_same() -> None:
     assert resources.mrid("a", "W") == resources.mrid("a", "W")
     assert len({resources.mrid(name, part) for name in "ab" for part in "WV"}) == 4
+
+
+def test_of_several_default_controls_the_strongest_that_states_a_setting_counts() -> None:
+    strong = DefaultDERControl(mRID="1", derControlBase=DERControlBase(), setESDelay=6_000)
+    weak = DefaultDERControl(mRID="2", derControlBase=DERControlBase(), setESDelay=100, setESRampTms=200)
+    assert resources.entering([strong, weak]) == {"setESDelay": 6_000, "setESRampTms": 200}

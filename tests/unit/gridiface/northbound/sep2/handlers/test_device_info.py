@@ -62,7 +62,7 @@ async def test_nameplate_and_settings_reach_the_fleet(kit: Any) -> None:
     await kit.send("PUT", f"{edev}/der/1/derg", SETTINGS, by="inv-1")
     device = kit.fleet.known["inv-1"]
     assert (device.nameplate.max_w, device.settings.max_w) == (9000.0, 8000.0)
-    assert device.nameplate.capabilities == {Capability.SET_W, Capability.LIMIT_W}
+    assert device.nameplate.capabilities == {Capability.SET_W, Capability.LIMIT_W, Capability.ENTER_SERVICE}
     assert device.settings.ramp_w_per_s == pytest.approx(21.6)
     assert device.traits.answers_itself
     assert device.identities["lfdi"] == kit.lfdi["inv-1"]
