@@ -10,12 +10,16 @@ import asyncio
 import json
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from gridiface.app.log import Fields, JsonFormatter
 
@@ -26,6 +30,32 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("gridiface")
+
+#: How a module says in its pytestmark that one worker runs all of it.
+GROUP = re.compile(r'xdist_group\("([^"]+)"\)')
+
+
+class Grouped(LoadScopeScheduling):
+    """Tests go to workers by their modules' groups, one by one where a module names none.
+
+    xdist's own loadgroup writes the group into a test's id, which pytest 9.2 takes no more: nothing would be grouped.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0]) or nodeid
+
+
+@cache
+def group_of(module: str) -> str:
+    """The group that a module's file names; empty: none."""
+    found = GROUP.search(Path(module).read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Grouped | None:
+    """`--dist loadgroup` is ours."""
+    return Grouped(config, log) if config.getvalue("dist") == "loadgroup" else None
+
 
 #: How long connections that are ending may take before a test is said to have left them open, seconds.
 ENDING_S = 20.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import json
@@ -11,12 +10,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from gridiface.simulation.scada import OUTSTATION
 from gridiface.simulation.world import World, WorldPlan
@@ -41,7 +41,7 @@ SHOTS = os.environ.get("GRIDIFACE_SHOTS")
 
 @dataclass
 class Stage:
-    """A world and a browser. `problems` and `outside` collect what must stay empty."""
+    """A world and a browser. `problems` and `outside` collect what must stay empty; `reader`: a page, signed in."""
 
     world: World
     browser: Any
@@ -49,16 +49,21 @@ class Stage:
     axe: str
     problems: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    reader: Any = None
 
-    async def page(self, *, width: int = 1440, height: int = 900, scheme: str = "light", script: bool = True) -> Any:
-        """A new reader."""
+    async def page(
+        self, *, width: int = 1440, height: int = 900, script: bool = True, signed_in: Any | None = None
+    ) -> Any:
+        """A new reader; with the cookies of another page's where that is given."""
         context = await self.browser.new_context(
             viewport={"width": width, "height": height},
-            color_scheme=scheme,
+            color_scheme="light",
             timezone_id="Europe/Berlin",
             locale="en-GB",
             java_script_enabled=script,
         )
+        if signed_in is not None:
+            await context.add_cookies(await signed_in.context.cookies())
         page = await context.new_page()
         page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
         page.on("console", lambda line: self._line(page, line))
@@ -79,11 +84,21 @@ class Stage:
         await page.get_by_role("button", name="Sign in").click()
         await page.wait_for_url(self.home + "/", timeout=20_000)
 
-    async def barriers(self, page: Any) -> list[str]:
-        """What axe-core finds of serious or critical impact; it is put in by the debugger, past the page's CSP."""
+    async def barriers(self, page: Any, *, colours_only: bool = False) -> list[str]:
+        """What axe-core finds of serious or critical impact; it is put in by the debugger, past the page's CSP.
+
+        Args:
+            page: as it is now.
+            colours_only: look at what a page has to hold anew in each theme; all else is the same in both.
+        """
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if colours_only:
+            options["runOnly"] = ["color-contrast", "link-in-text-block"]
         session = await page.context.new_cdp_session(page)
-        await session.send("Runtime.evaluate", {"expression": self.axe})
-        asked = "axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations))"
+        known = await session.send("Runtime.evaluate", {"expression": "typeof axe"})
+        if known["result"]["value"] == "undefined":
+            await session.send("Runtime.evaluate", {"expression": self.axe})
+        asked = f"axe.run(document, {json.dumps(options)}).then(found => JSON.stringify(found.violations))"
         answer = await session.send("Runtime.evaluate", {"expression": asked, "awaitPromise": True})
         await session.detach()
         found = json.loads(answer["result"]["value"])
@@ -143,7 +158,7 @@ def _install_axe(source: Path) -> None:
         (folder / "node_modules" / "axe-core" / "axe.min.js").replace(source)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def everything() -> dict[str, Any]:
     """Blocks of a configuration in which every protocol runs, in both roles; its own VTN is the utility's."""
     with socket.socket() as probe:
@@ -163,21 +178,27 @@ def everything() -> dict[str, Any]:
     return {"dnp3": OUTSTATION, "openadr": {"vtn": vtn, "vens": [own]}, "upstreams": [upstream]}
 
 
-@pytest.fixture
-def stage(axe: str) -> Callable[..., contextlib.AbstractAsyncContextManager[Stage]]:
-    """Opens a stage: `async with stage(batteries=3) as on:`."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world_stage(axe: str, plan: dict[str, Any]) -> AsyncIterator[Stage]:
+    """A world by the module's `plan` and a browser, both for all tests of the module: each takes seconds to start."""
     playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium: apt-get install chromium")
+    async with World(WorldPlan(page_port=0, **plan)) as world, playwright.async_playwright() as player:
+        await world.start()
+        browser = await player.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            yield Stage(world, browser, f"http://127.0.0.1:{world.page_port}", axe)
+        finally:
+            await browser.close()
 
-    @contextlib.asynccontextmanager
-    async def opened(**plan: Any) -> AsyncIterator[Stage]:
-        async with World(WorldPlan(page_port=0, **plan)) as world, playwright.async_playwright() as player:
-            await world.start()
-            browser = await player.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            try:
-                yield Stage(world, browser, f"http://127.0.0.1:{world.page_port}", axe)
-            finally:
-                await browser.close()
 
-    return opened
+@pytest_asyncio.fixture(loop_scope="module")
+async def on(world_stage: Stage) -> AsyncIterator[Stage]:
+    """The module's stage with nothing noted yet; its readers leave with the test."""
+    world_stage.problems.clear()
+    world_stage.outside.clear()
+    yield world_stage
+    for context in world_stage.browser.contexts:
+        await context.close()
+    assert not world_stage.outside

@@ -1,4 +1,7 @@
-"""Every screen in a real Chromium over a real server, in light, in dark and on a phone: no barrier, no error."""
+"""Every screen in a real Chromium over a real server, in light, in dark and on a phone: no barrier, no error.
+
+All of it looks at one world, in which every protocol runs and one thing of every kind is there.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
 
 from gridiface.operator.areas.catalogue import AREAS
 from gridiface.operator.pages import Pages
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(180), pytest.mark.xdist_group("screens")]
 
-LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"scheme": "dark"}, "phone": {"width": 390, "height": 844}}
+one_world = pytest.mark.asyncio(loop_scope="module")
 
 #: Screens that are looked at in dark, too, and on a phone; every screen is in light.
 DARK = {"/", "/sep2/curves/change", "/sep2/defaults/new", "/sep2/messages", "/sep2/demand-response/new",
@@ -110,56 +114,72 @@ def address(route: str, known: dict[str, str]) -> str:
     return route.replace("{id}", quote(thing, safe="")) if "{" in route else route + thing
 
 
-#: Light has every screen, so it is walked in parts: each test stays far from its limit on a busy machine.
-PARTS = (("light", 0, 3), ("light", 1, 3), ("light", 2, 3), ("dark", 0, 1), ("phone", 0, 1))
+#: Every screen is walked in parts: each test stays far from its limit on a busy machine.
+PARTS = 3
 
 
-def walk(look: str, part: int, parts: int) -> list[str]:
-    """The routes of one part of a look."""
-    chosen = sorted(route for route in routes() if walked(route) and (look == "light" or route in DARK))
-    return chosen[part::parts]
+def walk(part: int) -> list[str]:
+    """The routes of one part."""
+    return sorted(filter(walked, routes()))[part::PARTS]
 
 
-@pytest.mark.parametrize(("look", "part", "parts"), PARTS)
-async def test_every_screen_in_every_look(
-    stage: Any, everything: dict[str, Any], look: str, part: int, parts: int
-) -> None:
+@pytest.fixture(scope="module")
+def plan(everything: dict[str, Any]) -> dict[str, Any]:
+    """The world of this module."""
+    return {"batteries": 3, "inverters": 1, "settings": everything}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def known(world_stage: Any) -> dict[str, str]:
+    """See `things`."""
+    page = await world_stage.page()
+    await world_stage.sign_in(page)
+    found = await things(world_stage, page)
+    await page.context.close()
+    return found
+
+
+async def look_at(on: Any, page: Any, route: str, known: dict[str, str], look: str) -> None:
+    """One page as it comes: there, with a policy that lets nothing in, one heading, and not wider than the screen."""
+    answer = await page.goto(on.home + address(route, known))
+    assert answer.status == 200, (route, await page.locator("main").inner_text())
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert await page.locator("h1").count() == 1, route
+    wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"{route} in {look} is {wide} px wider than the screen"
+    await on.shot(page, f"{PICTURES.get(route, route.strip('/').replace('/', '-'))}-{look}")
+
+
+@one_world
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_every_screen_in_light_and_the_chosen_in_dark(on: Any, known: dict[str, str], part: int) -> None:
     barriers: list[str] = []
-    async with stage(batteries=3, inverters=1, settings=everything) as on:
-        page = await on.page()
-        await on.sign_in(page)
-        known = await things(on, page)
-        await page.context.close()
-        page = await on.page(**LOOKS[look])
-        await on.sign_in(page)
-        for route in walk(look, part, parts):
-            answer = await page.goto(on.home + address(route, known))
-            assert answer.status == 200, (route, await page.locator("main").inner_text())
-            assert "unsafe" not in answer.headers["content-security-policy"]
-            assert await page.locator("h1").count() == 1, route
-            wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, f"{route} in {look} is {wide} px wider than the screen"
-            barriers += [] if look == "phone" else await on.barriers(page)
-            await on.shot(page, f"{PICTURES.get(route, route.strip('/').replace('/', '-'))}-{look}")
+    page = await on.page()
+    await on.sign_in(page)
+    for route in walk(part):
+        await look_at(on, page, route, known, "light")
+        barriers += await on.barriers(page)
+        if route in DARK:
+            await page.emulate_media(color_scheme="dark")
+            assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+            barriers += await on.barriers(page, colours_only=True)
+            await on.shot(page, f"{PICTURES.get(route, route.strip('/').replace('/', '-'))}-dark")
+            await page.emulate_media(color_scheme="light")
     assert not barriers
-    assert not on.outside
     assert not on.problems
 
 
-async def test_a_page_that_is_not_there_says_so_without_a_barrier(stage: Any) -> None:
-    async with stage(batteries=1, inverters=0) as on:
-        page = await on.page()
-        answer = await page.goto(on.home + "/devices/nobody")
-        assert answer.status == 404
-        assert not await on.barriers(page)
-    assert not on.outside
+@one_world
+async def test_the_chosen_screens_fit_a_phone(on: Any, known: dict[str, str]) -> None:
+    page = await on.page(width=390, height=844)
+    await on.sign_in(page)
+    for route in sorted(DARK):
+        await look_at(on, page, route, known, "phone")
+    assert not on.problems
 
 
-def test_the_parts_together_are_every_screen_in_light_and_those_of_the_other_looks() -> None:
-    seen = {look: [route for own, part, parts in PARTS if own == look for route in walk(own, part, parts)]
-            for look in LOOKS}  # fmt: skip
-    assert sorted(seen["light"]) == sorted(filter(walked, routes()))
-    assert sorted(seen["dark"]) == sorted(seen["phone"]) == sorted(DARK)
+def test_the_parts_together_are_every_screen() -> None:
+    assert sorted(route for part in range(PARTS) for route in walk(part)) == sorted(filter(walked, routes()))
 
 
 def test_every_page_that_is_mounted_is_walked() -> None:
@@ -169,75 +189,9 @@ def test_every_page_that_is_mounted_is_walked() -> None:
     assert found >= DARK
 
 
-async def test_the_overview_follows_a_control(stage: Any) -> None:
-    async with stage(batteries=2, inverters=1) as on:
-        page = await on.page()
-        expect = _expect()
-        await page.goto(on.home + "/")
-        await expect(page.locator("#live")).to_have_attribute("data-state", "on", timeout=20_000)
-        await expect(page.locator("h1")).to_contain_text("Nothing is asked of the fleet")
-        async with on.world.utility() as utility:
-            program, now = await utility.program("fleet"), time.time()
-            await utility.post_target(program, 6_000.0, start=now, duration_s=90, now=now, title="seen on the page")
-        await expect(page.locator("h1")).to_contain_text("The fleet follows", timeout=60_000)
-        await expect(page.locator("#said")).to_contain_text("The fleet follows", timeout=20_000)
-        await expect(page.locator(".plot canvas")).to_have_count(1)
-        await expect(page.locator("main")).to_contain_text("seen on the page")
-        await on.world.fault(0, "off")
-        await expect(page.locator("#attention")).to_contain_text("battery1", timeout=60_000)
-        await page.locator("#attention a").first.click()
-        await expect(page.locator("h1")).to_contain_text("battery1")
-        await expect(page.locator("main")).to_contain_text("Why it does not follow")
-        await expect(page.locator("main")).to_contain_text("it does not answer")
-    assert not on.problems
-    assert not on.outside
-
-
-async def test_pages_tell_the_same_without_javascript(stage: Any) -> None:
-    async with stage(batteries=1, inverters=0) as on:
-        page = await on.page(script=False)
-        for path, said in (("/", "Nothing is asked"), ("/devices", "battery1"), ("/devices/battery1", "Identity")):
-            await page.goto(on.home + path)
-            assert said in await page.locator("main").inner_text()
-
-
-async def test_a_form_works_without_javascript_or_before_it_is_there(stage: Any) -> None:
-    async with stage(batteries=1, inverters=0) as on:
-        signed_in = await on.page()
-        await on.sign_in(signed_in)
-        page = await on.page(script=False)
-        await page.context.add_cookies(await signed_in.context.cookies())
-        async with on.world.utility() as utility:
-            program, now = await utility.program("fleet"), time.time()
-            await utility.post_target(program, 1_000.0, start=now, duration_s=300, now=now, title="to be cancelled")
-        await page.goto(on.home + "/controls")
-        await page.get_by_role("link", name="Cancel", exact=True).first.click()
-        await page.get_by_label("Reason").fill("seen enough")
-        await page.get_by_role("button", name="Cancel this control").click()
-        await _expect()(page.locator("h1")).to_contain_text("cancelled", timeout=60_000)
-
-
-async def test_keyboard_reaches_everything_in_order(stage: Any) -> None:
-    async with stage(batteries=1, inverters=0) as on:
-        page = await on.page()
-        await page.goto(on.home + "/")
-        await page.keyboard.press("Tab")
-        focused = "document.activeElement.textContent.trim()"
-        assert await page.evaluate(focused) == "Skip to the content"
-        await page.keyboard.press("Enter")
-        assert await page.evaluate("document.activeElement.id") == "main"
-        seen = set()
-        for _ in range(40):
-            await page.keyboard.press("Tab")
-            seen.add(await page.evaluate(focused))
-        assert {"devices online", "New control"} <= seen
-        await page.evaluate("document.getElementById('theme').focus()")
-        await page.keyboard.press("Enter")
-        assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
-        await page.reload()
-        assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
-
-
-def _expect() -> Any:
-    playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    return playwright.expect
+@one_world
+async def test_a_page_that_is_not_there_says_so_without_a_barrier(on: Any) -> None:
+    page = await on.page()
+    answer = await page.goto(on.home + "/devices/nobody")
+    assert answer.status == 404
+    assert not await on.barriers(page)
