@@ -179,13 +179,17 @@ def decisions(
     control: Annotated[str, typer.Option("--control", help="Only on this control.")] = "",
     target: Annotated[str, typer.Option("--target", help="Only on this device or group.")] = "",
     text: Annotated[str, typer.Option("--text", help="Only those whose reason holds these words.")] = "",
+    before: Annotated[
+        float | None, typer.Option("--before", help="Only those before then, seconds since 1970 UTC.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many, the newest.", min=1, max=1000)] = 50,
 ) -> None:
     """List decisions: which signal, from whom, won or lost, and why.
 
     Example: gridiface control decisions --target battery1
     """
-    found = remote.get("/decisions", control=control, target=target, text=text, limit=limit)
+    until = {} if before is None else {"end": before}
+    found = remote.get("/decisions", control=control, target=target, text=text, limit=limit, **until)
     if as_json:
         show_json(found)
         return
@@ -193,6 +197,8 @@ def decisions(
         (utc(d["at"]), d["target"], d["signal"], d["source"], d["verdict"], d["reason"]) for d in found["decisions"]
     ]
     show_table("", ("time, UTC", "target", "signal", "from", "verdict", "reason"), rows)
+    if found["reach"] is not None:
+        typer.echo(f"looked through the newest, back to {utc(found['reach'])}; --before {found['reach']} looks further")
 
 
 @app.command("waiting")

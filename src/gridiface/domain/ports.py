@@ -152,6 +152,13 @@ class History(Protocol):
         """The newest decisions, newest first, after the first `skip`; those that match `search`."""
         ...
 
+    async def within_reach(self, search: DecisionSearch, *, control_id: str | None = None) -> DecisionSearch:
+        """The same search, begun at the newest decisions that a search by words, signal and the like may look at.
+
+        A later `start` than was asked for says from where on it looks; older ones are looked at with an `end` there.
+        """
+        ...
+
     async def performance(self, control_id: str) -> list[PerformanceInterval]:
         """The intervals of one control, by target and start."""
         ...

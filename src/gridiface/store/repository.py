@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, Select, select
@@ -30,6 +30,9 @@ from gridiface.store.writer import GroupWriter, Sink
 
 #: Readings in one commit from which on their rows are made in a thread, so that the loop keeps turning.
 _MANY_READINGS = 2_000
+
+#: Decisions that are looked at for what no index has: words of the reason, signal, source, verdict.
+LOOKED_AT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,18 @@ class Store:
         if search is not None:
             query = query.where(*_matching(search))
         return [decode.decision(row) for row in await self._rows(query)]
+
+    async def within_reach(self, search: DecisionSearch, *, control_id: str | None = None) -> DecisionSearch:
+        """See domain.ports.History.within_reach; LOOKED_AT decisions of this control, target and time are in reach."""
+        indexed = replace(search, signal=None, source=None, verdict=None, text=None)
+        if indexed == search:
+            return search
+        table = decisions.c
+        query = select(table.at).where(*_matching(indexed)).order_by(table.at.desc()).limit(1).offset(LOOKED_AT)
+        if control_id is not None:
+            query = query.where(table.control_id == control_id)
+        rows = await self._rows(query)
+        return replace(search, start=rows[0].at) if rows else search
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:
         """The intervals of one control, by target and start."""

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from gridiface.domain.ports import DecisionSearch
 from gridiface.errors import ConfigError
 from gridiface.store import maintenance, schema
 from gridiface.store.engine import Database
@@ -50,6 +51,24 @@ async def test_a_newer_schema_is_refused(url: str) -> None:
         await Store.open(url)
     with pytest.raises(ConfigError, match="9999"):
         await Store.open(url, create=False)
+
+
+async def test_decisions_of_the_first_schema_are_upgraded_with_their_index(url: str) -> None:
+    engine = Database.parse(url).engine()
+    await schema.upgrade(engine, "0001")
+    words = "target_kind, target_id, signal, protocol, program, identity, authority, verdict, reason, control_id"
+    row = "'device', 'b1', 'set_w', 'sep2', 'p', 'utility', 1.0, 'accepted', 'will run', 'c1'"
+    async with engine.begin() as connection:
+        for at in (10.0, 20.0, 30.0):
+            await connection.execute(text(f"INSERT INTO decisions (at, {words}) VALUES ({at}, {row})"))
+    assert await schema.upgrade(engine) == ("0001", schema.HEAD)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+    async with await Store.open(url) as store:
+        found = await store.decisions(search=DecisionSearch(target="b1", start=20.0))
+        assert [one.at for one in found] == [30.0, 20.0]
+        assert await store.decisions(search=DecisionSearch(target="b2")) == []
 
 
 @pytest.mark.postgres

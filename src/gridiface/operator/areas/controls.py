@@ -50,15 +50,20 @@ class DecisionQuery(Asked):
     signal: str = Field(default="", max_length=128, description="only those about this signal, such as export_limit")
     source: str = Field(default="", max_length=128, description="only those from this protocol, engine, schedule")
     verdict: str = Field(default="", max_length=128, description="only this verdict, such as shortfall")
-    text: str = Field(default="", max_length=128, description="only those whose reason holds these words")
+    text: str = Field(default="", max_length=128, description="only those whose reason holds these words, in any case")
     start: float | None = Field(default=None, allow_inf_nan=False, description="from then on, s since 1970")
     end: float | None = Field(default=None, allow_inf_nan=False, description="before then, s since 1970")
 
 
 class DecisionList(TypedDict):
-    """The newest decisions, newest first."""
+    """The newest decisions, newest first.
+
+    `reach`: a search by signal, source, verdict or text looked at decisions from then on, s since 1970; older ones
+    are found with `end` there. null: it looked at all.
+    """
 
     decisions: list[DecisionRow]
+    reach: float | None
 
 
 class Cancel(Reason):
@@ -200,10 +205,12 @@ class ControlsArea(Area):
             start=query.start,
             end=query.end,
         )
-        found = await self._desk.records.decisions(control_id=query.control or None, limit=query.limit, search=search)
+        control = query.control or None
+        seen = await self._desk.records.within_reach(search, control_id=control)
+        found = await self._desk.records.decisions(control_id=control, limit=query.limit, search=seen)
         fleet = self._status.fleet
         rows = [decision_row(one) for one in found if sees_target(call.caller, one.target, fleet)]
-        return DecisionList(decisions=rows)
+        return DecisionList(decisions=rows, reach=seen.start if seen.start != search.start else None)
 
     def _sees(self, caller: Caller, control: Control) -> bool:
         return sees_target(caller, control.target, self._status.fleet)

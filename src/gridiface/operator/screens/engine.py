@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import isfinite
+from urllib.parse import urlencode
+
 from aiohttp import web
 
 from gridiface.domain.controls import Decision
@@ -18,7 +22,7 @@ from gridiface.operator.server import Page
 _CHOICES, _AT_ONCE, _SHOWN = 200, 1_000, 50
 
 #: Fields of a search, as the API has them; `device`: on it, or on a group that it is in.
-FIELDS = ("q", "target", "signal", "source", "verdict", "control", "device")
+FIELDS = ("q", "target", "signal", "source", "verdict", "control", "device", "before")
 
 
 class DecisionsScreen:
@@ -42,19 +46,29 @@ class DecisionsScreen:
             source=given["source"] or None,
             verdict=given["verdict"] or None,
             text=given["q"] or None,
+            end=_instant(given["before"]),
         )
         control = given["control"] or None
-        rows = await self._seen(view, control, search, page_start(query, _SHOWN), _SHOWN + 1)
+        # The choices are of what was decided lately, whatever is searched for.
+        lately = await self._seen(view, None, DecisionSearch(), 0, _CHOICES)
+        looked = await self._house.desk.records.within_reach(search, control_id=control)
+        rows = await self._seen(view, control, looked, page_start(query, _SHOWN), _SHOWN + 1)
         listed = one_page(rows, query, "/decisions", FIELDS, _SHOWN).with_rows(decision_row)
-        seen = [*rows, *await self._seen(view, control, search, 0, _CHOICES)]
+        seen = [*rows, *lately]
+        older = None
+        if looked.start is not None:
+            older = "/decisions?" + urlencode({**{n: v for n, v in given.items() if v}, "before": looked.start})
         return self._house.frame.page(
             request,
             "decisions.html",
             listed=listed,
             given=given,
-            signals=sorted({one.signal for one in seen}),
-            verdicts=sorted({one.verdict for one in seen}),
-            sources=sorted({one.source.protocol for one in seen}),
+            before=search.end,
+            reach=looked.start,
+            older=older,
+            signals=_choices(given["signal"], (one.signal for one in seen)),
+            verdicts=_choices(given["verdict"], (one.verdict for one in seen)),
+            sources=_choices(given["source"], (one.source.protocol for one in seen)),
         )
 
     def _about(self, device: str, view: View) -> tuple[str, ...]:
@@ -77,6 +91,19 @@ class DecisionsScreen:
             if len(some) < _AT_ONCE:
                 break
         return found[skip : skip + count]
+
+
+def _choices(chosen: str, seen: Iterable[str]) -> list[str]:
+    return sorted({chosen, *seen} - {""})
+
+
+def _instant(text: str) -> float | None:
+    """A time of the address, s since 1970; None: none that can be."""
+    try:
+        at = float(text)
+    except ValueError:
+        return None
+    return at if isfinite(at) else None
 
 
 class EngineScreen:

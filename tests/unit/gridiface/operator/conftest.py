@@ -146,6 +146,7 @@ class Records:
     held: dict[str, Control] = field(default_factory=dict)
     down: bool = False
     older: int = 0
+    reach: float | None = None
 
     async def commit(self, changes: Sequence[Change]) -> None:
         self._up()
@@ -185,6 +186,9 @@ class Records:
             device_id=device_id, quantity=Quantity.ACTIVE_POWER, value=float("nan"), source_time=99.0, received=99.0
         )
         return [reading]
+
+    async def within_reach(self, search: DecisionSearch, *, control_id: str | None = None) -> DecisionSearch:
+        return search if self.reach is None or search.text is None else replace(search, start=self.reach)
 
     async def decisions(
         self, *, control_id: str | None = None, limit: int = 1000, skip: int = 0, search: DecisionSearch | None = None

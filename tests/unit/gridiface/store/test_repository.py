@@ -11,6 +11,7 @@ import pytest
 from gridiface.domain.controls import Decision, Source, Target, TargetKind
 from gridiface.domain.ports import AppendDecisions, DecisionSearch, Document, History, Ledger, PutDocument
 from gridiface.errors import StoreUnavailable
+from gridiface.store import repository
 from gridiface.store.engine import StoreInUse
 from gridiface.store.repository import Store
 
@@ -80,4 +81,33 @@ async def test_decisions_are_found_by_what_they_are_about(store: Store) -> None:
     assert await found(text="100% of") == [20.0, 10.0]
     assert await found(text="1_0") == []
     assert await found(start=10.0, end=20.0) == [10.0]
+    assert await found(text="held", end=20.0) == [10.0]
     assert (await store.decisions(search=DecisionSearch(verdict="limited")))[0].source.authority == 250.0
+
+
+async def test_a_search_by_words_looks_at_the_newest_decisions_and_says_how_far_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "LOOKED_AT", 3)
+    made = [decided(float(at), "c1" if at % 2 else "c2", f"d{at % 2}") for at in range(10)]
+    await store.commit([AppendDecisions(tuple(made))])
+    words = DecisionSearch(text="because")
+    assert await store.within_reach(DecisionSearch()) == DecisionSearch()
+    assert await store.within_reach(DecisionSearch(target="d1", end=5.0)) == DecisionSearch(target="d1", end=5.0)
+    looked = await store.within_reach(words)
+    assert looked == replace(words, start=6.0)
+    assert [one.at for one in await store.decisions(search=looked)] == [9.0, 8.0, 7.0, 6.0]
+    older = await store.within_reach(replace(words, end=looked.start))
+    assert [one.at for one in await store.decisions(search=older)] == [5.0, 4.0, 3.0, 2.0]
+    last = await store.within_reach(replace(words, end=older.start))
+    assert last.start is None
+    assert (await store.within_reach(replace(words, target="d1"))).start == 3.0
+    assert (await store.within_reach(words, control_id="c1")).start == 3.0
+
+
+def decided(at: float, control: str, device: str) -> Decision:
+    target = Target(TargetKind.DEVICE, device)
+    source = Source(protocol="sep2", program="p", authority=250.0)
+    return Decision(
+        at=at, target=target, signal="set_w", source=source, verdict="accepted", reason="because", control_id=control
+    )

@@ -57,3 +57,18 @@ async def test_strategies_and_quarantine(make_house: Any, signed_in: Any) -> Non
 
 async def test_where_the_engine_has_no_area_it_has_no_page(house: Any) -> None:
     assert (await house.ask("GET", "/engine"))[0] == 404
+
+
+async def test_a_search_that_looked_at_the_newest_says_so_and_leads_to_the_older_ones(house: Any) -> None:
+    house.records.reach = 1_700_000_000.0
+    _, text, _ = await house.ask("GET", "/decisions?q=run&signal=old_signal")
+    assert "Looked through the newest 100,000 decisions, back to" in text
+    assert "/decisions?q=run&amp;signal=old_signal&amp;before=1700000000.0" in text
+    assert '<option value="old_signal" selected>' in text
+    assert house.records.searched.start == 1_700_000_000.0
+    house.records.reach = None
+    _, text, _ = await house.ask("GET", "/decisions?q=run&before=1700000000.0")
+    assert house.records.searched.end == 1_700_000_000.0
+    assert "Looked through" not in text
+    _, text, _ = await house.ask("GET", "/decisions?before=nan")
+    assert house.records.searched.end is None
