@@ -88,7 +88,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         drlc=DrlcSettings(
             engine=sep2.drlc.engine, levels=LoadLevels(appliance=dict(enumerate(sep2.drlc.appliance_levels)))
         ),
-        flow=FlowSettings(engine=sep2.flow.engine),
+        flow=FlowSettings(engine=sep2.flow.engine, by_operator=sep2.flow.by_operator),
         limits=LimitSettings(
             page=sep2.limits.page,
             body_bytes=sep2.limits.body_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from gridiface.cli.sep2_clients import app as clients
+from gridiface.cli.sep2_flow import app as flow
 from gridiface.cli.sep2_programs import app as programs
 from gridiface.cli.sep2_resources import app as resources
 from gridiface.cli.sep2_upstream import app as upstream
@@ -13,6 +14,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="IEEE 2030.5 server: clients, rates, programs, controls, messages, prices, events and files.",
 )
-for part in (clients, programs, resources):
+for part in (clients, programs, resources, flow):
     app.registered_commands += part.registered_commands
 app.add_typer(upstream, name="upstream")

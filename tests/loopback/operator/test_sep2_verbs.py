@@ -154,6 +154,38 @@ async def test_messages_prices_events_and_files(verbs: Verbs, tmp_path: Path) ->
     assert audit["tokens"]
 
 
+FLOW = (
+    '<FlowReservationRequest xmlns="urn:ieee:std:2030.5:ns"><mRID>F1</mRID><creationTime>1</creationTime>'
+    "<energyRequested><multiplier>0</multiplier><value>5000</value></energyRequested>"
+    "<intervalRequested><duration>14400</duration><start>{start}</start></intervalRequested>"
+    "<powerRequested><multiplier>0</multiplier><value>2500</value></powerRequested>"
+    "<RequestStatus><dateTime>1</dateTime><requestStatus>0</requestStatus></RequestStatus></FlowReservationRequest>"
+)
+
+
+async def test_flow_reservations_are_answered(verbs: Verbs) -> None:
+    edev = (await verbs.json("register", LFDI))["path"]
+    assert verbs.server.sep2 is not None
+    core, now = verbs.server.sep2.desk.core, verbs.server.clock.now()
+    headers = {"host": "server", "content-type": "application/sep+xml"}
+    body = FLOW.format(start=int(now) + 600).encode()
+    reply = await core.requests.handle("POST", f"{edev}/frq", headers, body, LFDI, now)
+    assert reply.status == 201
+    path = reply.headers["Location"]
+    (row,) = (await verbs.json("flow"))["requests"]
+    assert (row["path"], row["energy_wh"]) == (path, 5000)
+    assert path in (await verbs.run("flow"))[1]
+    assert (await verbs.json("flow-refuse", path, "--reason", "maintenance"))["state"] == "refused"
+    granted = await verbs.json("flow-grant", path, "--power", "1000", "--start", str(int(now) + 900))
+    assert len(granted["grants"]) >= 2
+    for words, said in (
+        (("flow-grant", path, "--power", "9000"), "more is granted"),
+        (("flow-cancel", f"{edev}/frq/99"), "no flow reservation request"),
+    ):
+        code, text = await verbs.run(*words)
+        assert (code != 0, said in text) == (True, True), (words, text)
+
+
 #: What is written wrongly, and what the error says.
 MISTAKES = (
     (("register", "xy"), "40 hexadecimal digits"),

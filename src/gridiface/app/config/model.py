@@ -139,6 +139,9 @@ class Sep2Flow(Block):
     engine: bool = Field(
         default=True, description="as energy targets of the engine; otherwise by the device's rating alone"
     )
+    by_operator: bool = Field(
+        default=False, description="requests wait for the operator's answer; otherwise they are answered at once"
+    )
 
 
 class Sep2Discovery(Block):

@@ -10,8 +10,10 @@ from gridiface.app.fronts.front import Front
 from gridiface.app.northbound import sep2_settings, tls_listener
 from gridiface.app.sep2_desk import Sep2Surface
 from gridiface.domain.traffic import Tap
+from gridiface.northbound.sep2.desk_flow import Sep2FlowDesk
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
+from gridiface.operator.areas.sep2_flow import Sep2FlowArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.desk import Desk
@@ -52,7 +54,8 @@ class Sep2Front(Front):
     def areas(self, desk: Desk) -> list[Area]:
         """See Front."""
         shown = Sep2Surface(self._sep2)
-        return [Sep2DevicesArea(shown), Sep2ProgramsArea(shown), Sep2ResourcesArea(shown)]
+        flow = Sep2FlowArea(Sep2FlowDesk(self._sep2.desk.core, self._sep2.clock))
+        return [Sep2DevicesArea(shown), Sep2ProgramsArea(shown), Sep2ResourcesArea(shown), flow]
 
     def ports(self) -> Mapping[str, int]:
         """See Front."""

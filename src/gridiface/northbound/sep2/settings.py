@@ -164,9 +164,15 @@ class DrlcSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSettings:
-    """How flow reservations are granted: `engine`: as energy targets of the engine, else by the device's rating."""
+    """How flow reservations are granted.
+
+    Attributes:
+        engine: as energy targets of the engine, else by the device's rating.
+        by_operator: requests wait for the operator's answer; else they are answered at once.
+    """
 
     engine: bool = True
+    by_operator: bool = False
 
 
 #: What an end device may have beside what CSIP asks for.

@@ -11,6 +11,7 @@ from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
+from gridiface.operator.areas.sep2_flow import Sep2FlowArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
@@ -27,6 +28,7 @@ AREAS: tuple[type[Area], ...] = (
     Sep2DevicesArea,
     Sep2ProgramsArea,
     Sep2ResourcesArea,
+    Sep2FlowArea,
     Dnp3Area,
     OpenAdrVensArea,
     OpenAdrEventsArea,

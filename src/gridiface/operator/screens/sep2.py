@@ -13,6 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gridiface.operator.areas.sep2_devices import ROLES, EndDeviceSearch, Sep2DevicesArea, Sep2EndDevice
+from gridiface.operator.areas.sep2_flow import Sep2FlowArea
 from gridiface.operator.areas.sep2_programs import ProgramSearch, Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea, ShowQuery
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
@@ -39,6 +40,7 @@ _TABS = (
     ("/sep2/messages", "Messages"),
     ("/sep2/prices", "Prices"),
     ("/sep2/demand-response", "Demand response"),
+    ("/sep2/flow", "Flow reservations"),
     ("/sep2/resources", "Resources"),
     ("/sep2/subscriptions", "Subscriptions"),
 )
@@ -263,4 +265,6 @@ def _by_mrid(controls: Iterable[str]) -> dict[str, str]:
 def tabs(house: House) -> list[tuple[str, str]]:
     """The pages of 2030.5 that this server has: path, title."""
     found = [] if house.area(Sep2ProgramsArea) is None else list(_TABS)
+    if house.area(Sep2FlowArea) is None:
+        found = [one for one in found if one[0] != "/sep2/flow"]
     return found if house.area(Sep2UpstreamsArea) is None else [*found, ("/sep2/upstreams", "Utilities' servers")]

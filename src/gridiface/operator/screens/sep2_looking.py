@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gridiface.operator.screens.sep2_elements import BASE, CURVES, LOAD, SETTINGS, read
-from gridiface.operator.screens.sep2_sheets import CURRENCIES, MESSAGE, PRICE, Sheet
+from gridiface.operator.screens.sep2_sheet import Sheet
+from gridiface.operator.screens.sep2_sheets import CURRENCIES, MESSAGE, PRICE
 
 
 def words_of(sheet: Sheet, event: Mapping[str, Any]) -> str:

@@ -24,18 +24,10 @@ from gridiface.operator.screens.render import Entry
 from gridiface.operator.screens.resource_words import RESPONSE_STATUS, lines_of
 from gridiface.operator.screens.sep2 import href_of, tabs
 from gridiface.operator.screens.sep2_looking import changes, words_of
+from gridiface.operator.screens.sep2_program_sheets import CURVE, CURVE_UNITS, DEFAULT, curve_points
 from gridiface.operator.screens.sep2_reading import Sep2Reading, event_row
-from gridiface.operator.screens.sep2_sheets import (
-    CURVE,
-    CURVE_UNITS,
-    DEFAULT,
-    LOAD,
-    MESSAGE,
-    PRICE,
-    SHEETS,
-    Sheet,
-    curve_points,
-)
+from gridiface.operator.screens.sep2_sheet import Sheet
+from gridiface.operator.screens.sep2_sheets import LOAD, MESSAGE, PRICE, SHEETS
 from gridiface.operator.server import Page
 
 #: Sources on one page, their events that are shown, and the parts of a tariff.

@@ -1,16 +1,18 @@
 """Flow reservation: a device asks to charge or discharge, the server grants when and how much.
 
 A request becomes an energy target of the engine where the device is a member of the fleet and `flow.engine` is on; else
-it is granted by the rule of translate/flow.py alone. What cannot be granted is answered by a grant of nothing. A new
+it is granted by the rule of translate/flow.py alone. With `flow.by_operator` it waits for the operator's answer, who
+can answer any request anew. What cannot be granted is answered by a grant of nothing. A new
 request under the same mRID, or its cancelling, ends what was granted before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Control
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents, identities
@@ -29,10 +31,31 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.kinds import kind, list_kind
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet
-from gridiface.northbound.sep2.translate.flow import Grant, grant_for, grant_to_control, grant_to_response, reduced
+from gridiface.northbound.sep2.translate.flow import (
+    Grant,
+    grant_for,
+    grant_to_control,
+    grant_to_response,
+    narrowed,
+    reduced,
+)
 from gridiface.protocols.sep2.enums import EventStatusCode, RequestStatusCode
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import EventStatus, FlowReservationRequest, FlowReservationResponse, ResponseSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the operator says to a request: nothing (`refuse`), or at most so much; None: as it was asked for.
+
+    Energy in Wh and power in W without sign, start in s since 1970, duration in s.
+    """
+
+    refuse: bool = False
+    energy_wh: float | None = None
+    power_w: float | None = None
+    start: int | None = None
+    duration: int | None = None
 
 
 class Flow:
@@ -76,7 +99,12 @@ class Flow:
                 documents.put(documents.OWN, path, request),
                 *(documents.delete(documents.OWN, p) for p in past),
             ]
-            await self._grant(record, request, call, [*changes, *stored])
+            if self._s.settings.flow.by_operator:
+                self.place(record)
+                await self._s.ledger.commit([*changes, *stored])
+            else:
+                grant = self._bounded(record, request, call.now)
+                await self._grant(record, request, grant, call.now, call.caller.lfdi, [*changes, *stored])
             for old in past:
                 self._s.tree.remove(old)
             self._place_request(record, path, request)
@@ -101,11 +129,13 @@ class Flow:
             stored = documents.put(documents.OWN, item.path, request)
             if request.requestStatus.requestStatus != RequestStatusCode.CANCELLED:
                 self._check_room(record)
-            await self._end_grants(record, request.mRID, call.now)
-            if request.requestStatus.requestStatus == RequestStatusCode.CANCELLED:
+            await self._end_grants(record, request.mRID, call.now, "the request changed")
+            cancelled = request.requestStatus.requestStatus == RequestStatusCode.CANCELLED
+            if cancelled or self._s.settings.flow.by_operator:
                 await self._s.ledger.commit([stored])
             else:
-                await self._grant(record, request, call, [stored])
+                grant = self._bounded(record, request, call.now)
+                await self._grant(record, request, grant, call.now, call.caller.lfdi, [stored])
             self._s.tree.set(item, request)
         return changed()
 
@@ -121,61 +151,119 @@ class Flow:
 
     # --- grants -----------------------------------------------------------------------------------------------------
 
+    async def answer(self, record: EndDeviceRecord, item: Item, answer: Answer, now: Instant, *, by: str) -> None:
+        """Answer a request anew, as the operator says; what was granted before ends.
+
+        Raises:
+            RemoteProtocolError: 400 for more than was requested or no room, 404, 409 where the request is over or
+                cancelled.
+            StoreUnavailable: nothing was changed, or the earlier grant is cancelled and there is no other.
+        """
+        async with self._s.locks.hold(f"{record.path}/frq"):
+            still_there(self._s, item)
+            request: FlowReservationRequest = item.obj
+            window = request.intervalRequested
+            if request.requestStatus.requestStatus == RequestStatusCode.CANCELLED:
+                raise RemoteProtocolError("the device has cancelled its request", answer=409)
+            if window.start + window.duration <= now:
+                raise RemoteProtocolError("the time that was asked for is over", answer=409)
+            grant = self._answered(record, request, answer, now)
+            self._check_room(record)
+            await self._end_grants(record, request.mRID, now, "answered anew")
+            await self._grant(record, request, grant, now, by, [])
+
+    def _answered(
+        self, record: EndDeviceRecord, request: FlowReservationRequest, answer: Answer, now: Instant
+    ) -> Grant:
+        if answer.refuse:
+            start = max(request.intervalRequested.start, int(now))
+            return Grant(start, request.intervalRequested.start + request.intervalRequested.duration - start, 0.0, 0.0)
+        asked = narrowed(request, answer.energy_wh, answer.power_w, answer.start, answer.duration)
+        if asked is None:
+            raise bad_value("more is granted than was asked for, or at another time")
+        return self._bounded(record, asked, now)
+
+    async def cancel_grants(self, record: EndDeviceRecord, item: Item, now: Instant, *, reason: str) -> None:
+        """Cancel what is granted to a request, and grant nothing in its place.
+
+        Raises:
+            RemoteProtocolError: 404, 409 where nothing is granted.
+            StoreUnavailable: nothing was changed.
+        """
+        async with self._s.locks.hold(f"{record.path}/frq"):
+            still_there(self._s, item)
+            if not await self._end_grants(record, item.obj.mRID, now, reason or "cancelled by the operator"):
+                raise RemoteProtocolError("nothing is granted that could be cancelled", answer=409)
+
     async def _grant(
-        self, record: EndDeviceRecord, request: FlowReservationRequest, call: Call, along: Sequence[Change]
+        self,
+        record: EndDeviceRecord,
+        request: FlowReservationRequest,
+        grant: Grant,
+        now: Instant,
+        identity: str,
+        along: Sequence[Change],
     ) -> None:
         events = self.place(record)
         number, changes = self._s.state.counters.take(f"frp/{record.number}")
         along = [*along, *changes]
-        grant = self._bounded(record, request, call.now)
-        control_id: str | None = None
+        control: Control | None = None
         if not grant.is_empty and self._s.settings.flow.engine and record.device_id is not None:
-            grant, control_id = await self._ask(record, request, grant, number, call)
-        path = f"{events.events_at}/{number}"
-        settings = self._s.settings
+            grant, control = self._ask(record.device_id, request, grant, number, identity, now)
+        event = self._event(record, request, grant, number, now, None if control is None else control.id)
+        if control is None:
+            await self._s.ledger.commit([*along, event_document(event)])
+        elif not (await self._s.inbox.submit(control, now, along=[*along, event_document(event)])).will_run:
+            # What ruled came between the look and the act.
+            event = self._event(record, request, Grant(grant.start, grant.duration, 0.0, 0.0), number, now, None)
+            await self._s.ledger.commit([*along, event_document(event)])
+        self.place_event(event)
+        self._s.events.refresh(events, now)
+        self._s.counts.events_published += 1
+
+    def _event(
+        self,
+        record: EndDeviceRecord,
+        request: FlowReservationRequest,
+        grant: Grant,
+        number: int,
+        now: Instant,
+        control_id: str | None,
+    ) -> EventRecord:
+        """A grant as it will be served."""
+        events, settings = self.place(record), self._s.settings
         mrid = identities.mrid(settings.site, "frp", f"{record.lfdi}/{number}", settings.pen)
-        response = grant_to_response(request, grant, mrid, call.now)
-        response.href, response.replyTo = path, events.responses
-        event = EventRecord(
-            item=Item(path, kind("/edev/{id1}/frp/{id2}"), record.audience, response, data=record),
+        response = grant_to_response(request, grant, mrid, now)
+        response.href, response.replyTo = f"{events.events_at}/{number}", events.responses
+        return EventRecord(
+            item=Item(response.href, kind("/edev/{id1}/frp/{id2}"), record.audience, response, data=record),
             program=0,
             control_id=control_id,
             posted=response.creationTime,
             owner=events.path,
         )
-        stored = [*along, event_document(event)]
-        if control_id is None:
-            await self._s.ledger.commit(stored)
-        else:
-            control = grant_to_control(
-                request, grant, record.device_id or "", call.caller.lfdi, settings.channel.primacy, number
-            )
-            if not (await self._s.inbox.submit(control, call.now, along=stored)).will_run:
-                event.control_id = None
-                await self._s.ledger.commit(stored)
-        self.place_event(event)
-        self._s.events.refresh(events, call.now)
-        self._s.counts.events_published += 1
 
     def _bounded(self, record: EndDeviceRecord, request: FlowReservationRequest, now: Instant) -> Grant:
         device = self._s.fleet.device(record.device_id) if record.device_id is not None else None
         return grant_for(request, device, now)
 
-    async def _ask(
-        self, record: EndDeviceRecord, request: FlowReservationRequest, grant: Grant, number: int, call: Call
-    ) -> tuple[Grant, str | None]:
-        """What the engine says to a grant: as it is, less, or nothing."""
-        device_id = record.device_id or ""
-        control = grant_to_control(
-            request, grant, device_id, call.caller.lfdi, self._s.settings.channel.primacy, number
-        )
-        acceptance = self._s.inbox.preview(control, call.now)
+    def _ask(
+        self, device_id: str, request: FlowReservationRequest, grant: Grant, number: int, identity: str, now: Instant
+    ) -> tuple[Grant, Control | None]:
+        """What the engine says to a grant, as it is, less, or nothing; and the control that it is then."""
+        primacy = self._s.settings.channel.primacy
+        control = grant_to_control(request, grant, device_id, identity, primacy, number)
+        acceptance = self._s.inbox.preview(control, now)
         if not acceptance.will_run:
             return Grant(grant.start, grant.duration, 0.0, 0.0), None
         grant = reduced(grant, acceptance.feasible_w)
-        return grant, None if grant.is_empty else control.id
+        if grant.is_empty:
+            return grant, None
+        return grant, grant_to_control(request, grant, device_id, identity, primacy, number)
 
-    async def _end_grants(self, record: EndDeviceRecord, subject: str, now: Instant) -> None:
+    async def _end_grants(self, record: EndDeviceRecord, subject: str, now: Instant, reason: str) -> int:
+        """Cancel what is granted to a request and not over; how many grants that were."""
+        ended = 0
         events = self._s.state.event_sets.get(f"{record.path}/frp")
         for event in list(events.events.values()) if events is not None else ():
             obj: FlowReservationResponse = event.item.obj
@@ -186,18 +274,23 @@ class Flow:
                 obj,
                 version=((obj.version or 0) + 1) & 0xFFFF,
                 eventStatus=EventStatus(
-                    currentStatus=EventStatusCode.CANCELLED, dateTime=int(now), potentiallySuperseded=False
+                    currentStatus=EventStatusCode.CANCELLED,
+                    dateTime=int(now),
+                    potentiallySuperseded=False,
+                    reason=reason.encode()[:192].decode("utf-8", "ignore") or None,
                 ),
             )
             item = event.item
             stored = event_document(replace(event, item=Item(item.path, item.kind, item.audience, after)))
             if event.control_id is None or not await self._s.inbox.cancel(
-                event.control_id, now, reason="the request changed", along=[stored]
+                event.control_id, now, reason=reason, along=[stored]
             ):
                 await self._s.ledger.commit([stored])
             self._s.tree.set(item, after)
+            ended += 1
         if events is not None:
             self._s.events.refresh(events, now)
+        return ended
 
     # --- the tree ---------------------------------------------------------------------------------------------------
 

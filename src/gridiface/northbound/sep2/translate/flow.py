@@ -5,7 +5,7 @@ Here the wire counts charging as positive, the opposite of DER and of the domain
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, ServiceClass, Source, Target, TargetKind
@@ -61,6 +61,33 @@ def grant_for(request: FlowReservationRequest, device: Device | None, now: Insta
     energy = min(abs(wanted_wh), power * duration / _SECONDS_PER_HOUR)
     sign = 1.0 if wanted_wh > 0 else -1.0
     return Grant(start, duration, sign * energy, sign * power)
+
+
+def narrowed(
+    request: FlowReservationRequest,
+    energy_wh: float | None,
+    power_w: float | None,
+    start: int | None,
+    duration: int | None,
+) -> FlowReservationRequest | None:
+    """A request for a part of what it asks for; energy and power without sign. None where that is no part of it."""
+    window = request.intervalRequested
+    wanted_wh = from_power_of_ten(request.energyRequested.value, request.energyRequested.multiplier)
+    wanted_w = from_power_of_ten(request.powerRequested.value, request.powerRequested.multiplier)
+    begins = window.start if start is None else start
+    left = window.start + window.duration - begins
+    energy = abs(wanted_wh) if energy_wh is None else energy_wh
+    power = abs(wanted_w) if power_w is None else power_w
+    if energy > abs(wanted_wh) or power > abs(wanted_w) or begins < window.start or (duration or 1) > left:
+        return None
+    sign = -1.0 if wanted_wh < 0 else 1.0
+    return replace(
+        request,
+        energyRequested=_energy(sign * energy),
+        powerRequested=watts(sign * power),
+        intervalRequested=DateTimeInterval(duration=left, start=begins),
+        durationRequested=request.durationRequested if duration is None else duration,
+    )
 
 
 def grant_to_control(

@@ -8,7 +8,8 @@ import pytest
 
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens.forms import Form, faults_of
-from gridiface.operator.screens.sep2_sheets import CURVE, CURVE_UNITS, DEFAULT, LOAD, MESSAGE, PRICE, SHEETS
+from gridiface.operator.screens.sep2_program_sheets import CURVE, CURVE_UNITS, DEFAULT
+from gridiface.operator.screens.sep2_sheets import LOAD, MESSAGE, PRICE, SHEETS
 from gridiface.protocols.sep2.enums import DERCurveType
 
 CURVE_FIELDS = {"program": "3", "type": "11", "y_ref": "2", "points": "92 44\n98.5 0\n\n108 \u221244", "vRef": "100"}
