@@ -11,8 +11,11 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from json.encoder import encode_basestring
+from math import isfinite
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
@@ -21,14 +24,12 @@ from gridiface.protocols.xmlwire import WireObject, decode, encode
 
 _T = TypeVar("_T")
 
-_FLAT = frozenset({types.NoneType, bool, int, float, str})
-#: Records hold no circles. Made once: half of what a small document costs is the making of an encoder.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+_Write = Callable[[Any], str]
 
 
 def dump(record: Any) -> bytes:
     """`record`, a dataclass instance, as JSON."""
-    return _ENCODER.encode(_plain(record)).encode()
+    return _WRITERS[type(record)](record).encode()
 
 
 def load(cls: type[_T], body: bytes) -> _T:
@@ -44,27 +45,70 @@ def load(cls: type[_T], body: bytes) -> _T:
     return made
 
 
-def _plain(value: Any) -> Any:
-    # What most fields hold comes first; subclasses (enumerations, calendar durations) are none of these exactly.
-    if type(value) in _FLAT:
-        return value
-    if isinstance(value, WireObject):
-        return encode(value).decode()
-    if dataclasses.is_dataclass(value):
-        known: Any = type(value)
-        return _reader(known)(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, frozenset | set):
-        return sorted(_plain(item) for item in value)
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else _plain_leaf(value)
+class _Writers(dict[type, _Write]):
+    """What writes a value of each type, worked out once: records are stored with each message of each VEN."""
+
+    def __missing__(self, kind: type) -> _Write:
+        made = self[kind] = _writer(kind)
+        return made
 
 
-def _plain_leaf(value: Any) -> Any:
-    """A value of a subclass of what JSON knows."""
-    if isinstance(value, CalendarDuration):
-        return [value.months, value.exact]
-    return value.value if isinstance(value, Enum) else value
+def _number(value: float) -> str:
+    return float.__repr__(value) if isfinite(value) else json.dumps(value)
+
+
+_WRITERS = _Writers(
+    {
+        str: encode_basestring,
+        int: int.__repr__,
+        float: _number,
+        bool: lambda value: "true" if value else "false",
+        types.NoneType: lambda value: "null",
+    }
+)
+
+
+def _writer(kind: Any) -> _Write:
+    if issubclass(kind, WireObject):
+        return lambda value: encode_basestring(encode(value).decode())
+    if dataclasses.is_dataclass(kind):
+        return _record_writer(kind)
+    if issubclass(kind, Mapping):
+        return _mapping
+    if issubclass(kind, frozenset | set):
+        return lambda value: _array(sorted(value))
+    return _array if issubclass(kind, list | tuple) else _leaf_writer(kind)
+
+
+def _leaf_writer(kind: Any) -> _Write:
+    """For values of a subclass of what JSON knows."""
+    if issubclass(kind, CalendarDuration):
+        return lambda value: f"[{value.months},{value.exact}]"
+    return (lambda value: _WRITERS[type(value.value)](value.value)) if issubclass(kind, Enum) else json.dumps
+
+
+def _array(value: Sequence[Any]) -> str:
+    return f"[{','.join([_WRITERS[type(item)](item) for item in value])}]" if value else "[]"
+
+
+def _mapping(value: Mapping[Any, Any]) -> str:
+    rows = [f"{encode_basestring(str(key))}:{_WRITERS[type(item)](item)}" for key, item in value.items()]
+    return f"{{{','.join(rows)}}}"
+
+
+def _record_writer(cls: Any) -> _Write:
+    names = [f.name for f in dataclasses.fields(cls)]
+    if len(names) < 2:
+        # An attrgetter of one name gives no tuple.
+        return lambda record: _mapping({name: getattr(record, name) for name in names})
+    values = attrgetter(*names)
+    starts = [f'{"{" if name is names[0] else ","}"{name}":' for name in names]
+
+    def write(record: Any) -> str:
+        parts = [start + _WRITERS[type(value)](value) for start, value in zip(starts, values(record), strict=True)]
+        return f"{''.join(parts)}}}"
+
+    return write
 
 
 def _build(kind: Any, value: Any) -> Any:
@@ -106,33 +150,6 @@ def _build_key(kind: Any, text: str) -> Any:
 def _build_record(cls: Any, value: Any) -> Any:
     hints = _hints(cls)
     return cls(**{name: _build(hints[name], item) for name, item in value.items() if name in hints})
-
-
-@functools.cache
-def _reader(cls: Any) -> Callable[[Any], dict[str, Any]]:
-    """What makes a record's dict, worked out once from its fields: records are stored with each message of each VEN."""
-    hints = typing.get_type_hints(cls)
-    # JSON can hold some values as they are; of the others the type is looked at each time.
-    fields = tuple((f.name, _is_flat(hints[f.name])) for f in dataclasses.fields(cls))
-
-    def made(record: Any) -> dict[str, Any]:
-        return {
-            name: value if flat or type(value) in _FLAT else _plain(value)
-            for name, flat in fields
-            for value in (getattr(record, name),)
-        }
-
-    return made
-
-
-def _is_flat(kind: Any) -> bool:
-    # A whole number may be a calendar duration: int is looked at each time.
-    if kind in {str, bool, float, types.NoneType}:
-        return True
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if isinstance(kind, types.UnionType) or origin in {typing.Union, list}:
-        return all(_is_flat(arg) for arg in args)
-    return origin is dict and args[0] is str and _is_flat(args[1])
 
 
 @functools.cache

@@ -169,9 +169,8 @@ class Vtn:
         `busy` are VENs with a push under way: they get nothing, so that order is kept.
         """
         pushes = []
-        for ven in self._state.vens.values():
-            reachable = not ven.pull and ven.registered and ven.address is not None and ven.venID not in busy
-            if not reachable or ven.address is None or not self._mailbox.is_waiting(ven.venID, now):
+        for ven in list(self._state.pushed.values()):
+            if ven.address is None or ven.venID in busy or not self._mailbox.is_waiting(ven.venID, now):
                 continue
             payload = self._mailbox.next(ven.venID, now)
             if payload is not None:
@@ -344,9 +343,7 @@ class Vtn:
 
     def next_timer(self, now: float) -> float:
         """When `handle_timer` or `next_pushes` has something to do; infinity when never. May be in the past."""
-        pushes = (
-            self._mailbox.due_at(ven.venID) for ven in self._state.vens.values() if not ven.pull and ven.registered
-        )
+        pushes = (self._mailbox.due_at(ven_id) for ven_id in self._state.pushed)
         return min((self._events.next_change(now), *pushes))
 
     def handle_timer(self, now: float) -> Result:

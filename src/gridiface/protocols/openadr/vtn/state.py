@@ -252,6 +252,8 @@ class State:
             "reports": {},
             "opts": {},
         }
+        #: Registered VENs that are pushed to, in no order that matters: looked through at each turn of the clock.
+        self.pushed: dict[str, Ven] = {}
         self._by_fingerprint: dict[str, str] = {}
         self._events_of: dict[str, set[str]] = {}
         self._recipients: dict[str, tuple[str, ...]] = {}
@@ -356,6 +358,10 @@ class State:
             self.newest_change = max(self.newest_change, record.events_changed)
             if record.fingerprint:
                 self._by_fingerprint[record.fingerprint] = key
+            if record.registered and not record.pull:
+                self.pushed[key] = record
+            else:
+                self.pushed.pop(key, None)
         if kind == "event":
             self.newest_change = max(self.newest_change, record.changed)
             for ven_id in self._recipients.get(key, ()):
@@ -367,6 +373,7 @@ class State:
     def _unindex(self, kind: str, key: str, record: Any) -> None:
         if kind == "ven":
             self._by_fingerprint.pop(record.fingerprint, None)
+            self.pushed.pop(key, None)
         if kind == "event":
             for ven_id in self._recipients.pop(key, ()):
                 self._events_of[ven_id].discard(key)
