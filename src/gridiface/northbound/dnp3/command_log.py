@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from gridiface.domain.clock import Instant
 from gridiface.northbound.dnp3.settings import StationSettings
@@ -46,34 +47,31 @@ class CommandLog:
     """The last so many commands."""
 
     def __init__(self, most: int = 2000) -> None:
-        self._entries: deque[CommandEntry] = deque(maxlen=most)
+        self._kept: deque[tuple[StationSettings, CommandDone, Instant]] = deque(maxlen=most)
 
     def note(self, station: StationSettings, notice: CommandDone, now: Instant) -> None:
         """Keep a command; the oldest goes when there is no room."""
-        request = notice.request
-        command = None if request is None else request.command
-        relay = command if isinstance(command, ControlRelayOutputBlock) else None
-        master = next((one.name for one in station.masters if one.address == notice.master), str(notice.master))
-        self._entries.append(
-            CommandEntry(
-                at=now,
-                station=station.name,
-                master=master,
-                how="" if request is None else request.mode.value,
-                group=notice.group,
-                index=notice.index,
-                point="" if request is None else request.point.name,
-                value=command.value if isinstance(command, AnalogOutput) else None,
-                code=None if relay is None else relay.code,
-                status=notice.status.name,
-            )
-        )
+        self._kept.append((station, notice, now))
 
     def newest(self, station: str, limit: int) -> Iterator[CommandEntry]:
         """Those of one outstation, newest first, at most `limit`."""
-        for entry in reversed(self._entries):
-            if limit <= 0:
-                return
-            if entry.station == station:
-                limit -= 1
-                yield entry
+        kept = (one for one in reversed(self._kept) if one[0].name == station)
+        return (_entry(*one) for one in islice(kept, max(0, limit)))
+
+
+def _entry(station: StationSettings, notice: CommandDone, at: Instant) -> CommandEntry:
+    request = notice.request
+    command = None if request is None else request.command
+    relay = command if isinstance(command, ControlRelayOutputBlock) else None
+    return CommandEntry(
+        at=at,
+        station=station.name,
+        master=next((one.name for one in station.masters if one.address == notice.master), str(notice.master)),
+        how="" if request is None else request.mode.value,
+        group=notice.group,
+        index=notice.index,
+        point="" if request is None else request.point.name,
+        value=command.value if isinstance(command, AnalogOutput) else None,
+        code=None if relay is None else relay.code,
+        status=notice.status.name,
+    )

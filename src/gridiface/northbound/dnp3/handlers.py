@@ -30,7 +30,7 @@ _ENDINGS = frozenset(
 #: Status codes of an activation (g91v1).
 _ACTIVATED, _REFUSED = 0, 1
 
-Changed = Callable[[Sequence[PointEntry]], None]
+Changed = Callable[[Sequence[PointEntry]], bool]
 
 
 class StationHandler(OutstationHandler):
@@ -39,7 +39,7 @@ class StationHandler(OutstationHandler):
     Args:
         settings: of the outstation.
         inbox, ledger, fleet: the ports.
-        changed: called with the outputs whose status points have to follow.
+        changed: called with the outputs whose status points have to follow; whether that made events.
         store_pause_s: after a failure of the store, commands are refused for so long.
 
     After each call into the outstation fetch `take()` and carry the commissions out.
@@ -147,10 +147,9 @@ class StationHandler(OutstationHandler):
         self._trouble_until = None
         return changed
 
-    def follow(self, changed: Sequence[PointEntry]) -> None:
-        """Status points and read-backs of outputs become what the outputs hold."""
-        if changed:
-            self._changed(changed)
+    def follow(self, changed: Sequence[PointEntry]) -> bool:
+        """Status points and read-backs of outputs become what the outputs hold; whether that made events."""
+        return bool(changed) and self._changed(changed)
 
     async def _carry_out(self, step: Step, now: Instant) -> Acceptance | None:
         if step.control is not None:

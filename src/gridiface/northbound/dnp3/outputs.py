@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from gridiface.domain.controls import Control
 from gridiface.domain.ports import Document, PutDocument
@@ -18,7 +19,6 @@ from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.translate_commands import POINT, PROTOCOL
 
 SPACE = "dnp3.output"
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _PULSED = frozenset({Action.RAISE, Action.LOWER})
 Holder = tuple[str, str]
 """Slot and master."""
@@ -202,7 +202,10 @@ class Outputs:
 
     def document(self, name: str, value: float, *, armed: bool = False) -> PutDocument:
         """The document of an output that is about to hold a value."""
-        body = _encode({"value": value, "armed": armed}).encode()
+        if isfinite(value):
+            body = b'{"value":%a,"armed":%s}' % (float(value), b"true" if armed else b"false")
+        else:
+            body = json.dumps({"value": value, "armed": armed}).encode()
         return PutDocument(space=SPACE, key=f"{self._station}/{name}", body=body)
 
     def load(self, documents: Iterable[Document], controls: Iterable[Control], masters: Iterable[str]) -> None:

@@ -47,6 +47,7 @@ from gridiface.protocols.dnp3.handler import (
     TimeWritten,
 )
 from gridiface.streams.acceptor import nothing_spare
+from gridiface.streams.at_once import start_at_once
 from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.dnp3")
@@ -288,10 +289,17 @@ class Dnp3Server:
             self.commissioned(None, station, commission)
 
     def commissioned(self, session: Session | None, station: Station, commission: Commission) -> None:
-        """Carry a commission out after those of the same slot before it; the session's answers wait for it."""
-        task = asyncio.get_running_loop().create_task(self._carry_out(session, station, commission))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Carry a commission out after those of the same slot before it; the session's answers wait for it.
+
+        A session's begins at once: it comes from a callback of the loop. What nobody waits for may come out of the
+        engine, which must have finished before it is asked again.
+        """
+        work = self._carry_out(session, station, commission)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work) if session is None else start_at_once(work)
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, session: Session | None, station: Station, commission: Commission) -> None:
         name = f"{station.settings.name}/{commission.master}"
@@ -319,8 +327,8 @@ class Dnp3Server:
             if session is not None:
                 session.release()
             station.touch(now)
-            station.handler.follow(changed)
-            self._pump_soon()
+            if station.handler.follow(changed):
+                self._pump_soon()
 
     def heard(self, session: Session) -> None:
         """A master is carried by this session now: older ones that carry nobody are closed."""
@@ -333,10 +341,22 @@ class Dnp3Server:
             self.counters[type(notice).__name__] += 1
             if isinstance(notice, CommandDone):
                 self.commands.note(station.settings, notice, self._clock.now())
+            if not _log.isEnabledFor(_level(notice)):
+                continue
             master = getattr(notice, "master", None)
             name = station.settings.name
             with about(association=name if master is None else f"{name}/{master}"):
                 _log_notice(station, notice)
+
+
+_TOLD = (CommandDone, TimeWritten, RequestRefused, ConfirmTimedOut, LinkLost)
+
+
+def _level(notice: Notice) -> int:
+    """The level at which `_log_notice` writes it."""
+    if isinstance(notice, RestartRequested):
+        return logging.WARNING
+    return logging.INFO if isinstance(notice, _TOLD) else logging.DEBUG
 
 
 def _log_notice(station: Station, notice: Notice) -> None:

@@ -101,13 +101,15 @@ class Session:
         now = self._hub.now()
         self.heard_at = now
         self._hub.journal.note(now, self.peer, data, received=True, datagram=self._datagram)
-        carried = 0
+        carried, asked = 0, False
         for station, channel in self.channels:
             station.touch(now)
             channel.receive(data, now)
             if station.handler.pending:
-                for commission in station.handler.take():
-                    self._waiting += 1
+                asked = True
+                commissions = station.handler.take()
+                self._waiting += len(commissions)  # all of them, before one can be done
+                for commission in commissions:
                     self._hub.commissioned(self, station, commission)
             carried += channel.carried
         if self._first is not None:
@@ -115,6 +117,8 @@ class Session:
         if carried != self._carried and self.identified:
             self._carried = carried
             self._hub.heard(self)
+        if asked and not self._waiting:
+            return  # all of it is durable already: the answer has left
         self.pump(now)
         if not self._waiting:
             self._take_notices()

@@ -312,19 +312,22 @@ class Station:
             case _:
                 return _NEVER
 
-    def _follow(self, changed: Sequence[PointEntry]) -> None:
-        """Status points, and the inputs that read them back, follow at once."""
-        self._show_outputs(changed)
+    def _follow(self, changed: Sequence[PointEntry]) -> bool:
+        """Status points, and the inputs that read them back, follow at once; whether that made events."""
+        events = self._show_outputs(changed)
         readers = [reader for entry in changed for reader in self._showing.readers(entry.name)]
         readers += self._showing.about_records
         if readers:
-            self._refresh_own(readers, self._now)
+            events += self._refresh_own(readers, self._now)
+        return events > 0
 
-    def _show_outputs(self, entries: Iterable[PointEntry]) -> None:
+    def _show_outputs(self, entries: Iterable[PointEntry]) -> int:
+        events = 0
         for entry in entries:
             if entry.action is not Action.NONE:
                 value = self.handler.outputs.held[entry.name].value
-                self.database.update(self._now, entry.type, entry.index, value, _ONLINE)
+                events += self.database.update(self._now, entry.type, entry.index, value, _ONLINE)
+        return events
 
     def touch(self, now: Instant) -> None:
         """The time that status points get which follow from a command."""
