@@ -186,3 +186,22 @@ async def test_dismissal_is_by_reason(session, wire):
     one.dismiss("the server stops")
     one.dismiss("again")
     assert wire.dropped == ["the server stops"]
+
+
+@pytest.mark.parametrize("fails", [None, 0, 1])
+async def test_commands_of_one_request_that_are_durable_at_once_are_answered_once_and_together(session, hub, wire, fails):
+    """The answer leaves in the call that brought the request, after the last of them; not at all when one fails."""
+    one, done = session(), []
+
+    def at_once(owner, station, commission):
+        assert not wire.written
+        done.append(commission)
+        owner.fail("the store is gone") if len(done) - 1 == fails else owner.release()
+
+    hub.commissioned = at_once
+    objects = command_objects([(0, AnalogOutput(1.0)), (1, AnalogOutput(2.0))])
+    one.receive(request(b"\x05" + objects))
+    assert len(done) == 2
+    assert len(wire.written) == (1 if fails is None else 0)
+    assert bool(wire.dropped) == (fails is not None)
+    one.close()
