@@ -189,7 +189,9 @@ async def test_dismissal_is_by_reason(session, wire):
 
 
 @pytest.mark.parametrize("fails", [None, 0, 1])
-async def test_commands_of_one_request_that_are_durable_at_once_are_answered_once_and_together(session, hub, wire, fails):
+async def test_commands_of_one_request_that_are_durable_at_once_are_answered_once_and_together(
+    session, hub, wire, fails
+):
     """The answer leaves in the call that brought the request, after the last of them; not at all when one fails."""
     one, done = session(), []
 
