@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.base import host_port
 from gridiface.app.config.model import Client, Sep2
+from gridiface.app.credit_tokens import verifier_of
 from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
@@ -26,6 +27,7 @@ from gridiface.northbound.sep2.settings import (
     FlowSettings,
     LimitSettings,
     NotificationSettings,
+    PrepaymentSettings,
     Sep2Settings,
 )
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
@@ -89,6 +91,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
             engine=sep2.drlc.engine, levels=LoadLevels(appliance=dict(enumerate(sep2.drlc.appliance_levels)))
         ),
         flow=FlowSettings(engine=sep2.flow.engine, by_operator=sep2.flow.by_operator),
+        prepayment=PrepaymentSettings(verifier=verifier_of(sep2.prepayment.tokens), within_s=sep2.prepayment.within_s),
         limits=LimitSettings(
             page=sep2.limits.page,
             body_bytes=sep2.limits.body_bytes,

@@ -144,6 +144,19 @@ class Sep2Flow(Block):
     )
 
 
+class Sep2Prepayment(Block):
+    """How credit tokens of prepaid supplies are handled."""
+
+    tokens: str = Field(
+        default="none",
+        min_length=1,
+        max_length=64,
+        description="none: devices post no credits, the utility and the operator vouch for them; else the name of an "
+        "installed verifier (entry point group gridiface.credit_tokens) that is asked before a device's credit counts",
+    )
+    within_s: float = Field(default=10.0, gt=0, le=60, description="how long a verifier may take, s")
+
+
 class Sep2Discovery(Block):
     """Being found on the local network by DNS-SD over multicast (service _smartenergy._tcp)."""
 
@@ -211,6 +224,7 @@ class Sep2(Block):
     )
     drlc: Sep2Drlc = Sep2Drlc()
     flow: Sep2Flow = Sep2Flow()
+    prepayment: Sep2Prepayment = Sep2Prepayment()
     limits: Sep2Limits = Sep2Limits()
 
 

@@ -21,6 +21,7 @@ from gridiface.northbound.sep2.combined_tariffs import beside
 from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import EventClock
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
+from gridiface.northbound.sep2.handlers.credits import Credits
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.device_info import DeviceInfo
 from gridiface.northbound.sep2.handlers.drlc import LoadControl
@@ -132,8 +133,10 @@ class Sep2Core:
         responses = Responses(self.services, self.responses, self.channel)
         subscribing = SubscriptionWrites(self.services, self.subscriptions, self.metering.expand)
         der = "/edev/{id1}/der/{id2}"
+        published = Published(self.services, self.publishing)
         return {
-            **Published(self.services, self.publishing).table(),
+            **published.table(),
+            ("POST", "/ppy/{id1}/cr"): Credits(self.services, self.publishing, published).post,
             **self.own_lists.table(),
             ("POST", "/edev/{id1}/frq"): self.flow.post,
             ("PUT", "/edev/{id1}/frq/{id2}"): self.flow.put,

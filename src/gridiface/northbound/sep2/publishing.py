@@ -85,6 +85,19 @@ class Publishing:
                 raise RemoteProtocolError("no such list", answer=404)
             return await self._create(listing, obj, now, by, target)
 
+    def look(self, listing: Listing, obj: Any, now: Instant) -> str | None:
+        """Where the same thing is already; None where it is not and `create` would take it as far as it can be seen.
+
+        Raises:
+            RemoteProtocolError: 400, 409.
+        """
+        of = self._preparing.member_kind(listing)
+        prepared = self._preparing.prepared(of, obj, listing, int(now))
+        known = self._preparing.known(listing, prepared)
+        if known is None:
+            self._preparing.check(prepared, self._preparing.place_of(listing, int(now)))
+        return known
+
     async def _create(
         self, listing: Listing, obj: Any, now: Instant, by: str, target: Target | None
     ) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
+from gridiface.northbound.sep2.credit_tokens import TokenVerifier
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
@@ -175,6 +176,19 @@ class FlowSettings:
     by_operator: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaymentSettings:
+    """How credit tokens that devices post are handled.
+
+    Attributes:
+        verifier: says which are good; None: devices post none, the utility and the operator vouch for credits.
+        within_s: how long a verifier may take.
+    """
+
+    verifier: TokenVerifier | None = None
+    within_s: float = 10.0
+
+
 #: What an end device may have beside what CSIP asks for.
 DEVICE_SETS = frozenset({"configuration", "flow_reservation", "load_shed", "network", "file_status"})
 
@@ -225,6 +239,7 @@ class Sep2Settings:
         node_programs: whether groups also have programs whose controls reach each device below as they are.
         device_sets: which of DEVICE_SETS end devices that speak IEEE 2030.5 have.
         drlc, flow: what EndDeviceControls and flow reservations are to the engine.
+        prepayment: how credit tokens are handled.
         discovery: being found on the local network; None: not announced.
         csip_aus: CSIP-AUS and its versions; None: switched off, its extensions are refused and not written.
         forward_is_delivered: a positive mirror reading with flowDirection 1 counts as delivered to the grid (some
@@ -257,6 +272,7 @@ class Sep2Settings:
     device_sets: frozenset[str] = DEVICE_SETS
     drlc: DrlcSettings = field(default_factory=DrlcSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
+    prepayment: PrepaymentSettings = field(default_factory=PrepaymentSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
 

@@ -311,6 +311,8 @@ class State:
         self.events: dict[str, EventRecord] = {}
         self.by_control: dict[str, EventRecord] = {}
         self._removed: dict[str, EventRecord] = {}
+        # mRIDs by what they are as numbers: some clients write their leading zeros, others do not
+        self._by_value: dict[str, str] = {}
         #: Devices by the LFDI of the aggregator that acts for them.
         self.manages: dict[str, set[str]] = {}
         self._configured: dict[str, set[str]] = {}
@@ -372,6 +374,7 @@ class State:
         """Index an event under its mRID and its domain control."""
         mrid = record.item.obj.mRID
         self.events[mrid] = record
+        self._by_value[mrid.lstrip("0")] = mrid
         owner = self.owner_of(record)
         if owner is not None:
             owner.events[mrid] = record
@@ -414,7 +417,10 @@ class State:
         self.events.pop(mrid, None)
         self._removed[mrid] = record
         while len(self._removed) > _REMOVED_KEPT:
-            del self._removed[next(iter(self._removed))]
+            oldest = next(iter(self._removed))
+            del self._removed[oldest]
+            if oldest not in self.events and self._by_value.get(oldest.lstrip("0")) == oldest:
+                del self._by_value[oldest.lstrip("0")]
         owner = self.owner_of(record)
         if owner is not None:
             owner.events.pop(mrid, None)
@@ -422,8 +428,9 @@ class State:
             self.by_control.pop(name, None)
 
     def event_once(self, mrid: str) -> EventRecord | None:
-        """An event that is listed, or was not long ago: its devices may still answer."""
-        return self.events.get(mrid) or self._removed.get(mrid)
+        """An event that is kept, or was not long ago: its devices may still answer. Leading zeros do not count."""
+        named = mrid if mrid in self.events or mrid in self._removed else self._by_value.get(mrid.lstrip("0"), mrid)
+        return self.events.get(named) or self._removed.get(named)
 
     def program_of_device(self, device_id: str) -> Program | None:
         """The own program of a fleet's device."""

@@ -1,6 +1,6 @@
-"""Prepayment: what a prepaid supply, its credits and its overrides must be. The utility writes them all.
+"""Prepayment: what a prepaid supply, its credits and its overrides must be. The utility writes them.
 
-A credit token is verified by nobody here, so a device cannot add credit by itself.
+A device adds a credit only where a verifier of tokens is configured: handlers/credits.py.
 """
 
 from __future__ import annotations

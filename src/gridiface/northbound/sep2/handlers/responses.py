@@ -38,6 +38,7 @@ class Responses:
         event = self._s.state.event_once(response.subject)
         if event is None or not self._belongs(event, owner):
             raise bad_value("subject is no event of this program")
+        response.subject = event.item.obj.mRID
         fault = response_fault(event.item.obj, response)
         if fault:
             raise bad_value(fault)

@@ -136,3 +136,16 @@ async def test_an_answer_that_cannot_be_stored_can_be_given_again(asked: Any) ->
     asked.ledger.down = False
     assert (await post(asked, 1)).status == 201
     assert (await asked.get(where(asked, "inv-1"))).all == 1
+
+
+@pytest.mark.parametrize("named", ["D1", "00D1", "d1", f"{'0' * 30}D1"])
+async def test_the_leading_zeros_of_an_mrid_do_not_count(kit: Any, named: str) -> None:
+    """Some clients write an mRID with its leading zeros, others without them."""
+    path = kit.program("inv-1")
+    await kit.post(f"{path}/derc", kit.control("00D1"))
+    target = f"{path.replace('derp', 'rsps')}/rsp"
+    place = await kit.post(target, kit.response(kit.lfdi["inv-1"], named, 1), by="inv-1")
+    assert (await kit.get(place, by="inv-1")).subject == "00D1"
+    again = await kit.send("POST", target, kit.response(kit.lfdi["inv-1"], "D1", 1), by="inv-1")
+    assert again.headers["Location"] == place
+    assert (await kit.send("POST", target, kit.response(kit.lfdi["inv-1"], "D2", 1), by="inv-1")).status == 400
