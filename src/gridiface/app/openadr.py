@@ -145,6 +145,8 @@ def vtn_settings(
             vtn_id=vtn.vtn_id,
             poll_frequency=vtn.poll_s,
             open_registration=vtn.open_registration,
+            version_optional=vtn.version_optional,
+            version_optional_of=frozenset(ven.ven_id for ven in vtn.vens if ven.version_optional),
             profiles={"2.0a": ("simpleHttp",), "2.0b": ("simpleHttp", "xmpp") if vtn.xmpp else ("simpleHttp",)},
             wishes=tuple(
                 ReportWish(name=wish.name, granularity=wish.granularity_s, back=wish.back_s) for wish in vtn.wishes

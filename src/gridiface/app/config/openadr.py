@@ -323,6 +323,9 @@ class OpenAdrVenEntry(Block):
     jid: BareJid | None = Field(default=None, description="user@domain under which it speaks XMPP")
     profile: Literal["2.0a", "2.0b"] = Field(default="2.0b", description="2.0a: events only, never registers")
     signatures: bool = Field(default=False, description="High security: it signs, and what is not signed is refused")
+    version_optional: bool = Field(
+        default=False, description="whether it may leave schemaVersion out, which else gets 459 (rule 509)"
+    )
     groups: tuple[str, ...] = Field(default=(), description="groupIDs that it belongs to")
     parties: tuple[str, ...] = Field(default=(), description="partyIDs that it acts for")
     resources: tuple[str, ...] = Field(default=(), description="resourceIDs of it, beside those of its members")
@@ -347,6 +350,7 @@ class OpenAdrVtnBlock(Block):
     prefix: str = Field(default="", description="path before OpenADR2")
     poll_s: int = Field(default=10, ge=1, le=86_400, description="poll interval asked of VENs, s")
     open_registration: bool = Field(default=False, description="whether VENs that are not listed may register")
+    version_optional: bool = Field(default=False, description="whether any VEN may leave schemaVersion out")
     requests_at_once: int = Field(default=1000, ge=1, description="more are answered with 503")
     reports_kept: int = Field(default=1000, ge=1, le=1_000_000, description="newest reports kept of each VEN")
     wishes: tuple[OpenAdrWish, ...] = Field(

@@ -10,7 +10,7 @@ from typing import Any
 from lxml import etree
 
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
-from gridiface.protocols.openadr.payloads.namespaces import DS, OADR, TOKEN_ID, oadr
+from gridiface.protocols.openadr.payloads.namespaces import DS, EI, OADR, TOKEN_ID, oadr
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, attribute, decode_element, element, encode
 from gridiface.protocols.xmlwire import parse as parse_xml
 from gridiface.protocols.xmlwire.primitives import RAW_XML
@@ -88,6 +88,8 @@ class OadrPayload(WireObject):
     oadrSignedObject: OadrSignedObject = element(OadrSignedObject)
 
 
+_VERSION = f"{{{EI}}}schemaVersion"
+_PAYLOAD_TAGS = frozenset(f"{{{OADR}}}{cls.__name__[0].lower()}{cls.__name__[1:]}" for cls in PAYLOADS)
 _ROOTS: tuple[type[WireObject], ...] = (OadrPayload, *PAYLOADS)
 
 
@@ -103,12 +105,20 @@ def encode_payload(payload: Payload) -> bytes:
 def decode_payload(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etree._Element]:
     """The payload of a document, and the document's tree, which a signature check needs.
 
-    A payload without its envelope is taken as it is: it is what several peers send that do not sign.
+    A payload without its envelope is taken as it is: it is what several peers send that do not sign. Where a payload
+    does not say its schemaVersion, which the schema allows and rule 509 does not, that is None.
 
     Raises:
         RemoteProtocolError: not an OpenADR 2.0b document; answers as xmlwire's.
     """
     root = parse_xml(data, limits)
     found = decode_element(root, _ROOTS)
-    payload: Any = found.oadrSignedObject.payload if isinstance(found, OadrPayload) else found
+    if not isinstance(found, OadrPayload):
+        payload: Any = found
+        element_ = root
+    else:
+        payload = found.oadrSignedObject.payload
+        (element_,) = (child for child in root[-1] if child.tag in _PAYLOAD_TAGS)
+    if _VERSION not in element_.attrib and "schemaVersion" not in element_.attrib:
+        payload.schemaVersion = None
     return payload, root

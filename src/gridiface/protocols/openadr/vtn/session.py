@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridiface.errors import RefusedControl
-from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal, ok, refusal_of, succeeded
+from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal, ok, refusal_of, succeeded, ven_id_of
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.events import Event
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
@@ -21,6 +21,7 @@ from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.reports import ReportRequest, metadata_request
 from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.admission import check_service, check_version
 from gridiface.protocols.openadr.vtn.eventing import EventDesk
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice
@@ -99,13 +100,16 @@ class Vtn:
             service: the service of the URI, "" where there is none: a payload at a wrong one gets 459.
         """
         try:
-            _check_service(payload, service)
+            check_service(payload, service)
             reply = self._dispatch(payload, peer, now)
         except Refusal as refusal:
             reply = self._refuse(payload, refusal.answer, refusal.reason)
         return self._result(reply)
 
     def _dispatch(self, payload: Payload, peer: Peer, now: float) -> Payload | None:
+        if isinstance(payload, registration.OadrQueryRegistration | registration.OadrCreatePartyRegistration):
+            named = self._state.by_fingerprint(peer.fingerprint)
+            check_version(payload, named.venID if named else ven_id_of(payload) or "", self._state.config)
         if isinstance(payload, registration.OadrQueryRegistration):
             return self._registrar.query(payload, peer)
         if isinstance(payload, registration.OadrCreatePartyRegistration):
@@ -114,6 +118,8 @@ class Vtn:
         ven = self._registrar.identify(payload, peer)
         if (ven.profile == "2.0a") is not (peer.profile == "2.0a"):
             raise Refusal(Code.NOT_REGISTERED, "this VEN uses another profile")
+        if peer.profile == "2.0b":
+            check_version(payload, ven.venID, self._state.config)
         # Not worth a commit of its own: it is stored with the VEN's next change.
         ven.last_seen = now
         handler = self._handlers.get(type(payload))
@@ -391,9 +397,3 @@ class Vtn:
     def _result(self, reply: Payload | None, value: Any = None) -> Result:
         notices, self._state.notices[:] = tuple(self._state.notices), []
         return Result(reply, self._state.take(), notices, value)
-
-
-def _check_service(payload: Payload, service: str) -> None:
-    # oadrResponse answers payloads of every service.
-    if service and not isinstance(payload, event.OadrResponse) and SERVICE_OF.get(type(payload)) != service:
-        raise Refusal(Code.COMPLIANCE, f"this payload does not belong to {service}")

@@ -51,6 +51,7 @@ class VtnConfig:
         retention: seconds that finished events are kept for lists; their IDs are not used again so long.
         wishes: reports that are requested from every VEN's metadata.
         piggyback: send those requests inside oadrRegisteredReport; otherwise by the queue.
+        version_optional, version_optional_of: whether any VEN, or which, may leave schemaVersion out (rule 509).
         most_vens, most_events, most_requests, most_opts: caps.
     """
 
@@ -66,6 +67,8 @@ class VtnConfig:
     retention: float = 86_400.0
     wishes: tuple[ReportWish, ...] = ()
     piggyback: bool = True
+    version_optional: bool = False
+    version_optional_of: frozenset[str] = frozenset()
     most_vens: int = 100_000
     most_events: int = 10_000
     most_requests: int = 200
