@@ -18,7 +18,7 @@ from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.dnp3.tags import Tags
-from gridiface.operator.areas.dnp3 import (
+from gridiface.operator.dnp3_rows import (
     BufferRow,
     CommandRow,
     EndpointList,
@@ -26,6 +26,7 @@ from gridiface.operator.areas.dnp3 import (
     MasterRow,
     OutstationRow,
     PointKind,
+    PointName,
     PointRow,
     SessionRow,
     Tagged,
@@ -58,12 +59,21 @@ class Dnp3Desk:
         """See Dnp3Port."""
         await self._server.set_tags(outstation, Tags(tags["local"], tags["blocked"]), along=along)
 
-    def points(self, outstation: str, kind: str) -> list[PointRow]:
+    def points(self, outstation: str, kind: str) -> list[PointName]:
         """See Dnp3Port."""
         station = self._server.station(outstation)
         entries = [entry for entry in station.settings.points if not kind or entry.type.value == kind]
         entries.sort(key=lambda entry: (_ORDER[entry.type], entry.index))
-        return [_point(station, entry) for entry in entries]
+        return [PointName(entry.type.value, entry.index, entry.name, _meaning(entry)) for entry in entries]
+
+    def live(self, outstation: str, points: Sequence[PointName]) -> list[PointRow]:
+        """See Dnp3Port."""
+        station = self._server.station(outstation)
+        wanted = {(one.type, one.index) for one in points}
+        found = {
+            place: entry for entry in station.settings.points if (place := (entry.type.value, entry.index)) in wanted
+        }
+        return [_point(station, found[one.type, one.index]) for one in points]
 
     def masters(self, outstation: str) -> list[MasterRow]:
         """See Dnp3Port."""
@@ -173,7 +183,6 @@ def _point(station: Station, entry: PointEntry) -> PointRow:
     held = outputs.held[entry.name] if entry.is_output else None
     tags = station.handler.judge.blocked
     blocked = tags.get(entry.name, tags.get("")) if entry.is_output else None
-    meaning = entry.action.value if entry.is_output else entry.measure.value
     return {
         "type": cast(PointKind, entry.type.value),
         "index": entry.index,
@@ -183,11 +192,16 @@ def _point(station: Station, entry: PointEntry) -> PointRow:
         "flags": flag_names(entry.type, flags),
         "at": time_ms / 1000,
         "event_class": entry.event_class,
-        "meaning": f"{meaning} {entry.argument}".strip(),
+        "meaning": _meaning(entry),
         "shown": None if held is None else _finite(held.shown),
         "in_force": entry.is_output and outputs.runs(entry.name),
         "blocked": blocked,
     }
+
+
+def _meaning(entry: PointEntry) -> str:
+    meaning = entry.action.value if entry.is_output else entry.measure.value
+    return f"{meaning} {entry.argument}".strip()
 
 
 def flag_names(point_type: PointType, flags: int) -> list[str]:

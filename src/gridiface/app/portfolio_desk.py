@@ -47,9 +47,9 @@ class PortfolioDesk:
         """
         self._kept = {document.key: json.loads(document.body) for document in await self._ledger.documents(SPACE)}
 
-    def all(self) -> Sequence[Mapping[str, Any]]:
-        """Every portfolio as it was written, by id."""
-        return [{"id": name, **body} for name, body in sorted(self._kept.items())]
+    def names(self) -> Mapping[str, str]:
+        """What each portfolio is called, by id."""
+        return {name: str(body["name"]) for name, body in self._kept.items()}
 
     def one(self, name: str) -> Mapping[str, Any] | None:
         """One portfolio as it was written, or None."""

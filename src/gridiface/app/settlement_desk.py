@@ -73,6 +73,7 @@ class SettlementDesk:
     def __init__(self, store: Readings) -> None:
         self._store = store
         self._kept: dict[str, tuple[Settlement, Instant]] = {}
+        self._summaries: dict[str, tuple[Settlement, Mapping[str, Any]]] = {}
         self._one_by_one = asyncio.Lock()
 
     async def load(self) -> None:
@@ -85,17 +86,21 @@ class SettlementDesk:
         found = await self._store.documents(SPACE)
         self._kept = {document.key: exports.settlement_of_text(document.body, document.key) for document in found}
 
-    def all(self) -> Sequence[Mapping[str, Any]]:
-        """Every settlement without its rows, by event."""
-        return [self._told(name) for name in sorted(self._kept)]
+    def ends(self) -> Mapping[str, Instant]:
+        """When each event ended, s since 1970 UTC."""
+        return {event: end for event, (_, end) in self._kept.items()}
 
     def one(self, event: str) -> Mapping[str, Any] | None:
         """One settlement without its rows, or None."""
         return None if event not in self._kept else self._told(event)
 
-    def rows(self, event: str) -> Sequence[Mapping[str, Any]]:
-        """The rows of a settlement that is there."""
-        return exports.records(self._kept[event][0].rows)
+    def rows(self, event: str, first: int, count: int) -> Sequence[Mapping[str, Any]]:
+        """`count` rows of a settlement that is there, from the `first` on."""
+        return exports.records(self._kept[event][0].rows[first : first + count])
+
+    def methods(self, event: str) -> Sequence[str]:
+        """The baseline methods of a settlement that is there."""
+        return list({row.method for row in self._kept[event][0].rows})
 
     def csv(self, event: str) -> str:
         """The rows of a settlement that is there, as CSV."""
@@ -134,6 +139,7 @@ class SettlementDesk:
         """
         await self._store.commit([DeleteDocument(SPACE, event), *along])
         self._kept.pop(event, None)
+        self._summaries.pop(event, None)
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []
@@ -147,6 +153,13 @@ class SettlementDesk:
 
     def _told(self, event: str) -> Mapping[str, Any]:
         settlement, end = self._kept[event]
+        known = self._summaries.get(event)
+        if known is None or known[0] is not settlement:
+            # A sum goes through all rows: it is made once for each revision.
+            known = self._summaries[event] = settlement, self._summed(event, settlement, end)
+        return known[1]
+
+    def _summed(self, event: str, settlement: Settlement, end: Instant) -> Mapping[str, Any]:
         return {
             "event": event,
             "end": end,

@@ -141,13 +141,19 @@ def pages(
     runs: Annotated[int, typer.Option(help="Requests per page.", min=3, max=10_000)] = 30,
     devices: Annotated[int, typer.Option(help="Size of the fleet.", min=1, max=200_000)] = 10_000,
     groups: Annotated[int, typer.Option(help="Feeders below the fleet's group.", min=1, max=1_000)] = 20,
+    rows: Annotated[
+        int, typer.Option(help="Controls, alarms, settlements, portfolios; a hundred times as many decisions.", min=1)
+    ] = 10_000,
     as_json: Json = False,
 ) -> None:
     """The operator's pages over a large fleet: from the request to the last octet, every one looked at afresh.
 
+    Controls, performance, alarms, decisions, settlements and portfolios are as many as `--rows` says. Processor time
+    is that of server and reader together.
+
     Example: gridiface bench pages --devices 10000 --json
     """
-    _show(asyncio.run(pages_bench.measure(runs, devices, groups)), as_json=as_json)
+    _show(asyncio.run(pages_bench.measure(runs, devices, groups, rows)), as_json=as_json)
 
 
 @app.command("baseline")

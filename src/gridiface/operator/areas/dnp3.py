@@ -10,161 +10,32 @@ from typing import ClassVar, Literal, Protocol
 
 from aiohttp import web
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
+from gridiface.operator.dnp3_rows import (
+    CommandList,
+    CommandRow,
+    EndpointList,
+    FrameList,
+    MasterList,
+    MasterRow,
+    OutstationList,
+    OutstationRow,
+    PointKind,
+    PointName,
+    PointPage,
+    PointRow,
+    Tagged,
+)
 from gridiface.operator.routing import Area, Call, get, post, unknown
-from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page, Reason
-
-PointKind = Literal["analog input", "binary input", "counter", "analog output", "binary output"]
+from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Reason, Search
 
 
-class Tagged(TypedDict):
-    """Local mode, and reasons by name of the blocked output; "" stands for all."""
-
-    local: bool
-    blocked: dict[str, str]
-
-
-class OutstationRow(Tagged):
-    """One outstation. `trouble`: the store refused a command a moment ago."""
-
-    name: str
-    address: int
-    target: str
-    points: int
-    masters: int
-    connected: int
-    trouble: bool
-
-
-class OutstationList(TypedDict):
-    """All outstations."""
-
-    outstations: list[OutstationRow]
-
-
-class PointRow(TypedDict):
-    """One point. `value` null: not a number. `at`: of the value. `meaning`: what it shows or asks.
-
-    Of outputs: `shown` is what read-backs show (less than `value` where only a part is feasible), `blocked` the reason
-    of a tag on it or on all.
-    """
-
-    type: PointKind
-    index: int
-    name: str
-    unit: str
-    value: float | None
-    flags: list[str]
-    at: float
-    event_class: int
-    meaning: str
-    shown: float | None
-    in_force: bool
-    blocked: str | None
-
-
-class PointPage(TypedDict):
-    """A page of points, by type and index."""
-
-    points: list[PointRow]
-    total: int
-    next: str | None
-
-
-class BufferRow(TypedDict):
-    """Events of one class: not yet sent, and sent without a confirm so far."""
-
-    event_class: int
-    waiting: int
-    unconfirmed: int
-
-
-class MasterRow(TypedDict):
-    """One master of an outstation. `restart_seen`: it took note of our restart. `enabled`: classes told unasked."""
-
-    name: str
-    address: int
-    authority: float
-    may_control: bool
-    connected: bool
-    peer: str | None
-    heard: float | None
-    restart_seen: bool
-    enabled: list[int]
-    buffers: list[BufferRow]
-    dropped: int
-    overflow: bool
-    clock_offset_ms: int | None
-    secure: bool
-
-
-class MasterList(TypedDict):
-    """The masters of an outstation."""
-
-    masters: list[MasterRow]
-
-
-class CommandRow(TypedDict):
-    """One command: `value` of an analog output, `code` of a relay command."""
-
-    at: float
-    master: str
-    how: str
-    group: int
-    index: int
-    point: str
-    value: float | None
-    code: int | None
-    status: str
-
-
-class CommandList(TypedDict):
-    """The newest commands, newest first."""
-
-    commands: list[CommandRow]
-
-
-class SessionRow(TypedDict):
-    """One connection: who, since when, heard last, and which masters it carries."""
-
-    peer: str
-    since: float
-    heard: float
-    masters: list[str]
-
-
-class EndpointRow(TypedDict):
-    """One end point. `counters`: admitted, refused by reason, unreachable."""
-
-    place: str
-    transport: str
-    mode: str
-    port: int
-    outstations: list[str]
-    counters: dict[str, int]
-    sessions: list[SessionRow]
-
-
-class EndpointList(TypedDict):
-    """All end points, and how often each kind of notice came since the start."""
-
-    endpoints: list[EndpointRow]
-    notices: dict[str, int]
-
-
-class FrameList(TypedDict):
-    """The newest frames as text, oldest first."""
-
-    frames: list[str]
-
-
-class PointQuery(Page):
+class PointQuery(Search):
     """Which points."""
 
     type: PointKind | Literal[""] = Field(default="", description="only points of this type")
@@ -211,8 +82,12 @@ class Dnp3Port(Protocol):
         """Local mode and tags, durable before they act."""
         ...
 
-    def points(self, outstation: str, kind: str) -> list[PointRow]:
-        """Live points of one type, or of all; by type and index."""
+    def points(self, outstation: str, kind: str) -> list[PointName]:
+        """Points of one type, or of all; by type and index."""
+        ...
+
+    def live(self, outstation: str, points: Sequence[PointName]) -> list[PointRow]:
+        """These points as they are now."""
         ...
 
     def masters(self, outstation: str) -> list[MasterRow]:
@@ -261,16 +136,21 @@ class Dnp3Area(Area):
         """One outstation."""
         return self._row(call.id)
 
-    @get("/dnp3/outstations/{id}/points", "Live points with flags and times; filter `type`", problems=(404,))
+    @get("/dnp3/outstations/{id}/points", "Live points with flags and times; filters `type`, `q`", problems=(404,))
     async def list_dnp3_points(self, call: Call[PointQuery, NoBody]) -> PointPage:
-        """One page of points."""
+        """One page of points, of which alone the values are read."""
         self._row(call.id)
-        query = call.query
-        rows = self._port.points(call.id, query.type)
-        begin = next((at + 1 for at, row in enumerate(rows) if _key(row) == query.after), 0)
-        shown = rows[begin : begin + query.limit]
-        following = _key(shown[-1]) if shown and begin + len(shown) < len(rows) else None
-        return PointPage(points=shown, total=len(rows), next=following)
+        query, wanted = call.query, call.query.q.strip().lower()
+        names = [one for one in self._port.points(call.id, query.type) if wanted in one.text.lower()]
+        begin = next((at + 1 for at, one in enumerate(names) if one.key == query.after), 0) if query.after else 0
+        begin += query.skip
+        shown = names[begin : begin + query.limit]
+        following = shown[-1].key if shown and begin + len(shown) < len(names) else None
+        return PointPage(points=self._port.live(call.id, shown), total=len(names), next=following)
+
+    def outputs(self, outstation: str) -> list[str]:
+        """The names of an outstation's outputs, for pages."""
+        return [one.name for one in self._outputs(outstation) if one.name]
 
     @get("/dnp3/outstations/{id}/masters", "Its masters: connection, buffers, clock, unsolicited", problems=(404,))
     async def list_dnp3_masters(self, call: Call[NoQuery, NoBody]) -> MasterList:
@@ -318,7 +198,7 @@ class Dnp3Area(Area):
     async def block_dnp3_output(self, call: Call[NoQuery, Tag]) -> OutstationRow:
         """The outstation as it is then; blocking again renews the reason."""
         row, point = self._row(call.id), call.body.point
-        if point and not any(one["name"] == point for one in self._outputs(call.id)):
+        if point and not any(one.name == point for one in self._outputs(call.id)):
             raise unknown("output", point, f"GET /api/v1/dnp3/outstations/{call.id}/points lists them")
         blocked = {**row["blocked"], point: call.body.reason}
         await self._change(call, Tagged(local=row["local"], blocked=blocked), "dnp3 block")
@@ -387,12 +267,8 @@ class Dnp3Area(Area):
                 return row
         raise unknown("master", name, f"GET /api/v1/dnp3/outstations/{outstation}/masters lists them")
 
-    def _outputs(self, outstation: str) -> list[PointRow]:
+    def _outputs(self, outstation: str) -> list[PointName]:
         try:
-            return [row for row in self._port.points(outstation, "") if row["type"].endswith("output")]
+            return [one for one in self._port.points(outstation, "") if one.type.endswith("output")]
         except ConfigError as problem:
             raise unknown("outstation", outstation, str(problem)) from problem
-
-
-def _key(row: PointRow) -> str:
-    return f"{row['type']} {row['index']}"

@@ -16,7 +16,7 @@ from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
-from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page
+from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Search
 
 #: Longest body: about 20,000 assets.
 _MOST_BYTES = 4 * 1024 * 1024
@@ -27,8 +27,8 @@ Kw = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 class PortfolioPort(Protocol):
     """The portfolios as this area uses them; app/portfolio_desk.py has them."""
 
-    def all(self) -> Sequence[Mapping[str, Any]]:
-        """Every portfolio, by id."""
+    def names(self) -> Mapping[str, str]:
+        """What each is called, by id."""
         ...
 
     def one(self, name: str) -> Mapping[str, Any] | None:
@@ -144,16 +144,19 @@ class PortfoliosArea(Area):
     def __init__(self, desk: Desk, port: PortfolioPort) -> None:
         self._desk, self._port = desk, port
 
-    @get("/portfolios", "Portfolios by id")
-    async def list_portfolios(self, call: Call[Page, NoBody]) -> PortfolioList:
-        """One page."""
-        rows = list(self._port.all())
-        left = [row for row in rows if row["id"] > call.query.after]
-        shown = left[: call.query.limit]
+    @get("/portfolios", "Portfolios by id; filter `q`")
+    async def list_portfolios(self, call: Call[Search, NoBody]) -> PortfolioList:
+        """One page; `total` counts all that match."""
+        query, wanted = call.query, call.query.q.strip().lower()
+        fitting = sorted(
+            name for name, said in self._port.names().items() if wanted in name.lower() or wanted in said.lower()
+        )
+        left = [name for name in fitting if name > query.after]
+        shown = [row for name in left[query.skip : query.skip + query.limit] if (row := self._port.one(name))]
         return {
             "portfolios": [{"id": row["id"], "name": row["name"], "assets": len(row["assets"])} for row in shown],
-            "total": len(rows),
-            "next": shown[-1]["id"] if len(left) > len(shown) else None,
+            "total": len(fitting),
+            "next": shown[-1]["id"] if shown and query.skip + len(shown) < len(left) else None,
         }
 
     @post("/portfolios", "Enrol a portfolio", scope="configure", done=201, most_bytes=_MOST_BYTES)

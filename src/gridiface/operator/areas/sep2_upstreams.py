@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from typing_extensions import TypedDict
 
@@ -12,7 +12,7 @@ from gridiface.domain.ports import Change
 from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
 from gridiface.operator.routing import Area, Call, get, post, unknown
-from gridiface.operator.schema import NoBody, NoQuery, Page, Reason
+from gridiface.operator.schema import NoBody, NoQuery, Reason, Search
 
 
 class UpstreamProgram(TypedDict):
@@ -162,21 +162,34 @@ class Sep2UpstreamsArea(Area):
         """One session."""
         return self._row(call.id)
 
-    @get("/sep2/upstreams/{id}/resources", "What was read of a server", problems=(404,))
-    async def list_sep2_upstream_resources(self, call: Call[Page, NoBody]) -> UpstreamResources:
+    @get("/sep2/upstreams/{id}/resources", "What was read of a server; filter `q`", problems=(404,))
+    async def list_sep2_upstream_resources(self, call: Call[Search, NoBody]) -> UpstreamResources:
         """The resources that are kept up to date, and when each is due."""
         self._row(call.id)
-        rows = list(self._port.resources(call.id))
+        text = call.query.q.strip().lower()
+        rows = [row for row in self._port.resources(call.id) if text in row["href"].lower()]
         part, following = _page(rows, call.query, lambda row: str(row["href"]))
         return UpstreamResources(resources=part, total=len(rows), next=following)
 
-    @get("/sep2/upstreams/{id}/events", "What a server's events have become", problems=(404,))
-    async def list_sep2_upstream_events(self, call: Call[Page, NoBody]) -> UpstreamEvents:
+    @get("/sep2/upstreams/{id}/events", "What a server's events have become; filter `q`", problems=(404,))
+    async def list_sep2_upstream_events(self, call: Call[Search, NoBody]) -> UpstreamEvents:
         """Each event for each device, with its control and the responses that were given."""
         self._row(call.id)
-        rows = list(self._port.events(call.id))
+        rows = self._events(call.id, call.query.q)
         part, following = _page(rows, call.query, lambda row: f"{row['begins']:020.3f}/{row['mRID']}/{row['lfdi']}")
         return UpstreamEvents(events=part, total=len(rows), next=following)
+
+    def latest(self, name: str, text: str, skip: int, count: int) -> tuple[list[UpstreamEvent], int]:
+        """`count` events of a session after `skip`, the latest start first; and how many there are. For pages."""
+        rows = sorted(self._events(name, text), key=lambda row: (-row["begins"], row["mRID"], row["lfdi"]))
+        return rows[skip : skip + count], len(rows)
+
+    def _events(self, name: str, text: str) -> list[UpstreamEvent]:
+        wanted = text.strip().lower()
+        rows: list[UpstreamEvent] = list(self._port.events(name))
+        return (
+            [row for row in rows if any(wanted in str(row[field]).lower() for field in _SEARCHED)] if wanted else rows
+        )
 
     @post("/sep2/upstreams/{id}/poll", "Read everything of a server anew", scope="control", problems=(404,))
     async def poll_sep2_upstream(self, call: Call[NoQuery, Reason]) -> UpstreamRow:
@@ -196,8 +209,12 @@ class Sep2UpstreamsArea(Area):
         return found
 
 
-def _page(rows: list[Any], page: Page, key: Any) -> tuple[list[Any], str | None]:
-    """The part of sorted rows that a query asks for, and where the next begins."""
+#: Fields of an event that are searched.
+_SEARCHED: Final = ("mRID", "description", "target", "lfdi")
+
+
+def _page(rows: list[Any], page: Search, key: Any) -> tuple[list[Any], str | None]:
+    """The part of rows, by key, that a query asks for, and where the next begins."""
     left = sorted((row for row in rows if key(row) > page.after), key=key)
-    part = left[: page.limit]
-    return part, key(part[-1]) if len(left) > len(part) else None
+    part = left[page.skip : page.skip + page.limit]
+    return part, key(part[-1]) if part and page.skip + len(part) < len(left) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Protocol, cast
 
@@ -18,7 +19,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.present import reached
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, delete, get, post, unknown
-from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Number, Page, Text
+from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Number, Page, Search, Text
 
 _LISTED = "GET /api/v1/settlements lists them"
 
@@ -31,16 +32,20 @@ Time = Annotated[float, Field(ge=0, le=253_402_300_799, allow_inf_nan=False)]
 class SettlementPort(Protocol):
     """The settlements as this area uses them; app/settlement_desk.py has them."""
 
-    def all(self) -> Sequence[Mapping[str, Any]]:
-        """All, by event, without rows."""
+    def ends(self) -> Mapping[str, Instant]:
+        """When each event ended."""
         ...
 
     def one(self, event: str) -> Mapping[str, Any] | None:
         """One without its rows, or None."""
         ...
 
-    def rows(self, event: str) -> Sequence[Mapping[str, Any]]:
-        """The rows of one."""
+    def rows(self, event: str, first: int, count: int) -> Sequence[Mapping[str, Any]]:
+        """`count` rows of one from the `first` on, by resource and time."""
+        ...
+
+    def methods(self, event: str) -> Sequence[str]:
+        """The baseline methods that its rows were settled by."""
         ...
 
     def csv(self, event: str) -> str:
@@ -135,7 +140,7 @@ class SettlementRows(TypedDict):
 
 
 class SettlementsArea(Area):
-    """Settlements."""
+    """Settlements. `newest`, `methods` are for pages."""
 
     name: ClassVar[str] = "settlements"
     title: ClassVar[str] = "Settlements"
@@ -144,17 +149,32 @@ class SettlementsArea(Area):
     def __init__(self, desk: Desk, port: SettlementPort) -> None:
         self._desk, self._port = desk, port
 
-    @get("/settlements", "Settlements by event, with their sums")
-    async def list_settlements(self, call: Call[Page, NoBody]) -> SettlementList:
-        """One page."""
-        rows = list(self._port.all())
-        left = [row for row in rows if row["event"] > call.query.after]
-        shown = left[: call.query.limit]
+    @get("/settlements", "Settlements by event, with their sums; filter `q`")
+    async def list_settlements(self, call: Call[Search, NoBody]) -> SettlementList:
+        """One page; `total` counts all that match."""
+        query = call.query
+        names = sorted(self._fitting(query.q))
+        left = names[bisect_right(names, query.after) :] if query.after else names
+        shown = left[query.skip : query.skip + query.limit]
         return {
-            "settlements": [cast("SettlementSummary", dict(row)) for row in shown],
-            "total": len(rows),
-            "next": shown[-1]["event"] if len(left) > len(shown) else None,
+            "settlements": [self._one(name) for name in shown],
+            "total": len(names),
+            "next": shown[-1] if query.skip + len(shown) < len(left) and shown else None,
         }
+
+    def newest(self, text: str, skip: int, count: int) -> tuple[list[SettlementSummary], int]:
+        """`count` settlements after `skip`, the event that ended last first; and how many there are."""
+        ends = self._port.ends()
+        names = sorted(self._fitting(text), key=lambda name: (-ends[name], name))
+        return [self._one(name) for name in names[skip : skip + count]], len(names)
+
+    def methods(self, event: str) -> list[str]:
+        """The baseline methods of one settlement, by name."""
+        return sorted(self._port.methods(event))
+
+    def _fitting(self, text: str) -> list[str]:
+        wanted = text.strip().lower()
+        return [name for name in self._port.ends() if wanted in name.lower()]
 
     @post(
         "/settlements",
@@ -191,12 +211,11 @@ class SettlementsArea(Area):
     @get("/settlements/{id}/rows", "The rows of a settlement: per resource and interval", problems=(404,))
     async def list_settlement_rows(self, call: Call[Page, NoBody]) -> SettlementRows:
         """One page; `after` counts."""
-        self._one(call.id)
-        rows = self._port.rows(call.id)
+        total = self._one(call.id)["rows"]
         first = int(call.query.after) if call.query.after.isascii() and call.query.after.isdigit() else 0
-        end = first + call.query.limit
-        shown = [cast("SettlementRow", dict(row)) for row in rows[first:end]]
-        return {"rows": shown, "total": len(rows), "next": str(end) if end < len(rows) else None}
+        shown = [cast("SettlementRow", dict(row)) for row in self._port.rows(call.id, first, call.query.limit)]
+        end = first + len(shown)
+        return {"rows": shown, "total": total, "next": str(end) if shown and end < total else None}
 
     @get("/settlements/{id}/export.csv", "A settlement as CSV", problems=(404,), answer=str, media="text/csv")
     async def export_settlement(self, call: Call[NoQuery, NoBody]) -> web.StreamResponse:

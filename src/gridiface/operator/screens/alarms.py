@@ -51,5 +51,6 @@ class AlarmsScreen:
 
         found = [alarm for alarm in self._house.desk.alarms.alarms() if fits(alarm)]
         listed = paged(found, query, "/alarms", ("q", "state", "kind"), _SHOWN).with_rows(lambda alarm: alarm.row())
-        known = {device.id for device in view.devices()} if listed.rows else set()
+        names = {row["subject"] for row in listed.rows}
+        known = {name for name in names if self._house.status.fleet.device(name) is not None and view.device(name)}
         return {"listed": listed, "text": text, "state": state, "kind": kind, "known": known}

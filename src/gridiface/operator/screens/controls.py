@@ -95,6 +95,8 @@ class ControlsScreen:
         }
 
     def _has(self, text: str, control: Control) -> bool:
+        if not text:
+            return True
         target, source = control.target, control.source
         name = self._house.name_of(target.kind.value, target.id)
         peer = self._house.frame.peer(source.identity) if source.identity else ""

@@ -10,7 +10,7 @@ from aiohttp import web
 from gridiface.operator.areas.dnp3 import CommandQuery, Dnp3Area, PointQuery
 from gridiface.operator.bodies import name_of
 from gridiface.operator.screens.house import House
-from gridiface.operator.screens.paging import has, paged
+from gridiface.operator.screens.paging import counted_page, page_start, words
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
 
@@ -66,17 +66,13 @@ class Dnp3Screens:
         text = query.get("q", "").strip()[:128]
         kind: Any = query.get("type", "") if query.get("type", "") in TYPES else ""
 
-        def page(**part: Any) -> PointQuery:
-            return PointQuery(type=kind, **part)
-
-        points = await self._house.rows(request, self._dnp3.list_dnp3_points, "points", page)
-        fits = [one for one in points if has(text, f"{one['type']} {one['index']}", one["name"], one["meaning"])]
-        fits.sort(key=lambda one: (TYPES.index(one["type"]), one["index"]))
+        asked = PointQuery(type=kind, q=words(text), limit=_POINTS, skip=page_start(query, _POINTS))
+        found = await self._dnp3.list_dnp3_points(self._house.call(request, asked))
         path = f"/dnp3/{quote(name_of(request), safe='')}"
         return {
             "outstation": await self._dnp3.get_dnp3_outstation(call),
-            "points": paged(fits, query, path, ("q", "type"), _POINTS),
-            "outputs": [one["name"] for one in points if one["type"].endswith("output") and one["name"]],
+            "points": counted_page(found["points"], found["total"], query, path, ("q", "type"), _POINTS),
+            "outputs": self._dnp3.outputs(name_of(request)),
             "text": text,
             "type": kind,
             **await self._dnp3.list_dnp3_masters(call),

@@ -17,14 +17,10 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call
 from gridiface.operator.rows import DeviceRow
 from gridiface.operator.schema import NoBody, NoQuery
-from gridiface.operator.schema import Page as Asked
 from gridiface.operator.screens.render import Frame, wants_fragment
 from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
 from gridiface.operator.status import Status
-
-#: Rows that are asked of an area at once.
-_AT_ONCE = 1_000
 
 A = TypeVar("A", bound=Area)
 
@@ -58,25 +54,6 @@ class House:
         """What an area's operation takes, on behalf of the reader."""
         asked = NoQuery() if query is None else query
         return Call(request, request[CALLER], self.now(), asked, NoBody() if body is None else body)
-
-    async def rows(
-        self, request: web.Request, listed: Callable[[Call[Any, Any]], Awaitable[Any]], name: str, query: Any = Asked
-    ) -> list[Any]:
-        """Every row of a list of the API, page by page.
-
-        Args:
-            request: the reader's.
-            listed: the operation.
-            name: of the rows in its answer.
-            query: makes the operation's query of `limit` and `after`.
-        """
-        found: list[Any] = []
-        after: str | None = ""
-        while after is not None:
-            answer = await listed(self.call(request, query(limit=_AT_ONCE, after=after)))
-            found += answer[name]
-            after = answer["next"]
-        return found
 
     @property
     def status(self) -> Status:

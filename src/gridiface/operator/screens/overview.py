@@ -77,9 +77,10 @@ class OverviewScreen:
     def _look(self, view: View, groups: list[GroupRow], now: Instant) -> dict[str, Any]:
         status = self._house.status
         controls = [control for control in view.controls() if not control.is_default]
-        running = [one for one in controls if state_at(one, now) is ControlState.ACTIVE]
+        states = [(one, state_at(one, now)) for one in controls]
+        running = [one for one, state in states if state is ControlState.ACTIVE]
         ahead = sorted(
-            (one for one in controls if state_at(one, now) is ControlState.SCHEDULED), key=lambda one: one.span.start
+            (one for one, state in states if state is ControlState.SCHEDULED), key=lambda one: one.span.start
         )
         since = min((now - one.span.start for one in running), default=None)
         troubled = view.these(status.troubled(now))
@@ -129,8 +130,10 @@ class OverviewScreen:
             for row in rows
             if view.names is None or (row["control"] in controls and view.device(row["device"] or ""))
         ]
-        named = {one.id: one.description or control_words(one) for one in controls.values()}
-        return [{"line": line, "about": named.get(line.control, "")} for line in gathered(seen, _STEPS)]
+        lines = gathered(seen, _STEPS)
+        known = {line.control: controls[line.control] for line in lines if line.control in controls}
+        named = {name: one.description or control_words(one) for name, one in known.items()}
+        return [{"line": line, "about": named.get(line.control, "")} for line in lines]
 
     def _control(self, control: Control, now: Instant) -> dict[str, Any]:
         fleet, target = self._house.status.fleet, control.target

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
+from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
-from gridiface.operator.screens.paging import has, paged
+from gridiface.operator.screens.paging import SIZE, counted_page, page_start
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.screens.resource_words import RESPONSE_STATUS
 from gridiface.operator.screens.sep2 import tabs
@@ -49,19 +50,16 @@ class UpstreamScreens:
     async def session(self, request: web.Request) -> web.StreamResponse:
         """One session: devices, what was read, what its events have become."""
         row = await self._upstreams.show_sep2_upstream(self._house.call(request))
-        resources = await self._house.rows(request, self._upstreams.list_sep2_upstream_resources, "resources")
-        events = await self._house.rows(request, self._upstreams.list_sep2_upstream_events, "events")
+        part = await self._upstreams.list_sep2_upstream_resources(self._house.call(request, Search(limit=_SHOWN)))
         text, path = request.query.get("q", "").strip()[:128], f"/sep2/upstreams/{quote(row['name'], safe='')}"
-        fits = [
-            one for one in reversed(events) if has(text, one["mRID"], one["description"], one["target"], one["lfdi"])
-        ]
+        events, total = self._upstreams.latest(row["name"], text, page_start(request.query), SIZE)
         return self._page(
             request,
             "sep2_upstream.html",
             session=row,
-            resources=resources[:_SHOWN],
-            more=max(0, len(resources) - _SHOWN),
-            events=paged(fits, request.query, path, ("q",)),
+            resources=part["resources"],
+            more=max(0, part["total"] - _SHOWN),
+            events=counted_page(events, total, request.query, path, ("q",)),
             text=text,
             words=RESPONSE_STATUS,
         )

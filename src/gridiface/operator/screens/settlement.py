@@ -12,8 +12,10 @@ from gridiface.domain.timeline import state_at
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.bodies import name_of
+from gridiface.operator.schema import Page as Asked
+from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
-from gridiface.operator.screens.paging import has, paged
+from gridiface.operator.screens.paging import SIZE, counted_page, has, page_start, paged, words
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
 from gridiface.operator.status import newest_first
@@ -21,8 +23,8 @@ from gridiface.operator.status import newest_first
 #: Baseline methods that the form offers; docs/concepts/settlement.md explains each.
 METHODS = ("meter-before-after", "10-of-10", "5-of-10")
 
-#: Rows on one page, and rows asked of the API at once.
-_ROWS, _ASKED = 100, 1_000
+#: Rows on one page.
+_ROWS = 100
 
 _POWERS = ("requested", "allocated", "delivered")
 
@@ -86,13 +88,11 @@ class SettlementScreen:
     async def settlements(self, request: web.Request) -> web.StreamResponse:
         """Settlements with their sums, and the form that makes one of a control."""
         text = request.query.get("q", "").strip()[:128]
-        rows = await self._house.rows(request, self._area.list_settlements, "settlements")
-        fits = [row for row in rows if has(text, row["event"])]
-        fits.sort(key=lambda row: -row["end"])
+        rows, total = self._area.newest(text, page_start(request.query), SIZE)
         return self._house.frame.page(
             request,
             "settlements.html",
-            listed=paged(fits, request.query, "/settlements", ("q",)),
+            listed=counted_page(rows, total, request.query, "/settlements", ("q",)),
             text=text,
             controls=ran(self._house, request)[:200],
             chosen=request.query.get("control", "")[:256],
@@ -102,16 +102,17 @@ class SettlementScreen:
     async def settlement(self, request: web.Request) -> web.StreamResponse:
         """One settlement: sums by resource, its rows, its file."""
         found = await self._area.get_settlement(self._house.call(request))
-        rows = await self._house.rows(request, self._area.list_settlement_rows, "rows")
+        start = page_start(request.query, _ROWS)
+        part = await self._area.list_settlement_rows(self._house.call(request, Asked(limit=_ROWS, after=str(start))))
         path = f"/settlements/{quote(name_of(request), safe='')}"
         known = {device.id for device in self._house.status.fleet.devices()}
         return self._house.frame.page(
             request,
             "settlement.html",
             settlement=found,
-            listed=paged(rows, request.query, path, (), _ROWS),
+            listed=counted_page(part["rows"], part["total"], request.query, path, (), _ROWS),
             known=known,
-            methods=sorted({row["method"] for row in rows}),
+            methods=self._area.methods(found["event"]),
         )
 
 
@@ -133,10 +134,10 @@ class PortfolioScreen:
 
     async def portfolios(self, request: web.Request) -> web.StreamResponse:
         """What is enrolled."""
-        rows = await self._house.rows(request, self._area.list_portfolios, "portfolios")
         text = request.query.get("q", "").strip()[:128]
-        fits = [row for row in rows if has(text, row["name"], row["id"])]
-        listed = paged(fits, request.query, "/portfolios", ("q",))
+        asked = Search(q=words(text), limit=SIZE, skip=page_start(request.query))
+        found = await self._area.list_portfolios(self._house.call(request, asked))
+        listed = counted_page(found["portfolios"], found["total"], request.query, "/portfolios", ("q",))
         return self._house.frame.page(request, "portfolios.html", listed=listed, text=text)
 
     async def portfolio(self, request: web.Request) -> web.StreamResponse:

@@ -85,9 +85,9 @@ async def test_what_is_there(server: Any) -> None:
     desk = server.desk
     (row,) = desk.outstations()
     assert (row["name"], row["address"], row["target"], row["masters"], row["connected"]) == ("gw", 10, "fleet", 2, 0)
-    points = desk.points("gw", "")
+    points = desk.live("gw", desk.points("gw", ""))
     assert len(points) == row["points"]
-    power = desk.points("gw", "analog input")[0]
+    power = desk.live("gw", desk.points("gw", "analog input"))[0]
     assert (power["name"], power["value"], power["flags"], power["at"]) == ("net power", 1.25, ["ONLINE"], NOW)
     assert desk.points("gw", "counter") == []
     iso, dso = desk.masters("gw")
@@ -113,13 +113,15 @@ async def test_a_master_a_command_and_a_tag(server: Any) -> None:
         assert (session["masters"], endpoint["counters"]["admitted"]) == (["iso"], 1)
         (command,) = desk.commands("gw", 10)
         assert (command["point"], command["value"], command["status"]) == ("MW set-point", 2.5, "SUCCESS")
-        output = next(one for one in desk.points("gw", "analog output") if one["name"] == "MW set-point")
+        output = next(
+            one for one in desk.live("gw", desk.points("gw", "analog output")) if one["name"] == "MW set-point"
+        )
         assert (output["value"], output["shown"], output["in_force"], output["blocked"]) == (2.5, 2.5, True, None)
         audit = PutDocument("operator/audit", "1", b"{}")
         await desk.set_tags("gw", {"local": True, "blocked": {"": "all"}}, along=[audit])
         assert server.house.kept[-1] is audit
         assert desk.outstations()[0]["local"] is True
-        assert all(one["blocked"] == "all" for one in desk.points("gw", "analog output"))
+        assert all(one["blocked"] == "all" for one in desk.live("gw", desk.points("gw", "analog output")))
         assert any("DIRECT_OPERATE" in line for line in desk.frames(100))
         assert len(desk.frames(2)) == 2
         assert desk.pcap()[:4] == b"\xd4\xc3\xb2\xa1"

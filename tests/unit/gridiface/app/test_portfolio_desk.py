@@ -79,7 +79,7 @@ async def test_portfolios_outlive_a_restart_and_go() -> None:
     await again.load()
     assert again.one("p") == {"id": "p", **BODY}
     await again.remove("p", along=[])
-    assert again.all() == []
+    assert again.names() == {}
     assert not ledger.kept
     assert SPACE
 

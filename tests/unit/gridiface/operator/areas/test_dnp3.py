@@ -8,6 +8,7 @@ import pytest
 
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.audit import newest
+from gridiface.operator.dnp3_rows import PointName
 
 OUTSTATION = {"name": "gw", "address": 10, "target": "fleet", "points": 2, "masters": 1, "connected": 1}
 ROOT = "/api/v1/dnp3"
@@ -38,7 +39,11 @@ class Port:
         self.now, self.along = dict(tags), [*self.along, *along]
 
     def points(self, outstation: str, kind: str) -> list[Any]:
-        return [row for row in self.rows if kind in {"", row["type"]}]
+        return [PointName(r["type"], r["index"], r.get("name", ""), "") for r in self.rows if kind in {"", r["type"]}]
+
+    def live(self, outstation: str, points: Any) -> list[Any]:
+        wanted = {(one.type, one.index) for one in points}
+        return [row for row in self.rows if (row["type"], row["index"]) in wanted]
 
     def masters(self, outstation: str) -> list[Any]:
         return [{"name": "iso", "address": 1, "peer": self.peer}]

@@ -15,8 +15,8 @@ class Port:
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
 
-    def all(self) -> list[Any]:
-        return [{"id": name, **body} for name, body in sorted(self.kept.items())]
+    def names(self) -> dict[str, str]:
+        return {name: body["name"] for name, body in self.kept.items()}
 
     def one(self, name: str) -> Any:
         return None if name not in self.kept else {"id": name, **self.kept[name]}

@@ -9,7 +9,7 @@ import pytest
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.settlements import SettlementsArea
 
-SUMMARY = {"event": "ev", "end": 2.0, "revision": 1, "computed": 3.0, "final": False, "rows": 1}
+SUMMARY = {"event": "ev", "end": 2.0, "revision": 1, "computed": 3.0, "final": False, "rows": 3}
 
 
 class Port:
@@ -17,14 +17,14 @@ class Port:
         self.asked: list[Any] = []
         self.there = True
 
-    def all(self) -> list[Any]:
-        return [{**SUMMARY, "total": [], "resources": []}]
+    def ends(self) -> dict[str, float]:
+        return {"ev": 2.0, "even later": 9.0} if self.there else {}
 
     def one(self, event: str) -> Any:
-        return self.all()[0] if event == "ev" and self.there else None
+        return {**SUMMARY, "event": event, "total": [], "resources": []} if event in self.ends() else None
 
-    def rows(self, event: str) -> list[Any]:
-        return [{"event_id": event, "resource_id": "a"}] * 3
+    def rows(self, event: str, first: int, count: int) -> list[Any]:
+        return [{"event_id": event, "resource_id": f"{n}"} for n in range(3)][first : first + count]
 
     def csv(self, event: str) -> str:
         return "event_id\n"
@@ -33,7 +33,7 @@ class Port:
         self.asked.append(asked)
         if asked["method"] == "guess":
             raise ConfigError("there is no method 'guess'; use 10-of-10")
-        return {**self.all()[0], "note": "", "changed": 0, "changes": []}
+        return {**self.one("ev"), "note": "", "changed": 0, "changes": []}
 
     async def remove(self, event: str, *, along: Any) -> None:
         assert along
@@ -76,3 +76,17 @@ async def test_what_cannot_be_settled(make_house: Any, port: Port, change: dict[
     body = {"event": "ev", "group": "fleet", "start": 1, "end": 2, **change}
     answer = await house.ask("POST", "/api/v1/settlements", scope="configure", json=body)
     assert answer[0] == status, answer
+
+
+async def test_only_what_is_asked_for_is_summed(make_house: Any, port: Port) -> None:
+    house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
+
+    async def listed(query: str) -> tuple[list[str], int, str | None]:
+        found = (await house.ask("GET", f"/api/v1/settlements?{query}"))[1]
+        return [one["event"] for one in found["settlements"]], found["total"], found["next"]
+
+    assert await listed("limit=1") == (["ev"], 2, "ev")
+    assert await listed("limit=1&after=ev") == (["even later"], 2, None)
+    assert await listed("skip=1") == (["even later"], 2, None)
+    assert await listed("q=LATER") == (["even later"], 1, None)
+    assert await listed("q=nothing") == ([], 0, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gridiface.operator.areas.dnp3 import Dnp3Area
+from gridiface.operator.dnp3_rows import PointName
 
 OUTSTATION = {
     "name": "main",
@@ -66,8 +67,17 @@ class Dnp3:
     def outstations(self) -> list[Any]:
         return [OUTSTATION]
 
-    def points(self, outstation: str, kind: str) -> list[Any]:
+    def all(self) -> list[Any]:
         return [POINT]
+
+    def points(self, outstation: str, kind: str) -> list[Any]:
+        rows = [row for row in self.all() if kind in {"", row["type"]}]
+        return [PointName(row["type"], row["index"], row["name"], row["meaning"]) for row in rows]
+
+    def live(self, outstation: str, points: Any) -> list[Any]:
+        self.asked = len(points)
+        wanted = {(one.type, one.index) for one in points}
+        return [row for row in self.all() if (row["type"], row["index"]) in wanted]
 
     def masters(self, outstation: str) -> list[Any]:
         return [MASTER]
@@ -104,16 +114,17 @@ async def test_points_masters_buffers_and_commands_of_an_outstation(make_house: 
 
 async def test_points_are_searched_and_paged(make_house: Any) -> None:
     class Many(Dnp3):
-        def points(self, outstation: str, kind: str) -> list[Any]:
+        def all(self) -> list[Any]:
             rows = [{**POINT, "index": n, "name": f"power of bay {n}"} for n in range(150)]
             switch = {**POINT, "type": "binary output", "name": "breaker", "value": 1.0, "blocked": "works"}
-            return [row for row in [*rows, switch] if kind in {"", row["type"]}]
+            return [*rows, switch]
 
     port: Any = Many()
     house = await make_house(areas=lambda desk: [Dnp3Area(desk, port)])
     _, text, _ = await house.ask("GET", "/dnp3/main?page=2")
     assert "power of bay 60" in text
     assert "61–120 of 151" in text
+    assert port.asked == 60
     _, text, _ = await house.ask("GET", "/parts/dnp3/main?q=BAY+149")
     assert "power of bay 149" in text
     assert "1–1 of 1" in text

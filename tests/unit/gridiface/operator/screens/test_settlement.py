@@ -23,24 +23,27 @@ ASSET = {"id": "a", "asset_type": "pv_battery", "zip": "94105", "capacity_kwh": 
 class Settlements:
     """One settlement."""
 
-    def all(self) -> list[Any]:
-        return [SETTLEMENT]
+    def ends(self) -> dict[str, float]:
+        return {"ev-7": 90.0}
 
     def one(self, event: str) -> Any:
         return SETTLEMENT if event == "ev-7" else None
 
-    def rows(self, event: str) -> list[Any]:
-        return [ROW] * 150
+    def rows(self, event: str, first: int, count: int) -> list[Any]:
+        return ([ROW] * 150)[first : first + count]
+
+    def methods(self, event: str) -> list[str]:
+        return ["10-of-10"]
 
 
 class Portfolios:
     """One portfolio."""
 
-    def all(self) -> list[Any]:
-        return [{"id": "p1", "name": "roofs", "assets": [ASSET]}]
+    def names(self) -> dict[str, str]:
+        return {"p1": "roofs"}
 
     def one(self, name: str) -> Any:
-        return self.all()[0] if name == "p1" else None
+        return {"id": "p1", "name": "roofs", "assets": [ASSET]} if name == "p1" else None
 
     def status(self, name: str, now: float) -> Any:
         market = {"name": "regulation", "eligible": False, "gap_kw": 95.0, "checks": [{"check": "size"}]}
