@@ -122,6 +122,12 @@ class Dnp3Point(Block):
     )
     priority_from: str = Field(default="", description="output that holds the priority of an enabling output")
     only: float | None = Field(default=None, description="the one value that the output takes, in the point's unit")
+    not_below: Literal["", "rated_w"] = Field(
+        default="", description="a stored value is taken where it is no less than the target's: it limits nothing"
+    )
+    or_kept: bool = Field(
+        default=False, description="where nobody can carry the control out the value is kept, for outputs that name it"
+    )
     idle: float = Field(default=0.0, description="read back while no control is in force, in the point's unit")
     initial: float = Field(default=0.0, description="of a stored or enabling output at the first start")
     on_only: bool = Field(default=False, description="off means nothing and is NOT_SUPPORTED")
