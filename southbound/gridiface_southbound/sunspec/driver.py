@@ -323,17 +323,8 @@ class SunSpecDriver:
     async def _write_singly(self, device: _Device, plan: Plan) -> None:
         """By function 6, register after register, the enabling one last; registers that are right stay untouched."""
         for effect in plan.effects.values():
-            sheet = effect.form.sheet
-            block = device.blocks[sheet.model.id]
-            enable = sheet.model.points[sheet.enable].offset if sheet.enable else -1
-            words: list[tuple[int, bytes]] = []
-            for offset, registers in effect.form.writes:
-                words.extend((offset + at, registers[2 * at : 2 * at + 2]) for at in range(len(registers) // 2))
-            timers = {sheet.model.points[name].offset for name in sheet.names if name.endswith("Tms")}
-            for offset, word in sorted(words, key=lambda entry: entry[0] == enable):
-                keep = offset != enable and offset not in timers and offset - 1 not in timers
-                if keep and block.slice(offset, 1) == word:
-                    continue
+            block = device.blocks[effect.form.sheet.model.id]
+            for offset, word in effect.form.words(block):
                 (reply,) = await self._registers.exchange([write_single_request(block.address + offset, word)])
                 if isinstance(reply, ExceptionReply):
                     raise self._registers.refusal(reply, f"register {block.address + offset}")

@@ -87,6 +87,24 @@ class Filled:
         index = self.sheet.names.index(name)
         return self.sheet.decode(index, self.raw[index])
 
+    def words(self, held: Block) -> Iterator[tuple[int, bytes]]:
+        """Register by register what is written one by one: those that `held` shows otherwise, the enabling one last.
+
+        Timers and the enabling point are written in any case.
+        """
+        sheet = self.sheet
+        enable = sheet.model.points[sheet.enable].offset if sheet.enable else -1
+        timers = {sheet.model.points[name].offset for name in sheet.names if name.endswith("Tms")}
+        words = [
+            (offset + at, registers[2 * at : 2 * at + 2])
+            for offset, registers in self.writes
+            for at in range(len(registers) // 2)
+        ]
+        for offset, word in sorted(words, key=lambda entry: entry[0] == enable):
+            always = offset == enable or offset in timers or offset - 1 in timers
+            if always or held.slice(offset, 1) != word:
+                yield offset, word
+
     def differing(self, after: Block) -> list[str]:
         """The points that `after` does not show as written. Timers may run down and are left out.
 

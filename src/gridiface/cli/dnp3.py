@@ -16,18 +16,7 @@ from gridiface.app.config.load import load_config
 from gridiface.app.outstation import dnp3_settings, point_entry, read_points
 from gridiface.cli.dnp3_authority import authority
 from gridiface.cli.dnp3_live import live
-from gridiface.cli.dnp3_peer import (
-    Certificate,
-    ItsAddress,
-    Json,
-    Key,
-    OurAddress,
-    Place,
-    Roots,
-    Timeout,
-    master_for,
-    tls_context,
-)
+from gridiface.cli.dnp3_peer import Json, with_master
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml
@@ -172,15 +161,10 @@ def _station(config: Path | None, name: str, template: str) -> tuple[StationSett
 
 
 @app.command("poll")
+@with_master
 def poll(
-    place: Place,
-    address: OurAddress = 1,
-    outstation: ItsAddress = 10,
+    client: MasterClient,
     classes: Annotated[str, typer.Option(help="Classes to read, such as 1,2,3,0.")] = "1,2,3,0",
-    timeout: Timeout = 5.0,
-    certificate: Certificate = None,
-    key: Key = None,
-    roots: Roots = None,
     as_json: Json = False,
 ) -> None:
     """Read an outstation as its master and print what it has.
@@ -190,7 +174,6 @@ def poll(
     Example: gridiface dnp3 poll 127.0.0.1:20000 --address 1 --outstation 10
     """
     wanted = _classes(classes)
-    client = master_for(place, address, outstation, timeout, tls_context(certificate, key, roots))
     iin = asyncio.run(_poll(client, wanted))
     shown = [client.points[name] for name in sorted(client.points, key=lambda name: (name[0].value, name[1]))]
     if as_json:

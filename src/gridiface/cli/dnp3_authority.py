@@ -17,18 +17,7 @@ from typing import Annotated
 import typer
 
 from gridiface.app.outstation import ROLE_NUMBERS, read_update_key
-from gridiface.cli.dnp3_peer import (
-    Certificate,
-    ItsAddress,
-    Json,
-    Key,
-    OurAddress,
-    Place,
-    Roots,
-    Timeout,
-    master_for,
-    tls_context,
-)
+from gridiface.cli.dnp3_peer import Json, with_master
 from gridiface.errors import ConfigError
 from gridiface.pki.keyfiles import write_file
 from gridiface.protocols.dnp3.authentication import (
@@ -78,9 +67,10 @@ MethodOption = Annotated[Method, typer.Option("--method", help="How keys and cer
 
 
 @authority.command("user")
+@with_master
 def user(
+    client: MasterClient,
     *,
-    place: Place,
     change: Annotated[Change, typer.Argument(help="What happens to the user.")],
     name: Annotated[str, typer.Argument(help="The user's name.")],
     authority_key: AuthorityKey,
@@ -93,12 +83,6 @@ def user(
         typer.Option(help="Must grow with each change; without: the seconds since 1970.", min=1, max=2**32 - 1),
     ] = None,
     method: MethodOption = Method.AES_256_SHA_256,
-    address: OurAddress = 1,
-    outstation: ItsAddress = 10,
-    timeout: Timeout = 5.0,
-    certificate: Certificate = None,
-    key: Key = None,
-    roots: Roots = None,
     as_json: Json = False,
 ) -> None:
     """Add, change or delete a user of an outstation's secure authentication, certified by its authority.
@@ -113,7 +97,6 @@ def user(
     own = Authority(read_update_key(authority_key, "an authority"), method.wire)
     certified = own.certify(change.wire, name, number, ROLE_NUMBERS[role], days)
     passing = _passing_on(method)
-    client = master_for(place, address, outstation, timeout, tls_context(certificate, key, roots))
     try:
         asyncio.run(_run(client, f"{change} {name}", passing.change_user(certified)))
     except MasterFailed as problem:
@@ -128,19 +111,14 @@ def user(
 
 
 @authority.command("update-key")
+@with_master
 def update_key(
+    client: MasterClient,
     *,
-    place: Place,
     name: Annotated[str, typer.Argument(help="The user's name.")],
     authority_key: AuthorityKey,
     out: Annotated[Path, typer.Option(help="Write the new key to this file; it must not exist.")],
     method: MethodOption = Method.AES_256_SHA_256,
-    address: OurAddress = 1,
-    outstation: ItsAddress = 10,
-    timeout: Timeout = 5.0,
-    certificate: Certificate = None,
-    key: Key = None,
-    roots: Roots = None,
     as_json: Json = False,
 ) -> None:
     """Give a user of an outstation's secure authentication a new update key, made here at random.
@@ -152,7 +130,6 @@ def update_key(
     """
     own = Authority(read_update_key(authority_key, "an authority"), method.wire)
     passing = _passing_on(method)
-    client = master_for(place, address, outstation, timeout, tls_context(certificate, key, roots))
     fresh = secrets.token_bytes(method.wire.key_octets)
     if out.exists():
         raise ConfigError(f"{out} exists; take another name or remove it")

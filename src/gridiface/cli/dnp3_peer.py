@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,22 +16,25 @@ from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.dnp3.master_settings import MasterSettings
 from gridiface.simulation.dnp3.client import MasterClient
 
-Place = Annotated[str, typer.Argument(help="HOST:PORT of the outstation.")]
-OurAddress = Annotated[int, typer.Option("--address", help="Our link address.", min=0, max=65_519)]
-ItsAddress = Annotated[int, typer.Option("--outstation", help="The outstation's link address.", min=0, max=65_519)]
-Timeout = Annotated[float, typer.Option("--timeout", help="Wait for an answer, s.", min=0.1, max=600)]
-Certificate = Annotated[Path | None, typer.Option("--certificate", help="TLS: our certificate, PEM.")]
-Key = Annotated[Path | None, typer.Option("--key", help="TLS: our key, PEM.")]
-Roots = Annotated[Path | None, typer.Option("--roots", help="TLS: trusted roots, PEM.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def master_for(place: str, address: int, outstation: int, timeout: float, tls: ssl.SSLContext | None) -> MasterClient:
+def master_for(
+    place: Annotated[str, typer.Argument(help="HOST:PORT of the outstation.")],
+    address: Annotated[int, typer.Option(help="Our link address.", min=0, max=65_519)] = 1,
+    outstation: Annotated[int, typer.Option(help="The outstation's link address.", min=0, max=65_519)] = 10,
+    timeout: Annotated[float, typer.Option(help="Wait for an answer, s.", min=0.1, max=600)] = 5.0,
+    certificate: Annotated[Path | None, typer.Option(help="TLS: our certificate, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option(help="TLS: our key, PEM.")] = None,
+    roots: Annotated[Path | None, typer.Option(help="TLS: trusted roots, PEM.")] = None,
+) -> MasterClient:
     """A master that does nothing unless it is asked.
 
     Raises:
         ConfigError: the place is not HOST:PORT.
+        GridifaceError: a part of what TLS needs is missing.
     """
+    tls = tls_context(certificate, key, roots)
     host, separator, port = place.rpartition(":")
     if not separator or not port.isdigit():
         raise ConfigError(f"{place!r}: write HOST:PORT")
@@ -36,6 +42,25 @@ def master_for(place: str, address: int, outstation: int, timeout: float, tls: s
         address, outstation, response_timeout=timeout, startup_integrity=False, enable_classes=(), startup_disable=False
     )
     return MasterClient(settings, host.strip("[]"), int(port), tls=tls)
+
+
+def with_master(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose first parameter is a master takes the arguments and options of `master_for` in its place.
+
+    The place comes first on the command line, then what is the verb's own.
+    """
+    shared = signature(master_for, eval_str=True).parameters
+    _, *own = signature(verb, eval_str=True).parameters.values()
+    by_name = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*shared.values(), *own)]
+
+    @wraps(verb)
+    def run(**given: Any) -> None:
+        verb(master_for(**{name: given.pop(name) for name in shared}), **given)
+
+    # what typer reads: a signature, and the annotations beside it
+    run.__signature__ = signature(verb).replace(parameters=by_name)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in by_name}
+    return run
 
 
 def tls_context(certificate: Path | None, key: Path | None, roots: Path | None) -> ssl.SSLContext | None:
