@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gridiface.domain.ports import Change
@@ -10,9 +11,22 @@ from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk import Sep2Desk
 from gridiface.northbound.sep2.desk_notices import Sep2Notices, When, Whom
 from gridiface.northbound.sep2.server import Sep2Server
-from gridiface.northbound.sep2.state import Program
+from gridiface.northbound.sep2.state_records import Program
 
-_Make = Callable[[Whom], Awaitable[dict[str, Any]]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One kind of event: where it is published, who makes it, which field is what it says, and its other fields."""
+
+    root: str
+    make: Callable[..., Awaitable[dict[str, Any]]]
+    says: str
+    more: tuple[str, ...]
+
+
+_MESSAGE = _Kind(root="msg", make=Sep2Notices.message, says="text", more=("language", "priority", "originator"))
+_PRICE = _Kind(root="tp", make=Sep2Notices.price, says="price", more=("currency", "tier"))
+_LOAD = _Kind(root="dr", make=Sep2Notices.demand_response, says="asked", more=("category", "mandatory", "primacy"))
 
 
 class Sep2Surface(Sep2Desk):
@@ -46,56 +60,25 @@ class Sep2Surface(Sep2Desk):
 
     async def message(self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change] = ()) -> dict[str, Any]:
         """A TextMessage."""
-
-        async def make(whom: Whom) -> dict[str, Any]:
-            return await self._notices.message(
-                asked["text"],
-                whom,
-                _when(asked),
-                by=by,
-                language=asked["language"],
-                priority=asked["priority"],
-                originator=asked["originator"],
-            )
-
-        return await self._made("msg", asked, make, by, along)
+        return await self._made(_MESSAGE, asked, by, along)
 
     async def price(self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change] = ()) -> dict[str, Any]:
         """A TimeTariffInterval."""
-
-        async def make(whom: Whom) -> dict[str, Any]:
-            return await self._notices.price(
-                asked["price"], whom, _when(asked), by=by, currency=asked["currency"], tier=asked["tier"]
-            )
-
-        return await self._made("tp", asked, make, by, along)
+        return await self._made(_PRICE, asked, by, along)
 
     async def demand_response(
         self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change] = ()
     ) -> dict[str, Any]:
         """An EndDeviceControl."""
+        return await self._made(_LOAD, asked, by, along)
 
-        async def make(whom: Whom) -> dict[str, Any]:
-            return await self._notices.demand_response(
-                asked["asked"],
-                whom,
-                _when(asked),
-                by=by,
-                category=asked["category"],
-                mandatory=asked["mandatory"],
-                primacy=asked["primacy"],
-            )
-
-        return await self._made("dr", asked, make, by, along)
-
-    async def _made(
-        self, root: str, asked: Mapping[str, Any], make: _Make, by: str, along: Sequence[Change]
-    ) -> dict[str, Any]:
+    async def _made(self, kind: _Kind, asked: Mapping[str, Any], by: str, along: Sequence[Change]) -> dict[str, Any]:
         """An event for whom it names, or in the place of another, for the same; that one ends once it is there."""
         instead = asked.get("instead")
-        whom = _whom(asked) if instead is None else self._notices.whom_of(instead, root)
+        whom = _whom(asked) if instead is None else self._notices.whom_of(instead, kind.root)
+        more = {name: asked[name] for name in kind.more}
         with along_with(along):
-            made = await make(whom)
+            made = await kind.make(self._notices, asked[kind.says], whom, _when(asked), by=by, **more)
             if instead is not None:
                 await self._notices.end(instead, by)
         return made

@@ -211,6 +211,12 @@ def _unknown_critical(bench: FaultBench) -> Credential:
     return bench.device(add=((x509.UnrecognizedExtension(_UNKNOWN_EXTENSION, b"\x05\x00"), True),))
 
 
+def _unknown_critical_on_mica(bench: FaultBench) -> Credential:
+    return bench.device(
+        issuer=bench.mica_with(add=((x509.UnrecognizedExtension(_UNKNOWN_EXTENSION, b"\x05\x00"), True),))
+    )
+
+
 def _p384(bench: FaultBench) -> Credential:
     return bench.device(key=ec.generate_private_key(ec.SECP384R1()))
 
@@ -336,6 +342,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("none", "none", Alert.HANDSHAKE_FAILURE, _no_certificate),
     Fault("name-constraints", "name-constraints", _UNSUPPORTED, _name_constraints),
     Fault("policy-mappings", "policy-mappings", _UNSUPPORTED, _policy_mappings),
+    Fault("unknown-critical-extension-on-mica", "unknown-critical-extension", _UNSUPPORTED, _unknown_critical_on_mica),
     Fault("critical-eku-client-auth-on-mica", "critical-eku-on-ca", _UNSUPPORTED, _critical_eku_client),
     Fault("critical-eku-server-auth-on-mica", "critical-eku-on-ca", _UNSUPPORTED, _critical_eku_server),
 )

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from gridiface.domain.fleet import Principal, Role
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.nodes import Viewer
-from gridiface.northbound.sep2.state import EndDeviceRecord, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
-from gridiface.northbound.sep2.state import EndDeviceRecord, Program
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.topology import MOST_ASSIGNMENTS
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
 

@@ -48,8 +48,9 @@ from gridiface.northbound.sep2.publications import INTERVAL, Publications
 from gridiface.northbound.sep2.publishing import Publishing
 from gridiface.northbound.sep2.requests import Handler, Requests
 from gridiface.northbound.sep2.response_log import ResponseLog
-from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.state import EndDeviceRecord, State
+from gridiface.northbound.sep2.settings import Sep2Settings, check_pin
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.resources import EndDeviceControl, UsagePoint
@@ -224,7 +225,7 @@ class Sep2Core:
             role: DEVICE or AGGREGATOR.
 
         Raises:
-            ConfigError: the LFDI is malformed or registered already, or the role has no EndDevice.
+            ConfigError: the LFDI or PIN is malformed, or it is registered already, or the role has no EndDevice.
             StoreUnavailable: nothing was changed.
         """
         lfdi = lfdi.upper()
@@ -232,6 +233,7 @@ class Sep2Core:
             raise ConfigError(f"{lfdi!r} is not an LFDI: 40 hexadecimal digits are wanted")
         if role not in {Role.DEVICE, Role.AGGREGATOR}:
             raise ConfigError(f"a {role} has no EndDevice")
+        check_pin(pin)
         async with self.services.locks.hold("/edev"):
             if lfdi in self.state.by_lfdi or (device_id is not None and device_id in self.state.by_device):
                 raise ConfigError(f"{device_id or lfdi} has an EndDevice already")

@@ -19,7 +19,7 @@ from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.own_controls import parents_of
 from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S
-from gridiface.northbound.sep2.state import EventRecord, Program
+from gridiface.northbound.sep2.state_records import EventRecord, Program
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
     base_power_w,

@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Principal, Role
 from gridiface.domain.ports import Change
-from gridiface.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import desk_rows as rows
 from gridiface.northbound.sep2.access import Caller
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core
+from gridiface.northbound.sep2.desk_devices import Sep2DevicesDesk
 from gridiface.northbound.sep2.handlers.services import Call
 from gridiface.northbound.sep2.nodes import EVERYTHING, Item, Listing, Node
 from gridiface.northbound.sep2.publications import ROOTS
 from gridiface.northbound.sep2.resetting import Resetting
-from gridiface.northbound.sep2.settings import DEFAULT_POLL_RATES
-from gridiface.northbound.sep2.state import EndDeviceRecord, Program, Publication
+from gridiface.northbound.sep2.state_records import Program, Publication
 from gridiface.protocols.sep2 import resources
 from gridiface.protocols.sep2.enums import EventStatusCode, NotificationStatus
 from gridiface.protocols.sep2.exchange import SEP_XML
@@ -39,7 +39,7 @@ from gridiface.protocols.xmlwire.json_form import from_json, to_json
 _UTILITYS = re.compile(rf"/(?:derp|{'|'.join(ROOTS)})/|/edev/\d+/frp/")
 
 
-class Sep2Desk:
+class Sep2Desk(Sep2DevicesDesk):
     """The operator's side of one server.
 
     Args:
@@ -48,115 +48,8 @@ class Sep2Desk:
     """
 
     def __init__(self, core: Sep2Core, clock: Clock) -> None:
-        self.core = core
-        self._clock = clock
+        super().__init__(core, clock)
         self._resetting = Resetting(core)
-
-    def now(self) -> Instant:
-        """The time that acts are dated with."""
-        return self._clock.now()
-
-    # --- end devices --------------------------------------------------------------------------------------------------
-
-    def end_devices(self) -> list[rows.EndDeviceRow]:
-        """Every end device, by number."""
-        state = self.core.state
-        return [rows.end_device_row(state, state.end_devices[n]) for n in sorted(state.end_devices)]
-
-    def find_end_devices(self, text: str, role: str, start: int, limit: int) -> tuple[list[rows.EndDeviceRow], int]:
-        """Those that fit, from `start` on, by number; and how many fit. Only what is shown is made into rows."""
-        state, wanted = self.core.state, text.lower()
-        fits = [
-            record
-            for record in state.end_devices.values()
-            if (not role or record.role.value == role) and (not wanted or rows.end_device_has(state, record, wanted))
-        ]
-        shown = sorted(fits, key=lambda record: record.number)[start : start + limit]
-        return [rows.end_device_row(state, record) for record in shown], len(fits)
-
-    def end_device(self, lfdi: str) -> rows.EndDeviceRow | None:
-        """One end device with its PIN; None where there is none."""
-        record = self.core.state.by_lfdi.get(lfdi.upper())
-        return None if record is None else rows.end_device_row(self.core.state, record, pin=True)
-
-    async def ensure_end_device(
-        self, lfdi: str, *, device: str | None, pin: int | None, role: Role, along: Sequence[Change] = ()
-    ) -> tuple[rows.EndDeviceRow, bool]:
-        """The registration of a certificate, made where there is none; and whether it is new.
-
-        Raises:
-            ConfigError: the LFDI, PIN or role is not one, or another certificate is that device.
-            StoreUnavailable: nothing was changed.
-        """
-        lfdi, known = lfdi.upper(), self.core.state.by_lfdi.get(lfdi.upper())
-        if known is None:
-            with along_with(along):
-                await self.core.add_end_device(lfdi, self._clock.now(), device_id=device, pin=pin, role=role)
-        elif device is not None and known.device_id != device:
-            raise ConfigError(f"{lfdi} is registered as {known.device_id}; remove it first")
-        row = self.end_device(lfdi)
-        if row is None:
-            raise LocalProtocolError(f"{lfdi} was registered and is not there")
-        return row, known is None
-
-    async def remove_end_device(self, lfdi: str, *, along: Sequence[Change] = ()) -> bool:
-        """Take a registration with everything below it away; False where there is none."""
-        with along_with(along):
-            return await self.core.remove_end_device(lfdi.upper(), self._clock.now())
-
-    async def manage(self, lfdi: str, device: str, *, along: Sequence[Change] = ()) -> tuple[rows.EndDeviceRow, bool]:
-        """Put a device, by its LFDI or the fleet's name, under an aggregator; the device, and whether that is new.
-
-        Raises:
-            RemoteProtocolError: 400, 404; see Managing.assign.
-            StoreUnavailable: nothing was changed.
-        """
-        record = self._device(device)
-        with along_with(along):
-            new = await self.core.managing.assign(self._record(lfdi), record, self._clock.now())
-        return rows.end_device_row(self.core.state, record), new
-
-    async def release(self, lfdi: str, device: str, *, along: Sequence[Change] = ()) -> rows.EndDeviceRow:
-        """Take a device from an aggregator, whose access and subscriptions end with that.
-
-        Raises:
-            RemoteProtocolError: 404, 409; see Managing.release.
-            StoreUnavailable: nothing was changed.
-        """
-        record = self._device(device)
-        with along_with(along):
-            await self.core.managing.release(lfdi.upper(), record, self._clock.now())
-        return rows.end_device_row(self.core.state, record)
-
-    async def set_access(self, lfdi: str, *, granted: bool, along: Sequence[Change] = ()) -> None:
-        """Grant or revoke what a certificate may do, from its next request on; also a utility's."""
-        with along_with(along):
-            await self.core.operating.set_enabled(lfdi.upper(), granted, self._clock.now())
-
-    # --- rates --------------------------------------------------------------------------------------------------------
-
-    def poll_rates(self) -> dict[str, int]:
-        """PollRate by resource, seconds."""
-        return {name: self.core.state.poll_rate(name) for name in sorted(DEFAULT_POLL_RATES)}
-
-    async def set_poll_rate(self, resource: str, seconds: int, *, along: Sequence[Change] = ()) -> None:
-        """Change the pollRate that all resources of a name show.
-
-        Raises:
-            ConfigError: the resource has none, or not 1 s to a day.
-        """
-        with along_with(along):
-            await self.core.operating.set_poll_rate(resource, seconds)
-
-    async def set_post_rate(self, lfdi: str, seconds: int, *, along: Sequence[Change] = ()) -> None:
-        """Change the postRate of an end device and of its mirrors.
-
-        Raises:
-            ConfigError: not 1 s to a day.
-            RemoteProtocolError: 404 where it is not registered.
-        """
-        with along_with(along):
-            await self.core.operating.set_post_rate(self._record(lfdi), seconds, self._clock.now())
 
     # --- assignments and programs -------------------------------------------------------------------------------------
 
@@ -381,16 +274,6 @@ class Sep2Desk:
             return await self._resetting.everything(self._clock.now())
 
     # --- look-ups -----------------------------------------------------------------------------------------------------
-
-    def _record(self, lfdi: str) -> EndDeviceRecord:
-        record = self.core.state.by_lfdi.get(lfdi.upper())
-        if record is None:
-            raise RemoteProtocolError(f"{lfdi} is not registered", answer=404)
-        return record
-
-    def _device(self, name: str) -> EndDeviceRecord:
-        """An end device by its LFDI, or by the fleet's name of its device."""
-        return self.core.state.by_device.get(name) or self._record(name)
 
     def _program(self, number: int) -> Program:
         program = self.core.state.programs.get(number)

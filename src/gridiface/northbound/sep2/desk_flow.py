@@ -19,7 +19,7 @@ from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.handlers.flow import Answer
 from gridiface.northbound.sep2.nodes import Item
-from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.enums import EventStatusCode, RequestStatusCode
 from gridiface.protocols.sep2.resources import FlowReservationRequest, FlowReservationResponse
 

@@ -16,7 +16,7 @@ from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk import Sep2Desk
-from gridiface.northbound.sep2.state import Program
+from gridiface.northbound.sep2.state_records import Program
 from gridiface.protocols.sep2.enums import ServiceKind
 
 #: Prices are whole numbers of 0.00001 of the currency per kWh.

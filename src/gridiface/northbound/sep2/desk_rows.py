@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from gridiface.northbound.sep2.state import EndDeviceRecord, Program, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.subscriptions import Subscriber
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, PutDocument
 from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.state import EventOwner, EventRecord, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EventOwner, EventRecord
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.events import EventFacts, EventState, facts_of, next_change, statuses
 from gridiface.protocols.sep2.resources import Event, EventStatus

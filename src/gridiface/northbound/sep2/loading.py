@@ -22,7 +22,7 @@ from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.records import program_from, record_from
 from gridiface.northbound.sep2.response_log import ResponseLog, set_name
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, Program
 from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,

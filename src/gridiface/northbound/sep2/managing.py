@@ -22,7 +22,7 @@ from gridiface.northbound.sep2.placing_programs import settle_default
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.publishing import Publishing
 from gridiface.northbound.sep2.records import record_head
-from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
 

@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.placing import place_end_device
 from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.settings import ClientEntry
-from gridiface.northbound.sep2.state import EndDeviceRecord, Program
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.translate import ratings
 from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.resources import DERCapability, DERSettings

@@ -20,7 +20,7 @@ from gridiface.northbound.sep2.membership import OWN_DRIVERS
 from gridiface.northbound.sep2.metering import Metering, Mirror, mirror_head
 from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.settings import DEFAULT_POLL_RATES
-from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.resources import MirrorUsagePoint
 
 _SLOWEST_S = 86_400

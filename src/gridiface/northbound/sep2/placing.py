@@ -18,7 +18,8 @@ from gridiface.northbound.sep2 import csip_aus, identities
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing
 from gridiface.northbound.sep2.settings import CsipAusSettings, Sep2Settings
-from gridiface.northbound.sep2.state import EndDeviceRecord, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate import ratings, status
 from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FileLoadStatus, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (

@@ -14,11 +14,13 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, settle_links
 from gridiface.northbound.sep2.kinds import Kind, kind
 from gridiface.northbound.sep2.nodes import Item, Listing
-from gridiface.northbound.sep2.state import EventRecord, Publication
+from gridiface.northbound.sep2.state_records import EventRecord, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.resources import Event, EventStatus, Link
 from gridiface.protocols.xmlwire import spec_of
 
+#: OneHourRange, s.
+_MOST_SHIFT_S = 3600
 _STARTING = frozenset({EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE})
 
 
@@ -109,6 +111,11 @@ class Preparing:
     def _prepared_event(self, event: Any, listing: Listing, second: int) -> Any:
         if event.eventStatus.currentStatus not in _STARTING:
             raise bad_value("a new event is scheduled or active")
+        if not event.interval.duration:
+            raise bad_value("an event of duration 0 is not defined")
+        for shift in ("randomizeStart", "randomizeDuration"):
+            if abs(getattr(event, shift, None) or 0) > _MOST_SHIFT_S:
+                raise bad_value(f"{shift} is at most {_MOST_SHIFT_S} s either way")
         if event.interval.start + event.interval.duration <= second:
             raise bad_value("the event is over already")
         early = min(0, getattr(event, "randomizeStart", None) or 0)

@@ -25,7 +25,8 @@ from gridiface.northbound.sep2.kinds import (
     list_kind,
 )
 from gridiface.northbound.sep2.nodes import Audience, Item, Listing
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventSet, Publication, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import ServiceStatus
 from gridiface.protocols.sep2.reading_codes import Commodity, FlowDirection, Uom
 from gridiface.protocols.sep2.reading_codes import Kind as ReadingKind

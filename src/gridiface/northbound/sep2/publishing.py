@@ -23,7 +23,7 @@ from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.preparing import Place, Preparing, Rule, same_event
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.records import record_head
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet, Publication
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.resources import Event, EventStatus, RandomizableEvent, ReadingType
 

@@ -65,7 +65,7 @@ class Requests:
         self._files = files
         self.refusals = RefusalLog()
         self._levels: dict[str | None, None] = {}
-        self._queries: dict[str, ListQuery] = {}
+        self._queries: dict[tuple[str, bool], ListQuery] = {}
 
     async def handle(
         self,
@@ -142,12 +142,12 @@ class Requests:
         self._levels[accept] = None
 
     def _page(self, owner: Listing, query: str, caller: Caller) -> bytes:
-        wanted = self._queries.get(query)
+        most, time = self._s.settings.limits.page, owner.kind.time
+        wanted = self._queries.get((query, time is not None))
         if wanted is None:
             if len(self._queries) >= _REMEMBERED:
                 self._queries.clear()
-            wanted = self._queries[query] = parse_query(query)
-        most, time = self._s.settings.limits.page, owner.kind.time
+            wanted = self._queries[query, time is not None] = parse_query(query, timed=time is not None)
         count = owner.count(owner.view_of(caller.viewer))
         key = (min(wanted.start, count), min(wanted.limit, most, count), wanted.after if time is not None else None)
 
@@ -162,7 +162,7 @@ class Requests:
 
     def _matching(self, owner: Listing, query: str, caller: Caller) -> bytes:
         """The files that fit a device: the query of this list may name attributes of them."""
-        wanted, tree = parse_query(query), self._s.tree
+        wanted, tree = parse_query(query, timed=False), self._s.tree
         fitting = [item for item in owner.members(owner.view_of(caller.viewer)) if fits(item.obj, query)]
         chosen = page(fitting, wanted, None, self._s.settings.limits.page)
         shown: Any = tree.list_object(owner, caller.viewer, 0)
@@ -203,6 +203,7 @@ class Requests:
         offered = self.methods(node)
         if method not in offered:
             raise MethodNotAllowed(offered)
+        _check_conditions(method, headers, node)
         if len(body) > self._s.settings.limits.body_bytes:
             raise RemoteProtocolError("the body is too large", answer=413, detail=ErrorReason.RESOURCE_LIMIT)
         handler = self._handlers[method, node.kind.template]
@@ -242,6 +243,20 @@ class Requests:
         reply = await self._handlers[call.method, call.node.kind.template](call)
         self._s.counts.written += 1
         return reply
+
+
+def _check_conditions(method: str, headers: Mapping[str, str], node: Node) -> None:
+    """What a write hangs on (RFC 9110, 13.1): no resource has an entity tag here, so that none can be the one named.
+
+    Raises:
+        RemoteProtocolError: 412.
+    """
+    there = isinstance(node, Listing) or node.obj is not None or node.live is not None
+    wanted, unwanted = headers.get("if-match"), headers.get("if-none-match")
+    if wanted is not None and not (wanted.strip() == "*" and there):
+        raise RemoteProtocolError("If-Match names no state of this resource", answer=412)
+    if unwanted is not None and unwanted.strip() == "*" and there and method == "PUT":
+        raise RemoteProtocolError("If-None-Match: something is here", answer=412)
 
 
 def _split(target: str) -> tuple[str, str]:

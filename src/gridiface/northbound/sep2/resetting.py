@@ -18,7 +18,7 @@ from gridiface.northbound.sep2.metering import stored_paths
 from gridiface.northbound.sep2.nodes import Listing
 from gridiface.northbound.sep2.placing import DER_RESOURCES, client_default
 from gridiface.northbound.sep2.publications import ROOTS
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, Program, Publication
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, Program, Publication
 
 #: What devices wrote about themselves, by the last part of the path.
 _STATED = ("cfg", "fs", "dstat", "di", "ps")

@@ -9,7 +9,8 @@ from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Audience, Item
-from gridiface.northbound.sep2.state import EventRecord, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EventRecord
 from gridiface.protocols.sep2.resources import Response
 
 _Key = tuple[str, str, int | None]

@@ -16,6 +16,7 @@ from gridiface.northbound.sep2.credit_tokens import TokenVerifier
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
+from gridiface.pki.identity import pin_is_valid
 
 _LFDI = re.compile(r"[0-9A-F]{40}")
 
@@ -79,6 +80,17 @@ class ClientEntry:
             raise ConfigError(
                 f"client {self.lfdi}: role {self.role} cannot speak IEEE 2030.5; use device, aggregator or utility"
             )
+        check_pin(self.pin)
+
+
+def check_pin(pin: int | None) -> None:
+    """Whether a registration PIN has its right check digit; None is as 111115.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    if pin is not None and not pin_is_valid(pin):
+        raise ConfigError(f"PIN {pin:06d} is mistyped: its last digit makes the sum of all a multiple of 10")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,21 @@
 """The coded values of IEEE 2030.5-2018: enumerations and bit maps, with the standard's numbers.
 
 Wire types hold plain int, because the standard reserves values that a later edition may use: compare with these, and
-keep what is unknown. The codes of DER and of metering are in files of their own and can be had from here as well.
+keep what is unknown. The codes of DER, of metering and of accounts are in files of their own, and can be had from here.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
+from gridiface.protocols.sep2.account_codes import (
+    ChargeKind,
+    CostKind,
+    CreditStatus,
+    CreditType,
+    PrepayMode,
+    ServiceStatus,
+)
 from gridiface.protocols.sep2.der_codes import (
     CURVE_MODES,
     MODE_BITS,
@@ -318,63 +326,6 @@ class MessagePriority(IntEnum):
     NORMAL = 1
     HIGH = 2
     CRITICAL = 3
-
-
-class ChargeKind(IntEnum):
-    """Charge.kind."""
-
-    CONSUMPTION = 0
-    REBATE = 1
-    AUXILIARY = 2
-    DEMAND = 3
-    TAX = 4
-
-
-class CostKind(IntEnum):
-    """EnvironmentalCost.costKind: grams per unit, or percent for the last."""
-
-    CARBON_DIOXIDE = 0
-    SULFUR_DIOXIDE = 1
-    NITROGEN_OXIDES = 2
-    RENEWABLE_SHARE = 3
-
-
-class PrepayMode(IntEnum):
-    """Prepayment.prepayMode."""
-
-    CENTRAL_WALLET = 0
-    ESI = 1
-    LOCAL = 2
-    CREDIT = 3
-
-
-class CreditStatus(IntEnum):
-    """AccountBalance.creditStatus."""
-
-    OK = 0
-    LOW = 1
-    EXHAUSTED = 2
-    NEGATIVE = 3
-
-
-class CreditType(IntEnum):
-    """Which credit is used."""
-
-    REGULAR = 0
-    EMERGENCY = 1
-    REGULAR_THEN_EMERGENCY = 2
-    EMERGENCY_THEN_REGULAR = 3
-
-
-class ServiceStatus(IntEnum):
-    """PrepayOperationStatus.serviceStatus."""
-
-    CONNECTED = 0
-    DISCONNECTED = 1
-    ARMED_FOR_CONNECT = 2
-    ARMED_FOR_DISCONNECT = 3
-    NO_CONTACTOR = 4
-    LOAD_LIMITED = 5
 
 
 class RequestStatusCode(IntEnum):

@@ -46,10 +46,14 @@ class Page(Generic[_T]):
         return len(self.items)
 
 
-def parse_query(raw: str) -> ListQuery:
+def parse_query(raw: str, *, timed: bool = True) -> ListQuery:
     """The paging parameters of a query string (without "?").
 
     Of duplicates the first counts; unknown parameters are ignored.
+
+    Args:
+        raw: as received.
+        timed: whether the list takes `a`; one that does not ignores it, whatever it says.
 
     Raises:
         RemoteProtocolError: answer 400 when one is not a number, or s or l is negative.
@@ -63,7 +67,7 @@ def parse_query(raw: str) -> ListQuery:
     limit = _number(found, "l", query.limit)
     if start < 0 or limit < 0:
         raise RemoteProtocolError("s and l must not be negative", detail=ErrorReason.INVALID_VALUES)
-    return ListQuery(start, limit, _number(found, "a", 0) if "a" in found else None)
+    return ListQuery(start, limit, _number(found, "a", 0) if timed and "a" in found else None)
 
 
 def _number(found: dict[str, str], name: str, default: int) -> int:

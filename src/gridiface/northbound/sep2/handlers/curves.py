@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.handlers.services import (
 )
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
-from gridiface.northbound.sep2.state import Program
+from gridiface.northbound.sep2.state_records import Program
 from gridiface.protocols.sep2.enums import DERCurveType
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import DERCurve

@@ -16,7 +16,7 @@ from gridiface.northbound.sep2.handlers.asking import Asking
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.node_controls import MakeControl, NodeControls
 from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, item_of, program_of, still_there
-from gridiface.northbound.sep2.state import Program
+from gridiface.northbound.sep2.state_records import Program
 from gridiface.northbound.sep2.translate.controls import ProgramScope, ResolveCurve, default_to_control
 from gridiface.protocols.sep2.exchange import Reply, changed
 from gridiface.protocols.sep2.resources import DefaultDERControl

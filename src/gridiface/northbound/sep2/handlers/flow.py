@@ -30,7 +30,7 @@ from gridiface.northbound.sep2.handlers.services import (
 )
 from gridiface.northbound.sep2.kinds import kind, list_kind
 from gridiface.northbound.sep2.nodes import Item, Listing
-from gridiface.northbound.sep2.state import EndDeviceRecord, EventRecord, EventSet
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, EventSet
 from gridiface.northbound.sep2.translate.flow import (
     Grant,
     grant_for,

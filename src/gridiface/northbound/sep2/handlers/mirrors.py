@@ -24,7 +24,7 @@ from gridiface.northbound.sep2.metering import (
     set_xml,
     stored_paths,
 )
-from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states
 from gridiface.protocols.sep2.exchange import Reply, changed, check_content, created

@@ -25,7 +25,7 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.kinds import KINDS, Kind, kind
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.publications import place_below
-from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import LoadShedAvailability, PriceResponseCfg, SupportedLocale
 

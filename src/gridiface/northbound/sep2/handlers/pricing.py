@@ -11,7 +11,6 @@ from gridiface.protocols.sep2.resources import (
     ConsumptionTariffInterval,
     RateComponent,
     TariffProfile,
-    TimeTariffInterval,
 )
 
 
@@ -28,11 +27,6 @@ def _check_component(component: RateComponent, place: Place) -> None:
         raise bad_value("the flow rate limits have different units")
     if low.value * 10.0**low.multiplier > high.value * 10.0**high.multiplier:
         raise bad_value("flowRateStartLimit is above flowRateEndLimit")
-
-
-def _check_interval(interval: TimeTariffInterval, place: Place) -> None:
-    if not interval.interval.duration:
-        raise bad_value("a tariff interval lasts at least a second")
 
 
 def _check_block(block: ConsumptionTariffInterval, place: Place) -> None:
@@ -55,6 +49,5 @@ def _check_block(block: ConsumptionTariffInterval, place: Place) -> None:
 RULES: Mapping[type, Rule] = {
     TariffProfile: _check_profile,
     RateComponent: _check_component,
-    TimeTariffInterval: _check_interval,
     ConsumptionTariffInterval: _check_block,
 }

@@ -33,7 +33,7 @@ from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.preparing import same_event
-from gridiface.northbound.sep2.state import EventRecord, Program
+from gridiface.northbound.sep2.state_records import EventRecord, Program
 from gridiface.northbound.sep2.translate.controls import (
     control_id,
     event_to_control,

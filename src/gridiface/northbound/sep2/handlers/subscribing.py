@@ -22,7 +22,7 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.notification_target import check_target
-from gridiface.northbound.sep2.state import EndDeviceRecord
+from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
 from gridiface.protocols.sep2.enums import Encoding, ErrorReason, Subscribable
 from gridiface.protocols.sep2.exchange import LEVELS, Reply, changed, created, split_target

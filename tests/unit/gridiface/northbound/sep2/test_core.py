@@ -319,6 +319,33 @@ async def test_use_the_first_of_duplicated_parameters(kit: Any) -> None:
     assert (await kit.get(f"/edev?l=10&a={int(kit.NOW)}&a=0")).results == 0
 
 
+async def test_lists_without_a_time_ignore_a_whatever_it_says(kit: Any) -> None:
+    for query in ("a=9999999999", "a=x", "a=", "a=-1"):
+        assert (await kit.get(f"/derp?l=9&{query}")).results == 5, query
+    assert (await kit.send("GET", "/edev?a=x")).status == 400
+    assert (await kit.get("/edev?l=9")).results == 6
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        ({}, 204),
+        ({"if-match": "*"}, 204),
+        ({"if-none-match": '"x"'}, 204),
+        ({"if-match": '"x"'}, 412),
+        ({"if-none-match": "*"}, 412),
+    ],
+)
+async def test_a_conditional_write_is_done_only_where_its_condition_holds(
+    kit: Any, conditions: dict[str, str], status: int
+) -> None:
+    path, before = f"{kit.edev('inv-1')}/der/1/ders", kit.documents()
+    body = f'<DERStatus xmlns="urn:ieee:std:2030.5:ns"><readingTime>{int(kit.NOW)}</readingTime></DERStatus>'
+    assert (await kit.send("PUT", path, body, by="inv-1", headers=conditions)).status == status
+    assert (kit.documents() == before) == (status == 412)
+    assert (await kit.send("GET", path, by="inv-1", headers=conditions)).status == 200
+
+
 async def test_ignore_unknown_parameters(kit: Any) -> None:
     assert (await kit.get("/edev?l=1&b=2&&=&c")).results == 1
     assert isinstance(await kit.get("/dcap?l=5"), DeviceCapability)
@@ -405,6 +432,13 @@ async def test_serve_time_with_quality_7_and_correct_offsets_at_wall_clock(make_
         assert found.quality == 7
         assert found.localTime == found.currentTime - 25_200
         assert (found.tzOffset, found.dstOffset) == (-28_800, 3600)
+        assert (found.dstStartTime, found.dstEndTime) == (1_799_000_000, 1_801_000_000)
+    for second, offset in ((1_798_999_999, -28_800), (1_799_000_000, -25_200), (1_801_000_000, -28_800)):
+        kit.clock.time = float(second)
+        found = await kit.get("/tm", by="stranger")
+        assert (found.currentTime, found.localTime) == (second, second + offset)
+    assert (await (await make_kit()).get("/tm", by="stranger")).quality == 7  # what CSIP expects, by default
+    assert (await (await make_kit(time_quality=4)).get("/tm", by="stranger")).quality == 4
 
 
 # --- hostile bodies ---

@@ -9,7 +9,8 @@ import pytest
 from gridiface.domain.controls import Outcome, OutcomeKind
 from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.parents import Parents
-from gridiface.northbound.sep2.state import EventRecord, State
+from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.state_records import EventRecord
 
 
 class Event:

@@ -14,12 +14,13 @@ from gridiface.domain.fleet import Device, Group, Nameplate, Role
 from gridiface.domain.ports import Document
 from gridiface.errors import ConfigError, LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import documents, identities
+from gridiface.northbound.sep2.counters import Counters
 from gridiface.northbound.sep2.kinds import KINDS, Kind, ListKind, kind, list_kind
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.placing import time_at
 from gridiface.northbound.sep2.records import program_from, program_head, record_from, record_head
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
-from gridiface.northbound.sep2.state import Counters, EndDeviceRecord, Program
+from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.protocols.sep2.resources import DERStatus
 from gridiface.protocols.sep2.uris import BY_TEMPLATE, Need
@@ -84,6 +85,15 @@ def test_a_damaged_record_is_said_to_be_damaged(body: bytes) -> None:
 def test_each_stored_path_has_its_space(path: str, space: str | None) -> None:
     assert documents.space_of(path) == space
     assert space is None or space in documents.SPACES
+
+
+@pytest.mark.parametrize("pin", [111_114, 123_456, 1_000_000])
+async def test_reject_a_pin_without_its_check_digit(kit: Any, pin: int) -> None:
+    with pytest.raises(ConfigError, match="mistyped"):
+        ClientEntry(lfdi="AB" * 20, pin=pin)
+    with pytest.raises(ConfigError, match="mistyped"):
+        await kit.core.add_end_device("AB" * 20, kit.NOW, pin=pin)
+    assert (await kit.core.add_end_device("AB" * 20, kit.NOW, pin=111_115)).startswith("/edev/")
 
 
 async def test_a_damaged_document_does_not_keep_the_others_from_being_read(

@@ -99,11 +99,33 @@ async def test_return_404_for_a_removed_device_and_drop_it_from_all_lists(open_k
     await kit.send("POST", f"{program}/derc", kit.control())
     status = f"<DERStatus {NS}><readingTime>1</readingTime></DERStatus>"
     await kit.send("PUT", f"{where}/der/1/ders", status, by="stranger")
+    mirror = (
+        f"<MirrorUsagePoint {NS}><mRID>AA01</mRID><roleFlags>0049</roleFlags><serviceCategoryKind>0"
+        f"</serviceCategoryKind><status>1</status><deviceLFDI>{kit.lfdi['stranger']}</deviceLFDI><MirrorMeterReading>"
+        "<mRID>BB01</mRID><ReadingType><uom>38</uom></ReadingType></MirrorMeterReading></MirrorUsagePoint>"
+    )
+    await kit.post("/mup", mirror, by="stranger")
+    lists = ("/edev", "/derp", "/rsps", "/mup", "/upt")
+    before = {path: (await kit.get(f"{path}?l=99")).all for path in lists}
     assert (await kit.send("DELETE", kit.edev("inv-1"), by="inv-1")).status == 403
     assert (await kit.send("DELETE", where, by="utility")).status == 403
     assert (await kit.send("DELETE", where, by="stranger")).status == 204
-    for path in (where, f"{where}/der/1/ders", program, f"{program}/derc", program.replace("derp", "rsps")):
+    gone = (
+        where,
+        f"{where}/der/1/ders",
+        program,
+        f"{program}/derc",
+        program.replace("derp", "rsps"),
+        "/mup/1",
+        "/upt/1",
+    )
+    for path in gone:
         assert (await kit.send("GET", path)).status == 404
+        assert (await kit.send("GET", path, by="stranger")).status == 404
+    for path in lists:
+        left_in = await kit.get(f"{path}?l=99")
+        assert (left_in.all, len(left_in.members)) == (before[path] - 1, before[path] - 1), path
+        assert not [member.href for member in left_in.members if member.href in gone]
     assert (await kit.get("/edev?l=9")).all == 6
     assert (await kit.get("/derp?l=9")).all == 5
     assert device_id not in kit.fleet.known

@@ -312,3 +312,18 @@ async def test_requests_that_nothing_is_kept_of_make_room_for_new_ones(make_kit:
         assert path in await listed(each, path)
         assert (await each.get(frq, by="inv-1")).all == 1
     assert {key for _, key in kit.documents()}.isdisjoint({f"{frq}/1", f"{frq}/2"})
+
+
+@pytest.mark.parametrize("kind", EVENTS[:3])
+async def test_an_event_without_duration_or_with_too_wide_a_shift_is_refused(kit: Any, kind: str) -> None:
+    first = await an_event(kit, kind)
+    bodies = {"demand response": kit.bodies.load, "pricing": kit.bodies.tier, "messaging": kit.bodies.text}
+    empty = bodies[kind]("0E05", start=kit.NOW + 60, duration=0)
+    assert (await kit.send("POST", list_of(first), empty)).status == 400
+    if kind == "demand response":
+        for shift, status in ((3601, 400), (-3601, 400), (3600, 201), (-3600, 201)):
+            body = kit.bodies.load(
+                f"0F{abs(shift) % 60:02}{shift < 0:02}", start=kit.NOW + 9000,
+                randomise=f"<randomizeStart>{shift}</randomizeStart>",
+            )  # fmt: skip
+            assert (await kit.send("POST", list_of(first), body)).status == status, shift
