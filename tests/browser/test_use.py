@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.waiting import until
 
 expect = pytest.importorskip("playwright.async_api", reason="playwright is not installed").expect
 
@@ -67,6 +68,27 @@ async def test_a_form_works_without_javascript_or_before_it_is_there(rest: Any) 
     await page.get_by_label("Reason").fill("seen enough")
     await page.get_by_role("button", name="Cancel this control").click()
     await expect(page.locator("h1")).to_contain_text("cancelled", timeout=60_000)
+
+
+async def test_times_are_in_the_readers_zone_in_every_frame_of_a_page_that_renews_itself(rest: Any) -> None:
+    page = await rest.page()
+    await page.goto(rest.home + "/devices/battery1")
+    await page.evaluate(
+        """() => {
+          globalThis.seen = {renewed: 0, wrong: []};
+          document.body.addEventListener("htmx:afterSettle", () => { seen.renewed += 1; });
+          const look = () => {
+            for (const time of document.querySelectorAll("main time"))
+              if (time.textContent.endsWith("Z")) seen.wrong.push(time.textContent);
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    await until(lambda: page.evaluate("seen.renewed > 3"), "the page renews itself")
+    assert await page.locator("main time").count()
+    assert await page.evaluate("seen.wrong") == []
+    assert not rest.problems
 
 
 async def test_keyboard_reaches_everything_in_order(rest: Any) -> None:

@@ -60,6 +60,7 @@ class Frame:
             "asked": words.asked,
             "control_words": words.control_words,
             "protocol": words.protocol,
+            "about": words.about,
             "peer": self.peer,
             "tone": words.tone,
             "badge": words.badge,

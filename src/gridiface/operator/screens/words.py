@@ -180,6 +180,11 @@ def mode_value(mode: str, value: float) -> str:
     return f"{name} {number(value)}{_SPACE}{unit}".rstrip()
 
 
+def about(signal: str) -> str:
+    """What a decision is about, or a device can be asked for: a mode by its name, else the engine's own word."""
+    return MODES[ControlMode(signal)][0] if signal in set(ControlMode) else signal.replace("_", " ")
+
+
 def protocol(name: str) -> str:
     """A protocol's name for people."""
     return PROTOCOLS.get(name, name)

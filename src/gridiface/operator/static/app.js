@@ -86,6 +86,8 @@ function dress(within) {
   }
 }
 dress(document);
+// Times are in the reader's zone before anything is drawn; the rest can wait until all is settled.
+body.addEventListener("htmx:afterSwap", (event) => localTimes(event.detail.elt));
 body.addEventListener("htmx:afterSettle", (event) => dress(event.detail.elt));
 body.addEventListener("gi:theme", () => plots(document, true));
 // What somebody is typing in is not renewed under their fingers.
