@@ -144,7 +144,8 @@ def values_of(report: OadrReport) -> list[ReportValue]:
     """The values of a data report, in its order.
 
     Raises:
-        RemoteProtocolError: answer 459: a value's time cannot be told, or its payload is of another kind.
+        RemoteProtocolError: answer 459: a value's time cannot be told, or its payload is of another kind; 454: it ends
+            before it begins.
     """
     found: list[ReportValue] = []
     begin = report.dtstart
@@ -155,6 +156,8 @@ def values_of(report: OadrReport) -> list[ReportValue]:
         duration = interval.duration
         if duration is None and interval.dtstart is None:
             duration = report.duration
+        if duration is not None and duration < 0:
+            raise RemoteProtocolError("an interval of the report has a negative duration", answer=_INVALID_DATA)
         begin = after(start, duration) if duration else start
         found += (_value_of(payload, start, duration) for payload in interval.streamPayloadBase)
     return found

@@ -28,6 +28,8 @@ class OptDesk:
 
     def create(self, payload: OadrCreateOpt, ven: Ven, now: float) -> Payload:
         """Take an oadrCreateOpt."""
+        if not payload.optID:
+            raise Refusal(Code.COMPLIANCE, "the optID is empty (rule 204)")
         resources = self._resources(payload.eiTarget, ven)
         devices = list(payload.oadrDeviceClass.endDeviceAsset) if payload.oadrDeviceClass else []
         if payload.qualifiedEventID is not None:

@@ -7,6 +7,7 @@ says which fingerprint a peer showed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, succeeded, ven_id_of
 from gridiface.protocols.openadr.payloads.common import EiResponse
@@ -207,6 +208,8 @@ class Registrar:
             raise Refusal(Code.INVALID_DATA, "this profile or transport is not offered")
         if not _pulls(payload) and _address(payload) is None:
             raise Refusal(Code.COMPLIANCE, "push needs an oadrTransportAddress")
+        if payload.oadrTransportName == "simpleHttp" and not _pulls(payload) and not _leads_somewhere(payload):
+            raise Refusal(Code.INVALID_DATA, "the oadrTransportAddress is not an http or https address")
 
 
 def _pulls(payload: OadrCreatePartyRegistration) -> bool:
@@ -216,6 +219,14 @@ def _pulls(payload: OadrCreatePartyRegistration) -> bool:
 def _address(payload: OadrCreatePartyRegistration) -> str | None:
     # One VEN implementation sends the text None for no address.
     return None if payload.oadrTransportAddress in {None, "", "None"} else payload.oadrTransportAddress
+
+
+def _leads_somewhere(payload: OadrCreatePartyRegistration) -> bool:
+    try:
+        parts = urlsplit(_address(payload) or "")
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _take_details(ven: Ven, payload: OadrCreatePartyRegistration) -> None:

@@ -2,7 +2,7 @@
 
 Owns what each VEN said last and was answered, in the memory of one process: after a restart a repetition is carried out
 once more. Most verbs are such that this does no harm; those here are not: registering twice gives two registrationIDs,
-metadata twice two sets of report requests, an opt twice two schedules.
+metadata twice two sets of report requests, an opt twice two schedules, and an opt that is gone is not known any more.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 from gridiface.protocols.openadr.answers import request_id_of
 from gridiface.protocols.openadr.payloads.envelope import Payload
-from gridiface.protocols.openadr.payloads.opt import OadrCreateOpt
+from gridiface.protocols.openadr.payloads.opt import OadrCancelOpt, OadrCreateOpt
 from gridiface.protocols.openadr.payloads.registration import OadrCreatePartyRegistration
 from gridiface.protocols.openadr.payloads.report import OadrRegisterReport, OadrUpdatedReport
 
-_KEPT = frozenset({OadrCreatePartyRegistration, OadrRegisterReport, OadrCreateOpt})
+_KEPT = frozenset({OadrCreatePartyRegistration, OadrRegisterReport, OadrCreateOpt, OadrCancelOpt})
+#: What was said, and what makes it new when it is said once more.
+_UNDOES = {OadrCreateOpt: OadrCancelOpt, OadrCancelOpt: OadrCreateOpt}
 _MOST = 20_000
 
 
@@ -49,6 +51,7 @@ class Repeats:
         if known and not isinstance(payload, OadrCreatePartyRegistration):
             # Who has said something else since starts over when it registers without its IDs (rule 406).
             known.pop(OadrCreatePartyRegistration, None)
+            known.pop(_UNDOES.get(type(payload), OadrCreatePartyRegistration), None)
         if reply is None or not who or not _is_kept(payload, reply):
             return
         if known is None:

@@ -98,6 +98,23 @@ def test_status_and_feed_read_back():
     assert values_of(report([status, feed])) == [status, feed]
 
 
+@pytest.mark.parametrize("where", ["interval", "report"])
+def test_a_value_that_ends_before_it_begins_is_refused(where):
+    made = OadrReport(
+        dtstart=0.0,
+        duration=-60 if where == "report" else None,
+        reportRequestID="r",
+        reportSpecifierID="s",
+        createdDateTime=0.0,
+        intervals=Intervals(interval=intervals_of([ReportValue(rid="a", start=0.0, duration=60, value=1.0)])),
+    )
+    (row,) = made.intervals.interval
+    row.duration, row.dtstart = (None, None) if where == "report" else (-60, 0.0)
+    with pytest.raises(RemoteProtocolError) as refused:
+        values_of(made)
+    assert refused.value.answer == 454
+
+
 def test_a_report_without_intervals_has_no_values():
     made = report([ReportValue(rid="a", start=1.0, value=1.0)])
     made.intervals = None

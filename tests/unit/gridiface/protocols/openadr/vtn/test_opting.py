@@ -44,8 +44,8 @@ def create(kit, ven):
     return send
 
 
-def cancel(kit, ven, opt_id):
-    return kit.handle(opt.OadrCancelOpt(requestID="c", optID=opt_id, venID=ven))
+def cancel(kit, ven, opt_id, request_id="c"):
+    return kit.handle(opt.OadrCancelOpt(requestID=request_id, optID=opt_id, venID=ven))
 
 
 def test_36_r207_r210_a_schedule_is_taken_and_answered_with_its_opt_id(kit, ven, create):
@@ -155,7 +155,7 @@ def test_38_r204_opts_are_cancelled_by_id_all_of_one_id_together(kit, ven, creat
     assert (answer.eiResponse.responseCode, answer.optID) == ("200", "o1")
     assert kit.vtn.opt_of(ven, "x", "a", kit.now) is None
     assert kit.vtn.opt_of(ven, "x", "b", kit.now) is None
-    assert cancel(kit, ven, "o1").eiResponse.responseCode == "452"
+    assert cancel(kit, ven, "o1", "c2").eiResponse.responseCode == "452"
 
 
 def test_38_cancelling_a_superseded_schedule_is_no_error(kit, ven, create):
@@ -174,6 +174,11 @@ def test_r211_an_opt_to_an_event_cannot_be_cancelled(kit, ven, create):
 
 def test_r208_the_ven_id_is_checked(kit, ven, create):
     assert cancel(kit, "nobody", "o1").eiResponse.responseCode == "452"
+
+
+def test_r204_an_opt_has_an_opt_id(kit, ven, create):
+    assert create("").eiResponse.responseCode == "459"
+    assert not kit.vtn.opts(ven).schedules
 
 
 def test_the_number_of_schedules_is_capped(vtn_kit):

@@ -64,6 +64,20 @@ def test_49_push_without_address_is_refused(kit, address):
     assert not kit.vtn.vens
 
 
+@pytest.mark.parametrize(
+    "address", ["nonsense", "file:///etc/passwd", "http://", "https://x:port", "http://[::1", "x:1"]
+)
+def test_an_address_that_nothing_can_be_pushed_to_is_refused(kit, address):
+    answer = kit.handle(create(oadrHttpPullModel=False, oadrTransportAddress=address))
+    assert answer.eiResponse.responseCode == "454"
+    assert not kit.vtn.vens
+
+
+@pytest.mark.parametrize("address", ["http://ven.example", "HTTPS://10.0.0.1:8443/a/b/", "http://[::1]:80"])
+def test_44_an_address_of_any_form_of_http_is_taken(kit, address):
+    assert kit.handle(create(oadrHttpPullModel=False, oadrTransportAddress=address)).eiResponse.responseCode == "200"
+
+
 @pytest.mark.parametrize("fields", [{"oadrTransportName": "xmpp"}])
 def test_a_transport_that_is_not_offered_is_refused(kit, fields):
     assert kit.handle(create(**fields)).eiResponse.responseCode == "454"

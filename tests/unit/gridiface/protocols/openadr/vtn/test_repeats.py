@@ -95,6 +95,29 @@ def test_an_opt_schedule_that_comes_twice_is_one(kit):
     assert len(kit.told("OptChanged")) == 1
 
 
+def test_38_a_cancelled_opt_whose_answer_was_lost_is_no_error_until_it_is_made_again(kit):
+    ven = kit.register()
+    span = opt.Available(properties=Properties(dtstart=kit.now, duration=60))
+    created = opt.OadrCreateOpt(
+        optID="o",
+        optType="optOut",
+        optReason="economic",
+        venID=ven,
+        vavailability=opt.Vavailability(components=opt.AvailableList(available=[span])),
+        createdDateTime=kit.now,
+        requestID="q",
+        eiTarget=EiTarget(),
+    )
+    cancelled = opt.OadrCancelOpt(requestID="q", optID="o", venID=ven)
+    for _ in range(2):  # Some peers say the very same in each round.
+        kit.handle(created)
+        assert [schedule.optID for schedule in kit.vtn.opts(ven).schedules] == ["o"]
+        for _ in range(2):
+            assert kit.handle(cancelled).eiResponse.responseCode == "200"
+            assert not kit.vtn.opts(ven).schedules
+    assert kit.handle(dataclasses.replace(cancelled, requestID="other")).eiResponse.responseCode == "452"
+
+
 def test_a_cancellation_that_rode_on_a_lost_answer_rides_again(wishing):
     kit = wishing
     ven = kit.register()
