@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from gridiface.protocols.sep2.resources import ActivePower, DefaultDERControl, DERControlBase
+from gridiface.protocols.sep2.resources import (
+    ActivePower,
+    DefaultDERControl,
+    DERControlBase,
+    DERSettings,
+    EndDeviceList,
+)
+from gridiface.protocols.xmlwire import decode
 from gridiface.simulation.world import WorldPlan
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("in-band"), pytest.mark.timeout(120)]
@@ -96,3 +103,30 @@ async def test_without_utility_and_inverters_the_event_finishes_and_the_default_
             return near(await inverter_power(site), 400.0) and near(sum(await site.powers()), 1_600.0)
 
         await eventually(all_take_part, 40.0, "the inverter has its part of the default")
+
+
+async def test_when_to_return_to_service_reaches_batteries_and_inverters_which_show_it(
+    site_class: Any, eventually: Callable[..., Awaitable[float]]
+) -> None:
+    """The utility's word for the group: to registers of the batteries, to the default control of the inverter."""
+    plan = WorldPlan(batteries=2, inverters=1, inverter_w=5_000.0, page_port=0)
+    async with site_class(plan) as site:
+        await site.start()
+        await site.fleet_is_up()
+        told = DefaultDERControl(
+            mRID="E" * 24 + "0000B4F3", derControlBase=DERControlBase(), setESDelay=12_000, setESHighVolt=10_400
+        )
+        async with site.utility() as utility:
+            fleet = await utility.program("fleet")
+            wire = site.wire("utility")
+            assert (await wire.ask("PUT", f"{fleet.href}/dderc", told)).status == 204
+
+            async def shown() -> bool:
+                """What each device says that it is set to, by its DERSettings."""
+                devices = decode((await wire.ask("GET", "/edev?l=99")).body, EndDeviceList).members
+                answers = [await wire.ask("GET", f"{device.href}/der/1/derg") for device in devices]
+                found = [decode(answer.body, DERSettings) for answer in answers if answer.status == 200]
+                obeyed = [one for one in found if (one.setESDelay, one.setESHighVolt) == (12_000, 10_400)]
+                return len(obeyed) == 3
+
+            await eventually(shown, 60.0, "two batteries and the inverter are set so")
