@@ -164,14 +164,15 @@ class DevicesScreen:
         told = [(one.at, one.setpoint.active_power_w) for one in deliveries if one.outcome != "unchanged"]
         measured = [(one.source_time, one.value) for one in readings if one.quantity == "W" and one.phase == "ABC"]
         charge = [(one.source_time, 100 * one.value) for one in readings if one.quantity == "soc"]
+        power = joined(told, measured, now)
         return self._house.frame.page(
             request,
             "device.html",
             minutes=int(seconds // 60),
             defines=self._defines,
             all_groups=[group for group in self._house.view(request).groups() if not group.parent or group.members],
-            power=joined(told, measured, now),
-            charge=[[at for at, _ in thin(charge)], [value for _, value in thin(charge)]],
+            power=power,
+            charge=beside(power[0], thin(charge)),
             newest=newest(detail["readings"]),
             seen=self._house.desk.certificates.seen(detail["identities"].get("lfdi", "")),
             **values,
@@ -211,6 +212,16 @@ class DevicesScreen:
 
 
 _NUMBERS = re.compile(r"(\d+)")
+
+
+def beside(times: Sequence[Any], points: Points) -> list[list[Any]]:
+    """The columns of a plot that stands below another one, over the same time: [times], [values], null at its ends."""
+    if not points:
+        return [[], []]
+    before = [(times[0], None)] if times and times[0] < points[0][0] else []
+    after = [(times[-1], None)] if times and times[-1] > points[-1][0] else []
+    whole: list[tuple[float, float | None]] = [*before, *points, *after]
+    return [[at for at, _ in whole], [value for _, value in whole]]
 
 
 @lru_cache(maxsize=100_000)
