@@ -150,8 +150,8 @@ class Membership:
     async def reconcile(self, now: Instant) -> None:
         """Give every client of the configuration and every device and group of the fleet its EndDevice.
 
-        Those whose device or group is gone from a fleet that has devices are removed, unless they registered
-        themselves; so are aggregators that the configuration had, and has no more.
+        Those whose device or group is gone from a fleet that has devices are removed, and clients that the
+        configuration had and has no more; not who registered itself, or was registered by the operator.
 
         Raises:
             StoreUnavailable: nothing was changed.
@@ -218,12 +218,12 @@ class Membership:
         return [
             record
             for record in self._s.state.end_devices.values()
-            if not record.in_band
+            if not (record.in_band or record.by_operator)
             and record.lfdi not in clients
             and (
                 (record.device_id is not None and fleet.device(record.device_id) is None)
                 or (record.group_id is not None and fleet.group(record.group_id) is None)
-                or (record.device_id is None and record.group_id is None and not record.by_operator)
+                or (record.device_id is None and record.group_id is None)
             )
         ]
 

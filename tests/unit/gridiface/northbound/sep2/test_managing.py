@@ -221,3 +221,26 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(make_kit: Any) -> N
     assert (await kit.send("GET", kit.edev("inv-1"), by="aggregator")).status == 404
     with pytest.raises(ConfigError):
         await kit.core.add_end_device("short", kit.NOW)
+
+
+async def test_who_the_operator_registered_is_there_after_a_restart_though_the_fleet_begins_without_it(
+    make_kit: Any,
+) -> None:
+    """The fleet of a new process knows what the configuration names; the others come back through their records."""
+    kit = await under(make_kit)
+    aggregator, device = "AB" * 20, "CD" * 20
+    await desk(kit).ensure_end_device(aggregator, device=None, pin=None, role=Role.AGGREGATOR)
+    await desk(kit).ensure_end_device(device, device=None, pin=123_455, role=Role.DEVICE)
+    await desk(kit).manage(aggregator, device)
+    path, name = kit.core.state.by_lfdi[device].path, kit.core.state.by_lfdi[device].device_id
+    for _ in range(2):
+        del kit.fleet.known[name]
+        kit = await kit.restarted()
+        assert (await kit.get(path, by=device)).lFDI == device
+        assert (await kit.get(f"{path}/rg", by=device)).pIN == 123_455
+        assert (await kit.get("/edev?l=9", by=aggregator)).all == 2
+        assert kit.fleet.known[name].identities["lfdi"] == device
+    assert await desk(kit).remove_end_device(device)
+    kit = await kit.restarted()
+    assert (await kit.send("GET", path)).status == 404
+    assert name not in kit.fleet.known
