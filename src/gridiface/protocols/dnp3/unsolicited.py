@@ -136,11 +136,16 @@ class Reporter:
             return self._report.deadline
         due = [self._resume_at] if self._null_due else []
         for number in self._state.enabled:
-            if self._state.buffer.waiting(number):
-                trigger = self._trigger(number)
-                at = self._state.first_waiting.get(number, 0.0) + trigger.hold_time
-                due.append(max(self._resume_at, at if trigger.hold_time or trigger.count > 1 else 0.0))
+            waiting, trigger = self._state.buffer.waiting(number), self._trigger(number)
+            if waiting >= trigger.count and waiting:
+                due.append(self._resume_at)
+            elif waiting and trigger.hold_time:
+                due.append(max(self._resume_at, self._since(number) + trigger.hold_time))
         return min(due, default=None)
+
+    def _since(self, number: int) -> float:
+        """When the oldest event of a class began to wait."""
+        return self._state.first_waiting.get(number, 0.0)
 
     def handle_timer(self, now: float) -> bool:
         """Retries or gives up a report whose confirm is overdue; True when the wait ended without one."""
@@ -176,10 +181,10 @@ class Reporter:
         for number in self._state.enabled:
             waiting = self._state.buffer.waiting(number)
             trigger = self._trigger(number)
-            age = now - self._state.first_waiting.get(number, now)
             # a class with a count and no hold time waits for the count alone
-            if waiting >= trigger.count or (waiting and trigger.hold_time and age >= trigger.hold_time):
-                return waiting > 0
+            late = trigger.hold_time and now >= self._since(number) + trigger.hold_time
+            if waiting and (waiting >= trigger.count or late):
+                return True
         return False
 
     def _transmit(self, classes: list[int], now: float, attempts: int = 1) -> None:

@@ -295,6 +295,30 @@ def test_a_count_triggers_and_so_does_the_hold_time(start):
     assert len(peer.advance(0.1)) == 1
 
 
+def test_a_count_without_hold_time_waits_for_the_count_alone_without_a_timer(start):
+    peer = start(triggers={1: Trigger(count=3)})
+    for index in (0, 1):
+        peer.update(BI, index, 1)
+        assert peer.pending() == []
+        assert peer.channel.next_timer() == peer.now + 60  # of the keep-alive
+    assert peer.advance(3600) == []
+    peer.update(BI, 2, 1)
+    assert len(peer.pending()) == 1
+
+
+def test_after_what_was_due_was_done_nothing_is_due_at_once(start):
+    """Whatever the triggers: a timer that stays due would keep the event loop busy for ever."""
+    for count in (1, 2, 5):
+        for hold_time in (0.0, 0.1, 7.0):
+            peer = start(triggers={1: Trigger(count=count, hold_time=hold_time)}, retries=0, offline_interval=30.0)
+            for index in (0, 1, 3):
+                peer.update(BI, index, 1)
+                for _ in range(20):
+                    peer.advance(0.7)
+                    due = peer.channel.next_timer()
+                    assert due is None or due > peer.now
+
+
 def test_a_count_is_enough(start):
     peer = start(triggers={1: Trigger(count=3, hold_time=10.0)})
     for index in (0, 1, 2):
