@@ -101,24 +101,25 @@ class Session:
         now = self._hub.now()
         self.heard_at = now
         self._hub.journal.note(now, self.peer, data, received=True, datagram=self._datagram)
-        carried, asked = 0, False
+        carried = 0
+        asked: list[tuple[Station, Commission]] = []
         for station, channel in self.channels:
             station.touch(now)
             channel.receive(data, now)
             if station.handler.pending:
-                asked = True
-                commissions = station.handler.take()
-                self._waiting += len(commissions)  # all of them, before one can be done
-                for commission in commissions:
-                    self._hub.commissioned(self, station, commission)
+                asked += [(station, commission) for commission in station.handler.take()]
             carried += channel.carried
+        # one may be done in the call that begins it: only then is everything said that came, and all of them counted
+        self._waiting += len(asked)
         if self._first is not None:
             self._identify(data)
         if carried != self._carried and self.identified:
             self._carried = carried
             self._hub.heard(self)
+        for station, commission in asked:
+            self._hub.commissioned(self, station, commission)
         if asked and not self._waiting:
-            return  # all of it is durable already: the answer has left
+            return  # all of it is durable already: the answers have left
         self.pump(now)
         if not self._waiting:
             self._take_notices()

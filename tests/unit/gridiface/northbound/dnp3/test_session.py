@@ -1,10 +1,13 @@
 """A peer without sockets: held answers, deadlines, flow control, takeover."""
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.northbound.dnp3.journal import Journal
 from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.dnp3.settings import Deadlines, MasterEntry
+from gridiface.northbound.dnp3.station import Station
 from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
 from gridiface.protocols.dnp3.master_tasks import command_objects
@@ -206,4 +209,26 @@ async def test_commands_of_one_request_that_are_durable_at_once_are_answered_onc
     assert len(done) == 2
     assert len(wire.written) == (1 if fails is None else 0)
     assert bool(wire.dropped) == (fails is not None)
+    one.close()
+
+
+async def test_what_two_outstations_are_asked_in_one_read_is_answered_by_both(hub, wire, station, station_settings):
+    """A command to the one that is durable at once must not leave the answer of the other behind."""
+    first = station(masters=[MasterEntry(name="m", address=1)])
+    second = Station(
+        replace(station_settings(masters=[MasterEntry(name="m", address=1)]), name="other", address=11),
+        inbox=None, ledger=None, fleet=None, now=NOW,
+    )  # fmt: skip
+    hub.commissioned = lambda owner, station, commission: owner.release()
+    one = Session(
+        hub,
+        ("192.0.2.1", 40_000),
+        [(first, [1]), (second, [1])],
+        Deadlines(),
+        write=wire.written.append,
+        drop=wire.dropped.append,
+    )
+    delay = encode(Frame(0xC4, 11, 1, bytes((0xC0, 0xC0, 0x17))))
+    one.receive(request(OPERATE) + delay)
+    assert sorted(frame.source for frame in wire.frames) == [10, 11]
     one.close()
