@@ -9,15 +9,12 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from gridiface.cli.openadr_words import moment, named, show_requests, when
-from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.openadr_words import VenArgument, moment, named, show_requests, when
+from gridiface.cli.remote import ReasonOption, Remote, asking, segment
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 app = typer.Typer()
-
-VenArgument = Annotated[str, typer.Argument(help="venID, as `gridiface openadr vtn vens` shows it.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 
 
 @app.command("reports")

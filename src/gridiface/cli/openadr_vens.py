@@ -7,14 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.openadr_words import named, show_requests, show_schedules, show_vens
-from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.openadr_words import VenArgument, named, show_requests, show_schedules, show_vens
+from gridiface.cli.remote import ReasonOption, Remote, asking, segment
 from gridiface.cli.showing import show_json, show_table
 
 app = typer.Typer()
 
-VenArgument = Annotated[str, typer.Argument(help="venID, as `gridiface openadr vtn vens` shows it.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 _VENS = "/openadr/vtn/vens"
 
 

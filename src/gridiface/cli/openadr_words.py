@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
+
+VenArgument = Annotated[str, typer.Argument(help="venID, as `gridiface openadr vtn vens` shows it.")]
 
 _SIGNAL = re.compile(r"(?P<name>[^/=]+)(?:/(?P<type>[^/=]+))?(?:/(?P<unit>[^=]+))?=(?P<steps>.+)")
 _STEP = re.compile(r"(\d+):(-?\d+(?:\.\d+)?)")

@@ -34,6 +34,7 @@ _ANSWER_S, _SILENCE_S = 15.0, 40.0
 #: Largest answer that is read, longest line of a stream. Bytes.
 _MOST, _LONGEST_LINE = 64 * 1024 * 1024, 1024 * 1024
 
+ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 UrlOption = Annotated[
     str | None,
     typer.Option("--url", envvar="GRIDIFACE_URL", help=f"The server's address; without any: {DEFAULT_URL}."),

@@ -43,6 +43,21 @@ def metadata(kit, ven, request_id="m1"):
     return report.OadrRegisterReport(requestID=request_id, oadrReport=[offered], venID=ven)
 
 
+def schedule(kit, ven):
+    """An opt schedule of a minute from now on."""
+    span = opt.Available(properties=Properties(dtstart=kit.now, duration=60))
+    return opt.OadrCreateOpt(
+        optID="o",
+        optType="optOut",
+        optReason="economic",
+        venID=ven,
+        vavailability=opt.Vavailability(components=opt.AvailableList(available=[span])),
+        createdDateTime=kit.now,
+        requestID="q",
+        eiTarget=EiTarget(),
+    )
+
+
 @pytest.fixture
 def wishing(vtn_kit):
     return vtn_kit(wishes=(ReportWish(name="TELEMETRY_USAGE", granularity=1, back=1),))
@@ -80,38 +95,18 @@ def test_metadata_that_come_twice_make_one_set_of_requests(wishing):
 
 def test_an_opt_schedule_that_comes_twice_is_one(kit):
     ven = kit.register()
-    span = opt.Available(properties=Properties(dtstart=kit.now, duration=60))
-    created = opt.OadrCreateOpt(
-        optID="o",
-        optType="optOut",
-        optReason="economic",
-        venID=ven,
-        vavailability=opt.Vavailability(components=opt.AvailableList(available=[span])),
-        createdDateTime=kit.now,
-        requestID="q",
-        eiTarget=EiTarget(),
-    )
+    created = schedule(kit, ven)
     assert kit.handle(created) == kit.handle(created)
     assert len(kit.told("OptChanged")) == 1
 
 
 def test_38_a_cancelled_opt_whose_answer_was_lost_is_no_error_until_it_is_made_again(kit):
     ven = kit.register()
-    span = opt.Available(properties=Properties(dtstart=kit.now, duration=60))
-    created = opt.OadrCreateOpt(
-        optID="o",
-        optType="optOut",
-        optReason="economic",
-        venID=ven,
-        vavailability=opt.Vavailability(components=opt.AvailableList(available=[span])),
-        createdDateTime=kit.now,
-        requestID="q",
-        eiTarget=EiTarget(),
-    )
+    created = schedule(kit, ven)
     cancelled = opt.OadrCancelOpt(requestID="q", optID="o", venID=ven)
     for _ in range(2):  # Some peers say the very same in each round.
         kit.handle(created)
-        assert [schedule.optID for schedule in kit.vtn.opts(ven).schedules] == ["o"]
+        assert [one.optID for one in kit.vtn.opts(ven).schedules] == ["o"]
         for _ in range(2):
             assert kit.handle(cancelled).eiResponse.responseCode == "200"
             assert not kit.vtn.opts(ven).schedules
