@@ -51,6 +51,10 @@ class Answer(Protocol):
         ...
 
 
+#: What becomes of a request: its answer, or what gives it.
+Taken = Answer | Coroutine[Any, Any, Answer] | asyncio.Future[Any]
+
+
 class Watched(Protocol):
     """What the listener's connection wants to be told (northbound.tls_connection.TlsConnection)."""
 
@@ -123,7 +127,7 @@ class HttpServing(ABC, Generic[_W]):
         """Octets of a body of theirs."""
 
     @abstractmethod
-    def take(self, head: Head, body: bytes, who: _W, address: str) -> Answer | Coroutine[Any, Any, Answer]:
+    def take(self, head: Head, body: bytes, who: _W, address: str) -> Taken:
         """The answer, at once or after a while; what is raised is a fault of ours."""
 
     @abstractmethod
@@ -158,7 +162,7 @@ class HttpConnection(asyncio.Protocol, Generic[_W]):
         self._looked_at = 0  # octets of `_waiting` in which no end of a head is
         self._head: Head | None = None
         self._body: Body | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Answer] | None = None
         self._held = False  # the peer does not take what was written
         self._reading_paused = False
         self._done = False
@@ -211,8 +215,8 @@ class HttpConnection(asyncio.Protocol, Generic[_W]):
         if self._timed is not None:
             self._timed.cancel()
 
-    def finish(self) -> asyncio.Task[None] | None:
-        """The server stops: close after the answer that is under way, whose task this is; else at once."""
+    def finish(self) -> asyncio.Future[Answer] | None:
+        """The server stops: close after the answer that is under way, which this is; else at once."""
         if self._task is None:
             self._close()
         return self._task
@@ -291,24 +295,24 @@ class HttpConnection(asyncio.Protocol, Generic[_W]):
         except Exception:  # a fault of ours must not leave the peer without an answer
             _log.exception("a request from %s failed", self._address)
             found = self._server.failed()
-        if not isinstance(found, Coroutine):
+        if isinstance(found, Coroutine):
+            found = asyncio.get_running_loop().create_task(found)
+        if not isinstance(found, asyncio.Future):
             self._answer(head, found)
             return
         self._watched.request_begins(body_complete=True)
-        self._task = asyncio.get_running_loop().create_task(self._carry_out(head, found))
+        self._task = found
+        found.add_done_callback(functools.partial(self._carried_out, head))
 
-    async def _carry_out(self, head: Head, under_way: Coroutine[Any, Any, Answer]) -> None:
-        try:
-            reply = await under_way
-        except asyncio.CancelledError:
-            self._task = None
-            self._close()
-            raise
-        except Exception:  # as above
-            _log.exception("a request from %s failed", self._address)
-            reply = self._server.failed()
+    def _carried_out(self, head: Head, done: asyncio.Future[Answer]) -> None:
         self._task = None
-        self._answer(head, reply)
+        problem = None if done.cancelled() else done.exception()
+        if done.cancelled() or not (problem is None or isinstance(problem, Exception)):
+            self._close()
+            return
+        if problem is not None:  # as above
+            _log.error("a request from %s failed", self._address, exc_info=problem)
+        self._answer(head, done.result() if problem is None else self._server.failed())
         self._advance()
 
     # --- answers ----------------------------------------------------------------------------------------------------

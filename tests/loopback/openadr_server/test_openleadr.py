@@ -228,12 +228,14 @@ async def test_openleadrs_ven_runs_through_everything_with_our_vtn(openleadr, ma
     start = float(int(head.clock.now()) + 600)
     await vtn.do(lambda c, now: c.create_event(simple_event("E1", start, (1.0, 2.0)), ["VEN-O"], now))
     await eventually(lambda: core.said("VEN-O", "E1", None) == "optIn", "the answer to the event", 60.0)
+    await eventually(lambda: ven.heard("event"), "its word on the event", 60.0)
     assert ven.heard("event")[0]["values"] == [1.0, 2.0]
     assert ven.heard("event")[0]["notification"] == "0:01:00"
 
     changed = simple_event("E1", start, (3.0, 1.0)).signals
     await vtn.do(lambda c, now: c.modify_event("E1", now, signals=changed))
     await eventually(lambda: core.delivery("VEN-O", "E1").answered == 1, "the answer to the change", 60.0)
+    await eventually(lambda: ven.heard("update"), "its word on the change", 60.0)
     assert ven.heard("update")[0]["values"] == [3.0, 1.0]
     assert core.delivery("VEN-O", "E1").opt == "optOut"
 

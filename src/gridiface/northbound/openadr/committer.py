@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gridiface.domain.controls import Delivery, Outcome
 from gridiface.domain.ports import Change as LedgerChange
@@ -49,6 +50,27 @@ class News:
 
 
 _NONE = News()
+_R = TypeVar("_R")
+
+
+def then(done: asyncio.Future[None], give: Callable[[StoreUnavailable | None], _R]) -> asyncio.Future[_R]:
+    """What `give` makes as soon as `done` is, of what went wrong; None: it is durable. Costs no task."""
+    given: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+
+    def settle(done: asyncio.Future[None]) -> None:
+        problem = done.exception()
+        if given.cancelled():
+            return
+        if problem is not None and not isinstance(problem, StoreUnavailable):
+            given.set_exception(problem)
+            return
+        try:
+            given.set_result(give(problem))
+        except Exception as fault:  # whoever waits gets it
+            given.set_exception(fault)
+
+    done.add_done_callback(settle)
+    return given
 
 
 @dataclass(slots=True)

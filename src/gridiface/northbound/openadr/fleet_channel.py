@@ -217,6 +217,10 @@ class FleetChannel:
 
     # -- what VENs say ---------------------------------------------------------------------------------------------
 
+    def tells(self, event_id: str) -> bool:
+        """Whether this event tells a device something."""
+        return event_id in self._told
+
     def said(self, notices: Iterable[Notice], now: Instant) -> tuple[News, list[LedgerChange], Callable[[], None]]:
         """What these notices mean for set-points and their controls, for the transaction of the notices themselves.
 

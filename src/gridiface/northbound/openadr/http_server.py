@@ -32,7 +32,7 @@ _log = logging.getLogger("gridiface.openadr")
 _KEEP_ALIVE_S, _BODY_S = 75.0, 12.0
 
 #: An answer, at once or when what it rests on is durable.
-Answered = HttpMessage | Coroutine[Any, Any, HttpMessage]
+Answered = HttpMessage | Coroutine[Any, Any, HttpMessage] | asyncio.Future[HttpMessage]
 #: What answers: the request, the peer's certificate (DER, empty without TLS), and whether it is too much now.
 Answer = Callable[[HttpMessage, bytes, bool], Answered]
 
@@ -132,6 +132,9 @@ class _Http(HttpServing[bytes]):
             self._tell(message, found, who, address)
             return found
         self._running += 1
+        if isinstance(found, asyncio.Future):
+            found.add_done_callback(lambda done: self._settled(message, done, who, address))
+            return found
         return self._finished(message, found, who, address)
 
     def _begun(self, message: HttpMessage, who: bytes, *, overloaded: bool = False) -> Answered:
@@ -139,7 +142,12 @@ class _Http(HttpServing[bytes]):
             try:
                 return self._answer(message, who, overloaded)
             except RemoteProtocolError as problem:
-                return _refused(problem)
+                return refused(problem)
+
+    def _settled(self, message: HttpMessage, done: asyncio.Future[HttpMessage], who: bytes, address: str) -> None:
+        self._running -= 1
+        if not done.cancelled() and done.exception() is None:
+            self._tell(message, done.result(), who, address)
 
     async def _finished(
         self, message: HttpMessage, under_way: Coroutine[Any, Any, HttpMessage], who: bytes, address: str
@@ -148,7 +156,7 @@ class _Http(HttpServing[bytes]):
             try:
                 reply = await under_way
             except RemoteProtocolError as problem:
-                reply = _refused(problem)
+                reply = refused(problem)
             finally:
                 self._running -= 1
         self._tell(message, reply, who, address)
@@ -168,13 +176,14 @@ class _Http(HttpServing[bytes]):
     def refuse(self, problem: RemoteProtocolError, who: bytes, address: str) -> HttpMessage:
         """See HttpServing.refuse."""
         with about(**self.naming(who)):
-            return _refused(problem)
+            return refused(problem)
 
     def failed(self) -> HttpMessage:
         """See HttpServing.failed."""
         return HttpServer.refuse(RemoteProtocolError("it failed", answer=500))
 
 
-def _refused(problem: RemoteProtocolError) -> HttpMessage:
+def refused(problem: RemoteProtocolError) -> HttpMessage:
+    """The answer to a request that is refused, which is logged."""
     _log.info("refused with %d: %s", problem.answer, problem.reason)
     return HttpServer.refuse(problem)

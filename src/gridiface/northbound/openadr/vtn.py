@@ -21,11 +21,12 @@ from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
-from gridiface.northbound.openadr.committer import Committer, News
+from gridiface.northbound.openadr.committer import Committer, News, then
 from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
 from gridiface.northbound.openadr.fleet_members import FleetMembers
-from gridiface.northbound.openadr.http_server import Answered, PayloadListener
+from gridiface.northbound.openadr.http_server import Answered, PayloadListener, refused
+from gridiface.northbound.openadr.noting import say
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
@@ -38,7 +39,7 @@ from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.vtn import Peer, Push, Result, Ven, Vtn
-from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice, Undelivered, VenCancelled, VenRegistered
+from gridiface.protocols.openadr.vtn.notices import CertificateDropped, EventAnswered, Notice, VenCancelled
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -221,7 +222,22 @@ class OpenAdrVtn:
         done = self._hand_in(result, now)
         if done is None and not result.notices:
             return http.reply(inbound, result.reply, now)  # Nothing follows from it: most polls.
+        if done is not None and self._is_quiet(result.notices):
+
+            def reply(problem: StoreUnavailable | None) -> HttpMessage:
+                if problem is not None:
+                    return refused(RemoteProtocolError("the store cannot write", answer=503))
+                for notice in result.notices:
+                    say(notice)
+                self._wake.set()
+                return http.reply(inbound, result.reply, now)
+
+            return then(done, reply)  # Without a task, which costs more than all else here.
         return self._answer_when(done, result, now, lambda: http.reply(inbound, result.reply, now))
+
+    def _is_quiet(self, notices: Sequence[Notice]) -> bool:
+        """Whether nobody but the log is to be told: of an answer to an event that tells no device anything."""
+        return all(isinstance(one, EventAnswered) and not self.channel.tells(one.eventID) for one in notices)
 
     async def _answer_when(
         self, done: asyncio.Future[None] | None, result: Result, now: Instant, reply: Callable[[], _R]
@@ -254,7 +270,7 @@ class OpenAdrVtn:
         Called before anything else can change the core, so that the store gets changes in their order.
         """
         changes = (*result.changes, *self._nonces.take_changes())
-        if not result.notices:
+        if self._is_quiet(result.notices):
             return self._committer.hand_in(changes, along)
         more = [*along, *self.archive.changes_of(result.notices)]
         seen, unsee = self.members.seen(result.notices, now)
@@ -275,7 +291,7 @@ class OpenAdrVtn:
         if done is not None:
             await done
         for notice in result.notices:
-            self._say(notice)
+            say(notice)
             if isinstance(notice, VenCancelled | CertificateDropped):
                 self.peers.forget(_peer(notice.venID))
             await self.members.note(notice, now)
@@ -293,11 +309,6 @@ class OpenAdrVtn:
         changes = tuple(changes)
         self._nonces.revert([change for change in changes if change.key.startswith(_NONCE)])
         self.core.revert([change for change in changes if not change.key.startswith(_NONCE)])
-
-    @staticmethod
-    def _say(notice: Notice) -> None:
-        with about(venID=str(getattr(notice, "venID", ""))):
-            _say_of(notice)
 
     # -- time and push ---------------------------------------------------------------------------------------------
 
@@ -383,15 +394,3 @@ def _ven(entry: VenEntry, known: Ven | None) -> Ven:
         resources=sorted({*entry.resources, *(member.resource for member in entry.members if member.resource)})
         or before.resources,
     )
-
-
-def _say_of(notice: Notice) -> None:
-    match notice:
-        case VenRegistered():
-            _log.info("VEN %s %s", notice.venID, "registered again" if notice.again else "registered")
-        case VenCancelled():
-            _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
-        case Undelivered():
-            _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
-        case _:
-            _log.debug("%s", notice)

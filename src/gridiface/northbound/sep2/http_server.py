@@ -11,7 +11,7 @@ from typing import Any
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.http1 import Head
-from gridiface.northbound.http_connection import Answer, HttpServing
+from gridiface.northbound.http_connection import Answer, HttpServing, Taken
 from gridiface.northbound.http_deadlines import Timed
 from gridiface.northbound.sep2.refusals import RefusalLog
 from gridiface.northbound.tls_transport import PEER
@@ -63,7 +63,7 @@ class Sep2Http(HttpServing[str]):
         """See HttpServing.most_of."""
         return self._most_octets if who else self._most_unknown_octets
 
-    def take(self, head: Head, body: bytes, who: str, address: str) -> Answer | Coroutine[Any, Any, Answer]:
+    def take(self, head: Head, body: bytes, who: str, address: str) -> Taken:
         """See HttpServing.take."""
         if head.method in {"GET", "HEAD"}:
             reply = self._read(head, who, address)

@@ -14,7 +14,7 @@ from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.openadr.committer import Committer, News
+from gridiface.northbound.openadr.committer import Committer, News, then
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.changes import Change
 
@@ -138,3 +138,39 @@ async def test_nothing_to_save_waits_for_nobody() -> None:
     ledger = Ledger()
     await Committer(ledger, "space", lambda changes: None).save([])
     assert not ledger.commits
+
+
+async def test_what_rests_on_a_commit_is_made_when_it_is_durable_and_told_where_it_is_not() -> None:
+    ledger = Ledger()
+    committer = Committer(ledger, "space", lambda changes: None)
+    made: list[StoreUnavailable | None] = []
+
+    def handed_in(name: str) -> asyncio.Future[int]:
+        done = committer.hand_in([change(name)])
+        assert done is not None
+        return then(done, lambda problem: made.append(problem) or len(made))
+
+    first, given_up = handed_in("a"), handed_in("b")
+    given_up.cancel()
+    await asyncio.sleep(0)
+    assert made == []
+    ledger.gate.set()
+    assert await first == 1
+    assert made == [None]
+    assert [len(commit) for commit in ledger.commits] == [2]
+    ledger.down = True
+    assert await handed_in("c") == 2
+    assert isinstance(made[1], StoreUnavailable)
+
+
+async def test_a_fault_in_what_rests_on_a_commit_is_whoever_waits_for_it() -> None:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    faulty = then(done, lambda _: 1 // 0)
+    done.set_result(None)
+    with pytest.raises(ZeroDivisionError):
+        await faulty
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    passed = then(broken, lambda _: 1)
+    broken.set_exception(RuntimeError("of the house"))
+    with pytest.raises(RuntimeError):
+        await passed
