@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
@@ -233,7 +233,9 @@ class SunSpecDriver:
         if 703 not in after:
             return
         self._before = {mode: value for mode, value in self._before.items() if mode not in plan.restored}
-        device.settings = telemetry.settings(device.blocks, now=self._clock.now())
+        now = telemetry.settings(device.blocks, now=self._clock.now())
+        if replace(now, updated=device.settings.updated) != device.settings:
+            device.settings = now
         device.controls = self._controls(device)
 
     async def _carry_out_power(self, device: _Device, hot: HotPower, command: Setpoint) -> Ack:

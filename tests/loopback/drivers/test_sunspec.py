@@ -236,6 +236,8 @@ async def test_when_to_return_to_service_is_written_read_back_and_given_back(sim
         assert shown == [120, 50.05, 49.8, 60, 30, 104, 93]
         assert [image.get(703, name) for name in ("ESDlyTms", "ESHzHi", "ESVLo", "ESRmpTms")] == [120, 50.05, 93, 60]
         assert image.raw(703, "ES") == 1
+        await driver.write(told(passed=passed))
+        assert driver.settings is settings  # the same once more is no change of settings
         await driver.write(told(1000.0, passed=enters(enter_v_high=104), let_go=ENTER_SERVICE_MODES))
         assert (driver.settings.enter_v_high, driver.settings.enter_delay_s) == (104, before.enter_delay_s)
         await driver.revert()
