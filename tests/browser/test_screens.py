@@ -15,6 +15,15 @@ import pytest_asyncio
 
 from gridiface.operator.areas.catalogue import AREAS
 from gridiface.operator.pages import Pages
+from gridiface.protocols.sep2.resources import (
+    ActivePower,
+    DateTimeInterval,
+    EndDeviceList,
+    FlowReservationRequest,
+    RequestStatus,
+    SignedRealEnergy,
+)
+from gridiface.protocols.xmlwire import encode
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180), pytest.mark.xdist_group("screens")]
 
@@ -86,6 +95,7 @@ async def things(on: Any, page: Any) -> dict[str, str]:
     message = (await on.api_get(page, "/trace?limit=1"))["messages"][0]["number"]
     return {
         **{f"/sep2/{name}/change": f"?href={quote(one['href'])}" for name, one in made.items()},
+        "/sep2/flow/answer": f"?href={quote(await flow_requested(on), safe='')}",
         "/sep2/curves/new": f"?program={program}",
         "/sep2/defaults/new": f"?program={program}",
         "/sep2/defaults/change": f"?href=/derp/{program}/dderc",
@@ -105,6 +115,25 @@ async def things(on: Any, page: Any) -> dict[str, str]:
         "/portfolios/{id}": portfolio,
         "/trace/{id}": str(message),
     }
+
+
+async def flow_requested(on: Any) -> str:
+    """The inverter asks for a flow reservation of an hour; where its request is."""
+    now = int(time.time())
+    asked = FlowReservationRequest(
+        mRID="0F" * 12 + "0000B4F3",
+        creationTime=now,
+        durationRequested=3_600,
+        energyRequested=SignedRealEnergy(multiplier=0, value=2_000),
+        intervalRequested=DateTimeInterval(duration=7_200, start=now + 600),
+        powerRequested=ActivePower(multiplier=0, value=2_000),
+        requestStatus=RequestStatus(dateTime=now, requestStatus=0),
+    )
+    async with on.world._client("inverter1") as inverter:
+        [own] = await inverter.members("/edev", EndDeviceList)
+        status, headers, said = await inverter.request("POST", f"{own.href}/frq", encode(asked))
+    assert status == 201, said
+    return str(headers["location"])
 
 
 def address(route: str, known: dict[str, str]) -> str:
@@ -147,6 +176,10 @@ async def look_at(on: Any, page: Any, route: str, known: dict[str, str], look: s
     assert await page.locator("h1").count() == 1, route
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"{route} in {look} is {wide} px wider than the screen"
+    cut = (
+        "[...document.querySelectorAll('.figure b')].filter(b => b.scrollWidth > b.clientWidth).map(b => b.textContent)"
+    )
+    assert await page.evaluate(cut) == [], f"figures of {route} in {look} are cut off"
     await on.shot(page, f"{PICTURES.get(route, route.strip('/').replace('/', '-'))}-{look}")
 
 
@@ -154,7 +187,7 @@ async def look_at(on: Any, page: Any, route: str, known: dict[str, str], look: s
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_every_screen_in_light_and_the_chosen_in_dark(on: Any, known: dict[str, str], part: int) -> None:
     barriers: list[str] = []
-    page = await on.page()
+    page = await on.page(width=1280)
     await on.sign_in(page)
     for route in walk(part):
         await look_at(on, page, route, known, "light")

@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
+from gridiface.cli.quiet import note
 from gridiface.errors import GridifaceError
 from gridiface.simulation.children import ChildFailed
 from gridiface.simulation.scada import OUTSTATION, ControlRoom
@@ -160,7 +161,7 @@ def demo(
     try:
         result = asyncio.run(_run(plan, script, keep, quiet=quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        typer.echo("stopped; nothing was left behind", err=True)
+        note("stopped; nothing was left behind")
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(result))
@@ -265,7 +266,7 @@ async def _stay(world: World, result: dict[str, Any], *, quiet: bool) -> None:
     """
     if not quiet:
         _print_report(result)
-        typer.echo(f"the world goes on until Ctrl-C: {world.sign_in_link}", err=True)
+        note(f"the world goes on until Ctrl-C: {world.sign_in_link}")
     assert world.server is not None
     raise ChildFailed(await world.server.ended())
 

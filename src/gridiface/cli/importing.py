@@ -31,6 +31,7 @@ from gridiface.app.importers.findings import read_text
 from gridiface.app.importers.meter_csv import rows_of
 from gridiface.app.importers.meter_data import is_xml, readings_of
 from gridiface.cli.progress import Work, working
+from gridiface.cli.quiet import note as tell
 from gridiface.domain.ports import AppendReadings
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
@@ -147,7 +148,7 @@ def meter(
     for gap in found.gaps:
         typer.echo(f"gap: {gap.meter_id} {utc(gap.start)} to {utc(gap.end)} ({gap.intervals} intervals)")
     for note in found.notes:
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
 
 
 def form_of(

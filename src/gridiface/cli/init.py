@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from gridiface.cli.quiet import note
 from gridiface.errors import ConfigError
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import format_lfdi, lfdi_from_der
@@ -163,5 +164,5 @@ def _make_pki(folder: Path, hosts: list[str], *, force: bool) -> list[Path]:
         credential = authority.issue(profile, name, now=now, hosts=hosts if profile == "server" else ())
         paths += [path for path in write_credential(folder, name, credential, force=force) if path is not None]
         if profile != "server":
-            typer.echo(f"{name}: LFDI {format_lfdi(lfdi_from_der(credential.der))}", err=True)
+            note(f"{name}: LFDI {format_lfdi(lfdi_from_der(credential.der))}")
     return paths

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
 from gridiface.cli.lazy import LazyGroup, Verb
+from gridiface.cli.quiet import be_quiet
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 
@@ -125,8 +127,13 @@ app = typer.Typer(
 
 
 @app.callback()
-def _options() -> None:
-    """No option of its own: a callback makes typer build a group around verbs that are not loaded yet."""
+def _options(
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no notes; before the verb. Errors are told.")
+    ] = False,
+) -> None:
+    be_quiet(quiet=quiet)
 
 
 def main() -> None:

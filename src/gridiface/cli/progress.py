@@ -11,6 +11,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.status import Status
 
+from gridiface.cli.quiet import is_quiet
+
 _T = TypeVar("_T")
 
 
@@ -53,7 +55,7 @@ def working(text: str, *, quiet: bool = False) -> Iterator[Work]:
         text: what is done.
         quiet: show nothing on a terminal either, as for --json.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or is_quiet() or not sys.stderr.isatty():
         yield Work(text)
         return
     with Console(stderr=True, markup=False, emoji=False).status(text) as shown:

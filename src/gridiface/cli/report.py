@@ -32,6 +32,7 @@ from gridiface.app.importers.lists import read_commitments, read_days
 from gridiface.app.settlement_desk import BEFORE_S, readings_of
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
 from gridiface.cli.progress import working
+from gridiface.cli.quiet import note
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Reading
@@ -252,7 +253,7 @@ def _show(found: Revision, *, as_json: bool) -> None:
     if len(found.changes) > 50:
         typer.echo(f"and {len(found.changes) - 50} more changes; --json lists them all")
     if found.note:
-        typer.echo(f"note: {found.note}", err=True)
+        note(f"note: {found.note}")
 
 
 def _kw(watts: float | None) -> str:

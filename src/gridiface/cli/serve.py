@@ -18,6 +18,7 @@ from gridiface.app import log
 from gridiface.app.config import Config, load_config
 from gridiface.app.wiring import GridServer
 from gridiface.cli.collector import paused
+from gridiface.cli.quiet import note
 from gridiface.errors import ConfigError, StoreUnavailable
 
 _log = logging.getLogger("gridiface")
@@ -70,7 +71,7 @@ async def _run(config: Config, path: Path, *, child: bool) -> None:
             sys.stdout.flush()
             await _stdin_closes(stop)
         else:
-            typer.echo(f"gridiface serves {config.site}: {_describe(server)}; Ctrl-C stops it", err=True)
+            note(f"gridiface serves {config.site}: {_describe(server)}; Ctrl-C stops it")
             if server.setup_link is not None:
                 typer.echo("nobody can sign in as an admin yet; choose a password, within a day, at:", err=True)
                 typer.echo(server.setup_link, err=True)
