@@ -10,6 +10,7 @@ clock in s; the server's clock is reckoned from its Time resource.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from random import Random
@@ -87,6 +88,7 @@ class Client:
         )
         self._fed_at = float("-inf")
         self._feed_due = False
+        self._read: set[str] = set()
         self._under_way: dict[int, _UnderWay] = {}
         self._happened: deque[ClientEvent] = deque()
         self._last_number = 0
@@ -107,6 +109,11 @@ class Client:
         """host[:port] that requests go to."""
         return self.tree.authority
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no request is under way, so that nothing new is to be known at once."""
+        return not self._under_way
+
     # the verbs
 
     def next_requests(self, now: float) -> list[Outgoing]:
@@ -118,9 +125,9 @@ class Client:
             return []
         room = self.config.parallel - len(self._under_way)
         ready: list[Outgoing] = []
-        for write in self.outbox.due(now)[: max(room, 0)]:
+        for write in self.outbox.due(now, max(room, 0)):
             ready.append(self._send(write, self.outbox.request(write, self._headers), now))
-        for node in self.tree.due(now)[: max(room - len(ready), 0)]:
+        for node in self.tree.due(now, max(room - len(ready), 0)):
             node.in_flight = True
             ready.append(self._send(node, Request("GET", self.tree.target(node), self._headers), now))
         return ready
@@ -266,26 +273,39 @@ class Client:
             self._on_moved(node, reply, now)
         elif reply.status in {404, 410}:
             self._happened.append(ResourceGone(node.href, node.value))
-            self.tree.gone(node, now)
+            for lost in (node, *self.tree.gone(node, now)):
+                self.followers.changed_at(lost.href)
             self._feed_due = True
         else:
             self.tree.fail(node, now, _retry_after(reply))
 
     def _on_body(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:
+        digest = hashlib.blake2b(reply.body, digest_size=16).digest()
+        if node.digest == digest and not node.pages:
+            # Most polls bring what is known, and reading it again is most of what a poll costs.
+            self.tree.keep(node, now)
+            self._interpret(node, now)
+            return
+        in_one = not node.pages
         try:
             value = decode(reply.body, node.kind, _LARGEST_ANSWER)
         except RemoteProtocolError as error:
             self._happened.append(BadReply(node.href, error.reason))
             self.tree.fail(node, now)
             return
-        before = {known.href: known.value for known in self.tree.nodes.values()}
-        if not self.tree.store(node, value, now):
+        forgotten = self.tree.store(node, value, now)
+        if forgotten is None:
             return
         if isinstance(value, Time):
             self._set_clock(value, under_way.sent_at, now)
-        if node.value != node.previous and node.value is not None:
+        elif in_one:
+            node.digest = digest
+        if node.value is not node.previous and node.value is not None:
             self._happened.append(ResourceChanged(node.href, node.value, node.previous))
-        self._happened += [ResourceGone(h, v) for h, v in before.items() if h not in self.tree.nodes]
+            self.followers.changed_at(node.href)
+        for lost in forgotten:
+            self._happened.append(ResourceGone(lost.href, lost.value))
+            self.followers.changed_at(lost.href)
         self._interpret(node, now)
 
     def _on_moved(self, node: Node, reply: Reply, now: float) -> None:
@@ -297,10 +317,13 @@ class Client:
             self._happened.append(BadReply(node.href, "redirected to another server or to itself"))
             self.tree.fail(node, now)
             return
-        node.in_flight = False
         node.failures += 1
-        node.next_at = now if node.failures <= self.outbox.longest_chain else now + self.config.backoff.longest
-        self.tree.move(node, href.partition("?")[0])
+        at = now if node.failures <= self.outbox.longest_chain else now + self.config.backoff.longest
+        self.followers.changed_at(node.href)
+        self._happened.append(ResourceGone(node.href, node.value))
+        self.tree.move(node, href.partition("?")[0], at)
+        if node.value is not None:
+            self._happened.append(ResourceChanged(node.href, node.value, None))
 
     def _to_other(self, location: str, now: float) -> bool:
         """The server as a whole is elsewhere: only where the configuration allows it, and under the same trust."""
@@ -314,6 +337,7 @@ class Client:
             return False
         self._headers = {**self._headers, "host": authority}
         self.tree.move_server(authority, parts.path or "/")
+        self.followers.all_changed()
         self._happened.append(ServerMoved(authority, parts.path))
         return True
 
@@ -335,6 +359,7 @@ class Client:
                 self.post(node.href, device, now)
         if self.followers.concerns(node.kind):
             self._feed_due = True
+            self._read.add(node.href)
 
     def _set_clock(self, time: Time, sent_at: float, now: float) -> None:
         if self.clock.read(time, sent_at, now) and self.clock.offset is not None:
@@ -364,8 +389,12 @@ class Client:
         withdrawn = self.followers.feed(time)
         self._happened += [EventWithdrawn(lfdi, mrid) for lfdi, mrid in withdrawn]
         self._advance(now)
-        self.followers.look_again(time, _LAST_LOOK, self.clock_offset)
+        self._look_again(time)
         self._report_changes()
+
+    def _look_again(self, time: float) -> None:
+        read, self._read = self._read, set()
+        self.followers.look_again(read, time, _LAST_LOOK, self.clock_offset or 0.0)
 
     def _advance(self, now: float) -> None:
         time = self.server_time(now)
@@ -376,6 +405,7 @@ class Client:
             self._happened.append(EventHappened(device.lfdi, transition))
             self._respond(device.lfdi, transition, now)
         if happened:
+            self._look_again(time)
             self._report_changes()
 
     def _report_changes(self) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from gridiface.protocols.sep2.event_client import Default, EventFollower, Followed, ModeInForce, Phase, Transition
-from gridiface.protocols.sep2.events import facts_of
+from gridiface.protocols.sep2.agenda import Agenda
+from gridiface.protocols.sep2.event_client import Default, EventFollower, Followed, ModeInForce, Transition
+from gridiface.protocols.sep2.events import EventFacts, facts_of
 from gridiface.protocols.sep2.polling import Node, ResourceTree
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
+    DERControl,
     DERControlList,
     DERProgram,
     DERProgramList,
@@ -24,23 +26,38 @@ from gridiface.protocols.sep2.resources import (
     Link,
     Time,
 )
+from gridiface.protocols.xmlwire import WireObject
 
 # A change of one of these can change what concerns a device.
 _CONTROL_KINDS = (EndDeviceList, FunctionSetAssignmentsList, DERProgramList, DERControlList, DefaultDERControl, Time)
 
+Shown = list[tuple[DERControl, EventFacts]]
+"""The controls of a program with what their rules need."""
+
 
 @dataclass(slots=True)
 class FollowedDevice:
-    """One device of this client: its EndDevice as last seen, its events and what is in force."""
+    """One device of this client.
+
+    Attributes:
+        lfdi: whose; follower: its events.
+        end_device: as last seen, None while it is not listed; in_force: what holds for it.
+        next_at: when its events are due next (server's time), infinity without any.
+        uses: hrefs of the resources that say what concerns it.
+    """
 
     lfdi: str
     follower: EventFollower
     end_device: EndDevice | None = None
     in_force: dict[str, ModeInForce] = field(default_factory=dict)
+    next_at: float = float("inf")
+    uses: frozenset[str] = frozenset()
 
 
 class DeviceFollowers:
     """All devices of one client at one server.
+
+    What a change costs depends on whom it concerns, not on how many devices there are.
 
     Args:
         lfdis: the devices' LFDIs, upper case.
@@ -54,17 +71,39 @@ class DeviceFollowers:
     ) -> None:
         self.tree = tree
         self.server = server
-        self._due: float | None = None
-        self._stale = True
         self._matched = False
         self.devices = {lfdi: FollowedDevice(lfdi, EventFollower(chance, supported)) for lfdi in lfdis}
+        self._agenda: Agenda[FollowedDevice] = Agenda(lambda _device: True)
+        #: To be fed, in the order of the news; not settled: finished events of theirs are still to be forgotten.
+        self._stale: dict[str, None] = dict.fromkeys(self.devices)
+        self._unsettled: set[str] = set()
+        self._moved: dict[str, None] = dict.fromkeys(self.devices)
+        self._fed: dict[str, None] = {}
+        self._fresh: set[str] = set()
+        self._users: dict[str, set[str]] = {}
 
     def match(self, listed: EndDeviceList) -> None:
         """Take which end devices the server knows; one that is not enabled is not registered."""
         self._matched = True
         found = {(device.lFDI or "").upper(): device for device in listed.members if device.enabled is not False}
         for lfdi, followed in self.devices.items():
-            followed.end_device = found.get(lfdi)
+            shown = found.get(lfdi)
+            if followed.end_device is None or shown is None or followed.end_device != shown:
+                self._stale[lfdi] = None
+            followed.end_device = shown
+
+    def changed_at(self, href: str) -> None:
+        """The resource at `href` is another one now, or has gone: the devices that it concerns are fed anew."""
+        self._stale |= dict.fromkeys(self._users.get(href, ()))
+
+    def all_changed(self) -> None:
+        """Everything is read anew: all devices are fed anew."""
+        self._stale |= dict.fromkeys(self.devices)
+
+    def take_fed(self) -> list[str]:
+        """LFDIs of the devices that were fed since the last call: their programs or defaults may be others."""
+        fed, self._fed = self._fed, {}
+        return list(fed)
 
     def programs_of(self, device: EndDevice) -> list[DERProgram]:
         """The programs that a device's assignments lead to, lowest primacy first."""
@@ -80,16 +119,25 @@ class DeviceFollowers:
         programs, whole = self._programs(device.end_device)
         return programs if whole else None
 
-    def _programs(self, device: EndDevice) -> tuple[list[DERProgram], bool]:
-        assignments = self.tree.value(device.FunctionSetAssignmentsListLink)
+    def _programs(self, device: EndDevice, uses: set[str] | None = None) -> tuple[list[DERProgram], bool]:
+        assignments = self._use(device.FunctionSetAssignmentsListLink, uses)
         whole = device.FunctionSetAssignmentsListLink is None or assignments is not None
         programs: dict[str, DERProgram] = {}
         for assignment in assignments.members if isinstance(assignments, FunctionSetAssignmentsList) else ():
-            listed = self.tree.value(assignment.DERProgramListLink)
+            listed = self._use(assignment.DERProgramListLink, uses)
             whole = whole and (assignment.DERProgramListLink is None or listed is not None)
             if isinstance(listed, DERProgramList):
                 programs |= {program.mRID: program for program in listed.members}
         return sorted(programs.values(), key=lambda p: (p.primacy, -int(p.mRID or "0", 16))), whole
+
+    def _use(self, link: Link | None, uses: set[str] | None) -> WireObject | None:
+        """What is behind a link; `uses` takes where that is."""
+        href = None if link is None else self.tree.resolve(link.href)
+        if href is None:
+            return None
+        if uses is not None:
+            uses.add(href)
+        return self.tree.value_at(href)
 
     @staticmethod
     def concerns(kind: type[object]) -> bool:
@@ -97,73 +145,112 @@ class DeviceFollowers:
         return issubclass(kind, _CONTROL_KINDS)
 
     def feed(self, time: float) -> list[tuple[str, str]]:
-        """Show every device's events, as they are known now, to its follower.
+        """Show the events, as they are known now, to the followers of the devices that something has changed for.
 
         Returns:
             (LFDI, mRID) of the events that ended because their device is not assigned to their program any more.
         """
-        self._stale = True
+        stale = [*self._stale, *(lfdi for lfdi in self._unsettled if lfdi not in self._stale)]
+        self._stale, self._unsettled = {}, set()
+        facts: dict[tuple[str, int], Shown] = {}
         withdrawn: list[tuple[str, str]] = []
-        for device in self.devices.values():
-            listed: list[str] = []
-            whole = self.assigned(device) is not None
-            for program in () if device.end_device is None else self.programs_of(device.end_device):
-                controls = self.tree.value(program.DERControlListLink)
-                if not isinstance(controls, DERControlList):
-                    whole = whole and program.DERControlListLink is None
-                    continue
-                for control in controls.members:
-                    listed.append(control.mRID)
-                    facts = facts_of(control, primacy=program.primacy, program=program.mRID, server=self.server)
-                    device.follower.update(control, facts, time)
-            withdrawn += [(device.lfdi, mrid) for mrid in self._withdraw(device, time)]
-            if whole:
-                # What is not listed has gone; a list that is still to be read would say nothing of that.
-                device.follower.forget(listed, time)
+        for lfdi in stale:
+            device = self.devices[lfdi]
+            withdrawn += [(lfdi, mrid) for mrid in self._feed(device, time, facts)]
+            self._touched(device)
+            self._fed[lfdi] = None
+        self._fresh.update(stale)
         return withdrawn
 
-    def _withdraw(self, device: FollowedDevice, time: float) -> list[str]:
-        """End the events of programs that the device has left; nothing while its programs are not all known."""
-        programs = self.assigned(device)
-        if programs is None:
-            return []
-        names = {program.mRID for program in programs}
-        left = [mrid for mrid, known in device.follower.events.items() if known.facts.program not in names]
-        return [mrid for mrid in left if device.follower.withdraw(mrid, time)]
+    def _feed(self, device: FollowedDevice, time: float, known: dict[tuple[str, int], Shown]) -> list[str]:
+        uses: set[str] = set()
+        programs: list[DERProgram] = []
+        whole = self._matched
+        if device.end_device is not None:
+            programs, whole = self._programs(device.end_device, uses)
+        assigned = {program.mRID for program in programs} if whole else None
+        shown: Shown = []
+        for program in programs:
+            self._use(program.DefaultDERControlLink, uses)
+            controls = self._use(program.DERControlListLink, uses)
+            if not isinstance(controls, DERControlList):
+                whole = whole and program.DERControlListLink is None
+                continue
+            # Devices of one program see the same events; programs that share a list see others.
+            key = (program.mRID, id(controls))
+            if key not in known:
+                known[key] = [
+                    (one, facts_of(one, primacy=program.primacy, program=program.mRID, server=self.server))
+                    for one in controls.members
+                ]
+            shown += known[key]
+        self._uses(device, frozenset(uses))
+        device.follower.show(shown, time)
+        withdrawn: list[str] = []
+        if assigned is not None:
+            # While not all programs are known, none has been left.
+            left = [mrid for mrid, one in device.follower.events.items() if one.facts.program not in assigned]
+            withdrawn = [mrid for mrid in left if device.follower.withdraw(mrid, time)]
+        # What is not listed has gone; a list that is still to be read would say nothing of that.
+        if whole and device.follower.forget([facts.mrid for _, facts in shown], time):
+            self._unsettled.add(device.lfdi)
+        return withdrawn
+
+    def _uses(self, device: FollowedDevice, uses: frozenset[str]) -> None:
+        for href in device.uses - uses:
+            self._users[href].discard(device.lfdi)
+            if not self._users[href]:
+                del self._users[href]
+        for href in uses - device.uses:
+            self._users.setdefault(href, set()).add(device.lfdi)
+        device.uses = uses
+
+    def _touched(self, device: FollowedDevice) -> None:
+        """Something may have changed for a device: see when it is due, and what is in force."""
+        due = device.follower.next_timer()
+        at = float("-inf") if device.follower.has_news else (float("inf") if due is None else due)
+        if at != device.next_at:
+            device.next_at = at
+            if at != float("inf"):
+                self._agenda.put(device, at)
+        self._moved[device.lfdi] = None
 
     def opt(self, lfdi: str, mrid: str, time: float, *, out: bool) -> bool:
         """A device's user overrides a control or takes that back; False when there is none to override."""
         device = self.devices.get(lfdi)
         if device is None:
             return False
-        self._stale = True
-        return device.follower.opt_out(mrid, time) if out else device.follower.opt_in(mrid, time)
+        done = device.follower.opt_out(mrid, time) if out else device.follower.opt_in(mrid, time)
+        self._touched(device)
+        return done
 
     def resume(self, lfdi: str, followed: Followed) -> None:
         """Take an event up as it was followed before; see EventFollower.resume."""
-        self._stale = True
         self.devices[lfdi].follower.resume(followed)
+        self._touched(self.devices[lfdi])
 
     def withdraw(self, lfdi: str, mrid: str, time: float) -> bool:
         """End an event for one device without a word to the server; False when it is over."""
-        self._stale = True
-        return self.devices[lfdi].follower.withdraw(mrid, time)
+        done = self.devices[lfdi].follower.withdraw(mrid, time)
+        self._touched(self.devices[lfdi])
+        return done
 
     def advance(self, time: float) -> list[tuple[FollowedDevice, Transition]]:
         """Everything that is due at `time`, device by device."""
-        if not self._stale and (self._due is None or self._due > time):
-            return []
-        happened = [(d, transition) for d in self.devices.values() for transition in d.follower.advance(time)]
-        self._due = min(
-            (due for d in self.devices.values() if (due := d.follower.next_timer()) is not None), default=None
-        )
-        self._stale = False
+        happened: list[tuple[FollowedDevice, Transition]] = []
+        while due := self._agenda.due(time):
+            for device in due:
+                happened += [(device, transition) for transition in device.follower.advance(time)]
+                self._touched(device)
+                self._fresh.add(device.lfdi)
         return happened
 
     def changed(self) -> list[FollowedDevice]:
         """The devices for which something else is in force than at the last call."""
+        moved, self._moved = self._moved, {}
         result: list[FollowedDevice] = []
-        for device in self.devices.values():
+        for lfdi in moved:
+            device = self.devices[lfdi]
             in_force = device.follower.in_force(self._defaults(device))
             if in_force != device.in_force:
                 device.in_force = in_force
@@ -172,23 +259,28 @@ class DeviceFollowers:
 
     def next_timer(self) -> float | None:
         """When `advance` is due next, or None."""
-        if not self._stale:
-            return self._due
-        due = (device.follower.next_timer() for device in self.devices.values())
-        return min((moment for moment in due if moment is not None), default=None)
+        return self._agenda.next_due()
 
-    def look_again(self, time: float, lead: float, offset: float) -> None:
-        """Have control lists fetched `lead` s before the first pending control begins; `offset`: server - own clock."""
-        for device in self.devices.values():
-            waiting = (f.begins for f in device.follower.events.values() if f.phase is Phase.PENDING)
-            first = min((begins for begins in waiting if begins > time), default=None)
-            if first is None or device.end_device is None:
+    def look_again(self, hrefs: Iterable[str], time: float, lead: float, offset: float) -> None:
+        """Have control lists fetched `lead` s before the first pending control of those they concern begins.
+
+        Args:
+            hrefs: of resources that were read since the last call; those of devices for which something happened are
+                looked at, too.
+            offset: server's time - own time.
+        """
+        fresh, self._fresh = self._fresh, set()
+        lists = {href for href in hrefs if href in self._users} | {h for d in fresh for h in self.devices[d].uses}
+        pending: dict[str, float | None] = {}
+        for href in lists:
+            node = self.tree.nodes.get(href)
+            if node is None or not issubclass(node.kind, DERControlList):
                 continue
-            look = first - offset - lead
-            for program in self.programs_of(device.end_device):
-                node = self._node(program.DERControlListLink)
-                if node is not None and node.fetched_at < look:
-                    node.next_at = min(node.next_at, look)
+            users = self._users.get(href, ())
+            pending |= {d: self.devices[d].follower.first_pending(time) for d in users if d not in pending}
+            first = min((at for d in users if (at := pending[d]) is not None), default=None)
+            if first is not None and node.fetched_at < first - offset - lead:
+                self.tree.poll_soon(href, first - offset - lead)
 
     def _node(self, link: Link | None) -> Node | None:
         href = None if link is None else self.tree.resolve(link.href)

@@ -118,23 +118,36 @@ class EventFollower:
 
         That an event is no longer shown does not end it.
         """
+        self.show(((event, facts),), now)
+
+    def show(self, events: Iterable[tuple[Event, EventFacts]], now: float) -> None:
+        """Take several events as `update` does; they are all known before any of them begins."""
         self._run(now)  # what was due before this news came is done by the old knowledge
-        known = self.events.get(facts.mrid)
-        if known is None:
-            self._receive(event, facts, now)
-        elif known.event is event and known.facts == facts:
-            return
-        elif known.phase is not Phase.DONE:
-            known.event = event
-            known.facts = facts
-            self._follow_status(known, EventStatusCode(event.eventStatus.currentStatus), now)
-        self._join()
+        news = False
+        for event, facts in events:
+            known = self.events.get(facts.mrid)
+            if known is None:
+                self._receive(event, facts, now)
+            elif known.event is event and known.facts == facts:
+                continue
+            elif known.phase is not Phase.DONE:
+                known.event = event
+                known.facts = facts
+                self._follow_status(known, EventStatusCode(event.eventStatus.currentStatus), now)
+            news = True
+        if news:
+            self._join()
 
     def advance(self, now: float) -> list[Transition]:
         """Do everything that is due at `now`, in order of time; returns what happened since the last call."""
         self._run(now)
         happened, self._done = self._done, []
         return happened
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something happened that `advance` has not told yet."""
+        return bool(self._done)
 
     def next_timer(self) -> float | None:
         """When `advance` is to be called next (server time), or None."""
@@ -185,13 +198,28 @@ class EventFollower:
         """Take an event up as it was before a restart; nothing is drawn or said again."""
         self.events[followed.facts.mrid] = followed
 
-    def forget(self, listed: Sequence[str], now: float) -> None:
-        """Drop finished events that the server no longer lists (`listed`: mRIDs) and whose time is over."""
+    def forget(self, listed: Sequence[str], now: float) -> bool:
+        """Drop finished events that the server no longer lists (`listed`: mRIDs) and whose time is over.
+
+        Returns:
+            Whether there are events that are not listed and not dropped yet: it is to be called again then.
+        """
         keep = frozenset(listed)
+        waiting = False
         for mrid, followed in list(self.events.items()):
+            if mrid in keep:
+                continue
             over = followed.phase is Phase.DONE and now >= followed.facts.latest_end
-            if over and mrid not in keep and not self.held(mrid):
+            if over and not self.held(mrid):
                 del self.events[mrid]
+            else:
+                waiting = True
+        return waiting
+
+    def first_pending(self, now: float) -> float | None:
+        """When the next event begins that has not begun (server time), or None."""
+        waiting = (f.begins for f in self.events.values() if f.phase is Phase.PENDING and f.begins > now)
+        return min(waiting, default=None)
 
     # receiving
 

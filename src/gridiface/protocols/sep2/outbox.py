@@ -11,19 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from gridiface.protocols.sep2.agenda import Agenda
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.polling import Backoff
 
 
 @dataclass(slots=True)
 class Write:
-    """One write that is not yet answered for good."""
+    """One write that is not yet answered for good; `queue` is the target that it was meant for, whose order it keeps."""
 
     number: int
     method: str
     target: str
     body: bytes
-    not_before: float
+    next_at: float
+    queue: str
     attempts: int = 0
     hops: int = 0
     in_flight: bool = False
@@ -67,8 +69,13 @@ class Outbox:
     capacity: int = 10_000
     longest_chain: int = 5
     backoff: Backoff = field(default_factory=Backoff)
-    _writes: deque[Write] = field(default_factory=deque)
+    _writes: dict[int, Write] = field(default_factory=dict)
+    _queues: dict[str, deque[Write]] = field(default_factory=dict)
+    _agenda: Agenda[Write] = field(init=False)
     _last: int = 0
+
+    def __post_init__(self) -> None:
+        self._agenda = Agenda(self._waits)
 
     def __len__(self) -> int:
         return len(self._writes)
@@ -76,39 +83,49 @@ class Outbox:
     def add(self, method: str, target: str, body: bytes, now: float) -> tuple[int, list[Written]]:
         """Queue a write; returns its number and what had to be given up for it."""
         self._last += 1
-        self._writes.append(Write(self._last, method, target, body, now))
+        write = Write(self._last, method, target, body, now, target)
+        self._writes[write.number] = write
+        self._queues.setdefault(target, deque()).append(write)
+        self._agenda.put(write, now)
         dropped: list[Written] = []
         while len(self._writes) > self.capacity:
-            oldest = next((w for w in self._writes if not w.in_flight), None)
+            oldest = next((w for w in self._writes.values() if not w.in_flight), None)
             if oldest is None:
                 break
-            self._writes.remove(oldest)
+            self._remove(oldest)
             dropped.append(Written(oldest.number, oldest.method, oldest.target, 0, None))
         return self._last, dropped
 
-    def due(self, now: float) -> list[Write]:
-        """The writes to send now: of each target the first, unless it has to wait."""
-        seen: set[str] = set()
-        ready: list[Write] = []
-        for write in self._writes:
-            if write.target in seen:
-                continue
-            seen.add(write.target)
-            if not write.in_flight and write.not_before <= now:
-                ready.append(write)
-        return ready
+    def due(self, now: float, most: int | None = None) -> list[Write]:
+        """The writes to send now: of each target the first, unless it has to wait; `most` of them at most."""
+        return self._agenda.due(now, most)
 
     def next_due(self) -> float | None:
         """When the next write is due, or None."""
-        first: dict[str, Write] = {}
-        for write in self._writes:
-            first.setdefault(write.target, write)
-        return min((w.not_before for w in first.values() if not w.in_flight), default=None)
+        return self._agenda.next_due()
+
+    def _waits(self, write: Write) -> bool:
+        queue = self._queues.get(write.queue)
+        return queue is not None and queue[0] is write and not write.in_flight
+
+    def _remove(self, write: Write) -> None:
+        del self._writes[write.number]
+        queue = self._queues[write.queue]
+        queue.remove(write)
+        if queue:
+            self._agenda.put(queue[0], queue[0].next_at)
+        else:
+            del self._queues[write.queue]
+
+    def _again(self, write: Write, at: float) -> None:
+        write.next_at = at
+        self._agenda.put(write, at)
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set by so many seconds: retries keep their distance."""
-        for write in self._writes:
-            write.not_before += seconds
+        self._agenda.clear()
+        for write in self._writes.values():
+            self._again(write, write.next_at + seconds)
 
     def request(self, write: Write, headers: dict[str, str]) -> Request:
         """The request of a write, which is then under way."""
@@ -125,15 +142,16 @@ class Outbox:
         if (status == 0 or status >= 500 or status == 429) and status != 501:
             if write.attempts < self.attempts:
                 delay = self.backoff.delay(write.attempts, self.chance) if retry_after is None else retry_after
-                write.not_before = now + delay
+                self._again(write, now + delay)
                 return None
         elif status in {301, 302, 307, 308} and reply is not None and write.hops < self.longest_chain:
             target = self.resolve(reply.header("location") or "")
             if target is not None:
                 write.hops += 1
-                write.target, write.not_before = target, now
+                write.target = target
+                self._again(write, now)
                 return None
-        self._writes.remove(write)
+        self._remove(write)
         return Written(
             write.number, write.method, write.target, status, None if reply is None else reply.header("location")
         )

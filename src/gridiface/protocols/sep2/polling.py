@@ -6,18 +6,23 @@ Owns discovery, paging, poll times and back-off of GETs. Does not own writes (ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 from urllib.parse import urljoin, urlsplit
 
+from gridiface.protocols.sep2.agenda import Agenda
 from gridiface.protocols.sep2.primitives import DEFAULT_POLL_RATE
 from gridiface.protocols.sep2.resources import ELEMENTS, Link, List, SubscribableList
 from gridiface.protocols.xmlwire import WireObject, spec_of
 
 _PREFIXES = ("Active", "Associated", "Current")
 _SHORTEST_POLL = 1
+#: A path that means itself, whatever it is relative to.
+_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~/-]*)?\Z")
+_NO_LINKS: frozenset[tuple[str, type[WireObject]]] = frozenset()
 _LINK_FIELDS: dict[type[WireObject], tuple[tuple[str, str], ...]] = {}
 AnyList = List | SubscribableList
 
@@ -29,9 +34,12 @@ class Node:
     Attributes:
         href: absolute path; kind: its type; parent: href of the resource that links to it.
         value: as last fetched whole; previous: as it was before.
-        next_at: when it is due (s, own clock); fetched_at: when it was last fetched whole.
+        next_at: when it is due (s, own clock), see ResourceTree.schedule; fetched_at: when it was last fetched whole.
         in_flight: a request is under way; failures: unanswered ones in a row.
         pages: members collected so far of a list that does not come in one answer.
+        links: where it leads to, None while that is to be found out.
+        asked_at: earliest time that somebody wanted it at while a request was under way.
+        digest: of the answer that `value` was made of, where it came in one.
     """
 
     href: str
@@ -44,6 +52,9 @@ class Node:
     in_flight: bool = False
     failures: int = 0
     pages: list[WireObject] = field(default_factory=list)
+    links: frozenset[tuple[str, type[WireObject]]] | None = _NO_LINKS
+    asked_at: float | None = None
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +98,24 @@ class ResourceTree:
     most_nodes: int = 500_000
     shortest_poll: float = _SHORTEST_POLL
     rates: dict[str, float] = field(default_factory=dict)
+    _agenda: Agenda[Node] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nodes[self.root] = Node(self.root, ELEMENTS["DeviceCapability"], None, float("-inf"))
+        self._agenda = Agenda(lambda node: not node.in_flight and self.nodes.get(node.href) is node)
+        self._add(Node(self.root, ELEMENTS["DeviceCapability"], None, float("-inf")))
 
-    def due(self, now: float) -> list[Node]:
-        """The resources to fetch now, longest due first."""
-        ready = (n for n in self.nodes.values() if not n.in_flight and n.next_at <= now)
-        return sorted(ready, key=lambda n: n.next_at)
+    def due(self, now: float, most: int | None = None) -> list[Node]:
+        """The resources to fetch now, longest due first, `most` of them at most."""
+        return self._agenda.due(now, most)
 
     def next_due(self) -> float | None:
         """When the next resource is due, or None while all are under way."""
-        return min((n.next_at for n in self.nodes.values() if not n.in_flight), default=None)
+        return self._agenda.next_due()
+
+    def schedule(self, node: Node, at: float) -> None:
+        """Have a resource fetched at `at` and not before; whoever sets `next_at` does it here."""
+        node.next_at = at
+        self._agenda.put(node, at)
 
     def target(self, node: Node) -> str:
         """What to GET for `node`: lists are asked for page by page."""
@@ -107,71 +124,105 @@ class ResourceTree:
         joint = "&" if "?" in node.href else "?"
         return f"{node.href}{joint}s={len(node.pages)}&l={self.page_size}"
 
-    def store(self, node: Node, value: WireObject, now: float) -> bool:
-        """Take an answer; True when the resource is now whole (False: another page is due at once)."""
-        node.in_flight, node.failures = False, 0
+    def store(self, node: Node, value: WireObject, now: float) -> list[Node] | None:
+        """Take an answer; what nothing links to any more, or None: another page is due at once."""
+        node.digest = b""
         if isinstance(value, AnyList):
             whole = self._collect(node, value)
             if whole is None:
-                node.next_at = now
-                return False
+                node.in_flight, node.failures = False, 0
+                self.schedule(node, now)
+                return None
             value = whole
-        before = set(self._links(node))
-        node.previous, node.value, node.fetched_at = node.value, value, now
-        node.next_at = now + self.poll_rate(node)
-        linked = set(self._links(node))
-        self._follow(node, linked, now)
-        if before - linked:
-            self._sweep()
-        return True
+        before = self._linked(node)
+        was = node.value
+        if node.value != value:
+            node.value, node.links = value, None
+        self.keep(node, now)
+        node.previous = was
+        return self._sweep() if before - self._linked(node) else []
+
+    def keep(self, node: Node, now: float) -> None:
+        """The answer is that the resource is as it was."""
+        node.in_flight, node.failures = False, 0
+        node.previous, node.fetched_at = node.value, now
+        due, node.asked_at = node.asked_at, None
+        regular = now + self.poll_rate(node)
+        self.schedule(node, regular if due is None else min(due, regular))
+        self._follow(node, self._linked(node), now)
 
     def fail(self, node: Node, now: float, retry_after: float | None = None) -> None:
         """A GET had no usable answer: try again later."""
-        node.in_flight = False
+        node.in_flight, node.asked_at = False, None
         node.failures += 1
         node.pages = []
-        node.next_at = now + (self.backoff.delay(node.failures, self.chance) if retry_after is None else retry_after)
+        delay = self.backoff.delay(node.failures, self.chance) if retry_after is None else retry_after
+        self.schedule(node, now + delay)
 
-    def gone(self, node: Node, now: float) -> None:
-        """The server says that the resource is not there: forget it, and look at its parent again."""
+    def gone(self, node: Node, now: float) -> list[Node]:
+        """The server says that the resource is not there: forget it, and look at its parent again.
+
+        Returns:
+            What is forgotten with it because nothing else links to it.
+        """
         if node.parent is None:
             self.fail(node, now)
-            return
+            return []
         self.nodes.pop(node.href, None)
-        parent = self.nodes.get(node.parent)
-        if parent is not None:
-            # Not at once: a parent that still links to it would send us round in circles.
-            parent.next_at = min(parent.next_at, now + self.backoff.first)
-        self._sweep()
+        # Not at once: a parent that still links to it would send us round in circles.
+        self.poll_soon(node.parent, now + self.backoff.first)
+        return self._sweep()
 
     def move_server(self, authority: str, root: str) -> None:
         """The whole server is elsewhere now: everything known of the old place is forgotten, and found anew."""
         self.authority, self.root = authority, root
         self.nodes.clear()
         self.moved.clear()
-        self.nodes[root] = Node(root, ELEMENTS["DeviceCapability"], None, float("-inf"))
+        self._agenda.clear()
+        self._add(Node(root, ELEMENTS["DeviceCapability"], None, float("-inf")))
 
-    def move(self, node: Node, href: str) -> None:
-        """The server sends us elsewhere: links to the old place mean the new one, as long as it is there."""
+    def move(self, node: Node, href: str, at: float = float("-inf")) -> None:
+        """The server sends us elsewhere: links to the old place mean the new one, as long as it is there.
+
+        Args:
+            at: when to look there.
+        """
         self.nodes.pop(node.href, None)
         self.moved = {old: href if new == node.href else new for old, new in self.moved.items() if old != href}
         self.moved[node.href] = href
         if node.parent is None:
             self.root = href
         node.href = href
-        self.nodes[href] = node
+        for known in self.nodes.values():
+            known.links = None
+        node.links = None
+        node.in_flight, node.next_at = False, at
+        self._add(node)
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set by so many seconds: everything that is due keeps its distance."""
+        self._agenda.clear()
         for node in self.nodes.values():
-            node.next_at += seconds
             node.fetched_at += seconds
+            self.schedule(node, node.next_at + seconds)
 
     def poll_soon(self, href: str, at: float) -> None:
-        """Have `href` fetched at `at` at the latest."""
+        """Have `href` fetched at `at` at the latest.
+
+        An answer that is under way may have been made before whatever calls for this, so there will be another.
+        """
         node = self.nodes.get(href)
-        if node is not None:
-            node.next_at = min(node.next_at, at)
+        if node is None:
+            return
+        if node.in_flight:
+            node.asked_at = at if node.asked_at is None else min(node.asked_at, at)
+        elif at < node.next_at:
+            self.schedule(node, at)
+
+    def poll_all(self, at: float) -> None:
+        """Have everything fetched at `at` at the latest."""
+        for href in list(self.nodes):
+            self.poll_soon(href, at)
 
     def poll_rate(self, node: Node) -> float:
         """Seconds between polls: the resource's own, else that of what links to it, else the standard's 900."""
@@ -198,6 +249,8 @@ class ResourceTree:
 
     def resolve(self, href: str) -> str | None:
         """The path (with query) that `href` means on this server, or None when it is on another."""
+        if _PLAIN_PATH.match(href):
+            return self.moved.get(href, href)
         try:
             parts = urlsplit(urljoin(f"https://{self.authority}{self.root}", href))
         except ValueError:
@@ -213,12 +266,22 @@ class ResourceTree:
         if members and len(node.pages) < min(part.all, self.most_members):
             return None
         collected, node.pages = node.pages[: self.most_members], []
+        collected = _as_before(getattr(node.value, "members", ()), collected)
         return replace(part, members=collected, results=len(collected))  # type: ignore[call-arg]  # every list has members
 
-    def _follow(self, node: Node, linked: set[tuple[str, type[WireObject]]], now: float) -> None:
-        for href, kind in sorted(linked, key=lambda link: link[0]):
+    def _add(self, node: Node) -> None:
+        self.nodes[node.href] = node
+        self._agenda.put(node, node.next_at)
+
+    def _follow(self, node: Node, linked: Iterable[tuple[str, type[WireObject]]], now: float) -> None:
+        for href, kind in sorted((link for link in linked if link[0] not in self.nodes), key=lambda link: link[0]):
             if href not in self.nodes and len(self.nodes) < self.most_nodes:
-                self.nodes[href] = Node(href, kind, node.href, now)
+                self._add(Node(href, kind, node.href, now))
+
+    def _linked(self, node: Node) -> frozenset[tuple[str, type[WireObject]]]:
+        if node.links is None:
+            node.links = frozenset(self._links(node))
+        return node.links
 
     def _links(self, node: Node) -> Iterator[tuple[str, type[WireObject]]]:
         if node.value is None:
@@ -230,8 +293,8 @@ class ResourceTree:
                 if kind is not None and href is not None and self.wants(holder, name):
                     yield href, kind
 
-    def _sweep(self) -> None:
-        """Forget what nothing links to any more."""
+    def _sweep(self) -> list[Node]:
+        """Forget what nothing links to any more; what that is."""
         reached: set[str] = set()
         waiting = [self.root]
         while waiting:
@@ -239,10 +302,16 @@ class ResourceTree:
             if href in reached or href not in self.nodes:
                 continue
             reached.add(href)
-            waiting += [link for link, _ in self._links(self.nodes[href])]
-        for href in self.nodes.keys() - reached:
-            del self.nodes[href]
+            waiting += [link for link, _ in self._linked(self.nodes[href])]
+        forgotten = [self.nodes.pop(href) for href in self.nodes.keys() - reached]
         self.moved = {old: new for old, new in self.moved.items() if new in reached}
+        return forgotten
+
+
+def _as_before(known: Iterable[WireObject], shown: list[WireObject]) -> list[WireObject]:
+    """The members of a list, those that are as they were as the same objects: whoever keeps them sees that at once."""
+    before = {getattr(member, "href", None): member for member in known}
+    return [old if (old := before.get(getattr(new, "href", None))) == new else new for new in shown]  # type: ignore[misc]
 
 
 def links_of(resource: WireObject) -> Iterator[tuple[str, Link]]:

@@ -32,6 +32,9 @@ class Logged:
     following: int = 1
 
 
+_NOTHING = Logged()
+
+
 class AlarmLog:
     """The log events of one session's devices.
 
@@ -76,11 +79,13 @@ class AlarmLog:
     def _of(
         self, member: Member, client: Client, now: Instant, letters: list[Letter], changes: list[Change]
     ) -> Logged | None:
-        snapshot, before = self._fleet.snapshot(member.target), self._logged.get(member.lfdi, Logged())
+        snapshot, before = self._fleet.snapshot(member.target), self._logged.get(member.lfdi, _NOTHING)
+        if snapshot is None or snapshot.alarms == before.alarms:
+            return None
         end_device = client.devices[member.lfdi].end_device
         link = None if end_device is None else end_device.LogEventListLink
         href = None if link is None else client.tree.resolve(link.href)
-        if snapshot is None or href is None or snapshot.alarms == before.alarms:
+        if href is None:
             return None
         number = before.following
         for alarm, name in ALARMS.items():

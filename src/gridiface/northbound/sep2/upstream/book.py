@@ -7,6 +7,7 @@ tells of it, before the next; a step that cannot be stored is done again. Nothin
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -44,6 +45,8 @@ _MOVED_S = 0.5
 _PATIENCE_S = 10.0
 #: So long an event waits for its curves, s.
 _CURVES_S = 60.0
+#: Devices whose steps are carried out together, so that the store can take them in one go.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +140,48 @@ class EventBook:
         return True
 
     async def carry_out(self, now: Instant) -> None:
-        """Do all that is due, each step durable before the next.
+        """Do all that has happened, each step of a device durable before its next.
 
         Raises:
             StoreUnavailable: nothing is lost, call again.
         """
         while self._steps:
-            step = self._steps.popleft()
+            rows: dict[str, deque[Step]] = {}
+            for step in self._steps:
+                if (lfdi := self._whose(step)) is not None:
+                    rows.setdefault(lfdi, deque()).append(step)
+            self._steps.clear()
+            waiting = list(rows.values())
+            for first in range(0, len(waiting), _AT_ONCE):
+                batch = [self._do_all(row, now) for row in waiting[first : first + _AT_ONCE]]
+                problems = [one for one in await asyncio.gather(*batch, return_exceptions=True) if one is not None]
+                if problems:
+                    self._steps.extendleft(reversed([step for row in waiting for step in row]))
+                    others = [one for one in problems if not isinstance(one, StoreUnavailable)]
+                    raise BaseExceptionGroup("steps of events failed", others) if others else problems[0]
+
+    def _whose(self, step: Step) -> str | None:
+        """The LFDI of the device that a step is about; None where it is about none any more."""
+        if isinstance(step, Outcome):
+            return self.bindings.by_control.get(step.control_id, (None, ""))[0]
+        return step.key[0] if isinstance(step, Displaced) else step.lfdi
+
+    async def _do_all(self, row: deque[Step], now: Instant) -> None:
+        """The steps of one device, in order; one that cannot be stored stays first."""
+        while row:
+            step = row.popleft()
             try:
                 await self._do(step, now)
             except StoreUnavailable:
-                self._steps.appendleft(step)
+                row.appendleft(step)
                 raise
+
+    async def keep_up(self, now: Instant) -> None:
+        """See to what waits, to times that moved, and forget what is over; costs a look at every event.
+
+        Raises:
+            StoreUnavailable: nothing is lost, call again.
+        """
         for key, since in list(self._waiting.items()):
             await self._take(key, now, late=now - since > _CURVES_S)
         for key, until in list(self._ending.items()):
@@ -381,7 +414,7 @@ class EventBook:
 
     def _control(self, binding: Binding, followed: Followed, *, serial: int) -> Control:
         origin = self._origins.origin(binding.lfdi)
-        return event_control(followed, origin, serial, self._origins.curves(followed.facts.program))
+        return event_control(followed, origin, serial, self._origins.curves(binding.lfdi, followed.facts.program))
 
 
 def _with_control(binding: Binding, control: Control) -> Binding:

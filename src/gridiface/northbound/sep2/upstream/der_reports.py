@@ -8,7 +8,8 @@ when a state or an alarm changes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Instant
@@ -27,7 +28,8 @@ from gridiface.protocols.xmlwire import WireObject, encode
 
 #: After a refusal the same is not sent again for so long, s.
 _REFUSED_S = 900.0
-_NAMES = ("DERCapability", "DERSettings", "DERStatus", "DERAvailability")
+#: Writes of these under way at once; more is sent as they are answered.
+_WINDOW = 64
 
 
 @dataclass(slots=True)
@@ -39,12 +41,31 @@ class _Sent:
     number: int | None = None
 
 
+@dataclass(slots=True)
+class _Shown:
+    """What a member is made of, and what follows from that: it is made anew only when that changes.
+
+    Attributes:
+        devices: behind it; ratings: its capability and settings with their marks; storage: whether all store energy.
+        snapshot: its newest state, and `states` what of that must not wait.
+    """
+
+    devices: Sequence[Device] = ()
+    ratings: Sequence[tuple[str, WireObject, str]] = ()
+    storage: bool = False
+    snapshot: Snapshot | None = None
+    states: str = ""
+
+
 class DerReports:
     """The DER resources of one session's members.
 
     Args:
         settings: of the session.
         fleet: what they tell.
+
+    Attributes:
+        refused: writes that the server refused; hungry: whether more is due than may be under way at once.
     """
 
     def __init__(self, settings: UpstreamSettings, fleet: FleetView) -> None:
@@ -52,7 +73,9 @@ class DerReports:
         self._fleet = fleet
         self._sent: dict[tuple[str, str], _Sent] = {}
         self._writes: dict[int, tuple[str, str]] = {}
+        self._shown = {member.lfdi: _Shown() for member in settings.members}
         self.refused = 0
+        self.hungry = False
 
     def restart(self) -> None:
         """The client core is a new one: everything is told again."""
@@ -61,9 +84,13 @@ class DerReports:
 
     def tick(self, client: Client, now: Instant) -> None:
         """Send what is due."""
+        self.hungry = False
         if client.clock_offset is None or not client.enrolment.trusted:
             return
         for member in self._settings.members:
+            if len(self._writes) >= _WINDOW:
+                self.hungry = True
+                return
             self._connect(client, member, now)
             der = _der_of(client, member.lfdi)
             if der is not None:
@@ -73,8 +100,7 @@ class DerReports:
         end_device = client.devices[member.lfdi].end_device
         if member.connection_point and end_device is not None:
             body = ConnectionPoint(connectionPointId=member.connection_point)
-            link = end_device.ConnectionPointLink
-            self._send(client, member, "ConnectionPoint", link, body, encode(body), float("inf"), now)
+            self._send(client, member, end_device.ConnectionPointLink, "ConnectionPoint", _mark(body), lambda: body, now)
 
     def answered(self, outcome: Written, now: Instant) -> bool:
         """Take a final answer; whether it was for one of these."""
@@ -89,22 +115,41 @@ class DerReports:
         return True
 
     def _tell(self, client: Client, member: Member, der: DER, now: Instant) -> None:
-        links = {name: getattr(der, f"{name}Link") for name in _NAMES}
+        shown = self._shown[member.lfdi]
+        self._look(member, shown)
+        links = {"DERCapability": der.DERCapabilityLink, "DERSettings": der.DERSettingsLink}
+        for name, body, mark in shown.ratings:
+            self._send(client, member, links[name], name, mark, lambda body=body: body, now)  # type: ignore[misc]
+        if shown.snapshot is None:
+            return
         rate = self._rate(client, member.lfdi)
+        snapshot = shown.snapshot
+
+        def theirs() -> Snapshot:
+            return replace(snapshot, source_time=snapshot.source_time + (client.clock_offset or 0.0))
+
+        self._send(
+            client, member, der.DERStatusLink, "DERStatus", shown.states,
+            lambda: status.snapshot_to_status(theirs(), storage=shown.storage), now, rate,
+        )  # fmt: skip
+        self._send(
+            client, member, der.DERAvailabilityLink, "DERAvailability", "available",
+            lambda: status.snapshot_to_availability(theirs()), now, rate,
+        )  # fmt: skip
+
+    def _look(self, member: Member, shown: _Shown) -> None:
+        """See what has changed about a member since the last look."""
         devices = self._devices(member)
-        snapshot = self._fleet.snapshot(member.target)
-        offset = client.clock_offset or 0.0
-        if devices:
+        if len(devices) != len(shown.devices) or not all(map(operator.is_, devices, shown.devices)):
             changed = max((device.settings.updated or 0.0 for device in devices), default=0.0)
-            for name, body in self._ratings(member, devices, changed).items():
-                self._send(client, member, name, links[name], body, encode(body), float("inf"), now)
-        if snapshot is not None:
-            storage = bool(devices) and all(ratings.stores_energy(device) for device in devices)
-            theirs = replace(snapshot, source_time=snapshot.source_time + offset)
-            shown = status.snapshot_to_status(theirs, storage=storage)
-            self._send(client, member, "DERStatus", links["DERStatus"], shown, _states(snapshot), rate, now)
-            available = status.snapshot_to_availability(theirs)
-            self._send(client, member, "DERAvailability", links["DERAvailability"], available, b"", rate, now)
+            made = self._ratings(member, devices, changed) if devices else {}
+            shown.devices = devices
+            shown.ratings = [(name, body, _mark(body)) for name, body in made.items()]
+            shown.storage = bool(devices) and all(ratings.stores_energy(device) for device in devices)
+        snapshot = self._fleet.snapshot(member.target)
+        if snapshot is not shown.snapshot:
+            shown.snapshot = snapshot
+            shown.states = "" if snapshot is None else _states(snapshot)
 
     def _ratings(self, member: Member, devices: list[Device], changed: float) -> Mapping[str, WireObject]:
         profile = CsipAusSettings() if self._settings.csip_aus else None
@@ -124,23 +169,26 @@ class DerReports:
         self,
         client: Client,
         member: Member,
-        name: str,
         link: Link | None,
-        body: WireObject,
-        states: bytes,
-        rate: float,
+        name: str,
+        mark: str,
+        make: Callable[[], WireObject],
         now: Instant,
+        rate: float = float("inf"),
     ) -> None:
-        sent = self._sent.setdefault((member.lfdi, name), _Sent())
-        mark = hashlib.sha256(states).hexdigest()
-        fresh = sent.mark == mark and now < sent.at + rate
-        if link is None or sent.number is not None or fresh or now < sent.at:
+        """Put a resource where its mark has changed, or after `rate` s; not while it is under way or was refused."""
+        key = (member.lfdi, name)
+        sent = self._sent.get(key)
+        if sent is not None:
+            fresh = sent.mark == mark and now < sent.at + rate
+            if fresh or sent.number is not None or now < sent.at:
+                return
+        if link is None or client.tree.resolve(link.href) is None:
             return
-        if client.tree.resolve(link.href) is None:
-            return
+        sent = self._sent.setdefault(key, _Sent())
         sent.mark, sent.at = mark, now
-        sent.number = client.put(link.href, body, now)
-        self._writes[sent.number] = (member.lfdi, name)
+        sent.number = client.put(link.href, make(), now)
+        self._writes[sent.number] = key
 
     def _devices(self, member: Member) -> list[Device]:
         target = member.target
@@ -160,6 +208,10 @@ def _der_of(client: Client, lfdi: str) -> DER | None:
     return listed.members[0] if isinstance(listed, DERList) and listed.members else None
 
 
-def _states(snapshot: Snapshot) -> bytes:
+def _mark(body: WireObject) -> str:
+    return hashlib.sha256(encode(body)).hexdigest()
+
+
+def _states(snapshot: Snapshot) -> str:
     """What must not wait for the postRate."""
-    return f"{snapshot.connected} {snapshot.state} {snapshot.local_control} {sorted(snapshot.alarms)}".encode()
+    return f"{snapshot.connected} {snapshot.state} {snapshot.local_control} {sorted(snapshot.alarms)}"

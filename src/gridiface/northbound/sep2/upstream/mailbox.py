@@ -7,6 +7,7 @@ the same to the octet, with the same mRIDs and times, so the server knows it. Ow
 
 from __future__ import annotations
 
+import heapq
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -75,6 +76,9 @@ class Mailbox:
         self.lost: Callable[[str], None] = lambda _target: None
         self._letters: dict[int, Letter] = {}
         self._handed: dict[int, int] = {}
+        #: Numbers of those that may leave, first first; by target those whose place is not known.
+        self._ready: list[int] = []
+        self._parked: dict[str, list[int]] = {}
         self._struck: list[Change] = []
         self._next = 1
         self._readings = 0
@@ -95,6 +99,7 @@ class Mailbox:
             known = json.loads(head)
             letter = Letter(int(document.key), known["kind"], known["target"], body, durable=True)
             self._letters[letter.number] = letter
+            heapq.heappush(self._ready, letter.number)
             self._next = max(self._next, letter.number + 1)
             self._readings += letter.kind == READING
 
@@ -110,18 +115,23 @@ class Mailbox:
         for letter in letters:
             letter.durable = True
             self._letters[letter.number] = letter
+            heapq.heappush(self._ready, letter.number)
             self._readings += letter.kind == READING
         self._make_room()
 
     def feed(self, client: Poster, now: float) -> None:
         """Give the client core the next letters, in order; those whose place is not known wait."""
-        for letter in list(self._letters.values()):
-            if len(self._handed) >= _WINDOW:
-                return
-            if letter.handed is not None:
+        for target in list(self._parked):
+            if self.place(target) is not None:
+                for number in self._parked.pop(target):
+                    heapq.heappush(self._ready, number)
+        while self._ready and len(self._handed) < _WINDOW:
+            letter = self._letters.get(heapq.heappop(self._ready))
+            if letter is None or letter.handed is not None:
                 continue
             href = letter.target if letter.target.startswith("/") else self.place(letter.target)
             if href is None:
+                self._parked.setdefault(letter.target, []).append(letter.number)
                 continue
             try:
                 letter.handed = client.post_encoded(href, letter.body, now)
@@ -144,16 +154,21 @@ class Mailbox:
         elif outcome.status in {404, 410} and not letter.target.startswith("/") and letter.tries < _MOST_TRIES:
             letter.tries += 1
             self.lost(letter.target)
+            heapq.heappush(self._ready, letter.number)
         elif outcome.status:
             _log.warning("a %s was refused with %d", letter.kind, outcome.status)
             self._refuse(letter)
+        else:
+            heapq.heappush(self._ready, letter.number)
         return letter
 
     def take_back(self) -> None:
         """The client core is a new one: what was handed to the old one is handed over again."""
         self._handed.clear()
         for letter in self._letters.values():
-            letter.handed = None
+            if letter.handed is not None:
+                letter.handed = None
+                heapq.heappush(self._ready, letter.number)
 
     def take_changes(self) -> list[Change]:
         """What is to be stored of letters that are done; hand it to `give_back` where that fails."""

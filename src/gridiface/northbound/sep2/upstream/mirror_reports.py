@@ -26,6 +26,8 @@ PLACE = "mirror:"
 _LONGEST_GAP_S = 86_400.0
 #: After a refusal a mirror is posted again after so long, s.
 _REFUSED_S = 300.0
+#: Mirrors whose making is under way at once.
+_WINDOW = 64
 _RATES = (1, 86_400)
 
 
@@ -68,7 +70,12 @@ class MirrorReports:
             for member in settings.members
             for names in (MirrorNames(session=settings.name, lfdi=member.lfdi, pen=settings.pen),)
         }
+        self._by_lfdi = {known.member.lfdi: known for known in self._mirrors.values()}
         self._writes: dict[int, _Mirror] = {}
+        self._missed: list[_Mirror] = []
+        #: The list that was looked through last, and when it was read.
+        self._listed: MirrorUsagePointList | None = None
+        self._read_at = float("-inf")
         self._sampled = float("-inf")
         self._since: Instant | None = None
         self.refused = 0
@@ -84,6 +91,8 @@ class MirrorReports:
     def restart(self) -> None:
         """The client core is a new one."""
         self._writes.clear()
+        self._missed.clear()
+        self._listed = None
         for known in self._mirrors.values():
             known.href = known.posting = None
             known.missed = False
@@ -95,13 +104,15 @@ class MirrorReports:
 
     def href_of(self, lfdi: str) -> str | None:
         """Where a device's mirror is."""
-        return next((known.href for known in self._mirrors.values() if known.member.lfdi == lfdi), None)
+        known = self._by_lfdi.get(lfdi)
+        return None if known is None else known.href
 
     def lost(self, target: str) -> None:
         """The server does not know the mirror any more."""
         known = self._mirrors.get(target.removeprefix(PLACE))
-        if known is not None:
-            known.href, known.missed = None, True
+        if known is not None and not known.missed:
+            known.href, known.missed, known.seen = None, True, self._read_at
+            self._missed.append(known)
 
     # --- mirrors ----------------------------------------------------------------------------------------------------
 
@@ -123,21 +134,26 @@ class MirrorReports:
         if href is None or node is None or not isinstance(node.value, MirrorUsagePointList):
             return
         self._look_again(client, href, node.fetched_at, now)
-        self._match(client, node.value)
+        if node.value is not self._listed:
+            self._listed = node.value
+            self._match(client, node.value)
         for known in self._mirrors.values():
+            if len(self._writes) >= _WINDOW:
+                break
             idle = known.href is None and known.posting is None and not known.missed
             if idle and now >= known.not_before:
                 self._make(client, known, href, now)
 
     def _look_again(self, client: Client, href: str, fetched_at: Instant, now: Instant) -> None:
         """A mirror was not where the list has it: what the list says is believed again when it was read anew."""
-        for known in self._mirrors.values():
-            if not known.missed:
-                known.seen = fetched_at
-            elif fetched_at > known.seen:
+        self._read_at = fetched_at
+        for known in self._missed:
+            if fetched_at > known.seen:
                 known.missed = False
+                self._listed = None
             else:
                 client.tree.poll_soon(href, now)
+        self._missed = [known for known in self._missed if known.missed]
 
     def _match(self, client: Client, listed: MirrorUsagePointList) -> None:
         for shown in listed.members:
@@ -168,6 +184,8 @@ class MirrorReports:
         if known.href is None:
             self.refused += 1
             known.not_before = now + _REFUSED_S
+            # The list may have had it while we asked for it.
+            self._listed = None
         return True
 
     # --- readings ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from gridiface.northbound.sep2.translate.upstream import Origin
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.enums import ErrorReason
-from gridiface.protocols.sep2.resources import DERCurve, DERCurveList, DERProgram, DERProgramList
+from gridiface.protocols.sep2.resources import DERCurve, DERCurveList, DERProgram
 
 
 class CurveUnknown(RemoteProtocolError):
@@ -67,15 +67,15 @@ class Origins:
             enters=can_enter(devices),
         )
 
-    def curves(self, program: str) -> Callable[[str], DERCurve | None]:
-        """Finds the curves of a program by their href.
+    def curves(self, lfdi: str, program: str) -> Callable[[str], DERCurve | None]:
+        """Finds the curves of a program of a device by their href.
 
         The function raises CurveUnknown while they are still to be read.
         """
 
         def find(href: str) -> DERCurve | None:
             tree = self._client().tree
-            path, known = tree.resolve(href), self._program(program)
+            path, known = tree.resolve(href), self._program(lfdi, program)
             if path is None or known is None or known.DERCurveListLink is None:
                 return None
             listed = tree.value(known.DERCurveListLink)
@@ -85,10 +85,7 @@ class Origins:
 
         return find
 
-    def _program(self, mrid: str) -> DERProgram | None:
-        for node in self._client().tree.nodes.values():
-            if isinstance(node.value, DERProgramList):
-                for program in node.value.members:
-                    if program.mRID == mrid:
-                        return program
-        return None
+    def _program(self, lfdi: str, mrid: str) -> DERProgram | None:
+        device = self._client().devices[lfdi]
+        programs = () if device.end_device is None else self._client().followers.programs_of(device.end_device)
+        return next((program for program in programs if program.mRID == mrid), None)

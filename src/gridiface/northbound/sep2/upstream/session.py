@@ -39,10 +39,14 @@ from gridiface.protocols.sep2.client_events import (
     EventHappened,
     EventWithdrawn,
     RegistrationChecked,
+    ResourceChanged,
+    ResourceGone,
     ServerMoved,
+    TimeSet,
     TimeUnsafe,
     WriteDone,
 )
+from gridiface.protocols.sep2.outbox import Written
 from gridiface.protocols.sep2.resources import Notification
 
 _log = logging.getLogger("gridiface.sep2.upstream")
@@ -50,6 +54,8 @@ _log = logging.getLogger("gridiface.sep2.upstream")
 #: A jump of the wall clock is seen after so long at the latest, and counts from so much on, s.
 _LOOK_S = 1.0
 _JUMP_S = 0.75
+#: News that comes sooner than this many times what the last look took waits a little.
+_LOOK_SHARE = 10.0
 #: After trouble with the store, s.
 _STORE_S = 1.0
 LINKS = FOLLOWED_LINKS | {"MirrorUsagePointListLink"}
@@ -113,6 +119,9 @@ class UpstreamSession:
         self._task: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._clocks: tuple[float, float] | None = None
+        self._looked_at = float("-inf")
+        self._look_took = 0.0
+        self._news = True
 
     def _listener_of(self, settings: UpstreamSettings) -> NotificationListener | None:
         listen = settings.notifications
@@ -175,8 +184,7 @@ class UpstreamSession:
 
     def poll(self, now: float) -> None:
         """Read everything anew, and try again what the server refused."""
-        for node in self.client.tree.nodes.values():
-            node.next_at = min(node.next_at, now)
+        self.client.tree.poll_all(now)
         self.client.enrolment.again()
         self.subscriptions.again()
         self.wake()
@@ -201,6 +209,26 @@ class UpstreamSession:
         self._send(self.client.next_requests(now))
         self._take_events(now)
         await self.book.carry_out(now)
+        if self._is_time_to_look():
+            await self._look(now)
+        await self._settle()
+        if self.client.enrolment.trusted:
+            self.mailbox.feed(self.client, now)
+        self._send(self.client.next_requests(now))
+        due = self.client.next_timer()
+        return _LOOK_S if due is None else min(max(0.0, due - self._clock.now()), _LOOK_S)
+
+    def _is_time_to_look(self) -> bool:
+        """Whether to look at every member: often enough, and when there is news and nothing more of it under way."""
+        since = self._clock.monotonic() - self._looked_at
+        if not 0 <= since < _LOOK_S:
+            return True
+        return self._news and self.client.at_rest and since >= _LOOK_SHARE * self._look_took
+
+    async def _look(self, now: float) -> None:
+        """See to all that depends on time, the fleet and everything that was read; costs a look at every member."""
+        self._looked_at, self._news = self._clock.monotonic(), False
+        await self.book.keep_up(now)
         if self.client.clock_offset is not None and self.client.enrolment.trusted:
             await self.defaults.carry_out(self.client, now)
         self.mirrors.tick(self.client, now)
@@ -208,12 +236,7 @@ class UpstreamSession:
         await self.alarms.carry_out(self.client, now)
         self.reports.tick(self.client, now)
         self.subscriptions.tick(self.client, now)
-        await self._settle()
-        if self.client.enrolment.trusted:
-            self.mailbox.feed(self.client, now)
-        self._send(self.client.next_requests(now))
-        due = self.client.next_timer()
-        return _LOOK_S if due is None else min(max(0.0, due - self._clock.now()), _LOOK_S)
+        self._look_took = self._clock.monotonic() - self._looked_at
 
     async def _settle(self) -> None:
         """Store what was delivered and subscribed."""
@@ -282,27 +305,44 @@ class UpstreamSession:
         name = self.settings.name
         match event:
             case EventHappened():
+                self._news = True
                 self.book.note(event)
                 self.on_step(event)
             case EventWithdrawn():
+                self._news = True
                 self.book.note(event)
             case WriteDone(outcome=outcome):
-                if self.mailbox.answered(outcome) is None and not (
-                    self.reports.answered(outcome, now)
-                    or self.mirrors.answered(self.client, outcome, now)
-                    or self.subscriptions.answered(self.client, outcome, now)
-                ):
-                    self.condition.write(outcome, name)
+                if self.mailbox.answered(outcome) is None:
+                    self._written(outcome, now)
+            case ResourceChanged(href=href, value=value):
+                self._news = True
+                self.subscriptions.read(href, value)
+            case ResourceGone(href=href):
+                self._news = True
+                self.subscriptions.lost(href)
+            case TimeSet():
+                self._news = True
             case BadReply(href=href, reason=reason):
                 self.condition.bad(href, reason, now, name)
             case TimeUnsafe(reason=reason):
                 _log.warning("upstream %s: the server's time is not safe: %s", name, reason)
-            case RegistrationChecked(fits=False):
-                _log.error("upstream %s: the PIN of our registration is another one: the server is not used", name)
+            case RegistrationChecked(fits=fits):
+                self._news = True
+                if not fits:
+                    _log.error("upstream %s: the PIN of our registration is another one: the server is not used", name)
             case ServerMoved(authority=authority):
                 _log.warning("upstream %s: the server has moved to %s", name, authority)
             case _:
                 pass
+
+    def _written(self, outcome: Written, now: float) -> None:
+        """A write that is no letter has its answer."""
+        if self.reports.answered(outcome, now):
+            self._news |= self.reports.hungry
+        elif self.mirrors.answered(self.client, outcome, now) or self.subscriptions.answered(self.client, outcome, now):
+            self._news = True
+        else:
+            self.condition.write(outcome, self.settings.name)
 
     # --- notifications --------------------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ what was subscribed. Polling goes on at a slow rate, and at the usual one where 
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
@@ -28,6 +28,7 @@ from gridiface.protocols.sep2.resources import (
     Notification,
     Subscription,
 )
+from gridiface.protocols.xmlwire import WireObject
 
 #: What CSIP wants an aggregator to subscribe to.
 _KINDS = (EndDeviceList, FunctionSetAssignmentsList, DERProgramList, DERControlList, DefaultDERControl)
@@ -36,6 +37,8 @@ _UNCONDITIONAL = frozenset({Subscribable.UNCONDITIONAL, Subscribable.BOTH})
 _REFUSED_S = 3_600.0
 #: A subscription that the server ended is made anew after so long, s.
 _ENDED_S = 30.0
+#: Subscriptions asked for at once; more are asked for as these are answered.
+_WINDOW = 64
 
 
 @dataclass(slots=True)
@@ -63,6 +66,9 @@ class Subscriptions:
     Args:
         settings: of the session.
         uri: what the server is told to call, without a slash at its end; "": nothing is subscribed.
+
+    Attributes:
+        notified: notifications that were taken; hungry: whether more is due than may be asked for at once.
     """
 
     def __init__(self, settings: UpstreamSettings, uri: str) -> None:
@@ -73,7 +79,13 @@ class Subscriptions:
         self._writes: dict[int, str] = {}
         self._leaving: list[str] = []
         self._changes: list[Change] = []
+        self._tokens: dict[bytes, Wish] = {}
+        #: Resources that can be subscribed to, as they were read.
+        self._offered: dict[str, None] = {}
+        self._stale = True
+        self._looked = self._due = float("-inf")
         self.notified = 0
+        self.hungry = False
 
     @property
     def active(self) -> int:
@@ -85,7 +97,7 @@ class Subscriptions:
         for document in found:
             head = documents.open_record(document).head
             if self.uri:
-                self._wishes[document.key] = Wish(document.key, head["token"], head["location"])
+                self._wish(Wish(document.key, head["token"], head["location"]))
             else:
                 # Polling is wanted now: the server is told.
                 self._leaving.append(head["location"])
@@ -94,11 +106,27 @@ class Subscriptions:
     def restart(self) -> None:
         """The client core is a new one: everything is made anew."""
         self._writes.clear()
+        self._offered.clear()
+        self._stale = True
         for wish in self._wishes.values():
             wish.made, wish.posting = float("-inf"), None
 
+    def read(self, href: str, value: WireObject) -> None:
+        """A resource was read and is another than before."""
+        if isinstance(value, _KINDS) and (value.subscribable or 0) in _UNCONDITIONAL:
+            self._offered[href] = None
+        else:
+            self._offered.pop(href, None)
+        self._stale = True
+
+    def lost(self, href: str) -> None:
+        """A resource is not there any more."""
+        self._offered.pop(href, None)
+        self._stale = True
+
     def again(self) -> None:
         """What was refused is asked for once more."""
+        self._stale = True
         for wish in self._wishes.values():
             wish.not_before = float("-inf")
 
@@ -112,19 +140,30 @@ class Subscriptions:
         place = None if link is None else client.tree.resolve(link.href)
         if self._listen is None or not self.uri or place is None:
             return
-        wanted = dict.fromkeys(_wanted(client))
-        for href in wanted:
-            wish = self._wishes.setdefault(href, Wish(href, secrets.token_hex(16)))
+        if not self._stale and self._looked <= now < self._due:
+            return
+        self._stale, self._looked, self._due = False, now, float("inf")
+        for href in self._offered:
+            if href not in self._wishes:
+                self._wish(Wish(href, secrets.token_hex(16)))
+            wish = self._wishes[href]
             due = max(wish.made + self._listen.renew_s, wish.not_before)
-            if wish.posting is None and now >= due:
+            if wish.posting is None and now >= due and len(self._writes) < _WINDOW:
                 self._post(client, place, wish, now)
-        gone = [href for href in self._wishes if href not in wanted and href not in client.tree.nodes]
+            elif wish.posting is None:
+                self._due = min(self._due, due)
+        self.hungry = self._due <= now
+        gone = [href for href in self._wishes if href not in self._offered and href not in client.tree.nodes]
         if gone and all(node.value is not None or node.failures for node in client.tree.nodes.values()):
             # Everything there is has been looked for, so what is not there has gone.
             for href in gone:
                 self._drop(self._wishes[href])
         slow = self._listen.slow_poll_s
         client.tree.rates = {wish.href: slow for wish in self._wishes.values() if wish.location}
+
+    def _wish(self, wish: Wish) -> None:
+        self._wishes[wish.href] = wish
+        self._tokens[_digest(wish.token)] = wish
 
     def _post(self, client: Client, place: str, wish: Wish, now: Instant) -> None:
         body = Subscription(
@@ -147,6 +186,7 @@ class Subscriptions:
 
     def _drop(self, wish: Wish) -> None:
         del self._wishes[wish.href]
+        del self._tokens[_digest(wish.token)]
         if wish.location:
             self._leaving.append(wish.location)
             self._changes.append(DeleteDocument(self.space, wish.href))
@@ -157,7 +197,7 @@ class Subscriptions:
         wish = None if href is None else self._wishes.get(href)
         if href is None or wish is None:
             return href is not None
-        wish.posting = None
+        wish.posting, self._stale = None, True
         location = None if outcome.location is None else client.tree.resolve(outcome.location)
         if outcome.accepted:
             wish.location, wish.made = location or wish.location or wish.href, now
@@ -181,8 +221,7 @@ class Subscriptions:
 
     def named(self, token: str) -> Wish | None:
         """The subscription that a secret names."""
-        given = token.encode()
-        return next((one for one in self._wishes.values() if hmac.compare_digest(one.token.encode(), given)), None)
+        return self._tokens.get(_digest(token))
 
     def notify(self, client: Client, token: str, notification: Notification, now: Instant) -> bool:
         """A notification came in at the place of `token`; False when it is about nothing that was subscribed.
@@ -199,6 +238,7 @@ class Subscriptions:
             return True
         # The server has ended it: what it was about moved, changed its nature, or is gone. Look from above.
         wish.location, wish.made, wish.not_before = "", float("-inf"), now + _ENDED_S
+        self._stale = True
         node = client.tree.nodes.get(wish.href)
         client.tree.poll_soon(wish.href, now)
         if node is not None and node.parent is not None:
@@ -206,8 +246,6 @@ class Subscriptions:
         return True
 
 
-def _wanted(client: Client) -> Iterator[str]:
-    for node in list(client.tree.nodes.values()):
-        value = node.value
-        if isinstance(value, _KINDS) and (value.subscribable or 0) in _UNCONDITIONAL:
-            yield node.href
+def _digest(token: str) -> bytes:
+    """By which a secret is found: the time of a search says something of the digest, and nothing of the secret."""
+    return hashlib.sha256(token.encode()).digest()

@@ -95,7 +95,7 @@ def test_events_of_all_programs_reach_the_device() -> None:
 def test_control_lists_are_looked_at_again_before_a_control_begins() -> None:
     made = followers()
     made.feed(10)
-    made.look_again(10, lead=2, offset=5)
+    made.look_again((), 10, lead=2, offset=5)
     assert {made.tree.nodes[f"/{name}/derc"].next_at for name in ("sy", "sp")} == {93}
 
 

@@ -32,7 +32,7 @@ def give(t: ResourceTree, href: str, value: WireObject, now: float) -> bool:
     node = t.nodes[href]
     assert node in t.due(now)
     node.in_flight = True
-    return t.store(node, value, now)
+    return t.store(node, value, now) is not None
 
 
 def test_links_lead_on_and_are_fetched_at_once() -> None:
