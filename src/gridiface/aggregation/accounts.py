@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -81,6 +82,17 @@ def sample_of(
 ) -> Sample:
     """What holds for one control now."""
     c = columns
+    if rows.size == 1:
+        watts = float(c.told_w[rows[0]])
+        told_w = watts if math.isfinite(watts) else None
+        return Sample(
+            requested_w=requested,
+            accepted_w=accepted,
+            allocated_w=told_w,
+            acknowledged_w=None if told_w is None else told_w if c.acknowledged[rows[0]] else 0.0,
+            delivered_w=total.w if total.known else None,
+            quality=total.quality,
+        )
     here = span(rows)
     told = c.told_w[here]
     commanded = np.isfinite(told)

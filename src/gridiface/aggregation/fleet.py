@@ -15,7 +15,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.limits import Envelope
-from gridiface.aggregation.rollup import Total, measured, roll_up
+from gridiface.aggregation.rollup import Total, measured, measured_of_one, roll_up
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, Group
@@ -162,6 +162,8 @@ class Fleet:
 
     def total(self, target: Target, residual_w: float, now: Instant) -> Total:
         """The measured total of a target."""
+        if target.kind is TargetKind.DEVICE and (row := self.columns.row.get(target.id)) is not None:
+            return measured_of_one(self.columns, row, now, self._intake.stale_after_s)
         group = self.tree.groups.get(target.id) if target.kind is TargetKind.GROUP else None
         meter = self.columns.row.get(group.meter) if group is not None and group.meter is not None else None
         return measured(self.columns, self.rows_of(target), meter, residual_w, now, self._intake.stale_after_s)

@@ -93,6 +93,7 @@ class ControlBook:
         self._edges: list[tuple[Instant, int, str]] = []
         self._outcomes: list[Outcome] = []
         self._by_target: dict[Target, dict[str, Entry]] = {}
+        self._defaults_of: dict[Target, dict[str, Entry]] = {}
         self._finished: dict[str, Entry] = {}
         self._keep = keep_finished
         #: Which reserved part of its target's power a control rules; set by the engine.
@@ -123,7 +124,7 @@ class ControlBook:
 
     def default_targets(self) -> set[Target]:
         """All targets for which a default stands."""
-        return {entry.control.target for entry in self._defaults.values()}
+        return set(self._defaults_of)
 
     def targets(self) -> set[Target]:
         """All targets for which something is active or a default stands."""
@@ -135,13 +136,12 @@ class ControlBook:
 
     def default_claims(self, target: Target) -> list[Claim]:
         """The modes of the default controls of this target."""
-        return [claim for entry in self._defaults.values() if entry.control.target == target for claim in entry.claims]
+        return [claim for entry in self._defaults_of.get(target, {}).values() for claim in entry.claims]
 
     def admit(self, control: Control, concerned: tuple[str, ...], now: Instant) -> Entry:
         """Take a control in; its receipt is told for it and for the concerned devices. A default replaces its id."""
         if control.is_default:
-            entry = self._defaults[control.id] = Entry(control)
-            return entry
+            return self._add_default(control)
         entry = self._add(control, concerned)
         self._tell(entry, OutcomeKind.RECEIVED, now, (None, *concerned))
         self._settle(control.target, now)
@@ -153,7 +153,7 @@ class ControlBook:
         """Take over what was known before a restart; nothing that was told is told again. The running ones."""
         for control in sorted(controls, key=lambda one: (one.created, one.id)):
             if control.is_default:
-                self._defaults[control.id] = Entry(control)
+                self._add_default(control)
             elif control.state not in TERMINAL:
                 self._add(control, concerned(control))
         for outcome in outcomes:
@@ -178,7 +178,14 @@ class ControlBook:
 
     def remove_default(self, control_id: str) -> bool:
         """Take a default control away; False when there is none of that id."""
-        return self._defaults.pop(control_id, None) is not None
+        entry = self._defaults.pop(control_id, None)
+        if entry is None:
+            return False
+        of_target = self._defaults_of[entry.control.target]
+        del of_target[control_id]
+        if not of_target:
+            del self._defaults_of[entry.control.target]
+        return True
 
     def cancel(self, control_id: str, now: Instant) -> bool:
         """End a control before its time; False when it is unknown or over."""
@@ -281,6 +288,13 @@ class ControlBook:
         self._finished[control.id] = entry
         while len(self._finished) > self._keep:
             del self._finished[next(iter(self._finished))]
+
+    def _add_default(self, control: Control) -> Entry:
+        """A default stands from now on, in the place of the one with its id."""
+        self.remove_default(control.id)
+        entry = self._defaults[control.id] = Entry(control)
+        self._defaults_of.setdefault(control.target, {})[control.id] = entry
+        return entry
 
     def _add(self, control: Control, concerned: tuple[str, ...]) -> Entry:
         entry = self._entries[control.id] = Entry(control, concerned)

@@ -126,22 +126,23 @@ def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[s
     for root in plan.roots:
         for node in root.walk():
             _order_rows(plan, columns, orders, node.rows, passing[node.id])
+    innermost = _innermost(plan)
     for row, ruling in plan.rulings.items():
-        around = _around(plan, row, passing)
+        around = passing[innermost[row]] if row in innermost else []
         _order_rows(plan, columns, orders, np.array([row]), [ruling, *around])
     alone = plan.floors[plan.order[plan.floors] < 0]
     if alone.size:
         plan.order[alone] = orders.number(Order((), key=("departure",)))
 
 
-def _around(plan: Plan, row: int, passing: Mapping[str, list[Ruling]]) -> list[Ruling]:
-    innermost: list[Ruling] = []
+def _innermost(plan: Plan) -> dict[int, str]:
+    """The innermost node around each row that has a ruling of its own."""
+    rows = np.array(sorted(plan.rulings), dtype=np.int64)
+    found: dict[int, str] = {}
     for root in plan.roots:
         for node in root.walk():
-            at = int(np.searchsorted(node.rows, row))
-            if at < node.rows.size and node.rows[at] == row:
-                innermost = passing[node.id]
-    return innermost
+            found |= dict.fromkeys(np.intersect1d(rows, node.rows, assume_unique=True).tolist(), node.id)
+    return found
 
 
 def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, rulings: list[Ruling]) -> None:

@@ -82,6 +82,8 @@ class Capacity:
 
 def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
     """The sums over `rows`."""
+    if rows.size == 1:
+        return _capacity_of_one(columns, int(rows[0]), bounds)
     c, here = columns, span(rows)
     counts = c.counts[here]
     free = _Part(bounds.free[here] & counts)
@@ -106,6 +108,34 @@ def capacity(columns: Columns, rows: IntArray, bounds: Envelope) -> Capacity:
         up_w=float(np.maximum(hi - base, 0.0).sum()),
         low_w=float(free.of(bounds.lo[here]).sum()) + held,
         high_w=float(hi.sum()) + held,
+    )
+
+
+def _capacity_of_one(c: Columns, row: int, bounds: Envelope) -> Capacity:
+    """As `capacity`, of one device: thousands of devices with controls of their own are asked one by one."""
+    counts = bool(c.counts[row])
+    free = counts and bool(bounds.free[row])
+    enabled = counts and bool(c.enabled[row])
+    able = enabled and bool(c.can_set_w[row] or c.can_limit_w[row])
+    held = 0.0 if free else float(bounds.held[row])
+    watts = float(c.w[row])
+    measured = watts if counts and math.isfinite(watts) else 0.0
+    base, hi = (float(bounds.base[row]), float(bounds.hi[row])) if free else (0.0, 0.0)
+    rated_var = available_var = 0.0
+    if enabled and c.can_set_var[row]:
+        rated_var = float(c.var_inject[row])
+        available_var = min(rated_var, math.sqrt(max(float(c.max_va[row]) ** 2 - measured**2, 0.0)))
+    return Capacity(
+        set_max_w=float(c.set_max_w[row]) if able else 0.0,
+        charge_w=float(c.charge_w[row]) if able else 0.0,
+        discharge_w=float(c.discharge_w[row]) if able else 0.0,
+        max_var=rated_var,
+        available_var=available_var,
+        base_w=base + held,
+        now_w=measured,
+        up_w=max(hi - base, 0.0),
+        low_w=(float(bounds.lo[row]) if free else 0.0) + held,
+        high_w=hi + held,
     )
 
 

@@ -6,6 +6,7 @@ can hold for the hold time from the cautious end of its state of charge.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,19 @@ def measured(
         quality = Quality.STALE if complete else Quality.ESTIMATED
     watts = float(c.w[span(known)].sum()) + (residual_w if meter is not None else 0.0)
     return Total(watts, float(np.nansum(var)), quality, oldest, int(known.size), int(known.size))
+
+
+def measured_of_one(columns: Columns, row: int, now: Instant, stale_after_s: float) -> Total:
+    """As `measured`, of one device: thousands of devices with controls of their own are asked one by one."""
+    c = columns
+    watts, var, received = float(c.w[row]), float(c.var[row]), float(c.received[row])
+    counts = bool(c.counts[row])
+    known = counts and math.isfinite(watts) and not (c.lost[row] or c.quarantined[row])
+    if not known:
+        return Total(0.0, 0.0, Quality.BAD if counts else Quality.GOOD, now, 0, 0)
+    stale = now - received > max(stale_after_s, 2.0 * float(c.period_s[row]))
+    quality = Quality.STALE if stale else Quality.GOOD
+    return Total(watts, 0.0 if math.isnan(var) else var, quality, received, 1, 1)
 
 
 def is_stale(columns: Columns, rows: IntArray, now: Instant, stale_after_s: float) -> BoolArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gridiface.aggregation.accounts import sample_of
 from gridiface.aggregation.allocate import FloatArray
+from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.arbitration import Claim, Ruling
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
@@ -184,8 +185,10 @@ class Running:
         begin = [entry for entry in self.starting if entry.active and entry.control.id in ruling]
         # One that a higher authority covers for now begins when its turn comes.
         self.starting = [entry for entry in self.starting if entry.active and entry.control.id not in ruling]
+        told_now = np.zeros(self._c.count, dtype=np.bool_)
+        told_now[step.sent] = True
         for entry in begin:
-            self._begin(entry, step, now)
+            self._begin(entry, step, told_now, now)
 
     def _begin_adopted(self, step: Step, now: Instant) -> None:
         c = self._c
@@ -197,16 +200,15 @@ class Running:
                 if entry is not None:
                     self._book.start(entry, ids, now)
 
-    def _begin(self, entry: Entry, step: Step, now: Instant) -> None:
+    def _begin(self, entry: Entry, step: Step, told_now: BoolArray, now: Instant) -> None:
         """Start the devices of one control that are told nothing new, and note those that are not there."""
         c = self._c
         rows = self._fleet.rows_of(entry.control.target)
         mine = rows[~c.answers[rows] & c.counts[rows]]
-        numbers = step.wanted.order[mine]
-        naming = [entry.control.id in order.control_ids for order in self._orders.all]
-        named = np.array([*naming, False])[numbers]  # -1 finds the last: False
-        told_now = np.zeros(c.count, dtype=np.bool_)
-        told_now[step.sent] = True
+        found, which = np.unique(step.wanted.order[mine], return_inverse=True)
+        orders = self._orders.all
+        naming = [at >= 0 and entry.control.id in orders[at].control_ids for at in found.tolist()]
+        named = np.array(naming, dtype=np.bool_)[which]
         sent = told_now[mine]
         away = c.down[mine] | c.lost[mine] | c.blocked[mine] | ~c.usable[mine]
         for device_id in entry.reported(c.ids[mine[away]].tolist()):

@@ -6,6 +6,7 @@ of finished events are made in `settlement`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,6 +84,7 @@ class DeviceMeans:
         self._rows: IntArray | slice = slice(0, 0)
         self._places: IntArray | slice = slice(0, 0)
         self._version = -1
+        self._row: int | None = None
 
     def add(self, columns: Columns, seconds: float) -> None:
         """The columns' present values held for `seconds`."""
@@ -91,6 +93,10 @@ class DeviceMeans:
             self._rows = _run(np.array([row for row, _ in found], dtype=np.int64))
             self._places = _run(np.array([at for _, at in found], dtype=np.int64))
             self._version = columns.version
+            self._row = found[0][0] if len(found) == len(self.device_ids) == 1 else None
+        if self._row is not None:
+            self._add_one(columns, self._row, seconds)
+            return
         c, rows = columns, self._rows
         told, measured = c.told_w[rows], c.w[rows]
         acknowledged = np.where(c.acknowledged[rows], told, 0.0)
@@ -98,6 +104,14 @@ class DeviceMeans:
             known = np.isfinite(values)
             self._sums[at, self._places] += np.where(known, values, 0.0) * seconds
             self._times[at, self._places] += known * seconds
+
+    def _add_one(self, c: Columns, row: int, seconds: float) -> None:
+        told, measured = float(c.told_w[row]), float(c.w[row])
+        acknowledged = told if c.acknowledged[row] else 0.0
+        for at, value in enumerate((told, acknowledged, measured)):
+            if math.isfinite(value):
+                self._sums[at, 0] += value * seconds
+                self._times[at, 0] += seconds
 
     def intervals(self, control_id: str, start: Instant, end: Instant) -> list[PerformanceInterval]:
         """One interval per device over the whole control."""

@@ -23,9 +23,6 @@ from gridiface.protocols.sep2.client_enrolment import Enrolment
 from gridiface.protocols.sep2.client_events import (
     BadReply,
     ClientEvent,
-    ControlChanged,
-    EventHappened,
-    EventWithdrawn,
     RegistrationChecked,
     ResourceChanged,
     ResourceGone,
@@ -34,6 +31,7 @@ from gridiface.protocols.sep2.client_events import (
     TimeUnsafe,
     WriteDone,
 )
+from gridiface.protocols.sep2.client_following import Following
 from gridiface.protocols.sep2.event_client import Transition, wanted
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.outbox import Outbox, Write
@@ -50,10 +48,6 @@ from gridiface.protocols.sep2.resources import (
 from gridiface.protocols.sep2.server_clock import ServerClock
 from gridiface.protocols.xmlwire import Limits, WireObject, decode, encode
 
-# A scheduled control is looked at once more this long before it begins, in case it was cancelled since the last poll.
-_LAST_LOOK = 2.0
-# While answers keep coming in, devices are shown what is new this often at most, s.
-_FEED_S = 1.0
 _LARGEST_ANSWER = Limits(octets=4 * 1024 * 1024, tags=262_144)
 
 
@@ -79,18 +73,16 @@ class Client:
         self.config = config
         self.tree = ResourceTree(config.dcap, config.authority, self._wants, chance, backoff=config.backoff)
         self.outbox = Outbox(chance, self._location, backoff=config.backoff)
-        lfdis = (config.lfdi, *sorted(config.managed))
-        self.followers = DeviceFollowers(lfdis, self.tree, config.authority, config.supported, chance)
-        self.devices = self.followers.devices
         self.clock = ServerClock(config.qualities, config.most_offset)
         self.enrolment = Enrolment(
             config.lfdi, config.sfdi, config.pin, config.sfdis, config.categories, posting=config.register
         )
-        self._fed_at = float("-inf")
-        self._feed_due = False
-        self._read: set[str] = set()
-        self._under_way: dict[int, _UnderWay] = {}
+        lfdis = (config.lfdi, *sorted(config.managed))
+        self.followers = DeviceFollowers(lfdis, self.tree, config.authority, config.supported, chance)
+        self.devices = self.followers.devices
         self._happened: deque[ClientEvent] = deque()
+        self._following = Following(self.followers, self.clock, self.enrolment, self._happened, self._respond)
+        self._under_way: dict[int, _UnderWay] = {}
         self._last_number = 0
         self._headers = {"host": config.authority, "accept": f"{SEP_XML}; level=-S1"}
 
@@ -118,9 +110,7 @@ class Client:
 
     def next_requests(self, now: float) -> list[Outgoing]:
         """What to send now. Writes go first: they carry what the server waits for."""
-        if self._feed_due and (not self._under_way or now - self._fed_at >= _FEED_S):
-            self._feed(now)
-        self._advance(now)
+        self._following.turn(now, at_rest=self.at_rest)
         if self.refused:
             return []
         room = self.config.parallel - len(self._under_way)
@@ -144,7 +134,7 @@ class Client:
             self._on_written(task, reply, now)
         elif self.tree.nodes.get(task.href) is task:
             self._on_got(task, under_way, reply, now)
-        self._advance(now)
+        self._following.advance(now)
 
     def on_failure(self, number: int, now: float) -> None:
         """Request `number` has no answer: the connection broke or the time was over.
@@ -167,11 +157,7 @@ class Client:
         moments = [self.tree.next_due(), self.outbox.next_due()]
         if len(self._under_way) >= self.config.parallel or self.refused:
             moments = []
-        if self._feed_due and self._may_act:
-            moments.append(self._fed_at + _FEED_S)
-        due = self.followers.next_timer()
-        if self.clock_offset is not None and due is not None:
-            moments.append(due - self.clock_offset)
+        moments.append(self._following.next_timer())
         return min((moment for moment in moments if moment is not None), default=None)
 
     # what a shell or a simulator asks for
@@ -217,7 +203,7 @@ class Client:
         self.clock.jumped(seconds)
         self.tree.shift_time(seconds)
         self.outbox.shift_time(seconds)
-        self._fed_at += seconds
+        self._following.shift_time(seconds)
 
     def on_notification(self, notification: Notification, now: float) -> None:
         """A subscribed resource has changed: fetch it at once. What the notification carries is only a part."""
@@ -227,11 +213,11 @@ class Client:
 
     def opt_out(self, lfdi: str, mrid: str, now: float) -> bool:
         """A device's user overrides a control; False when there is none to override."""
-        return self._opt(lfdi, mrid, now, out=True)
+        return self._following.opt(lfdi, mrid, now, out=True)
 
     def opt_in(self, lfdi: str, mrid: str, now: float) -> bool:
         """A device's user takes an override back; False when there is none."""
-        return self._opt(lfdi, mrid, now, out=False)
+        return self._following.opt(lfdi, mrid, now, out=False)
 
     # requests and answers
 
@@ -275,7 +261,7 @@ class Client:
             self._happened.append(ResourceGone(node.href, node.value))
             for lost in (node, *self.tree.gone(node, now)):
                 self.followers.changed_at(lost.href)
-            self._feed_due = True
+            self._following.call()
         else:
             self.tree.fail(node, now, _retry_after(reply))
 
@@ -358,8 +344,7 @@ class Client:
             for device in self.enrolment.missing(value.members, now if time is None else time):
                 self.post(node.href, device, now)
         if self.followers.concerns(node.kind):
-            self._feed_due = True
-            self._read.add(node.href)
+            self._following.read(node.href)
 
     def _set_clock(self, time: Time, sent_at: float, now: float) -> None:
         if self.clock.read(time, sent_at, now) and self.clock.offset is not None:
@@ -375,41 +360,7 @@ class Client:
         fits = self.enrolment.check(registration)
         if fits is not None:
             self._happened.append(RegistrationChecked(fits))
-            self._feed_due = True
-
-    @property
-    def _may_act(self) -> bool:
-        return self.clock_offset is not None and self.enrolment.trusted
-
-    def _feed(self, now: float) -> None:
-        time = self.server_time(now)
-        if time is None or self.clock_offset is None or not self._may_act:
-            return
-        self._feed_due, self._fed_at = False, now
-        withdrawn = self.followers.feed(time)
-        self._happened += [EventWithdrawn(lfdi, mrid) for lfdi, mrid in withdrawn]
-        self._advance(now)
-        self._look_again(time)
-        self._report_changes()
-
-    def _look_again(self, time: float) -> None:
-        read, self._read = self._read, set()
-        self.followers.look_again(read, time, _LAST_LOOK, self.clock_offset or 0.0)
-
-    def _advance(self, now: float) -> None:
-        time = self.server_time(now)
-        if time is None:
-            return
-        happened = self.followers.advance(time)
-        for device, transition in happened:
-            self._happened.append(EventHappened(device.lfdi, transition))
-            self._respond(device.lfdi, transition, now)
-        if happened:
-            self._look_again(time)
-            self._report_changes()
-
-    def _report_changes(self) -> None:
-        self._happened += [ControlChanged(d.lfdi, dict(d.in_force)) for d in self.followers.changed()]
+            self._following.call()
 
     def _respond(self, lfdi: str, transition: Transition, now: float) -> None:
         event = transition.event
@@ -430,14 +381,6 @@ class Client:
                 subject=event.mRID,
             )
             self.post(event.replyTo, response, now)
-
-    def _opt(self, lfdi: str, mrid: str, now: float, *, out: bool) -> bool:
-        time = self.server_time(now)
-        if time is None:
-            return False
-        done = self.followers.opt(lfdi, mrid, time, out=out)
-        self._advance(now)
-        return done
 
 
 def _retry_after(reply: Reply) -> float | None:

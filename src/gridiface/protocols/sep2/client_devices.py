@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from gridiface.protocols.sep2.agenda import Agenda
 from gridiface.protocols.sep2.event_client import Default, EventFollower, Followed, ModeInForce, Transition
 from gridiface.protocols.sep2.events import EventFacts, facts_of
 from gridiface.protocols.sep2.polling import Node, ResourceTree
@@ -26,6 +25,7 @@ from gridiface.protocols.sep2.resources import (
     Link,
     Time,
 )
+from gridiface.protocols.sep2.timetable import Timetable
 from gridiface.protocols.xmlwire import WireObject
 
 # A change of one of these can change what concerns a device.
@@ -73,7 +73,7 @@ class DeviceFollowers:
         self.server = server
         self._matched = False
         self.devices = {lfdi: FollowedDevice(lfdi, EventFollower(chance, supported)) for lfdi in lfdis}
-        self._agenda: Agenda[FollowedDevice] = Agenda(lambda _device: True)
+        self._timetable: Timetable[FollowedDevice] = Timetable(lambda _device: True)
         #: To be fed, in the order of the news; not settled: finished events of theirs are still to be forgotten.
         self._stale: dict[str, None] = dict.fromkeys(self.devices)
         self._unsettled: set[str] = set()
@@ -212,7 +212,7 @@ class DeviceFollowers:
         if at != device.next_at:
             device.next_at = at
             if at != float("inf"):
-                self._agenda.put(device, at)
+                self._timetable.put(device, at)
         self._moved[device.lfdi] = None
 
     def opt(self, lfdi: str, mrid: str, time: float, *, out: bool) -> bool:
@@ -238,7 +238,7 @@ class DeviceFollowers:
     def advance(self, time: float) -> list[tuple[FollowedDevice, Transition]]:
         """Everything that is due at `time`, device by device."""
         happened: list[tuple[FollowedDevice, Transition]] = []
-        while due := self._agenda.due(time):
+        while due := self._timetable.due(time):
             for device in due:
                 happened += [(device, transition) for transition in device.follower.advance(time)]
                 self._touched(device)
@@ -259,7 +259,7 @@ class DeviceFollowers:
 
     def next_timer(self) -> float | None:
         """When `advance` is due next, or None."""
-        return self._agenda.next_due()
+        return self._timetable.next_due()
 
     def look_again(self, hrefs: Iterable[str], time: float, lead: float, offset: float) -> None:
         """Have control lists fetched `lead` s before the first pending control of those they concern begins.

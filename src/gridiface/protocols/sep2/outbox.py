@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from gridiface.protocols.sep2.agenda import Agenda
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.polling import Backoff
+from gridiface.protocols.sep2.timetable import Timetable
 
 
 @dataclass(slots=True)
 class Write:
-    """One write that is not yet answered for good; `queue` is the target that it was meant for, whose order it keeps."""
+    """One write that is not yet answered for good; `queue`: the target that it was meant for, whose order it keeps."""
 
     number: int
     method: str
@@ -71,11 +71,11 @@ class Outbox:
     backoff: Backoff = field(default_factory=Backoff)
     _writes: dict[int, Write] = field(default_factory=dict)
     _queues: dict[str, deque[Write]] = field(default_factory=dict)
-    _agenda: Agenda[Write] = field(init=False)
+    _timetable: Timetable[Write] = field(init=False)
     _last: int = 0
 
     def __post_init__(self) -> None:
-        self._agenda = Agenda(self._waits)
+        self._timetable = Timetable(self._waits)
 
     def __len__(self) -> int:
         return len(self._writes)
@@ -86,7 +86,7 @@ class Outbox:
         write = Write(self._last, method, target, body, now, target)
         self._writes[write.number] = write
         self._queues.setdefault(target, deque()).append(write)
-        self._agenda.put(write, now)
+        self._timetable.put(write, now)
         dropped: list[Written] = []
         while len(self._writes) > self.capacity:
             oldest = next((w for w in self._writes.values() if not w.in_flight), None)
@@ -98,11 +98,11 @@ class Outbox:
 
     def due(self, now: float, most: int | None = None) -> list[Write]:
         """The writes to send now: of each target the first, unless it has to wait; `most` of them at most."""
-        return self._agenda.due(now, most)
+        return self._timetable.due(now, most)
 
     def next_due(self) -> float | None:
         """When the next write is due, or None."""
-        return self._agenda.next_due()
+        return self._timetable.next_due()
 
     def _waits(self, write: Write) -> bool:
         queue = self._queues.get(write.queue)
@@ -113,17 +113,17 @@ class Outbox:
         queue = self._queues[write.queue]
         queue.remove(write)
         if queue:
-            self._agenda.put(queue[0], queue[0].next_at)
+            self._timetable.put(queue[0], queue[0].next_at)
         else:
             del self._queues[write.queue]
 
     def _again(self, write: Write, at: float) -> None:
         write.next_at = at
-        self._agenda.put(write, at)
+        self._timetable.put(write, at)
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set by so many seconds: retries keep their distance."""
-        self._agenda.clear()
+        self._timetable.clear()
         for write in self._writes.values():
             self._again(write, write.next_at + seconds)
 

@@ -13,9 +13,9 @@ from functools import cache
 from random import Random
 from urllib.parse import urljoin, urlsplit
 
-from gridiface.protocols.sep2.agenda import Agenda
 from gridiface.protocols.sep2.primitives import DEFAULT_POLL_RATE
 from gridiface.protocols.sep2.resources import ELEMENTS, Link, List, SubscribableList
+from gridiface.protocols.sep2.timetable import Timetable
 from gridiface.protocols.xmlwire import WireObject, spec_of
 
 _PREFIXES = ("Active", "Associated", "Current")
@@ -98,24 +98,24 @@ class ResourceTree:
     most_nodes: int = 500_000
     shortest_poll: float = _SHORTEST_POLL
     rates: dict[str, float] = field(default_factory=dict)
-    _agenda: Agenda[Node] = field(init=False)
+    _timetable: Timetable[Node] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._agenda = Agenda(lambda node: not node.in_flight and self.nodes.get(node.href) is node)
+        self._timetable = Timetable(lambda node: not node.in_flight and self.nodes.get(node.href) is node)
         self._add(Node(self.root, ELEMENTS["DeviceCapability"], None, float("-inf")))
 
     def due(self, now: float, most: int | None = None) -> list[Node]:
         """The resources to fetch now, longest due first, `most` of them at most."""
-        return self._agenda.due(now, most)
+        return self._timetable.due(now, most)
 
     def next_due(self) -> float | None:
         """When the next resource is due, or None while all are under way."""
-        return self._agenda.next_due()
+        return self._timetable.next_due()
 
     def schedule(self, node: Node, at: float) -> None:
         """Have a resource fetched at `at` and not before; whoever sets `next_at` does it here."""
         node.next_at = at
-        self._agenda.put(node, at)
+        self._timetable.put(node, at)
 
     def target(self, node: Node) -> str:
         """What to GET for `node`: lists are asked for page by page."""
@@ -178,7 +178,7 @@ class ResourceTree:
         self.authority, self.root = authority, root
         self.nodes.clear()
         self.moved.clear()
-        self._agenda.clear()
+        self._timetable.clear()
         self._add(Node(root, ELEMENTS["DeviceCapability"], None, float("-inf")))
 
     def move(self, node: Node, href: str, at: float = float("-inf")) -> None:
@@ -201,7 +201,7 @@ class ResourceTree:
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set by so many seconds: everything that is due keeps its distance."""
-        self._agenda.clear()
+        self._timetable.clear()
         for node in self.nodes.values():
             node.fetched_at += seconds
             self.schedule(node, node.next_at + seconds)
@@ -271,7 +271,7 @@ class ResourceTree:
 
     def _add(self, node: Node) -> None:
         self.nodes[node.href] = node
-        self._agenda.put(node, node.next_at)
+        self._timetable.put(node, node.next_at)
 
     def _follow(self, node: Node, linked: Iterable[tuple[str, type[WireObject]]], now: float) -> None:
         for href, kind in sorted((link for link in linked if link[0] not in self.nodes), key=lambda link: link[0]):
@@ -311,7 +311,7 @@ class ResourceTree:
 def _as_before(known: Iterable[WireObject], shown: list[WireObject]) -> list[WireObject]:
     """The members of a list, those that are as they were as the same objects: whoever keeps them sees that at once."""
     before = {getattr(member, "href", None): member for member in known}
-    return [old if (old := before.get(getattr(new, "href", None))) == new else new for new in shown]  # type: ignore[misc]
+    return [old if (old := before.get(getattr(new, "href", None))) == new else new for new in shown]
 
 
 def links_of(resource: WireObject) -> Iterator[tuple[str, Link]]:

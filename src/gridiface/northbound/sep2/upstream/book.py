@@ -7,9 +7,7 @@ tells of it, before the next; a step that cannot be stored is done again. Nothin
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +22,7 @@ from gridiface.northbound.sep2.upstream.bindings import Binding, Bindings, Key, 
 from gridiface.northbound.sep2.upstream.mailbox import RESPONSE, Letter, Mailbox
 from gridiface.northbound.sep2.upstream.origins import CurveUnknown, Origins
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
+from gridiface.northbound.sep2.upstream.steps import Steps
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.client_events import EventHappened, EventWithdrawn
 from gridiface.protocols.sep2.enums import ResponseStatus
@@ -45,8 +44,6 @@ _MOVED_S = 0.5
 _PATIENCE_S = 10.0
 #: So long an event waits for its curves, s.
 _CURVES_S = 60.0
-#: Devices whose steps are carried out together, so that the store can take them in one go.
-_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class EventBook:
         self._origins = origins
         self.bindings = Bindings(settings.space)
         self.targets = settings.targets
-        self._steps: deque[Step] = deque()
+        self._steps: Steps[Step] = Steps()
         self._waiting: dict[Key, Instant] = {}
         self._ending: dict[Key, Instant] = {}
         self._resumed: list[tuple[str, Followed]] = []
@@ -130,13 +127,13 @@ class EventBook:
     def note(self, step: EventHappened | EventWithdrawn | Displaced) -> None:
         """Something happened to an event; `carry_out` does what follows from it."""
         if isinstance(step, Displaced) or step.lfdi in self.targets:
-            self._steps.append(step)
+            self._steps.add(step)
 
     def on_outcome(self, outcome: Outcome) -> bool:
         """A step in the life of a control at the engine; whether it is one of ours."""
         if outcome.device_id is not None or outcome.control_id not in self.bindings.by_control:
             return False
-        self._steps.append(outcome)
+        self._steps.add(outcome)
         return True
 
     async def carry_out(self, now: Instant) -> None:
@@ -145,36 +142,13 @@ class EventBook:
         Raises:
             StoreUnavailable: nothing is lost, call again.
         """
-        while self._steps:
-            rows: dict[str, deque[Step]] = {}
-            for step in self._steps:
-                if (lfdi := self._whose(step)) is not None:
-                    rows.setdefault(lfdi, deque()).append(step)
-            self._steps.clear()
-            waiting = list(rows.values())
-            for first in range(0, len(waiting), _AT_ONCE):
-                batch = [self._do_all(row, now) for row in waiting[first : first + _AT_ONCE]]
-                problems = [one for one in await asyncio.gather(*batch, return_exceptions=True) if one is not None]
-                if problems:
-                    self._steps.extendleft(reversed([step for row in waiting for step in row]))
-                    others = [one for one in problems if not isinstance(one, StoreUnavailable)]
-                    raise BaseExceptionGroup("steps of events failed", others) if others else problems[0]
+        await self._steps.carry_out(lambda step: self._do(step, now), self._whose)
 
     def _whose(self, step: Step) -> str | None:
         """The LFDI of the device that a step is about; None where it is about none any more."""
         if isinstance(step, Outcome):
             return self.bindings.by_control.get(step.control_id, (None, ""))[0]
         return step.key[0] if isinstance(step, Displaced) else step.lfdi
-
-    async def _do_all(self, row: deque[Step], now: Instant) -> None:
-        """The steps of one device, in order; one that cannot be stored stays first."""
-        while row:
-            step = row.popleft()
-            try:
-                await self._do(step, now)
-            except StoreUnavailable:
-                row.appendleft(step)
-                raise
 
     async def keep_up(self, now: Instant) -> None:
         """See to what waits, to times that moved, and forget what is over; costs a look at every event.

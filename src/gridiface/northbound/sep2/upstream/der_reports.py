@@ -100,7 +100,9 @@ class DerReports:
         end_device = client.devices[member.lfdi].end_device
         if member.connection_point and end_device is not None:
             body = ConnectionPoint(connectionPointId=member.connection_point)
-            self._send(client, member, end_device.ConnectionPointLink, "ConnectionPoint", _mark(body), lambda: body, now)
+            self._send(
+                client, member, end_device.ConnectionPointLink, "ConnectionPoint", _mark(body), lambda: body, now
+            )
 
     def answered(self, outcome: Written, now: Instant) -> bool:
         """Take a final answer; whether it was for one of these."""

@@ -58,6 +58,8 @@ _JUMP_S = 0.75
 _LOOK_SHARE = 10.0
 #: After trouble with the store, s.
 _STORE_S = 1.0
+#: What calls for a look at every member.
+_NEWS = (EventHappened, EventWithdrawn, RegistrationChecked, ResourceChanged, ResourceGone, TimeSet)
 LINKS = FOLLOWED_LINKS | {"MirrorUsagePointListLink"}
 """What an aggregator reads of a server."""
 
@@ -303,37 +305,24 @@ class UpstreamSession:
 
     def _take(self, event: ClientEvent, now: float) -> None:
         name = self.settings.name
+        self._news |= isinstance(event, _NEWS)
         match event:
             case EventHappened():
-                self._news = True
                 self.book.note(event)
                 self.on_step(event)
             case EventWithdrawn():
-                self._news = True
                 self.book.note(event)
             case WriteDone(outcome=outcome):
                 if self.mailbox.answered(outcome) is None:
                     self._written(outcome, now)
             case ResourceChanged(href=href, value=value):
-                self._news = True
                 self.subscriptions.read(href, value)
             case ResourceGone(href=href):
-                self._news = True
                 self.subscriptions.lost(href)
-            case TimeSet():
-                self._news = True
             case BadReply(href=href, reason=reason):
                 self.condition.bad(href, reason, now, name)
-            case TimeUnsafe(reason=reason):
-                _log.warning("upstream %s: the server's time is not safe: %s", name, reason)
-            case RegistrationChecked(fits=fits):
-                self._news = True
-                if not fits:
-                    _log.error("upstream %s: the PIN of our registration is another one: the server is not used", name)
-            case ServerMoved(authority=authority):
-                _log.warning("upstream %s: the server has moved to %s", name, authority)
             case _:
-                pass
+                _tell(name, event)
 
     def _written(self, outcome: Written, now: float) -> None:
         """A write that is no letter has its answer."""
@@ -369,6 +358,19 @@ class UpstreamSession:
         if taken:
             self.wake()
         return taken
+
+
+def _tell(name: str, event: ClientEvent) -> None:
+    """What people are to know of the server."""
+    match event:
+        case TimeUnsafe(reason=reason):
+            _log.warning("upstream %s: the server's time is not safe: %s", name, reason)
+        case RegistrationChecked(fits=False):
+            _log.error("upstream %s: the PIN of our registration is another one: the server is not used", name)
+        case ServerMoved(authority=authority):
+            _log.warning("upstream %s: the server has moved to %s", name, authority)
+        case _:
+            pass
 
 
 def client_config(settings: UpstreamSettings) -> ClientConfig:

@@ -489,3 +489,40 @@ def test_a_clock_that_is_set_changes_no_distance() -> None:
     moved = world.client.next_timer()
     assert moved == pytest.approx(due + 1000)
     assert world.client.server_time(1050) == OFFSET + 50
+
+
+def test_a_notification_during_a_poll_of_its_resource_calls_for_another_one() -> None:
+    world = World()
+    world.settle()
+    (request,) = [world.client.tree.nodes["/derp/1/derc"]]
+    world.client.tree.poll_soon("/derp/1/derc", world.now)
+    (outgoing,) = world.client.next_requests(world.now)
+    old = world.server.answer(outgoing.request, world.now)
+    world.server.controls = [*world.server.controls, control(OFFSET + 300, "C1")]
+    world.client.on_notification(
+        Notification(subscribedResource="/derp/1/derc", status=0, subscriptionURI="/sub/1"), world.now
+    )
+    world.client.on_reply(outgoing.number, old, world.now)
+    assert request.next_at == world.now
+    world.settle()
+    assert set(world.client.devices[LFDI].follower.events) == {"C0", "C1"}
+
+
+def test_an_answer_that_is_as_before_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.settle()
+    seen: list[int] = []
+    monkeypatch.setattr(
+        "gridiface.protocols.sep2.client.decode", lambda body, *rest: seen.append(1) or decode(body, *rest)
+    )
+    world.client.tree.poll_all(world.now)
+    world.settle()
+    kept = {node.kind.__name__ for node in world.client.tree.nodes.values() if node.digest}
+    assert {"DERProgramList", "DERControlList", "DefaultDERControl", "DeviceCapability"} <= kept
+    # Time, for the clock; and the list that comes in two pages.
+    assert len(seen) == 3
+    assert world.of(BadReply) == []
+    world.server.controls = []
+    world.client.tree.poll_all(world.now)
+    world.settle()
+    assert world.client.tree.value_at("/derp/1/derc") == DERControlList(all=0, results=0)

@@ -102,3 +102,55 @@ def test_control_lists_are_looked_at_again_before_a_control_begins() -> None:
 def test_which_resources_concern_controls() -> None:
     assert DeviceFollowers.concerns(DERControlList)
     assert not DeviceFollowers.concerns(MirrorUsagePointList)
+
+
+def test_a_change_feeds_only_those_whom_it_concerns() -> None:
+    tree = ResourceTree("/dcap", "server", lambda _holder, _name: True, Random(1))
+    names = [f"{n:02X}" for n in range(20)]
+    listed = []
+    for name in names:
+        own = {
+            f"/{name}/fsa": FunctionSetAssignmentsList(all=1, results=1, members=[assignment("01", f"/{name}/derp")]),
+            f"/{name}/derp": DERProgramList(all=1, results=1, members=[program("AA" + name, 1, name)]),
+            f"/{name}/derc": DERControlList(all=0, results=0),
+        }
+        for href, value in own.items():
+            tree.nodes[href] = Node(href, type(value), "/dcap", 900, value, fetched_at=0)
+        link = ListLink(href=f"/{name}/fsa")
+        listed.append(EndDevice(sFDI=1, changedTime=1, lFDI=name, FunctionSetAssignmentsListLink=link))
+    made = DeviceFollowers(names, tree, "server", None, Random(1))
+    made.match(EndDeviceList(all=20, results=20, members=listed))
+    made.feed(10)
+    assert sorted(made.take_fed()) == names
+    made.feed(11)
+    assert made.take_fed() == []
+
+    tree.nodes["/07/derc"].value = DERControlList(all=1, results=1, members=[control("0A", 100)])
+    made.changed_at("/07/derc")
+    made.changed_at("/nobody/derc")
+    made.feed(12)
+    assert made.take_fed() == ["07"]
+    assert [(device.lfdi, t.mrid) for device, t in made.advance(12)] == [("07", "0A")]
+    assert made.next_timer() == 100
+
+    listed[3] = EndDevice(sFDI=1, changedTime=2, lFDI="03", enabled=False)
+    made.match(EndDeviceList(all=20, results=20, members=listed))
+    made.feed(13)
+    assert made.take_fed() == ["03"]
+
+
+def test_a_finished_event_is_forgotten_although_nothing_changes_any_more() -> None:
+    made = followers()
+    made.feed(10)
+    made.advance(10)
+    follower = made.devices["A"].follower
+    made.tree.nodes["/sp/derc"].value = DERControlList(all=0, results=0)
+    made.changed_at("/sp/derc")
+    made.advance(175)
+    held = {"0B"}
+    follower.held = held.__contains__
+    made.feed(176)
+    assert "0B" in follower.events
+    held.clear()
+    made.feed(177)
+    assert "0B" not in follower.events

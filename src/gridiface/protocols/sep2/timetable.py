@@ -20,7 +20,7 @@ class Timed(Protocol):
 T = TypeVar("T", bound=Timed)
 
 
-class Agenda(Generic[T]):
+class Timetable(Generic[T]):
     """Items by the time at which they are due.
 
     An item is put in whenever its `next_at` was set; what was put in for another time counts no more. So nothing
