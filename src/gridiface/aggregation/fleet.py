@@ -168,6 +168,10 @@ class Fleet:
         meter = self.columns.row.get(group.meter) if group is not None and group.meter is not None else None
         return measured(self.columns, self.rows_of(target), meter, residual_w, now, self._intake.stale_after_s)
 
+    def current(self, device_id: str, now: Instant) -> Snapshot | None:
+        """A device's newest state; see `ports.FleetView`."""
+        return self._intake.current(device_id, now)
+
     def snapshot(
         self,
         target: Target,
@@ -176,9 +180,7 @@ class Fleet:
         limits_w: tuple[float, float],
         now: Instant,
     ) -> Snapshot | None:
-        """See `ports.FleetView`."""
-        if target.kind is TargetKind.DEVICE:
-            return self._intake.current(target.id, now)
+        """A group as one; see `ports.FleetView`."""
         if target.id not in self.tree.groups:
             return None
         total = self.total(target, residual_w, now)

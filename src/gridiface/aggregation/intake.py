@@ -41,6 +41,8 @@ class Intake:
         self._c, self._config, self._log = columns, config, log
         self.stale_after_s = config.stale_after_s
         self.newest: dict[str, Snapshot] = {}
+        #: By device: the snapshot and what else `current` was made of, and what it is.
+        self._shown: dict[str, tuple[Snapshot, tuple[Quality, bool, float | None], Snapshot]] = {}
         #: Whether what devices do by themselves can be learned (not between a restart and the first step).
         self.learning = True
 
@@ -68,9 +70,13 @@ class Intake:
     def forget(self, device_id: str) -> None:
         """The device has left the fleet."""
         self.newest.pop(device_id, None)
+        self._shown.pop(device_id, None)
 
     def current(self, device_id: str, now: Instant) -> Snapshot | None:
-        """The newest snapshot with the quality it has by now and the estimated state of charge."""
+        """The newest snapshot with the quality it has by now and the estimated state of charge.
+
+        It is the same object as long as nothing about it changes: who looks often need not look closely.
+        """
         snapshot, row = self.newest.get(device_id), self._c.row.get(device_id)
         if snapshot is None or row is None:
             return None
@@ -78,9 +84,15 @@ class Intake:
         age = now - float(c.received[row])
         old = bool(c.lost[row]) or age > max(self._config.stale_after_s, 2.0 * float(c.period_s[row]))
         quality = Quality.STALE if old and snapshot.quality is Quality.GOOD else snapshot.quality
-        alarms = snapshot.alarms | {"soc_in_doubt"} if c.soc_doubt[row] else snapshot.alarms
-        soc = snapshot.soc if np.isnan(c.soc[row]) else float(c.soc[row])
-        return replace(snapshot, quality=quality, alarms=alarms, soc=soc)
+        doubt, estimate = bool(c.soc_doubt[row]), float(c.soc[row])
+        soc = snapshot.soc if math.isnan(estimate) else estimate
+        made_of = (quality, doubt, soc)
+        shown = self._shown.get(device_id)
+        if shown is None or shown[0] is not snapshot or shown[1] != made_of:
+            alarms = snapshot.alarms | {"soc_in_doubt"} if doubt else snapshot.alarms
+            made = replace(snapshot, quality=quality, alarms=alarms, soc=soc)
+            shown = self._shown[device_id] = (snapshot, made_of, made)
+        return shown[2]
 
     def qualities(self, now: Instant) -> dict[str, Quality | None]:
         """The quality that each device's newest snapshot has by now, None without one; for the whole fleet at once."""

@@ -51,6 +51,8 @@ class FleetViews:
     def snapshot(self, target: Target) -> Snapshot | None:
         """The newest state of a device, or the rolled-up state of a group."""
         now = 0.0 if self._now is None else self._now
+        if target.kind is TargetKind.DEVICE:
+            return self._fleet.current(target.id, now)
         return self._snapshot(target, lambda: self._running.bounds(now), now)
 
     def _snapshot(self, target: Target, bounds: Callable[[], Envelope], now: Instant) -> Snapshot | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gridiface.cli.bench import aggregator as aggregator_bench
 from gridiface.cli.bench import allocate as allocate_bench
 from gridiface.cli.bench import baseline as baseline_bench
 from gridiface.cli.bench import codec as codec_bench
@@ -103,6 +104,22 @@ def sep2_fleet(
     Example: gridiface bench sep2-fleet --clients 10000 --period 300 --seconds 300 --json
     """
     _show(asyncio.run(fleet_bench.measure(clients, processes, period, seconds)), as_json=as_json)
+
+
+@app.command("sep2-aggregator")
+def sep2_aggregator(
+    sizes: Annotated[list[int] | None, typer.Option(help="Devices; repeatable. Default 100, 1000.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """What a fleet costs that an aggregator connects to a utility's server, in processor time per device.
+
+    Each device has a program of its own. They are found and told of; five minutes pass with polls and readings; each
+    has an event, received, begun and ended with a response each. Client, engine and store are real; the server is in
+    memory and does not count.
+
+    Example: gridiface bench sep2-aggregator --sizes 1000 --json
+    """
+    _show(aggregator_bench.measure(tuple(sizes or (100, 1_000))), as_json=as_json)
 
 
 @app.command("allocate")

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import aiohttp
 
@@ -30,8 +31,24 @@ class LinkFailed(GridifaceError):
     """No answer that can be used: no connection, a chain that was refused, too slow, too large, not HTTP."""
 
 
+class Way(Protocol):
+    """How requests reach a server."""
+
+    async def exchange(self, authority: str, request: Request) -> Reply:
+        """Send a request and read its answer.
+
+        Raises:
+            LinkFailed: there is none that can be used.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+
 class Link:
-    """The way to one server. Call `close` last.
+    """The way to one server over TLS. Call `close` last.
 
     Args:
         context: makes the TLS context of new connections; called again after a failure, so that renewed files are

@@ -26,8 +26,8 @@ PLACE = "mirror:"
 _LONGEST_GAP_S = 86_400.0
 #: After a refusal a mirror is posted again after so long, s.
 _REFUSED_S = 300.0
-#: Mirrors whose making is under way at once.
-_WINDOW = 64
+#: Mirrors whose making is under way at once; those for which the record is read in one call.
+_WINDOW, _READ_AT_ONCE = 64, 32
 _RATES = (1, 86_400)
 
 
@@ -54,6 +54,9 @@ class MirrorReports:
         settings: of the session.
         ledger, fleet, history: the ports.
         mailbox: takes the readings.
+
+    Attributes:
+        refused: mirrors that the server refused; hungry: whether posts wait for the next call.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class MirrorReports:
         self._sampled = float("-inf")
         self._since: Instant | None = None
         self.refused = 0
+        self.hungry = False
 
     def load(self, found: Iterable[Document]) -> None:
         """Take up what was known before a restart."""
@@ -199,14 +203,23 @@ class MirrorReports:
         letters: list[Letter] = []
         changes: list[Change] = []
         done: list[tuple[_Mirror, int]] = []
+        looked_up = 0
+        self.hungry = False
         for known in self._mirrors.values():
             edge = int(now // known.rate) * known.rate
             if known.edge == 0 or known.edge > edge + 2 * known.rate:
                 # The first, or a clock that was set back.
                 known.edge = edge
-            if known.edge < edge:
-                await self._close(client, known, edge, letters, changes)
-                done.append((known, edge))
+            if known.edge >= edge:
+                continue
+            if not self._is_whole(known, edge):
+                # Others of the session's work do not wait for the records of a whole fleet.
+                if looked_up == _READ_AT_ONCE:
+                    self.hungry = True
+                    continue
+                looked_up += 1
+            await self._close(client, known, edge, letters, changes)
+            done.append((known, edge))
         if not done:
             return
         if changes:
@@ -226,13 +239,19 @@ class MirrorReports:
             self._write(client, known, await self._recorded(known, start, end), start, end - start, letters, changes)
             start = end
         # Of an interval that began before this process did, only the record knows all.
-        whole = self._since is not None and start >= self._since
-        means = known.means if whole else await self._recorded(known, start, edge)
+        means = known.means if self._has_seen(start) else await self._recorded(known, start, edge)
         if not means.sums:
             means = known.means
         self._write(client, known, means, start, edge - start, letters, changes)
         head = {"rate": known.rate, "edge": edge}
         changes.append(documents.put(self.space, known.names.mirror, None, head))
+
+    def _is_whole(self, known: _Mirror, edge: int) -> bool:
+        """Whether all of what is to be posted was seen by this process."""
+        return known.edge >= edge - known.rate and self._has_seen(known.edge)
+
+    def _has_seen(self, start: int) -> bool:
+        return self._since is not None and start >= self._since
 
     async def _recorded(self, known: _Mirror, start: int, end: int) -> Means:
         means = Means()

@@ -22,7 +22,7 @@ from gridiface.northbound.sep2.upstream.alarms import AlarmLog
 from gridiface.northbound.sep2.upstream.book import EventBook
 from gridiface.northbound.sep2.upstream.defaults import Defaults
 from gridiface.northbound.sep2.upstream.der_reports import DerReports
-from gridiface.northbound.sep2.upstream.link import Link, LinkFailed
+from gridiface.northbound.sep2.upstream.link import Link, LinkFailed, Way
 from gridiface.northbound.sep2.upstream.listening import PREFIX, NotificationListener
 from gridiface.northbound.sep2.upstream.mailbox import Mailbox
 from gridiface.northbound.sep2.upstream.mirror_reports import MirrorReports
@@ -71,6 +71,10 @@ class UpstreamSession:
         settings: whom it talks to, and for whom.
         clock, ledger, inbox, fleet, history: the ports of the rest of the house.
         seed: of the random shifts of events and the jitter of retries; None: by chance.
+        link: the way to the server; None: over TLS, as the settings say.
+
+    Attributes:
+        busy: whether it is at work; else it waits for an answer, or for something to be due.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class UpstreamSession:
         fleet: FleetView,
         history: History,
         seed: int | None = None,
+        link: Way | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock
@@ -109,7 +114,7 @@ class UpstreamSession:
         self.listener = self._listener_of(settings)
         self.subscriptions = Subscriptions(settings, "")
         self.on_step: Callable[[EventHappened], None] = lambda _step: None
-        self._link = Link(
+        self._link = link or Link(
             lambda: settings.context(self._seen),
             timeout_s=settings.timeout_s,
             answer_bytes=settings.answer_bytes,
@@ -123,6 +128,7 @@ class UpstreamSession:
         self._clocks: tuple[float, float] | None = None
         self._looked_at = float("-inf")
         self._look_took = 0.0
+        self.busy = False
         self._news = True
 
     def _listener_of(self, settings: UpstreamSettings) -> NotificationListener | None:
@@ -201,7 +207,14 @@ class UpstreamSession:
         with about(upstream=self.settings.name):
             who = f"upstream {self.settings.name}"
             while True:
-                await one_turn(self._round, self._wake, who=who, log=_log, again_s=_STORE_S)
+                await one_turn(self._turn, self._wake, who=who, log=_log, again_s=_STORE_S)
+
+    async def _turn(self) -> float:
+        self.busy = True
+        try:
+            return await self._round()
+        finally:
+            self.busy = False
 
     async def _round(self) -> float:
         """One look at what is due; returns how long nothing will be, s."""
@@ -235,6 +248,7 @@ class UpstreamSession:
             await self.defaults.carry_out(self.client, now)
         self.mirrors.tick(self.client, now)
         await self.mirrors.carry_out(self.client, now)
+        self._news |= self.mirrors.hungry
         await self.alarms.carry_out(self.client, now)
         self.reports.tick(self.client, now)
         self.subscriptions.tick(self.client, now)

@@ -6,7 +6,7 @@ import json
 
 from typer.testing import CliRunner
 
-from gridiface.cli.bench import allocate, codec, control_step, fleet, sep2
+from gridiface.cli.bench import aggregator, allocate, codec, control_step, fleet, sep2
 from gridiface.cli.bench.app import app
 
 RUN = CliRunner()
@@ -30,6 +30,13 @@ def test_control_step_measures_the_numbers_and_the_product() -> None:
         assert 0 < part["p50_ms"] <= part["p99_ms"] <= part["milliseconds"]["max"]
         assert 0 < part["set_points_per_step"] <= 60
     assert figures["product"]["memory_bytes_per_device"] > 100
+
+
+def test_an_aggregator_s_fleet_goes_through_its_whole_day() -> None:
+    found = aggregator.measure((3,))["figures"]["3"]
+    assert set(found) == {"connect", "five minutes", "received", "started", "ended"}
+    assert found["five minutes"]["seconds_of_the_clock"] == 300
+    assert all(part["cpu_milliseconds_per_device"] > 0 for part in found.values())
 
 
 def test_verbs_print_json_or_lines() -> None:
