@@ -2,18 +2,20 @@
 
 For each quantity the first function that the device really implements is taken, the 7xx model first, so a device
 with 703 but without 704 is driven by 703 and 123 together. Owned here: that choice, clamping to ratings, revert
-times, what is skipped and why. Not owned: registers (functions, reactive) and sending (driver).
+times, what is skipped and why, and what a read-back proves. Not owned: registers (functions, reactive) and sending
+(driver).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, Setpoint
 from gridiface.domain.fleet import Capability
+from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface_southbound.sunspec.entering import EnterService703
 from gridiface_southbound.sunspec.functions import (
     Blocks,
@@ -25,6 +27,7 @@ from gridiface_southbound.sunspec.functions import (
     Power704,
     Ratings,
 )
+from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.reactive import (
     Connect123,
     Connect703,
@@ -33,6 +36,7 @@ from gridiface_southbound.sunspec.reactive import (
     Var123,
     Var704,
 )
+from gridiface_southbound.sunspec.sheet import Filled, PointValues
 
 #: The models whose blocks hold controls.
 CONTROL_MODELS = (703, 704, 123, 124)
@@ -92,6 +96,48 @@ class Plan:
     def revert_s(self) -> float | None:
         """The first of the device's timers to run out, None where none runs."""
         return min((e.revert_s for e in self.effects.values() if e.revert_s is not None), default=None)
+
+    def acknowledge(self, after: Mapping[int, Block], *, device_id: str, at: Instant) -> Ack:
+        """What was done, by the models as they were read back.
+
+        Raises:
+            DeviceBusy: the read-back shows something else than what was written.
+        """
+        forms = [effect.form for effect in self.effects.values()]
+        written: Mapping[str, float] = PointValues(forms)
+        shown, revert_s = written, self.revert_s
+        odd = [form for form in forms if not form.shown(after[form.sheet.model.id])]
+        if odd:
+            _require_same(odd, after, device_id)
+            # Only timers differ: a device that keeps another time than it was told counts with its own.
+            shown = {
+                label: value
+                for form in forms
+                for label, name in form.sheet.labels.items()
+                if (value := after[form.sheet.model.id].value(name)) is not None
+            }
+            kept = [shown[label] for label in written if label.endswith("RvrtTms") and shown.get(label)]
+            revert_s = min(kept, default=None)
+        return Ack(
+            device_id=device_id,
+            at=at,
+            written=written,
+            read_back=shown,
+            active_power_w=self.held("active_power"),
+            ceiling_w=self.held("ceiling"),
+            reactive_power_var=self.held("reactive_power"),
+            revert_s=revert_s,
+            notes=tuple(self.notes),
+            skipped=tuple(self.skipped),
+        )
+
+
+def _require_same(forms: Sequence[Filled], after: Mapping[int, Block], device_id: str) -> None:
+    for form in forms:
+        block = after[form.sheet.model.id]
+        for point in form.differing(block):
+            seen, sent = block.value(point), form.value(point)
+            raise DeviceBusy(f"{block.model.id} {point} reads {seen} after {sent:g} was written", device_id=device_id)
 
 
 def fall_back_s(command: Setpoint, revert_s: float | None, now: Instant) -> float | None:

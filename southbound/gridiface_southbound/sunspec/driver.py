@@ -30,7 +30,7 @@ from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers, block_requests, place_of
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
-from gridiface_southbound.sunspec.sheet import Filled, PointValues
+from gridiface_southbound.sunspec.sheet import PointValues
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
 POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
@@ -217,7 +217,7 @@ class SunSpecDriver:
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
         self._set(device, plan, after)
         self._touched.update(plan.effects)
-        ack = self._acknowledge(plan, after)
+        ack = plan.acknowledge(after, device_id=self._id, at=self._clock.now())
         device.hot = self._short_way(device, plan, command)
         return ack
 
@@ -273,7 +273,8 @@ class SunSpecDriver:
             self._volatile = True
             self._adopt(device, after)
             return None
-        return self._acknowledge(Plan({"active_power": effect}, models=[704]), after)
+        plan = Plan({"active_power": effect}, models=[704])
+        return plan.acknowledge(after, device_id=self._id, at=self._clock.now())
 
     def _short_way(self, device: _Device, plan: Plan, command: Setpoint | None) -> HotPower | None:
         config = self._config
@@ -337,49 +338,6 @@ class SunSpecDriver:
         places = [place_of(device.blocks[model_id]) for model_id in model_ids]
         replies = await self._registers.exchange([request for place in places for request in block_requests(place)])
         return self._registers.collect(places, replies)
-
-    def _acknowledge(self, plan: Plan, after: Mapping[int, Block]) -> Ack:
-        """What was done.
-
-        Raises:
-            DeviceBusy: the read-back shows something else than what was written.
-        """
-        forms = [effect.form for effect in plan.effects.values()]
-        written: Mapping[str, float] = PointValues(forms)
-        shown, revert_s = written, plan.revert_s
-        odd = [form for form in forms if not form.shown(after[form.sheet.model.id])]
-        if odd:
-            self._require_same(odd, after)
-            # Only timers differ: a device that keeps another time than it was told counts with its own.
-            shown = {
-                label: value
-                for form in forms
-                for label, name in form.sheet.labels.items()
-                if (value := after[form.sheet.model.id].value(name)) is not None
-            }
-            kept = [shown[label] for label in written if label.endswith("RvrtTms") and shown.get(label)]
-            revert_s = min(kept, default=None)
-        return Ack(
-            device_id=self._id,
-            at=self._clock.now(),
-            written=written,
-            read_back=shown,
-            active_power_w=plan.held("active_power"),
-            ceiling_w=plan.held("ceiling"),
-            reactive_power_var=plan.held("reactive_power"),
-            revert_s=revert_s,
-            notes=tuple(plan.notes),
-            skipped=tuple(plan.skipped),
-        )
-
-    def _require_same(self, forms: Sequence[Filled], after: Mapping[int, Block]) -> None:
-        for form in forms:
-            block = after[form.sheet.model.id]
-            for point in form.differing(block):
-                seen, sent = block.value(point), form.value(point)
-                raise DeviceBusy(
-                    f"{block.model.id} {point} reads {seen} after {sent:g} was written", device_id=self._id
-                )
 
     # Blocks --------------------------------------------------------------------------------------------------------
 
