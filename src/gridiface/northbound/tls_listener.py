@@ -1,13 +1,12 @@
-"""A TLS listener for an aiohttp server or for protocols of our own: accepts, judges, limits, ends connections in time.
+"""A TLS listener for any protocol: accepts, judges, limits, ends connections in time.
 
-    runner = web.AppRunner(application); await runner.setup()
-    listener = TlsListener(runner.server, TlsKeeper(files, profile="strict", rules=sep2_rules()))
+    listener = TlsListener(make_protocol, TlsKeeper(files, profile="strict", rules=sep2_rules()))
     await listener.start("0.0.0.0", 443)
     ...
-    listener.stop_accepting(); await runner.cleanup(); await listener.close()
+    listener.stop_accepting(); await listener.close()
 
-A handler finds its peer with `peer_of(request)`. One connection's life is in `tls_connection`; what HTTP says is the
-application's business. Refusals are logged by "gridiface.tls" with the peer's names and the reason.
+A protocol finds its peer by `transport.get_extra_info(PEER)`. One connection's life is in `tls_connection`; what is
+spoken is the protocol's business. Refusals are logged by "gridiface.tls" with the peer's names and the reason.
 """
 
 from __future__ import annotations
@@ -21,12 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
-
 from gridiface.errors import cannot_listen
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
-from gridiface.northbound.tls_requests import watch_requests
 from gridiface.northbound.tls_transport import Phase
 from gridiface.pki.alerts import Alert
 from gridiface.pki.credentials import TlsKeeper
@@ -61,12 +57,11 @@ class SeenPeer:
 
 
 class TlsListener:
-    """Listens on one address for one aiohttp server.
+    """Listens on one address.
 
     Args:
-        server: of an AppRunner after `setup()`, or a `web.Server`, whose request handler is wrapped so that the
-            listener knows when a request begins and ends; or what makes a protocol per connection, which tells its
-            connection itself (`transport.get_extra_info(CONNECTION)`).
+        server: makes a protocol per connection, which tells its connection when a request begins, is here whole and
+            ends (`transport.get_extra_info(CONNECTION)`).
         keeper: certificates, trust and policy; looked at for changes every `reload_seconds`.
         deadlines: how long a peer may take.
         caps: how many connections there may be.
@@ -84,7 +79,7 @@ class TlsListener:
 
     def __init__(
         self,
-        server: web.Server | Callable[[], asyncio.Protocol],
+        server: Callable[[], asyncio.Protocol],
         keeper: TlsKeeper,
         *,
         deadlines: Deadlines | None = None,
@@ -118,8 +113,6 @@ class TlsListener:
         self._throttle = Throttle(_LOG_LINES_PER_SECOND)
         self._empty = asyncio.Event()
         self._empty.set()
-        if isinstance(server, web.Server):
-            server.request_handler = watch_requests(server.request_handler)
 
     # Opening and closing -----------------------------------------------------------------------------------------
 

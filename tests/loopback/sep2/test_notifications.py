@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from tests.tls_requests import peer_of, watch_requests
 
 from gridiface.app.config.model import Sep2
 from gridiface.app.northbound import notifier_context
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import NotificationSettings
-from gridiface.northbound.tls_requests import peer_of
 from gridiface.protocols.sep2.resources import DERControlList, Notification
 from gridiface.protocols.xmlwire import decode
 
@@ -52,7 +52,7 @@ class Receiver:
 async def receiver(site: Any, request: pytest.FixtureRequest) -> AsyncIterator[Receiver]:
     """The receiver, which shows the certificate that the parameter names."""
     found = Receiver()
-    server = web.Server(found.handle)
+    server = web.Server(watch_requests(found.handle))
     listener = site.listener(server, request.param)
     await listener.start("127.0.0.1", 0)
     found.port = listener.addresses[0][1]

@@ -17,10 +17,10 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests import waiting
+from tests.tls_requests import peer_of, watch_requests
 
 from gridiface.northbound.tls_limits import Caps, Deadlines
 from gridiface.northbound.tls_listener import TlsListener
-from gridiface.northbound.tls_requests import peer_of
 from gridiface.pki.authority import Credential
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
@@ -130,6 +130,7 @@ async def start(site: Site) -> AsyncIterator[Start]:
             revocation_list=site.revoked,
         )
         keeper = TlsKeeper(files, profile=profile, rules=sep2_rules())
+        runner.server.request_handler = watch_requests(runner.server.request_handler)
         listener = TlsListener(runner.server, keeper, deadlines=deadlines, caps=caps, reload_seconds=0.05)
         await listener.start("127.0.0.1", 0)
         running.append((Running(listener, site, served), runner))

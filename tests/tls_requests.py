@@ -1,4 +1,4 @@
-"""A TLS listener and an aiohttp server: whose request it is, when it begins and when it ends."""
+"""An aiohttp server behind a TlsListener, for tests: whose request it is, when it begins and when it ends."""
 
 from __future__ import annotations
 
