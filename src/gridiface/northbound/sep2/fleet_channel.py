@@ -9,6 +9,7 @@ controls that stand behind them (parents.py).
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,9 +37,10 @@ from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S, Parents
 from gridiface.northbound.sep2.planned import Planned
 from gridiface.northbound.sep2.state_records import EventRecord, Program
 from gridiface.protocols.sep2.events import modes_of
-from gridiface.protocols.sep2.resources import (
-    DERCurve,
-)
+from gridiface.protocols.sep2.resources import DERCurve
+
+#: Set-points that are planned, or shown, in one turn of the loop.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class FleetChannel:
     async def _apply(self, setpoints: Sequence[Setpoint], now: Instant) -> Sequence[Delivery]:
         answers: list[Delivery] = []
         plans: list[_Plan] = []
-        for setpoint in setpoints:
+        for count, setpoint in enumerate(setpoints, 1):
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # polls of thousands of inverters do not wait for all of their set-points
             outcome = self._plan_or_reject(setpoint, now)
             if isinstance(outcome, _Plan):
                 plans.append(outcome)
@@ -124,7 +128,9 @@ class FleetChannel:
                 replace(a, outcome=DeliveryOutcome.REJECTED, detail=str(problem)) if a.device_id in failed else a
                 for a in answers
             ]
-        for plan in plans:
+        for count, plan in enumerate(plans, 1):
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             self._show(plan, now)
         return answers
 

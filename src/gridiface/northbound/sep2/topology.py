@@ -8,7 +8,7 @@ who is below; what a write does is handlers/programs.py's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -157,7 +157,9 @@ class Topology:
         program.members = below
         for record in self._records(before - below):
             await self._leave(program, record, now)
-        for record in self._records(below):
+        coming = [record for record in self._records(below) if self._may_join(program, record)]
+        self._read_by(program, {reader for record in coming for reader in record.audience.readers})
+        for record in coming:
             await self._join(program, record, now)
         if before != below:
             async with self._s.locks.hold(program.path):
@@ -170,24 +172,39 @@ class Topology:
     def _below(self, program: Program) -> list[EndDeviceRecord]:
         return self._records(program.members)
 
+    def _may_join(self, program: Program, record: EndDeviceRecord) -> bool:
+        """Whether a device is still to be assigned to a program, and has room for it."""
+        listing = self._s.tree.listing(f"{record.path}/fsa")
+        assigned = self._s.tree.get(assignment_path(record, program)) is not None
+        return not assigned and listing is not None and len(listing.items) < MOST_ASSIGNMENTS
+
+    def _read_by(self, program: Program, readers: Set[str]) -> None:
+        """Let these read a program, too."""
+        missing = readers - program.audience.readers
+        if missing:
+            program.audience.readers |= missing
+            self._s.tree.readers_changed(program.audience, self._places(program))
+
+    def _places(self, program: Program) -> list[str]:
+        """Where a program's audience is used."""
+        return list(self._s.tree.below(program.path, f"/rsps/{program.number}"))
+
     async def _join(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
         tree, settings = self._s.tree, self._s.settings
         path = assignment_path(record, program)
-        listing = tree.listing(f"{record.path}/fsa")
-        if tree.get(path) is not None or listing is None or len(listing.items) >= MOST_ASSIGNMENTS:
+        if not self._may_join(program, record):
             return
         await self._touch(record, now)
-        missing = record.audience.readers - program.audience.readers
-        if missing:
-            program.audience.readers |= missing
-            tree.readers_changed(program.audience)
+        self._read_by(program, record.audience.readers)
         tree.add(Listing(f"{path}/derp", list_kind(FSA_PROGRAMS), record.audience, data=record))
         assignment = FunctionSetAssignments(
             mRID=identities.mrid(settings.site, "fsa", f"{record.lfdi}/{program.mrid}", settings.pen),
             description=program.description[:32],
             version=0,
         )
-        tree.add(Item(path, kind("/edev/{id1}/fsa/{id2}"), record.audience, assignment, data=record), listing.path)
+        tree.add(
+            Item(path, kind("/edev/{id1}/fsa/{id2}"), record.audience, assignment, data=record), f"{record.path}/fsa"
+        )
         shown = tree.item(program.path)
         if shown is not None:
             tree.join(shown, f"{path}/derp")
@@ -209,7 +226,7 @@ class Topology:
         gone = record.audience.readers - others
         if gone:
             program.audience.readers -= gone
-            self._s.tree.readers_changed(program.audience)
+            self._s.tree.readers_changed(program.audience, self._places(program))
         self._moves.append((record, program, False))
 
     def readers_changed(self, record: EndDeviceRecord) -> None:
@@ -222,8 +239,7 @@ class Topology:
             if wanted != program.audience.readers:
                 program.audience.readers.clear()
                 program.audience.readers |= wanted
-                within = self._s.tree.below(program.path, f"/rsps/{program.number}")
-                self._s.tree.readers_changed(program.audience, list(within))
+                self._s.tree.readers_changed(program.audience, self._places(program))
 
     async def _touch(self, record: EndDeviceRecord, now: Instant) -> None:
         """An assignment is part of what an end device is: its changedTime says so. It alone is no news."""

@@ -9,7 +9,7 @@ list or one of its members changes. Nothing here awaits, so every change becomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -172,15 +172,15 @@ class Tree:
             if path in self.watched:
                 self.on_removed(path)
 
-    def readers_changed(self, audience: Audience, within: Sequence[str] | None = None) -> None:
+    def readers_changed(self, audience: Audience, within: Iterable[str]) -> None:
         """The readers of an audience were changed: index its members anew, drop what was rendered for others.
 
         Args:
             audience: whose readers.
-            within: the paths at which it is used; None: anywhere.
+            within: the paths at which it is used.
         """
-        nodes = self._nodes.values() if within is None else [self._nodes[p] for p in within if p in self._nodes]
-        for node in nodes:
+        for path in within:
+            node = self._nodes.get(path)
             if isinstance(node, Item) and node.audience is audience:
                 for owner in node.lists:
                     owner.discard(node)

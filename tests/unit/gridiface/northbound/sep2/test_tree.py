@@ -112,7 +112,7 @@ def test_new_readers_see_the_member_and_old_ones_no_longer() -> None:
     item = put(tree, 1, "A")
     assert b'all="1"' in page(tree, "/edev", Viewer("A"))
     item.audience.readers = {"B"}
-    tree.readers_changed(item.audience)
+    tree.readers_changed(item.audience, tree.below("/edev/1"))
     assert b'all="0"' in page(tree, "/edev", Viewer("A"))
     assert b'all="1"' in page(tree, "/edev", Viewer("B"))
 
@@ -172,7 +172,7 @@ def change(tree: Tree, dice: random.Random, step: int) -> None:
             tree.add(entry, log)
         case 4 if item is not None:
             item.audience.readers = set(dice.sample("ABC", dice.randrange(4)))
-            tree.readers_changed(item.audience)
+            tree.readers_changed(item.audience, tree.below(path))
 
 
 def rendering(tree: Tree, viewers: list[Viewer]) -> dict[Any, bytes]:
