@@ -105,6 +105,10 @@ class HttpServing(ABC, Generic[_W]):
         """The protocol of one connection."""
         return HttpConnection(self)
 
+    def open(self) -> None:
+        """Serve, also again after a `shutdown`."""
+        self.closing = False
+
     async def shutdown(self, grace_s: float) -> None:
         """Close what is idle; what is being answered has `grace_s` to be."""
         self.closing = True

@@ -69,10 +69,11 @@ class Evil:
 
 async def endless(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/sep+xml\r\nTransfer-Encoding: chunked\r\n\r\n")
-    # Once the peer has gone, drain() no longer waits: without this look the loop would keep the event loop to itself.
+    # Once the peer has gone, drain() no longer waits: without a pause the event loop would never come to say so.
     while not writer.transport.is_closing():
         writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
         await writer.drain()
+        await asyncio.sleep(0)
 
 
 async def dripping(writer: asyncio.StreamWriter) -> None:

@@ -75,6 +75,7 @@ class PayloadListener:
             ConfigError: the address cannot be taken, or a TLS file cannot be used.
         """
         host, port, http = self._settings.host, self._settings.port, self._http
+        http.open()
         if self._settings.tls is not None:
             self._tls = self._settings.tls(http)
             await self._tls.start(host, port)

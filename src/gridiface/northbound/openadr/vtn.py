@@ -254,7 +254,7 @@ class OpenAdrVtn:
         known = self.core.by_fingerprint(name)
         if known is not None and known.must_sign:
             raise RemoteProtocolError("this VEN must sign, and nothing is signed over XMPP", answer=403)
-        return await self._handled(payload, Peer(fingerprint=name), service, self._clock.now())
+        return await self._handled(payload, Peer(fingerprint=name, version_lost=True), service, self._clock.now())
 
     async def _handled(self, payload: Payload, peer: Peer, service: str, now: Instant) -> Payload | None:
         result = self.core.handle(payload, peer, now, service=service)
@@ -359,7 +359,8 @@ class OpenAdrVtn:
             self.core.push_done(push.venID, self._clock.now())
             if payload is not None:
                 now = self._clock.now()
-                await self._done(self.core.handle(payload, Peer(fingerprint=ven.fingerprint), now), now)
+                peer = Peer(fingerprint=ven.fingerprint, version_lost=ven.transport == "xmpp")
+                await self._done(self.core.handle(payload, peer, now), now)
         except (Unreachable, RemoteProtocolError) as problem:
             _log.info("VEN %s: a push failed: %s", push.venID, problem)
             with suppress(StoreUnavailable):

@@ -23,14 +23,20 @@ def check_service(payload: Payload, service: str) -> None:
         raise Refusal(Code.COMPLIANCE, f"this payload does not belong to {service}")
 
 
-def check_version(payload: Payload, ven_id: str, config: VtnConfig) -> None:
-    """`ven_id` is that of the sender, "" where nobody knows. Only for the B profile: the A profile has no versions.
+def check_version(payload: Payload, ven_id: str, config: VtnConfig, *, optional: bool = False) -> None:
+    """Only for the B profile: the A profile has no versions.
+
+    Args:
+        payload: what came.
+        ven_id: of the sender, "" where nobody knows.
+        config: of the VTN.
+        optional: whether it may have been lost on the way.
 
     Raises:
         Refusal: 459; the schemaVersion is another, or left out by a VEN that may not.
     """
     said = payload.schemaVersion
-    if said is None and (config.version_optional or ven_id in config.version_optional_of):
+    if said is None and (optional or config.version_optional or ven_id in config.version_optional_of):
         return
     if said != SCHEMA_VERSION:
         raise Refusal(Code.COMPLIANCE, f'schemaVersion must be "{SCHEMA_VERSION}" (rule 509)')

@@ -37,10 +37,13 @@ class Peer:
     Attributes:
         fingerprint: of the client certificate; "" only where TLS is off, which is for tests.
         profile: "2.0a" on the A profile's URL.
+        version_lost: whether what carries the payloads drops their schemaVersion: servers of XMPP write the prefixes of
+            a stanza anew and lose attributes that have one, so nobody can be held to it there.
     """
 
     fingerprint: str = ""
     profile: str = "2.0b"
+    version_lost: bool = False
 
 
 class Registrar:

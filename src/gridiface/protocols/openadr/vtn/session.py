@@ -109,7 +109,8 @@ class Vtn:
     def _dispatch(self, payload: Payload, peer: Peer, now: float) -> Payload | None:
         if isinstance(payload, registration.OadrQueryRegistration | registration.OadrCreatePartyRegistration):
             named = self._state.by_fingerprint(peer.fingerprint)
-            check_version(payload, named.venID if named else ven_id_of(payload) or "", self._state.config)
+            said_by = named.venID if named else ven_id_of(payload) or ""
+            check_version(payload, said_by, self._state.config, optional=peer.version_lost)
         if isinstance(payload, registration.OadrQueryRegistration):
             return self._registrar.query(payload, peer)
         if isinstance(payload, registration.OadrCreatePartyRegistration):
@@ -119,7 +120,7 @@ class Vtn:
         if (ven.profile == "2.0a") is not (peer.profile == "2.0a"):
             raise Refusal(Code.NOT_REGISTERED, "this VEN uses another profile")
         if peer.profile == "2.0b":
-            check_version(payload, ven.venID, self._state.config)
+            check_version(payload, ven.venID, self._state.config, optional=peer.version_lost)
         # Not worth a commit of its own: it is stored with the VEN's next change.
         ven.last_seen = now
         handler = self._handlers.get(type(payload))

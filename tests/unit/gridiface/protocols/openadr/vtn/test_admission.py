@@ -57,6 +57,15 @@ def test_r509_a_version_may_be_left_out_where_that_is_configured_for_the_ven_or_
     assert code_of(everybody, OadrPoll(venID="A"), OTHER[1]) == "459"
 
 
+def test_r509_nobody_is_held_to_a_version_that_the_transport_loses() -> None:
+    vtn = vtn_with()
+    document = encode_payload(OadrPoll(venID="A"))
+    for version, code in ((b"", "200"), (OTHER[1], "459")):
+        payload = decode_payload(document.replace(SAID, version))[0]
+        said: Any = vtn.handle(payload, Peer(version_lost=True), 0.0).reply
+        assert str(said.eiResponse.responseCode) == code
+
+
 def test_r517_who_is_not_registered_is_told_that_first() -> None:
     vtn = vtn_with()
     vtn.put_ven(Ven(venID="new"))
