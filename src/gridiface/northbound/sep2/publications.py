@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gridiface.domain.controls import TargetKind
+from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2 import csip_aus, identities
@@ -231,3 +231,19 @@ class Publications:
         state.tree.remove(path)
         if publication is not None:
             state.tree.remove(publication.responses.rpartition("/")[0])
+
+
+def counter_of(listing: Listing) -> str:
+    """What numbers the members of a list; usage points share their list, and so their numbers, with mirrored ones."""
+    return "mup" if listing.path == "/upt" else f"pub{listing.path}"
+
+
+def stored_publication(path: str, number: int, head: Mapping[str, Any]) -> Publication:
+    """A publication as its record has it."""
+    target = head.get("target")
+    return Publication(
+        root=path.split("/")[1],
+        number=number,
+        target=None if target is None else Target(TargetKind(target[0]), target[1]),
+        by=head.get("by", ""),
+    )

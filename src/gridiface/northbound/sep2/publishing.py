@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.controls import Target
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.handlers.services import Services, bad_value, lim
 from gridiface.northbound.sep2.kinds import Kind
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.preparing import Place, Preparing, Rule, same_event
-from gridiface.northbound.sep2.publications import Publications
+from gridiface.northbound.sep2.publications import Publications, counter_of, stored_publication
 from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
@@ -112,7 +112,7 @@ class Publishing:
         if len(kept) >= self._s.settings.limits.published_per_list:
             raise limit_reached(of.name)
         self._preparing.check(obj, self._preparing.place_of(listing, int(now)))
-        number, changes = self._s.state.counters.take(_counter(listing))
+        number, changes = self._s.state.counters.take(counter_of(listing))
         obj.href = path = f"{listing.path}/{number}"
         publication = listing.data
         if not isinstance(publication, Publication):
@@ -378,10 +378,10 @@ class Publishing:
         obj: Any = record.resource(cls)
         obj.href = path
         number = int(path.rpartition("/")[2])
-        self._s.state.counters.saw(_counter(listing), number)
+        self._s.state.counters.saw(counter_of(listing), number)
         publication = listing.data
         if not isinstance(publication, Publication):
-            self._publications.place(_publication(path, number, record.head), obj)
+            self._publications.place(stored_publication(path, number, record.head), obj)
         elif isinstance(obj, Event):
             self.place_event(
                 EventRecord(
@@ -395,18 +395,3 @@ class Publishing:
             )
         else:
             self._publications.place_part(publication, path, of, obj)
-
-
-def _counter(listing: Listing) -> str:
-    """What numbers the members of a list; usage points share their list, and so their numbers, with mirrored ones."""
-    return "mup" if listing.path == "/upt" else f"pub{listing.path}"
-
-
-def _publication(path: str, number: int, head: Mapping[str, Any]) -> Publication:
-    target = head.get("target")
-    return Publication(
-        root=path.split("/")[1],
-        number=number,
-        target=None if target is None else Target(TargetKind(target[0]), target[1]),
-        by=head.get("by", ""),
-    )

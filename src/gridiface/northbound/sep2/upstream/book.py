@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gridiface.domain.clock import Clock, Instant
@@ -21,6 +21,7 @@ from gridiface.northbound.sep2.translate.upstream import event_control
 from gridiface.northbound.sep2.upstream.bindings import Binding, Bindings, Key, with_told
 from gridiface.northbound.sep2.upstream.mailbox import RESPONSE, Letter, Mailbox
 from gridiface.northbound.sep2.upstream.origins import CurveUnknown, Origins
+from gridiface.northbound.sep2.upstream.rivals import Displaced
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.northbound.sep2.upstream.steps import Steps
 from gridiface.protocols.sep2.client import Client
@@ -44,14 +45,6 @@ _MOVED_S = 0.5
 _PATIENCE_S = 10.0
 #: So long an event waits for its curves, s.
 _CURVES_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Displaced:
-    """An event of another server took an event's place for a device."""
-
-    key: Key
-    status: ResponseStatus
 
 
 Step = EventHappened | EventWithdrawn | Outcome | Displaced

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gridiface.domain.clock import Instant
@@ -30,6 +30,8 @@ from gridiface.protocols.xmlwire import WireObject, encode
 _REFUSED_S = 900.0
 #: Writes of these under way at once; more is sent as they are answered.
 _WINDOW = 64
+#: The mark of what says the same at any time: only the rate calls for it.
+_ANY = "any"
 
 
 @dataclass(slots=True)
@@ -100,9 +102,9 @@ class DerReports:
         end_device = client.devices[member.lfdi].end_device
         if member.connection_point and end_device is not None:
             body = ConnectionPoint(connectionPointId=member.connection_point)
-            self._send(
-                client, member, end_device.ConnectionPointLink, "ConnectionPoint", _mark(body), lambda: body, now
-            )
+            key, mark = (member.lfdi, "ConnectionPoint"), _mark(body)
+            if (href := self._due(client, key, mark, end_device.ConnectionPointLink, now)) is not None:
+                self._put(client, key, mark, href, body, now)
 
     def answered(self, outcome: Written, now: Instant) -> bool:
         """Take a final answer; whether it was for one of these."""
@@ -121,23 +123,20 @@ class DerReports:
         self._look(member, shown)
         links = {"DERCapability": der.DERCapabilityLink, "DERSettings": der.DERSettingsLink}
         for name, body, mark in shown.ratings:
-            self._send(client, member, links[name], name, mark, lambda body=body: body, now)  # type: ignore[misc]
+            key = (member.lfdi, name)
+            if (href := self._due(client, key, mark, links[name], now)) is not None:
+                self._put(client, key, mark, href, body, now)
         if shown.snapshot is None:
             return
-        rate = self._rate(client, member.lfdi)
-        snapshot = shown.snapshot
-
-        def theirs() -> Snapshot:
-            return replace(snapshot, source_time=snapshot.source_time + (client.clock_offset or 0.0))
-
-        self._send(
-            client, member, der.DERStatusLink, "DERStatus", shown.states,
-            lambda: status.snapshot_to_status(theirs(), storage=shown.storage), now, rate,
-        )  # fmt: skip
-        self._send(
-            client, member, der.DERAvailabilityLink, "DERAvailability", "available",
-            lambda: status.snapshot_to_availability(theirs()), now, rate,
-        )  # fmt: skip
+        rate, offset = self._rate(client, member.lfdi), client.clock_offset or 0.0
+        key = (member.lfdi, "DERStatus")
+        if (href := self._due(client, key, shown.states, der.DERStatusLink, now, rate)) is not None:
+            state = status.snapshot_to_status(_theirs(shown.snapshot, offset), storage=shown.storage)
+            self._put(client, key, shown.states, href, state, now)
+        key = (member.lfdi, "DERAvailability")
+        if (href := self._due(client, key, _ANY, der.DERAvailabilityLink, now, rate)) is not None:
+            available = status.snapshot_to_availability(_theirs(shown.snapshot, offset))
+            self._put(client, key, _ANY, href, available, now)
 
     def _look(self, member: Member, shown: _Shown) -> None:
         """See what has changed about a member since the last look."""
@@ -167,30 +166,27 @@ class DerReports:
             "DERSettings": csip_aus.with_limits(settings, limits, profile, storage=storage),
         }
 
-    def _send(
+    def _due(
         self,
         client: Client,
-        member: Member,
-        link: Link | None,
-        name: str,
+        key: tuple[str, str],
         mark: str,
-        make: Callable[[], WireObject],
+        link: Link | None,
         now: Instant,
         rate: float = float("inf"),
-    ) -> None:
-        """Put a resource where its mark has changed, or after `rate` s; not while it is under way or was refused."""
-        key = (member.lfdi, name)
+    ) -> str | None:
+        """Where to put a resource whose mark has changed, or after `rate` s; None while it is under way or refused."""
         sent = self._sent.get(key)
         if sent is not None:
             fresh = sent.mark == mark and now < sent.at + rate
             if fresh or sent.number is not None or now < sent.at:
-                return
-        if link is None or client.tree.resolve(link.href) is None:
-            return
-        sent = self._sent.setdefault(key, _Sent())
-        sent.mark, sent.at = mark, now
-        sent.number = client.put(link.href, make(), now)
-        self._writes[sent.number] = key
+                return None
+        return None if link is None else client.tree.resolve(link.href)
+
+    def _put(self, client: Client, key: tuple[str, str], mark: str, href: str, body: WireObject, now: Instant) -> None:
+        number = client.put(href, body, now)
+        self._sent[key] = _Sent(mark, now, number)
+        self._writes[number] = key
 
     def _devices(self, member: Member) -> list[Device]:
         target = member.target
@@ -212,6 +208,11 @@ def _der_of(client: Client, lfdi: str) -> DER | None:
 
 def _mark(body: WireObject) -> str:
     return hashlib.sha256(encode(body)).hexdigest()
+
+
+def _theirs(snapshot: Snapshot, offset: float) -> Snapshot:
+    """As the server's clock has it."""
+    return replace(snapshot, source_time=snapshot.source_time + offset)
 
 
 def _states(snapshot: Snapshot) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gridiface.northbound.sep2.upstream.link import Link, LinkFailed
-from gridiface.northbound.sep2.upstream.session import client_config
-from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
+from gridiface.northbound.sep2.upstream.settings import UpstreamSettings, client_config
 from gridiface.protocols.sep2.client import Client, Outgoing
 from gridiface.protocols.sep2.client_events import BadReply, RegistrationChecked
 from gridiface.protocols.sep2.resources import DeviceCapability

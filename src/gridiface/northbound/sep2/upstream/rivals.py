@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gridiface.domain.controls import Target
+from gridiface.northbound.sep2.upstream.bindings import Key
 from gridiface.protocols.sep2.enums import ResponseStatus
 
 LIMITS = frozenset({"opModMaxLimW", "opModExpLimW", "opModImpLimW", "opModGenLimW", "opModLoadLimW"})
@@ -62,6 +63,14 @@ class Rival:
     def covers(self, other: Rival) -> bool:
         """Whether nothing is left of the other where this one rules."""
         return other.modes <= self.claims
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """An event of another server took an event's place for a device."""
+
+    key: Key
+    status: ResponseStatus
 
 
 def losers(beginning: Rival, others: Iterable[Rival]) -> list[tuple[Rival, ResponseStatus]]:

@@ -27,12 +27,10 @@ from gridiface.northbound.sep2.upstream.listening import PREFIX, NotificationLis
 from gridiface.northbound.sep2.upstream.mailbox import Mailbox
 from gridiface.northbound.sep2.upstream.mirror_reports import MirrorReports
 from gridiface.northbound.sep2.upstream.origins import Origins
-from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
+from gridiface.northbound.sep2.upstream.settings import UpstreamSettings, client_config
 from gridiface.northbound.sep2.upstream.status import Condition, Status, status_of
 from gridiface.northbound.sep2.upstream.subscribing import Subscriptions
-from gridiface.pki.identity import sfdi_from_lfdi
 from gridiface.protocols.sep2.client import Client, Outgoing
-from gridiface.protocols.sep2.client_config import FOLLOWED_LINKS, ClientConfig
 from gridiface.protocols.sep2.client_events import (
     BadReply,
     ClientEvent,
@@ -60,8 +58,6 @@ _LOOK_SHARE = 10.0
 _STORE_S = 1.0
 #: What calls for a look at every member.
 _NEWS = (EventHappened, EventWithdrawn, RegistrationChecked, ResourceChanged, ResourceGone, TimeSet)
-LINKS = FOLLOWED_LINKS | {"MirrorUsagePointListLink"}
-"""What an aggregator reads of a server."""
 
 
 class UpstreamSession:
@@ -385,25 +381,3 @@ def _tell(name: str, event: ClientEvent) -> None:
             _log.warning("upstream %s: the server has moved to %s", name, authority)
         case _:
             pass
-
-
-def client_config(settings: UpstreamSettings) -> ClientConfig:
-    """What the client core of a session is told."""
-    return ClientConfig(
-        lfdi=settings.lfdi,
-        sfdi=settings.sfdi,
-        authority=settings.authority,
-        dcap=settings.dcap,
-        pin=settings.pin,
-        managed=frozenset(member.lfdi for member in settings.members),
-        register=settings.register,
-        sfdis={member.lfdi: sfdi_from_lfdi(bytes.fromhex(member.lfdi)) for member in settings.members},
-        categories={member.lfdi: member.category for member in settings.members},
-        links=LINKS,
-        answers=False,
-        others=settings.others,
-        qualities=settings.qualities,
-        most_offset=settings.most_offset_s,
-        parallel=settings.parallel,
-        backoff=settings.backoff,
-    )

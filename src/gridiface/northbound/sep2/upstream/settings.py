@@ -10,8 +10,13 @@ from typing import Protocol
 
 from gridiface.domain.controls import Target
 from gridiface.northbound.sep2.http_server import Sep2Http
+from gridiface.pki.identity import sfdi_from_lfdi
+from gridiface.protocols.sep2.client_config import FOLLOWED_LINKS, ClientConfig
 from gridiface.protocols.sep2.polling import Backoff
 from gridiface.protocols.sep2.server_clock import SAFE_QUALITIES
+
+LINKS = FOLLOWED_LINKS | {"MirrorUsagePointListLink"}
+"""What an aggregator reads of a server."""
 
 
 class Listener(Protocol):
@@ -161,3 +166,25 @@ class UpstreamSettings:
     def space(self) -> str:
         """Where the session keeps its documents, before the kind."""
         return f"sep2-upstream/{self.name}"
+
+
+def client_config(settings: UpstreamSettings) -> ClientConfig:
+    """What the client core of a session is told."""
+    return ClientConfig(
+        lfdi=settings.lfdi,
+        sfdi=settings.sfdi,
+        authority=settings.authority,
+        dcap=settings.dcap,
+        pin=settings.pin,
+        managed=frozenset(member.lfdi for member in settings.members),
+        register=settings.register,
+        sfdis={member.lfdi: sfdi_from_lfdi(bytes.fromhex(member.lfdi)) for member in settings.members},
+        categories={member.lfdi: member.category for member in settings.members},
+        links=LINKS,
+        answers=False,
+        others=settings.others,
+        qualities=settings.qualities,
+        most_offset=settings.most_offset_s,
+        parallel=settings.parallel,
+        backoff=settings.backoff,
+    )

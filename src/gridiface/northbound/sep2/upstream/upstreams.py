@@ -13,8 +13,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, History, Ledger
 from gridiface.northbound.sep2.upstream.bindings import Binding
-from gridiface.northbound.sep2.upstream.book import Displaced
-from gridiface.northbound.sep2.upstream.rivals import Rival, losers
+from gridiface.northbound.sep2.upstream.rivals import Displaced, Rival, losers
 from gridiface.northbound.sep2.upstream.session import UpstreamSession
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.northbound.sep2.upstream.status import Status

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind, Verdict
-from gridiface.northbound.sep2.upstream.book import Displaced
+from gridiface.northbound.sep2.upstream.rivals import Displaced
 from gridiface.protocols.sep2.enums import ResponseStatus
 from gridiface.protocols.sep2.exchange import Reply
 from gridiface.protocols.sep2.resources import (
