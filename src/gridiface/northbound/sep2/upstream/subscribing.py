@@ -68,7 +68,7 @@ class Subscriptions:
         uri: what the server is told to call, without a slash at its end; "": nothing is subscribed.
 
     Attributes:
-        notified: notifications that were taken; hungry: whether more is due than may be asked for at once.
+        notified: notifications that were taken.
     """
 
     def __init__(self, settings: UpstreamSettings, uri: str) -> None:
@@ -85,7 +85,6 @@ class Subscriptions:
         self._stale = True
         self._looked = self._due = float("-inf")
         self.notified = 0
-        self.hungry = False
 
     @property
     def active(self) -> int:
@@ -152,7 +151,6 @@ class Subscriptions:
                 self._post(client, place, wish, now)
             elif wish.posting is None:
                 self._due = min(self._due, due)
-        self.hungry = self._due <= now
         gone = [href for href in self._wishes if href not in self._offered and href not in client.tree.nodes]
         if gone and all(node.value is not None or node.failures for node in client.tree.nodes.values()):
             # Everything there is has been looked for, so what is not there has gone.
