@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gridiface.cli.signatures import shown_as
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.dnp3.master_settings import MasterSettings
@@ -53,13 +53,10 @@ def with_master(verb: Callable[..., None]) -> Callable[..., None]:
     _, *own = signature(verb, eval_str=True).parameters.values()
     by_name = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*shared.values(), *own)]
 
-    @wraps(verb)
     def run(**given: Any) -> None:
         verb(master_for(**{name: given.pop(name) for name in shared}), **given)
 
-    # what typer reads: a signature, and the annotations beside it
-    run.__signature__ = signature(verb).replace(parameters=by_name)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in by_name}
+    shown_as(verb, run, by_name)
     return run
 
 

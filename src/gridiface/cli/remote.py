@@ -24,6 +24,7 @@ import typer
 from gridiface.app.config import load_config
 from gridiface.app.config.base import host_port
 from gridiface.cli.showing import printable
+from gridiface.cli.signatures import shown_as
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -270,17 +271,12 @@ def asking(verb: Callable[..., None]) -> Callable[..., None]:
         verb(Remote.of(url, config, token_file), as_json=as_json, **given)
 
     shared = get_type_hints(asked, include_extras=True)
-    parameters = [
-        *own,
-        *(
-            one.replace(annotation=shared[one.name])
-            for one in inspect.signature(asked).parameters.values()
-            if one.kind is inspect.Parameter.KEYWORD_ONLY
-        ),
+    ours = [
+        one.replace(annotation=shared[one.name])
+        for one in inspect.signature(asked).parameters.values()
+        if one.kind is inspect.Parameter.KEYWORD_ONLY
     ]
-    asked.__name__, asked.__doc__, asked.__module__ = verb.__name__, verb.__doc__, verb.__module__
-    asked.__annotations__ = {one.name: one.annotation for one in parameters}
-    asked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    shown_as(verb, asked, [*own, *ours])
     return asked
 
 

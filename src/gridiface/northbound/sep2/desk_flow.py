@@ -122,9 +122,11 @@ class Sep2FlowDesk:
         for path in list(state.event_sets):
             parts = path.split("/")
             record = state.end_devices.get(int(parts[2])) if parts[1] == "edev" else None
-            listing = state.tree.listing(f"{record.path}/frq") if record is not None else None
-            for item in list(listing.items.values()) if record is not None and listing is not None else ():
-                yield record, item  # type: ignore[misc]  # a listing is found for a record alone
+            if record is None:
+                continue
+            listing = state.tree.listing(f"{record.path}/frq")
+            for item in () if listing is None else list(listing.items.values()):
+                yield record, item
 
     def _at(self, path: str) -> tuple[EndDeviceRecord, Item]:
         item = self._core.state.tree.item(path)
