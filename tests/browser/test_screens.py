@@ -75,7 +75,8 @@ async def things(on: Any, page: Any) -> dict[str, str]:
     asset = {"id": "battery1", "asset_type": "battery", "zip": "94105", "capacity_kwh": 10, "max_discharge_kw": 5}
     portfolio = (await on.api(page, "/portfolios", {"name": "roofs", "assets": [asset]}))["id"]
     await on.world.fault(1, "off")
-    control = (await on.world.page("/api/v1/controls"))["controls"][0]["id"]
+    controls = (await on.world.page("/api/v1/controls"))["controls"]
+    control = next(one["id"] for one in controls if one["description"] == "evening discharge")
     lfdi = (await on.world.page("/api/v1/sep2/end-devices"))["end_devices"][0]["lfdi"]
     settled = {"event": "evening-1", "devices": ["battery1"], "start": time.time() - 20, "end": time.time() - 2,
                "method": "meter-before-after", "interval_s": 2}  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -99,6 +99,11 @@ def name_of(request: web.Request, part: str = "id") -> str:
     """The `id`, or another part, of the path; one that nothing here can have is empty."""
     name = request.match_info[part]
     return name if len(name) <= 256 and name.isprintable() else ""
+
+
+def segment(name: object) -> str:
+    """A name as one part of a path, from which `name_of` has it back: also "/" of it is encoded (RFC 3986, 3.3)."""
+    return quote(str(name), safe="")
 
 
 def query_of(request: web.Request, model: type[_Model]) -> _Model:

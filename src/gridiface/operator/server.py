@@ -242,7 +242,7 @@ class OperatorServer:
 
 def _to_sign_in(request: web.Request) -> web.Response:
     """Where a browser goes that may not see a page yet; it comes back to the page after it."""
-    return web.Response(status=303, headers={"Location": f"/login?next={quote(request.rel_url.path, safe='/')}"})
+    return web.Response(status=303, headers={"Location": f"/login?next={quote(request.rel_url.raw_path, safe='/')}"})
 
 
 async def _check_match(area: Area, route: Route, call: Call[Any, NoBody]) -> None:

@@ -12,6 +12,7 @@ from gridiface.domain.controls import Control, ControlState
 from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.timeline import state_at
 from gridiface.operator.access import Caller
+from gridiface.operator.bodies import segment
 from gridiface.operator.confined import sees_target
 from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
@@ -130,8 +131,8 @@ class ControlsArea(Area):
         if call.body.preview:
             return Reply(said, 200)
         if said["verdict"] == WAITING:
-            return Reply(said, 202, {"Location": f"{ROOT}/approvals/{said['control']}"})
-        headers = {"Location": f"{ROOT}/controls/{said['control']}"}
+            return Reply(said, 202, {"Location": f"{ROOT}/approvals/{segment(said['control'])}"})
+        headers = {"Location": f"{ROOT}/controls/{segment(said['control'])}"}
         return Reply(said, headers=headers | ({"Idempotency-Replayed": "true"} if again else {}))
 
     @get(

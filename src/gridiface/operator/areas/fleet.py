@@ -15,6 +15,7 @@ from gridiface.domain.definitions import DeviceEntry, GroupEntry, Identifier
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, ConfigError
 from gridiface.operator.audit import Entry
+from gridiface.operator.bodies import segment
 from gridiface.operator.confined import confined_to
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
@@ -155,7 +156,7 @@ class FleetArea(Area):
         with _refusing():
             await self._port.add_device(entry, call.now, group=asked.group, along=[told.change()])
         told.log()
-        return Reply(self._device(entry.id), headers={"Location": f"/api/v1/devices/{entry.id}"})
+        return Reply(self._device(entry.id), headers={"Location": f"/api/v1/devices/{segment(entry.id)}"})
 
     @get(
         "/devices/{id}/definition",
@@ -231,7 +232,7 @@ class FleetArea(Area):
         with _refusing():
             await self._port.add_group(entry, call.now, along=[told.change()])
         told.log()
-        return Reply(self._group(entry.id), headers={"Location": f"/api/v1/groups/{entry.id}"})
+        return Reply(self._group(entry.id), headers={"Location": f"/api/v1/groups/{segment(entry.id)}"})
 
     @get(
         "/groups/{id}/definition",

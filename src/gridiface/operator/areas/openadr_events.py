@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
 from gridiface.operator.areas.openadr_vens import VtnPort, audited
+from gridiface.operator.bodies import segment
 from gridiface.operator.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
 from gridiface.operator.openadr_rows import DeliveryRow, EventDetail, EventRow, delivery_row, event_row
 from gridiface.operator.problems import Refused
@@ -208,7 +209,7 @@ class OpenAdrEventsArea(Area):
             after={**asked.model_dump(mode="json", exclude_none=True, exclude={"vens"}), "vens": recipients},
         )
         made = self._told(event.id, call.now)
-        return dataclasses.replace(made, headers={"Location": f"/api/v1{_ROOT}/{event.id}"})
+        return dataclasses.replace(made, headers={"Location": f"/api/v1{_ROOT}/{segment(event.id)}"})
 
     def _recipients(self, event: Event, asked: Recipients) -> list[str]:
         core = self._vtn.core

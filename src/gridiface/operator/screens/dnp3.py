@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.operator.areas.dnp3 import CommandQuery, Dnp3Area, PointQuery
-from gridiface.operator.bodies import name_of
+from gridiface.operator.bodies import name_of, segment
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import counted_page, page_start, words
 from gridiface.operator.screens.render import Entry
@@ -68,7 +67,7 @@ class Dnp3Screens:
 
         asked = PointQuery(type=kind, q=words(text), limit=_POINTS, skip=page_start(query, _POINTS))
         found = await self._dnp3.list_dnp3_points(self._house.call(request, asked))
-        path = f"/dnp3/{quote(name_of(request), safe='')}"
+        path = f"/dnp3/{segment(name_of(request))}"
         return {
             "outstation": await self._dnp3.get_dnp3_outstation(call),
             "points": counted_page(found["points"], found["total"], query, path, ("q", "type"), _POINTS),

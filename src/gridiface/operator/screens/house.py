@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.domain.clock import Instant
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.access import CALLER
+from gridiface.operator.bodies import segment
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call
@@ -108,4 +108,4 @@ class House:
 
 def see_other(*path: str) -> web.Response:
     """Send the browser on to a page after a form; each part of the path is quoted."""
-    return web.Response(status=303, headers={"Location": "/" + "/".join(quote(part, safe="") for part in path)})
+    return web.Response(status=303, headers={"Location": "/" + "/".join(segment(part) for part in path)})

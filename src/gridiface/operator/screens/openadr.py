@@ -6,7 +6,6 @@ Reads and changes through the areas of the REST API, whose rules are the VTN cor
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -14,7 +13,7 @@ from gridiface.operator.areas.openadr_events import EventQuery, OpenAdrEventsAre
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import DataQuery, OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea, VenQuery
-from gridiface.operator.bodies import name_of
+from gridiface.operator.bodies import name_of, segment
 from gridiface.operator.openadr_rows import EventDetail
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
@@ -97,7 +96,7 @@ class OpenAdrScreens:
         query, now = request.query, self._house.now()
         text = query.get("q", "").strip()[:128]
         found, total = self._events.part(name_of(request), now, text, page_start(query), SIZE)
-        path = f"/openadr/events/{quote(found['id'], safe='')}"
+        path = f"/openadr/events/{segment(found['id'])}"
         deliveries = counted_page(found["deliveries"], total, query, path, ("q",))
         return {"event": found, "deliveries": deliveries, "text": text, "now": now}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
+from gridiface.operator.bodies import segment
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
 from gridiface.operator.screens.forms import acting, form_of
@@ -66,7 +66,7 @@ class OwnVenScreens:
         row = next(one for one in listed if one["name"] == call.id)
         schedules = (await self._own.list_own_schedules(call))["schedules"]
         reports = await self._own.list_own_reports(call)
-        path = f"/openadr/own/{quote(call.id, safe='')}"
+        path = f"/openadr/own/{segment(call.id)}"
         return self._page(
             request,
             "own_ven.html",

@@ -11,6 +11,7 @@ import jinja2
 from aiohttp import web
 
 from gridiface import __version__
+from gridiface.operator.bodies import segment
 from gridiface.operator.screens import words
 
 #: Libraries that a build puts beside our own files; see hatch_build.py.
@@ -65,6 +66,8 @@ class Frame:
             "tone": words.tone,
             "badge": words.badge,
             "health": words.health,
+            # jinja2's `urlencode` leaves "/" as it is: right in a query, but an id in a path would lead elsewhere.
+            "segment": segment,
             "json": lambda value: json.dumps(value, separators=(",", ":")),
         }
         vendor = files("gridiface.operator").joinpath("static", "vendor")
@@ -72,7 +75,7 @@ class Frame:
 
     def page(self, request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
         """A whole page."""
-        text = self.text(template, request=request, here=request.path, **self.reader(request), **values)
+        text = self.text(template, request=request, here=request.rel_url.raw_path, **self.reader(request), **values)
         return web.Response(text=text, status=status, content_type="text/html")
 
     def fragment(self, request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:

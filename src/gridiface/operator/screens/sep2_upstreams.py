@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
+from gridiface.operator.bodies import segment
 from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import SIZE, counted_page, page_start
@@ -51,7 +51,7 @@ class UpstreamScreens:
         """One session: devices, what was read, what its events have become."""
         row = await self._upstreams.show_sep2_upstream(self._house.call(request))
         part = await self._upstreams.list_sep2_upstream_resources(self._house.call(request, Search(limit=_SHOWN)))
-        text, path = request.query.get("q", "").strip()[:128], f"/sep2/upstreams/{quote(row['name'], safe='')}"
+        text, path = request.query.get("q", "").strip()[:128], f"/sep2/upstreams/{segment(row['name'])}"
         events, total = self._upstreams.latest(row["name"], text, page_start(request.query), SIZE)
         return self._page(
             request,

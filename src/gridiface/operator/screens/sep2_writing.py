@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import CancelEvent, Removing, Sep2ResourcesArea
+from gridiface.operator.bodies import segment
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Call
 from gridiface.operator.screens.forms import Form, acting, faults_of, form_of
@@ -343,5 +343,5 @@ def _values(sheet: Sheet, was: Mapping[str, Any]) -> dict[str, str]:
 def _on(sheet: Sheet, href: str) -> web.Response:
     """Send the browser on: to the list, or to the program that it belongs to."""
     parts = href.split("/")
-    place = f"/sep2/{sheet.name}" if sheet.event else f"/sep2/programs/{quote(parts[2], safe='')}"
+    place = f"/sep2/{sheet.name}" if sheet.event else f"/sep2/programs/{segment(parts[2])}"
     return web.Response(status=303, headers={"Location": place})

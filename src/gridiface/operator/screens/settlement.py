@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -11,7 +10,7 @@ from gridiface.domain.controls import Control
 from gridiface.domain.timeline import state_at
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
-from gridiface.operator.bodies import name_of
+from gridiface.operator.bodies import name_of, segment
 from gridiface.operator.schema import Page as Asked
 from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
@@ -104,7 +103,7 @@ class SettlementScreen:
         found = await self._area.get_settlement(self._house.call(request))
         start = page_start(request.query, _ROWS)
         part = await self._area.list_settlement_rows(self._house.call(request, Asked(limit=_ROWS, after=str(start))))
-        path = f"/settlements/{quote(name_of(request), safe='')}"
+        path = f"/settlements/{segment(name_of(request))}"
         known = {device.id for device in self._house.status.fleet.devices()}
         return self._house.frame.page(
             request,
@@ -145,6 +144,6 @@ class PortfolioScreen:
         call = self._house.call(request)
         status = await self._area.get_portfolio_status(call)
         enrolled = await self._area.get_portfolio(call)
-        path = f"/portfolios/{quote(name_of(request), safe='')}"
+        path = f"/portfolios/{segment(name_of(request))}"
         assets = paged(enrolled["assets"], request.query, path, (), _ROWS)
         return self._house.frame.page(request, "portfolio.html", portfolio=status, assets=assets)

@@ -42,7 +42,8 @@ async def test_a_machine_gets_an_access_token_and_uses_it(house: Any, how: str) 
     assert (status, body["token_type"], body["scope"]) == (200, "Bearer", "dispatch:write asset:read")
     assert 0 < body["expires_in"] <= 3600
     assert (told["Cache-Control"], told["Pragma"]) == ("no-store", "no-cache")
-    assert body["access_token"].rpartition("_")[2].encode() not in b"".join(house.records.kept.values())
+    # gridiface_ID_SECRET: the secret may have the sign between them
+    assert body["access_token"].split("_", 2)[2].encode() not in b"".join(house.records.kept.values())
     assert (await house.ask("POST", "/api/v1/controls", token=body["access_token"], json=CONTROL))[0] == 201
     assert house.inbox.controls[-1].source.identity == "machine control"
     assert (await house.ask("GET", "/api/v1/users", token=body["access_token"]))[0] == 403

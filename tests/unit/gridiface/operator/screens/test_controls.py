@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 FORM = {"target": "group:fleet", "mode": "set_w", "value": "3", "minutes": "30", "priority": "50", "key": "k1"}
 
@@ -46,6 +49,22 @@ async def test_own_controls_are_cancelled_and_others_only_on_purpose(house: Any)
     status, text, _ = await house.ask("POST", "/controls/c1/cancel", scope="control", data=form)
     assert status == 409
     assert "its sender is told" in text
+
+
+async def test_every_link_of_a_control_whose_id_has_a_slash_leads_to_it(house: Any) -> None:
+    """OpenADR's controls are named after vtnID, eventID and place; each part of such an id may have any sign."""
+    name = "openadr/VTN 1/e?1#%2F/0/group:south~1795956081091"
+    house.records.held[name] = replace(house.desk.status.controls()[0], id=name)
+    page = "/controls/" + quote(name, safe="")
+    status, text, _ = await house.ask("GET", page)
+    assert status == 200, text
+    parts = re.findall(r'hx-get="([^"]+)"', text)
+    assert [part.partition("?")[0] for part in parts] == [f"/parts{page}"] * 2
+    for part in parts:
+        assert (await house.ask("GET", part))[0] == 200
+    [cancel] = re.findall(r'action="(/controls/[^"]+/cancel)"', (await house.ask("GET", page, scope="control"))[1])
+    status, text, _ = await house.ask("POST", cancel, scope="control", data={"reason": "enough"})
+    assert (status, "its sender is told" in text) == (409, True)
 
 
 async def test_readers_cannot_change_anything(house: Any) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -25,6 +27,19 @@ async def test_signing_in_leads_only_to_this_server(house: Any, wanted: str, goe
     status, text, _ = await house.ask("GET", f"/login?next={wanted}")
     assert status == 200
     assert f'data-next="{goes}"' in text
+
+
+async def test_who_has_to_sign_in_comes_back_to_the_page_also_where_its_name_has_a_slash(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = "/controls/openadr%2FVTN%2Fe1"
+    house.records.held["openadr/VTN/e1"] = replace(house.desk.status.controls()[0], id="openadr/VTN/e1")
+    assert f'href="/login?next={quote(wanted)}"' in (await house.ask("GET", wanted))[1]
+    rules = replace(house.pages._access._rules, open_reads=False)
+    monkeypatch.setattr(house.pages._access, "_rules", rules)
+    status, _, headers = await house.ask("GET", wanted, allow_redirects=False)
+    assert status == 303
+    assert f'data-next="{wanted}"' in (await house.ask("GET", headers["Location"]))[1]
 
 
 async def test_pages_of_admins_and_auditors_are_theirs(house: Any) -> None:
