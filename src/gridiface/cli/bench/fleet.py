@@ -23,7 +23,10 @@ async def measure(clients: int, processes: int, period: float, seconds: float) -
         GridifaceError: a process of the load failed as a whole.
     """
     limits = {"connections_per_identity": 16, "connections_per_address": 50_000, "connections": 50_000}
-    plan = WorldPlan(batteries=1, inverters=0, page_port=0, in_band=True, limits=limits, log_level="warning")
+    # A restart with many devices is measured, not given up, also on a busy machine.
+    plan = WorldPlan(
+        batteries=1, inverters=0, page_port=0, in_band=True, limits=limits, log_level="warning", ready_s=300.0
+    )
     async with World(plan) as world, contextlib.AsyncExitStack() as stack:
         await world.start()
         children = await fleet_children(stack, world, clients, processes)

@@ -108,9 +108,10 @@ class Item:
         self.second = 0
 
     def forget(self) -> None:
-        """Drop rendered bytes."""
-        self.copies.clear()
-        self.member.clear()
+        """Drop rendered bytes; most of a fleet's resources have never been asked for."""
+        if self.copies or self.member:
+            self.copies.clear()
+            self.member.clear()
 
 
 class Listing:
@@ -194,9 +195,10 @@ class Listing:
     def forget(self) -> None:
         """Drop rendered pages and the order."""
         self.version += 1
-        self.pages.clear()
-        self.size = 0
-        self._sorted.clear()
+        if self.pages or self._sorted:
+            self.pages.clear()
+            self._sorted.clear()
+            self.size = 0
 
     def insert(self, item: Item) -> None:
         """Add a member to the indexes."""
@@ -223,7 +225,16 @@ Node = Item | Listing
 
 def link_targets(item: Item) -> Mapping[str, str]:
     """Link attribute -> path, of all links that a resource of this kind may have."""
-    return {attribute: _target(item.path, where) for attribute, where in item.kind.links.items()}
+    path = item.path  # what a kind says is absolute ("/tm") or below the resource ("derc")
+    return {name: where if where[0] == "/" else f"{path}/{where}" for name, where in item.kind.links.items()}
+
+
+def targets(item: Item) -> list[str]:
+    """The paths of both sorts of links."""
+    found = list(link_targets(item).values())
+    if item.kind.free:
+        found += free_targets(item).values()
+    return found
 
 
 def free_targets(item: Item) -> Mapping[str, str]:
@@ -232,8 +243,3 @@ def free_targets(item: Item) -> Mapping[str, str]:
         return {}
     chosen = ((attribute, getattr(item.obj, attribute, None)) for attribute in item.kind.free)
     return {attribute: link.href for attribute, link in chosen if link is not None}
-
-
-def _target(path: str, where: str) -> str:
-    """`where` is absolute ("/tm") or relative to the resource ("derc" is below it)."""
-    return where if where.startswith("/") else f"{path}/{where}"

@@ -25,6 +25,7 @@ from gridiface.northbound.sep2.nodes import (
     Viewer,
     free_targets,
     link_targets,
+    targets,
 )
 from gridiface.protocols.sep2.resources import Link, ListLink, Resource
 from gridiface.protocols.xmlwire import encode, encode_list, encode_member
@@ -90,7 +91,7 @@ class Tree:
         self._below.setdefault(_parent(node.path), set()).add(node.path)
         if isinstance(node, Item):
             _place(node)
-            for target in (*link_targets(node).values(), *free_targets(node).values()):
+            for target in targets(node):
                 self._holders.setdefault(target, {})[node.path] = node
             for path in lists:
                 self.join(node, path)
@@ -163,7 +164,7 @@ class Tree:
             for member in node.items.values():
                 member.lists.remove(node)
         if isinstance(node, Item):
-            for target in (*link_targets(node).values(), *free_targets(node).values()):
+            for target in targets(node):
                 self._holders.get(target, {}).pop(node.path, None)
             for owner in list(node.lists):
                 self.leave(node, owner.path)
@@ -195,7 +196,7 @@ class Tree:
             self.on_change(path, member)
 
     def _link_changed(self, path: str) -> None:
-        for holder in list(self._holders.get(path, {}).values()):
+        for holder in self._holders.get(path, {}).values():
             self.touch(holder)
 
     # --- rendering ----------------------------------------------------------------------------------------------
