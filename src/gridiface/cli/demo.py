@@ -220,6 +220,8 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
             await program.plan(openadr_w, start=_end(story) + _OPENADR_AFTER_S, duration_s=_ANSWERS_S + _OPENADR_S)
             async with ControlRoom(world.ports["dnp3"]) as room:
                 await _watch(world, utility, story, console, room, live=not quiet)
+                if not quiet and not console.is_terminal:
+                    console.line()  # a Live that goes into a file or a pipe ends in the middle of its last line
                 result = await _result(world, story)
                 with console.status("the fleet follows an OpenADR event ..."):
                     heard = await program.watch(openadr_w, _OPENADR_S, tolerance=_TOLERANCE_PCT / 100)
