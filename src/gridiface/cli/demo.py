@@ -9,21 +9,20 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
 
+from gridiface.cli.demo_account import Story, panel, print_report
 from gridiface.cli.quiet import note
 from gridiface.errors import GridifaceError
 from gridiface.simulation.children import ChildFailed
 from gridiface.simulation.scada import OUTSTATION, ControlRoom
-from gridiface.simulation.utility import Posted, UtilityClient
+from gridiface.simulation.utility import UtilityClient
 from gridiface.simulation.world import World, WorldPlan
 
 _LEAD_S = 5.0
@@ -46,9 +45,6 @@ _STATUSES = {
     "a pulse while AGC is off": "BLOCKED",
     "set-point": "SUCCESS",
 }
-_STEPS = {1: "received", 2: "started", 3: "completed"}
-#: What a device answers at the end when it took part for a part of the time only.
-_PARTLY = (8, 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +55,6 @@ class Script:
     seconds: float
     fault: int | None
     stays: bool
-
-
-@dataclass(slots=True)
-class Story:
-    """What has happened so far."""
-
-    asked_w: float
-    start: float
-    duration_s: float
-    devices: int
-    lfdis: set[str] = field(default_factory=set)
-    posted: Posted | None = None
-    answers: dict[int, set[str]] = field(default_factory=dict)
-    status: dict[str, Any] = field(default_factory=dict)
-    fault: int | None = None
-    stays: bool = False
-    note: str = ""
-    samples: list[dict[str, Any]] = field(default_factory=list)
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Mean of what each group was allocated and delivered after the ramp, from what the page showed."""
-        means = []
-        for row in self.status.get("groups", []):
-            own = [s for s in self.samples if s["id"] == row["id"]]
-            found = {name: _average([s[name] for s in own]) for name in ("requested_W", "allocated_W", "delivered_W")}
-            means.append({"group": row["id"], "name": row["name"], "devices": row["devices"], **found})
-        return means
-
-    def responses(self) -> dict[str, int]:
-        """Devices that sent each step; the group's own answer is not a device's."""
-        counts = {name: len(self.answers.get(status, set()) & self.lfdis) for status, name in _STEPS.items()}
-        partly = set().union(*(self.answers.get(status, set()) for status in _PARTLY)) & self.lfdis
-        return counts | ({"partly_completed": len(partly)} if partly else {})
-
-    def all_came(self) -> bool:
-        """Whether every device sent every step; one that was switched off completes a part."""
-        counts = self.responses()
-        partly = min(counts.get("partly_completed", 0), 0 if self.fault is None else 1)
-        ended = counts["completed"] + partly
-        return min(counts["received"], counts["started"], ended) >= self.devices
 
 
 def demo(
@@ -166,7 +122,7 @@ def demo(
     if as_json:
         typer.echo(json.dumps(result))
     else:
-        _print_report(result)
+        print_report(result)
     raise typer.Exit(0 if result["ok"] else 1)
 
 
@@ -217,7 +173,7 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
                 title="evening discharge",
             )
             openadr_w = _OPENADR_SHARE * script.watts
-            await program.plan(openadr_w, start=_end(story) + _OPENADR_AFTER_S, duration_s=_ANSWERS_S + _OPENADR_S)
+            await program.plan(openadr_w, start=story.end + _OPENADR_AFTER_S, duration_s=_ANSWERS_S + _OPENADR_S)
             async with ControlRoom(world.ports["dnp3"]) as room:
                 await _watch(world, utility, story, console, room, live=not quiet)
                 if not quiet and not console.is_terminal:
@@ -267,7 +223,7 @@ async def _stay(world: World, result: dict[str, Any], *, quiet: bool) -> None:
         ChildFailed: the server ended.
     """
     if not quiet:
-        _print_report(result)
+        print_report(result)
         note(f"the world goes on until Ctrl-C: {world.sign_in_link}")
     assert world.server is not None
     raise ChildFailed(await world.server.ended())
@@ -317,7 +273,7 @@ async def _watch(
                 story.samples += story.status["groups"]
             story.answers = await utility.responses(story.posted)
             if live:
-                shown.update(_screen(story, world.sign_in_link, now))
+                shown.update(panel(story, world.sign_in_link, now))
             if now > end and (story.all_came() or now > end + _ANSWERS_S):
                 return
             await asyncio.sleep(0.5)
@@ -330,7 +286,7 @@ async def _result(world: World, story: Story) -> dict[str, Any]:
         raise GridifaceError("the server does not know the control that it acknowledged")
     report = await world.page(f"/api/v1/controls/{control['id']}/report")
     own: dict[str, Any] = next((t for t in report["targets"] if t["target"] == control["target"]), {"intervals": []})
-    settled = [i for i in own["intervals"] if i["start"] >= story.start + _SETTLE_S and i["end"] <= _end(story)]
+    settled = [i for i in own["intervals"] if i["start"] >= story.start + _SETTLE_S and i["end"] <= story.end]
     means = {name: _mean(settled, name) for name in ("requested_w", "allocated_w", "delivered_w")}
     error = None
     if means["requested_w"] and means["delivered_w"] is not None:
@@ -353,66 +309,7 @@ async def _result(world: World, story: Story) -> dict[str, Any]:
     }
 
 
-def _end(story: Story) -> float:
-    return story.start + story.duration_s
-
-
 def _mean(intervals: list[dict[str, Any]], name: str) -> float | None:
     known = [(i["end"] - i["start"], i[name]) for i in intervals if i[name] is not None]
     total = sum(length for length, _ in known)
     return sum(length * value for length, value in known) / total if total > 0 else None
-
-
-def _average(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _kw(watts: float | None) -> str:
-    return "-" if watts is None else f"{watts / 1000:.2f}"
-
-
-def _screen(story: Story, link: str, now: float) -> RenderableType:
-    wait = story.start - now
-    if wait > 0:
-        phase = f"starts in {wait:.0f} s"
-    else:
-        left = _end(story) - now
-        phase = f"running, {left:.0f} s left" if left > 0 else "over, the last answers come in"
-    groups = Table(title=None, expand=False)
-    for name in ("group", "devices", "requested kW", "allocated kW", "delivered kW", "charge %"):
-        groups.add_column(name, justify="left" if name == "group" else "right")
-    for row in story.status["groups"]:
-        soc = "-" if row["soc"] is None else f"{row['soc'] * 100:.1f}"
-        figures = [_kw(row[name]) for name in ("requested_W", "allocated_W", "delivered_W")]
-        groups.add_row(row["name"] or row["id"], str(row["devices"]), *figures, soc)
-    responses = "   ".join(f"{name} {count}/{story.devices}" for name, count in story.responses().items())
-    title = f"DERControl opModTargetW {_kw(story.asked_w)} kW for the whole fleet: {phase}"
-    words = [f"Responses: {responses}", story.note, f"the same as a page, to change and cancel it, too: {link}"]
-    return Panel(Group(groups, *(line for line in words if line)), title=title, title_align="left")
-
-
-def _print_report(result: Mapping[str, Any]) -> None:
-    table = Table(title="Performance of the event, after the ramp")
-    for name in ("group", "devices", "requested kW", "allocated kW", "delivered kW"):
-        table.add_column(name, justify="left" if name == "group" else "right")
-    for row in result["by_group"]:
-        figures = [_kw(row[name]) for name in ("requested_W", "allocated_W", "delivered_W")]
-        table.add_row(row["name"] or row["group"], str(row["devices"]), *figures)
-    console = Console()
-    console.print(table)
-    responses = ", ".join(f"{name} {count}" for name, count in result["responses"].items())
-    console.print(f"{_kw(result['delivered_W'])} of {_kw(result['requested_W'])} kW delivered,")
-    console.print(
-        f"tracking error {result['tracking_error_pct']} %, responses of {result['devices']} devices: {responses}"
-    )
-    heard, scada = result["openadr"], result["dnp3"]
-    console.print(
-        f"OpenADR: {heard['opt']}, {_kw(heard['reported_W'])} of {_kw(heard['set_point_W'])} kW reported by the VEN"
-    )
-    console.print(f"DNP3: {_kw(scada['told_W'])} of {_kw(scada['set_point_W'])} kW told in {scada['events']} events")
-    for what, status in scada["statuses"].items():
-        console.print(f"  {what}: {status}")
-    told = result["subscription"]
-    shown = ", ".join(f"the {name} control {' then '.join(told[name])}" for name in ("older", "newer"))
-    console.print(f"Subscription: {told['notifications']} notifications; {shown.lower()}")

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from gridiface.app.config.load import load_config
 from gridiface.cli import main, reference
-from gridiface.cli.demo import Story
 from gridiface.cli.main import app
 from gridiface.errors import ConfigError
 
@@ -135,12 +134,6 @@ def test_reference_lists_every_verb() -> None:
     page = reference.cli_page(app)
     for verb in ("gridiface demo", "gridiface pki init", "gridiface db backup", "gridiface bench allocate"):
         assert f"## {verb}\n" in page
-
-
-def test_story_counts_devices_and_not_the_group() -> None:
-    story = Story(asked_w=1.0, start=0.0, duration_s=1.0, devices=2, lfdis={"A", "B"})
-    story.answers = {1: {"A", "B", "GROUP"}, 2: {"A"}}
-    assert story.responses() == {"received": 2, "started": 1, "completed": 0}
 
 
 def test_a_folder_that_cannot_be_made_is_told_without_a_traceback(tmp_path: Path) -> None:
