@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.domain.controls import ControlMode, Setpoint
+from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, Keep
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
@@ -27,6 +27,7 @@ from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan, fall_back_s
 from gridiface_southbound.sunspec.functions import Effect, Ratings
 from gridiface_southbound.sunspec.hot import HotPower
+from gridiface_southbound.sunspec.memory import Memory
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers, block_requests, place_of
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
@@ -65,7 +66,7 @@ class SunSpecDriver:
         self._registers = Registers(device_id, config.unit_id, config.timeout_s)
         self._device: _Device | None = None
         self._touched: set[str] = set()
-        self._before: dict[ControlMode, float] = {}
+        self._before = Memory()
         self._single = not config.function_16
         self._volatile = config.scale_factors == "reread"
         self._writing = Turn()
@@ -115,6 +116,10 @@ class SunSpecDriver:
     def map(self) -> DeviceMap | None:
         """What the scan found, None before `open`."""
         return None if self._device is None else self._device.map
+
+    def recall(self, kept: bytes, keep: Keep) -> None:
+        """As `RememberingDriver.recall`: what settings held before they were written first."""
+        self._before.recall(kept, keep)
 
     async def open(self) -> Nameplate:
         """As `Driver.open`."""
@@ -204,7 +209,7 @@ class SunSpecDriver:
         if not plan.effects:
             reasons = "; ".join(plan.skipped) or "the command asks for nothing"
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
-        self._remember(device, plan)
+        await self._remember(device, plan)
         after = await self._send(device, plan)
         if _rescaled(device, after):
             # What was written had another meaning than meant: put it right at once, and be careful from now on.
@@ -215,24 +220,25 @@ class SunSpecDriver:
             if _rescaled(device, after):
                 self._adopt(device, after)
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
-        self._set(device, plan, after)
+        await self._set(device, plan, after)
         self._touched.update(plan.effects)
         ack = plan.acknowledge(after, device_id=self._id, at=self._clock.now())
         device.hot = self._short_way(device, plan, command)
         return ack
 
-    def _remember(self, device: _Device, plan: Plan) -> None:
+    async def _remember(self, device: _Device, plan: Plan) -> None:
         """What settings hold before they are written for the first time."""
         entering = device.controls.entering
-        if entering is not None:
-            self._before = entering.held(plan.entering) | self._before
+        if entering is not None and plan.entering:
+            await self._before.add(entering.held(plan.entering))
 
-    def _set(self, device: _Device, plan: Plan, after: dict[int, Block]) -> None:
+    async def _set(self, device: _Device, plan: Plan, after: dict[int, Block]) -> None:
         """Take over what the models hold now."""
         device.blocks.update(after)
         if 703 not in after:
             return
-        self._before = {mode: value for mode, value in self._before.items() if mode not in plan.restored}
+        if plan.restored:
+            await self._before.drop(plan.restored)
         now = telemetry.settings(device.blocks, now=self._clock.now())
         if replace(now, updated=device.settings.updated) != device.settings:
             device.settings = now
@@ -344,9 +350,10 @@ class SunSpecDriver:
     def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> _Device:
         now = self._clock.now()
         plate = telemetry.nameplate(blocks, frozenset(), rating_w=self._config.rating_w)
+        self._before.belongs_to(plate.serial)
         setting = telemetry.settings(blocks, now=now)
         limits = telemetry.ratings(plate, setting)
-        controls = Controls(blocks, limits, self._options(), self._before)
+        controls = Controls(blocks, limits, self._options(), self._before.values)
         plate = telemetry.nameplate(blocks, controls.capabilities, rating_w=self._config.rating_w)
         fixed = self._config.scale_factors == "fixed"
         steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
@@ -372,7 +379,7 @@ class SunSpecDriver:
 
     def _controls(self, device: _Device) -> Controls:
         blocks = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
-        return Controls(blocks, device.ratings, self._options(), self._before)
+        return Controls(blocks, device.ratings, self._options(), self._before.values)
 
     def _opened(self) -> _Device:
         if self._device is None:

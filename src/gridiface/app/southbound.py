@@ -14,12 +14,16 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Delivery
 from gridiface.domain.definitions import DeviceEntry
 from gridiface.domain.fleet import Nameplate
+from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import Driver, DriverConfig
+from gridiface.drivers.api import Driver, DriverConfig, RememberingDriver
 from gridiface.drivers.dispatcher import Dispatcher
 from gridiface.drivers.lane import DevicePolicy
 from gridiface.drivers.poller import Poller
 from gridiface.drivers.registry import DriverRegistry
+
+#: Where drivers keep what they must know of their devices after a restart, by device.
+SPACE = "app/driver"
 
 
 class Southbound:
@@ -28,6 +32,7 @@ class Southbound:
     Args:
         config: the installation.
         clock: wall clock.
+        ledger: where drivers keep what they must know after a restart.
         on_snapshots: takes batches of telemetry.
         on_open: a device was opened, also again: driver and nameplate.
         on_lost: a device does not answer any more: id and reason.
@@ -41,6 +46,7 @@ class Southbound:
         self,
         config: Config,
         clock: Clock,
+        ledger: Ledger,
         *,
         on_snapshots: Callable[[Sequence[Snapshot]], Awaitable[None]],
         on_open: Callable[[Driver, Nameplate], None],
@@ -54,7 +60,8 @@ class Southbound:
         self._on_open = on_open
         self._drivers: list[tuple[Driver, DriverConfig]] = []
         self._configs: dict[str, DriverConfig] = {}
-        self._registry, self._clock = registry, clock
+        self._registry, self._clock, self._ledger = registry, clock, ledger
+        self._kept: dict[str, bytes] = {}
         for index, entry in enumerate(config.devices):
             if entry.driver != SEP2:
                 driver, keys = self.make(entry, place=f"devices[{index}].connection")
@@ -73,8 +80,19 @@ class Southbound:
     def add(self, driver: Driver, keys: DriverConfig) -> None:
         """Take a device in while the server runs: it is opened, polled and told from now on."""
         self._configs[driver.device_id] = keys
+        if isinstance(driver, RememberingDriver):
+            self._remind(driver, driver.device_id)
         self.dispatcher.add(driver, DevicePolicy.of(keys, 0.0))
         self.poller.add(driver, period_s=keys.poll_period_s)
+
+    def _remind(self, driver: RememberingDriver, device_id: str) -> None:
+        async def keep(body: bytes) -> None:
+            await self._ledger.commit(
+                [PutDocument(SPACE, device_id, body) if body else DeleteDocument(SPACE, device_id)]
+            )
+            self._kept[device_id] = body
+
+        driver.recall(self._kept.get(device_id, b""), keep)
 
     async def remove(self, device_id: str) -> None:
         """Let go of a device, close its driver, leave it out; unknown ids change nothing."""
@@ -83,7 +101,12 @@ class Southbound:
         self._configs.pop(device_id, None)
 
     async def start(self) -> None:
-        """Begin to open, poll and hand out."""
+        """Begin to open, poll and hand out.
+
+        Raises:
+            StoreUnavailable: what drivers kept cannot be read.
+        """
+        self._kept = {document.key: document.body for document in await self._ledger.documents(SPACE)}
         await self.dispatcher.start()
         for driver, keys in self._drivers:
             self.add(driver, keys)

@@ -132,6 +132,7 @@ class GridServer:
         self.southbound = Southbound(
             self.config,
             self.clock,
+            store,
             on_snapshots=self._on_snapshots,
             on_open=self._on_open,
             on_lost=lambda name, reason: self._on_lost(status, name, reason),

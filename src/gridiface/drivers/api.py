@@ -10,7 +10,7 @@ A driver is published under the entry point group `gridiface.drivers`: the entry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -186,6 +186,23 @@ class ListeningDriver(Protocol):
 
     async def end(self) -> None:
         """Listen no more; called once, after the last `close`; twice is once; never raises."""
+        ...
+
+
+#: Makes what a driver has to know after a restart durable, in place of what was kept before; b"" keeps nothing. It
+#: raises StoreUnavailable where it cannot.
+Keep = Callable[[bytes], Awaitable[None]]
+
+
+@runtime_checkable
+class RememberingDriver(Protocol):
+    """What a driver has besides that must know something of its device after a restart of the server.
+
+    What a device held before it was told otherwise is nowhere else: a driver that lets go of it later keeps that first.
+    """
+
+    def recall(self, kept: bytes, keep: Keep) -> None:
+        """Called once, before the first `open`: what `keep` was given last (b"": nothing), and `keep` itself."""
         ...
 
 

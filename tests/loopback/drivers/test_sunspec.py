@@ -12,7 +12,7 @@ import pytest
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, ModeValue, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.drivers.api import DeviceBusy
-from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.errors import DeviceRejected, DeviceTimeout, StoreUnavailable
 from gridiface.simulation.sunspec.config import UnitConfig
 from gridiface.simulation.sunspec.device import Fault
 
@@ -242,6 +242,44 @@ async def test_when_to_return_to_service_is_written_read_back_and_given_back(sim
         assert (driver.settings.enter_v_high, driver.settings.enter_delay_s) == (104, before.enter_delay_s)
         await driver.revert()
         assert replace(driver.settings, updated=before.updated) == before
+        await driver.close()
+
+
+async def test_what_settings_held_is_given_back_by_another_process(simulate: Any, driver_for: Any) -> None:
+    kept = [b""]
+
+    async def keep(body: bytes) -> None:
+        kept.append(body)
+
+    async with simulate(UnitConfig()) as simulation:
+        image = simulation.devices[0].image
+        before = image.get(703, "ESDlyTms")
+        first = driver_for(simulation)
+        first.recall(kept[-1], keep)
+        await first.open()
+        await first.write(told(passed=enters(enter_delay_s=120)))
+        await first.close()
+        second = driver_for(simulation)
+        second.recall(kept[-1], keep)
+        await second.open()
+        await second.write(told(passed=enters(enter_delay_s=90)))
+        assert image.get(703, "ESDlyTms") == 90
+        await second.revert()
+        assert (image.get(703, "ESDlyTms"), kept[-1]) == (before, b"")
+        await second.close()
+
+
+async def test_nothing_is_written_whose_former_value_cannot_be_kept(simulate: Any, driver_for: Any) -> None:
+    async def keep(body: bytes) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    async with simulate(UnitConfig()) as simulation:
+        driver = driver_for(simulation)
+        driver.recall(b"", keep)
+        await driver.open()
+        with pytest.raises(DeviceBusy, match="the disk is full"):
+            await driver.write(told(passed=enters(enter_delay_s=120)))
+        assert simulation.state(0)["writes"] == 0
         await driver.close()
 
 

@@ -11,14 +11,45 @@ from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
 from gridiface.app.southbound import Southbound
 from gridiface.domain.fleet import Nameplate
+from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Driver
+from gridiface.drivers.api import Driver, DriverConfig, Keep
 from gridiface.errors import ConfigError
 from gridiface.simulation.sunspec.config import SimulationConfig
 from gridiface.simulation.sunspec.server import Simulation
+from gridiface_southbound.sunspec.driver import SunSpecDriver
 
 
-def southbound(devices: list[dict[str, object]], opened: list[str], seen: list[Snapshot]) -> Southbound:
+class Ledger:
+    """Documents in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], bytes] = {}
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            match change:
+                case PutDocument(space, key, body):
+                    self.kept[space, key] = body
+                case DeleteDocument(space, key):
+                    self.kept.pop((space, key), None)
+
+    async def documents(self, space: str) -> list[Document]:
+        return [Document(one, key, body) for (one, key), body in self.kept.items() if one == space]
+
+
+class Recalling(SunSpecDriver):
+    """Shows what it was reminded of."""
+
+    recalled: list[tuple[bytes, Keep]]
+
+    def recall(self, kept: bytes, keep: Keep) -> None:
+        self.recalled = [(kept, keep)]
+
+
+def southbound(
+    devices: list[dict[str, object]], opened: list[str], seen: list[Snapshot], ledger: Ledger | None = None
+) -> Southbound:
     async def snapshots(batch: Sequence[Snapshot]) -> None:
         seen.extend(batch)
 
@@ -28,6 +59,7 @@ def southbound(devices: list[dict[str, object]], opened: list[str], seen: list[S
     return Southbound(
         Config.model_validate({"devices": devices}),
         SystemClock(),
+        ledger or Ledger(),
         on_snapshots=snapshots,
         on_open=on_open,
         on_lost=lambda name, reason: None,
@@ -63,3 +95,24 @@ def test_devices_that_speak_2030_5_need_no_driver() -> None:
 def test_wrong_keys_name_the_device() -> None:
     with pytest.raises(ConfigError, match=r"devices\[0\]\.connection.*sunspec"):
         southbound([{"id": "a", "driver": "sunspec", "connection": {"hots": "x"}}], [], [])
+
+
+async def test_what_a_driver_keeps_is_known_to_it_after_a_restart() -> None:
+    ledger = Ledger()
+    keys = SunSpecDriver.Config(host="127.0.0.1")
+
+    async def run(body: bytes) -> bytes:
+        """One process: what the driver is reminded of; it keeps `body`."""
+        part = southbound([], [], [], ledger)
+        await part.start()
+        try:
+            driver = Recalling.create("a", keys, clock=SystemClock())
+            assert isinstance(driver, Recalling)
+            part.add(driver, DriverConfig())
+            ((kept, keep),) = driver.recalled
+            await keep(body)
+            return kept
+        finally:
+            await part.stop()
+
+    assert [await run(body) for body in (b"one", b"two", b"", b"four")] == [b"", b"one", b"two", b""]
