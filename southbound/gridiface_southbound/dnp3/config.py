@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gridiface.drivers.api import DriverConfig
 
 Shows = Literal[
-    "w", "var", "va", "hz", "volts", "soc", "available_wh", "available_up_w", "available_down_w",
+    "w", "w_a", "w_b", "w_c", "var", "var_a", "var_b", "var_c", "va", "hz",
+    "volts", "volts_a", "volts_b", "volts_c", "amps_a", "amps_b", "amps_c", "angle_a", "angle_b", "angle_c",
+    "soc", "available_wh", "available_up_w", "available_down_w",
     "connected", "running", "fault", "local_control", "alarm",
     "rated_w", "rated_charge_w", "rated_discharge_w", "rated_va", "rated_var", "rated_wh",
 ]  # fmt: skip
@@ -34,7 +36,7 @@ class _Part(BaseModel):
 class Input(_Part):
     """One point that is read."""
 
-    shows: Shows = Field(description="What it shows, in SI units: W + delivered, var + injected, soc 0..1.")
+    shows: Shows = Field(description="What it shows, in SI units: W + delivered, var + injected, soc 0..1, degrees.")
     type: Literal["analog input", "binary input"] = Field(default="analog input", description="Type of point.")
     index: Index = Field(description="Its index.")
     scale: float = Field(default=1.0, gt=0, description="SI units in one unit of the point: 1e6 for MW.")

@@ -30,6 +30,8 @@ _ABILITIES = {
     "connect": Capability.CONNECT,
     "energize": Capability.ENERGIZE,
 }
+_CONDUCTORS = (Phase.A, Phase.B, Phase.C)
+_TO_NEUTRAL = (Phase.AN, Phase.BN, Phase.CN)
 _INTEGERS = {1: 2**31, 2: 2**15}
 
 
@@ -95,6 +97,11 @@ def snapshot(device_id: str, config: Dnp3Config, points: Points, now: Instant) -
 
     power = values.get("w")
     quality = Quality.BAD if power is None else power[1]
+
+    def of_phases(name: str, phases: Iterable[Phase] = _CONDUCTORS) -> dict[Phase, float]:
+        known = zip(phases, (value(f"{name}_{phase.lower()}") for phase in _CONDUCTORS), strict=True)
+        return {phase: one for phase, one in known if one is not None}
+
     soc = value("soc")
     volts = value("volts")
     return Snapshot(
@@ -106,7 +113,11 @@ def snapshot(device_id: str, config: Dnp3Config, points: Points, now: Instant) -
         var=value("var"),
         va=value("va"),
         hz=value("hz"),
-        volts={} if volts is None else {Phase.ALL: volts},
+        volts=of_phases("volts", _TO_NEUTRAL) or ({} if volts is None else {Phase.ALL: volts}),
+        amps=of_phases("amps"),
+        angles={phase: degrees % 360.0 for phase, degrees in of_phases("angle", _TO_NEUTRAL).items()},
+        phase_w=of_phases("w"),
+        phase_var=of_phases("var"),
         soc=None if soc is None else min(1.0, max(0.0, soc)),
         available_wh=value("available_wh"),
         available_up_w=value("available_up_w"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from fractions import Fraction
 
+from gridiface.domain.quantities import Phase
+
 
 class Meaning(StrEnum):
     """A quantity of the domain; units and signs are the domain's (W, var, Wh; + delivered, + injected)."""
@@ -17,6 +19,8 @@ class Meaning(StrEnum):
     VA = "va"
     HZ = "hz"
     VOLTS = "volts"  # with `phase`
+    AMPS = "amps"  # with `phase`
+    ANGLE = "angle"  # of the voltage, with `phase`
     SOC = "soc"
     AVAILABLE_WH = "available_wh"
     AVAILABLE_UP_W = "available_up_w"
@@ -52,7 +56,19 @@ TEXTS = frozenset({Meaning.MANUFACTURER, Meaning.MODEL, Meaning.SERIAL, Meaning.
 
 #: Several points may share these: numbers are added (phases of a meter), alarms joined.
 SUMMED = frozenset({Meaning.W, Meaning.VAR, Meaning.VA})
-REPEATED = SUMMED | {Meaning.ALARMS, Meaning.VOLTS}
+
+_CONDUCTORS = (Phase.A, Phase.B, Phase.C)
+_TO_NEUTRAL = (Phase.AN, Phase.BN, Phase.CN)
+
+#: The phases of what is told of single ones. Powers may be told without, too: that is then their total, else their sum.
+PHASES: dict[Meaning, tuple[Phase, ...]] = {
+    Meaning.VOLTS: (*_TO_NEUTRAL, Phase.AB, Phase.BC, Phase.CA),
+    Meaning.ANGLE: _TO_NEUTRAL,
+    Meaning.AMPS: _CONDUCTORS,
+    Meaning.W: _CONDUCTORS,
+    Meaning.VAR: _CONDUCTORS,
+}
+REPEATED = SUMMED | {Meaning.ALARMS} | PHASES.keys()
 
 #: Words and flags, which have no unit.
 WORDS = TEXTS | {Meaning.STATE, Meaning.ALARMS, Meaning.CONNECTED, Meaning.CONNECT, Meaning.LOCAL_CONTROL}
@@ -73,6 +89,8 @@ DIMENSION: dict[Meaning, str] = {
     Meaning.MAX_VA: "VA",
     Meaning.HZ: "Hz",
     Meaning.VOLTS: "V",
+    Meaning.AMPS: "A",
+    Meaning.ANGLE: "deg",
     Meaning.NOMINAL_V: "V",
     Meaning.SOC: "",
     Meaning.AVAILABLE_WH: "Wh",
@@ -94,6 +112,10 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     "mHz": ("Hz", Fraction(1, 1000)),
     "V": ("V", Fraction(1)),
     "kV": ("V", Fraction(1000)),
+    "A": ("A", Fraction(1)),
+    "mA": ("A", Fraction(1, 1000)),
+    "kA": ("A", Fraction(1000)),
+    "deg": ("deg", Fraction(1)),
     "Wh": ("Wh", Fraction(1)),
     "kWh": ("Wh", Fraction(1000)),
     "MWh": ("Wh", Fraction(1_000_000)),

@@ -22,8 +22,10 @@ from gridiface_southbound.points.meanings import (
     DIMENSION,
     DIRECTIONS,
     PERCENT,
+    PHASES,
     RATINGS,
     REPEATED,
+    SUMMED,
     TEXTS,
     UNITS,
     WORDS,
@@ -128,8 +130,12 @@ class Point(Part):
 
     def _quantity(self) -> Iterator[str]:
         meaning = self.meaning
-        if (meaning is Meaning.VOLTS) != (self.phase is not None):
-            yield "phase belongs to volts, and volts need one (AN, BN, CN, AB, BC, CA)"
+        phases = PHASES.get(meaning, ()) if meaning is not None else ()
+        if self.phase is None and phases and meaning not in SUMMED:
+            yield f"{meaning} need a phase: {', '.join(phases)}"
+        if self.phase is not None and self.phase not in phases:
+            told = f"of {meaning} is one of {', '.join(phases)}" if phases else f"belongs to {', '.join(PHASES)}"
+            yield f"phase {told}"
         if meaning is Meaning.STATE:
             known = {state.value for state in OperatingState}
             odd = [word for word in self.state_words if word not in known]
@@ -147,11 +153,11 @@ class Point(Part):
             if self.unit and self.unit not in UNITS:
                 yield f"unit {self.unit!r} is not one of {', '.join(UNITS)}"
             return
-        if (self.unit == "A") != (self.watts_per_amp is not None):
+        if meaning is not Meaning.AMPS and (self.unit == "A") != (self.watts_per_amp is not None):
             yield "unit A and watts_per_amp (phases x volts) belong together"
         elif (self.unit == "%" and meaning in PERCENT) != (self.percent_of is not None):
             yield "percent_of names the 100 % of a power in %, and nothing else has it"
-        elif self.unit == "A":
+        elif self.watts_per_amp is not None:
             if DIMENSION[meaning] != "W":
                 yield f"{meaning} cannot be given in A"
         elif self.unit not in UNITS or (self.percent_of is None and UNITS[self.unit][0] != DIMENSION[meaning]):
@@ -235,6 +241,12 @@ class Table(Part, Generic[P]):
         meanings = Counter(p.meaning for p in self.points if p.meaning is not None and p.meaning not in REPEATED)
         yield from (
             f"points: {count} points mean {meaning}; one can" for meaning, count in meanings.items() if count > 1
+        )
+        phases = Counter((p.meaning, p.phase) for p in self.points if p.phase is not None)
+        yield from (
+            f"points: {meaning} of phase {phase} is told twice"
+            for (meaning, phase), count in phases.items()
+            if count > 1
         )
         for place, name, wants in self._references():
             target = self.by_name.get(name)

@@ -14,7 +14,7 @@ from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface_southbound.points.config import PointsConfig
 from gridiface_southbound.points.image import Image
-from gridiface_southbound.points.meanings import RATINGS, SUMMED, TEXTS, WORDS, Meaning
+from gridiface_southbound.points.meanings import PHASES, RATINGS, SUMMED, TEXTS, WORDS, Meaning
 from gridiface_southbound.points.scaling import si_factor, to_si
 from gridiface_southbound.points.table import Point, Table
 
@@ -75,16 +75,19 @@ def snapshot(device_id: str, image: Image[P], plate: Nameplate, kind: DeviceKind
     known = bases(plate)
     numbers: dict[Meaning, float] = {}
     missing: set[Meaning] = set()
-    volts: dict[Phase, float] = {}
+    of_phases: dict[Meaning, dict[Phase, float]] = {meaning: {} for meaning in PHASES}
+    whole = {point.meaning for point in image.table.points if point.phase is None}
     for point in image.table.points:
         meaning = point.meaning
         if meaning is None or meaning in WORDS:
             continue
         value = _si(image, point, known)
+        if value is not None and point.phase is not None:
+            of_phases[meaning][point.phase] = value
+        if point.phase is not None and (meaning in whole or meaning not in SUMMED):
+            continue
         if value is None:
             missing.add(meaning)
-        elif meaning is Meaning.VOLTS and point.phase is not None:
-            volts[point.phase] = value
         else:
             numbers[meaning] = numbers.get(meaning, 0.0) + value
     for meaning in SUMMED & missing:
@@ -107,7 +110,11 @@ def snapshot(device_id: str, image: Image[P], plate: Nameplate, kind: DeviceKind
         var=numbers.get(Meaning.VAR),
         va=numbers.get(Meaning.VA),
         hz=numbers.get(Meaning.HZ),
-        volts=volts,
+        volts=of_phases[Meaning.VOLTS],
+        amps=of_phases[Meaning.AMPS],
+        angles={phase: degrees % 360.0 for phase, degrees in of_phases[Meaning.ANGLE].items()},
+        phase_w=of_phases[Meaning.W],
+        phase_var=of_phases[Meaning.VAR],
         soc=soc,
         available_wh=available,
         available_up_w=numbers.get(Meaning.AVAILABLE_UP_W, up),

@@ -185,6 +185,8 @@ def _limited(nameplate: Nameplate, rating: Rating) -> Nameplate:
         max_va=_least(nameplate.max_va, rating.max_va),
         max_var=_least(nameplate.max_var, rating.max_var),
         max_var_neg=_least(nameplate.max_var_neg, rating.max_var_neg),
+        over_excited_charge_w=_least(nameplate.over_excited_charge_w, rating.over_excited_charge_w),
+        under_excited_charge_w=_least(nameplate.under_excited_charge_w, rating.under_excited_charge_w),
         energy_wh=_least(nameplate.energy_wh, rating.energy_wh),
         capabilities=chosen,
     )

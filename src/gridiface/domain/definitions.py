@@ -121,6 +121,12 @@ class Rating(Block):
     max_va: float | None = Field(default=None, ge=0, description="rated apparent power, VA")
     max_var: float | None = Field(default=None, ge=0, description="rated reactive power injected, var")
     max_var_neg: float | None = Field(default=None, ge=0, description="rated reactive power absorbed, var")
+    over_excited_charge_w: float | None = Field(
+        default=None, ge=0, description="rated active power taken at its over-excited power factor, W"
+    )
+    under_excited_charge_w: float | None = Field(
+        default=None, ge=0, description="rated active power taken at its under-excited power factor, W"
+    )
     energy_wh: float | None = Field(default=None, ge=0, description="usable energy of the storage, Wh")
     ramp_w_per_s: float | None = Field(default=None, gt=0, description="fastest change of power, W/s")
     soc_min: float = Field(default=0.0, ge=0, le=1, description="no discharge below this state of charge, 0..1")

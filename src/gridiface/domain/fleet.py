@@ -48,8 +48,9 @@ class Nameplate:
     """What a device is built for (IEEE 2030.5 DERCapability, SunSpec 702). Magnitudes in W, var, VA, Wh, V, A, S.
 
     `max_charge_w` 0 means: cannot take power on purpose. None means: not stated. `over_excited_w` is the active power
-    that is still there at the power factor `over_excited_pf` (0..1), and so under-excited. Performance categories of
-    IEEE 1547: `normal_category` 1 is A, 2 is B; `abnormal_category` 1 to 3 are I to III.
+    that is still there at the power factor `over_excited_pf` (0..1), `over_excited_charge_w` what can be taken then;
+    and so under-excited. Performance categories of IEEE 1547: `normal_category` 1 is A, 2 is B; `abnormal_category` 1
+    to 3 are I to III.
     """
 
     max_w: float
@@ -66,8 +67,10 @@ class Nameplate:
     max_charge_va: float | None = None
     over_excited_w: float | None = None
     over_excited_pf: float | None = None
+    over_excited_charge_w: float | None = None
     under_excited_w: float | None = None
     under_excited_pf: float | None = None
+    under_excited_charge_w: float | None = None
     susceptance_s: float | None = None
     normal_category: int | None = None
     abnormal_category: int | None = None

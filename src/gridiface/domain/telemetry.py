@@ -53,8 +53,9 @@ class Snapshot:
     """All that is known of one device (or group) at one time. None = not known.
 
     W and var as in quantities (+ delivered, + injected), `phase_w` and `phase_var` those of single phases (A, B, C),
-    `amps` their currents; `soc` 0..1; `available_wh` energy that can still be
-    delivered; `available_up_w`/`available_down_w` how far the power can move up or down, W >= 0; alarms by name.
+    `amps` their currents; `angles` those of the voltages to neutral (AN, BN, CN), degrees, 0 to below 360, counted
+    from where the device counts; `soc` 0..1; `available_wh` energy that can still be delivered;
+    `available_up_w`/`available_down_w` how far the power can move up or down, W >= 0; alarms by name.
     """
 
     device_id: str
@@ -67,6 +68,7 @@ class Snapshot:
     hz: float | None = None
     volts: Mapping[Phase, float] = field(default_factory=dict)
     amps: Mapping[Phase, float] = field(default_factory=dict)
+    angles: Mapping[Phase, float] = field(default_factory=dict)
     phase_w: Mapping[Phase, float] = field(default_factory=dict)
     phase_var: Mapping[Phase, float] = field(default_factory=dict)
     soc: float | None = None

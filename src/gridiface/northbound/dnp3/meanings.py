@@ -17,6 +17,9 @@ class Measure(StrEnum):
     VOLTS_A = "volts_a"
     VOLTS_B = "volts_b"
     VOLTS_C = "volts_c"
+    ANGLE_A = "angle_a"  # of the voltage of one phase, degrees
+    ANGLE_B = "angle_b"
+    ANGLE_C = "angle_c"
     VOLTS_LL = "volts_ll"  # mean of line to line; from the phases where only those are known
     W_A = "w_a"  # of one phase, where the group's meter or the device tells it
     W_B = "w_b"
@@ -51,8 +54,10 @@ class Measure(StrEnum):
     RATED_CHARGE_VA = "rated_charge_va"
     OVER_EXCITED_W = "over_excited_w"
     OVER_EXCITED_PF = "over_excited_pf"
+    OVER_EXCITED_CHARGE_W = "over_excited_charge_w"
     UNDER_EXCITED_W = "under_excited_w"
     UNDER_EXCITED_PF = "under_excited_pf"
+    UNDER_EXCITED_CHARGE_W = "under_excited_charge_w"
     SUSCEPTANCE = "susceptance"
     NORMAL_CATEGORY = "normal_category"
     ABNORMAL_CATEGORY = "abnormal_category"

@@ -41,6 +41,8 @@ class Ratings:
     charge_va: float | None = None
     over_excited: Excited = Excited()
     under_excited: Excited = Excited()
+    over_excited_charge_w: float | None = None
+    under_excited_charge_w: float | None = None
     susceptance_s: float | None = None
     normal_category: int | None = None
     abnormal_category: int | None = None
@@ -90,6 +92,8 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
         charge_va=_sum(n.max_charge_va for n in nameplates),
         over_excited=_excited([(n.over_excited_w, n.over_excited_pf) for n in nameplates]),
         under_excited=_excited([(n.under_excited_w, n.under_excited_pf) for n in nameplates]),
+        over_excited_charge_w=_sum(n.over_excited_charge_w for n in nameplates),
+        under_excited_charge_w=_sum(n.under_excited_charge_w for n in nameplates),
         susceptance_s=_sum(n.susceptance_s for n in nameplates),
         normal_category=_claimed([n.normal_category for n in nameplates]),
         abnormal_category=_claimed([n.abnormal_category for n in nameplates]),

@@ -206,6 +206,9 @@ _OF_GRID: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.VOLTS_A: _phase(0),
     Measure.VOLTS_B: _phase(1),
     Measure.VOLTS_C: _phase(2),
+    Measure.ANGLE_A: lambda s: s.angles.get(Phase.AN),
+    Measure.ANGLE_B: lambda s: s.angles.get(Phase.BN),
+    Measure.ANGLE_C: lambda s: s.angles.get(Phase.CN),
     Measure.VOLTS_LL: _volts_ll,
 }
 
@@ -261,6 +264,8 @@ _OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
     Measure.OVER_EXCITED_PF: lambda r: r.over_excited.pf,
     Measure.UNDER_EXCITED_W: lambda r: r.under_excited.w,
     Measure.UNDER_EXCITED_PF: lambda r: r.under_excited.pf,
+    Measure.OVER_EXCITED_CHARGE_W: lambda r: r.over_excited_charge_w,
+    Measure.UNDER_EXCITED_CHARGE_W: lambda r: r.under_excited_charge_w,
     Measure.SUSCEPTANCE: lambda r: r.susceptance_s,
     Measure.NORMAL_CATEGORY: lambda r: r.normal_category,
     Measure.ABNORMAL_CATEGORY: lambda r: r.abnormal_category,

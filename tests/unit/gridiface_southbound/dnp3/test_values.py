@@ -5,6 +5,7 @@ import math
 import pytest
 
 from gridiface.domain.fleet import DeviceKind
+from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Quality
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
@@ -47,6 +48,16 @@ def test_a_snapshot():
     assert (lost.w, lost.soc, lost.quality) == (None, None, Quality.BAD)
     assert snapshot("a", config(), {}, 7.0).quality is Quality.BAD
     assert quality_of(0x21) is Quality.ESTIMATED
+
+
+def test_single_phases_of_a_meter():
+    shows = ("volts", "volts_b", "amps_a", "angle_a", "angle_c", "w_c", "var_b")
+    seen = snapshot("a", config(*shows), points(5.0, 231.0, 230.0, 9.0, 360.0, -120.0, 3.0, -2.0), 7.0)
+    assert (seen.volts, seen.amps) == ({Phase.BN: 230.0}, {Phase.A: 9.0})
+    assert (seen.angles, seen.phase_w, seen.phase_var) == (
+        {Phase.AN: 0.0, Phase.CN: 240.0}, {Phase.C: 3.0}, {Phase.B: -2.0}
+    )  # fmt: skip
+    assert snapshot("a", config("volts"), points(5.0, 231.0), 7.0).volts == {Phase.ALL: 231.0}
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_there_are_templates_for_the_usual_kinds() -> None:
         (broken("points", 0, "unit", value="V"), "unit of w is one of W, kW, MW, not 'V'"),
         (broken("points", 0, "unit", value="%"), "percent_of names the 100 %"),
         (broken("points", 0, "unit", value="A"), "unit A and watts_per_amp"),
-        (broken("points", 0, "phase", value="AN"), "phase belongs to volts"),
+        (broken("points", 0, "phase", value="AN"), "phase of w is one of A, B, C"),
         (broken("points", 0, "area", value="coil"), "area coil and type int16 do not fit"),
         (broken("points", 0, "type", value="string"), "a string needs length"),
         (broken("points", 0, "length", value=2), "length is for string, enum and bitfield"),

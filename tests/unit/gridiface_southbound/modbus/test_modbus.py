@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from importlib import resources
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, Nameplate
+from gridiface.domain.quantities import Phase
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus.carriers import reply_of
 from gridiface_southbound.modbus.config import ModbusConfig
@@ -111,6 +113,28 @@ def test_a_sum_without_one_of_its_parts_is_no_sum() -> None:
     assert telemetry.snapshot("m", image, PLATE, DeviceKind.METER, now=NOW).w == -3.0
     image.data["power_b"] = bytes.fromhex("7fc00000")
     assert telemetry.snapshot("m", image, PLATE, DeviceKind.METER, now=NOW).w is None
+
+
+def test_phases_are_a_sum_only_where_nobody_tells_the_total() -> None:
+    table = load_table("eastron-sdm630")
+    words = {"total_power": 100.0, "power_1": 70.0, "power_2": 50.0, "var_3": -4.0, "amps_2": 0.25}
+    image = RegisterImage(table, {name: struct.pack(">f", value) for name, value in words.items()})
+    seen = telemetry.snapshot("m", image, PLATE, DeviceKind.METER, now=NOW)
+    assert (seen.w, seen.phase_w) == (-100.0, {Phase.A: -70.0, Phase.B: -50.0})  # C is lost, the total is not
+    assert (seen.var, seen.phase_var, seen.amps) == (None, {Phase.C: 4.0}, {Phase.B: 0.25})
+
+
+def test_angles_are_within_one_turn() -> None:
+    data = load_table("eastron-sdm630").model_dump(mode="json", exclude_unset=True)
+    angle = {"meaning": "angle", "area": "input", "type": "int16", "unit": "deg", "scale": 0.1}
+    data["points"] += [
+        {"name": f"angle_{phase}", "phase": phase.upper(), "address": 3000 + at} | angle
+        for at, phase in enumerate(("an", "bn", "cn"))
+    ]
+    registers = {"angle_an": 0, "angle_bn": -1200, "angle_cn": 3600}
+    image = RegisterImage(load_table(data), {name: struct.pack(">h", value) for name, value in registers.items()})
+    seen = telemetry.snapshot("m", image, PLATE, DeviceKind.METER, now=NOW)
+    assert seen.angles == {Phase.AN: 0.0, Phase.BN: 240.0, Phase.CN: 0.0}
 
 
 @given(st.binary(min_size=250, max_size=250), st.sampled_from(["example-battery", "example-pv", "example-ev-charger"]))

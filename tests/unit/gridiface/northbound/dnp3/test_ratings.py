@@ -81,3 +81,11 @@ def test_returning_to_service_is_told_as_it_holds_for_every_member(battery):
         "enter_ramp_s": 60.0,
     }
     assert ratings_of([battery]).enter == {}
+
+
+def test_what_can_be_taken_at_a_power_factor_is_a_sum_of_those_who_state_it(battery):
+    one = stating(battery, "a", under_excited_charge_w=300.0)
+    two = stating(battery, "b", under_excited_charge_w=200.0, over_excited_charge_w=100.0)
+    found = ratings_of([one, two, battery])
+    assert (found.under_excited_charge_w, found.over_excited_charge_w) == (500.0, 100.0)
+    assert ratings_of([battery]).under_excited_charge_w is None

@@ -107,6 +107,9 @@ def test_frequency_and_voltage_come_from_the_grid_view(seen):
     assert shown(Measure.VOLTS, view).value == 231
     assert shown(Measure.VOLTS_B, view).value == 231
     assert shown(Measure.VOLTS_LL, view).value == pytest.approx(231 * 3**0.5)
+    angled = replace(grid, angles={Phase.AN: 0.0, Phase.CN: 239.95})
+    assert shown(Measure.ANGLE_C, TargetView(snapshot=seen, grid=angled), scale=0.1).value == pytest.approx(2399.5)
+    assert shown(Measure.ANGLE_B, TargetView(snapshot=seen, grid=angled)).flags == Flags.RESTART
     view = TargetView(grid=replace(grid, volts={Phase.AB: 400.0, Phase.BC: 402.0}))
     assert shown(Measure.VOLTS_LL, view).value == 401
 
