@@ -84,9 +84,9 @@ class ModbusDriver(PointDriver[Point]):
         if not isinstance(reply, ExceptionReply):
             self._image.data |= {point.name: data for point, data in block.cut(reply)}
             return (block,)
-        if len(block.points) > 1:
+        if len(block.points) > 1 and reply.code not in PASSING:
             return [part for piece in block.split() for part in await self._probe_block(piece)]
-        ((point, _),) = block.points
+        point, _ = block.points[0]
         if point.optional and reply.code not in PASSING:
             return ()
         raise self._refusal(reply, f"reading {point.name} ({block.area} {point.address})")

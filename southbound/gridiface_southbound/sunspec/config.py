@@ -16,6 +16,7 @@ class SunSpecConfig(DriverConfig):
     port: int = Field(502, ge=1, le=65535, description="TCP port.")
     unit_id: int = Field(1, ge=0, le=255, description="Modbus unit id.")
     base_address: int | None = Field(None, ge=0, le=65533, description="Where the map begins; none: look for it.")
+    max_registers: int = Field(125, ge=4, le=125, description="The most registers the device gives in one answer.")
     shared_connection: bool = Field(
         default=False, description="Several devices behind one gateway use one connection, one after the other."
     )

@@ -29,7 +29,7 @@ from gridiface_southbound.sunspec.functions import Effect, Ratings
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.memory import Memory
 from gridiface_southbound.sunspec.models import Block
-from gridiface_southbound.sunspec.registers import Registers, block_requests, place_of
+from gridiface_southbound.sunspec.registers import Registers, place_of
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
 from gridiface_southbound.sunspec.sheet import PointValues
 
@@ -63,7 +63,7 @@ class SunSpecDriver:
         self._config = config
         self._clock = clock
         self._make_link = link
-        self._registers = Registers(device_id, config.unit_id, config.timeout_s)
+        self._registers = Registers(device_id, config.unit_id, config.timeout_s, config.max_registers)
         self._device: _Device | None = None
         self._touched: set[str] = set()
         self._before = Memory()
@@ -294,7 +294,7 @@ class SunSpecDriver:
             plan,
             device.controls.functions.get("active_power"),
             block,
-            block_requests(place_of(block)),
+            self._registers.requests(place_of(block)),
             revert_s=config.revert_s,
             ratings=device.ratings,
             entered=command.passed,
@@ -314,7 +314,7 @@ class SunSpecDriver:
         together = not self._config.read_back_delay_s
         if together:
             for model_id in plan.models:
-                requests += block_requests(place_of(device.blocks[model_id]))
+                requests += self._registers.requests(place_of(device.blocks[model_id]))
         replies = await self._registers.exchange(requests)
         for position in range(count):
             reply = replies[position]
@@ -342,7 +342,8 @@ class SunSpecDriver:
         if self._config.read_back_delay_s > 0:
             await asyncio.sleep(self._config.read_back_delay_s)
         places = [place_of(device.blocks[model_id]) for model_id in model_ids]
-        replies = await self._registers.exchange([request for place in places for request in block_requests(place)])
+        wanted = [request for place in places for request in self._registers.requests(place)]
+        replies = await self._registers.exchange(wanted)
         return self._registers.collect(places, replies)
 
     # Blocks --------------------------------------------------------------------------------------------------------

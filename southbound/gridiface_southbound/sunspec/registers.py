@@ -14,7 +14,7 @@ from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, QuickLink
-from gridiface_southbound.modbus_pdu import MAX_READ, PASSING, ExceptionReply, Request, read_request, read_requests
+from gridiface_southbound.modbus_pdu import MAX_READ, PASSING, ExceptionReply, Request, read_request
 from gridiface_southbound.sunspec import models
 from gridiface_southbound.sunspec.models import Block, Model
 from gridiface_southbound.sunspec.scan import ModelPlace
@@ -34,14 +34,22 @@ class _Begin(Protocol):
 
 
 class Registers:
-    """The registers of one device: one unit on one link, None while it is closed."""
+    """The registers of one device: one unit on one link, None while it is closed.
 
-    def __init__(self, device_id: str, unit_id: int, timeout_s: float) -> None:
+    Args:
+        device_id: for errors.
+        unit_id: on the link.
+        timeout_s: for each answer.
+        most: registers that the device gives in one answer.
+    """
+
+    def __init__(self, device_id: str, unit_id: int, timeout_s: float, most: int = MAX_READ) -> None:
         self._link: Link | None = None
         self._begin: _Begin | None = None
         self._id = device_id
         self._unit_id = unit_id
         self._timeout_s = timeout_s
+        self._most = most
 
     @property
     def link(self) -> Link | None:
@@ -76,25 +84,33 @@ class Registers:
         return reply
 
     async def blocks(self, places: Sequence[ModelPlace]) -> dict[int, Block]:
-        """Read models; one that refuses to be read is left out."""
-        requests = [request for place in places for request in block_requests(place)]
+        """Read models; one that refuses to be read is left out.
+
+        Raises:
+            DeviceBusy: one cannot be read for now, which says nothing of whether it is there.
+        """
+        requests = [request for place in places for request in self.requests(place)]
         return self.collect(places, await self.exchange(requests), tolerant=True)
+
+    def requests(self, place: ModelPlace) -> list[Request]:
+        """The requests that read a model."""
+        return block_requests(place, self._most)
 
     def collect(
         self, places: Sequence[ModelPlace], replies: Sequence[Reply], *, tolerant: bool = False
     ) -> dict[int, Block]:
-        """The blocks from the replies to their `block_requests`; a refusal raises unless `tolerant`."""
+        """The blocks from the replies to their `requests`; a refusal raises unless `tolerant`."""
         blocks: dict[int, Block] = {}
         at = 0
         for place in places:
-            count = len(block_requests(place))
+            count = len(self.requests(place))
             parts, at = replies[at : at + count], at + count
             refusal = next((part for part in parts if isinstance(part, ExceptionReply)), None)
             table = models.model(place.id)
-            if table is None or (refusal is not None and tolerant):
+            if refusal is not None and not (tolerant and refusal.code not in PASSING):
+                raise self.refusal(refusal, f"reading model {place.id}{'' if tolerant else ' back'}")
+            if table is None or refusal is not None:
                 continue
-            if refusal is not None:
-                raise self.refusal(refusal, f"reading model {place.id} back")
             data = b"".join(part for part in parts if isinstance(part, bytes))
             blocks[place.id] = Block(table, place.address, data)
         return blocks
@@ -116,9 +132,23 @@ def _place(model_id: int, address: int, length: int) -> ModelPlace:
 
 
 @lru_cache(maxsize=4096)
-def block_requests(place: ModelPlace) -> list[Request]:
-    """The requests that read a model: what its table knows, of 701 what fits into one request."""
-    return read_requests(place.address, _wanted(models.model(place.id), place))
+def block_requests(place: ModelPlace, most: int = MAX_READ) -> list[Request]:
+    """The requests that read a model, `most` registers each: what its table knows, of 701 what one request can hold.
+
+    A number of several registers is never cut in two: the device might change it between the answers.
+    """
+    table = models.model(place.id)
+    wanted = _wanted(table, place)
+    begins = [0] if table is None else sorted(point.offset for point in table.points.values() if point.offset < wanted)
+    requests: list[Request] = []
+    first = 0
+    while first < wanted:
+        last = min(first + most, wanted)
+        if last < wanted:
+            last = max((begin for begin in begins if first < begin <= last), default=last)
+        requests.append(read_request(place.address + first, last - first))
+        first = last
+    return requests
 
 
 def _wanted(table: Model | None, place: ModelPlace) -> int:

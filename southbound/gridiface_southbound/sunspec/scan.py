@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 
 BASE_ADDRESSES = (40000, 0, 50000)
@@ -23,7 +24,7 @@ MAX_LENGTH = 20_000
 Reader = Callable[[int, int], Awaitable[bytes]]
 
 
-#: How often silent candidates are asked while others are answered.
+#: How often silent and busy candidates are asked while others are answered.
 _ROUNDS = 2
 
 
@@ -56,30 +57,32 @@ class DeviceMap:
 async def find_base(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> int:
     """The address of the marker. A refusal at one candidate means "not here".
 
-    Some devices are silent outside their map, and a busy one may be silent for once: where others were answered,
-    the silent candidates are asked a second time.
+    Some devices are silent outside their map, and a busy one may be silent for once, or say that it is busy: where
+    others were answered, these candidates are asked a second time.
 
     Raises:
-        DeviceTimeout: no candidate was answered at all, or one that stayed silent may have it.
+        DeviceTimeout: no candidate was answered at all, or one that stayed silent or busy may have it.
+        DeviceBusy: the device, or the gateway before it, was busy at every candidate.
         DeviceRejected: the device answers everywhere, and has no marker.
     """
     said: dict[int, str] = {}
-    silent: DeviceTimeout | None = None
+    waiting: dict[int, DeviceTimeout | DeviceBusy] = {}
     for _ in range(_ROUNDS):
         for base in [base for base in candidates if base not in said]:
             try:
                 data = await read(base, 2)
-            except DeviceTimeout as error:
-                silent = error
+            except (DeviceTimeout, DeviceBusy) as error:
+                waiting[base] = error
             except DeviceError as error:
                 said[base] = error.reason
             else:
                 if data == MARKER:
                     return base
                 said[base] = data.hex()
-        if not said and silent is not None:
-            raise silent
-    found = "; ".join(f"{base}: {said.get(base, 'no answer')}" for base in candidates)
+        if not said and waiting:
+            raise waiting.popitem()[1]
+    unsaid = {base: error.reason if isinstance(error, DeviceBusy) else "no answer" for base, error in waiting.items()}
+    found = "; ".join(f"{base}: {(unsaid | said)[base]}" for base in candidates)
     if len(said) == len(candidates):
         raise DeviceRejected(f"no SunSpec marker ({found})")
     raise DeviceTimeout(f"no SunSpec marker so far ({found})")
@@ -93,6 +96,7 @@ async def scan(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> Devi
 
     Raises:
         DeviceTimeout: the device fell silent.
+        DeviceBusy: it, or the gateway before it, was busy: what lies behind is not known.
         DeviceRejected: no marker, or no model at all.
     """
     base = await find_base(read, candidates)
@@ -105,6 +109,8 @@ async def scan(read: Reader, candidates: Sequence[int] = BASE_ADDRESSES) -> Devi
             break
         try:
             header = await read(address, 2)
+        except DeviceBusy:
+            raise
         except DeviceRejected as error:
             reasons.append(f"no end of the map: {address}: {error.reason}")
             break

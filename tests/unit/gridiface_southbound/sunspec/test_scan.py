@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.sunspec.scan import MAX_MODELS, DeviceMap, ModelPlace, Reader, find_base, scan
 
@@ -73,6 +74,13 @@ async def test_a_candidate_that_is_silent_for_once_is_asked_again_and_never_call
     answers_from = 9
     with pytest.raises(DeviceTimeout, match="40000: no answer; 0: exception 2; 50000: exception 2"):
         await find_base(read)
+
+
+async def test_a_gateway_that_does_not_reach_its_device_says_nothing_of_its_map() -> None:
+    with pytest.raises(DeviceBusy, match="exception 11"):
+        await find_base(reader({}, outside=DeviceBusy("exception 11")))
+    with pytest.raises(DeviceBusy, match="exception 6"):
+        await scan(reader({40000: MARKER, 40002: header(1, 66)}, outside=DeviceBusy("exception 6")))
 
 
 async def test_a_device_without_marker_is_refused_with_what_it_said() -> None:

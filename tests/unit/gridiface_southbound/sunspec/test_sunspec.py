@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Setpoint
+from gridiface.domain.fleet import Capability
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
@@ -20,6 +21,8 @@ from gridiface_southbound.sunspec.driver import SunSpecDriver
 from gridiface_southbound.sunspec.functions import Power704, Ratings
 from gridiface_southbound.sunspec.models import model
 from gridiface_southbound.sunspec.reactive import Connect123, PowerFactor704, Var704
+from gridiface_southbound.sunspec.registers import block_requests
+from gridiface_southbound.sunspec.scan import ModelPlace
 from gridiface_southbound.sunspec.sheet import PointValues, sheet_for
 
 PLATE = {"WMaxRtg": 10_000, "W_SF": 0, "WChaRteMaxRtg": 5_000, "WDisChaRteMaxRtg": 10_000}
@@ -45,6 +48,8 @@ class MemoryLink:
         self.sent: list[Request] = []
         self.refuse: dict[int, int] = {}
         self.unreadable: set[int] = set()
+        self.most = 125
+        self.busy: dict[int, int] = {}
         self.on_write: Any = None
         self.closed = 0
 
@@ -57,6 +62,11 @@ class MemoryLink:
         if function in self.refuse:
             return ExceptionReply(function, self.refuse[function])
         count = int.from_bytes(request.pdu[3:5], "big") if function != 6 else 1
+        if self.busy.get(address):
+            self.busy[address] -= 1
+            return ExceptionReply(function, 6)
+        if function == 3 and count > self.most:
+            return ExceptionReply(function, 3)
         if address in self.unreadable or not 0 <= address <= len(self.memory) // 2 - count:
             return ExceptionReply(function, 2)
         if function == 3:
@@ -82,12 +92,16 @@ def device(block: Any) -> Any:
     async def make(points: dict[int, dict[str, Any]] | None = None, **keys: Any) -> tuple[SunSpecDriver, MemoryLink]:
         wanted = {1: {}, 701: {}, 702: PLATE, 704: POWER} if points is None else points
         link = MemoryLink([block(model_id, names) for model_id, names in wanted.items()])
-        driver = SunSpecDriver("d", SunSpecConfig(host="h", **keys), clock=Clock(), link=lambda: link)
+        driver = driver_on(link, **keys)
         await driver.open()
         link.sent.clear()
         return driver, link
 
     return make
+
+
+def driver_on(link: MemoryLink, **keys: Any) -> SunSpecDriver:
+    return SunSpecDriver("d", SunSpecConfig(host="h", **keys), clock=Clock(), link=lambda: link)
 
 
 def writes(link: MemoryLink) -> list[tuple[int, int, str]]:
@@ -187,6 +201,50 @@ async def test_a_device_without_measurements_cannot_be_read(device: Any) -> None
     driver, _ = await device({1: {}, 702: PLATE, 704: POWER})
     with pytest.raises(DeviceRejected, match="no readable measurements"):
         await driver.read()
+
+
+@pytest.mark.parametrize("address", [40000, 40002 + 68, 40002 + 68 + 155 + 52])
+async def test_a_device_that_is_busy_while_it_is_opened_lacks_nothing_later(block: Any, address: int) -> None:
+    link = MemoryLink([block(number, names) for number, names in ((1, {}), (701, {}), (702, PLATE), (704, POWER))])
+    driver = driver_on(link)
+    link.busy = {address - 40000: 99}
+    with pytest.raises((DeviceBusy, DeviceTimeout), match="busy"):
+        await driver.open()
+    link.busy.clear()
+    plate = await driver.open()
+    assert (plate.max_w, plate.capabilities) == (10_000, {Capability.SET_W})
+
+
+async def test_a_device_that_is_busy_while_it_is_read_is_not_without_its_battery(device: Any) -> None:
+    driver, link = await device({1: {}, 701: {"W": 1}, 702: PLATE, 713: {"SoC": 50, "Pct_SF": 0}})
+    assert (await driver.read()).soc == 0.5
+    link.busy = {2 + 68 + 155 + 52: 1}
+    with pytest.raises(DeviceBusy, match="reading model 713: "):
+        await driver.read()
+    assert (await driver.read()).soc == 0.5
+
+
+@pytest.mark.parametrize("most", [125, 64, 20, 7])
+async def test_a_device_that_gives_few_registers_at_once_is_asked_for_few(device: Any, most: int) -> None:
+    driver, link = await device({1: {"SN": "A1"}, 701: {"W": 70, "W_SF": 0}, 702: PLATE, 704: POWER}, max_registers=125)
+    link.most = most
+    if most < 125:
+        with pytest.raises(DeviceRejected, match="no readable measurements"):
+            await driver.read()
+    careful = driver_on(link, max_registers=most)
+    assert (await careful.open()).max_w == 10_000
+    assert (await careful.read()).w == 70
+    assert (await careful.write(told(-1000))).active_power_w == -1000
+
+
+def test_a_number_of_several_registers_is_read_in_one_answer() -> None:
+    place = ModelPlace(701, 40070, 153)
+    table = model(701)
+    assert table is not None
+    cuts = {int.from_bytes(request.pdu[1:3], "big") - 40070 for request in block_requests(place, 20)}
+    assert cuts <= {point.offset for point in table.points.values()}
+    lengths = [int.from_bytes(request.pdu[3:5], "big") for request in block_requests(place, 20)]
+    assert (sum(lengths), max(lengths) <= 20) == (125, True)
 
 
 async def test_a_closed_driver_times_out(device: Any) -> None:
