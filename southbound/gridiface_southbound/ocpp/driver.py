@@ -17,6 +17,7 @@ from typing import ClassVar
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind, DriverTraits, Nameplate, Settings
+from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
@@ -117,17 +118,19 @@ class OcppDriver:
         places = [number] if number else sorted(place for place in station.connectors if place)
         watts, at = station.power(places)
         one = station.at(number or (places[0] if places else 0))
+        told = all(station.at(place).measured.w is not None or not station.at(place).measured.amps for place in places)
         old = watts is None or (at is not None and now - at > config.stale_after_s)
         states = [station.state(place) for place in places]
         return Snapshot(
             device_id=self._id,
             source_time=min(now, at or now),
             received=now,
-            quality=Quality.STALE if old else Quality.GOOD,
+            quality=Quality.STALE if old else Quality.GOOD if told else Quality.ESTIMATED,
             w=watts,
             var=one.measured.var,
             hz=one.measured.hz,
             volts=dict(one.measured.volts),
+            amps={phase: amps for phase, amps in one.measured.amps.items() if phase is not Phase.ALL},
             soc=one.measured.soc if number else None,
             available_up_w=None if watts is None else max(0.0, station.gives(number) - watts),
             available_down_w=None if watts is None else max(0.0, watts + config.max_charge_w),

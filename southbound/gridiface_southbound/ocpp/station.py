@@ -31,6 +31,8 @@ _STATES = {
     "Unavailable": OperatingState.OFF,
     "Faulted": OperatingState.FAULT,
 }
+#: Nobody charges there.
+_FREE = frozenset({"Available", "Reserved", "Unavailable"})
 _PLUGGED = frozenset({"Preparing", "Occupied", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 #: Messages that need no more than a receipt.
 _RECEIPTS = frozenset(
@@ -70,6 +72,8 @@ class Connector:
     """One connector (2.x: EVSE).
 
     Attributes:
+        ended: the session before.
+        tells_power: whether power was ever told; else it follows from the currents.
         gives_w: the most that the vehicle says it gives back, W; None: it has not said.
     """
 
@@ -77,7 +81,9 @@ class Connector:
     session: str = ""
     error: str = ""
     transaction: int | str | None = None
+    ended: int | str | None = None
     gives_w: float | None = None
+    tells_power: bool = False
     measured: Measured = field(default_factory=Measured)
     measured_at: Instant | None = None
     meters: int = 0
@@ -146,11 +152,12 @@ class Station:
         total, oldest = 0.0, None
         for number in numbers:
             one = self.at(number)
-            if one.measured.w is None:
-                if one.status in ("Available", "Reserved", "Unavailable"):
+            watts = one.measured.power(self._config.phases, self._config.volts)
+            if watts is None:
+                if one.status in _FREE:
                     continue
                 return None, None
-            total += one.measured.w
+            total += watts
             if one.measured_at is not None:
                 oldest = one.measured_at if oldest is None else min(oldest, one.measured_at)
         return total, oldest
@@ -201,8 +208,20 @@ class Station:
             self._over(one, Measured(), None)
 
     def _on_MeterValues(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
-        self._measure(_number(payload, "evseId" if "evseId" in payload else "connectorId"), payload, now)
+        number = _number(payload, "evseId" if "evseId" in payload else "connectorId")
+        self._recognise(number, payload.get("transactionId"))
+        self._measure(number, payload, now)
         return {}
+
+    def _recognise(self, number: int, session: object) -> None:
+        """In 1.6 meter values name their session: one that began before we were called, or before our restart.
+
+        Values that were queued may come after the end of theirs.
+        """
+        one = self._connector(number)
+        known = one.transaction is not None or session == one.ended or one.status in _FREE
+        if isinstance(session, int) and not isinstance(session, bool) and session > 0 and not known:
+            one.transaction = session
 
     # Sessions of 1.6 -----------------------------------------------------------------------------------------------
 
@@ -269,20 +288,24 @@ class Station:
         one = self._connector(number)
         for values in samples_of(payload):
             found = measured(values)
-            if found.w is not None:
+            one.tells_power = one.tells_power or found.w is not None
+            of_currents = bool(found.amps) and not one.tells_power
+            if found.w is not None or of_currents:
                 one.measured_at = now
             old = one.measured
             one.measured = Measured(
-                w=old.w if found.w is None else found.w,
+                w=found.w if found.w is not None or of_currents else old.w,
                 var=old.var if found.var is None else found.var,
                 hz=old.hz if found.hz is None else found.hz,
                 soc=old.soc if found.soc is None else found.soc,
                 volts={**old.volts, **found.volts},
+                amps={**old.amps, **found.amps},
             )
             one.meters += 1
 
     @staticmethod
     def _over(one: Connector, last: Measured, at: Instant | None) -> None:
+        one.ended = one.ended if one.transaction is None else one.transaction
         one.transaction, one.session, one.gives_w, one.measured, one.measured_at = None, "", None, last, at
 
     def _connector(self, number: int) -> Connector:

@@ -22,7 +22,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface_southbound.ocpp import profiles
 from gridiface_southbound.ocpp.config import OcppConfig
 from gridiface_southbound.ocpp.meter import measured
-from gridiface_southbound.ocpp.rpc import Call, Complaint, Failure, Result, Send, decode, encode
+from gridiface_southbound.ocpp.rpc import Call, Complaint, Failure, Json, Result, Send, decode, encode
 from gridiface_southbound.ocpp.station import Station, Unknown
 
 NOW = 1_800_000_000.5
@@ -301,6 +301,66 @@ def test_meter_values() -> None:
     assert (found.w, found.var, found.hz, found.soc, found.volts) == (None, -500, 50.02, 0.55, {Phase.AN: 230.5})
     delivered = {"value": 2, "measurand": "Power.Active.Export", "unitOfMeasure": {"unit": "W", "multiplier": 3}}
     assert measured([{"sampledValue": [delivered]}]).w == 2000
+
+
+def sample(value: float, measurand: str, phase: str = "", **more: Any) -> Json:
+    return {"value": str(value), "measurand": measurand} | ({"phase": phase} if phase else {}) | more
+
+
+def test_one_flow_measured_at_two_places_is_not_twice_as_much() -> None:
+    cable, grid = (
+        sample(value, "Power.Active.Import", location=at) for value, at in ((7000, "Outlet"), (7200, "Inlet"))
+    )
+    assert measured([{"sampledValue": [cable, grid]}]).w == -7000
+    assert measured([{"sampledValue": [grid]}]).w == -7200
+    assert measured([{"sampledValue": [sample(7000, "Power.Active.Import"), grid]}]).w == -7000
+    both = [sample(0, "Power.Active.Import"), sample(500, "Power.Active.Export")]
+    assert measured([{"sampledValue": both}]).w == 500
+    assert measured([{"sampledValue": [cable, cable]}]).w == -7000
+
+
+def test_power_follows_from_currents_where_nobody_tells_it() -> None:
+    three = [sample(amps, "Current.Import", phase) for amps, phase in ((10, "L1"), (8, "L2"), (6, "L3-N"))]
+    found = measured([{"sampledValue": [*three, sample(240, "Voltage", "L1-N")]}])
+    assert (found.w, found.amps) == (None, {Phase.A: -10, Phase.B: -8, Phase.C: -6})
+    assert found.power(3, 230.0) == -(10 * 240 + 8 * 230 + 6 * 230)
+    alone = measured([{"sampledValue": [sample(16, "Current.Import")]}])
+    assert (alone.power(1, 230.0), alone.power(3, 230.0)) == (-3680, None)
+    assert measured([{"sampledValue": [*three, sample(5000, "Power.Active.Import")]}]).power(3, 230.0) == -5000
+
+
+def test_a_charger_that_tells_currents_only_is_followed_over_sessions() -> None:
+    one = station()
+
+    def currents(amps: float, *more: Json) -> float | None:
+        values = [{"sampledValue": [sample(amps, "Current.Import", "L1"), *more]}]
+        one.handle("MeterValues", {"connectorId": 1, "meterValue": values}, NOW)
+        return one.power([1])[0]
+
+    assert currents(10) == -2300
+    number = one.handle("StartTransaction", {"connectorId": 1, "idTag": "A"}, NOW)["transactionId"]
+    one.handle("StopTransaction", {"transactionId": number}, NOW)
+    assert one.power([1]) == (0.0, NOW)
+    assert currents(6) == -1380
+    assert currents(6, sample(1300, "Power.Active.Import")) == -1300
+    assert currents(9) == -1300  # from now on what it tells counts
+
+
+def test_meter_values_of_a_session_that_began_before_us_name_it() -> None:
+    one = station()
+    values: Json = {"connectorId": 1, "transactionId": 77, "meterValue": []}
+    one.handle("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}, NOW)
+    one.handle("MeterValues", values, NOW)
+    assert one.at(1).transaction is None
+    one.handle("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}, NOW)
+    for odd in (True, 0, -1, "77", None):
+        one.handle("MeterValues", values | {"transactionId": odd}, NOW)
+        assert one.at(1).transaction is None
+    one.handle("MeterValues", values, NOW)
+    assert one.at(1).transaction == 77
+    one.handle("StopTransaction", {"transactionId": 77}, NOW)
+    one.handle("MeterValues", values, NOW)  # was queued
+    assert one.at(1).transaction is None
 
 
 @given(st.floats(0, 1e6), st.sampled_from(["W", "A"]))
