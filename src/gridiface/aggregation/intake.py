@@ -148,7 +148,9 @@ class Intake:
         watts = _known([snapshot.w for snapshot in taken])
         believed = np.isfinite(watts)
         rated = np.maximum(np.maximum(c.export_w[rows], c.import_w[rows]), c.set_max_w[rows])
-        odd = believed & c.counts[rows] & (np.abs(watts) > PLAUSIBLE * rated + PLAUSIBLE_W)
+        # A device that has registered and told no rating yet (2030.5: DERCapability comes after) is not judged by one.
+        beyond = (rated > 0.0) & (np.abs(watts) > PLAUSIBLE * rated + PLAUSIBLE_W)
+        odd = believed & c.counts[rows] & beyond
         for at in np.flatnonzero(believed & c.odd[rows] & ~odd).tolist():
             self._log.add(now, device_target(taken[at].device_id), "telemetry", "trusted", "plausible again")
         for at in np.flatnonzero(odd & ~c.odd[rows]).tolist():

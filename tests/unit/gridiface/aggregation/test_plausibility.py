@@ -2,6 +2,7 @@
 
 import pytest
 
+from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
 from gridiface.errors import ConfigError
 
@@ -26,6 +27,16 @@ def test_impossible_power_for_long_is_quarantined_until_an_operator_releases_it(
     world.step()
     assert world.told == pytest.approx({"a": 2_000.0, "b": 2_000.0})
     assert ("released", "a") in world.verdicts("telemetry")
+
+
+def test_a_device_that_has_told_no_rating_yet_is_not_judged_by_one(bench):
+    """An inverter registers in band and posts readings before its DERCapability, or never writes one."""
+    stranger = Device(id="s", nameplate=Nameplate(max_w=0.0), driver="sep2")
+    world = bench(battery("a"), stranger, quarantine_after_s=2.0)
+    world.lies["s"] = 80_000.0
+    world.step(steps=10)
+    assert world.engine.desk.quarantined() == ()
+    assert world.engine.snapshot(Target(TargetKind.GROUP, "all")).w == pytest.approx(80_000.0)
 
 
 def test_a_quarantine_ends_by_itself_where_that_is_configured(bench):
