@@ -98,7 +98,6 @@ async def things(on: Any, page: Any) -> dict[str, str]:
         "/sep2/flow/answer": f"?href={quote(await flow_requested(on), safe='')}",
         "/sep2/curves/new": f"?program={program}",
         "/sep2/defaults/new": f"?program={program}",
-        "/sep2/defaults/change": f"?href=/derp/{program}/dderc",
         "/devices/{id}": "battery2",
         "/groups/{id}": "fleet",
         "/controls/{id}": control,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
@@ -11,11 +12,15 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gridiface.operator.problems import Refused, of_validation
+from gridiface.operator.schema import LONGEST_ID
 
 #: Largest body and deepest nesting that is read, and the time that it may take to come, s.
 MAX_BYTES = 16 * 1024
 MAX_DEPTH = 8
 WITHIN_S = 10.0
+
+#: What no id has, for no database keeps it: NUL, and halves of characters, as which octets come that are no UTF-8.
+_NOWHERE = re.compile("[\x00\ud800-\udfff]")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -96,9 +101,12 @@ async def _read(request: web.Request, most: int = MAX_BYTES) -> bytes:
 
 
 def name_of(request: web.Request, part: str = "id") -> str:
-    """The `id`, or another part, of the path; one that nothing here can have is empty."""
+    """The `id`, or another part, of the path; one that nothing here can have is empty.
+
+    A peer chooses its ids: any text that XML can carry, line ends and blanks of every width among it.
+    """
     name = request.match_info[part]
-    return name if len(name) <= 256 and name.isprintable() else ""
+    return name if len(name) <= LONGEST_ID and not _NOWHERE.search(name) else ""
 
 
 def segment(name: object) -> str:

@@ -14,11 +14,20 @@ from typing_extensions import TypedDict
 #: Text for people: no control characters, so that logs and terminals show it as it is.
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
+#: Longest id of anything: a control of OpenADR is called after its VTN, event, signal and target.
+LONGEST_ID = 1024
+
+#: What an id may be made of: peers choose theirs, and XML carries line ends and blanks of every width.
+OF_IDS = r"^[^\x00]*$"
+
 Text = Annotated[str, Field(max_length=256, pattern=PRINTABLE)]
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]
 
 #: Names of groups that somebody is confined to.
 Groups = Annotated[list[Name], Field(min_length=1, max_length=100)]
+
+#: The id of something that a peer may have named.
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=OF_IDS)]
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
 
@@ -42,7 +51,10 @@ class Page(Asked):
 
     limit: int = Field(default=100, ge=1, le=1000, description="most members in this answer")
     after: str = Field(
-        default="", max_length=256, pattern=PRINTABLE, description="`next` of the page before; empty: the first page"
+        default="",
+        max_length=LONGEST_ID,
+        pattern=OF_IDS,
+        description="`next` of the page before; empty: the first page",
     )
 
 

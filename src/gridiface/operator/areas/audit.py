@@ -18,7 +18,7 @@ from gridiface.operator.audit_chain import SEALS
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import iso
 from gridiface.operator.routing import Area, Call, get
-from gridiface.operator.schema import PRINTABLE, Asked, NoBody, Page
+from gridiface.operator.schema import LONGEST_ID, OF_IDS, PRINTABLE, Asked, NoBody, Page
 
 #: Documents read at once while entries are searched.
 _CHUNK = 1_000
@@ -31,7 +31,7 @@ class AuditFilter(Asked):
     what: str = Field(
         default="", max_length=64, pattern=PRINTABLE, description="only changes whose kind begins so, as `control.`"
     )
-    subject: str = Field(default="", max_length=256, pattern=PRINTABLE, description="only changes of this thing")
+    subject: str = Field(default="", max_length=LONGEST_ID, pattern=OF_IDS, description="only changes of this thing")
     since: float = Field(default=0.0, ge=0, le=1e12, allow_inf_nan=False, description="not before, s since 1970")
     until: float = Field(default=1e12, ge=0, le=1e12, allow_inf_nan=False, description="before, s since 1970")
 

@@ -21,7 +21,7 @@ from gridiface.operator.present import SHOWN, control_detail, decision_row, plai
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
 from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
-from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Page, Reason
+from gridiface.operator.schema import LONGEST_ID, OF_IDS, Asked, NoBody, NoQuery, Page, Reason
 from gridiface.operator.sending import WAITING, Sending
 from gridiface.operator.status import newest_first
 
@@ -46,7 +46,9 @@ class DecisionQuery(Asked):
     """Which decisions."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="most members in this answer, the newest")
-    control: str = Field(default="", max_length=256, pattern=PRINTABLE, description="only decisions on this control")
+    control: str = Field(
+        default="", max_length=LONGEST_ID, pattern=OF_IDS, description="only decisions on this control"
+    )
     target: str = Field(default="", max_length=128, description="only those on this device or group")
     signal: str = Field(default="", max_length=128, description="only those about this signal, such as export_limit")
     source: str = Field(default="", max_length=128, description="only those from this protocol, engine, schedule")

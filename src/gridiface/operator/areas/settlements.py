@@ -19,7 +19,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.present import reached
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, delete, get, post, unknown
-from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Number, Page, Search, Text
+from gridiface.operator.schema import Asked, Id, Name, NoBody, NoQuery, Number, Page, Search, Text
 
 _LISTED = "GET /api/v1/settlements lists them"
 
@@ -67,7 +67,7 @@ class NewSettlement(Asked):
     event: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", description="its name; the same again makes a new revision"
     )
-    control: Name | None = Field(default=None, description="the control that is settled")
+    control: Id | None = Field(default=None, description="the control that is settled")
     group: Name | None = Field(default=None, description="settle the devices of this group")
     devices: list[Name] = Field(default_factory=list, max_length=_MOST_DEVICES, description="or these")
     start: Time | None = Field(default=None, description="s since 1970; none: the control's")

@@ -12,6 +12,7 @@ from gridiface.domain.controls import Decision
 from gridiface.domain.ports import DecisionSearch
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.present import decision_row, groups_of
+from gridiface.operator.schema import LONGEST_ID
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import one_page, page_start, paged
 from gridiface.operator.screens.render import Entry
@@ -38,7 +39,7 @@ class DecisionsScreen:
     async def decisions(self, request: web.Request) -> web.StreamResponse:
         """The decision log: which signal, from whom, won or lost, and why."""
         query, view = request.query, self._house.view(request)
-        given = {name: query.get(name, "").strip()[:128] for name in FIELDS}
+        given = {name: query.get(name, "").strip()[:LONGEST_ID] for name in FIELDS}
         search = DecisionSearch(
             target=given["target"] or None,
             targets=self._about(given["device"], view) if given["device"] else None,

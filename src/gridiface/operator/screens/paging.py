@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
+from gridiface.operator.schema import LONGEST_ID
+
 T = TypeVar("T")
 
 #: Rows of one page, unless a screen says otherwise.
@@ -72,7 +74,7 @@ def paged(
     pages = max(1, -(-len(rows) // size))
     page = min(page_number(query), pages)
     begin = (page - 1) * size
-    given = {name: query.get(name, "")[:128] for name in keep}
+    given = {name: query.get(name, "")[:LONGEST_ID] for name in keep}
     return Paged(rows[begin : begin + size], len(rows), page, pages, begin + 1 if rows else 0, path, given)
 
 
@@ -87,7 +89,7 @@ def counted_page(
         query, path, keep, size: see paged.
     """
     pages, page = max(1, -(-total // size)), page_number(query)
-    given = {name: query.get(name, "")[:128] for name in keep}
+    given = {name: query.get(name, "")[:LONGEST_ID] for name in keep}
     first = page_start(query, size) + 1 if rows else 0
     return Paged(rows, total, min(page, pages), pages, first, path, given)
 
@@ -102,7 +104,7 @@ def one_page(
         query, path, keep, size: see paged.
     """
     page, begin, more = page_number(query), page_start(query, size), len(rows) > size
-    given = {name: query.get(name, "")[:128] for name in keep}
+    given = {name: query.get(name, "")[:LONGEST_ID] for name in keep}
     shown = rows[:size]
     total, first = (begin + len(shown), begin + 1) if shown else (0, 0)
     return Paged(shown, total, page, page + more, first, path, given, more)

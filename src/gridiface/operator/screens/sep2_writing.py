@@ -66,11 +66,12 @@ class Sep2Writing:
             at = f"/sep2/{sheet.name}"
             if sheet.event:
                 found.append(page(at, partial(self.listed, sheet)))
+            if sheet is not DEFAULT:  # the form of a new one shows and replaces what the program has
+                found.append(page(f"{at}/change", partial(self.ask_change, sheet)))
+                found.append(page(f"{at}/change", partial(self.change, sheet), scope="control", method="POST"))
             found += [
                 page(f"{at}/new", partial(self.ask, sheet)),
                 page(f"{at}/new", partial(self.make, sheet), scope="control", method="POST"),
-                page(f"{at}/change", partial(self.ask_change, sheet)),
-                page(f"{at}/change", partial(self.change, sheet), scope="control", method="POST"),
                 page(f"{at}/preview", partial(self.preview, sheet), scope="control", method="POST"),
                 page(f"{at}/cancel", partial(self.cancel, sheet), scope="control", method="POST"),
             ]

@@ -11,8 +11,8 @@ from gridiface.domain.timeline import state_at
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.bodies import name_of, segment
+from gridiface.operator.schema import LONGEST_ID, Search
 from gridiface.operator.schema import Page as Asked
-from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import SIZE, counted_page, has, page_start, paged, words
 from gridiface.operator.screens.render import Entry
@@ -94,7 +94,7 @@ class SettlementScreen:
             listed=counted_page(rows, total, request.query, "/settlements", ("q",)),
             text=text,
             controls=ran(self._house, request)[:200],
-            chosen=request.query.get("control", "")[:256],
+            chosen=request.query.get("control", "")[:LONGEST_ID],
             methods=METHODS,
         )
 

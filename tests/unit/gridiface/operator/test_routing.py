@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.definitions import Block
 from gridiface.operator.areas.catalogue import AREAS, every_route
+from gridiface.operator.bodies import segment
 from gridiface.operator.routing import Area, Call, Reply, delete, get, patch, put, unknown
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
 
@@ -63,7 +64,16 @@ async def test_declared_routes_are_served_as_declared(make_house: Any) -> None:
     status, body, _ = await house.ask("GET", "/api/v1/things/a/parts/b?limit=3", scope="read")
     assert (status, body) == (200, {"id": "a", "said": "b 3 reader"})
     assert (await house.ask("GET", "/api/v1/things/a/parts/b?limit=0"))[0] == 400
-    assert (await house.ask("GET", "/api/v1/things/a/parts/%00"))[0] == 404
+    for nowhere in ("%00", "x" * 1025):
+        assert (await house.ask("GET", f"/api/v1/things/a/parts/{nowhere}"))[0] == 404
+
+
+@pytest.mark.parametrize("name", ["a/b", "%2F", "a b", "#?&=+:~", "no\u00a0break", "two\nlines", "ä€", "x" * 1024])
+async def test_an_id_of_a_path_is_what_a_peer_called_it(make_house: Any, name: str) -> None:
+    """Peers choose the ids of their events: any text that XML carries, and as long as several of them together."""
+    house = await make_house(areas=lambda _: [Things()])
+    status, body, _ = await house.ask("GET", f"/api/v1/things/{segment(name)}/parts/b")
+    assert (status, body.get("id")) == (200, name), body
     status, body, headers = await house.ask("PUT", "/api/v1/things/a", scope="configure", json={"reason": "so"})
     assert (status, body["said"], headers["X-Thing"]) == (201, "so", "1")
     assert (await house.ask("PATCH", "/api/v1/things/a", scope="configure", json={"other": 1}))[0] == 422
