@@ -19,10 +19,19 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class GridifaceError(Exception):
-    """Base of all errors that gridiface raises on purpose."""
+    """Base of all errors that gridiface raises on purpose.
+
+    Attributes:
+        details: for programs, beside the text: members of the problem that the command line prints with --json.
+    """
+
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class ProtocolError(GridifaceError):

@@ -27,7 +27,7 @@ def check(
     except ConfigError as problem:
         if not as_json:
             raise
-        typer.echo(json.dumps({"ok": False, "mistakes": str(problem).splitlines()}))
+        typer.echo(json.dumps({"ok": False, "mistakes": str(problem).splitlines(), **problem.details}))
         raise typer.Exit(2) from problem
     summary = {
         "ok": True,

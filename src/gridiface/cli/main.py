@@ -1,4 +1,4 @@
-"""The entry point `gridiface`: names one verb per file and turns expected errors into one line and an exit code.
+"""The entry point `gridiface`: names one verb per file.
 
 Exit codes: 0 done; 1 the thing asked for failed or a check did not hold; 2 wrong usage or configuration; 3 the
 server or the store cannot be reached.
@@ -6,15 +6,13 @@ server or the store cannot be reached.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
+from gridiface.cli.failing import run
 from gridiface.cli.lazy import LazyGroup, Verb
 from gridiface.cli.quiet import be_quiet
-from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 
 class Verbs(LazyGroup):
@@ -137,20 +135,5 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; expected errors end in one line on standard error, not in a traceback."""
-    try:
-        app()
-    except ConfigError as problem:
-        _fail(problem, 2)
-    except StoreUnavailable as problem:
-        _fail(problem, 3)
-    except GridifaceError as problem:
-        _fail(problem, 1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-
-
-def _fail(problem: Exception, code: int) -> None:
-    typer.echo(f"gridiface: {problem}", err=True)
-    raise SystemExit(code) from problem
+    """Run the command line; expected errors end in one line on standard error, or one JSON object, and a code."""
+    run(app)

@@ -35,6 +35,9 @@ _ANSWER_S, _SILENCE_S = 15.0, 40.0
 #: Largest answer that is read, longest line of a stream. Bytes.
 _MOST, _LONGEST_LINE = 64 * 1024 * 1024, 1024 * 1024
 
+#: What a server's problem says for programs, beside the reason and the fix.
+_TOLD_BESIDE = ("errors", "verdict", "control")
+
 ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 UrlOption = Annotated[
     str | None,
@@ -382,8 +385,9 @@ def _lines(response: http.client.HTTPResponse) -> Iterator[str]:
 
 def _refused(status: int, raw: bytes) -> GridifaceError:
     """The error that an answer stands for."""
+    told: dict[str, Any] = {}
     try:
-        told = json.loads(raw)
+        told = dict(json.loads(raw))
         text, fix = str(told["detail"]), str(told.get("fix", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         text, fix = f"the server answered {status}", "is this gridiface's address?"
@@ -393,6 +397,8 @@ def _refused(status: int, raw: bytes) -> GridifaceError:
             "first while the server is stopped, an admin's token makes more"
         )
     whole = printable(f"{text}; {fix}" if fix else text)
-    if status in {401, 403, 421, 429}:
-        return ConfigError(whole)
-    return StoreUnavailable(whole) if status == 503 else GridifaceError(whole)
+    kind = ConfigError if status in {401, 403, 421, 429} else StoreUnavailable if status == 503 else GridifaceError
+    error = kind(whole)
+    more = {name: told[name] for name in _TOLD_BESIDE if name in told}
+    error.details = {"detail": text, "status": status, **({"fix": fix} if fix else {}), **more}
+    return error

@@ -29,6 +29,18 @@ SQLITE_DATA = frozenset(
 POSTGRES_DATA = frozenset({"22", "23", "54"})
 
 
+#: What to do where PostgreSQL cannot be opened, by words of what is raised.
+_POSTGRES_FIXES = {
+    "ConnectionRefusedError": "is PostgreSQL running there, and is it that port?",
+    "gaierror": "no such host: correct the address in `database`",
+    "TimeoutError": "nothing answers there: look at the address in `database` and at firewalls",
+    "InvalidPassword": "look at user and password of the address in `database`, or PGPASSWORD and ~/.pgpass",
+    "InvalidAuthorization": "look at the user of the address in `database`, and at pg_hba.conf",
+    "InvalidCatalogName": "make the database: `createdb NAME`",
+    "InsufficientPrivilege": "let the user make tables: `GRANT CREATE ON SCHEMA public TO USER`",
+}
+
+
 class StoreInUse(StoreUnavailable):
     """Another process holds the database for writing; the text names it."""
 
@@ -73,6 +85,17 @@ class Database:
         if self.path is not None:
             return f"sqlite:///{self.path}"
         return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+    def cannot_open(self, problem: StoreUnavailable) -> StoreUnavailable:
+        """Why this database cannot be opened, with its name and what to do."""
+        if self.path is None:
+            usual = "look at the address in `database`, and at PostgreSQL's log"
+            fix = next((fix for name, fix in _POSTGRES_FIXES.items() if name in str(problem)), usual)
+        elif "not a database" in str(problem):
+            fix = "name another file in `database`, or restore a backup: `gridiface db restore`"
+        else:
+            fix = "look at the rights of the file, its folder and the files beside it, and at the room on its disk"
+        return StoreUnavailable(f"{self.shown}: {problem}; {fix}")
 
     def engine(
         self, *, busy_timeout_s: float = 2.0, command_timeout_s: float = 60.0, pool_size: int = 4
@@ -209,8 +232,12 @@ class WriterLock:
         """
         try:
             file = self.path.open("a+", encoding="utf-8")
+        except FileNotFoundError as error:
+            text = f"the folder {self.path.parent} is not there; make it, or name another in `database`"
+            raise StoreUnavailable(text) from error
         except OSError as error:
-            raise StoreUnavailable(f"cannot open the lock file {self.path}: {error.strerror}") from error
+            fix = f"look at the rights of {self.path.parent}: who runs gridiface writes there"
+            raise StoreUnavailable(f"cannot open the lock file {self.path}: {error.strerror}; {fix}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

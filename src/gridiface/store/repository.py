@@ -97,10 +97,7 @@ class Store:
                 await sink.open()
         except StoreUnavailable as problem:
             await store._release()
-            if database.path is None:
-                raise
-            text = f"{database.path}: {problem}; look at the rights of the file, its folder and the files beside it"
-            raise StoreUnavailable(text) from problem
+            raise database.cannot_open(problem) from problem
         except BaseException:
             await store._release()
             raise

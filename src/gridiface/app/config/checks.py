@@ -19,6 +19,7 @@ Mistake = tuple[tuple[int | str, ...], str]
 def cross_checks(config: Config) -> Iterator[Mistake]:
     """Every mistake that only shows when blocks are read together, as (place, what is wrong; the fix)."""
     rules = (
+        _database,
         _duplicates,
         _members,
         _tree,
@@ -53,6 +54,16 @@ def driver_checks(config: Config) -> Iterator[Mistake]:
 def _hint(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)[:12]) or 'none'}"
+
+
+def _database(config: Config) -> Iterator[Mistake]:
+    family, separator, rest = config.database.partition("://")
+    kind = family.partition("+")[0]
+    if separator and (kind not in {"sqlite", "postgresql", "postgres"} or not rest.strip("/")):
+        yield (
+            ("database",),
+            f"no database that is known: {family}://; write sqlite:///FILE or postgresql://USER@HOST/DB",
+        )
 
 
 def _duplicates(config: Config) -> Iterator[Mistake]:

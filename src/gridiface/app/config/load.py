@@ -1,29 +1,23 @@
-"""Reads the YAML file, names file, line and fix of every mistake. Owns no meaning: model.py does."""
+"""Reads the YAML file and checks it. Owns no meaning: model.py does; how mistakes are told: mistakes.py."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from itertools import chain, islice
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from gridiface.app.config.checks import cross_checks, driver_checks
+from gridiface.app.config.mistakes import Place, Wrong, dotted, line_of, of_model, of_yaml, refused
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
 
 _MAX_BYTES = 16 * 1024 * 1024
 #: Mappings and lists inside each other; no key of ours is a tenth as deep.
 _MAX_DEPTH = 100
-#: Mistakes that are told at once.
-_MOST_TOLD = 50
-
-Place = tuple[int | str, ...]
-
 
 # libyaml reads a fleet of thousands in a fraction of the time; PyYAML's wheels hold it, a build from source may not.
 if TYPE_CHECKING or not yaml.__with_libyaml__:
@@ -61,6 +55,8 @@ def load_config(path: Path, *, drivers: bool = False) -> Config:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as problem:
         raise ConfigError(f"{path}: there is no such file; `gridiface init` writes one") from problem
+    except IsADirectoryError as problem:
+        raise ConfigError(f"{path}: is a folder; name the file in it, as {path / 'gridiface.yaml'}") from problem
     except OSError as problem:
         raise ConfigError(
             f"{path}: cannot be read: {problem.strerror}; look at its rights and its folder's"
@@ -88,31 +84,24 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     try:
         root, data = _read(text)
     except yaml.YAMLError as problem:
-        raise ConfigError(_yaml_message(path, problem)) from problem
+        raise refused([of_yaml(path, problem)]) from problem
     except (ValueError, TypeError, RecursionError) as problem:
         # What PyYAML lets through: impossible dates, keys that are lists, nesting without end.
-        raise ConfigError(f"{path}: not valid YAML: {problem}") from problem
+        raise refused([Wrong(path, 0, "", f"not valid YAML: {problem}; correct it")]) from problem
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: the file must hold keys and values; `gridiface init` writes an example")
+        text = "the file must hold keys and values; `gridiface init` writes an example"
+        raise refused([Wrong(path, 1, "", text)])
     try:
         config = Config.model_validate(data)
     except ValidationError as problem:
-        raise _refused(_message(path, root, error) for error in problem.errors(include_url=False)) from problem
+        raise refused(of_model(path, root, error) for error in problem.errors(include_url=False)) from problem
     config = _absolute(config, path.resolve().parent)
     mistakes = chain(cross_checks(config), driver_checks(config) if drivers else ())
     first = next(mistakes, None)
     if first is not None:
         told = chain([first], mistakes)
-        raise _refused(f"{path}:{line_of(root, place)}: {_dotted(place)}: {text}" for place, text in told)
+        raise refused(Wrong(path, line_of(root, place), dotted(place), text) for place, text in told)
     return config
-
-
-def _refused(mistakes: Iterable[str]) -> ConfigError:
-    """What is wrong, up to a limit: looking for the nearest known name costs time in a large fleet."""
-    told = list(islice(mistakes, _MOST_TOLD + 1))
-    if len(told) > _MOST_TOLD:
-        told[-1] = "and more mistakes"
-    return ConfigError("\n".join(told))
 
 
 def _read(text: str) -> tuple[yaml.Node | None, Any]:
@@ -128,87 +117,6 @@ def _read(text: str) -> tuple[yaml.Node | None, Any]:
         return root, None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
-
-
-def _yaml_message(path: Path, problem: yaml.YAMLError) -> str:
-    mark = getattr(problem, "problem_mark", None)
-    where = f"{path}:{mark.line + 1}" if mark else str(path)
-    return f"{where}: not valid YAML: {getattr(problem, 'problem', None) or problem}"
-
-
-def line_of(root: yaml.Node | None, place: Iterable[int | str]) -> int:
-    """The 1-based line on which the value at `place` (or the nearest thing above it) stands."""
-    node, line = root, 1
-    for step in place:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
-def _dotted(place: Iterable[int | str]) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-    return text.removeprefix(".") or "the file"
-
-
-def _message(path: Path, root: yaml.Node | None, error: ErrorDetails) -> str:
-    place = tuple(error["loc"])
-    where = f"{path}:{line_of(root, place)}: {_dotted(place)}"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(place[:-1])
-        close = difflib.get_close_matches(str(place[-1]), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
-        return f"{where}: unknown key; {hint}"
-    if error["type"] == "missing":
-        return f"{where}: missing; add it{_described(place)}"
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {text} (found {_shown(error['input'])})"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _field(model: type[BaseModel], name: str) -> tuple[Any, str]:
-    field = model.model_fields.get(name)
-    return (None, "") if field is None else (field.annotation, field.description or "")
-
-
-def _blocks(annotation: object) -> list[type[BaseModel]]:
-    """The model classes inside an annotation such as `tuple[X, ...]` or `X | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [block for part in getattr(annotation, "__args__", ()) for block in _blocks(part)]
-
-
-def _model_at(place: Place) -> type[BaseModel] | None:
-    model: type[BaseModel] | None = Config
-    for step in place:
-        if model is None:
-            return None
-        if isinstance(step, str):
-            blocks = _blocks(_field(model, step)[0])
-            model = blocks[0] if blocks else None
-    return model
-
-
-def _known_keys(place: Place) -> list[str]:
-    model = _model_at(place)
-    return [] if model is None else list(model.model_fields)
-
-
-def _described(place: Place) -> str:
-    model = _model_at(place[:-1])
-    text = "" if model is None else _field(model, str(place[-1]))[1]
-    return f": {text}" if text else ""
 
 
 def _absolute(config: Config, folder: Path) -> Config:

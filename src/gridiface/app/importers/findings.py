@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from gridiface.app.config.load import line_of
+from gridiface.app.config.mistakes import line_of
 from gridiface.errors import ConfigError
 
 MOST_BYTES = 4 * 1024 * 1024

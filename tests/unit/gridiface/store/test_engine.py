@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.store.engine import Database, StoreInUse, WriterLock, answering, make_private, unavailable
+from gridiface.store.repository import Store
 
 
 @pytest.mark.parametrize("name", ["g.db", "sqlite:///g.db", "sqlite+aiosqlite:///g.db", "sqlite+pysqlite:///g.db"])
@@ -140,9 +141,38 @@ def test_the_lock_is_exclusive_names_its_holder_and_can_be_given_back(tmp_path: 
     second.release()
 
 
-def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="lock file"):
+def test_a_lock_that_cannot_be_made_is_told_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=r"none is not there; make it, or name another in `database`"):
         WriterLock(tmp_path / "none" / "g.db").acquire()
+    (tmp_path / "g.db.lock").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"lock file .*Is a directory; look at the rights of"):
+        WriterLock(tmp_path / "g.db").acquire()
+
+
+@pytest.mark.parametrize(
+    ("raised", "fix"),
+    [
+        ("ConnectionRefusedError: [Errno 111] Connect call failed", "is PostgreSQL running there"),
+        ("gaierror: [Errno -2] Name or service not known", "no such host"),
+        ("TimeoutError: ", "firewalls"),
+        ("InvalidPasswordError: password authentication failed", "PGPASSWORD"),
+        ('InvalidCatalogNameError: database "grid" does not exist', "createdb"),
+        ("InsufficientPrivilegeError: permission denied for schema public", "GRANT CREATE"),
+        ("TooManyConnectionsError: sorry, too many clients already", "PostgreSQL's log"),
+    ],
+)
+def test_a_postgresql_that_cannot_be_opened_is_named_without_its_password(raised: str, fix: str) -> None:
+    text = str(Database.parse("postgresql://me:secret@db.example/grid").cannot_open(StoreUnavailable(raised)))
+    assert text.startswith("postgresql://me:***@db.example/grid: ")
+    assert raised in text
+    assert fix in text
+
+
+async def test_a_file_that_is_no_database_is_told_with_the_fix(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    path.write_text("a letter to the editor\n" * 100)
+    with pytest.raises(StoreUnavailable, match=r"g\.db: .*not a database; name another file"):
+        await Store.open(str(path))
 
 
 def test_new_files_are_the_owners_alone(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""How mistakes in a configuration file are told: file, line, place, what is wrong, and the fix. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from gridiface.app.config.model import Config
+from gridiface.errors import ConfigError
+
+#: Mistakes that are told at once.
+_MOST_TOLD = 50
+
+Place = tuple[int | str, ...]
+
+#: What to do about what the YAML parser says, by words of it.
+_OF_YAML = {
+    "tab": "indent with spaces",
+    "cannot start any token": "indent with spaces, and put text that begins with such a sign in quotes",
+    "stands twice": "keep one of the two",
+    "mapping values are not allowed": "put text with a colon in quotes, and indent keys of one block alike",
+    "could not find expected ':'": "write `key: value`, with a blank behind the colon",
+    "did not find expected key": "indent the keys of one block alike, and close quotes and brackets",
+    "did not find expected '-' indicator": "indent the entries of one list alike",
+    "did not find expected ',' or": "close the bracket, and put commas between what is in it",
+    "undefined alias": "write `&name` where the value first stands",
+    "quoted scalar": "close the quotes",
+}
+
+#: What is to be written where a value is of another type, by the beginning of pydantic's name of the fault.
+_OF_TYPES = {
+    "string_type": "write text, in quotes where it is a number or a word such as yes",
+    "int_": "write a whole number without a unit",
+    "float_": "write a number without a unit",
+    "bool_": "write true or false",
+    "model_type": "write its keys and values below it",
+    "dict_type": "write keys and values below it",
+    "tuple_type": "write a list: [one, other]",
+    "list_type": "write a list: [one, other]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One mistake.
+
+    Attributes:
+        file: the configuration file.
+        line: from 1; 0: no line can be named.
+        at: the key, as devices[0].id; empty: the file as a whole.
+        detail: what is wrong; the fix.
+    """
+
+    file: Path
+    line: int
+    at: str
+    detail: str
+
+    def __str__(self) -> str:
+        return ": ".join(
+            part for part in (f"{self.file}:{self.line}" if self.line else str(self.file), self.at, self.detail) if part
+        )
+
+
+def refused(mistakes: Iterable[Wrong]) -> ConfigError:
+    """What is wrong, up to a limit: looking for the nearest known name costs time in a large fleet."""
+    found = list(islice(mistakes, _MOST_TOLD + 1))
+    told = found[:_MOST_TOLD]
+    error = ConfigError("\n".join([*map(str, told), *(["and more mistakes"] if len(found) > len(told) else [])]))
+    error.details = {"errors": [{**asdict(one), "file": str(one.file)} for one in told]}
+    return error
+
+
+def of_yaml(path: Path, problem: yaml.YAMLError) -> Wrong:
+    """What the YAML parser found."""
+    mark = getattr(problem, "problem_mark", None)
+    text = str(getattr(problem, "problem", None) or problem)
+    said = f"{text} {getattr(problem, 'context', '')}"
+    fix = next((fix for words, fix in _OF_YAML.items() if words in said), "look at this line and the one above")
+    return Wrong(path, mark.line + 1 if mark else 0, "", f"not valid YAML: {text}; {fix}")
+
+
+def line_of(root: yaml.Node | None, place: Iterable[int | str]) -> int:
+    """The 1-based line on which the value at `place` (or the nearest thing above it) stands."""
+    node, line = root, 1
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def dotted(place: Iterable[int | str]) -> str:
+    """A place in the file as people write it: devices[0].id."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return text.removeprefix(".") or "the file"
+
+
+def of_model(path: Path, root: yaml.Node | None, error: ErrorDetails) -> Wrong:
+    """What pydantic found."""
+    place = tuple(error["loc"])
+
+    def wrong(text: str) -> Wrong:
+        return Wrong(path, line_of(root, place), dotted(place), text)
+
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        close = difflib.get_close_matches(str(place[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+        return wrong(f"unknown key; {hint}")
+    if error["type"] == "missing":
+        return wrong(f"missing; add it{_described(place)}")
+    text = error["msg"].removeprefix("Value error, ")
+    fix = next((fix for kind, fix in _OF_TYPES.items() if error["type"].startswith(kind)), "")
+    wanted = f"; {fix}{_described(place)}" if fix else ""
+    return wrong(f"{text} (found {_shown(error['input'])}){wanted}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _field(model: type[BaseModel], name: str) -> tuple[Any, str]:
+    field = model.model_fields.get(name)
+    return (None, "") if field is None else (field.annotation, field.description or "")
+
+
+def _blocks(annotation: object) -> list[type[BaseModel]]:
+    """The model classes inside an annotation such as `tuple[X, ...]` or `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [block for part in getattr(annotation, "__args__", ()) for block in _blocks(part)]
+
+
+def _model_at(place: Place) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = Config
+    for step in place:
+        if model is None:
+            return None
+        if isinstance(step, str):
+            blocks = _blocks(_field(model, step)[0])
+            model = blocks[0] if blocks else None
+    return model
+
+
+def _known_keys(place: Place) -> list[str]:
+    model = _model_at(place)
+    return [] if model is None else list(model.model_fields)
+
+
+def _described(place: Place) -> str:
+    model = _model_at(place[:-1])
+    text = "" if model is None else _field(model, str(place[-1]))[1]
+    return f": {text}" if text else ""

@@ -1,0 +1,65 @@
+"""How the command line ends where what was asked cannot be done: an exit code, and why on standard error.
+
+For people one line. With --json one JSON object, problem details as those of the REST API (RFC 9457) and `exit_code`;
+docs/operator/diagnostics.md describes it. Nothing that is expected ends in a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+
+from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+
+#: What an exit code stands for; `title` of a problem.
+TITLES = {1: "not done", 2: "wrong usage or configuration", 3: "server or store not reached"}
+
+
+def run(app: Callable[..., Any]) -> None:
+    """Run the command line to its end.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
+    as_json = "--json" in sys.argv[1:]
+    try:
+        code = app(standalone_mode=not as_json)
+    except (ConfigError, StoreUnavailable, GridifaceError) as problem:
+        _end(str(problem), _code_of(problem), as_json, problem.details)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except OSError as problem:
+        if problem.filename is None:
+            raise
+        fix = "look at its rights, and at the room on its disk"
+        _end(f"{os.fsdecode(problem.filename)}: {problem.strerror}; {fix}", 2, as_json, {"fix": fix})
+    except typer.Abort:
+        _end("stopped before its end", 1, as_json, {})
+    except Exception as problem:
+        # Wrong words on the command line. The class of these is another in each line of typer's versions.
+        if not as_json or not hasattr(problem, "format_message"):
+            raise
+        exit_code = int(getattr(problem, "exit_code", 2))
+        _end(problem.format_message(), exit_code, as_json, {"fix": "--help lists what there is"})
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _code_of(problem: GridifaceError) -> int:
+    if isinstance(problem, ConfigError):
+        return 2
+    return 3 if isinstance(problem, StoreUnavailable) else 1
+
+
+def _end(text: str, code: int, as_json: bool, details: Mapping[str, Any]) -> None:
+    if as_json:
+        own = {"type": "about:blank", "title": TITLES.get(code, TITLES[1]), "detail": text}
+        typer.echo(json.dumps({**own, **details, "exit_code": code}), err=True)
+    else:
+        typer.echo(f"gridiface: {text}", err=True)
+    raise SystemExit(code)
