@@ -156,6 +156,28 @@ async def test_a_payload_at_which_the_vtn_breaks_does_not_hold_up_the_others(mak
     await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
 
 
+async def test_a_vtn_that_breaks_at_metadata_is_asked_for_its_events_all_the_same(make_house, eventually):
+    utility, site = make_house(batteries=False), make_house()
+    vtn = utility.vtn()
+    await utility.run(vtn)
+    handle, broken = vtn.core.handle, []
+
+    def breaks(payload, peer, now, *, service=""):
+        if type(payload).__name__ == "OadrRegisterReport":
+            broken.append(payload.requestID)
+            raise ValueError("broken on purpose")
+        return handle(payload, peer, now, service=service)
+
+    vtn.core.handle = breaks
+    ven = site.ven(f"http://127.0.0.1:{vtn.port}")
+    await site.run(ven)
+    await eventually(lambda: len(broken) == 5, "five attempts", 60.0)
+    start = float(int(site.clock.now()) + 100)
+    name = ven.core.registration.venID
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn", 60.0)
+
+
 async def test_history_and_green_button_are_recorded_reported_and_kept_at_the_vtn(make_house, make_clock, eventually):
     clock = make_clock(speed=30.0)
     utility, site = make_house(batteries=False, clock=clock), make_house(clock=clock)

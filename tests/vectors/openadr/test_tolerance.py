@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads import event, registration
 from gridiface.protocols.openadr.payloads.common import EiTarget, Properties
 from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
 from gridiface.protocols.openadr.reports import METADATA_RID, request_from_wire
+from gridiface.protocols.openadr.signals import unsupported
 
 OURS = Path(__file__).parent / "ours"
 
@@ -203,3 +205,36 @@ def test_what_we_leave_out_ourselves_is_never_written():
     assert b"<ei:eiTarget/>" in encode_payload(made)
     poll = event.OadrPoll(venID="v")
     assert b'ei:schemaVersion="2.0b"' in encode_payload(poll)
+
+
+def signal_of(body):
+    return read(body).oadrEvent[0].eiEvent.eiEventSignals.eiEventSignal[-1]
+
+
+def test_r109_a_private_signal_type_is_read_so_that_its_event_alone_is_refused():
+    text = document("oadrDistributeEvent").replace(">setpoint<", ">x-own<")
+    assert signal_of(text).signalType == "x-own"
+    with pytest.raises(RemoteProtocolError):
+        read(text.replace(">x-own<", ">own<"))
+
+
+@pytest.mark.parametrize("unit", ['<own:unit xmlns:own="urn:example:own"><own:a/></own:unit>', "<power:unit/>"])
+def test_r109_a_unit_that_nobody_knows_is_not_taken_for_one_that_is_missing(unit):
+    text = document("oadrDistributeEvent")
+    start, end = text.index("<power:powerReal>"), text.index("</power:powerReal>") + len("</power:powerReal>")
+    assert signal_of(text[:start] + text[end:]).itemBase is None
+    found = signal_of(text[:start] + unit + text[end:])
+    assert found.itemBase.itemUnits == "unit"
+    assert "CustomUnit" in unsupported(found.signalName, found.signalType, found.itemBase)
+    # A word of somebody else in another place says nothing of the unit.
+    elsewhere = text.replace("<ei:signalName>", '<own:note xmlns:own="urn:example:own">x</own:note><ei:signalName>')
+    assert signal_of(elsewhere) == signal_of(text)
+
+
+def test_r50_a_set_of_events_may_hold_days_of_prices():
+    text = document("oadrDistributeEvent")
+    start, end = text.index("<oadr:oadrEvent>"), text.rindex("</oadr:oadrEvent>") + len("</oadr:oadrEvent>")
+    one = text[start:end]
+    long = text[:start] + one * (500_000 // len(one)) + text[end:]
+    answer = HttpMessage(200, {"Content-Type": "application/xml"}, long.encode())
+    assert len(HttpClient().response(answer, 0.0).oadrEvent) == long.count("<oadr:oadrEvent>")

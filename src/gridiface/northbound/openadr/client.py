@@ -13,10 +13,9 @@ from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
-from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS
 from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 #: A connection that ended before anything of an answer came.
@@ -43,7 +42,7 @@ class PayloadClient:
         *,
         context: Callable[[], ssl.SSLContext] | None = None,
         timeout_s: float = 30.0,
-        most_octets: int = DEFAULT_LIMITS.octets,
+        most_octets: int = DOCUMENT_LIMITS.octets,
     ) -> None:
         self._http = http
         self._make_context = context

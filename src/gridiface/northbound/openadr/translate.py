@@ -43,6 +43,7 @@ from gridiface.protocols.openadr.ven import Verdict as Word
 __all__ = ["Level", "PriceStep", "Program", "Translation", "controls_of", "fractions", "targets_of", "word_of"]
 
 PROTOCOL = "openadr"
+_RESPONSE = "/response"
 #: Signals that are kept and published but not acted on.
 BIDS = frozenset({"BID_PRICE", "BID_LOAD", "BID_ENERGY"})
 
@@ -70,19 +71,19 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
         Refusal: 460 no signal is understood; 454 a level or unit without a meaning here; 469 nothing of ours is
             meant by the target, or an energy is not known.
     """
-    acted = [signal for signal in event.signals if signal.name not in BIDS]
+    labelled = list(zip(_labels(event.signals), event.signals, strict=True))
     published = tuple(signal for signal in event.signals if signal.name in BIDS)
-    understood = [signal for signal in acted if reader_of(signal, program) is not None]
+    understood = [(label, s) for label, s in labelled if s.name not in BIDS and reader_of(s, program) is not None]
     if not understood and not published:
         raise Refusal(Code.SIGNAL_NOT_SUPPORTED, "no signal of the event is understood")
-    richer = [s for s in understood if not is_simple(s) and s.name not in PRICES]
-    chosen = [s for s in understood if not (richer and is_simple(s))]
+    richer = any(not is_simple(s) and s.name not in PRICES for _, s in understood)
+    chosen = [(label, s) for label, s in understood if not (richer and is_simple(s))]
     targets = targets_of(event, program)
     made = [
         control
-        for signal in chosen
+        for label, signal in chosen
         for target in _signal_targets(signal, targets, program)
-        for control in _controls_of_signal(event, signal, target, program, vtn, offset)
+        for control in _controls_of_signal(event, signal, label, target, program, vtn, offset)
     ]
     if event.comment:
         made.append(_message(event, targets[0], program, vtn, offset))
@@ -145,8 +146,14 @@ def _signal_targets(signal: Signal, targets: Sequence[Target], program: Program)
     return tuple(dict.fromkeys(inside))
 
 
+def _labels(signals: Sequence[Signal]) -> list[str]:
+    """What the controls of each signal are named by: its signalID, with its place where IDs are not unique."""
+    names = [signal.id for signal in signals]
+    return names if len(set(names)) == len(names) else [f"{place}:{name}" for place, name in enumerate(names)]
+
+
 def _controls_of_signal(
-    event: Event, signal: Signal, target: Target, program: Program, vtn: str, offset: float
+    event: Event, signal: Signal, label: str, target: Target, program: Program, vtn: str, offset: float
 ) -> Iterator[Control]:
     read = reader_of(signal, program)
     if read is None:
@@ -156,10 +163,10 @@ def _controls_of_signal(
     begin = event.dtstart
     for number, (duration, value) in enumerate(zip(signal.durations, signal.values, strict=True)):
         end = after(begin, duration)
-        own = f"{signal.id}/{number}/{target.kind}:{target.id}"
+        own = f"{label}/{number}/{target.kind}:{target.id}"
         found = {own: read(signal, value, program)}
         if alone and (response := price_response(signal, value, program)) is not None:
-            found[f"{own}/response"] = response
+            found[own + _RESPONSE] = response
         for name, (mode, wanted) in found.items():
             yield _control(
                 event,
@@ -228,6 +235,12 @@ def _message(event: Event, target: Target, program: Program, vtn: str, offset: f
         span=Interval(event.dtstart, length),
         first=False,
     )
+
+
+def concerns(control_id: str, targets: Iterable[Target]) -> bool:
+    """Whether a control that an event has become is of one of these targets, by the id that it was given here."""
+    marks = tuple(f"/{target.kind}:{target.id}" for target in targets)
+    return control_id.rpartition("~")[0].removesuffix(_RESPONSE).endswith(marks)
 
 
 def group(name: str) -> Target:

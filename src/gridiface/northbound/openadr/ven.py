@@ -39,6 +39,7 @@ from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.ven import Request, Ven, VenConfig
 from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, ReportLost, Unregistered
+from gridiface.protocols.openadr.ven.registration import OPTIONAL_STEPS
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -267,9 +268,12 @@ class OpenAdrVen:
         """The status as the core is told: a VTN that breaks at one payload again and again gets the next ones."""
         if status not in _BROKEN:
             return status
-        payload, count = self._broken
-        self._broken = (request.payload, count + 1 if payload is request.payload else 1)
-        return 400 if self._broken[1] >= _MOST_BROKEN else status
+        # What is made anew each time is the same by its kind.
+        own = request.kind if request.kind in OPTIONAL_STEPS else request.payload
+        last, count = self._broken
+        count = count + 1 if last is own else 1
+        self._broken = (own, count) if count < _MOST_BROKEN else (None, 0)
+        return status if count < _MOST_BROKEN else 400
 
     async def _settle(self) -> None:
         """Make durable what the core did, together with the controls that come of it.

@@ -17,7 +17,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome, OutcomeKind
 from gridiface.domain.ports import Change, ControlInbox, DeleteDocument, FleetView, Ledger, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
-from gridiface.northbound.openadr.translate import Program, controls_of, word_of
+from gridiface.northbound.openadr.translate import Program, concerns, controls_of, word_of
 from gridiface.protocols.openadr.answers import Code, Refusal
 from gridiface.protocols.openadr.events import Event
 from gridiface.protocols.openadr.market import same_context
@@ -85,6 +85,8 @@ class EventBook:
         self._bindings: dict[str, Binding] = {}
         self._dirty: set[str] = set()
         self._by_control: dict[str, str] = {}
+        #: Controls that are being handed in, by event and id, so that a long event is translated once.
+        self._ready: dict[str, dict[str, Control]] = {}
 
     def load(self, documents: Mapping[str, bytes]) -> None:
         """Go on after a restart."""
@@ -165,8 +167,7 @@ class EventBook:
         running = [name for name in binding.controls if name not in binding.lost]
         if resources:
             targets = [t for name in resources if (t := self._program(known.event).resources.get(name)) is not None]
-            marks = tuple(f"/{target.kind}:{target.id}" for target in targets)
-            concerned = [name for name in running if name.rpartition("~")[0].endswith(marks)]
+            concerned = [name for name in running if concerns(name, targets)]
         else:
             concerned = running
         if opt == _OPT_OUT:
@@ -177,7 +178,7 @@ class EventBook:
             serial = self._serial(event_id)
             made = [control.id for control in self._made(known.event, serial, known.offset)]
             if resources:
-                made = [name for name in made if name.rpartition("~")[0].endswith(marks)]
+                made = [name for name in made if concerns(name, targets)]
             self._bindings[event_id] = Binding(serial=serial, controls=running, cancel=binding.cancel, submit=made)
         self._touch(event_id)
 
@@ -195,6 +196,7 @@ class EventBook:
         for event_id, binding in list(self._bindings.items()):
             while binding.submit:
                 await self._submit(event_id, binding, along, now)
+            self._ready.pop(event_id, None)
             while binding.cancel and (binding.cancel_at is None or binding.cancel_at <= now):
                 await self._cancel(event_id, binding, along, now)
             if not (binding.submit or binding.cancel) and event_id not in self._ven().events:
@@ -315,10 +317,14 @@ class EventBook:
         return [_named(control, serial) for control in made.controls]
 
     def _control(self, event_id: str, serial: int, name: str) -> Control | None:
-        known = self._ven().events.get(event_id)
-        if known is None:
-            return None
-        return next((c for c in self._made(known.event, serial, known.offset) if c.id == name), None)
+        ready = self._ready.get(event_id, {})
+        if name not in ready:
+            known = self._ven().events.get(event_id)
+            if known is None:
+                return None
+            ready = {control.id: control for control in self._made(known.event, serial, known.offset)}
+            self._ready[event_id] = ready
+        return ready.get(name)
 
     def _forget_gone(self) -> None:
         """Events that the core does not know any more: their controls go, too, unless they are over."""

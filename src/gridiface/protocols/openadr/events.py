@@ -247,7 +247,8 @@ def from_wire(wire: OadrEvent) -> Event:
 
     Raises:
         RemoteProtocolError: answer is the response code: 450 uid out of sequence, 454 a value that is no number or
-            durations that do not fit the active period, 459 parts missing or of the wrong kind.
+            durations that do not fit the active period (one of 0 ends an open-ended event only), 459 parts missing or
+            of the wrong kind.
     """
     descriptor, period = wire.eiEvent.eventDescriptor, wire.eiEvent.eiActivePeriod.properties
     found = wire.eiEvent.eiEventSignals
@@ -277,6 +278,9 @@ def from_wire(wire: OadrEvent) -> Event:
         raise RemoteProtocolError("the active period has a negative duration", answer=_INVALID_DATA)
     for signal in event.signals:
         _check_sum(signal.durations, event.duration, f"signal {signal.id}")
+        if 0 in signal.durations[:-1] or (signal.durations[-1] == 0 and event.duration != 0):
+            # It would run on behind the event, beside the intervals that follow it.
+            raise RemoteProtocolError("only the last interval of an open-ended event has no end", answer=_INVALID_DATA)
     return event
 
 

@@ -22,9 +22,11 @@ from gridiface.protocols.openadr.payloads.envelope import Payload, decode_payloa
 from gridiface.protocols.openadr.payloads.event import OadrPoll, OadrResponse
 from gridiface.protocols.openadr.payloads.profile_a import decode_a, encode_a
 from gridiface.protocols.openadr.signature import Signer, Trust, Verifier
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits
+from gridiface.protocols.xmlwire import Limits
 
 MEDIA_TYPE = "application/xml"
+#: Of a document: a set of all events (rule 50) may hold days of prices, a report weeks of history.
+DOCUMENT_LIMITS = Limits(octets=1024 * 1024, tags=100_000)
 #: What a peer may say that it takes; "*" is what one language's own client says.
 _ACCEPTED = frozenset({MEDIA_TYPE, "text/xml", "application/*", "text/*", "*/*", "*", ""})
 _SERVICES = ("EiEvent", "EiReport", "EiRegisterParty", "EiOpt")
@@ -109,7 +111,7 @@ class HttpServer:
         *,
         prefix: str = "",
         security: Security | None = None,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits = DOCUMENT_LIMITS,
     ) -> None:
         self._is_vtn = role == "vtn"
         self._security = security or Security()
@@ -219,7 +221,7 @@ class HttpClient:
     """The sending end: of a VEN, or of a VTN that pushes."""
 
     def __init__(
-        self, *, security: Security | None = None, limits: Limits = DEFAULT_LIMITS, gzip_: bool = False
+        self, *, security: Security | None = None, limits: Limits = DOCUMENT_LIMITS, gzip_: bool = False
     ) -> None:
         self._security = security or Security()
         self._limits = limits

@@ -125,7 +125,7 @@ def request_from_wire(wire: OadrReportRequest, *, history: bool = False) -> Repo
     span = specifier.reportInterval.properties if specifier.reportInterval else None
     if specifier.granularity < 0 or specifier.reportBackDuration < 0 or (span and span.duration < 0):
         raise RemoteProtocolError("a report request has a negative duration", answer=_INVALID_DATA)
-    rids = tuple(payload.rID for payload in specifier.specifierPayload)
+    rids = tuple(dict.fromkeys(payload.rID for payload in specifier.specifierPayload))
     if not rids and specifier.reportSpecifierID != METADATA:
         raise RemoteProtocolError("a report request names no data point", answer=_MISSING_INFORMATION)
     return ReportRequest(

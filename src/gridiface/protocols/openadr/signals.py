@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gridiface.protocols.openadr.payloads import units
+from gridiface.protocols.openadr.payloads.event import SIGNAL_TYPES
 from gridiface.protocols.openadr.payloads.stream import ItemBase
 from gridiface.protocols.xmlwire import WireObject
 
@@ -89,9 +90,12 @@ def kind_of(name: str, signal_type: str) -> SignalKind | None:
 
 
 def complaint(name: str, signal_type: str, unit: ItemBase | None, values: Iterable[float]) -> str:
-    """What is wrong with a signal that is to be sent, by the table; "" when nothing is. x- names are not judged."""
+    """What is wrong with a signal that is to be sent, by the table; "" when nothing is.
+
+    Of private names (x-) only the type is judged, of which the schema has a list.
+    """
     if name.startswith("x-"):
-        return ""
+        return "" if signal_type in SIGNAL_TYPES else f"there is no signalType {signal_type}"
     row = SIGNALS.get((name, signal_type))
     if row is None:
         return f"there is no signal {name} of type {signal_type}"

@@ -59,7 +59,10 @@ def after(start: float, duration: int) -> float:
     """The instant `duration` after `start`; months count by the calendar, a 31st falls back to the month's last day."""
     if not isinstance(duration, CalendarDuration):
         return start + duration
-    begin = _EPOCH + dt.timedelta(seconds=start)
+    try:
+        begin = _EPOCH + dt.timedelta(seconds=start)
+    except OverflowError:  # Beyond the calendar a month is what it counts as.
+        return start + duration
     index = begin.year * 12 + begin.month - 1 + duration.months
     year, month = index // 12, index % 12 + 1
     if not 1 <= year <= 9999:

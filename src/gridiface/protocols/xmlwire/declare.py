@@ -63,6 +63,8 @@ class FieldSpec:
         extension: not part of the protocol's own schema (a profile's addition).
         unit: unit of the value, for the reference pages.
         assumed: makes what is read where a peer leaves a required element out; None: that is refused.
+        other: makes what is read, of its local name, for a member of a substitution group that is not known; None: such
+            an element is ignored where its namespace is foreign.
     """
 
     attr: str
@@ -80,6 +82,7 @@ class FieldSpec:
     extension: bool
     unit: str
     assumed: Callable[[], Any] | None = None
+    other: Callable[[str], Any] | None = None
 
 
 @dataclass(slots=True)
@@ -132,13 +135,15 @@ def element(
     extension: bool = False,
     unit: str = "",
     assumed: Callable[[], Any] | None = None,
+    other: Callable[[str], Any] | None = None,
 ) -> Any:
     """A child element; several classes as `kind` make a substitution group, told apart by element name.
 
     `name` is the XML name where it differs from the attribute's; `ns` where it differs from the class's.
     `inside` names a single child element (or (name, namespace)) that wraps the value.
     `assumed` makes what is read where a peer leaves out what the schema requires and its absence can mean one thing
-    only; we always write it.
+    only; we always write it. `other` makes what is read for a member of a substitution group that is not known, an
+    element of a foreign namespace in the group's place, of its local name.
     """
     return _field("element", default, default_factory, locals())
 
@@ -285,4 +290,5 @@ def _spec(f: dataclasses.Field[Any], ns: str) -> FieldSpec:
         extension=facts.get("extension", False),
         unit=facts.get("unit", ""),
         assumed=facts.get("assumed"),
+        other=facts.get("other"),
     )

@@ -83,6 +83,7 @@ def _sequence_reader(spec: WireType) -> _Reader:
     assumed = {f.attr: f.assumed for f in spec.elements if f.assumed is not None}
     checks = _completeness_checks(spec)
     namespaces = {f.ns for f in spec.elements} | {spec.ns, ""}
+    others = _others(spec, table)
     read_attributes = _attribute_reader(spec)
 
     def read(el: etree._Element) -> Any:
@@ -96,6 +97,7 @@ def _sequence_reader(spec: WireType) -> _Reader:
             slot = table.get(child.tag)
             if slot is None:
                 _ignore_foreign(child, namespaces)
+                values |= others[last](child) if last in others else {}
                 continue
             if slot.position <= last and not (slot.many and slot.position == last):
                 _refuse(child, "given twice" if slot.position == last else "out of order")
@@ -154,6 +156,16 @@ def _slots(spec: WireType) -> dict[str, _Slot]:
                 raise LocalProtocolError(f"{spec.name} declares {tag} twice")
             table[tag] = _Slot(position, f.attr, read, f.many, empty, f.at_most, wraps)
     return table
+
+
+def _others(spec: WireType, table: dict[str, _Slot]) -> dict[int, Callable[[etree._Element], dict[str, Any]]]:
+    """Behind which position members of substitution groups that nobody knows may stand, and how they are read."""
+
+    def reads(attr: str, made: Callable[[str], Any]) -> Callable[[etree._Element], dict[str, Any]]:
+        return lambda child: {attr: made(_qname(child)[1])}
+
+    places = {slot.attr: slot.position for slot in table.values()}
+    return {places[f.attr] - 1: reads(f.attr, f.other) for f in spec.elements if f.other is not None}
 
 
 def _may_be_empty(f: FieldSpec) -> bool:

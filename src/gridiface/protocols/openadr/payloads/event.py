@@ -22,6 +22,7 @@ from gridiface.protocols.openadr.payloads.namespaces import (
     token,
 )
 from gridiface.protocols.openadr.payloads.stream import ITEM_BASE, Intervals, ItemBase, PayloadFloat
+from gridiface.protocols.openadr.payloads.units import unknown_unit
 from gridiface.protocols.xmlwire import WireObject, attribute, element, wire
 from gridiface.protocols.xmlwire.primitives import ANY_URI, STRING, UINT32, enumeration
 
@@ -35,7 +36,8 @@ SIGNAL_TYPES = (
     *("x-loadControlCapacity", "x-loadControlLevelOffset", "x-loadControlPercentOffset", "x-loadControlSetpoint"),
 )
 _SIGNAL_NAME = token("signalNameType", SIGNAL_NAMES, extensible=True)
-_SIGNAL_TYPE = token("SignalTypeEnumeratedType", SIGNAL_TYPES)
+# The schema lists the types, Annex B lets parties agree on others: such a signal is refused, not the whole document.
+_SIGNAL_TYPE = token("SignalTypeEnumeratedType", SIGNAL_TYPES, extensible=True)
 _EVENT_STATUS = token("EventStatusEnumeratedType", EVENT_STATUS)
 _RESPONSE_REQUIRED = enumeration("ResponseRequiredType", ("always", "never"))
 
@@ -85,7 +87,7 @@ class EiEventSignal(WireObject):
     signalName: str = element(_SIGNAL_NAME)
     signalType: str = element(_SIGNAL_TYPE)
     signalID: str = element(STRING)
-    itemBase: ItemBase | None = element(ITEM_BASE, default=None)
+    itemBase: ItemBase | None = element(ITEM_BASE, default=None, other=unknown_unit)
     currentValue: CurrentValue | None = element(CurrentValue, default=None)
 
 
@@ -99,7 +101,7 @@ class EiEventBaseline(WireObject):
     baselineID: str = element(STRING)
     resourceID: list[str] = element(STRING, default_factory=list)
     baselineName: str = element(STRING)
-    itemBase: ItemBase | None = element(ITEM_BASE, default=None)
+    itemBase: ItemBase | None = element(ITEM_BASE, default=None, other=unknown_unit)
 
 
 @ei

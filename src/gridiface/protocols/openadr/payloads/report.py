@@ -19,6 +19,7 @@ from gridiface.protocols.openadr.payloads.namespaces import (
     token,
 )
 from gridiface.protocols.openadr.payloads.stream import ITEM_BASE, Intervals, ItemBase
+from gridiface.protocols.openadr.payloads.units import unknown_unit
 from gridiface.protocols.xmlwire import WireObject, attribute, element
 from gridiface.protocols.xmlwire.primitives import ANY_URI, BOOLEAN, STRING
 
@@ -41,7 +42,7 @@ class SpecifierPayload(WireObject):
     """One wanted data point; readingType is x-notApplicable in what we send (rule 338)."""
 
     rID: str = element(STRING)
-    itemBase: ItemBase | None = element(ITEM_BASE, default=None)
+    itemBase: ItemBase | None = element(ITEM_BASE, default=None, other=unknown_unit)
     readingType: str = element(READING_TYPE)
 
 
@@ -88,7 +89,7 @@ class OadrReportDescription(WireObject):
     reportSubject: EiTarget | None = element(EiTarget, default=None, ns=EI)
     reportDataSource: EiTarget | None = element(EiTarget, default=None, ns=EI)
     reportType: str = element(_REPORT_TYPE, ns=EI)
-    itemBase: ItemBase | None = element(ITEM_BASE, default=None)
+    itemBase: ItemBase | None = element(ITEM_BASE, default=None, other=unknown_unit)
     readingType: str = element(READING_TYPE, ns=EI)
     marketContext: str | None = element(ANY_URI, default=None, ns=EMIX)
     oadrSamplingRate: OadrSamplingRate | None = element(OadrSamplingRate, default=None)

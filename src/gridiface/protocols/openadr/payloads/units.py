@@ -125,6 +125,11 @@ class CustomUnit(WireObject):
     siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
 
 
+def unknown_unit(name: str) -> CustomUnit:
+    """What stands in the place of a unit and is none that we know: never to be taken for one that is missing."""
+    return CustomUnit(itemDescription=name, itemUnits=name, siScaleCode="none")
+
+
 @oadr
 class Current(WireObject):
     """Amperes."""

@@ -140,6 +140,8 @@ class EventDesk:
         if known is not None and known.event.modification == descriptor.modificationNumber:
             known.request_id = request_id
             self._state.put("event", descriptor.eventID, known)
+            if known.stop is not None:
+                return Verdict(_OUT, Code.OUT_OF_SEQUENCE, "the event is cancelled, and this is no later modification")
             return Verdict(known.opt, known.code, known.description)
         try:
             event = from_wire(wire)

@@ -5,6 +5,7 @@ Owns our registration and when what is sent first. Does not own payloads of othe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from gridiface.errors import RefusedControl
@@ -23,6 +24,8 @@ QUERY, CREATE, REGISTER_REPORT, REQUEST_EVENT, POLL = (
     "request_event",
     "poll",
 )
+#: Steps that a session does without where the VTN fails at them.
+OPTIONAL_STEPS = frozenset({QUERY, REGISTER_REPORT, REQUEST_EVENT})
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Registrar:
         self._state = state
         self._reports = reports
         self.link = Link()
+        self._lost_at = -math.inf
 
     @property
     def polls(self) -> bool:
@@ -137,22 +141,26 @@ class Registrar:
         """Registered, or not; True: anew, so that the VTN knows nothing of us."""
         good = isinstance(payload, registration.OadrCreatedPartyRegistration) and succeeded(payload.eiResponse)
         if isinstance(payload, registration.OadrCreatedPartyRegistration) and good and payload.registrationID:
-            return self._registered(payload, now)
+            return self._registered(payload)
         answer: EiResponse | None = getattr(payload, "eiResponse", None)
         words = (answer.responseDescription or "") if answer else ""
         self._state.notices.append(Rejected(CREATE, int(answer.responseCode) if answer else 0, words))
         if self._state.registered:
             # Our stored IDs are worth nothing here: begin without them.
-            self.register_anew("refused", words)
+            self.register_anew("refused", words, now)
         else:
             self.link.retry_at = now + self._state.config.registration_retry
         return False
 
-    def register_anew(self, by: str, reason: str) -> None:
-        """The registration is lost: forget it and begin again."""
+    def register_anew(self, by: str, reason: str, now: float) -> None:
+        """The registration is lost: forget it and begin again; with a pause where that does not help."""
         self._wipe()
         self._state.notices.append(Unregistered(by, reason))
         self.start()
+        pause = self._state.config.registration_retry
+        if now - self._lost_at < pause:
+            self.link.retry_at = now + pause
+        self._lost_at = now
 
     def end(self, by: str) -> None:
         """The registration ended; nothing is sent any more until `start`."""
@@ -187,7 +195,7 @@ class Registrar:
             own.offers = digest
             self._state.save_registration()
 
-    def _registered(self, payload: registration.OadrCreatedPartyRegistration, now: float) -> bool:
+    def _registered(self, payload: registration.OadrCreatedPartyRegistration) -> bool:
         again = self._state.registration.registrationID == payload.registrationID
         if not again:
             self._wipe()
@@ -204,7 +212,6 @@ class Registrar:
         steps = [REGISTER_REPORT] if metadata else []
         steps += [POLL] if metadata and self.polls else []
         self.link.steps = steps if self._state.config.report_only else [*steps, REQUEST_EVENT]
-        self.link.next_poll = now
         return not again
 
     def _wipe(self) -> None:

@@ -179,8 +179,8 @@ class Ven:
         elif request.kind == CREATE:
             if self._registrar.created(payload, now):
                 self._opts.registered_anew(now)
-        elif self._lost_registration(request, payload):
-            self._registrar.register_anew("refused", "the VTN does not know us")
+        elif self._state.registered and self._lost_registration(request, payload):
+            self._registrar.register_anew("refused", "the VTN does not know us", now)
         else:
             self._done(request)
             self._inbound.answered(request.kind, payload, now)
@@ -190,7 +190,7 @@ class Ven:
         request = self._finish(request_id)
         if status in _HOPELESS:
             self._state.notices.append(Rejected(request.kind, 0, f"HTTP {status}"))
-            if request.kind not in {QUERY, CREATE, POLL}:
+            if request.kind not in {CREATE, POLL}:
                 self._done(request)
                 return
         self._registrar.failed(now)

@@ -6,6 +6,8 @@ Owns opts and their precedence (rules 200 to 211). Does not own the opts of oadr
 from __future__ import annotations
 
 import math
+from copy import deepcopy
+from dataclasses import replace
 
 from gridiface.protocols.openadr.answers import Code, Refusal, ok
 from gridiface.protocols.openadr.market import same_context
@@ -14,7 +16,7 @@ from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.payloads.opt import OadrCanceledOpt, OadrCancelOpt, OadrCreatedOpt, OadrCreateOpt
 from gridiface.protocols.openadr.times import after
 from gridiface.protocols.openadr.vtn.notices import OptChanged
-from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, Schedule, State, Ven
+from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, Opts, Schedule, State, Ven
 
 _MOST_SUPERSEDED = 200
 _MOST_RESOURCES = 10_000
@@ -53,9 +55,12 @@ class OptDesk:
         keep = [schedule for schedule in opts.schedules if schedule.optID != payload.optID]
         if len(keep) != len(opts.schedules):
             opts.schedules[:] = keep
+            opts.cancelled[payload.optID] = payload.requestID
+            for old in list(opts.cancelled)[:-_MOST_SUPERSEDED]:
+                del opts.cancelled[old]
             self._state.save("opts", ven.venID)
             self._state.notices.append(OptChanged(venID=ven.venID, optID=payload.optID, opt=None))
-        elif payload.optID not in opts.superseded:
+        elif payload.optID not in opts.superseded and not _said_before(payload, opts):
             deliveries = self._state.deliveries(ven.venID).by_event.values()
             if any(payload.optID in delivery.event_opt_ids for delivery in deliveries):
                 raise Refusal(Code.NOT_ALLOWED, "an opt to an event cannot be cancelled, only changed")
@@ -161,23 +166,32 @@ class OptDesk:
             if times.duration < 0:
                 raise Refusal(Code.INVALID_DATA, "an opt schedule has no negative durations")
             spans.append([times.dtstart, float(after(times.dtstart, times.duration) - times.dtstart)])
-        opts = self._state.opts(ven.venID)
-        _supersede(opts.schedules, opts.superseded, payload, resources, devices)
-        if len(opts.schedules) >= self._state.config.most_opts:
-            raise Refusal(Code.DEPLOYMENT, "too many opt schedules")
-        opts.schedules.append(
-            Schedule(
-                optID=payload.optID,
-                opt=payload.optType,
-                reason=payload.optReason,
-                market_context=payload.marketContext,
-                spans=spans,
-                resources=resources,
-                devices=devices,
-                created=now,
-            )
+        made = Schedule(
+            optID=payload.optID,
+            opt=payload.optType,
+            reason=payload.optReason,
+            market_context=payload.marketContext,
+            spans=spans,
+            resources=resources,
+            devices=devices,
+            created=now,
         )
+        opts = self._state.opts(ven.venID)
+        if any(replace(old, created=now) == made for old in opts.schedules):
+            return  # Its answer was lost.
+        # What is refused leaves the others as they are.
+        schedules, superseded = deepcopy(opts.schedules), list(opts.superseded)
+        _supersede(schedules, superseded, payload, resources, devices)
+        if len(schedules) >= self._state.config.most_opts:
+            raise Refusal(Code.DEPLOYMENT, "too many opt schedules")
+        opts.schedules[:], opts.superseded[:] = [*schedules, made], superseded
+        opts.cancelled.pop(payload.optID, None)
         self._state.save("opts", ven.venID)
+
+
+def _said_before(payload: OadrCancelOpt, opts: Opts) -> bool:
+    """Whether it is the cancellation that was carried out already, said again because its answer was lost."""
+    return bool(payload.requestID) and opts.cancelled.get(payload.optID) == payload.requestID
 
 
 def _supersede(

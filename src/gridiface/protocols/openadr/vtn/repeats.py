@@ -2,7 +2,7 @@
 
 Owns what each VEN said last and was answered, in the memory of one process: after a restart a repetition is carried out
 once more. Most verbs are such that this does no harm; those here are not: registering twice gives two registrationIDs,
-metadata twice two sets of report requests, an opt twice two schedules, and an opt that is gone is not known any more.
+metadata twice two sets of report requests, an opt twice two schedules.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gridiface.protocols.openadr.payloads.opt import OadrCancelOpt, OadrCreateOp
 from gridiface.protocols.openadr.payloads.registration import OadrCreatePartyRegistration
 from gridiface.protocols.openadr.payloads.report import OadrRegisterReport, OadrUpdatedReport
 
-_KEPT = frozenset({OadrCreatePartyRegistration, OadrRegisterReport, OadrCreateOpt, OadrCancelOpt})
-#: What was said, and what makes it new when it is said once more.
-_UNDOES = {OadrCreateOpt: OadrCancelOpt, OadrCancelOpt: OadrCreateOpt}
+_KEPT = frozenset({OadrCreatePartyRegistration, OadrRegisterReport, OadrCreateOpt})
+#: What makes another message new when that is said once more. Cancelled opts are remembered with the others.
+_UNDOES = {OadrCancelOpt: OadrCreateOpt}
 _MOST = 20_000
 
 

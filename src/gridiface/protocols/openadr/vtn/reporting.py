@@ -126,13 +126,7 @@ class ReportDesk:
 
     def register(self, payload: OadrRegisterReport, ven: Ven, now: float) -> Payload:
         """Take metadata: it is complete, replaces the old, and ends all requests but those for metadata (rule 306)."""
-        specifiers = [offered.reportSpecifierID for offered in payload.oadrReport]
-        if len(set(specifiers)) != len(specifiers):
-            raise Refusal(Code.INVALID_DATA, "reportSpecifierIDs must differ")
-        for offered in payload.oadrReport:
-            rids = [point.rID for point in offered.oadrReportDescription]
-            if len(set(rids)) != len(rids):
-                raise Refusal(Code.INVALID_DATA, "the rIDs of a report must differ")
+        _check_metadata(payload.oadrReport)
         reports = self._state.reports(ven.venID)
         reports.metadata = list(payload.oadrReport)
         # Who asked for metadata once has them, also where the VEN does not say whose request it answers.
@@ -329,6 +323,24 @@ class ReportDesk:
                 running.state = _CANCELLING if follow else _DONE
         _prune(reports.running)
         self._state.save("reports", ven.venID)
+
+
+def _check_metadata(offers: Sequence[OadrReport]) -> None:
+    """Raises Refusal: IDs that are not unique (rule 308), telemetry without a sampling rate that can be (333)."""
+    specifiers = [offered.reportSpecifierID for offered in offers]
+    if len(set(specifiers)) != len(specifiers):
+        raise Refusal(Code.INVALID_DATA, "reportSpecifierIDs must differ")
+    for offered in offers:
+        rids = [point.rID for point in offered.oadrReportDescription]
+        if len(set(rids)) != len(rids):
+            raise Refusal(Code.INVALID_DATA, "the rIDs of a report must differ")
+        telemetry = (offered.reportName or "").removeprefix(METADATA_PREFIX).startswith("TELEMETRY")
+        for point in offered.oadrReportDescription:
+            rate = point.oadrSamplingRate
+            if rate is None and telemetry:
+                raise Refusal(Code.COMPLIANCE, f"rID {point.rID} has no oadrSamplingRate (rule 333)")
+            if rate is not None and not 0 <= rate.oadrMinPeriod <= rate.oadrMaxPeriod:
+                raise Refusal(Code.INVALID_DATA, f"the oadrSamplingRate of rID {point.rID} cannot be")
 
 
 def _prune(running: dict[str, RunningReport]) -> None:

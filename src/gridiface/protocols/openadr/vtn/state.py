@@ -215,10 +215,14 @@ class Schedule:
 
 @dataclass(slots=True, kw_only=True)
 class Opts:
-    """Opt schedules of one VEN, and IDs of those that were replaced (rule 211)."""
+    """Opt schedules of one VEN, and IDs of those that were replaced (rule 211).
+
+    `cancelled`: optID -> requestID of its cancellation, which may come again when its answer was lost.
+    """
 
     schedules: list[Schedule] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
+    cancelled: dict[str, str] = field(default_factory=dict)
 
 
 _KINDS: dict[str, type] = {

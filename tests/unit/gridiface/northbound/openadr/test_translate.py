@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Acceptance, ControlMode, Verdict
 from gridiface.northbound.openadr.translate import (
     Level,
+    PriceStep,
     Program,
     authority_of,
+    concerns,
     controls_of,
     device,
     fractions,
@@ -280,3 +284,24 @@ def test_who_is_left_out_is_said():
 
 def test_levels_from_steps():
     assert fractions(0.0, 0.5) == {0: Level(fraction=0.0), 1: Level(fraction=0.5)}
+
+
+@pytest.mark.parametrize("name", ["s", ""])
+def test_signals_that_share_an_id_become_controls_of_their_own(name):
+    made = translated(
+        signal("LOAD_DISPATCH", "setpoint", 5.0, KW, id=name),
+        signal("LOAD_CONTROL", "x-loadControlCapacity", 0.4, id=name),
+    )
+    assert len({control.id for control in made.controls}) == 2
+
+
+def test_a_control_is_told_to_be_of_a_target_by_its_id_also_what_a_price_makes_the_fleet_do():
+    step = PriceStep(above=0.2, level=Level(fraction=1.0))
+    program = replace(PROGRAM, prices=(step,))
+    price = signal("ELECTRICITY_PRICE", "price", 0.3, price_per_kwh("EUR"))
+    made = translated(price, program=program, target=EiTarget(resourceID=["r1", "r2"]))
+    assert len(made.controls) == 4
+    mine = [control for control in made.controls if concerns(f"{control.id}~7", [device("d1")])]
+    assert {control.target for control in mine} == {device("d1")}
+    assert len(mine) == 2
+    assert not any(concerns(f"{control.id}~7", []) for control in made.controls)

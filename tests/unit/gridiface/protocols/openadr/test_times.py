@@ -145,6 +145,8 @@ def test_months_count_by_the_calendar(start, duration, end):
 def test_a_calendar_that_ends_is_no_crash():
     late = parse_date_time("9999-12-31T00:00:00Z")
     assert after(late, parse_duration("P1M")) == late + 30 * 86_400
+    beyond = after(late, parse_duration("P1Y"))
+    assert after(beyond, parse_duration("P1Y")) == beyond + 365 * 86_400
 
 
 @given(st.text(max_size=30))

@@ -414,3 +414,29 @@ def test_old_events_are_forgotten(side, kit):
     ven.give(kit.event(start=10))
     ven.move(100_000)
     assert not ven.ven.events
+
+
+def test_57_r5_a_cancelled_event_that_comes_again_as_if_it_were_not_gets_450_until_it_is_modified(side, kit):
+    ven = side()
+    ven.one(kit.event())
+    ven.one(changed(kit.event(), status="cancelled"))
+    again = ven.one(changed(kit.event()))
+    assert (again.responseCode, again.optType) == ("450", "optOut")
+    later = ven.one(dataclasses.replace(kit.event(), modification=2))
+    assert (later.responseCode, later.optType) == ("200", "optIn")
+    assert ven.ven.events["E"].stop is None
+
+
+@pytest.mark.parametrize(
+    ("durations", "whole", "code"),
+    [
+        ((0, 600), 600, "454"),  # would run on beside the next one and behind the event
+        ((600, 0), 600, "454"),
+        ((0, 600), 0, "454"),
+        ((600, 0), 0, "200"),
+        ((600, 600), 0, "200"),
+    ],
+)
+def test_62_r8_r47_only_the_last_interval_of_an_open_ended_event_has_no_end(side, kit, durations, whole, code):
+    signal = Signal(name="SIMPLE", type="level", id="s", durations=durations, values=(1.0, 2.0))
+    assert side().one(kit.event(duration=whole, signals=(signal,))).responseCode == code

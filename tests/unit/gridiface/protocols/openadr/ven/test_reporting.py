@@ -455,3 +455,12 @@ def test_the_number_of_requests_is_capped(talk):
     answer = push(made, wire("a"), wire("b"))
     assert answer.eiResponse.responseCode == "469"
     assert answer.oadrPendingReports.reportRequestID == ["a"]
+
+
+def test_67_a_data_point_that_is_asked_for_twice_is_reported_once(made):
+    answer = push(made, wire("r", rids=["p", "q", "p"], granularity=0, reportBackDuration=0))
+    assert answer.eiResponse.responseCode == "200"
+    made.ven.handle_timer(made.now)
+    made.step()
+    (sent,) = reports(made)
+    assert [[value[0] for value in values] for _, values in rows(sent)] == [["p", "q"]]

@@ -499,3 +499,54 @@ def test_an_end_of_the_registration_whose_answer_was_lost_is_an_end(talk, kit):
     assert not made.ven.registration.registrationID
     assert not made.payloads(registration.OadrCreatePartyRegistration)[1:]
     assert [one.by for one in made.told("Unregistered")] == ["ven"]
+
+
+@pytest.mark.parametrize("code", ["463", "452"])
+def test_54_a_vtn_that_forgot_us_before_our_answer_to_its_cancellation_came_is_not_registered_with_again(talk, code):
+    made = talk()
+    made.run()
+    own = made.ven.registration
+    pushed = registration.OadrCancelPartyRegistration(requestID="c", registrationID=own.registrationID, venID=own.venID)
+    made.kit.now += 11
+    (poll,) = made.ven.next_requests(made.now)
+    made.ven.receive(poll.id, pushed, made.now)
+    (answer,) = made.ven.next_requests(made.now)
+    assert isinstance(answer.payload, registration.OadrCanceledPartyRegistration)
+    made.ven.receive(answer.id, event.OadrResponse(eiResponse=response(int(code), "who are you?", "")), made.now)
+    assert made.ven.next_requests(made.now + 1000) == ()
+    assert made.ven.registration.registrationID is None
+
+
+@pytest.mark.parametrize("status", [404, 406, 501])
+def test_47_a_vtn_without_queries_is_registered_with_all_the_same(talk, status):
+    made = talk()
+    (query,) = made.ven.next_requests(made.now)
+    assert isinstance(query.payload, registration.OadrQueryRegistration)
+    made.ven.failed(query.id, made.now, status=status)
+    made.run()
+    assert made.ven.registration.registrationID
+
+
+def test_52_a_vtn_that_registers_us_and_knows_us_not_is_not_asked_without_a_pause(talk, kit):
+    made = talk(registration_retry=60.0)
+    made.run()
+    begun = made.now
+    for _ in range(10):  # It forgets us as soon as we are registered.
+        kit.vtn.drop_ven(made.ven.registration.venID or "")
+        kit.store = kit.vtn.export()
+        made.run(30)
+    tried = len(made.told("Registered"))
+    assert 3 <= tried <= 2 + (made.now - begun) / 60.0
+
+
+def test_52_a_vtn_that_always_wants_a_re_registration_gets_it_with_pauses(talk, kit):
+    made = talk(most_drain=3)
+    made.run()
+    own = made.ven.registration.venID
+    made.sent.clear()
+    kit.now += 20
+    for _ in range(100):
+        kit.do(kit.vtn.request_reregistration(own))
+        made.step()
+        kit.now += 0.01
+    assert 1 <= len(made.payloads(registration.OadrCreatePartyRegistration)) <= 4

@@ -202,3 +202,29 @@ def test_the_number_of_schedules_is_capped(vtn_kit):
     assert send("a").eiResponse.responseCode == "200"
     assert send("b").eiResponse.responseCode == "469"
     kit.check()
+
+
+def test_a_schedule_that_is_refused_replaces_none(vtn_kit):
+    kit = vtn_kit(most_opts=2)
+    ven = kit.register()
+
+    def send(name, *resources, market=None):
+        return kit.handle(
+            opt.OadrCreateOpt(
+                optID=name,
+                optType="optIn",
+                optReason="x-schedule",
+                marketContext=market,
+                venID=ven,
+                vavailability=calendar((kit.now, 1)),
+                createdDateTime=kit.now,
+                requestID="r",
+                eiTarget=EiTarget(resourceID=list(resources)),
+            )
+        )
+
+    send("a", "r1", "r2")
+    send("b", market="http://other/")
+    assert send("c", "r1").eiResponse.responseCode == "469"
+    assert [one.resources for one in kit.vtn.opts(ven).schedules] == [["r1", "r2"], []]
+    kit.check()

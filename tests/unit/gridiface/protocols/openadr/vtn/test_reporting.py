@@ -424,3 +424,26 @@ def test_a_request_for_a_report_of_ours_beside_registered_report_is_refused(kit)
     )
     assert isinstance(answer, event.OadrResponse)
     assert answer.eiResponse.responseCode == "452"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "code"),
+    [
+        ("METADATA_TELEMETRY_USAGE", {"oadrSamplingRate": None}, "459"),
+        ("METADATA_TELEMETRY_STATUS", {"oadrSamplingRate": None}, "459"),
+        ("METADATA_HISTORY_USAGE", {"oadrSamplingRate": None}, "200"),
+        ("x-own", {"oadrSamplingRate": None}, "200"),
+        ("METADATA_TELEMETRY_USAGE", {"oadrSamplingRate": (60, 10)}, "454"),
+        ("METADATA_TELEMETRY_USAGE", {"oadrSamplingRate": (-60, -10)}, "454"),
+        ("METADATA_HISTORY_USAGE", {"oadrSamplingRate": (60, -10)}, "454"),
+        ("METADATA_TELEMETRY_USAGE", {"oadrSamplingRate": (0, 0)}, "200"),
+    ],
+)
+def test_40_r312_r333_telemetry_has_a_sampling_rate_that_can_be(kit, ven, name, fields, code):
+    payload = metadata(kit, ven, "usage", name=name)
+    (rate,) = fields.values()
+    if rate is not None:
+        rate = report.OadrSamplingRate(oadrMinPeriod=rate[0], oadrMaxPeriod=rate[1], oadrOnChange=False)
+    payload.oadrReport[0].oadrReportDescription = [point("a", oadrSamplingRate=rate)]
+    assert kit.handle(payload).eiResponse.responseCode == code
+    assert bool(kit.vtn.reports(ven).metadata) is (code == "200")
