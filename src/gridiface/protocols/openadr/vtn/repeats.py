@@ -17,7 +17,7 @@ from gridiface.protocols.openadr.payloads.report import OadrRegisterReport, Oadr
 
 _KEPT = frozenset({OadrCreatePartyRegistration, OadrRegisterReport, OadrCreateOpt})
 #: What makes another message new when that is said once more. Cancelled opts are remembered with the others.
-_UNDOES = {OadrCancelOpt: OadrCreateOpt}
+_UNDOES: dict[type, type] = {OadrCancelOpt: OadrCreateOpt}
 _MOST = 20_000
 
 

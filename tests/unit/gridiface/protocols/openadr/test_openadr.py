@@ -187,7 +187,11 @@ def test_r319_r330_r339_accuracy_is_in_the_points_unit_rids_are_any_text_and_rep
     name, rid = kit.register(), "site 1/ü&<W>"
     kit.quiet(name)
     described = report.OadrReportDescription(
-        rID=rid, reportType="usage", itemBase=power_real("k"), readingType="Direct Read"
+        rID=rid,
+        reportType="usage",
+        itemBase=power_real("k"),
+        readingType="Direct Read",
+        oadrSamplingRate=report.OadrSamplingRate(oadrMinPeriod=1, oadrMaxPeriod=60, oadrOnChange=False),
     )
     offered = report.OadrReport(
         duration=3600,
