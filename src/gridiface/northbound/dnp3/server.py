@@ -119,6 +119,8 @@ class Dnp3Server:
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
+        #: Whether any master is told unasked: else nothing ever waits to be sent but answers.
+        self._tells = any(master.unsolicited for station in settings.stations for master in station.masters)
 
     def _files(self, station: StationSettings, configuration: Configuration) -> StationFiles | None:
         if not station.files:
@@ -273,7 +275,7 @@ class Dnp3Server:
                 session.pump(now)
 
     def _pump_soon(self) -> None:
-        if not self._pumping:
+        if self._tells and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump_now)
 
