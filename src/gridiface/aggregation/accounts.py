@@ -25,11 +25,11 @@ class Accounts:
         self._open: dict[str, Account] = {}
         self._closed: dict[str, Account] = {}
 
-    def open(self, entry: Entry, device_ids: tuple[str, ...], now: Instant) -> None:
+    def open(self, entry: Entry, now: Instant) -> None:
         """Begin the account of a control that starts."""
         control = entry.control
         if control.id not in self._open:
-            self._open[control.id] = Account(control.id, control.target.id, device_ids, now, self._interval_s)
+            self._open[control.id] = Account(control.id, control.target.id, now, self._interval_s)
 
     def close(self, control_id: str, now: Instant) -> list[PerformanceInterval]:
         """End it; what is left to be recorded."""
@@ -78,7 +78,12 @@ class Accounts:
 
 
 def sample_of(
-    columns: Columns, rows: IntArray, total: Total, requested: float | None, accepted: float | None
+    columns: Columns,
+    rows: IntArray,
+    total: Total,
+    requested: float | None,
+    accepted: float | None,
+    devices: IntArray | None = None,
 ) -> Sample:
     """What holds for one control now."""
     c = columns
@@ -92,6 +97,7 @@ def sample_of(
             acknowledged_w=None if told_w is None else told_w if c.acknowledged[rows[0]] else 0.0,
             delivered_w=total.w if total.known else None,
             quality=total.quality,
+            devices=devices,
         )
     here = span(rows)
     told = c.told_w[here]
@@ -104,4 +110,5 @@ def sample_of(
         acknowledged_w=float(told[acknowledged].sum()) if commanded.any() else None,
         delivered_w=total.w if total.known else None,
         quality=total.quality,
+        devices=devices,
     )

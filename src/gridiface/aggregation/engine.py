@@ -238,7 +238,7 @@ class Engine(FleetViews):
             self._c.holds[rows] |= POWER  # it may have been told one; nothing else is known to be ours
             self._running.starting.append(entry)
             if not is_information(entry.control):
-                self._accounts.open(entry, self._devices_of(entry), now)
+                self._accounts.open(entry, now)
         self._running.replan = self._dirty = True
 
     def control(self, control_id: str) -> Control | None:
@@ -249,10 +249,6 @@ class Engine(FleetViews):
     def controls(self) -> Sequence[Control]:
         """All controls with their present states, defaults and the newest finished ones among them, by id."""
         return tuple(entry.control for entry in self._book.all())
-
-    def _devices_of(self, entry: Entry) -> tuple[str, ...]:
-        """The devices that have a line of their own in a control's account."""
-        return () if entry.control.service_class in FAST else self._fleet.ids_of(entry.control.target)
 
     def _concerned(self, control: Control) -> tuple[str, ...]:
         """The devices whose part in a control we tell: those that do not do so themselves, none in fast services."""
@@ -381,7 +377,7 @@ class Engine(FleetViews):
             if is_information(entry.control):
                 self._book.start(entry, (), now)
                 continue
-            self._accounts.open(entry, self._devices_of(entry), now)
+            self._accounts.open(entry, now)
             self._running.starting.append(entry)
         if started or ended:
             self._running.replan = self._dirty = True

@@ -34,6 +34,7 @@ class Fleet:
         self.tree = GroupTree()
         self._intake = intake
         self._rows: dict[str, IntArray] = {}
+        self._counted: dict[str, IntArray] = {}
         self._abilities: dict[Target, dict[frozenset[Capability], tuple[str, ...]]] = {}
 
     def renew(self, groups: Iterable[Group] | None = None) -> None:
@@ -45,6 +46,7 @@ class Fleet:
         if groups is not None:
             self.tree = GroupTree(groups)
         self._rows.clear()
+        self._counted.clear()
         self._abilities.clear()
 
     def join(self, device_id: str, groups: Iterable[str]) -> None:
@@ -74,9 +76,18 @@ class Fleet:
         row = self.columns.row.get(target.id)
         return np.array([] if row is None else [row], dtype=np.int64)
 
-    def ids_of(self, target: Target) -> tuple[str, ...]:
-        """The devices a target speaks of, by id."""
-        return tuple(sorted(self.columns.ids[self.rows_of(target)].tolist()))
+    def counted(self, target: Target) -> IntArray | None:
+        """The rows of the members whose power makes up a group's total: no meters; none for a single device.
+
+        The same array as long as they are the same.
+        """
+        if target.kind is not TargetKind.GROUP:
+            return None
+        found = self._counted.get(target.id)
+        if found is None:
+            rows = self.rows(target.id)
+            found = self._counted[target.id] = rows[self.columns.counts[rows]]
+        return found
 
     def exists(self, target: Target) -> bool:
         """Whether there is such a device or group."""

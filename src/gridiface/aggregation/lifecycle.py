@@ -226,8 +226,18 @@ class ControlBook:
     def start(self, entry: Entry, device_ids: Iterable[str], at: Instant) -> None:
         """Devices have begun to carry the control out; with the first the control as a whole has (none: only that)."""
         if entry.active and not entry.control.is_default:
+            mine = entry.reported(device_ids)
+            self.concern(entry, mine, at)
             self._tell(entry, OutcomeKind.STARTED, at, (None,))
-            self._tell(entry, OutcomeKind.STARTED, at, entry.reported(device_ids))
+            self._tell(entry, OutcomeKind.STARTED, at, mine)
+
+    def concern(self, entry: Entry, device_ids: Iterable[str], at: Instant) -> None:
+        """These devices have a part in it, too: who came into the target after the control is told like the rest."""
+        received = entry.told.get(OutcomeKind.RECEIVED, ())
+        new = [device_id for device_id in device_ids if device_id not in received]
+        if new:
+            self._tell(entry, OutcomeKind.RECEIVED, at, new)
+            entry.concerned = tuple(dict.fromkeys((*entry.concerned, *new)))
 
     def report(self, outcome: Outcome) -> Entry | None:
         """Take a device's own answer in; the control's entry where it is known."""

@@ -9,11 +9,11 @@ import numpy as np
 from gridiface.aggregation.accounts import sample_of
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.problem import BoolArray
-from gridiface.aggregation.arbitration import Claim, Ruling
+from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import ControlBook, Entry
+from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Demands, Part, Planner
@@ -104,25 +104,30 @@ class Running:
 
     def ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:
         """How one device's part in a control ended."""
-        row = self._c.row.get(device_id)
+        row, target = self._c.row.get(device_id), entry.control.target
+        gone = "it left the fleet" if row is None else ""
+        if target.kind is TargetKind.GROUP and row is not None and not self._fleet.tree.holds(target.id, device_id):
+            gone = f"it left group {target.id}"
         if not entry.started(device_id):
-            return OutcomeKind.FAILED, entry.failures.get(device_id, "never acknowledged")
-        if row is None:
-            return OutcomeKind.PARTIAL, "it left the fleet"
+            return OutcomeKind.FAILED, gone or entry.failures.get(device_id, "never acknowledged")
+        if row is None or gone:
+            return OutcomeKind.PARTIAL, gone
         if self._c.down[row] or self._c.lost[row]:
             return OutcomeKind.PARTIAL, entry.failures.get(device_id, "it fell silent")
         return OutcomeKind.COMPLETED, ""
 
     def sample(self, control_id: str, now: Instant) -> Sample | None:
-        """What holds for a control from now on."""
+        """What holds for a control from now on; None while it asks for a power and another control's power rules."""
         entry = self._book.get(control_id)
         if entry is None:
             return None
         target = entry.control.target
-        rows = self._fleet.rows_of(target)
         requested, accepted = self._asked(control_id, target, now)
+        if requested is None and any(kind_of(mode, value) == "power" for mode, value in entry.control.values.items()):
+            return None
         total = self._fleet.total(target, self.residual(target.id), now)
-        sample = sample_of(self._c, rows, total, requested, accepted)
+        devices = None if entry.control.service_class in FAST else self._fleet.counted(target)
+        sample = sample_of(self._c, self._fleet.rows_of(target), total, requested, accepted, devices)
         part = self._demands.parts.get(control_id)
         return sample if part is None else self._of_part(sample, part, target)
 
@@ -205,6 +210,7 @@ class Running:
         c = self._c
         rows = self._fleet.rows_of(entry.control.target)
         mine = rows[~c.answers[rows] & c.counts[rows]]
+        self._book.concern(entry, entry.reported(c.ids[mine].tolist()), now)
         found, which = np.unique(step.wanted.order[mine], return_inverse=True)
         orders = self._orders.all
         naming = [at >= 0 and entry.control.id in orders[at].control_ids for at in found.tolist()]

@@ -23,7 +23,7 @@ MOST_INTERVALS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment of a control on its own target; W, None = not known."""
+    """One moment of a control on its own target; W, None = not known. `devices`: rows with lines of their own."""
 
     requested_w: float | None
     accepted_w: float | None
@@ -31,6 +31,7 @@ class Sample:
     acknowledged_w: float | None
     delivered_w: float | None
     quality: Quality
+    devices: IntArray | None = None
 
     @property
     def values(self) -> tuple[float | None, ...]:
@@ -69,55 +70,70 @@ class _Means:
         )
 
 
-def _run(places: IntArray) -> IntArray | slice:
-    """The same places as a slice where each follows the one before."""
-    return span(places) if places.size and bool((np.diff(places) == 1).all()) else places
-
-
 class DeviceMeans:
-    """Means of allocated, acknowledged and delivered power of each device that a control concerns."""
+    """Means of allocated, acknowledged and delivered power of each device, over the time for which the target held it.
 
-    def __init__(self, device_ids: tuple[str, ...]) -> None:
-        self.device_ids = device_ids
-        self._sums = np.zeros((3, len(device_ids)))
-        self._times = np.zeros((3, len(device_ids)))
-        self._rows: IntArray | slice = slice(0, 0)
+    What was held last counts until the next `hold`, as in the target's own account: so the devices' energies sum up to
+    the target's. Who joins late or leaves early has a line for that time; who is not heard delivers nothing known.
+    """
+
+    def __init__(self) -> None:
+        self._place: dict[str, int] = {}
+        self._sums, self._times = np.empty((3, 0)), np.empty((3, 0))
+        self._since, self._until, self._counted = np.empty(0), np.empty(0), np.empty(0)
+        self._rows: IntArray | None = None
         self._places: IntArray | slice = slice(0, 0)
-        self._version = -1
-        self._row: int | None = None
+        self._held = np.empty((3, 0))
 
-    def add(self, columns: Columns, seconds: float) -> None:
-        """The columns' present values held for `seconds`."""
-        if self._version != columns.version:
-            found = [(columns.row[name], at) for at, name in enumerate(self.device_ids) if name in columns.row]
-            self._rows = _run(np.array([row for row, _ in found], dtype=np.int64))
-            self._places = _run(np.array([at for _, at in found], dtype=np.int64))
-            self._version = columns.version
-            self._row = found[0][0] if len(found) == len(self.device_ids) == 1 else None
-        if self._row is not None:
-            self._add_one(columns, self._row, seconds)
+    def add(self, seconds: float, until: Instant) -> None:
+        """What was held counts for so many seconds, which end now."""
+        places = self._places
+        if not self._held.size:
             return
-        c, rows = columns, self._rows
-        told, measured = c.told_w[rows], c.w[rows]
-        acknowledged = np.where(c.acknowledged[rows], told, 0.0)
-        for at, values in enumerate((told, acknowledged, measured)):
-            known = np.isfinite(values)
-            self._sums[at, self._places] += np.where(known, values, 0.0) * seconds
-            self._times[at, self._places] += known * seconds
+        known = np.isfinite(self._held)
+        self._sums[:, places] += np.where(known, self._held, 0.0) * seconds
+        self._times[:, places] += known * seconds
+        self._counted[places] += seconds
+        self._until[places] = until
 
-    def _add_one(self, c: Columns, row: int, seconds: float) -> None:
-        told, measured = float(c.told_w[row]), float(c.w[row])
-        acknowledged = told if c.acknowledged[row] else 0.0
-        for at, value in enumerate((told, acknowledged, measured)):
-            if math.isfinite(value):
-                self._sums[at, 0] += value * seconds
-                self._times[at, 0] += seconds
+    def hold(self, columns: Columns, rows: IntArray | None, now: Instant) -> None:
+        """The present values of `rows` count from now on. The same array stands for the same devices."""
+        if rows is None or not rows.size:
+            self._held = np.empty((3, 0))
+            return
+        if rows is not self._rows:
+            self._rows, self._places = rows, self._placed(columns.ids[rows].tolist(), now)
+        c, here = columns, span(rows)
+        told = c.told_w[here]
+        acknowledged = np.where(c.acknowledged[here] | np.isnan(told), told, 0.0)
+        self._held = np.array([told, acknowledged, np.where(c.lost[here] | c.quarantined[here], np.nan, c.w[here])])
 
-    def intervals(self, control_id: str, start: Instant, end: Instant) -> list[PerformanceInterval]:
-        """One interval per device over the whole control."""
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set."""
+        self._since += seconds
+        self._until += seconds
+
+    def _placed(self, device_ids: list[str], now: Instant) -> IntArray | slice:
+        """Where the devices' lines stand, in their order; new ones begin now."""
+        for name in device_ids:
+            self._place.setdefault(name, len(self._place))
+        new = len(self._place) - self._since.size
+        if new:
+            self._sums = np.pad(self._sums, ((0, 0), (0, new)))
+            self._times = np.pad(self._times, ((0, 0), (0, new)))
+            self._since = np.pad(self._since, (0, new), constant_values=now)
+            self._until = np.pad(self._until, (0, new), constant_values=now)
+            self._counted = np.pad(self._counted, (0, new))
+        places = np.array([self._place[name] for name in device_ids], dtype=np.int64)
+        return span(places) if bool((np.diff(places) == 1).all()) else places
+
+    def intervals(self, control_id: str) -> list[PerformanceInterval]:
+        """One interval for each device that was there for a time."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = self._sums / self._times
         columns = [[None if value != value else value for value in row] for row in means.tolist()]  # noqa: PLR0124 - NaN
+        heard = self._times[2] >= self._counted * (1 - 1e-6)
+        times = (self._since.tolist(), self._until.tolist(), heard.tolist())
         return [
             PerformanceInterval(
                 control_id=control_id,
@@ -129,82 +145,82 @@ class DeviceMeans:
                 allocated_w=told,
                 acknowledged_w=acknowledged,
                 delivered_w=delivered,
-                quality=Quality.BAD if delivered is None else Quality.GOOD,
+                quality=Quality.BAD if delivered is None else Quality.GOOD if always else Quality.ESTIMATED,
             )
-            for device_id, told, acknowledged, delivered in zip(self.device_ids, *columns, strict=True)
+            for device_id, told, acknowledged, delivered, start, end, always in zip(
+                self._place, *columns, *times, strict=True
+            )
+            if end > start
         ]
 
 
 class Account:
     """One control's account. Call `sample` with what holds from now on, `close` at its end."""
 
-    def __init__(
-        self, control_id: str, target_id: str, device_ids: tuple[str, ...], now: Instant, interval_s: float
-    ) -> None:
+    def __init__(self, control_id: str, target_id: str, now: Instant, interval_s: float) -> None:
         self.control_id, self.target_id = control_id, target_id
-        self.started, self.until = now, now
-        self.closed = False
+        self.until = now
         self._interval_s = interval_s
         self._opened = now
         self._means = _Means()
         self._held: Sample | None = None
         self._intervals: list[PerformanceInterval] = []
-        self._devices = DeviceMeans(device_ids)
+        self._devices = DeviceMeans()
 
     @property
     def due(self) -> Instant:
-        """When the running interval ends."""
-        return self._opened + self._interval_s
+        """When the running interval ends; infinity while none runs."""
+        return math.inf if self._held is None else self._opened + self._interval_s
 
     def sample(self, sample: Sample | None, columns: Columns, now: Instant) -> list[PerformanceInterval]:
         """Account for the time since the last sample with what held then; finished intervals.
 
-        A clock that was set back adds nothing; None ends the account's knowledge until the next sample.
+        A clock that was set back adds nothing. None ends the interval: what follows until the next sample is in none.
         """
         finished = []
         seconds = max(0.0, now - self.until)
         if seconds > 0:
-            self._devices.add(columns, seconds)
+            self._devices.add(seconds, now)
         while self.due <= now:
             self._hold(self.due)
             finished.append(self._cut(self.due))
         self._hold(now)
         self.until = now
+        if self._held is None:
+            self._opened = now
+        elif sample is None and now > self._opened:
+            finished.append(self._cut(now))
         self._held = sample
+        self._devices.hold(columns, None if sample is None else sample.devices, now)
         return finished
 
     def close(self, columns: Columns, now: Instant) -> list[PerformanceInterval]:
         """End the account: the last interval of the target, then one per device."""
-        finished = self.sample(None, columns, now)
-        if self.until > self._opened:
-            finished.append(self._cut(self.until))
-        self.closed = True
-        return finished + self._devices.intervals(self.control_id, self.started, max(self.until, self.started))
+        return self.sample(None, columns, now) + self._devices.intervals(self.control_id)
 
     def shift_time(self, seconds: float) -> None:
         """Go on without a hole or an overlap after the clock was set."""
         self.until += seconds
         self._opened += seconds
+        self._devices.shift_time(seconds)
 
     def latest(self) -> PerformanceInterval | None:
         """The newest interval of the target's own account, cheap enough to be asked for every second."""
-        if not self.closed and self.until > self._opened:
+        if self.until > self._opened:
             return self._means.interval(self.control_id, self.target_id, self._opened, self.until)
         return self._intervals[-1] if self._intervals else None
 
     def reports(self) -> list[PerformanceReport]:
         """The target's own report with all its intervals, then one per device."""
         own = list(self._intervals)
-        if not self.closed and self.until > self._opened:
+        if self.until > self._opened:
             own.append(self._means.interval(self.control_id, self.target_id, self._opened, self.until))
-        devices = self._devices.intervals(self.control_id, self.started, max(self.until, self.started))
         first = PerformanceReport(control_id=self.control_id, target_id=self.target_id, intervals=tuple(own))
         return [
             first,
             *(
                 PerformanceReport(control_id=self.control_id, target_id=interval.target_id, intervals=(interval,))
-                for interval in devices
-                if interval.target_id != self.target_id
+                for interval in self._devices.intervals(self.control_id)
             ),
         ]
 

@@ -25,6 +25,8 @@ from gridiface.domain.fleet import Capability, Device, DriverTraits, Group, Name
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 from gridiface.errors import ConfigError
 
+from .conftest import ask, battery
+
 T0 = 1_700_000_000.0
 ABLE = frozenset({Capability.SET_W, Capability.LIMIT_W})
 GROUP = Target(TargetKind.GROUP, "all")
@@ -359,3 +361,53 @@ def test_shortfall_of_a_short_control_is_told_at_its_end(engine):
     whole = [o.kind for o in outcomes if o.control_id == "big" and o.device_id is None]
     assert OutcomeKind.PARTIAL in whole
     assert OutcomeKind.COMPLETED not in whole
+
+
+def outcomes_of(bench, device_id):
+    return [one.kind.name for one in bench.outcomes if one.device_id == device_id]
+
+
+def test_who_joins_in_the_middle_of_a_control_has_a_beginning_an_end_and_a_line_in_its_account(bench):
+    made = bench(battery("a"), battery("b"))
+    made.submit(ask(duration=20.0, set_w=6_000.0))
+    made.step(steps=5)
+    made.engine.add_device(battery("c"), made.now)
+    made.engine.join_groups("c", ["all"], made.now)
+    made.step(steps=20)
+    assert outcomes_of(made, "c") == ["RECEIVED", "STARTED", "COMPLETED"]
+    own, *lines = made.engine.performance.report("c1")
+    ends = {line.target_id: (line.intervals[0].start - T0, line.intervals[0].end - T0) for line in lines}
+    assert ends == {"a": (1.0, 20.0), "b": (1.0, 20.0), "c": (6.0, 20.0)}
+    energy = sum(line.mean("delivered_w") * (line.intervals[0].end - line.intervals[0].start) for line in lines)
+    assert energy == pytest.approx(own.mean("delivered_w") * 19.0)
+
+
+def test_who_leaves_the_group_in_the_middle_of_a_control_has_had_a_part_of_it(bench):
+    made = bench(battery("a"), battery("b"))
+    made.submit(ask(duration=20.0, set_w=6_000.0))
+    made.step(steps=5)
+    made.engine.set_groups([Group(id="all", members=("a",))], made.now)
+    made.step(steps=20)
+    assert outcomes_of(made, "b") == ["RECEIVED", "STARTED", "PARTIAL"]
+    assert outcomes_of(made, "a") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert made.told["b"] is None
+
+
+def test_a_control_of_one_device_has_one_account_in_which_what_was_requested_stays(bench):
+    made = bench(battery("a"))
+    one = replace(ask(duration=20.0, set_w=9_000.0), target=Target(TargetKind.DEVICE, "a"))
+    made.submit(one)
+    made.step(steps=3)
+    made.engine.cancel("c1", made.now + 1.0)
+    made.now += 1.0
+    intervals = made.engine.tick(made.now).performance
+    assert [(i.target_id, i.requested_w, i.allocated_w) for i in intervals] == [("a", 9_000.0, 5_000.0)]
+
+
+def test_while_another_control_rules_the_power_nothing_counts_as_delivered_for_the_one_it_covers(bench):
+    made = bench(battery("a"), battery("b"))
+    made.submit(ask("long", duration=40.0, set_w=2_000.0))
+    made.submit(ask("short", start=10.0, duration=20.0, authority=9.0, set_w=8_000.0))
+    made.step(steps=41)
+    assert made.engine.performance.report("long")[0].mean("delivered_w") == pytest.approx(2_000.0, rel=0.2)
+    assert made.engine.performance.report("short")[0].mean("delivered_w") == pytest.approx(8_000.0, rel=0.1)

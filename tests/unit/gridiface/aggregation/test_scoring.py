@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from gridiface.aggregation.columns import Columns
@@ -6,8 +7,12 @@ from gridiface.domain.fleet import Device, Nameplate
 from gridiface.domain.telemetry import Quality
 
 
-def sample(requested, delivered, quality=Quality.GOOD):
-    return Sample(requested, requested, requested, requested, delivered, quality)
+def sample(requested, delivered, quality=Quality.GOOD, devices=None):
+    return Sample(requested, requested, requested, requested, delivered, quality, devices)
+
+
+def rows(*found):
+    return np.array(found, dtype=np.int64)
 
 
 @pytest.fixture
@@ -19,10 +24,11 @@ def columns():
 
 
 def test_intervals_are_cut_at_their_ends_with_time_weighted_means(columns):
-    account = Account("c", "g", ("d",), 0.0, 10.0)
-    account.sample(sample(100.0, 0.0), columns, 0.0)
-    account.sample(sample(100.0, 90.0), columns, 4.0)
-    first, second = account.sample(sample(100.0, 100.0), columns, 20.0)
+    account = Account("c", "g", 0.0, 10.0)
+    d = rows(0)
+    account.sample(sample(100.0, 0.0, devices=d), columns, 0.0)
+    account.sample(sample(100.0, 90.0, devices=d), columns, 4.0)
+    first, second = account.sample(sample(100.0, 100.0, devices=d), columns, 20.0)
     assert (first.start, first.end, second.end) == (0.0, 10.0, 20.0)
     assert first.delivered_w == pytest.approx(54.0)
     assert second.delivered_w == pytest.approx(90.0)
@@ -33,14 +39,15 @@ def test_intervals_are_cut_at_their_ends_with_time_weighted_means(columns):
 
 
 def test_unknown_powers_stay_unknown_and_the_worst_quality_counts(columns):
-    account = Account("c", "g", (), 0.0, 10.0)
+    account = Account("c", "g", 0.0, 10.0)
     account.sample(sample(None, None, Quality.STALE), columns, 0.0)
     (interval,) = account.sample(None, columns, 10.0)
     assert (interval.requested_w, interval.delivered_w, interval.quality) == (None, None, Quality.STALE)
 
 
 def test_a_clock_that_was_set_leaves_no_hole(columns):
-    account = Account("c", "g", (), 0.0, 10.0)
+    account = Account("c", "g", 0.0, 10.0)
+    account.sample(sample(1.0, 1.0), columns, 0.0)
     account.sample(sample(1.0, 1.0), columns, 5.0)
     account.shift_time(3600.0)
     (interval,) = account.sample(sample(1.0, 1.0), columns, 3610.0)
@@ -49,8 +56,52 @@ def test_a_clock_that_was_set_leaves_no_hole(columns):
 
 
 def test_reports_hold_the_target_first_then_its_devices(columns):
-    account = Account("c", "g", ("d",), 0.0, 10.0)
-    account.sample(sample(100.0, 100.0), columns, 0.0)
+    account = Account("c", "g", 0.0, 10.0)
+    account.sample(sample(100.0, 100.0, devices=rows(0)), columns, 0.0)
     account.sample(sample(100.0, 100.0), columns, 5.0)
     assert [report.target_id for report in account.reports()] == ["g", "d"]
     assert account.reports()[0].mean("delivered_w") == pytest.approx(100.0)
+
+
+def test_a_devices_powers_count_from_when_they_were_seen_as_the_targets_do(columns):
+    account, d = Account("c", "d", 0.0, 60.0), rows(0)
+    account.sample(sample(100.0, 80.0, devices=d), columns, 0.0)
+    columns.w[0] = 20.0
+    account.sample(sample(100.0, 20.0, devices=d), columns, 4.0)
+    own, device = account.close(columns, 10.0)
+    assert own.delivered_w == device.delivered_w == pytest.approx((4 * 80.0 + 6 * 20.0) / 10)
+
+
+def test_who_joins_late_or_leaves_early_has_a_line_for_that_time_and_the_energies_sum_up(columns):
+    columns.put(Device(id="e", nameplate=Nameplate(max_w=1e4)))
+    columns.w[1] = 40.0
+    account = Account("c", "g", 0.0, 60.0)
+    account.sample(sample(100.0, 80.0, devices=rows(0)), columns, 0.0)
+    account.sample(sample(100.0, 120.0, devices=rows(0, 1)), columns, 10.0)
+    account.sample(sample(100.0, 40.0, devices=rows(1)), columns, 25.0)
+    own, d, e = account.close(columns, 40.0)
+    assert [(d.start, d.end), (e.start, e.end)] == [(0.0, 25.0), (10.0, 40.0)]
+    energies = [one.delivered_w * (one.end - one.start) for one in (own, d, e)]
+    assert energies[0] == pytest.approx(energies[1] + energies[2])
+
+
+def test_a_device_that_falls_silent_delivers_nothing_known_and_its_line_is_an_estimate(columns):
+    account, d = Account("c", "g", 0.0, 60.0), rows(0)
+    account.sample(sample(100.0, 80.0, devices=d), columns, 0.0)
+    columns.lost[0] = True
+    account.sample(sample(100.0, None, devices=d), columns, 10.0)
+    columns.w[0] = 999.0  # nobody believes it
+    _, device = account.close(columns, 40.0)
+    assert (device.delivered_w, device.quality) == (80.0, Quality.ESTIMATED)
+
+
+def test_an_interval_ends_where_nothing_is_known_any_more_and_none_stands_for_that_time(columns):
+    account = Account("c", "g", 0.0, 60.0)
+    account.sample(sample(100.0, 80.0), columns, 0.0)
+    (first,) = account.sample(None, columns, 10.0)
+    assert account.due == float("inf")
+    account.sample(None, columns, 100.0)
+    account.sample(sample(100.0, 60.0), columns, 110.0)
+    (second,) = account.close(columns, 120.0)
+    spans = [(one.start, one.end, one.delivered_w) for one in (first, second)]
+    assert spans == [(0.0, 10.0, 80.0), (110.0, 120.0, 60.0)]
