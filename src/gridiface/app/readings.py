@@ -16,6 +16,9 @@ _FIELDS = (
     ("available_wh", Quantity.AVAILABLE_ENERGY),
 )
 
+#: What a snapshot's duration speaks of.
+_MEANS = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.APPARENT_POWER})
+
 
 def readings_of(snapshot: Snapshot) -> Iterator[Reading]:
     """One reading per known value of the snapshot, each with the snapshot's quality and times."""
@@ -29,6 +32,7 @@ def readings_of(snapshot: Snapshot) -> Iterator[Reading]:
             received=snapshot.received,
             quality=snapshot.quality,
             phase=phase,
+            duration_s=snapshot.duration_s if quantity in _MEANS else 0.0,
         )
 
     for name, quantity in _FIELDS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from gridiface.aggregation.settlement import (
@@ -21,7 +22,7 @@ from gridiface.aggregation.settlement import (
     settlement_of,
     totals,
 )
-from gridiface.aggregation.settlement.calendar import zone
+from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
 from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app import exports
 from gridiface.domain.clock import Instant
@@ -34,6 +35,9 @@ SPACE = "app/settlement"
 
 #: Meter data are looked for this long before an event, s: the longest look-back and the day itself.
 BEFORE_S = 47 * 86_400.0
+
+#: And this long after its end: a mean over its last hour is dated then.
+AFTER_S = 3600.0
 _PAGE = 10_000
 
 
@@ -110,7 +114,9 @@ class SettlementDesk:
         """Settle an event, or settle it anew from the readings that are there now.
 
         Args:
-            asked: event, start, end, devices, method, storage, committed_w, interval_s, zone, reopen.
+            asked: event, start, end, devices, method, storage, committed_w, interval_s, zone, holidays, nerc_holidays,
+                event_days, reopen. Days on which a device took part in another event that was settled here are left
+                out of its baselines by themselves.
             now: the time.
             along: made durable with it.
 
@@ -122,7 +128,9 @@ class SettlementDesk:
             event = asked["event"]
             series = await self._series(asked)
             earlier = self._kept.get(event)
-            found = await asyncio.to_thread(_settled, asked, series, None if earlier is None else earlier[0], now)
+            others = [kept for name, (kept, _) in self._kept.items() if name != event]
+            previous = None if earlier is None else earlier[0]
+            found = await asyncio.to_thread(_settled, asked, series, others, previous, now)
             if not found.note:
                 body = exports.settlement_json(found.settlement, asked["end"]).encode()
                 await self._store.commit([PutDocument(SPACE, event, body), *along])
@@ -144,7 +152,7 @@ class SettlementDesk:
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []
         for name in asked["devices"]:
-            readings = await readings_of(self._store, name, asked["start"] - BEFORE_S, asked["end"])
+            readings = await readings_of(self._store, name, asked["start"] - BEFORE_S, asked["end"] + AFTER_S)
             one = await asyncio.to_thread(from_readings, readings, asked["interval_s"])
             if one is None:
                 raise ConfigError(f"the store has no active power of {name!r} for that time; leave it out")
@@ -172,7 +180,19 @@ class SettlementDesk:
         }
 
 
-def _settled(asked: Mapping[str, Any], series: list[MeterSeries], earlier: Settlement | None, now: Instant) -> Revision:
+def _settled(
+    asked: Mapping[str, Any],
+    series: list[MeterSeries],
+    others: list[Settlement],
+    earlier: Settlement | None,
+    now: Instant,
+) -> Revision:
+    place = zone(asked["zone"])
+    holidays = frozenset(asked["holidays"])
+    if asked["nerc_holidays"]:
+        last = datetime.fromtimestamp(asked["end"], place).year
+        holidays |= nerc_holidays((max(last - 1, 1), last))
+    calendar = Calendar(tz=place, holidays=holidays)
     event = SettlementEvent(
         id=asked["event"],
         start=asked["start"],
@@ -182,5 +202,23 @@ def _settled(asked: Mapping[str, Any], series: list[MeterSeries], earlier: Settl
         methods=dict.fromkeys(asked["storage"], "meter-before-after"),
         interval_s=asked["interval_s"],
     )
-    rows = settle(event, series, calendar=Calendar(tz=zone(asked["zone"])))
+    rows = settle(
+        event,
+        series,
+        calendar=calendar,
+        event_days=frozenset(asked["event_days"]),
+        own_event_days=_event_days(others, {one.meter_id for one in series}, event.start - BEFORE_S, calendar),
+    )
     return settlement_of(event.id, event.end, rows, now, previous=earlier, reopen=asked["reopen"])
+
+
+def _event_days(
+    settlements: list[Settlement], devices: set[str], after: Instant, calendar: Calendar
+) -> Mapping[str, frozenset[date]]:
+    """The local days on which each device took part in one of these events, from `after` on."""
+    found: dict[str, set[date]] = {}
+    for settlement in settlements:
+        for row in settlement.rows:
+            if row.start >= after and row.resource_id in devices:
+                found.setdefault(row.resource_id, set()).add(calendar.day(row.start))
+    return {name: frozenset(days) for name, days in found.items()}

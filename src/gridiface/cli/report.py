@@ -28,8 +28,9 @@ from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
 from gridiface.aggregation.settlement.rows import ALL_METHODS
 from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app import exports
-from gridiface.app.importers.lists import read_commitments, read_days
-from gridiface.app.settlement_desk import BEFORE_S, readings_of
+from gridiface.app.importers.lists import read_commitments
+from gridiface.app.settlement_desk import AFTER_S, BEFORE_S, readings_of
+from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
 from gridiface.cli.progress import working
 from gridiface.cli.quiet import note
@@ -53,11 +54,6 @@ End = Annotated[str, typer.Option("--end", help="End of the event.")]
 MethodOption = Annotated[str, typer.Option("--method", help=f"One of {', '.join(ALL_METHODS)}.")]
 ZoneOption = Annotated[
     str, typer.Option("--zone", help="Time zone of the place: of its days and of times without offset.")
-]
-Holidays = Annotated[Path | None, typer.Option("--holidays", help="Text file with one date on a line.")]
-Nerc = Annotated[bool, typer.Option("--nerc-holidays", help="Take the holidays of the North American power markets.")]
-EventDays = Annotated[
-    Path | None, typer.Option("--event-days", help="Text file: days of earlier events, to leave out.")
 ]
 Database = Annotated[
     str | None,
@@ -104,8 +100,7 @@ def baseline(
     with working("reading meter data", quiet=as_json) as work:
         series = _series(files, database, meters, event, _form(zone_name, positive, stamp, interval))
         work.say("working out baselines")
-        excluded = frozenset() if event_days is None else read_days(event_days)
-        rows = settle(event, series, calendar=calendar, event_days=excluded)
+        rows = settle(event, series, calendar=calendar, event_days=days_in(event_days))
     if as_json:
         shown = [
             {"meter": row.resource_id, "start": exports.utc(row.start), "baseline_w": row.baseline_w}
@@ -174,9 +169,8 @@ def settle_event(
         methods=dict.fromkeys(storage or (), "meter-before-after"),
         interval_s=interval,
     )
-    excluded = frozenset() if event_days is None else read_days(event_days)
     with working("settling", quiet=as_json):
-        rows = settle(event, series, calendar=calendar, event_days=excluded)
+        rows = settle(event, series, calendar=calendar, event_days=days_in(event_days))
     earlier = None if previous is None else exports.read_settlement(previous)[0]
     if earlier is not None and earlier.event_id != event_id:
         raise ConfigError(f"{previous}: is a settlement of {earlier.event_id}, not of {event_id}; give the right file")
@@ -267,7 +261,7 @@ def _form(zone_name: str, positive: Positive, stamp: Stamp, interval: float | No
 
 
 def _calendar(zone_name: str, holidays: Path | None, start: str, *, nerc: bool) -> Calendar:
-    days = frozenset() if holidays is None else read_days(holidays)
+    days = days_in(holidays)
     if nerc:
         year = int(start[:4]) if start[:4].isdigit() else 2000
         days |= nerc_holidays((year - 1, year) if year > 1 else (year,))
@@ -310,7 +304,7 @@ def _series(
         return list(merged.values())
     if database is not None and meters and not files:
         interval_s = event.interval_s or _STORE_INTERVAL_S
-        found = asyncio.run(_stored(database, meters, event.start - BEFORE_S, event.end))
+        found = asyncio.run(_stored(database, meters, event.start - BEFORE_S, event.end + AFTER_S))
         made = [from_readings(readings, interval_s) for readings in found]
         missing = [name for name, one in zip(meters, made, strict=True) if one is None]
         if missing:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
 from gridiface.cli.progress import working
 from gridiface.cli.remote import Remote, asking, segment
 from gridiface.cli.showing import show_json, show_table
@@ -41,6 +42,9 @@ def make(
     ] = None,
     interval: Annotated[float, typer.Option("--interval", help="Length of a row, s.")] = 900.0,
     zone: Annotated[str, typer.Option("--zone", help="Time zone of the place.")] = "UTC",
+    holidays: Holidays = None,
+    nerc: Nerc = False,
+    event_days: EventDays = None,
     reopen: Annotated[bool, typer.Option("--reopen", help="Change a settlement that is final, too.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
 ) -> None:
@@ -60,6 +64,9 @@ def make(
         "committed_w": dict(map(_pair, committed or [])),
         "interval_s": interval,
         "zone": zone,
+        "holidays": sorted(map(str, days_in(holidays))),
+        "nerc_holidays": nerc,
+        "event_days": sorted(map(str, days_in(event_days))),
         "reopen": reopen,
         "reason": reason,
     }

@@ -36,7 +36,10 @@ class OperatingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One measured value of one device. `source_time` is the device's clock, `received` is ours."""
+    """One measured value of one device. `source_time` is the device's clock, `received` is ours.
+
+    `duration_s`: the value is the mean over so long until `source_time`; 0: the value of that moment.
+    """
 
     device_id: str
     quantity: Quantity
@@ -56,11 +59,13 @@ class Snapshot:
     `amps` their currents; `angles` those of the voltages to neutral (AN, BN, CN), degrees, 0 to below 360, counted
     from where the device counts; `soc` 0..1; `available_wh` energy that can still be delivered;
     `available_up_w`/`available_down_w` how far the power can move up or down, W >= 0; alarms by name.
+    `duration_s`: the powers are means over so long until `source_time`, as in a Reading.
     """
 
     device_id: str
     source_time: Instant
     received: Instant
+    duration_s: float = 0.0
     quality: Quality = Quality.GOOD
     w: float | None = None
     var: float | None = None

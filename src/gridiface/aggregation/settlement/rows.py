@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -102,6 +103,7 @@ def settle(
     *,
     calendar: Calendar,
     event_days: frozenset[date] = frozenset(),
+    own_event_days: Mapping[str, frozenset[date]] = MappingProxyType({}),
 ) -> tuple[SettlementRow, ...]:
     """The rows of one event over the meters given, by resource, then time.
 
@@ -110,6 +112,7 @@ def settle(
         series: one per resource, all of one interval or finer than `event.interval_s`.
         calendar: of the place.
         event_days: days of earlier events, which are left out of baselines.
+        own_event_days: the same for single resources: days of events in which only some took part.
 
     Raises:
         ConfigError: unknown method, commitments for a resource without a meter or of the wrong number, or intervals
@@ -123,7 +126,6 @@ def settle(
     if unknown:
         raise ConfigError(f"event {event.id}: commitments without meter data: {', '.join(unknown[:5])}")
     own_days = {calendar.day(float(start)) for start in starts}
-    excluded = event_days | own_days
     groups: dict[str, list[MeterSeries]] = {}
     for one in meters:
         groups.setdefault(event.method_of(one.meter_id).name, []).append(one)
@@ -133,7 +135,8 @@ def settle(
         if isinstance(method, MeterBefore):
             base, quality = _flat(members, event, starts.size, method)
         else:
-            base, quality = _like(members, starts, calendar, frozenset(excluded), method)
+            excluded = [event_days | own_days | own_event_days.get(one.meter_id, frozenset()) for one in members]
+            base, quality = _like(members, starts, calendar, excluded, method)
         for row, one in enumerate(members):
             rows.extend(_rows(event, one, starts, base[row], quality[row]))
     return tuple(sorted(rows, key=lambda row: (row.resource_id, row.start)))
@@ -169,9 +172,12 @@ def _flat(
 
 
 def _like(
-    members: list[MeterSeries], starts: FloatArray, calendar: Calendar, excluded: frozenset[date], method: Method
+    members: list[MeterSeries], starts: FloatArray, calendar: Calendar, excluded: list[frozenset[date]], method: Method
 ) -> tuple[FloatArray, QualityArray]:
-    """Baselines from like days, day by day; the first day's adjustment holds for the whole event."""
+    """Baselines from like days, day by day; the first day's adjustment holds for the whole event.
+
+    `excluded`: of each member the days that cannot stand for another.
+    """
     interval_s = members[0].interval_s
     base = np.full((len(members), starts.size), np.nan)
     quality = np.full(base.shape, BAD, dtype=np.uint8)
@@ -184,7 +190,8 @@ def _like(
             table = day_table(members, calendar, (*days_before(day, method.look_back_days), day))
         except ValueError as problem:
             raise ConfigError(f"meter data do not fit the local day: {problem}") from problem
-        eligible = like_days(calendar, table.days, day, excluded, method.look_back_days)
+        likely = {days: like_days(calendar, table.days, day, days, method.look_back_days) for days in set(excluded)}
+        eligible = np.array([likely[days] for days in excluded])
         inside = slice(int(slots[at].min()), int(slots[at].max()) + 1)
         found = day_baseline(table, eligible, inside, method, actual=table.day(day) if number == 0 else None)
         if number == 0:

@@ -7,7 +7,7 @@ from good to bad, so that the worse of two is the larger. Does not read files: i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
 from gridiface.aggregation.settlement.calendar import Calendar, slots_per_day
 from gridiface.domain.clock import Instant
+from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Quality, Reading
 
 QualityArray = npt.NDArray[np.uint8]
@@ -27,6 +28,14 @@ GOOD, ESTIMATED, BAD = CODE[Quality.GOOD], CODE[Quality.ESTIMATED], CODE[Quality
 
 #: Most values of one series: ten years of minutes.
 MOST_VALUES = 5_300_000
+
+#: Phases of readings that speak of the whole device; those whose powers sum up to it.
+_WHOLE = frozenset({Phase.ALL, Phase.NONE})
+_CONDUCTORS = (frozenset({Phase.A, Phase.B, Phase.C}), frozenset({Phase.AN, Phase.BN, Phase.CN}))
+
+#: A mean is not spread over more than a day, s; an interval of which so much is covered is covered.
+_LONGEST_MEAN_S = 86_400.0
+_WHOLLY = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,25 +159,73 @@ def series_of(
 def from_readings(readings: Sequence[Reading], interval_s: float) -> MeterSeries | None:
     """Mean powers of one device's active-power readings in each interval; None for no reading.
 
-    A reading with a duration is the mean over it; others are samples, and an interval's value is the mean of those
-    inside it. Of the same source time the one received last counts.
+    A reading with a duration counts for the time until its source time, in each interval that it touches; where there
+    is none an interval's value is the mean of the samples inside it. An interval of which a part is not covered, or
+    in which half of the time passes without a sample, is an estimate. Of the same source time the one received last
+    counts; powers of single phases are summed where there are no totals.
     """
-    newest: dict[Instant, Reading] = {}
-    for reading in readings:
-        held = newest.get(reading.source_time)
-        if held is None or reading.received >= held.received:
-            newest[reading.source_time] = reading
-    usable = [r for r in newest.values() if r.quality is not Quality.BAD and np.isfinite(r.value)]
+    usable = _totals([r for r in _newest(readings) if r.quality is not Quality.BAD and np.isfinite(r.value)])
     if not usable:
         return None
-    sums: dict[float, list[Reading]] = {}
+    means: dict[int, list[tuple[float, Reading]]] = {}
+    samples: dict[int, list[Reading]] = {}
     for reading in usable:
-        sums.setdefault(np.floor(reading.source_time / interval_s) * interval_s, []).append(reading)
-    samples = [
-        (float(start), float(np.mean([r.value for r in inside])), _worst(r.quality for r in inside))
-        for start, inside in sums.items()
+        if reading.duration_s <= 0:
+            samples.setdefault(int(reading.source_time // interval_s), []).append(reading)
+            continue
+        begin, end = reading.source_time - min(reading.duration_s, _LONGEST_MEAN_S), reading.source_time
+        for place in range(int(begin // interval_s), int(-(-end // interval_s))):
+            covered = min(end, (place + 1) * interval_s) - max(begin, place * interval_s)
+            means.setdefault(place, []).append((covered, reading))
+    found = [(place, *_sampled(inside, place * interval_s, interval_s)) for place, inside in samples.items()]
+    found += [(place, *_covered(inside, interval_s)) for place, inside in means.items()]
+    return series_of(usable[0].device_id, interval_s, [(place * interval_s, w, quality) for place, w, quality in found])
+
+
+def _newest(readings: Iterable[Reading]) -> list[Reading]:
+    """Of each phase, source time and duration the reading that was received last."""
+    newest: dict[tuple[Phase, Instant, bool], Reading] = {}
+    for reading in readings:
+        key = (reading.phase, reading.source_time, reading.duration_s > 0)
+        held = newest.get(key)
+        if held is None or reading.received >= held.received:
+            newest[key] = reading
+    return list(newest.values())
+
+
+def _totals(readings: list[Reading]) -> list[Reading]:
+    """The readings of all phases; without any the sums over the phases that the device tells, where none is missing."""
+    whole = [reading for reading in readings if reading.phase in _WHOLE]
+    if whole:
+        return whole
+    told = {reading.phase for reading in readings}
+    phases = next((found for names in _CONDUCTORS if (found := told & names)), set())
+    moments: dict[tuple[Instant, float], list[Reading]] = {}
+    for reading in readings:
+        if reading.phase in phases:
+            moments.setdefault((reading.source_time, reading.duration_s), []).append(reading)
+    return [
+        replace(parts[0], value=sum(r.value for r in parts), quality=_worst(r.quality for r in parts), phase=Phase.ALL)
+        for parts in moments.values()
+        if len(parts) == len(phases)
     ]
-    return series_of(usable[0].device_id, interval_s, samples)
+
+
+def _covered(inside: list[tuple[float, Reading]], interval_s: float) -> tuple[float, Quality]:
+    """The mean of means, each for the time of the interval that it covers."""
+    seconds = sum(covered for covered, _ in inside)
+    watts = sum(covered * reading.value for covered, reading in inside) / seconds
+    whole = seconds >= interval_s * _WHOLLY
+    return watts, _worst([*(reading.quality for _, reading in inside), *([] if whole else [Quality.ESTIMATED])])
+
+
+def _sampled(inside: list[Reading], start: Instant, interval_s: float) -> tuple[float, Quality]:
+    """The mean of samples."""
+    times = sorted(reading.source_time for reading in inside)
+    silence = max(np.diff([start, *times, start + interval_s]))
+    sparse = [Quality.ESTIMATED] if silence > interval_s / 2 else []
+    watts = float(np.mean([reading.value for reading in inside]))
+    return watts, _worst([*(reading.quality for reading in inside), *sparse])
 
 
 def _worst(qualities: Iterable[Quality]) -> Quality:

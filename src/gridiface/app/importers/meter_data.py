@@ -128,7 +128,7 @@ def readings_of(found: MeterImport, received: Instant) -> Iterator[tuple[Reading
                     device_id=one.meter_id,
                     quantity=Quantity.ACTIVE_POWER,
                     value=float(one.w[at]),
-                    source_time=one.start + float(at) * one.interval_s,
+                    source_time=one.start + float(at + 1) * one.interval_s,
                     received=received,
                     quality=QUALITIES[int(one.quality[at])],
                     duration_s=one.interval_s,

@@ -206,7 +206,12 @@ class FleetMembers:
     ) -> Snapshot:
         name = member.settings.device_id
         before = self._latest.get(name)
-        fields: dict[str, Any] = {"source_time": min(values[0].start, now), "received": now}
+        lasted = float(values[0].duration or 0)
+        fields: dict[str, Any] = {
+            "source_time": min(values[0].start + lasted, now),
+            "received": now,
+            "duration_s": lasted,
+        }
         qualities = []
         for value in values:
             qualities.append(quality_of(value.quality))

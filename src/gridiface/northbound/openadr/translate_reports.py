@@ -150,7 +150,7 @@ def readings_of(
             device_id=device_id,
             quantity=quantity,
             value=value.value * scale + 0.0,
-            source_time=value.start,
+            source_time=min(value.start + float(value.duration or 0), max(received, value.start)),
             received=received,
             quality=quality_of(value.quality),
             duration_s=float(value.duration or 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, ClassVar, Protocol, cast
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import TargetKind
+from gridiface.domain.controls import Control, OutcomeKind, TargetKind
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.operator.audit import Entry
@@ -25,6 +26,12 @@ _LISTED = "GET /api/v1/settlements lists them"
 
 #: Devices of one settlement: each costs up to 47 days of readings.
 _MOST_DEVICES = 500
+
+#: Holidays and days of events that are named.
+_MOST_DAYS = 1000
+
+#: How a control ends before its time.
+_CUT_SHORT = frozenset({OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED})
 
 Time = Annotated[float, Field(ge=0, le=253_402_300_799, allow_inf_nan=False)]
 
@@ -81,6 +88,15 @@ class NewSettlement(Asked):
     )
     interval_s: float = Field(default=900.0, ge=1, le=86_400, allow_inf_nan=False, description="of the rows, s")
     zone: str = Field(default="UTC", max_length=64, description="time zone of the place, for its days")
+    holidays: list[date] = Field(
+        default_factory=list, max_length=_MOST_DAYS, description="days of the place that are free"
+    )
+    nerc_holidays: bool = Field(default=False, description="true: so are those of the North American power markets")
+    event_days: list[date] = Field(
+        default_factory=list,
+        max_length=_MOST_DAYS,
+        description="days of other events, to leave out of baselines; those of events settled here are by themselves",
+    )
     reopen: bool = Field(default=False, description="true: change a settlement that is final, too")
     reason: Text = Field(default="", description="for people and the audit log")
 
@@ -185,13 +201,15 @@ class SettlementsArea(Area):
     async def settle_event(self, call: Call[NoQuery, NewSettlement]) -> SettlementMade:
         """What came of it."""
         asked = await self._asked(call.body)
-        told = {name: value for name, value in asked.items() if name not in {"devices", "committed_w"}}
+        left_out = {"devices", "committed_w", "holidays", "event_days"}
+        told = {name: value for name, value in asked.items() if name not in left_out}
+        days = {name: [day.isoformat() for day in asked[name]] for name in ("holidays", "event_days") if asked[name]}
         entry = Entry(
             at=call.now,
             who=call.caller.name,
             what="settlement.make",
             subject=asked["event"],
-            after={**told, "devices": len(asked["devices"])},
+            after={**told, **days, "devices": len(asked["devices"])},
             reason=call.body.reason,
         )
         try:
@@ -247,10 +265,9 @@ class SettlementsArea(Area):
             if control is None:
                 raise unknown("control", body.control, "GET /api/v1/controls lists them")
             start = control.span.start if start is None else start
-            end = control.span.end if end is None else end
+            end = await self._end_of(control) if end is None else end
             if not devices and body.group is None:
-                target = control.target
-                devices = [target.id] if target.kind is TargetKind.DEVICE else sorted(reached(target, fleet))
+                devices = await self._devices_of(control)
         if body.group is not None:
             if fleet.group(body.group) is None:
                 raise unknown("group", body.group, "GET /api/v1/groups lists them")
@@ -261,6 +278,23 @@ class SettlementsArea(Area):
             raise Refused(422, f"{len(devices)} devices are to be settled", f"name 1 to {_MOST_DEVICES}")
         asked = body.model_dump(exclude={"control", "group", "reason"})
         return {**asked, "start": start, "end": end, "devices": devices}
+
+    async def _end_of(self, control: Control) -> Instant:
+        """When it ended: at its time, or when it was cancelled or superseded."""
+        ends = [
+            outcome.at
+            for outcome in await self._desk.records.outcomes(control.id)
+            if outcome.device_id is None and outcome.kind in _CUT_SHORT
+        ]
+        return min([control.span.end, *ends])
+
+    async def _devices_of(self, control: Control) -> list[str]:
+        """The devices that have a line in its account; those of its target now where there is none."""
+        target = control.target
+        if target.kind is TargetKind.DEVICE:
+            return [target.id]
+        lines = {interval.target_id for interval in await self._desk.records.performance(control.id)}
+        return sorted(lines - {target.id} or reached(target, self._desk.status.fleet))
 
     def _one(self, event: str) -> SettlementSummary:
         found = self._port.one(event)

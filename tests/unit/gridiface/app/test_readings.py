@@ -23,3 +23,9 @@ def test_each_known_value_becomes_a_reading_with_quality_and_times() -> None:
 
 def test_nothing_known_gives_nothing() -> None:
     assert list(readings_of(Snapshot(device_id="d", source_time=0.0, received=0.0))) == []
+
+
+def test_means_keep_their_duration_and_states_have_none() -> None:
+    snapshot = Snapshot(device_id="d", source_time=900.0, received=901.0, duration_s=900.0, w=5.0, soc=0.5)
+    durations = {reading.quantity: reading.duration_s for reading in readings_of(snapshot)}
+    assert durations == {Quantity.ACTIVE_POWER: 900.0, Quantity.STATE_OF_CHARGE: 0.0}

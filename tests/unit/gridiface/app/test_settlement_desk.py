@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ ASKED: dict[str, Any] = {
     "committed_w": {"load": 500.0},
     "interval_s": 3600.0,
     "zone": "UTC",
+    "holidays": [],
+    "nerc_holidays": False,
+    "event_days": [],
     "reopen": False,
 }
 
@@ -85,3 +89,28 @@ async def test_readings_come_whole_over_pages(tmp_path: Path) -> None:
     async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
         await store.commit([AppendReadings(tuple(reading(float(n), 1.0) for n in range(10_001)))])
         assert len(await readings_of(store, "load", 0.0, 20_000.0)) == 10_001
+
+
+async def baselines(desk: SettlementDesk, event: str, day: float, **changes: Any) -> list[Any]:
+    """The baselines of an event at the usual hours of another day."""
+    asked = {**ASKED, "event": event, "start": START + day * DAY, "end": END + day * DAY, **changes}
+    await desk.settle(asked, END + day * DAY + 60, along=[])
+    return [row["baseline_w"] for row in desk.rows(event, 0, 100)]
+
+
+async def test_days_on_which_the_device_took_part_in_another_settled_event_are_no_like_days(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END + DAY)
+        desk = SettlementDesk(store)
+        # Wednesday's event took 1 kW: one of the ten like days of Thursday's, until Wednesday's event is settled, too.
+        assert await baselines(desk, "thursday", 1.0) == [-1900.0, -1900.0]
+        assert await baselines(desk, "thursday", 1.0, event_days=[date(2026, 7, 22)]) == [-2000.0, -2000.0]
+        await desk.settle(ASKED, END + 60, along=[])
+        assert await baselines(desk, "again", 1.0) == [-2000.0, -2000.0]
+
+
+async def test_holidays_are_left_out_of_working_days(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END + DAY)
+        desk = SettlementDesk(store)
+        assert await baselines(desk, "working", 1.0, holidays=[date(2026, 7, 22)]) == [-2000.0, -2000.0]

@@ -169,6 +169,8 @@ def readings_to_snapshots(readings: Iterable[Reading]) -> tuple[list[Snapshot], 
             moment["volts"][reading.phase] = reading.value
         else:
             moment[name] = reading.value
+            if reading.quantity is Quantity.ACTIVE_POWER:
+                moment["duration_s"] = reading.duration_s
     snapshots = [
         _snapshot(device_id, at, moment) for (device_id, at), moment in sorted(moments.items(), key=lambda kv: kv[0][1])
     ]

@@ -21,7 +21,7 @@ from gridiface.aggregation.settlement.series import (
     series_of,
 )
 from gridiface.domain.performance import worst_quality
-from gridiface.domain.quantities import Quantity
+from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading
 
 NAN = float("nan")
@@ -128,3 +128,57 @@ def test_series_of_different_intervals_make_no_table() -> None:
         day_table([series([1.0]), series([1.0], interval_s=60.0)], Calendar(), (date(1970, 1, 1),))
     with pytest.raises(ValueError, match="one quality per value"):
         MeterSeries("m", 0.0, 900.0, np.zeros(2), np.zeros(1, dtype=np.uint8))
+
+
+def mean(end: float, watts: float, duration_s: float, phase: Phase = Phase.ALL) -> Reading:
+    return Reading(
+        device_id="d",
+        quantity=Quantity.ACTIVE_POWER,
+        value=watts,
+        source_time=end,
+        received=end,
+        phase=phase,
+        duration_s=duration_s,
+    )
+
+
+def made_of(*readings: Reading) -> tuple[float, list[float], list[int]]:
+    made = from_readings(readings, 900.0)
+    assert made is not None
+    return made.start, made.w.tolist(), made.quality.tolist()
+
+
+def test_a_mean_counts_for_the_time_until_its_source_time() -> None:
+    # Five-minute means of the first quarter of an hour: its last one is dated 900.
+    assert made_of(*(mean(end, end / 10.0, 300.0) for end in (300.0, 600.0, 900.0))) == (0.0, [60.0], [GOOD])
+    # A quarter of an hour's own mean is that quarter's, not the next one's.
+    assert made_of(mean(900.0, 7.0, 900.0), mean(1800.0, 9.0, 900.0)) == (0.0, [7.0, 9.0], [GOOD, GOOD])
+
+
+def test_a_long_mean_stands_in_each_interval_and_a_part_of_one_is_an_estimate() -> None:
+    start, watts, quality = made_of(mean(3000.0, 5.0, 2700.0))  # from 300 to 3000
+    assert (start, watts) == (0.0, [5.0, 5.0, 5.0, 5.0])
+    assert quality == [ESTIMATED, GOOD, GOOD, ESTIMATED]
+
+
+def test_means_count_by_what_they_cover_and_samples_beside_them_do_not() -> None:
+    assert made_of(mean(300.0, 10.0, 300.0), mean(900.0, 40.0, 600.0), mean(450.0, 999.0, 0.0))[1] == [30.0]
+
+
+def test_an_interval_in_which_the_meter_was_silent_for_half_of_the_time_is_an_estimate() -> None:
+    often = [mean(float(at), 1.0, 0.0) for at in range(0, 900, 60)]
+    assert made_of(*often)[2] == [GOOD]
+    assert made_of(*often[:6])[2] == [ESTIMATED]
+
+
+def test_powers_of_single_phases_are_summed_where_there_is_no_total() -> None:
+    def phases(end: float, *watts: float) -> list[Reading]:
+        return [mean(end, w, 900.0, phase) for w, phase in zip(watts, (Phase.A, Phase.B, Phase.C), strict=False)]
+
+    assert made_of(*phases(900.0, 1.0, 2.0, 4.0))[1] == [7.0]
+    assert made_of(*phases(900.0, 1.0, 2.0, 4.0), mean(900.0, 6.5, 900.0))[1] == [6.5]
+    # One phase is missing in the second interval: nothing is known of the whole.
+    _, watts, quality = made_of(
+        *phases(900.0, 1.0, 2.0, 4.0), *phases(1800.0, 1.0, 2.0), *phases(2700.0, 1.0, 1.0, 1.0)
+    )
+    assert (watts[0], np.isnan(watts[1]), watts[2], quality[1]) == (7.0, True, 3.0, BAD)

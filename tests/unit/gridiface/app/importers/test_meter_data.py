@@ -39,8 +39,8 @@ def test_readings_carry_value_quality_and_both_times() -> None:
     one.quality[2] = ESTIMATED
     (portion,) = readings_of(finished([one], rows=3, duplicates=0, conflicts=0), 99.0)
     assert [(r.value, r.source_time, r.received, r.quality) for r in portion] == [
-        (1.0, 0.0, 99.0, Quality.GOOD),
-        (3.0, 1800.0, 99.0, Quality.ESTIMATED),
+        (1.0, 900.0, 99.0, Quality.GOOD),
+        (3.0, 2700.0, 99.0, Quality.ESTIMATED),
     ]
     assert {(r.device_id, r.quantity, r.duration_s) for r in portion} == {("a", Quantity.ACTIVE_POWER, 900.0)}
     again = from_readings(portion, 900.0)

@@ -119,7 +119,11 @@ def test_reports_of_vens_below_us_become_readings():
     ]
     (reading,) = readings_of(values, units.power_real("k"), "d", NOW)
     assert (reading.quantity, reading.value, reading.quality) == (Quantity.ACTIVE_POWER, -1500.0, Quality.ESTIMATED)
-    assert (reading.source_time, reading.received, reading.duration_s) == (NOW - 9, NOW, 60.0)
+    assert (reading.source_time, reading.received, reading.duration_s) == (NOW, NOW, 60.0)
+    (over,) = readings_of(
+        [ReportValue(rid="r", start=NOW - 90, value=1.5, duration=60)], units.power_real("k"), "d", NOW
+    )
+    assert over.source_time == NOW - 30  # a mean is dated at its end
     assert readings_of(values, units.power_real("k"), "d", NOW, generation_positive=True)[0].value == 1500.0
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
+from gridiface.domain.controls import Outcome, OutcomeKind
+from gridiface.domain.performance import PerformanceInterval
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.settlements import SettlementsArea
 
@@ -57,6 +60,45 @@ async def test_an_event_is_settled_with_the_devices_of_its_group(make_house: Any
     assert (status, text, headers["Content-Type"].split(";")[0]) == (200, "event_id\n", "text/csv")
     assert (await house.ask("DELETE", "/api/v1/settlements/ev", scope="configure"))[0] == 200
     assert (await house.ask("GET", "/api/v1/settlements/ev"))[0] == 404
+
+
+async def test_a_control_is_settled_until_it_really_ended_with_those_who_had_a_part_in_it(
+    make_house: Any, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
+    house.records.held["c1"] = house.desk.status.controls()[0]  # of "fleet", from 90 to 120
+
+    async def outcomes(control_id: str) -> list[Outcome]:
+        said = {"control_id": control_id, "kind": OutcomeKind.CANCELLED}
+        return [Outcome(at=99.0, device_id="a", **said), Outcome(at=100.0, **said)]
+
+    async def performance(control_id: str) -> list[PerformanceInterval]:
+        powers = dict.fromkeys(("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w"))
+        return [
+            PerformanceInterval(control_id=control_id, target_id=name, start=90.0, end=100.0, **powers)
+            for name in ("fleet", "gone", "a")
+        ]
+
+    async def settled(**more: Any) -> tuple[Any, ...]:
+        body = {"event": "ev", "control": "c1", **more}
+        assert (await house.ask("POST", "/api/v1/settlements", scope="configure", json=body))[0] == 200
+        return tuple(port.asked[-1][name] for name in ("start", "end", "devices"))
+
+    assert await settled() == (90.0, 120.0, ["a", "b"])
+    monkeypatch.setattr(house.records, "outcomes", outcomes)
+    monkeypatch.setattr(house.records, "performance", performance)
+    assert await settled() == (90.0, 100.0, ["a", "gone"])
+    assert await settled(end=110.0, devices=["b"]) == (90.0, 110.0, ["b"])
+
+
+async def test_days_that_are_left_out_are_dates(make_house: Any, port: Port) -> None:
+    house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
+    body = {"event": "ev", "group": "fleet", "start": 1, "end": 2, "holidays": ["2026-07-04"], "nerc_holidays": True}
+    assert (await house.ask("POST", "/api/v1/settlements", scope="configure", json=body))[0] == 200
+    asked = port.asked[0]
+    assert (asked["holidays"], asked["nerc_holidays"], asked["event_days"]) == ([date(2026, 7, 4)], True, [])
+    body["event_days"] = ["yesterday"]
+    assert (await house.ask("POST", "/api/v1/settlements", scope="configure", json=body))[0] == 422
 
 
 @pytest.mark.parametrize(

@@ -114,5 +114,6 @@ def test_totals_and_voltages_make_snapshots_and_the_rest_stays_readings() -> Non
     )
     (found,) = snapshots
     assert (found.w, found.var, found.hz) == (100.0, 20.0, None)
+    assert (found.source_time, found.duration_s) == (60.0, 10.0)  # means over the ten seconds that end then
     assert found.volts == {Phase.AN: 230.0, Phase.BN: 231.0}
     assert [(r.phase, r.value) for r in others] == [(Phase.A, 33.0)]
