@@ -12,7 +12,7 @@ from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.rollup import Total
-from gridiface.aggregation.scoring import Account, Sample
+from gridiface.aggregation.scoring import Account, Lines, Sample
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 
@@ -31,11 +31,11 @@ class Accounts:
         if control.id not in self._open:
             self._open[control.id] = Account(control.id, control.target.id, now, self._interval_s)
 
-    def close(self, control_id: str, now: Instant) -> list[PerformanceInterval]:
-        """End it; what is left to be recorded."""
+    def close(self, control_id: str, now: Instant) -> tuple[list[PerformanceInterval], Lines] | None:
+        """End it; what is left to be recorded of its target, and of its devices. None: there is none."""
         account = self._open.pop(control_id, None)
         if account is None:
-            return []
+            return None
         self._closed[control_id] = account
         while len(self._closed) > self._keep:
             del self._closed[next(iter(self._closed))]

@@ -97,11 +97,13 @@ class EngineConfig:
 class TickResult:
     """What one tick wants done and recorded.
 
-    `setpoints` may make its members on access (see `setpoints.SetpointBatch`); iterate it once.
+    `setpoints`, `outcomes` and `performance` may make their members on access (see `setpoints.SetpointBatch`,
+    `late.Late`); iterate the first once. `moved`: the controls that took a step themselves, not only for a device.
     """
 
     setpoints: Sequence[Setpoint] = ()
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: Sequence[Outcome] = ()
     decisions: tuple[Decision, ...] = ()
-    performance: tuple[PerformanceInterval, ...] = ()
+    performance: Sequence[PerformanceInterval] = ()
     at: Instant = 0.0
+    moved: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,6 +28,7 @@ from gridiface.aggregation.desk import Desk, DeskParts
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
+from gridiface.aggregation.late import Late
 from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
 from gridiface.aggregation.log import DecisionLog, group_target
 from gridiface.aggregation.outlook import Outlook
@@ -34,6 +36,7 @@ from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.rounds import Rounds
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
+from gridiface.aggregation.scoring import Lines
 from gridiface.aggregation.setpoints import POWER, Orders
 from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
@@ -227,7 +230,7 @@ class Engine(FleetViews):
         devices has come or `restore_grace_s` has passed, so that the fleet makes no step.
         """
         self._at(now)
-        running = self._book.restore(controls, outcomes, self._concerned)
+        running = self._book.restore(controls, outcomes, now, concerned=self._concerned, ours=self._is_told_of)
         if not running:
             return
         self._intake.learning = False
@@ -257,6 +260,11 @@ class Engine(FleetViews):
         rows = self._fleet.rows_of(control.target)
         ours = rows[~self._c.answers[rows] & self._c.counts[rows]]
         return tuple(sorted(self._c.ids[ours].tolist()))
+
+    def _is_told_of(self, device_id: str) -> bool:
+        """Whether we tell a device's part: it does not do so itself, as far as is known."""
+        row = self._c.row.get(device_id)
+        return row is None or not self._c.answers[row]
 
     # What comes back.
 
@@ -293,7 +301,7 @@ class Engine(FleetViews):
         self._at(now)
         self._dirty |= self._rounds.make(now)
         started, ended = self._book.advance(now, self._running.ending)
-        performance = self._turn(started, ended, now)
+        performance, lines = self._turn(started, ended, now)
         batch: Sequence[Setpoint] = ()
         if self._due(now):
             batch = self._running.step(now).batch
@@ -302,10 +310,11 @@ class Engine(FleetViews):
             self._intake.learning = True
         if len(self._accounts):
             performance.extend(self._accounts.sample(lambda name: self._running.sample(name, now), now))
-        outcomes = self._book.drain()
+        outcomes, moved = self._book.drain()
         if not self._held(now):
             self._outlook.watch(self._running.plan, now)
-        return TickResult(batch, outcomes, self._log.drain(), tuple(performance), now)
+        whole = Late(lambda: chain(performance, *(one() for one in lines))) if lines else performance
+        return TickResult(batch, outcomes, self._log.drain(), whole, now, moved)
 
     @property
     def planning(self) -> bool:
@@ -366,11 +375,14 @@ class Engine(FleetViews):
 
     def _turn(
         self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant
-    ) -> list[PerformanceInterval]:
-        """Controls that start and end: their accounts, the record, the plan."""
+    ) -> tuple[list[PerformanceInterval], list[Lines]]:
+        """Controls that start and end: their accounts, the record, the plan; what is left to record of the ended."""
         finished: list[PerformanceInterval] = []
+        lines: list[Lines] = []
         for entry, kind, reason in ended:
-            finished.extend(self._accounts.close(entry.control.id, now))
+            if (account := self._accounts.close(entry.control.id, now)) is not None:
+                finished.extend(account[0])
+                lines.append(account[1])
             if kind is not OutcomeKind.CANCELLED:
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")
         for entry in started:
@@ -381,7 +393,7 @@ class Engine(FleetViews):
             self._running.starting.append(entry)
         if started or ended:
             self._running.replan = self._dirty = True
-        return finished
+        return finished, lines
 
     # The step.
 

@@ -7,10 +7,11 @@ a control is superseded is a function of the set of controls, not of the order i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gridiface.aggregation.arbitration import INFORMING, Claim, kind_of, precedence, same_program
+from gridiface.aggregation.late import Late, Told
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import LIMIT_MODES, Control, ControlState, Outcome, OutcomeKind, ServiceClass, Target
 from gridiface.domain.timeline import TERMINAL, move
@@ -91,7 +92,7 @@ class ControlBook:
         self._entries: dict[str, Entry] = {}
         self._defaults: dict[str, Entry] = {}
         self._edges: list[tuple[Instant, int, str]] = []
-        self._outcomes: list[Outcome] = []
+        self._told: list[Told] = []
         self._by_target: dict[Target, dict[str, Entry]] = {}
         self._defaults_of: dict[Target, dict[str, Entry]] = {}
         self._finished: dict[str, Entry] = {}
@@ -148,20 +149,40 @@ class ControlBook:
         return entry
 
     def restore(
-        self, controls: Iterable[Control], outcomes: Iterable[Outcome], concerned: Callable[[Control], tuple[str, ...]]
+        self,
+        controls: Iterable[Control],
+        outcomes: Iterable[Outcome],
+        now: Instant,
+        *,
+        concerned: Callable[[Control], tuple[str, ...]],
+        ours: Callable[[str], bool],
     ) -> list[Entry]:
-        """Take over what was known before a restart; nothing that was told is told again. The running ones."""
+        """Take over what was known before a restart; nothing that was told is told again. The running ones.
+
+        Args:
+            controls, outcomes: what is known.
+            now: when.
+            concerned: as for `admit`, of a control of which nothing was told yet: its receipt is told now.
+            ours: whether we report a device's part. Those to whom a receipt was told have one, wherever they are now.
+        """
         for control in sorted(controls, key=lambda one: (one.created, one.id)):
             if control.is_default:
                 self._add_default(control)
             elif control.state not in TERMINAL:
-                self._add(control, concerned(control))
+                self._add(control, ())
         for outcome in outcomes:
             entry = self._entries.get(outcome.control_id)
             if entry is not None:
                 entry.told.setdefault(outcome.kind, set()).add(outcome.device_id)
                 if outcome.kind in FINAL:
                     entry.ended.add(outcome.device_id)
+        for entry in self._entries.values():
+            received = entry.told.get(OutcomeKind.RECEIVED)
+            if received is None:
+                entry.concerned = concerned(entry.control)
+                self._tell(entry, OutcomeKind.RECEIVED, now, (None, *entry.concerned))
+            else:
+                entry.concerned = tuple(sorted(name for name in received if name is not None and ours(name)))
         return [entry for entry in list(self._entries.values()) if self._resume(entry)]
 
     def _resume(self, entry: Entry) -> bool:
@@ -249,15 +270,18 @@ class ControlBook:
             self._tell(entry, OutcomeKind.STARTED, outcome.at, (None,))
         return entry
 
-    def drain(self) -> tuple[Outcome, ...]:
-        """The outcomes since the last call, in order."""
-        told, self._outcomes = tuple(self._outcomes), []
-        return told
+    def drain(self) -> tuple[Sequence[Outcome], frozenset[str]]:
+        """The outcomes since the last call, in order; the controls that took a step themselves."""
+        told, self._told = self._told, []
+        if not told:
+            return (), frozenset()
+        moved = frozenset(one.control_id for one in told if None in one.device_ids)
+        return Late(lambda: (outcome for one in told for outcome in one.outcomes())), moved
 
     @property
     def pending(self) -> bool:
         """Whether outcomes wait to be drained, or ends to be taken note of."""
-        return bool(self._outcomes or self._ended_now)
+        return bool(self._told or self._ended_now)
 
     def finish(self, entry: Entry, kind: OutcomeKind, now: Instant, reason: str = "") -> None:
         """End a control as a whole and for every device whose part we report, all alike."""
@@ -336,13 +360,12 @@ class ControlBook:
         told = entry.told.setdefault(kind, set())
         ended = entry.ended if kind is not OutcomeKind.RECEIVED else ()
         news = [device_id for device_id in device_ids if device_id not in told and device_id not in ended]
+        if not news:
+            return
         told.update(news)
         if kind in FINAL:
             entry.ended.update(news)
-        name = entry.control.id
-        self._outcomes.extend(
-            Outcome(control_id=name, kind=kind, at=at, device_id=device_id, reason=reason) for device_id in news
-        )
+        self._told.append(Told(entry.control.id, kind, at, news, reason))
 
 
 def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> set[str]:

@@ -7,9 +7,11 @@ of finished events are made in `settlement`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from gridiface.aggregation.allocate.problem import IntArray, span
 from gridiface.aggregation.columns import Columns
@@ -19,6 +21,10 @@ from gridiface.domain.telemetry import Quality
 
 #: Most intervals kept in memory for one control; older ones are in the store.
 MOST_INTERVALS = 20_000
+
+
+#: What makes the intervals of an account's devices.
+Lines = Callable[[], list[PerformanceInterval]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class DeviceMeans:
     """
 
     def __init__(self) -> None:
-        self._place: dict[str, int] = {}
+        self._ids: npt.NDArray[np.object_] = np.empty(0, dtype=np.object_)
         self._sums, self._times = np.empty((3, 0)), np.empty((3, 0))
         self._since, self._until, self._counted = np.empty(0), np.empty(0), np.empty(0)
         self._rows: IntArray | None = None
@@ -102,7 +108,7 @@ class DeviceMeans:
             self._held = np.empty((3, 0))
             return
         if rows is not self._rows:
-            self._rows, self._places = rows, self._placed(columns.ids[rows].tolist(), now)
+            self._rows, self._places = rows, self._placed(columns.ids[rows], now)
         c, here = columns, span(rows)
         told = c.told_w[here]
         acknowledged = np.where(c.acknowledged[here] | np.isnan(told), told, 0.0)
@@ -113,19 +119,20 @@ class DeviceMeans:
         self._since += seconds
         self._until += seconds
 
-    def _placed(self, device_ids: list[str], now: Instant) -> IntArray | slice:
+    def _placed(self, device_ids: npt.NDArray[np.object_], now: Instant) -> IntArray | slice:
         """Where the devices' lines stand, in their order; new ones begin now."""
-        for name in device_ids:
-            self._place.setdefault(name, len(self._place))
-        new = len(self._place) - self._since.size
-        if new:
-            self._sums = np.pad(self._sums, ((0, 0), (0, new)))
-            self._times = np.pad(self._times, ((0, 0), (0, new)))
-            self._since = np.pad(self._since, (0, new), constant_values=now)
-            self._until = np.pad(self._until, (0, new), constant_values=now)
-            self._counted = np.pad(self._counted, (0, new))
-        places = np.array([self._place[name] for name in device_ids], dtype=np.int64)
-        return span(places) if bool((np.diff(places) == 1).all()) else places
+        first = not self._ids.size
+        known = set(self._ids.tolist())
+        new = device_ids if first else device_ids[[name not in known for name in device_ids.tolist()]]
+        count = new.size
+        self._ids = np.concatenate([self._ids, new])
+        self._sums, self._times = (np.pad(one, ((0, 0), (0, count))) for one in (self._sums, self._times))
+        self._since, self._until = (np.pad(one, (0, count), constant_values=now) for one in (self._since, self._until))
+        self._counted = np.pad(self._counted, (0, count))
+        if first:
+            return slice(0, count)
+        place = {name: at for at, name in enumerate(self._ids.tolist())}
+        return np.array([place[name] for name in device_ids.tolist()], dtype=np.int64)
 
     def intervals(self, control_id: str) -> list[PerformanceInterval]:
         """One interval for each device that was there for a time."""
@@ -148,7 +155,7 @@ class DeviceMeans:
                 quality=Quality.BAD if delivered is None else Quality.GOOD if always else Quality.ESTIMATED,
             )
             for device_id, told, acknowledged, delivered, start, end, always in zip(
-                self._place, *columns, *times, strict=True
+                self._ids.tolist(), *columns, *times, strict=True
             )
             if end > start
         ]
@@ -194,9 +201,13 @@ class Account:
         self._devices.hold(columns, None if sample is None else sample.devices, now)
         return finished
 
-    def close(self, columns: Columns, now: Instant) -> list[PerformanceInterval]:
-        """End the account: the last interval of the target, then one per device."""
-        return self.sample(None, columns, now) + self._devices.intervals(self.control_id)
+    def close(self, columns: Columns, now: Instant) -> tuple[list[PerformanceInterval], Lines]:
+        """End the account: the last interval of the target; what makes one per device."""
+        return self.sample(None, columns, now), self.lines
+
+    def lines(self) -> list[PerformanceInterval]:
+        """One interval for each device that was there for a time."""
+        return self._devices.intervals(self.control_id)
 
     def shift_time(self, seconds: float) -> None:
         """Go on without a hole or an overlap after the clock was set."""
@@ -220,7 +231,7 @@ class Account:
             first,
             *(
                 PerformanceReport(control_id=self.control_id, target_id=interval.target_id, intervals=(interval,))
-                for interval in self._devices.intervals(self.control_id)
+                for interval in self.lines()
             ),
         ]
 

@@ -60,8 +60,9 @@ _BACKLOG = 100_000
 #: Deliveries after which a device holds what it was told.
 _TAKEN = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.PUBLISHED, DeliveryOutcome.UNCHANGED})
 
-#: Longest time that the record of a control step waits for its set-points to leave, s.
-_DEVICES_FIRST_S = 0.5
+#: How long the record of a control step waits for its set-points to leave, s; while the loop answers timers later than
+#: `_BUSY_S`, again and again, up to `_DEVICES_LAST_S`.
+_DEVICES_FIRST_S, _BUSY_S, _DEVICES_LAST_S = 0.5, 0.02, 2.0
 
 #: Outcomes told in one turn of the loop: listeners do work for each.
 _TOLD_AT_ONCE = 64
@@ -257,13 +258,9 @@ class Dispatch:
         ]
         self._ahead.go_on()
         if result.outcomes or result.decisions or result.performance or self._backlog:
-            changes = [*self._moved(result.outcomes), *_changes_of(result)]
-            self._spawn(self._record_after(handing_out, changes, result.outcomes))
-
-    def _moved(self, outcomes: Iterable[Outcome]) -> list[Change]:
-        """The controls whose own state these outcomes changed, in their new state."""
-        ids = {outcome.control_id for outcome in outcomes if outcome.device_id is None}
-        return [PutControl(control) for name in sorted(ids) if (control := self.engine.control(name)) is not None]
+            moved = [self.engine.control(name) for name in sorted(result.moved)]
+            changes = [PutControl(control) for control in moved if control is not None]
+            self._spawn(self._record_after(handing_out, changes, result))
 
     def _by_channel(self, setpoints: Iterable[Setpoint]) -> list[tuple[DeviceChannel, list[Setpoint]]]:
         """Set-points by channel and service class, so that a slow class does not hold up a fast one."""
@@ -312,12 +309,20 @@ class Dispatch:
             self._spawn(self._record(list(changes), ()))
 
     async def _record_after(
-        self, handing_out: list[asyncio.Task[None]], changes: list[Change], outcomes: Sequence[Outcome]
+        self, handing_out: list[asyncio.Task[None]], moved: Sequence[Change], result: TickResult
     ) -> None:
-        """Devices come first: what one step did is recorded when its set-points have left, or soon after."""
-        if handing_out:
-            await asyncio.wait(handing_out, timeout=_DEVICES_FIRST_S)
-        await self._record(changes, outcomes)
+        """Devices come first: what one step did is recorded when its set-points have left, or soon after.
+
+        While the loop is busy with nothing but them it is later: a record would only make them wait.
+        """
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + _DEVICES_LAST_S
+        while handing_out and loop.time() < latest:
+            due = loop.time() + _DEVICES_FIRST_S
+            _, under_way = await asyncio.wait(handing_out, timeout=_DEVICES_FIRST_S)
+            if not under_way or loop.time() - due < _BUSY_S:
+                break
+        await self._record([*moved, *_changes_of(result)], result.outcomes)
 
     async def _record(self, changes: list[Change], outcomes: Sequence[Outcome]) -> None:
         """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be."""

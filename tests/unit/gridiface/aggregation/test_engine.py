@@ -411,3 +411,34 @@ def test_while_another_control_rules_the_power_nothing_counts_as_delivered_for_t
     made.step(steps=41)
     assert made.engine.performance.report("long")[0].mean("delivered_w") == pytest.approx(2_000.0, rel=0.2)
     assert made.engine.performance.report("short")[0].mean("delivered_w") == pytest.approx(8_000.0, rel=0.1)
+
+
+def restarted(made, *devices, groups):
+    """The bench's engine anew, as it comes back from the store."""
+    engine = Engine(EngineConfig())
+    for device_ in devices:
+        engine.add_device(device_, made.now)
+    engine.set_groups(groups, made.now)
+    engine.restore(
+        [one for one in made.engine.controls() if one.is_default or one.span.end > made.now], made.outcomes, made.now
+    )
+    made.engine = engine
+    return made
+
+
+def test_who_left_the_group_before_a_restart_still_has_an_end_and_a_newcomer_a_receipt(bench):
+    made = bench(battery("a"), battery("b"))
+    made.submit(ask(duration=60.0, set_w=6_000.0))
+    made.step(steps=5)
+    restarted(made, *map(battery, "abc"), groups=[Group(id="all", members=("a", "c"))])
+    made.step(steps=60)
+    assert outcomes_of(made, "a") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert outcomes_of(made, "b") == ["RECEIVED", "STARTED", "PARTIAL"]
+    assert outcomes_of(made, "c") == ["RECEIVED", "STARTED", "COMPLETED"]
+
+
+def test_a_receipt_that_was_not_recorded_before_a_restart_is_told_after_it(bench):
+    made = bench(battery("a"))
+    made.submit(ask(start=30.0, duration=60.0, set_w=6_000.0))
+    restarted(made, battery("a"), groups=[Group(id="all", members=("a",))]).step()
+    assert kinds(made.outcomes) == [(None, "RECEIVED"), ("a", "RECEIVED")]

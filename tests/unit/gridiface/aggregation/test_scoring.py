@@ -11,6 +11,11 @@ def sample(requested, delivered, quality=Quality.GOOD, devices=None):
     return Sample(requested, requested, requested, requested, delivered, quality, devices)
 
 
+def closed(account, columns, now):
+    own, lines = account.close(columns, now)
+    return [*own, *lines()]
+
+
 def rows(*found):
     return np.array(found, dtype=np.int64)
 
@@ -32,7 +37,7 @@ def test_intervals_are_cut_at_their_ends_with_time_weighted_means(columns):
     assert (first.start, first.end, second.end) == (0.0, 10.0, 20.0)
     assert first.delivered_w == pytest.approx(54.0)
     assert second.delivered_w == pytest.approx(90.0)
-    rest = account.close(columns, 25.0)
+    rest = closed(account, columns, 25.0)
     assert [interval.target_id for interval in rest] == ["g", "d"]
     assert rest[0].delivered_w == pytest.approx(100.0)
     assert (rest[1].allocated_w, rest[1].acknowledged_w, rest[1].delivered_w) == (100.0, 100.0, 80.0)
@@ -68,7 +73,7 @@ def test_a_devices_powers_count_from_when_they_were_seen_as_the_targets_do(colum
     account.sample(sample(100.0, 80.0, devices=d), columns, 0.0)
     columns.w[0] = 20.0
     account.sample(sample(100.0, 20.0, devices=d), columns, 4.0)
-    own, device = account.close(columns, 10.0)
+    own, device = closed(account, columns, 10.0)
     assert own.delivered_w == device.delivered_w == pytest.approx((4 * 80.0 + 6 * 20.0) / 10)
 
 
@@ -79,7 +84,7 @@ def test_who_joins_late_or_leaves_early_has_a_line_for_that_time_and_the_energie
     account.sample(sample(100.0, 80.0, devices=rows(0)), columns, 0.0)
     account.sample(sample(100.0, 120.0, devices=rows(0, 1)), columns, 10.0)
     account.sample(sample(100.0, 40.0, devices=rows(1)), columns, 25.0)
-    own, d, e = account.close(columns, 40.0)
+    own, d, e = closed(account, columns, 40.0)
     assert [(d.start, d.end), (e.start, e.end)] == [(0.0, 25.0), (10.0, 40.0)]
     energies = [one.delivered_w * (one.end - one.start) for one in (own, d, e)]
     assert energies[0] == pytest.approx(energies[1] + energies[2])
@@ -91,7 +96,7 @@ def test_a_device_that_falls_silent_delivers_nothing_known_and_its_line_is_an_es
     columns.lost[0] = True
     account.sample(sample(100.0, None, devices=d), columns, 10.0)
     columns.w[0] = 999.0  # nobody believes it
-    _, device = account.close(columns, 40.0)
+    _, device = closed(account, columns, 40.0)
     assert (device.delivered_w, device.quality) == (80.0, Quality.ESTIMATED)
 
 
@@ -102,6 +107,6 @@ def test_an_interval_ends_where_nothing_is_known_any_more_and_none_stands_for_th
     assert account.due == float("inf")
     account.sample(None, columns, 100.0)
     account.sample(sample(100.0, 60.0), columns, 110.0)
-    (second,) = account.close(columns, 120.0)
+    (second,) = closed(account, columns, 120.0)
     spans = [(one.start, one.end, one.delivered_w) for one in (first, second)]
     assert spans == [(0.0, 10.0, 80.0), (110.0, 120.0, 60.0)]

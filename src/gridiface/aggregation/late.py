@@ -1,0 +1,64 @@
+"""What one tick tells of thousands of devices, made when somebody reads it.
+
+Devices come first: what is recorded and told of them is made when their set-points have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, overload
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Outcome, OutcomeKind
+
+T = TypeVar("T")
+
+
+class Late(Sequence[T]):
+    """A sequence that is made once, at the first look into it. It counts as not empty until then."""
+
+    def __init__(self, make: Callable[[], Iterable[T]]) -> None:
+        self._make, self._made = make, None
+
+    _make: Callable[[], Iterable[T]]
+    _made: tuple[T, ...] | None
+
+    def __bool__(self) -> bool:
+        return self._made is None or bool(self._made)
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._all())
+
+    def _all(self) -> tuple[T, ...]:
+        if self._made is None:
+            self._made = tuple(self._make())
+        return self._made
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One step of one control, the same for several devices (None: for the control as a whole)."""
+
+    control_id: str
+    kind: OutcomeKind
+    at: Instant
+    device_ids: Sequence[str | None]
+    reason: str = ""
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """One for each of them."""
+        for device_id in self.device_ids:
+            yield Outcome(
+                control_id=self.control_id, kind=self.kind, at=self.at, device_id=device_id, reason=self.reason
+            )
