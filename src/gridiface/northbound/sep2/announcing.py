@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gridiface.errors import ConfigError
 from gridiface.northbound import multicast
@@ -54,15 +54,7 @@ class Announcing:
             _log.warning("no network interface does multicast: nobody can find this server by DNS-SD")
 
     async def _announce(self, transport: str, interface: str, https_port: int, http_port: int, *, must: bool) -> None:
-        zone = Zone(
-            domain=discovery.DOMAINS[transport],
-            host=self._settings.host,
-            addresses=self._addresses(interface),
-            port=http_port or https_port,
-            service=discovery.SERVICE,
-            instances=discovery.instances(self._settings.name, https_port, self._served()),
-            on_demand=discovery.on_demand(self._settings.name, https_port, self.path_of),
-        )
+        zone = self.zone(transport, self._addresses(interface), https_port, http_port)
         port = self._settings.port
         responder = Responder(zone, draw=multicast.draw, port=port)
         announcer = multicast.Announcer(responder, multicast.groups_of(transport, port), interface)
@@ -74,6 +66,21 @@ class Announcing:
             _log.info("not announced by %s: %s", transport, problem)
             return
         self.announcers.append(announcer)
+
+    def zone(self, transport: str, addresses: Sequence[Address], https_port: int, http_port: int) -> Zone:
+        """What is told by one transport; for the arguments see `start`."""
+        # Elements that the plain schema does not have are sent where a profile adds some.
+        level = "-S1" if self._state.settings.csip_aus is None else "+S1"
+        name = self._settings.name
+        return Zone(
+            domain=discovery.DOMAINS[transport],
+            host=self._settings.host,
+            addresses=addresses,
+            port=http_port or https_port,
+            service=discovery.SERVICE,
+            instances=discovery.instances(name, https_port, self._served(), level=level),
+            on_demand=discovery.on_demand(name, https_port, self.path_of, level=level),
+        )
 
     def _addresses(self, interface: str) -> list[Address]:
         given = [ipaddress.ip_address(text) for text in self._settings.addresses]

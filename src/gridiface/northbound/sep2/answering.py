@@ -67,6 +67,7 @@ class Answering:
         accept, now = fields.get("accept"), self._clock.now()
         if head.path == csip_aus.WELL_KNOWN:
             return csip_aus.versions(self._settings.csip_aus)
+        self._dialects.asked(lfdi, accept)
         if head.method == "HEAD" and self._dialects.of(lfdi):
             whole = self._requests.read("GET", head.target, fields.get("host"), accept, lfdi, now)
             return self._dialects.outward(lfdi, whole).for_head()

@@ -1,25 +1,29 @@
 """Which edition each client speaks: as the operator set it, else as its own documents show it.
 
-What a client was found to speak is kept over a restart, since its next request may be a GET, which shows nothing. A
-client that speaks plain 2018, as nearly all do, costs one look-up. The translation itself is protocols.sep2.dialects.
+A GET shows nothing but a schema level, and level 0 is that of 2013 (from memory), so it counts until there is a
+document. What a client was found to speak is kept over a restart. A client that speaks plain 2018, as nearly all do,
+costs one look-up. The translation itself is protocols.sep2.dialects.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from gridiface.domain.ports import Change, Document
+from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.protocols.sep2.dialects import DIALECTS, Dialect, recognised
-from gridiface.protocols.sep2.exchange import SEP_XML, Reply
+from gridiface.protocols.sep2.exchange import SEP_XML, Reply, negotiate
 
 _log = logging.getLogger("gridiface.sep2")
 
 #: Translated documents that are remembered, and the longest of them.
 _REMEMBERED, _LONGEST = 512, 64 * 1024
 SPACE = "sep2/dialect"
+_LEVELS_2013 = frozenset({"-S0", "+S0"})
 
 
 class Dialects:
@@ -38,6 +42,7 @@ class Dialects:
         self._settled = frozenset(settled)
         self._known: dict[str, Dialect] = {lfdi: DIALECTS[name] for lfdi, name in settled.items() if name}
         self._later = later
+        self._plain: set[str] = set()
         self._remembered: dict[tuple[str, bytes], bytes] = {}
 
     def load(self, found: Iterable[Document]) -> None:
@@ -52,6 +57,16 @@ class Dialects:
         known = self._known.get(lfdi)
         return "" if known is None else known.name
 
+    def asked(self, lfdi: str, accept: str | None) -> None:
+        """Take note of what a GET says that it takes."""
+        if accept is None or "S0" not in accept.upper() or not lfdi:
+            return
+        if lfdi in self._known or lfdi in self._settled or lfdi in self._plain:
+            return
+        with suppress(RemoteProtocolError):  # refused where it is answered
+            if negotiate(accept) in _LEVELS_2013:
+                self._learn(lfdi, "2013")
+
     def inward(self, lfdi: str, body: bytes) -> bytes:
         """A client's document as one of 2018.
 
@@ -64,6 +79,8 @@ class Dialects:
         return body if dialect is None or recognised(body) in {"", None} else dialect.inward(body)
 
     def _learn(self, lfdi: str, name: str | None) -> None:
+        if name == "":
+            self._plain.add(lfdi)
         if name is None or name == self.of(lfdi) or (name == "" and self.of(lfdi).startswith("csipaus")):
             return  # a CSIP-AUS client names its namespace only where it is needed
         if name:

@@ -67,3 +67,22 @@ def test_a_csip_aus_client_names_its_namespace_only_where_it_is_needed() -> None
     assert b'"https://csipaus.org/ns"' in dialects.inward(A, sent)
     assert dialects.inward(A, NEW) == NEW
     assert dialects.of(A) == "csipaus-1.3"
+
+
+def test_level_0_is_the_edition_of_2013_until_a_document_says_otherwise() -> None:
+    store = Store()
+    dialects = Dialects({B: ""}, store.later)
+    for accept in (
+        None,
+        "*/*",
+        "application/sep+xml;level=-S1, application/sep+xml;level=-S0;q=0.5",
+        "text/html;level=S0",
+    ):
+        dialects.asked(A, accept)
+        assert dialects.of(A) == ""
+    for lfdi in (A, B):
+        dialects.asked(lfdi, "application/sep+xml; level=-S0")
+    assert (dialects.of(A), dialects.of(B), list(store.kept)) == ("2013", "", [A])
+    assert dialects.inward(A, NEW) == NEW
+    dialects.asked(A, "application/sep+xml; level=-S0")
+    assert (dialects.of(A), store.kept) == ("", {})
