@@ -48,6 +48,10 @@ class FleetViews:
         """All devices below a group, through nested groups, each once."""
         return self._fleet.members(group_id)
 
+    def groups_of(self, device_id: str) -> Sequence[str]:
+        """The groups that a device is below, innermost first; none before it is here."""
+        return () if self._fleet.device(device_id) is None else self._fleet.tree.around(device_id)
+
     def snapshot(self, target: Target) -> Snapshot | None:
         """The newest state of a device, or the rolled-up state of a group."""
         now = 0.0 if self._now is None else self._now

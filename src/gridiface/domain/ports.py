@@ -218,6 +218,10 @@ class FleetView(Protocol):
         """All devices below a group, through nested groups, each once."""
         ...
 
+    def groups_of(self, device_id: str) -> Sequence[str]:
+        """The groups that a device is below, innermost first; cheap where they have many devices."""
+        ...
+
     def snapshot(self, target: Target) -> Snapshot | None:
         """The newest state of a device, or the rolled-up state of a group."""
         ...

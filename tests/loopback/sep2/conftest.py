@@ -102,6 +102,9 @@ class House:
     def members(self, group_id: str) -> tuple[str, ...]:
         return ("bat-1", "inv-1")
 
+    def groups_of(self, device_id: str) -> list[str]:
+        return [group.id for group in self.groups() if device_id in self.members(group.id)]
+
     def snapshot(self, target: Any) -> None:
         return None
 

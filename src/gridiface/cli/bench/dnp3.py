@@ -284,6 +284,9 @@ class _House:
     def members(self, group_id: str) -> Sequence[str]:
         return ()
 
+    def groups_of(self, device_id: str) -> Sequence[str]:
+        return ()
+
     def snapshot(self, target: Target) -> Snapshot | None:
         return None
 

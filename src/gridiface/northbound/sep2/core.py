@@ -127,7 +127,7 @@ class Sep2Core:
 
     def _table(self) -> Mapping[tuple[str, str], Handler]:
         info, edevs = (
-            DeviceInfo(self.services, self.membership),
+            DeviceInfo(self.services, self.membership, self.topology),
             EndDevices(self.services, self.membership, self.topology, self.operating),
         )
         mirrors, programs = Mirrors(self.services, self.metering), self.programs

@@ -79,7 +79,7 @@ class FleetChannel:
         self._edges: dict[str, Instant] = {}
         self.planned = Planned(services, programs, self._derived, self.serves)
         self.parents = Parents(services.state, self._running, self.planned.ahead)
-        programs.on_posted = self.posted
+        programs.on_posted = programs.on_came = self.posted
 
     # --- DeviceChannel ----------------------------------------------------------------------------------------------
 
@@ -150,11 +150,17 @@ class FleetChannel:
             *(self._wanted[device_id] for device_id in again if device_id not in ready and device_id in self._wanted),
         ]
 
-    async def posted(self, program: Program, now: Instant) -> None:
-        """A control was posted to, or cancelled in, a program: what was derived may have to give way."""
+    async def posted(self, program: Program, now: Instant, devices: Sequence[str] = ()) -> None:
+        """A control was posted to, or cancelled in, a program: what was derived may have to give way.
+
+        Args:
+            program: the program.
+            now: s since 1970.
+            devices: those below a node that it concerns; none: all.
+        """
         if not program.fetched:
             return
-        devices = sorted(program.members) if program.node else [program.target.id]
+        devices = devices or (sorted(program.members) if program.node else [program.target.id])
         again = {d: setpoint for d in devices if (setpoint := self._to_look_at(d, now)) is not None}
         if not again:
             return

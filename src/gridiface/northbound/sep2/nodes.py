@@ -5,7 +5,7 @@ Keeps what was rendered; rendering and invalidation are the tree's (tree.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,7 @@ class Item:
         "path",
         "second",
         "stated",
+        "views",
     )
 
     def __init__(
@@ -103,6 +104,8 @@ class Item:
         self.live = live
         self.stated = False
         self.lists: list[Listing] = []
+        #: Those of the lists that show each viewer its own part.
+        self.views: list[Listing] = []
         self.copies: dict[str, bytes] = {}
         self.member: dict[str, bytes] = {}
         self.second = 0
@@ -158,7 +161,7 @@ class Listing:
         self._sorted: dict[str, list[Item]] = {}
         self._by_reader: dict[str, dict[str, Item]] = {}
         self._open: dict[str, Item] = {}
-        self._readers: dict[str, tuple[str, ...]] = {}
+        self._readers: dict[str, dict[str, None]] = {}
         self.pages: dict[tuple[str, Any], bytes] = {}
         self.size = 0
 
@@ -206,8 +209,16 @@ class Listing:
         if self.scoped and item.audience.registered:
             self._open[item.path] = item
         elif self.scoped:
-            self._readers[item.path] = tuple(item.audience.readers)
+            self._readers[item.path] = dict.fromkeys(item.audience.readers)
             for reader in self._readers[item.path]:
+                self._by_reader.setdefault(reader, {})[item.path] = item
+
+    def admit(self, item: Item, readers: Iterable[str]) -> None:
+        """More may read a member that every reader has in a view of its own."""
+        known = self._readers.get(item.path)
+        if known is not None:
+            for reader in readers:
+                known[reader] = None
                 self._by_reader.setdefault(reader, {})[item.path] = item
 
     def discard(self, item: Item) -> None:

@@ -158,7 +158,7 @@ class Program:
     entering: dict[str, int] = field(default_factory=dict)
     node: bool = False
     assignment: str = ""
-    members: frozenset[str] = frozenset()
+    members: set[str] = field(default_factory=set)
 
     @property
     def path(self) -> str:

@@ -8,7 +8,7 @@ who is below; what a write does is handlers/programs.py's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -19,6 +19,7 @@ from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
+from gridiface.northbound.sep2.levels import Levels
 from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
@@ -44,6 +45,7 @@ class Topology:
         #: Told of a program that devices left, and of the one that they came to in its place.
         self.on_left: Callable[[str, str | None], None] = lambda old, new: None
         self._moves: list[tuple[EndDeviceRecord, Program, bool]] = []
+        self._levels = Levels({})
 
     async def reconcile(self, now: Instant) -> None:
         """Bring programs and assignments up to what the fleet is; does nothing where node programs are not served.
@@ -55,13 +57,55 @@ class Topology:
             async with self._s.locks.hold("topology"):
                 await self._reconcile(now)
 
+    async def arrived(self, record: EndDeviceRecord, now: Instant) -> None:
+        """As `reconcile`, where nothing changed but that a device came: costs what it does, not what all others do.
+
+        Raises:
+            StoreUnavailable: what was not durable is not shown.
+        """
+        if not self._s.settings.node_programs:
+            return
+        async with self._s.locks.hold("topology"):
+            nodes, device_id = self._s.state.nodes, record.device_id or ""
+            groups = {group.id for group in self._s.fleet.groups()}
+            if groups != nodes.keys() or any(device_id in program.members for program in nodes.values()):
+                await self._reconcile(now)
+                return
+            around = self._s.fleet.groups_of(device_id)
+            if self._levels.add(around):
+                await self._rank_all()
+            await self._take_in(record, [nodes[group_id] for group_id in around], now)
+            self._tell_moves()
+
+    async def stated(self, record: EndDeviceRecord, now: Instant) -> None:
+        """A device said what it is: what the nodes above it ask, and it was not known to take, it may take now.
+
+        Raises:
+            StoreUnavailable: not all was asked.
+        """
+        for program in list(self._s.state.nodes.values()):
+            if record.device_id in program.members:
+                async with self._s.locks.hold(program.path):
+                    await self._programs.member_came(program, record.device_id or "", now)
+
+    async def _take_in(self, record: EndDeviceRecord, programs: Sequence[Program], now: Instant) -> None:
+        if record.speaks and any(self._may_join(program, record) for program in programs):
+            await self._touch(record, now)
+        for program in programs:
+            program.members.add(record.device_id or "")
+            if record.speaks:
+                self._join(program, record)
+            async with self._s.locks.hold(program.path):
+                await self._programs.member_came(program, record.device_id or "", now)
+
     async def _reconcile(self, now: Instant) -> None:
         groups = {group.id: group for group in self._s.fleet.groups()}
+        self._levels = Levels({group_id: self._s.fleet.members(group_id) for group_id in groups})
+        heights = self._levels.heights()
         for group in groups.values():
             if group.id not in self._s.state.nodes:
-                await self._make(group)
-            else:
-                await self._rank(self._s.state.nodes[group.id], group)
+                await self._make(group, heights[group.id])
+        await self._rank_all()
         for group_id, program in list(self._s.state.nodes.items()):
             if group_id not in groups:
                 await self._remove(program, now)
@@ -80,14 +124,14 @@ class Topology:
             new = next(iter(same or came), None)
             self.on_left(program.path, new.path if new is not None else None)
 
-    async def _make(self, group: Group) -> None:
+    async def _make(self, group: Group, height: int) -> None:
         settings = self._s.settings
         number, changes = self._s.state.counters.take("derp")
         owner = self._s.state.by_group[group.id]
         program = Program(
             number=number,
             mrid=identities.mrid(settings.site, "derp-node", group.id, settings.pen),
-            primacy=self._primacy(group),
+            primacy=self._primacy(height),
             description=f"each device of {group.name or group.id}",
             target=Target(TargetKind.GROUP, group.id),
             owner=owner.number,
@@ -99,9 +143,14 @@ class Topology:
         )
         self.place(program)
 
-    async def _rank(self, program: Program, group: Group) -> None:
+    async def _rank_all(self) -> None:
         """Levels may have come between: a node keeps its place between those above and below."""
-        primacy = self._primacy(group)
+        heights = self._levels.heights()
+        for group_id, program in self._s.state.nodes.items():
+            if group_id in heights:
+                await self._rank(program, self._primacy(heights[group_id]))
+
+    async def _rank(self, program: Program, primacy: int) -> None:
         item = self._s.tree.item(program.path)
         if primacy == program.primacy or item is None:
             return
@@ -112,22 +161,9 @@ class Topology:
         program.primacy = primacy
         self._s.tree.set(item, replace(item.obj, primacy=primacy, version=((item.obj.version or 0) + 1) & 0xFFFF))
 
-    def _primacy(self, group: Group) -> int:
+    def _primacy(self, height: int) -> int:
         """Nodes near the devices rule those above them; a device's own program rules all of them."""
-        below = frozenset(self._s.fleet.members(group.id))
-        inside = [
-            other
-            for other in self._s.fleet.groups()
-            if other.id != group.id and frozenset(self._s.fleet.members(other.id)) < below
-        ]
-        height = max((self._height(other) for other in inside), default=0)
-        return min(self._s.settings.channel.primacy + 1 + height, _WEAKEST)
-
-    def _height(self, group: Group) -> int:
-        """How many levels of groups are in a group, itself included."""
-        below = frozenset(self._s.fleet.members(group.id))
-        inside = [g for g in self._s.fleet.groups() if frozenset(self._s.fleet.members(g.id)) < below]
-        return 1 + max((self._height(each) for each in inside), default=0)
+        return min(self._s.settings.channel.primacy + height, _WEAKEST)
 
     def place(self, program: Program) -> None:
         """Show a node program; its assignments follow with `reconcile`."""
@@ -153,14 +189,16 @@ class Topology:
     # --- who is below -----------------------------------------------------------------------------------------------
 
     async def _assign(self, program: Program, now: Instant) -> None:
-        before, below = program.members, frozenset(self._s.fleet.members(program.target.id))
+        before, below = program.members, set(self._s.fleet.members(program.target.id))
         program.members = below
         for record in self._records(before - below):
             await self._leave(program, record, now)
         coming = [record for record in self._records(below) if self._may_join(program, record)]
         self._read_by(program, {reader for record in coming for reader in record.audience.readers})
         for record in coming:
-            await self._join(program, record, now)
+            if self._may_join(program, record):
+                await self._touch(record, now)
+                self._join(program, record)
         if before != below:
             async with self._s.locks.hold(program.path):
                 await self._programs.members_changed(program, now)
@@ -183,18 +221,17 @@ class Topology:
         missing = readers - program.audience.readers
         if missing:
             program.audience.readers |= missing
-            self._s.tree.readers_changed(program.audience, self._places(program))
+            self._s.tree.readers_added(program.audience, missing, self._places(program))
 
     def _places(self, program: Program) -> list[str]:
-        """Where a program's audience is used."""
-        return list(self._s.tree.below(program.path, f"/rsps/{program.number}"))
+        """Where a program's audience is used; its responses are for those who gave them."""
+        return [*self._s.tree.below(program.path), f"/rsps/{program.number}"]
 
-    async def _join(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
+    def _join(self, program: Program, record: EndDeviceRecord) -> None:
         tree, settings = self._s.tree, self._s.settings
         path = assignment_path(record, program)
         if not self._may_join(program, record):
             return
-        await self._touch(record, now)
         self._read_by(program, record.audience.readers)
         tree.add(Listing(f"{path}/derp", list_kind(FSA_PROGRAMS), record.audience, data=record))
         assignment = FunctionSetAssignments(

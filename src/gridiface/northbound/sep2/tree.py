@@ -9,7 +9,7 @@ list or one of its members changes. Nothing here awaits, so every change becomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,6 +103,8 @@ class Tree:
         if owner is not None and item.path not in owner.items:
             owner.insert(item)
             item.lists.append(owner)
+            if owner.scoped:
+                item.views.append(owner)
             owner.forget()
             self._tell(owner.path)
             self._link_changed(owner.path)
@@ -113,6 +115,8 @@ class Tree:
         if owner is not None and item.path in owner.items:
             owner.discard(item)
             item.lists.remove(owner)
+            if owner.scoped:
+                item.views.remove(owner)
             owner.forget()
             self._tell(owner.path)
             self._link_changed(owner.path)
@@ -163,6 +167,8 @@ class Tree:
         if isinstance(node, Listing):
             for member in node.items.values():
                 member.lists.remove(node)
+                if node.scoped:
+                    member.views.remove(node)
         if isinstance(node, Item):
             for target in targets(node):
                 self._holders.get(target, {}).pop(node.path, None)
@@ -186,6 +192,17 @@ class Tree:
                 for owner in node.lists:
                     owner.discard(node)
                     owner.insert(node)
+                    owner.forget()
+                    self._tell(owner.path)
+                    self._link_changed(owner.path)
+
+    def readers_added(self, audience: Audience, readers: Collection[str], within: Iterable[str]) -> None:
+        """As `readers_changed`, where these came and nobody went: what others see stays as it is."""
+        for path in within:
+            node = self._nodes.get(path)
+            if isinstance(node, Item) and node.audience is audience:
+                for owner in node.views:
+                    owner.admit(node, readers)
                     owner.forget()
                     self._tell(owner.path)
                     self._link_changed(owner.path)

@@ -149,7 +149,7 @@ def _wide_out(edition: Edition, el: Any) -> None:
 def _connection_out(edition: Edition, el: Any) -> None:
     for part in parts(el, "value") if edition.connections else ():
         bits = number(part, 16)
-        part.text = str(next((n for n, held in reversed(edition.connections.items()) if bits & held == held), 0))
+        part.text = str(next((n for n, held in reversed(tuple(edition.connections.items())) if bits & held == held), 0))
 
 
 def _absorbs(el: Any) -> bool:

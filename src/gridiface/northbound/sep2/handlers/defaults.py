@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from gridiface.domain.clock import Instant
@@ -133,7 +134,8 @@ class Defaults:
         if program.default_control is None or item is None or item.obj is None:
             return
         make = partial(_default_of, item.obj, "", self._curves.of(program), now)
-        await self._node.submit(self._node.takers(program, make, members, now), now, ())
+        with suppress(RemoteProtocolError):  # nobody waits for their refusal
+            await self._node.submit(self._node.takers(program, make, members, now), now, ())
 
 
 def _default_of(

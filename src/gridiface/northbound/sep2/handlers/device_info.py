@@ -21,6 +21,7 @@ from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.topology import Topology
 from gridiface.northbound.sep2.translate import status
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import (
@@ -40,9 +41,10 @@ _LEAST_LOG = 10
 class DeviceInfo:
     """Writes below an end device, by the device itself or its aggregator."""
 
-    def __init__(self, services: Services, membership: Membership) -> None:
+    def __init__(self, services: Services, membership: Membership, topology: Topology) -> None:
         self._s = services
         self._membership = membership
+        self._topology = topology
 
     @property
     def _may_connect(self) -> bool:
@@ -81,6 +83,8 @@ class DeviceInfo:
             await self._store(record, written, call, documents.put(documents.DEVICE_INFO, item.path, written))
             item.stated = True
             self._s.tree.set(item, written)
+        if isinstance(written, DERCapability | DERSettings):
+            await self._topology.stated(record, call.now)
         if call.method == "POST":
             return created(item.path)
         # Clients of CSIP-AUS read where their connection point is from the answer to a PUT too.

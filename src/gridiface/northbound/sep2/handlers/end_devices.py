@@ -62,7 +62,7 @@ class EndDevices:
             if not await self._membership.enrol(record, call.now, along=changes):
                 await self._s.ledger.commit(changes)
             self._membership.place(record, program)
-            await self._topology.reconcile(call.now)
+            await self._topology.arrived(record, call.now)
         return created(record.path)
 
     async def put(self, call: Call) -> Reply:

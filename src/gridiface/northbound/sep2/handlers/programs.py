@@ -58,6 +58,8 @@ class Programs:
         self.defaults = Defaults(services, self._asking, curves, self._node)
         #: Told when a control was posted to, cancelled in or taken out of a program, before the utility is answered.
         self.on_posted: Callable[[Program, Instant], Awaitable[None]] = _nobody
+        #: Told when a device came below a node.
+        self.on_came: Callable[[Program, Instant, Sequence[str]], Awaitable[None]] = _nobody
 
     # --- DERControl -----------------------------------------------------------------------------------------------
 
@@ -124,15 +126,32 @@ class Programs:
             StoreUnavailable: not all was changed.
         """
         members = self._node.members(program)
-        for record in list(program.events.values()):
-            if is_live(record, int(now)) and record.control_id is not None:
-                await self._follow(program, record, members, now)
+        for record in self._live(program, now):
+            known, here = frozenset(record.per_device), frozenset(members)
+            new = [device_id for device_id in members if device_id not in known]
+            await self._follow(program, record, new, [d for d in record.per_device if d not in here], now)
         await self.defaults.members_changed(program, members, now)
         await self.on_posted(program, now)
 
-    async def _follow(self, program: Program, record: EventRecord, members: Sequence[str], now: Instant) -> None:
-        new = [device_id for device_id in members if device_id not in record.per_device]
-        gone = [device_id for device_id in record.per_device if device_id not in members]
+    async def member_came(self, program: Program, device_id: str, now: Instant) -> None:
+        """One device more is below a node, or can more: its live controls and its default concern it, too.
+
+        Raises:
+            StoreUnavailable: not all was changed.
+        """
+        for record in self._live(program, now):
+            if device_id not in record.per_device:
+                await self._follow(program, record, [device_id], [], now)
+        await self.defaults.members_changed(program, [device_id], now)
+        await self.on_came(program, now, [device_id])
+
+    @staticmethod
+    def _live(program: Program, now: Instant) -> list[EventRecord]:
+        return [r for r in program.events.values() if is_live(r, int(now)) and r.control_id is not None]
+
+    async def _follow(
+        self, program: Program, record: EventRecord, new: Sequence[str], gone: Sequence[str], now: Instant
+    ) -> None:
         make = self._maker(program, record.item.obj, record.identity)
         controls = [c for device_id in new for c in self._taker(program, make, device_id, now)]
         if not controls and not gone:
@@ -345,7 +364,7 @@ class Programs:
         return len(live)
 
 
-async def _nobody(program: Program, now: Instant) -> None:
+async def _nobody(program: Program, now: Instant, devices: Sequence[str] = ()) -> None:
     """Nobody wants to know."""
 
 

@@ -122,6 +122,9 @@ class FakeFleet:
     def members(self, group_id: str) -> tuple[str, ...]:
         return self.grouped[group_id].members if group_id in self.grouped else ()
 
+    def groups_of(self, device_id: str) -> list[str]:
+        return [group.id for group in self.groups() if device_id in self.members(group.id)]
+
     def snapshot(self, target: Target) -> Snapshot | None:
         return self.snapshots.get(target.id)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint, TargetKind, Verdict
 from gridiface.domain.fleet import Group
+from gridiface.northbound.sep2.identities import sfdi
 from gridiface.northbound.sep2.topology import assignment_path
 
 CONNECT = "<opModConnect>false</opModConnect>"
@@ -191,3 +193,140 @@ def test_the_assignment_of_the_own_program_is_never_taken() -> None:
         number = 1
 
     assert assignment_path(Record(), Program()) == "/edev/3/fsa/2"  # type: ignore[arg-type]  # only these are read
+
+
+# --- devices that register ------------------------------------------------------------------------------------------
+
+DEFAULT = (
+    f"<DefaultDERControl {NS}><mRID>0D</mRID><DERControlBase><opModEnergize>true</opModEnergize></DERControlBase>"
+    "</DefaultDERControl>"
+)
+
+
+@pytest.fixture
+async def joining(make_kit: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Three nodes around each other, beside them an empty one; who registers joins the two outer ones."""
+    found = await make_kit(node_programs=True, in_band_registration=True, in_band_groups=("fleet", "feeder"))
+    fleet, register = found.fleet, found.registry.register
+    fleet.grouped.update(
+        {
+            "fleet": Group(id="fleet", members=("bat-1", "inv-1", "inv-2")),
+            "feeder": Group(id="feeder", members=("inv-1", "inv-2")),
+            "site": Group(id="site", members=("inv-1",)),
+            "roof": Group(id="roof", members=()),
+        }
+    )
+
+    async def register_and_join(device: Any, now: float, *, groups: Any = (), along: Any = ()) -> None:
+        await register(device, now, groups=groups, along=along)
+        for name in groups:
+            group = fleet.grouped[name]
+            if device.id not in group.members:
+                fleet.grouped[name] = replace(group, members=(*group.members, device.id))
+
+    monkeypatch.setattr(found.registry, "register", register_and_join)
+    await found.core.reconcile(found.clock.time)
+    return found
+
+
+def lfdi(number: int) -> str:
+    return f"{number:09X}".ljust(40, "0")
+
+
+def body(number: int) -> str:
+    one = lfdi(number)
+    return f"<EndDevice {NS}><lFDI>{one}</lFDI><sFDI>{sfdi(one)}</sFDI><changedTime>0</changedTime></EndDevice>"
+
+
+def state_of(kit: Any) -> dict[str, Any]:
+    """Whom nodes and their controls concern, who reads them, and what each device is told."""
+    state = kit.core.state
+    nodes = {
+        name: (program.primacy, set(program.members), set(program.audience.readers),
+               [sorted(event.per_device) for event in program.events.values()])
+        for name, program in state.nodes.items()
+    }  # fmt: skip
+    lists = {record.lfdi: state.tree.listing(f"{record.path}/fsa") for record in state.end_devices.values()}
+    assigned = {one: sorted(listed.items) for one, listed in lists.items() if listed is not None}
+    return {"nodes": nodes, "assigned": assigned, "asked": set(kit.inbox.controls)}
+
+
+async def test_whoever_registers_has_all_that_a_look_at_the_whole_fleet_gives(joining: Any) -> None:
+    kit = joining
+    fleet = kit.core.state.nodes["fleet"]
+    assert (await kit.send("POST", f"{fleet.path}/derc", kit.control(base=CONNECT, start=kit.NOW))).status == 201
+    assert (await kit.send("PUT", f"{fleet.path}/dderc", DEFAULT)).status == 204
+    own = await kit.send("POST", "/edev", body(7), by="aggregator")
+    device = kit.core.state.by_lfdi[lfdi(7)].device_id
+    assert {c.target.id for c in kit.inbox.controls.values()} >= {"inv-1", device}
+    assert len([name for name in kit.inbox.controls if name.endswith(f":{device}")]) == 2
+    stranger = await kit.send("POST", "/edev", body(0).replace(lfdi(0), kit.lfdi["stranger"]), by="stranger")
+    assert (own.status, stranger.status) == (201, 201)
+    for by, path in (("aggregator", own.headers["Location"]), ("stranger", stranger.headers["Location"])):
+        listed = (await kit.get(f"{path}/fsa?l=9", by=by)).members
+        seen = {(await kit.get(f"{one.DERProgramListLink.href}?l=9", by=by)).members[0].href for one in listed}
+        assert {fleet.path, kit.core.state.nodes["feeder"].path} < seen
+        assert kit.core.state.nodes["site"].path not in seen
+        assert {p.href for p in (await kit.get("/derp?l=99", by=by)).members} >= seen
+    found = state_of(kit)
+    await kit.core.reconcile(kit.clock.time)
+    assert state_of(kit) == found
+
+
+async def test_a_node_that_is_no_more_within_another_one_is_ranked_anew(joining: Any) -> None:
+    kit = joining
+    ranks = {name: program.primacy for name, program in kit.core.state.nodes.items()}
+    assert ranks["roof"] < ranks["site"] < ranks["feeder"] < ranks["fleet"]
+    kit.fleet.grouped["site"] = Group(id="site", members=("inv-1", "inv-2"))  # as large as the feeder
+    await kit.core.reconcile(kit.clock.time)
+    assert kit.core.state.nodes["site"].primacy == kit.core.state.nodes["feeder"].primacy
+    await kit.send("POST", "/edev", body(7), by="aggregator")
+    found = state_of(kit)
+    assert found["nodes"]["site"][0] < found["nodes"]["feeder"][0]
+    await kit.core.reconcile(kit.clock.time)
+    assert state_of(kit) == found
+
+
+async def test_what_it_costs_does_not_depend_on_the_others(joining: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = joining
+    fleet = kit.core.state.nodes["fleet"]
+    costs = []
+
+    def all_of_them(group_id: str) -> Any:
+        raise AssertionError(f"all devices of {group_id} are looked at")
+
+    for number in range(1, 40):
+        before = kit.ledger.commits
+        with monkeypatch.context() as patched:
+            patched.setattr(kit.fleet, "members", all_of_them)
+            patched.setattr(kit.fleet, "groups_of", lambda device_id: ["feeder", "fleet"])
+            assert (await kit.send("POST", "/edev", body(number), by="aggregator")).status == 201
+        costs.append(kit.ledger.commits - before)
+    assert len(set(costs)) == 1
+    assert len(fleet.members) == 3 + 39
+
+
+async def test_that_one_device_refuses_a_nodes_default_is_no_news_to_who_registers(joining: Any) -> None:
+    kit = joining
+    fleet = kit.core.state.nodes["fleet"]
+    assert (await kit.send("PUT", f"{fleet.path}/dderc", DEFAULT)).status == 204
+    kit.inbox.verdict = Verdict.UNSUPPORTED
+    assert (await kit.send("POST", "/edev", body(7), by="aggregator")).status == 201
+
+
+async def test_a_device_that_says_later_what_it_can_takes_what_its_nodes_ask(joining: Any) -> None:
+    kit = joining
+    fleet = kit.core.state.nodes["fleet"]
+    await kit.send("POST", f"{fleet.path}/derc", kit.control(base=CONNECT, start=kit.NOW))
+    await kit.send("PUT", f"{fleet.path}/dderc", DEFAULT)
+    kit.inbox.verdict = Verdict.UNSUPPORTED
+    path = (await kit.send("POST", "/edev", body(7), by="aggregator")).headers["Location"]
+    asked = f":{kit.core.state.by_lfdi[lfdi(7)].device_id}"
+    assert not [name for name in kit.inbox.controls if name.endswith(asked)]
+    kit.inbox.verdict = Verdict.ACCEPTED
+    capability = (
+        f"<DERCapability {NS}><modesSupported>0000000C</modesSupported><rtgMaxW><multiplier>0</multiplier>"
+        "<value>5000</value></rtgMaxW><type>4</type></DERCapability>"
+    )
+    assert (await kit.send("PUT", f"{path}/der/1/dercap", capability, by="aggregator")).status == 204
+    assert len([name for name in kit.inbox.controls if name.endswith(asked)]) == 2
