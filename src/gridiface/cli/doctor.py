@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import ctypes
 import json
 import resource
-import shutil
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gridiface.app.config import Config, load_config
-from gridiface.app.config.base import host_port
-from gridiface.app.config.load import paths_of
-from gridiface.app.northbound import tls_keeper
 from gridiface.cli.bundle import write_bundle
+from gridiface.cli.looks import Finding, looks_at
 from gridiface.cli.remote import Remote, TokenFileOption
 from gridiface.drivers.registry import DriverRegistry
-from gridiface.errors import ConfigError, GridifaceError
-from gridiface.store.repository import Store
+from gridiface.errors import ConfigError
 
-_LEAST_DISK_BYTES = 1_000_000_000
 _OLDEST_CLOCK = 1_700_000_000
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One look: `level` is ok, warning or error; `fix` is empty where all is well."""
-
-    check: str
-    level: str
-    text: str
-    fix: str = ""
+#: TIME_ERROR of timex.h: nothing keeps the clock; and more room than any system's struct ntptimeval takes.
+_NTP_ERROR, _NTP_BYTES = 5, 256
 
 
 def doctor(
@@ -64,7 +50,7 @@ def doctor(
     """
     findings = list(_machine())
     if config is not None:
-        findings += _configuration(config)
+        findings += looks_at(config)
     failed = any(finding.level == "error" for finding in findings)
     told = [asdict(finding) for finding in findings]
     if bundle is not None:
@@ -109,8 +95,20 @@ def _clock() -> Finding:
     if now < _OLDEST_CLOCK:
         text = f"the clock shows {time.strftime('%Y-%m-%d', time.gmtime(now))}"
         return Finding("clock", "error", text, "set the clock; events are kept by it (NTP)")
-    drift = abs(time.time() - now)
-    return Finding("clock", "ok" if drift < 1 else "warning", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    if _is_kept() is False:
+        fix = "run chrony or systemd-timesyncd: events begin and end by this clock, and certificates hold by it"
+        return Finding("clock", "warning", f"{text}, and the system says that nothing keeps its clock", fix)
+    return Finding("clock", "ok", text)
+
+
+def _is_kept() -> bool | None:
+    """Whether something keeps the system's clock (ntp_gettime of the C library); None: the system does not say."""
+    try:
+        state = ctypes.CDLL(None).ntp_gettime(ctypes.create_string_buffer(_NTP_BYTES))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _NTP_ERROR
 
 
 def _cipher() -> Finding:
@@ -129,105 +127,3 @@ def _descriptors() -> Finding:
     if hard < 4096:
         return Finding("limits", "warning", text, "raise `ulimit -n`: every connection and device needs one")
     return Finding("limits", "ok", text)
-
-
-def _configuration(path: Path) -> list[Finding]:
-    try:
-        config = load_config(path)
-    except ConfigError as problem:
-        return [Finding("configuration", "error", line, "correct the file") for line in str(problem).splitlines()]
-    looks: list[Callable[[Config], Iterator[Finding]]] = [_files, _certificates, _ports, _drivers, _database]
-    findings = [Finding("configuration", "ok", f"{path}: {len(config.devices)} devices, {len(config.groups)} groups")]
-    for look in looks:
-        findings += look(config)
-    return findings
-
-
-def _files(config: Config) -> Iterator[Finding]:
-    for place, path in paths_of(config).items():
-        name = ".".join(str(step) for step in place)
-        if not path.exists():
-            if place[-1] != "revoked":
-                yield Finding("files", "error", f"{name}: {path} does not exist", "make it, or correct the path")
-        elif place[-1] == "key" and path.stat().st_mode & 0o077:
-            yield Finding("files", "warning", f"{name}: {path} can be read by others", f"chmod 600 {path}")
-
-
-def _certificates(config: Config) -> Iterator[Finding]:
-    if config.sep2 is None:
-        return
-    try:
-        tls_keeper(config.sep2)
-    except (GridifaceError, OSError) as problem:
-        fix = "`gridiface pki inspect` shows each check of a certificate"
-        yield Finding("certificates", "error", str(problem), fix)
-    else:
-        yield Finding("certificates", "ok", f"{config.sep2.tls.certificate} fits its key")
-
-
-def _ports(config: Config) -> Iterator[Finding]:
-    wanted: dict[str, str | None] = {"sep2.listen": config.sep2.listen if config.sep2 else None}
-    wanted["sep2.redirect"] = config.sep2.redirect if config.sep2 else None
-    wanted["operator.listen"] = config.operator.listen if config.operator else None
-    for at, device in _driver_listeners(config).items():
-        wanted[f"devices.{device}.connection.listen"] = at
-    for name, listen in wanted.items():
-        if listen is None:
-            continue
-        host, port = host_port(listen)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as problem:
-                fix = "stop what uses it (a running gridiface?) or choose another"
-                yield Finding("ports", "warning", f"{name} {listen}: {problem.strerror}", fix)
-            else:
-                yield Finding("ports", "ok", f"{name} {listen} is free")
-
-
-def _driver_listeners(config: Config) -> dict[str, str]:
-    """Where drivers wait for devices to call, each with the first such device; wrong keys are `_drivers`' finding."""
-    registry, found = DriverRegistry(), dict[str, str]()
-    for device in config.devices:
-        with contextlib.suppress(ConfigError):
-            keys = None if device.driver == "sep2" else registry.config(device.driver, device.connection)
-            if keys is not None and keys.listens_on is not None:
-                found.setdefault(keys.listens_on, device.id)
-    return found
-
-
-def _drivers(config: Config) -> Iterator[Finding]:
-    registry = DriverRegistry()
-    for index, device in enumerate(config.devices):
-        if device.driver == "sep2":
-            continue
-        try:
-            registry.config(device.driver, device.connection, place=f"devices[{index}].connection")
-        except ConfigError as problem:
-            yield Finding("drivers", "error", str(problem), "correct the device's `driver` and `connection`")
-
-
-def _database(config: Config) -> Iterator[Finding]:
-    if config.database.startswith("sqlite:///"):
-        path = Path(config.database.removeprefix("sqlite:///"))
-        free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
-        if free < _LEAST_DISK_BYTES:
-            yield Finding("disk", "warning", f"{free / 1e9:.1f} GB free for {path}", "make room, or move the database")
-        else:
-            yield Finding("disk", "ok", f"{free / 1e9:.1f} GB free")
-        if not path.exists():
-            yield Finding("database", "ok", f"{path} does not exist yet; `serve` makes it")
-            return
-    try:
-        asyncio.run(_open(config.database))
-    except GridifaceError as problem:
-        yield Finding("database", "error", str(problem), "`gridiface db check` and `gridiface db upgrade` tell more")
-    else:
-        yield Finding("database", "ok", "opens, and its schema is current")
-
-
-async def _open(url: str) -> None:
-    store = await Store.open(url, create=False)
-    await store.close()

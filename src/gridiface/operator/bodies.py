@@ -37,11 +37,13 @@ def parse(raw: bytes, model: type[_Model], most: int = MAX_BYTES) -> _Model:
         text = raw.decode("utf-8")
         if _deeper(text, MAX_DEPTH):
             raise Refused(400, f"the body is nested deeper than {MAX_DEPTH} levels", "send what the API describes")
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant) if text.strip() else {}
+        text = text if text.strip() else "{}"
+        json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except ValueError as error:
         raise Refused(400, f"the body is no JSON: {error}"[:300], "send one JSON object in UTF-8") from error
     try:
-        return model.model_validate(data)
+        # Strict: true is no 1, and "5" no 5; whoever sends such means something else.
+        return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise of_validation(error, "body") from error
 
@@ -52,6 +54,7 @@ async def body_of(request: web.Request, model: type[_Model], most: int = MAX_BYT
     Raises:
         Refused: as parse; 408 too slow, 415 another media type than JSON.
     """
+    _check_plain(request)
     if request.can_read_body and request.content_type != "application/json":
         raise Refused(415, f"the body is {request.content_type}", "send Content-Type: application/json")
     try:
@@ -72,6 +75,7 @@ async def form_of(request: web.Request) -> dict[str, str]:
     Raises:
         Refused: 400 no form, 408 too slow, 413 too large, 415 another media type.
     """
+    _check_plain(request)
     if request.content_type != "application/x-www-form-urlencoded":
         fix = "send Content-Type: application/x-www-form-urlencoded"
         raise Refused(415, f"the body is {request.content_type}", fix)
@@ -88,6 +92,14 @@ async def form_of(request: web.Request) -> dict[str, str]:
     if len(found) != len(pairs):
         raise Refused(400, "a field stands twice", "send each once")
     return found
+
+
+def _check_plain(request: web.Request) -> None:
+    """Refuse a compressed body: a few kilobytes of it may be gigabytes (RFC 9110, 8.4 and 15.5.16)."""
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        headers = {"Accept-Encoding": "identity", "Connection": "close"}
+        raise Refused(415, f"the body is compressed ({coding[:32]})", "send it as it is", headers=headers)
 
 
 async def _read(request: web.Request, most: int = MAX_BYTES) -> bytes:

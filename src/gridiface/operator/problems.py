@@ -50,7 +50,10 @@ def problem(
     """A problem+json answer; empty members are left out."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body |= {name: value for name, value in {"fix": fix, **more}.items() if value}
-    return web.Response(text=json.dumps(body), status=status, content_type=MEDIA, headers=headers)
+    response = web.Response(text=json.dumps(body), status=status, content_type=MEDIA, headers=headers)
+    if response.headers.get("Connection") == "close":
+        response.force_close()  # the header alone tells the client only
+    return response
 
 
 def of_validation(error: ValidationError, where: str) -> Refused:

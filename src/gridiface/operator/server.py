@@ -21,7 +21,7 @@ from gridiface.domain.clock import Clock
 from gridiface.errors import cannot_listen
 from gridiface.httpname import name_ourselves
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
-from gridiface.operator.answers import answer, refusal
+from gridiface.operator.answers import answer, no_http_log, refusal
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.service import ServiceArea
@@ -150,7 +150,15 @@ class OperatorServer:
             extend(app)
         app.on_response_prepare.append(_harden)
         app.on_shutdown.append(self._end_streams)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0, shutdown_timeout=3.0)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=75.0,
+            shutdown_timeout=3.0,
+            # What is no HTTP is told in one line; compressed bodies are refused, not unpacked.
+            logger=no_http_log(),
+            auto_decompress=False,
+        )
         await self._runner.setup()
         if self._runner.server is None:  # pragma: no cover - a set-up runner has one
             raise RuntimeError("the runner is not set up")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import email
 import json
 import socket
@@ -24,9 +23,7 @@ import pytest
 from aiohttp import web
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import self_signed
 from tests.waiting import until
 
 from gridiface.app import alarms as sources
@@ -105,28 +102,6 @@ class Mailbox:
             self.users.add("gridiface")
             return AuthResult(success=True)
         return AuthResult(success=False, handled=False)
-
-
-def certificate(folder: Path, name: str, ends_s: float) -> None:
-    """A self-signed certificate of localhost that ends in so many seconds, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(seconds=ends_s))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / f"{name}.key").touch(mode=0o600)
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / f"{name}.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
 
 def free_port() -> int:
@@ -208,8 +183,8 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    certificate(tmp_path, "page", 86_400.0 * 300)
-    certificate(tmp_path, "mail", 86_400.0 * 300)
+    self_signed(tmp_path, "page", 86_400.0 * 300)
+    self_signed(tmp_path, "mail", 86_400.0 * 300)
     (tmp_path / "mail.txt").touch(mode=0o600)
     (tmp_path / "mail.txt").write_text("secret\n")
     pair = KeyPair(tmp_path / "mail.pem", tmp_path / "mail.key")
@@ -331,10 +306,10 @@ async def test_a_device_that_refuses_and_a_battery_whose_meter_jumps(site: Site)
 
 async def test_a_certificate_that_ends_is_told_of_by_mail_until_it_is_replaced(site: Site) -> None:
     """Signed in over STARTTLS to a mail server of somebody else's make."""
-    certificate(site.folder, "page", 4.0)
+    self_signed(site.folder, "page", 4.0)
     await site.raised("certificate_expiring", "page.pem")
     await site.raised("certificate_expired", "page.pem")
-    certificate(site.folder, "page", 86_400.0 * 300)
+    self_signed(site.folder, "page", 86_400.0 * 300)
     await site.cleared("certificate_expired", "page.pem")
     await site.cleared("certificate_expiring", "page.pem")
     said = [letter["Subject"] for letter in site.mailbox.letters]

@@ -132,10 +132,10 @@ class ControlsArea(Area):
         said, again = await self._sending.send(call.body, call.caller, key_of(call.request))
         if call.body.preview:
             return Reply(said, 200)
-        if said["verdict"] == WAITING:
-            return Reply(said, 202, {"Location": f"{ROOT}/approvals/{segment(said['control'])}"})
-        headers = {"Location": f"{ROOT}/controls/{segment(said['control'])}"}
-        return Reply(said, headers=headers | ({"Idempotency-Replayed": "true"} if again else {}))
+        waits = said["verdict"] == WAITING
+        place = f"{ROOT}/{'approvals' if waits else 'controls'}/{segment(said['control'])}"
+        headers = {"Location": place, **({"Idempotency-Replayed": "true"} if again else {})}
+        return Reply(said, 202 if waits else None, headers)
 
     @get(
         "/controls/{id}",

@@ -334,6 +334,27 @@ async def test_bodies_are_bounded_and_typed(house: Any) -> None:
     assert {fault["at"] for fault in body["errors"]} == {"/target", "/extra"}
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("duration_s", "600"),
+        ("duration_s", True),
+        ("priority", "5"),
+        ("preview", 1),
+        ("preview", "yes"),
+        ("preview", "true"),
+    ],
+)
+async def test_a_value_of_another_type_is_not_taken_for_one(house: Any, field: str, value: Any) -> None:
+    """`true` W are no 1 W: the description says what type each field has, and nothing else is taken."""
+    status, said, _ = await house.ask("POST", "/api/v1/controls", scope="control", json=BODY | {field: value})
+    assert (status, [fault["at"] for fault in said["errors"]]) == (422, [f"/{field}"])
+    for wrong in (True, "3", None, [3], {}):
+        body = BODY | {"values": {"set_w": wrong}}
+        status, said, _ = await house.ask("POST", "/api/v1/controls", scope="control", json=body)
+        assert (status, said["errors"][0]["at"]) == (422, "/values/set_w")
+
+
 async def test_slow_bodies_are_not_waited_for(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "WITHIN_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.pages.port)

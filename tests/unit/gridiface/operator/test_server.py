@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -35,3 +37,41 @@ async def test_taken_port_is_named(house: Any) -> None:
 def test_reading_is_open_on_loopback_only(house: Any) -> None:
     assert OperatorServer(house.desk, host="127.0.0.1", port=0).rules.open_reads
     assert not OperatorServer(house.desk, host="0.0.0.0", port=0).rules.open_reads
+
+
+#: Octets that are no HTTP, and how they are answered; all but the first have a body that breaks its own rules.
+NO_HTTP = [
+    (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", b" 400 "),
+    (b"GET /api/v1/devices?q=\xd9\xa3 HTTP/1.1\r\nHost: a\r\n\r\n", b" 400 "),
+    (b"GET / /b HTTP/1.1\r\nHost: localhost\r\n\r\n", b" 400 "),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: \x00\r\n\r\n", b" 400 "),
+    (b"%s\r\nContent-Length: nine\r\n\r\n", b" 400 "),
+    (b"%s\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b" 400 "),
+    (b"%s\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nno gzip!", b" 415 "),
+]
+
+
+@pytest.mark.parametrize(("octets", "answer"), NO_HTTP)
+async def test_what_is_no_http_is_answered_and_logged_in_a_line(
+    house: Any, told: list[dict[str, Any]], octets: bytes, answer: bytes
+) -> None:
+    """Anybody can send such without end: no traceback, no more than a line each."""
+    post = b"POST /api/v1/controls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    post += f"Authorization: Bearer {house.tokens['control']}".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.pages.port)
+    writer.write(octets.replace(b"%s", post))
+    async with asyncio.timeout(60):
+        said = await reader.readline()
+        await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer in said
+    assert [one for one in told if one["level"] in {"ERROR", "CRITICAL"} or "Traceback" in str(one)] == []
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "x-unknown"])
+async def test_compressed_bodies_are_refused_unread(house: Any, coding: str) -> None:
+    body = gzip.compress(b"{}")
+    headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    status, said, answered = await house.ask("POST", "/api/v1/controls", scope="control", data=body, headers=headers)
+    assert (status, said["fix"], answered["Accept-Encoding"]) == (415, "send it as it is", "identity")

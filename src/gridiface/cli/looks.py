@@ -1,0 +1,212 @@
+"""What `gridiface doctor` looks at of one configuration: files, certificates, ports, drivers, database, disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from pydantic import BaseModel
+
+from gridiface.app.alarms import certificates_of
+from gridiface.app.config import Config, load_config
+from gridiface.app.config.base import host_port
+from gridiface.app.config.load import paths_of
+from gridiface.app.northbound import tls_keeper
+from gridiface.drivers.registry import DriverRegistry
+from gridiface.errors import ConfigError, GridifaceError
+from gridiface.store.repository import Store
+
+_LEAST_DISK_BYTES = 1_000_000_000
+
+#: A certificate that ends sooner is told of, s.
+_SOON_S = 30 * 86_400.0
+
+#: Keys of the configuration that name a place to listen on.
+_LISTENS = ("listen", "redirect")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One look: `level` is ok, warning or error; `fix` is empty where all is well."""
+
+    check: str
+    level: str
+    text: str
+    fix: str = ""
+
+
+def looks_at(path: Path) -> list[Finding]:
+    """Everything that is found of a configuration, also that it has mistakes."""
+    try:
+        config = load_config(path)
+    except ConfigError as problem:
+        return [Finding("configuration", "error", line, "correct the file") for line in str(problem).splitlines()]
+    looks: list[Callable[[Config], Iterator[Finding]]] = [_files, _certificates, _ports, _drivers, _database]
+    findings = [Finding("configuration", "ok", f"{path}: {len(config.devices)} devices, {len(config.groups)} groups")]
+    for look in looks:
+        findings += look(config)
+    return findings
+
+
+def _files(config: Config) -> Iterator[Finding]:
+    for place, path in paths_of(config).items():
+        name = ".".join(str(step) for step in place)
+        if not path.exists():
+            if place[-1] != "revoked":
+                yield Finding("files", "error", f"{name}: {path} does not exist", "make it, or correct the path")
+        elif not os.access(path, os.R_OK):
+            yield Finding(
+                "files", "error", f"{name}: {path} cannot be read by who asks", "let gridiface's user read it"
+            )
+        elif place[-1] == "key" and path.stat().st_mode & 0o077:
+            yield Finding("files", "warning", f"{name}: {path} can be read by others", f"chmod 600 {path}")
+
+
+def _certificates(config: Config) -> Iterator[Finding]:
+    for certificate, key in _pairs(config):
+        yield from _fits(certificate, key)
+    for certificate in certificates_of(config):
+        yield from _dates(certificate, time.time())
+    if config.sep2 is not None:
+        try:
+            tls_keeper(config.sep2)
+        except (GridifaceError, OSError) as problem:
+            fix = "`gridiface pki inspect` shows each check of a certificate"
+            yield Finding("certificates", "error", str(problem), fix)
+
+
+def _pairs(block: object) -> Iterator[tuple[Path, Path]]:
+    """Every certificate that stands beside its key, each once."""
+    paths = paths_of(block)
+    keys = {place[:-1]: path for place, path in paths.items() if place[-1] == "key"}
+    found = {
+        (path, keys[place[:-1]]) for place, path in paths.items() if place[-1] == "certificate" and place[:-1] in keys
+    }
+    yield from sorted(found)
+
+
+def _fits(certificate: Path, key: Path) -> Iterator[Finding]:
+    if not (os.access(certificate, os.R_OK) and os.access(key, os.R_OK)):
+        return  # what the look at files says
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as problem:
+        text = f"{certificate} and {key}: {problem}"
+        yield Finding("certificates", "error", text, "name two PEM files that belong together; `gridiface pki inspect`")
+    else:
+        yield Finding("certificates", "ok", f"{certificate} fits its key")
+
+
+def _dates(path: Path, now: float) -> Iterator[Finding]:
+    try:
+        chain = x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError:
+        return  # what the look at files says
+    except ValueError as problem:
+        yield Finding("certificates", "error", f"{path} is no certificate: {problem}", "name a PEM file")
+        return
+    begin = max(one.not_valid_before_utc for one in chain)
+    end = min(one.not_valid_after_utc for one in chain)
+    if begin.timestamp() > now:
+        text = f"{path} holds from {begin:%Y-%m-%d %H:%M} UTC on only"
+        yield Finding("certificates", "error", text, "set the clock, or have another issued")
+    elif end.timestamp() <= now:
+        yield Finding(
+            "certificates", "error", f"{path} ended {end:%Y-%m-%d %H:%M} UTC", "have another issued: peers refuse it"
+        )
+    elif end.timestamp() - now < _SOON_S:
+        yield Finding("certificates", "warning", f"{path} ends {end:%Y-%m-%d %H:%M} UTC", "have another issued")
+
+
+def _ports(config: Config) -> Iterator[Finding]:
+    wanted = dict(_listeners(config))
+    for at, device in _driver_listeners(config).items():
+        wanted[f"devices.{device}.connection.listen"] = at
+    for name, listen in wanted.items():
+        host, port = host_port(listen)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as problem:
+                fix = "stop what uses it (a running gridiface?) or choose another"
+                yield Finding("ports", "warning", f"{name} {listen}: {problem.strerror}", fix)
+            else:
+                yield Finding("ports", "ok", f"{name} {listen} is free")
+
+
+def _listeners(value: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every place that the configuration listens on, by its key."""
+    if isinstance(value, tuple):
+        for number, part in enumerate(value):
+            yield from _listeners(part, f"{place}[{number}]")
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            part, key = getattr(value, name), f"{place}.{name}".removeprefix(".")
+            if name in _LISTENS and isinstance(part, str):
+                yield key, part
+            else:
+                yield from _listeners(part, key)
+
+
+def _driver_listeners(config: Config) -> dict[str, str]:
+    """Where drivers wait for devices to call, each with the first such device; wrong keys are `_drivers`' finding."""
+    registry, found = DriverRegistry(), dict[str, str]()
+    for device in config.devices:
+        with contextlib.suppress(ConfigError):
+            keys = None if device.driver == "sep2" else registry.config(device.driver, device.connection)
+            if keys is not None and keys.listens_on is not None:
+                found.setdefault(keys.listens_on, device.id)
+    return found
+
+
+def _drivers(config: Config) -> Iterator[Finding]:
+    registry = DriverRegistry()
+    for index, device in enumerate(config.devices):
+        if device.driver == "sep2":
+            continue
+        try:
+            registry.config(device.driver, device.connection, place=f"devices[{index}].connection")
+        except ConfigError as problem:
+            yield Finding("drivers", "error", str(problem), "correct the device's `driver` and `connection`")
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    if config.database.startswith("sqlite:///"):
+        path = Path(config.database.removeprefix("sqlite:///"))
+        if not path.parent.is_dir():
+            yield Finding("database", "error", f"the folder {path.parent} is not there", "make it, or name another")
+            return
+        if not os.access(path.parent, os.W_OK):
+            fix = "let gridiface's user write there: the log of SQLite stands beside the file"
+            yield Finding("database", "error", f"the folder {path.parent} cannot be written by who asks", fix)
+            return
+        free = shutil.disk_usage(path.parent).free
+        if free < _LEAST_DISK_BYTES:
+            yield Finding("disk", "warning", f"{free / 1e9:.1f} GB free for {path}", "make room, or move the database")
+        else:
+            yield Finding("disk", "ok", f"{free / 1e9:.1f} GB free")
+        if not path.exists():
+            yield Finding("database", "ok", f"{path} does not exist yet; `serve` makes it")
+            return
+    try:
+        asyncio.run(_open(config.database))
+    except GridifaceError as problem:
+        yield Finding("database", "error", str(problem), "`gridiface db check` and `gridiface db upgrade` tell more")
+    else:
+        yield Finding("database", "ok", "opens, and its schema is current")
+
+
+async def _open(url: str) -> None:
+    store = await Store.open(url, create=False)
+    await store.close()

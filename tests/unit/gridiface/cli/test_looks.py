@@ -1,0 +1,140 @@
+"""What doctor finds of a configuration that would not work: each thing, its level and what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.certificates import self_signed
+
+from gridiface.cli import doctor
+from gridiface.cli.looks import Finding, looks_at
+
+DAY_S = 86_400.0
+
+CONFIG = """\
+operator: {listen: "127.0.0.1:0", tls: {certificate: server.pem, key: server.key}}
+"""
+
+
+def found(path: Path, check: str) -> list[Finding]:
+    """What one look found and is not well."""
+    return [one for one in looks_at(path) if one.check == check and one.level != "ok"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    self_signed(tmp_path, "server", 400 * DAY_S)
+    (tmp_path / "g.yaml").write_text(CONFIG)
+    return tmp_path / "g.yaml"
+
+
+def test_nothing_is_wrong_with_what_is_right(config: Path) -> None:
+    assert [one for one in looks_at(config) if one.level == "error"] == []
+    assert any("server.pem fits its key" in one.text for one in looks_at(config))
+
+
+@pytest.mark.parametrize(
+    ("begins_s", "ends_s", "level", "text"),
+    [
+        (-9 * DAY_S, -DAY_S, "error", "server.pem ended "),
+        (DAY_S, 9 * DAY_S, "error", "UTC on only"),
+        (-DAY_S, 9 * DAY_S, "warning", "server.pem ends "),
+    ],
+)
+def test_a_certificate_out_of_its_time_is_told(
+    config: Path, begins_s: float, ends_s: float, level: str, text: str
+) -> None:
+    self_signed(config.parent, "server", ends_s, begins_s=begins_s)
+    (one,) = found(config, "certificates")
+    assert one.level == level
+    assert text in one.text
+    assert "issued" in one.fix
+
+
+def test_a_key_of_another_certificate_is_told(config: Path) -> None:
+    self_signed(config.parent, "other", DAY_S)
+    (config.parent / "other.key").rename(config.parent / "server.key")
+    (one,) = found(config, "certificates")
+    assert (one.level, "server.key" in one.text) == ("error", True)
+    assert "belong together" in one.fix
+
+
+def test_what_is_no_certificate_is_told(config: Path) -> None:
+    (config.parent / "server.pem").write_text("a letter")
+    assert {one.level for one in found(config, "certificates")} == {"error"}
+    assert any("is no certificate" in one.text for one in found(config, "certificates"))
+
+
+def test_files_that_are_missing_or_not_for_us_are_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (config.parent / "server.key").chmod(0o644)
+    assert [one.level for one in found(config, "files")] == ["warning"]
+    # Tests may run as root, who may read everything.
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "server.key")
+    (one,) = found(config, "files")
+    assert (one.level, "cannot be read by who asks" in one.text) == ("error", True)
+    assert found(config, "certificates") == []
+    monkeypatch.undo()
+    (config.parent / "server.key").unlink()
+    (one,) = found(config, "files")
+    assert (one.level, "does not exist" in one.text) == ("error", True)
+
+
+def test_each_place_that_is_listened_on_is_looked_at(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        config.write_text(
+            f"""\
+operator: {{listen: "{place}"}}
+openadr:
+  vtn: {{listen: "{place}"}}
+  vens:
+    - name: a
+      url: "http://127.0.0.1:1"
+      push: {{listen: "{place}", address: "http://127.0.0.1:2"}}
+      programs: [{{group: g}}]
+dnp3:
+  outstations: [{{name: o, address: 10, group: g, profile: iso-gateway, masters: [{{name: m, address: 1}}]}}]
+  endpoints: [{{listen: "{place}"}}]
+groups: [{{id: g, members: []}}]
+"""
+        )
+        told = [one.text.split()[0] for one in found(config, "ports")]
+    assert sorted(told) == [
+        "dnp3.endpoints[0].listen",
+        "openadr.vens[0].push.listen",
+        "openadr.vtn.listen",
+        "operator.listen",
+    ]
+
+
+def test_a_folder_that_is_not_there_or_not_ours_cannot_hold_the_database(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("database: sqlite:///no/folder/g.sqlite\noperator: null\n")
+    (one,) = found(config, "database")
+    assert (one.level, one.text.endswith("no/folder is not there")) == ("error", True)
+    (config.parent / "no" / "folder").mkdir(parents=True)
+    assert found(config, "database") == []
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+    (one,) = found(config, "database")
+    assert "cannot be written" in one.text
+
+
+def test_mistakes_of_the_configuration_are_findings(config: Path) -> None:
+    config.write_text("sitte: a\n")
+    (one,) = looks_at(config)
+    assert (one.check, one.level) == ("configuration", "error")
+
+
+@pytest.mark.parametrize(("kept", "level"), [(True, "ok"), (None, "ok"), (False, "warning")])
+def test_a_clock_that_nothing_keeps_is_told(monkeypatch: pytest.MonkeyPatch, kept: Any, level: str) -> None:
+    monkeypatch.setattr(doctor, "_is_kept", lambda: kept)
+    assert doctor._clock().level == level
+
+
+def test_the_system_is_asked_whether_its_clock_is_kept() -> None:
+    assert doctor._is_kept() in {True, False, None}
