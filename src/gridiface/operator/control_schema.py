@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from gridiface.domain.controls import ControlMode, ServiceClass, TargetKind
 from gridiface.domain.quantities import PercentBase
 from gridiface.operator.rows import Overlap
 from gridiface.operator.schema import Asked, Name, Number, Text
+
+#: Year 1 to 9999, s since 1970.
+_FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
+
+
+def _moment(given: object) -> object:
+    """Text and seconds as their moment, all else as it is; pydantic itself takes large numbers for milliseconds."""
+    if isinstance(given, str):
+        return datetime.fromisoformat(given)
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return given
+    if not _FIRST_S <= given <= _LAST_S:
+        raise ValueError("seconds since 1970 within the years 1 to 9999 are wanted")
+    return datetime.fromtimestamp(given, UTC)
+
+
+_OR_SECONDS = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number", "minimum": _FIRST_S, "maximum": _LAST_S}]
+}
+Start = Annotated[AwareDatetime, BeforeValidator(_moment), WithJsonSchema(_OR_SECONDS)]
 
 #: What each mode's number means; modes with a payload of their protocol (curves, droop, text) cannot be asked here.
 MODE_UNITS: dict[ControlMode, str] = {
@@ -89,9 +110,7 @@ class NewControl(Asked):
     percent_base: PercentBase | None = Field(
         default=None, description="the 100 % of set_w_percent and set_var_percent; none: the mode's own"
     )
-    start: AwareDatetime | None = Field(
-        default=None, description="ISO 8601 with zone, or seconds since 1970 UTC; none: now"
-    )
+    start: Start | None = Field(default=None, description="ISO 8601 with zone, or seconds since 1970 UTC; none: now")
     duration_s: Annotated[float, Field(gt=0, le=31_622_400, allow_inf_nan=False)] | None = Field(
         default=None, description="how long it lasts, s; none: until it is cancelled"
     )

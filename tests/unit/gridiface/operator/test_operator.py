@@ -335,6 +335,20 @@ async def test_bodies_are_bounded_and_typed(house: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "status"),
+    [("1970-01-01T00:05:00Z", 201), ("1970-01-01T01:05:00+01:00", 201), (300, 201), (300.0, 201), (-1e11, 422),
+     (1e300, 422), (True, 422), ("1970-01-01T00:05:00", 422), ("soon", 422), ([300], 422)],
+)  # fmt: skip
+async def test_a_start_is_iso_8601_or_seconds(house: Any, start: Any, status: int) -> None:
+    answered, said, _ = await house.ask("POST", "/api/v1/controls", scope="control", json=BODY | {"start": start})
+    assert answered == status, said
+    if status == 201:
+        assert house.inbox.controls[-1].interval.start == 300.0
+    else:
+        assert [fault["at"] for fault in said["errors"]] == ["/start"]
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("duration_s", "600"),
