@@ -11,7 +11,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome, OutcomeKind
@@ -351,12 +351,17 @@ class EventBook:
         """What changed, and whose it is: given back to `_dirty` where it could not be written."""
         held, self._dirty = self._dirty, set()
         changes: list[Change] = [
-            PutDocument(self._space, _PREFIX + event_id, json.dumps(asdict(self._bindings[event_id])).encode())
+            PutDocument(self._space, _PREFIX + event_id, _document(self._bindings[event_id]))
             if event_id in self._bindings
             else DeleteDocument(self._space, _PREFIX + event_id)
             for event_id in sorted(held)
         ]
         return changes, held
+
+
+def _document(binding: Binding) -> bytes:
+    """As it is stored: written with each control of an event, which may have hundreds, so nothing is copied first."""
+    return json.dumps({part.name: getattr(binding, part.name) for part in fields(Binding)}).encode()
 
 
 def _named(control: Control, serial: int) -> Control:
