@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -115,7 +116,11 @@ def _value(value: ReportValue) -> Row:
         return {**row, "value": value.value, "confidence": value.confidence, "accuracy": value.accuracy}
     state = value.status.oadrLoadControlState
     controls = {
-        field.removeprefix("oadr").lower(): {"current": one.oadrCurrent, "min": one.oadrMin, "max": one.oadrMax}
+        field.removeprefix("oadr").lower(): {
+            "current": _number(one.oadrCurrent),
+            "min": _number(one.oadrMin),
+            "max": _number(one.oadrMax),
+        }
         for field in ("oadrCapacity", "oadrLevelOffset", "oadrPercentOffset", "oadrSetPoint")
         if state is not None and (one := getattr(state, field)) is not None
     }
@@ -125,3 +130,8 @@ def _value(value: ReportValue) -> Row:
         "override": value.status.oadrManualOverride,
         "load_control": controls or None,
     }
+
+
+def _number(value: float | None) -> float | None:
+    """The value; None for what is no number, which JSON cannot say."""
+    return value if value is not None and math.isfinite(value) else None

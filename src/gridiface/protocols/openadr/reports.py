@@ -20,6 +20,7 @@ from gridiface.protocols.openadr.payloads.report import (
     SpecifierPayload,
 )
 from gridiface.protocols.openadr.payloads.stream import (
+    QUALITY_BAD,
     Interval,
     OadrGBPayload,
     OadrPayloadResourceStatus,
@@ -31,6 +32,7 @@ from gridiface.protocols.openadr.times import after
 METADATA = "METADATA"
 METADATA_RID = "0"
 NOT_APPLICABLE = "x-notApplicable"
+_GOOD = "Quality Good"
 _MISSING_INFORMATION = 459
 _INVALID_DATA = 454
 
@@ -78,7 +80,10 @@ class ReportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportValue:
-    """One value of one data point. `value`, `status` or `feed` (Green Button, XML) is set, the others are None."""
+    """One value of one data point. `value`, `status` or `feed` (Green Button, XML) is set, the others are None.
+
+    All are None where no number came (NaN, INF); its quality is bad then.
+    """
 
     rid: str
     start: float
@@ -168,16 +173,20 @@ def _value_of(payload: object, start: float, duration: int | None) -> ReportValu
         return ReportValue(rid="", start=start, duration=duration, feed=payload.feed)
     if not isinstance(payload, OadrReportPayload):
         raise RemoteProtocolError("an interval of the report holds another payload", answer=_MISSING_INFORMATION)
-    base = payload.payloadBase
+    base, quality = payload.payloadBase, payload.oadrDataQuality
+    value = base.value if isinstance(base, PayloadFloat) else None
+    if value is not None and not math.isfinite(value):
+        # How some programs say that they have none; nobody is to count with it.
+        value, quality = None, QUALITY_BAD if (quality or _GOOD).startswith(_GOOD) else quality
     return ReportValue(
         rid=payload.rID,
         start=start,
         duration=duration,
-        value=base.value if isinstance(base, PayloadFloat) else None,
+        value=value,
         status=base if isinstance(base, OadrPayloadResourceStatus) else None,
-        quality=payload.oadrDataQuality,
+        quality=quality,
         confidence=payload.confidence,
-        accuracy=payload.accuracy,
+        accuracy=payload.accuracy if math.isfinite(payload.accuracy or 0.0) else None,
     )
 
 

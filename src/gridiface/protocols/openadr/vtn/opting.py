@@ -157,6 +157,11 @@ class OptDesk:
     ) -> None:
         if payload.vavailability is None:
             raise Refusal(Code.COMPLIANCE, "an opt without event needs a vavailability")
+        target = payload.eiTarget
+        ours = {*ven.groups} & {*target.groupID, *target.groupName} or {*ven.parties} & {*target.partyID}
+        if not (resources or ours or target.venID or target.is_empty()):
+            # It is not the whole VEN that is meant (rule 202), and nothing tells which part of it is.
+            raise Refusal(Code.DEPLOYMENT, "nothing of the target is known here")
         spans = []
         for available in payload.vavailability.components.available:
             times = available.properties

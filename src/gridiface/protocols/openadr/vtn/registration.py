@@ -221,13 +221,16 @@ def _pulls(payload: OadrCreatePartyRegistration) -> bool:
 
 def _address(payload: OadrCreatePartyRegistration) -> str | None:
     # One VEN implementation sends the text None for no address.
-    return None if payload.oadrTransportAddress in {None, "", "None"} else payload.oadrTransportAddress
+    said = (payload.oadrTransportAddress or "").strip()
+    return None if said in {"", "None"} else said
 
 
 def _leads_somewhere(payload: OadrCreatePartyRegistration) -> bool:
     try:
         parts = urlsplit(_address(payload) or "")
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        # The service's path goes behind it, which a query or fragment would swallow.
+        plain = not (parts.query or parts.fragment)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and plain
     except ValueError:
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,3 +106,14 @@ async def test_the_oldest_go_where_there_are_too_many(ledger: Ledger) -> None:
         assert [row["start"] for row in await archive.rows("A")] == [float(at) for at in range(begin + 5, begin + 25)]
     await archive.prune()
     assert len(ledger.kept) == 20
+
+
+async def test_what_is_no_number_is_kept_as_none(ledger: Ledger) -> None:
+    archive = ReportArchive(ledger, "v")
+    capacity = LoadControlValue(oadrMin=-math.inf, oadrCurrent=math.nan)
+    status = OadrPayloadResourceStatus(
+        oadrOnline=True, oadrManualOverride=False, oadrLoadControlState=OadrLoadControlState(oadrCapacity=capacity)
+    )
+    await ledger.commit(archive.changes_of([report(1.0, ReportValue(rid="r", start=1.0, status=status))]))
+    (row,) = await archive.rows("A")
+    assert row["load_control"] == {"capacity": {"current": None, "min": None, "max": None}}

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.payloads.report import OadrReport
-from gridiface.protocols.openadr.payloads.stream import DATA_QUALITIES, Intervals, OadrPayloadResourceStatus
+from gridiface.protocols.openadr.payloads.stream import (
+    DATA_QUALITIES,
+    Interval,
+    Intervals,
+    OadrPayloadResourceStatus,
+    OadrReportPayload,
+    PayloadFloat,
+)
 from gridiface.protocols.openadr.reports import (
     ReportKind,
     ReportRequest,
@@ -119,3 +126,23 @@ def test_a_report_without_intervals_has_no_values():
     made = report([ReportValue(rid="a", start=1.0, value=1.0)])
     made.intervals = None
     assert values_of(made) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("said", "quality"),
+    [
+        (None, "Quality Bad - Non Specific"),
+        ("Quality Good - Non Specific", "Quality Bad - Non Specific"),
+        ("Quality Bad - Sensor Failure", "Quality Bad - Sensor Failure"),
+        ("No Quality - No Value", "No Quality - No Value"),
+    ],
+)
+def test_what_is_no_number_is_no_value_of_bad_quality(value, said, quality):
+    payload = OadrReportPayload(rID="a", payloadBase=PayloadFloat(value=value), accuracy=math.nan, oadrDataQuality=said)
+    row = Interval(dtstart=5.0, streamPayloadBase=[payload])
+    report = OadrReport(
+        intervals=Intervals(interval=[row]), reportRequestID="r", reportSpecifierID="s", createdDateTime=5.0
+    )
+    (found,) = values_of(report)
+    assert (found.value, found.quality, found.accuracy) == (None, quality, None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gridiface.protocols.openadr.payloads import opt
@@ -228,3 +230,19 @@ def test_a_schedule_that_is_refused_replaces_none(vtn_kit):
     assert send("c", "r1").eiResponse.responseCode == "469"
     assert [one.resources for one in kit.vtn.opts(ven).schedules] == [["r1", "r2"], []]
     kit.check()
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        (EiTarget(groupID=["north"]), "200"),
+        (EiTarget(groupID=["south"]), "469"),
+        (EiTarget(groupID=["south"], resourceID=["r1"]), "200"),
+        (EiTarget(endDeviceAsset=["Thermostat"]), "469"),
+        (EiTarget(), "200"),
+    ],
+)
+def test_r202_a_schedule_of_what_is_not_known_here_is_not_one_of_the_whole_ven(kit, ven, create, target, code):
+    kit.do(kit.vtn.put_ven(dataclasses.replace(kit.vtn.vens[ven], groups=["north"])))
+    assert create(vavailability=calendar((kit.now, 100)), eiTarget=target).eiResponse.responseCode == code
+    assert len(kit.vtn.opts(ven).schedules) == (code == "200")

@@ -65,7 +65,17 @@ def test_49_push_without_address_is_refused(kit, address):
 
 
 @pytest.mark.parametrize(
-    "address", ["nonsense", "file:///etc/passwd", "http://", "https://x:port", "http://[::1", "x:1"]
+    "address",
+    [
+        "nonsense",
+        "file:///etc/passwd",
+        "http://",
+        "https://x:port",
+        "http://[::1",
+        "x:1",
+        "http://x/?y=1",
+        "http://x/#y",
+    ],
 )
 def test_an_address_that_nothing_can_be_pushed_to_is_refused(kit, address):
     answer = kit.handle(create(oadrHttpPullModel=False, oadrTransportAddress=address))
@@ -73,9 +83,13 @@ def test_an_address_that_nothing_can_be_pushed_to_is_refused(kit, address):
     assert not kit.vtn.vens
 
 
-@pytest.mark.parametrize("address", ["http://ven.example", "HTTPS://10.0.0.1:8443/a/b/", "http://[::1]:80"])
+@pytest.mark.parametrize(
+    "address", ["http://ven.example", "HTTPS://10.0.0.1:8443/a/b/", "http://[::1]:80", "\n http://ven.example/ "]
+)
 def test_44_an_address_of_any_form_of_http_is_taken(kit, address):
-    assert kit.handle(create(oadrHttpPullModel=False, oadrTransportAddress=address)).eiResponse.responseCode == "200"
+    answer = kit.handle(create(oadrHttpPullModel=False, oadrTransportAddress=address))
+    assert answer.eiResponse.responseCode == "200"
+    assert kit.vtn.vens[answer.venID].address == address.strip()
 
 
 @pytest.mark.parametrize("fields", [{"oadrTransportName": "xmpp"}])
