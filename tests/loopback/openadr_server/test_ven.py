@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gridiface.domain.controls import ControlMode, ControlState
+from gridiface.errors import ConfigError
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.payloads.units import power_real
 from gridiface.protocols.openadr.reports import ReportRequest
@@ -264,3 +265,22 @@ async def test_a_ven_that_dies_at_any_commit_loses_and_repeats_nothing(
     await vtn.do(lambda core, now: core.cancel_event("E", now))
     await eventually(lambda: vtn.core.delivery(name, "E").cancel_done, "the confirmation")
     await eventually(lambda: not again.ledger.live(), "no control is left")
+
+
+async def test_a_step_that_fails_for_any_reason_does_not_end_the_session(make_house, eventually):
+    """TLS files that cannot be read while they are changed, for one: the request is made again when they can."""
+    _utility, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    post, failed = ven._client.post, []
+
+    async def fails(*args, **more):
+        if len(failed) < 2:
+            failed.append(args)
+            raise ConfigError("no such file")
+        return await post(*args, **more)
+
+    ven._client.post = fails
+    await eventually(lambda: len(failed) == 2, "two failures")
+    name, start = ven.core.registration.venID, float(int(site.clock.now()) + 100)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")

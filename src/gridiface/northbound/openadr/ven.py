@@ -256,6 +256,10 @@ class OpenAdrVen:
             _log.debug("VEN %s: %s: %s", self.settings.name, request.kind, problem)
             async with self._lock:
                 self.core.failed(request.id, self._clock.now())
+        except Exception:  # Whatever it is: what is not under way any more is sent again later.
+            async with self._lock:
+                self.core.failed(request.id, self._clock.now())
+            raise
         else:
             if isinstance(self._client, PayloadClient):
                 self.peers.seen(f"the VTN of {self.settings.name}", self._client.peer_certificate, now)

@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+#: Of a peer's ID that becomes part of a key, octets in UTF-8: databases index no long keys.
+_LONGEST_ID = 512
+
+
+def fits_a_key(peers_id: str) -> bool:
+    """Whether an ID that a peer chose can be part of a key."""
+    return len(peers_id.encode()) <= _LONGEST_ID
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

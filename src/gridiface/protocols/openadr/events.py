@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr import signals as table
+from gridiface.protocols.openadr.changes import fits_a_key
 from gridiface.protocols.openadr.payloads.common import EiTarget, Properties, Tolerate
 from gridiface.protocols.openadr.payloads.event import (
     Components,
@@ -30,6 +31,7 @@ from gridiface.protocols.openadr.times import after
 FAR, NEAR, ACTIVE, COMPLETED, CANCELLED = "far", "near", "active", "completed", "cancelled"
 _MISSING_INFORMATION = 459
 _OUT_OF_SEQUENCE = 450
+_INVALID_ID = 452
 _INVALID_DATA = 454
 
 
@@ -246,9 +248,9 @@ def from_wire(wire: OadrEvent) -> Event:
     only be that of the whole, as some VTNs send.
 
     Raises:
-        RemoteProtocolError: answer is the response code: 450 uid out of sequence, 454 a value that is no number or
-            durations that do not fit the active period (one of 0 ends an open-ended event only), 459 parts missing or
-            of the wrong kind.
+        RemoteProtocolError: answer is the response code: 450 uid out of sequence, 452 an ID too long, 454 a value that
+            is no number or durations that do not fit the active period (one of 0 ends an open-ended event only), 459
+            parts missing or of the wrong kind.
     """
     descriptor, period = wire.eiEvent.eventDescriptor, wire.eiEvent.eiActivePeriod.properties
     found = wire.eiEvent.eiEventSignals
@@ -276,6 +278,8 @@ def from_wire(wire: OadrEvent) -> Event:
     )
     if event.duration < 0 or event.startafter < 0:
         raise RemoteProtocolError("the active period has a negative duration", answer=_INVALID_DATA)
+    if not all(fits_a_key(name) for name in (event.id, *(signal.id for signal in event.signals))):
+        raise RemoteProtocolError("the eventID or a signalID is too long", answer=_INVALID_ID)
     for signal in event.signals:
         _check_sum(signal.durations, event.duration, f"signal {signal.id}")
         if 0 in signal.durations[:-1] or (signal.durations[-1] == 0 and event.duration != 0):

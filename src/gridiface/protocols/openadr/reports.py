@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.changes import fits_a_key
 from gridiface.protocols.openadr.payloads.common import Properties
 from gridiface.protocols.openadr.payloads.report import (
     OadrReport,
@@ -34,6 +35,7 @@ METADATA_RID = "0"
 NOT_APPLICABLE = "x-notApplicable"
 _GOOD = "Quality Good"
 _MISSING_INFORMATION = 459
+_INVALID_ID = 452
 _INVALID_DATA = 454
 
 
@@ -124,12 +126,15 @@ def request_from_wire(wire: OadrReportRequest, *, history: bool = False) -> Repo
     A request for metadata that names no data point means the only one there is.
 
     Raises:
-        RemoteProtocolError: answer 454: negative times; 459: no data point is named.
+        RemoteProtocolError: answer 452: the reportRequestID is too long; 454: negative times; 459: no data point is
+            named.
     """
     specifier = wire.reportSpecifier
     span = specifier.reportInterval.properties if specifier.reportInterval else None
     if specifier.granularity < 0 or specifier.reportBackDuration < 0 or (span and span.duration < 0):
         raise RemoteProtocolError("a report request has a negative duration", answer=_INVALID_DATA)
+    if not fits_a_key(wire.reportRequestID):
+        raise RemoteProtocolError("the reportRequestID is too long", answer=_INVALID_ID)
     rids = tuple(dict.fromkeys(payload.rID for payload in specifier.specifierPayload))
     if not rids and specifier.reportSpecifierID != METADATA:
         raise RemoteProtocolError("a report request names no data point", answer=_MISSING_INFORMATION)

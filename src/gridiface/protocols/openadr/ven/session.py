@@ -103,9 +103,11 @@ class Ven:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin anew: register (again with the stored IDs), then exchange metadata and ask for the events (405)."""
+        """Begin anew: register (again with the stored IDs), then exchange metadata and ask for the events (405).
+
+        What is under way is answered first: the VTN may say something that it does not say again.
+        """
         self._registrar.start()
-        self._under_way = None
 
     def reachable_again(self) -> None:
         """The transport is back: what waits for a retry is sent now, not at the end of its back-off."""

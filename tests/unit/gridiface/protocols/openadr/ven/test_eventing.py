@@ -440,3 +440,12 @@ def test_57_r5_a_cancelled_event_that_comes_again_as_if_it_were_not_gets_450_unt
 def test_62_r8_r47_only_the_last_interval_of_an_open_ended_event_has_no_end(side, kit, durations, whole, code):
     signal = Signal(name="SIMPLE", type="level", id="s", durations=durations, values=(1.0, 2.0))
     assert side().one(kit.event(duration=whole, signals=(signal,))).responseCode == code
+
+
+@pytest.mark.parametrize("fields", [{"event_id": "e" * 513}, {"signals": "s" * 513}])
+def test_60_an_event_whose_ids_no_database_would_index_is_refused_by_itself(side, kit, fields):
+    if "signals" in fields:
+        fields = {"signals": (dataclasses.replace(kit.event().signals[0], id=fields["signals"]),)}
+    first, second = side().give(kit.event(**fields), kit.event("B")).eventResponses.eventResponse
+    assert (first.responseCode, first.optType) == ("452", "optOut")
+    assert second.responseCode == "200"

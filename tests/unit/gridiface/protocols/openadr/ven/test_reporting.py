@@ -141,6 +141,7 @@ def test_66_r344_piggy_backed_requests_are_accepted(talk, vtn_kit):
     [
         ({"reportSpecifierID": "nothing"}, "452"),
         ({"rids": ["z"]}, "452"),
+        ({"request_id": "b" * 513}, "452"),
         ({"reportSpecifierID": "METADATA"}, "452"),
         ({"granularity": 30}, "454"),
         ({"reportSpecifierID": "energy", "rids": ["e"], "granularity": 5}, "454"),
@@ -150,7 +151,7 @@ def test_66_r344_piggy_backed_requests_are_accepted(talk, vtn_kit):
     ],
 )
 def test_66_r340_bad_requests_are_refused_and_good_ones_still_run(made, fields, code):
-    answer = push(made, wire("bad", **fields), wire("good"))
+    answer = push(made, wire(**{"request_id": "bad", **fields}), wire("good"))
     assert answer.eiResponse.responseCode == code
     assert answer.oadrPendingReports.reportRequestID == ["good"]
     assert made.ven.pending_reports == ("good",)

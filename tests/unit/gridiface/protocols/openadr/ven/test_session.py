@@ -550,3 +550,18 @@ def test_52_a_vtn_that_always_wants_a_re_registration_gets_it_with_pauses(talk, 
         made.step()
         kit.now += 0.01
     assert 1 <= len(made.payloads(registration.OadrCreatePartyRegistration)) <= 4
+
+
+def test_what_is_answered_while_the_owner_has_it_register_again_is_not_lost(talk, kit):
+    made = talk()
+    made.run()
+    kit.send([made.ven.registration.venID])
+    kit.now += 20
+    (poll,) = made.ven.next_requests(made.now)
+    answer = kit.handle(poll.payload)
+    made.ven.start()
+    made.ven.receive(poll.id, answer, made.now)
+    assert list(made.ven.events) == ["E"]
+    made.run()
+    assert names(made).count("OadrCreatePartyRegistration") == 2
+    assert kit.vtn.delivery(made.ven.registration.venID, "E").opt == "optIn"
