@@ -126,7 +126,9 @@ async def acted(
 def refused(problem: RemoteProtocolError) -> Refused:
     """The wire's refusal as the API's."""
     status = int(problem.answer)
-    return Refused(status if status in _SAME else 422, str(problem), "docs/reference/sep2-resources.md says what fits")
+    return Refused(
+        status if status in _SAME else 422, str(problem), "see docs/reference/sep2-resources.md for what fits"
+    )
 
 
 def shown(look: Callable[[], _T]) -> _T:

@@ -179,7 +179,7 @@ async def test_flow_reservations_are_answered(verbs: Verbs) -> None:
     granted = await verbs.json("flow-grant", path, "--power", "1000", "--start", str(int(now) + 900))
     assert len(granted["grants"]) >= 2
     for words, said in (
-        (("flow-grant", path, "--power", "9000"), "more is granted"),
+        (("flow-grant", path, "--power", "9000"), "more power is granted than the 2500 W"),
         (("flow-cancel", f"{edev}/frq/99"), "no flow reservation request"),
     ):
         code, text = await verbs.run(*words)

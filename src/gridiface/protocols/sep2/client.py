@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from random import Random
 from urllib.parse import urlsplit
 
@@ -32,10 +33,11 @@ from gridiface.protocols.sep2.client_events import (
     WriteDone,
 )
 from gridiface.protocols.sep2.client_following import Following
+from gridiface.protocols.sep2.client_reading import settle
 from gridiface.protocols.sep2.event_client import Transition, wanted
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.outbox import Outbox, Write
-from gridiface.protocols.sep2.polling import Node, ResourceTree
+from gridiface.protocols.sep2.polling import Node, ResourceTree, without_default_port
 from gridiface.protocols.sep2.resources import (
     DERControl,
     DERControlResponse,
@@ -48,6 +50,8 @@ from gridiface.protocols.sep2.resources import (
 from gridiface.protocols.sep2.server_clock import ServerClock
 from gridiface.protocols.xmlwire import Limits, WireObject, decode, encode
 
+#: Longest that a date in Retry-After makes us wait.
+_LONGEST_WAIT_S = 86_400.0
 _LARGEST_ANSWER = Limits(octets=4 * 1024 * 1024, tags=262_144)
 
 
@@ -84,6 +88,7 @@ class Client:
         self._following = Following(self.followers, self.clock, self.enrolment, self._happened, self._respond)
         self._under_way: dict[int, _UnderWay] = {}
         self._last_number = 0
+        self._lfdis = {config.sfdi: config.lfdi, **{sfdi: lfdi for lfdi, sfdi in config.sfdis.items()}}
         self._headers = {"host": config.authority, "accept": f"{SEP_XML}; level=-S1"}
 
     @property
@@ -255,7 +260,7 @@ class Client:
     def _on_got(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:
         if reply.status == 200:
             self._on_body(node, under_way, reply, now)
-        elif reply.status in {301, 302, 307, 308}:
+        elif reply.status in {301, 302, 303, 307, 308}:
             self._on_moved(node, reply, now)
         elif reply.status in {404, 410}:
             self._happened.append(ResourceGone(node.href, node.value))
@@ -279,6 +284,7 @@ class Client:
             self._happened.append(BadReply(node.href, error.reason))
             self.tree.fail(node, now)
             return
+        settle(value, node.href, self._lfdis)
         forgotten = self.tree.store(node, value, now)
         if forgotten is None:
             return
@@ -317,8 +323,9 @@ class Client:
             parts = urlsplit(location)
         except ValueError:
             return False
-        authority = parts.netloc.lower()
-        allowed = {one.lower() for one in (self.config.authority, *self.config.others)} - {self.authority.lower()}
+        authority = without_default_port(parts.netloc)
+        others = {without_default_port(one) for one in (self.config.authority, *self.config.others)}
+        allowed = others - {without_default_port(self.authority)}
         if parts.scheme != "https" or authority not in allowed:
             return False
         self._headers = {**self._headers, "host": authority}
@@ -384,5 +391,13 @@ class Client:
 
 
 def _retry_after(reply: Reply) -> float | None:
-    text = reply.header("retry-after") or ""
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+    """Seconds until the server wants to hear from us again: a number, or a date against the server's own (RFC 9110)."""
+    text = (reply.header("retry-after") or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) < 7 else None
+    try:
+        wanted_at, said_at = (parsedate_to_datetime(one) for one in (text, reply.header("date") or ""))
+        seconds = (wanted_at - said_at).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S)

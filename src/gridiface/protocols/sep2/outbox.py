@@ -43,8 +43,8 @@ class Written:
 
     @property
     def accepted(self) -> bool:
-        """Whether the server took it."""
-        return 200 <= self.status < 300
+        """Whether the server took it; 303 says so too, and where to read more of it."""
+        return 200 <= self.status < 300 or self.status == 303
 
 
 def _same_server_path(location: str) -> str | None:

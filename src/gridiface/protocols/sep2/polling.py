@@ -255,7 +255,10 @@ class ResourceTree:
             parts = urlsplit(urljoin(f"https://{self.authority}{self.root}", href))
         except ValueError:
             return None
-        if parts.netloc.lower() != self.authority.lower() or parts.scheme not in {"http", "https"}:
+        if without_default_port(parts.netloc) != without_default_port(self.authority) or parts.scheme not in {
+            "http",
+            "https",
+        }:
             return None
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return self.moved.get(path, path)
@@ -306,6 +309,11 @@ class ResourceTree:
         forgotten = [self.nodes.pop(href) for href in self.nodes.keys() - reached]
         self.moved = {old: new for old, new in self.moved.items() if new in reached}
         return forgotten
+
+
+def without_default_port(authority: str) -> str:
+    """host[:port] in the form in which two of the same server are alike."""
+    return authority.lower().removesuffix(":443")
 
 
 def _as_before(known: Iterable[WireObject], shown: list[WireObject]) -> list[WireObject]:

@@ -178,9 +178,10 @@ class Flow:
         if answer.refuse:
             start = max(request.intervalRequested.start, int(now))
             return Grant(start, request.intervalRequested.start + request.intervalRequested.duration - start, 0.0, 0.0)
-        asked = narrowed(request, answer.energy_wh, answer.power_w, answer.start, answer.duration)
-        if asked is None:
-            raise bad_value("more is granted than was asked for, or at another time")
+        try:
+            asked = narrowed(request, answer.energy_wh, answer.power_w, answer.start, answer.duration)
+        except ValueError as problem:
+            raise bad_value(str(problem)) from None
         return self._bounded(record, asked, now)
 
     async def cancel_grants(self, record: EndDeviceRecord, item: Item, now: Instant, *, reason: str) -> None:

@@ -69,8 +69,12 @@ def narrowed(
     power_w: float | None,
     start: int | None,
     duration: int | None,
-) -> FlowReservationRequest | None:
-    """A request for a part of what it asks for; energy and power without sign. None where that is no part of it."""
+) -> FlowReservationRequest:
+    """A request for a part of what it asks for; energy and power without sign.
+
+    Raises:
+        ValueError: that is no part of it; says what is too much.
+    """
     window = request.intervalRequested
     wanted_wh = from_power_of_ten(request.energyRequested.value, request.energyRequested.multiplier)
     wanted_w = from_power_of_ten(request.powerRequested.value, request.powerRequested.multiplier)
@@ -78,8 +82,14 @@ def narrowed(
     left = window.start + window.duration - begins
     energy = abs(wanted_wh) if energy_wh is None else energy_wh
     power = abs(wanted_w) if power_w is None else power_w
-    if energy > abs(wanted_wh) or power > abs(wanted_w) or begins < window.start or (duration or 1) > left:
-        return None
+    if power > abs(wanted_w):
+        raise ValueError(f"more power is granted than the {abs(wanted_w):.15g} W that were asked for")
+    if energy > abs(wanted_wh):
+        raise ValueError(f"more energy is granted than the {abs(wanted_wh):.15g} Wh that were asked for")
+    if begins < window.start:
+        raise ValueError(f"it begins {window.start - begins} s before the time that was asked for")
+    if (duration or 1) > left:
+        raise ValueError(f"it ends {begins + (duration or 1) - window.start - window.duration} s after that time")
     sign = -1.0 if wanted_wh < 0 else 1.0
     return replace(
         request,

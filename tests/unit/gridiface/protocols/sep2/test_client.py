@@ -333,6 +333,46 @@ def test_redirects_are_followed_for_reading_and_writing() -> None:
     assert [path for _, _, path, _ in world.server.posted] == ["/v2/rsp"] * 3
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_every_kind_of_redirect_of_a_get_is_followed(status: int) -> None:
+    world = World()
+    world.server.resources["/programs"] = world.server.resources["/derp"]
+    moved = Reply(status, {"Location": "/programs"})
+    world.server.trouble = lambda request: moved if request.target.startswith("/derp?") else None
+    world.run(5.0)
+    assert world.of(ControlChanged)
+
+
+def test_303_after_a_write_says_that_it_is_done() -> None:
+    world = World()
+    world.settle()
+    world.server.trouble = lambda r: Reply(303, {"Location": "/done/1"}) if r.method == "PUT" else None
+    capability = DERCapability(modesSupported=1, rtgMaxW=ActivePower(multiplier=0, value=5), type=4)
+    number = world.client.put("/edev/1/der/1/dercap", capability, world.now)
+    world.settle()
+    assert (number, True) in [(d.outcome.number, d.outcome.accepted) for d in world.of(WriteDone)]
+
+
+@pytest.mark.parametrize(
+    ("after", "date", "waits"),
+    [
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 90.0),
+        ("Wed, 21 Oct 2026 07:26:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("Wed, 21 Oct 2099 07:26:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 86_400.0),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "", None),
+        ("soon", "Wed, 21 Oct 2026 07:27:00 GMT", None),
+        ("120", "", 120.0),
+    ],
+)
+def test_a_busy_server_says_when_by_a_number_or_a_date(after: str, date: str, waits: float | None) -> None:
+    world = World()
+    (asked,) = world.client.next_requests(world.now)
+    headers = {"Retry-After": after} | ({"Date": date} if date else {})
+    world.client.on_reply(asked.number, Reply(503, headers), world.now)
+    due = world.client.tree.nodes["/dcap"].next_at
+    assert due == waits if waits is not None else 0.0 < due < 10.0
+
+
 @pytest.mark.parametrize("location", ["https://elsewhere/dcap", "/dcap", ""])
 def test_redirects_that_lead_astray_are_not_followed(location: str) -> None:
     world = World()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gridiface.domain.controls import ControlMode
 from gridiface.domain.fleet import Device, Nameplate
-from gridiface.northbound.sep2.translate.flow import Grant, grant_for, grant_to_control, grant_to_response, reduced
+from gridiface.northbound.sep2.translate.flow import (
+    Grant,
+    grant_for,
+    grant_to_control,
+    grant_to_response,
+    narrowed,
+    reduced,
+)
 from gridiface.protocols.sep2.resources import (
     ActivePower,
     DateTimeInterval,
@@ -81,3 +89,24 @@ def test_what_the_engine_calls_feasible_reduces_power_and_energy() -> None:
 def test_a_grant_on_the_wire_answers_its_request() -> None:
     response = grant_to_response(request(2000, 1000), Grant(1000, 60, 5.4, 1000.0), "AB", 1000.0)
     assert (response.subject, response.energyAvailable.value, response.eventStatus.currentStatus) == ("F1", 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((None, 2501.0, None, None), "the 2500 W that were asked for"),
+        ((5001.0, None, None, None), "the 5000 Wh that were asked for"),
+        ((None, None, 940, None), "60 s before the time"),
+        ((None, None, 1600, 7000), "400 s after that time"),
+        ((None, None, 8200, None), "1 s after that time"),
+    ],
+)
+def test_what_is_more_than_was_asked_for_is_named(answer: tuple[float | None, ...], said: str) -> None:
+    energy, power, start, duration = answer
+    for sign in (1, -1):
+        asked = request(sign * 5000, sign * 2500)
+        with pytest.raises(ValueError, match=said):
+            narrowed(
+                asked, energy, power, None if start is None else int(start), None if duration is None else int(duration)
+            )
+    assert narrowed(request(5000, 2500), 5000.0, 2500.0, 1000, 7200).durationRequested == 7200

@@ -1,0 +1,56 @@
+"""What a server may leave out or write in another way, settled once before anybody reads it.
+
+References may be relative to the document that holds them (RFC 3986), and an EndDevice needs no lFDI beside its sFDI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import urljoin
+
+from gridiface.protocols.sep2.resources import EndDevice, Link
+from gridiface.protocols.xmlwire import WireObject, spec_of
+
+_REFERENCES = ("href", "replyTo")
+_links: dict[type[WireObject], tuple[str, ...]] = {}
+
+
+def settle(value: WireObject, base: str, lfdis: Mapping[int, str]) -> None:
+    """Make every reference of a document absolute, and name the end devices that are known by their SFDI.
+
+    Args:
+        value: the document; changed in place.
+        base: path that it was read from.
+        lfdis: SFDI -> LFDI of the devices that matter.
+    """
+    for holder in (value, *getattr(value, "members", ())):
+        control = getattr(holder, "derControlBase", None)
+        for link in (*_links_of(holder), *(() if control is None else _links_of(control))):
+            link.href = _absolute(link.href, base)
+        for name in _REFERENCES:
+            given = getattr(holder, name, None)
+            if given is not None:
+                setattr(holder, name, _absolute(given, base))
+        if isinstance(holder, EndDevice) and holder.lFDI is None:
+            holder.lFDI = lfdis.get(holder.sFDI)
+
+
+def _absolute(reference: str, base: str) -> str:
+    if reference.startswith("/") or ":" in reference.partition("/")[0]:
+        return reference
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return reference
+
+
+def _links_of(holder: WireObject) -> Iterator[Link]:
+    kind = type(holder)
+    if kind not in _links:
+        _links[kind] = tuple(
+            f.attr for f in spec_of(kind).elements if isinstance(f.kind, type) and issubclass(f.kind, Link)
+        )
+    for name in _links[kind]:
+        link = getattr(holder, name)
+        if link is not None:
+            yield link
