@@ -15,7 +15,7 @@ import yaml
 
 from gridiface.app.config import load_config
 from gridiface.cli.progress import working
-from gridiface.errors import ConfigError, GridifaceError
+from gridiface.errors import ConfigError
 from gridiface.store import maintenance
 from gridiface.store.check import CheckReport
 from gridiface.store.check import check as check_database
@@ -90,16 +90,9 @@ def _database(url: str | None, config: Path | None) -> Database:
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]], doing: str, *, as_json: bool) -> Any:
-    """Do it; an error of ours becomes one line (or one JSON object) and exit code 1."""
-    try:
-        with working(doing, quiet=as_json):
-            return asyncio.run(work())
-    except GridifaceError as error:
-        if as_json:
-            typer.echo(json.dumps({"ok": False, "error": str(error), "kind": type(error).__name__}))
-        else:
-            typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    """Do it, and show meanwhile that it is being done."""
+    with working(doing, quiet=as_json):
+        return asyncio.run(work())
 
 
 def _show(report: Any, *, as_json: bool, line: str) -> None:

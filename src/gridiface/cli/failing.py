@@ -30,7 +30,7 @@ def run(app: Callable[..., Any]) -> None:
     try:
         code = app(standalone_mode=not as_json)
     except (ConfigError, StoreUnavailable, GridifaceError) as problem:
-        _end(str(problem), _code_of(problem), as_json, problem.details)
+        _end(str(problem), code_of(problem), as_json, problem.details)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
@@ -50,7 +50,8 @@ def run(app: Callable[..., Any]) -> None:
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _code_of(problem: GridifaceError) -> int:
+def code_of(problem: GridifaceError) -> int:
+    """The exit code of an error that is expected."""
     if isinstance(problem, ConfigError):
         return 2
     return 3 if isinstance(problem, StoreUnavailable) else 1

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,16 +49,6 @@ _CIPHER = "ECDHE-ECDSA-AES128-CCM8"
 _CRL_SECONDS = 30 * 86_400
 
 
-@contextmanager
-def _usage_errors() -> Iterator[None]:
-    """A ConfigError ends the command with its text and exit code 2."""
-    try:
-        yield
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
 def _show(data: dict[str, Any], *, as_json: bool, text: Callable[[], str]) -> None:
     typer.echo(json.dumps(data, indent=2) if as_json else text())
 
@@ -75,8 +64,7 @@ def init(
 
     Example: gridiface pki init --dir pki
     """
-    with _usage_errors():
-        written = TestPki.create(depth=depth, now=time.time()).save(folder, force=force)
+    written = TestPki.create(depth=depth, now=time.time()).save(folder, force=force)
     _show(
         {"dir": str(folder), "depth": depth, "files": [str(path) for path in written]},
         as_json=as_json,
@@ -103,11 +91,10 @@ def issue(
 
     Example: gridiface pki issue server --dir pki --name server --host localhost --host 127.0.0.1
     """
-    with _usage_errors():
-        made = TestPki.load(folder).issue(
-            profile, file_name(name), now=time.time(), hosts=host or (), request=_read_request(csr)
-        )
-        certificate, key = write_credential(folder, name, made, force=force)
+    made = TestPki.load(folder).issue(
+        profile, file_name(name), now=time.time(), hosts=host or (), request=_read_request(csr)
+    )
+    certificate, key = write_credential(folder, name, made, force=force)
     data = {
         "profile": profile,
         "certificate": str(certificate),
@@ -153,14 +140,13 @@ def csr(
     Example: gridiface pki csr --dir pki --name inv2
     then:    gridiface pki issue device --dir pki --name inv2 --csr pki/inv2.csr
     """
-    with _usage_errors():
-        request_path, key_path = folder / f"{file_name(name)}.csr", folder / f"{name}.key"
-        refuse_existing([request_path, key_path], force=force)
-        key = new_key()
-        request = make_request(name, key=key, empty_subject=not named)
-        make_folder(folder)
-        write_file(key_path, key_pem(key), secret=True, force=force)
-        write_file(request_path, request.public_bytes(Encoding.PEM), force=force)
+    request_path, key_path = folder / f"{file_name(name)}.csr", folder / f"{name}.key"
+    refuse_existing([request_path, key_path], force=force)
+    key = new_key()
+    request = make_request(name, key=key, empty_subject=not named)
+    make_folder(folder)
+    write_file(key_path, key_pem(key), secret=True, force=force)
+    write_file(request_path, request.public_bytes(Encoding.PEM), force=force)
     data = {"request": str(request_path), "key": str(key_path)}
     _show(data, as_json=as_json, text=lambda: f"{request_path}\n{key_path}")
 
@@ -174,8 +160,7 @@ def lfdi(
 
     Example: gridiface pki lfdi pki/inv1.pem
     """
-    with _usage_errors():
-        found = [{"file": str(path), **names_of(read_chain(path)[0].der)} for path in certificates]
+    found = [{"file": str(path), **names_of(read_chain(path)[0].der)} for path in certificates]
     _show(
         {"certificates": found},
         as_json=as_json,
@@ -202,16 +187,15 @@ def inspect(
 
     Example: gridiface pki inspect pki/inv1.pem --roots pki/serca.pem
     """
-    with _usage_errors():
-        beside = certificate.parent / "serca.pem"
-        anchors = roots or ([beside] if beside.exists() else [])
-        report = inspect_chain(
-            read_chain(certificate),
-            now=time.time(),
-            rules=_rules(rules, server=server, strict=strict),
-            roots=load_roots(anchors),
-            revocation=load_revocation(certificate.parent / REVOKED, ()),
-        )
+    beside = certificate.parent / "serca.pem"
+    anchors = roots or ([beside] if beside.exists() else [])
+    report = inspect_chain(
+        read_chain(certificate),
+        now=time.time(),
+        rules=_rules(rules, server=server, strict=strict),
+        roots=load_roots(anchors),
+        revocation=load_revocation(certificate.parent / REVOKED, ()),
+    )
     _show(report.as_json(), as_json=as_json, text=lambda: _report_text(report))
     if not report.accepted:
         raise typer.Exit(1)
@@ -259,11 +243,10 @@ def revoke_command(
 
     Example: gridiface pki revoke pki/inv1.pem --dir pki --reason stolen
     """
-    with _usage_errors():
-        entries = _revocation_entries(target)
-        new = [revoke(folder / REVOKED, kind, value, reason) for kind, value in entries.items()]
-        if crl is not None:
-            _write_crl(folder, Path(target), crl)
+    entries = _revocation_entries(target)
+    new = [revoke(folder / REVOKED, kind, value, reason) for kind, value in entries.items()]
+    if crl is not None:
+        _write_crl(folder, Path(target), crl)
     data = {"list": str(folder / REVOKED), **entries, "added": any(new)}
     state = "is now" if any(new) else "was already"
     _show(
@@ -317,14 +300,13 @@ def bundle(
 
     Example: gridiface pki bundle inv1 --dir pki
     """
-    with _usage_errors():
-        chain = read_chain(folder / f"{name}.pem")
-        key = read_key(folder / f"{name}.key")
-        if key.public_key() != chain[0].parsed.public_key():
-            raise ConfigError(f"{folder / name}.key is not the key of {name}.pem")
-        issuers = tuple(item.parsed for item in chain[1:])
-        root = TestPki.load(folder).root.certificate
-        whole = Credential(chain[0].parsed, key, (*issuers, root))
-        target = out or folder / f"{name}.bundle.pem"
-        write_file(target, whole.key_pem + whole.chain_pem + whole.root_pem, secret=True, force=force)
+    chain = read_chain(folder / f"{name}.pem")
+    key = read_key(folder / f"{name}.key")
+    if key.public_key() != chain[0].parsed.public_key():
+        raise ConfigError(f"{folder / name}.key is not the key of {name}.pem")
+    issuers = tuple(item.parsed for item in chain[1:])
+    root = TestPki.load(folder).root.certificate
+    whole = Credential(chain[0].parsed, key, (*issuers, root))
+    target = out or folder / f"{name}.bundle.pem"
+    write_file(target, whole.key_pem + whole.chain_pem + whole.root_pem, secret=True, force=force)
     _show({"bundle": str(target)}, as_json=as_json, text=lambda: str(target))

@@ -11,11 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.cli import db
-from gridiface.errors import ConfigError
+from gridiface.cli.failing import code_of
+from gridiface.errors import ConfigError, GridifaceError
 
 
 def run(*arguments: str | Path, code: int = 0, env: dict[str, str] | None = None) -> str:
     result = CliRunner().invoke(db.app, [str(argument) for argument in arguments], env=env)
+    error = result.exception
+    if isinstance(error, GridifaceError):  # what the entry point ends with
+        assert code_of(error) == code, error
+        return str(error)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -62,13 +67,11 @@ def test_the_whole_round_in_words(database: str, tmp_path: Path) -> None:
     assert "all is well" in run("check", "--hash", "--database", database)
 
 
-def test_errors_are_one_line_and_code_1(database: str, tmp_path: Path) -> None:
-    assert "error: there is no database" in run("check", "--database", database, code=1)
-    found = run_json("check", "--database", database, code=1)
-    assert (found["ok"], found["kind"]) == (False, "StoreUnavailable")
-    assert "say which database" in run("check", code=1)
+def test_errors_end_with_the_code_of_their_kind(database: str, tmp_path: Path) -> None:
+    assert "there is no database" in run("check", "--database", database, code=3)
+    assert "say which database" in run("check", code=2)
     (tmp_path / "b").write_text("no backup")
-    assert "no backup of gridiface" in run("restore", tmp_path / "b", "--database", database, code=1)
+    assert "no backup of gridiface" in run("restore", tmp_path / "b", "--database", database, code=2)
     (tmp_path / "empty.db").touch()
     report = run_json("check", "--database", tmp_path / "empty.db", code=1)
     assert report["ok"] is False
