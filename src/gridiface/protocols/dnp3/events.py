@@ -5,6 +5,7 @@ Owns order, selection, counting, overflow. It does not know when a response goes
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -45,6 +46,8 @@ class EventBuffer:
         self._held: dict[int, dict[int, Event]] = {number: {} for number in CLASSES}
         self._selected: dict[int, set[int]] = {number: set() for number in CLASSES}
         self._overflowed: set[int] = set()
+        #: Of classes that overflow, the keys as they came: the front of a dict that loses its front is found slowly.
+        self._order: dict[int, deque[int]] = {}
         self._latest: dict[tuple[int, int], int] = {}
         self._next = 1
         self.dropped = 0
@@ -59,10 +62,12 @@ class EventBuffer:
             self.dropped += 1
             if not self._drop_oldest:
                 return
-            self._remove(next(iter(held)))
+            self._remove(self._oldest(event_class))
         key = self._next << 2 | event_class
         self._next += 1
         held[key] = event
+        if event_class in self._order:
+            self._came(event_class, (key,))
         if most_recent_only:
             self._latest[event.group, event.point] = key
 
@@ -74,8 +79,11 @@ class EventBuffer:
                 self.add(event, event_class, most_recent_only=most_recent_only)
             return
         first = self._next << 2 | event_class
-        held.update(zip(range(first, first + 4 * len(events), 4), events, strict=True))
+        keys = range(first, first + 4 * len(events), 4)
+        held.update(zip(keys, events, strict=True))
         self._next += len(events)
+        if event_class in self._order:
+            self._came(event_class, keys)
 
     def keys(
         self,
@@ -128,6 +136,7 @@ class EventBuffer:
                 selected[key & 3].discard(key)
         if self._overflowed:
             self._overflowed = {number for number in self._overflowed if len(self._held[number]) >= self._capacity}
+            self._order = {number: keys for number, keys in self._order.items() if number in self._overflowed}
 
     def waiting(self, event_class: int) -> int:
         """How many events of a class are neither confirmed nor in a response that waits for it."""
@@ -156,6 +165,23 @@ class EventBuffer:
 
     def __len__(self) -> int:
         return sum(len(held) for held in self._held.values())
+
+    def _oldest(self, event_class: int) -> int:
+        """The key of the oldest event of a class that is full; costs the same however many it holds."""
+        held = self._held[event_class]
+        order = self._order.get(event_class)
+        if order is None:
+            order = self._order[event_class] = deque(held)
+        while (key := order.popleft()) not in held:
+            pass
+        return key
+
+    def _came(self, event_class: int, keys: Iterable[int]) -> None:
+        """Keys go behind those that came before them; where too many of those are gone, it is begun anew later."""
+        order = self._order[event_class]
+        order.extend(keys)
+        if len(order) > 2 * self._capacity:
+            del self._order[event_class]
 
     def _remove(self, key: int) -> None:
         event = self._held[key & 3].pop(key, None)

@@ -118,6 +118,46 @@ def test_no_event_is_lost_or_doubled_whatever_happens(steps):
     assert _points(buffer, buffer.keys()) == alive
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), st.integers(1, 2), st.integers(0, 3), st.booleans()),
+            st.tuples(st.just("many"), st.integers(1, 2), st.integers(1, 7), st.just(False)),
+            st.tuples(st.just("confirm"), st.integers(1, 2), st.integers(0, 4), st.just(False)),
+        ),
+        max_size=80,
+    )
+)
+def test_of_a_full_class_always_the_oldest_goes(steps):
+    """Against a list for each class; points 0 to 3 may be told by their most recent event only."""
+    buffer, kept, value = EventBuffer(5), {1: [], 2: []}, 0.0
+
+    def came(event_class, point, alone):
+        nonlocal value
+        value += 1.0
+        held = kept[event_class]
+        if alone:
+            held[:] = [one for one in held if not (one[0] == point and one[2])]
+        held[:] = [*held, (point, value, alone)][-5:]
+        return _event(point)._replace(value=value)
+
+    for what, event_class, number, alone in steps:
+        if what == "add":
+            # a point is of one class, and is told in one way
+            buffer.add(
+                came(event_class, 10 * event_class + number + 4 * alone, alone), event_class, most_recent_only=alone
+            )
+        elif what == "many":
+            buffer.add_many([came(event_class, 99, False) for _ in range(number)], event_class)
+        else:
+            buffer.confirm(buffer.keys((event_class,))[:number])
+            del kept[event_class][:number]
+        for other in (1, 2):
+            found = [buffer.get(key) for key in buffer.keys((other,))]
+            assert [(one.point, one.value) for one in found] == [one[:2] for one in kept[other]]
+    assert all(len(order) <= 10 for order in buffer._order.values())
+
+
 def test_a_limit_stops_early_and_keeps_the_order():
     buffer = EventBuffer()
     for number in range(9):
