@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import acos, tan
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, Setpoint
@@ -263,16 +264,41 @@ class Controls:
                 ceiling = watts if ceiling is None else min(watts, ceiling)
         if ceiling is not None:
             yield "ceiling", ceiling
-        if command.reactive_power_var is not None:
-            yield "reactive_power", command.reactive_power_var
+        yield from self._reactive(command, plan)
         wishes = [wish for wish in (command.connect, command.energize) if wish is not None]
         if wishes:
             yield "connect", float(all(wishes))
-        for mode, wanted in command.passed.items():
-            if mode in _PF_MODES:
-                yield _PF_MODES[mode], max(-1.0, min(1.0, wanted.value))
-            elif mode not in ENTER_SERVICE_MODES:
-                plan.skipped.append(f"{mode}: not written by this driver")
+        others = (mode for mode in command.passed if mode not in _PF_MODES and mode not in ENTER_SERVICE_MODES)
+        plan.skipped += [f"{mode}: not written by this driver" for mode in others]
+
+    def _reactive(self, command: Setpoint, plan: Plan) -> Iterator[tuple[str, float]]:
+        """Reactive power and power factors; of both together what gives the least var, as IEEE 2030.5 wants it."""
+        var = command.reactive_power_var
+        wanted = {} if var is None else {"reactive_power": var}
+        factors = {
+            name: max(-1.0, min(1.0, command.passed[mode].value))
+            for mode, name in _PF_MODES.items()
+            if mode in command.passed
+        }
+        rivals = {name: factor for name, factor in factors.items() if name in self.functions}
+        if var is not None and rivals and "reactive_power" in self.functions:
+            given = self._least_var(rivals, command.active_power_w)
+            loser = wanted if given is not None and given < abs(var) else factors
+            plan.skipped += [f"{name}: what is asked beside it gives less var" for name in loser]
+            loser.clear()
+        yield from wanted.items()
+        yield from factors.items()
+
+    def _least_var(self, factors: Mapping[str, float], watts: float | None) -> float | None:
+        """What power factors give at a power, or at the greatest; None: none of them is for its direction."""
+        greatest = {
+            "power_factor_inject": self.ratings.max_discharge_w or self.ratings.max_w,
+            "power_factor_absorb": self.ratings.max_charge_w or self.ratings.max_w,
+        }
+        if watts is not None:
+            greatest = {"power_factor_inject" if watts >= 0 else "power_factor_absorb": abs(watts)}
+        given = [greatest[name] * tan(acos(abs(factor))) for name, factor in factors.items() if name in greatest]
+        return min(given, default=None)
 
     def _clamp(self, watts: float, plan: Plan) -> float:
         high = self.ratings.max_discharge_w or self.ratings.max_w

@@ -273,3 +273,31 @@ def test_a_time_of_703_is_a_setting_and_must_read_back(controls: Any, block: Any
     form = found.effects["enter_service"].form
     assert form.differing(block(703, ENTER_703)) == ["ESDlyTms"]
     assert form.differing(block(703, ENTER_703 | {"ESDlyTms": 60})) == []
+
+
+PF_704 = {"PFWInjEna": 0, "PFWInj.PF": 0, "PFWInj.Ext": 0, "PFWAbsEna": 0, "PFWAbs.PF": 0, "PFWAbs.Ext": 0, "PF_SF": -4}
+
+
+@pytest.mark.parametrize(
+    ("watts", "var", "factors", "left_out"),
+    [
+        (4000.0, 1000.0, {ControlMode.POWER_FACTOR_INJECT: 0.95}, "power_factor_inject"),  # 1,315 var at 0.95
+        (4000.0, -1500.0, {ControlMode.POWER_FACTOR_INJECT: 0.95}, "reactive_power"),
+        (0.0, 1.0, {ControlMode.POWER_FACTOR_INJECT: -0.8}, "reactive_power"),
+        (-4000.0, 1500.0, {ControlMode.POWER_FACTOR_INJECT: 0.99}, "power_factor_inject"),  # not for charging
+        (-4000.0, 1500.0, {ControlMode.POWER_FACTOR_ABSORB: 0.99}, "reactive_power"),
+        (None, 2000.0, {ControlMode.POWER_FACTOR_INJECT: 0.95}, "power_factor_inject"),  # 2,958 var at 9 kW
+        (None, 3500.0, {ControlMode.POWER_FACTOR_INJECT: 0.95}, "reactive_power"),
+    ],
+)
+def test_of_a_reactive_power_and_a_power_factor_what_gives_the_least_var_is_written(
+    controls: Any, watts: float | None, var: float, factors: dict[ControlMode, float], left_out: str
+) -> None:
+    passed = {mode: ModeValue(value) for mode, value in factors.items()}
+    known = controls({704: POWER_704 | VAR_704 | PF_704})
+    found = plan(known, told(watts, reactive_power_var=var, passed=passed))
+    assert found.skipped == [f"{left_out}: what is asked beside it gives less var"]
+    switches = {"reactive_power": "VarSetEna", "power_factor_inject": "PFWInjEna", "power_factor_absorb": "PFWAbsEna"}
+    seen = {name: values(found).get(f"704.{label}", 0) for name, label in switches.items()}
+    assert seen[left_out] == 0
+    assert sum(seen.values()) == 1
