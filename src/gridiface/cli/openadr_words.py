@@ -89,8 +89,11 @@ def from_file(path: Path | None) -> dict[str, Any]:
 
 
 def when(at: float | None) -> str | None:
-    """Seconds as UTC."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """Seconds as UTC; as they are where they lie beyond the calendar."""
+    try:
+        return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{at:.0f} s"
 
 
 def signals_text(signals: Iterable[Mapping[str, Any]]) -> str:

@@ -33,6 +33,7 @@ def test_spans_and_moments() -> None:
             span_of(text)
     assert moment("2026-07-01T10:00:00Z")
     assert (when(0.0), when(None)) == ("1970-01-01 00:00:00Z", None)
+    assert when(4e11) == "400000000000 s"  # a utility's event behind the year 9999 stops no list
 
 
 def test_only_what_was_given_is_asked() -> None:
