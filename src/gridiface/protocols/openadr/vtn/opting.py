@@ -182,10 +182,10 @@ class OptDesk:
             created=now,
         )
         opts = self._state.opts(ven.venID)
-        if any(replace(old, created=now) == made for old in opts.schedules):
-            return  # Its answer was lost.
-        # What is refused leaves the others as they are.
-        schedules, superseded = deepcopy(opts.schedules), list(opts.superseded)
+        # The same again, its answer was lost or it is to go before others, takes its own place; what is refused leaves
+        # the others as they are.
+        schedules = [deepcopy(old) for old in opts.schedules if replace(old, created=now) != made]
+        superseded = list(opts.superseded)
         _supersede(schedules, superseded, payload, resources, devices)
         if len(schedules) >= self._state.config.most_opts:
             raise Refusal(Code.DEPLOYMENT, "too many opt schedules")

@@ -2,7 +2,7 @@
 
 Owns what each VEN said last and was answered, in the memory of one process: after a restart a repetition is carried out
 once more. Most verbs are such that this does no harm; those here are not: registering twice gives two registrationIDs,
-metadata twice two sets of report requests, an opt twice two schedules.
+metadata twice two sets of report requests, an opt twice would go before those that came in between.
 """
 
 from __future__ import annotations

@@ -246,3 +246,11 @@ def test_r202_a_schedule_of_what_is_not_known_here_is_not_one_of_the_whole_ven(k
     kit.do(kit.vtn.put_ven(dataclasses.replace(kit.vtn.vens[ven], groups=["north"])))
     assert create(vavailability=calendar((kit.now, 100)), eiTarget=target).eiResponse.responseCode == code
     assert len(kit.vtn.opts(ven).schedules) == (code == "200")
+
+
+def test_a_schedule_that_is_made_again_goes_before_those_made_in_between_and_is_one(kit, ven, create):
+    span = calendar((kit.now, 100))
+    for opt_id, opt_type, request in (("in", "optIn", "r1"), ("out", "optOut", "r2"), ("in", "optIn", "r3")):
+        create(opt_id, opt_type, vavailability=span, requestID=request)
+    assert [one.optID for one in kit.vtn.opts(ven).schedules] == ["out", "in"]
+    assert kit.vtn.opt_of(ven, "x", None, kit.now) == "optIn"
