@@ -184,8 +184,11 @@ def _able(control: Control, subject: Subject) -> tuple[bool, tuple[str, ...]]:
 def _ruler(control: Control, rivals: Iterable[Entry], lane: Callable[[Control], str]) -> Control | None:
     """The active control that leaves nothing of this one for its whole span, if there is one."""
     wanted = {kind_of(mode, value) for mode, value in control.values.items() if mode not in INFORMING}
-    for entry in sorted(rivals, key=lambda one: one.control.id):
+    if not wanted:
+        return None
+    # Of thousands that are ahead (an event with a value for every five minutes of days) only few are active.
+    for entry in sorted((entry for entry in rivals if entry.active), key=lambda one: one.control.id):
         apart = lane(entry.control) != lane(control)
-        if entry.active and wanted and wanted <= displaced_kinds(entry.control, control, apart=apart) - entry.dead:
+        if wanted <= displaced_kinds(entry.control, control, apart=apart) - entry.dead:
             return entry.control
     return None
