@@ -27,6 +27,7 @@ from gridiface.protocols.dnp3.files import (
 MAX_OPEN = 4
 MAX_FILE_OCTETS = 4 * 1024 * 1024
 IDLE_SECONDS = 120.0
+_SIZE_UNKNOWN = 0xFFFFFFFF
 _OVERHEAD_OCTETS = 4 + 6 + 8
 """Response header, object header with size, handle and block number."""
 
@@ -43,6 +44,14 @@ class _Open:
     next_block: int = 0
     last_length: int = 0
     complete: bool = False
+    announced: int = _SIZE_UNKNOWN
+
+    @property
+    def whole(self) -> bool:
+        """Whether all came that was to be written: its last block, or as much as was announced."""
+        if self.complete or len(self.data) == self.announced:
+            return True
+        return not self.next_block and self.announced == _SIZE_UNKNOWN
 
 
 class FileTransfer:
@@ -156,7 +165,7 @@ class FileTransfer:
         block_size = min(wish.block_size or longest, longest)
         handle = self._next
         self._next = self._next % 0xFFFFFFFF + 1
-        self._open[handle] = _Open(wish.name, mode, block_size, bytearray(data), now)
+        self._open[handle] = _Open(wish.name, mode, block_size, bytearray(data), now, announced=wish.size)
         size = len(data) if mode is FileMode.READ else wish.size
         return FileCommandStatus(handle, size, block_size, wish.request)
 
@@ -169,7 +178,7 @@ class FileTransfer:
             return FileStatus.TOO_MANY_OPEN, b""
         if mode is not FileMode.READ and any(file.name == wish.name for file in self._open.values()):
             return FileStatus.LOCKED, b""
-        if mode is not FileMode.READ and wish.size != 0xFFFFFFFF and wish.size > MAX_FILE_OCTETS:
+        if mode is not FileMode.READ and wish.size != _SIZE_UNKNOWN and wish.size > MAX_FILE_OCTETS:
             return FileStatus.BUFFER_OVERRUN, b""
         status = self._store.allow(wish.name, mode, wish.key, self._master)
         if status is not FileStatus.SUCCESS or mode is not FileMode.READ:
@@ -189,7 +198,10 @@ class FileTransfer:
         if file is None:
             return FileCommandStatus(wish.handle, 0, 0, wish.request, FileStatus.INVALID_HANDLE)
         status = FileStatus.SUCCESS
-        if file.mode is not FileMode.READ:
+        if file.mode is not FileMode.READ and not file.whole:
+            # what is cut off may look whole to the application
+            status = FileStatus.FATAL
+        elif file.mode is not FileMode.READ:
             status = self._store.write(file.name, bytes(file.data), file.mode)
         return FileCommandStatus(wish.handle, len(file.data), file.block_size, wish.request, status)
 

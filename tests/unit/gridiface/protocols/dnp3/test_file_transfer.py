@@ -72,6 +72,29 @@ def test_a_block_written_twice_counts_once(session):
     assert joined.store.files["a"] == b"abcdef"
 
 
+@pytest.mark.parametrize(
+    ("size", "blocks", "status"),
+    [
+        (6, [(b"abc", False)], FileStatus.FATAL),
+        (6, [(b"abc", False), (b"def", False)], FileStatus.SUCCESS),
+        (0xFFFFFFFF, [(b"abc", False)], FileStatus.FATAL),
+        (0xFFFFFFFF, [(b"abc", True)], FileStatus.SUCCESS),
+        (9, [(b"abc", True)], FileStatus.SUCCESS),
+        (6, [], FileStatus.FATAL),
+        (0, [], FileStatus.SUCCESS),
+        (0xFFFFFFFF, [], FileStatus.SUCCESS),
+    ],
+)
+def test_a_write_that_is_closed_before_its_end_is_not_taken(session, size, blocks, status):
+    joined = session()
+    handle = joined.open("a", FileMode.WRITE, size=size).handle
+    for number, (data, last) in enumerate(blocks):
+        joined.send(FunctionCode.WRITE, FileTransport(handle, number, last, data))
+    answer = joined.send(FunctionCode.CLOSE_FILE, FileCommandStatus(handle))
+    assert FileCommandStatus.parse(answer[1]).status == status
+    assert joined.store.files == ({} if status else {"a": b"".join(data for data, _ in blocks)})
+
+
 def test_an_aborted_or_abandoned_write_leaves_nothing(session):
     joined = session()
     handle = joined.open("a", FileMode.WRITE).handle
