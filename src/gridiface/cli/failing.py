@@ -29,7 +29,7 @@ def run(app: Callable[..., Any]) -> None:
     as_json = "--json" in sys.argv[1:]
     try:
         code = app(standalone_mode=not as_json)
-    except (ConfigError, StoreUnavailable, GridifaceError) as problem:
+    except GridifaceError as problem:
         _end(str(problem), code_of(problem), as_json, problem.details)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -37,7 +37,8 @@ def run(app: Callable[..., Any]) -> None:
     except OSError as problem:
         if problem.filename is None:
             raise
-        fix = "look at its rights, and at the room on its disk"
+        usual = "look at its rights, and at the room on its disk"
+        fix = "name a file that is there" if isinstance(problem, FileNotFoundError) else usual
         _end(f"{os.fsdecode(problem.filename)}: {problem.strerror}; {fix}", 2, as_json, {"fix": fix})
     except typer.Abort:
         _end("stopped before its end", 1, as_json, {})

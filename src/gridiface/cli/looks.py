@@ -84,21 +84,19 @@ def _certificates(config: Config) -> Iterator[Finding]:
             yield Finding("certificates", "error", str(problem), fix)
 
 
-def _pairs(block: object) -> Iterator[tuple[Path, Path]]:
+def _pairs(config: Config) -> Iterator[tuple[Path, Path]]:
     """Every certificate that stands beside its key, each once."""
-    paths = paths_of(block)
+    paths = paths_of(config)
     keys = {place[:-1]: path for place, path in paths.items() if place[-1] == "key"}
-    found = {
-        (path, keys[place[:-1]]) for place, path in paths.items() if place[-1] == "certificate" and place[:-1] in keys
-    }
-    yield from sorted(found)
+    certificates = {place[:-1]: path for place, path in paths.items() if place[-1] == "certificate"}
+    yield from sorted({(path, keys[block]) for block, path in certificates.items() if block in keys})
 
 
 def _fits(certificate: Path, key: Path) -> Iterator[Finding]:
     if not (os.access(certificate, os.R_OK) and os.access(key, os.R_OK)):
         return  # what the look at files says
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")  # asks nobody
     except (OSError, ssl.SSLError) as problem:
         text = f"{certificate} and {key}: {problem}"
         yield Finding("certificates", "error", text, "name two PEM files that belong together; `gridiface pki inspect`")
