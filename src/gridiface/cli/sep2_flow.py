@@ -7,12 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.sep2_words import ReasonOption, StartOption, show_resource, show_rows, start_of
+from gridiface.cli.sep2_words import ReasonOption, show_resource, show_rows, start_of
 from gridiface.cli.showing import show_json
 
 app = typer.Typer()
 
 RequestArgument = Annotated[str, typer.Argument(help="href of the request, such as /edev/3/frq/1.")]
+WindowStartOption = Annotated[
+    str,
+    typer.Option(
+        "--start",
+        help="+SECONDS from now, ISO 8601, or seconds since 1970; without it: when the device's window begins, or now.",
+    ),
+]
 _ROOT = "/sep2/flow-reservations"
 _COLUMNS = ("path", "device", "state", "start", "duration", "energy_wh", "power_w", "granted_wh", "granted_w")
 
@@ -48,7 +55,7 @@ def grant_flow(
     path: RequestArgument,
     energy: Annotated[float | None, typer.Option("--energy", help="At most so much, Wh; without: as asked.")] = None,
     power: Annotated[float | None, typer.Option("--power", help="At most so much, W; without: as asked.")] = None,
-    start: StartOption = "",
+    start: WindowStartOption = "",
     duration: Annotated[int | None, typer.Option("--duration", help="Seconds; without: as asked.", min=1)] = None,
     reason: ReasonOption = "",
 ) -> None:
