@@ -46,6 +46,8 @@ class Topology:
         self.on_left: Callable[[str, str | None], None] = lambda old, new: None
         self._moves: list[tuple[EndDeviceRecord, Program, bool]] = []
         self._levels = Levels({})
+        #: Whether the last change was brought to its end; else the next one looks at everything.
+        self._settled = False
 
     async def reconcile(self, now: Instant) -> None:
         """Bring programs and assignments up to what the fleet is; does nothing where node programs are not served.
@@ -68,14 +70,17 @@ class Topology:
         async with self._s.locks.hold("topology"):
             nodes, device_id = self._s.state.nodes, record.device_id or ""
             groups = {group.id for group in self._s.fleet.groups()}
-            if groups != nodes.keys() or any(device_id in program.members for program in nodes.values()):
+            known = any(device_id in program.members for program in nodes.values())
+            if known or groups != nodes.keys() or not self._settled:
                 await self._reconcile(now)
                 return
+            self._settled = False
             around = self._s.fleet.groups_of(device_id)
             if self._levels.add(around):
                 await self._rank_all()
             await self._take_in(record, [nodes[group_id] for group_id in around], now)
             self._tell_moves()
+            self._settled = True
 
     async def stated(self, record: EndDeviceRecord, now: Instant) -> None:
         """A device said what it is: what the nodes above it ask, and it was not known to take, it may take now.
@@ -99,6 +104,7 @@ class Topology:
                 await self._programs.member_came(program, record.device_id or "", now)
 
     async def _reconcile(self, now: Instant) -> None:
+        self._settled = False
         groups = {group.id: group for group in self._s.fleet.groups()}
         self._levels = Levels({group_id: self._s.fleet.members(group_id) for group_id in groups})
         heights = self._levels.heights()
@@ -112,6 +118,7 @@ class Topology:
         for program in self._s.state.nodes.values():
             await self._assign(program, now)
         self._tell_moves()
+        self._settled = True
 
     def _tell_moves(self) -> None:
         """Those who left a node for another one of the same rank moved there; for the others it is gone."""

@@ -9,6 +9,7 @@ import pytest
 
 from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint, TargetKind, Verdict
 from gridiface.domain.fleet import Group
+from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.identities import sfdi
 from gridiface.northbound.sep2.topology import assignment_path
 
@@ -330,3 +331,22 @@ async def test_a_device_that_says_later_what_it_can_takes_what_its_nodes_ask(joi
     )
     assert (await kit.send("PUT", f"{path}/der/1/dercap", capability, by="aggregator")).status == 204
     assert len([name for name in kit.inbox.controls if name.endswith(asked)]) == 2
+
+
+async def test_whom_a_full_disk_left_halfway_is_assigned_with_the_next_one(
+    joining: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = joining
+
+    async def full(record: Any, now: float) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kit.core.topology, "_touch", full)
+        assert (await kit.send("POST", "/edev", body(7), by="aggregator")).status == 503
+    assert len(kit.core.state.tree.listing(f"{kit.core.state.by_lfdi[lfdi(7)].path}/fsa").items) == 1
+    assert (await kit.send("POST", "/edev", body(8), by="aggregator")).status == 201
+    found = state_of(kit)
+    assert len(found["assigned"][lfdi(7)]) == len(found["assigned"][lfdi(8)]) == 3
+    await kit.core.reconcile(kit.clock.time)
+    assert state_of(kit) == found
