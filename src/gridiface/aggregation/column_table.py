@@ -99,6 +99,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "received": (np.float64, -np.inf),
     "period_s": (np.float64, FIRST_PERIOD_S),
     "seen": (np.int64, 0),
+    "local": (np.bool_, 0),  # in local control, by its own word
     "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
     "lost": (np.bool_, 0),
     "odd": (np.bool_, 0),  # its power is not believed
@@ -132,6 +133,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "renew_at": (np.float64, np.inf),
     "told": (np.bool_, 0),  # it is under our command
     "holds": (np.int64, 0),  # what it may still hold of what it was told; bits of `setpoints.PARTS`
+    "cut": (np.bool_, 0),  # we told it to disconnect or to give and take nothing, and it has not been let go of that
     "on": (np.bool_, 0),  # it was told a power other than 0
     "since": (np.float64, -np.inf),  # when `on` changed
     "acknowledged": (np.bool_, 0),

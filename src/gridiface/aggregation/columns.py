@@ -79,6 +79,7 @@ class Columns:
     received: FloatArray
     period_s: FloatArray
     seen: IntArray
+    local: BoolArray
     usable: BoolArray
     lost: BoolArray
     odd: BoolArray
@@ -108,6 +109,7 @@ class Columns:
     renew_at: FloatArray
     told: BoolArray
     holds: IntArray
+    cut: BoolArray
     on: BoolArray
     since: FloatArray
     acknowledged: BoolArray

@@ -85,7 +85,8 @@ class Deliveries:
         return False
 
     def _held(self, row: int, setpoint: Setpoint) -> None:
-        """What was let go of is gone."""
+        """What was let go of is gone; whether it is off the grid by our word."""
+        self._c.cut[row] = setpoint.connect is False or setpoint.energize is False
         if setpoint.release:
             self._c.holds[row] = 0
         for mode in setpoint.let_go:

@@ -37,7 +37,7 @@ from gridiface.aggregation.rounds import Rounds
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Lines
-from gridiface.aggregation.setpoints import POWER, Orders
+from gridiface.aggregation.setpoints import PARTS, POWER, SWITCHES, Orders
 from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
 from gridiface.aggregation.throughput import Throughput
@@ -238,7 +238,11 @@ class Engine(FleetViews):
         for entry in running:
             rows = self._fleet.rows_of(entry.control.target)
             self._c.told[rows] = True
-            self._c.holds[rows] |= POWER  # it may have been told one; nothing else is known to be ours
+            # It may have been told a power; of the rest only what took it off the grid has to be known to be ours.
+            values = entry.control.values.items()
+            cuts = sum(PARTS[mode] for mode, one in values if PARTS.get(mode, 0) & SWITCHES and not one.value)
+            self._c.holds[rows] |= POWER | cuts
+            self._c.cut[rows] |= bool(cuts)
             self._running.starting.append(entry)
             if not is_information(entry.control):
                 self._accounts.open(entry, now)

@@ -138,8 +138,9 @@ class Intake:
             reason = "connected and running" if usable[at] else _why_not(taken[at])
             self._log.add(now, device_target(taken[at].device_id), "availability", verdict, reason)
         heard_again = c.lost[rows] | (c.down[rows] & (c.received[rows] <= c.down_at[rows]))
-        changed = bool(news.any() or heard_again.any())
-        c.usable[rows], c.lost[rows] = usable, False
+        local = np.array([snapshot.local_control for snapshot in taken])
+        changed = bool(news.any() or heard_again.any() or (local != c.local[rows]).any())
+        c.usable[rows], c.lost[rows], c.local[rows] = usable, False, local
         c.soc[rows[news & c.leaves[rows]]] = np.nan  # who returns may have driven far, or be another one
         return changed
 

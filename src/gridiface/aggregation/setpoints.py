@@ -30,6 +30,9 @@ PARTS: Mapping[ControlMode, int] = {
 _NEVER = float("inf")
 _NOTHING: frozenset[ControlMode] = frozenset()
 
+#: The bits of what takes a device off the grid and back.
+SWITCHES = PARTS[ControlMode.CONNECT] | PARTS[ControlMode.ENERGIZE]
+
 POWER, CEILING, VAR = (PARTS[mode] for mode in (ControlMode.SET_W, ControlMode.MAX_W_PERCENT, ControlMode.SET_VAR))
 
 
@@ -62,6 +65,11 @@ class Order:
         found |= PARTS[ControlMode.CONNECT] if self.connect is not None else 0
         return found | (PARTS[ControlMode.ENERGIZE] if self.energize is not None else 0)
 
+    @property
+    def cuts(self) -> bool:
+        """Whether it takes the device off the grid."""
+        return self.connect is False or self.energize is False
+
     def same_effect(self, other: Order) -> bool:
         """Whether a device that follows `self` need not be told `other`: only the names behind it differ."""
         return (
@@ -78,6 +86,9 @@ _MANY_BATCHES = 8
 
 RELEASE = Order((), key=("release",))
 
+#: For a device that we took off the grid and that says so: it is let go of that, and told the rest when it is back.
+RECONNECT = Order((), key=("reconnect",))
+
 
 class Orders:
     """Numbers for orders, so that a column can hold them."""
@@ -87,6 +98,7 @@ class Orders:
         self.all: list[Order] = []
         self._ends: FloatArray = np.array([np.inf])
         self._parts: IntArray = np.array([0], dtype=np.int64)
+        self._cuts: BoolArray = np.array([False])
 
     def number(self, order: Order) -> int:
         """The number of an order, the same for the same key."""
@@ -112,6 +124,14 @@ class Orders:
             self._parts = np.array([*self._parts[:-1], *(order.parts for order in new), 0], dtype=np.int64)
         return self._parts
 
+    @property
+    def cuts(self) -> BoolArray:
+        """Which orders take devices off the grid, by number; the last one more stands for "no order"."""
+        new = self.all[self._cuts.size - 1 :]
+        if new:
+            self._cuts = np.array([*self._cuts[:-1], *(order.cuts for order in new), False])
+        return self._cuts
+
     def compact(self, columns: Columns) -> None:
         """Forget the orders that no device follows any more."""
         used = np.unique(columns.told_order[columns.told_order >= 0])
@@ -120,6 +140,7 @@ class Orders:
         columns.told_order[following] = np.searchsorted(used, columns.told_order[following])
         self.all = kept
         self._ends, self._parts = np.array([np.inf]), np.array([0], dtype=np.int64)
+        self._cuts = np.array([False])
         self._by_key = {order.key: number for number, order in enumerate(kept)}
 
 
@@ -287,6 +308,7 @@ def send(
     c.told_order[here], c.told_at[here] = numbers, now
     c.told[here] = numbers >= 0
     c.holds[here] |= parts  # what was let go of goes when that is acknowledged
+    c.cut[here] |= orders.cuts[numbers]  # and so does this
     on = np.abs(batch.watts) > 0.0  # NaN compares false: told nothing is off
     c.since[here] = np.where(on != c.on[here], now, c.since[here])
     c.on[here] = on

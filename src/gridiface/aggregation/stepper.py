@@ -20,7 +20,7 @@ from gridiface.aggregation.limits import Envelope, envelope
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.planner import Demands
-from gridiface.aggregation.setpoints import Orders, Wanted, differs, order_news, send
+from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
@@ -270,10 +270,16 @@ class Stepper:
     def _emit(self, plan: Plan, solution: Solution, vars_: FloatArray, bounds: Envelope, now: Instant) -> Step:
         c = self._c
         barred = c.blocked | c.quarantined | ~c.enabled
-        reachable = c.usable & ~(barred | c.down | c.lost)
+        handing_on = self._orders.handing_on[plan.order]  # -1 finds the last: nothing
+        # Who is off the grid can be told to come back, and who is off by our word must be.
+        switched = (c.cut | (handing_on & SWITCHES > 0)) & ~c.local
+        reachable = (c.usable | switched) & ~(barred | c.down | c.lost)
         asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(vars_)
-        asked |= self._orders.handing_on[plan.order] > 0  # -1 finds the last: False
+        asked |= handing_on > 0
         order = np.where(reachable & asked, plan.order, -1)
+        cut = reachable & c.cut & ~(c.usable | c.answers) & (order < 0)
+        if cut.any():
+            order[cut] = self._orders.number(RECONNECT)
         nothing = order < 0
         for values in (solution.watts, solution.ceilings, vars_):
             values[nothing] = np.nan

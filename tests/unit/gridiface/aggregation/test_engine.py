@@ -442,3 +442,84 @@ def test_a_receipt_that_was_not_recorded_before_a_restart_is_told_after_it(bench
     made.submit(ask(start=30.0, duration=60.0, set_w=6_000.0))
     restarted(made, battery("a"), groups=[Group(id="all", members=("a",))]).step()
     assert kinds(made.outcomes) == [(None, "RECEIVED"), ("a", "RECEIVED")]
+
+
+class Switched:
+    """A bench of one battery that says of itself whether it is on the grid."""
+
+    def __init__(self, made, able):
+        self.made, self.on, self.local = made, True, False
+        made.engine.add_device(replace(battery("a"), nameplate=replace(battery("a").nameplate, capabilities=able)), T0)
+
+    def look(self):
+        now, told = self.made.now, self.made.told
+        state = OperatingState.RUNNING if self.on else OperatingState.OFF
+        watts = told.get("a") or 0.0 if self.on else 0.0
+        seen = Snapshot(device_id="a", source_time=now, received=now, w=watts, soc=0.5, connected=self.on, state=state)
+        self.made.engine.observe([replace(seen, local_control=self.local)], now)
+
+    def step(self, steps=1):
+        """Time goes on; what it was sent."""
+        sent = []
+        for _ in range(steps):
+            self.made.now += 1.0
+            self.look()
+            sent += self.made.tick()
+            for point in sent[-1:]:
+                said = [one for one in (point.connect, point.energize) if one is not None]
+                if said or point.let_go & {ControlMode.CONNECT, ControlMode.ENERGIZE}:
+                    self.on = all(said)
+        return sent
+
+
+@pytest.fixture
+def switched(bench):
+    return Switched(bench(battery("a")), ABLE | {Capability.CONNECT, Capability.ENERGIZE})
+
+
+@pytest.mark.parametrize("mode", ["connect", "energize"])
+def test_a_device_that_was_taken_off_the_grid_comes_back_when_that_is_over(switched, mode):
+    switched.made.submit(ask("long", duration=60.0, set_w=3_000.0))
+    switched.made.submit(ask("off", duration=10.0, authority=1.0, **{mode: 0.0}))
+    switched.step(8)
+    assert not switched.on
+    sent = switched.step(10)
+    assert switched.on
+    assert sent[0].active_power_w is None  # it cannot do anything yet
+    assert sent[-1].active_power_w == pytest.approx(3_000.0)
+
+
+def test_a_device_that_was_taken_off_the_grid_comes_back_though_nothing_else_is_asked(switched):
+    switched.made.submit(ask("off", duration=10.0, energize=0.0))
+    switched.step(8)
+    assert not switched.on
+    switched.step(10)
+    assert switched.on
+
+
+def test_a_device_that_was_taken_off_the_grid_comes_back_after_a_restart_in_which_that_ended(switched):
+    switched.made.submit(ask("off", duration=10.0, energize=0.0))
+    switched.step(8)
+    able = switched.made.engine.device("a")
+    restarted(switched.made, able, groups=[Group(id="all", members=("a",))])
+    switched.made.now += 20.0
+    switched.step(3)
+    assert switched.on
+
+
+def test_a_device_that_is_off_the_grid_can_be_told_to_connect_unless_it_is_in_local_control(switched):
+    switched.on = False
+    switched.look()
+    switched.made.submit(ask("on", duration=60.0, connect=1.0))
+    switched.local = True
+    assert switched.step(2) == []
+    switched.local = False
+    assert [point.connect for point in switched.step(2)] == [True]
+    assert switched.on
+
+
+def test_a_device_that_is_off_by_itself_is_left_alone(switched):
+    switched.made.submit(ask("long", duration=60.0, set_w=3_000.0))
+    switched.step(3)
+    switched.on = False
+    assert switched.step(5) == []
