@@ -16,7 +16,7 @@ from gridiface.domain.quantities import Phase
 MAX_SAMPLES = 1000
 
 _UNITS = {"W": 1.0, "kW": 1e3, "var": 1.0, "kvar": 1e3, "V": 1.0, "A": 1.0, "Percent": 0.01, "%": 0.01, "Hz": 1.0}
-#: Where a charging point may measure, the nearest to the vehicle's cable first; what it does not say is the outlet.
+#: Where a charging point may measure, the nearest to the vehicle first; without a word that is known: the outlet.
 _LOCATIONS = ("Outlet", "Body", "Cable", "Inlet", "Upstream")
 _FLOWS = {
     "Power.Active.Import": ("w", -1.0),
@@ -105,7 +105,9 @@ def _take(sample: Mapping[str, Any], found: Measured, flows: dict[str, _Parts]) 
         name, sign = _FLOWS[measurand]
         place = _PHASES.get(phase, "" if not phase else None)
         if place is not None:
-            located = flows.setdefault(name, {}).setdefault(str(sample.get("location", "Outlet")), {})
+            told = sample.get("location")
+            location = told if isinstance(told, str) and told in _LOCATIONS else _LOCATIONS[0]
+            located = flows.setdefault(name, {}).setdefault(location, {})
             located[measurand, place] = sign * value
     elif measurand == "SoC" and 0.0 <= value <= 1.0:
         found.soc = value

@@ -314,6 +314,8 @@ def test_one_flow_measured_at_two_places_is_not_twice_as_much() -> None:
     assert measured([{"sampledValue": [cable, grid]}]).w == -7000
     assert measured([{"sampledValue": [grid]}]).w == -7200
     assert measured([{"sampledValue": [sample(7000, "Power.Active.Import"), grid]}]).w == -7000
+    for odd in ("Socket", 5, None):
+        assert measured([{"sampledValue": [sample(7000, "Power.Active.Import", location=odd)]}]).w == -7000
     both = [sample(0, "Power.Active.Import"), sample(500, "Power.Active.Export")]
     assert measured([{"sampledValue": both}]).w == 500
     assert measured([{"sampledValue": [cable, cable]}]).w == -7000
