@@ -52,6 +52,7 @@ def group_of(module: str) -> str:
     return found[1] if found else ""
 
 
+@pytest.hookimpl(optionalhook=True)  # the second look is without xdist (second_look.py)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> Grouped | None:
     """`--dist loadgroup` is ours."""
     return Grouped(config, log) if config.getvalue("dist") == "loadgroup" else None

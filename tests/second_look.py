@@ -18,6 +18,8 @@ import pytest
 #: Where tests with processes, sockets and browsers are.
 FOLDERS = ("tests/browser/", "tests/flows/", "tests/loopback/")
 MOST = 3
+#: One process, one test after the other.
+ALONE = ("-p", "no:xdist")
 
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
@@ -40,7 +42,7 @@ def main(status: int, arguments: list[str]) -> int:
         print(f"no second look: {why_not}")
         return status
     print(f"\nSECOND LOOK, alone, at what failed beside others:\n  {chr(10).join(failed)}\n", flush=True)
-    again = pytest.main(["-p", "no:xdist", *arguments, *failed])
+    again = pytest.main([*ALONE, *arguments, *failed])
     if again == pytest.ExitCode.OK:
         print(f"PASSED ALONE ONLY (see the first look above): {', '.join(failed)}")
     return int(again)

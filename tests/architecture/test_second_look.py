@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,5 +51,12 @@ def test_what_fails_alone_is_red(
     second_look.FAILED.write_text(f'{{"{FLOW}": true}}')
     monkeypatch.setattr(second_look.pytest, "main", run)
     assert second_look.main(1, []) == status
-    assert ran == [["-p", "no:xdist", FLOW]]
+    assert ran == [[*second_look.ALONE, FLOW]]
     assert ("PASSED ALONE ONLY" in capsys.readouterr().out) is (status == 0)
+
+
+def test_the_suite_is_one_that_can_be_looked_at_alone() -> None:
+    """Whatever the configuration and tests/conftest.py ask of pytest is there without xdist, too."""
+    command = [sys.executable, "-m", "pytest", *second_look.ALONE, "-p", "no:cacheprovider", "--collect-only", __file__]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -192,7 +192,7 @@ async def test_names_that_are_no_database_of_ours(url: str, tmp_path: Path, monk
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="No such file"):
+    with pytest.raises(StoreUnavailable, match="none is not there; make it, or name another in `database`"):
         await Store.open(str(tmp_path / "none" / "g.db"))
 
 
