@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gridiface.aggregation.arbitration import INFORMING, kind_of, precedence
-from gridiface.aggregation.lifecycle import Entry, displaced_kinds
+from gridiface.aggregation.arbitration import INFORMING, displaced_kinds, kind_of, precedence
+from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.requests import NEEDS, empty_window, fault_of
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import (

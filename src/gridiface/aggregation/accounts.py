@@ -16,6 +16,9 @@ from gridiface.aggregation.scoring import Account, Lines, Sample
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 
+#: While controls run, performance is sampled at least so often, s.
+SAMPLE_S = 1.0
+
 
 class Accounts:
     """One account per control that asks something of devices."""
@@ -68,10 +71,9 @@ class Accounts:
         for account in self._open.values():
             account.shift_time(seconds)
 
-    @property
-    def due(self) -> Instant | None:
-        """When the next interval ends."""
-        return min((account.due for account in self._open.values()), default=None)
+    def due(self, sampled: Instant) -> Instant | None:
+        """When to sample next after `sampled`: soon, and where an interval ends; None while no account is open."""
+        return min(sampled + SAMPLE_S, *(account.due for account in self._open.values())) if self._open else None
 
     def __len__(self) -> int:
         return len(self._open)

@@ -160,3 +160,32 @@ def rule(
         curves=tuple(claim for claim in winners.values() if claim.mode is ControlMode.CURVE),
         displaced=tuple(displaced),
     )
+
+
+def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> set[str]:
+    """The kinds of modes that `other` loses for good once `ruler` runs.
+
+    In the same program the later one takes the kinds both have, for good, as soon as it starts and if the two
+    overlap. Between programs a higher claim that lasts at least as long as the other's leaves nothing of it; a
+    shorter one only covers it for a while. Limits of different programs never displace each other. A test neither
+    displaces nor is displaced. `apart`: each has its own part of the power (`Group.shares`), which the other leaves.
+    """
+    if ruler.is_test or other.is_test:
+        return set()
+    if not ruler.span.overlaps(other.span) or precedence(ruler) < precedence(other):
+        return set()
+    same = same_program(ruler, other)
+    if same and (ruler.created, ruler.id) < (other.created, other.id):
+        return set()
+    if not same and ruler.span.end < other.span.end:
+        return set()
+    theirs = {kind_of(mode, value): mode for mode, value in other.values.items() if mode not in INFORMING}
+    ours = {kind_of(mode, value) for mode, value in ruler.values.items()}
+    if apart:
+        ours.discard("power")
+    return {kind for kind, mode in theirs.items() if kind in ours and (same or mode not in LIMIT_MODES)}
+
+
+def is_information(control: Control) -> bool:
+    """Whether the control asks nothing of a device: it only informs (price, message), or it is a test."""
+    return control.is_test or all(mode in INFORMING for mode in control.values)

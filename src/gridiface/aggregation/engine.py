@@ -21,6 +21,7 @@ from gridiface.aggregation import health
 from gridiface.aggregation.acceptance import judge, with_effective
 from gridiface.aggregation.accounts import Accounts
 from gridiface.aggregation.allocate import strategy
+from gridiface.aggregation.arbitration import is_information
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig, TickResult
 from gridiface.aggregation.deliveries import Deliveries
@@ -29,7 +30,7 @@ from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.late import Late
-from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
+from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.log import DecisionLog, group_target
 from gridiface.aggregation.outlook import Outlook
 from gridiface.aggregation.plausibility import Plausibility
@@ -37,7 +38,8 @@ from gridiface.aggregation.rounds import Rounds
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Lines
-from gridiface.aggregation.setpoints import PARTS, POWER, SWITCHES, Orders
+from gridiface.aggregation.set_clock import SetClock
+from gridiface.aggregation.setpoints import Orders
 from gridiface.aggregation.soc_audit import SocAudit
 from gridiface.aggregation.stepper import Stepper
 from gridiface.aggregation.throughput import Throughput
@@ -61,15 +63,8 @@ from gridiface.domain.telemetry import Snapshot
 #: Longest time between two ticks, so that a silent device and a set clock are noticed, s.
 HEARTBEAT_S = 30.0
 
-#: A step of the clock that counts: a leap second does. Where the engine noticed one by itself already, what two looks
-#: at the clock may differ by, s.
-LEAST_S, NOTICED_S = 0.5, 1.5
-
 #: Time between looks at vehicles that must be ready for a departure, s.
 DEPARTURES_S = 30.0
-
-#: While controls run, performance is sampled at least so often, s.
-SAMPLE_S = 1.0
 
 
 class Engine(FleetViews):
@@ -136,7 +131,7 @@ class Engine(FleetViews):
         self._stepped_at = -np.inf
         self._dirty = True
         self._hold_until: Instant | None = None
-        self._noticed = 0.0
+        self._set_clock = SetClock(self._config.clock_jump_s)
 
     # The fleet.
 
@@ -209,7 +204,7 @@ class Engine(FleetViews):
     def admit(self, control: Control, now: Instant) -> None:
         """Take in a control that `decide` accepted and that has been made durable."""
         self._at(now)
-        self._book.admit(control, self._concerned(control), now)
+        self._book.admit(control, self._fleet.concerned(control), now)
         self._running.replan = self._dirty = True
         self._hold_until = None
 
@@ -230,20 +225,13 @@ class Engine(FleetViews):
         devices has come or `restore_grace_s` has passed, so that the fleet makes no step.
         """
         self._at(now)
-        running = self._book.restore(controls, outcomes, now, concerned=self._concerned, ours=self._is_told_of)
+        running = self._book.restore(controls, outcomes, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
         if not running:
             return
         self._intake.learning = False
         self._hold_until = now + self._config.restore_grace_s
         for entry in running:
-            rows = self._fleet.rows_of(entry.control.target)
-            self._c.told[rows] = True
-            # It may have been told a power; of the rest only what took it off the grid has to be known to be ours.
-            values = entry.control.values.items()
-            cuts = sum(PARTS[mode] for mode, one in values if PARTS.get(mode, 0) & SWITCHES and not one.value)
-            self._c.holds[rows] |= POWER | cuts
-            self._c.cut[rows] |= bool(cuts)
-            self._running.starting.append(entry)
+            self._running.resume(entry)
             if not is_information(entry.control):
                 self._accounts.open(entry, now)
         self._running.replan = self._dirty = True
@@ -256,19 +244,6 @@ class Engine(FleetViews):
     def controls(self) -> Sequence[Control]:
         """All controls with their present states, defaults and the newest finished ones among them, by id."""
         return tuple(entry.control for entry in self._book.all())
-
-    def _concerned(self, control: Control) -> tuple[str, ...]:
-        """The devices whose part in a control we tell: those that do not do so themselves, none in fast services."""
-        if control.service_class in FAST or control.is_test:
-            return ()
-        rows = self._fleet.rows_of(control.target)
-        ours = rows[~self._c.answers[rows] & self._c.counts[rows]]
-        return tuple(sorted(self._c.ids[ours].tolist()))
-
-    def _is_told_of(self, device_id: str) -> bool:
-        """Whether we tell a device's part: it does not do so itself, as far as is known."""
-        row = self._c.row.get(device_id)
-        return row is None or not self._c.answers[row]
 
     # What comes back.
 
@@ -335,12 +310,9 @@ class Engine(FleetViews):
             return None
         if self._book.pending or self._log.pending or ((self._dirty or self._running.replan) and not self._held(now)):
             return now
-        times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due, self._hold_until]
-        times += [self._schedules.next_edge, self.throughput.ends]
+        times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due(self._now or now), self._hold_until]
+        times += [self._schedules.next_edge, self.throughput.ends, self._next_step()]
         times.append(health.next_watch(self._c, lost_after_s=self._config.lost_after_s))
-        times.append(self._next_step())
-        if len(self._accounts):
-            times.append((self._now or now) + SAMPLE_S)
         if self._c.count:
             times.append(float(self._c.renew_at.min()))
         return max(now, min(time for time in times if time is not None))
@@ -348,20 +320,15 @@ class Engine(FleetViews):
     def _at(self, now: Instant) -> None:
         """Notice a clock that was set: ages and timers keep their lengths, starts and ends follow the new clock."""
         before, self._now = self._now, now
-        if before is None or -1.0 <= now - before <= self._config.clock_jump_s:
-            return
-        jump = now - before
-        self._noticed += jump
-        self._shift(jump, now)
+        if before is not None and (jump := self._set_clock.between(before, now)):
+            self._shift(jump, now)
 
     def clock_set(self, seconds: float, now: Instant) -> None:
         """The wall clock was set by so many seconds (+ forwards) since the last call; told by who watches both clocks.
 
         The engine notices large jumps by itself; this tells it also of those that a wait would explain.
         """
-        rest, least = seconds - self._noticed, NOTICED_S if self._noticed else LEAST_S
-        self._noticed = 0.0
-        if abs(rest) > least:
+        if rest := self._set_clock.told(seconds):
             self._shift(rest, now)
         self._now = now
 

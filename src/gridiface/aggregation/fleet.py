@@ -14,6 +14,7 @@ from gridiface.aggregation.arbitration import lane_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.intake import Intake
+from gridiface.aggregation.lifecycle import FAST
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.rollup import Total, measured, measured_of_one, roll_up
 from gridiface.domain.clock import Instant
@@ -88,6 +89,22 @@ class Fleet:
             rows = self.rows(target.id)
             found = self._counted[target.id] = rows[self.columns.counts[rows]]
         return found
+
+    def reported(self, target: Target) -> IntArray:
+        """The rows of the members whose part in a control we tell: those that do not do so themselves, no meters."""
+        c, rows = self.columns, self.rows_of(target)
+        return rows[~c.answers[rows] & c.counts[rows]]
+
+    def concerned(self, control: Control) -> tuple[str, ...]:
+        """Those of a control's target, by id, to whom its steps are told one by one; none in fast services."""
+        if control.service_class in FAST or control.is_test:
+            return ()
+        return tuple(sorted(self.columns.ids[self.reported(control.target)].tolist()))
+
+    def ours(self, device_id: str) -> bool:
+        """Whether we tell a device's part: it does not do so itself, as far as is known."""
+        row = self.columns.row.get(device_id)
+        return row is None or not self.columns.answers[row]
 
     def exists(self, target: Target) -> bool:
         """Whether there is such a device or group."""

@@ -19,10 +19,8 @@ class Late(Sequence[T]):
     """A sequence that is made once, at the first look into it. It counts as not empty until then."""
 
     def __init__(self, make: Callable[[], Iterable[T]]) -> None:
-        self._make, self._made = make, None
-
-    _make: Callable[[], Iterable[T]]
-    _made: tuple[T, ...] | None
+        self._make = make
+        self._made: tuple[T, ...] | None = None
 
     def __bool__(self) -> bool:
         return self._made is None or bool(self._made)

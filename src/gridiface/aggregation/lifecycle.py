@@ -10,10 +10,10 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gridiface.aggregation.arbitration import INFORMING, Claim, kind_of, precedence, same_program
+from gridiface.aggregation.arbitration import Claim, displaced_kinds, is_information, kind_of, precedence
 from gridiface.aggregation.late import Late, Told
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import LIMIT_MODES, Control, ControlState, Outcome, OutcomeKind, ServiceClass, Target
+from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, ServiceClass, Target
 from gridiface.domain.timeline import TERMINAL, move
 
 #: What ends a control, or a device's part in it.
@@ -366,35 +366,6 @@ class ControlBook:
         if kind in FINAL:
             entry.ended.update(news)
         self._told.append(Told(entry.control.id, kind, at, news, reason))
-
-
-def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> set[str]:
-    """The kinds of modes that `other` loses for good once `ruler` runs.
-
-    In the same program the later one takes the kinds both have, for good, as soon as it starts and if the two
-    overlap. Between programs a higher claim that lasts at least as long as the other's leaves nothing of it; a
-    shorter one only covers it for a while. Limits of different programs never displace each other. A test neither
-    displaces nor is displaced. `apart`: each has its own part of the power (`Group.shares`), which the other leaves.
-    """
-    if ruler.is_test or other.is_test:
-        return set()
-    if not ruler.span.overlaps(other.span) or precedence(ruler) < precedence(other):
-        return set()
-    same = same_program(ruler, other)
-    if same and (ruler.created, ruler.id) < (other.created, other.id):
-        return set()
-    if not same and ruler.span.end < other.span.end:
-        return set()
-    theirs = {kind_of(mode, value): mode for mode, value in other.values.items() if mode not in INFORMING}
-    ours = {kind_of(mode, value) for mode, value in ruler.values.items()}
-    if apart:
-        ours.discard("power")
-    return {kind for kind, mode in theirs.items() if kind in ours and (same or mode not in LIMIT_MODES)}
-
-
-def is_information(control: Control) -> bool:
-    """Whether the control asks nothing of a device: it only informs (price, message), or it is a test."""
-    return control.is_test or all(mode in INFORMING for mode in control.values)
 
 
 def _whole(entry: Entry, endings: set[OutcomeKind]) -> tuple[OutcomeKind, str]:

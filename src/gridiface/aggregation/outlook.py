@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
-from gridiface.aggregation.arbitration import Claim
+from gridiface.aggregation.arbitration import Claim, is_information
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry, is_information
+from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry
 from gridiface.aggregation.limits import lasting_envelope
 from gridiface.aggregation.plan import Plan
 from gridiface.aggregation.planner import Planner

@@ -19,7 +19,7 @@ from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Demands, Part, Planner
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
-from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.setpoints import PARTS, POWER, SWITCHES, Orders
 from gridiface.aggregation.stepper import Step, Stepper
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, OutcomeKind, Target, TargetKind
@@ -101,6 +101,17 @@ class Running:
     def node(self, group_id: str) -> Node | None:
         """The group's node in the plan."""
         return next((node for node in self.plan.nodes() if node.id == group_id), None)
+
+    def resume(self, entry: Entry) -> None:
+        """A control ran before a restart: its devices may hold what they were told for it."""
+        rows = self._fleet.rows_of(entry.control.target)
+        self._c.told[rows] = True
+        # It may have been told a power; of the rest only what took it off the grid has to be known to be ours.
+        values = entry.control.values.items()
+        cuts = sum(PARTS[mode] for mode, one in values if PARTS.get(mode, 0) & SWITCHES and not one.value)
+        self._c.holds[rows] |= POWER | cuts
+        self._c.cut[rows] |= bool(cuts)
+        self.starting.append(entry)
 
     def ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:
         """How one device's part in a control ended."""
@@ -208,8 +219,7 @@ class Running:
     def _begin(self, entry: Entry, step: Step, told_now: BoolArray, now: Instant) -> None:
         """Start the devices of one control that are told nothing new, and note those that are not there."""
         c = self._c
-        rows = self._fleet.rows_of(entry.control.target)
-        mine = rows[~c.answers[rows] & c.counts[rows]]
+        mine = self._fleet.reported(entry.control.target)
         self._book.concern(entry, entry.reported(c.ids[mine].tolist()), now)
         found, which = np.unique(step.wanted.order[mine], return_inverse=True)
         orders = self._orders.all

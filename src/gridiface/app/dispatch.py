@@ -19,13 +19,13 @@ from gridiface.app.ahead import Ahead
 from gridiface.app.arrivals import Arrivals
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
+from gridiface.app.recording import changes_of, decided, devices_first, trimmed
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
     Acceptance,
     Control,
     ControlState,
-    Decision,
     Delivery,
     DeliveryOutcome,
     Outcome,
@@ -39,7 +39,6 @@ from gridiface.domain.ports import (
     AppendDecisions,
     AppendDeliveries,
     AppendOutcome,
-    AppendPerformance,
     AppendReadings,
     Change,
     DeviceChannel,
@@ -54,15 +53,8 @@ from gridiface.tracing import span
 
 _log = logging.getLogger("gridiface.dispatch")
 
-#: Records that wait for a store that cannot write; beyond this the oldest performance and delivery rows go first.
-_BACKLOG = 100_000
-
 #: Deliveries after which a device holds what it was told.
 _TAKEN = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.PUBLISHED, DeliveryOutcome.UNCHANGED})
-
-#: How long the record of a control step waits for its set-points to leave, s; while the loop answers timers later than
-#: `_BUSY_S`, again and again, up to `_DEVICES_LAST_S`.
-_DEVICES_FIRST_S, _BUSY_S, _DEVICES_LAST_S = 0.5, 0.02, 2.0
 
 #: Outcomes told in one turn of the loop: listeners do work for each.
 _TOLD_AT_ONCE = 64
@@ -138,7 +130,7 @@ class Dispatch:
             return acceptance
         self._pending.add(control.id)
         try:
-            await self.ledger.commit([PutControl(prepared), *_decided(decisions), *along])
+            await self.ledger.commit([PutControl(prepared), *decided(decisions), *along])
         finally:
             self._pending.discard(control.id)
         self.engine.admit(prepared, now)
@@ -311,18 +303,9 @@ class Dispatch:
     async def _record_after(
         self, handing_out: list[asyncio.Task[None]], moved: Sequence[Change], result: TickResult
     ) -> None:
-        """Devices come first: what one step did is recorded when its set-points have left, or soon after.
-
-        While the loop is busy with nothing but them it is later: a record would only make them wait.
-        """
-        loop = asyncio.get_running_loop()
-        latest = loop.time() + _DEVICES_LAST_S
-        while handing_out and loop.time() < latest:
-            due = loop.time() + _DEVICES_FIRST_S
-            _, under_way = await asyncio.wait(handing_out, timeout=_DEVICES_FIRST_S)
-            if not under_way or loop.time() - due < _BUSY_S:
-                break
-        await self._record([*moved, *_changes_of(result)], result.outcomes)
+        """Devices come first: what one step did is recorded when its set-points have left, or soon after."""
+        await devices_first(handing_out)
+        await self._record([*moved, *changes_of(result)], result.outcomes)
 
     async def _record(self, changes: list[Change], outcomes: Sequence[Outcome]) -> None:
         """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be."""
@@ -334,7 +317,7 @@ class Dispatch:
                 await self.ledger.commit(waiting)
             except StoreUnavailable as problem:
                 self.counters.store_failures += 1
-                self._backlog = _trimmed(waiting)
+                self._backlog = trimmed(waiting)
                 _log.warning("the store cannot write, %d records wait: %s", len(self._backlog), problem)
                 return
         told = {(o.control_id, o.device_id, o.kind) for o in outcomes}
@@ -379,30 +362,3 @@ def fields_of(control: Control) -> dict[str, str]:
     if control.target.kind is TargetKind.DEVICE:
         own["device"] = control.target.id
     return {"control": control.id, **own}
-
-
-def _decided(decisions: Sequence[Decision]) -> list[Change]:
-    return [AppendDecisions(tuple(decisions))] if decisions else []
-
-
-def _changes_of(result: TickResult) -> list[Change]:
-    changes: list[Change] = [AppendOutcome(outcome) for outcome in result.outcomes]
-    if result.decisions:
-        changes.append(AppendDecisions(tuple(result.decisions)))
-    if result.performance:
-        changes.append(AppendPerformance(tuple(result.performance)))
-    return changes
-
-
-def _trimmed(changes: list[Change]) -> list[Change]:
-    """At most _BACKLOG changes: controls and outcomes stay, the oldest of the rest go."""
-    if len(changes) <= _BACKLOG:
-        return changes
-    surplus = len(changes) - _BACKLOG
-    kept: list[Change] = []
-    for change in changes:
-        if surplus and not isinstance(change, PutControl | AppendOutcome):
-            surplus -= 1
-            continue
-        kept.append(change)
-    return kept

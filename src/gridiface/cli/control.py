@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import ConfigOption, Event, Remote, TokenFileOption, UrlOption, asking, segment
+from gridiface.cli.remote import ConfigOption, Event, Remote, TokenFileOption, UrlOption, asking
 from gridiface.cli.showing import kw, printable, show_json, show_table
 from gridiface.domain.controls import ControlState, ServiceClass
 from gridiface.errors import ConfigError
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Send, list, show, cancel and watch controls of a running server.")
 

@@ -10,8 +10,9 @@ import typer
 from gridiface.cli import define
 from gridiface.cli.control import utc
 from gridiface.cli.define import DeviceArgument, ReasonOption
-from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import kw, percent, show_json, show_table
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Devices: list, add, change, move, remove, block, quarantine.")
 app.command("add")(define.add_device)

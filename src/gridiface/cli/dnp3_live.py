@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import ConfigOption, JsonOption, Remote, TokenFileOption, UrlOption, segment
+from gridiface.cli.remote import ConfigOption, JsonOption, Remote, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
+from gridiface.segments import segment
 
 live = typer.Typer()
 

@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from gridiface.app.config import load_config
 from gridiface.app.fleet_desk import FleetDesk, stored_desk
 from gridiface.cli.direct import is_direct, me, on_store
-from gridiface.cli.remote import Remote, segment
+from gridiface.cli.remote import Remote
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
 from gridiface.errors import ConfigConflict, ConfigError
 from gridiface.operator.audit import Entry
 from gridiface.operator.confined import confined_to
 from gridiface.operator.tokens import TokenBook
 from gridiface.operator.users import UserBook
+from gridiface.segments import segment
 from gridiface.store.repository import Store
 
 Plain = dict[str, Any]

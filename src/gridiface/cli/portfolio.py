@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Portfolios: enrol, list, show, replace, remove, and their status.")
 

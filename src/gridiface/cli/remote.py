@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import typer
 
@@ -281,11 +281,6 @@ def asking(verb: Callable[..., None]) -> Callable[..., None]:
     ]
     shown_as(verb, asked, [*own, *ours])
     return asked
-
-
-def segment(name: str) -> str:
-    """A name as one segment of a path."""
-    return quote(name, safe="")
 
 
 def read_token(path: Path | None) -> str | None:

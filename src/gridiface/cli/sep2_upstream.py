@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import JsonOption, Remote, asking, segment
+from gridiface.cli.remote import JsonOption, Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Our sessions with utilities' servers: try out, list, show, read anew.")
 

@@ -12,9 +12,10 @@ import typer
 
 from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
 from gridiface.cli.progress import working
-from gridiface.cli.remote import Remote, asking, segment
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Settlements by a running server: make, list, show, rows, export, remove.")
 

@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, me, on_store
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, segment
+from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
 from gridiface.operator.tokens import TokenBook
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, show and revoke API tokens.")
 

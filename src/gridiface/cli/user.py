@@ -14,10 +14,11 @@ import typer
 
 from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, me, on_store
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption, segment
+from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import GridifaceError
 from gridiface.operator.users import TICKET_S, User, UserBook
+from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, change and remove the people who may sign in.")
 

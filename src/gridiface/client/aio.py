@@ -11,7 +11,6 @@ import aiohttp
 from gridiface.client.errors import NotReached
 from gridiface.client.events import EventLines, StreamEvent
 from gridiface.client.resources import Resources
-from gridiface.client.transport import segment
 from gridiface.operator.rows import (
     ControlDetail,
     ControlRow,
@@ -23,6 +22,7 @@ from gridiface.operator.rows import (
     ReportAnswer,
     StatusAnswer,
 )
+from gridiface.segments import segment
 
 
 class AsyncClient(Resources):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gridiface.client.transport import Transport, segment
+from gridiface.client.transport import Transport
 from gridiface.operator.areas.fleet import DeviceDefinition, GroupDefinition
 from gridiface.operator.areas.portfolios import PortfolioRow, PortfolioStatus, PortfolioSummary
 from gridiface.operator.areas.settlements import SettlementMade, SettlementRow, SettlementSummary
+from gridiface.segments import segment
 
 Fields = Mapping[str, Any]
 

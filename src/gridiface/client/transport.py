@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 
@@ -223,8 +223,3 @@ def _answer(status: int, raw: bytes, kind: str) -> Any:
     if 200 <= status < 300:
         return found
     raise ApiError(status, found if isinstance(found, dict) else {})
-
-
-def segment(name: str) -> str:
-    """A name as one part of a path."""
-    return quote(name, safe="")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -119,11 +119,6 @@ def name_of(request: web.Request, part: str = "id") -> str:
     """
     name = request.match_info[part]
     return name if len(name) <= LONGEST_ID and not _NOWHERE.search(name) else ""
-
-
-def segment(name: object) -> str:
-    """A name as one part of a path, from which `name_of` has it back: also "/" of it is encoded (RFC 3986, 3.3)."""
-    return quote(str(name), safe="")
 
 
 def query_of(request: web.Request, model: type[_Model]) -> _Model:

@@ -36,9 +36,9 @@ from gridiface.domain.ports import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.operator.areas.catalogue import every_route
-from gridiface.operator.bodies import segment
 from gridiface.operator.server import OperatorServer
 from gridiface.pki.folder import TestPki, write_credential
+from gridiface.segments import segment
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("links")]
 

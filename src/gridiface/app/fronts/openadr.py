@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
 
 from gridiface.app.descriptors import kept_from
 from gridiface.app.dispatch import Dispatch
@@ -20,6 +19,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.parts import PartHealth
 from gridiface.operator.routing import Area
 from gridiface.protocols.openadr.vtn import liveness_of
+from gridiface.segments import segment
 from gridiface.store.repository import Store
 
 
@@ -98,7 +98,7 @@ class OpenAdrFront(Front):
                 title=f"OpenADR VEN {own.settings.name}",
                 state="ok" if own.up else "down",
                 text=text,
-                path=f"/openadr/own/{quote(own.settings.name, safe='')}",
+                path=f"/openadr/own/{segment(own.settings.name)}",
             )
 
     def listen_in(self, tap: Tap) -> None:

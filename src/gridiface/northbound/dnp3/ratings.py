@@ -1,4 +1,4 @@
-"""What the members of a target are rated for and set to, summed up. Pure."""
+"""What the members of a target are rated for and set to, summed up, and which measure tells which of it. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Settings
+from gridiface.northbound.dnp3.meanings import Measure
 
 _BATTERIES = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY})
 
@@ -177,3 +178,66 @@ def _weighted(devices: Sequence[Device], energy: float, of: Callable[[Device], f
     if not devices or energy <= 0:
         return None
     return math.fsum(of(device) * (device.nameplate.energy_wh or 0.0) for device in devices) / energy
+
+
+def _ramp_percent(ratings: Ratings, base: float | None) -> float | None:
+    return None if ratings.ramp_w_per_s is None or not base else 100.0 * ratings.ramp_w_per_s / base
+
+
+_ENTERING = (
+    Measure.ENTER_V_HIGH,
+    Measure.ENTER_V_LOW,
+    Measure.ENTER_HZ_HIGH,
+    Measure.ENTER_HZ_LOW,
+    Measure.ENTER_DELAY,
+    Measure.ENTER_RAMP,
+)
+
+
+def _told(measure: Measure) -> Callable[[Ratings], float | None]:
+    return lambda ratings: ratings.enter.get(measure.value)
+
+
+#: Measures of ratings and settings: known without telemetry, always good.
+OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
+    Measure.RATED_W: lambda r: r.w,
+    Measure.RATED_CHARGE_W: lambda r: r.charge_w,
+    Measure.RATED_DISCHARGE_W: lambda r: r.discharge_w,
+    Measure.RATED_VA: lambda r: r.va,
+    Measure.RATED_VAR: lambda r: r.var,
+    Measure.RATED_VAR_NEG: lambda r: r.var_neg,
+    Measure.RATED_WH: lambda r: r.wh,
+    Measure.USABLE_WH: lambda r: r.usable_wh,
+    Measure.RATED_V: lambda r: r.v,
+    Measure.RATED_MIN_V: lambda r: r.min_v,
+    Measure.RATED_MAX_V: lambda r: r.max_v,
+    Measure.RATED_AMPS: lambda r: r.amps,
+    Measure.RATED_CHARGE_VA: lambda r: r.charge_va,
+    Measure.OVER_EXCITED_W: lambda r: r.over_excited.w,
+    Measure.OVER_EXCITED_PF: lambda r: r.over_excited.pf,
+    Measure.UNDER_EXCITED_W: lambda r: r.under_excited.w,
+    Measure.UNDER_EXCITED_PF: lambda r: r.under_excited.pf,
+    Measure.OVER_EXCITED_CHARGE_W: lambda r: r.over_excited_charge_w,
+    Measure.UNDER_EXCITED_CHARGE_W: lambda r: r.under_excited_charge_w,
+    Measure.SUSCEPTANCE: lambda r: r.susceptance_s,
+    Measure.NORMAL_CATEGORY: lambda r: r.normal_category,
+    Measure.ABNORMAL_CATEGORY: lambda r: r.abnormal_category,
+    Measure.SET_MAX_W: lambda r: r.set_w,
+    Measure.SET_MAX_CHARGE_W: lambda r: r.set_charge_w,
+    Measure.SET_MAX_VA: lambda r: r.set_va,
+    Measure.SET_MAX_VAR: lambda r: r.set_var,
+    Measure.SET_MAX_VAR_NEG: lambda r: r.set_var_neg,
+    Measure.SET_MAX_CHARGE_VA: lambda r: r.set_charge_va,
+    Measure.SET_MIN_V: lambda r: r.set_min_v,
+    Measure.SET_MAX_V: lambda r: r.set_max_v,
+    **{measure: _told(measure) for measure in _ENTERING},
+    Measure.RAMP_W_PER_S: lambda r: r.ramp_w_per_s,
+    Measure.RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.w),
+    Measure.CHARGE_RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.charge_w),
+    Measure.SOC_MIN: lambda r: r.soc_min,
+    Measure.SOC_MAX: lambda r: r.soc_max,
+    Measure.MEMBERS: lambda r: float(r.members),
+    Measure.BATTERIES: lambda r: float(r.batteries),
+    Measure.METERS: lambda r: float(r.meters),
+    Measure.INVERTERS: lambda r: float(r.members - r.meters),
+}

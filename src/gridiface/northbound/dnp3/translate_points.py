@@ -16,7 +16,7 @@ from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 from gridiface.northbound.dnp3.meanings import Measure
 from gridiface.northbound.dnp3.points import PointEntry
-from gridiface.northbound.dnp3.ratings import Ratings
+from gridiface.northbound.dnp3.ratings import OF_RATINGS, Ratings
 from gridiface.northbound.dnp3.settings import QualityPolicy, StaleFlags
 from gridiface.protocols.dnp3.objects import Flags
 
@@ -226,69 +226,6 @@ _OF_PHASES: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.AMPS_C: lambda s: s.amps.get(Phase.C),
 }
 
-
-def _ramp_percent(ratings: Ratings, base: float | None) -> float | None:
-    return None if ratings.ramp_w_per_s is None or not base else 100.0 * ratings.ramp_w_per_s / base
-
-
-_ENTERING = (
-    Measure.ENTER_V_HIGH,
-    Measure.ENTER_V_LOW,
-    Measure.ENTER_HZ_HIGH,
-    Measure.ENTER_HZ_LOW,
-    Measure.ENTER_DELAY,
-    Measure.ENTER_RAMP,
-)
-
-
-def _entering(measure: Measure) -> Callable[[Ratings], float | None]:
-    return lambda ratings: ratings.enter.get(measure.value)
-
-
-#: Measures of ratings and settings: known without telemetry, always good.
-_OF_RATINGS: Mapping[Measure, Callable[[Ratings], float | None]] = {
-    Measure.RATED_W: lambda r: r.w,
-    Measure.RATED_CHARGE_W: lambda r: r.charge_w,
-    Measure.RATED_DISCHARGE_W: lambda r: r.discharge_w,
-    Measure.RATED_VA: lambda r: r.va,
-    Measure.RATED_VAR: lambda r: r.var,
-    Measure.RATED_VAR_NEG: lambda r: r.var_neg,
-    Measure.RATED_WH: lambda r: r.wh,
-    Measure.USABLE_WH: lambda r: r.usable_wh,
-    Measure.RATED_V: lambda r: r.v,
-    Measure.RATED_MIN_V: lambda r: r.min_v,
-    Measure.RATED_MAX_V: lambda r: r.max_v,
-    Measure.RATED_AMPS: lambda r: r.amps,
-    Measure.RATED_CHARGE_VA: lambda r: r.charge_va,
-    Measure.OVER_EXCITED_W: lambda r: r.over_excited.w,
-    Measure.OVER_EXCITED_PF: lambda r: r.over_excited.pf,
-    Measure.UNDER_EXCITED_W: lambda r: r.under_excited.w,
-    Measure.UNDER_EXCITED_PF: lambda r: r.under_excited.pf,
-    Measure.OVER_EXCITED_CHARGE_W: lambda r: r.over_excited_charge_w,
-    Measure.UNDER_EXCITED_CHARGE_W: lambda r: r.under_excited_charge_w,
-    Measure.SUSCEPTANCE: lambda r: r.susceptance_s,
-    Measure.NORMAL_CATEGORY: lambda r: r.normal_category,
-    Measure.ABNORMAL_CATEGORY: lambda r: r.abnormal_category,
-    Measure.SET_MAX_W: lambda r: r.set_w,
-    Measure.SET_MAX_CHARGE_W: lambda r: r.set_charge_w,
-    Measure.SET_MAX_VA: lambda r: r.set_va,
-    Measure.SET_MAX_VAR: lambda r: r.set_var,
-    Measure.SET_MAX_VAR_NEG: lambda r: r.set_var_neg,
-    Measure.SET_MAX_CHARGE_VA: lambda r: r.set_charge_va,
-    Measure.SET_MIN_V: lambda r: r.set_min_v,
-    Measure.SET_MAX_V: lambda r: r.set_max_v,
-    **{measure: _entering(measure) for measure in _ENTERING},
-    Measure.RAMP_W_PER_S: lambda r: r.ramp_w_per_s,
-    Measure.RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.w),
-    Measure.CHARGE_RAMP_PERCENT_PER_S: lambda r: _ramp_percent(r, r.charge_w),
-    Measure.SOC_MIN: lambda r: r.soc_min,
-    Measure.SOC_MAX: lambda r: r.soc_max,
-    Measure.MEMBERS: lambda r: float(r.members),
-    Measure.BATTERIES: lambda r: float(r.batteries),
-    Measure.METERS: lambda r: float(r.meters),
-    Measure.INVERTERS: lambda r: float(r.members - r.meters),
-}
-
 #: Measures of the snapshot against ratings and settings.
 _OF_BOTH: Mapping[Measure, Callable[[TargetView], float | None]] = {
     Measure.SOC_FULL: _full,
@@ -306,7 +243,7 @@ _OF_QUALITY: Mapping[Measure, Callable[[Snapshot | None], float]] = {
     Measure.COMM_LOST: lambda s: float(s is None or s.quality is Quality.BAD),
 }
 
-_CERTAIN = frozenset({*_OF_RATINGS, *_OF_QUALITY, Measure.SUPPORTS})
+_CERTAIN = frozenset({*OF_RATINGS, *_OF_QUALITY, Measure.SUPPORTS})
 
 #: Measures that need no target: the station knows them itself.
 OF_STATION = frozenset(
@@ -369,8 +306,8 @@ def sample(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample
 
 def _certain(entry: PointEntry, view: TargetView) -> float | None:
     """What is known without telemetry, or is about the telemetry itself."""
-    if entry.measure in _OF_RATINGS:
-        return _OF_RATINGS[entry.measure](view.ratings)
+    if entry.measure in OF_RATINGS:
+        return OF_RATINGS[entry.measure](view.ratings)
     if entry.measure in _OF_QUALITY:
         return _OF_QUALITY[entry.measure](view.snapshot)
     return float(entry.argument in view.ratings.capabilities)

@@ -12,7 +12,6 @@ from gridiface.domain.controls import Control, ControlState
 from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.timeline import state_at
 from gridiface.operator.access import Caller
-from gridiface.operator.bodies import segment
 from gridiface.operator.confined import sees_target
 from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
@@ -24,6 +23,7 @@ from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, Repo
 from gridiface.operator.schema import LONGEST_ID, OF_IDS, Asked, NoBody, NoQuery, Page, Reason
 from gridiface.operator.sending import WAITING, Sending
 from gridiface.operator.status import newest_first
+from gridiface.segments import segment
 
 
 class ControlQuery(Page):

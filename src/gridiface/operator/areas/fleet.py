@@ -15,12 +15,12 @@ from gridiface.domain.definitions import DeviceEntry, GroupEntry, Identifier
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, ConfigError
 from gridiface.operator.audit import Entry
-from gridiface.operator.bodies import segment
 from gridiface.operator.confined import confined_to
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Reason, Text
+from gridiface.segments import segment
 
 #: Serial lines, which anybody who may set up devices may name.
 _LINE = re.compile(r"/dev/(tty|serial/)[A-Za-z0-9/._:-]{1,200}")

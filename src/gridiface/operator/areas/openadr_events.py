@@ -12,7 +12,6 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
 from gridiface.operator.areas.openadr_vens import VtnPort, audited
-from gridiface.operator.bodies import segment
 from gridiface.operator.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
 from gridiface.operator.openadr_rows import DeliveryRow, EventDetail, EventRow, delivery_row, event_row
 from gridiface.operator.problems import Refused
@@ -20,6 +19,7 @@ from gridiface.operator.routing import Area, Call, Reply, etag_of, get, patch, p
 from gridiface.operator.schema import NoBody, NoQuery, Reason, Search
 from gridiface.protocols.openadr.events import FAR, Event
 from gridiface.protocols.openadr.vtn import Delivery, EventRecord, liveness_of
+from gridiface.segments import segment
 
 _ROOT = "/openadr/vtn/events"
 

@@ -7,11 +7,12 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.operator.areas.dnp3 import CommandQuery, Dnp3Area, PointQuery
-from gridiface.operator.bodies import name_of, segment
+from gridiface.operator.bodies import name_of
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import counted_page, page_start, words
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
+from gridiface.segments import segment
 
 #: Types of points, in the order of the table; points and commands on one page.
 TYPES = ("analog input", "binary input", "counter", "analog output", "binary output")

@@ -11,7 +11,6 @@ from aiohttp import web
 from gridiface.domain.clock import Instant
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.access import CALLER
-from gridiface.operator.bodies import segment
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call
@@ -21,6 +20,7 @@ from gridiface.operator.screens.render import Frame, wants_fragment
 from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
 from gridiface.operator.status import Status
+from gridiface.segments import segment
 
 A = TypeVar("A", bound=Area)
 

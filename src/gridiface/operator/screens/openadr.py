@@ -13,7 +13,7 @@ from gridiface.operator.areas.openadr_events import EventQuery, OpenAdrEventsAre
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import DataQuery, OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea, VenQuery
-from gridiface.operator.bodies import name_of, segment
+from gridiface.operator.bodies import name_of
 from gridiface.operator.openadr_rows import EventDetail
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
@@ -22,6 +22,7 @@ from gridiface.operator.screens.house import House, see_other
 from gridiface.operator.screens.paging import SIZE, counted_page, page_start, words
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
+from gridiface.segments import segment
 
 _STATUS = ("far", "near", "active", "completed", "cancelled")
 _LIVENESS = ("present", "late", "lost", "unregistered")

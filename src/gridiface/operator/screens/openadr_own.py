@@ -8,7 +8,6 @@ from aiohttp import web
 
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
-from gridiface.operator.bodies import segment
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens import openadr_form as forms
 from gridiface.operator.screens.forms import acting, form_of
@@ -17,6 +16,7 @@ from gridiface.operator.screens.openadr import tabs
 from gridiface.operator.screens.paging import paged
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
+from gridiface.segments import segment
 
 
 class OwnVenScreens:

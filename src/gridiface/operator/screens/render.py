@@ -11,8 +11,8 @@ import jinja2
 from aiohttp import web
 
 from gridiface import __version__
-from gridiface.operator.bodies import segment
 from gridiface.operator.screens import words
+from gridiface.segments import segment
 
 #: Libraries that a build puts beside our own files; see hatch_build.py.
 LIBRARIES = ("htmx.min.js", "idiomorph.min.js", "uplot.min.js", "uplot.min.css")

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
-from gridiface.operator.bodies import segment
 from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import SIZE, counted_page, page_start
@@ -16,6 +15,7 @@ from gridiface.operator.screens.render import Entry
 from gridiface.operator.screens.resource_words import RESPONSE_STATUS
 from gridiface.operator.screens.sep2 import tabs
 from gridiface.operator.server import Page
+from gridiface.segments import segment
 
 #: Resources that a page shows.
 _SHOWN = 200

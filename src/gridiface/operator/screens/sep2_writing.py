@@ -14,7 +14,6 @@ from aiohttp import web
 
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import CancelEvent, Removing, Sep2ResourcesArea
-from gridiface.operator.bodies import segment
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Call
 from gridiface.operator.screens.forms import Form, acting, faults_of, form_of
@@ -29,6 +28,7 @@ from gridiface.operator.screens.sep2_reading import Sep2Reading, event_row
 from gridiface.operator.screens.sep2_sheet import Sheet
 from gridiface.operator.screens.sep2_sheets import LOAD, MESSAGE, PRICE, SHEETS
 from gridiface.operator.server import Page
+from gridiface.segments import segment
 
 #: Sources on one page, their events that are shown, and the parts of a tariff.
 _SOURCES, _EVENTS, _PARTS = 5, 20, 4

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from random import Random
 from urllib.parse import urlsplit
 
@@ -50,8 +49,6 @@ from gridiface.protocols.sep2.resources import (
 from gridiface.protocols.sep2.server_clock import ServerClock
 from gridiface.protocols.xmlwire import Limits, WireObject, decode, encode
 
-#: Longest that a date in Retry-After makes us wait.
-_LONGEST_WAIT_S = 86_400.0
 _LARGEST_ANSWER = Limits(octets=4 * 1024 * 1024, tags=262_144)
 
 
@@ -246,7 +243,7 @@ class Client:
         return number
 
     def _on_written(self, write: Write, reply: Reply | None, now: float) -> None:
-        outcome = self.outbox.answer(write, reply, now, None if reply is None else _retry_after(reply))
+        outcome = self.outbox.answer(write, reply, now, None if reply is None else reply.retry_after())
         if outcome is None:
             return
         self._happened.append(WriteDone(outcome))
@@ -268,7 +265,7 @@ class Client:
                 self.followers.changed_at(lost.href)
             self._following.call()
         else:
-            self.tree.fail(node, now, _retry_after(reply))
+            self.tree.fail(node, now, reply.retry_after())
 
     def _on_body(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:
         digest = hashlib.blake2b(reply.body, digest_size=16).digest()
@@ -388,16 +385,3 @@ class Client:
                 subject=event.mRID,
             )
             self.post(event.replyTo, response, now)
-
-
-def _retry_after(reply: Reply) -> float | None:
-    """Seconds until the server wants to hear from us again: a number, or a date against the server's own (RFC 9110)."""
-    text = (reply.header("retry-after") or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text) if len(text) < 7 else None
-    try:
-        wanted_at, said_at = (parsedate_to_datetime(one) for one in (text, reply.header("date") or ""))
-        seconds = (wanted_at - said_at).total_seconds()
-    except (TypeError, ValueError):
-        return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT_S)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.resources import ELEMENTS, Error, MirrorMeterReading, MirrorMeterReadingList
 from gridiface.protocols.sep2.uris import METHODS, ROUTES, Match, ResourceRow, Routes
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, advised_problems, decode, encode
+
+#: Longest that a date in Retry-After makes a client wait, s.
+_LONGEST_WAIT_S = 86_400.0
 
 SEP_XML = "application/sep+xml"
 SEP_EXI = "application/sep-exi"
@@ -68,6 +72,21 @@ class Reply:
         """A header's value, whatever the case of its name."""
         wanted = name.lower()
         return next((value for key, value in self.headers.items() if key.lower() == wanted), None)
+
+    def retry_after(self) -> float | None:
+        """Seconds until the server wants to hear from us again; None: it does not say.
+
+        A number, or a date, which is held against the server's own (RFC 9110, 10.2.3).
+        """
+        text = (self.header("retry-after") or "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text) if len(text) < 7 else None
+        try:
+            wanted_at, said_at = (parsedate_to_datetime(one) for one in (text, self.header("date") or ""))
+            seconds = (wanted_at - said_at).total_seconds()
+        except (TypeError, ValueError):
+            return None
+        return min(max(seconds, 0.0), _LONGEST_WAIT_S)
 
     def for_head(self) -> Reply:
         """The same headers, no body."""

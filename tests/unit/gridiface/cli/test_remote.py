@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.cli.remote import Event, Remote, ServerUnreachable, events_of, read_token, segment
+from gridiface.cli.remote import Event, Remote, ServerUnreachable, events_of, read_token
 from gridiface.cli.showing import kw, percent, printable
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+from gridiface.segments import segment
 
 PLAIN = {"detail": "no", "fix": "do this"}
 

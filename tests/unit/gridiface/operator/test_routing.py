@@ -9,9 +9,9 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.definitions import Block
 from gridiface.operator.areas.catalogue import AREAS, every_route
-from gridiface.operator.bodies import segment
 from gridiface.operator.routing import Area, Call, Reply, delete, get, patch, put, unknown
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
+from gridiface.segments import segment
 
 
 class Thing(TypedDict):
