@@ -105,7 +105,7 @@ class Session:
         asked: list[tuple[Station, Commission]] = []
         for station, channel in self.channels:
             station.touch(now)
-            channel.receive(data, now)
+            channel.receive(data, now, datagram=self._datagram)
             if station.handler.pending:
                 asked += [(station, commission) for commission in station.handler.take()]
             carried += channel.carried
@@ -184,6 +184,8 @@ class Session:
                 self._first = None
                 self.identified = True
                 return
+        if self._datagram:
+            self._first.clear()
 
     # --- flow --------------------------------------------------------------------------------------------------------
 

@@ -158,7 +158,8 @@ class Association:
         if awaited is not None and now >= awaited.deadline:
             self._abandon()
             self._station.tell(ConfirmTimedOut(self.settings.master, unsolicited=False))
-        if self._reporter is not None and self.attached and self._reporter.handle_timer(now):
+        held = self._held is not None
+        if self._reporter is not None and self.attached and self._reporter.handle_timer(now, read_waits=held):
             self._answer_held(now)
         self.pump(now)
 
@@ -223,15 +224,20 @@ class Association:
             self.state.buffer.add(event, settings.event_class)
 
     def _receive_broadcast(self, octets: bytes, now: float, address: int) -> None:
-        """Executes what may be broadcast, answers nothing, and says so in the next response (clause 4.5.2)."""
+        """Executes what may be broadcast, answers nothing, and says so in the next response (clause 4.5.2).
+
+        The indication tells that a broadcast came, whatever was done with it. It is no part of the dialogue with this
+        master: what it asks next is no repeat of it, nor is a repeat of what it asked before anything new.
+        """
         self._abandon()
+        self._held = None
+        self._broadcast = address
         if octets[1] not in BROADCAST_FUNCTIONS:
+            self.state.guard.drop()
             return
         if self.authentication is not None and self.authentication.refuse_broadcast(octets[1], now):
             return
-        self._last_request, self._last_response = octets, b""
         reply = self._execute(octets, now)
-        self._broadcast = address
         if reply.after is not None:
             reply.after(now)
 

@@ -30,6 +30,8 @@ from gridiface.protocols.dnp3.transport import Reassembler
 MAX_QUEUED_OCTETS = 256 * 1024
 """A peer that asks on without reading is not listened to once so much waits for it."""
 
+_USER_DATA = frozenset((PrimaryFunction.CONFIRMED_USER_DATA, PrimaryFunction.UNCONFIRMED_USER_DATA))
+
 
 class Channel:
     """A connection, made by `Outstation.open`; `receive`, `to_send`, `next_timer`, `handle_timer`, `next_event`.
@@ -58,13 +60,18 @@ class Channel:
             # only one master can be meant: it may be told of our restart before it asks
             self._attach(next(iter(associations.values())))
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Takes octets as they came; never raises for what they hold."""
+    def receive(self, data: bytes, now: float, *, datagram: bool = False) -> None:
+        """Takes octets as they came; never raises for what they hold.
+
+        `datagram`: they are one datagram; a frame that it does not hold to its end goes on in no other (clause 13.2.3).
+        """
         if not data:
             return
         self._silence.heard(now)
         for frame in self._reader.feed(data):
             self._take(frame, now)
+        if datagram:
+            self._reader.clear()
 
     def to_send(self, now: float) -> bytes:
         """Everything that is to be written now, whole frames only; empty when nothing is."""
@@ -140,14 +147,18 @@ class Channel:
             self._segment(frame, association, now, broadcast)
 
     def _link(self, frame: Frame, broadcast: int | None) -> bool:
-        """Answers link functions; True when the frame holds new user data. A broadcast is never answered."""
-        if broadcast is not None:
-            return frame.function == PrimaryFunction.UNCONFIRMED_USER_DATA and not frame.fcv
+        """Answers link functions; True when the frame holds new user data.
+
+        A broadcast carries user data only and is never answered; confirmed ones count by their frame count bit all the
+        same, as test procedure 8.6.5.2 sends them.
+        """
+        if broadcast is not None and frame.function not in _USER_DATA:
+            return False
         link = self._links.get(frame.source)
         if link is None:
             link = self._links[frame.source] = SecondaryStation()
         answer, fresh = link.take(frame)
-        if answer is not None:
+        if answer is not None and broadcast is None:
             busy = DFC if self._queued >= MAX_QUEUED_OCTETS else 0
             self._queue(encode(Frame(answer | busy, frame.source, self._address)))
         return fresh

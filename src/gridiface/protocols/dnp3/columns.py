@@ -84,6 +84,11 @@ class Column:
         self.changed()
         return at
 
+    def exceeded(self, start: int, stop: int) -> bool:
+        """Whether a range of indices goes beyond the first or the last point, or holds none."""
+        low, high = self.span(start, stop)
+        return low == high or start < self.configs[0].index or stop > self.configs[-1].index
+
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """Positions low..high-1 of the points whose index is within start..stop."""
         low = int(np.searchsorted(self.indices, start, side="left"))

@@ -77,7 +77,9 @@ def control(state: AssociationState, request: Fragment, now: float) -> Reply:
             statuses = [_noted(state, slot, verdict) for slot in slots]
     else:
         statuses = _judge_all(state, slots, mode, now)
-    return Reply(objects=_echo(slots, statuses))
+    # a point or code that is not there is an error of the request, too (test procedures 8.2.1.2.3 and 8.4.1.2.3)
+    error = IIN.PARAMETER_ERROR if CommandStatus.NOT_SUPPORTED in statuses else 0
+    return Reply(error, objects=_echo(slots, statuses))
 
 
 def _slots(request: Fragment) -> list[_Slot]:

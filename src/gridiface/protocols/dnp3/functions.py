@@ -6,7 +6,7 @@ activation of a configuration (IEEE 1815 clause 4.4). Each function is pure in i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gridiface.errors import RemoteProtocolError
@@ -48,7 +48,7 @@ def _misfit(what: str) -> RemoteProtocolError:
 
 
 def spans(column: Column, header: ObjectHeader) -> list[tuple[int, int]]:
-    """The positions that a header without data names: all, a range, or a list.
+    """The positions that a header without data names: all, a range (of which there may be more), or a list.
 
     Raises:
         RemoteProtocolError: another qualifier, or a point that is not there.
@@ -69,6 +69,14 @@ def spans(column: Column, header: ObjectHeader) -> list[tuple[int, int]]:
             raise _misfit(f"there is no point {index}")
         found.append((at, at + 1))
     return found
+
+
+def _excess(state: AssociationState, headers: Iterable[ObjectHeader]) -> int:
+    """PARAMETER_ERROR where a range holds more than there is: what there is was done, as a READ answers it."""
+    columns = state.station.database.columns
+    ranged = [header for header in headers if header.qualifier in RANGES and header.group in BY_STATIC_GROUP]
+    excess = any(columns[BY_STATIC_GROUP[header.group]].exceeded(header.start, header.stop) for header in ranged)
+    return IIN.PARAMETER_ERROR if excess else 0
 
 
 def _freeze_targets(state: AssociationState, headers: tuple[ObjectHeader, ...]) -> Targets:
@@ -104,7 +112,7 @@ def _freezer(*, clear: bool) -> Function:
         targets = _freeze_targets(state, request.headers)
         for point_type, low, high in targets:
             state.station.database.freeze(now, point_type, low, high, clear=clear)
-        return Reply()
+        return Reply(_excess(state, request.headers))
 
     return freeze
 
@@ -125,9 +133,14 @@ def _freeze_at_time(state: AssociationState, request: Fragment, now: float) -> R
             plan.append((*schedule, _freeze_targets(state, (header,))))
     if not plan:
         raise _misfit("nothing to freeze is named")
-    for time_ms, interval, targets in plan:
-        state.plan_freeze(time_ms, interval, targets, now)
-    return Reply()
+    before = state.freezes
+    try:
+        for time_ms, interval, targets in plan:
+            state.plan_freeze(time_ms, interval, targets, now)
+    except RemoteProtocolError:
+        state.freezes = before
+        raise
+    return Reply(_excess(state, request.headers))
 
 
 def _restarter(kind: RestartKind) -> Function:
@@ -197,7 +210,7 @@ def _assign_class(state: AssociationState, request: Fragment, now: float) -> Rep
         state.station.tell(ClassAssigned(state.master, high - low, number))
     if not plan:
         raise _misfit("no points are named")
-    return Reply()
+    return Reply(_excess(state, request.headers))
 
 
 def _delay_measure(state: AssociationState, request: Fragment, now: float) -> Reply:

@@ -254,10 +254,11 @@ class SecondaryStation:
         function = control & 0x0F
         if function == _UNCONFIRMED:
             return None, not control & FCV
+        if frame.fcv != (function in _WANTS_FCV):
+            # a function that we do not know counts no frames either: such a frame is spoilt, not unsupported
+            return None, False
         if function not in PrimaryFunction._value2member_map_:
             return SecondaryFunction.NOT_SUPPORTED, False
-        if frame.fcv != (function in _WANTS_FCV):
-            return None, False
         if function == PrimaryFunction.RESET_LINK_STATES:
             self._reset = True
             self._expected_fcb = True

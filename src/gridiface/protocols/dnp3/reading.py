@@ -141,8 +141,7 @@ def _points(column: Column, group: int, runs: list[Run], header: ObjectHeader) -
         return [StaticPart(column, group, runs)], 0
     if header.qualifier in RANGES:
         low, high = column.span(header.start, header.stop)
-        first, last = int(column.indices[0]), int(column.indices[-1])
-        outside = header.start < first or header.stop > last or low == high
+        outside = column.exceeded(header.start, header.stop)
         parts: list[Part] = [StaticPart(column, group, runs, low, high)] if low < high else []
     elif header.qualifier in INDEXED:
         wanted = [column.positions.get(index) for index in header.indices]

@@ -27,6 +27,10 @@ from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSet
 
 MAX_NOTICES = 4096
 MAX_PLANNED_FREEZES = 16
+MIN_FREEZE_INTERVAL_MS = 1000
+"""The standard allows any interval of g50v2; each freeze costs an event per point, so that shorter ones are refused."""
+
+_HOUR_MS = 3_600_000
 
 _DEVICE_RESTART = int(IIN.DEVICE_RESTART)
 _NEED_TIME = int(IIN.NEED_TIME)
@@ -168,18 +172,26 @@ class AssociationState:
         return max(0, round(now * 1000) + self.clock_offset_ms)
 
     def plan_freeze(self, time_ms: int, interval_ms: int, targets: FreezeTargets, now: float) -> None:
-        """Remembers a freeze; time 0 means now, a time gone by means the next of its intervals (clause A.22.2).
+        """Remembers a freeze (clauses 4.4.5 and A.22.2).
+
+        Time 0 means now, and with an interval the beginning of the hour, by the master's clock; a time gone by means
+        the next of its intervals. A repeated freeze takes the place of the one of the same points.
 
         Raises:
-            RemoteProtocolError: too many are planned.
+            RemoteProtocolError: too many are planned, or the interval is too short.
         """
-        if len(self.freezes) >= MAX_PLANNED_FREEZES:
-            raise RemoteProtocolError("too many planned freezes", answer=IIN.PARAMETER_ERROR)
+        if 0 < interval_ms < MIN_FREEZE_INTERVAL_MS:
+            raise RemoteProtocolError(f"an interval of {interval_ms} ms is too short", answer=IIN.PARAMETER_ERROR)
+        if not time_ms and interval_ms:
+            time_ms = self.time_ms(now) // _HOUR_MS * _HOUR_MS
         due = (time_ms - self.clock_offset_ms) / 1000 if time_ms else now
         interval = interval_ms / 1000
         if due < now and interval:
             due += interval * math.ceil((now - due) / interval)
-        self.freezes.append(PlannedFreeze(due, interval, targets))
+        others = [plan for plan in self.freezes if not (interval and plan.interval and plan.targets == targets)]
+        if len(others) >= MAX_PLANNED_FREEZES:
+            raise RemoteProtocolError("too many planned freezes", answer=IIN.PARAMETER_ERROR)
+        self.freezes = [*others, PlannedFreeze(due, interval, targets)]
 
     def run_freezes(self, now: float) -> None:
         """Executes the freezes that are due; one that was missed several times is executed once."""
@@ -196,6 +208,8 @@ class AssociationState:
     def _on_changes(self, changes: Sequence[Change], now: float) -> None:
         """Keeps the events of points that have a class for this master."""
         shift = self.clock_offset_ms if self.settings.time_policy is TimePolicy.SHIFT_EVENTS else 0
+        # who needs a master's time has none that counts before it was written once (clause A.23, procedure 8.15)
+        unsynchronised = self.settings.need_time and self.synchronised_at is None
         columns, classes = self.station.database.columns, self.classes
         batch: list[Event] = []
         of_class = 0
@@ -207,7 +221,8 @@ class AssociationState:
             if event_class != of_class or alone:
                 self._keep(batch, of_class, now)
                 batch, of_class = [], event_class
-            batch.append(event if not shift else event._replace(time=max(0, event.time + shift)))
+            told = event if not shift else event._replace(time=max(0, event.time + shift))
+            batch.append(told if not unsynchronised else told._replace(synchronised=False))
             if alone:
                 self._keep(batch, of_class, now, most_recent_only=True)
                 batch = []

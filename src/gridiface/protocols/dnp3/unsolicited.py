@@ -87,11 +87,13 @@ class Reporter:
         if late is not None and late.null and late.sequence == sequence:
             self._cancelled = None
             self._null_due = False
+            if self._report is not None and self._report.null:
+                self._report = None
             return True
         report = self._report
         if report is None or report.sequence != sequence:
             return False
-        self._report = None
+        self._report = self._cancelled = None
         if report.null:
             self._null_due = False
         self._state.buffer.confirm(report.keys)
@@ -147,14 +149,27 @@ class Reporter:
         """When the oldest event of a class began to wait."""
         return self._state.first_waiting.get(number, 0.0)
 
-    def handle_timer(self, now: float) -> bool:
-        """Retries or gives up a report whose confirm is overdue; True when the wait ended without one."""
+    def handle_timer(self, now: float, *, read_waits: bool = False) -> bool:
+        """Retries or gives up a report whose confirm is overdue; True when the wait ended without one.
+
+        `read_waits`: a READ was put off for the report. It is answered in its place, with the events that the report
+        held (test procedure 8.11.2.5); what is to be reported then begins anew.
+        """
         report = self._report
         if report is None or now < report.deadline:
             return False
         retries = self._settings.retries
         if retries is not None and report.attempts > retries:
             self._give_up(report, now)
+            return True
+        if read_waits:
+            self._give_up(report, now, offline=False)
+            return True
+        if report.null and self._outdated(report, now):
+            # what it told is no longer so (8.11.2.1); a confirm of what came before is one of this, too
+            self._report = None
+            self._transmit([], now, attempts=report.attempts + 1)
+            self._cancelled = report
             return True
         if self._settings.regenerate and not report.null:
             self._report = None
@@ -166,11 +181,16 @@ class Reporter:
         self._send(report.octets)
         return True
 
-    def _give_up(self, report: _Report, now: float) -> None:
+    def _outdated(self, report: _Report, now: float) -> bool:
+        """Whether the indications changed since a report was made, but for a broadcast that it told of."""
+        told = int.from_bytes(report.octets[2:4], "little")
+        return bool((self._state.indications(now) ^ told) & ~IIN.BROADCAST)
+
+    def _give_up(self, report: _Report, now: float, *, offline: bool = True) -> None:
         self._report = None
         self._state.buffer.release(report.keys)
         self._drain = False
-        self._resume_at = now + self._settings.offline_interval
+        self._resume_at = now + self._settings.offline_interval if offline else now
         self._state.station.tell(ConfirmTimedOut(self._state.master, unsolicited=True))
 
     def _trigger(self, number: int) -> Trigger:

@@ -168,6 +168,40 @@ def test_10_a_broadcast_executes_what_may_be_broadcast_only(build):
     assert len(peer.handler.operated) == 1
 
 
+def test_10_a_broadcast_that_is_not_executed_is_told_all_the_same(build):
+    peer = build()
+    peer.clear_restart()
+    peer.silent("c0 01 3c 01 06", 0xFFFF)
+    assert peer.one("c1 17")[2] == 0x01
+    assert peer.one("c2 17")[2] == 0x00
+
+
+def test_10_what_is_asked_after_the_same_broadcast_is_no_repeat_of_it(build):
+    peer = build(unsolicited=UnsolicitedSettings())
+    confirmed = peer.pending()[0]
+    peer.silent(bytes((0xD0 | confirmed[0] & 15, 0)))
+    peer.silent("c0 14 3c 02 06", 0xFFFF)
+    assert peer.hex("c0 14 3c 02 06") == "c0 81 81 00"
+
+
+def test_10_a_repeat_over_a_broadcast_is_not_executed_again(build):
+    peer = build()
+    answer = peer.one("c3 05 29 02 17 01 00 64 00 00")
+    peer.silent("c0 18", 0xFFFF)
+    assert peer.one("c3 05 29 02 17 01 00 64 00 00") == answer
+    assert len(peer.handler.operated) == 1
+
+
+def test_10_a_broadcast_ends_a_selection_and_a_held_read(build):
+    peer = build(unsolicited=UnsolicitedSettings())
+    (null,) = peer.pending()
+    peer.one("c3 03 29 02 17 01 00 64 00 00")
+    peer.silent("c4 01 3c 01 06")
+    peer.silent("c0 01 3c 01 06", 0xFFFF)
+    peer.silent(bytes((0xD0 | null[0] & 15, 0)))
+    assert peer.one("c4 04 29 02 17 01 00 64 00 00")[-1] == 2
+
+
 def test_38_events_come_in_order_with_their_times(build):
     peer = build(thousand(), event_capacity=30_000)
     peer.clear_restart()

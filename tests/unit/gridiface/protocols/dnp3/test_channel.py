@@ -85,6 +85,28 @@ def test_10_a_broadcast_is_never_answered(build):
         assert peer.ask(CLASS_0, address) == []
 
 
+def test_10_confirmed_user_data_are_broadcast_too_and_acknowledged_by_nobody(build):
+    # procedure 8.6.5.2: the restart indication is cleared by a broadcast of link function 3
+    peer = build()
+    clear = bytes.fromhex("c0 c2 02 50 01 00 07 07 00")
+    assert peer.link(0xF3, clear, destination=0xFFFF) == []
+    assert peer.one("c3 17")[2] == 0x80  # the link was not reset before: nothing counts frames yet
+    assert [frame.control for frame in peer.link(0xC0)] == [0x00]
+    assert peer.link(0xF3, clear, destination=0xFFFF) == []
+    assert peer.one("c4 17")[2] == 0x01
+    assert peer.one("c5 17")[2] == 0x00
+    assert peer.link(0xF3, clear, destination=0xFFFF) == []
+    assert peer.one("c6 17")[2] == 0x00  # the same frame count bit: a retry
+
+
+def test_a_datagram_that_ends_within_a_frame_swallows_no_other(build):
+    peer = build()
+    whole = peer.frames_of(bytes.fromhex("c0 01") + bytes.fromhex("3c 01 06") * 70)
+    peer.channel.receive(whole[:40], peer.now, datagram=True)
+    peer.channel.receive(peer.frames_of(bytes.fromhex("c1 17")), peer.now, datagram=True)
+    assert [item[:2].hex() for item in peer.fragments(peer.channel.to_send(peer.now))] == ["c181"]
+
+
 def test_self_address_is_answered_from_the_real_one_when_switched_on(build):
     assert build().link(0xC9, destination=0xFFFC) == []
     (frame,) = build(outstation={"self_address": True}).link(0xC9, destination=0xFFFC)

@@ -14,9 +14,9 @@ SETPOINTS = {
 }
 
 
-def answer(peer, text):
+def answer(peer, text, iin2=0):
     response = peer.one(text)
-    assert response[3] == 0, response.hex(" ")
+    assert response[3] == iin2, response.hex(" ")
     return response[4:].hex(" ")
 
 
@@ -184,14 +184,14 @@ def test_22_a_repeated_operate_gets_the_stored_answer(build):
 def test_48_the_echo_is_octet_identical_but_for_the_status(build):
     peer = build()
     two = f"0c 01 17 02 00 03 01 00 00 00 00 00 00 00 00 55 07 03 01 00 00 00 00 00 00 00 00 55 {SETPOINTS[2]} 55"
-    body = answer(peer, f"c0 05 {two}")
+    body = answer(peer, f"c0 05 {two}", iin2=4)
     assert body == two.replace("00 55 07", "00 00 07").replace(" 55 29", " 04 29")[:-2] + "00"
 
 
 def test_with_one_unselectable_object_none_is_selected(build):
     peer = build()
     both = f"{LATCH_ON} 00 29 02 17 01 63 01 00 00"
-    assert answer(peer, f"c5 03 {both}").endswith("29 02 17 01 63 01 00 04")
+    assert answer(peer, f"c5 03 {both}", iin2=4).endswith("29 02 17 01 63 01 00 04")
     assert answer(peer, f"c6 04 {both}").count(" 02") >= 2
     assert peer.handler.operated == []
 
@@ -213,15 +213,17 @@ def test_49_what_the_core_refuses_by_itself(build, command, status):
     peer = build(
         [PointConfig(PointType.BINARY_OUTPUT, 0), PointConfig(PointType.ANALOG_OUTPUT, 0, minimum=0, maximum=100)]
     )
-    assert answer(peer, f"c0 05 {command} 00") == f"{command} {status:02x}"
+    # what is not there is an error of the request, too
+    assert answer(peer, f"c0 05 {command} 00", iin2=4 * (status == 4)) == f"{command} {status:02x}"
 
 
 @pytest.mark.parametrize("status", [status for status in CommandStatus if status])
 def test_50_every_status_of_the_application_reaches_the_master(build, status):
     peer = build()
     peer.handler.status = peer.handler.select_status = status
-    assert answer(peer, f"c0 05 {LATCH_ON} 00") == f"{LATCH_ON} {status:02x}"
-    assert answer(peer, f"c1 03 {LATCH_ON} 00") == f"{LATCH_ON} {status:02x}"
+    iin2 = 4 * (status == CommandStatus.NOT_SUPPORTED)
+    assert answer(peer, f"c0 05 {LATCH_ON} 00", iin2) == f"{LATCH_ON} {status:02x}"
+    assert answer(peer, f"c1 03 {LATCH_ON} 00", iin2) == f"{LATCH_ON} {status:02x}"
     assert peer.database.value(PointType.BINARY_OUTPUT, 3)[0] == 0
     done = [notice for notice in peer.notices() if isinstance(notice, CommandDone)]
     assert [(notice.status, notice.index) for notice in done] == [(status, 3)] * 2
@@ -282,7 +284,7 @@ def test_a_pattern_goes_to_every_point_of_the_mask(build):
     block, mask = "0c 02 07 01 03 01 00 00 00 00 00 00 00 00", "0c 03 00 00 03 0a"
     assert answer(peer, f"c0 05 {block} 00 {mask}") == f"{block} 00 {mask}"
     assert [request.point.index for request in peer.handler.operated] == [1, 3]
-    assert answer(peer, f"c1 05 {block} 00 0c 03 00 00 07 ff") == f"{block} 04 0c 03 00 00 07 ff"
+    assert answer(peer, f"c1 05 {block} 00 0c 03 00 00 07 ff", iin2=4) == f"{block} 04 0c 03 00 00 07 ff"
     for wrong in (
         block + " 00",
         f"{block} 00 29 02 17 01 00 01 00 00",

@@ -106,6 +106,26 @@ def test_planned_freezes_are_bounded(build):
     assert answers == [0] * 16 + [4] * 4
 
 
+def test_one_bad_interval_plans_no_freeze_of_the_request(build):
+    peer = build()
+    good, bad = "32 02 07 01" + "00" * 6 + "e8 03 00 00", "32 02 07 01" + "00" * 6 + "01 00 00 00"
+    assert peer.one("c0 0b" + good + "14 00 00 00 00" + bad + "14 00 00 01 01")[3] == 4
+    assert peer.association.state.freezes == []
+
+
+def test_of_a_range_that_is_partly_there_what_there_is_is_done_and_the_rest_told(build):
+    peer = build()
+    for index in (10, 11, 12):
+        peer.update(CT, index, 7)
+    before = peer.association.state.classes[CT][-3]
+    assert peer.one("c0 07 14 00 00 0b 1c")[3] == 4
+    assert [peer.database.value(FC, index)[0] for index in (10, 11, 12)] == [0, 7, 7]
+    assert peer.one("c1 07 14 00 00 20 2c")[3] == 4
+    assert peer.one("c2 16 3c 02 06 14 00 00 0b 1c")[3] == 4
+    assert peer.association.state.classes[CT][-3:] == [before, 1, 1]
+    assert before != 1
+
+
 def test_52_restarts_are_answered_with_the_time_they_take(build):
     peer = build()
     peer.handler.restart_seconds = 2.0

@@ -120,6 +120,10 @@ def test_other_functions_are_answered_not_supported():
         assert _take(SecondaryStation(), 0xC0 | function) == (SecondaryFunction.NOT_SUPPORTED, False)
 
 
+def test_a_spoilt_frame_of_another_function_is_dropped_as_procedure_6_6_2_2_wants_it():
+    assert _take(SecondaryStation(), 0xD5) == (None, False)
+
+
 def test_a_frame_count_bit_where_none_belongs_is_dropped():
     station = SecondaryStation()
     _take(station, 0xC0)

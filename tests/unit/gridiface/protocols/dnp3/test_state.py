@@ -38,6 +38,22 @@ def test_event_times_follow_the_master_where_configured(build):
         assert peer.buffer.get(key).time == shown
 
 
+def test_event_times_count_as_synchronised_once_the_master_that_is_asked_for_it_wrote_the_time(build):
+    # procedure 8.15: g51v2 before the first time write, g51v1 after it, also when the time is needed again
+    peer = build([PointConfig(PointType.BINARY_INPUT, 0, event_class=1)], need_time=True, time_sync_interval=60.0)
+    found = []
+    for number in range(3):
+        peer.update(PointType.BINARY_INPUT, 0, 1 - number % 2)
+        response = peer.one(bytes((0xC0 | 2 * number, 1, 2, 3, 6)))
+        found.append((response[4:7].hex(" "), response[2] & 0x10))
+        peer.silent(bytes((0xC0 | 2 * number, 0)))
+        if not number:
+            peer.one("c1 02 32 01 07 01 00 00 00 00 8b 01")
+        peer.now += 61 * number
+    assert found[:2] == [("33 02 07", 0x10), ("33 01 07", 0)]
+    assert found[2] == ("33 01 07", 0x10)
+
+
 def test_a_freeze_that_was_missed_several_times_is_made_once(build):
     peer = build(now=1000.0)
     state = peer.association.state
@@ -49,10 +65,38 @@ def test_a_freeze_that_was_missed_several_times_is_made_once(build):
 
 def test_planned_freezes_are_bounded(build):
     state = build().association.state
-    for _ in range(16):
-        state.plan_freeze(0, 1, [], 0.0)
+    for number in range(16):
+        state.plan_freeze(5000 + number, 0, [], 0.0)
     with pytest.raises(RemoteProtocolError):
-        state.plan_freeze(0, 1, [], 0.0)
+        state.plan_freeze(6000, 0, [], 0.0)
+
+
+def test_an_interval_without_a_time_counts_from_the_beginning_of_the_hour(build):
+    state = build(now=7_500.0).association.state
+    state.plan_freeze(0, 900_000, [], 7_500.0)
+    assert [plan.due for plan in state.freezes] == [8_100.0]  # 02:15, not a quarter of an hour from 02:05
+    state.set_time(7_500_000 + 120_000, 7_500.0)
+    state.plan_freeze(0, 600_000, [(PointType.COUNTER, 0, 1)], 7_500.0)
+    assert state.freezes[1].due == 7_680.0  # 02:10 by the master's clock, which is two minutes ahead
+
+
+def test_a_repeated_freeze_takes_the_place_of_the_one_of_the_same_points(build):
+    state = build(now=0.0).association.state
+    counters, analogs = [(PointType.COUNTER, 0, 5)], [(PointType.ANALOG_INPUT, 0, 5)]
+    for seconds in range(1, 40):
+        state.plan_freeze(0, 1000 * seconds, counters, 0.0)
+    state.plan_freeze(0, 1000, analogs, 0.0)
+    state.plan_freeze(9000, 0, counters, 0.0)
+    assert [(plan.interval, plan.targets) for plan in state.freezes] == [(39, counters), (1, analogs), (0, counters)]
+
+
+def test_an_interval_below_a_second_is_refused(build):
+    state = build().association.state
+    for interval in (1, 999):
+        with pytest.raises(RemoteProtocolError, match="too short") as caught:
+            state.plan_freeze(0, interval, [], 0.0)
+        assert caught.value.answer == 0x0400
+    assert state.freezes == []
 
 
 def test_notices_are_bounded(build):

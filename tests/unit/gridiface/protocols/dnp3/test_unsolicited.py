@@ -71,6 +71,28 @@ def test_39_null_report_goes_on_after_the_offline_interval_with_the_next_sequenc
     assert peer.advance(1000) == []
 
 
+def test_39_a_null_report_tells_the_indications_of_its_time(build):
+    # procedure 8.11.2.1: after the restart indication was cleared no null report tells of it
+    peer = build(unsolicited=UnsolicitedSettings(confirm_timeout=5.0, retries=None))
+    (null,) = peer.pending()
+    assert peer.advance(5) == [null]
+    peer.clear_restart()
+    (fresh,) = peer.advance(5)
+    assert (null.hex(" "), fresh.hex(" ")) == ("f0 82 80 00", "f1 82 00 00")
+    assert peer.advance(5) == [fresh]
+    assert confirm(peer, fresh) == []
+    assert peer.advance(100) == []
+
+
+def test_39_a_late_confirm_of_a_null_report_counts_for_the_one_after_it(build):
+    peer = build(unsolicited=UnsolicitedSettings(confirm_timeout=5.0, retries=None))
+    (null,) = peer.pending()
+    peer.clear_restart()
+    assert len(peer.advance(5)) == 1
+    assert confirm(peer, null) == []
+    assert peer.advance(100) == []
+
+
 def test_39_as_recorded_with_need_time(build):
     peer = build(unsolicited=UnsolicitedSettings(), need_time=True)
     assert peer.channel.to_send(peer.now).hex(" ") == "05 64 0a 44 01 00 0a 00 6e 25 c0 f0 82 90 00 43 a2"
@@ -188,6 +210,27 @@ def test_42_a_held_read_is_answered_when_the_confirm_does_not_come(start):
     assert answer.hex(" ") == "e2 81 00 00 02 02 17 01 03 81 00 00 00 00 00 00"
 
 
+def test_42_the_answer_to_a_held_read_takes_the_place_of_a_retry(start):
+    # procedure 8.11.2.5: it holds the events of the report, and what it delivered is not reported any more
+    peer = start(confirm_timeout=5.0, retries=3)
+    peer.update(BI, 3, 1, time=0)
+    peer.pending()
+    peer.silent("c4 01 3c 02 06 3c 03 06 3c 04 06")
+    (answer,) = peer.advance(5)
+    assert answer.hex(" ") == "e4 81 00 00 02 02 17 01 03 81 00 00 00 00 00 00"
+    peer.silent("c4 00")
+    assert peer.advance(100) == []
+
+
+def test_42_after_the_answer_to_a_held_read_the_null_report_goes_on(build):
+    peer = build(unsolicited=UnsolicitedSettings(confirm_timeout=5.0, retries=None))
+    peer.pending()
+    peer.silent("c1 01 1e 01 00 00 00")
+    answer, null = peer.advance(5)
+    assert (answer[:2].hex(), null[:2].hex()) == ("c181", "f182")
+    assert confirm(peer, null) == []
+
+
 def test_43_identical_retries_then_the_offline_interval(start):
     peer = start(confirm_timeout=5.0, retries=2, offline_interval=60.0)
     peer.update(BI, 3, 1)
@@ -219,15 +262,30 @@ def test_43_retries_are_in_time_while_a_response_waits_for_its_confirm_too(start
     peer = start(confirm_timeout=2.0, retries=None, more={"confirm_timeout": 60.0})
     peer.update(BI, 3, 1)
     (report,) = peer.pending()
-    peer.update(AI, 0, 1)
-    peer.silent("c2 01 3c 03 06")
-    repeated, answer = peer.advance(2)  # the READ that was held is answered beside the retry
-    assert repeated == report
-    assert answer[0] == 0xE2
+    peer.silent("c0 18", 0xFFFE)
+    assert peer.one("c2 17")[0] == 0xE2  # wants a confirm after this broadcast, and gets none for a while
+    assert peer.channel.next_timer() == peer.now + 2
+    assert peer.advance(2) == [report]
     assert peer.channel.next_timer() == peer.now + 2
     assert peer.advance(2) == [report]
     peer.silent("c2 00")
     confirm(peer, report)
+    assert len(peer.buffer) == 0
+
+
+def test_43_a_report_goes_on_when_the_answer_to_the_held_read_is_confirmed(start):
+    peer = start(confirm_timeout=2.0, retries=None, more={"confirm_timeout": 60.0})
+    peer.update(BI, 3, 1)
+    (report,) = peer.pending()
+    peer.update(AI, 0, 1)
+    assert peer.advance(1) == []
+    peer.silent("c2 01 3c 03 06")
+    (answer,) = peer.advance(1)
+    assert answer[0] == 0xE2
+    assert peer.advance(50) == []
+    (again,) = peer.ask("c2 00")
+    assert (again[0], again[4:]) == (report[0] + 1, report[4:])
+    confirm(peer, again)
     assert len(peer.buffer) == 0
 
 
