@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,9 @@ from gridiface.app import log
 from gridiface.app.config import Config, load_config
 from gridiface.app.wiring import GridServer
 from gridiface.cli.collector import paused
+from gridiface.cli.notify import READY, RELOADING, STOPPING, tell
 from gridiface.cli.quiet import note
+from gridiface.cli.signals import Signals, ignore_early
 from gridiface.errors import ConfigError, StoreUnavailable
 
 _log = logging.getLogger("gridiface")
@@ -40,54 +41,56 @@ def serve(
 
     Example: gridiface serve my-site/gridiface.yaml
     """
+    # In a terminal a hang-up ends the server; as a service SIGHUP asks for the configuration to be read again.
+    terminal = not child and sys.stderr.isatty()
+    if not terminal:
+        ignore_early()
     loaded = load_config(config)
     log.configure(loaded.logging.level, loaded.logging.format)
-    asyncio.run(_run(loaded, config, child=child))
+    asyncio.run(_run(loaded, config, child=child, terminal=terminal))
 
 
-async def _run(config: Config, path: Path, *, child: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+async def _run(config: Config, path: Path, *, child: bool, terminal: bool) -> None:
+    signals = Signals(terminal=terminal)
     server = GridServer(config)
+    rereading: asyncio.Task[None] | None = None
     try:
         with paused():
             await server.start()
-        # In a terminal a hang-up ends the server; as a service SIGHUP asks for the configuration to be read again.
-        if child or not sys.stderr.isatty():
-            rereading: set[asyncio.Task[None]] = set()
-
-            def reread() -> None:
-                task = loop.create_task(_reload(server, path))
-                rereading.add(task)
-                task.add_done_callback(rereading.discard)
-
-            loop.add_signal_handler(signal.SIGHUP, reread)
+        rereading = asyncio.create_task(signals.reread(lambda: _reload(server, path)), name="gridiface reload")
+        told = f"serves {config.site}: {_describe(server)}"
+        tell(READY, told)
         if child:
             # The link is a secret between us and whoever started us; it goes through the pipe and into no log.
             setup = {} if server.setup_link is None else {"setup": server.setup_link}
             typer.echo(json.dumps({**server.ports(), **setup}))
             sys.stdout.flush()
-            await _stdin_closes(stop)
+            await _stdin_closes(signals.stop)
         else:
-            note(f"gridiface serves {config.site}: {_describe(server)}; Ctrl-C stops it")
+            note(f"gridiface {told}; Ctrl-C stops it")
             if server.setup_link is not None:
                 typer.echo("nobody can sign in as an admin yet; choose a password, within a day, at:", err=True)
                 typer.echo(server.setup_link, err=True)
-        await stop.wait()
+        await signals.stop.wait()
         _log.info("stopping")
     finally:
+        tell(STOPPING)
+        if rereading is not None:
+            rereading.cancel()
         await server.stop()
 
 
 async def _reload(server: GridServer, path: Path) -> None:
     """Read the configuration again; one with a mistake changes nothing."""
+    tell(RELOADING)
     try:
-        found = await server.reload(load_config(path))
+        # A large file takes long to read and check: devices and clients go on meanwhile.
+        found = await server.reload(await asyncio.to_thread(load_config, path))
     except (ConfigError, StoreUnavailable) as mistake:
         _log.error("the configuration was not taken over, nothing was changed: %s", mistake)
         return
+    finally:
+        tell(READY)
     log.configure(found.config.logging.level, found.config.logging.format)
     _log.info("configuration read again: changed %s", ", ".join(found.live) or "nothing")
     if found.restart:
