@@ -21,20 +21,26 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.status import delivery_row, outcome_row
 
 #: Rows kept for readers that come back, rows in one event, readers at once.
-KEPT_ROWS, ROWS_PER_EVENT, READERS = 20_000, 100, 64
+KEPT_ROWS, ROWS_PER_EVENT, READERS = 20_000, 100, 256
 
 _HEARTBEAT_S, _STUCK_S, _EVENTS_AT_ONCE = 15.0, 30.0, 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One event; its rows become text when somebody reads them."""
+    """One event; its rows become text when somebody reads them, once for all readers."""
 
     number: int
     rows: tuple[Outcome, ...] | tuple[Delivery, ...] | tuple[dict[str, Any]]
+    _told: str = ""
 
     def text(self, run: str) -> str:
         """As it goes over the wire."""
+        if not self._told:
+            self._told = self._text(run)
+        return self._told
+
+    def _text(self, run: str) -> str:
         first = self.rows[0]
         if isinstance(first, dict):
             return f"id: {run}-{self.number}\nevent: alarm\ndata: {json.dumps(first)}\n\n"

@@ -77,9 +77,13 @@ class House:
             try:
                 return await handler(request)
             except Refused as refused:
-                return self.refusal(request, refused.status, refused.detail, refused.fix)
+                answer = self.refusal(request, refused.status, refused.detail, refused.fix)
+                answer.headers.update(refused.headers)
+                return answer
             except StoreUnavailable as problem:
-                return self.refusal(request, 503, f"the store does not answer: {problem}", "try again in a moment")
+                answer = self.refusal(request, 503, f"the store does not answer: {problem}", "try again in a moment")
+                answer.headers["Retry-After"] = "5"
+                return answer
 
         return Page(path, guarded, scope, confined, method)
 

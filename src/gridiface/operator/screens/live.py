@@ -14,12 +14,12 @@ from gridiface.errors import GridifaceError
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
-from gridiface.operator.trend import Point, Powers
+from gridiface.operator.trend import Point
 
 _log = logging.getLogger("gridiface.operator")
 
 #: Readers at once; how long one stream lives before its reader has to come again (and is checked again), s.
-READERS, LIFE_S = 64, 600.0
+READERS, LIFE_S = 256, 600.0
 
 _PERIOD_S, _STUCK_S = 1.0, 10.0
 
@@ -31,6 +31,8 @@ class Live:
         self._house = house
         self._readers: set[asyncio.Event] = set()
         self._closed = False
+        #: The newest point as it goes over the wire, by the groups of its readers: made once for all who see the same.
+        self._told: tuple[Point | None, dict[frozenset[str] | None, bytes]] = (None, {})
 
     def pages(self) -> list[Page]:
         """The stream."""
@@ -68,21 +70,21 @@ class Live:
         if request.method == "HEAD":
             return web.Response(content_type="text/event-stream")
         if len(self._readers) >= READERS:
-            raise Refused(503, f"{READERS} pages are live already", "close one")
+            text = f"{READERS} pages are live already"
+            raise Refused(503, text, "close one", headers={"Retry-After": "60"})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         wake = asyncio.Event()
         self._readers.add(wake)
         try:
             async with asyncio.timeout(LIFE_S):
                 await response.prepare(request)
-                await _send(response, "retry: 1500\n\n")
+                await _send(response, b"retry: 1500\n\n")
                 sent: Point | None = None
                 while not self._closed:
                     point = self._house.desk.trend.newest
                     if point is not None and point is not sent:
                         sent = point
-                        body = {"t": point.at, "groups": self._seen(request, point)}
-                        await _send(response, f"event: point\ndata: {json.dumps(body)}\n\n")
+                        await _send(response, self._text(request, point))
                     wake.clear()
                     await wake.wait()
         except (ConnectionError, TimeoutError):
@@ -91,12 +93,19 @@ class Live:
             self._readers.discard(wake)
         return response
 
-    def _seen(self, request: web.Request, point: Point) -> dict[str, Powers]:
-        """The groups that this reader sees."""
+    def _text(self, request: web.Request, point: Point) -> bytes:
+        """A point with the groups that this reader sees."""
         view = self._house.view(request)
-        return point.groups if view.names is None else {n: p for n, p in point.groups.items() if view.group(n)}
+        of, texts = self._told
+        if of is not point:
+            texts = {}
+            self._told = (point, texts)
+        if view.names not in texts:
+            seen = {n: p for n, p in point.groups.items() if view.names is None or view.group(n)}
+            texts[view.names] = f"event: point\ndata: {json.dumps({'t': point.at, 'groups': seen})}\n\n".encode()
+        return texts[view.names]
 
 
-async def _send(response: web.StreamResponse, text: str) -> None:
+async def _send(response: web.StreamResponse, text: bytes) -> None:
     async with asyncio.timeout(_STUCK_S):
-        await response.write(text.encode())
+        await response.write(text)

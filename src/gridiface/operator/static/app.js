@@ -116,16 +116,28 @@ function tick() {
   body.dispatchEvent(new CustomEvent("gi:tick"));
 }
 if (document.querySelector("[data-live]")) {
-  const stream = new EventSource("/live");
-  stream.addEventListener("open", () => connection("on", "live"));
-  stream.addEventListener("error", () => connection("off", "the server does not answer"));
-  stream.addEventListener("point", (event) => {
-    connection("on", "live");
-    feed(JSON.parse(event.data));
-    if (!document.hidden) tick();
-  });
+  let stream = null, again = 0;
+  const listen = () => {
+    stream = new EventSource("/live");
+    stream.addEventListener("open", () => connection("on", "live"));
+    stream.addEventListener("error", () => {
+      // A browser comes back by itself to a server that was away, but not after an answer other than the stream.
+      if (stream.readyState !== EventSource.CLOSED) return connection("off", "the server does not answer");
+      connection("slow", "renewed every 5 s");
+      clearTimeout(again);
+      again = setTimeout(listen, 15_000);
+    });
+    stream.addEventListener("point", (event) => {
+      connection("on", "live");
+      feed(JSON.parse(event.data));
+      if (!document.hidden) tick();
+    });
+  };
+  listen();
   setInterval(() => { if (!document.hidden && Date.now() - last > 5000) tick(); }, 5000);
-  addEventListener("pagehide", () => stream.close());
+  addEventListener("pagehide", () => { clearTimeout(again); stream.close(); });
+  // A page that comes back from the browser's memory lives on.
+  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 } else if (live) live.hidden = true;
 
 // --- forms ------------------------------------------------------------------------------------------------------
