@@ -6,10 +6,15 @@ BIN    := $(VENV)/bin
 WORKERS ?= 4
 export PYTHONWARNINGS :=
 
-.PHONY: demo test lint types imports suite schemas lock reference site docs clean
+.PHONY: demo wheel test lint types imports suite schemas lock reference site docs clean
 
 demo: $(VENV)/.run
 	$(BIN)/gridiface demo $(ARGS)
+
+# The package that other machines install (docs/operator/deploy.md), in dist.
+wheel: $(VENV)/.run
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 test: $(VENV)/.dev lint types imports suite
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import http.server
+import json
 import re
 import shutil
+import ssl
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ import pytest
 import yaml
 
 from gridiface.app.config.model import Config
+from gridiface.pki.folder import TestPki, write_credential
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -42,6 +48,7 @@ def unit() -> dict[str, list[str]]:
     ("name", "value"),
     [
         ("User", "gridiface"),
+        ("Type", "notify"),
         ("NoNewPrivileges", "true"),
         ("ProtectSystem", "strict"),
         ("ProtectHome", "true"),
@@ -49,7 +56,7 @@ def unit() -> dict[str, list[str]]:
         ("PrivateDevices", "true"),
         ("ProtectKernelModules", "true"),
         ("ProtectKernelTunables", "true"),
-        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
         ("MemoryDenyWriteExecute", "true"),
         ("CapabilityBoundingSet", ""),
         ("UMask", "0077"),
@@ -93,13 +100,48 @@ def test_the_container_is_rootless_healthy_and_small_in_what_it_trusts() -> None
     assert not any(re.search(r"(?i)password|secret|token", rest) for name, rest in found if name in {"ENV", "ARG"})
 
 
+class Health(http.server.BaseHTTPRequestHandler):
+    """Says that all is well, or not."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/healthz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("tls", "status"), [(False, 200), (True, 200), (False, 503), (True, 503)])
+def test_the_container_is_healthy_with_and_without_tls(
+    tls: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Health, "status", status)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        if tls:
+            credential = TestPki.create(depth=2, now=time.time()).issue("server", "s", now=time.time(), hosts=["a"])
+            write_credential(tmp_path, "server", credential)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = json.loads(next(rest for name, rest in steps() if name == "HEALTHCHECK").partition("CMD ")[2])
+        assert words[:2] == ["python", "-c"]
+        code = words[2].replace("127.0.0.1:8080", f"127.0.0.1:{server.server_port}")
+        asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert (asked.returncode == 0) is (status == 200), asked.stderr
+
+
 def test_what_the_container_copies_is_there_and_keys_are_not_let_in() -> None:
     for name, rest in steps():
         if name == "COPY" and "--from" not in rest:
             for source in rest.split()[:-1]:
                 assert (ROOT / source).exists(), source
-    ignored = (DEPLOY / "container" / ".containerignore").read_text().split()
-    assert {".git", "*.key", "*.pem", "*.sqlite*"} <= set(ignored)
+    # Under this name podman, buildah and docker find it beside the Containerfile; in its folder under no other.
+    ignored = (DEPLOY / "container" / "Containerfile.dockerignore").read_text().split()
+    assert {".git", "**/*.key", "**/*.pem", "**/*.sqlite*"} <= set(ignored)
 
 
 def test_the_chart_is_of_this_version_and_its_configuration_is_valid() -> None:

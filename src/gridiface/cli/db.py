@@ -59,6 +59,9 @@ def use_resolver(resolver: DatabaseResolver) -> None:
     _resolvers[:] = [resolver]
 
 
+_YAML = frozenset({".yaml", ".yml"})
+
+
 class BackupKind(StrEnum):
     """What a backup is: a database file, or JSON lines that either engine takes."""
 
@@ -77,16 +80,24 @@ DatabaseOption = Annotated[
     ),
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Take the database from this configuration.")]
+PlaceArgument = Annotated[
+    str | None, typer.Argument(help="The database, as for --database, or the configuration that names it (.yaml).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def _database(url: str | None, config: Path | None) -> Database:
-    # The option's own value comes from the environment, too: a configuration that was named wins over that.
+def _database(url: str | None, config: Path | None, place: str | None = None) -> Database:
+    if place is not None and config is None and Path(place).suffix in _YAML and "://" not in place:
+        config, place = Path(place), None
+    elif place is not None and config is not None:
+        raise ConfigError(f"{place} and --config {config} both name a database; give one of them")
+    # The option's own value comes from the environment, too: what was named on the command line wins over that.
     if config is not None:
         return Database.parse(_resolvers[0](config))
-    if url is None:
+    chosen = url if place is None else place
+    if chosen is None:
         raise ConfigError("say which database: --database URL, --config FILE or GRIDIFACE_DATABASE")
-    return Database.parse(url)
+    return Database.parse(chosen)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]], doing: str, *, as_json: bool) -> Any:
@@ -107,16 +118,21 @@ def _summary(rows: dict[str, int]) -> str:
 
 
 @app.command()
-def upgrade(database: DatabaseOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def upgrade(
+    place: PlaceArgument = None,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Make the database, or bring its schema to this version's. Twice does nothing.
 
     Stop the server first: it must not write meanwhile.
 
-    Example: gridiface db upgrade --database sqlite:///gridiface.db
+    Example: gridiface db upgrade gridiface.yaml
     """
 
     async def work() -> maintenance.UpgradeReport:
-        return await maintenance.upgrade(_database(database, config))
+        return await maintenance.upgrade(_database(database, config, place))
 
     report = _run(work, "upgrading the database", as_json=as_json)
     change = "already" if report.before == report.after else f"from {report.before or 'nothing'}"
@@ -170,6 +186,7 @@ def restore(
 
 @app.command()
 def check(
+    place: PlaceArgument = None,
     database: DatabaseOption = None,
     config: ConfigOption = None,
     content_hash: Annotated[bool, typer.Option("--hash", help="Also hash the content; reads every row.")] = False,
@@ -177,11 +194,11 @@ def check(
 ) -> None:
     """Look the database over, also while the server runs. Exit code 1 when something is wrong.
 
-    Example: gridiface db check --database sqlite:///gridiface.db --json
+    Example: gridiface db check gridiface.sqlite --json
     """
 
     async def work() -> CheckReport:
-        return await check_database(_database(database, config), content_hash=content_hash)
+        return await check_database(_database(database, config, place), content_hash=content_hash)
 
     report: CheckReport = _run(work, "looking at the database", as_json=as_json)
     _show(report, as_json=as_json, line="\n".join(_check_lines(report)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from gridiface.cli.quiet import note
 from gridiface.errors import ConfigError
@@ -21,7 +23,7 @@ _TEMPLATE = """\
 # Powers are in W: + delivered to the grid, - taken from it.
 
 site: {site}                            # part of the identities derived for groups and devices
-database: sqlite:///gridiface.sqlite    # or postgresql://USER@HOST/DATABASE
+database: {database}{room}# or postgresql://USER@HOST/DATABASE
 
 sep2:                                   # the IEEE 2030.5 server
   listen: {listen}                # 0.0.0.0:8443 to serve other machines
@@ -52,10 +54,18 @@ groups:                                 # each group is offered to the utility a
     members: [inverter1]
 
 operator:
-  listen: 127.0.0.1:8080                # pages and REST; other machines need its `tls`, docs/operator/users.md
+{page}
 {openadr}{dnp3}
 logging: {{level: info, format: text}}
 """
+
+_LOOPBACK = ("127.", "localhost:", "[::1]")
+
+#: The page for this machine alone, and for others.
+_PAGE_HERE = "  listen: {page}{room}# pages and REST; other machines need its `tls`, docs/operator/users.md"
+_PAGE = """\
+  listen: {page}{room}# pages and REST, docs/operator/users.md
+  tls: {{certificate: pki/server.pem, key: pki/server.key}}  # of the test PKI: browsers ask before they trust it"""
 
 #: Blocks of other protocols: written as comments unless they are asked for. Both work as they stand.
 _OPENADR = """\
@@ -95,6 +105,12 @@ def init(
     ),
     site: Annotated[str, typer.Option(help="Name of the installation.")] = "my-site",
     listen: Annotated[str, typer.Option(help="HOST:PORT of the 2030.5 listener.")] = "127.0.0.1:8443",
+    page: Annotated[
+        str, typer.Option(help="HOST:PORT of the pages and the REST API; beyond this machine with TLS.")
+    ] = "127.0.0.1:8080",
+    database: Annotated[
+        str, typer.Option(help="Where the database is to be: a URL, or a file beside the configuration.")
+    ] = "sqlite:///gridiface.sqlite",
     host: Annotated[
         list[str] | None, typer.Option(help="Further names or addresses for the server's certificate; repeatable.")
     ] = None,
@@ -109,6 +125,8 @@ def init(
     """Write a commented configuration and a test PKI, ready for `gridiface serve`.
 
     Example: gridiface init my-site && gridiface serve my-site/gridiface.yaml
+
+    As a service: gridiface init /etc/gridiface --database sqlite:////var/lib/gridiface/gridiface.sqlite
     """
     chosen = set(with_ or ())
     if unknown := chosen - _BLOCKS.keys():
@@ -116,6 +134,8 @@ def init(
     config = folder / "gridiface.yaml"
     if config.exists() and not force:
         raise ConfigError(f"{config}: there already; give --force to replace it")
+    text = _text(config.name, site, chosen, listen=listen, page=page, database=database)
+    _check(text, config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -127,7 +147,7 @@ def init(
         written += _make_pki(folder / "pki", ["localhost", "127.0.0.1", "::1", *(host or [])], force=force)
     schema = folder / "gridiface.schema.json"
     try:
-        config.write_text(_text(config.name, site, listen, chosen), encoding="utf-8")
+        config.write_text(text, encoding="utf-8")
         schema.write_text(_schema(), encoding="utf-8")
     except OSError as problem:
         raise ConfigError(f"{folder}: cannot be written: {problem.strerror}; look at its rights") from problem
@@ -139,15 +159,40 @@ def init(
     typer.echo(f"next: gridiface serve {config}")
 
 
-def _text(name: str, site: str, listen: str, chosen: set[str]) -> str:
+def _check(text: str, path: Path) -> None:
+    """Refuse what was given where it makes no configuration.
+
+    Raises:
+        ConfigError: what is wrong, and where.
+    """
+    from gridiface.app.config.load import parse_config  # noqa: PLC0415 - the models are heavy and only needed here
+
+    parse_config(text, path)
+
+
+def _scalar(value: str) -> str:
+    """A text as YAML reads it back, quoted where it has to be."""
+    text: str = yaml.safe_dump(value, allow_unicode=True, width=math.inf)
+    return text.partition("\n")[0]
+
+
+def _text(name: str, site: str, chosen: set[str], *, listen: str, page: str, database: str) -> str:
     blocks = {
         block: "\n" + (text if block in chosen else "".join(f"# {line}\n" for line in text.splitlines()))
         for block, text in _BLOCKS.items()
     }
-    local = listen.startswith(("127.", "localhost:", "[::1]"))
+    local = listen.startswith(_LOOPBACK)
     reach, where = ("loopback", "on this machine") if local else ("private_addresses", "in private networks")
     pad = " " * max(1, 40 - len(f"  notifications: {{{reach}: true}}"))
-    return _TEMPLATE.format(name=name, site=site, listen=listen, reach=reach, where=where, pad=pad, **blocks)
+    shown = (_PAGE_HERE if page.startswith(_LOOPBACK) else _PAGE).format(page=page, room=_room("  listen: " + page))
+    database, site = _scalar(database), _scalar(site)
+    places = {"listen": listen, "page": shown, "database": database, "room": _room("database: " + database)}
+    return _TEMPLATE.format(name=name, site=site, reach=reach, where=where, pad=pad, **places, **blocks)
+
+
+def _room(before: str) -> str:
+    """Blanks up to the column of the remarks."""
+    return " " * max(1, 40 - len(before))
 
 
 def _schema() -> str:

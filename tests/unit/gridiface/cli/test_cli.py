@@ -60,6 +60,27 @@ def test_init_switches_other_protocols_on_and_what_stands_as_a_comment_is_right_
         RUN.invoke(app, ["init", str(tmp_path / "c"), "--with", "modbus"], catch_exceptions=False)
 
 
+def test_init_for_a_service_or_a_container_names_its_database_and_a_page_for_others(tmp_path: Path) -> None:
+    words = [
+        "--database",
+        "sqlite:////var/lib/gridiface/g.sqlite",
+        "--page",
+        "0.0.0.0:8080",
+        "--listen",
+        "0.0.0.0:8443",
+    ]
+    result = RUN.invoke(app, ["init", str(tmp_path / "a"), *words, "--site", "0123", "--json"])
+    assert result.exit_code == 0, result.output
+    loaded = load_config(tmp_path / "a" / "gridiface.yaml")
+    assert (loaded.database, loaded.site) == ("sqlite:////var/lib/gridiface/g.sqlite", "0123")
+    assert loaded.operator is not None
+    assert loaded.operator.tls is not None
+    assert loaded.operator.tls.certificate == tmp_path / "a" / "pki" / "server.pem"
+    with pytest.raises(ConfigError, match=r"operator\.listen"):
+        RUN.invoke(app, ["init", str(tmp_path / "b"), "--page", "nowhere"], catch_exceptions=False)
+    assert not (tmp_path / "b").exists()
+
+
 def test_init_keeps_keys_to_their_owner_and_never_overwrites(site: Path) -> None:
     keys = list((site / "pki").glob("*.key"))
     assert keys

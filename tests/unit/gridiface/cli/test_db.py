@@ -67,6 +67,17 @@ def test_the_whole_round_in_words(database: str, tmp_path: Path) -> None:
     assert "all is well" in run("check", "--hash", "--database", database)
 
 
+def test_the_database_is_named_as_the_argument_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "g.yaml"
+    config.write_text(f"database: sqlite:///{tmp_path / 'g.db'}\n")
+    assert run_json("upgrade", config)["before"] is None
+    named = str(tmp_path / "g.db")
+    monkeypatch.setenv("GRIDIFACE_DATABASE", f"sqlite:///{tmp_path / 'other.db'}")
+    for place in (config, named, f"sqlite:///{named}"):
+        assert run_json("check", place)["database"] == f"sqlite:///{named}"
+    assert "give one of them" in run("check", named, "--config", config, code=2)
+
+
 def test_errors_end_with_the_code_of_their_kind(database: str, tmp_path: Path) -> None:
     assert "there is no database" in run("check", "--database", database, code=3)
     assert "say which database" in run("check", code=2)
