@@ -13,7 +13,7 @@ from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
-from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, HttpClient, HttpMessage
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, HttpClient, HttpMessage, service_url
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
 from gridiface.streams.bodies import BodyTooLarge, whole_body
@@ -60,7 +60,7 @@ class PayloadClient:
         """The answer to a payload; None for an empty one.
 
         Args:
-            base: address before OpenADR2/Simple/2.0b.
+            base: address before OpenADR2/Simple/2.0b, or with it.
             service: of the payload.
             payload: what is said.
             now: the time, for signatures.
@@ -100,7 +100,7 @@ class PayloadClient:
 
     async def _sent(self, base: str, message: HttpMessage) -> tuple[HttpMessage, HttpMessage]:
         headers = {name: value for name, value in message.headers.items() if name != "Content-Length"}
-        url = f"{base.rstrip('/')}/{message.path}"
+        url = service_url(base, message.path)
         async with self._opened().post(url, data=message.body, headers=headers, allow_redirects=False) as answer:
             return message, HttpMessage(answer.status, dict(answer.headers), await self._body(answer))
 

@@ -20,7 +20,7 @@ from gridiface.domain.ports import DeviceRegistry, Ledger
 from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
-from gridiface.northbound.openadr.client import PayloadClient, Unreachable
+from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.committer import Committer, News, then
 from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
@@ -28,13 +28,14 @@ from gridiface.northbound.openadr.fleet_members import FleetMembers
 from gridiface.northbound.openadr.http_server import Answered, PayloadListener, refused
 from gridiface.northbound.openadr.noting import say
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
+from gridiface.northbound.openadr.pushing import Pusher
 from gridiface.northbound.openadr.report_archive import ReportArchive
 from gridiface.northbound.openadr.settings import VenEntry, VtnSettings
 from gridiface.northbound.openadr.xmpp import VtnXmpp, bare_jid, peer_name
 from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change
-from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpRefused, HttpServer, Security
+from gridiface.protocols.openadr.exchange import HttpMessage, HttpRefused, HttpServer, Security
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
@@ -105,14 +106,7 @@ class OpenAdrVtn:
             if settings.xmpp
             else None
         )
-        self._pushers = {
-            signed: PayloadClient(
-                HttpClient(security=self._security() if signed else None),
-                context=settings.push_context,
-                timeout_s=settings.push_timeout_s,
-            )
-            for signed in (False, True)
-        }
+        self._pusher = Pusher(settings, self._security(), self._fingerprints, self._xmpp, clock)
         self._pushing: dict[str, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -126,8 +120,7 @@ class OpenAdrVtn:
         self._listener.listen_in(tap)
         if self._xmpp is not None:
             self._xmpp.tap = tap
-        for pusher in self._pushers.values():
-            pusher.tap = tap
+        self._pusher.listen_in(tap)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -165,8 +158,7 @@ class OpenAdrVtn:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._task = None
         await self._committer.drain()
-        for pusher in self._pushers.values():
-            await pusher.close()
+        await self._pusher.close()
 
     @property
     def port(self) -> int:
@@ -330,38 +322,20 @@ class OpenAdrVtn:
         # A push that is due again while one is under way is looked at when that is over.
         return _LOOK_S if due <= now else min(due - now, _LOOK_S)
 
-    def _sender(self, ven: Ven, address: str, *, signed: bool) -> PayloadClient | VtnXmpp:
-        """What pushes to this VEN.
-
-        Raises:
-            Unreachable: its JID is not its own, or we have no XMPP.
-        """
-        if ven.transport != "xmpp":
-            return self._pushers[signed]
-        if self._xmpp is None:
-            raise Unreachable("it registered over XMPP, which is not configured any more")
-        if peer_name(address, self._fingerprints) != ven.fingerprint:
-            raise Unreachable(f"{address} is not its JID")
-        return self._xmpp
-
     async def _push(self, push: Push) -> None:
         ven = self.core.vens[push.venID]
         with about(venID=push.venID):
             await self._push_to(push, ven)
 
     async def _push_to(self, push: Push, ven: Ven) -> None:
-        signed = ven.must_sign
-        trust = (lambda der: openadr_fingerprint(der) == ven.fingerprint) if signed else None
-        now = self._clock.now()
         try:
-            sender = self._sender(ven, push.address, signed=signed)
-            payload = await sender.post(push.address, push.service, push.payload, now, trust=trust)
-            self.core.push_done(push.venID, self._clock.now())
+            payload = await self._pusher.post(push, ven)
+            now = self._clock.now()
+            await self._done(self.core.push_done(push.venID, now), now)
             if payload is not None:
-                now = self._clock.now()
                 peer = Peer(fingerprint=ven.fingerprint, version_lost=ven.transport == "xmpp")
                 await self._done(self.core.handle(payload, peer, now), now)
-        except (Unreachable, RemoteProtocolError) as problem:
+        except (Unreachable, HttpRefused) as problem:
             _log.info("VEN %s: a push failed: %s", push.venID, problem)
             with suppress(StoreUnavailable):
                 now = self._clock.now()

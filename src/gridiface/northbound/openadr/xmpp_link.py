@@ -24,6 +24,7 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.settings import XmppSettings
+from gridiface.protocols.openadr.exchange import HttpRefused
 from gridiface.protocols.openadr.stanzas import FEATURE, PAYLOAD_TAG, SERVICES_NODE, error_of, services_of, status_of
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS
 
@@ -142,7 +143,7 @@ class XmppLink:
 
         Raises:
             Unreachable: not logged in, nobody there under that JID, or no answer in time.
-            RemoteProtocolError: answered with an IQ error; `answer` is the HTTP status it stands for.
+            HttpRefused: answered with an IQ error; `answer` is the HTTP status it stands for.
         """
         if self._stream is None or not self.up:
             raise Unreachable(f"XMPP: {self.trouble}")
@@ -158,7 +159,7 @@ class XmppLink:
             status = status_of(problem.condition)
             if status is None:
                 raise Unreachable(f"XMPP: {to}: {problem.condition}") from problem
-            raise RemoteProtocolError(f"{to} answered {problem.condition}", answer=status) from problem
+            raise HttpRefused(f"{to} answered {problem.condition}", answer=status) from problem
         return _document(answer.xml)
 
     async def services(self, timeout_s: float) -> dict[str, str]:

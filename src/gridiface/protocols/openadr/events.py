@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gridiface.errors import RemoteProtocolError
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr import signals as table
 from gridiface.protocols.openadr.changes import fits_a_key
 from gridiface.protocols.openadr.payloads.common import EiTarget, Properties, Tolerate
@@ -27,6 +27,7 @@ from gridiface.protocols.openadr.payloads.event import (
 )
 from gridiface.protocols.openadr.payloads.stream import Interval, Intervals, ItemBase, PayloadFloat, SignalPayload
 from gridiface.protocols.openadr.times import after
+from gridiface.protocols.xmlwire import encode
 
 FAR, NEAR, ACTIVE, COMPLETED, CANCELLED = "far", "near", "active", "completed", "cancelled"
 _MISSING_INFORMATION = 459
@@ -133,13 +134,20 @@ class Event:
 
     def next_change(self, now: float) -> float:
         """The next instant after `now` at which status or a value changes; infinity when nothing does."""
+        return min((t for t in self._changes() if t > now), default=math.inf)
+
+    def last_change(self, now: float) -> float:
+        """The last instant up to `now` at which status or a value changed by the clock; minus infinity when none."""
+        return max((t for t in self._changes() if t <= now), default=-math.inf)
+
+    def _changes(self) -> list[float]:
         times = [self.near, self.dtstart, self.end, self.last_end]
         for signal in self.signals:
             begin = self.dtstart
             for duration in signal.durations:
                 begin = after(begin, duration)
                 times.append(begin)
-        return min((t for t in times if t > now), default=math.inf)
+        return times
 
 
 def rank(event: Event, now: float) -> tuple[int, float, float, str]:
@@ -368,6 +376,15 @@ def _signal_complaints(signal: Signal, event: Event) -> list[str]:
     if not ends_open and not adds_up:
         found.append(f"the intervals of signal {signal.id} must add up to the active period (rule 8)")
     return found
+
+
+def wire_complaints(event: Event, now: float) -> list[str]:
+    """What the schema has against an event: it must not be found out when a VEN asks for it."""
+    try:
+        encode(to_wire(event, now))
+    except LocalProtocolError as problem:
+        return [f"the event cannot be written: {problem}"]
+    return []
 
 
 def target_for(event: Event, ven_id: str) -> EiTarget:

@@ -269,6 +269,16 @@ def _remember(memory: dict[_K, _T], key: _K, value: _T) -> None:
 
 
 @lru_cache(1024)
+def service_url(address: str, path: str) -> str:
+    """Where a payload goes: `path` of a request behind an address.
+
+    The profile has the address end before OpenADR2/Simple/2.0b; several implementations tell, and call, one that ends
+    behind it. Both lead to the same service.
+    """
+    return f"{address.rstrip('/').removesuffix('/' + _B_PATH.rstrip('/')).rstrip('/')}/{path}"
+
+
+@lru_cache(1024)
 def normal_path(target: str) -> str:
     """The path of a request target after RFC 3986 normalisation: no authority, query, escapes or dot segments."""
     try:

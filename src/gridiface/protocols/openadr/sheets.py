@@ -29,6 +29,7 @@ class Sheet:
     def __init__(self, event: Event) -> None:
         self.event = event
         self._span = (math.inf, -math.inf)
+        self._since = -math.inf
         self._period: EiActivePeriod
         self._signals: EiEventSignals
         self._descriptor: EventDescriptor
@@ -36,8 +37,7 @@ class Sheet:
 
     def to_wire(self, ven_id: str, created: float, now: float) -> OadrEvent:
         """The event as a VEN gets it at `now`; `created` is the payload's createdDateTime."""
-        if not self._span[0] <= now < self._span[1]:
-            self._make(now)
+        self._refresh(now)
         descriptor = self._descriptors.get(created)
         if descriptor is None:
             if len(self._descriptors) >= _MOST:
@@ -53,8 +53,18 @@ class Sheet:
             oadrResponseRequired="always" if self.event.response_required else "never",
         )
 
+    def since(self, now: float) -> float:
+        """When its status or a current value changed last by the clock; minus infinity when never."""
+        self._refresh(now)
+        return self._since
+
+    def _refresh(self, now: float) -> None:
+        if not self._span[0] <= now < self._span[1]:
+            self._make(now)
+
     def _make(self, now: float) -> None:
         made = to_wire(self.event, now).eiEvent
         self._descriptor, self._descriptors = made.eventDescriptor, {}
         self._period, self._signals = kept(made.eiActivePeriod), kept(made.eiEventSignals)
         self._span = (now, self.event.next_change(now))
+        self._since = self.event.last_change(now)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from gridiface.errors import LocalProtocolError, RefusedControl
+from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
 from gridiface.protocols.openadr.events import (
     ACTIVE,
@@ -20,7 +20,7 @@ from gridiface.protocols.openadr.events import (
     Signal,
     complaints,
     rank,
-    to_wire,
+    wire_complaints,
 )
 from gridiface.protocols.openadr.market import same_context
 from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget
@@ -38,7 +38,6 @@ from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import DistributeRejected, EventAnswered, EventStatusChanged
 from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, State, Ven
-from gridiface.protocols.xmlwire import encode
 
 _FIXED = {"id", "modification", "created", "modified", "status"}
 
@@ -68,7 +67,7 @@ class EventDesk:
             problems.append("the event is over already")
         if len(self._state.events) >= self._state.config.most_events:
             problems.append("too many events")
-        _refuse(problems or _wire_complaints(event, now))
+        _refuse(problems or wire_complaints(event, now))
         known = self._known(recipients)
         changed = self._change(now)
         record = EventRecord(event=dataclasses.replace(event, created=now), recipients=known, changed=changed)
@@ -91,7 +90,7 @@ class EventDesk:
         if _FIXED & fields.keys():
             raise RefusedControl(f"{', '.join(sorted(_FIXED & fields.keys()))} cannot be changed by hand")
         new = dataclasses.replace(old, **fields)
-        _refuse([*complaints(new), *_changes_of_the_past(old, new, now)] or _wire_complaints(new, now))
+        _refuse([*complaints(new), *_changes_of_the_past(old, new, now)] or wire_complaints(new, now))
         old_recipients = record.recipients
         record.recipients = self._known(recipients) if recipients is not None else old_recipients
         if new != old:
@@ -175,13 +174,12 @@ class EventDesk:
         chosen = self.events_for(ven.venID, now)[:limit]
         deliveries = self._state.deliveries(ven.venID).by_event
         events = []
-        # The same for all events of a payload, and new with each change of one (rule 115).
-        created = max((ven.events_changed, *(record.changed for record in self._state.events_of(ven.venID))))
-        for record in chosen:
-            event = record.event
-            delivery = deliveries.setdefault(event.id, Delivery())
-            self._count(delivery, event, now)
-            events.append(self._sheet(event).to_wire(ven.venID, created, now))
+        sheets = [self._sheet(record.event) for record in chosen]
+        created = self._created_at(ven, sheets, now)
+        for sheet in sheets:
+            delivery = deliveries.setdefault(sheet.event.id, Delivery())
+            self._count(delivery, sheet.event, now)
+            events.append(sheet.to_wire(ven.venID, created, now))
         if chosen:
             self._state.save("delivery", ven.venID)
         return OadrDistributeEvent(
@@ -278,6 +276,20 @@ class EventDesk:
                 ven.events_changed = changed
                 self._state.save("ven", ven_id)
 
+    def _created_at(self, ven: Ven, sheets: Iterable[Sheet], now: float) -> float:
+        """The createdDateTime of a payload: the same for all its events, and new with each change of any element.
+
+        The status and the current values change with the clock, and receivers judge them by it (rule 115). Whole
+        seconds where these tell them apart, so that one text serves many VENs (sheets.py).
+        """
+        changed = max((ven.events_changed, *(record.changed for record in self._state.events_of(ven.venID))))
+        second = max(float(math.floor(now)), changed)
+        told_apart = all(sheet.since(now) < second for sheet in sheets)
+        created = second if told_apart else max(now, changed)
+        # The next change is later, also one in the same instant.
+        self._state.newest_change = max(self._state.newest_change, created)
+        return created
+
     def _sheet(self, event: Event) -> Sheet:
         found = self._sheets.get(event.id)
         if found is None or found.event is not event:
@@ -355,15 +367,6 @@ class EventDesk:
 
 def _is_open(event: Event, delivery: Delivery | None) -> bool:
     return delivery is None or delivery.answered != event.modification
-
-
-def _wire_complaints(event: Event, now: float) -> list[str]:
-    """What the schema has against an event: it must not be found out when a VEN asks for it."""
-    try:
-        encode(to_wire(event, now))
-    except LocalProtocolError as problem:
-        return [f"the event cannot be written: {problem}"]
-    return []
 
 
 def _refuse(problems: list[str]) -> None:

@@ -2,9 +2,9 @@
 
 Owns order, attempts and time-outs. What an entry looks like as a payload is the services' business.
 
-An entry stays in the queue until its logical answer has come. One that was sent and not answered within the reply
-time-out is sent again in its turn; meanwhile the entries behind it are served, so a VEN that thinks about one payload,
-or never answers that kind, does not block the others.
+An entry stays in the queue until its logical answer has come, or, where none will, until it was delivered. One that was
+sent and not answered within the reply time-out is sent again in its turn; meanwhile the entries behind it are served,
+so a VEN that thinks about one payload, or never answers that kind, does not block the others.
 """
 
 from __future__ import annotations
@@ -58,8 +58,12 @@ class Mailbox:
         entry.id, entry.sent_at, entry.attempts = request_id, now, 1
         self._state.save("queue", ven_id)
 
-    def next(self, ven_id: str, now: float) -> Payload | None:
-        """The payload whose turn it is, now counted as sent; None when nothing is to be sent."""
+    def next(self, ven_id: str, now: float, *, pushed: bool = False) -> Payload | None:
+        """The payload whose turn it is, now counted as sent; None when nothing is to be sent.
+
+        `pushed`: whoever sends it learns whether it arrives, and says so (`delivered`, `failed`): until then also
+        what needs no answer stays.
+        """
         queue = self._state.queue(ven_id)
         for entry in list(queue.entries):
             if not self._is_due(entry, now):
@@ -69,20 +73,30 @@ class Mailbox:
                 self._drop(ven_id, entry, now)
                 continue
             payload, final = self._render(ven_id, entry, now)
-            if payload is None or final:
+            if payload is None or (final and not pushed):
                 queue.entries.remove(entry)
             else:
                 entry.attempts += 1
                 entry.sent_at = now
+                entry.final = final
             self._state.save("queue", ven_id)
             if payload is not None:
                 return payload
         return None
 
+    def delivered(self, ven_id: str) -> None:
+        """A push to this VEN was taken: what needs no answer is done."""
+        queue = self._state.queue(ven_id)
+        keep = [entry for entry in queue.entries if not entry.final or entry.sent_at is None]
+        if len(keep) != len(queue.entries):
+            queue.entries[:] = keep
+            self._state.save("queue", ven_id)
+
     def failed(self, ven_id: str, now: float, *, refused: bool = False) -> None:
         """The last push to this VEN did not get through: try again later, later each time, until it does.
 
-        `refused`: it arrived, and the VEN cannot take it as it is (404, 406, 501): it is not sent again (rule 517).
+        `refused`: it arrived, and the VEN cannot take it as it is (400, 404, 406, 413, 501): it is not sent again
+        (rule 517).
         """
         queue = self._state.queue(ven_id)
         sent = [entry for entry in queue.entries if entry.sent_at is not None]

@@ -31,8 +31,8 @@ from gridiface.protocols.openadr.vtn.repeats import Repeats
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
 from gridiface.protocols.openadr.vtn.state import Delivery, Entry, EventRecord, Opts, Reports, State, Ven, VtnConfig
 
-#: HTTP statuses after which the same payload is not sent again (rule 517).
-_REFUSALS = frozenset({404, 406, 501})
+#: HTTP statuses after which the same payload is not sent again (rule 517); 400 and 413 are other words for 406.
+_REFUSALS = frozenset({400, 404, 406, 413, 501})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Vtn:
         for ven in list(self._state.pushed.values()):
             if ven.address is None or ven.venID in busy or not self._mailbox.is_waiting(ven.venID, now):
                 continue
-            payload = self._mailbox.next(ven.venID, now)
+            payload = self._mailbox.next(ven.venID, now, pushed=True)
             if payload is not None:
                 pushes.append(Push(ven.venID, ven.address, SERVICE_OF.get(type(payload), "EiEvent"), payload))
         return tuple(pushes), self._result(None)
@@ -187,16 +187,18 @@ class Vtn:
     def push_failed(self, ven_id: str, now: float, *, status: int = 0) -> Result:
         """A push did not get HTTP 200 (`status` 0: no answer): it is tried again, later each time.
 
-        What is answered with 404, 406 or 501 is not tried again.
+        What is answered with 400, 404, 406, 413 or 501 is not tried again.
         """
         if ven_id in self._state.vens:
             self._mailbox.failed(ven_id, now, refused=status in _REFUSALS)
         return self._result(None)
 
-    def push_done(self, ven_id: str, now: float) -> None:
-        """A push was taken with HTTP 200: the VEN is there."""
+    def push_done(self, ven_id: str, now: float) -> Result:
+        """A push was taken with HTTP 200: the VEN is there, and what needs no answer is done."""
         if ven_id in self._state.vens:
             self._state.vens[ven_id].last_seen = now
+            self._mailbox.delivered(ven_id)
+        return self._result(None)
 
     # -- what the operator does ----------------------------------------------------------------------------------
 

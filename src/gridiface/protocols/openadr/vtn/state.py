@@ -156,7 +156,7 @@ class Deliveries:
 class Entry:
     """One payload that waits for a VEN, or for its logical answer once it has been sent.
 
-    `failures`: how many of the `attempts` did not reach it.
+    `failures`: how many of the `attempts` did not reach it. `final`: no logical answer will come.
     """
 
     kind: str
@@ -167,6 +167,7 @@ class Entry:
     failures: int = 0
     sent_at: float | None = None
     not_before: float = 0.0
+    final: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -249,7 +250,7 @@ class State:
         self.vens: dict[str, Ven] = {}
         self.events: dict[str, EventRecord] = {}
         self.notices: list[Notice] = []
-        #: Of all events and lists of events; never goes back.
+        #: Of all events, lists of events and payloads that told them; never goes back.
         self.newest_change = 0.0
         self._tables: dict[str, dict[str, Any]] = {
             "ven": self.vens,

@@ -158,7 +158,36 @@ def test_44_a_failed_push_is_tried_again_later_each_time(kit, pushed):
     assert kit.told("Undelivered")
 
 
-@pytest.mark.parametrize("status", [404, 406, 501])
+def test_44_what_needs_no_answer_is_pushed_until_it_is_taken(kit, pushed):
+    (first,) = pushes(kit)
+    kit.do(kit.vtn.push_done(pushed, kit.now))
+    kit.handle(report.OadrRegisteredReport(eiResponse=ok(first.payload.requestID), venID=pushed))
+    kit.send([pushed], response_required=False)
+    for _ in range(5):
+        (push,) = pushes(kit)
+        assert [one.eiEvent.eventDescriptor.eventID for one in push.payload.oadrEvent] == ["E"]
+        kit.do(kit.vtn.push_failed(pushed, kit.now))
+        kit.restart()
+        kit.now = kit.vtn.next_timer(kit.now)
+    assert len(pushes(kit)) == 1
+    kit.do(kit.vtn.push_done(pushed, kit.now))
+    kit.now += 1000
+    assert pushes(kit) == ()
+    assert kit.vtn.waiting(pushed) == []
+
+
+def test_44_a_push_whose_outcome_nobody_learnt_comes_again(kit, pushed):
+    (first,) = pushes(kit)
+    kit.handle(report.OadrRegisteredReport(eiResponse=ok(first.payload.requestID), venID=pushed))
+    kit.do(kit.vtn.distribute([pushed]))
+    assert len(pushes(kit)) == 1
+    kit.restart()
+    assert pushes(kit) == ()
+    kit.now += 30
+    assert len(pushes(kit)) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 406, 413, 501])
 def test_r517_what_a_ven_cannot_take_is_not_pushed_again(kit, pushed, status):
     assert len(pushes(kit)) == 1
     kit.do(kit.vtn.push_failed(pushed, kit.now, status=status))
