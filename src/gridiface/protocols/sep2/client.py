@@ -269,12 +269,12 @@ class Client:
 
     def _on_body(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:
         digest = hashlib.blake2b(reply.body, digest_size=16).digest()
-        if node.digest == digest and not node.pages:
+        if node.digest == digest and not node.pages.members:
             # Most polls bring what is known, and reading it again is most of what a poll costs.
             self.tree.keep(node, now)
             self._interpret(node, now)
             return
-        in_one = not node.pages
+        in_one = not node.pages.members
         try:
             value = decode(reply.body, node.kind, _LARGEST_ANSWER)
         except RemoteProtocolError as error:

@@ -121,14 +121,18 @@ class DeviceFollowers:
 
     def _programs(self, device: EndDevice, uses: set[str] | None = None) -> tuple[list[DERProgram], bool]:
         assignments = self._use(device.FunctionSetAssignmentsListLink, uses)
-        whole = device.FunctionSetAssignmentsListLink is None or assignments is not None
+        whole = assignments is not None or self._leads_nowhere(device.FunctionSetAssignmentsListLink)
         programs: dict[str, DERProgram] = {}
         for assignment in assignments.members if isinstance(assignments, FunctionSetAssignmentsList) else ():
             listed = self._use(assignment.DERProgramListLink, uses)
-            whole = whole and (assignment.DERProgramListLink is None or listed is not None)
+            whole = whole and (listed is not None or self._leads_nowhere(assignment.DERProgramListLink))
             if isinstance(listed, DERProgramList):
                 programs |= {program.mRID: program for program in listed.members}
         return sorted(programs.values(), key=lambda p: (p.primacy, -int(p.mRID or "0", 16))), whole
+
+    def _leads_nowhere(self, link: Link | None) -> bool:
+        """Whether it is known that there is nothing."""
+        return link is None or self.tree.is_absent(link)
 
     def _use(self, link: Link | None, uses: set[str] | None) -> WireObject | None:
         """What is behind a link; `uses` takes where that is."""
@@ -174,7 +178,7 @@ class DeviceFollowers:
             self._use(program.DefaultDERControlLink, uses)
             controls = self._use(program.DERControlListLink, uses)
             if not isinstance(controls, DERControlList):
-                whole = whole and program.DERControlListLink is None
+                whole = whole and self._leads_nowhere(program.DERControlListLink)
                 continue
             # Devices of one program see the same events; programs that share a list see others.
             key = (program.mRID, id(controls))

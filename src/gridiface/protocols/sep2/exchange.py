@@ -23,7 +23,7 @@ from gridiface.protocols.sep2.resources import ELEMENTS, Error, MirrorMeterReadi
 from gridiface.protocols.sep2.uris import METHODS, ROUTES, Match, ResourceRow, Routes
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, advised_problems, decode, encode
 
-#: Longest that a date in Retry-After makes a client wait, s.
+#: Longest that Retry-After makes a client wait, s.
 _LONGEST_WAIT_S = 86_400.0
 
 SEP_XML = "application/sep+xml"
@@ -80,7 +80,7 @@ class Reply:
         """
         text = (self.header("retry-after") or "").strip()
         if text.isascii() and text.isdigit():
-            return float(text) if len(text) < 7 else None
+            return min(float(text[:20]), _LONGEST_WAIT_S)
         try:
             wanted_at, said_at = (parsedate_to_datetime(one) for one in (text, self.header("date") or ""))
             seconds = (wanted_at - said_at).total_seconds()

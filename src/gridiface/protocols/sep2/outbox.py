@@ -141,8 +141,7 @@ class Outbox:
         status = 0 if reply is None else reply.status
         if (status == 0 or status >= 500 or status == 429) and status != 501:
             if write.attempts < self.attempts:
-                delay = self.backoff.delay(write.attempts, self.chance) if retry_after is None else retry_after
-                self._again(write, now + delay)
+                self._again(write, now + self.backoff.delay(write.attempts, self.chance, retry_after))
                 return None
         elif status in {301, 302, 307, 308} and reply is not None and write.hops < self.longest_chain:
             target = self.resolve(reply.header("location") or "")

@@ -13,6 +13,7 @@ from functools import cache
 from random import Random
 from urllib.parse import urljoin, urlsplit
 
+from gridiface.protocols.sep2.collecting import Collecting, as_before
 from gridiface.protocols.sep2.primitives import DEFAULT_POLL_RATE
 from gridiface.protocols.sep2.resources import ELEMENTS, Link, List, SubscribableList
 from gridiface.protocols.sep2.timetable import Timetable
@@ -20,6 +21,9 @@ from gridiface.protocols.xmlwire import WireObject, spec_of
 
 _PREFIXES = ("Active", "Associated", "Current")
 _SHORTEST_POLL = 1
+# How often a resource whose link leads nowhere is polled for that; from then on its own poll rate is enough.
+_LOOKS = 3
+_MOST_DANGLING = 100_000
 #: A path that means itself, whatever it is relative to.
 _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~/-]*)?\Z")
 _NO_LINKS: frozenset[tuple[str, type[WireObject]]] = frozenset()
@@ -36,7 +40,7 @@ class Node:
         value: as last fetched whole; previous: as it was before.
         next_at: when it is due (s, own clock), see ResourceTree.schedule; fetched_at: when it was last fetched whole.
         in_flight: a request is under way; failures: unanswered ones in a row.
-        pages: members collected so far of a list that does not come in one answer.
+        pages: what was read so far of a list that does not come in one answer.
         links: where it leads to, None while that is to be found out.
         asked_at: earliest time that somebody wanted it at while a request was under way.
         digest: of the answer that `value` was made of, where it came in one.
@@ -51,7 +55,7 @@ class Node:
     fetched_at: float = float("-inf")
     in_flight: bool = False
     failures: int = 0
-    pages: list[WireObject] = field(default_factory=list)
+    pages: Collecting = field(default_factory=Collecting)
     links: frozenset[tuple[str, type[WireObject]]] | None = _NO_LINKS
     asked_at: float | None = None
     digest: bytes = b""
@@ -64,9 +68,26 @@ class Backoff:
     first: float = 2.0
     longest: float = 300.0
 
-    def delay(self, failures: int, chance: Random) -> float:
-        """Seconds to wait after `failures` failures in a row (at least 1)."""
+    def delay(self, failures: int, chance: Random, wanted: float | None = None) -> float:
+        """Seconds to wait after `failures` failures in a row (at least 1).
+
+        Args:
+            failures: in a row.
+            chance: of the jitter.
+            wanted: what the server asked for instead; less than `first` is not believed, since a server that is in
+                trouble and says 0 would be asked without a pause.
+        """
+        if wanted is not None:
+            return max(wanted, self.first)
         return min(self.longest, self.first * 2.0 ** min(failures - 1, 16)) * chance.uniform(0.8, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A link behind which nothing was found, so many times in a row; it is not followed before `again` (s, own clock)."""
+
+    times: int
+    again: float
 
 
 @dataclass(slots=True)
@@ -84,6 +105,7 @@ class ResourceTree:
         most_nodes: resources in all; links beyond are not followed.
         shortest_poll: least seconds between two polls of a resource, whatever its pollRate says.
         rates: seconds between polls of single resources, by path, where others than the server's are wanted.
+        dangling: links behind which nothing was found, by path.
     """
 
     root: str
@@ -98,6 +120,7 @@ class ResourceTree:
     most_nodes: int = 500_000
     shortest_poll: float = _SHORTEST_POLL
     rates: dict[str, float] = field(default_factory=dict)
+    dangling: dict[str, Dangling] = field(default_factory=dict)
     _timetable: Timetable[Node] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +145,7 @@ class ResourceTree:
         if not issubclass(node.kind, AnyList):
             return node.href
         joint = "&" if "?" in node.href else "?"
-        return f"{node.href}{joint}s={len(node.pages)}&l={self.page_size}"
+        return f"{node.href}{joint}s={len(node.pages.members)}&l={self.page_size}"
 
     def store(self, node: Node, value: WireObject, now: float) -> list[Node] | None:
         """Take an answer; what nothing links to any more, or None: another page is due at once."""
@@ -145,6 +168,7 @@ class ResourceTree:
     def keep(self, node: Node, now: float) -> None:
         """The answer is that the resource is as it was."""
         node.in_flight, node.failures = False, 0
+        self.dangling.pop(node.href, None)
         node.previous, node.fetched_at = node.value, now
         due, node.asked_at = node.asked_at, None
         regular = now + self.poll_rate(node)
@@ -155,12 +179,13 @@ class ResourceTree:
         """A GET had no usable answer: try again later."""
         node.in_flight, node.asked_at = False, None
         node.failures += 1
-        node.pages = []
-        delay = self.backoff.delay(node.failures, self.chance) if retry_after is None else retry_after
-        self.schedule(node, now + delay)
+        node.pages.drop()
+        self.schedule(node, now + self.backoff.delay(node.failures, self.chance, retry_after))
 
     def gone(self, node: Node, now: float) -> list[Node]:
         """The server says that the resource is not there: forget it, and look at its parent again.
+
+        A parent that still links to it would send us round in circles, so the link is followed again later and later.
 
         Returns:
             What is forgotten with it because nothing else links to it.
@@ -169,15 +194,28 @@ class ResourceTree:
             self.fail(node, now)
             return []
         self.nodes.pop(node.href, None)
-        # Not at once: a parent that still links to it would send us round in circles.
-        self.poll_soon(node.parent, now + self.backoff.first)
+        known = self.dangling.pop(node.href, None)
+        times = 1 if known is None else known.times + 1
+        again = now + self.backoff.delay(times, self.chance)
+        self.dangling[node.href] = Dangling(times, again)
+        if len(self.dangling) > _MOST_DANGLING:
+            del self.dangling[next(iter(self.dangling))]
+        if times <= _LOOKS:
+            self.poll_soon(node.parent, again)
         return self._sweep()
+
+    def is_absent(self, link: Link) -> bool:
+        """Whether there is nothing behind a link, also on a second look."""
+        href = self.resolve(link.href)
+        lost = None if href is None else self.dangling.get(href)
+        return lost is not None and lost.times > _LOOKS
 
     def move_server(self, authority: str, root: str) -> None:
         """The whole server is elsewhere now: everything known of the old place is forgotten, and found anew."""
         self.authority, self.root = authority, root
         self.nodes.clear()
         self.moved.clear()
+        self.dangling.clear()
         self._timetable.clear()
         self._add(Node(root, ELEMENTS["DeviceCapability"], None, float("-inf")))
 
@@ -202,6 +240,7 @@ class ResourceTree:
     def shift_time(self, seconds: float) -> None:
         """The clock was set by so many seconds: everything that is due keeps its distance."""
         self._timetable.clear()
+        self.dangling = {href: Dangling(one.times, one.again + seconds) for href, one in self.dangling.items()}
         for node in self.nodes.values():
             node.fetched_at += seconds
             self.schedule(node, node.next_at + seconds)
@@ -264,12 +303,10 @@ class ResourceTree:
         return self.moved.get(path, path)
 
     def _collect(self, node: Node, part: AnyList) -> WireObject | None:
-        members: list[WireObject] = getattr(part, "members", [])
-        node.pages += members
-        if members and len(node.pages) < min(part.all, self.most_members):
+        collected = node.pages.take(getattr(part, "members", []), part.all, self.most_members)
+        if collected is None:
             return None
-        collected, node.pages = node.pages[: self.most_members], []
-        collected = _as_before(getattr(node.value, "members", ()), collected)
+        collected = as_before(getattr(node.value, "members", ()), collected)
         return replace(part, members=collected, results=len(collected))  # type: ignore[call-arg]  # every list has members
 
     def _add(self, node: Node) -> None:
@@ -278,6 +315,9 @@ class ResourceTree:
 
     def _follow(self, node: Node, linked: Iterable[tuple[str, type[WireObject]]], now: float) -> None:
         for href, kind in sorted((link for link in linked if link[0] not in self.nodes), key=lambda link: link[0]):
+            lost = self.dangling.get(href)
+            if lost is not None and now < lost.again:
+                continue
             if href not in self.nodes and len(self.nodes) < self.most_nodes:
                 self._add(Node(href, kind, node.href, now))
 
@@ -314,12 +354,6 @@ class ResourceTree:
 def without_default_port(authority: str) -> str:
     """host[:port] in the form in which two of the same server are alike."""
     return authority.lower().removesuffix(":443")
-
-
-def _as_before(known: Iterable[WireObject], shown: list[WireObject]) -> list[WireObject]:
-    """The members of a list, those that are as they were as the same objects: whoever keeps them sees that at once."""
-    before = {getattr(member, "href", None): member for member in known}
-    return [old if (old := before.get(getattr(new, "href", None))) == new else new for new in shown]
 
 
 def links_of(resource: WireObject) -> Iterator[tuple[str, Link]]:

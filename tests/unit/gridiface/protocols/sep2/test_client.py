@@ -357,11 +357,14 @@ def test_303_after_a_write_says_that_it_is_done() -> None:
     ("after", "date", "waits"),
     [
         ("Wed, 21 Oct 2026 07:28:30 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 90.0),
-        ("Wed, 21 Oct 2026 07:26:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("Wed, 21 Oct 2026 07:26:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 2.0),
         ("Wed, 21 Oct 2099 07:26:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 86_400.0),
         ("Wed, 21 Oct 2026 07:28:30 GMT", "", None),
         ("soon", "Wed, 21 Oct 2026 07:27:00 GMT", None),
         ("120", "", 120.0),
+        ("0", "", 2.0),
+        ("999999999", "", 86_400.0),
+        ("9" * 400, "", 86_400.0),
     ],
 )
 def test_a_busy_server_says_when_by_a_number_or_a_date(after: str, date: str, waits: float | None) -> None:
@@ -398,6 +401,21 @@ def test_a_resource_that_goes_away_is_reported_and_forgotten() -> None:
     del world.server.resources["/edev/1/rg"]
     world.run(2000)
     assert "/edev/1/rg" in {event.href for event in world.of(ResourceGone)}
+
+
+def test_links_that_lead_nowhere_are_no_burden_and_hide_nothing_beside_them() -> None:
+    world = World()
+    assignments = world.server.resources["/edev/1/fsa"]
+    nowhere = FunctionSetAssignments(mRID="F2", DERProgramListLink=ListLink(href="/nowhere", all=1))
+    world.server.resources["/edev/1/fsa"] = replace(assignments, all=2, results=2, members=[*assignments.members, nowhere])  # type: ignore[call-arg,attr-defined]
+    world.run(3000)
+    assert world.responses() == [(0.0, 1), (100.0, 2), (160.0, 3)]
+    asked = world.server.asked
+    assert sum(target.startswith("/nowhere") for target in asked) < 10
+    assert sum(target.startswith("/edev/1/fsa") for target in asked) < 20
+    followed = world.client.devices[LFDI]
+    assert [program.mRID for program in world.client.followers.assigned(followed) or []] == ["A1"]
+    assert [default.mRID for _, default in world.client.followers.defaults_of(followed) or []] == ["D1"]
 
 
 def test_what_is_not_valid_is_reported_and_asked_for_again() -> None:

@@ -123,9 +123,46 @@ def test_a_gone_resource_sends_us_back_to_its_parent() -> None:
     give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)
     t.gone(t.nodes["/edev"], 50)
     assert "/edev" not in t.nodes
-    assert t.nodes["/dcap"].next_at == 52
+    assert 51.6 <= t.nodes["/dcap"].next_at <= 52.4
     t.gone(t.nodes["/dcap"], 60)
     assert t.nodes["/dcap"].failures == 1
+
+
+def test_a_link_that_leads_nowhere_is_followed_less_and_less() -> None:
+    t = tree()
+    shown = DeviceCapability(pollRate=900, EndDeviceListLink=ListLink(href="/edev"), TimeLink=Link(href="/tm"))
+    give(t, "/dcap", shown, 0)
+    give(t, "/tm", TIME, 0)
+    looked, now = 0, 0.0
+    while now < 3600:
+        now = max(now, t.next_due() or now)
+        for node in t.due(now):
+            if node.href == "/edev":
+                looked += 1
+                t.gone(node, now)
+            else:
+                give(t, node.href, TIME if node.href == "/tm" else shown, now)
+    assert 4 <= looked <= 9
+    assert t.is_absent(ListLink(href="/edev"))
+    assert not t.is_absent(Link(href="/tm"))
+
+
+def test_a_link_that_leads_somewhere_again_is_followed_as_any_other() -> None:
+    t = tree()
+    shown = DeviceCapability(EndDeviceListLink=ListLink(href="/edev"))
+    give(t, "/dcap", shown, 0)
+    t.gone(t.nodes["/edev"], 0)
+    t.shift_time(1000)
+    assert t.nodes["/dcap"].next_at < 1003
+    give(t, "/dcap", shown, 1003)
+    give(t, "/edev", devices(all_=0), 1003)
+    assert not t.dangling
+
+
+def test_a_server_that_says_to_come_at_once_is_not_asked_without_a_pause() -> None:
+    t = tree()
+    t.fail(t.nodes["/dcap"], 100, retry_after=0)
+    assert t.nodes["/dcap"].next_at == 102
 
 
 def test_a_moved_root_is_still_the_root() -> None:
