@@ -32,7 +32,7 @@ from gridiface.protocols.sep2.client_events import (
     WriteDone,
 )
 from gridiface.protocols.sep2.client_following import Following
-from gridiface.protocols.sep2.client_reading import settle
+from gridiface.protocols.sep2.client_reading import read, settle
 from gridiface.protocols.sep2.event_client import Transition, wanted
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.outbox import Outbox, Write
@@ -47,7 +47,7 @@ from gridiface.protocols.sep2.resources import (
     Time,
 )
 from gridiface.protocols.sep2.server_clock import ServerClock
-from gridiface.protocols.xmlwire import Limits, WireObject, decode, encode
+from gridiface.protocols.xmlwire import Limits, WireObject, encode
 
 _LARGEST_ANSWER = Limits(octets=4 * 1024 * 1024, tags=262_144)
 
@@ -269,20 +269,23 @@ class Client:
 
     def _on_body(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:
         digest = hashlib.blake2b(reply.body, digest_size=16).digest()
-        if node.digest == digest and not node.pages.members:
+        if node.digest == digest and not node.pages.read:
             # Most polls bring what is known, and reading it again is most of what a poll costs.
             self.tree.keep(node, now)
             self._interpret(node, now)
             return
-        in_one = not node.pages.members
+        in_one = not node.pages.read
         try:
-            value = decode(reply.body, node.kind, _LARGEST_ANSWER)
+            answer = read(reply.body, node.kind, _LARGEST_ANSWER)
         except RemoteProtocolError as error:
             self._happened.append(BadReply(node.href, error.reason))
             self.tree.fail(node, now)
             return
+        value = answer.value
+        if answer.notes:
+            self._happened.append(BadReply(node.href, "; ".join(answer.notes), read=True))
         settle(value, node.href, self._lfdis)
-        forgotten = self.tree.store(node, value, now)
+        forgotten = self.tree.store(node, value, now, answer.left_out)
         if forgotten is None:
             return
         if isinstance(value, Time):

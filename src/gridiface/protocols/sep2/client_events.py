@@ -28,10 +28,14 @@ class ResourceGone:
 
 @dataclass(frozen=True, slots=True)
 class BadReply:
-    """The server sent what the standard does not allow; the resource is asked for again later."""
+    """The server sent what the standard, as far as we know it, does not allow.
+
+    The resource is asked for again later, unless the rest of it was `read`.
+    """
 
     href: str
     reason: str
+    read: bool = False
 
 
 @dataclass(frozen=True, slots=True)

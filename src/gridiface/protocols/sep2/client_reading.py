@@ -1,6 +1,8 @@
 """What a server may leave out or write in another way, settled once before anybody reads it.
 
 References may be relative to the document that holds them (RFC 3986), and an EndDevice needs no lFDI beside its sFDI.
+A server of a later edition shows elements that this one does not have, which are passed over; so is a member of a list
+that cannot be read, since the others count.
 """
 
 from __future__ import annotations
@@ -8,11 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin
 
-from gridiface.protocols.sep2.resources import EndDevice, Link
-from gridiface.protocols.xmlwire import WireObject, spec_of
+from lxml import etree
+
+from gridiface.protocols.sep2.resources import EndDevice, Link, List, SubscribableList
+from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Lenient, Limits, WireObject, decode_leniently, spec_of
 
 _REFERENCES = ("href", "replyTo")
 _links: dict[type[WireObject], tuple[str, ...]] = {}
+
+
+def read(body: bytes, kind: type[WireObject], limits: Limits = DEFAULT_LIMITS) -> Lenient[WireObject]:
+    """A server's answer as a resource.
+
+    Raises:
+        RemoteProtocolError: it is not that resource, or nothing of it can be read.
+    """
+    if not issubclass(kind, List | SubscribableList):
+        return decode_leniently(body, kind, limits)
+    return decode_leniently(body, kind, limits, members="members", prepare=_count)
+
+
+def _count(listed: etree._Element) -> None:
+    """A list that does not say how many members it has, has those that it shows."""
+    for name in ("all", "results"):
+        listed.set(name, listed.get(name) or str(len(listed)))
 
 
 def settle(value: WireObject, base: str, lfdis: Mapping[int, str]) -> None:

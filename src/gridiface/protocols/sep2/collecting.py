@@ -20,34 +20,37 @@ class Collecting:
     """The members of one list as far as they have been read.
 
     Attributes:
-        members: so far; none where the list is still to be begun.
+        members: so far; read: how many, with those that could not be read; 0 where the list is still to be begun.
         whole: how many the list said to have with the page before.
         begun_again: how often it had changed meanwhile.
     """
 
     members: list[WireObject] = field(default_factory=list)
+    read: int = 0
     whole: int = 0
     begun_again: int = 0
 
-    def take(self, shown: list[WireObject], whole: int, most: int) -> list[WireObject] | None:
+    def take(self, shown: list[WireObject], whole: int, most: int, left_out: int = 0) -> list[WireObject] | None:
         """Take a page.
 
         Args:
             shown: its members.
             whole: how many the list has, as the page says.
             most: members that are wanted at most.
+            left_out: members of the page that could not be read.
 
         Returns:
-            All members, each once, or None: another page is wanted, from `len(members)` on.
+            All members, each once, or None: another page is wanted, from `read` on.
         """
-        moved_on = bool(self.members) and (whole != self.whole or _repeat(self.members, shown))
+        moved_on = bool(self.read) and (whole != self.whole or _repeat(self.members, shown))
         if moved_on and self.begun_again < _BEGIN_AGAIN:
-            self.members = []
+            self.members, self.read = [], 0
             self.begun_again += 1
             return None
         self.members += shown
+        self.read += len(shown) + left_out
         self.whole = whole
-        if shown and len(self.members) < min(whole, most):
+        if (shown or left_out) and self.read < min(whole, most):
             return None
         collected = _each_once(self.members)[:most]
         self.drop()
@@ -55,7 +58,7 @@ class Collecting:
 
     def drop(self) -> None:
         """Forget what was read: the list is begun anew."""
-        self.members, self.begun_again = [], 0
+        self.members, self.read, self.begun_again = [], 0, 0
 
 
 def as_before(known: Iterable[WireObject], shown: list[WireObject]) -> list[WireObject]:

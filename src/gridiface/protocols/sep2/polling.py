@@ -84,7 +84,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
-    """A link behind which nothing was found, so many times in a row; it is not followed before `again` (s, own clock)."""
+    """A link behind which nothing was found, `times` in a row; it is not followed before `again` (s, own clock)."""
 
     times: int
     again: float
@@ -145,13 +145,20 @@ class ResourceTree:
         if not issubclass(node.kind, AnyList):
             return node.href
         joint = "&" if "?" in node.href else "?"
-        return f"{node.href}{joint}s={len(node.pages.members)}&l={self.page_size}"
+        return f"{node.href}{joint}s={node.pages.read}&l={self.page_size}"
 
-    def store(self, node: Node, value: WireObject, now: float) -> list[Node] | None:
-        """Take an answer; what nothing links to any more, or None: another page is due at once."""
+    def store(self, node: Node, value: WireObject, now: float, left_out: int = 0) -> list[Node] | None:
+        """Take an answer; what nothing links to any more, or None: another page is due at once.
+
+        Args:
+            node: what it is an answer for.
+            value: what it holds.
+            now: own clock, s.
+            left_out: members of a list that it holds too, and that cannot be read.
+        """
         node.digest = b""
         if isinstance(value, AnyList):
-            whole = self._collect(node, value)
+            whole = self._collect(node, value, left_out)
             if whole is None:
                 node.in_flight, node.failures = False, 0
                 self.schedule(node, now)
@@ -302,8 +309,8 @@ class ResourceTree:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return self.moved.get(path, path)
 
-    def _collect(self, node: Node, part: AnyList) -> WireObject | None:
-        collected = node.pages.take(getattr(part, "members", []), part.all, self.most_members)
+    def _collect(self, node: Node, part: AnyList, left_out: int) -> WireObject | None:
+        collected = node.pages.take(getattr(part, "members", []), part.all, self.most_members, left_out)
         if collected is None:
             return None
         collected = as_before(getattr(node.value, "members", ()), collected)

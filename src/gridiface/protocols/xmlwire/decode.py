@@ -49,10 +49,20 @@ def decode_element(root: etree._Element, expected: type[_T] | tuple[type[_T], ..
     if cls is None or not issubclass(cls, choices):
         names = ", ".join(spec_of(choice).element or choice.__name__ for choice in choices)
         _refuse(root, f"root element is {etree.QName(root).localname}, expected {names}")
-    value = _read_typed(root, cls)
+    value = read_element(root, cls)
     if not isinstance(value, choices):
         _refuse(root, "the root element's xsi:type does not fit here")
     return value
+
+
+def actual_type(el: etree._Element, cls: type[WireObject]) -> type[WireObject]:
+    """The class that an element's xsi:type names, where `cls` is expected.
+
+    Raises:
+        RemoteProtocolError: it does not fit.
+    """
+    named = el.get(_XSI_TYPE)
+    return cls if named is None else _resolve(el, named, cls, spec_of(cls).vocabulary)
 
 
 def reader_of(spec: WireType) -> _Reader:
@@ -224,7 +234,7 @@ def _class_reader(cls: type[WireObject], *, nillable: bool) -> _Reader:
         if el.keys():
             if not nillable and _is_nil(el):
                 _refuse(el, "xsi:nil is not allowed here")
-            return _read_typed(el, cls)
+            return read_element(el, cls)
         if spec.abstract:
             _refuse(el, f"{spec.name} is abstract")
         return (spec.reader or reader_of(spec))(el)
@@ -232,11 +242,13 @@ def _class_reader(cls: type[WireObject], *, nillable: bool) -> _Reader:
     return read
 
 
-def _read_typed(el: etree._Element, cls: type[WireObject]) -> Any:
-    named = el.get(_XSI_TYPE)
-    if named is not None:
-        cls = _resolve(el, named, cls, spec_of(cls).vocabulary)
-    spec = spec_of(cls)
+def read_element(el: etree._Element, cls: type[WireObject]) -> Any:
+    """An element of a document that `parse` made, as an object of `cls` or of what its xsi:type names.
+
+    Raises:
+        RemoteProtocolError: as `decode`.
+    """
+    spec = spec_of(actual_type(el, cls))
     if spec.abstract:
         _refuse(el, f"{spec.name} is abstract")
     return (spec.reader or reader_of(spec))(el)

@@ -32,7 +32,7 @@ from gridiface.protocols.sep2.exchange import (
     split_target,
 )
 from gridiface.protocols.sep2.resources import Notification
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS, decode
+from gridiface.protocols.xmlwire import DEFAULT_LIMITS, decode_leniently
 
 _log = logging.getLogger("gridiface.sep2.upstream")
 
@@ -146,7 +146,7 @@ class NotificationListener:
         check_content(head.headers)
         if not lfdi:
             self._admit_hint(token, address)
-        notification = decode(body, Notification)
+        notification = decode_leniently(body, Notification).value
         if not self._session.notified(token, notification):
             raise RemoteProtocolError("nothing of that was subscribed", detail=ErrorReason.INVALID_VALUES)
         return created(self._prefix + token)

@@ -81,7 +81,7 @@ async def _read(client: Client, link: Link, found: Probe, until: float) -> None:
             break
         _, sending = await asyncio.wait(sending, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
         while (event := client.next_event()) is not None:
-            if isinstance(event, BadReply):
+            if isinstance(event, BadReply) and not event.read:
                 found.troubles.append(f"{event.href}: {event.reason}")
             elif isinstance(event, RegistrationChecked) and not event.fits:
                 found.troubles.append("the PIN of our registration is another one")

@@ -329,8 +329,8 @@ class UpstreamSession:
                 self.subscriptions.read(href, value)
             case ResourceGone(href=href):
                 self.subscriptions.lost(href)
-            case BadReply(href=href, reason=reason):
-                self.condition.bad(href, reason, now, name)
+            case BadReply(href=href, reason=reason, read=read):
+                self.condition.bad(href, f"read without what is wrong: {reason}" if read else reason, now, name)
             case _:
                 _tell(name, event)
 

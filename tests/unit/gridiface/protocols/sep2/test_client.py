@@ -29,6 +29,7 @@ from gridiface.protocols.sep2.client_events import (
     TimeUnsafe,
     WriteDone,
 )
+from gridiface.protocols.sep2.client_reading import read
 from gridiface.protocols.sep2.exchange import Reply, Request
 from gridiface.protocols.sep2.lists import page, parse_query
 from gridiface.protocols.sep2.resources import (
@@ -407,7 +408,9 @@ def test_links_that_lead_nowhere_are_no_burden_and_hide_nothing_beside_them() ->
     world = World()
     assignments = world.server.resources["/edev/1/fsa"]
     nowhere = FunctionSetAssignments(mRID="F2", DERProgramListLink=ListLink(href="/nowhere", all=1))
-    world.server.resources["/edev/1/fsa"] = replace(assignments, all=2, results=2, members=[*assignments.members, nowhere])  # type: ignore[call-arg,attr-defined]
+    world.server.resources["/edev/1/fsa"] = replace(
+        assignments, all=2, results=2, members=[*assignments.members, nowhere]
+    )  # type: ignore[call-arg,attr-defined]
     world.run(3000)
     assert world.responses() == [(0.0, 1), (100.0, 2), (160.0, 3)]
     asked = world.server.asked
@@ -570,9 +573,7 @@ def test_an_answer_that_is_as_before_is_not_read_again(monkeypatch: pytest.Monke
     world = World()
     world.settle()
     seen: list[int] = []
-    monkeypatch.setattr(
-        "gridiface.protocols.sep2.client.decode", lambda body, *rest: seen.append(1) or decode(body, *rest)
-    )
+    monkeypatch.setattr("gridiface.protocols.sep2.client.read", lambda body, *rest: seen.append(1) or read(body, *rest))
     world.client.tree.poll_all(world.now)
     world.settle()
     kept = {node.kind.__name__ for node in world.client.tree.nodes.values() if node.digest}

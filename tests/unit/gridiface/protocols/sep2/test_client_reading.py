@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.gridiface.protocols.sep2.test_client import MANAGED, OFFSET, World, control
 
-from gridiface.protocols.sep2.client_events import RegistrationChecked
-from gridiface.protocols.sep2.client_reading import settle
-from gridiface.protocols.sep2.resources import DERControlBase, EndDevice, Link
+from gridiface.protocols.sep2.client_events import BadReply, RegistrationChecked
+from gridiface.protocols.sep2.client_reading import read, settle
+from gridiface.protocols.sep2.exchange import Reply, Request
+from gridiface.protocols.sep2.resources import (
+    DERControlBase,
+    DERControlList,
+    DERControlResponse,
+    EndDevice,
+    Link,
+)
 
 ANSWERED = [1, 2, 3]
 
@@ -71,3 +79,45 @@ def test_the_curves_of_a_control_are_found_from_its_list() -> None:
     event.derControlBase = DERControlBase(opModVoltVar=Link(href="../dc/1"))
     settle(event, "/derp/1/derc", {})
     assert event.derControlBase.opModVoltVar == Link(href="/derp/dc/1")
+
+
+def test_a_server_of_a_later_edition_is_followed_in_what_is_known() -> None:
+    """Elements and attributes that the schema of 2018 does not have, in its own namespace, at every level."""
+    world = World()
+    plain = world.server.answer
+
+    def later(request: Request, now: float) -> Reply:
+        reply = plain(request, now)
+        body, end, root = reply.body.rpartition(b"</")
+        body += (b"<brandNew>1</brandNew>" + end + root) if end else b""
+        return replace(reply, body=body.replace(b"<DERControlBase>", b'<DERControlBase x="1"><opModNew>1</opModNew>'))
+
+    world.server.answer = later  # type: ignore[method-assign]
+    world.run(200.0)
+    assert answered(world) == ANSWERED
+    told = [event for event in world.of(BadReply) if event.read]
+    assert any("opModNew" in event.reason for event in told)
+    assert any("brandNew" in event.reason for event in told)
+
+
+def test_a_control_that_cannot_be_read_hides_no_other_and_the_list_has_an_end() -> None:
+    world = World()
+    plain = world.server.answer
+
+    def broken(request: Request, now: float) -> Reply:
+        reply = plain(request, now)
+        return replace(reply, body=reply.body.replace(b"<mRID>0B</mRID>", b"<mRID>not a number</mRID>"))
+
+    world.server.answer = broken  # type: ignore[method-assign]
+    world.server.controls = [control(OFFSET + 100, mrid) for mrid in ("0A", "0B", "0C", "0D")]
+    for one in world.server.controls[:1]:
+        one.interval.start -= 60
+    world.run(300.0)
+    assert {body.subject for *_, body in world.server.posted if isinstance(body, DERControlResponse)} >= {"0A", "0C"}
+    assert sum(target.startswith("/derp/1/derc?") for target in world.server.asked) < 80
+
+
+def test_a_list_that_does_not_say_how_much_it_holds_holds_what_it_shows() -> None:
+    listed = read(b'<DERControlList xmlns="urn:ieee:std:2030.5:ns"/>', DERControlList)
+    assert (listed.value.all, listed.value.results) == (0, 0)  # type: ignore[attr-defined]
+    assert listed.notes

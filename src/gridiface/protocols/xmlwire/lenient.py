@@ -1,0 +1,159 @@
+"""Reading of a peer whose schema is a newer or a looser one than ours, for whoever cannot answer it with a refusal.
+
+A server refuses what is wrong and its peer learns of it; a client that reads could only do without the resource.
+What is not known is taken out of the document, the order is restored, and then it is decoded as strictly as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+from lxml import etree
+
+from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.xmlwire.declare import XSI, FieldSpec, WireObject, WireType, spec_of
+from gridiface.protocols.xmlwire.decode import actual_type, decode_element, read_element
+from gridiface.protocols.xmlwire.parse import DEFAULT_LIMITS, Limits, parse
+from gridiface.protocols.xmlwire.primitives import Primitive
+
+_T = TypeVar("_T", bound=WireObject)
+_Kind = Primitive | type[WireObject]
+_XSI_TYPE = f"{{{XSI}}}type"
+#: Notes that are kept of one document.
+_MOST_NOTES = 5
+
+
+@dataclass(slots=True)
+class Lenient(Generic[_T]):
+    """What was read, and what had to be done for it.
+
+    Attributes:
+        value: the object; notes: what is not as the declaration says, the first few; left_out: members of the list that
+            cannot be read.
+    """
+
+    value: _T
+    notes: list[str] = field(default_factory=list)
+    left_out: int = 0
+
+
+def decode_leniently(
+    data: bytes,
+    expected: type[_T],
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    members: str = "",
+    prepare: Callable[[etree._Element], None] = lambda _root: None,
+) -> Lenient[_T]:
+    """As `decode`; where that refuses, what is unknown or a bad member of a list is passed over, and order restored.
+
+    Args:
+        data: the document.
+        expected: type of its root.
+        limits: caps, as for `decode`; what is above them is refused.
+        members: attribute that holds the members of a list; "": `expected` is none.
+        prepare: may complete the root element before it is read for the second time.
+
+    Raises:
+        RemoteProtocolError: as `decode` for what cannot be read in this way either.
+    """
+    root = parse(data, limits)
+    try:
+        return Lenient(decode_element(root, expected))
+    except RemoteProtocolError as problem:
+        refused = problem
+    cls = spec_of(expected).vocabulary.elements.get(_qname(root))
+    if cls is None or not issubclass(cls, expected):
+        raise refused
+    prepare(root)
+    tidying = _Tidying()
+    tidying.tidy(root, cls)
+    left_out = tidying.drop_unreadable(root, spec_of(cls), members) if members else 0
+    notes = tidying.notes or [refused.reason]
+    return Lenient(decode_element(root, expected), notes[:_MOST_NOTES], left_out)
+
+
+class _Tidying:
+    """One pass over a document."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def tidy(self, el: etree._Element, cls: type[WireObject]) -> None:
+        """Bring an element to what the declaration of its class has."""
+        spec = spec_of(actual_type(el, cls))
+        self._attributes(el, {f"{{{f.ns}}}{f.wire}" if f.ns else f.wire for f in spec.attributes}, spec.ns)
+        table = _table(spec)
+        own = {f.ns for f in spec.elements} | {spec.ns, ""}
+        for child in list(el):
+            found = table.get(str(child.tag))
+            if found is not None:
+                self._child(el, child, *found[1:])
+            elif _qname(child)[0] in own:
+                self._remove(el, child, "is not known")
+        places = [(table[str(child.tag)][0] if str(child.tag) in table else len(table), child) for child in el]
+        if any(before > after for (before, _), (after, _) in pairwise(places)):
+            self._note(el, "its elements are out of order")
+            el[:] = [child for _, child in sorted(places, key=lambda place: place[0])]
+
+    def _child(self, el: etree._Element, child: etree._Element, f: FieldSpec, kind: _Kind) -> None:
+        if isinstance(kind, Primitive):
+            self._attributes(child, set(), "")
+            return
+        try:
+            self.tidy(child, kind)
+        except RemoteProtocolError as problem:
+            if f.required:
+                raise
+            self._remove(el, child, problem.reason)
+
+    def _attributes(self, el: etree._Element, known: set[str], ns: str) -> None:
+        for name in list(el.keys()):
+            space, local = etree.QName(str(name)).namespace or "", etree.QName(str(name)).localname
+            if str(name) not in known and space in {"", ns}:
+                del el.attrib[name]
+                self._note(el, f"attribute {local[:40]!a} is not known")
+
+    def drop_unreadable(self, root: etree._Element, spec: WireType, members: str) -> int:
+        """Take those members of a list out that cannot be read; how many."""
+        table, dropped = _table(spec), 0
+        for child in list(root):
+            found = table.get(str(child.tag))
+            if found is None or found[1].attr != members or isinstance(found[2], Primitive):
+                continue
+            try:
+                read_element(child, found[2])
+            except RemoteProtocolError as problem:
+                self._remove(root, child, problem.reason)
+                dropped += 1
+        return dropped
+
+    def _remove(self, parent: etree._Element, child: etree._Element, why: str) -> None:
+        self._note(child, why)
+        parent.remove(child)
+
+    def _note(self, el: etree._Element, what: str) -> None:
+        self.notes.append(f"{ascii(_qname(el)[1])[1:-1][:40]}: {what}")
+
+
+def _table(spec: WireType) -> dict[str, tuple[int, FieldSpec, _Kind]]:
+    """Place, field and kind by tag; alternatives of one choice share a place."""
+    table: dict[str, tuple[int, FieldSpec, _Kind]] = {}
+    place, choice = 0, ""
+    for f in spec.elements:
+        if not f.choice or f.choice != choice:
+            place += 1
+        choice = f.choice
+        if isinstance(f.kind, tuple):
+            table |= {f"{{{spec_of(one).ns}}}{spec_of(one).element}": (place, f, one) for one in f.kind}
+        else:
+            table[f"{{{f.ns}}}{f.wire}"] = (place, f, f.kind)
+    return table
+
+
+def _qname(el: etree._Element) -> tuple[str, str]:
+    space, _, local = str(el.tag).rpartition("}")
+    return space[1:], local
