@@ -19,14 +19,13 @@ from gridiface.protocols.dnp3.application import (
     NO_REPLY,
     SEQUENCE_MASK,
     UNS,
-    Fragment,
     FunctionCode,
     parse_request,
     response_octets,
 )
 from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
 from gridiface.protocols.dnp3.events import Event
-from gridiface.protocols.dnp3.functions import BROADCAST_FUNCTIONS, FUNCTIONS
+from gridiface.protocols.dnp3.functions import BROADCAST_FUNCTIONS, FUNCTIONS, offers
 from gridiface.protocols.dnp3.handler import ConfirmTimedOut, RequestRefused
 from gridiface.protocols.dnp3.link import BROADCAST_SHALL_CONFIRM
 from gridiface.protocols.dnp3.objects import Flags
@@ -248,8 +247,7 @@ class Association:
             self.state.guard.drop()
         recorded = self.state.recorded_at
         try:
-            request = parse_request(octets)
-            reply = self._run(request, now)
+            reply = self._run(octets, now)
         except RemoteProtocolError as error:
             self.state.guard.drop()
             reply = Reply(error.answer)
@@ -259,11 +257,12 @@ class Association:
             self.state.recorded_at = None
         return reply
 
-    def _run(self, request: Fragment, now: float) -> Reply:
-        run = FUNCTIONS.get(request.function)
-        if run is None:
-            raise RemoteProtocolError(f"function {request.function} is not there", answer=IIN.NO_FUNC_CODE_SUPPORT)
-        reply = run(self.state, request, now)
+    def _run(self, octets: bytes, now: float) -> Reply:
+        if not offers(self.state, octets[1]):
+            # whatever its objects are, they are not what is wrong with it (clause 4.5.3)
+            raise RemoteProtocolError(f"function {octets[1]} is not there", answer=IIN.NO_FUNC_CODE_SUPPORT)
+        request = parse_request(octets)
+        reply = FUNCTIONS[request.function](self.state, request, now)
         if request.function == _DISABLE and self._reporter is not None:
             self._reporter.cancel(now)
         return reply

@@ -173,16 +173,12 @@ def _classes(request: Fragment) -> set[int]:
 
 
 def _enable_unsolicited(state: AssociationState, request: Fragment, now: float) -> Reply:
-    if state.settings.unsolicited is None:
-        raise RemoteProtocolError("unsolicited reporting is off", answer=IIN.NO_FUNC_CODE_SUPPORT)
     state.enabled |= _classes(request)
     state.station.tell(UnsolicitedChanged(state.master, frozenset(state.enabled)))
     return Reply()
 
 
 def _disable_unsolicited(state: AssociationState, request: Fragment, now: float) -> Reply:
-    if state.settings.unsolicited is None:
-        raise RemoteProtocolError("unsolicited reporting is off", answer=IIN.NO_FUNC_CODE_SUPPORT)
     state.enabled -= _classes(request)
     state.station.tell(UnsolicitedChanged(state.master, frozenset(state.enabled)))
     return Reply()
@@ -278,6 +274,19 @@ FUNCTIONS: Final[dict[int, Function]] = {
     FunctionCode.ACTIVATE_CONFIG: _activate_config,
 }
 """By function code; what is missing here is answered NO_FUNC_CODE_SUPPORT."""
+
+_UNSOLICITED: Final = frozenset((FunctionCode.ENABLE_UNSOLICITED, FunctionCode.DISABLE_UNSOLICITED))
+_FILES: Final = frozenset(code for code, run in FUNCTIONS.items() if run is _file)
+
+
+def offers(state: AssociationState, function: int) -> bool:
+    """Whether a function is there for this master: known, and switched on where it has a switch."""
+    if function in _UNSOLICITED:
+        return state.settings.unsolicited is not None
+    if function in _FILES:
+        return state.files is not None
+    return function in FUNCTIONS
+
 
 BROADCAST_FUNCTIONS: Final = frozenset(
     (

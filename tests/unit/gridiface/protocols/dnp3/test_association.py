@@ -1,3 +1,5 @@
+import pytest
+
 from gridiface.protocols.dnp3.handler import ConfirmTimedOut, RequestRefused
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import UnsolicitedSettings
@@ -142,6 +144,15 @@ def test_21_class_bits_tell_what_remains_after_this_response(build):
     assert peer.hex("c3 01 3c 02 07 01").startswith("e3 81 00 00")
     peer.silent("c3 00")
     assert peer.hex("c4 17").startswith("c4 81 00 00")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["c0 0f 29 02 17 01 00 0a 00 00", "c0 10 5a 01 5b 01 02 00 41 42", "c0 19 46", "c0 14 14 00 00 00 03", "c0 20 ff"],
+)
+def test_16_of_a_function_that_is_not_there_the_objects_are_not_looked_at(build, text):
+    # what it carries may well be unknown; without unsolicited reporting, files and authentication their functions are
+    assert build().one(text)[2:].hex() == "8001"
 
 
 def test_10_a_broadcast_is_told_in_the_next_response(build):
