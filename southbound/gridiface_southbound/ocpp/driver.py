@@ -43,7 +43,8 @@ class OcppDriver:
         self._listener: Listener | None = None
         self._seat: Seat | None = None
         self._open = False
-        self._switched = False
+        #: Whether we told it to be inoperative; None: not known, this process has told it neither.
+        self._switched: bool | None = None
         self._writing = asyncio.Lock()
 
     @classmethod
@@ -142,7 +143,7 @@ class OcppDriver:
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
         if command.release:
-            return await self.revert()
+            return await self._let_go(command.let_go)
         async with self._writing:
             session = self._session()
             ack = _Doing(self._id, [f"{mode}: not written by this driver" for mode in command.passed])
@@ -150,8 +151,7 @@ class OcppDriver:
                 if value is not None:
                     ack.skipped.append(f"{name}: a charging point has none")
             wishes = [wish for wish in (command.connect, command.energize) if wish is not None]
-            over = command.let_go & {ControlMode.CONNECT, ControlMode.ENERGIZE}
-            if wishes or (over and self._switched):
+            if wishes or self._to_be_switched_on(command.let_go):
                 await self._switch(session, ack, on=all(wishes))
             if command.active_power_w is not None:
                 await self._limit(session, ack, command, command.active_power_w)
@@ -164,11 +164,19 @@ class OcppDriver:
 
     async def revert(self) -> Ack:
         """As `Driver.revert`: our profile is cleared, and the charging point is operative again."""
+        return await self._let_go(frozenset())
+
+    def _to_be_switched_on(self, let_go: frozenset[ControlMode]) -> bool:
+        """Whether it is inoperative by our word, or may be by what it was told before a restart."""
+        named = not let_go.isdisjoint({ControlMode.CONNECT, ControlMode.ENERGIZE})
+        return named and self._switched is not False
+
+    async def _let_go(self, let_go: frozenset[ControlMode]) -> Ack:
         async with self._writing:
             session = self._session()
             ack = _Doing(self._id, [])
             await self._clear(session, ack)
-            if self._switched:
+            if self._switched or self._to_be_switched_on(let_go):
                 await self._switch(session, ack, on=True)
             return ack.done(self._clock.now())
 

@@ -93,10 +93,10 @@ class Commands(Generic[P]):
             plan.notes.append("ramp left to the device: the table has none")
         return plan
 
-    def release(self, touched: Iterable[Meaning]) -> CommandPlan[P]:
-        """The writes that let go of what was `touched`, and of the power set-point (or ceiling) in any case."""
+    def release(self, touched: Iterable[Meaning], modes: Iterable[ControlMode] = ()) -> CommandPlan[P]:
+        """The writes that let go of what was `touched` or named, and in any case of the set-point (or ceiling)."""
         first = Meaning.SET_W if Meaning.SET_W in self._table.controls else Meaning.LIMIT_W
-        return self._released({first, *touched})
+        return self._released({first, *touched, *(_LET_GO[mode] for mode in modes if mode in _LET_GO)})
 
     def _with_let_go(self, plan: CommandPlan[P], command: Setpoint) -> CommandPlan[P]:
         """The plan and, after it, the writes that let go of what is over.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from gridiface.domain.clock import Clock
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy
@@ -171,7 +171,7 @@ class PointDriver(ABC, Generic[P]):
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
         if command.release:
-            return await self.revert()
+            return await self._let_go(command.let_go)
         async with self._writing:
             commands = await self._ready()
             plan = commands.plan(command, revert_s=self._keys.revert_s, now=self._clock.now())
@@ -181,8 +181,12 @@ class PointDriver(ABC, Generic[P]):
 
     async def revert(self) -> Ack:
         """As `Driver.revert`: lets go of the power set-point and of whatever this driver has switched on."""
+        return await self._let_go(frozenset())
+
+    async def _let_go(self, modes: frozenset[ControlMode]) -> Ack:
+        """Release what this process has switched on, and `modes`, which another one may have before it."""
         async with self._writing:
-            ack = await self._carry_out((await self._ready()).release(self._touched))
+            ack = await self._carry_out((await self._ready()).release(self._touched, modes))
             self._touched.clear()
             return ack
 

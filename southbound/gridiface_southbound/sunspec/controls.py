@@ -9,7 +9,7 @@ times, what is skipped and why, and what a read-back proves. Not owned: register
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import acos, tan
 
@@ -57,6 +57,11 @@ _PF_MODES = {
     ControlMode.POWER_FACTOR_INJECT: "power_factor_inject",
     ControlMode.POWER_FACTOR_ABSORB: "power_factor_absorb",
 }
+
+
+def functions_of(modes: Iterable[ControlMode]) -> set[str]:
+    """The functions by which these modes are carried out."""
+    return {_LET_GO[mode] for mode in modes if mode in _LET_GO}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

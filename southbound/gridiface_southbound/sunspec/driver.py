@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.domain.controls import Setpoint
+from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy, Keep
@@ -24,7 +24,14 @@ from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, ExceptionReply, wr
 from gridiface_southbound.modbus_turns import Turn
 from gridiface_southbound.sunspec import models, telemetry
 from gridiface_southbound.sunspec.config import SunSpecConfig
-from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls, Plan, fall_back_s
+from gridiface_southbound.sunspec.controls import (
+    CONTROL_MODELS,
+    ControlOptions,
+    Controls,
+    Plan,
+    fall_back_s,
+    functions_of,
+)
 from gridiface_southbound.sunspec.functions import Effect, Ratings
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.memory import Memory
@@ -144,7 +151,7 @@ class SunSpecDriver:
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
         if command.release:
-            return await self.revert()
+            return await self._let_go(command.let_go)
         async with self._writing:
             return await self._carry_out(command)
 
@@ -179,7 +186,12 @@ class SunSpecDriver:
 
     async def revert(self) -> Ack:
         """As `Driver.revert`: switches off the power set-point and whatever this driver has switched on."""
+        return await self._let_go(frozenset())
+
+    async def _let_go(self, modes: frozenset[ControlMode]) -> Ack:
+        """Release what this process has switched on, and `modes`, which another one may have before it."""
         async with self._writing:
+            self._touched |= functions_of(modes)
             ack = await self._carry_out(None)
             self._touched.clear()
             return ack

@@ -19,10 +19,10 @@ from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Demands, Part, Planner
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
-from gridiface.aggregation.setpoints import PARTS, POWER, SWITCHES, Orders
+from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
 from gridiface.aggregation.stepper import Step, Stepper
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import Control, ControlMode, OutcomeKind, Target, TargetKind
 
 #: Orders are thrown out when so many have gathered.
 MANY_ORDERS = 512
@@ -104,13 +104,20 @@ class Running:
 
     def resume(self, entry: Entry) -> None:
         """A control ran before a restart: its devices may hold what they were told for it."""
-        rows = self._fleet.rows_of(entry.control.target)
-        self._c.told[rows] = True
-        # It may have been told a power; of the rest only what took it off the grid has to be known to be ours.
-        values = entry.control.values.items()
-        cuts = sum(PARTS[mode] for mode, one in values if PARTS.get(mode, 0) & SWITCHES and not one.value)
-        self._c.holds[rows] |= POWER | cuts
-        self._c.cut[rows] |= bool(cuts)
+        c, rows = self._c, self._fleet.rows_of(entry.control.target)
+        c.told[rows] = True
+        holds = POWER
+        for mode, one in entry.control.values.items():
+            part = PARTS_OF.get(mode, PARTS.get(mode, 0))
+            if part & SWITCHES and one.value:
+                continue  # what keeps it on the grid need not be taken back
+            if part == CEILING and mode is not ControlMode.MAX_W_PERCENT:
+                rated = c.export_w[rows]
+                if bool((rated > 0.0).all()) and float(rated.sum()) <= one.value:
+                    continue  # nobody was told a ceiling: one that is there is the installer's
+            holds |= part
+        c.holds[rows] |= holds
+        c.cut[rows] |= bool(holds & SWITCHES)
         self.starting.append(entry)
 
     def ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:

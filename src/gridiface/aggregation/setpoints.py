@@ -35,6 +35,12 @@ SWITCHES = PARTS[ControlMode.CONNECT] | PARTS[ControlMode.ENERGIZE]
 
 POWER, CEILING, VAR = (PARTS[mode] for mode in (ControlMode.SET_W, ControlMode.MAX_W_PERCENT, ControlMode.SET_VAR))
 
+#: What modes come to that are not handed on as they are: limits upwards may become ceilings.
+PARTS_OF: Mapping[ControlMode, int] = {
+    **dict.fromkeys((ControlMode.SET_VAR, ControlMode.SET_VAR_PERCENT), VAR),
+    **dict.fromkeys((ControlMode.EXPORT_LIMIT, ControlMode.GENERATION_LIMIT, ControlMode.MAX_W_PERCENT), CEILING),
+}
+
 
 @cache
 def modes_of(parts: int) -> frozenset[ControlMode]:
@@ -297,7 +303,7 @@ def send(
         ceilings=ceilings,
         variances=variances,
         numbers=numbers,
-        let_go=np.where(numbers >= 0, c.holds[here] & ~parts, 0),
+        let_go=c.holds[here] & ~parts,
         orders=orders.all,
         issued=now,
         open_validity_s=validity_s,

@@ -284,7 +284,8 @@ class Setpoint:
     may fall back by itself. `starts`: when it begins; None: now (only an
     `Agenda` has others). `control_ids`: the controls it carries out, for acknowledgement and for the record.
     `passed` are modes handed on as they came. `release` True: let go, the device returns to its own default.
-    `let_go`: what it was told before and is to be told no more, while the rest stands: SET_W for the active power,
+    `let_go`: what it was told before, or may have been before a restart, and is to be told no more, while the rest
+    stands (of a release: beside what the driver itself knows that it has told): SET_W for the active power,
     MAX_W_PERCENT for the ceiling, SET_VAR for the reactive power, and the modes that are handed on. It may name what
     the device does not hold; it never names what this set-point asks for.
     """

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gridiface.domain.controls import OutcomeKind
+from gridiface.domain.controls import ControlMode, OutcomeKind
+from gridiface.domain.fleet import Capability
 
 
 def test_the_share_of_a_device_that_cannot_be_read_is_on_the_others_within_5_s(make_world, ask):
@@ -116,6 +117,29 @@ def test_an_event_that_passed_while_the_server_was_down_is_told_as_failed_and_de
     assert world.kinds("c1")[-1] == "COMPLETED"
     assert world.kinds("c2") == ["RECEIVED", "FAILED"]
     assert world.total == 0
+
+
+@pytest.mark.parametrize(
+    ("modes", "named"),
+    [
+        ({"set_var_percent": 20.0}, ControlMode.SET_VAR),
+        ({"power_factor_inject": 0.9}, ControlMode.POWER_FACTOR_INJECT),
+        ({"max_w_percent": 40.0}, ControlMode.MAX_W_PERCENT),
+        ({"export_limit": 3_000.0}, ControlMode.MAX_W_PERCENT),
+        ({"export_limit": 90_000.0}, None),  # nobody was told a ceiling
+    ],
+)
+def test_a_release_after_a_restart_names_what_a_control_before_it_may_have_told(make_world, ask, modes, named):
+    able = frozenset({Capability.SET_W, Capability.LIMIT_W, Capability.SET_VAR, Capability.POWER_FACTOR})
+    world = make_world(2, capabilities=able, max_var=2_000.0)
+    world.submit(ask("c1", at=5, duration=20, **modes))
+    world.run(10)
+    world.now += 60
+    world.restart()
+    world.told.clear()
+    world.run(3)
+    assert [point.release for point in world.told] == [True, True]
+    assert {point.let_go - {ControlMode.SET_W} for point in world.told} == {frozenset({named} - {None})}
 
 
 @pytest.mark.parametrize("jump", [3600.0, 86_400.0, -3600.0, -86_400.0, 1.0, -1.0])

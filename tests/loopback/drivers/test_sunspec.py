@@ -118,6 +118,26 @@ async def test_letting_go_touches_only_what_was_touched(simulate: Any, driver_fo
 
 
 @pytest.mark.parametrize("profile", ["7xx", "1xx"])
+async def test_a_release_reaches_what_was_switched_on_before_a_restart(
+    profile: Any, simulate: Any, driver_for: Any
+) -> None:
+    """Without a timer of the device nothing else would take it back."""
+    async with simulate(UnitConfig(profile=profile, revert_timers=False)) as simulation:
+        driver = driver_for(simulation)
+        await driver.open()
+        await driver.write(told(ceiling_w=2000.0, reactive_power_var=-500.0))
+        await driver.close()
+        after = driver_for(simulation)
+        await after.open()
+        await after.write(told(release=True, let_go=frozenset({ControlMode.SET_VAR})))
+        state = simulation.state(0)
+        assert (state["reactive_var"], state["ceiling_w"]) == (None, 2000.0)  # what is not named may be an installer's
+        await after.write(told(release=True, let_go=frozenset({ControlMode.MAX_W_PERCENT, ControlMode.CURVE})))
+        assert simulation.state(0)["ceiling_w"] is None
+        await after.close()
+
+
+@pytest.mark.parametrize("profile", ["7xx", "1xx"])
 async def test_reactive_power_and_power_factor_exclude_each_other(profile: Any, simulate: Any, driver_for: Any) -> None:
     async with simulate(UnitConfig(profile=profile)) as simulation:
         driver = driver_for(simulation)

@@ -75,6 +75,24 @@ async def test_a_session(version: str, simulate: Any, driver_for: Any, free_port
         await driver.end()
 
 
+@pytest.mark.parametrize("keys", [{}, {"release": True}], ids=["let go of", "released"])
+async def test_what_was_made_inoperative_before_a_restart_is_operative_when_that_is_over(
+    keys: Any, simulate: Any, driver_for: Any, free_port: Any
+) -> None:
+    async with simulate("1.6", free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10)
+        await driver.open()
+        await driver.write(told(connect=False))
+        await driver.end()
+        after = driver_for(charger, timeout_s=5, first_connection_s=10)
+        await after.open()
+        await after.revert()
+        assert not charger.operative  # it may be its owner who switched it off: nobody has said that it was us
+        await after.write(told(let_go=frozenset({ControlMode.CONNECT}), **keys))
+        assert charger.operative
+        await after.end()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_tag_that_is_not_known_is_turned_away(
     version: str, simulate: Any, driver_for: Any, free_port: Any

@@ -89,4 +89,6 @@ def test_what_is_told_no_more_is_let_go_of_until_that_is_acknowledged(columns):
         assert {point.let_go for point in send(columns, rows, less, np.zeros(3), orders, at, 60.0)} == {over}
     gone = Wanted(nothing.copy(), nothing.copy(), nothing.copy(), np.full(3, -1))
     batch = send(columns, rows, gone, np.zeros(3), orders, 3.0, 60.0)
-    assert all(point.release and not point.let_go for point in batch)
+    assert {point.release for point in batch} == {True}
+    held = over | {ControlMode.MAX_W_PERCENT}  # who lets go of it need not know by itself what that is
+    assert {point.let_go for point in batch} == {held}
