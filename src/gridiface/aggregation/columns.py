@@ -298,6 +298,14 @@ class Columns:
         self.stepped |= bool(rule.modes_w or rule.min_w or self.step_w[row] > 0)
 
 
+def charge_of(columns: Columns, rows: IntArray | slice) -> FloatArray:
+    """The stored energy of each as a fraction of its window, 0..1; NaN where it is not known."""
+    c = columns
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: FloatArray = (c.soc[rows] - c.soc_min[rows]) / (c.soc_max[rows] - c.soc_min[rows])
+    return found
+
+
 def _number(known: list[Any], new: Any) -> int:
     """The place of an array (or a tuple of arrays) among the known ones; it is added where it is new."""
     for place, old in enumerate(known):

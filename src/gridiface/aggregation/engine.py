@@ -102,7 +102,8 @@ class Engine(FleetViews):
         self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
         self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
         self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
-        self._feasibility = Feasibility(self._c, self._fleet, self._book, self._config)
+        chosen = self._running.planner.strategy_of
+        self._feasibility = Feasibility(self._c, self._fleet, self._book, self._config, chosen)
         self._rounds = Rounds(
             self._c,
             self._config,

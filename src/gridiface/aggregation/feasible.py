@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from gridiface.aggregation.allocate import Problem, strategy
 from gridiface.aggregation.arbitration import kind_of
-from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
@@ -17,6 +18,7 @@ from gridiface.aggregation.log import group_target
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import LIMIT_MODES, Control, Share, Target, TargetKind
+from gridiface.domain.fleet import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,16 @@ class Prospect:
 class Feasibility:
     """Answers from the fleet's present state; pure."""
 
-    def __init__(self, columns: Columns, fleet: Fleet, book: ControlBook, config: EngineConfig) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        fleet: Fleet,
+        book: ControlBook,
+        config: EngineConfig,
+        strategy_of: Callable[[Group, EngineConfig], str],
+    ) -> None:
         self._c, self._fleet, self._book, self._config = columns, fleet, book, config
+        self._strategy_of = strategy_of
 
     def of(self, control: Control, now: Instant) -> Prospect:
         """How much of a control's power its target can hold for the whole span: power x duration <= energy."""
@@ -43,14 +53,10 @@ class Feasibility:
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
         bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
-        sums = capacity(self._c, rows, bounds)
+        sums = capacity(self._c, rows, bounds).part(self._part(control))
         requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))
-        counted = rows[self._c.counts[rows]]
-        free = counted[bounds.free[counted]]
-        held = float(bounds.held[counted[~bounds.free[counted]]].sum())
-        low, high = held + float(bounds.lo[free].sum()), held + float(bounds.hi[free].sum())
         bottom, top = self._limits(control, bounds)
-        feasible = min(max(requested, low, bottom), high, top)
+        feasible = min(max(requested, sums.low_w, bottom), sums.high_w, top)
         short = abs(requested - feasible) > max(self._config.shortfall_rel * abs(requested), 1.0)
         return Prospect(requested, feasible, short)
 
@@ -73,9 +79,11 @@ class Feasibility:
             base=bounds.base[free],
             weight=bounds.weight[free],
             tier=self._c.tier[free],
+            charge=charge_of(self._c, free),
+            running=np.abs(self._c.told_w[free]) > 0,
         )
-        chosen = "" if group is None else dict(self._config.strategies).get(group.id) or group.strategy
-        watts = strategy(chosen or self._config.strategy).split(problem)
+        chosen = self._config.strategy if group is None else self._strategy_of(group, self._config)
+        watts = strategy(chosen).split(problem)
         found = [
             Share(device_id=name, w=share, now_w=None if now_w != now_w else now_w)  # noqa: PLR0124 - NaN
             for name, share, now_w in zip(
@@ -84,6 +92,16 @@ class Feasibility:
         ]
         found += [Share(device_id=name, w=None, now_w=None) for name in self._c.ids[held].tolist()]
         return sorted(found, key=lambda share: share.device_id)
+
+    def _part(self, control: Control) -> float:
+        """The part of its target's power that a control has: what is reserved to its program, or what is left."""
+        reserved = self._fleet.shares(control.target)
+        lane = self._fleet.lane(control)
+        if lane:
+            return reserved[lane]
+        rivals = (entry.control for entry in self._book.live(control.target))
+        beside = any(self._fleet.lane(one) and one.span.overlaps(control.span) for one in rivals)
+        return max(0.0, 1.0 - sum(reserved.values())) if beside else 1.0
 
     def _limits(self, control: Control, bounds: Envelope) -> tuple[float, float]:
         """(low, high) of the target's total from the limits that will stand with the control, W."""

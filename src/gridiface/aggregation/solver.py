@@ -20,7 +20,7 @@ from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling, water_fill
 from gridiface.aggregation.coarse import in_steps
-from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.limits import Bound, Envelope
 from gridiface.aggregation.parts import Fixed, cut_part, part_of, unsure, upper_only, with_device_limits
 from gridiface.aggregation.plan import Node, Plan
@@ -126,9 +126,6 @@ class Solver:
         tolerance = max(self._settings.tolerance * abs(target), 0.5)
         if self._settings.reuse and not caps and reusable(told, lo, hi, target, tolerance):
             return told
-        window = c.soc_max[here] - c.soc_min[here]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            charge = (c.soc[here] - c.soc_min[here]) / window
         problem = Problem(
             target=target,
             lo=lo,
@@ -136,7 +133,7 @@ class Solver:
             base=self._b.base[here],
             weight=self._b.weight[here],
             tier=c.tier[here],
-            charge=charge,
+            charge=charge_of(c, here),
             running=np.abs(told) > 0,
         )
         powers = split_tree(node.strategy, problem, caps)

@@ -104,6 +104,22 @@ def test_shares_of_a_preview_are_the_split_and_change_nothing() -> None:
     assert engine.shares(one, NOW) == []
 
 
+def test_shares_of_a_preview_are_split_as_was_chosen_while_running() -> None:
+    engine = fleet()
+    engine.observe([seen(name, NOW, 0.0) for name in NAMES[:3]], NOW)
+    engine.desk.choose_strategy("half", "fewest-units", NOW)
+    engine.tick(NOW)
+    asked = Control(
+        id="p1",
+        source=Source(protocol="test"),
+        target=Target(TargetKind.GROUP, "half"),
+        values={ControlMode.SET_W: ModeValue(4000.0)},
+        interval=Interval(NOW, 60.0),
+        created=NOW,
+    )
+    assert sorted(share.w or 0.0 for share in engine.shares(asked, NOW)) == [0.0, 4000.0]
+
+
 def test_old_data_become_stale() -> None:
     engine = fleet()
     engine.observe([seen("a", NOW, 0.0)], NOW)

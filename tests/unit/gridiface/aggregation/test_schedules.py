@@ -99,6 +99,20 @@ def test_others_have_what_is_not_reserved_and_are_not_superseded_by_reserved_one
     assert over == ["c1"]
 
 
+def test_who_has_a_reserved_part_is_answered_by_what_that_part_can(bench):
+    world = shared(bench(battery("a"), battery("b")))
+    alone = world.submit(ask("c0", start=100.0, program="somebody", set_w=9_000.0, duration=100.0))
+    assert (alone.verdict, alone.feasible_w) == (Verdict.ACCEPTED, 9_000.0)  # nobody else asks then
+    most = world.submit(ask("c1", program="capacity", set_w=9_000.0, duration=100.0))
+    assert (most.verdict, most.feasible_w) == (Verdict.PARTIAL, pytest.approx(6_000.0))
+    half = world.submit(ask("c2", program="flex", set_w_percent=50.0, duration=100.0))
+    assert (half.verdict, half.feasible_w) == (Verdict.ACCEPTED, pytest.approx(1_500.0))
+    rest = world.submit(ask("c3", program="somebody", set_w=5_000.0, duration=100.0))
+    assert (rest.verdict, rest.feasible_w) == (Verdict.PARTIAL, pytest.approx(1_000.0))
+    world.step()
+    assert world.total == pytest.approx(6_000.0 + 1_500.0 + 1_000.0)
+
+
 def test_a_test_is_answered_and_recorded_and_moves_nobody(bench):
     world = bench(battery("a"))
     answer = world.submit(ask("t", set_w=4_000.0, duration=10.0, is_test=True))
