@@ -153,8 +153,10 @@ class Solver:
         caps = self._caps(node, free, fixed)
         lo, hi = self._relaxed(free, caps, low, high)
         c = self._c
-        running = np.where(np.isfinite(c.w[free]), c.w[free], self._b.base[free])
-        base = np.where(c.natural[free] | c.told[free], self._b.base[free], np.clip(running, lo, hi))
+        # A device that is held shows what it was told: what it did by itself was seen before.
+        by_itself = np.where(c.told[free], c.natural_w[free], c.w[free])
+        running = np.where(np.isfinite(by_itself), by_itself, self._b.base[free])
+        base = np.where(c.natural[free], self._b.base[free], np.clip(running, lo, hi))
         natural = float(base.sum())
         problem = Problem(target=min(max(natural, low), high), lo=lo, hi=hi, base=base, weight=self._b.weight[free])
         powers = split_tree(_FREE_RUN, problem, caps)

@@ -174,6 +174,26 @@ def test_a_limit_alone_leaves_devices_alone_until_it_binds(make_world, ask, make
     assert [s.release for s in world.told if s.device_id == "pv0"][-1]
 
 
+@pytest.mark.parametrize(("mode", "sign"), [("export_limit", 1.0), ("import_limit", -1.0)])
+def test_a_limit_is_kept_all_the_time_also_by_batteries_that_are_led_by_set_points_alone(
+    make_world, ask, make_battery, mode, sign
+):
+    """They are held at what fits; what they did by themselves before says that the limit would bind without that."""
+    fleet = [make_battery(name, capabilities=frozenset({Capability.SET_W})) for name in ("a", "b")]
+    world = make_world(devices=fleet)
+    for unit in world.units.values():
+        unit.natural_w = sign * 5_000.0
+    world.run(5)
+    world.submit(ask("c1", at=5, duration=60, **{mode: 6_000}))
+    world.run(2)
+    for _ in range(50):
+        world.run(1)
+        assert sign * world.total == pytest.approx(6_000)
+    assert [unit.writes for unit in world.units.values()] == [1, 1]
+    world.run(20)
+    assert sign * world.total == pytest.approx(10_000)
+
+
 def test_percent_ceiling_of_a_group_counts_against_its_members_sum(make_world, ask, make_battery):
     fleet = [make_battery(f"pv{at}", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None) for at in range(4)]
     world = make_world(devices=fleet)
