@@ -339,6 +339,7 @@ class Engine(FleetViews):
         self._accounts.shift_time(jump)
         self._outlook.shift_time(jump)
         self._running.planner.shift_time(jump)
+        self._plausibility.shift_time(jump)
         self._stepped_at += jump
         if self._hold_until is not None:
             self._hold_until += jump

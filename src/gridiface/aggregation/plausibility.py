@@ -17,6 +17,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.aggregation.plan import Node
+from gridiface.aggregation.rollup import speaks
 from gridiface.domain.clock import Instant
 
 #: "auto": plausible for so many times `quarantine_after_s` ends a quarantine.
@@ -42,6 +43,10 @@ class Plausibility:
                 if node.meter is not None:
                     changed |= self._meter(node, now)
         return changed
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set."""
+        self._metered = {name: (watts, at + seconds) for name, (watts, at) in self._metered.items()}
 
     def release(self, row: int, now: Instant, reason: str) -> bool:
         """End a quarantine; False where there is none."""
@@ -121,7 +126,7 @@ class Plausibility:
         before = self._metered.get(node.id)
         at = float(c.received[meter])
         rows = node.rows[c.counts[node.rows] & np.isfinite(c.w[node.rows]) & ~c.lost[node.rows]]
-        if not rows.size or not np.isfinite(c.w[meter]) or bool(c.lost[meter]) or (before and at <= before[1]):
+        if not rows.size or not speaks(c, meter) or (before and at <= before[1]):
             return False
         if bool((np.abs(c.received[rows] - at) > SAME_TIME_S).any()):
             return False

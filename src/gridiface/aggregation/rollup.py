@@ -30,6 +30,12 @@ class Total:
     known: int
 
 
+def speaks(columns: Columns, meter: int) -> bool:
+    """Whether the meter in that row shows a power that is to be believed."""
+    c = columns
+    return bool(np.isfinite(c.w[meter]) and not (c.lost[meter] or c.quarantined[meter]))
+
+
 def measured(
     columns: Columns, rows: IntArray, meter: int | None, residual_w: float, now: Instant, stale_after_s: float
 ) -> Total:
@@ -50,7 +56,7 @@ def measured(
     known = rows if bool(heard.all()) else rows[heard]
     var = c.var[span(known)]
     oldest = float(c.received[span(known)].min()) if known.size else now
-    if meter is not None and np.isfinite(c.w[meter]) and not c.lost[meter]:
+    if meter is not None and speaks(c, meter):
         meter_var = float(c.var[meter]) if np.isfinite(c.var[meter]) else float(np.nansum(var))
         return Total(
             float(c.w[meter]), meter_var, Quality.GOOD, float(c.received[meter]), int(known.size), int(known.size)

@@ -16,10 +16,11 @@ from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Residual, Trim
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.limits import Envelope, envelope
+from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.planner import Demands
+from gridiface.aggregation.rollup import speaks
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
@@ -81,7 +82,7 @@ class Stepper:
         """One step. Notes in the columns what is told."""
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
-        self._measure_meters(plan, now)
+        self._measure_meters(plan, bounds, now)
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
         reuse = not self._renewed and now - self._split_at < self._config.resplit_s
@@ -158,19 +159,23 @@ class Stepper:
         here = rows[seen]
         return float((expected[here] - c.w[here]).sum())
 
-    def _measure_meters(self, plan: Plan, now: Instant) -> None:
+    def _measure_meters(self, plan: Plan, bounds: Envelope, now: Instant) -> None:
+        """What each group's meter sees beside its members, who count as the solver counts them: see `Envelope.held`."""
         c = self._c
         for node in plan.nodes():
             if node.meter is None:
                 continue
-            alive = bool(np.isfinite(c.w[node.meter]) and not c.lost[node.meter])
+            alive = speaks(c, node.meter)
             if self._log.news("meter", node.id, value=alive) and not alive:
-                reason = "the group's meter is silent: the sum of its members stands in"
+                silent = "not to be believed" if c.quarantined[node.meter] else "silent"
+                reason = f"the group's meter is {silent}: the sum of its members stands in"
                 self._log.add(now, group_target(node.id), "meter", "lost", reason)
-            if alive:
+            if c.quarantined[node.meter]:
+                self.residuals.pop(node.id, None)  # what it told is no knowledge of what lies beside the members
+            elif alive:
                 counted = node.rows[c.counts[node.rows]]
-                position = np.where(np.isfinite(c.told_w[counted]), c.told_w[counted], 0.0)
-                members = np.where(np.isfinite(c.w[counted]) & ~c.lost[counted], c.w[counted], position)
+                shown = np.where(np.isfinite(c.w[counted]), c.w[counted], known_or_zero(c.told_w[counted]))
+                members = np.where(bounds.free[counted], shown, bounds.held[counted])
                 residual = self.residuals.setdefault(node.id, Residual())
                 residual.update(float(c.w[node.meter]), float(members.sum()), now, filter_s=self._config.meter_filter_s)
 

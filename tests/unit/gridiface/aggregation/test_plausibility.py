@@ -120,3 +120,51 @@ def test_strategies_change_while_running_without_a_gap(bench):
     with pytest.raises(ConfigError):
         world.engine.desk.choose_strategy("nowhere", "merit-order", T0)
     assert world.engine.desk.strategy_of("nowhere") is None
+
+
+def seen_by_the_meter(world, beside=-1_000.0):
+    """The meter shows what the batteries really do, and a load beside them."""
+    world.lies["m"] = sum(world.told.get(name) or 0.0 for name in ("a", "b")) + beside
+
+
+def test_what_a_quarantined_device_says_is_no_part_of_what_the_meter_sees_beside_the_members(bench):
+    world = metered(bench)
+    world.submit(ask(set_w=2_000.0))
+    for _ in range(60):
+        seen_by_the_meter(world)
+        world.step()
+    assert world.total == pytest.approx(3_000.0, abs=10.0)
+    assert world.engine.desk.quarantine("a", world.now)
+    for _ in range(90):
+        seen_by_the_meter(world)
+        world.lies["a"] = 3_500.0  # it was let go of, does nothing, and says otherwise
+        world.step()
+    assert world.told["a"] is None
+    assert world.told["b"] == pytest.approx(3_000.0, abs=10.0)
+
+
+def test_a_meter_in_quarantine_is_not_followed(bench):
+    world = metered(bench)
+    world.submit(ask(set_w=4_000.0))
+    for _ in range(60):
+        seen_by_the_meter(world, beside=3_000.0)
+        world.step()
+    assert world.total == pytest.approx(1_000.0, abs=20.0)
+    assert world.engine.desk.quarantine("m", world.now)
+    world.step(steps=3)
+    assert world.total == pytest.approx(4_000.0)
+    assert world.engine.snapshot(Target(TargetKind.GROUP, "all")).w == pytest.approx(4_000.0)
+    assert any("not to be believed" in one.reason for one in world.decisions if one.signal == "meter")
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 3_600.0])
+def test_a_lie_is_found_after_the_clock_was_set(bench, jump):
+    world = metered(bench)
+    world.submit(ask(export_limit=9_000.0))
+    world.step(steps=3)
+    world.now += jump
+    world.engine.clock_set(jump, world.now)
+    world.step(steps=3)
+    world.lies["b"] = 2_500.0
+    world.step(steps=2)
+    assert world.engine.desk.quarantined() == ("b",)
