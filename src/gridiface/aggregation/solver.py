@@ -47,6 +47,8 @@ class Solver:
         self._b = with_device_limits(bounds, plan)
         self._own = np.isfinite(plan.device_w) & bounds.free if plan.single else np.zeros(columns.count, dtype=np.bool_)
         self._unsure_up, self._unsure_down = unsure(columns, self._b)
+        #: What each row will do, W: as it is held until it is told something.
+        self._will = self._b.held.copy()
         count = columns.count
         self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {})
 
@@ -99,15 +101,15 @@ class Solver:
             offset + min(max(reachable[1], low), high),
             clipped,
         )
-        self._note_caps(node)
         self._descend(fixed)
+        self._note_caps(node)
 
     def _note_caps(self, node: Node) -> None:
         """The account of the nodes inside that only have limits: their totals, and which limit holds them."""
         for child in node.limited_below():
-            watts = self._solution.watts[child.rows]
-            told = np.where(np.isfinite(watts), watts, np.nan_to_num(self._solution.ceilings[child.rows]))
-            total = float(np.where(self._b.free[child.rows], told, self._b.held[child.rows]).sum())
+            own = self._own[child.rows]
+            total = float(np.where(own, self._solution.watts[child.rows], self._will[child.rows]).sum())
+            total += self._residual(child)
             high, low = child.limits.high, child.limits.low
             slack = 1e-6 * max(abs(total), 1.0) + 1e-3
             clipped = high if high is not None and total >= high.watts - slack else None
@@ -162,11 +164,13 @@ class Solver:
         powers = split_tree(_FREE_RUN, problem, caps)
         moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
         self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
+        self._will[free] = powers
         self._ceilings(node, free, powers, high, caps)
         total = held + float(fixed.wanted.sum()) + float(powers.sum())
         clipped = highest if natural > high else lowest if natural < low else None
         self._solution.results[node.id] = NodeResult(None, total, float(powers[moved].sum()), held, low, high, clipped)
         self._descend(fixed)
+        self._note_caps(node)
 
     def _ceilings(self, node: Node, free: IntArray, powers: FloatArray, high: float, caps: tuple[Cap, ...]) -> None:
         """Ceilings that keep the limit upwards even if every device did all it is rated for, before the next step."""
@@ -344,6 +348,7 @@ class Solver:
     def _tell(self, rows: IntArray, powers: FloatArray) -> None:
         """Watts for those who can be told watts, ceilings for sun followers that can only be held down."""
         able = self._c.can_set_w[rows]
+        self._will[rows] = powers
         if bool(able.all()):
             self._solution.watts[rows] = powers
             return

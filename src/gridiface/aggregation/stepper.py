@@ -28,6 +28,9 @@ from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ServiceClass, Setpoint
 
+#: A limit of a single device is kept to this, W.
+_LEAST_W = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -292,8 +295,7 @@ class Stepper:
         wanted = Wanted(solution.watts, solution.ceilings, vars_, order)
         tell, adopt = order_news(c, order, self._orders)
         moved = self._moved(plan, solution)
-        deadband = self._deadband()
-        moved |= differs(c.told_ceiling_w, wanted.ceilings, deadband) | differs(c.told_var, wanted.vars, deadband)
+        moved |= differs(c.told_var, wanted.vars, self._deadband())
         send_rows = (order >= 0) & (tell | moved | (now >= c.renew_at) | ~c.told)
         release = c.told & nothing & (reachable | barred)
         gone = c.told & nothing & ~release
@@ -312,16 +314,26 @@ class Stepper:
         return np.maximum(config.deadband_w, config.deadband_rel * np.maximum(c.export_w, c.import_w))
 
     def _moved(self, plan: Plan, solution: Solution) -> BoolArray:
-        """Whose power moved enough, group by group so that each total stays inside its tolerance."""
+        """Whose power or ceiling moved enough, group by group so that each total stays inside its tolerance."""
         c, deadband = self._c, self._deadband()
-        moved = differs(c.told_w, solution.watts, deadband)
-        for root in plan.roots:
-            result = solution.results.get(root.id)
-            rows = root.rows[np.isfinite(solution.watts[root.rows])]
-            if result is None or not rows.size:
-                continue
-            tolerance = max(self._config.total_tolerance * abs(result.total), 0.5)
-            moved[rows] = to_send(c.told_w[rows], solution.watts[rows], deadband[rows], tolerance)
+        moved = np.zeros(c.count, dtype=np.bool_)
+        for told, wanted in ((c.told_w, solution.watts), (c.told_ceiling_w, solution.ceilings)):
+            news = differs(told, wanted, deadband)
+            if plan.single:  # a limit of one device bears no dead-band
+                news |= np.isfinite(wanted) & (told > plan.device_high + _LEAST_W)
+                news |= np.isfinite(wanted) & (told < plan.device_low - _LEAST_W)
+            # Groups inside first: what moves in one of them and out of another is nothing for the total.
+            small = np.isfinite(wanted) & (told != wanted) & ~news
+            for node in reversed(plan.nodes()) if small.any() else ():
+                if not small[node.rows].any():
+                    continue
+                rows = node.rows[np.isfinite(wanted[node.rows])]
+                result = solution.results.get(node.id)
+                total = float(wanted[rows].sum()) if result is None else result.total
+                band = np.where(news[rows], -1.0, deadband[rows])  # who is told anyhow has none
+                tolerance = max(self._config.total_tolerance * abs(total), 0.5)
+                news[rows] = to_send(told[rows], wanted[rows], band, tolerance)
+            moved |= news
         return moved
 
     def _refuse_nonsense(self, solution: Solution, now: Instant) -> None:

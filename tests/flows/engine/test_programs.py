@@ -194,6 +194,63 @@ def test_a_limit_is_kept_all_the_time_also_by_batteries_that_are_led_by_set_poin
     assert sign * world.total == pytest.approx(10_000)
 
 
+def test_the_limit_of_a_group_inside_is_kept_where_every_device_would_move_less_than_its_dead_band(
+    make_world, ask, make_battery
+):
+    fleet = [make_battery(f"{feeder}{at:03d}") for feeder in "ab" for at in range(100)]
+    inside = tuple(device.id for device in fleet[:100])
+    groups = (Group(id="a", members=inside, parent="all"), Group(id="all", members=tuple(d.id for d in fleet)))
+    world = make_world(devices=fleet, groups=groups)
+    world.submit(ask("c1", set_w=200_000, duration=600))
+    world.submit(ask("c2", target="a", export_limit=50_000, duration=25, program="p2"))
+    world.submit(ask("c3", target="a", export_limit=49_500, at=15, duration=600, program="p3"))
+    world.run(12)
+    assert sum(world.units[name].w for name in inside) == pytest.approx(50_000, rel=0.001)
+    world.run(8)
+    assert sum(world.units[name].w for name in inside) == pytest.approx(49_500, rel=0.001)
+    assert world.total == pytest.approx(200_000, rel=0.001)
+
+
+def test_ceilings_are_lowered_together_where_each_would_move_less_than_its_dead_band(make_world, ask, make_battery):
+    able = frozenset({Capability.LIMIT_W})
+    sun = [
+        make_battery(f"p{at}", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None, capabilities=able)
+        for at in range(100)
+    ]
+    world = make_world(devices=sun)
+    for unit in world.units.values():
+        unit.natural_w = 4_000.0
+    world.run(3)
+    world.submit(ask("c1", export_limit=200_000, duration=600))
+    world.run(10)
+    world.submit(ask("c2", at=14, export_limit=199_200, duration=300, program="p2"))
+    world.run(5)
+    assert world.total <= 199_200 * 1.0006
+
+
+def test_the_limit_of_one_device_has_no_dead_band(make_world, ask):
+    world = make_world(1)
+    world.submit(ask("c1", device="b00", set_w=5_000, duration=600))
+    world.submit(ask("c2", device="b00", export_limit=3_000, duration=600, program="p2"))
+    world.submit(ask("c3", device="b00", export_limit=2_992, at=15, duration=500, program="p3"))
+    world.run(25)
+    assert world.total == pytest.approx(2_992)
+
+
+def test_a_limit_inside_another_is_in_the_record_where_it_binds(make_world, ask, make_battery):
+    fleet = [make_battery(name, capabilities=frozenset({Capability.SET_W})) for name in "ab"]
+    groups = (Group(id="in", members=("a",), parent="all"), Group(id="all", members=("a", "b")))
+    world = make_world(devices=fleet, groups=groups)
+    for unit in world.units.values():
+        unit.natural_w = 5_000.0
+    world.run(4)
+    world.submit(ask("c1", export_limit=50_000))
+    world.submit(ask("c2", target="in", export_limit=2_000, program="p2"))
+    world.run(10)
+    limited = [(d.control_id, d.target.id) for d in world.decisions if d.verdict == "limited"]
+    assert limited == [("c2", "in")]
+
+
 def test_percent_ceiling_of_a_group_counts_against_its_members_sum(make_world, ask, make_battery):
     fleet = [make_battery(f"pv{at}", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None) for at in range(4)]
     world = make_world(devices=fleet)
