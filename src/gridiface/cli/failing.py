@@ -6,6 +6,7 @@ docs/operator/diagnostics.md describes it. Nothing that is expected ends in a tr
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -15,6 +16,9 @@ from typing import Any
 import typer
 
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
+
+#: A file or device takes no more.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 #: What an exit code stands for; `title` of a problem.
 TITLES = {1: "not done", 2: "wrong usage or configuration", 3: "server or store not reached"}
@@ -32,14 +36,15 @@ def run(app: Callable[..., Any]) -> None:
     except GridifaceError as problem:
         _end(str(problem), code_of(problem), as_json, problem.details)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         raise SystemExit(0) from None
+    except SystemExit as ending:
+        # Whoever read has enough (`| head`), which typer and rich take for a failure.
+        if isinstance(ending.__context__, BrokenPipeError):
+            raise SystemExit(0) from None
+        raise
     except OSError as problem:
-        if problem.filename is None:
-            raise
-        usual = "look at its rights, and at the room on its disk"
-        fix = "name a file that is there" if isinstance(problem, FileNotFoundError) else usual
-        _end(f"{os.fsdecode(problem.filename)}: {problem.strerror}; {fix}", 2, as_json, {"fix": fix})
+        _end_of_file(problem, as_json)
     except typer.Abort:
         _end("stopped before its end", 1, as_json, {})
     except Exception as problem:
@@ -49,6 +54,24 @@ def run(app: Callable[..., Any]) -> None:
         exit_code = int(getattr(problem, "exit_code", 2))
         _end(problem.format_message(), exit_code, as_json, {"fix": "--help lists what there is"})
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _end_of_file(problem: OSError, as_json: bool) -> None:
+    """Where a file, or standard output, cannot be read or written; anything else is raised again."""
+    if problem.filename is not None:
+        usual = "look at its rights, and at the room on its disk"
+        fix = "name a file that is there" if isinstance(problem, FileNotFoundError) else usual
+        _end(f"{os.fsdecode(problem.filename)}: {problem.strerror}; {fix}", 2, as_json, {"fix": fix})
+    if problem.errno not in _FULL:
+        raise problem
+    _write_no_more()
+    fix = "make room, or let it be written elsewhere"
+    _end(f"what was asked for cannot be written: {problem.strerror}; {fix}", 1, as_json, {"fix": fix})
+
+
+def _write_no_more() -> None:
+    """What still waits for a standard output that takes nothing is dropped, and is no second mistake at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def code_of(problem: GridifaceError) -> int:

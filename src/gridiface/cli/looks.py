@@ -19,7 +19,9 @@ from pydantic import BaseModel
 from gridiface.app.alarms import certificates_of
 from gridiface.app.config import Config, load_config
 from gridiface.app.config.base import host_port
+from gridiface.app.config.checks import extra_checks
 from gridiface.app.config.load import paths_of
+from gridiface.app.config.mistakes import dotted
 from gridiface.app.northbound import tls_keeper
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
@@ -50,7 +52,7 @@ def looks_at(path: Path) -> list[Finding]:
         config = load_config(path)
     except ConfigError as problem:
         return [Finding("configuration", "error", line, "correct the file") for line in str(problem).splitlines()]
-    looks: list[Callable[[Config], Iterator[Finding]]] = [_files, _certificates, _ports, _drivers, _database]
+    looks: list[Callable[[Config], Iterator[Finding]]] = [_files, _certificates, _ports, _extras, _drivers, _database]
     findings = [Finding("configuration", "ok", f"{path}: {len(config.devices)} devices, {len(config.groups)} groups")]
     for look in looks:
         findings += look(config)
@@ -166,6 +168,12 @@ def _driver_listeners(config: Config) -> dict[str, str]:
             if keys is not None and keys.listens_on is not None:
                 found.setdefault(keys.listens_on, device.id)
     return found
+
+
+def _extras(config: Config) -> Iterator[Finding]:
+    for place, text in extra_checks(config):
+        told, _, fix = text.partition("; ")
+        yield Finding("extras", "error", f"{dotted(place)}: {told}", fix)
 
 
 def _drivers(config: Config) -> Iterator[Finding]:

@@ -67,10 +67,12 @@ async def _run(config: Config, path: Path, *, child: bool, terminal: bool) -> No
             sys.stdout.flush()
             await _stdin_closes(signals.stop)
         else:
-            note(f"gridiface {told}; Ctrl-C stops it")
-            if server.setup_link is not None:
-                typer.echo("nobody can sign in as an admin yet; choose a password, within a day, at:", err=True)
-                typer.echo(server.setup_link, err=True)
+            # Who reads the log may have gone, or its disk may be full: the server runs all the same.
+            with contextlib.suppress(OSError):
+                note(f"gridiface {told}; Ctrl-C stops it")
+                if server.setup_link is not None:
+                    typer.echo("nobody can sign in as an admin yet; choose a password, within a day, at:", err=True)
+                    typer.echo(server.setup_link, err=True)
         await signals.stop.wait()
         _log.info("stopping")
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
@@ -70,12 +71,31 @@ class DriverRegistry:
             raise ConfigError(f"no driver is called {name!r}; {hint}")
         try:
             loaded = point.load()
+        except ModuleNotFoundError as error:
+            needed = error.name or str(error)
+            fix = _installing(point, needed)
+            raise ConfigError(f"driver {name!r} needs {needed}, which is not installed; {fix}") from error
         except Exception as error:
             raise ConfigError(f"driver {name!r} ({point.value}) cannot be imported: {error!r}") from error
         config = getattr(loaded, "Config", None)
         if not (isinstance(config, type) and issubclass(config, DriverConfig) and callable(_create_of(loaded))):
             raise ConfigError(f"driver {name!r} ({point.value}) has no Config model or no create()")
         return cast("DriverFactory", loaded)
+
+
+def _installing(point: EntryPoint, module: str) -> str:
+    """How the package is installed that a driver misses: with the extra of its own distribution that has it."""
+    distribution = point.dist
+    for wanted in () if distribution is None else distribution.requires or ():
+        package, extra = re.match(r"[\w.-]*", wanted), re.search(r"extra\s*==\s*['\"]([^'\"]+)", wanted)
+        if package and extra and _same(package[0]) == _same(module.partition(".")[0]):
+            return f"pip install '{'' if distribution is None else distribution.name}[{extra[1]}]'"
+    return f"look at what {point.value.partition(':')[0]} imports"
+
+
+def _same(name: str) -> str:
+    """A name of a distribution in its one form."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _create_of(loaded: object) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gridiface.errors import StoreUnavailable
 from gridiface.store import archive, schema
 from gridiface.store.codec import control_from_json
 from gridiface.store.engine import Database, WriterLock, answering
@@ -49,13 +50,15 @@ async def check(database: Database, *, content_hash: bool = False) -> CheckRepor
         content_hash: also read every row for a hash of the content, equal for equal content on either engine.
 
     Raises:
-        StoreUnavailable: no database, no connection.
+        StoreUnavailable: no database, no connection; the text names it and the fix.
     """
     require_file(database)
     engine = database.engine(pool_size=1)
     try:
         async with answering(), snapshot(engine) as connection:
             return await _look(connection, database, content_hash=content_hash)
+    except StoreUnavailable as problem:
+        raise database.cannot_open(problem) from problem
     finally:
         await engine.dispose()
 

@@ -92,7 +92,7 @@ class Database:
             usual = "look at the address in `database`, and at PostgreSQL's log"
             fix = next((fix for name, fix in _POSTGRES_FIXES.items() if name in str(problem)), usual)
         elif "not a database" in str(problem):
-            fix = "name another file in `database`, or restore a backup: `gridiface db restore`"
+            fix = "name another file; a backup is brought back by `gridiface db restore`"
         else:
             fix = "look at the rights of the file, its folder and the files beside it, and at the room on its disk"
         return StoreUnavailable(f"{self.shown}: {problem}; {fix}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator
+from importlib.util import find_spec
 
 from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
@@ -49,6 +50,32 @@ def driver_checks(config: Config) -> Iterator[Mistake]:
             registry.config(device.driver, device.connection)
         except ConfigError as problem:
             yield ("devices", index, key), str(problem)
+
+
+def extra_checks(config: Config) -> Iterator[Mistake]:
+    """Every part that is configured while what it is made with, an extra of the package, is not installed."""
+    oidc = config.operator is not None and config.operator.oidc is not None
+    openadr = config.openadr
+    wanted: list[tuple[bool, tuple[int | str, ...], str, str]] = [
+        (config.database.startswith("postgres"), ("database",), "asyncpg", "postgresql"),
+        (oidc, ("operator", "oidc"), "jwt", "oidc"),
+        (config.otel is not None, ("otel",), "opentelemetry.sdk", "otel"),
+    ]
+    if openadr is not None:
+        vtn = openadr.vtn is not None and openadr.vtn.xmpp is not None
+        wanted.append((vtn, ("openadr", "vtn", "xmpp"), "slixmpp", "xmpp"))
+        for index, ven in enumerate(openadr.vens):
+            wanted.append((ven.xmpp is not None, ("openadr", "vens", index, "xmpp"), "slixmpp", "xmpp"))
+    for asked, place, module, extra in wanted:
+        if asked and not _is_installed(module):
+            yield place, f"{module.partition('.')[0]} is not installed; pip install 'gridiface[{extra}]'"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its package
+        return False
 
 
 def _hint(name: str, known: Collection[str]) -> str:

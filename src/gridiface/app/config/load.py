@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from gridiface.app.config.checks import cross_checks, driver_checks
+from gridiface.app.config.checks import cross_checks, driver_checks, extra_checks
 from gridiface.app.config.mistakes import Place, Wrong, dotted, line_of, of_model, of_yaml, refused
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
@@ -44,7 +44,8 @@ def load_config(path: Path, *, drivers: bool = False) -> Config:
 
     Args:
         path: the YAML file; relative paths inside it are resolved against its folder.
-        drivers: also ask each device's driver about its `connection`, which imports the drivers that are named.
+        drivers: also ask each device's driver about its `connection`, which imports the drivers that are named, and
+            whether the extras that are needed are installed.
 
     Raises:
         ConfigError: every mistake, one line each: `file:line: where: what is wrong; the fix`.
@@ -96,7 +97,7 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     except ValidationError as problem:
         raise refused(of_model(path, root, error) for error in problem.errors(include_url=False)) from problem
     config = _absolute(config, path.resolve().parent)
-    mistakes = chain(cross_checks(config), driver_checks(config) if drivers else ())
+    mistakes = chain(cross_checks(config), *((extra_checks(config), driver_checks(config)) if drivers else ()))
     first = next(mistakes, None)
     if first is not None:
         told = chain([first], mistakes)

@@ -83,6 +83,8 @@ def test_errors_end_with_the_code_of_their_kind(database: str, tmp_path: Path) -
     assert "say which database" in run("check", code=2)
     (tmp_path / "b").write_text("no backup")
     assert "no backup of gridiface" in run("restore", tmp_path / "b", "--database", database, code=2)
+    said = run("check", tmp_path / "b", code=3)
+    assert f"{tmp_path / 'b'}: DatabaseError: file is not a database; name another file" in said
     (tmp_path / "empty.db").touch()
     report = run_json("check", "--database", tmp_path / "empty.db", code=1)
     assert report["ok"] is False

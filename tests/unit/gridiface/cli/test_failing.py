@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -101,3 +103,29 @@ def test_what_nobody_expected_keeps_its_traceback(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sys.argv", ["gridiface", "verb", "--json"])
     with pytest.raises(ZeroDivisionError):
         failing.run(raising(ZeroDivisionError()))
+
+
+def command(*words: str, stdout: int | IO[str]) -> subprocess.Popen[str]:
+    given = [sys.executable, "-m", "gridiface.cli", *words]
+    return subprocess.Popen(given, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["version"], ["version", "--json"]], ids=" ".join)
+def test_who_has_read_enough_ends_it_well(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with command(*words, stdout=writing) as process:
+        os.close(writing)
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["words", "json"])
+def test_a_full_disk_is_told_in_a_line(more: list[str]) -> None:
+    with Path("/dev/full").open("w") as full, command("version", *more, stdout=full) as process:
+        assert process.stderr is not None
+        (line,) = process.stderr.read().splitlines()
+        assert process.wait() == 1
+    assert "what was asked for cannot be written: No space left on device; make room" in line
+    assert not more or json.loads(line)["exit_code"] == 1

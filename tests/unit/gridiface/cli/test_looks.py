@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.certificates import self_signed
 
+from gridiface.app.config import checks
 from gridiface.cli import doctor
 from gridiface.cli.looks import Finding, looks_at
 
@@ -35,6 +36,14 @@ def config(tmp_path: Path) -> Path:
 def test_nothing_is_wrong_with_what_is_right(config: Path) -> None:
     assert [one for one in looks_at(config) if one.level == "error"] == []
     assert any("server.pem fits its key" in one.text for one in looks_at(config))
+
+
+def test_a_missing_extra_is_told_with_how_it_is_installed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    config.write_text(CONFIG + 'otel: {endpoint: "http://127.0.0.1:4318"}\n')
+    (one,) = found(config, "extras")
+    assert (one.level, one.fix) == ("error", "pip install 'gridiface[otel]'")
+    assert one.text == "otel: opentelemetry is not installed"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_it_makes_a_driver_from_its_keys(virtual_clock: Any) -> None:
     [
         ("sunspek", "did you mean 'sunspec'"),
         ("x", "installed: missing, nonsense, sunspec"),
-        ("missing", "cannot be imported"),
+        ("missing", "needs no_such_package, which is not installed; look at what no_such_package.driver imports"),
         ("nonsense", "has no Config model"),
     ],
 )
@@ -59,6 +60,16 @@ def test_a_wrong_driver_is_explained(name: str, text: str) -> None:
 def test_a_wrong_key_is_explained(keys: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         REGISTRY.config("sunspec", keys, place="devices.yaml:4")
+
+
+def test_a_driver_whose_extra_is_not_installed_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("gridiface_southbound.mqtt")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)  # as if it were not there
+    with pytest.raises(ConfigError) as caught:
+        DriverRegistry().factory("mqtt")
+    text = "driver 'mqtt' needs aiomqtt, which is not installed; pip install 'gridiface[mqtt]'"
+    assert str(caught.value) == text
 
 
 def test_the_installed_drivers_are_found() -> None:

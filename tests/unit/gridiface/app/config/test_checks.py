@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from gridiface.app.config.checks import cross_checks, driver_checks
+from typing import Any
+
+import pytest
+
+from gridiface.app.config import checks
+from gridiface.app.config.checks import cross_checks, driver_checks, extra_checks
 from gridiface.app.config.model import Config
 
 
@@ -44,6 +49,45 @@ def test_drivers_are_asked_about_their_keys() -> None:
     assert [place for place, _ in found] == [("devices", 0, "driver"), ("devices", 1, "connection")]
     assert found[0][1] == "no driver is called 'sunspecs'; did you mean 'sunspec'?"
     assert "unknown key 'hosts', did you mean 'host'?" in found[1][1]
+
+
+#: Blocks that need an extra of the package, with its name.
+EXTRAS: dict[str, dict[str, Any]] = {
+    "postgresql": {"database": "postgresql://grid@db.example/grid"},
+    "oidc": {
+        "operator": {
+            "oidc": {
+                "issuer": "https://login.example",
+                "client_id": "g",
+                "url": "https://g.example",
+                "role_claim": "groups",
+                "roles": {"a": "viewer"},
+            }
+        }
+    },
+    "otel": {"otel": {"endpoint": "http://127.0.0.1:4318"}},
+}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_is_configured_and_not_installed_is_told_with_its_extra(
+    extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config.model_validate(EXTRAS[extra])
+    assert list(extra_checks(config)) == []
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    ((place, text),) = extra_checks(config)
+    assert place[0] in EXTRAS[extra]
+    assert text.endswith(f"is not installed; pip install 'gridiface[{extra}]'")
+    assert list(extra_checks(Config())) == []
+
+
+def test_a_package_whose_parent_is_missing_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(name=name.partition(".")[0])
+
+    monkeypatch.setattr(checks, "find_spec", absent)
+    assert [place for place, _ in extra_checks(Config.model_validate(EXTRAS["otel"]))] == [("otel",)]
 
 
 def test_unknown_meter_is_named() -> None:
