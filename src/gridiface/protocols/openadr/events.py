@@ -257,8 +257,8 @@ def from_wire(wire: OadrEvent) -> Event:
 
     Raises:
         RemoteProtocolError: answer is the response code: 450 uid out of sequence, 452 an ID too long, 454 a value that
-            is no number or durations that do not fit the active period (one of 0 ends an open-ended event only), 459
-            parts missing or of the wrong kind.
+            is no number or durations that do not fit the active period (one of 0 ends an open-ended event, and nothing
+            else does), 459 parts missing or of the wrong kind.
     """
     descriptor, period = wire.eiEvent.eventDescriptor, wire.eiEvent.eiActivePeriod.properties
     found = wire.eiEvent.eiEventSignals
@@ -290,9 +290,12 @@ def from_wire(wire: OadrEvent) -> Event:
         raise RemoteProtocolError("the eventID or a signalID is too long", answer=_INVALID_ID)
     for signal in event.signals:
         _check_sum(signal.durations, event.duration, f"signal {signal.id}")
-        if 0 in signal.durations[:-1] or (signal.durations[-1] == 0 and event.duration != 0):
-            # It would run on behind the event, beside the intervals that follow it.
-            raise RemoteProtocolError("only the last interval of an open-ended event has no end", answer=_INVALID_DATA)
+        if 0 in signal.durations[:-1] or (signal.durations[-1] == 0) is not (event.duration == 0):
+            # It would run on behind the event, beside the intervals that follow it; or the event would run on without
+            # a value, and nobody could tell whether it has ended or the last value holds (rules 8, 47).
+            raise RemoteProtocolError(
+                "the last interval of an open-ended event, and no other, has no end", answer=_INVALID_DATA
+            )
     return event
 
 

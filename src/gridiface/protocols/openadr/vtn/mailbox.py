@@ -141,6 +141,14 @@ class Mailbox:
             queue.entries[:] = keep
             self._state.save("queue", ven_id)
 
+    def withdraw_one(self, ven_id: str, kind: str, name: str) -> None:
+        """Take the entries of `kind` out that stand for `name` alone."""
+        queue = self._state.queue(ven_id)
+        keep = [entry for entry in queue.entries if entry.kind != kind or entry.ids != [name]]
+        if len(keep) != len(queue.entries):
+            queue.entries[:] = keep
+            self._state.save("queue", ven_id)
+
     def clear(self, ven_id: str) -> None:
         """Forget everything that waits."""
         self._answered.pop(ven_id, None)

@@ -1,4 +1,4 @@
-"""EiReport of a VTN: metadata from VENs, our requests, their data, cancellations; and the empty metadata of our own.
+"""EiReport of a VTN: metadata from VENs, our requests, their data, cancellations. Our own metadata is metadata.py's.
 
 Owns which requests run and what data may come for them (rules 300 to 346). The data goes to the shell as notices.
 """
@@ -17,7 +17,6 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrCancelReport,
     OadrCreatedReport,
     OadrCreateReport,
-    OadrPendingReports,
     OadrRegisteredReport,
     OadrRegisterReport,
     OadrReport,
@@ -39,7 +38,6 @@ from gridiface.protocols.openadr.vtn.state import Entry, ReportWish, RunningRepo
 
 _ASKED, _RUNNING, _CANCELLING, _DONE = "asked", "running", "cancelling", "done"
 _MOST_DONE = 50
-_MOST_WAITING = 100
 
 
 class ReportDesk:
@@ -116,12 +114,6 @@ class ReportDesk:
             return None
         return OadrCancelReport(requestID=entry.id, reportRequestID=ids, reportToFollow=entry.follow, venID=ven.venID)
 
-    def register_report(self, ven: Ven, entry: Entry) -> Payload:
-        """Our metadata: we offer none (rule 305); `entry.ids` holds the request that asked for it."""
-        return OadrRegisterReport(
-            requestID=entry.id, venID=ven.venID, reportRequestID=entry.ids[0] if entry.ids else None
-        )
-
     # -- what VENs do --------------------------------------------------------------------------------------------
 
     def register(self, payload: OadrRegisterReport, ven: Ven, now: float) -> Payload:
@@ -151,23 +143,6 @@ class ReportDesk:
             self._mailbox.post(ven.venID, box.CREATE_REPORT, ids=ids)
         requests = [request_to_wire(reports.running[i].request) for i in ids] if piggyback else []
         return OadrRegisteredReport(eiResponse=ok(payload.requestID), oadrReportRequest=requests, venID=ven.venID)
-
-    def create(self, payload: OadrCreateReport, ven: Ven) -> Payload:
-        """A VEN asks us for reports: we have none, but our (empty) metadata may be asked for (rule 327)."""
-        for request in payload.oadrReportRequest:
-            if request.reportSpecifier.reportSpecifierID != METADATA:
-                raise Refusal(Code.INVALID_ID, "there is no such report here")
-        if len(payload.oadrReportRequest) + self._mailbox.count(ven.venID) > _MOST_WAITING:
-            raise Refusal(Code.DEPLOYMENT, "too much is waiting for this VEN")
-        for request in payload.oadrReportRequest:
-            self._mailbox.post(ven.venID, box.REGISTER_REPORT, ids=[request.reportRequestID])
-        return OadrCreatedReport(
-            eiResponse=ok(payload.requestID), oadrPendingReports=OadrPendingReports(), venID=ven.venID
-        )
-
-    def cancel(self, payload: OadrCancelReport, ven: Ven) -> Payload:
-        """A VEN cancels a report of ours: none is running."""
-        raise Refusal(Code.INVALID_ID, "no such report is running here")
 
     def registered(self, payload: OadrRegisteredReport, ven: Ven) -> Payload:
         """The VEN took our metadata."""

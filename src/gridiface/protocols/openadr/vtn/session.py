@@ -24,6 +24,7 @@ from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.admission import check_service, check_version
 from gridiface.protocols.openadr.vtn.eventing import EventDesk
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
+from gridiface.protocols.openadr.vtn.metadata import MetadataDesk
 from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice
 from gridiface.protocols.openadr.vtn.opting import OptDesk
 from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
@@ -69,6 +70,7 @@ class Vtn:
         self._registrar = Registrar(self._state, self._mailbox)
         self._events = EventDesk(self._state, self._mailbox)
         self._reports = ReportDesk(self._state, self._mailbox)
+        self._metadata = MetadataDesk(self._state, self._mailbox)
         self._opts = OptDesk(self._state)
         self._repeats = Repeats()
         self._handlers = self._table()
@@ -139,10 +141,10 @@ class Vtn:
             opt.OadrCancelOpt: lambda payload, ven, _: opts.cancel(payload, ven),
             report.OadrRegisterReport: reports.register,
             report.OadrRegisteredReport: lambda payload, ven, _: reports.registered(payload, ven),
-            report.OadrCreateReport: lambda payload, ven, _: reports.create(payload, ven),
+            report.OadrCreateReport: self._metadata.create,
             report.OadrCreatedReport: lambda payload, ven, _: reports.created(payload, ven),
             report.OadrUpdateReport: reports.update,
-            report.OadrCancelReport: lambda payload, ven, _: reports.cancel(payload, ven),
+            report.OadrCancelReport: lambda payload, ven, _: self._metadata.cancel(payload, ven),
             report.OadrCanceledReport: lambda payload, ven, _: reports.canceled(payload, ven),
             registration.OadrCancelPartyRegistration: lambda payload, ven, _: registrar.cancel(payload, ven),
             registration.OadrCanceledPartyRegistration: lambda payload, ven, _: registrar.canceled(payload, ven),
@@ -353,11 +355,12 @@ class Vtn:
     def next_timer(self, now: float) -> float:
         """When `handle_timer` or `next_pushes` has something to do; infinity when never. May be in the past."""
         pushes = (self._mailbox.due_at(ven_id) for ven_id in self._state.pushed)
-        return min((self._events.next_change(now), *pushes))
+        return min((self._events.next_change(now), self._metadata.next_due(), *pushes))
 
     def handle_timer(self, now: float) -> Result:
-        """Status changes by the clock; forget what is long over."""
+        """Status changes by the clock, metadata that is told again; forget what is long over."""
         self._events.tick(now)
+        self._metadata.tick(now)
         return self._result(None)
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -370,7 +373,7 @@ class Vtn:
                 distribute = self._events.distribute(ven, now, ok("") if ven.pull else None)
                 return distribute, not self._events.needs_answer(ven_id, now)
             case box.REGISTER_REPORT:
-                return self._reports.register_report(ven, entry), False
+                return self._metadata.register_report(ven, entry), False
             case box.CREATE_REPORT:
                 return self._reports.create_report(ven, entry), False
             case box.CANCEL_REPORT:

@@ -190,13 +190,25 @@ class RunningReport:
 
 
 @dataclass(slots=True, kw_only=True)
+class AskedMetadata:
+    """A VEN's periodic request for our metadata, and when it is told next."""
+
+    request: ReportRequest
+    due: float
+
+
+@dataclass(slots=True, kw_only=True)
 class Reports:
-    """Reporting of one VEN. `piggyback`: cancellations that ride on the next oadrUpdatedReport."""
+    """Reporting of one VEN. `piggyback`: cancellations that ride on the next oadrUpdatedReport.
+
+    `asked`: what it asked of us, by reportRequestID.
+    """
 
     metadata: list[OadrReport] = field(default_factory=list)
     running: dict[str, RunningReport] = field(default_factory=dict)
     piggyback: list[str] = field(default_factory=list)
     piggyback_follow: bool = False
+    asked: dict[str, AskedMetadata] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -262,6 +274,8 @@ class State:
         }
         #: Registered VENs that are pushed to, in no order that matters: looked through at each turn of the clock.
         self.pushed: dict[str, Ven] = {}
+        #: Reports of the VENs that asked something of us, in no order that matters: looked through likewise.
+        self.asked: dict[str, Reports] = {}
         self._by_fingerprint: dict[str, str] = {}
         self._events_of: dict[str, set[str]] = {}
         self._recipients: dict[str, tuple[str, ...]] = {}
@@ -370,6 +384,10 @@ class State:
                 self.pushed[key] = record
             else:
                 self.pushed.pop(key, None)
+        if kind == "reports" and record.asked:
+            self.asked[key] = record
+        elif kind == "reports":
+            self.asked.pop(key, None)
         if kind == "event":
             self.newest_change = max(self.newest_change, record.changed)
             for ven_id in self._recipients.get(key, ()):
@@ -382,6 +400,8 @@ class State:
         if kind == "ven":
             self._by_fingerprint.pop(record.fingerprint, None)
             self.pushed.pop(key, None)
+        if kind == "reports":
+            self.asked.pop(key, None)
         if kind == "event":
             for ven_id in self._recipients.pop(key, ()):
                 self._events_of[ven_id].discard(key)

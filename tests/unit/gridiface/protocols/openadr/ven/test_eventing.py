@@ -434,7 +434,8 @@ def test_57_r5_a_cancelled_event_that_comes_again_as_if_it_were_not_gets_450_unt
         ((600, 0), 600, "454"),
         ((0, 600), 0, "454"),
         ((600, 0), 0, "200"),
-        ((600, 600), 0, "200"),
+        ((0, 0), 0, "454"),
+        ((600, 600), 0, "454"),  # has it ended after twenty minutes, or does the last value hold?
     ],
 )
 def test_62_r8_r47_only_the_last_interval_of_an_open_ended_event_has_no_end(side, kit, durations, whole, code):

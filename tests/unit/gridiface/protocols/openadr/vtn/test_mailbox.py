@@ -207,16 +207,23 @@ def test_r500_a_push_ven_must_not_poll(kit, pushed):
 
 
 def test_a_ven_cannot_fill_its_queue(kit, ven):
-    wanted = report.OadrReportRequest(
-        reportRequestID="m",
-        reportSpecifier=report.ReportSpecifier(
-            reportSpecifierID="METADATA",
-            granularity=0,
-            reportBackDuration=0,
-            specifierPayload=[report.SpecifierPayload(rID="0", readingType="x-notApplicable")],
-        ),
-    )
-    payload = report.OadrCreateReport(requestID="c", oadrReportRequest=[wanted] * 60, venID=ven)
-    codes = [kit.handle(payload).eiResponse.responseCode for _ in range(3)]
+    def wanted(name):
+        return report.OadrReportRequest(
+            reportRequestID=name,
+            reportSpecifier=report.ReportSpecifier(
+                reportSpecifierID="METADATA",
+                granularity=0,
+                reportBackDuration=0,
+                specifierPayload=[report.SpecifierPayload(rID="0", readingType="x-notApplicable")],
+            ),
+        )
+
+    def code(names):
+        payload = report.OadrCreateReport(requestID="c", oadrReportRequest=[wanted(n) for n in names], venID=ven)
+        return kit.handle(payload).eiResponse.responseCode
+
+    assert code(["m"] * 60) == code(["m"] * 60) == "200"
+    assert len(kit.vtn.waiting(ven)) == 2
+    codes = [code([f"{group}{n}" for n in range(60)]) for group in "abc"]
     assert codes == ["200", "469", "469"]
-    assert len(kit.vtn.waiting(ven)) == 61
+    assert len(kit.vtn.waiting(ven)) == 62
