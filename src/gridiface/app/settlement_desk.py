@@ -151,9 +151,10 @@ class SettlementDesk:
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []
+        phase_s = Calendar(tz=zone(asked["zone"])).phase(asked["start"], asked["interval_s"])
         for name in asked["devices"]:
             readings = await readings_of(self._store, name, asked["start"] - BEFORE_S, asked["end"] + AFTER_S)
-            one = await asyncio.to_thread(from_readings, readings, asked["interval_s"])
+            one = await asyncio.to_thread(from_readings, readings, asked["interval_s"], phase_s)
             if one is None:
                 raise ConfigError(f"the store has no active power of {name!r} for that time; leave it out")
             made.append(one)

@@ -98,7 +98,7 @@ def baseline(
         id="baseline", start=_instant(start, calendar), end=_instant(end, calendar), method=method, interval_s=interval
     )
     with working("reading meter data", quiet=as_json) as work:
-        series = _series(files, database, meters, event, _form(zone_name, positive, stamp, interval))
+        series = _series(files, database, meters, event, calendar, _form(zone_name, positive, stamp, interval))
         work.say("working out baselines")
         rows = settle(event, series, calendar=calendar, event_days=days_in(event_days))
     if as_json:
@@ -159,7 +159,7 @@ def settle_event(
     begin, finish = _instant(start, calendar), _instant(end, calendar)
     times = SettlementEvent(id=event_id, start=begin, end=finish, interval_s=interval)
     with working("reading meter data", quiet=as_json):
-        series = _series(files, database, meters, times, _form(zone_name, positive, stamp, interval))
+        series = _series(files, database, meters, times, calendar, _form(zone_name, positive, stamp, interval))
     event = SettlementEvent(
         id=event_id,
         start=begin,
@@ -289,7 +289,12 @@ def _commitments(path: Path | None, each_kw: float | None, series: Sequence[Mete
 
 
 def _series(
-    files: list[Path] | None, database: str | None, meters: list[str] | None, event: SettlementEvent, form: Any
+    files: list[Path] | None,
+    database: str | None,
+    meters: list[str] | None,
+    event: SettlementEvent,
+    calendar: Calendar,
+    form: Any,
 ) -> list[MeterSeries]:
     """All meters of the files, later files over earlier ones, or of the store."""
     if files and database is None:
@@ -305,7 +310,8 @@ def _series(
     if database is not None and meters and not files:
         interval_s = event.interval_s or _STORE_INTERVAL_S
         found = asyncio.run(_stored(database, meters, event.start - BEFORE_S, event.end + AFTER_S))
-        made = [from_readings(readings, interval_s) for readings in found]
+        phase_s = calendar.phase(event.start, interval_s)
+        made = [from_readings(readings, interval_s, phase_s) for readings in found]
         missing = [name for name, one in zip(meters, made, strict=True) if one is None]
         if missing:
             raise ConfigError(f"the store has no active power of {', '.join(missing[:5])} for that time")

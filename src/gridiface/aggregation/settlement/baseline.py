@@ -84,12 +84,14 @@ class Baseline:
 def like_days(
     calendar: Calendar, days: tuple[date, ...], event_day: date, event_days: frozenset[date], look_back_days: int
 ) -> BoolArray:
-    """(D,) which days may stand for `event_day`: earlier, near enough, of its kind, and no event days themselves."""
+    """(D,) which days may stand for `event_day`: earlier, near enough, of its kind, no event days, and ever there."""
     kind, first = calendar.kind(event_day), event_day - timedelta(days=look_back_days)
-    return np.array(
-        [first <= day < event_day and calendar.kind(day) is kind and day not in event_days for day in days],
-        dtype=np.bool_,
-    )
+
+    def may(day: date) -> bool:
+        alike = first <= day < event_day and calendar.kind(day) is kind and day not in event_days
+        return alike and calendar.length(day) > 0
+
+    return np.array([may(day) for day in days], dtype=np.bool_)
 
 
 def day_baseline(

@@ -72,6 +72,14 @@ class Calendar:
         """The instant at which that local day begins."""
         return instant_of(datetime(day.year, day.month, day.day, tzinfo=self.tz))
 
+    def length(self, day: date) -> float:
+        """How long that local day is, s; 0 for a day that was left out (Samoa, 30 December 2011)."""
+        return self.start(day + timedelta(days=1)) - self.start(day)
+
+    def phase(self, at: Instant, interval_s: float) -> float:
+        """By how much the local day's intervals begin after whole multiples of `interval_s`, s; 0 in most zones."""
+        return self.start(self.day(at)) % interval_s
+
     def kind(self, day: date) -> DayKind:
         """Working day, or free."""
         return DayKind.FREE if day in self.holidays or day.weekday() in self.weekend else DayKind.WORKING
@@ -87,7 +95,7 @@ class Calendar:
             interval_s: s; must divide the day and the hour or be whole hours (`slots_per_day` checks it).
         """
         begin, per_day = self.start(day), slots_per_day(interval_s)
-        length = self.start(day + timedelta(days=1)) - begin
+        length = self.length(day)
         count = round(length / interval_s)
         steps = np.arange(count, dtype=np.int64)
         if length == DAY_S:

@@ -118,10 +118,10 @@ def settle(
         ConfigError: unknown method, commitments for a resource without a meter or of the wrong number, or intervals
             that do not fit each other.
     """
-    meters = _prepared(event, list(series))
+    meters = _prepared(event, list(series), calendar)
     if not meters:
         return ()
-    starts = _starts(event, meters[0].interval_s)
+    starts = _starts(event, meters[0])
     unknown = sorted(set(event.committed_w) - {one.meter_id for one in meters})
     if unknown:
         raise ConfigError(f"event {event.id}: commitments without meter data: {', '.join(unknown[:5])}")
@@ -142,25 +142,28 @@ def settle(
     return tuple(sorted(rows, key=lambda row: (row.resource_id, row.start)))
 
 
-def _prepared(event: SettlementEvent, series: list[MeterSeries]) -> list[MeterSeries]:
+def _prepared(event: SettlementEvent, series: list[MeterSeries], calendar: Calendar) -> list[MeterSeries]:
+    """The series on the grid of settlement: finer ones on that of the local day, the others as they are."""
     interval_s = event.interval_s or max((one.interval_s for one in series), default=0.0)
     names = [one.meter_id for one in series]
     if len(set(names)) != len(names):
         raise ConfigError(f"event {event.id}: a meter is given twice; merge its series first")
     try:
-        return [one.coarser(interval_s) for one in series]
+        phase_s = calendar.phase(event.start, interval_s) if series else 0.0
+        return [one.coarser(interval_s, phase_s) for one in series]
     except ValueError as problem:
         raise ConfigError(f"event {event.id}: {problem}") from problem
 
 
-def _starts(event: SettlementEvent, interval_s: float) -> FloatArray:
-    """The starts of the intervals that lie wholly inside the event."""
-    first = math.ceil(event.start / interval_s - 1e-9)
-    count = math.floor(event.end / interval_s + 1e-9) - first
+def _starts(event: SettlementEvent, meter: MeterSeries) -> FloatArray:
+    """The starts of the intervals of a meter's grid that lie wholly inside the event."""
+    interval_s, phase_s = meter.interval_s, meter.start % meter.interval_s
+    first = math.ceil((event.start - phase_s) / interval_s - 1e-9)
+    count = math.floor((event.end - phase_s) / interval_s + 1e-9) - first
     if not 1 <= count <= MOST_INTERVALS:
         text = f"event {event.id} holds {max(count, 0)} whole intervals of {interval_s:g} s"
         raise ConfigError(f"{text}; it must hold 1 to {MOST_INTERVALS}: look at its start and end")
-    return (first + np.arange(count, dtype=np.float64)) * interval_s
+    return (first + np.arange(count, dtype=np.float64)) * interval_s + phase_s
 
 
 def _flat(
@@ -189,7 +192,8 @@ def _like(
         try:
             table = day_table(members, calendar, (*days_before(day, method.look_back_days), day))
         except ValueError as problem:
-            raise ConfigError(f"meter data do not fit the local day: {problem}") from problem
+            fix = "give data of a shorter interval (of half an hour where the zone is half an hour off)"
+            raise ConfigError(f"meter data do not fit the local day: {problem}; {fix}") from problem
         likely = {days: like_days(calendar, table.days, day, days, method.look_back_days) for days in set(excluded)}
         eligible = np.array([likely[days] for days in excluded])
         inside = slice(int(slots[at].min()), int(slots[at].max()) + 1)

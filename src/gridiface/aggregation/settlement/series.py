@@ -100,20 +100,20 @@ class MeterSeries:
         merged = np.where(take, late_quality, quality).astype(np.uint8)
         return MeterSeries(self.meter_id, start, self.interval_s, np.where(take, late_w, w), merged)
 
-    def coarser(self, interval_s: float) -> MeterSeries:
-        """The same on a coarser grid that starts at a whole multiple of `interval_s`.
+    def coarser(self, interval_s: float, phase_s: float = 0.0) -> MeterSeries:
+        """The same on a coarser grid that starts `phase_s` after a whole multiple of `interval_s`.
 
         A coarse interval with any part missing is missing: half a mean is not a mean.
 
         Raises:
-            ValueError: `interval_s` is no whole multiple of the series' own.
+            ValueError: `interval_s` is no whole multiple of the series' own, or the grid is none of its own.
         """
         factor = round(interval_s / self.interval_s)
         if factor < 1 or abs(factor * self.interval_s - interval_s) > 1e-6:
             raise ValueError(f"{self.interval_s:g} s values cannot be turned into {interval_s:g} s values")
         if factor == 1:
             return self
-        start = np.floor(self.start / interval_s) * interval_s
+        start = np.floor((self.start - phase_s) / interval_s) * interval_s + phase_s
         count = int(np.ceil((self.end - start) / interval_s))
         w, quality = self.window(start, count * factor)
         return MeterSeries(
@@ -156,8 +156,10 @@ def series_of(
     return series
 
 
-def from_readings(readings: Sequence[Reading], interval_s: float) -> MeterSeries | None:
+def from_readings(readings: Sequence[Reading], interval_s: float, phase_s: float = 0.0) -> MeterSeries | None:
     """Mean powers of one device's active-power readings in each interval; None for no reading.
+
+    Intervals begin `phase_s` after whole multiples of `interval_s`: see `Calendar.phase`.
 
     A reading with a duration counts for the time until its source time, in each interval that it touches; where there
     is none an interval's value is the mean of the samples inside it. An interval of which a part is not covered, or
@@ -171,15 +173,17 @@ def from_readings(readings: Sequence[Reading], interval_s: float) -> MeterSeries
     samples: dict[int, list[Reading]] = {}
     for reading in usable:
         if reading.duration_s <= 0:
-            samples.setdefault(int(reading.source_time // interval_s), []).append(reading)
+            samples.setdefault(int((reading.source_time - phase_s) // interval_s), []).append(reading)
             continue
-        begin, end = reading.source_time - min(reading.duration_s, _LONGEST_MEAN_S), reading.source_time
+        end = reading.source_time - phase_s
+        begin = end - min(reading.duration_s, _LONGEST_MEAN_S)
         for place in range(int(begin // interval_s), int(-(-end // interval_s))):
             covered = min(end, (place + 1) * interval_s) - max(begin, place * interval_s)
             means.setdefault(place, []).append((covered, reading))
-    found = [(place, *_sampled(inside, place * interval_s, interval_s)) for place, inside in samples.items()]
+    found = [(place, *_sampled(inside, place * interval_s + phase_s, interval_s)) for place, inside in samples.items()]
     found += [(place, *_covered(inside, interval_s)) for place, inside in means.items()]
-    return series_of(usable[0].device_id, interval_s, [(place * interval_s, w, quality) for place, w, quality in found])
+    values = [(place * interval_s + phase_s, w, quality) for place, w, quality in found]
+    return series_of(usable[0].device_id, interval_s, values)
 
 
 def _newest(readings: Iterable[Reading]) -> list[Reading]:

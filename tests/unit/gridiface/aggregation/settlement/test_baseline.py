@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -59,6 +60,15 @@ def test_like_days_are_of_the_same_kind_and_no_event_days() -> None:
     # Only the look-back counts: 3 days before Tuesday are Saturday, Sunday, Monday.
     near = like_days(calendar, days, EVENT_DAY, frozenset(), 3)
     assert [day.day for day, use in zip(days, near, strict=True) if use] == [2]
+
+
+def test_a_day_that_the_calendar_left_out_is_no_like_day() -> None:
+    """Samoa went from Thursday, 29 December 2011, to Saturday: the Friday would count as one without any gap."""
+    samoa = Calendar(tz=ZoneInfo("Pacific/Apia"))
+    days = days_before(date(2012, 1, 4), 8)
+    found = like_days(samoa, days, date(2012, 1, 4), frozenset(), 45)
+    assert [day.day for day, like in zip(days, found, strict=True) if like] == [27, 28, 29, 2, 3]
+    assert (samoa.length(date(2011, 12, 30)), samoa.length(date(2011, 12, 31))) == (0.0, 86_400.0)
 
 
 def test_golden_ten_of_ten() -> None:

@@ -49,6 +49,16 @@ def test_every_interval_of_a_day_has_the_slot_of_its_instant(day: date, interval
     assert start + slots.size * interval_s == BERLIN.start(day + timedelta(days=1))
 
 
+def test_the_local_days_intervals_may_begin_beside_whole_hours() -> None:
+    noon = datetime(2026, 7, 22, 12, tzinfo=UTC).timestamp()
+    of = {
+        name: Calendar(tz=ZoneInfo(name)).phase(noon, 3600.0)
+        for name in ("Asia/Kolkata", "Asia/Kathmandu", "Asia/Tokyo")
+    }
+    assert of == {"Asia/Kolkata": 1800.0, "Asia/Kathmandu": 900.0, "Asia/Tokyo": 0.0}
+    assert Calendar(tz=ZoneInfo("Asia/Kolkata")).phase(noon, 900.0) == 0.0
+
+
 def test_weekends_and_holidays_are_free() -> None:
     calendar = Calendar(holidays=frozenset({date(2026, 7, 3)}))
     kinds = [calendar.kind(date(2026, 7, day)) for day in (2, 3, 4, 5, 6)]

@@ -128,6 +128,24 @@ def test_finer_meters_are_settled_on_the_coarser_interval() -> None:
     assert [row.delivered_w for row in rows] == pytest.approx([800.0, 600.0])
 
 
+@pytest.mark.parametrize(("zone", "finest"), [("Asia/Kolkata", HOUR / 2), ("Asia/Kathmandu", HOUR / 4)])
+@pytest.mark.parametrize("hourly", [True, False])
+def test_hours_are_those_of_the_local_day_where_that_is_not_a_whole_number_of_hours_off(
+    zone: str, finest: float, hourly: bool
+) -> None:
+    calendar = Calendar(tz=ZoneInfo(zone))
+    midnight = calendar.start(DAY)
+    by_hour = meter("m", -1000.0, {16: -200.0, 17: -400.0})
+    step = HOUR if hourly else finest
+    w = np.repeat(by_hour.w, round(HOUR / step))
+    series = MeterSeries("m", calendar.start(DAY - timedelta(days=45)), step, w, np.zeros(w.size, dtype=np.uint8))
+    rows = settle(
+        event(start=midnight + 16 * HOUR, end=midnight + 18 * HOUR, interval_s=HOUR), [series], calendar=calendar
+    )
+    assert [(row.start - midnight) / HOUR for row in rows] == [16, 17]
+    assert [row.delivered_w for row in rows] == pytest.approx([800.0, 600.0])
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

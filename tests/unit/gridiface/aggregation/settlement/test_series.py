@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -100,6 +101,16 @@ def test_readings_are_averaged_and_the_last_received_of_one_time_counts() -> Non
     # (10 + 40) / 2 in the first quarter hour, 7 in the second.
     assert made.w.tolist() == [25.0, 7.0]
     assert from_readings([reading(0, 1, quality=Quality.BAD)], 900.0) is None
+
+
+def test_intervals_of_readings_may_begin_beside_whole_hours() -> None:
+    mean = replace(reading(5400, 60), duration_s=3600.0)
+    made = from_readings([mean], 3600.0, 1800.0)
+    assert made is not None
+    assert (made.start, made.w.tolist(), made.quality.tolist()) == (1800.0, [60.0], [GOOD])
+    samples = from_readings([reading(at, at) for at in range(1800, 5400, 600)], 3600.0, 1800.0)
+    assert samples is not None
+    assert (samples.start, samples.w.tolist()) == (1800.0, [3300.0])
 
 
 def test_a_table_sorts_local_days_and_averages_the_hour_that_comes_twice() -> None:
