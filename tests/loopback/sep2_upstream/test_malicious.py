@@ -47,6 +47,7 @@ class Evil:
     def __init__(self) -> None:
         self.answer: Callable[[asyncio.StreamWriter], Any] | None = None
         self.asked: list[str] = []
+        self.heads: list[str] = []
         self.sent = 0
         self.port = 0
 
@@ -55,6 +56,7 @@ class Evil:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 path = head.split(" ")[1].partition("?")[0]
+                self.heads.append(head.lower())
                 self.asked.append(head.split(" ")[1])
                 if path == "/edev" and self.answer is not None:
                     await self.answer(writer)
@@ -131,6 +133,20 @@ async def evil_server(folder: Path, *, certificate: str = "server") -> tuple[Evi
     server = await asyncio.start_server(evil.handle, "127.0.0.1", 0, ssl=context)
     evil.port = server.sockets[0].getsockname()[1]
     return evil, server
+
+
+async def test_no_coding_of_answers_is_asked_for(
+    make_scene: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    scene = make_scene(1)
+    evil, server = await evil_server(scene.folder)
+    scene.port = evil.port
+    try:
+        house = await scene.connect(timeout_s=5.0)
+        await eventually(lambda: house.session.client.tree.value_at("/edev"), "it was read", 20)
+    finally:
+        server.close()
+    assert all("accept-encoding: identity\r\n" in head for head in evil.heads)
 
 
 async def test_whatever_it_sends_is_contained_and_the_session_goes_on(

@@ -12,9 +12,18 @@ from urllib.parse import urljoin
 
 from lxml import etree
 
-from gridiface.protocols.sep2.resources import EndDevice, Link, List, SubscribableList
+from gridiface.protocols.sep2.resources import EndDevice, EventStatus, Link, List, Registration, SubscribableList, Time
 from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Lenient, Limits, WireObject, decode_leniently, spec_of
+from gridiface.protocols.xmlwire.lenient import Assumed
 
+# What servers in the field leave out although it is demanded, and what can be meant then. Who does not say how good
+# its time is claims nothing, and that is quality 7; all else here decides nothing.
+_ASSUMED: Assumed = {
+    Time: {"dstEndTime": "0", "dstOffset": "0", "dstStartTime": "0", "quality": "7", "tzOffset": "0"},
+    EndDevice: {"changedTime": "0"},
+    Registration: {"dateTimeRegistered": "0"},
+    EventStatus: {"potentiallySuperseded": "false"},
+}
 _REFERENCES = ("href", "replyTo")
 _links: dict[type[WireObject], tuple[str, ...]] = {}
 
@@ -26,8 +35,8 @@ def read(body: bytes, kind: type[WireObject], limits: Limits = DEFAULT_LIMITS) -
         RemoteProtocolError: it is not that resource, or nothing of it can be read.
     """
     if not issubclass(kind, List | SubscribableList):
-        return decode_leniently(body, kind, limits)
-    return decode_leniently(body, kind, limits, members="members", prepare=_count)
+        return decode_leniently(body, kind, limits, assumed=_ASSUMED)
+    return decode_leniently(body, kind, limits, members="members", prepare=_count, assumed=_ASSUMED)
 
 
 def _count(listed: etree._Element) -> None:

@@ -6,7 +6,7 @@ What is not known is taken out of the document, the order is restored, and then 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -22,6 +22,9 @@ from gridiface.protocols.xmlwire.primitives import Primitive
 _T = TypeVar("_T", bound=WireObject)
 _Kind = Primitive | type[WireObject]
 _XSI_TYPE = f"{{{XSI}}}type"
+Assumed = Mapping[type[WireObject], Mapping[str, str]]
+"""Text of child elements that may be missing, by class and name."""
+
 #: Notes that are kept of one document.
 _MOST_NOTES = 5
 
@@ -47,6 +50,7 @@ def decode_leniently(
     *,
     members: str = "",
     prepare: Callable[[etree._Element], None] = lambda _root: None,
+    assumed: Assumed | None = None,
 ) -> Lenient[_T]:
     """As `decode`; where that refuses, what is unknown or a bad member of a list is passed over, and order restored.
 
@@ -56,6 +60,7 @@ def decode_leniently(
         limits: caps, as for `decode`; what is above them is refused.
         members: attribute that holds the members of a list; "": `expected` is none.
         prepare: may complete the root element before it is read for the second time.
+        assumed: what is read where something that the schema demands is missing.
 
     Raises:
         RemoteProtocolError: as `decode` for what cannot be read in this way either.
@@ -69,7 +74,7 @@ def decode_leniently(
     if cls is None or not issubclass(cls, expected):
         raise refused
     prepare(root)
-    tidying = _Tidying()
+    tidying = _Tidying(assumed or {})
     tidying.tidy(root, cls)
     left_out = tidying.drop_unreadable(root, spec_of(cls), members) if members else 0
     notes = tidying.notes or [refused.reason]
@@ -79,12 +84,15 @@ def decode_leniently(
 class _Tidying:
     """One pass over a document."""
 
-    def __init__(self) -> None:
+    def __init__(self, assumed: Assumed) -> None:
         self.notes: list[str] = []
+        self._assumed = assumed
 
     def tidy(self, el: etree._Element, cls: type[WireObject]) -> None:
         """Bring an element to what the declaration of its class has."""
-        spec = spec_of(actual_type(el, cls))
+        actual = actual_type(el, cls)
+        spec = spec_of(actual)
+        self._complete(el, spec.ns, self._assumed.get(actual, {}))
         self._attributes(el, {f"{{{f.ns}}}{f.wire}" if f.ns else f.wire for f in spec.attributes}, spec.ns)
         table = _table(spec)
         own = {f.ns for f in spec.elements} | {spec.ns, ""}
@@ -98,6 +106,12 @@ class _Tidying:
         if any(before > after for (before, _), (after, _) in pairwise(places)):
             self._note(el, "its elements are out of order")
             el[:] = [child for _, child in sorted(places, key=lambda place: place[0])]
+
+    def _complete(self, el: etree._Element, ns: str, assumed: Mapping[str, str]) -> None:
+        for name, text in assumed.items():
+            if el.find(f"{{{ns}}}{name}") is None:
+                etree.SubElement(el, f"{{{ns}}}{name}").text = text
+                self._note(el, f"{name} is missing, {text} is assumed")
 
     def _child(self, el: etree._Element, child: etree._Element, f: FieldSpec, kind: _Kind) -> None:
         if isinstance(kind, Primitive):

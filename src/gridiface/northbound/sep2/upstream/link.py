@@ -90,6 +90,8 @@ class Link:
         """
         url = await self._url(authority, request.target)
         headers = {name: value for name, value in request.headers.items() if name != "host"}
+        # Without a word on it any coding would do (RFC 9110, 12.5.3), and nothing is decompressed here.
+        headers["accept-encoding"] = "identity"
         dialect = DIALECTS.get(self.edition)
         try:
             async with self._opened().request(

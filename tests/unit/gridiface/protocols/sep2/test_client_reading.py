@@ -17,6 +17,7 @@ from gridiface.protocols.sep2.resources import (
     DERControlResponse,
     EndDevice,
     Link,
+    Time,
 )
 
 ANSWERED = [1, 2, 3]
@@ -121,3 +122,13 @@ def test_a_list_that_does_not_say_how_much_it_holds_holds_what_it_shows() -> Non
     listed = read(b'<DERControlList xmlns="urn:ieee:std:2030.5:ns"/>', DERControlList)
     assert (listed.value.all, listed.value.results) == (0, 0)  # type: ignore[attr-defined]
     assert listed.notes
+
+
+def test_a_time_without_its_quality_claims_none() -> None:
+    """As GridAPPS-D's server of 2024 shows it."""
+    body = b"""<Time xmlns="urn:ieee:std:2030.5:ns" pollRate="900"><currentTime>1795968900</currentTime>
+        <dstEndTime>1793523600</dstEndTime><dstOffset>3600</dstOffset><localTime>1795940100</localTime>
+        <tzOffset>-28800</tzOffset></Time>"""
+    time = read(body, Time).value
+    assert isinstance(time, Time)
+    assert (time.currentTime, time.quality, time.tzOffset) == (1_795_968_900, 7, -28_800)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.sep2.resources import DERControl, DERControlList, Notification, Time
+from gridiface.protocols.sep2.resources import DERControl, DERControlList, EventStatus, Notification, Time
 from gridiface.protocols.xmlwire import decode, decode_leniently, encode
 
 NS = b'xmlns="urn:ieee:std:2030.5:ns"'
@@ -93,6 +93,19 @@ def test_a_root_that_lacks_something_may_be_completed() -> None:
     answer = decode_leniently(body, DERControlList, members="members", prepare=complete)
     assert answer.value.all == 1
     assert answer.notes
+
+
+def test_what_is_missing_may_be_assumed_at_every_level() -> None:
+    body = b"<Time " + NS + b">" + TIME + b"</Time>"
+    answer = decode_leniently(body, Time, assumed={Time: {"quality": "7", "tzOffset": "0"}})
+    assert (answer.value.currentTime, answer.value.quality) == (1, 7)
+    assert any("quality is missing" in note for note in answer.notes)
+    one = control(b"0A", LIMIT).replace(b"<potentiallySuperseded>false</potentiallySuperseded>", b"")
+    assumed = {EventStatus: {"potentiallySuperseded": "false"}}
+    (read,) = decode_leniently(listed(one), DERControlList, members="members", assumed=assumed).value.members
+    assert read.eventStatus.potentiallySuperseded is False
+    with pytest.raises(RemoteProtocolError, match="quality"):
+        decode_leniently(body, Time)
 
 
 def test_a_notification_with_a_resource_of_a_kind_that_nobody_knows() -> None:
