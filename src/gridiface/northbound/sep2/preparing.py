@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.handlers.services import Services, bad_value, settle_links
+from gridiface.northbound.sep2.handlers.services import Services, bad_value, named, settle_links
 from gridiface.northbound.sep2.kinds import Kind, kind
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.state_records import EventRecord, Publication
@@ -90,8 +90,7 @@ class Preparing:
         if type(given) is not of.cls:
             raise bad_value(f"this list holds {of.name}")
         if hasattr(obj, "mRID"):
-            if not obj.mRID.strip("0"):
-                raise bad_value(f"{of.name} needs an mRID")
+            named(obj.mRID, of.name)
             if obj.version is None:
                 obj.version = 0
         if isinstance(obj, Event):

@@ -16,7 +16,14 @@ from gridiface.northbound.sep2.derived_defaults import DefaultChange, DerivedDef
 from gridiface.northbound.sep2.handlers.asking import Asking
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.node_controls import MakeControl, NodeControls
-from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, item_of, program_of, still_there
+from gridiface.northbound.sep2.handlers.services import (
+    Call,
+    Services,
+    item_of,
+    named,
+    program_of,
+    still_there,
+)
 from gridiface.northbound.sep2.state_records import Program
 from gridiface.northbound.sep2.translate.controls import ProgramScope, ResolveCurve, default_to_control
 from gridiface.protocols.sep2.exchange import Reply, changed
@@ -45,8 +52,7 @@ class Defaults:
         default = call.read(DefaultDERControl, self._s)
         async with self._s.locks.hold(program.path):
             still_there(self._s, item)
-            if not default.mRID.strip("0"):
-                raise bad_value("a default control needs an mRID")
+            named(default.mRID, "a default control")
             csip_aus.check(default.derControlBase, self._s.settings.csip_aus)
             default.href, default.subscribable = item.path, None
             curve = self._curves.of(program)

@@ -25,6 +25,7 @@ from gridiface.northbound.sep2.handlers.services import (
     bad_value,
     item_of,
     limit_reached,
+    named,
     record_of,
     still_there,
 )
@@ -347,8 +348,7 @@ class Flow:
 
 
 def _check(request: FlowReservationRequest) -> None:
-    if not request.mRID.strip("0"):
-        raise bad_value("a request needs an mRID")
+    named(request.mRID, "a request")
     if request.requestStatus.requestStatus not in set(RequestStatusCode):
         raise bad_value("requestStatus is 0 (requested) or 1 (cancelled)")
     if not request.intervalRequested.duration:

@@ -14,7 +14,15 @@ from gridiface.domain.ports import AppendReadings, Change
 from gridiface.domain.telemetry import Reading as DomainReading
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, limit_reached, still_there
+from gridiface.northbound.sep2.handlers.services import (
+    Call,
+    Services,
+    advised,
+    bad_value,
+    limit_reached,
+    named,
+    still_there,
+)
 from gridiface.northbound.sep2.metering import (
     Meter,
     Metering,
@@ -71,6 +79,7 @@ class Mirrors:
         if call.caller.role is Role.UTILITY:
             raise RemoteProtocolError("a utility does not mirror", answer=403)
         posted = call.read(MirrorUsagePoint, self._s)
+        named(posted.mRID, "a mirror")
         record = self._owner(call, posted.deviceLFDI)
         async with self._s.locks.hold(f"/mup/{call.caller.lfdi}"):
             known = self._metering.by_key.get((call.caller.lfdi, posted.mRID))
@@ -173,7 +182,7 @@ class Mirrors:
             for name in ("all", "results"):
                 root.set(name, root.get(name) or str(len(root)))
         body: Any = decode_element(root, (MirrorMeterReading, MirrorMeterReadingList))
-        posted: MirrorMeterReading | MirrorMeterReadingList = body
+        posted: MirrorMeterReading | MirrorMeterReadingList = advised(body)
         return posted
 
     def _mirror(self, call: Call) -> tuple[Mirror, EndDeviceRecord]:
@@ -203,6 +212,7 @@ class Mirrors:
         mirror = intake.mirror
         known = intake.meters.get(posted.mRID) or mirror.meters.get(posted.mRID)
         if known is None:
+            named(posted.mRID, "a MirrorMeterReading")
             if posted.readingType is None:
                 raise bad_value("an unknown MirrorMeterReading comes with its ReadingType")
             if (

@@ -26,6 +26,7 @@ from gridiface.northbound.sep2.handlers.services import (
     bad_value,
     item_of,
     limit_reached,
+    named,
     program_of,
     still_there,
 )
@@ -185,8 +186,7 @@ class Programs:
             raise limit_reached("control")
         if event.eventStatus.currentStatus not in _STARTING:
             raise bad_value("a new control is scheduled or active")
-        if not event.mRID.strip("0"):
-            raise bad_value("a control needs an mRID")
+        named(event.mRID, "a control")
         csip_aus.check(event.derControlBase, self._s.settings.csip_aus)
 
     def prepared(self, event: DERControl, program: Program, second: int) -> DERControl:

@@ -21,7 +21,7 @@ from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import check_content
 from gridiface.protocols.sep2.resources import Link
-from gridiface.protocols.xmlwire import Limits, WireObject, decode, spec_of
+from gridiface.protocols.xmlwire import Limits, WireObject, advised_problems, decode, spec_of
 
 _T = TypeVar("_T", bound=WireObject)
 
@@ -102,13 +102,35 @@ class Call:
         return int(self.now)
 
     def read(self, expected: type[_T] | tuple[type[_T], ...], services: Services) -> _T:
-        """The typed body.
+        """The typed body, its values within the ranges of the standard's text.
 
         Raises:
             RemoteProtocolError: 400, 413, 415.
         """
         check_content(self.headers)
-        return decode(self.body, expected, Limits(octets=services.settings.limits.body_bytes))
+        return advised(decode(self.body, expected, Limits(octets=services.settings.limits.body_bytes)))
+
+
+def advised(body: _T) -> _T:
+    """A body whose values are also within the ranges that the standard's text gives, and its schema does not.
+
+    Raises:
+        RemoteProtocolError: 400.
+    """
+    problem = next(advised_problems(body), None)
+    if problem is not None:
+        raise bad_value(problem)
+    return body
+
+
+def named(mrid: str, what: str) -> None:
+    """Whether an mRID names anything.
+
+    Raises:
+        RemoteProtocolError: 400 where it is empty or zero.
+    """
+    if not mrid.strip("0"):
+        raise bad_value(f"{what} needs an mRID")
 
 
 def item_of(node: Node) -> Item:

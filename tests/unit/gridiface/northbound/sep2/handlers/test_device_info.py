@@ -56,6 +56,25 @@ async def test_store_put_and_return_the_same_values_on_get(
     assert (await other.send("GET", path, by=by)).body.decode() == stored
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("ders", STATUS.replace("5500", "10001")),
+        ("derg", SETTINGS.replace("<multiplier>0<", "<multiplier>10<")),
+        ("dercap", CAPABILITY.replace("<multiplier>0<", "<multiplier>-10<")),
+        ("dera", AVAILABILITY.replace("<statWAvail>", "<reservePercent>10001</reservePercent><statWAvail>")),
+    ],
+)
+async def test_values_keep_to_the_ranges_that_the_text_gives_and_the_schema_does_not(
+    kit: Any, name: str, body: str
+) -> None:
+    path = f"{kit.edev('inv-1')}/der/1/{name}"
+    before = (await kit.send("GET", path, by="inv-1")).body
+    reply = await kit.send("PUT", path, body, by="inv-1")
+    assert (reply.status, b"<reasonCode>" in reply.body) == (400, True)
+    assert (await kit.send("GET", path, by="inv-1")).body == before
+
+
 async def test_nameplate_and_settings_reach_the_fleet(kit: Any) -> None:
     edev = kit.edev("inv-1")
     await kit.send("PUT", f"{edev}/der/1/dercap", CAPABILITY, by="inv-1")

@@ -59,6 +59,25 @@ async def test_create_mirrors_with_201_and_overwrite_the_same_mrid_with_204(kit:
     assert (await kit.get("/mup?l=9")).all == 1
 
 
+@pytest.mark.parametrize("mrid", ["", "00", "0000000000000000"])
+async def test_a_mirror_and_what_it_measures_have_a_name(kit: Any, mup: str, mrid: str) -> None:
+    lfdi = kit.lfdi["inv-1"]
+    for path, body in (
+        ("/mup", mirror(lfdi, mrid, quantity("BB09"))),
+        ("/mup", mirror(lfdi, "AA09", quantity(mrid))),
+        (mup, posted(mrid, kind=WATT, value="1")),
+    ):
+        reply = await kit.send("POST", path, body, by="inv-1")
+        assert (reply.status, b"<reasonCode>1<" in reply.body) == (400, True), path
+    assert (await kit.get("/mup?l=9")).all == 1
+
+
+async def test_values_of_readings_keep_to_the_ranges_of_the_text(kit: Any, mup: str) -> None:
+    wide = WATT.replace("<uom>", "<powerOfTenMultiplier>10</powerOfTenMultiplier><uom>")
+    reply = await kit.send("POST", mup, posted("BB02", kind=wide, value="1"), by="inv-1")
+    assert (reply.status, b"<reasonCode>1<" in reply.body) == (400, True)
+
+
 async def test_the_mrid_is_unique_only_per_client(kit: Any, mup: str) -> None:
     reply = await kit.send("POST", "/mup", mirror(kit.lfdi["inv-2"], "AA01", quantity()), by="inv-2")
     assert reply.status == 201
