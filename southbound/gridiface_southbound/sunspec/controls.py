@@ -226,6 +226,8 @@ class Controls:
             return
         values = {mode: self.before[mode] for mode in restored} | dict(wanted)
         values = {mode: value for mode, value in values.items() if mode in entering.modes}
+        for mode, there in sorted(entering.beyond(values).items()):
+            plan.skipped.append(f"{mode}: {values.pop(mode):g} does not fit its register, which ends at {there:g}")
         for mode in sorted(entering.emptied(values)):
             plan.skipped.append(f"{mode}: {values.pop(mode):g} leaves nothing of the window for entering service")
         if not values:

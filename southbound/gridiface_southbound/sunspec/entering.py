@@ -53,6 +53,19 @@ class EnterService703:
                 found |= {lower, upper} & values.keys()
         return frozenset(found)
 
+    def beyond(self, values: Mapping[ControlMode, float]) -> dict[ControlMode, float]:
+        """Those of `values` that the registers cannot hold with the device's scale factors, and what would stand there.
+
+        A bound that is held to the end of its register is another bound: it must not be written.
+        """
+        form = self.set(values).form
+        found: dict[ControlMode, float] = {}
+        for mode, value in values.items():
+            there, step = form.value(POINTS[mode]), 10.0 ** (self._block.scale(POINTS[mode]) or 0)
+            if abs(there - value) > step:
+                found[mode] = there
+        return found
+
     def set(self, values: Mapping[ControlMode, float]) -> Effect:
         """The registers that hold these settings; the others are left alone. Modes of `modes` only."""
         names = [name for mode, name in POINTS.items() if mode in values]

@@ -251,6 +251,15 @@ def test_a_setting_that_the_device_lacks_is_said(controls: Any) -> None:
     assert found.skipped == ["enter_delay_s: the device has no such setting"]
 
 
+def test_a_setting_that_its_register_cannot_hold_is_not_written_as_another(controls: Any) -> None:
+    # as pysunspec2's own example device has it: V_SF of -3 ends at 65.534 %
+    device = controls({703: {**ENTER_703, "ESVHi": 1050, "ESVLo": 917, "V_SF": -3}})
+    found = plan(device, told(passed=entering(enter_v_high=105, enter_delay_s=60)))
+    assert values(found) == {"703.ESDlyTms": 60}
+    assert found.skipped == ["enter_v_high: 105 does not fit its register, which ends at 65.534"]
+    assert plan(device, told(passed=entering(enter_v_high=105))).effects == {}
+
+
 @pytest.mark.parametrize("passed", [{"enter_v_high": 91.7}, {"enter_hz_low": 50.2}])
 def test_a_window_for_entering_service_is_never_left_empty(controls: Any, passed: dict[str, float]) -> None:
     found = plan(controls({703: ENTER_703}), told(passed=entering(**passed)))
