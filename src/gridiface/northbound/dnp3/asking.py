@@ -152,9 +152,12 @@ class Asking:
         rated = self._rated_w(entry.target or self._settings.target) or 0.0
         return min(rated, entry.to_si(entry.maximum))
 
-    def signed(self, entry: PointEntry, si: float) -> float:
-        """The value with the sign that another output gives it: on turns it round."""
-        return -si if entry.sign_from and self._outputs.held[entry.sign_from].value else si
+    def signed(self, entry: PointEntry, si: float, coming: Mapping[str, float] = MappingProxyType({})) -> float:
+        """The value with the sign that another output gives it, or is about to (`coming`): on turns it round."""
+        if not entry.sign_from:
+            return si
+        turned = coming.get(entry.sign_from, self._outputs.expected(entry.sign_from).value)
+        return -si if turned else si
 
     def _payload(self, entry: PointEntry, si: float, now: Instant, coming: Mapping[str, float]) -> Any:
         """What a curve or droop carries beside its value; None: it cannot be carried out."""

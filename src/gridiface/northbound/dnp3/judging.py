@@ -191,8 +191,13 @@ class Judge:
             acts = self._outputs.in_force(other.own_slot, master.name)
             if acts is None or acts.entry.name != other.name:
                 continue
-            held = self._outputs.held[other.name].value
-            step, status = self._asking.submission(other, held, acts.si, master, now, coming={entry.name: wire})
+            held, coming = self._outputs.held[other.name].value, {entry.name: wire}
+            si = acts.si
+            if other.sign_from == entry.name:
+                si = self._asking.signed(other, other.to_si(held), coming)
+                if si == acts.si:
+                    continue
+            step, status = self._asking.submission(other, held, si, master, now, coming=coming)
             if status is not CommandStatus.SUCCESS:
                 return status, None
             steps.append(step)

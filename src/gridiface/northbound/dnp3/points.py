@@ -234,7 +234,7 @@ class PointMap:
         self._users: dict[str, list[PointEntry]] = {}
         for entry in self._outputs:
             self._slots.setdefault(entry.own_slot, []).append(entry)
-            for name in entry.parameters.values():
+            for name in (*entry.parameters.values(), *filter(None, (entry.sign_from,))):
                 self._users.setdefault(name, []).append(entry)
 
     def __iter__(self) -> Iterator[PointEntry]:
@@ -256,7 +256,7 @@ class PointMap:
         return self._slots.get(slot, [])
 
     def users_of(self, name: str) -> list[PointEntry]:
-        """The outputs that have this one as a parameter."""
+        """The outputs that have this one as a parameter, or take their sign from it."""
         return self._users.get(name, [])
 
     def core(self) -> list[PointConfig]:

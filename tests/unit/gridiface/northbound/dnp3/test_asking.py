@@ -43,6 +43,22 @@ async def test_der_power_factor_takes_its_sign_from_the_excitation(operate, hous
     assert only(house).values[ControlMode.POWER_FACTOR_INJECT].value == pytest.approx(-0.95)
 
 
+async def test_der_another_excitation_acts_at_once_while_its_mode_is_on(operate, house):
+    await operate("BO28", ON, points="der")
+    await operate("AO210", AnalogOutput(95, 1))
+    assert await operate("BO10", OFF) is CommandStatus.SUCCESS  # as it is already
+    assert len(house.live) == 1
+    assert await operate("BO10", ON) is CommandStatus.SUCCESS
+    newest = max(house.live.values(), key=lambda one: one.id)
+    assert newest.values[ControlMode.POWER_FACTOR_INJECT].value == pytest.approx(-0.95)
+    assert operate.station.handler.outputs.held["AO210"].value == 95
+    await operate("BO28", OFF)
+    assert await operate("BO10", OFF) is CommandStatus.SUCCESS
+    await operate("BO28", ON)
+    newest = max(house.live.values(), key=lambda one: one.id)
+    assert newest.values[ControlMode.POWER_FACTOR_INJECT].value == pytest.approx(0.95)
+
+
 async def test_der_droop_is_one_control_and_follows_its_parameters(operate, house):
     assert await operate("BO16", ON, points="der") is CommandStatus.SUCCESS
     droop = only(house).values[ControlMode.FREQUENCY_DROOP]
