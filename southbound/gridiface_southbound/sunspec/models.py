@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -75,11 +75,27 @@ class Point:
         return _KINDS.get(self.type)
 
 
+class _Reader(NamedTuple):
+    """How a point's number is found among the octets of its model; `real`: it may be no finite number."""
+
+    unpack: Callable[[bytes, int], tuple[int | float]]
+    start: int
+    end: int
+    unimplemented: float
+    real: bool
+
+    @classmethod
+    def of(cls, point: Point, kind: _Kind) -> _Reader:
+        start, codec = 2 * point.offset, struct.Struct(">" + kind.code)
+        return cls(codec.unpack_from, start, start + 2 * point.size, kind.unimplemented, kind.code in "fd")
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """The fixed part of one model: points by name ("WSet", "PFWInj.PF"). `length` counts ID and L in.
 
-    `scales_static`: the definition promises that its scale factors never change.
+    `scales_static`: the definition promises that its scale factors never change. `readers`: of the points that are
+    numbers, worked out once, for thousands of devices are read with them.
     """
 
     id: int
@@ -87,6 +103,12 @@ class Model:
     points: Mapping[str, Point]
     length: int
     scales_static: bool
+    readers: Mapping[str, _Reader] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        kinds = [(point, point.kind) for point in self.points.values()]
+        readers = {point.name: _Reader.of(point, kind) for point, kind in kinds if kind is not None}
+        object.__setattr__(self, "readers", readers)
 
     def __hash__(self) -> int:
         return self.id
@@ -171,44 +193,38 @@ def runs(of: Model, names: tuple[str, ...]) -> tuple[Run, ...]:
 class Block:
     """The registers of one model as one device gave them, ID and L included; a short block lacks its last points."""
 
-    __slots__ = ("_scales", "address", "data", "model")
+    __slots__ = ("_exponents", "_scales", "address", "data", "model")
 
     def __init__(self, of: Model, address: int, data: bytes) -> None:
         self.model = of
         self.address = address
         self.data = data
         self._scales: bytes | None = None
+        self._exponents: Mapping[str, int | None] | None = None
 
     def raw(self, name: str) -> int | float | None:
         """The unscaled number, None where the point is absent, not a number or says "not implemented"."""
-        point = self.model.points.get(name)
-        if point is None or (kind := point.kind) is None:
+        reader = self.model.readers.get(name)
+        if reader is None:
             return None
-        start = 2 * point.offset
-        if start + 2 * point.size > len(self.data):
+        unpack, start, end, unimplemented, real = reader
+        if end > len(self.data):
             return None
-        value: int | float = struct.unpack_from(">" + kind.code, self.data, start)[0]
-        if value == kind.unimplemented or (isinstance(value, float) and not math.isfinite(value)):
-            return None
-        return value
+        (value,) = unpack(self.data, start)
+        return None if value == unimplemented or (real and not math.isfinite(value)) else value
 
     def scale(self, name: str) -> int | None:
         """The power of ten of a point: 0 without scale factor, None where its scale factor cannot be used."""
-        point = self.model.points.get(name)
-        if point is None or point.scale is None:
-            return 0
-        if isinstance(point.scale, int):
-            return point.scale
-        # A factor inside a group belongs to the model: "PFWInj.PF" is scaled by "PF_SF".
-        exponent = self.raw(point.scale)
-        return int(exponent) if exponent is not None and -10 <= exponent <= 10 else None
+        if self._exponents is None:
+            self._exponents = _exponents(self.model, self.scales())
+        return self._exponents.get(name, 0)
 
     def value(self, name: str) -> float | None:
         """The number in the point's unit, None where it or its scale factor is not implemented."""
-        number, exponent = self.raw(name), self.scale(name)
-        if number is None or exponent is None:
+        number = self.raw(name)
+        if number is None or (exponent := self.scale(name)) is None:
             return None
-        return from_power_of_ten(int(number), exponent) if isinstance(number, int) else float(number)
+        return from_power_of_ten(number, exponent) if isinstance(number, int) else number
 
     def has(self, name: str) -> bool:
         """Whether the point is implemented and can be scaled."""
@@ -232,7 +248,7 @@ class Block:
     def bits(self, name: str) -> frozenset[str]:
         """The names of the bits that are set; unnamed bits as "bit 12"."""
         number = self.raw(name)
-        if number is None:
+        if not number:
             return frozenset()
         names = {value: symbol for symbol, value in self.model.points[name].symbols.items()}
         return frozenset(names.get(bit, f"bit {bit}") for bit in range(32) if int(number) >> bit & 1)
@@ -247,6 +263,26 @@ class Block:
             data = self.data
             self._scales = b"".join([data[first:last] for first, last in scale_registers(self.model)])
         return self._scales
+
+
+@lru_cache(maxsize=4096)
+def _exponents(of: Model, scales: bytes) -> Mapping[str, int | None]:
+    """The powers of ten of a model's points where its scale factors are `scales`; None: cannot be used.
+
+    A device's scale factors hardly ever change, and those of many devices are the same.
+    """
+    held: dict[str, int | None] = {}
+    rest = scales
+    for name in (point.name for point in of.points.values() if point.type == "sunssf"):
+        here, rest = rest[:2], rest[2:]
+        exponent = int.from_bytes(here, "big", signed=True) if len(here) == 2 else None
+        held[name] = exponent if exponent is not None and -10 <= exponent <= 10 else None
+    # A factor inside a group belongs to the model: "PFWInj.PF" is scaled by "PF_SF".
+    return {
+        name: point.scale if isinstance(point.scale, int) else held.get(point.scale)
+        for name, point in of.points.items()
+        if point.scale is not None
+    }
 
 
 @cache

@@ -55,7 +55,13 @@ class Southbound:
     ) -> None:
         registry = DriverRegistry()
         self.dispatcher = Dispatcher(clock=clock, on_reassert=on_reassert)
-        self.poller = Poller(clock=clock, on_snapshots=self._polled, on_open=self._opened, on_lost=on_lost)
+        self.poller = Poller(
+            clock=clock,
+            on_snapshots=self._polled,
+            on_open=self._opened,
+            on_lost=on_lost,
+            precedence=self.dispatcher.precedence,
+        )
         self._on_snapshots = on_snapshots
         self._on_open = on_open
         self._drivers: list[tuple[Driver, DriverConfig]] = []

@@ -11,15 +11,16 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, Setpoint
+from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, ServiceClass, Setpoint
 from gridiface.drivers.answers import Answers
 from gridiface.drivers.api import Ack, Driver
 from gridiface.drivers.attempts import Attempts
 from gridiface.drivers.breaker import BreakerState, CircuitBreaker
-from gridiface.drivers.lane import DevicePolicy, DispatchSettings, Lane, Ticket
+from gridiface.drivers.lane import Batch, DevicePolicy, DispatchSettings, Lane, Ticket
+from gridiface.drivers.precedence import Precedence
 from gridiface.drivers.reassertion import Reassertion
 from gridiface.errors import DeviceRejected, DeviceTimeout
 
@@ -52,6 +53,8 @@ class Dispatcher:
         chance = chance or random.Random()  # noqa: S311 - jitter, not a secret
         self._answers = Answers(clock)
         self.counters = self._answers.counters
+        #: Whom readings give way to.
+        self.precedence = Precedence()
         self._attempts = Attempts(self._answers, clock, self._settings, chance, held_on=self._held_on)
         self._reassertion = Reassertion(
             self._answers, clock, chance, submit=self._submit, expire=self._attempts.expire, told=on_reassert
@@ -169,6 +172,19 @@ class Dispatcher:
         }
         batch = self._answers.open(len(setpoints))
         self.counters.submitted += len(setpoints)
+        with self.precedence.claimed() if len(setpoints) > PART else contextlib.nullcontext():
+            await self._told(setpoints, batch, terms, start)
+        return [delivery for delivery in batch.results if delivery is not None]
+
+    async def _told(
+        self,
+        setpoints: Sequence[Setpoint],
+        batch: Batch,
+        terms: Mapping[ServiceClass, tuple[float, int]],
+        start: float,
+    ) -> None:
+        """Hand a batch out and wait until each of it is answered. `terms`: deadline and attempts, `start` loop time."""
+        loop = asyncio.get_running_loop()
         # Those of many devices go out in parts, with a turn of the loop between them: what has been answered is taken
         # meanwhile, and no device's time runs while thousands of others are still being told.
         timers = [loop.call_at(end, self._attempts.expire, batch) for end in {end for end, _ in terms.values()}]
@@ -188,7 +204,6 @@ class Dispatcher:
                 timer.cancel()
             for ticket in batch.tickets if batch.missing else ():
                 self._answers.resolve(ticket, DeliveryOutcome.LATE, "nobody waits for it any more")
-        return [delivery for delivery in batch.results if delivery is not None]
 
     def _submit(self, ticket: Ticket, now: float) -> None:
         lane = self._lanes.get(ticket.setpoint.device_id)

@@ -17,6 +17,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate, Settings
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, ListeningDriver
+from gridiface.drivers.precedence import Precedence
 from gridiface.errors import DeviceError
 
 _log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Poller:
         on_open: a device was opened: its driver and nameplate. Called at each reconnection too, and at the reading
             after its settings have changed.
         on_lost: a device does not answer any more.
+        precedence: the large batches of commands that readings give way to, where there are any.
         settings: bounds.
         chance: jitter; a seeded one makes it repeatable.
     """
@@ -92,6 +94,7 @@ class Poller:
         on_snapshots: Callable[[list[Snapshot]], Awaitable[None]],
         on_open: Callable[[Driver, Nameplate], None] | None = None,
         on_lost: Callable[[str, str], None] | None = None,
+        precedence: Precedence | None = None,
         settings: PollSettings | None = None,
         chance: random.Random | None = None,
     ) -> None:
@@ -100,6 +103,7 @@ class Poller:
         self._on_snapshots = on_snapshots
         self._on_open = on_open
         self._on_lost = on_lost
+        self._precedence = precedence or Precedence()
         self._settings = settings or PollSettings()
         self._chance = chance or random.Random()  # noqa: S311 - jitter, not a secret
         self._polled: dict[str, _Polled] = {}
@@ -186,6 +190,7 @@ class Poller:
         due = loop.time()
         polled.failures = 0
         while polled.failures < self._settings.failures_to_reopen:
+            await self._precedence.give_way()
             try:
                 snapshot = await polled.driver.read()
             except DeviceError as error:
