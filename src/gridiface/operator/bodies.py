@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from gridiface.operator.problems import Refused, of_validation
 from gridiface.operator.schema import LONGEST_ID
+from gridiface.segments import of_segment
 
 #: Largest body and deepest nesting that is read, and the time that it may take to come, s.
 MAX_BYTES = 16 * 1024
@@ -117,7 +118,7 @@ def name_of(request: web.Request, part: str = "id") -> str:
 
     A peer chooses its ids: any text that XML can carry, line ends and blanks of every width among it.
     """
-    name = request.match_info[part]
+    name = of_segment(request.match_info[part])
     return name if len(name) <= LONGEST_ID and not _NOWHERE.search(name) else ""
 
 

@@ -172,11 +172,14 @@ function answered(form, text, bad, secret) {
   }
 }
 
+// "." and ".." are steps of a path, however they are encoded: see segments.py.
+function segment(name) { return /^~*\.{1,2}$/.test(name) ? `~${name}` : encodeURIComponent(name); }
+
 async function callApi(form) {
   let path = form.dataset.api;
   const given = fields(form);
   for (const [name, value] of Object.entries(given)) {
-    if (path.includes(`{${name}}`)) { path = path.replace(`{${name}}`, encodeURIComponent(value)); delete given[name]; }
+    if (path.includes(`{${name}}`)) { path = path.replace(`{${name}}`, segment(value)); delete given[name]; }
   }
   const verb = form.dataset.verb ?? "POST";
   const sends = verb !== "DELETE";

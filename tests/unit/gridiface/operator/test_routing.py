@@ -68,7 +68,9 @@ async def test_declared_routes_are_served_as_declared(make_house: Any) -> None:
         assert (await house.ask("GET", f"/api/v1/things/a/parts/{nowhere}"))[0] == 404
 
 
-@pytest.mark.parametrize("name", ["a/b", "%2F", "a b", "#?&=+:~", "no\u00a0break", "two\nlines", "ä€", "x" * 1024])
+@pytest.mark.parametrize(
+    "name", ["a/b", "%2F", ".", "..", "~.", "a b", "#?&=+:~", "no\u00a0break", "two\nlines", "ä€", "x" * 1024]
+)
 async def test_an_id_of_a_path_is_what_a_peer_called_it(make_house: Any, name: str) -> None:
     """Peers choose the ids of their events: any text that XML carries, and as long as several of them together."""
     house = await make_house(areas=lambda _: [Things()])
