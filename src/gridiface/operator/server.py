@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -250,7 +250,20 @@ class OperatorServer:
 
 def _to_sign_in(request: web.Request) -> web.Response:
     """Where a browser goes that may not see a page yet; it comes back to the page after it."""
-    return web.Response(status=303, headers={"Location": f"/login?next={quote(request.rel_url.raw_path, safe='/')}"})
+    if request.headers.get("HX-Request") != "true":
+        return web.Response(status=303, headers={"Location": _sign_in(request.rel_url.raw_path_qs)})
+    # A part of a page whose reader has signed out meanwhile: the whole page goes there, not the part.
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        page = f"{shown.path}?{shown.query}" if shown.query else shown.path
+    except ValueError:
+        page = "/"
+    return web.Response(status=401, headers={"HX-Redirect": _sign_in(page), "Vary": "HX-Request"})
+
+
+def _sign_in(page: str) -> str:
+    """The page to sign in, which leads back to `page`, a path of ours, still quoted."""
+    return f"/login?next={quote(page or '/', safe='/')}"
 
 
 async def _check_match(area: Area, route: Route, call: Call[Any, NoBody]) -> None:

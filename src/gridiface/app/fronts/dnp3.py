@@ -67,7 +67,8 @@ class Dnp3Front(Front):
         stations = Dnp3Desk(self._dnp3).outstations()
         known, online = sum(one["masters"] for one in stations), sum(one["connected"] for one in stations)
         state = "degraded" if any(one["trouble"] for one in stations) else "ok" if online else "waiting"
-        text = f"port {self._dnp3.port}, {len(stations)} outstations, {online} of {known} masters connected"
+        named = f"{len(stations)} outstation{'' if len(stations) == 1 else 's'}"
+        text = f"port {self._dnp3.port}, {named}, {online} of {known} masters connected"
         yield PartHealth(name="dnp3", title="DNP3 outstation", state=state, text=text, path="/dnp3")
 
     def listen_in(self, tap: Tap) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gridiface.errors import GridifaceError
+from gridiface.operator.access import CALLER
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
@@ -80,7 +81,8 @@ class Live:
                 await response.prepare(request)
                 await _send(response, b"retry: 1500\n\n")
                 sent: Point | None = None
-                while not self._closed:
+                # Who signs out, or whose right ends otherwise, sees nothing more from then on.
+                while not self._closed and request[CALLER].holds(self._house.now()):
                     point = self._house.desk.trend.newest
                     if point is not None and point is not sent:
                         sent = point

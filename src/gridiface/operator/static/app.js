@@ -13,6 +13,8 @@ function repaint() {
   $("theme")?.setAttribute("aria-pressed", String(isDark()));
   body.dispatchEvent(new CustomEvent("gi:theme"));
 }
+// What only a script does is not there without one.
+if ($("theme")) $("theme").hidden = false;
 $("theme")?.addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
   try { localStorage.setItem("gridiface-theme", root.dataset.theme); } catch { /* it lasts for this page */ }
@@ -117,6 +119,7 @@ function tick() {
 }
 if (document.querySelector("[data-live]")) {
   let stream = null, again = 0;
+  live.hidden = false;
   const listen = () => {
     stream = new EventSource("/live");
     stream.addEventListener("open", () => connection("on", "live"));
@@ -138,7 +141,7 @@ if (document.querySelector("[data-live]")) {
   addEventListener("pagehide", () => { clearTimeout(again); stream.close(); });
   // A page that comes back from the browser's memory lives on.
   addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
-} else if (live) live.hidden = true;
+}
 
 // --- forms ------------------------------------------------------------------------------------------------------
 // A form is sent with the session's CSRF token as a header. data-api: as JSON to the REST API; else as it is to a page.
@@ -208,6 +211,7 @@ async function sendForm(form, submitter) {
   if (answer.headers.get("Content-Disposition")) return download(answer);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = fresh.querySelector("main");
+  if (answer.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   if (!main) return alert(`it was answered with ${answer.status}`);
   $("main").replaceChildren(...main.childNodes);
   dress($("main"));

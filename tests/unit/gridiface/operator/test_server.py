@@ -39,6 +39,25 @@ def test_reading_is_open_on_loopback_only(house: Any) -> None:
     assert not OperatorServer(house.desk, host="0.0.0.0", port=0).rules.open_reads
 
 
+@pytest.mark.parametrize(
+    ("shown", "back"),
+    [
+        ("http://127.0.0.1:8080/devices/a?minutes=15", "/devices/a%3Fminutes%3D15"),
+        ("http://127.0.0.1:8080/controls/a%2Fb", "/controls/a%252Fb"),
+        ("http://[", "/"),
+        ("", "/"),
+    ],
+)
+async def test_a_part_of_a_page_whose_reader_signed_out_sends_the_page_to_sign_in(
+    house: Any, shown: str, back: str
+) -> None:
+    asked = {"HX-Request": "true", "HX-Current-URL": shown}
+    status, body, headers = await house.ask("GET", "/trace", headers=asked)
+    assert (status, body, headers["HX-Redirect"]) == (401, "", f"/login?next={back}")
+    status, _, headers = await house.ask("GET", "/trace?q=edev", allow_redirects=False)
+    assert (status, headers["Location"]) == (303, "/login?next=/trace%3Fq%3Dedev")
+
+
 #: Octets that are no HTTP, and how they are answered; all but the first have a body that breaks its own rules.
 NO_HTTP = [
     (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", b" 400 "),

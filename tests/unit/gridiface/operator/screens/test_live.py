@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -47,3 +48,13 @@ async def test_no_more_readers_than_there_is_room_for(house: Any, monkeypatch: p
     url = f"http://127.0.0.1:{house.pages.port}/live"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+
+
+async def test_the_stream_ends_with_its_reader_s_right(house: Any) -> None:
+    url, headers = f"http://127.0.0.1:{house.pages.port}/live", {"Authorization": f"Bearer {house.tokens['read']}"}
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        while not (await answer.content.readline()).startswith(b"data: "):
+            pass
+        await house.desk.tokens.revoke("reader", 100.0, by="test")
+        await answer.content.read()
+        assert answer.content.at_eof()
