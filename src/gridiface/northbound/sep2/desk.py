@@ -178,6 +178,8 @@ class Sep2Desk(Sep2DevicesDesk):
         target = self._target(device, group)
         if target is not None and not is_root:
             raise RemoteProtocolError("only a publication as a whole has a device or group", answer=400)
+        if target is not None and not self.core.publications.knows(target):
+            raise RemoteProtocolError(f"there is no {target.kind.value} {target.id!r}: nobody would see it", answer=404)
         with along_with(along):
             if is_root:
                 return await self.core.publishing.create(node, obj, self._clock.now(), by=by, target=target)

@@ -163,6 +163,13 @@ class Publications:
 
     # --- assignment -------------------------------------------------------------------------------------------------
 
+    def knows(self, target: Target) -> bool:
+        """Whether a device or group of that name is there; a device may be one by its LFDI."""
+        if target.kind is TargetKind.GROUP:
+            return self._fleet.group(target.id) is not None
+        state = self._state
+        return self._fleet.device(target.id) is not None or target.id in state.by_device or target.id in state.by_lfdi
+
     def assigned_to(self, publication: Publication) -> dict[int, EndDeviceRecord]:
         """The end devices that a publication is for, by number."""
         state, target = self._state, publication.target

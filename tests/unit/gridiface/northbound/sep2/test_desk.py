@@ -169,6 +169,20 @@ async def test_messages_go_to_one_device(kit: Any, desk: Sep2Desk) -> None:
         await desk.create(f"{path}/txt", text(kit, "02"), by="ann", device="inv-2")
 
 
+@pytest.mark.parametrize(("device", "group"), [("nobody", None), (None, "nowhere")])
+async def test_nothing_is_published_for_a_device_or_group_that_is_not_there(
+    kit: Any, desk: Sep2Desk, device: str | None, group: str | None
+) -> None:
+    program = {"mRID": "02", "locale": "en", "primacy": 0}
+    kept = dict(kit.ledger.kept)
+    with pytest.raises(RemoteProtocolError, match="nobody would see it") as caught:
+        await desk.create("/msg", program, by="ann", device=device, group=group)
+    assert caught.value.answer == 404
+    assert kit.ledger.kept == kept
+    path, _ = await desk.create("/msg", program, by="ann", device=kit.lfdi["inv-1"])
+    assert (await kit.get(path, by="inv-1")).mRID is not None
+
+
 async def test_a_file_is_handed_in(kit: Any, desk: Sep2Desk) -> None:
     file = {"fileURI": "/", "mfID": 1, "mfModel": "m", "mfVer": "1", "size": 0, "type": "00"}
     path, _ = await desk.create("/file", file, by="ann", group="fleet")
