@@ -128,7 +128,7 @@ class Sep2Core:
     def _table(self) -> Mapping[tuple[str, str], Handler]:
         info, edevs = (
             DeviceInfo(self.services, self.membership, self.topology),
-            EndDevices(self.services, self.membership, self.topology, self.operating),
+            EndDevices(self.services, self.membership, self.topology, self.publications, self.operating),
         )
         mirrors, programs = Mirrors(self.services, self.metering), self.programs
         responses = Responses(self.services, self.responses, self.channel)
@@ -245,8 +245,8 @@ class Sep2Core:
             if role is not Role.DEVICE or not await self.membership.enrol(record, now, along=changes):
                 await self.services.ledger.commit(changes)
             self.membership.place(record, program)
-            await self.topology.reconcile(now)
-            await self.publishing.reconcile(now)
+            self.publications.arrived(record)
+            await self.topology.arrived(record, now)
         return record.path
 
     async def remove_end_device(self, lfdi: str, now: Instant) -> bool:
@@ -262,8 +262,8 @@ class Sep2Core:
             if record.role is Role.AGGREGATOR:  # who comes back with its certificate manages nothing
                 await self.managing.release_all(record.lfdi, now)
             await self.membership.remove(record, now)
-            await self.topology.reconcile(now)
-            await self.publishing.reconcile(now)
+            self.publications.departed(record)
+            await self.topology.departed(record, now)
         return True
 
     async def drop_device(self, device_id: str, now: Instant) -> None:

@@ -35,20 +35,31 @@ class Levels:
         self._count(inside)
         return moved
 
+    def drop(self, groups: Collection[str]) -> bool:
+        """A device left these groups; whether a group may lie within another one now, or no more.
+
+        Costs what these groups share with others, not how many devices they have.
+        """
+        inside = frozenset(groups)
+        self._count(inside, -1)
+        return any(self._alone(group, inside) for group in inside)
+
     def _alone(self, group: str, inside: frozenset[str]) -> bool:
-        """Whether a group that grows was empty, or within a group (or alike one) that does not grow with it."""
+        """Whether a group is empty, or within a group, around one or alike one that does not grow or shrink with it."""
         size = self._size[group]
         others = self._shared[group].items()
         return not size or any(common == size for other, common in others if other not in inside)
 
-    def _count(self, groups: Iterable[str]) -> None:
+    def _count(self, groups: Iterable[str], step: int = 1) -> None:
         chosen = tuple(groups)
         for group in chosen:
-            self._size[group] += 1
+            self._size[group] += step
             shared = self._shared[group]
             for other in chosen:
                 if other != group:
-                    shared[other] = shared.get(other, 0) + 1
+                    shared[other] = shared.get(other, 0) + step
+                    if not shared[other]:
+                        del shared[other]
 
     def heights(self) -> dict[str, int]:
         """Group -> how many levels it is high: 1 where no group lies within it."""

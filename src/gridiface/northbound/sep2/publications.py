@@ -198,6 +198,44 @@ class Publications:
             self._join(publication, record, item)
         return [*new, *(r for n in gone if (r := self._state.end_devices.get(n)) is not None)]
 
+    def arrived(self, record: EndDeviceRecord) -> None:
+        """Assign what is published for an end device that came; costs what is published, not what others there are."""
+        if not (record.speaks and record.role is Role.DEVICE):
+            return
+        around = set(self._fleet.groups_of(record.device_id or ""))
+        for publication in self._state.publications.values():
+            target = publication.target
+            if target is None:
+                wanted = True
+            elif target.kind is TargetKind.GROUP:
+                wanted = target.id in around
+            else:
+                wanted = target.id in {record.device_id, record.lfdi}
+            if wanted and record.number not in publication.assigned:
+                publication.assigned.add(record.number)
+                missing = record.audience.readers - publication.audience.readers if target is not None else set()
+                if missing:
+                    publication.audience.readers |= missing
+                    self._state.tree.readers_added(publication.audience, missing, list(self._within(publication)))
+                self._join(publication, record, self._state.tree.item(publication.path))
+
+    def departed(self, record: EndDeviceRecord) -> None:
+        """An end device is gone: nothing is assigned to it, and who read it alone reads no more."""
+        for publication in self._state.publications.values():
+            if record.number not in publication.assigned:
+                continue
+            publication.assigned.discard(record.number)
+            assigned = publication.assigned
+            before = record.audience.readers & publication.audience.readers
+            gone = before - self._state.still_reading(before, lambda one, assigned=assigned: one.number in assigned)  # type: ignore[misc]  # the default binds this publication's
+            if gone:
+                publication.audience.readers -= gone
+                self._state.tree.readers_changed(publication.audience, list(self._within(publication)))
+
+    def _within(self, publication: Publication) -> Iterable[str]:
+        """Where a publication's audience is used."""
+        return self._state.tree.below(publication.path, publication.responses.rpartition("/")[0])
+
     def _let_read(self, publication: Publication, records: Iterable[EndDeviceRecord]) -> None:
         """Those who read the end devices that a publication is for read it; one for all is read by all."""
         if publication.target is None:
@@ -206,8 +244,7 @@ class Publications:
         if wanted != publication.audience.readers:
             publication.audience.readers.clear()
             publication.audience.readers |= wanted
-            within = self._state.tree.below(publication.path, publication.responses.rpartition("/")[0])
-            self._state.tree.readers_changed(publication.audience, list(within))
+            self._state.tree.readers_changed(publication.audience, list(self._within(publication)))
 
     def readers_changed(self, record: EndDeviceRecord) -> None:
         """Others read an end device than before: so they do what is published for it."""

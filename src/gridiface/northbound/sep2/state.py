@@ -5,7 +5,7 @@ Owns the indexes and the numbers of new resources. Changes here are made by the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from gridiface.domain.controls import Target, TargetKind
@@ -190,6 +190,16 @@ class State:
         """The program of a group's total."""
         record = self.by_group.get(group_id)
         return None if record is None or record.program is None else self.programs.get(record.program)
+
+    def still_reading(self, readers: Iterable[str], belongs: Callable[[EndDeviceRecord], bool]) -> set[str]:
+        """Of these LFDIs those of, or of an aggregator of, an end device that belongs to something."""
+        found: set[str] = set()
+        for lfdi in readers:
+            own = self.by_lfdi.get(lfdi)
+            managed = (self.by_device.get(device_id) for device_id in self.manages.get(lfdi, ()))
+            if any(record is not None and belongs(record) for record in (own, *managed)):
+                found.add(lfdi)
+        return found
 
     def readers_of(self, record: EndDeviceRecord) -> set[str]:
         """Who may read the sub-tree of an end device: itself and its aggregators."""

@@ -82,6 +82,45 @@ class Topology:
             self._tell_moves()
             self._settled = True
 
+    async def departed(self, record: EndDeviceRecord, now: Instant) -> None:
+        """As `reconcile`, where nothing changed but that a device left: costs what it did, not what all others do.
+
+        Args:
+            record: what its end device was.
+            now: s since 1970.
+
+        Raises:
+            StoreUnavailable: what was not durable is not shown.
+        """
+        if not self._s.settings.node_programs:
+            return
+        async with self._s.locks.hold("topology"):
+            nodes, device_id = self._s.state.nodes, record.device_id or ""
+            if {group.id for group in self._s.fleet.groups()} != nodes.keys() or not self._settled:
+                await self._reconcile(now)
+                return
+            self._settled = False
+            around = set(self._s.fleet.groups_of(device_id))
+            left = [p for name, p in nodes.items() if device_id in p.members and name not in around]
+            for program in left:
+                program.members.discard(device_id)
+            if left and self._levels.drop([program.target.id for program in left]):
+                await self._rank_all()
+            for program in nodes.values():
+                self._read_no_more(program, record.audience.readers)
+            for program in left:
+                async with self._s.locks.hold(program.path):
+                    await self._programs.member_left(program, device_id, now)
+            self._settled = True
+
+    def _read_no_more(self, program: Program, readers: Set[str]) -> None:
+        """An end device is gone that these read: they read a program only where another one below it is theirs."""
+        before = readers & program.audience.readers
+        gone = before - self._s.state.still_reading(before, lambda record: record.device_id in program.members)
+        if gone:
+            program.audience.readers -= gone
+            self._s.tree.readers_changed(program.audience, self._places(program))
+
     async def stated(self, record: EndDeviceRecord, now: Instant) -> None:
         """A device said what it is: what the nodes above it ask, and it was not known to take, it may take now.
 

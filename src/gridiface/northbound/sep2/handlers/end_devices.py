@@ -17,6 +17,7 @@ from gridiface.northbound.sep2.handlers.services import (
 )
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
 from gridiface.northbound.sep2.operating import Operating
+from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import EndDevice
@@ -27,10 +28,18 @@ _SLOWEST_S = 86_400
 class EndDevices:
     """In-band registration; out of band the operator does it (server.py)."""
 
-    def __init__(self, services: Services, membership: Membership, topology: Topology, operating: Operating) -> None:
+    def __init__(
+        self,
+        services: Services,
+        membership: Membership,
+        topology: Topology,
+        publications: Publications,
+        operating: Operating,
+    ) -> None:
         self._s = services
         self._membership = membership
         self._topology = topology
+        self._publications = publications
         self._operating = operating
 
     async def post(self, call: Call) -> Reply:
@@ -62,6 +71,7 @@ class EndDevices:
             if not await self._membership.enrol(record, call.now, along=changes):
                 await self._s.ledger.commit(changes)
             self._membership.place(record, program)
+            self._publications.arrived(record)
             await self._topology.arrived(record, call.now)
         return created(record.path)
 
@@ -99,7 +109,8 @@ class EndDevices:
             if self._s.state.by_lfdi.get(record.lfdi) is not record:
                 raise RemoteProtocolError("no such end device", answer=404)
             await self._membership.remove(record, call.now)
-            await self._topology.reconcile(call.now)
+            self._publications.departed(record)
+            await self._topology.departed(record, call.now)
         return changed()
 
 

@@ -146,6 +146,16 @@ class Programs:
         await self.defaults.members_changed(program, [device_id], now)
         await self.on_came(program, now, [device_id])
 
+    async def member_left(self, program: Program, device_id: str, now: Instant) -> None:
+        """One device is not below a node any more: its live controls do not concern it.
+
+        Raises:
+            StoreUnavailable: not all was changed.
+        """
+        for record in self._live(program, now):
+            if device_id in record.per_device:
+                await self._follow(program, record, [], [device_id], now)
+
     @staticmethod
     def _live(program: Program, now: Instant) -> list[EventRecord]:
         return [r for r in program.events.values() if is_live(r, int(now)) and r.control_id is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +39,23 @@ def test_devices_that_come_one_by_one_leave_the_levels_that_all_together_have(
     for number in range(len(placed))[first:]:
         put(number)
         if levels.add(placed[number]):
+            known = levels.heights()
+        assert known == looked_at(members)
+    assert levels.heights() == known
+
+
+@given(st.lists(st.sets(st.sampled_from(GROUPS), min_size=1), max_size=12), st.randoms(use_true_random=False))
+def test_devices_that_leave_one_by_one_leave_the_levels_of_those_that_stay(
+    placed: list[set[str]], chance: Random
+) -> None:
+    devices = {f"device{number}": groups for number, groups in enumerate(placed)}
+    members = {group: {name for name, groups in devices.items() if group in groups} for group in GROUPS}
+    levels = Levels(members)
+    known = levels.heights()
+    for name in chance.sample(sorted(devices), len(devices)):
+        for group in devices[name]:
+            members[group].discard(name)
+        if levels.drop(devices[name]):
             known = levels.heights()
         assert known == looked_at(members)
     assert levels.heights() == known

@@ -225,7 +225,15 @@ async def joining(make_kit: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
             if device.id not in group.members:
                 fleet.grouped[name] = replace(group, members=(*group.members, device.id))
 
+    remove = found.registry.remove
+
+    async def remove_and_leave(device_id: str, now: float, *, along: Any = ()) -> None:
+        await remove(device_id, now, along=along)
+        for name, group in fleet.grouped.items():
+            fleet.grouped[name] = replace(group, members=tuple(one for one in group.members if one != device_id))
+
     monkeypatch.setattr(found.registry, "register", register_and_join)
+    monkeypatch.setattr(found.registry, "remove", remove_and_leave)
     await found.core.reconcile(found.clock.time)
     return found
 
@@ -350,3 +358,77 @@ async def test_whom_a_full_disk_left_halfway_is_assigned_with_the_next_one(
     assert len(found["assigned"][lfdi(7)]) == len(found["assigned"][lfdi(8)]) == 3
     await kit.core.reconcile(kit.clock.time)
     assert state_of(kit) == found
+
+
+# --- devices that leave ---------------------------------------------------------------------------------------------
+
+
+async def test_whoever_leaves_leaves_what_a_look_at_the_whole_fleet_would(joining: Any) -> None:
+    kit = joining
+    fleet, feeder = (kit.core.state.nodes[name] for name in ("fleet", "feeder"))
+    assert (await kit.send("POST", f"{fleet.path}/derc", kit.control(base=CONNECT, start=kit.NOW))).status == 201
+    path = (await kit.send("POST", "/edev", body(7), by="aggregator")).headers["Location"]
+    device = kit.core.state.by_lfdi[lfdi(7)].device_id
+    stranger = await kit.send("POST", "/edev", body(0).replace(lfdi(0), kit.lfdi["stranger"]), by="stranger")
+    assert kit.lfdi["stranger"] in fleet.audience.readers
+    assert (await kit.send("DELETE", path, by="aggregator")).status == 204
+    assert (await kit.send("DELETE", stranger.headers["Location"], by="stranger")).status == 204
+    assert device not in fleet.members | feeder.members
+    assert not [name for name in kit.inbox.controls if name.endswith(f":{device}")]
+    assert kit.lfdi["stranger"] not in fleet.audience.readers | feeder.audience.readers
+    assert kit.lfdi["aggregator"] in fleet.audience.readers, "it has another device there"
+    found = state_of(kit)
+    await kit.core.reconcile(kit.clock.time)
+    assert state_of(kit) == found
+
+
+async def test_who_comes_back_elsewhere_reads_nothing_of_where_it_was(joining: Any) -> None:
+    kit = joining
+    fleet = kit.core.state.nodes["fleet"]
+    one = body(0).replace(lfdi(0), kit.lfdi["stranger"])
+    path = (await kit.send("POST", "/edev", one, by="stranger")).headers["Location"]
+    assert (await kit.send("GET", fleet.path, by="stranger")).status == 200
+    assert (await kit.send("DELETE", path, by="stranger")).status == 204
+    kit.core.services.settings = replace(kit.core.settings, in_band_groups=())
+    assert (await kit.send("POST", "/edev", one, by="stranger")).status == 201
+    assert (await kit.send("GET", fleet.path, by="stranger")).status == 404
+
+
+async def test_a_node_that_shrinks_to_another_one_is_ranked_anew(joining: Any) -> None:
+    kit = joining
+    path = (await kit.send("POST", "/edev", body(7), by="aggregator")).headers["Location"]
+    kit.fleet.grouped["site"] = Group(id="site", members=("inv-1", "inv-2"))
+    await kit.core.reconcile(kit.clock.time)
+    nodes = kit.core.state.nodes
+    assert nodes["site"].primacy < nodes["feeder"].primacy
+    assert (await kit.send("DELETE", path, by="aggregator")).status == 204
+    assert nodes["site"].primacy == nodes["feeder"].primacy
+    found = state_of(kit)
+    await kit.core.reconcile(kit.clock.time)
+    assert state_of(kit) == found
+
+
+@pytest.mark.parametrize("by_operator", [False, True])
+async def test_what_leaving_costs_does_not_depend_on_the_others(
+    joining: Any, monkeypatch: pytest.MonkeyPatch, *, by_operator: bool
+) -> None:
+    kit = joining
+    fleet = kit.core.state.nodes["fleet"]
+    paths = [(await kit.send("POST", "/edev", body(n), by="aggregator")).headers["Location"] for n in range(1, 21)]
+    costs = []
+
+    def all_of_them(group_id: str) -> Any:
+        raise AssertionError(f"all devices of {group_id} are looked at")
+
+    for number, path in enumerate(paths, start=1):
+        before = kit.ledger.commits
+        with monkeypatch.context() as patched:
+            patched.setattr(kit.fleet, "members", all_of_them)
+            patched.setattr(kit.fleet, "groups_of", lambda device_id: [])
+            if by_operator:
+                assert await kit.core.remove_end_device(lfdi(number), kit.clock.time)
+            else:
+                assert (await kit.send("DELETE", path, by="aggregator")).status == 204
+        costs.append(kit.ledger.commits - before)
+    assert len(set(costs)) == 1
+    assert len(fleet.members) == 3

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gridiface.northbound.sep2.identities import sfdi
+
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 
 
@@ -49,6 +51,26 @@ async def test_a_text_reaches_the_devices_through_their_assignment(kit: Any) -> 
     assert found.members[0].TextMessageListLink.all == 2
     assert (await kit.get("/dcap", by="inv-1")).MessagingProgramListLink.all == 1
     assert (await kit.get(edev, by="inv-1")).changedTime == int(kit.NOW) + 5
+
+
+async def test_who_registers_after_a_text_was_sent_has_it_and_answers_it(make_kit: Any) -> None:
+    kit = await make_kit(in_band_registration=True)
+    await two_texts(kit)
+    lfdi = kit.lfdi["stranger"]
+    body = f"<EndDevice {NS}><lFDI>{lfdi}</lFDI><sFDI>{sfdi(lfdi)}</sFDI><changedTime>0</changedTime></EndDevice>"
+    path = (await kit.send("POST", "/edev", body, by="stranger")).headers["Location"]
+    assignment = await kit.get(f"{path}/fsa/1", by="stranger")
+    assert (await kit.get(assignment.MessagingProgramListLink.href, by="stranger")).all == 1
+    answered = await kit.send("POST", "/rsps/msg1/rsp", answer(lfdi, "01", 1), by="stranger")
+    assert answered.status == 201
+    publication = kit.core.state.publications["/msg/1"]
+    found = set(publication.assigned)
+    await kit.core.reconcile(kit.clock.time)
+    assert publication.assigned == found
+    assert (await kit.send("DELETE", path, by="stranger")).status == 204
+    left = set(publication.assigned)
+    await kit.core.reconcile(kit.clock.time)
+    assert publication.assigned == left < found
 
 
 async def test_a_text_is_cancelled_once_and_stays_listed(kit: Any) -> None:

@@ -118,9 +118,26 @@ async def test_a_device_that_registers_later_finds_what_is_for_all(make_kit: Any
     await publish(kit, None)
     body = f'<EndDevice xmlns="urn:ieee:std:2030.5:ns"><lFDI>{kit.lfdi["stranger"]}</lFDI><sFDI>1</sFDI><changedTime>1</changedTime></EndDevice>'  # noqa: E501 - one element
     edev = await kit.post("/edev", body, by="stranger")
-    await kit.core.reconcile(kit.clock.time)
     assert (await kit.get(f"{edev}/fsa/1/msg", by="stranger")).all == 1
     assert (await kit.get("/msg", by="stranger")).all == 1
+
+
+async def test_who_leaves_reads_no_more_of_what_its_group_was_told_not_even_when_it_is_back(
+    make_kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = await make_kit(in_band_registration=True)
+    lfdi = kit.lfdi["stranger"]
+    monkeypatch.setattr(kit.fleet, "groups_of", lambda _device: ["fleet"])
+    path = await publish(kit, Target(TargetKind.GROUP, "fleet"))
+    body = f'<EndDevice xmlns="urn:ieee:std:2030.5:ns"><lFDI>{lfdi}</lFDI><sFDI>1</sFDI><changedTime>1</changedTime></EndDevice>'  # noqa: E501 - one element
+    edev = await kit.post("/edev", body, by="stranger")
+    assert (await kit.send("GET", path, by="stranger")).status == 200
+    assert (await kit.send("GET", path, by="aggregator")).status == 200
+    assert (await kit.send("DELETE", edev, by="stranger")).status == 204
+    monkeypatch.setattr(kit.fleet, "groups_of", lambda _device: [])
+    await kit.post("/edev", body, by="stranger")
+    assert (await kit.send("GET", path, by="stranger")).status == 404
+    assert (await kit.send("GET", path, by="aggregator")).status == 200, "it has another device there"
 
 
 async def test_a_list_has_an_end(make_kit: Any) -> None:
