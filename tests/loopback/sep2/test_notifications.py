@@ -12,12 +12,14 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.tls_requests import peer_of, watch_requests
+from tests.waiting import until
 
 from gridiface.app.config.model import Sep2
 from gridiface.app.northbound import notifier_context
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import NotificationSettings
+from gridiface.pki.contexts import KeyPair, server_context
 from gridiface.protocols.sep2.resources import DERControlList, Notification
 from gridiface.protocols.xmlwire import decode
 
@@ -196,3 +198,57 @@ async def test_redirects_are_not_followed_and_other_addresses_are_refused(
 async def test_this_machine_is_no_receiver_unless_allowed(start: Start, site: Any, receiver: Receiver) -> None:
     running = await start(notifications=notifications(site, loopback=False))
     assert (await subscribe(running, "/edev", f"https://127.0.0.1:{receiver.port}/n"))[0] == 400
+
+
+async def whole_request(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.split(b":")[1]))
+
+
+ODD_ANSWERS = {
+    "no length, and the connection stays open": b"HTTP/1.1 201 Created\r\n\r\n",
+    "more announced than comes": b"HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\nhalf",
+    "chunks that never end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "hints before the answer": b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"
+    b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+    "a version of old": b"HTTP/1.0 201 Created\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(ODD_ANSWERS))
+@pytest.mark.parametrize("closing", [False, True])
+async def test_a_status_is_an_answer_whatever_comes_behind_it(
+    start: Start, site: Any, name: str, *, closing: bool
+) -> None:
+    got: list[float] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await whole_request(reader)
+                got.append(time.monotonic())
+                writer.write(ODD_ANSWERS[name])
+                await writer.drain()
+                if closing:
+                    break
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.close()
+
+    key_pair = KeyPair(site.folder / "server.pem", site.folder / "server.key")
+    context = server_context("strict", key_pairs=[key_pair], roots=[site.folder / "serca.pem"])
+    odd = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    try:
+        running = await start(notifications=notifications(site))
+        path = running.server.core.state.program_of_device("inv-1").path + "/derc"
+        await subscribe(running, path, f"https://127.0.0.1:{odd.sockets[0].getsockname()[1]}/n")
+        counts = running.server.core.subscriptions.counts
+        for number, mrid in enumerate(("A1", "A2"), start=1):
+            await post_control(running, mrid * 16)
+            await until(lambda number=number: counts.delivered == number, "it is delivered", 30)
+        assert len(got) == 2
+    finally:
+        odd.close()

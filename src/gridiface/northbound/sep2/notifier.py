@@ -12,7 +12,7 @@ import logging
 import ssl
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -25,13 +25,14 @@ from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.notification_target import TargetRules, allowed_address
 from gridiface.pki.identity import PeerIdentity
 from gridiface.pki.judged import Demand, names_host
-from gridiface.protocols.sep2.exchange import SEP_XML
+from gridiface.protocols.sep2.exchange import SEP_XML, Reply
 
 _log = logging.getLogger("gridiface.sep2")
 
 _IN_ALL_S = 10.0
 _CONNECT_S = 5.0
 _ANSWER_READ = 4096
+_BODY_S = 1.0
 _AT_ONCE = 32
 #: A renewed certificate is shown this long after its files changed, at the latest.
 _CONTEXT_KEPT_S = 300.0
@@ -41,8 +42,8 @@ _IDLE_S = 15.0
 class Notifier(Protocol):
     """What sends notifications."""
 
-    async def post(self, uri: str, body: bytes, lfdi: str) -> int | None:
-        """The status of the answer of the subscriber `lfdi`; None: there was none."""
+    async def post(self, uri: str, body: bytes, lfdi: str) -> Reply | None:
+        """The answer of the subscriber `lfdi`, without its body; None: there was none."""
         ...
 
     async def close(self) -> None:
@@ -67,7 +68,7 @@ class HttpsNotifier:
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._expected: defaultdict[str, Counter[str]] = defaultdict(Counter)  # LFDIs by host, of posts under way
 
-    async def post(self, uri: str, body: bytes, lfdi: str) -> int | None:
+    async def post(self, uri: str, body: bytes, lfdi: str) -> Reply | None:
         """POST one notification.
 
         Args:
@@ -76,7 +77,7 @@ class HttpsNotifier:
             lfdi: the subscriber's; the receiver's certificate has it, or names the host of `uri`.
 
         Returns:
-            The status of the answer; None when there was none in time, or no connection is allowed or possible.
+            The answer, without its body; None when there was none in time, or no connection is allowed or possible.
         """
         async with self._at_once:
             try:
@@ -87,11 +88,14 @@ class HttpsNotifier:
                 _log.info("a notification to %s was not delivered: %s", uri, problem)
                 return None
 
-    async def _send(self, uri: str, body: bytes) -> int:
+    async def _send(self, uri: str, body: bytes) -> Reply:
         headers = {"Content-Type": SEP_XML}
         async with self._open().post(uri, data=body, headers=headers, ssl=self._tls(), allow_redirects=False) as reply:
-            await reply.content.read(_ANSWER_READ)
-            return reply.status
+            # The status says all; a body that does not come, or not as announced, takes nothing back of it.
+            with suppress(TimeoutError, ClientError):
+                async with asyncio.timeout(_BODY_S):
+                    await reply.content.read(_ANSWER_READ)
+            return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()})
 
     @contextmanager
     def _expecting(self, uri: str, lfdi: str) -> Iterator[None]:

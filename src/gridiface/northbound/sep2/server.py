@@ -258,8 +258,9 @@ class Sep2Server:
     async def _notify(self, notifier: Notifier, outgoing: Outgoing) -> None:
         subscriber = self.core.subscriptions.get(outgoing.path)
         by = "" if subscriber is None else subscriber.by
-        status = await notifier.post(outgoing.uri, self.dialects.document(by, outgoing.body), by)
-        self.core.subscriptions.answered(outgoing, status, self._clock.now())
+        reply = await notifier.post(outgoing.uri, self.dialects.document(by, outgoing.body), by)
+        status, later = (None, None) if reply is None else (reply.status, reply.retry_after())
+        self.core.subscriptions.answered(outgoing, status, self._clock.now(), later)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

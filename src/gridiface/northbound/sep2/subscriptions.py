@@ -27,6 +27,8 @@ from gridiface.protocols.xmlwire import encode
 #: Seconds after the first, second, ... attempt without an answer, or with 5xx, until the next; then it is given up.
 RETRIES_S = (10.0, 100.0, 300.0, 1800.0)
 _DONE = frozenset({200, 201, 202, 204})
+#: Beside 5xx: took too long, too many requests.
+_COME_AGAIN = frozenset({408, 429})
 _DELETES = 400
 _SERVER_ERROR = 500
 
@@ -281,8 +283,15 @@ class Subscriptions:
             whole.update(b"" if member.obj is None else encode(member.obj))
         return whole.hexdigest()[:32]
 
-    def answered(self, sent: Outgoing, status: int | None, now: Instant) -> None:
-        """The receiver's answer to a notification; None: there was none."""
+    def answered(self, sent: Outgoing, status: int | None, now: Instant, retry_after: float | None = None) -> None:
+        """The receiver's answer to a notification; None: there was none.
+
+        Args:
+            sent: the notification.
+            status: of the answer.
+            now: s since 1970.
+            retry_after: when the receiver wants to hear of it again, s; within the bounds of our own retries.
+        """
         subscriber = self._waiting.get(sent.path)
         if subscriber is None or subscriber.ending != sent.ending:
             return
@@ -290,9 +299,12 @@ class Subscriptions:
         if status == _DELETES and sent.ending is None:
             self._deleted_by_receiver(subscriber)
             return
-        retry = status is None or status >= _SERVER_ERROR
+        retry = status is None or status >= _SERVER_ERROR or status in _COME_AGAIN
         if retry and subscriber.attempts < len(RETRIES_S):
-            subscriber.due = now + RETRIES_S[subscriber.attempts]
+            wait = RETRIES_S[subscriber.attempts]
+            if retry_after is not None:
+                wait = min(max(retry_after, RETRIES_S[0]), RETRIES_S[-1])
+            subscriber.due = now + wait
             subscriber.attempts += 1
             self.later([self.told_document(subscriber)], None)
             return

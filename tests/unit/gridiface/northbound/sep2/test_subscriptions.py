@@ -182,6 +182,22 @@ async def test_without_an_answer_it_is_sent_again_and_given_up_at_last(kit: Any,
     assert len(told(kit)) == 1
 
 
+@pytest.mark.parametrize("answer", [408, 429, 503])
+@pytest.mark.parametrize(("asked", "waits"), [(None, 10), (0.0, 10), (60.0, 60), (86_400.0, 1800)])
+async def test_a_receiver_that_is_busy_says_when_to_come_again(
+    kit: Any, answer: int, asked: float | None, waits: int
+) -> None:
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit, duration=100_000)
+    (sent,) = kit.core.subscriptions.due(kit.clock.time)
+    kit.core.subscriptions.answered(sent, answer, kit.clock.time, asked)
+    kit.at(waits - 1)
+    assert told(kit) == []
+    kit.at(waits)
+    assert len(told(kit)) == 1
+    assert kit.core.subscriptions.counts.given_up == 0
+
+
 @pytest.mark.parametrize("answer", [301, 404, 403])
 async def test_other_refusals_are_not_tried_again(kit: Any, answer: int) -> None:
     await subscribe(kit, kit.program("inv-1") + "/derc")
