@@ -175,6 +175,8 @@ class Connection(Receiver):
         self.counters = counters
         self.running: Exchange | None = None
         self.abandoned: set[int] = set()
+        #: Whether the device closed it, not this side.
+        self.cut = False
         self._decoder = FrameDecoder()
         self._transaction = 0
 
@@ -189,6 +191,7 @@ class Connection(Receiver):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As `asyncio.Protocol.connection_lost`."""
+        self.cut = self.transport is not None
         self.transport = None
         self._fail(DeviceTimeout("the device closed the connection before it answered"))
 

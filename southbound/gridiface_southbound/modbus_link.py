@@ -30,6 +30,9 @@ from gridiface_southbound.modbus_turns import Deadlines, Turn
 #: Time-outs in a row after which the connection is thought dead and is opened anew.
 TIMEOUTS_TO_CLOSE = 2
 
+#: Connections in a row that the device closed amid several requests, after which it is asked one at a time.
+CUTS_TO_FIND_OUT = 2
+
 
 class Link(Protocol):
     """What drivers need of a Modbus link, whatever carries it."""
@@ -76,6 +79,9 @@ class TcpLink:
         connect_timeout_s: time for one TCP connect.
         pipelined: send the requests of one exchange in one segment. A device that answers only the first of them
             is found out (`pipelined` becomes False) where the missing ones are reads: they are then asked again.
+
+    Some devices close the connection now and then, or after so many requests: reads that were not answered for that are
+    asked once more on a new one, which changes nothing there. What may have written is not.
     """
 
     def __init__(self, host: str, port: int, *, connect_timeout_s: float = 3.0, pipelined: bool = True) -> None:
@@ -87,6 +93,7 @@ class TcpLink:
         self._connection: Connection | None = None
         self._turn = Turn()
         self._timeouts = 0
+        self._cuts = 0
         self._deadlines: Deadlines | None = None
 
     @property
@@ -100,27 +107,28 @@ class TcpLink:
             return []
         async with self._turn:
             connection = self._connection
+            fresh = connection is None or connection.transport is None
             if connection is None or connection.transport is None:
                 connection = await self._connect()
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             exchange = Exchange(unit, requests, self, future)
             if not self.pipelined and len(requests) > 1:
-                return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s)
+                return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s, fresh=fresh)
             connection.send(exchange, range(len(requests)))
             self._watch(exchange, timeout_s)
             try:
                 await future
             except DeviceTimeout:
-                missing = self._missing_reads(connection, exchange)
+                missing = self._missing_reads(connection, exchange, fresh=fresh)
                 if not missing:
                     raise
             else:
-                self._timeouts = 0
+                self._timeouts = self._cuts = 0
                 return exchange.replies
             finally:
                 connection.leave(exchange)
-            self.pipelined = False
-            return await self._one_by_one(connection, exchange, missing, timeout_s)
+            self._found_out(connection, missing)
+            return await self._one_by_one(await self._living(connection), exchange, missing, timeout_s, fresh=True)
 
     def begin(
         self,
@@ -147,9 +155,9 @@ class TcpLink:
         """As `Owner.settled`."""
         connection = self._connection
         if problem is None:
-            self._timeouts = 0
-        elif connection is not None and self._missing_reads(connection, exchange):
-            self.pipelined = False  # found out: from now on one after the other
+            self._timeouts = self._cuts = 0
+        elif connection is not None and (missing := self._missing_reads(connection, exchange, fresh=False)):
+            self._found_out(connection, missing)
         if connection is not None:
             connection.leave(exchange)
         self._turn.give()
@@ -180,29 +188,54 @@ class TcpLink:
         self._connection = connection
         return connection
 
-    @staticmethod
-    def _missing_reads(connection: Connection, exchange: Exchange) -> list[int]:
-        """The requests to ask again of a device that answered only the first: reads, never a write. Empty: not that."""
+    def _missing_reads(self, connection: Connection, exchange: Exchange, *, fresh: bool) -> list[int]:
+        """The requests to ask again: reads, never a write. Empty: none.
+
+        Of a device that answered only the first, or closed the connection; a `fresh` one on which it answered nothing
+        would be closed again.
+        """
         missing = sorted(exchange.positions.values())
-        alive = connection.transport is not None and missing and missing[0] > 0
-        if not alive or any(exchange.requests[position].pdu[0] > READ_INPUT for position in missing):
+        if not missing or any(exchange.requests[position].pdu[0] > READ_INPUT for position in missing):
             return []
-        return missing
+        if connection.transport is None:
+            again = connection.cut and connection is self._connection and (missing[0] > 0 or not fresh)
+        else:
+            again = missing[0] > 0
+        return missing if again else []
+
+    def _found_out(self, connection: Connection, missing: Sequence[int]) -> None:
+        """One request at a time from now on: of a device that left others unanswered, or closed for them twice."""
+        self._cuts += connection.cut and missing[0] > 0
+        if not connection.cut or self._cuts >= CUTS_TO_FIND_OUT:
+            self.pipelined = False
+
+    async def _living(self, connection: Connection) -> Connection:
+        return connection if connection.transport is not None else await self._connect()
 
     async def _one_by_one(
-        self, connection: Connection, exchange: Exchange, positions: Sequence[int], timeout_s: float
+        self, connection: Connection, exchange: Exchange, positions: Sequence[int], timeout_s: float, *, fresh: bool
     ) -> list[Reply]:
         for position in positions:
-            exchange.positions = {}
-            exchange.future = future = asyncio.get_running_loop().create_future()
-            connection.send(exchange, (position,))
-            self._watch(exchange, timeout_s)
             try:
-                await future
-            finally:
-                connection.leave(exchange)
+                await self._ask(connection, exchange, position, timeout_s)
+            except DeviceTimeout:
+                if not self._missing_reads(connection, exchange, fresh=fresh) or connection.transport is not None:
+                    raise
+                connection = await self._connect()
+                await self._ask(connection, exchange, position, timeout_s)
+            fresh = False
             self._timeouts = 0
         return exchange.replies
+
+    async def _ask(self, connection: Connection, exchange: Exchange, position: int, timeout_s: float) -> None:
+        exchange.positions = {}
+        exchange.future = future = asyncio.get_running_loop().create_future()
+        connection.send(exchange, (position,))
+        self._watch(exchange, timeout_s)
+        try:
+            await future
+        finally:
+            connection.leave(exchange)
 
     def _watch(self, exchange: Exchange, timeout_s: float) -> None:
         if self._deadlines is None:

@@ -259,7 +259,9 @@ class Station:
             one = self._connector(number)
             one.transaction = name
             one.session = _SESSION_STATES.get(str(info.get("chargingState")), one.session) if info else ""
-            self._measure(number, payload, now)
+            if payload.get("offline") is not True:
+                # what was measured while it could not call is told late: it is not the power of now (2.0.1 E04)
+                self._measure(number, payload, now)
             if kind == "Ended":
                 self._over(one, Measured(w=0.0), now)
         return {"idTokenInfo": {"status": self._judged(_token(payload))}} if "idToken" in payload else {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -91,6 +93,107 @@ async def test_a_device_that_takes_one_request_at_a_time_is_found_out(link_to: A
     replies = await link.exchange(1, [MARKER, read_request(40002, 1)], timeout_s=0.1)
     assert replies == [b"SunS", b"\x00\x01"]
     assert link.pipelined is False
+
+
+class Closing:
+    """A device that closes the connection instead of answering each `every`th request; it remembers writes."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.requests = 0
+        self.written = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readexactly(7)
+                pdu = await reader.readexactly(int.from_bytes(head[4:6], "big") - 1)
+                self.requests += 1
+                self.written += pdu[0] == 16
+                if self.requests % self.every == 0:
+                    break
+                answer = pdu[:5] if pdu[0] == 16 else bytes((3, 2)) + pdu[1:3]
+                writer.write(head[:4] + (len(answer) + 1).to_bytes(2, "big") + head[6:] + answer)
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def closing(every: int, **more: Any) -> AsyncIterator[tuple[TcpLink, Closing]]:
+    device = Closing(every)
+    server = await asyncio.start_server(device.serve, "127.0.0.1", 0)
+    link = TcpLink("127.0.0.1", server.sockets[0].getsockname()[1], **more)
+    try:
+        yield link, device
+    finally:
+        await link.close()
+        server.close()
+
+
+def reads(*addresses: int) -> list[Any]:
+    return [read_request(address, 1) for address in addresses]
+
+
+def registers(*addresses: int) -> list[bytes]:
+    return [address.to_bytes(2, "big") for address in addresses]
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+@pytest.mark.parametrize("pipelined", [True, False])
+async def test_reads_of_a_device_that_closes_now_and_then_are_asked_again(every: int, pipelined: bool) -> None:
+    async with closing(every, pipelined=pipelined) as (link, device):
+        for address in range(12):
+            assert await link.exchange(1, reads(address), timeout_s=1) == registers(address)
+        for address in range(6):
+            wanted = address, address + 1, address + 2
+            assert await link.exchange(1, reads(*wanted), timeout_s=1) == registers(*wanted)
+        assert link.counters.connects > 2
+        assert link.counters.timeouts == 0
+        assert device.written == 0
+
+
+async def test_a_device_that_only_closes_is_asked_once_for_each_exchange() -> None:
+    async with closing(1) as (link, _):
+        for _ in range(3):
+            with pytest.raises(DeviceTimeout, match="closed the connection"):
+                await link.exchange(1, reads(1, 2), timeout_s=1)
+        assert link.counters.connects == 3
+
+
+async def test_a_write_that_was_not_answered_is_not_written_again() -> None:
+    async with closing(2) as (link, device):
+        await link.exchange(1, reads(1), timeout_s=1)
+        with pytest.raises(DeviceTimeout, match="closed the connection"):
+            await link.exchange(1, [write_request(7, b"\0\1"), *reads(7)], timeout_s=1)
+        assert device.written == 1
+        # answered, and its read-back lost: that is asked again
+        assert await link.exchange(1, [write_request(7, b"\0\1"), *reads(7)], timeout_s=1) == [b"", *registers(7)]
+        assert device.written == 2
+
+
+async def test_one_connection_that_was_closed_amid_several_requests_does_not_slow_a_device_down() -> None:
+    async with closing(4) as (link, _):
+        await link.exchange(1, reads(1, 2), timeout_s=1)
+        await link.exchange(1, reads(3, 4), timeout_s=1)
+        assert link.pipelined
+        await link.exchange(1, reads(5), timeout_s=1)
+
+
+async def test_a_device_that_closes_when_several_requests_come_together_is_found_out() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(data := await reader.read(4096)) >= 12:
+            writer.write(data[:4] + bytes((0, 5)) + data[6:8] + b"\2" + data[8:10])
+            if len(data) > 12:
+                break
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    link = TcpLink("127.0.0.1", server.sockets[0].getsockname()[1])
+    for pipelined in (True, False, False):
+        assert await link.exchange(1, reads(1, 2), timeout_s=1) == registers(1, 2)
+        assert link.pipelined is pipelined
+    assert link.counters.connects == 3
+    await link.close()
+    server.close()
 
 
 async def test_a_refused_connection_is_a_time_out(simulate: Any) -> None:

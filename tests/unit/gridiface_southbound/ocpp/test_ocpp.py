@@ -184,6 +184,18 @@ def test_the_life_of_a_session_in_2_0_1() -> None:
     assert (one.at(1).transaction, one.power([1])) == (None, (0.0, NOW + 1))
 
 
+def test_what_was_measured_while_it_could_not_call_is_not_the_power_of_now() -> None:
+    one = station()
+    event = {"eventType": "Updated", "transactionInfo": {"transactionId": "T"}, "evse": {"id": 1}}
+    value = [{"sampledValue": [{"value": 7400, "measurand": "Power.Active.Import"}]}]
+    one.handle("TransactionEvent", event | {"meterValue": value}, NOW)
+    late = [{"sampledValue": [{"value": 1000, "measurand": "Power.Active.Import"}]}]
+    assert one.handle("TransactionEvent", event | {"meterValue": late, "offline": True}, NOW + 60) == {}
+    assert (one.at(1).transaction, one.power([1])) == ("T", (-7400, NOW))
+    one.handle("TransactionEvent", event | {"eventType": "Ended", "offline": True}, NOW + 61)
+    assert (one.at(1).transaction, one.power([1])) == (None, (0.0, NOW + 61))
+
+
 def test_the_state_of_a_session_and_of_a_variable_in_2_x() -> None:
     one = station()
     one.handle("StatusNotification", {"connectorStatus": "Occupied", "evseId": 1, "connectorId": 1}, NOW)
