@@ -13,7 +13,7 @@ import yaml
 
 from gridiface.app.config.dnp3 import Dnp3Point
 from gridiface.app.config.load import load_config
-from gridiface.app.outstation import dnp3_settings, point_entry, read_points
+from gridiface.app.fronts.dnp3_settings import dnp3_settings, point_entry, read_points
 from gridiface.cli.dnp3_authority import authority
 from gridiface.cli.dnp3_live import live
 from gridiface.cli.dnp3_peer import Json, with_master

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from gridiface.app.outstation import ROLE_NUMBERS, read_update_key
+from gridiface.app.fronts.dnp3_settings import ROLE_NUMBERS, read_update_key
 from gridiface.cli.dnp3_peer import Json, with_master
 from gridiface.errors import ConfigError
 from gridiface.pki.keyfiles import write_file

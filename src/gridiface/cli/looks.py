@@ -22,7 +22,7 @@ from gridiface.app.config.base import host_port
 from gridiface.app.config.checks import extra_checks
 from gridiface.app.config.load import paths_of
 from gridiface.app.config.mistakes import dotted
-from gridiface.app.northbound import tls_keeper
+from gridiface.app.fronts.sep2_settings import tls_keeper
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store.repository import Store

@@ -85,7 +85,7 @@ def find(
 
 def _probed(file: Path, name: str | None, seconds: float) -> list[dict[str, Any]]:
     from gridiface.app.config import load_config  # noqa: PLC0415 - the server's modules load when the verb is called
-    from gridiface.app.upstream import upstream_settings  # noqa: PLC0415
+    from gridiface.app.fronts.upstream_settings import upstream_settings  # noqa: PLC0415
     from gridiface.northbound.sep2.upstream.probe import probe  # noqa: PLC0415
 
     config = load_config(file)

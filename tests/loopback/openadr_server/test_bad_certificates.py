@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gridiface.app.config.openadr import OpenAdr
-from gridiface.app.openadr import openadr_vtn
+from gridiface.app.fronts.openadr_settings import openadr_vtn
 from gridiface.pki import der
 from gridiface.pki.alerts import Alert
 from gridiface.pki.authority import key_usage, sign, subject_of

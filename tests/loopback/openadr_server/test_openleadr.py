@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gridiface.app.config.openadr import OpenAdr
-from gridiface.app.openadr import openadr_vens, openadr_vtn
+from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.reports import ReportRequest

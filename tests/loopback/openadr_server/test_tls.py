@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gridiface.app.config.openadr import OpenAdr
-from gridiface.app.openadr import openadr_vens, openadr_vtn
+from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.openadr.client import PayloadClient

@@ -15,7 +15,7 @@ from tests.tls_requests import peer_of, watch_requests
 from tests.waiting import until
 
 from gridiface.app.config.model import Sep2
-from gridiface.app.northbound import notifier_context
+from gridiface.app.fronts.sep2_settings import notifier_context
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import NotificationSettings

@@ -25,7 +25,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.members import Members
 from gridiface.app.timers import TimerLoop
-from gridiface.app.upstream import upstreams
+from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
 from gridiface.domain.ports import AppendOutcome, AppendReadings, DeleteDocument, Document, PutControl, PutDocument

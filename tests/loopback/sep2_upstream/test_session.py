@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession, TCPConnector
 
-from gridiface.app.upstream import upstream_settings
+from gridiface.app.fronts.upstream_settings import upstream_settings
 from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.translate.status import ALARMS
 from gridiface.northbound.sep2.upstream.probe import probe

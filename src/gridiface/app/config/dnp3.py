@@ -1,7 +1,7 @@
 """What the configuration may say of DNP3: outstations, their masters and points, and where they are reached.
 
-Owns names, types, ranges and defaults. What becomes of it is app/outstation.py's. Units of points are their own, with
-`scale` to SI; active power is + delivered unless a point says `sign: -1`.
+Owns names, types, ranges and defaults. What becomes of it is app/fronts/dnp3_settings.py's. Units of points are their
+own, with `scale` to SI; active power is + delivered unless a point says `sign: -1`.
 """
 
 from __future__ import annotations

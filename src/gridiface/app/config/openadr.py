@@ -1,7 +1,7 @@
 """What the configuration may say of OpenADR: our VTN with its VENs, and our VENs towards utilities' VTNs.
 
-Owns names, types, ranges and defaults. What becomes of it is app/openadr.py's. Powers in W, magnitudes; a market
-context is an address that names a program and need not lead anywhere.
+Owns names, types, ranges and defaults. What becomes of it is app/fronts/openadr_settings.py's. Powers in W, magnitudes;
+a market context is an address that names a program and need not lead anywhere.
 """
 
 from __future__ import annotations

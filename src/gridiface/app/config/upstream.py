@@ -1,6 +1,6 @@
 """What the configuration may say of utilities' IEEE 2030.5 servers that our fleet connects to as an aggregator.
 
-Owns names, types, ranges and defaults. What becomes of it is app/upstream.py's.
+Owns names, types, ranges and defaults. What becomes of it is app/fronts/upstream_settings.py's.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gridiface.app.dispatch import Dispatch
-from gridiface.app.dnp3_desk import Dnp3Desk
+from gridiface.app.fronts.dnp3_desk import Dnp3Desk
 from gridiface.app.fronts.front import Front
-from gridiface.app.outstation import dnp3_server
+from gridiface.app.fronts.dnp3_settings import dnp3_server
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.operator.areas.dnp3 import Dnp3Area

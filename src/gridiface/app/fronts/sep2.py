@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from gridiface.app.descriptors import kept_from
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.fronts.front import Front
-from gridiface.app.northbound import sep2_settings, tls_listener
-from gridiface.app.sep2_desk import Sep2Surface
+from gridiface.app.fronts.sep2_settings import sep2_settings, tls_listener
+from gridiface.app.fronts.sep2_surface import Sep2Surface
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.desk_flow import Sep2FlowDesk
 from gridiface.northbound.sep2.server import Sep2Server

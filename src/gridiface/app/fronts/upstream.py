@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.fronts.front import Front
-from gridiface.app.upstream import upstreams
+from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea

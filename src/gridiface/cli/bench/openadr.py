@@ -32,7 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gridiface.app.clock import SystemClock
 from gridiface.app.collector import calm
 from gridiface.app.config.openadr import OpenAdr
-from gridiface.app.openadr import openadr_vtn
+from gridiface.app.fronts.openadr_settings import openadr_vtn
 from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
 from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context

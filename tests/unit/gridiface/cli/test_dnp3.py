@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 from typer.testing import CliRunner
 
-from gridiface.app.outstation import point_entry, read_points
+from gridiface.app.fronts.dnp3_settings import point_entry, read_points
 from gridiface.cli.bench import dnp3 as bench
 from gridiface.cli.dnp3 import app, point_block
 from gridiface.errors import GridifaceError

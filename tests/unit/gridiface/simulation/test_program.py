@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from gridiface.app.config.openadr import OpenAdr
-from gridiface.app.openadr import openadr_vens
+from gridiface.app.fronts.openadr_settings import openadr_vens
 from gridiface.domain.controls import Acceptance, ControlMode, Verdict
 from gridiface.domain.telemetry import Snapshot
 from gridiface.simulation.program import CONTEXT, DemandResponse

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.unit.gridiface.app.fronts.test_sep2_surface import NOW, surface
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
@@ -15,14 +14,7 @@ from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.audit import SPACE
 
-# The same server that the tests of the surface itself have.
-_PLACE = Path(__file__).parents[2] / "app" / "test_sep2_desk.py"
-_SPEC = importlib.util.spec_from_file_location("surface_of_sep2", _PLACE)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_SURFACE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_SURFACE)
-surface = _SURFACE.surface
+__all__ = ["surface"]  # the same server that the tests of the surface itself have
 
 FORMS: dict[str, dict[str, str]] = {
     "messages": {"text": "Storm ahead", "priority": "2", "language": "en", "minutes": "60", "whom": "group:feeder"},
@@ -39,7 +31,7 @@ async def writer(make_house: Any, signed_in: Any, surface: Any) -> Any:
     desk, kept = surface
     areas = [Sep2DevicesArea(desk), Sep2ProgramsArea(desk), Sep2ResourcesArea(desk)]
     house = await make_house(areas=lambda _: areas)
-    house.clock.at = _SURFACE.NOW
+    house.clock.at = NOW
     return await signed_in(house, "operator"), kept, desk
 
 

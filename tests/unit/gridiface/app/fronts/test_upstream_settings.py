@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from gridiface.app.config.model import Config
-from gridiface.app.upstream import own_lfdi, upstream_context, upstream_settings, upstreams
+from gridiface.app.fronts.upstream_settings import own_lfdi, upstream_context, upstream_settings, upstreams
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.identities import derived_lfdi
@@ -133,7 +133,7 @@ async def test_a_server_can_be_looked_for_instead(config: Any, monkeypatch: pyte
     async def find_servers(*how: Any, **more: Any) -> list[FoundServer]:
         return servers
 
-    monkeypatch.setattr("gridiface.app.upstream.find_servers", find_servers)
+    monkeypatch.setattr("gridiface.app.fronts.upstream_settings.find_servers", find_servers)
     assert settings.locate is not None
     assert await settings.locate() == ("192.0.2.1:2", "/d")
     servers.clear()

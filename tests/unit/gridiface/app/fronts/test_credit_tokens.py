@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gridiface.app import credit_tokens
-from gridiface.app.credit_tokens import ENTRY_POINTS, verifier_of
+from gridiface.app.fronts import credit_tokens
+from gridiface.app.fronts.credit_tokens import ENTRY_POINTS, verifier_of
 from gridiface.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gridiface.app.config.dnp3 import Dnp3
-from gridiface.app.outstation import dnp3_server, dnp3_settings, point_map, read_points, station_settings
+from gridiface.app.fronts.dnp3_settings import dnp3_server, dnp3_settings, point_map, read_points, station_settings
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.settings import Mode, NewConnection
@@ -156,7 +156,7 @@ def test_authentication_names_masters_that_exist(tmp_path):
 
 
 def test_the_examples_of_the_operators_page_are_configurations(tmp_path):
-    page = Path(__file__).resolve().parents[4] / "docs" / "operator" / "dnp3.md"
+    page = Path(__file__).resolve().parents[5] / "docs" / "operator" / "dnp3.md"
     whole, points, line, tls, secure = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     data = yaml.safe_load(whole)["dnp3"]
     assert dnp3_settings(Dnp3.model_validate(data), "demo").endpoints[0].port == 20_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.sep2_desk import Sep2Surface
+from gridiface.app.fronts.sep2_surface import Sep2Surface
 from gridiface.domain.controls import Acceptance, Verdict
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.dnp3_desk import Dnp3Desk, flag_names
+from gridiface.app.fronts.dnp3_desk import Dnp3Desk, flag_names
 from gridiface.domain.controls import Acceptance, Target, TargetKind, Verdict
 from gridiface.domain.ports import PutDocument
 from gridiface.domain.telemetry import Snapshot

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gridiface.app.config.openadr import OpenAdr
-from gridiface.app.openadr import ven_settings, vtn_settings
+from gridiface.app.fronts.openadr_settings import ven_settings, vtn_settings
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.openadr.translate import Level

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.base import host_port
 from gridiface.app.config.model import Client, Sep2
-from gridiface.app.credit_tokens import verifier_of
+from gridiface.app.fronts.credit_tokens import verifier_of
 from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
