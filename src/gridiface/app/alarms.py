@@ -43,8 +43,8 @@ class AlarmSources:
             "breaker_open": self._breakers_open,
             "soc_residual": self._in_doubt,
             "quarantined": self._quarantined,
-            "certificate_expiring": lambda now: self._look_at_certificates(now)[0] | self._of_peers(now)[0],
-            "certificate_expired": lambda now: self._look_at_certificates(now)[1] | self._of_peers(now)[1],
+            "certificate_expiring": lambda now: self._look_at_certificates(now)[0] | self._peers_ending(now),
+            "certificate_expired": lambda now: self._look_at_certificates(now)[1] | self._peers_ended(now),
             "northbound_link_lost": self._links_lost,
             "ven_lost": self._vens_lost,
             "store_trouble": self._store_trouble,
@@ -119,13 +119,11 @@ class AlarmSources:
         count = self._desk.chain.waiting
         return {"audit": f"{count} entries have no seal"} if count else {}
 
-    def _of_peers(self, now: Instant) -> tuple[dict[str, str], dict[str, str]]:
-        """(expiring, expired) certificates that our OpenADR peers have shown."""
-        books = [ven.peers for ven in self._server.vens]
-        if self._server.vtn is not None:
-            books.append(self._server.vtn.peers)
-        ending = {who: said for book in books for who, said in book.ending(now).items()}
-        return ending, {who: said for book in books for who, said in book.ended(now).items()}
+    def _peers_ending(self, now: Instant) -> dict[str, str]:
+        return {name: text for front in self._server.fronts for name, text in front.ending(now).items()}
+
+    def _peers_ended(self, now: Instant) -> dict[str, str]:
+        return {name: text for front in self._server.fronts for name, text in front.ended(now).items()}
 
     def _look_at_certificates(self, now: Instant) -> tuple[dict[str, str], dict[str, str]]:
         """(expiring, expired) certificates of the configuration."""

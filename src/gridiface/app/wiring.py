@@ -22,7 +22,7 @@ from gridiface.app.fleet_desk import FleetChange, FleetDesk
 from gridiface.app.fronts.front import Front, fronts_of
 from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.live_fleet import LiveFleet
-from gridiface.app.members import SEP2, SPACE, Members
+from gridiface.app.members import SPACE, Members
 from gridiface.app.otel import Otel
 from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
 from gridiface.app.parts import certificates_of, parts_of, peers_of
@@ -31,7 +31,7 @@ from gridiface.app.reload import Reload, compare
 from gridiface.app.settlement_desk import SettlementDesk
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
-from gridiface.app.timers import Timed, TimerLoop
+from gridiface.app.timers import TimerLoop
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.fleet import Nameplate
@@ -60,7 +60,7 @@ _log = logging.getLogger("gridiface")
 #: How far back finished controls are loaded at a start, so that their outcomes and reports can still be asked for.
 _HISTORY_S = 86_400.0
 
-#: Devices that open within this time are shown to 2030.5 clients in one go, s.
+#: Devices that open within this time are shown to peers in one go, s.
 _GATHER_S = 0.2
 
 
@@ -275,7 +275,7 @@ class GridServer:
             certificates=certificates_of(self),
             audit_key=audit_key(block),
             targets=targets_of(block),
-            withdraw={} if self.sep2 is None else {SEP2: self.sep2.cancel_control},
+            withdraw={name: way for front in self.fronts for name, way in front.withdraw().items()},
         )
         desk.trace.devices = lambda: desk.peers
         for front in self.fronts:
@@ -324,7 +324,7 @@ class GridServer:
             self.dispatch.kick()
 
     def _start_timers(self, dispatch: Dispatch) -> None:
-        parts: list[Timed] = [part for part in (self.sep2, self.dnp3) if part is not None]
+        parts = [part for front in self.fronts for part in front.timed()]
         self._timers = TimerLoop(
             self.clock,
             self.config.engine.period_s,
@@ -368,17 +368,18 @@ class GridServer:
         self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
         if self._operator is not None:
             self._operator.desk.blocks.renew(driver.device_id, self.clock.now())
-        if self.sep2 is not None and self._refresh is None:
-            self._refresh = asyncio.create_task(self._show_new_devices(self.sep2))
+        if self._refresh is None:
+            self._refresh = asyncio.create_task(self._show_new_devices())
 
-    async def _show_new_devices(self, sep2: Sep2Server) -> None:
-        """Give devices that were just opened their EndDevices; those that open together are shown together."""
+    async def _show_new_devices(self) -> None:
+        """Devices that open together are shown together."""
         await asyncio.sleep(_GATHER_S)
         self._refresh = None
         try:
-            await sep2.refresh_fleet()
+            for front in self.fronts:
+                await front.show_fleet()
         except StoreUnavailable as problem:
-            _log.warning("new devices have no EndDevice yet, the next one to open tries again: %s", problem)
+            _log.warning("new devices are not shown to peers yet, the next one to open tries again: %s", problem)
 
 
 def _seed(site: str) -> int:

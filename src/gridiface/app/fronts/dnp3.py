@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.fronts.dnp3_desk import Dnp3Desk
-from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.dnp3_settings import dnp3_server
+from gridiface.app.fronts.front import Front
+from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.operator.areas.dnp3 import Dnp3Area
@@ -84,6 +85,10 @@ class Dnp3Front(Front):
             elif name in self._seen:
                 found[f"DNP3 master {name}"] = "it was connected and is not"
         return found
+
+    def timed(self) -> Sequence[Timed]:
+        """See Front."""
+        return [self._dnp3]
 
     @property
     def _dnp3(self) -> Dnp3Server:

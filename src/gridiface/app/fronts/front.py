@@ -7,15 +7,16 @@ a protocol costs a start more than starting it, so a front's module is imported 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
+from gridiface.app.timers import Timed
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
-from gridiface.operator.desk import Desk
+from gridiface.operator.desk import Desk, Withdraw
 from gridiface.operator.parts import PartHealth
 from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
@@ -74,6 +75,29 @@ class Front(ABC):
     def lost_vens(self, now: Instant) -> Mapping[str, str]:
         """VENs that have left: name, what is so."""
         return {}
+
+    def ending(self, now: Instant) -> Mapping[str, str]:
+        """Peers whose certificates end soon: name, what is so."""
+        return {}
+
+    def ended(self, now: Instant) -> Mapping[str, str]:
+        """Peers whose last certificates have ended: name, what is so."""
+        return {}
+
+    def timed(self) -> Sequence[Timed]:
+        """Its parts that the server's timer loop wakes."""
+        return ()
+
+    def withdraw(self) -> Mapping[str, Withdraw]:
+        """How a control that came in over a protocol is cancelled where its sender sees it, by the protocol's name."""
+        return {}
+
+    async def show_fleet(self) -> None:  # noqa: B027 - most have nobody to show it to
+        """Show its peers devices that have just been opened.
+
+        Raises:
+            StoreUnavailable: nothing was shown.
+        """
 
 
 def fronts_of(config: Config, server: GridServer) -> list[Front]:

@@ -11,6 +11,7 @@ from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RefusedControl
+from gridiface.northbound.openadr.peer_certificates import PeerCertificates
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
@@ -125,6 +126,19 @@ class OpenAdrFront(Front):
             if str(liveness_of(ven, now, since=vtn.started, poll_frequency=poll)) == "lost"
         )
         return dict.fromkeys(lost, "it does not poll")
+
+    def ending(self, now: Instant) -> Mapping[str, str]:
+        """See Front."""
+        return {who: said for book in self._peers() for who, said in book.ending(now).items()}
+
+    def ended(self, now: Instant) -> Mapping[str, str]:
+        """See Front."""
+        return {who: said for book in self._peers() for who, said in book.ended(now).items()}
+
+    def _peers(self) -> list[PeerCertificates]:
+        """The certificates that peers have shown: those of VTNs, then those of VENs."""
+        vtn = self.server.vtn
+        return [*(ven.peers for ven in self.server.vens), *([] if vtn is None else [vtn.peers])]
 
 
 FRONT = OpenAdrFront

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gridiface.app.descriptors import kept_from
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.sep2_settings import sep2_settings, tls_listener
 from gridiface.app.fronts.sep2_surface import Sep2Surface
+from gridiface.app.members import SEP2
+from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.desk_flow import Sep2FlowDesk
 from gridiface.northbound.sep2.server import Sep2Server
@@ -16,7 +18,7 @@ from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_flow import Sep2FlowArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
-from gridiface.operator.desk import Desk
+from gridiface.operator.desk import Desk, Withdraw
 from gridiface.operator.parts import PartHealth
 from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
@@ -74,6 +76,18 @@ class Sep2Front(Front):
     def listen_in(self, tap: Tap) -> None:
         """See Front."""
         self._sep2.answering.tap = tap
+
+    def timed(self) -> Sequence[Timed]:
+        """See Front."""
+        return [self._sep2]
+
+    def withdraw(self) -> Mapping[str, Withdraw]:
+        """See Front."""
+        return {SEP2: self._sep2.cancel_control}
+
+    async def show_fleet(self) -> None:
+        """Give devices that were just opened their EndDevices."""
+        await self._sep2.refresh_fleet()
 
     @property
     def _sep2(self) -> Sep2Server:
