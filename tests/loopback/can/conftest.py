@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.can.driver import CanDriver
 from gridiface_southbound.can.loading import load_table
@@ -21,14 +22,6 @@ from gridiface_southbound.can.loading import load_table
 FRAME = struct.Struct("=IB3x8s")
 EXTENDED = 0x8000_0000
 NUMBERS = itertools.count()
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Wire:
@@ -195,8 +188,8 @@ def driver_for() -> Callable[..., CanDriver]:
         defaults = {"interface": battery.wire.interface or "pair0", "timeout_s": 0.5, "first_reading_s": 0.7}
         config = CanDriver.Config(**({"table": table} | defaults | keys))
         if battery.wire.interface is not None:
-            return CanDriver.create("unit", config, clock=Clock())
-        return CanDriver("unit", config, clock=Clock(), sockets=battery.wire.plug)
+            return CanDriver.create("unit", config, clock=SystemClock())
+        return CanDriver("unit", config, clock=SystemClock(), sockets=battery.wire.plug)
 
     return make
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.waiting import until
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.telemetry import OperatingState
 from gridiface.drivers.testkit import CHECKS, run_check
@@ -18,14 +19,6 @@ from gridiface_southbound.can.driver import CanDriver
 
 #: A bus has no answers, so a device cannot refuse: silence and the read-back are all it has.
 POSSIBLE = [check for check, needs in CHECKS if "reject" not in needs]
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 def told(**keys: Any) -> Setpoint:
@@ -105,7 +98,7 @@ async def test_noise_on_the_bus_changes_nothing(simulate: Any, driver_for: Any) 
 async def test_a_bus_that_is_not_there() -> None:
     table = {"kind": "meter", "frames": [{"name": "f", "id": 1}],
              "points": [{"name": "p", "unit": "Hz", "frame": "f", "start": 0, "length": 8}]}  # fmt: skip
-    driver = CanDriver.create("unit", CanDriver.Config(table=table, interface="nocan0"), clock=Clock())
+    driver = CanDriver.create("unit", CanDriver.Config(table=table, interface="nocan0"), clock=SystemClock())
     with pytest.raises(DeviceError) as caught:
         await driver.open()
     assert isinstance(caught.value, DeviceTimeout | DeviceRejected)

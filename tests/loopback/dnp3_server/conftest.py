@@ -1,11 +1,11 @@
 """The DNP3 server on free ports, over a house in memory, and masters for it."""
 
 import contextlib
-import time
 from dataclasses import dataclass, field
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import Acceptance, Control, ControlState, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Capability, Device, Group, Nameplate, Settings
 from gridiface.domain.ports import Document, PutDocument
@@ -39,14 +39,6 @@ SNAPSHOT = Snapshot(
     connected=True,
     state=OperatingState.RUNNING,
 )
-
-
-class WallClock:
-    def now(self):
-        return time.time()
-
-    def monotonic(self):
-        return time.monotonic()
 
 
 @dataclass
@@ -137,7 +129,7 @@ def serve(house):
         settings = Dnp3Settings(
             stations=tuple(stations or (station(),)), endpoints=tuple(endpoints or (EndpointSettings(port=0),)), **more
         )
-        server = Dnp3Server(settings, clock=WallClock(), inbox=house, ledger=house, fleet=house, history=house)
+        server = Dnp3Server(settings, clock=SystemClock(), inbox=house, ledger=house, fleet=house, history=house)
         await server.start()
         try:
             yield server

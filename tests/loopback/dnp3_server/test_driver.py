@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint, Verdict
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import DeviceRejected
@@ -12,17 +13,9 @@ from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
 from gridiface_southbound.dnp3.driver import Dnp3Driver
 
 
-class Clock:
-    def now(self):
-        return time.time()
-
-    def monotonic(self):
-        return time.monotonic()
-
-
 def driver_for(port, **more):
     keys = {"host": "127.0.0.1", "port": port, "profile": "iso-gateway", "timeout_s": 5.0, "revert_s": 120.0, **more}
-    return Dnp3Driver.create("plant", Dnp3Driver.Config.model_validate(keys), clock=Clock())
+    return Dnp3Driver.create("plant", Dnp3Driver.Config.model_validate(keys), clock=SystemClock())
 
 
 async def test_a_gateway_is_a_member_of_another_fleet(serve, house):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gridiface.aggregation.engine import Engine
+from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.members import Members
@@ -76,14 +77,6 @@ class Batteries:
         )
 
 
-class Wall:
-    def now(self):
-        return time.time()
-
-    def monotonic(self):
-        return time.monotonic()
-
-
 class House:
     """Engine, dispatch and store of a whole server, with the DNP3 adapter in front."""
 
@@ -97,7 +90,7 @@ class House:
         )
         members = Members(config)
         self.engine = Engine()
-        self.dispatch = Dispatch(self.engine, store, Wall(), members=members)
+        self.dispatch = Dispatch(self.engine, store, SystemClock(), members=members)
         self.batteries = Batteries(self.engine)
         self.dispatch.channels.append(self.batteries)
         for name in ("b1", "b2"):
@@ -105,7 +98,7 @@ class House:
         self.engine.set_groups(members.groups(), now)
         self.batteries.tell(now)
         self.server = Dnp3Server(
-            settings, clock=Wall(), inbox=self.dispatch, ledger=store, fleet=self.engine, history=store
+            settings, clock=SystemClock(), inbox=self.dispatch, ledger=store, fleet=self.engine, history=store
         )
         self.dispatch.listeners.append(self.server.on_outcome)
 

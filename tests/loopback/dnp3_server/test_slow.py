@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gridiface.northbound.dnp3.settings import Deadlines, EndpointSettings
 from gridiface.protocols.dnp3.link import Frame, encode
@@ -15,6 +16,8 @@ from gridiface.protocols.dnp3.points import PointType
 from gridiface.simulation.dnp3.fuzz import TcpFuzz
 
 CLASS_0 = encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c0 01 3c 01 06")))
+#: Nothing unasked: reads would wait for the confirm of a null response.
+DISABLE_UNSOLICITED = encode(Frame(0xC4, 10, 1, bytes.fromhex("c0 c1 15 3c 02 06 3c 03 06 3c 04 06")))
 PATIENT = EndpointSettings(
     port=0, connections=400, connections_per_address=400, deadlines=Deadlines(first_frame=1.0, write=1.0)
 )
@@ -57,20 +60,24 @@ async def test_a_good_master_is_served_beside_silent_and_slow_ones_which_are_clo
             writer.close()
 
 
-async def test_a_master_that_takes_nothing_is_given_up(serve, dial):
+async def test_a_master_that_takes_nothing_is_given_up(serve, dial, caplog):
+    caplog.set_level("INFO", "gridiface")
     async with serve(endpoints=[PATIENT]) as server:
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", server.port))
+        deaf.sendall(DISABLE_UNSOLICITED)
         deaf.setblocking(False)
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(30):
-                while not server.endpoints[0].sessions or not all(s.closed for s in server.endpoints[0].sessions):
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(loop.sock_sendall(deaf, CLASS_0 * 200), 0.2)
-                    if server.counters is not None and not server.endpoints[0].sessions:
-                        break
+        await until(lambda: server.endpoints[0].sessions, "it is a master")
+        (session,) = server.endpoints[0].sessions
+
+        def is_given_up():
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                deaf.send(CLASS_0 * 200)
+            return session.closed
+
+        await until(is_given_up, "it is given up")
+        assert "closed: it takes nothing" in caplog.text
         async with dial(server.port) as master:
             await master.poll()
         deaf.close()

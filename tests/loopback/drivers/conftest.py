@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface.simulation.sunspec.config import SimulationConfig, UnitConfig
 from gridiface.simulation.sunspec.device import Fault
 from gridiface.simulation.sunspec.server import Simulation
 from gridiface_southbound.sunspec.driver import SunSpecDriver
-
-
-class SystemClock:
-    """The real clock."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class SimulatedPeer:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.telemetry import Quality
@@ -44,14 +45,6 @@ OUTPUTS = [
 ]
 SET, LIMIT = 0, 1
 SWITCH, RELEASE = 0, 1
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Rtu(OutstationHandler):
@@ -179,7 +172,7 @@ class _Connection(asyncio.Protocol):
 
 def driver_for(port: int, **more: Any) -> Dnp3Driver:
     keys = {"host": "127.0.0.1", "port": port, "inputs": INPUTS, "outputs": OUTPUTS, "timeout_s": 0.4, **more}
-    return Dnp3Driver.create("rtu", Dnp3Driver.Config.model_validate(keys), clock=Clock())
+    return Dnp3Driver.create("rtu", Dnp3Driver.Config.model_validate(keys), clock=SystemClock())
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import DeviceTimeout
 from gridiface.protocols.dnp3.controls import CommandStatus
@@ -30,14 +31,6 @@ AI, AO = PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT
 ADDRESSES = (10, 11, 12)
 INPUTS = [{"shows": "w", "index": 0, "scale": 1000}, {"shows": "rated_w", "index": 1, "scale": 1000}]
 OUTPUTS = [{"does": "set_w", "index": 0, "scale": 1000}]
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Plant(OutstationHandler):
@@ -121,7 +114,7 @@ async def gateway() -> AsyncIterator[tuple[Line, dict[str, Any]]]:
 
 def driver(outstation: int, **keys: Any) -> Dnp3Driver:
     given = {"address": 1, "outstation": outstation, "inputs": INPUTS, "outputs": OUTPUTS, "timeout_s": 5.0, **keys}
-    return Dnp3Driver.create(f"plant{outstation}", Dnp3Driver.Config.model_validate(given), clock=Clock())
+    return Dnp3Driver.create(f"plant{outstation}", Dnp3Driver.Config.model_validate(given), clock=SystemClock())
 
 
 @pytest.mark.parametrize("place", [serial_line, gateway])

@@ -11,24 +11,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.clocks import StrideClock
 
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.http.driver import HttpDriver
 from gridiface_southbound.http.loading import load_table
-
-
-class Clock:
-    """The real time; the monotonic clock makes a long step at each look where a flash point must rest."""
-
-    def __init__(self, stride: float = 0.0) -> None:
-        self.stride, self.steps = stride, 0
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        self.steps += 1
-        return time.monotonic() + self.steps * self.stride
 
 
 class Peer:
@@ -244,7 +231,7 @@ def driver_for() -> Callable[..., HttpDriver]:
     def make(peer: Peer, table: Any, **keys: Any) -> HttpDriver:
         defaults = {"url": f"http://127.0.0.1:{peer.port}", "timeout_s": 1.0, "connect_timeout_s": 5.0}
         config = HttpDriver.Config(**({"table": table} | defaults | keys))
-        return HttpDriver.create("unit", config, clock=Clock(peer.stride))
+        return HttpDriver.create("unit", config, clock=StrideClock(peer.stride))
 
     return make
 

@@ -13,17 +13,10 @@ from typing import Any
 
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory
 from gridiface_southbound.iec61850.config import Iec61850Config
 from gridiface_southbound.iec61850.driver import Iec61850Driver
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 def _device() -> ModuleType:
@@ -54,7 +47,7 @@ def driver_for() -> Callable[..., Iec61850Driver]:
 
     def make(port: int, **keys: Any) -> Iec61850Driver:
         given = {"table": "example-battery", "host": "127.0.0.1", "port": port, "timeout_s": 10.0} | keys
-        return Iec61850Driver.create("b1", Iec61850Config.model_validate(given), clock=Clock())
+        return Iec61850Driver.create("b1", Iec61850Config.model_validate(given), clock=SystemClock())
 
     return make
 

@@ -18,6 +18,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from tests.clocks import StrideClock
 
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.modbus.driver import ModbusDriver
@@ -28,21 +29,6 @@ DATATYPES = ModbusClientMixin.DATATYPE
 WRITES = {5, 6, 15, 16}
 AREA_OF = {1: Area.COIL, 5: Area.COIL, 15: Area.COIL, 2: Area.DISCRETE, 3: Area.HOLDING, 6: Area.HOLDING}
 AREA_OF |= {16: Area.HOLDING, 4: Area.INPUT}
-
-
-class StrideClock:
-    """The real time; the monotonic clock makes a long step at each look where a flash register must rest."""
-
-    def __init__(self, stride: float = 0.0) -> None:
-        self.stride = stride
-        self.steps = 0
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        self.steps += 1
-        return time.monotonic() + self.steps * self.stride
 
 
 class SimulatedDevice:

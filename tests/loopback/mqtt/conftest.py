@@ -17,19 +17,12 @@ from typing import Any
 import aiomqtt
 import pytest
 
+from gridiface.app.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.mqtt.driver import MqttDriver
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 NUMBERS = itertools.count()
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Mosquitto:
@@ -225,7 +218,7 @@ def driver_for() -> Callable[..., MqttDriver]:
 
     def make(port: int, table: Any = "example-battery", **keys: Any) -> MqttDriver:
         defaults = {"host": "127.0.0.1", "port": port, "timeout_s": 0.4, "first_reading_s": 0.8}
-        return MqttDriver.create("unit", MqttDriver.Config(**({"table": table} | defaults | keys)), clock=Clock())
+        return MqttDriver.create("unit", MqttDriver.Config(**({"table": table} | defaults | keys)), clock=SystemClock())
 
     return make
 

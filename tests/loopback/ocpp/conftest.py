@@ -27,20 +27,13 @@ from ocpp.v201 import ChargePoint as ChargePoint201
 from ocpp.v201 import call as call201
 from ocpp.v201 import call_result as result201
 
+from gridiface.app.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.ocpp.driver import OcppDriver
 
 logging.getLogger("ocpp").setLevel(logging.CRITICAL)
 NUMBERS = itertools.count()
 MAX_W = 22_080.0
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 def stamp() -> str:
@@ -455,7 +448,7 @@ def driver_for() -> Callable[..., OcppDriver]:
             "listen": f"127.0.0.1:{charger.port}", "charge_point": charger.identity, "security_profile": 0,
             "max_charge_w": MAX_W, "timeout_s": 2.0, "first_connection_s": 5.0,
         }  # fmt: skip
-        return OcppDriver.create("unit", OcppDriver.Config(**(defaults | keys)), clock=Clock())
+        return OcppDriver.create("unit", OcppDriver.Config(**(defaults | keys)), clock=SystemClock())
 
     return make
 

@@ -10,7 +10,6 @@ import itertools
 import os
 import random
 import sys
-import time
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.clocks import FastClock
 from tests.waiting import until
 
 from gridiface.aggregation.engine import Engine
@@ -48,19 +48,6 @@ RATED = Nameplate(
     energy_wh=40_000.0,
     capabilities=frozenset({Capability.SET_W, Capability.LIMIT_W}),
 )
-
-
-class Clock:
-    """The wall clock, `speed` times as fast."""
-
-    def __init__(self, speed=1.0):
-        self._begin, self._speed = time.time(), speed
-
-    def now(self):
-        return self._begin + (time.time() - self._begin) * self._speed
-
-    def monotonic(self):
-        return time.monotonic()
 
 
 class Killed(BaseException):
@@ -147,7 +134,7 @@ class House:
     """Engine, dispatch and two batteries; adapters are put in front of it."""
 
     def __init__(self, ledger=None, clock=None, *, batteries=True):
-        self.clock = clock or Clock()
+        self.clock = clock or FastClock()
         self.ledger = ledger or Ledger()
         config = Config.model_validate({"groups": [{"id": "fleet", "members": ["b1", "b2"] if batteries else []}]})
         members = Members(config)
@@ -313,7 +300,7 @@ def make_authority():
 
 @pytest.fixture
 def make_clock():
-    return Clock
+    return FastClock
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, TCPConnector
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import Acceptance, Control, Outcome, Verdict
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate, Role
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
@@ -28,14 +29,6 @@ from gridiface.pki.identity import format_lfdi, lfdi_from_der
 from gridiface.pki.rules import sep2_rules
 
 NAMES = ("inverter", "aggregator", "utility", "stranger")
-
-
-class WallClock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 @dataclass
@@ -195,7 +188,7 @@ async def start(site: Site) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
         house.known.setdefault("inv-1", Device(id="inv-1", nameplate=plate, kind=DeviceKind.PV, driver="sep2"))
         server = Sep2Server(
             site.settings(**changes),
-            clock=clock or WallClock(),
+            clock=clock or SystemClock(),
             ledger=house,
             inbox=house,
             registry=house,

@@ -18,14 +18,15 @@ import pytest_asyncio
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.clocks import FastClock
 from tests.waiting import until
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
+from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.app.members import Members
 from gridiface.app.timers import TimerLoop
-from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
 from gridiface.domain.ports import AppendOutcome, AppendReadings, DeleteDocument, Document, PutControl, PutDocument
@@ -51,19 +52,6 @@ RATED = Nameplate(
 )  # fmt: skip
 RATES = ("DeviceCapability", "EndDeviceList", "FunctionSetAssignmentsList", "DERProgramList", "DERList",
          "MirrorUsagePointList", "Time")  # fmt: skip
-
-
-class Clock:
-    """The wall clock, `speed` times as fast since `begin`; may be set."""
-
-    def __init__(self, begin: float | None = None, speed: float = 1.0) -> None:
-        self.begin, self.speed, self.shift = begin or time.time(), speed, 0.0
-
-    def now(self) -> float:
-        return self.begin + (time.time() - self.begin) * self.speed + self.shift
-
-    def monotonic(self) -> float:
-        return self.begin + (time.time() - self.begin) * self.speed
 
 
 class Ledger:
@@ -159,7 +147,7 @@ class Batteries:
 class House:
     """Engine, dispatch, batteries, and sessions with utilities in front of them."""
 
-    def __init__(self, config: Config, clock: Clock, ledger: Ledger | None = None) -> None:
+    def __init__(self, config: Config, clock: FastClock, ledger: Ledger | None = None) -> None:
         self.config, self.clock = config, clock
         self.ledger = ledger or Ledger()
         members = Members(config)
@@ -241,8 +229,8 @@ class Scene:
     post_rate: int = 2
 
     @property
-    def clock(self) -> Clock:
-        return Clock(self.begin, self.speed)
+    def clock(self) -> FastClock:
+        return FastClock(self.begin, self.speed)
 
     def lfdi(self, name: str) -> str:
         return derived_lfdi("house", "device", name, 0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from tests.clocks import StandingClock
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
@@ -71,14 +72,6 @@ class Channel:
         return [Delivery(device_id=s.device_id, outcome=done, at=NOW, setpoint=s) for s in setpoints]
 
 
-class Clock:
-    def now(self) -> float:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 class House:
     """Two batteries in a group, everything else faked."""
 
@@ -92,7 +85,7 @@ class House:
         self.ledger, self.channel, self.engine = Ledger(), Channel(), Engine()
         self.heard: list[Outcome] = []
         members = Members(config)
-        self.dispatch = Dispatch(self.engine, self.ledger, Clock(), members=members)
+        self.dispatch = Dispatch(self.engine, self.ledger, StandingClock(NOW, 0.0), members=members)
         self.dispatch.channels.append(self.channel)
         self.dispatch.listeners.append(self.heard.append)
         nameplate = Nameplate(

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.clocks import StandingClock
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
@@ -123,19 +124,6 @@ def control() -> Control:
 def status() -> Status:
     fleet = FakeFleet()
     return Status("plant", fleet, fleet, lambda: [control()], lambda: {"readings": 7})
-
-
-@dataclass
-class Clock:
-    """A clock that stands until a test moves it."""
-
-    at: float = 100.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 @dataclass
@@ -256,7 +244,7 @@ class House:
     shown: Pages
     records: Records
     inbox: Inbox
-    clock: Clock
+    clock: StandingClock
     blocked: dict[str, bool]
     tokens: dict[str, str]
 
@@ -341,7 +329,7 @@ async def make_house() -> AsyncIterator[MakeHouse]:
         desk_options: dict[str, Any] | None = None,
         **options: Any,
     ) -> House:
-        fleet, records, clock, blocked = FakeFleet(), Records(), Clock(), dict[str, bool]()
+        fleet, records, clock, blocked = FakeFleet(), Records(), StandingClock(100.0), dict[str, bool]()
         inbox = Inbox(records)
         status = Status("plant", fleet, fleet, lambda: [control(), *inbox.controls], lambda: {"readings": 7})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from tests.clocks import StandingClock
+
 from gridiface.protocols.sep2.exchange import Request
 from gridiface.protocols.sep2.resources import (
     DERControlList,
@@ -22,14 +24,6 @@ from gridiface.simulation.programs_of_many import ManyPrograms
 T = TypeVar("T", bound=WireObject)
 
 
-class Clock:
-    def now(self) -> float:
-        return 5_000.0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 async def get(server: ManyPrograms, href: str, kind: type[T]) -> T:
     reply = await server.exchange("utility", Request("GET", href, {}))
     assert reply.status == 200, href
@@ -38,7 +32,7 @@ async def get(server: ManyPrograms, href: str, kind: type[T]) -> T:
 
 async def test_each_device_has_a_way_to_controls_of_its_own() -> None:
     lfdis = [f"{at:040X}" for at in range(300)]
-    server = ManyPrograms(Clock(), lfdis)
+    server = ManyPrograms(StandingClock(5_000.0, 0.0), lfdis)
     dcap = await get(server, "/dcap", DeviceCapability)
     assert (await get(server, "/tm", Time)).currentTime == 5_000
     assert dcap.EndDeviceListLink is not None
@@ -61,7 +55,7 @@ async def test_each_device_has_a_way_to_controls_of_its_own() -> None:
 
 
 async def test_what_is_written_is_counted() -> None:
-    server = ManyPrograms(Clock(), ["A" * 40, "B" * 40])
+    server = ManyPrograms(StandingClock(5_000.0, 0.0), ["A" * 40, "B" * 40])
     response = DERControlResponse(createdDateTime=1, endDeviceLFDI="B" * 40, status=1, subject="AA")
     body = encode(response)
     assert (await server.exchange("utility", Request("POST", "/rsps/1/rsp", {}, body))).status == 201

@@ -4,6 +4,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from tests.clocks import StandingClock
 
 from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface.domain.fleet import DeviceKind, Nameplate
@@ -23,17 +24,9 @@ OUTPUTS = [
 ]
 
 
-class Clock:
-    def now(self):
-        return 1.7e9
-
-    def monotonic(self):
-        return 5.0
-
-
 def driver(**more):
     keys = {"host": "127.0.0.1", "port": 1, "inputs": [{"shows": "w", "index": 0}], "outputs": OUTPUTS, **more}
-    one = Dnp3Driver.create("rtu", Dnp3Driver.Config.model_validate(keys), clock=Clock())
+    one = Dnp3Driver.create("rtu", Dnp3Driver.Config.model_validate(keys), clock=StandingClock(1.7e9, 5.0))
     one._nameplate = Nameplate(max_w=1000.0, max_charge_w=500.0)
     return one
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
+from tests.clocks import StandingClock
 
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import DeviceBusy
@@ -196,19 +197,9 @@ def test_a_float_shows_what_four_octets_hold() -> None:
     assert not image.holds(Write(one, 0.1, 0.1))
 
 
-class Still:
-    """A clock that stands."""
-
-    def now(self) -> float:
-        return 1000.0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 def test_a_snapshot_is_as_good_as_its_power_and_as_old() -> None:
     charge = {"name": "charge", "meaning": "soc", "ref": "LD0/DSTO1.SoC.mag.f", "unit": "%"}
-    driver = Iec61850Driver.create("b1", config(table=table(points=[POWER, charge])), clock=Still())
+    driver = Iec61850Driver.create("b1", config(table=table(points=[POWER, charge])), clock=StandingClock(1000.0, 0.0))
     plain = Snapshot(device_id="b1", source_time=1000.0, received=1000.0)
 
     def judged(power: Reading, soc: Reading) -> tuple[Quality, float]:

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.clocks import StandingClock
 
 from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.mqtt import table as tables
@@ -34,17 +35,6 @@ GOOD: dict[str, Any] = {
         },
     ],
 }  # fmt: skip
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 def changed(*path: Any, value: Any) -> dict[str, Any]:
@@ -111,11 +101,11 @@ def test_devices_share_what_the_broker_cannot_tell_apart() -> None:
 
 
 def test_the_newest_message_counts_and_what_was_kept_is_no_news() -> None:
-    clock = Clock()
+    clock = StandingClock(100.0)
     heard = Heard(1000, clock)
     heard.take("t", b'{"a": [1]}', True)
     assert (heard.value("t", "/a/0"), heard.kept("t"), heard.count("t"), heard.at("t")) == (1, True, 0, 100)
-    clock.time = 200
+    clock.at = 200
     heard.take("t", b'{"a": [2]}', False)
     heard.take("t", b'{"a": [2]}', True)
     assert (heard.value("t", "/a/0"), heard.kept("t"), heard.count("t"), heard.at("t")) == (2, False, 1, 200)
@@ -131,7 +121,7 @@ def test_the_newest_message_counts_and_what_was_kept_is_no_news() -> None:
 
 
 async def test_waiting_ends_with_the_message() -> None:
-    heard = Heard(1000, Clock())
+    heard = Heard(1000, StandingClock(100.0))
     waiting = [asyncio.ensure_future(heard.until(lambda want=want: heard.value("t", "") == want)) for want in (1, 2)]
     await asyncio.sleep(0)
     heard.take("t", b"1", False)
@@ -143,7 +133,7 @@ async def test_waiting_ends_with_the_message() -> None:
 
 @given(st.binary(max_size=100), st.booleans())
 def test_any_payload_is_heard(payload: bytes, kept: bool) -> None:
-    heard = Heard(1000, Clock())
+    heard = Heard(1000, StandingClock(100.0))
     heard.take("t", payload, kept)
     heard.value("t", "/a")
 

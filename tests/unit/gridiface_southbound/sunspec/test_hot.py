@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.clocks import StandingClock
 
 from gridiface.domain.controls import Setpoint
 from gridiface.drivers.api import Ack, DeviceBusy
@@ -24,14 +25,6 @@ CONTROLS = {
     "WMaxLimPct_SF": -2,
 }
 WSET_SF = 2 * (2 + 68 + 155 + 52 + 55)
-
-
-class Clock:
-    def now(self) -> float:
-        return 1000.0
-
-    def monotonic(self) -> float:
-        return 5.0
 
 
 class MemoryLink:
@@ -78,7 +71,7 @@ def device(block: Any) -> Any:
 
     async def make() -> tuple[SunSpecDriver, MemoryLink]:
         link = MemoryLink([block(m, p) for m, p in {1: {}, 701: {}, 702: PLATE, 704: CONTROLS}.items()])
-        driver = SunSpecDriver("d", SunSpecConfig(host="h"), clock=Clock(), link=lambda: link)
+        driver = SunSpecDriver("d", SunSpecConfig(host="h"), clock=StandingClock(1000.0, 5.0), link=lambda: link)
         await driver.open()
         await driver.write(told(1.0))
         assert hot(driver) is not None

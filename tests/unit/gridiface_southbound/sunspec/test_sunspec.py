@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.clocks import StandingClock
 
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Capability
@@ -27,14 +28,6 @@ from gridiface_southbound.sunspec.sheet import PointValues, sheet_for
 
 PLATE = {"WMaxRtg": 10_000, "W_SF": 0, "WChaRteMaxRtg": 5_000, "WDisChaRteMaxRtg": 10_000}
 POWER = {"WSetEna": 0, "WSetMod": 0, "WSet": 0, "WSetRvrt": 0, "WSet_SF": 0, "WSetEnaRvrt": 0, "WSetRvrtTms": 0}
-
-
-class Clock:
-    def now(self) -> float:
-        return 1000.0
-
-    def monotonic(self) -> float:
-        return 5.0
 
 
 class MemoryLink:
@@ -101,7 +94,7 @@ def device(block: Any) -> Any:
 
 
 def driver_on(link: MemoryLink, **keys: Any) -> SunSpecDriver:
-    return SunSpecDriver("d", SunSpecConfig(host="h", **keys), clock=Clock(), link=lambda: link)
+    return SunSpecDriver("d", SunSpecConfig(host="h", **keys), clock=StandingClock(1000.0, 5.0), link=lambda: link)
 
 
 def writes(link: MemoryLink) -> list[tuple[int, int, str]]:

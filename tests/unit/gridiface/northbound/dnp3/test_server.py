@@ -1,6 +1,7 @@
 """The server's rooms without peers: timers, outcomes, lookups. Peers over sockets are in tests/loopback."""
 
 import pytest
+from tests.clocks import StandingClock
 
 from gridiface.domain.controls import Outcome, OutcomeKind
 from gridiface.errors import ConfigError
@@ -9,20 +10,10 @@ from gridiface.northbound.dnp3.settings import Dnp3Settings
 from gridiface.protocols.dnp3.points import PointType
 
 
-class Clock:
-    at = 1.7e9
-
-    def now(self):
-        return self.at
-
-    def monotonic(self):
-        return self.at
-
-
 @pytest.fixture
 def server(house, station_settings):
     settings = Dnp3Settings(stations=(station_settings(),), endpoints=(), refresh_s=2.0)
-    return Dnp3Server(settings, clock=Clock(), inbox=house, ledger=house, fleet=house, history=house)
+    return Dnp3Server(settings, clock=StandingClock(1.7e9), inbox=house, ledger=house, fleet=house, history=house)
 
 
 async def test_the_points_are_written_at_the_start_and_each_period(server, house):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from tests.clocks import StandingClock
+
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import FleetView
 from gridiface.domain.quantities import Phase
@@ -14,16 +16,6 @@ from gridiface.protocols.openadr.ven import VenConfig
 
 NOW = 1_800_000_000.0
 SITE = Target(TargetKind.GROUP, "fleet")
-
-
-class Clock:
-    time = NOW
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 class Fleet:
@@ -48,8 +40,8 @@ def settings(**more: Any) -> VenSettings:
     return VenSettings(name="u", url="http://v", core=VenConfig(name="u"), programs={}, resources=(resource,))
 
 
-def samples(**more: Any) -> tuple[FleetSamples, Fleet, Clock]:
-    fleet, clock = Fleet(), Clock()
+def samples(**more: Any) -> tuple[FleetSamples, Fleet, StandingClock]:
+    fleet, clock = Fleet(), StandingClock(NOW, 0.0)
     return FleetSamples(settings(**more), cast(FleetView, fleet), clock), fleet, clock
 
 
@@ -87,7 +79,7 @@ def test_status_tells_whether_anything_answers() -> None:
     assert found is not None
     assert found.status is not None
     assert found.status.oadrOnline
-    fleet.state, clock.time = None, NOW + 10
+    fleet.state, clock.at = None, NOW + 10
     lost = source.at("telemetry-status", "site/a/status", NOW + 10)
     assert lost is not None
     assert lost.status is not None
@@ -99,12 +91,12 @@ def test_running_requests_are_sampled_in_their_period() -> None:
     source, fleet, clock = samples()
     key = ("telemetry-usage", "site/a/W")
     for second in range(5):
-        clock.time = NOW + second
-        fleet.state = Snapshot(device_id="fleet", source_time=clock.time, received=clock.time, w=100.0 * second)
-        source.take({key: 2, ("x", "y"): 1}, clock.time)
+        clock.at = NOW + second
+        fleet.state = Snapshot(device_id="fleet", source_time=clock.at, received=clock.at, w=100.0 * second)
+        source.take({key: 2, ("x", "y"): 1}, clock.at)
     assert [sample.value for sample in source.between(*key, NOW, NOW + 10)] == [0.0, -200.0, -400.0]
     assert source.next_due() == NOW + 6
-    source.take({}, clock.time)
+    source.take({}, clock.at)
     assert source.next_due() == float("inf")
     # The past is what was recorded.
     past = source.at(*key, NOW + 2.5)
@@ -124,17 +116,17 @@ def test_history_and_green_button_are_offered_and_served() -> None:
     source, _, clock = samples(history=True)
     assert [offer.name for offer in offers_of(settings(history=True))][-2:] == ["HISTORY_USAGE", "HISTORY_GREENBUTTON"]
     for _ in range(901):
-        source.history.look(clock.time)
-        clock.time += 1.0
-    rows = source.between("history-usage", "site/a/W", 0.0, clock.time)
+        source.history.look(clock.at)
+        clock.at += 1.0
+    rows = source.between("history-usage", "site/a/W", 0.0, clock.at)
     assert [sample.value for sample in rows] == [-6000.0] * len(rows)
     assert len(rows) >= 2
-    (energy, *_) = source.between("history-usage", "site/a/Wh", 0.0, clock.time)
+    (energy, *_) = source.between("history-usage", "site/a/Wh", 0.0, clock.at)
     assert (energy.value, energy.duration) == (-500.0, 300)
-    (feed,) = source.between("history-greenbutton", "site/a/feed", 0.0, clock.time)
+    (feed,) = source.between("history-greenbutton", "site/a/feed", 0.0, clock.at)
     assert feed.feed is not None
     assert feed.feed.count(b"IntervalReading>") == 2 * len(rows)
-    assert source.between("history-greenbutton", "site/a/feed", clock.time, clock.time + 1) == []
+    assert source.between("history-greenbutton", "site/a/feed", clock.at, clock.at + 1) == []
 
 
 def test_energy_is_telemetry_in_a_report_of_its_own_where_it_is_wanted() -> None:
@@ -144,9 +136,9 @@ def test_energy_is_telemetry_in_a_report_of_its_own_where_it_is_wanted() -> None
     assert [(point.rid, point.min_period) for point in energy.points] == [("site/a/Wh", 300)]
     source, _, clock = samples(usage=("W", ENERGY), status=False)
     for _ in range(901):
-        source.history.look(clock.time)
-        clock.time += 1.0
-    (row, *_) = source.between(METERED, "site/a/Wh", 0.0, clock.time)
+        source.history.look(clock.at)
+        clock.at += 1.0
+    (row, *_) = source.between(METERED, "site/a/Wh", 0.0, clock.at)
     assert (row.value, row.duration) == (-500.0, 300)
 
 
@@ -155,12 +147,12 @@ def test_samples_of_the_next_report_outlive_a_restart() -> None:
     keys = {("telemetry-usage", "site/a/W"): 10, ("telemetry-status", "site/a/status"): 10}
     source.keep(dict.fromkeys(keys, 60))
     for _ in range(4):
-        source.take(keys, clock.time)
-        clock.time += 10.0
+        source.take(keys, clock.at)
+        clock.at += 10.0
     stored = {change.key: change.body for change in source.changes()}
     assert source.changes() == []
     again, _, other = samples(usage=("W",))
-    other.time = clock.time
+    other.at = clock.at
     again.load(stored)
     for specifier, rid in keys:
         assert again.between(specifier, rid, 0.0, 1e12) == source.between(specifier, rid, 0.0, 1e12)

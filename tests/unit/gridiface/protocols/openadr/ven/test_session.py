@@ -43,6 +43,7 @@ def test_47_51_r309_r405_first_start_registers_then_exchanges_metadata_then_asks
 def test_47_r508_every_payload_names_its_ven(talk):
     made = talk()
     made.run(30)
+    assert made.sent[2:]
     for payload in made.sent[2:]:
         holder = getattr(payload, "eiRequestEvent", payload)
         assert holder.venID == made.ven.registration.venID
