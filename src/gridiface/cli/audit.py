@@ -11,11 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, on_store
 from gridiface.cli.progress import working
 from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter, table
 from gridiface.operator.audit import SPACE

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.progress import working
+from gridiface.cli.showing import Json
 from gridiface.conformance.procedures import PROTOCOLS, load_procedures, select
 from gridiface.conformance.runner import Result, Session, Verdict, as_json, as_junit, counts, run
 from gridiface.errors import ConfigError
@@ -19,7 +20,6 @@ app = typer.Typer(
     help="Run conformance procedures against a 2030.5 server, an OpenADR VTN or a DNP3 outstation.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Only = Annotated[list[str] | None, typer.Option(help="Only procedures whose id begins so; repeatable.")]
 Procedures = Annotated[Path | None, typer.Option(help="Folder of your own procedures (*.yaml).")]
 Junit = Annotated[Path | None, typer.Option(help="Also write the results as JUnit XML to this file.")]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from gridiface.cli.remote import ConfigOption, Event, Remote, TokenFileOption, UrlOption, asking
-from gridiface.cli.showing import kw, printable, show_json, show_table
+from gridiface.cli.showing import asks, kw, printable, show_json, show_table, utc
 from gridiface.domain.controls import ControlState, ServiceClass
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
@@ -354,21 +353,8 @@ def _show_answer(answer: Mapping[str, Any]) -> None:
         show_table("At the same time", ("control", "from", "target", "authority", "higher than this"), rows)
 
 
-def asks(values: Mapping[str, float]) -> str:
-    """What a control asks for, in one line."""
-    return ", ".join(f"{mode}={number:g}" for mode, number in values.items())
-
-
 def _span(row: Mapping[str, Any]) -> tuple[str, str]:
     return utc(row["start"]), "cancelled" if row["end"] is None else utc(row["end"])
-
-
-def utc(at: float) -> str:
-    """An instant as UTC to the second."""
-    try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return f"{at:.0f} s"
 
 
 def _show_shares(found: Mapping[str, Any], *, as_json: bool) -> None:

@@ -13,13 +13,12 @@ import yaml
 
 from gridiface.cli.direct import DirectOption
 from gridiface.cli.fleet_place import Plain, place_of
-from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
+from gridiface.cli.remote import JsonOption, ReasonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json
 from gridiface.errors import ConfigError
 
 DeviceArgument = Annotated[str, typer.Argument(help="The device's id, as `gridiface device list` shows it.")]
 GroupArgument = Annotated[str, typer.Argument(help="The group's id, as `gridiface group list` shows it.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 FileOption = Annotated[
     Path | None,
     typer.Option("--file", help="YAML with the whole definition, as an entry of the configuration; options win."),

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli import define
-from gridiface.cli.control import utc
-from gridiface.cli.define import DeviceArgument, ReasonOption
-from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import kw, percent, show_json, show_table
+from gridiface.cli.define import DeviceArgument
+from gridiface.cli.remote import ReasonOption, Remote, asking
+from gridiface.cli.showing import kw, percent, show_json, show_table, utc
 from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Devices: list, add, change, move, remove, block, quarantine.")

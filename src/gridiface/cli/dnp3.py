@@ -16,7 +16,8 @@ from gridiface.app.config.load import load_config
 from gridiface.app.fronts.dnp3_settings import dnp3_settings, point_entry, read_points
 from gridiface.cli.dnp3_authority import authority
 from gridiface.cli.dnp3_live import live
-from gridiface.cli.dnp3_peer import Json, with_master
+from gridiface.cli.dnp3_peer import with_master
+from gridiface.cli.showing import Json
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml

@@ -5,14 +5,13 @@ Owns words and tables only; the verbs stand beside those of cli/dnp3.py in one g
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gridiface.cli.remote import ConfigOption, JsonOption, Remote, TokenFileOption, UrlOption
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 
@@ -320,4 +319,4 @@ def _command(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _time(at: float | None) -> str:
-    return "-" if not at else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "-" if not at else utc(at)

@@ -16,8 +16,6 @@ from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.dnp3.master_settings import MasterSettings
 from gridiface.simulation.dnp3.client import MasterClient
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 
 def master_for(
     place: Annotated[str, typer.Argument(help="HOST:PORT of the outstation.")],

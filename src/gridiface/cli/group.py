@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from gridiface.cli import define
-from gridiface.cli.control import asks
 from gridiface.cli.define import GroupArgument
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import kw, percent, show_json, show_table
+from gridiface.cli.showing import asks, kw, percent, show_json, show_table
 from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Groups: list, create, change, remove, choose how a total is split.")

@@ -32,6 +32,7 @@ from gridiface.app.importers.meter_csv import rows_of
 from gridiface.app.importers.meter_data import is_xml, readings_of
 from gridiface.cli.progress import Work, working
 from gridiface.cli.quiet import note as tell
+from gridiface.cli.showing import Json
 from gridiface.domain.ports import AppendReadings
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
@@ -55,7 +56,6 @@ class Stamp(StrEnum):
     END = "end"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write here; none: to standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 when there is any warning.")]

@@ -34,6 +34,7 @@ from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
 from gridiface.cli.progress import working
 from gridiface.cli.quiet import note
+from gridiface.cli.showing import Json
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Reading
@@ -60,7 +61,6 @@ Database = Annotated[
     typer.Option("--database", help="Take readings of --meter from this store: sqlite:///FILE, postgresql://"),
 ]
 Meters = Annotated[list[str] | None, typer.Option("--meter", help="With --database: devices; repeatable.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 class Format(StrEnum):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gridiface.cli.remote import JsonOption, Remote, asking
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import show_json, show_table, utc
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.segments import segment
 
@@ -290,7 +289,7 @@ def poll(
 
 
 def _when(instant: float | None) -> str:
-    return "" if instant is None else datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if instant is None else utc(instant)
 
 
 def _text(value: Any) -> str:

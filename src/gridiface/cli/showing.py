@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+#: The option of verbs that ask no server.
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def show_json(answer: Any) -> None:
@@ -46,3 +50,16 @@ def kw(watts: float | None) -> str:
 def percent(part: float | None) -> str:
     """0..1 as %."""
     return "-" if part is None else f"{100 * part:.1f}"
+
+
+def utc(at: float) -> str:
+    """An instant as UTC to the second."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{at:.0f} s"
+
+
+def asks(values: Mapping[str, float]) -> str:
+    """What a control asks for, in one line."""
+    return ", ".join(f"{mode}={number:g}" for mode, number in values.items())

@@ -15,10 +15,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, me, on_store
 from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import show_json, show_table, utc
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
 from gridiface.operator.tokens import TokenBook

@@ -12,10 +12,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gridiface.cli.control import utc
 from gridiface.cli.direct import DirectOption, is_direct, me, on_store
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.remote import JsonOption, ReasonOption, Remote, TokenFileOption, UrlOption
+from gridiface.cli.showing import show_json, show_table, utc
 from gridiface.errors import GridifaceError
 from gridiface.operator.users import TICKET_S, User, UserBook
 from gridiface.segments import segment
@@ -29,7 +28,6 @@ GroupOption = Annotated[
     list[str] | None,
     typer.Option("--group", help="Group that the user may see and control; repeatable; without any: the whole fleet."),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 
 
 class RoleChoice(StrEnum):

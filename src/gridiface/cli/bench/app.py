@@ -20,10 +20,10 @@ from gridiface.cli.bench import fleet as fleet_bench
 from gridiface.cli.bench import openadr as openadr_bench
 from gridiface.cli.bench import pages as pages_bench
 from gridiface.cli.bench import sep2
+from gridiface.cli.showing import Json
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Runs = Annotated[int, typer.Option(help="Runs; minimum, median and maximum are over them.", min=1, max=100)]
 Seconds = Annotated[float, typer.Option(help="Length of one run, s.", min=0.2, max=600)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.cli.control import asks, lines_of, utc
+from gridiface.cli.control import lines_of
 from gridiface.cli.remote import Event
 
 
@@ -24,8 +24,3 @@ from gridiface.cli.remote import Event
 )
 def test_event_is_one_line(event: Event, line: str) -> None:
     assert lines_of(event) == [line]
-
-
-def test_values_and_times() -> None:
-    assert asks({"set_w": 20000.0, "ramp": 0.5}) == "set_w=20000, ramp=0.5"
-    assert utc(1e300) == f"{1e300:.0f} s"
