@@ -16,6 +16,7 @@ from yarl import URL
 
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 from gridiface_southbound.http.config import HttpConfig
 from gridiface_southbound.http.render import Rendered
 from gridiface_southbound.http.table import Request
@@ -102,13 +103,12 @@ class HttpLink:
             if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
                 response.close()
                 raise DeviceRejected(f"{rendered.path}: the answer is compressed, which was not asked for")
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > config.max_body_bytes:
-                    response.close()
-                    raise DeviceRejected(f"{rendered.path}: the answer is longer than {config.max_body_bytes} bytes")
-            return response.status, bytes(body)
+            try:
+                return response.status, await whole_body(response.content, config.max_body_bytes)
+            except BodyTooLarge as problem:
+                response.close()
+                reason = f"{rendered.path}: the answer is longer than {config.max_body_bytes} bytes"
+                raise DeviceRejected(reason) from problem
 
     @staticmethod
     def _judge(request: Request, status: int, what: str) -> None:

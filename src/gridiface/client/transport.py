@@ -19,6 +19,7 @@ from urllib.parse import quote_plus, urlsplit
 import aiohttp
 
 from gridiface.client.errors import ApiError, ClientError, NotReached
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 #: Tries of a request, the longest pause between two, s; time for one answer, s; largest answer, bytes.
 TRIES, LONGEST_PAUSE_S, ANSWER_S, MOST = 4, 30.0, 30.0, 64 * 1024 * 1024
@@ -137,7 +138,7 @@ class Transport:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=40.0)
         try:
             response = await self._http().get(self._address(path), headers=headers, timeout=timeout)
-            refused = b"" if response.status == 200 else await response.read()
+            refused = b"" if response.status == 200 else await _whole(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             raise NotReached(f"{self.url}: {problem or type(problem).__name__}") from problem
         if response.status != 200:
@@ -195,12 +196,10 @@ class Transport:
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    raw = bytearray()
-    async for chunk in response.content.iter_any():
-        raw += chunk
-        if len(raw) > MOST:
-            raise NotReached(f"the answer has more than {MOST} bytes")
-    return bytes(raw)
+    try:
+        return await whole_body(response.content, MOST)
+    except BodyTooLarge as problem:
+        raise NotReached(f"the answer has more than {MOST} bytes") from problem
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from gridiface.operator.problems import Refused, of_validation
 from gridiface.operator.schema import LONGEST_ID
 from gridiface.segments import of_segment
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 #: Largest body and deepest nesting that is read, and the time that it may take to come, s.
 MAX_BYTES = 16 * 1024
@@ -104,13 +105,11 @@ def _check_plain(request: web.Request) -> None:
 
 
 async def _read(request: web.Request, most: int = MAX_BYTES) -> bytes:
-    raw = bytearray()
-    async for chunk in request.content.iter_chunked(4096):
-        raw += chunk
-        if len(raw) > most:
-            text = f"the body has more than {most} bytes"
-            raise Refused(413, text, "send less", headers={"Connection": "close"})
-    return bytes(raw)
+    try:
+        return await whole_body(request.content, most)
+    except BodyTooLarge as error:
+        text = f"the body has more than {most} bytes"
+        raise Refused(413, text, "send less", headers={"Connection": "close"}) from error
 
 
 def name_of(request: web.Request, part: str = "id") -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from gridiface.operator.access import CALLER, Caller
 from gridiface.operator.problems import Refused
+from gridiface.streams.bodies import BodyTooLarge, whole_body
 
 #: Largest form, most fields, and how long it may take to come, s.
 MAX_BYTES, MAX_FIELDS, WITHIN_S = 256 * 1024, 64, 10.0
@@ -173,12 +174,10 @@ async def _received(request: web.Request) -> Form:
 
 
 async def _read(request: web.Request) -> bytes:
-    raw = bytearray()
-    async for chunk in request.content.iter_chunked(16_384):
-        raw += chunk
-        if len(raw) > MAX_BYTES:
-            raise Refused(413, f"the form has more than {MAX_BYTES} bytes", "send less")
-    return bytes(raw)
+    try:
+        return await whole_body(request.content, MAX_BYTES)
+    except BodyTooLarge as error:
+        raise Refused(413, f"the form has more than {MAX_BYTES} bytes", "send less") from error
 
 
 def acting(request: web.Request, scope: str) -> Caller:
