@@ -12,7 +12,6 @@ import numpy as np
 
 from gridiface.aggregation import twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, Problem, Strategy
-from gridiface.aggregation.allocate.phases import Shares
 from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.allocate.water_filling import WaterFilling
 from gridiface.aggregation.columns import Columns
@@ -64,34 +63,6 @@ def control_step(
     np.copyto(c.from_at, now, where=send)
     np.copyto(c.told_w, watts, where=send)
     return NumericStep(watts, send)
-
-
-def problem_of(count: int, *, seed: int = 0) -> Problem:
-    """An allocation problem of batteries of 3-10 kW with random bounds; its target is half of the way up.
-
-    Args:
-        count: how many.
-        seed: same seed, same problem.
-    """
-    random = np.random.default_rng(seed)
-    rating = random.uniform(3e3, 1e4, count)
-    hi, lo = rating * random.uniform(0.3, 1.0, count), -rating * random.uniform(0.3, 1.0, count)
-    return Problem(
-        target=0.5 * float(hi.sum()),
-        lo=lo,
-        hi=hi,
-        base=np.zeros(count),
-        weight=rating,
-        tier=random.integers(1, 5, count),
-        charge=random.uniform(0.1, 0.9, count),
-    )
-
-
-def phase_shares_of(count: int, *, seed: int = 0) -> Shares:
-    """Shares of single-phase devices, 60 % of them on phase A."""
-    phase = np.random.default_rng(seed).choice(3, count, p=(0.6, 0.2, 0.2))
-    a, b, c = ((phase == at).astype(np.float64) for at in range(3))
-    return a, b, c
 
 
 def fleet_of(count: int, *, seed: int = 0) -> list[Device]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
-from gridiface.domain.clock import Instant
 
 #: Rows per pass: the columns of one block stay in the second-level cache.
 BLOCK = 4096
@@ -143,9 +142,3 @@ def overshoot(
         elif total < bottom - 1e-6 * max(abs(bottom), 1.0):
             fall, cut = np.minimum(fall, down * max(0.0, 1.0 - (bottom - total) / float(down.sum()))), True
     return start + rise - fall if cut else wanted
-
-
-def expected_at(columns: Columns, at: Instant | FloatArray, *, response_s: float) -> FloatArray:
-    """The power each device should show at `at` after what it was told, W; NaN where it was told nothing."""
-    c = columns
-    return power_after(c.from_w, c.told_w, c.ramp_w_per_s, c.latency_s + response_s, at - c.from_at)

@@ -132,10 +132,6 @@ class Status:
             "counters": dict(self.counters()),
         }
 
-    def device_rows(self) -> list[DeviceRow]:
-        """One row per device: what it was told last and what it does."""
-        return [self.device_row(device) for device in self.fleet.devices()]
-
     def control_report(self, control_id: str) -> ReportAnswer:
         """Requested, accepted, allocated, acknowledged, delivered per interval and target of one control."""
         reports = self.performance.report(control_id)

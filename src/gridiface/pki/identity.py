@@ -89,11 +89,6 @@ def parse_lfdi(text: str) -> bytes:
     return lfdi
 
 
-def pin_check_digit(number: int) -> int:
-    """The sixth digit of a registration PIN whose first five digits are `number` (section 6.3.5)."""
-    return check_digit(number)
-
-
 def make_pin(number: int) -> int:
     """A registration PIN from five digits: 11111 gives 111115.
 

@@ -67,8 +67,7 @@ _OWN_FUNCTIONS = (
     | FunctionsImplemented.FLOW_RESERVATION
 )
 
-#: What a client writes about itself, by the last part of the path.
-CLIENT_RESOURCES = ("dstat", "di", "ps")
+#: What a client writes about its DER, by the last part of the path.
 DER_RESOURCES = ("dercap", "derg", "ders", "dera")
 #: What an end device has only where it, or its aggregator, speaks IEEE 2030.5.
 SPEAKERS_ONLY = ("sub", "cfg", "di/loc", "fs", "ns", "frq", "frp", "lsl")

@@ -143,10 +143,6 @@ class Column:
         nominal = bool((self.flags[low:high] == Flags.ONLINE).all())
         return variation if nominal else _WITH_FLAGS
 
-    def event_flags(self, at: int) -> int:
-        """The flags octet of a point with its state in it, as events carry it."""
-        return self.with_state(int(self.flags[at]), float(self.values[at]))
-
     def with_state(self, flags: int, value: float) -> int:
         """Flags with the state bits of a value; unchanged for types whose value is a number."""
         state = STATE_BITS.get(self.type)

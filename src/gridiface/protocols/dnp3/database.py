@@ -26,8 +26,6 @@ from gridiface.protocols.dnp3.points import (
     PointType,
 )
 
-MAX_POINTS = 65_536
-
 
 class Change(NamedTuple):
     """An event with the point it is of: position in its column; `command_class` for g13 and g43, else 0."""

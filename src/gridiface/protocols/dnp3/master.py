@@ -87,7 +87,6 @@ class Master:
         self._running: Running | None = None
         self._polls: list[Poll] = []
         self._retry_at: float | None = None
-        self._started: set[str] = set()
         self._number = 0
         self._automatic: set[str] = set()
         self._last_report = b""

@@ -21,7 +21,6 @@ class Queued:
     number: int
     name: str = field(compare=False)
     task: Task = field(compare=False)
-    retried: bool = field(compare=False, default=False)
 
 
 @dataclass(slots=True)

@@ -160,16 +160,6 @@ def decode_answer(data: bytes) -> AssociateAnswer:
     return AssociateAnswer(0, "", _content(required(found, _USER_INFORMATION, "MMS's response")))
 
 
-def is_release_answer(data: bytes) -> bool:
-    """Whether it is an RLRE; raises as `decode_request`."""
-    return single(data).tag == _RELEASE_RESPONSE
-
-
-def is_release_request(data: bytes) -> bool:
-    """Whether it is an RLRQ; raises as `decode_request`."""
-    return single(data).tag == _RELEASE_REQUEST
-
-
 def same_password(told: bytes | None, known: bytes) -> bool:
     """Whether a password is the known one, in constant time."""
     return told is not None and hmac.compare_digest(told, known)

@@ -20,7 +20,6 @@ from gridiface.protocols.mms.references import Reference
 from gridiface.protocols.mms.types import Type
 
 _REPORT = Name("", "RPT")
-MAX_ENTRY_ID = 8
 
 
 class Trigger(IntFlag):

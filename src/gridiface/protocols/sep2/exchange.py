@@ -27,7 +27,6 @@ from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, advi
 _LONGEST_WAIT_S = 86_400.0
 
 SEP_XML = "application/sep+xml"
-SEP_EXI = "application/sep-exi"
 LEVELS = ("-S1", "+S1", "-S0", "+S0")
 """Schema level 1, plain and with extension content allowed; level 0 is the same of the 2013 edition."""
 

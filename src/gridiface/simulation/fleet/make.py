@@ -38,15 +38,6 @@ class Plan:
     devices: tuple[Device, ...]
     groups: tuple[Group, ...]
 
-    def feeder_of(self, device_id: str) -> str:
-        """The feeder that holds a device."""
-        return next(g.id for g in self.groups if g.parent == "fleet" and device_id in _members(self, g))
-
-
-def _members(plan: Plan, group: Group) -> frozenset[str]:
-    below = [one for one in plan.groups if one.parent == group.id]
-    return frozenset(group.members).union(*(one.members for one in below)) if below else frozenset(group.members)
-
 
 def make(count: int, *, seed: int = 1) -> Plan:
     """A fleet of `count` devices from 5 kWh to 20 MWh.

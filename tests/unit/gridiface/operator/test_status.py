@@ -31,7 +31,7 @@ def test_outcomes_are_counted_once_per_device_and_step(status: Status) -> None:
 
 def test_devices_without_data_are_not_online(status: Status) -> None:
     assert status.at(100.0)["devices"] == {"total": 2, "online": 1}
-    assert status.device_rows()[1]["delivered_W"] is None
+    assert status.device_row(status.fleet.devices()[1])["delivered_W"] is None
 
 
 def test_everything_is_json(status: Status) -> None:

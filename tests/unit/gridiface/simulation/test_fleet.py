@@ -25,7 +25,8 @@ def test_sizes_reach_from_5_kwh_to_20_mwh_and_every_device_is_in_one_feeder():
     assert {d.kind for d in plan.devices} == {DeviceKind.BATTERY, DeviceKind.PV, DeviceKind.LOAD, DeviceKind.EV}
     members = [name for group in plan.groups for name in group.members]
     assert len(members) == len(set(members)) == 2000
-    assert plan.feeder_of(plan.devices[0].id).startswith("feeder-")
+    assert all(g.id.startswith("feeder-") for g in plan.groups if g.parent == "fleet")
+    assert any(g.parent == "fleet" for g in plan.groups)
 
 
 def test_the_same_seed_makes_the_same_fleet():

@@ -66,9 +66,8 @@ def test_octet_strings_run_by_length():
     assert column.runs(class_0=True) == []
 
 
-def test_event_flags_hold_the_state():
+def test_flags_hold_the_state():
     column = _column(PointType.BINARY_OUTPUT, range(1), initial_flags=1)
-    column.values[0] = 1
-    assert column.event_flags(0) == 0x81
+    assert column.with_state(1, 1.0) == 0x81
     assert not column.wide_index
     assert _column(PointType.COUNTER, (256,)).wide_index
