@@ -1,22 +1,29 @@
-"""Pieces of the solver: the fixed parts of a node, limits of single devices, doubt about silent ones, part limits."""
+"""Pieces of the solver: fixed parts, limits of devices and of parts, ceilings, doubt about silent ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridiface.aggregation.allocate import FloatArray, IntArray
-from gridiface.aggregation.allocate.tree import Cap
+from gridiface.aggregation.allocate import FloatArray, IntArray, Problem, Strategy
+from gridiface.aggregation.allocate.proportional import Proportional
+from gridiface.aggregation.allocate.tree import Cap, split_tree
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope, known_or_zero
 from gridiface.aggregation.plan import Node, Plan
 
+_SHARE: Strategy = Proportional()
+
 
 @dataclass(slots=True)
 class Fixed:
-    """Parts of a node whose power is not split here: devices with a request of their own, nodes with a target."""
+    """Parts of a node whose power is not split here: devices with a request of their own, nodes with a target.
+
+    `asked`: what `wanted` was before a limit changed it.
+    """
 
     rows: IntArray
     nodes: list[Node]
@@ -25,6 +32,7 @@ class Fixed:
     hi: FloatArray
     whole: Fixed | None = None
     places: IntArray | None = None
+    asked: FloatArray | None = None
 
     def take(self, wanted: FloatArray) -> None:
         """New powers for these parts, here and in the collection they are a part of."""
@@ -87,9 +95,54 @@ def unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, Float
     return np.maximum(up, 0.0), np.minimum(down, 0.0)
 
 
-def upper_only(cap: Cap) -> Cap:
+def by_itself(columns: Columns, rows: IntArray) -> FloatArray:
+    """What devices do when nobody holds them, W: as measured, of those that are held as seen before; NaN: never seen.
+
+    Who is held shows what it was told; to let go of it because that keeps a limit would break the limit.
+    """
+    c = columns
+    return np.where(c.told[rows], c.natural_w[rows], c.w[rows])
+
+
+def ceilings(
+    columns: Columns,
+    free: IntArray,
+    powers: FloatArray,
+    high: float,
+    caps: tuple[Cap, ...],
+    device_high: FloatArray,
+) -> tuple[IntArray, FloatArray]:
+    """Ceilings that keep a limit upwards even if every device did all it is rated for, before the next step.
+
+    Args:
+        columns, free: the fleet, whom `powers` speaks of.
+        powers: W, what each will do.
+        high: most of their sum, W.
+        caps: of groups inside; positions in `free`.
+        device_high: of the whole fleet, most of each device, W.
+
+    Returns:
+        Rows that get a ceiling, and which, W.
+    """
+    c = columns
+    able = c.can_limit_w[free]
+    rated = np.minimum(c.export_w[free], np.maximum(device_high[free], 0.0))
+    most = np.where(able, rated, np.maximum(powers, 0.0))
+    capped = any(np.isfinite(cap.high) for cap in caps)
+    if not able.any() or (float(most.sum()) <= high and not capped):
+        return free[:0], powers[:0]
+    least = np.where(able, 0.0, most)
+    target = max(0.0, min(high, float(most.sum())))
+    start = np.clip(powers, least, most)
+    problem = Problem(target=target, lo=least, hi=most, base=start, weight=np.maximum(most, 1.0))
+    shares = split_tree(_SHARE, problem, tuple(_upper_only(cap) for cap in caps))
+    cut = able & (shares < most - 1e-9)
+    return free[cut], shares[cut]
+
+
+def _upper_only(cap: Cap) -> Cap:
     """The cap without its lower side: ceilings only bound upwards."""
-    return Cap(cap.rows, 0.0, max(cap.high, 0.0), tuple(upper_only(child) for child in cap.inside))
+    return Cap(cap.rows, 0.0, max(cap.high, 0.0), tuple(_upper_only(child) for child in cap.inside))
 
 
 def cut_part(powers: FloatArray, lo: FloatArray, most: float) -> FloatArray:
@@ -104,3 +157,75 @@ def cut_part(powers: FloatArray, lo: FloatArray, most: float) -> FloatArray:
         most, floor, powers[producing], powers[producing], np.maximum(powers[producing], 1e-6)
     )
     return result
+
+
+#: Splits after which what is still too much is cut without making up for it elsewhere.
+_PASSES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PartLimit:
+    """Most that some devices may deliver together, whatever others take at the same time; W >= 0.
+
+    `rows`: positions. `sign`: 1 for what is delivered, -1 for what is taken.
+    """
+
+    rows: IntArray
+    sign: float
+    watts: float
+
+
+def within(
+    limits: Iterable[PartLimit],
+    lo: FloatArray,
+    hi: FloatArray,
+    split: Callable[[], FloatArray],
+    hard: tuple[FloatArray, FloatArray],
+) -> FloatArray:
+    """A split that keeps limits on parts of the total: where one is broken its devices are narrowed, and split anew.
+
+    Args:
+        limits: see `PartLimit`; innermost first.
+        lo, hi: bounds of the devices, narrowed in place.
+        split: splits inside the bounds as they are then.
+        hard: (lo, hi) that no limit changes: what each device must do.
+    """
+    wanted = tuple(limits)
+    powers = split()
+    for _ in range(_PASSES):
+        broken = [one for one in wanted if _narrowed(one, powers, lo, hi, hard)]
+        if not broken:
+            return powers
+        powers = split()
+    for one in wanted:
+        _narrowed(one, powers, lo, hi, hard)
+    return np.clip(powers, lo, hi)
+
+
+def _narrowed(
+    limit: PartLimit, powers: FloatArray, lo: FloatArray, hi: FloatArray, hard: tuple[FloatArray, FloatArray]
+) -> bool:
+    """Whether the limit was broken; then none of its devices can do more in its direction than what it leaves them."""
+    rows, sign = limit.rows, limit.sign
+    part = sign * powers[rows]
+    if float(part[part > 0].sum()) <= limit.watts + 1e-6 * max(limit.watts, 1.0):
+        return False
+    least = hard[0][rows] if sign > 0 else -hard[1][rows]
+    most = np.maximum(cut_part(part, least, limit.watts), 0.0)
+    if sign > 0:
+        hi[rows] = np.minimum(hi[rows], most)
+        lo[rows] = np.minimum(lo[rows], hi[rows])
+    else:
+        lo[rows] = np.maximum(lo[rows], -most)
+        hi[rows] = np.maximum(hi[rows], lo[rows])
+    return True
+
+
+def opened(near: FloatArray, hard: FloatArray, least: float) -> FloatArray:
+    """Upper near bounds raised towards the hard ones, all by the same part, until their sum reaches `least`."""
+    lack = least - float(near.sum())
+    if not lack > 0:
+        return near
+    room = np.maximum(hard - near, 0.0)
+    total = float(room.sum())
+    return near + room * (1.0 if total <= lack else lack / total)

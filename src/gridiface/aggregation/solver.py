@@ -15,19 +15,28 @@ import numpy as np
 from gridiface.aggregation.allocate import FloatArray, IntArray, Problem, Strategy
 from gridiface.aggregation.allocate.phases import balance
 from gridiface.aggregation.allocate.problem import span
-from gridiface.aggregation.allocate.proportional import Proportional
 from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling, water_fill
 from gridiface.aggregation.coarse import in_steps
 from gridiface.aggregation.columns import Columns, charge_of
-from gridiface.aggregation.limits import Bound, Envelope
-from gridiface.aggregation.parts import Fixed, cut_part, part_of, unsure, upper_only, with_device_limits
+from gridiface.aggregation.limits import Bound, Envelope, known_or_zero
+from gridiface.aggregation.parts import (
+    Fixed,
+    PartLimit,
+    by_itself,
+    ceilings,
+    cut_part,
+    opened,
+    part_of,
+    unsure,
+    with_device_limits,
+    within,
+)
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
-_SHARE: Strategy = Proportional()
 
 
 class Solver:
@@ -75,20 +84,28 @@ class Solver:
 
     # A node with a target.
 
-    def _command(self, node: Node, target: float) -> None:
+    def _command(self, node: Node, target: float, *, cut: bool = False) -> None:
+        """Give a node its total; `cut`: a limit around it took something off, which what is fixed inside bears, too."""
         free = self._free(node)
         fixed = self._fixed(node)
         held = self._held(node)
         self._keep_limits(node, free, fixed)
+        if cut and fixed.wanted.size:
+            self._bend(node, free, fixed, (target - held - float(fixed.wanted.sum()),) * 2)
         low, high, lowest, highest = self._window(node, fixed, held)
         part = target - held - float(fixed.wanted.sum())
         clipped = highest if part > high else lowest if part < low else None
         caps = self._caps(node, free, fixed)
         lo, hi = self._relaxed(free, caps, low, high)
-        reachable = reach(lo, hi, caps)
         inside = min(max(part, low), high)
-        powers = self._split(node, free, inside, lo, hi, caps)
-        powers = self._part_limits(node, free, powers, held, fixed)
+        powers = within(
+            self._parts(node, free, fixed),
+            lo,
+            hi,
+            lambda: self._split(node, free, inside, lo, hi, caps),
+            self._hard(free),
+        )
+        reachable = reach(lo, hi, caps)
         self._tell(free, powers)
         total = held + float(fixed.wanted.sum()) + float(powers.sum())
         offset = held + float(fixed.wanted.sum())
@@ -155,42 +172,27 @@ class Solver:
         caps = self._caps(node, free, fixed)
         lo, hi = self._relaxed(free, caps, low, high)
         c = self._c
-        # A device that is held shows what it was told: what it did by itself was seen before.
-        by_itself = np.where(c.told[free], c.natural_w[free], c.w[free])
-        running = np.where(np.isfinite(by_itself), by_itself, self._b.base[free])
+        seen = by_itself(c, free)
+        running = np.where(np.isfinite(seen), seen, self._b.base[free])
         base = np.where(c.natural[free], self._b.base[free], np.clip(running, lo, hi))
         natural = float(base.sum())
-        problem = Problem(target=min(max(natural, low), high), lo=lo, hi=hi, base=base, weight=self._b.weight[free])
-        powers = split_tree(_FREE_RUN, problem, caps)
+
+        def run() -> FloatArray:
+            target = min(max(float(np.clip(base, lo, hi).sum()), low), high)
+            problem = Problem(target=target, lo=lo, hi=hi, base=base, weight=self._b.weight[free])
+            return split_tree(_FREE_RUN, problem, caps)
+
+        powers = within(self._parts(node, free, fixed), lo, hi, run, self._hard(free))
         moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
         self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
         self._will[free] = powers
-        self._ceilings(node, free, powers, high, caps)
+        rows, shares = ceilings(c, free, powers, high, caps, self._plan.device_high)
+        self._solution.ceilings[rows] = shares
         total = held + float(fixed.wanted.sum()) + float(powers.sum())
         clipped = highest if natural > high else lowest if natural < low else None
         self._solution.results[node.id] = NodeResult(None, total, float(powers[moved].sum()), held, low, high, clipped)
         self._descend(fixed)
         self._note_caps(node)
-
-    def _ceilings(self, node: Node, free: IntArray, powers: FloatArray, high: float, caps: tuple[Cap, ...]) -> None:
-        """Ceilings that keep the limit upwards even if every device did all it is rated for, before the next step."""
-        c = self._c
-        able = c.can_limit_w[free]
-        most = np.where(
-            able, np.minimum(c.export_w[free], np.maximum(self._plan.device_high[free], 0.0)), np.maximum(powers, 0.0)
-        )
-        capped = any(np.isfinite(cap.high) for cap in caps)
-        if not able.any() or (float(most.sum()) <= high and not capped):
-            return
-        least = np.where(able, 0.0, most)
-        start = np.clip(powers, least, most)
-        upper = tuple(upper_only(cap) for cap in caps)
-        problem = Problem(
-            target=max(0.0, min(high, float(most.sum()))), lo=least, hi=most, base=start, weight=np.maximum(most, 1.0)
-        )
-        shares = split_tree(_SHARE, problem, upper)
-        cut = able & (shares < most - 1e-9)
-        self._solution.ceilings[free[cut]] = shares[cut]
 
     # What both have in common.
 
@@ -215,25 +217,29 @@ class Solver:
         wanted, lo, hi = [], [], []
         for child in nodes:
             low, high = self._reach(child)
-            lo.append(low)
-            hi.append(high)
+            least, most = self._reach(child, cut=True)
+            lo.append(least)
+            hi.append(most)
             wanted.append(min(max(self._targets(child), low), high))
+        asked = np.concatenate([self._solution.watts[rows], np.array(wanted)])
         return Fixed(
             rows,
             nodes,
-            np.concatenate([self._solution.watts[rows], np.array(wanted)]),
+            asked,
             np.concatenate([self._b.lo[rows], np.array(lo)]),
             np.concatenate([self._b.hi[rows], np.array(hi)]),
+            asked=asked,
         )
 
-    def _reach(self, node: Node) -> tuple[float, float]:
-        """The range of a bound node's total inside its own limits, W."""
+    def _reach(self, node: Node, *, cut: bool = False) -> tuple[float, float]:
+        """The range of a bound node's total inside its own limits, W; `cut`: where what is fixed inside gives way."""
         free = self._free(node)
         fixed = self._fixed(node)
         caps = self._caps(node, free, fixed)
         low, high = reach(self._b.near_lo[free], self._b.near_hi[free], caps)
-        offset = self._held(node) + float(fixed.wanted.sum())
-        low, high = low + offset, high + offset
+        held = self._held(node)
+        low += held + float((np.minimum(fixed.lo, fixed.wanted) if cut else fixed.wanted).sum())
+        high += held + float((np.maximum(fixed.hi, fixed.wanted) if cut else fixed.wanted).sum())
         top = np.inf if node.limits.high is None else node.limits.high.watts
         bottom = -np.inf if node.limits.low is None else -node.limits.low.watts
         return min(max(low, bottom), top), max(min(high, top), bottom)
@@ -287,8 +293,11 @@ class Solver:
         if node.limits.load is not None:
             most = node.limits.load.watts + min(held, 0.0) + down
             fixed.take(-cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0)))
-        low, high, _, _ = self._window(node, fixed, held)
-        mine = np.intersect1d(free, node.rows)
+        self._bend(node, np.intersect1d(free, node.rows), fixed, self._window(node, fixed, held)[:2])
+
+    def _bend(self, node: Node, mine: IntArray, fixed: Fixed, window: tuple[float, float]) -> None:
+        """Change the fixed parts where the loose devices cannot bring the rest into the window, W."""
+        low, high = window
         least, most = reach(self._b.lo[mine], self._b.hi[mine], self._caps(node, mine, fixed))
         change = min(0.0, high - least) + max(0.0, low - most)
         if change == 0.0:
@@ -296,6 +305,7 @@ class Solver:
         weight = np.maximum(np.abs(fixed.wanted), 1.0)
         lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
         fixed.take(water_fill(float(fixed.wanted.sum()) + change, lo, hi, fixed.wanted, weight))
+        self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
     def _caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:
         """The nodes inside that only have limits, as caps over positions in `free`."""
@@ -324,26 +334,37 @@ class Solver:
         lo, hi = self._b.near_lo[free], self._b.near_hi[free]
         if not caps:
             if np.isfinite(high) or np.isfinite(low):
-                lo, hi = -_opened(-lo, -self._b.lo[free], -high), _opened(hi, self._b.hi[free], low)
+                lo, hi = -opened(-lo, -self._b.lo[free], -high), opened(hi, self._b.hi[free], low)
             return lo, hi
         waiting = [Cap(np.arange(free.size), low, high, caps)]
         while waiting:
             cap = waiting.pop()
-            lo[cap.rows] = -_opened(-lo[cap.rows], -self._b.lo[free[cap.rows]], -cap.high)
-            hi[cap.rows] = _opened(hi[cap.rows], self._b.hi[free[cap.rows]], cap.low)
+            lo[cap.rows] = -opened(-lo[cap.rows], -self._b.lo[free[cap.rows]], -cap.high)
+            hi[cap.rows] = opened(hi[cap.rows], self._b.hi[free[cap.rows]], cap.low)
             waiting.extend(cap.inside)
         return lo, hi
 
-    def _part_limits(self, node: Node, free: IntArray, powers: FloatArray, held: float, fixed: Fixed) -> FloatArray:
-        """Generation and load limits speak of the parts: cut the producers, or the consumers, if they exceed them."""
-        up, down = self._doubt(node)
-        if node.limits.generation is not None:
-            most = node.limits.generation.watts - max(held, 0.0) - up - float(np.maximum(fixed.wanted, 0.0).sum())
-            powers = cut_part(powers, self._b.lo[free], max(most, 0.0))
-        if node.limits.load is not None:
-            most = node.limits.load.watts + min(held, 0.0) + down + float(np.minimum(fixed.wanted, 0.0).sum())
-            powers = -cut_part(-powers, -self._b.hi[free], max(most, 0.0))
-        return powers
+    def _hard(self, free: IntArray) -> tuple[FloatArray, FloatArray]:
+        return self._b.lo[free], self._b.hi[free]
+
+    def _parts(self, node: Node, free: IntArray, fixed: Fixed) -> list[PartLimit]:
+        """Generation and load limits, of this node and of those inside without totals of their own: innermost first.
+
+        They speak of the parts of a total; what they leave to the devices in `free`.
+        """
+        found = [one for child in node.limited_below() for one in self._parts(child, free, part_of(fixed, child))]
+        generation, load = node.limits.generation, node.limits.load
+        if generation is None and load is None:
+            return found
+        rows = np.flatnonzero(np.isin(free, node.rows, assume_unique=True))
+        held, (up, down) = self._held(node), self._doubt(node)
+        if generation is not None:
+            given = max(held, 0.0) + up + float(np.maximum(fixed.wanted, 0.0).sum())
+            found.append(PartLimit(rows, 1.0, max(generation.watts - given, 0.0)))
+        if load is not None:
+            given = max(-held, 0.0) - down - float(np.minimum(fixed.wanted, 0.0).sum())
+            found.append(PartLimit(rows, -1.0, max(load.watts - given, 0.0)))
+        return found
 
     def _tell(self, rows: IntArray, powers: FloatArray) -> None:
         """Watts for those who can be told watts, ceilings for sun followers that can only be held down."""
@@ -356,8 +377,11 @@ class Solver:
         self._solution.ceilings[rows[~able]] = np.maximum(powers[~able], 0.0)
 
     def _descend(self, fixed: Fixed) -> None:
-        for child, total in zip(fixed.nodes, fixed.wanted[fixed.rows.size :].tolist(), strict=True):
-            self._command(child, total)
+        inner = slice(fixed.rows.size, None)
+        assert fixed.asked is not None
+        given = zip(fixed.nodes, fixed.wanted[inner].tolist(), fixed.asked[inner].tolist(), strict=True)
+        for child, total, asked in given:
+            self._command(child, total, cut=total != asked)
 
     def _charge_in_time(self) -> None:
         """Vehicles that nobody else commands and that must charge now for their departure."""
@@ -372,23 +396,12 @@ class Solver:
 
     def _hold_single(self) -> None:
         """Limits of single devices that nobody else commands: a set-point where the device is outside them."""
+        c, b = self._c, self._b
         limited = np.isfinite(self._plan.device_high) | np.isfinite(self._plan.device_low)
-        alone = limited & np.isnan(self._solution.watts) & self._b.free & self._c.can_set_w
-        rows = np.flatnonzero(alone)
-        running = np.where(np.isfinite(self._c.w[rows]), self._c.w[rows], 0.0)
-        inside = np.clip(running, self._b.lo[rows], self._b.hi[rows])
-        ceiling = self._c.can_limit_w[rows] & (running >= self._b.lo[rows])
-        already = self._c.told[rows] & np.isfinite(self._c.told_w[rows])
-        outside = (np.abs(inside - running) > 1e-6) | already
-        chosen = rows[outside & ~ceiling]
-        self._solution.watts[chosen] = inside[outside & ~ceiling]
-
-
-def _opened(near: FloatArray, hard: FloatArray, least: float) -> FloatArray:
-    """Upper near bounds raised towards the hard ones, all by the same part, until their sum reaches `least`."""
-    lack = least - float(near.sum())
-    if not lack > 0:
-        return near
-    room = np.maximum(hard - near, 0.0)
-    total = float(room.sum())
-    return near + room * (1.0 if total <= lack else lack / total)
+        rows = np.flatnonzero(limited & np.isnan(self._solution.watts) & b.free & c.can_set_w)
+        seen = by_itself(c, rows)
+        running = np.where(np.isfinite(seen), seen, known_or_zero(c.w[rows]))
+        inside = np.clip(running, b.lo[rows], b.hi[rows])
+        # Upwards a ceiling keeps it, where it has one.
+        outside = (inside > running + 1e-6) | ((inside < running - 1e-6) & ~c.can_limit_w[rows])
+        self._solution.watts[rows[outside]] = inside[outside]

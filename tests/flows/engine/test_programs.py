@@ -228,6 +228,90 @@ def test_ceilings_are_lowered_together_where_each_would_move_less_than_its_dead_
     assert world.total <= 199_200 * 1.0006
 
 
+@pytest.mark.parametrize("able", [{Capability.SET_W}, {Capability.SET_W, Capability.LIMIT_W}])
+def test_what_one_battery_takes_is_limited_all_the_time(make_world, ask, able):
+    world = make_world(1, capabilities=frozenset(able))
+    world.units["b00"].natural_w = -5_000.0
+    world.run(4)
+    world.submit(ask("c1", device="b00", load_limit=3_000, duration=60))
+    world.run(2)
+    for _ in range(50):
+        world.run(1)
+        assert world.total == pytest.approx(-3_000)
+    world.run(20)
+    assert world.total == pytest.approx(-5_000)
+
+
+@pytest.fixture
+def mixed(make_world, make_battery):
+    """A roof that gives 4 kW, a battery that takes 5 kW by itself, and one that rests."""
+
+    def make(groups=()):
+        pv = make_battery("pv", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None)
+        world = make_world(devices=[pv, make_battery("a"), make_battery("b")], groups=groups)
+        world.units["pv"].natural_w, world.units["a"].natural_w = 4_000.0, -5_000.0
+        world.run(4)
+        return world
+
+    return make
+
+
+def given(world):
+    return sum(max(unit.w, 0.0) for unit in world.units.values())
+
+
+def taken(world):
+    return sum(max(-unit.w, 0.0) for unit in world.units.values())
+
+
+def test_generation_and_load_limits_speak_of_the_parts_also_where_nothing_else_is_asked(mixed, ask):
+    world = mixed()
+    world.submit(ask("c1", generation_limit=1_000, duration=600))
+    world.submit(ask("c2", load_limit=2_000, program="p2", duration=600))
+    world.run(10)
+    assert given(world) == pytest.approx(1_000, abs=1)
+    assert taken(world) == pytest.approx(2_000, abs=1)
+    assert world.units["b"].w == 0
+
+
+def test_what_a_limit_on_parts_takes_away_is_made_up_for_where_that_is_possible(mixed, ask):
+    """Taking 2 kW of a total while taking at most 2 kW: the roof has to stop, it is no use to take more."""
+    world = mixed()
+    world.submit(ask("c1", set_w=-2_000, duration=600))
+    world.submit(ask("c2", load_limit=2_000, program="p2", duration=600))
+    world.run(12)
+    assert world.total == pytest.approx(-2_000, rel=0.01)
+    assert given(world) == pytest.approx(0, abs=1)
+
+
+def test_a_limit_on_the_parts_of_a_group_inside_is_kept_under_a_set_point_around_it(mixed, ask):
+    groups = (Group(id="in", members=("pv", "a"), parent="all"), Group(id="all", members=("pv", "a", "b")))
+    world = mixed(groups)
+    world.submit(ask("c1", set_w=3_000, duration=600))
+    world.submit(ask("c2", target="in", generation_limit=500, program="p2", duration=600))
+    world.run(12)
+    assert world.total == pytest.approx(3_000, rel=0.01)
+    assert max(world.units["pv"].w, 0.0) + max(world.units["a"].w, 0.0) <= 500 + 1
+
+
+def test_a_limit_reaches_through_set_points_inside_set_points(make_world, ask, make_battery):
+    """Nothing but the site's battery can give way: what is asked of the site, and of its feeder, are reduced."""
+    sun = [make_battery(name, kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None) for name in ("p1", "p2")]
+    groups = (
+        Group(id="site", members=("a",), parent="feeder"),
+        Group(id="feeder", members=("a", "p1"), parent="all"),
+        Group(id="all", members=("a", "p1", "p2")),
+    )
+    world = make_world(devices=[make_battery("a"), *sun], groups=groups)
+    world.submit(ask("c1", target="site", set_w=4_500, duration=600))
+    world.submit(ask("c2", target="feeder", set_w=4_500, duration=600, program="p2"))
+    world.run(12)
+    assert world.total == pytest.approx(4_500)
+    world.submit(ask("c3", at=15, export_limit=1_000, duration=600, program="p3"))
+    world.run(12)
+    assert world.total == pytest.approx(1_000, abs=1)
+
+
 def test_the_limit_of_one_device_has_no_dead_band(make_world, ask):
     world = make_world(1)
     world.submit(ask("c1", device="b00", set_w=5_000, duration=600))
