@@ -2,7 +2,8 @@
 
 Owns the meaning of groups, variations, ranges, counts and lists in a read (IEEE 1815 clause 4.4.1, 5.1). Writing the
 parts into fragments is response.py. A header that cannot be answered refuses the whole request before anything of it
-is done; a range that is partly outside answers what there is, with PARAMETER_ERROR.
+is done; a range that is partly outside answers what there is, with PARAMETER_ERROR, and a type without points answers
+nothing, with OBJECT_UNKNOWN.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from gridiface.protocols.dnp3.values import ENCODERS, security_value
 
 Read = tuple[list[Part], int]
 _DEADBANDS = 34
+_NO_POINTS: Read = ([], IIN.OBJECT_UNKNOWN)
+"""A type of which there is no point here: masters ask for all types at once (procedure 8.20.2), others are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +124,19 @@ def _static(view: _View, header: ObjectHeader) -> Read:
     group, variation = header.group, header.variation
     column = view.state.station.database.columns[BY_STATIC_GROUP[group]]
     octets = column.type in OCTET_TYPES
-    if not len(column) or (variation and (octets or variation in OBSOLETE.get(group, ()))):
+    if variation and (octets or variation in OBSOLETE.get(group, ()) or find(group, variation) is None):
         raise unknown(f"g{group}v{variation}")
-    if variation and find(group, variation) is None:
-        raise unknown(f"g{group}v{variation}")
+    if not len(column):
+        return _NO_POINTS
     return _points(column, group, column.runs(variation), header)
 
 
 def _deadbands(view: _View, header: ObjectHeader) -> Read:
     column = view.state.station.database.columns[PointType.ANALOG_INPUT]
-    if not len(column) or (header.variation and find(_DEADBANDS, header.variation) is None):
+    if header.variation and find(_DEADBANDS, header.variation) is None:
         raise unknown(f"g34v{header.variation}")
+    if not len(column):
+        return _NO_POINTS
     return _points(column, _DEADBANDS, column.deadband_runs(header.variation), header)
 
 

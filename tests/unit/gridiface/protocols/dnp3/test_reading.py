@@ -115,6 +115,19 @@ def test_17_types_without_points_are_unknown(peer):
     assert peer.one("c0 01 22 00 06")[3] == 0x00
 
 
+def test_17_beside_a_type_without_points_the_others_are_answered(build):
+    peer = build([PointConfig(AI, 0, event_class=2, static_variation=2)])
+    peer.update(AI, 0, 7)
+    groups = (2, 4, 22, 23, 32, 11, 42, 1, 3, 20, 21, 30, 10, 40)  # as procedure 8.20.2 asks
+    response = peer.one(bytes((0xC0, 1)) + b"".join(bytes((group, 0, 6)) for group in groups))
+    assert (response[0] & 0x20, response[3]) == (0x20, 0x02)
+    assert response[4:7].hex(" ") == "20 07 17"
+    assert response.hex(" ").endswith("1e 02 00 00 00 01 07 00")
+    assert peer.one("c1 01 01 00 00 00 05 1e 02 00 00 00")[3:].hex(" ") == "02 1e 02 00 00 00 01 07 00"
+    only = build([PointConfig(BI, 0)])
+    assert only.one("c0 01 22 00 06 01 00 06")[3:].hex(" ") == "02 01 02 00 00 00 02"
+
+
 def test_24_class_0_returns_every_point_in_its_variation(build):
     peer = build(
         [
