@@ -194,7 +194,7 @@ class DeviceFollowers:
         if assigned is not None:
             # While not all programs are known, none has been left.
             left = [mrid for mrid, one in device.follower.events.items() if one.facts.program not in assigned]
-            withdrawn = [mrid for mrid in left if device.follower.withdraw(mrid, time)]
+            withdrawn = [mrid for mrid in left if device.follower.withdraw(mrid, time, left=True)]
         # What is not listed has gone; a list that is still to be read would say nothing of that.
         if whole and device.follower.forget([facts.mrid for _, facts in shown], time):
             self._unsettled.add(device.lfdi)

@@ -78,7 +78,10 @@ class Default:
 
 @dataclass(slots=True)
 class Followed:
-    """One event as the client follows it; times are the server's, s since 1970 UTC."""
+    """One event as the client follows it; times are the server's, s since 1970 UTC.
+
+    `left`: it ended because the device left its program, and goes on where the device comes back in time.
+    """
 
     facts: EventFacts
     event: Event
@@ -93,6 +96,7 @@ class Followed:
     participated: bool = False
     outcome: ResponseStatus | None = None
     since: float = 0.0
+    left: bool = False
 
 
 @dataclass(slots=True)
@@ -126,7 +130,7 @@ class EventFollower:
         news = False
         for event, facts in events:
             known = self.events.get(facts.mrid)
-            if known is None:
+            if known is None or (known.left and facts.end > now):
                 self._receive(event, facts, now)
             elif known.event is event and known.facts == facts:
                 continue
@@ -181,16 +185,17 @@ class EventFollower:
                     result.setdefault(mode, ModeInForce(value, default.mrid, by_event=False))
         return result
 
-    def withdraw(self, mrid: str, now: float) -> bool:
+    def withdraw(self, mrid: str, now: float, *, left: bool = False) -> bool:
         """The event does not concern the device any more: it ends at once and nothing is said; False when it is over.
 
-        So it is when the device is moved away from the program, or when the event was refused elsewhere.
+        So it is when the device is moved away from the program (`left`; it is received anew when that shows it again
+        before its end), or when the event was refused elsewhere.
         """
         self._run(now)  # what was due before is done by the old knowledge
         followed = self.events.get(mrid)
         if followed is None or followed.phase is Phase.DONE:
             return False
-        followed.phase, followed.since = Phase.DONE, now
+        followed.phase, followed.since, followed.left = Phase.DONE, now, left
         self._join()
         return True
 

@@ -23,6 +23,7 @@ def followed_head(followed: Followed) -> dict[str, Any]:
         **{name: getattr(followed, name) for name in _PLAIN},
         **{name: getattr(followed.facts, name) for name in _ORIGIN},
         "phase": followed.phase.value,
+        "left": followed.left,
         "remaining": sorted(followed.remaining),
         "outcome": None if followed.outcome is None else int(followed.outcome),
     }
@@ -41,5 +42,6 @@ def followed_from(head: Mapping[str, Any], event: Event) -> Followed:
         phase=Phase(head["phase"]),
         remaining=frozenset(head["remaining"]),
         outcome=None if outcome is None else ResponseStatus(outcome),
+        left=bool(head.get("left")),
         **{name: head[name] for name in _PLAIN},
     )

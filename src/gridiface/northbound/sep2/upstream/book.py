@@ -175,6 +175,10 @@ class EventBook:
         if followed is None:
             return
         if status is _S.RECEIVED:
+            binding = self._binding(key)
+            if binding.over and followed.phase is not Phase.DONE:
+                # The device had left its program and is back: it becomes another control, what was said stays said.
+                self.bindings.set(replace(binding, over=False, control="", started=False))
             await self._take(key, now)
         elif status in _REJECTED:
             _log.info("event %s for %s: rejected with %d", key[1], key[0], status, extra=_fields(key))
@@ -204,7 +208,7 @@ class EventBook:
             await self._reject(key, _S.REJECTED_INVALID, problem.reason, now)
             return
         taken = with_told(_with_control(binding, control), [_S.RECEIVED])
-        letters, changes = self._letters(binding, followed, [_S.RECEIVED])
+        letters, changes = self._letters(binding, followed, {_S.RECEIVED} - binding.told)
         answer = await self._inbox.submit(control, now, along=[*changes, *self.bindings.change(taken, followed)])
         self._waiting.pop(key, None)
         if answer.will_run:

@@ -498,6 +498,39 @@ def test_an_event_of_a_program_that_the_device_has_left_ends_in_silence() -> Non
     assert world.of(ControlChanged)[-1].in_force == {}
 
 
+@pytest.mark.parametrize("gone", ["/edev", "/edev/1/fsa", "/derp"])
+def test_a_device_that_is_back_in_its_program_in_time_goes_on_with_its_event(gone: str) -> None:
+    """Also where a server only seems to have lost something, as one does that is just starting."""
+    world = World()
+    world.run(110.0)
+    assert world.client.devices[LFDI].in_force["opModTargetW"].by_event
+    kept = world.server.resources[gone]
+    world.server.resources[gone] = replace(kept, all=0, results=0, members=[])  # type: ignore[call-arg]
+    world.client.tree.poll_all(world.now)
+    world.run(120.0)
+    assert "opModTargetW" not in world.client.devices[LFDI].in_force
+    world.server.resources[gone] = kept
+    world.client.tree.poll_all(world.now)
+    world.run(130.0)
+    assert world.client.devices[LFDI].in_force["opModTargetW"].by_event
+    world.run(200.0)
+    assert world.responses()[-1] == (160.0, 3)
+
+
+def test_a_device_that_is_back_after_the_end_has_nothing_more_to_say() -> None:
+    world = World()
+    world.run(110.0)
+    kept = world.server.resources["/edev/1/fsa"]
+    world.server.resources["/edev/1/fsa"] = replace(kept, all=0, results=0, members=[])  # type: ignore[call-arg]
+    world.client.tree.poll_all(world.now)
+    world.run(170.0)
+    said = world.responses()
+    world.server.resources["/edev/1/fsa"] = kept
+    world.client.tree.poll_all(world.now)
+    world.run(300.0)
+    assert world.responses() == said
+
+
 def test_a_device_that_is_not_enabled_is_not_registered() -> None:
     world = World()
     world.server.resources["/edev"] = EndDeviceList(all=1, results=1, members=[replace(device(LFDI, 1), enabled=False)])

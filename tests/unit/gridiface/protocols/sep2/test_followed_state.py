@@ -73,3 +73,13 @@ def test_a_withdrawn_event_ends_without_a_word() -> None:
     assert not follower.withdraw("FF", 11)
     assert follower.advance(1000) == []
     assert follower.in_force() == {}
+
+
+def test_that_its_device_has_left_is_kept_and_what_was_kept_before_says_nothing_of_it() -> None:
+    follower = EventFollower(Random(3))
+    follow(follower, event(), 0)
+    assert follower.withdraw("C0" * 16, 10, left=True)
+    head = followed_head(follower.events["C0" * 16])
+    assert followed_from(head, event()).left
+    del head["left"]
+    assert not followed_from(head, event()).left

@@ -14,6 +14,7 @@ from gridiface.protocols.sep2.enums import ResponseStatus
 from gridiface.protocols.sep2.exchange import Reply
 from gridiface.protocols.sep2.resources import (
     CurveData,
+    DateTimeInterval,
     DERControlBase,
     DERCurve,
     DERCurveList,
@@ -173,6 +174,29 @@ async def test_a_device_that_leaves_a_program_is_let_go_in_silence(make_stage: M
     stage.server.resources["/edev/2/fsa"] = FunctionSetAssignmentsList(all=0, results=0)
     await stage.run(120)
     assert stage.house.live() == {}
+    assert stage.server.responses() == [1]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_device_that_is_back_in_time_goes_on_and_says_nothing_twice(
+    make_stage: Make, event: Make, *, restart: bool
+) -> None:
+    stage = await make_stage()
+    start = int(stage.clock.now()) + 30
+    stage.server.controls = [event(start, interval=DateTimeInterval(duration=3600, start=start))]
+    await stage.run(5)
+    kept = stage.server.resources["/edev/2/fsa"]
+    stage.server.resources["/edev/2/fsa"] = FunctionSetAssignmentsList(all=0, results=0)
+    stage.session.poll(stage.clock.now())
+    await stage.run(60)
+    assert stage.house.live() == {}
+    if restart:
+        await stage.restart()
+    stage.server.resources["/edev/2/fsa"] = kept
+    stage.session.poll(stage.clock.now())
+    await stage.run(60)
+    (control,) = stage.house.live()
+    assert control.endswith("~0002")
     assert stage.server.responses() == [1]
 
 
