@@ -40,6 +40,7 @@ class Receiver:
         peer = peer_of(request)
         assert peer is not None
         self.peers.append(request.headers["Content-Type"])
+        assert (request.headers["User-Agent"], request.headers["Accept-Encoding"]) == ("gridiface", "identity")
         self.got.append(decode(await request.read(), Notification))
         return web.Response(status=self.status, headers={"Location": self.location} if self.location else {})
 

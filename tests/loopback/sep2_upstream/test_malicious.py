@@ -135,7 +135,7 @@ async def evil_server(folder: Path, *, certificate: str = "server") -> tuple[Evi
     return evil, server
 
 
-async def test_no_coding_of_answers_is_asked_for(
+async def test_no_coding_of_answers_is_asked_for_and_nothing_told_of_what_we_are_made_of(
     make_scene: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
     scene = make_scene(1)
@@ -147,6 +147,7 @@ async def test_no_coding_of_answers_is_asked_for(
     finally:
         server.close()
     assert all("accept-encoding: identity\r\n" in head for head in evil.heads)
+    assert all("user-agent: gridiface\r\n" in head for head in evil.heads)
 
 
 async def test_whatever_it_sends_is_contained_and_the_session_goes_on(

@@ -22,6 +22,7 @@ from aiohttp.helpers import is_ip_address
 from aiohttp.resolver import DefaultResolver
 
 from gridiface.errors import ConfigError
+from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.sep2.notification_target import TargetRules, allowed_address
 from gridiface.pki.identity import PeerIdentity
 from gridiface.pki.judged import Demand, names_host
@@ -89,7 +90,7 @@ class HttpsNotifier:
                 return None
 
     async def _send(self, uri: str, body: bytes) -> Reply:
-        headers = {"Content-Type": SEP_XML}
+        headers = {"Content-Type": SEP_XML, "Accept-Encoding": "identity", "User-Agent": HTTP_NAME}
         async with self._open().post(uri, data=body, headers=headers, ssl=self._tls(), allow_redirects=False) as reply:
             # The status says all; a body that does not come, or not as announced, takes nothing back of it.
             with suppress(TimeoutError, ClientError):

@@ -61,10 +61,19 @@ def fits(file: File, query: str) -> bool:
         known = getattr(file, attribute) if attribute is not None else None
         if known is None:
             continue
-        shown = f"{known:04X}" if name == "type" else str(known)
-        if shown.upper() != wanted.upper():
+        if not _says(known, wanted, base=16 if name == "type" else 10):
             return False
     return True
+
+
+def _says(known: object, wanted: str, *, base: int) -> bool:
+    """Whether a query's text is an attribute's value; numbers are, with leading zeros or without."""
+    if not isinstance(known, int):
+        return str(known).upper() == wanted.upper()
+    try:
+        return int(wanted, base) == known
+    except ValueError:
+        return False
 
 
 def filters(query: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Protocol
 import aiohttp
 
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.sep2.upstream.settings import Locate
 from gridiface.protocols.sep2.dialects import DIALECTS, recognised
@@ -91,7 +92,7 @@ class Link:
         url = await self._url(authority, request.target)
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         # Without a word on it any coding would do (RFC 9110, 12.5.3), and nothing is decompressed here.
-        headers["accept-encoding"] = "identity"
+        headers |= {"accept-encoding": "identity", "user-agent": HTTP_NAME}
         dialect = DIALECTS.get(self.edition)
         try:
             async with self._opened().request(
