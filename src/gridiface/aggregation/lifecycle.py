@@ -170,19 +170,21 @@ class ControlBook:
                 self._add_default(control)
             elif control.state not in TERMINAL:
                 self._add(control, ())
+            else:
+                self._keep_finished(Entry(control))
         for outcome in outcomes:
-            entry = self._entries.get(outcome.control_id)
+            entry = self._entries.get(outcome.control_id) or self._finished.get(outcome.control_id)
             if entry is not None:
                 entry.told.setdefault(outcome.kind, set()).add(outcome.device_id)
                 if outcome.kind in FINAL:
                     entry.ended.add(outcome.device_id)
-        for entry in self._entries.values():
+        for entry in (*self._finished.values(), *self._entries.values()):
             received = entry.told.get(OutcomeKind.RECEIVED)
-            if received is None:
+            if received is not None:
+                entry.concerned = tuple(sorted(name for name in received if name is not None and ours(name)))
+            elif entry.live:
                 entry.concerned = concerned(entry.control)
                 self._tell(entry, OutcomeKind.RECEIVED, now, (None, *entry.concerned))
-            else:
-                entry.concerned = tuple(sorted(name for name in received if name is not None and ours(name)))
         return [entry for entry in list(self._entries.values()) if self._resume(entry)]
 
     def _resume(self, entry: Entry) -> bool:
@@ -319,7 +321,11 @@ class ControlBook:
         of_target.pop(control.id, None)
         if not of_target:
             self._by_target.pop(control.target, None)
-        self._finished[control.id] = entry
+        self._keep_finished(entry)
+
+    def _keep_finished(self, entry: Entry) -> None:
+        """One that is over can be looked at until there are too many newer ones."""
+        self._finished[entry.control.id] = entry
         while len(self._finished) > self._keep:
             del self._finished[next(iter(self._finished))]
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import ConfigOption, Event, Remote, TokenFileOption, UrlOption, asking
+from gridiface.cli.sep2_words import start_of
 from gridiface.cli.showing import asks, kw, printable, show_json, show_table, utc
 from gridiface.domain.controls import ControlState, ServiceClass
 from gridiface.errors import ConfigError
@@ -38,7 +39,9 @@ def send(
     ],
     group: Annotated[str, typer.Option("--group", help="The group whose total is controlled.")] = "",
     device: Annotated[str, typer.Option("--device", help="Or the one device that is controlled.")] = "",
-    start: Annotated[str, typer.Option("--start", help="ISO 8601 with zone; without it: now.")] = "",
+    start: Annotated[
+        str, typer.Option("--start", help="+SECONDS from now, or ISO 8601 with zone; without it: now.")
+    ] = "",
     duration: Annotated[
         float | None, typer.Option("--duration", help="How long, s; without it: until it is cancelled.", min=0)
     ] = None,
@@ -71,7 +74,7 @@ def send(
         "preview": preview,
     }
     if start:
-        body["start"] = start
+        body["start"] = start_of(start) if start.startswith("+") else start
     if shares:
         _show_shares(remote.post("/controls/shares", body), as_json=as_json)
         return

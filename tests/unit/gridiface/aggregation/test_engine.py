@@ -523,3 +523,21 @@ def test_a_device_that_is_off_by_itself_is_left_alone(switched):
     switched.step(3)
     switched.on = False
     assert switched.step(5) == []
+
+
+def test_controls_that_ended_lately_are_known_after_a_restart_as_before(bench):
+    made = bench(battery("a"), battery("b"))
+    made.submit(ask("first", duration=600.0, set_w=2_000.0))
+    made.step(steps=3)
+    made.submit(ask("second", duration=600.0, set_w=3_000.0))
+    made.submit(ask("third", start=300.0, duration=60.0, set_w=1_000.0))
+    made.engine.cancel("third", made.now)
+    made.step(steps=3)
+    before = {one.id: one.state.name for one in made.engine.controls()}
+    assert before == {"first": "SUPERSEDED", "second": "ACTIVE", "third": "CANCELLED"}
+    told = list(made.outcomes)
+    restarted(made, *map(battery, "ab"), groups=[Group(id="all", members=("a", "b"))])
+    assert {one.id: one.state.name for one in made.engine.controls()} == before
+    made.step(steps=3)
+    assert made.outcomes == told, "nothing is told again"
+    assert [one.id for one in made.engine.controls() if one.state.name == "ACTIVE"] == ["second"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from typer.testing import CliRunner
 
 from gridiface.cli.control import lines_of
-from gridiface.cli.remote import Event
+from gridiface.cli.main import app
+from gridiface.cli.remote import Event, Remote
 
 
 @pytest.mark.parametrize(
@@ -24,3 +28,19 @@ from gridiface.cli.remote import Event
 )
 def test_event_is_one_line(event: Event, line: str) -> None:
     assert lines_of(event) == [line]
+
+
+@pytest.mark.parametrize("given", ["+600", "2036-07-01T10:00:00Z", "5"])
+def test_a_start_is_from_now_on_or_as_the_server_reads_it(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, object]] = []
+
+    def post(_: Remote, path: str, body: dict[str, object], **more: object) -> dict[str, object]:
+        sent.append(body)
+        return {"will_run": True, "verdict": "accepted"}
+
+    monkeypatch.setattr(Remote, "post", post)
+    begun = time.time()
+    words = ["control", "send", "set_w=1", "--group", "g", "--start", given, "--json"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    start = sent[0]["start"]
+    assert start == given or (isinstance(start, float) and start >= begun + 600)
