@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from pydantic import BaseModel
 
+from gridiface.app.config.load import certificates_in
+from gridiface.app.fronts.front import Front
+from gridiface.app.running import Running
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
 from gridiface.drivers.breaker import BreakerState
 from gridiface.operator.desk import Desk
-
-if TYPE_CHECKING:
-    from gridiface.app.wiring import GridServer
 
 _log = logging.getLogger("gridiface.operator")
 
@@ -32,8 +29,9 @@ Present = Mapping[str, str]
 class AlarmSources:
     """What is so now, by kind of alarm. `look` is called every second."""
 
-    def __init__(self, server: GridServer, desk: Desk) -> None:
+    def __init__(self, server: Running, fronts: Sequence[Front], desk: Desk) -> None:
         self._server = server
+        self._fronts = fronts
         self._desk = desk
         self._certificates: tuple[dict[str, str], dict[str, str]] = {}, {}
         self._read_at = float("-inf")
@@ -100,10 +98,10 @@ class AlarmSources:
         return dict.fromkeys(self._server.engine.desk.quarantined(), "its telemetry is not to be believed")
 
     def _links_lost(self, _: Instant) -> Present:
-        return {name: text for front in self._server.fronts for name, text in front.lost_links().items()}
+        return {name: text for front in self._fronts for name, text in front.lost_links().items()}
 
     def _vens_lost(self, now: Instant) -> Present:
-        return {name: text for front in self._server.fronts for name, text in front.lost_vens(now).items()}
+        return {name: text for front in self._fronts for name, text in front.lost_vens(now).items()}
 
     def _store_trouble(self, _: Instant) -> Present:
         trouble = "" if self._server.store is None else self._server.store.trouble
@@ -120,10 +118,10 @@ class AlarmSources:
         return {"audit": f"{count} entries have no seal"} if count else {}
 
     def _peers_ending(self, now: Instant) -> dict[str, str]:
-        return {name: text for front in self._server.fronts for name, text in front.ending(now).items()}
+        return {name: text for front in self._fronts for name, text in front.ending(now).items()}
 
     def _peers_ended(self, now: Instant) -> dict[str, str]:
-        return {name: text for front in self._server.fronts for name, text in front.ended(now).items()}
+        return {name: text for front in self._fronts for name, text in front.ended(now).items()}
 
     def _look_at_certificates(self, now: Instant) -> tuple[dict[str, str], dict[str, str]]:
         """(expiring, expired) certificates of the configuration."""
@@ -131,7 +129,7 @@ class AlarmSources:
             self._read_at = now
             expiring: dict[str, str] = {}
             expired: dict[str, str] = {}
-            for place in certificates_of(self._server.config):
+            for place in certificates_in(self._server.config):
                 left, said = _end_of(place, now)
                 if left <= 0:
                     expired[place.name] = said
@@ -139,25 +137,6 @@ class AlarmSources:
                     expiring[place.name] = said
             self._certificates = expiring, expired
         return self._certificates
-
-
-def certificates_of(block: object) -> Iterator[Path]:
-    """Every file that a configuration calls `certificate`, each once."""
-    found = dict.fromkeys(_certificates(block))
-    yield from found
-
-
-def _certificates(block: object) -> Iterator[Path]:
-    values: dict[str, Any] = {}
-    if isinstance(block, BaseModel):
-        values = {name: getattr(block, name) for name in type(block).model_fields}
-    elif dataclasses.is_dataclass(block):
-        values = {one.name: getattr(block, one.name) for one in dataclasses.fields(block)}
-    for name, value in values.items():
-        if name == "certificate" and isinstance(value, Path):
-            yield value
-        for part in value if isinstance(value, tuple) else (value,):
-            yield from _certificates(part)
 
 
 def _end_of(path: Path, now: Instant) -> tuple[float, str]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from gridiface.app.fleet_desk import FleetChange
 from gridiface.app.members import SEP2, Members
 from gridiface.app.overlay import client_of
+from gridiface.app.running import Running
 from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import DeviceEntry
 from gridiface.drivers.api import Driver, DriverConfig
 from gridiface.errors import ConfigConflict, StoreUnavailable
 
 if TYPE_CHECKING:
-    from gridiface.app.wiring import GridServer
     from gridiface.northbound.sep2.core import Sep2Core
 
 _log = logging.getLogger("gridiface.fleet")
@@ -34,7 +34,7 @@ class LiveFleet:
         changed: told of the configuration that rules from now on.
     """
 
-    def __init__(self, server: GridServer, members: Members, changed: Callable[[FleetChange], None]) -> None:
+    def __init__(self, server: Running, members: Members, changed: Callable[[FleetChange], None]) -> None:
         self._server = server
         self._members = members
         self._changed = changed

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
+from gridiface.app.fronts.front import Front
 from gridiface.app.identities import lfdi_of
 from gridiface.app.members import SEP2
+from gridiface.app.running import Running
 from gridiface.domain.telemetry import Quality
 from gridiface.operator.certificates import CertificateDesk
 from gridiface.operator.parts import PartHealth
 
-if TYPE_CHECKING:
-    from gridiface.app.wiring import GridServer
-
 _TRUSTED = frozenset({Quality.GOOD, Quality.ESTIMATED})
 
 
-def parts_of(server: GridServer) -> list[PartHealth]:
+def parts_of(server: Running, fronts: Iterable[Front]) -> list[PartHealth]:
     """The parts that run here, the protocols first; one that is not configured is not told of."""
-    northbound = (part for front in server.fronts for part in front.health())
+    northbound = (part for front in fronts for part in front.health())
     return [*northbound, *_drivers(server), *_store(server)]
 
 
-def peers_of(server: GridServer) -> dict[str, str]:
+def peers_of(server: Running) -> dict[str, str]:
     """What people call the peers of the configuration, by LFDI, venID or name.
 
     Raises:
@@ -39,7 +37,7 @@ def peers_of(server: GridServer) -> dict[str, str]:
     return named
 
 
-def certificates_of(server: GridServer) -> CertificateDesk:
+def certificate_desk_of(server: Running) -> CertificateDesk:
     """What certificates are judged by, signed with and revoked in on the page, and what peers came with."""
     config = server.config
 
@@ -57,7 +55,7 @@ def certificates_of(server: GridServer) -> CertificateDesk:
     )
 
 
-def _drivers(server: GridServer) -> Iterator[PartHealth]:
+def _drivers(server: Running) -> Iterator[PartHealth]:
     qualities = server.engine.qualities()
     total: Counter[str] = Counter()
     heard: Counter[str] = Counter()
@@ -76,7 +74,7 @@ def _drivers(server: GridServer) -> Iterator[PartHealth]:
         )
 
 
-def _store(server: GridServer) -> Iterator[PartHealth]:
+def _store(server: Running) -> Iterator[PartHealth]:
     if server.store is None:
         return
     trouble = server.store.trouble

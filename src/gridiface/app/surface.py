@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.config.base import host_port
 from gridiface.app.config.operator import OidcBlock, Operator
+from gridiface.app.fronts.front import Front
+from gridiface.app.running import Running
 from gridiface.domain.clock import Clock
 from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
@@ -31,16 +32,13 @@ from gridiface.operator.upkeep import Upkeep
 from gridiface.operator.webhook import Webhook
 from gridiface.pki.contexts import KeyPair, server_context
 
-if TYPE_CHECKING:
-    from gridiface.app.wiring import GridServer
-
 _log = logging.getLogger("gridiface.operator")
 
 #: The name of the first admin.
 FIRST = "admin"
 
 
-def areas_of(server: GridServer, desk: Desk) -> list[Area]:
+def areas_of(server: Running, fronts: Iterable[Front], desk: Desk) -> list[Area]:
     """The areas beside those of the desk; call it when the server's parts are made.
 
     A part that is not configured has no area: its routes are 404 and not in the API's description.
@@ -53,7 +51,7 @@ def areas_of(server: GridServer, desk: Desk) -> list[Area]:
         areas.append(PortfoliosArea(desk, server.portfolios))
     if server.settlements is not None:
         areas.append(SettlementsArea(desk, server.settlements))
-    for front in server.fronts:
+    for front in fronts:
         areas += front.areas(desk)
     return areas
 

@@ -8,11 +8,9 @@ import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
-from gridiface.app.clock import SystemClock
 from gridiface.app.collector import calm
 from gridiface.app.config.model import Config
 from gridiface.app.descriptors import raise_descriptor_limit
@@ -25,9 +23,10 @@ from gridiface.app.live_fleet import LiveFleet
 from gridiface.app.members import SPACE, Members
 from gridiface.app.otel import Otel
 from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
-from gridiface.app.parts import certificates_of, parts_of, peers_of
+from gridiface.app.parts import certificate_desk_of, parts_of, peers_of
 from gridiface.app.portfolio_desk import PortfolioDesk
 from gridiface.app.reload import Reload, compare
+from gridiface.app.running import Running
 from gridiface.app.settlement_desk import SettlementDesk
 from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
@@ -40,20 +39,12 @@ from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.httpname import name_ourselves
-from gridiface.northbound.descriptors import Reserve
 from gridiface.operator.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
 from gridiface.operator.upkeep import Upkeep
 from gridiface.store.repository import Store
-
-if TYPE_CHECKING:
-    from gridiface.northbound.dnp3.server import Dnp3Server
-    from gridiface.northbound.openadr.ven import OpenAdrVen
-    from gridiface.northbound.openadr.vtn import OpenAdrVtn
-    from gridiface.northbound.sep2.server import Sep2Server
-    from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 
 _log = logging.getLogger("gridiface")
 
@@ -64,7 +55,7 @@ _HISTORY_S = 86_400.0
 _GATHER_S = 0.2
 
 
-class GridServer:
+class GridServer(Running):
     """A whole server. Call `start` once and `stop` once; between them it runs by itself.
 
     Args:
@@ -73,21 +64,9 @@ class GridServer:
     """
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
-        self.config = config
-        self.clock = clock or SystemClock()
-        self.engine = Engine(config.engine.settings(), seed=_seed(config.site))
-        self.reserve = Reserve()
-        self.store: Store | None = None
-        self.dispatch: Dispatch | None = None
-        self.engine_desk: EngineDesk | None = None
-        #: The protocols of the configuration; what each makes is in the attributes that follow.
+        super().__init__(config, clock, Engine(config.engine.settings(), seed=_seed(config.site)))
+        #: The protocols of the configuration.
         self.fronts: Sequence[Front] = fronts_of(config, self)
-        self.sep2: Sep2Server | None = None
-        self.dnp3: Dnp3Server | None = None
-        self.vtn: OpenAdrVtn | None = None
-        self.vens: list[OpenAdrVen] = []
-        self.upstreams: Upstreams | None = None
-        self.southbound: Southbound | None = None
         self._operator: OperatorServer | None = None
         self._upkeep: Upkeep | None = None
         self._otel: Otel | None = None
@@ -95,10 +74,6 @@ class GridServer:
         #: Where the first admin chooses a password; None: there is an admin.
         self.setup_link: str | None = None
         self._members: Members | None = None
-        self.portfolios: PortfolioDesk | None = None
-        self.settlements: SettlementDesk | None = None
-        #: Where devices and groups are changed; there from `start` on.
-        self.fleet: FleetDesk | None = None
         self._live: LiveFleet | None = None
         self._housekeeping: Housekeeping | None = None
         self._timers: TimerLoop | None = None
@@ -270,9 +245,9 @@ class GridServer:
             idle_s=block.sessions.idle_s,
             longest_s=block.sessions.longest_s,
             approval=ApprovalRule(share=block.approval_share, within_s=block.approval_within_s),
-            parts=lambda: parts_of(self),
+            parts=lambda: parts_of(self, self.fronts),
             peers=peers_of(self),
-            certificates=certificates_of(self),
+            certificates=certificate_desk_of(self),
             audit_key=audit_key(block),
             targets=targets_of(block),
             withdraw={name: way for front in self.fronts for name, way in front.withdraw().items()},
@@ -284,10 +259,10 @@ class GridServer:
         self.store.watchers.append(desk.chain.on_committed)
         self.dispatch.listeners.append(desk.on_outcome)
         self.dispatch.watchers.append(desk.on_deliveries)
-        self._operator = operator_server(block, desk, areas_of(self, desk))
+        self._operator = operator_server(block, desk, areas_of(self, self.fronts, desk))
         await self._operator.start()
         self.setup_link = await invite_first_admin(desk, self._operator.url)
-        self._alarms = AlarmSources(self, desk)
+        self._alarms = AlarmSources(self, self.fronts, desk)
         self._upkeep = upkeep_of(desk, self._alarms)
         self._upkeep.start()
         if self.config.otel is not None:

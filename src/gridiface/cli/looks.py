@@ -16,11 +16,10 @@ from pathlib import Path
 from cryptography import x509
 from pydantic import BaseModel
 
-from gridiface.app.alarms import certificates_of
 from gridiface.app.config import Config, load_config
 from gridiface.app.config.base import host_port
 from gridiface.app.config.checks import extra_checks
-from gridiface.app.config.load import paths_of
+from gridiface.app.config.load import certificates_in, paths_of
 from gridiface.app.config.mistakes import dotted
 from gridiface.app.fronts.sep2_settings import tls_keeper
 from gridiface.drivers.registry import DriverRegistry
@@ -76,7 +75,7 @@ def _files(config: Config) -> Iterator[Finding]:
 def _certificates(config: Config) -> Iterator[Finding]:
     for certificate, key in _pairs(config):
         yield from _fits(certificate, key)
-    for certificate in certificates_of(config):
+    for certificate in certificates_in(config):
         yield from _dates(certificate, time.time())
     if config.sep2 is not None:
         try:

@@ -153,3 +153,8 @@ def paths_of(value: object, place: Place = ()) -> Mapping[Place, Path]:
     else:
         return {}
     return {where: path for step, item in items for where, path in paths_of(item, (*place, step)).items()}
+
+
+def certificates_in(config: Config) -> list[Path]:
+    """Every file that a configuration calls `certificate`, each once."""
+    return list(dict.fromkeys(path for place, path in paths_of(config).items() if place[-1] == "certificate"))

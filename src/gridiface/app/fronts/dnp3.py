@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.fronts.dnp3_desk import Dnp3Desk
 from gridiface.app.fronts.dnp3_settings import dnp3_server
 from gridiface.app.fronts.front import Front
+from gridiface.app.running import Running
 from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.dnp3.server import Dnp3Server
@@ -18,14 +18,11 @@ from gridiface.operator.parts import PartHealth
 from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
 
-if TYPE_CHECKING:
-    from gridiface.app.wiring import GridServer
-
 
 class Dnp3Front(Front):
     """The outstations, as `server.dnp3`."""
 
-    def __init__(self, server: GridServer) -> None:
+    def __init__(self, server: Running) -> None:
         super().__init__(server)
         #: Masters that were connected since the start.
         self._seen: set[str] = set()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
+from gridiface.app.running import Running
 from gridiface.app.timers import Timed
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
@@ -21,14 +21,11 @@ from gridiface.operator.parts import PartHealth
 from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
 
-if TYPE_CHECKING:
-    from gridiface.app.wiring import GridServer
-
 
 class Front(ABC):
     """One protocol of one server: `make`, then `start` and `stop` once each; the rest in between."""
 
-    def __init__(self, server: GridServer) -> None:
+    def __init__(self, server: Running) -> None:
         self.server = server
 
     @abstractmethod
@@ -100,7 +97,7 @@ class Front(ABC):
         """
 
 
-def fronts_of(config: Config, server: GridServer) -> list[Front]:
+def fronts_of(config: Config, server: Running) -> list[Front]:
     """The fronts of a configuration, not made yet, in the order of their start."""
     configured = {
         "sep2": config.sep2 is not None,

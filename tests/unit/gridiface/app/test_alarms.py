@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gridiface.app.alarms import AlarmSources, certificates_of
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
 from gridiface.operator.alarm_kinds import KINDS
@@ -89,13 +88,3 @@ async def test_certificates_that_ended_or_cannot_be_read_are_critical(tmp_path: 
         assert (await standing(server))["certificate_expired"] == "c100.pem"
     finally:
         await server.stop()
-
-
-def test_every_certificate_of_a_configuration_is_looked_at(tmp_path: Path) -> None:
-    config = tmp_path / "g.yaml"
-    config.write_text(
-        "operator: {listen: '127.0.0.1:0', tls: {certificate: a.pem, key: a.key}}\n"
-        "sep2: {tls: {certificate: b.pem, key: b.key, roots: [r.pem]}, clients: [{certificate: c.pem}]}\n"
-    )
-    assert {path.name for path in certificates_of(load_config(config))} == {"a.pem", "b.pem", "c.pem"}
-    assert AlarmSources

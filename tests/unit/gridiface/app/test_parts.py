@@ -13,7 +13,6 @@ from gridiface.operator.parts import PartHealth
 def server(**changes: Any) -> Any:
     device = SimpleNamespace(id="a", driver="sunspec")
     parts: dict[str, Any] = {
-        "fronts": [],
         "engine": SimpleNamespace(qualities=lambda: {"a": Quality.GOOD, "b": None}, devices=lambda: [device]),
         "store": SimpleNamespace(trouble=""),
         "config": SimpleNamespace(sep2=None),
@@ -22,7 +21,7 @@ def server(**changes: Any) -> Any:
 
 
 def said(found: Any) -> dict[str, tuple[str, str]]:
-    return {one.name: (one.state, one.text) for one in parts_of(found)}
+    return {one.name: (one.state, one.text) for one in parts_of(found, [])}
 
 
 def test_drivers_and_store() -> None:
@@ -37,7 +36,7 @@ def test_drivers_and_store() -> None:
 def test_what_fronts_say_comes_first() -> None:
     part = PartHealth(name="sep2", title="IEEE 2030.5 server", state="ok", text="port 8443")
     front = SimpleNamespace(health=lambda: iter([part]))
-    assert [one.name for one in parts_of(server(fronts=[front]))] == ["sep2", "driver sunspec", "store"]
+    assert [one.name for one in parts_of(server(), [front])] == ["sep2", "driver sunspec", "store"]
 
 
 def test_peers_are_called_by_their_configured_names() -> None:

@@ -14,6 +14,7 @@ from gridiface.operator.desk import Desk
 
 async def test_a_server_without_northbound_parts_has_no_area_of_theirs() -> None:
     desk = cast(Desk, None)
-    made = [type(area) for area in areas_of(GridServer(Config()), desk)]
+    server = GridServer(Config())
+    made = [type(area) for area in areas_of(server, server.fronts, desk)]
     assert set(made) <= set(AREAS) - set(DESK)
     assert len(set(made)) == len(made)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.app.config import load_config
-from gridiface.app.config.load import parse_config, paths_of
+from gridiface.app.config.load import certificates_in, load_config, parse_config, paths_of
 from gridiface.errors import ConfigError
 
 GOOD = """\
@@ -108,3 +107,12 @@ def test_a_flood_of_mistakes_is_told_in_part() -> None:
         lines = str(caught.value).splitlines()
         assert len(lines) == 51
         assert lines[-1] == "and more mistakes"
+
+
+def test_every_certificate_of_a_configuration_is_looked_at(tmp_path: Path) -> None:
+    config = tmp_path / "g.yaml"
+    config.write_text(
+        "operator: {listen: '127.0.0.1:0', tls: {certificate: a.pem, key: a.key}}\n"
+        "sep2: {tls: {certificate: b.pem, key: b.key, roots: [r.pem]}, clients: [{certificate: c.pem}]}\n"
+    )
+    assert {path.name for path in certificates_in(load_config(config))} == {"a.pem", "b.pem", "c.pem"}
