@@ -44,7 +44,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.status import Status
 from gridiface.operator.upkeep import Upkeep
-from gridiface.store.repository import Store
+from gridiface.store.repository import Store, StoreOptions
 
 _log = logging.getLogger("gridiface")
 
@@ -91,7 +91,7 @@ class GridServer(Running):
         name_ourselves()
         self.reserve.install(asyncio.get_running_loop())
         now = self.clock.now()
-        self.store = store = await Store.open(self.config.database)
+        self.store = store = await Store.open(self.config.database, options=StoreOptions(serves=True))
         self.fleet = fleet = await self._open_fleet(store)
         self.config = fleet.config
         self._members = members = Members(self.config, await store.documents(SPACE))

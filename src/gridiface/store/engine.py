@@ -29,6 +29,9 @@ SQLITE_DATA = frozenset(
 POSTGRES_DATA = frozenset({"22", "23", "54"})
 
 
+#: A session whose machine is gone ends within a minute, and with it the locks that it holds.
+_KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+
 #: What to do where PostgreSQL cannot be opened, by words of what is raised.
 _POSTGRES_FIXES = {
     "ConnectionRefusedError": "is PostgreSQL running there, and is it that port?",
@@ -88,6 +91,8 @@ class Database:
 
     def cannot_open(self, problem: StoreUnavailable) -> StoreUnavailable:
         """Why this database cannot be opened, with its name and what to do."""
+        if isinstance(problem, StoreInUse):
+            return StoreInUse(f"{self.shown}: {problem}")
         if self.path is None:
             usual = "look at the address in `database`, and at PostgreSQL's log"
             fix = next((fix for name, fix in _POSTGRES_FIXES.items() if name in str(problem)), usual)
@@ -122,7 +127,7 @@ class Database:
                 connect_args={
                     "timeout": 5,
                     "command_timeout": command_timeout_s,
-                    "server_settings": {"application_name": "gridiface"},
+                    "server_settings": {"application_name": "gridiface", **_KEEPALIVE},
                 },
             )
         except ImportError as error:

@@ -28,6 +28,10 @@ _T = TypeVar("_T")
 #: Advisory lock numbers of ours: servers hold the first together; a restore wants it alone.
 PRESENCE_LOCK = 0x6772_6964_0001
 SCHEMA_LOCK = 0x6772_6964_0002
+#: Held by the one server that commands the fleet of a database.
+SERVER_LOCK = 0x6772_6964_0003
+#: How long, and how often, a server asks for it: the session of one that was killed takes a moment to go. Seconds.
+_CLAIM_S, _CLAIM_EVERY_S = 5.0, 0.25
 
 #: From this many rows on COPY is faster than a statement per row.
 _COPY_FROM = 32
@@ -41,6 +45,11 @@ _MARK = (
 )
 _FIRST_MARK = "INSERT INTO meta (key, value, updated) VALUES ($1, '0', $2) ON CONFLICT (key) DO NOTHING"
 _OLD_MARKS = "DELETE FROM meta WHERE key LIKE 'writer:%' AND updated < $1"
+#: Only a session that still holds the lock of servers: its number may be another's by now.
+_END_BACKEND = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = $1 "
+    "AND classid::bigint = $2 AND objid::bigint = $3 AND granted"
+)
 #: FOR UPDATE waits for a transaction of the broken connection that the server has not yet ended.
 _READ_MARK = "SELECT value FROM meta WHERE key = $1 FOR UPDATE"
 
@@ -72,9 +81,12 @@ class PostgresSink:
         resolve_s: how long a broken COMMIT may stay unknown before its callers are turned away.
     """
 
-    def __init__(self, engine: AsyncEngine, *, resolve_s: float = 30.0) -> None:
+    def __init__(self, engine: AsyncEngine, *, resolve_s: float = 30.0, serves: bool = False) -> None:
         self._engine = engine
         self._resolve_s = resolve_s
+        self._serves = serves
+        #: Process of our session at PostgreSQL; None: there was none yet.
+        self._backend: int | None = None
         self._statements = compiled(asyncpg.dialect())  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
         self._turn = asyncio.Lock()
         self._lease: AsyncConnection | None = None
@@ -87,7 +99,7 @@ class PostgresSink:
 
         Raises:
             StoreUnavailable: no connection.
-            StoreInUse: a restore is under way.
+            StoreInUse: a restore is under way, or another server commands the fleet of this database.
         """
         async with self._turn:
             await self._guarded(self._connect)
@@ -148,6 +160,11 @@ class PostgresSink:
         if not await connection.fetchval("SELECT pg_try_advisory_lock_shared($1)", PRESENCE_LOCK):
             await self._discard()
             raise StoreInUse("the database is being restored; wait until that is over")
+        if self._serves:
+            if not await self._claim(connection):
+                await self._discard()
+                raise StoreInUse("another gridiface server uses this database; stop it, or use another database")
+            self._backend = await connection.fetchval("SELECT pg_backend_pid()")
         await connection.execute("SET lock_timeout = '5s'")
         await connection.execute("SET synchronous_commit = on")
         # The row must be there before the first batch: only a row that exists can be waited for.
@@ -155,6 +172,17 @@ class PostgresSink:
         await connection.execute(_OLD_MARKS, time.time() - _MARK_KEPT_S)
         self._connection = connection
         return connection
+
+    async def _claim(self, connection: _Connection) -> bool:
+        """Whether we are the one server of this database; our own session that broke is ended where it lives on."""
+        deadline = time.monotonic() + _CLAIM_S
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", SERVER_LOCK):
+            if self._backend is not None:
+                await connection.fetchval(_END_BACKEND, self._backend, SERVER_LOCK >> 32, SERVER_LOCK & 0xFFFF_FFFF)
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_CLAIM_EVERY_S)
+        return True
 
     async def _discard(self) -> None:
         lease, self._lease, self._connection = self._lease, None, None

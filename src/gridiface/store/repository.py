@@ -44,12 +44,14 @@ class StoreOptions:
         command_timeout_s: how long one statement may take on PostgreSQL.
         resolve_s: how long a COMMIT broken off by PostgreSQL may stay unknown.
         readers: connections for reading.
+        serves: whether this is the server that commands the fleet: of a database there is one at a time.
     """
 
     busy_timeout_s: float = 2.0
     command_timeout_s: float = 10.0
     resolve_s: float = 30.0
     readers: int = 4
+    serves: bool = False
 
 
 class Store:
@@ -76,7 +78,7 @@ class Store:
 
         Raises:
             ConfigError: an unreadable URL, a missing driver, a schema of another version.
-            StoreInUse: another process writes this SQLite file.
+            StoreInUse: another process writes this SQLite file, or another server this PostgreSQL database.
             StoreUnavailable: no such database, no connection, no right to write.
         """
         chosen = options or StoreOptions()
@@ -89,7 +91,7 @@ class Store:
         if database.path is not None:
             sink = SqliteSink(database.path, busy_timeout_s=chosen.busy_timeout_s)
         else:
-            sink = PostgresSink(engine, resolve_s=chosen.resolve_s)
+            sink = PostgresSink(engine, resolve_s=chosen.resolve_s, serves=chosen.serves)
         store = cls(database, engine, sink, lock)
         try:
             async with answering():

@@ -16,7 +16,7 @@ from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.store import maintenance
 from gridiface.store.check import check
 from gridiface.store.engine import Database, StoreInUse
-from gridiface.store.repository import Store
+from gridiface.store.repository import Store, StoreOptions
 
 
 def readings(start: int, count: int) -> AppendReadings:
@@ -113,3 +113,28 @@ async def test_two_servers_write_one_database(postgres: Any) -> None:
 async def test_check_of_a_server_that_is_not_there() -> None:
     with pytest.raises(StoreUnavailable):
         await check(Database.parse("postgresql://grid@127.0.0.1:1/none"))
+
+
+@pytest.mark.postgres
+async def test_one_server_at_a_time_and_verbs_beside_it(postgres: Any) -> None:
+    url = await postgres.new_database()
+    serves = StoreOptions(serves=True)
+    async with await Store.open(url, options=serves) as store:
+        with pytest.raises(StoreInUse, match="another gridiface server uses this database"):
+            await Store.open(url, options=serves)
+        async with await Store.open(url) as verb:
+            await verb.commit([PutDocument("s", "verb", b"1")])
+        await store.commit([PutDocument("s", "server", b"2")])
+    async with await Store.open(url, options=serves) as store:
+        assert len(await store.documents("s")) == 2
+
+
+@pytest.mark.postgres
+async def test_a_server_whose_connection_hangs_gets_its_place_back(postgres: Any) -> None:
+    url = await postgres.new_database()
+    async with await Store.open(url, options=StoreOptions(serves=True)) as store:
+        sink: Any = store.sink
+        held, sink._connection, sink._lease = sink._lease, None, None  # lost here, alive over there
+        await store.commit([PutDocument("s", "after", b"1")])
+        assert len(await store.documents("s")) == 1
+        await held.invalidate()
