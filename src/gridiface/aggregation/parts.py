@@ -131,7 +131,8 @@ def ceilings(
     capped = any(np.isfinite(cap.high) for cap in caps)
     if not able.any() or (float(most.sum()) <= high and not capped):
         return free[:0], powers[:0]
-    least = np.where(able, 0.0, most)
+    # Never below what the step itself gives: what loads take at the same time is counted there.
+    least = np.where(able, np.clip(powers, 0.0, most), most)
     target = max(0.0, min(high, float(most.sum())))
     start = np.clip(powers, least, most)
     problem = Problem(target=target, lo=least, hi=most, base=start, weight=np.maximum(most, 1.0))

@@ -38,6 +38,9 @@ from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
 
+#: A bound on a sum, W, and whose it is; infinite and None where there is none.
+_Room = tuple[float, Bound | None]
+
 
 class Solver:
     """Solves one plan once. `targets` gives each bound node's total, `residuals` what its meter sees beside it."""
@@ -246,24 +249,26 @@ class Solver:
 
     def _window(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
         """Bounds on the sum of a node's loose devices from its limits: (low, high, whose low, whose high)."""
-        up, down = self._doubt(node)
-        part = float(fixed.wanted.sum())
-        positive = float(np.maximum(fixed.wanted, 0.0).sum())
-        negative = float(np.minimum(fixed.wanted, 0.0).sum())
-        limits = node.limits
-        high: list[tuple[float, Bound]] = []
-        low: list[tuple[float, Bound]] = []
-        if limits.export is not None:
-            high.append((limits.export.watts - held - up - part, limits.export))
-        if limits.generation is not None:
-            high.append((limits.generation.watts - max(held, 0.0) - up - positive, limits.generation))
-        if limits.draw is not None:
-            low.append((-limits.draw.watts - held - down - part, limits.draw))
-        if limits.load is not None:
-            low.append((-limits.load.watts - min(held, 0.0) - down - negative, limits.load))
-        highest = min(high, key=lambda pair: pair[0], default=(np.inf, None))
-        lowest = max(low, key=lambda pair: pair[0], default=(-np.inf, None))
+        export, generation, draw, load = self._rooms(node, fixed, held)
+        highest = min(export, generation, key=lambda pair: pair[0])
+        lowest = max(draw, load, key=lambda pair: pair[0])
         return min(lowest[0], highest[0]), highest[0], lowest[1], highest[1]
+
+    def _rooms(self, node: Node, fixed: Fixed, held: float) -> tuple[_Room, _Room, _Room, _Room]:
+        """What the limits on export, generation, draw and load each leave to the sum of a node's loose devices."""
+        (up, down), limits = self._doubt(node), node.limits
+        part = float(fixed.wanted.sum())
+        positive, negative = float(np.maximum(fixed.wanted, 0.0).sum()), float(np.minimum(fixed.wanted, 0.0).sum())
+
+        def room(bound: Bound | None, sign: float, taken: float) -> _Room:
+            return (sign * np.inf, None) if bound is None else (sign * bound.watts - taken, bound)
+
+        return (
+            room(limits.export, 1.0, held + up + part),
+            room(limits.generation, 1.0, max(held, 0.0) + up + positive),
+            room(limits.draw, -1.0, held + down + part),
+            room(limits.load, -1.0, min(held, 0.0) + down + negative),
+        )
 
     def _doubt(self, node: Node) -> tuple[float, float]:
         """How much more, up and down, silent devices may contribute than is counted, W."""
@@ -293,12 +298,22 @@ class Solver:
         if node.limits.load is not None:
             most = node.limits.load.watts + min(held, 0.0) + down
             fixed.take(-cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0)))
-        self._bend(node, np.intersect1d(free, node.rows), fixed, self._window(node, fixed, held)[:2])
+        export, generation, draw, load = self._rooms(node, fixed, held)
+        window, own = (draw[0], export[0]), (load[0], generation[0])
+        self._bend(node, np.intersect1d(free, node.rows), fixed, window, own)
 
-    def _bend(self, node: Node, mine: IntArray, fixed: Fixed, window: tuple[float, float]) -> None:
-        """Change the fixed parts where the loose devices cannot bring the rest into the window, W."""
+    def _bend(
+        self,
+        node: Node,
+        mine: IntArray,
+        fixed: Fixed,
+        window: tuple[float, float],
+        own: tuple[float, float] = (-np.inf, np.inf),
+    ) -> None:
+        """Change the fixed parts where the loose devices, inside bounds of their own, cannot bring the rest into it."""
         low, high = window
         least, most = reach(self._b.lo[mine], self._b.hi[mine], self._caps(node, mine, fixed))
+        least, most = max(least, own[0]), min(most, own[1])
         change = min(0.0, high - least) + max(0.0, low - most)
         if change == 0.0:
             return

@@ -294,6 +294,33 @@ def test_a_limit_on_the_parts_of_a_group_inside_is_kept_under_a_set_point_around
     assert max(world.units["pv"].w, 0.0) + max(world.units["a"].w, 0.0) <= 500 + 1
 
 
+def test_an_import_limit_reduces_what_is_asked_inside_where_a_generation_limit_forbids_to_make_up_for_it(mixed, ask):
+    groups = (Group(id="in", members=("a",), parent="all"), Group(id="all", members=("pv", "a", "b")))
+    world = mixed(groups)
+    world.submit(ask("c1", target="in", set_w=-5_000, duration=600))
+    world.submit(ask("c2", generation_limit=0, duration=600, program="p2"))
+    world.submit(ask("c3", import_limit=2_000, duration=600, program="p3"))
+    world.run(12)
+    assert (given(world), taken(world)) == (pytest.approx(0, abs=1), pytest.approx(2_000, abs=1))
+
+
+@pytest.mark.parametrize("able", [{Capability.LIMIT_W}, {Capability.LIMIT_W, Capability.SET_W}])
+def test_ceilings_leave_what_loads_beside_take(make_world, ask, make_battery, able):
+    """Curtailed to its limit without regard to the loads a site would draw what its own roof could give."""
+    pv = make_battery("pv", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None, capabilities=frozenset(able))
+    load = make_battery("load", kind=DeviceKind.LOAD, max_w=4_000.0, max_charge_w=4_000.0, energy_wh=None)
+    world = make_world(devices=[pv, load])
+    world.units["pv"].natural_w, world.units["load"].natural_w = 5_000.0, -3_000.0
+    world.run(4)
+    world.submit(ask("c1", export_limit=1_000, duration=600))
+    world.submit(ask("c2", import_limit=500, duration=600, program="p2"))
+    world.run(12)
+    assert world.total == pytest.approx(1_000, abs=1)
+    world.units["load"].natural_w = -1_500.0
+    world.run(12)
+    assert world.total == pytest.approx(1_000, abs=1)
+
+
 def test_a_limit_reaches_through_set_points_inside_set_points(make_world, ask, make_battery):
     """Nothing but the site's battery can give way: what is asked of the site, and of its feeder, are reduced."""
     sun = [make_battery(name, kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None) for name in ("p1", "p2")]
