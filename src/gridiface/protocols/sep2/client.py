@@ -79,7 +79,9 @@ class Client:
             config.lfdi, config.sfdi, config.pin, config.sfdis, config.categories, posting=config.register
         )
         lfdis = (config.lfdi, *sorted(config.managed))
-        self.followers = DeviceFollowers(lfdis, self.tree, config.authority, config.supported, chance)
+        self.followers = DeviceFollowers(
+            lfdis, self.tree, config.authority, config.supported, chance, config.categories
+        )
         self.devices = self.followers.devices
         self._happened: deque[ClientEvent] = deque()
         self._following = Following(self.followers, self.clock, self.enrolment, self._happened, self._respond)

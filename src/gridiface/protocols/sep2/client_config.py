@@ -34,7 +34,8 @@ class ClientConfig:
         pin: the PIN to find in the Registration; None does not check.
         managed: LFDIs of the devices that an aggregator looks after.
         register: POST an EndDevice when the server does not list this client or a device of `sfdis`.
-        sfdis, categories: LFDI -> SFDI and deviceCategory of managed devices that may be registered.
+        sfdis: LFDI -> SFDI of managed devices that may be registered.
+        categories: LFDI -> deviceCategory, to register with and to know which events are for others.
         links: which links to follow.
         supported: modes (opMod elements) that the devices can do; None for all.
         answers: POST the Responses that events ask for; False where the shell does.

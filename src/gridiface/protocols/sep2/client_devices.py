@@ -6,10 +6,11 @@ Times are the server's, s since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.event_client import Default, EventFollower, Followed, ModeInForce, Transition
 from gridiface.protocols.sep2.events import EventFacts, facts_of
 from gridiface.protocols.sep2.polling import Node, ResourceTree
@@ -64,13 +65,21 @@ class DeviceFollowers:
         server: names the server in the precedence between servers.
         supported: modes that the devices can do; None for all.
         chance: source of the random shifts of events.
+        categories: LFDI -> deviceCategory, where it is known here.
     """
 
     def __init__(
-        self, lfdis: Iterable[str], tree: ResourceTree, server: str, supported: frozenset[str] | None, chance: Random
+        self,
+        lfdis: Iterable[str],
+        tree: ResourceTree,
+        server: str,
+        supported: frozenset[str] | None,
+        chance: Random,
+        categories: Mapping[str, int] | None = None,
     ) -> None:
         self.tree = tree
         self.server = server
+        self._categories = categories or {}
         self._matched = False
         self.devices = {lfdi: FollowedDevice(lfdi, EventFollower(chance, supported)) for lfdi in lfdis}
         self._timetable: Timetable[FollowedDevice] = Timetable(lambda _device: True)
@@ -91,6 +100,12 @@ class DeviceFollowers:
             if followed.end_device is None or shown is None or followed.end_device != shown:
                 self._stale[lfdi] = None
             followed.end_device = shown
+            followed.follower.category = self._category(lfdi, shown)
+
+    def _category(self, lfdi: str, shown: EndDevice | None) -> int:
+        """What a device is to the server or to us; a mixed one takes events of every category."""
+        bits = self._categories.get(lfdi, 0) | ((shown.deviceCategory or 0) if shown is not None else 0)
+        return 0 if bits & DeviceCategory.VIRTUAL_OR_MIXED_DER else bits
 
     def changed_at(self, href: str) -> None:
         """The resource at `href` is another one now, or has gone: the devices that it concerns are fed anew."""

@@ -106,7 +106,7 @@ class EventFollower:
     Attributes:
         chance: source of the random shifts.
         supported: modes the device can do; None for all.
-        category: the device's own category bits; 0 takes events of every category.
+        category: the device's own category bits; 0 takes events of every category, others ignore what is for others.
         held: mRID -> whether the shell has something to say of it still; a finished event is not dropped before.
     """
 
@@ -236,11 +236,13 @@ class EventFollower:
         if status not in {EventStatusCode.SCHEDULED, EventStatusCode.ACTIVE}:
             # Never taken up, so there is nothing to take back and nothing to answer.
             followed.phase = Phase.DONE
+        elif self.category and facts.categories and not facts.categories & self.category:
+            followed.phase = Phase.DONE  # for others: a device ignores it (the schema on deviceCategory)
         elif self._invalid(facts):
             self._finish(followed, ResponseStatus.REJECTED_INVALID, now)
         elif facts.end <= now:
             self._finish(followed, ResponseStatus.REJECTED_EXPIRED, now)
-        elif not usable or (self.category and facts.categories and not facts.categories & self.category):
+        elif not usable:
             self._finish(followed, ResponseStatus.REJECTED_NOT_APPLICABLE, now)
         else:
             self._report(followed, ResponseStatus.RECEIVED, now)

@@ -404,6 +404,29 @@ def test_a_resource_that_goes_away_is_reported_and_forgotten() -> None:
     assert "/edev/1/rg" in {event.href for event in world.of(ResourceGone)}
 
 
+@pytest.mark.parametrize(
+    ("shown", "ours", "wanted", "taken"),
+    [
+        (None, None, 0x200000, True),  # nobody knows what it is
+        (0x200000, None, 0x200000, True),
+        (0x200000, None, 0x10000, False),
+        (None, 0x200000, 0x10000, False),
+        (0x10000, 0x200000, 0x10000, True),  # by what the server knows of it
+        (0x40000, 0x200000, 0x10000, True),  # a mixed one
+        (0x200000, None, 0, True),
+    ],
+)
+def test_events_for_other_categories_of_devices_are_ignored(
+    shown: int | None, ours: int | None, wanted: int, *, taken: bool
+) -> None:
+    world = World(categories={} if ours is None else {LFDI: ours})
+    listed: Any = world.server.resources["/edev"]
+    listed.members[0].deviceCategory = shown
+    world.server.controls = [replace(control(OFFSET + 100), deviceCategory=wanted or None)]
+    world.run(200.0)
+    assert [status for _, status in world.responses()] == ([1, 2, 3] if taken else [])
+
+
 def test_links_that_lead_nowhere_are_no_burden_and_hide_nothing_beside_them() -> None:
     world = World()
     assignments = world.server.resources["/edev/1/fsa"]
