@@ -18,6 +18,7 @@ from gridiface.northbound.sep2.state_records import Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import ProgramScope
 from gridiface.northbound.sep2.translate.ratings import can_enter, stores_energy
+from gridiface.protocols.sep2.enums import DeviceCategory
 
 MakeControl = Callable[[ProgramScope], Control | None]
 
@@ -32,8 +33,17 @@ class NodeControls:
         """The devices below a node now."""
         return sorted(self._s.fleet.members(program.target.id))
 
-    def takers(self, program: Program, make: MakeControl, devices: Iterable[str], now: Instant) -> list[Control]:
+    def takers(
+        self, program: Program, make: MakeControl, devices: Iterable[str], now: Instant, category: int = 0
+    ) -> list[Control]:
         """The controls that will run, one per device.
+
+        Args:
+            program: the node's.
+            make: the control of a device.
+            devices: below the node.
+            now: s since 1970.
+            category: deviceCategory of those that it is for; devices of others ignore it. 0: for all.
 
         Raises:
             RemoteProtocolError: there are devices, and not one of them takes its control or is ruled by another one.
@@ -42,6 +52,8 @@ class NodeControls:
         found: list[Control] = []
         stands = False
         for device_id in devices:
+            if not self._is_for(device_id, category):
+                continue
             control = self._for(program, make, device_id)
             if control is None:
                 continue
@@ -58,6 +70,11 @@ class NodeControls:
         if refused is not None and not found and not stands:
             raise refused
         return found
+
+    def _is_for(self, device_id: str, category: int) -> bool:
+        record = self._s.state.by_device.get(device_id)
+        own = 0 if record is None else record.category or 0
+        return not category or not own or bool(own & (category | DeviceCategory.VIRTUAL_OR_MIXED_DER))
 
     def _for(self, program: Program, make: MakeControl, device_id: str) -> Control | None:
         device = self._s.fleet.device(device_id)

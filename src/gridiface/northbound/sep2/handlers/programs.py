@@ -104,9 +104,9 @@ class Programs:
         self, program: Program, event: DERControl, call: Call, changes: Sequence[Change], posted: int
     ) -> None:
         """A control of every device below a node, as it is."""
-        controls = self._node.takers(
-            program, self._maker(program, event, call.caller.lfdi), self._node.members(program), call.now
-        )
+        make = self._maker(program, event, call.caller.lfdi)
+        members = self._node.members(program)
+        controls = self._node.takers(program, make, members, call.now, event.deviceCategory or 0)
         record = self.make_record(
             event, program, control_id=control_id(event.mRID), identity=call.caller.lfdi, posted=posted
         )
@@ -163,8 +163,8 @@ class Programs:
     async def _follow(
         self, program: Program, record: EventRecord, new: Sequence[str], gone: Sequence[str], now: Instant
     ) -> None:
-        make = self._maker(program, record.item.obj, record.identity)
-        controls = [c for device_id in new for c in self._taker(program, make, device_id, now)]
+        make, category = self._maker(program, record.item.obj, record.identity), record.item.obj.deviceCategory or 0
+        controls = [c for device_id in new for c in self._taker(program, make, device_id, now, category)]
         if not controls and not gone:
             return
         await self.withdraw(record, gone, now)
@@ -175,10 +175,10 @@ class Programs:
             record.per_device = after.per_device
             self._s.state.index_controls(record)
 
-    def _taker(self, program: Program, make: MakeControl, device_id: str, now: Instant) -> list[Control]:
+    def _taker(self, program: Program, make: MakeControl, device_id: str, now: Instant, category: int) -> list[Control]:
         """The control of one device that came later; nobody waits for its refusal."""
         try:
-            return self._node.takers(program, make, [device_id], now)
+            return self._node.takers(program, make, [device_id], now, category)
         except RemoteProtocolError:
             return []
 

@@ -83,6 +83,26 @@ async def test_map_a_control_at_a_node_to_exactly_the_devices_below_it(kit: Any)
         assert (await kit.send("GET", reply.headers["Location"], by=by)).status == status
 
 
+async def test_a_control_for_a_category_is_asked_of_the_devices_of_that_category_alone(kit: Any) -> None:
+    state = kit.core.state
+    for name, category in (("bat-1", 0x2000000), ("inv-1", 0x200000), ("inv-2", 0x40000), ("managed-1", None)):
+        state.by_device[name].category = category
+    for_vehicles = "</DERControlBase><deviceCategory>00010000</deviceCategory>"
+    for_batteries = "</DERControlBase><deviceCategory>02010000</deviceCategory>"
+    for mrid, words, asked in (
+        ("A1" * 16, for_vehicles, {"inv-2", "managed-1"}),  # a mixed one, and one of which nothing is known
+        ("A2" * 16, for_batteries, {"bat-1", "inv-2", "managed-1"}),
+    ):
+        kit.inbox.controls.clear()
+        body = kit.control(mrid, base=CONNECT, start=kit.NOW + 60).replace("</DERControlBase>", words)
+        assert (await kit.send("POST", f"{node(kit, 'fleet')}/derc", body)).status == 201
+        assert {control.target.id for control in kit.inbox.controls.values()} == asked
+    state.by_device["inv-1"].category = 0x10000
+    kit.inbox.controls.clear()
+    await kit.core.programs.member_came(state.nodes["fleet"], "inv-1", kit.clock.time)
+    assert {control.target.id for control in kit.inbox.controls.values()} == {"inv-1"}
+
+
 async def test_responses_come_per_device_from_the_device_or_on_its_behalf(kit: Any) -> None:
     fleet = node(kit, "fleet")
     await kit.send("POST", f"{fleet}/derc", kit.control(base=CONNECT, response="07", start=kit.NOW))
