@@ -19,6 +19,7 @@ from gridiface.protocols.sep2.events import ANY_MODE, EventFacts
 from gridiface.protocols.sep2.resources import DERControlBase, Event
 
 _WIDEST_RANDOM = 3600
+_STATUSES = frozenset(EventStatusCode)
 _CUSTOMER = frozenset(
     {
         ResponseStatus.OPTED_OUT,
@@ -129,6 +130,8 @@ class EventFollower:
         self._run(now)  # what was due before this news came is done by the old knowledge
         news = False
         for event, facts in events:
+            if event.eventStatus.currentStatus not in _STATUSES:
+                continue  # of a later edition, or a mistake: what is known of the event stays
             known = self.events.get(facts.mrid)
             if known is None or (known.left and facts.end > now):
                 self._receive(event, facts, now)

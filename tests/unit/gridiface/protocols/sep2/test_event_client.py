@@ -123,6 +123,17 @@ def test_a_control_for_other_categories_is_ignored() -> None:
     assert [status for _, status in story.told("02")] == [Status.RECEIVED]
 
 
+@pytest.mark.parametrize("status", [5, 9, 255])
+def test_a_status_that_nobody_knows_changes_nothing(status: int) -> None:
+    story = Story()
+    story.show(10, control(status=status))
+    assert story.told("01") == []
+    story.show(20, control())
+    story.show(70, control(status=status))
+    story.until(500)
+    assert [told for _, told in story.told("01")] == [Status.RECEIVED, Status.STARTED, Status.COMPLETED]
+
+
 def test_a_control_that_was_over_before_we_saw_it_is_not_answered() -> None:
     for code in (Code.CANCELLED, Code.CANCELLED_WITH_RANDOMIZATION, Code.SUPERSEDED):
         story = Story()
