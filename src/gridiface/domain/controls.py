@@ -190,7 +190,8 @@ class Control:
     `id` is unique over all sources (the adapter prefixes it where its protocol's ids are not). `interval` is as
     sent; `effective` after randomisation, None = as sent. A default control (`is_default`) has an open interval
     and rules only while no other control of its target does. `ramp_s` is the time to reach the value, None = the
-    target's own ramp. A control with `is_test` is answered like any other and moves nothing.
+    target's own ramp. A control with `is_test` is answered like any other and moves nothing. `extra` holds what its
+    adapter wants to find again, by names of its protocol; it is kept with the control and decides nothing.
     """
 
     id: str

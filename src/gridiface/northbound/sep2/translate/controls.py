@@ -168,7 +168,7 @@ def _curves(base: DERControlBase, resolve: ResolveCurve, values: dict[ControlMod
             raise RemoteProtocolError(
                 f"{name} wants curveType {curve_type}, not {curve.curveType}", detail=ErrorReason.INVALID_VALUES
             )
-        curves[name] = curve_payload(curve)
+        curves[name] = curve_record(curve)
     if curves:
         values[ControlMode.CURVE] = ModeValue(float(len(curves)), payload=curves)
     droop = base.opModFreqDroop
@@ -181,8 +181,8 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
         raise RemoteProtocolError(f"{name} is {value}, outside {low}..{high}", detail=ErrorReason.INVALID_VALUES)
 
 
-def curve_payload(curve: DERCurve) -> dict[str, Any]:
-    """A curve as plain data, without its place on a server, for a ModeValue's payload."""
+def curve_record(curve: DERCurve) -> dict[str, Any]:
+    """A curve as the record that `domain.curves` speaks of: plain data, without its place on a server."""
     plain = asdict(curve)
     return {k: v for k, v in plain.items() if v is not None and k not in {"href", "mRID", "description", "version"}}
 
