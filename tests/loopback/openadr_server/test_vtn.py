@@ -29,13 +29,13 @@ MEMBER = MemberSettings(
 ENTRY = VenEntry(ven_id="VEN-A", members=(MEMBER,))
 
 
-def control(fleet, name, watts, now):
+def control(fleet, name, watts, now, seconds=600.0):
     return Control(
         id=name,
         source=Source(protocol="test"),
         target=fleet,
         values={ControlMode.SET_W: ModeValue(watts)},
-        interval=Interval(now, 600.0),
+        interval=Interval(now, seconds),
         created=now,
     )
 
@@ -141,7 +141,7 @@ async def test_a_vtn_that_dies_at_any_commit_loses_and_repeats_nothing(
     await again.run(vtn)
     await eventually(lambda: vtn.members.latest("site-a"), "its telemetry")
     now = clock.now()
-    await again.dispatch.submit(control(fleet, "C", 5000.0, now), now)
+    await again.dispatch.submit(control(fleet, "C", 5000.0, now, 86_400.0), now)
     await eventually(lambda: OutcomeKind.STARTED in kinds(again, "C"), "its word")
     await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(5000.0, abs=50), "the batteries")
     assert len(vtn.core.vens) == 1

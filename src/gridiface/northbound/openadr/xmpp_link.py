@@ -24,9 +24,8 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.settings import XmppSettings
-from gridiface.protocols.openadr.exchange import HttpRefused
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, HttpRefused
 from gridiface.protocols.openadr.stanzas import FEATURE, PAYLOAD_TAG, SERVICES_NODE, error_of, services_of, status_of
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -354,7 +353,7 @@ class _Capped:
         super().data_received(data)  # type: ignore[misc]  # of slixmpp's XMLStream, beside which this class stands
         if self.xml_depth <= 1:
             self._octets = 0
-        elif self._octets > 2 * DEFAULT_LIMITS.octets:
+        elif self._octets > 2 * DOCUMENT_LIMITS.octets:
             self._octets = 0
             _log.warning("XMPP: a stanza without end, the connection is closed")
             self.abort()  # type: ignore[attr-defined]  # likewise

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS
 from gridiface.protocols.openadr.payloads.envelope import Payload, decode_payload
 from gridiface.protocols.openadr.payloads.namespaces import OADR
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits
+from gridiface.protocols.xmlwire import Limits
 
 #: The child of an IQ that is ours, as `{namespace}name`.
 PAYLOAD_TAG = f"{{{OADR}}}oadrPayload"
@@ -91,7 +92,7 @@ def status_of(condition: str) -> int | None:
     return _STATUSES.get(condition)
 
 
-def payload_of(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Payload:
+def payload_of(document: bytes, limits: Limits = DOCUMENT_LIMITS) -> Payload:
     """The payload of an IQ's child.
 
     Raises:

@@ -17,12 +17,13 @@ from gridiface.protocols.openadr.ven.notices import LinkChanged, Registered, Rej
 from gridiface.protocols.openadr.ven.reporting import ReportDesk
 from gridiface.protocols.openadr.ven.state import State
 
-QUERY, CREATE, REGISTER_REPORT, REQUEST_EVENT, POLL = (
+QUERY, CREATE, REGISTER_REPORT, REQUEST_EVENT, POLL, CANCEL = (
     "query",
     "create",
     "register_report",
     "request_event",
     "poll",
+    "cancel_registration",
 )
 #: Steps that a session does without where the VTN fails at them.
 OPTIONAL_STEPS = frozenset({QUERY, REGISTER_REPORT, REQUEST_EVENT})
@@ -32,10 +33,12 @@ OPTIONAL_STEPS = frozenset({QUERY, REGISTER_REPORT, REQUEST_EVENT})
 class Link:
     """What is due with the VTN that is no record: a restart begins it anew.
 
-    `steps` are done in order before anything else but answers; `drained` counts polls without a pause.
+    `steps` are done in order before anything else but answers; `drained` counts polls without a pause. `polled`: the
+    last request was a poll; where payloads wait and a poll is due, they take turns.
     """
 
     next_poll: float = 0.0
+    polled: bool = False
     drained: int = 0
     retry_at: float = 0.0
     failures: int = 0
@@ -90,6 +93,11 @@ class Registrar:
             # Never faster than asked for: the jitter only adds.
             link.next_poll = now + self._period() * (1.0 + config.jitter * self._state.draw())
 
+    def polls_before(self, now: float) -> bool:
+        """Whether a poll that is due goes before reports: in its turn, and not at once while a queue is drained."""
+        link = self.link
+        return not link.polled and (not link.drained or now - link.next_poll >= self._period())
+
     def _period(self) -> float:
         """Seconds between polls: as asked for, but a frequency of nothing would be a poll without end."""
         asked = self._state.registration.poll_frequency
@@ -126,7 +134,7 @@ class Registrar:
         payload = registration.OadrCancelPartyRegistration(
             requestID=self._state.new_id(), registrationID=own.registrationID, venID=own.venID
         )
-        self._state.post("cancel_registration", payload)
+        self._state.post(CANCEL, payload)
 
     # -- their answers -------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from gridiface.protocols.openadr.ven.eventing import ActiveEvent, EventDesk
 from gridiface.protocols.openadr.ven.inbound import Inbound
 from gridiface.protocols.openadr.ven.notices import Notice, Rejected
 from gridiface.protocols.openadr.ven.opting import OptDesk
-from gridiface.protocols.openadr.ven.registration import CREATE, POLL, QUERY, REQUEST_EVENT, Registrar
+from gridiface.protocols.openadr.ven.registration import CANCEL, CREATE, POLL, QUERY, REQUEST_EVENT, Registrar
 from gridiface.protocols.openadr.ven.reporting import ReportDesk
 from gridiface.protocols.openadr.ven.samples import SampleSource
 from gridiface.protocols.openadr.ven.state import (
@@ -119,10 +119,11 @@ class Ven:
         clock = self._registrar.link
         if self._under_way is not None or now < clock.retry_at:
             return ()
-        made = self._next_step(now) if clock.steps else self._next_waiting() or self._next_poll(now)
+        made = self._next_step(now) if clock.steps else self._next_of_both(now)
         if made is None:
             return ()
         kind, payload = made
+        clock.polled = kind == POLL
         self._next_id += 1
         service = SERVICE_OF.get(type(payload)) or "EiRegisterParty"
         self._under_way = Request(self._next_id, kind, service, payload)
@@ -131,9 +132,9 @@ class Ven:
     def _next_step(self, now: float) -> tuple[str, Payload] | None:
         step = self._registrar.link.steps[0]
         # An answer that is due goes first, whatever the steps are.
-        urgent = self._next_waiting(urgent=True) if self._state.registered else None
-        if urgent:
-            return urgent
+        waiting = self._first_waiting() if self._state.registered else None
+        if waiting and waiting.urgent:
+            return waiting.kind, waiting.payload
         own = self._state.registration
         match step:
             case "query":
@@ -149,16 +150,23 @@ class Ven:
             case _:
                 return POLL, event.OadrPoll(venID=own.venID or "")
 
-    def _next_waiting(self, *, urgent: bool = False) -> tuple[str, Payload] | None:
-        item = self._first_waiting(urgent=urgent)
-        return (item.kind, item.payload) if item else None
+    def _next_of_both(self, now: float) -> tuple[str, Payload] | None:
+        """Answers first; then what waits and polls in turns, or a VTN that is slow at reports could tell no event."""
+        waiting, poll = self._first_waiting(), self._next_poll(now)
+        if waiting is None:
+            return poll
+        if poll and self._registrar.polls_before(now) and not (waiting.urgent or self._ending):
+            return poll
+        return waiting.kind, waiting.payload
 
-    def _first_waiting(self, *, urgent: bool = False) -> Waiting | None:
+    @property
+    def _ending(self) -> bool:
+        """A poll after the end of the registration, whose answer may have been lost, would hear that nobody is here."""
+        return any(item.kind == CANCEL for item in self._state.outbox.values())
+
+    def _first_waiting(self) -> Waiting | None:
         items = self._state.outbox.values()
-        found = next((item for item in items if item.urgent), None)
-        if found is None and not urgent:
-            found = next(iter(items), None)
-        return found
+        return next((item for item in items if item.urgent), None) or next(iter(items), None)
 
     def _next_poll(self, now: float) -> tuple[str, Payload] | None:
         link = self._registrar.link
@@ -225,7 +233,7 @@ class Ven:
     @staticmethod
     def _lost_registration(request: Request, payload: Payload | None) -> bool:
         answer: EiResponse | None = getattr(payload, "eiResponse", None)
-        if answer is None or request.kind == "cancel_registration":
+        if answer is None or request.kind == CANCEL:
             return False
         # A poll holds nothing but the venID: when that is wrong, all that we were given is.
         wrong = {Code.NOT_REGISTERED, Code.INVALID_ID} if request.kind == POLL else {Code.NOT_REGISTERED}

@@ -13,9 +13,9 @@ from gridiface.errors import RemoteProtocolError  # noqa: E402
 from gridiface.northbound.openadr.client import Unreachable  # noqa: E402
 from gridiface.northbound.openadr.settings import XmppSettings  # noqa: E402
 from gridiface.northbound.openadr.xmpp_link import XmppLink, _Client  # noqa: E402
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS  # noqa: E402
 from gridiface.protocols.openadr.payloads.envelope import encode_payload  # noqa: E402
 from gridiface.protocols.openadr.payloads.event import OadrPoll  # noqa: E402
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS  # noqa: E402
 
 LOGIN = XmppSettings(jid="ven@x.test/client", host="127.0.0.1", port=1)
 
@@ -109,6 +109,6 @@ async def test_a_stanza_without_end_closes_the_connection(monkeypatch):
     client.data_received(b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>")
     client.data_received(b"<iq type='set'><a>")
     filler = b"x" * 65_536
-    for _ in range(2 * DEFAULT_LIMITS.octets // len(filler) + 2):
+    for _ in range(2 * DOCUMENT_LIMITS.octets // len(filler) + 2):
         client.data_received(filler)
     assert ended

@@ -49,3 +49,11 @@ def test_a_payload_comes_whole_and_anything_else_is_refused_with_406():
     with pytest.raises(RemoteProtocolError) as refused:
         payload_of(b"<oadrPayload/>")
     assert refused.value.answer == 406
+
+
+def test_a_payload_may_be_as_large_as_over_http():
+    large = encode_payload(OadrPoll(venID="V")).replace(b"</", b" " * 900_000 + b"</", 1)
+    assert payload_of(large).venID.strip() == "V"
+    with pytest.raises(RemoteProtocolError) as refused:
+        payload_of(large + b" " * 200_000)
+    assert refused.value.answer == 413

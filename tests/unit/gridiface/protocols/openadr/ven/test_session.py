@@ -190,6 +190,20 @@ def test_overload_and_silence_are_tried_again(talk):
     assert made.ven.waiting == 0
 
 
+def test_a_due_poll_does_not_wait_until_all_reports_are_sent(talk, kit):
+    """A VTN that takes longer for a report than reports are apart would never tell an event."""
+    made = talk()
+    made.run()
+    for _ in range(5):
+        made.ven.add_opt_schedule("optOut", [(made.now, 60)], made.now)
+    made.sent.clear()
+    for _ in range(10):
+        kit.now += 11
+        made.step()
+    assert names(made) == ["OadrPoll", "OadrCreateOpt"] * 5
+    assert made.ven.waiting == 0
+
+
 def test_53_r401_request_reregistration_is_answered_and_followed(talk, kit):
     made = talk()
     made.run()
