@@ -112,6 +112,9 @@ class OcppDriver:
     async def read(self) -> Snapshot:
         """As `Driver.read`."""
         session = self._session()
+        if not session.configured:
+            # It may have restarted and lost its limit: opened anew, it is told everything again.
+            raise DeviceTimeout("the charging point has called anew", device_id=self._id)
         if self._config.trigger and session.can_trigger:
             await self._ask_meter(session)
         now, station, config = self._clock.now(), self.station, self._config

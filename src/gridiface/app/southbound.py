@@ -34,7 +34,7 @@ class Southbound:
         clock: wall clock.
         ledger: where drivers keep what they must know after a restart.
         on_snapshots: takes batches of telemetry.
-        on_open: a device was opened, also again: driver and nameplate.
+        on_open: a device was opened, also again, or has other settings: driver and nameplate.
         on_lost: a device does not answer any more: id and reason.
         on_reassert: what became of telling a device again before its own timer ran out.
 
@@ -59,6 +59,7 @@ class Southbound:
             clock=clock,
             on_snapshots=self._polled,
             on_open=self._opened,
+            on_settings=self._changed,
             on_lost=on_lost,
             precedence=self.dispatcher.precedence,
         )
@@ -131,6 +132,11 @@ class Southbound:
         if snapshot.quality is Quality.STALE and not self.poller.online(snapshot.device_id):
             return replace(snapshot, quality=Quality.BAD)
         return snapshot
+
+    def _changed(self, driver: Driver, nameplate: Nameplate) -> None:
+        """A device's settings are others now: whoever keeps them is told, and what it holds stays known."""
+        if driver.device_id in self._configs:
+            self._on_open(driver, nameplate)
 
     def _opened(self, driver: Driver, nameplate: Nameplate) -> None:
         if driver.device_id not in self._configs:

@@ -36,7 +36,8 @@ class Dispatcher:
     Args:
         clock: for the instants of deliveries and for deadlines, which are wall clock.
         settings: bounds.
-        on_reassert: told of each re-assertion's delivery; a failed one means that the device falls back by itself.
+        on_reassert: told of each re-assertion's delivery; a failed one means that the device falls back by itself, a
+            late one that it was opened anew and may have done so.
         chance: jitter; a seeded one makes it repeatable.
     """
 
@@ -69,12 +70,12 @@ class Dispatcher:
         """Take a device in, or replace its driver.
 
         The same driver again (it was opened anew, its rating is known now) keeps its breaker and what is under way;
-        what the device holds is forgotten.
+        what the device holds is not known any more: whoever told it is told so, as of a re-assertion that came late.
         """
         known = self._lanes.get(driver.device_id)
         if known is not None and known.driver is driver:
             known.policy = policy or known.policy
-            known.forget()
+            self._reassertion.lost(known)
             return
         self.remove(driver.device_id)
         connection = driver.connection

@@ -79,8 +79,8 @@ class Poller:
         clock: for the times of snapshots.
         on_snapshots: takes a batch, each device at most once, newest state; awaited, so a slow one slows nobody but
             makes batches larger. What it raises is logged and counted, the batch is lost.
-        on_open: a device was opened: its driver and nameplate. Called at each reconnection too, and at the reading
-            after its settings have changed.
+        on_open: a device was opened: its driver and nameplate. Called at each reconnection too.
+        on_settings: the same, at the reading after its settings have changed: it holds what it was told.
         on_lost: a device does not answer any more.
         precedence: the large batches of commands that readings give way to, where there are any.
         settings: bounds.
@@ -93,6 +93,7 @@ class Poller:
         clock: Clock,
         on_snapshots: Callable[[list[Snapshot]], Awaitable[None]],
         on_open: Callable[[Driver, Nameplate], None] | None = None,
+        on_settings: Callable[[Driver, Nameplate], None] | None = None,
         on_lost: Callable[[str, str], None] | None = None,
         precedence: Precedence | None = None,
         settings: PollSettings | None = None,
@@ -102,6 +103,7 @@ class Poller:
         self._clock = clock
         self._on_snapshots = on_snapshots
         self._on_open = on_open
+        self._on_settings = on_settings
         self._on_lost = on_lost
         self._precedence = precedence or Precedence()
         self._settings = settings or PollSettings()
@@ -176,13 +178,10 @@ class Poller:
                 return False
         self.counters.opened += 1
         polled.nameplate = nameplate
-        self._tell(polled, nameplate)
-        return True
-
-    def _tell(self, polled: _Polled, nameplate: Nameplate) -> None:
         polled.settings = polled.driver.settings
         if self._on_open is not None:
             self._on_open(polled.driver, nameplate)
+        return True
 
     async def _poll(self, polled: _Polled) -> None:
         """Read at the period until the device is lost."""
@@ -213,7 +212,9 @@ class Poller:
         polled.last = snapshot
         polled.lost_since = None
         if polled.nameplate is not None and polled.driver.settings != polled.settings:
-            self._tell(polled, polled.nameplate)
+            polled.settings = polled.driver.settings
+            if self._on_settings is not None:
+                self._on_settings(polled.driver, polled.nameplate)
         if not polled.online:
             polled.online = True
             self.counters.online += 1

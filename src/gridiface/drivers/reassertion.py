@@ -61,6 +61,15 @@ class Reassertion:
                 lane.timer.cancel()
             lane.timer = asyncio.get_running_loop().call_at(lane.due, self._reassert, lane)
 
+    def lost(self, lane: Lane) -> None:
+        """The device was opened anew, maybe after a restart: what still counts of what it was told is told again."""
+        held = lane.held
+        lane.forget()
+        if held is not None and not held.release and self._on_reassert is not None:
+            why = "the device was opened anew: what it holds is not known"
+            at, outcome = self._clock.now(), DeliveryOutcome.LATE
+            self._on_reassert(Delivery(device_id=lane.id, outcome=outcome, at=at, setpoint=held, detail=why))
+
     def _reassert(self, lane: Lane) -> None:
         loop = asyncio.get_running_loop()
         lane.timer = None

@@ -203,6 +203,30 @@ async def test_the_poller_finds_a_charger_that_calls_late(simulate: Any, driver_
         assert not listeners._listeners[asyncio.get_running_loop()]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_charger_that_calls_anew_is_opened_anew(
+    version: str, simulate: Any, driver_for: Any, free_port: Any
+) -> None:
+    """It may have restarted in the middle of a limit, so quickly that no reading failed."""
+    opened = []
+
+    async def take(batch: Any) -> None:
+        return None
+
+    async with simulate(version, free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10)
+        poller = Poller(clock=driver._clock, on_snapshots=take, on_open=lambda driver, plate: opened.append(plate))
+        poller.add(driver, period_s=0.05)
+        await poller.start()
+        await until(lambda: len(opened) == 1 and poller.counters.reads >= 1)
+        session = driver._seat.session
+        await charger.stop()
+        await charger.start()
+        await until(lambda: driver._seat.session not in (None, session))
+        await until(lambda: len(opened) == 2 and driver._seat.session.configured)
+        await poller.stop()
+
+
 async def test_passwords(simulate: Any, driver_for: Any, free_port: Any, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("letmein\n")

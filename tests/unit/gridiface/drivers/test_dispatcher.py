@@ -456,6 +456,24 @@ def test_a_device_that_was_opened_anew_keeps_its_breaker(story: Any, scripted: A
     story(tale, backoff_s=0.1)
 
 
+def test_what_a_device_was_told_before_it_was_opened_anew_is_reported_once(story: Any) -> None:
+    """It may have restarted: nobody tells it again in time where only the dispatcher forgets."""
+
+    async def tale(world: World, device: Any) -> None:
+        device.revert_s = 10.0
+        await world.outcome("d", 5.0)
+        for _ in range(2):
+            world.dispatcher.add(device)
+        (delivery,) = world.reasserted
+        assert (delivery.outcome, delivery.setpoint.active_power_w) == (LATE, 5.0)
+        assert "opened anew" in delivery.detail
+        await world.apply(Setpoint(device_id="d", issued=world.clock.now(), release=True))
+        world.dispatcher.add(device)
+        assert len(world.reasserted) == 1
+
+    story(tale)
+
+
 def test_a_caller_that_goes_away_takes_its_waiting_commands_with_it(story: Any) -> None:
     async def tale(world: World, device: Any) -> None:
         first = asyncio.create_task(world.apply(world.told("d", 1.0)))

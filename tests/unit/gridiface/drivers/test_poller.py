@@ -21,12 +21,14 @@ class Watch:
     def __init__(self, clock: Any, **settings: Any) -> None:
         self.batches: list[list[Snapshot]] = []
         self.opened: list[str] = []
+        self.changed: list[str] = []
         self.lost: list[tuple[str, str]] = []
         self.raising: Exception | None = None
         self.poller = Poller(
             clock=clock,
             on_snapshots=self.take,
             on_open=lambda driver, _: self.opened.append(driver.device_id),
+            on_settings=lambda driver, _: self.changed.append(driver.device_id),
             on_lost=lambda device_id, reason: self.lost.append((device_id, reason)),
             settings=PollSettings(**settings),
             chance=random.Random(3),
@@ -203,7 +205,7 @@ def test_changed_settings_are_told_at_the_next_reading(virtual: Any, virtual_clo
         device.settings = Settings(enter_delay_s=60)
         await asyncio.sleep(5)
         await watch.poller.stop()
-        assert watch.opened == ["d", "d"]
+        assert (watch.opened, watch.changed) == (["d"], ["d"])
         assert device.opens == 1
 
     virtual(tale())
