@@ -61,7 +61,13 @@ def looks_at(path: Path) -> list[Finding]:
 def _files(config: Config) -> Iterator[Finding]:
     for place, path in paths_of(config).items():
         name = ".".join(str(step) for step in place)
-        if not path.exists():
+        try:
+            there = path.exists()
+        except OSError as problem:  # its folder may not be entered
+            fix = "let gridiface's user enter its folder and read it; run doctor as that user"
+            yield Finding("files", "error", f"{name}: {path}: {problem.strerror}", fix)
+            continue
+        if not there:
             if place[-1] != "revoked":
                 yield Finding("files", "error", f"{name}: {path} does not exist", "make it, or correct the path")
         elif not os.access(path, os.R_OK):

@@ -38,6 +38,22 @@ def test_nothing_is_wrong_with_what_is_right(config: Path) -> None:
     assert any("server.pem fits its key" in one.text for one in looks_at(config))
 
 
+def test_a_folder_that_may_not_be_entered_is_one_finding_of_many(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exists = Path.exists
+
+    def closed(path: Path, **more: Any) -> bool:
+        if path.suffix in {".pem", ".key"}:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **more)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    assert {one.text for one in found(config, "files")} == {
+        f"operator.tls.{name}: {config.parent / file}: Permission denied"
+        for name, file in (("certificate", "server.pem"), ("key", "server.key"))
+    }
+    assert {"ports", "database"} <= {one.check for one in looks_at(config)}
+
+
 def test_a_missing_extra_is_told_with_how_it_is_installed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "find_spec", lambda name: None)
     config.write_text(CONFIG + 'otel: {endpoint: "http://127.0.0.1:4318"}\n')
