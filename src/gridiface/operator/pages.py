@@ -5,7 +5,11 @@ No script or style comes from anywhere else, and none stands inside a page.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from typing import Protocol
@@ -175,8 +179,33 @@ def _file(request: web.Request, known: frozenset[str], *folder: str) -> web.Resp
     name = request.match_info["name"]
     if name not in known:
         raise web.HTTPNotFound
-    path = files("gridiface.operator").joinpath(*folder, name)
-    if not path.is_file():
+    asset = _asset((*folder, name))
+    if asset is None:
         raise web.HTTPNotFound
-    kind = _TYPES[name.rpartition(".")[2]]
-    return web.Response(body=path.read_bytes(), content_type=kind, headers={"Cache-Control": "no-cache"})
+    packed = "gzip" in request.headers.get("Accept-Encoding", "")
+    tag = f'"{asset.digest}{"-gzip" if packed else ""}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag, "Vary": "Accept-Encoding"}
+    if tag in {one.strip() for one in request.headers.get("If-None-Match", "").split(",")}:
+        return web.Response(status=304, headers=headers)
+    body = asset.packed if packed else asset.plain
+    headers |= {"Content-Encoding": "gzip"} if packed else {}
+    return web.Response(body=body, content_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    """One file of the pages, as it is and compressed; `digest` of what it is."""
+
+    plain: bytes
+    packed: bytes
+    digest: str
+
+
+@cache
+def _asset(steps: tuple[str, ...]) -> _Asset | None:
+    """Read once: the files are the installation's own, and are not changed while it runs. None: it is not there."""
+    path = files("gridiface.operator").joinpath(*steps)
+    if not path.is_file():
+        return None
+    plain = path.read_bytes()
+    return _Asset(plain, gzip.compress(plain, mtime=0), hashlib.sha256(plain).hexdigest()[:24])

@@ -17,6 +17,26 @@ async def test_own_files_are_served(house: Any, name: str) -> None:
     assert (await house.ask("GET", f"/static/{name}"))[0] == 200
 
 
+async def test_a_file_that_a_browser_has_is_not_sent_again_and_goes_compressed(house: Any) -> None:
+    """A page's files are 170 kB: over a slow line they cost seconds with every page."""
+    plain = {"Accept-Encoding": "identity"}
+    _, text, headers = await house.ask("GET", "/static/app.css", headers=plain)
+    assert "Content-Encoding" not in headers
+    _, unpacked, packed = await house.ask("GET", "/static/app.css", headers={"Accept-Encoding": "gzip"})
+    assert (unpacked, packed["Content-Encoding"]) == (text, "gzip")
+    assert int(packed["Content-Length"]) < int(headers["Content-Length"]) / 2
+    assert headers["ETag"] != packed["ETag"]
+    assert packed["Vary"] == headers["Vary"] == "Accept-Encoding"
+    for known, accepts, status in (
+        (headers["ETag"], plain, 304),
+        (f'"other", {packed["ETag"]}', {"Accept-Encoding": "gzip"}, 304),
+        (packed["ETag"], plain, 200),
+        ('"other"', plain, 200),
+    ):
+        found, body, _ = await house.ask("GET", "/static/app.css", headers={**accepts, "If-None-Match": known})
+        assert (found, body) == (status, "" if status == 304 else text)
+
+
 async def test_libraries_are_served_where_a_build_put_them(house: Any) -> None:
     assert set(LIBRARIES) == VENDOR
     _, page, _ = await house.ask("GET", "/")
