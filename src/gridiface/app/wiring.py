@@ -222,7 +222,7 @@ class GridServer(Running):
         Listeners are told it again once they run: they say nothing twice, and may not have come to saying it.
         """
         controls = await store.controls(live_after=now - _HISTORY_S)
-        outcomes = [outcome for control in controls for outcome in await store.outcomes(control.id)]
+        outcomes = await store.outcomes_of_all(live_after=now - _HISTORY_S)
         self.engine.restore(controls, outcomes, now)
         if controls:
             _log.info("%d controls and %d outcomes taken up", len(controls), len(outcomes))

@@ -197,6 +197,16 @@ class Store:
         query = select(outcomes).where(outcomes.c.control_id == control_id).order_by(outcomes.c.at, outcomes.c.id)
         return [decode.outcome(row) for row in await self._rows(query)]
 
+    async def outcomes_of_all(self, *, live_after: Instant) -> list[Outcome]:
+        """The steps of all controls that `controls(live_after=...)` gives: control by control, each as `outcomes`."""
+        query = (
+            select(outcomes)
+            .join(controls, controls.c.id == outcomes.c.control_id)
+            .where(controls.c.live_until > live_after)
+            .order_by(controls.c.created, controls.c.id, outcomes.c.at, outcomes.c.id)
+        )
+        return [decode.outcome(row) for row in await self._rows(query)]
+
     async def readings(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Reading]:
         """The first `limit` readings of one device with source time in [start, end), by time."""
         table = readings.c

@@ -112,6 +112,23 @@ async def test_an_outcome_is_kept_once(store: Store) -> None:
     assert await store.outcomes("other") == []
 
 
+async def test_the_steps_of_all_controls_that_are_taken_up_come_at_once(store: Store) -> None:
+    names = ["later", "first", "gone"]
+    spans = {"later": NOW - 10, "first": NOW - 20, "gone": NOW - 1e5}
+    for name in names:
+        await store.commit([PutControl(replace(control(name, spans[name], 60.0), created=spans[name]))])
+    kinds = (OutcomeKind.STARTED, OutcomeKind.RECEIVED)
+    steps = {
+        name: [Outcome(control_id=name, kind=kind, at=spans[name] + at) for at, kind in enumerate(kinds)]
+        for name in names
+    }
+    for name in names:
+        await store.commit([AppendOutcome(outcome) for outcome in reversed(steps[name])])
+    assert [c.id for c in await store.controls(live_after=NOW - 1000)] == ["first", "later"]
+    assert await store.outcomes_of_all(live_after=NOW - 1000) == [*steps["first"], *steps["later"]]
+    assert await store.outcomes_of_all(live_after=NOW + 1e5) == []
+
+
 async def test_readings_are_found_by_device_and_time(store: Store) -> None:
     late, early = reading("d", NOW + 10), reading("d", NOW)
     odd = replace(reading("d", NOW + 5, -math.inf), quality=Quality.BAD, quantity=Quantity.OTHER, duration_s=0.1)
