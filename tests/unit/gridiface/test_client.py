@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 import textwrap
 from collections.abc import AsyncIterator
@@ -12,29 +11,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.unit.gridiface.operator.conftest import house, make_house
 
 from gridiface.client import ApiError, AsyncClient, Client, ClientError, NotReached
 from gridiface.client.events import EventLines
 
+__all__ = ["house", "make_house"]  # the operator's house, which stands in that package's folder of the tests
+
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def load_fixtures() -> Any:
-    """The operator's house, which stands in that package's folder of the tests."""
-    spec = importlib.util.spec_from_file_location("operator_house", Path(__file__).parent / "operator" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys  # noqa: PLC0415 - dataclasses look their module up
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_HOUSE = load_fixtures()
-make_house = _HOUSE.make_house
-house = _HOUSE.house
 
 
 def url(house: Any) -> str:

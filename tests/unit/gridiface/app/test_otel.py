@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.waiting import until
 
 from gridiface.app.config.load import parse_config
 from gridiface.app.config.model import OtelBlock
@@ -67,12 +68,6 @@ async def collector() -> AsyncIterator[Collector]:
     made = Collector()
     yield made
     await made.runner.cleanup()
-
-
-async def until(check: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
-        while not check():
-            await asyncio.sleep(0.05)
 
 
 async def test_spans_and_figures_of_a_whole_server_arrive(collector: Collector, tmp_path: Path, told: Any) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import socket
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.variants import variant
 
 from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.can import table as tables
@@ -43,13 +44,7 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def changed(*path: Any, value: Any) -> dict[str, Any]:
-    data: Any = copy.deepcopy(GOOD)
-    at = data
-    for part in path[:-1]:
-        at = at[part]
-    at[path[-1]] = value
-    return data  # type: ignore[no-any-return]  # the tests' tables are plain data
+changed = partial(variant, GOOD)
 
 
 def point(**keys: Any) -> Point:

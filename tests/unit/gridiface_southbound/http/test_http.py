@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.variants import variant
 
 from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.http import table as tables
@@ -44,13 +45,7 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def changed(*path: Any, value: Any) -> dict[str, Any]:
-    data: Any = copy.deepcopy(GOOD)
-    at = data
-    for part in path[:-1]:
-        at = at[part]
-    at[path[-1]] = value
-    return data  # type: ignore[no-any-return]  # the tests' tables are plain data
+changed = partial(variant, GOOD)
 
 
 @pytest.mark.parametrize("name", template_names())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.clocks import StandingClock
+from tests.variants import variant
 
 from gridiface.drivers.api import DriverConfig
 from gridiface_southbound.mqtt import table as tables
@@ -37,13 +38,7 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def changed(*path: Any, value: Any) -> dict[str, Any]:
-    data: Any = copy.deepcopy(GOOD)
-    at = data
-    for part in path[:-1]:
-        at = at[part]
-    at[path[-1]] = value
-    return data  # type: ignore[no-any-return]  # the tests' tables are plain data
+changed = partial(variant, GOOD)
 
 
 @pytest.mark.parametrize("name", template_names())

@@ -6,6 +6,7 @@ import os
 import tty
 
 import pytest
+from tests.waiting import until
 
 from gridiface.northbound.dnp3.endpoint import Endpoint
 from gridiface.northbound.dnp3.journal import Journal
@@ -66,12 +67,6 @@ async def frames(descriptor, wanted, seconds=20):
             except BlockingIOError:
                 await asyncio.sleep(0.005)
     return found
-
-
-async def until(found, seconds=20):
-    async with asyncio.timeout(seconds):
-        while not found():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_master_polls_over_a_line(pair, station):
