@@ -23,6 +23,7 @@ import typer
 
 from gridiface.app.config import load_config
 from gridiface.app.config.base import host_port
+from gridiface.cli.hints import as_verbs
 from gridiface.cli.showing import printable
 from gridiface.cli.signatures import shown_as
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
@@ -383,7 +384,7 @@ def _refused(status: int, raw: bytes) -> GridifaceError:
     told: dict[str, Any] = {}
     try:
         told = dict(json.loads(raw))
-        text, fix = str(told["detail"]), str(told.get("fix", ""))
+        text, fix = str(told["detail"]), as_verbs(str(told.get("fix", "")))
     except (ValueError, KeyError, TypeError, AttributeError):
         text, fix = f"the server answered {status}", "is this gridiface's address?"
     if status == 401:  # the API speaks of headers

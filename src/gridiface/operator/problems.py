@@ -14,6 +14,9 @@ from gridiface.errors import GridifaceError
 
 MEDIA = "application/problem+json"
 
+#: As RFC 9110 names them: older Pythons still have the words of RFC 7231, and a title stays the same (RFC 9457, 3.1.4).
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
 #: Most faults of one body that are listed.
 _FAULTS_SHOWN = 20
 
@@ -48,7 +51,12 @@ def problem(
     status: int, detail: str, fix: str = "", *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> web.Response:
     """A problem+json answer; empty members are left out."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": _TITLES.get(status) or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     body |= {name: value for name, value in {"fix": fix, **more}.items() if value}
     response = web.Response(text=json.dumps(body), status=status, content_type=MEDIA, headers=headers)
     if response.headers.get("Connection") == "close":

@@ -39,6 +39,13 @@ def test_reading_is_open_on_loopback_only(house: Any) -> None:
     assert not OperatorServer(house.desk, host="0.0.0.0", port=0).rules.open_reads
 
 
+async def test_titles_of_problems_are_those_of_the_standard_on_every_python(house: Any) -> None:
+    for body, title in ((b'{"target": 1}', "Unprocessable Content"), (b"x" * 20_000, "Content Too Large")):
+        headers = {"Content-Type": "application/json"}
+        _, said, _ = await house.ask("POST", "/api/v1/controls", scope="control", data=body, headers=headers)
+        assert said["title"] == title
+
+
 @pytest.mark.parametrize(
     ("shown", "back"),
     [
