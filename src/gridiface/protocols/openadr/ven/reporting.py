@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, response
@@ -26,7 +27,7 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrSamplingRate,
     OadrUpdateReport,
 )
-from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, Intervals
+from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, QUALITY_GOOD, Intervals
 from gridiface.protocols.openadr.reports import (
     METADATA,
     METADATA_RID,
@@ -37,7 +38,7 @@ from gridiface.protocols.openadr.reports import (
     request_from_wire,
 )
 from gridiface.protocols.openadr.ven.notices import ReportsChanged
-from gridiface.protocols.openadr.ven.samples import SampleSource, coarser, value_at, value_of
+from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, SampleSource, coarser, same, value_at, value_of
 from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Running, State
 
 _METADATA_REPORT_ID = "0"
@@ -240,7 +241,7 @@ class ReportDesk:
             self._state.drop("request", request.id)
             self._changed()
             return
-        running.covered = covered
+        running.covered, running.told = covered, True
         running.due = min(running.due + request.back, request.end)
         self._state.put("request", request.id, running)
 
@@ -289,8 +290,21 @@ class ReportDesk:
         if request.kind is ReportKind.ONE_SHOT:
             return (self._at(point, offer, at, 0),)
         if step == 0:
-            return self._recorded(point, offer, running.covered, at, 0)
+            return self._changed_since(point, offer, running, at)
         return (self._at(point, offer, instant, step) for instant in _instants(running, at))
+
+    def _changed_since(self, point: DataPoint, offer: ReportOffer, running: Running, at: float) -> list[ReportValue]:
+        """What changed since the last report; where nothing did, the value of before, which says so (rule 317)."""
+        since = math.nextafter(running.covered, -math.inf)
+        before = self._samples.at(offer.specifier, point.rid, since)
+        found = list(self._samples.between(offer.specifier, point.rid, running.covered, at))
+        earlier = [before if running.told else None, *found]
+        changed = [new for old, new in zip(earlier, found, strict=False) if old is None or not same(old, new)]
+        if changed:
+            return [value_of(point.rid, sample) for sample in changed[-_MOST_INTERVALS:]]
+        status = point.report_type == "x-resourceStatus"
+        value = value_at(point.rid, before, running.covered, 0, is_status=status, duration=None)
+        return [replace(value, quality=PREVIOUS_USED) if running.told and value.quality == QUALITY_GOOD else value]
 
     def _at(self, point: DataPoint, offer: ReportOffer, instant: float, granularity: int) -> ReportValue:
         sample = self._samples.at(offer.specifier, point.rid, instant)

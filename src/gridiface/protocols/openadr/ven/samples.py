@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gridiface.protocols.openadr.payloads.stream import (
@@ -110,6 +110,11 @@ def coarser(samples: Sequence[Sample], start: float, granularity: int, *, additi
 def _badness(quality: str) -> int:
     order = ("Quality Good", "Quality Limit", "Quality Uncertain", "No New Value", "Quality Bad", "No Quality")
     return next((place for place, start in enumerate(order) if quality.startswith(start)), len(order))
+
+
+def same(one: Sample, other: Sample) -> bool:
+    """Whether two samples say the same at different times."""
+    return replace(one, at=other.at) == other
 
 
 def value_of(rid: str, sample: Sample) -> ReportValue:

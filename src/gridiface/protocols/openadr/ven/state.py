@@ -167,11 +167,12 @@ class KnownEvent:
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """A report request that runs. `due`: the next report; `covered`: the last one reached until then."""
+    """A report request that runs. `due`: the next report; `covered`: the last one, if `told`, reached until then."""
 
     request: ReportRequest
     due: float
     covered: float
+    told: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -217,6 +217,20 @@ def test_67_reports_on_change_hold_the_samples_as_recorded(made):
     assert [(at - start, points[0][1]) for at, points in rows(one)] == [(3, 1.0), (10, 2.0), (17, 3.0)]
 
 
+def test_67_r317_reports_on_change_hold_what_changed_or_say_that_nothing_did(made):
+    record(made, "usage", "p", *[5.0] * 15, 6.0, 6.0, *[5.0] * 60)
+    request = ask(made, granularity=0, back=10)
+    start = made.now
+    made.run(41)
+    found = [[(at - start, *points[0][1:]) for at, points in rows(one)] for one in reports(made, request)]
+    assert found == [
+        [(0, 5.0, "Quality Good - Non Specific")],
+        [(15, 6.0, "Quality Good - Non Specific"), (17, 5.0, "Quality Good - Non Specific")],
+        [(20, 5.0, "No New Value - Previous Value Used")],
+        [(30, 5.0, "No New Value - Previous Value Used")],
+    ]
+
+
 def test_67_r318_old_and_missing_values_say_so(made):
     record(made, "usage", "p", 1.0)
     request = ask(made, rids=("p", "q"), granularity=10, back=20)
