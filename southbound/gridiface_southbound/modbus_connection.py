@@ -222,7 +222,11 @@ class Connection(Receiver):
         return True
 
     def send(self, exchange: Exchange, positions: Iterable[int]) -> None:
-        """Write the requests at `positions` of the exchange in one segment."""
+        """Write the requests at `positions` of the exchange in one segment.
+
+        Raises:
+            DeviceTimeout: the connection is closed.
+        """
         transport = self.transport
         if transport is None or transport.is_closing():
             raise DeviceTimeout("the device closed the connection")

@@ -49,7 +49,14 @@ class Residual:
     at: Instant | None = None
 
     def update(self, metered_w: float, members_w: float, now: Instant, *, filter_s: float) -> float:
-        """Take one pair of simultaneous values in; the smoothed difference, W."""
+        """Take one pair of simultaneous values in; the smoothed difference, W.
+
+        Args:
+            metered_w: at the group's meter, W, + delivered.
+            members_w: what its members say, summed, W, + delivered.
+            now: s since 1970; a pair that is not later than the last does not change the difference.
+            filter_s: time constant of the smoothing, s; 0: none.
+        """
         difference = metered_w - members_w
         if self.at is None:
             self.watts = difference

@@ -167,7 +167,11 @@ class Columns:
         return row
 
     def fill(self, count: int) -> None:
-        """So many unnamed rows at once, for work on the numbers alone; only where there are no devices yet."""
+        """So many unnamed rows at once, for work on the numbers alone; only where there are no devices yet.
+
+        Raises:
+            LocalProtocolError: there are devices.
+        """
         if self.devices:
             raise LocalProtocolError("columns that hold devices cannot be filled")
         for name, (kind, value) in COLUMNS.items():

@@ -17,7 +17,15 @@ FORGIVE = 10.0
 
 
 def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float) -> bool:
-    """A device did not do what it was told. True when that is news."""
+    """A device did not do what it was told. True when that is news.
+
+    Args:
+        columns: the fleet.
+        row: of the device; it is left out until it comes back.
+        now: s since 1970.
+        wait_s: how long it is left out the first time; twice as long with each relapse, `longest_s` at most.
+        longest_s: see wait_s.
+    """
     c = columns
     wait = min(wait_s * 2.0 ** int(c.relapses[row]), longest_s)
     news = not bool(c.down[row])

@@ -44,7 +44,14 @@ def power_after(
 def energy_after(
     start: FloatArray, target: FloatArray, ramp: FloatArray, lag: FloatArray | float, seconds: float
 ) -> FloatArray:
-    """The energy each device delivers in the first `seconds` after it was told `target`, Ws, + delivered."""
+    """The energy each device delivers in the first `seconds` after it was told `target`, Ws, + delivered.
+
+    Args:
+        start, target: power before and wanted, W, + delivered, shape (n,).
+        ramp: W/s, > 0, shape (n,).
+        lag: time until it moves, s, shape (n,) or one for all.
+        seconds: s.
+    """
     moving = np.maximum(seconds - lag, 0.0)
     move = target - start
     reach = ramp * moving

@@ -115,7 +115,11 @@ class Poller:
         self._sender: asyncio.Task[None] | None = None
 
     def add(self, driver: Driver, *, period_s: float) -> None:
-        """Take a device in; it is opened and polled from now on if the poller runs, else from `start` on."""
+        """Take a device in; it is opened and polled from now on if the poller runs, else from `start` on.
+
+        Raises:
+            ValueError: the device is polled already.
+        """
         if driver.device_id in self._polled:
             raise ValueError(f"device {driver.device_id} is polled already")
         polled = self._polled[driver.device_id] = _Polled(driver, period_s)

@@ -219,7 +219,11 @@ def profile_extensions(
 
 
 def issuer_key_id(issuer: Credential) -> bytes:
-    """The subject key identifier of a CA, computed where its certificate has none."""
+    """The subject key identifier of a CA, computed where its certificate has none.
+
+    Raises:
+        ConfigError: its key is neither EC nor RSA.
+    """
     try:
         return issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     except x509.ExtensionNotFound:

@@ -201,7 +201,11 @@ class Archive:
             raise ConfigError(f"{self._path} is damaged or cut off: {error}") from error
 
     def chunks(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """(table, rows as columns), in order; after the last one the end has been checked."""
+        """(table, rows as columns), in order; after the last one the end has been checked.
+
+        Raises:
+            ConfigError: the file is damaged or cut off; rows that were given before it was found are not to be kept.
+        """
         seen = Digest(dict.fromkeys(self.columns, 0))
         for line in self._lines:
             if line.get("end"):

@@ -42,7 +42,13 @@ def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, toleranc
 
 
 def reusable(told: FloatArray, lo: FloatArray, hi: FloatArray, target: float, tolerance: float) -> bool:
-    """Whether the last split still is an answer: inside all bounds, its sum within `tolerance` of the target."""
+    """Whether the last split still is an answer: inside all bounds, its sum within `tolerance` of the target.
+
+    Args:
+        told: the last split, W, shape (n,); NaN for who was never told, and then it is no answer.
+        lo, hi: bounds of each device, W, + delivered, shape (n,).
+        target, tolerance: W.
+    """
     if not abs(float(told.sum()) - target) <= tolerance:  # NaN: somebody was never told
         return False
     slack = 1e-6 + 1e-9 * np.abs(told)

@@ -248,6 +248,9 @@ class Database:
         """Copies running values (positions low..high-1) to the frozen points of the same index, with the time.
 
         `clear` sets the running value to 0 (clause 4.4.4, freeze and clear). Frozen points with a class make events.
+
+        Raises:
+            LocalProtocolError: points of this type have no frozen values.
         """
         running = self.columns[point_type]
         target = running.kind.freezes_into

@@ -88,7 +88,11 @@ def integrity_poll() -> Task:
 
 
 def class_poll(classes: Iterable[int]) -> Task:
-    """Some of classes 0 to 3, events before class 0."""
+    """Some of classes 0 to 3, events before class 0.
+
+    Raises:
+        LocalProtocolError: none, or another class.
+    """
     wanted = sorted(set(classes), key=lambda number: (number == 0, number))
     if not wanted or not set(wanted) <= {0, 1, 2, 3}:
         raise LocalProtocolError("classes are 0 to 3")

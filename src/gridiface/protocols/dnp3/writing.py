@@ -23,7 +23,11 @@ _ADDRESSED = RANGES | INDEXED
 
 
 def write(state: AssociationState, request: Fragment, now: float) -> Reply:
-    """Checks all headers, then writes them in order; PARAMETER_ERROR when the application refused one."""
+    """Checks all headers, then writes them in order; PARAMETER_ERROR when the application refused one.
+
+    Raises:
+        RemoteProtocolError: with the indication to answer; nothing was written.
+    """
     if request.headers and request.headers[0].group == 70:
         return _file_block(state, request, now)
     steps: list[Step] = []

@@ -29,7 +29,11 @@ class OptDesk:
         self._state = state
 
     def create(self, payload: OadrCreateOpt, ven: Ven, now: float) -> Payload:
-        """Take an oadrCreateOpt."""
+        """Take an oadrCreateOpt.
+
+        Raises:
+            Refusal: the code and words of the eiResponse; nothing was changed.
+        """
         if not payload.optID:
             raise Refusal(Code.COMPLIANCE, "the optID is empty (rule 204)")
         resources = self._resources(payload.eiTarget, ven)
@@ -50,7 +54,11 @@ class OptDesk:
         return OadrCreatedOpt(eiResponse=ok(payload.requestID), optID=payload.optID)
 
     def cancel(self, payload: OadrCancelOpt, ven: Ven) -> Payload:
-        """Take back all schedules of an optID (rules 204, 211)."""
+        """Take back all schedules of an optID (rules 204, 211).
+
+        Raises:
+            Refusal: the optID is not known, or is that of an opt to an event, which can only be changed.
+        """
         opts = self._state.opts(ven.venID)
         keep = [schedule for schedule in opts.schedules if schedule.optID != payload.optID]
         if len(keep) != len(opts.schedules):

@@ -105,7 +105,11 @@ class Registrar:
         return self.created(ok(payload.requestID), ven if ven and ven.registrationID else None)
 
     def create(self, payload: OadrCreatePartyRegistration, peer: Peer, now: float) -> Payload:
-        """Register or register again."""
+        """Register or register again.
+
+        Raises:
+            Refusal: details that cannot be, a party that may not register, or IDs that are not those of a registration.
+        """
         self._check_details(payload)
         ven = self._party(payload, peer)
         again = payload.registrationID is not None
@@ -127,7 +131,11 @@ class Registrar:
         return self.created(ok(payload.requestID), ven)
 
     def cancel(self, payload: OadrCancelPartyRegistration, ven: Ven) -> Payload:
-        """The VEN cancels; everything of it is forgotten (rule 407)."""
+        """The VEN cancels; everything of it is forgotten (rule 407).
+
+        Raises:
+            Refusal: the registrationID is not its own.
+        """
         if payload.registrationID != ven.registrationID:
             raise Refusal(Code.INVALID_ID, "the registrationID is not known")
         registration = ven.registrationID
@@ -137,7 +145,11 @@ class Registrar:
         )
 
     def canceled(self, payload: OadrCanceledPartyRegistration, ven: Ven) -> Payload:
-        """The VEN answers our cancellation."""
+        """The VEN answers our cancellation.
+
+        Raises:
+            Refusal: none was asked for.
+        """
         entry = self._mailbox.answered(ven.venID, box.CANCEL_REGISTRATION, request_id=payload.eiResponse.requestID)
         if entry is None:
             raise Refusal(Code.INVALID_ID, "no cancellation was asked for")
