@@ -128,7 +128,7 @@ def ceilings(
     able = c.can_limit_w[free]
     rated = np.minimum(c.export_w[free], np.maximum(device_high[free], 0.0))
     most = np.where(able, rated, np.maximum(powers, 0.0))
-    capped = any(np.isfinite(cap.high) for cap in caps)
+    capped = any(_bounds_upwards(cap) for cap in caps)
     if not able.any() or (float(most.sum()) <= high and not capped):
         return free[:0], powers[:0]
     # Never below what the step itself gives: what loads take at the same time is counted there.
@@ -139,6 +139,26 @@ def ceilings(
     shares = split_tree(_SHARE, problem, tuple(_upper_only(cap) for cap in caps))
     cut = able & (shares < most - 1e-9)
     return free[cut], shares[cut]
+
+
+def _bounds_upwards(cap: Cap) -> bool:
+    return bool(np.isfinite(cap.high)) or any(_bounds_upwards(child) for child in cap.inside)
+
+
+def left_alone(base: FloatArray, caps: tuple[Cap, ...]) -> float:
+    """The sum of devices that do as they do by themselves, but for what caps inside take off: nobody makes up for that.
+
+    Args:
+        base: W, one per device.
+        caps: of groups; positions in `base`.
+    """
+    total = float(base.sum())
+    for cap in caps:
+        own = np.zeros(base.size)
+        own[cap.rows] = base[cap.rows]
+        inside = left_alone(own, cap.inside)
+        total += min(max(inside, cap.low), cap.high) - float(base[cap.rows].sum())
+    return total
 
 
 def _upper_only(cap: Cap) -> Cap:

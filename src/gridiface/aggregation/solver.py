@@ -27,6 +27,7 @@ from gridiface.aggregation.parts import (
     by_itself,
     ceilings,
     cut_part,
+    left_alone,
     opened,
     part_of,
     unsure,
@@ -181,7 +182,7 @@ class Solver:
         natural = float(base.sum())
 
         def run() -> FloatArray:
-            target = min(max(float(np.clip(base, lo, hi).sum()), low), high)
+            target = min(max(left_alone(np.clip(base, lo, hi), caps), low), high)
             problem = Problem(target=target, lo=lo, hi=hi, base=base, weight=self._b.weight[free])
             return split_tree(_FREE_RUN, problem, caps)
 

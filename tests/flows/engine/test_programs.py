@@ -294,6 +294,27 @@ def test_a_limit_on_the_parts_of_a_group_inside_is_kept_under_a_set_point_around
     assert max(world.units["pv"].w, 0.0) + max(world.units["a"].w, 0.0) <= 500 + 1
 
 
+def test_nobody_makes_up_for_what_a_limit_inside_takes_off(make_world, ask, make_battery):
+    """Ceilings are told two groups below the one that is looked at, and the battery beside goes on as it did."""
+    pv = make_battery(
+        "pv", kind=DeviceKind.PV, max_charge_w=0.0, energy_wh=None, capabilities=frozenset({Capability.LIMIT_W})
+    )
+    groups = (
+        Group(id="roof", members=("pv",), parent="feeder"),
+        Group(id="feeder", members=("pv", "a"), parent="all"),
+        Group(id="all", members=("pv", "a")),
+    )
+    world = make_world(devices=[pv, make_battery("a")], groups=groups)
+    world.units["pv"].natural_w, world.units["a"].natural_w = 5_000.0, -1_500.0
+    world.run(4)
+    world.submit(ask("c1", import_limit=9_000, duration=600))
+    world.submit(ask("c2", target="feeder", import_limit=9_000, duration=600, program="p2"))
+    world.submit(ask("c3", target="roof", export_limit=1_000, duration=600, program="p3"))
+    world.run(12)
+    assert world.units["pv"].w == pytest.approx(1_000, abs=1)
+    assert world.units["a"].w == pytest.approx(-1_500)
+
+
 def test_an_import_limit_reduces_what_is_asked_inside_where_a_generation_limit_forbids_to_make_up_for_it(mixed, ask):
     groups = (Group(id="in", members=("a",), parent="all"), Group(id="all", members=("pv", "a", "b")))
     world = mixed(groups)
