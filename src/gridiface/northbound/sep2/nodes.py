@@ -221,6 +221,15 @@ class Listing:
                 known[reader] = None
                 self._by_reader.setdefault(reader, {})[item.path] = item
 
+    def dismiss(self, item: Item, readers: Iterable[str]) -> None:
+        """Fewer may read a member that every reader has in a view of its own."""
+        known = self._readers.get(item.path, {})
+        for reader in [one for one in readers if one in known]:
+            del known[reader]
+            del self._by_reader[reader][item.path]
+            if not self._by_reader[reader]:
+                del self._by_reader[reader]
+
     def discard(self, item: Item) -> None:
         """Take a member out of the indexes, also of readers that it no longer has."""
         self.items.pop(item.path, None)

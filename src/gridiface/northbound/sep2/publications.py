@@ -230,7 +230,7 @@ class Publications:
             gone = before - self._state.still_reading(before, lambda one, assigned=assigned: one.number in assigned)  # type: ignore[misc]  # the default binds this publication's
             if gone:
                 publication.audience.readers -= gone
-                self._state.tree.readers_changed(publication.audience, list(self._within(publication)))
+                self._state.tree.readers_gone(publication.audience, gone, list(self._within(publication)))
 
     def _within(self, publication: Publication) -> Iterable[str]:
         """Where a publication's audience is used."""

@@ -119,7 +119,7 @@ class Topology:
         gone = before - self._s.state.still_reading(before, lambda record: record.device_id in program.members)
         if gone:
             program.audience.readers -= gone
-            self._s.tree.readers_changed(program.audience, self._places(program))
+            self._s.tree.readers_gone(program.audience, gone, self._places(program))
 
     async def stated(self, record: EndDeviceRecord, now: Instant) -> None:
         """A device said what it is: what the nodes above it ask, and it was not known to take, it may take now.

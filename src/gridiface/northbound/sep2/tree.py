@@ -198,14 +198,28 @@ class Tree:
 
     def readers_added(self, audience: Audience, readers: Collection[str], within: Iterable[str]) -> None:
         """As `readers_changed`, where these came and nobody went: what others see stays as it is."""
+        for node, owner in self._views_of(audience, within):
+            owner.admit(node, readers)
+            self._view_changed(owner)
+
+    def readers_gone(self, audience: Audience, readers: Collection[str], within: Iterable[str]) -> None:
+        """As `readers_changed`, where these went and nobody came: what others see stays as it is."""
+        for node, owner in self._views_of(audience, within):
+            owner.dismiss(node, readers)
+            self._view_changed(owner)
+
+    def _views_of(self, audience: Audience, within: Iterable[str]) -> Iterator[tuple[Item, Listing]]:
+        """The members of an audience at these paths, each with the lists that show every reader its own."""
         for path in within:
             node = self._nodes.get(path)
             if isinstance(node, Item) and node.audience is audience:
                 for owner in node.views:
-                    owner.admit(node, readers)
-                    owner.forget()
-                    self._tell(owner.path)
-                    self._link_changed(owner.path)
+                    yield node, owner
+
+    def _view_changed(self, owner: Listing) -> None:
+        owner.forget()
+        self._tell(owner.path)
+        self._link_changed(owner.path)
 
     def _tell(self, path: str, member: str | None = None) -> None:
         """A resource itself changed; that a link target came or went, or a count, is no change of its holder."""

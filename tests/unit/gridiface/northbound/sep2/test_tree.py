@@ -117,6 +117,23 @@ def test_new_readers_see_the_member_and_old_ones_no_longer() -> None:
     assert b'all="1"' in page(tree, "/edev", Viewer("B"))
 
 
+def test_readers_who_go_see_the_member_no_longer_and_others_as_before() -> None:
+    tree = a_tree()
+    item = put(tree, 1, "A", "B")
+    put(tree, 2, "A")
+    assert b'all="2"' in page(tree, "/edev", Viewer("A"))
+    item.audience.readers -= {"A"}
+    tree.readers_gone(item.audience, {"A", "C"}, tree.below("/edev/1"))
+    assert b'all="1"' in page(tree, "/edev", Viewer("A"))
+    assert b'all="1"' in page(tree, "/edev", Viewer("B"))
+    assert b'all="2"' in page(tree, "/edev")
+    item.audience.readers -= {"B"}
+    tree.readers_gone(item.audience, {"B"}, tree.below("/edev/1"))
+    assert b'all="0"' in page(tree, "/edev", Viewer("B"))
+    tree.remove("/edev/1")
+    assert b'all="1"' in page(tree, "/edev")
+
+
 def test_removing_takes_everything_below_along() -> None:
     tree = a_tree()
     item = put(tree, 1)
