@@ -58,3 +58,12 @@ async def test_screen_needs_nothing_from_outside_and_has_nothing_inline(house: A
         assert text.count("<h1") == 1
         assert 'lang="en"' in text
         assert "</html>" in text
+
+
+@pytest.mark.parametrize("path", ["/controls/c1", "/", "/groups/fleet"])
+async def test_what_a_peer_calls_a_control_turns_nothing_beside_it_round(house: Any, path: str) -> None:
+    """Marks of writing direction (U+202E) end with the element that isolates them."""
+    _, page, _ = await house.ask("GET", path)
+    assert "<bdi>evening peak</bdi>" in page
+    _, style, _ = await house.ask("GET", "/static/app.css")
+    assert "a, .soft, code { unicode-bidi: isolate; }" in style
