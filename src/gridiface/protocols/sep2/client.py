@@ -36,7 +36,7 @@ from gridiface.protocols.sep2.client_reading import read, settle
 from gridiface.protocols.sep2.event_client import Transition, wanted
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.outbox import Outbox, Write
-from gridiface.protocols.sep2.polling import Node, ResourceTree, without_default_port
+from gridiface.protocols.sep2.polling import Node, ResourceTree, without_default_port, without_paging
 from gridiface.protocols.sep2.resources import (
     DERControl,
     DERControlResponse,
@@ -307,7 +307,8 @@ class Client:
         href = None if location is None else self.tree.resolve(location)
         if href is None and location is not None and node.parent is None and self._to_other(location, now):
             return
-        if href is None or href.partition("?")[0] == node.href:
+        href = None if href is None else without_paging(href)
+        if href is None or href == node.href:
             self._happened.append(BadReply(node.href, "redirected to another server or to itself"))
             self.tree.fail(node, now)
             return
@@ -315,7 +316,7 @@ class Client:
         at = now if node.failures <= self.outbox.longest_chain else now + self.config.backoff.longest
         self.followers.changed_at(node.href)
         self._happened.append(ResourceGone(node.href, node.value))
-        self.tree.move(node, href.partition("?")[0], at)
+        self.tree.move(node, href, at)
         if node.value is not None:
             self._happened.append(ResourceChanged(node.href, node.value, None))
 

@@ -358,6 +358,13 @@ class ResourceTree:
         return forgotten
 
 
+def without_paging(target: str) -> str:
+    """A list's own path, with what its server put into the query, without the part of it that was asked for."""
+    path, _, query = target.partition("?")
+    kept = [part for part in query.split("&") if part and part.partition("=")[0] not in {"s", "l", "a"}]
+    return f"{path}?{'&'.join(kept)}" if kept else path
+
+
 def without_default_port(authority: str) -> str:
     """host[:port] in the form in which two of the same server are alike."""
     return authority.lower().removesuffix(":443")

@@ -344,6 +344,21 @@ def test_every_kind_of_redirect_of_a_get_is_followed(status: int) -> None:
     assert world.of(ControlChanged)
 
 
+def test_a_redirect_to_an_address_with_a_query_of_its_own_is_followed() -> None:
+    world = World()
+    world.server.resources["/lists"] = world.server.resources["/edev"]
+
+    def elsewhere(request: Request) -> Reply | None:
+        path, _, query = request.target.partition("?")
+        if path == "/edev":
+            return exchange.moved(f"/lists?which=edev&{query}")
+        return Reply(404) if path == "/lists" and "which=edev" not in query else None
+
+    world.server.trouble = elsewhere
+    world.run(200.0)
+    assert [status for _, status in world.responses()] == [1, 2, 3]
+
+
 def test_303_after_a_write_says_that_it_is_done() -> None:
     world = World()
     world.settle()

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from gridiface.protocols.sep2.polling import Backoff, ResourceTree, kind_of_link, links_of
+from gridiface.protocols.sep2.polling import Backoff, ResourceTree, kind_of_link, links_of, without_paging
 from gridiface.protocols.sep2.resources import (
     DERControlList,
     DERProgram,
@@ -202,6 +202,20 @@ def test_links_to_the_old_place_mean_the_new_one_while_it_is_there() -> None:
 )
 def test_links_to_other_servers_are_left_alone(href: str, path: str | None) -> None:
     assert tree().resolve(href) == path
+
+
+@pytest.mark.parametrize(
+    ("target", "own"),
+    [
+        ("/a", "/a"),
+        ("/a?s=0&l=255", "/a"),
+        ("/a?x=1&s=0&l=5&y=s", "/a?x=1&y=s"),
+        ("/a?", "/a"),
+        ("/a?list=s", "/a?list=s"),
+    ],
+)
+def test_a_lists_own_address_is_without_the_page_that_was_asked_for(target: str, own: str) -> None:
+    assert without_paging(target) == own
 
 
 def test_only_wanted_links_are_followed() -> None:
