@@ -14,11 +14,10 @@ from gridiface.aggregation.arbitration import lane_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.intake import Intake
-from gridiface.aggregation.lifecycle import FAST
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.rollup import Total, measured, measured_of_one, roll_up
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, Setpoint, Target, TargetKind
+from gridiface.domain.controls import FAST, Control, Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, Group
 from gridiface.domain.telemetry import Quality, Snapshot
 

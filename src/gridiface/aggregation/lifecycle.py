@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from gridiface.aggregation.arbitration import Claim, displaced_kinds, is_information, kind_of, precedence
 from gridiface.aggregation.late import Late, Told
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, ServiceClass, Target
+from gridiface.domain.controls import FAST, Control, ControlState, Outcome, OutcomeKind, Target
 from gridiface.domain.timeline import TERMINAL, move
 
 #: What ends a control, or a device's part in it.
@@ -27,9 +27,6 @@ FINAL = frozenset(
         OutcomeKind.REFUSED,
     }
 )
-
-#: A new value every few seconds: the part of each device in it is neither told nor accounted for one by one.
-FAST = frozenset({ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION})
 
 STATE_OF: Mapping[OutcomeKind, ControlState] = {
     OutcomeKind.CANCELLED: ControlState.CANCELLED,

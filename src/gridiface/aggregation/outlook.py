@@ -22,7 +22,7 @@ from gridiface.aggregation.arbitration import Claim, is_information
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry
+from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.limits import lasting_envelope
 from gridiface.aggregation.plan import Plan
 from gridiface.aggregation.planner import Planner
@@ -32,7 +32,7 @@ from gridiface.aggregation.solution import Settings
 from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Agenda, Setpoint, Target
+from gridiface.domain.controls import FAST, Agenda, Setpoint, Target
 
 #: Edges that are looked at, the next ones first.
 MOST_EDGES = 16

@@ -13,7 +13,7 @@ from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import FAST, ControlBook, Entry
+from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Demands, Part, Planner
@@ -22,7 +22,7 @@ from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
 from gridiface.aggregation.stepper import Step, Stepper
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ControlMode, OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import FAST, Control, ControlMode, OutcomeKind, Target, TargetKind
 
 #: Orders are thrown out when so many have gathered.
 MANY_ORDERS = 512

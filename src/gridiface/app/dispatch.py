@@ -23,6 +23,7 @@ from gridiface.app.recording import changes_of, decided, devices_first, trimmed
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
+    FAST,
     Acceptance,
     Control,
     ControlState,
@@ -58,9 +59,6 @@ _TAKEN = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.PUBLISHED, Del
 
 #: Outcomes told in one turn of the loop: listeners do work for each.
 _TOLD_AT_ONCE = 64
-
-#: Classes whose controls come every few seconds.
-_RAPID = frozenset({ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION})
 
 #: What a poller calls the last known state of a device that does not answer.
 _REPEATED = frozenset({Quality.STALE, Quality.BAD})
@@ -136,7 +134,7 @@ class Dispatch:
         self.engine.admit(prepared, now)
         self.counters.controls_accepted += 1
         # Signals that come every few seconds would fill the log.
-        level = logging.DEBUG if control.service_class in _RAPID else logging.INFO
+        level = logging.DEBUG if control.service_class in FAST else logging.INFO
         if _log.isEnabledFor(level):
             with about(**fields_of(control)):
                 why = f", {acceptance.reason}" if acceptance.reason else ""

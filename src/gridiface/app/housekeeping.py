@@ -21,7 +21,7 @@ class Housekeeping:
     Args:
         store: what is purged.
         clock: wall clock.
-        retention_days: how long readings, decisions and deliveries are kept.
+        retention_days: how long readings, decisions, deliveries and controls of fast services are kept.
     """
 
     def __init__(self, store: Store, clock: Clock, *, retention_days: float) -> None:

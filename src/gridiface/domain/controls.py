@@ -104,6 +104,10 @@ class ServiceClass(StrEnum):
     DEMAND_RESPONSE = "demand_response"
 
 
+#: A new value every few seconds: the part of each device in it is neither told nor accounted for one by one.
+FAST = frozenset({ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION})
+
+
 @dataclass(frozen=True, slots=True)
 class ClassTiming:
     """Period of the control loop, time allowed for the acknowledgement, attempts within it. Seconds."""

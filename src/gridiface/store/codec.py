@@ -133,6 +133,11 @@ def _interval_in(record: Any) -> Interval:
     return Interval(unpack(record[0]), unpack(record[1]))
 
 
+def class_mark(service_class: ServiceClass) -> str:
+    """What stands in the JSON of every control of a class. Quotes in texts are escaped: no text looks so."""
+    return f'"service_class":"{service_class.value}"'
+
+
 def control_to_json(control: Control) -> str:
     """The whole control as one JSON object.
 

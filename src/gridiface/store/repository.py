@@ -23,7 +23,7 @@ from gridiface.store import decode, schema
 from gridiface.store.batch import Batch, encode
 from gridiface.store.engine import Database, WriterLock, answering, make_private
 from gridiface.store.postgres import PostgresSink
-from gridiface.store.retention import PURGED, purge_table
+from gridiface.store.retention import MOST_NAMES, PURGED, purge_fast, purge_table
 from gridiface.store.sqlite import SqliteSink
 from gridiface.store.tables import controls, decisions, deliveries, documents, outcomes, performance, readings
 from gridiface.store.writer import GroupWriter, Sink
@@ -258,7 +258,7 @@ class Store:
         return [decode.delivery(row) for row in await self._rows(query)]
 
     async def purge(self, before: Instant, *, batch: int = 5_000) -> dict[str, int]:
-        """Delete readings received, and decisions and deliveries made, before an instant.
+        """Delete readings received, decisions and deliveries made, fast services' controls ended before an instant.
 
         Goes in transactions of at most `batch` rows, between which other commits pass. Returns the rows deleted by
         table. What was recorded while the clock was ahead goes when `before` has passed its time.
@@ -267,10 +267,11 @@ class Store:
             StoreUnavailable: it stopped half-way; a later call goes on.
         """
         self._require_open()
-        return {
+        gone = {
             table.name: await purge_table(self._engine, self.sink, table, column, before, batch)
             for table, column in PURGED
         }
+        return gone | {"controls": await purge_fast(self._engine, self.sink, before, min(batch, MOST_NAMES))}
 
     def _require_open(self) -> None:
         if self._writer.closing:

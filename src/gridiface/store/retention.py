@@ -1,21 +1,29 @@
 """Deleting what is old, a bounded batch at a time, through the writer's own connection.
 
+Readings, decisions and deliveries go by their age; of controls those of the fast services, of which a new one comes
+every few seconds, with all that was said and accounted of each. Other controls are the record of what was asked.
+
 Rows are numbered as they come, so the oldest are at the low end: the walk goes up from there and ends at the first
 batch with nothing old in it. No index on time is needed, and no batch reads more than its own rows.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gridiface.domain.clock import Instant
+from gridiface.domain.controls import FAST
+from gridiface.store.codec import class_mark
 from gridiface.store.engine import answering
-from gridiface.store.tables import decisions, deliveries, readings
+from gridiface.store.tables import controls, decisions, deliveries, outcomes, performance, readings
 from gridiface.store.writer import Sink
 
 #: What is purged, and the column that is its age: for readings our clock, not the device's.
 PURGED: tuple[tuple[Table, str], ...] = ((readings, "received"), (decisions, "at"), (deliveries, "at"))
+
+#: Controls that one statement may name: SQLite takes 32,766 parameters, older ones 999.
+MOST_NAMES = 500
 
 
 async def purge_table(engine: AsyncEngine, sink: Sink, table: Table, column: str, before: Instant, batch: int) -> int:
@@ -51,3 +59,32 @@ async def _upper(engine: AsyncEngine, table: Table, low: int, batch: int) -> int
     async with answering(), engine.connect() as connection:
         found = (await connection.execute(select(func.max(ids.c.id)))).scalar()
     return None if found is None else int(found)
+
+
+async def purge_fast(engine: AsyncEngine, sink: Sink, before: Instant, batch: int) -> int:
+    """Delete the controls of the fast services that ended before an instant, and what belongs to them; how many.
+
+    Args:
+        engine, sink: as for `purge_table`.
+        before: controls that may have run at this instant stay.
+        batch: controls that one transaction may delete.
+
+    Raises:
+        StoreUnavailable: it stopped half-way; a later call goes on. What belongs to a control goes before it.
+    """
+    deleted = 0
+    while names := await _ended(engine, before, batch):
+        marks = ", ".join("?" if engine.dialect.name == "sqlite" else f"${at + 1}" for at in range(len(names)))
+        for table, column in ((performance, "control_id"), (outcomes, "control_id")):
+            await sink.execute(f"DELETE FROM {table.name} WHERE {column} IN ({marks})", names)  # noqa: S608
+        deleted += await sink.execute(f"DELETE FROM {controls.name} WHERE id IN ({marks})", names)  # noqa: S608
+    return deleted
+
+
+async def _ended(engine: AsyncEngine, before: Instant, batch: int) -> list[str]:
+    """The oldest controls of the fast services that ended before an instant."""
+    fast = or_(*(controls.c.body.contains(class_mark(one), autoescape=True) for one in sorted(FAST)))
+    query = select(controls.c.id).where(and_(controls.c.live_until < before, fast))
+    async with answering(), engine.connect() as connection:
+        found = await connection.execute(query.order_by(controls.c.live_until).limit(batch))
+        return [str(row.id) for row in found]

@@ -19,6 +19,7 @@ from gridiface.domain.controls import (
     ModeValue,
     Outcome,
     OutcomeKind,
+    ServiceClass,
     Setpoint,
     Source,
     Target,
@@ -247,9 +248,39 @@ async def test_purge_goes_by_receipt_and_in_batches(store: Store) -> None:
     rows = tuple(reading("d", NOW + i) for i in range(250))
     decision = Decision(at=NOW, target=TARGET, signal="s", source=SOURCE, verdict="v", reason="r")
     await store.commit([AppendReadings(rows), AppendDecisions((decision, replace(decision, at=NOW + 200)))])
-    assert await store.purge(NOW + 100, batch=30) == {"readings": 100, "decisions": 1, "deliveries": 0}
+    assert await store.purge(NOW + 100, batch=30) == {"readings": 100, "decisions": 1, "deliveries": 0, "controls": 0}
     assert await store.readings("d", start=0, end=math.inf) == list(rows[100:])
-    assert await store.purge(NOW + 100, batch=30) == {"readings": 0, "decisions": 0, "deliveries": 0}
+    assert await store.purge(NOW + 100, batch=30) == {"readings": 0, "decisions": 0, "deliveries": 0, "controls": 0}
+
+
+async def test_purge_takes_the_controls_of_fast_services_and_what_belongs_to_them(store: Store) -> None:
+    """A new one of them comes every few seconds; the others are the record of what was asked."""
+    fast = {"service_class": ServiceClass.REGULATION}
+
+    def row(name: str) -> PerformanceInterval:
+        watts = dict.fromkeys(("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w"), 1.0)
+        return PerformanceInterval(
+            control_id=name, target_id="g", start=NOW, end=NOW + 4, quality=Quality.GOOD, **watts
+        )
+
+    old = [control(f"old{n}", NOW - 1000, 4.0, **fast) for n in range(7)]
+    told = 'said: "service_class":"regulation", service_classX'
+    kept = [
+        control("dispatched", NOW - 1000, 4.0, description=told),
+        control("new", NOW - 1, 4.0, **fast),
+        control("open", NOW - 1000, None, **fast),
+    ]
+    for one in (*old, *kept):
+        step = Outcome(control_id=one.id, kind=OutcomeKind.STARTED, at=NOW)
+        await store.commit([PutControl(one), AppendOutcome(step), AppendPerformance((row(one.id),))])
+    assert (await store.purge(NOW - 100, batch=3))["controls"] == 7
+    assert {one.id for one in await store.controls()} == {one.id for one in kept}
+    for one in kept:
+        assert await store.outcomes(one.id)
+        assert await store.performance(one.id)
+    for one in old:
+        assert await store.outcomes(one.id) == []
+        assert await store.performance(one.id) == []
 
 
 async def test_what_was_committed_is_there_after_reopening(url: str) -> None:

@@ -273,4 +273,8 @@ class Config(Block):
     operator: Operator | None = Operator()
     logging: Logging = Logging()
     otel: OtelBlock | None = Field(default=None, description="leave out to run without OpenTelemetry")
-    reading_retention_days: float = Field(default=400, gt=0, description="how long readings are kept, days")
+    reading_retention_days: float = Field(
+        default=400,
+        gt=0,
+        description="how long readings, decisions, deliveries and controls of fast services are kept, days",
+    )

@@ -33,6 +33,7 @@ def test_a_control_comes_back_as_it_was(control_strategy: st.SearchStrategy[Cont
     control = data.draw(control_strategy)
     text = codec.control_to_json(control)
     text.encode("ascii")
+    assert codec.class_mark(control.service_class) in text
     again = codec.control_from_json(text)
     assert again == control
     for mode, value in control.values.items():

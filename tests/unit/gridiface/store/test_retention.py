@@ -5,7 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gridiface.domain.ports import AppendReadings
+from gridiface.domain.controls import (
+    FAST,
+    Control,
+    ControlMode,
+    Interval,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    ServiceClass,
+    Source,
+    Target,
+    TargetKind,
+)
+from gridiface.domain.ports import AppendOutcome, AppendReadings, PutControl
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.store.repository import Store
@@ -45,3 +58,26 @@ async def test_mixed_batches_do_not_end_the_walk(store: Store) -> None:
 
 def test_what_is_purged() -> None:
     assert [table for table, _ in PURGED] == [readings, decisions, deliveries]
+
+
+async def test_controls_of_fast_services_go_in_batches_and_what_was_said_of_them_goes_first(store: Store) -> None:
+    source, target = Source(protocol="dnp3"), Target(TargetKind.GROUP, "fleet")
+    for number, service_class in enumerate(ServiceClass):
+        for start in (0.0, 200.0):
+            name = f"{number}/{start:g}"
+            one = Control(
+                id=name,
+                source=source,
+                target=target,
+                values={ControlMode.SET_W: ModeValue(1.0)},
+                interval=Interval(start, 4.0),
+                created=start,
+                service_class=service_class,
+            )
+            said = Outcome(control_id=name, kind=OutcomeKind.STARTED, at=start)
+            await store.commit([PutControl(one), AppendOutcome(said)])
+    assert (await store.purge(100.0, batch=1))["controls"] == len(FAST)
+    gone = {f"{number}/0" for number, service_class in enumerate(ServiceClass) if service_class in FAST}
+    names = {f"{number}/{start}" for number in range(len(ServiceClass)) for start in (0, 200)}
+    assert {one.id for one in await store.controls()} == names - gone
+    assert {one.control_id for one in await store.outcomes_of_all(live_after=-1.0)} == names - gone
