@@ -277,20 +277,25 @@ class Solver:
             return 0.0, 0.0
         return float(self._unsure_up[node.rows].sum()), float(self._unsure_down[node.rows].sum())
 
-    def _keep_limits(self, node: Node, free: IntArray, fixed: Fixed) -> None:
+    def _keep_limits(
+        self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float] = (-np.inf, np.inf)
+    ) -> None:
         """Reduce the fixed parts where a limit could not be kept even with the loose devices at an end of theirs.
 
         Inner nodes first; the parts of a node are those of the nodes inside it that have no totals of their own.
+        `around`: what load and generation limits of nodes around it leave to the loose devices.
         """
         if not fixed.wanted.size:
             return
+        _, generation, _, load = self._rooms(node, fixed, self._held(node))
+        left = max(around[0], load[0]), min(around[1], generation[0])
         for child in node.limited_below():
-            self._keep_limits(child, free, part_of(fixed, child))
+            self._keep_limits(child, free, part_of(fixed, child), left)
         if node.limits.any:
-            self._reduce(node, free, fixed)
+            self._reduce(node, free, fixed, around)
         self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
-    def _reduce(self, node: Node, free: IntArray, fixed: Fixed) -> None:
+    def _reduce(self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float]) -> None:
         up, down = self._doubt(node)
         held = self._held(node)
         if node.limits.generation is not None:
@@ -300,7 +305,7 @@ class Solver:
             most = node.limits.load.watts + min(held, 0.0) + down
             fixed.take(-cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0)))
         export, generation, draw, load = self._rooms(node, fixed, held)
-        window, own = (draw[0], export[0]), (load[0], generation[0])
+        window, own = (draw[0], export[0]), (max(load[0], around[0]), min(generation[0], around[1]))
         self._bend(node, np.intersect1d(free, node.rows), fixed, window, own)
 
     def _bend(

@@ -325,6 +325,16 @@ def test_an_import_limit_reduces_what_is_asked_inside_where_a_generation_limit_f
     assert (given(world), taken(world)) == (pytest.approx(0, abs=1), pytest.approx(2_000, abs=1))
 
 
+def test_the_import_limit_of_a_group_inside_counts_with_the_generation_limit_around_it(mixed, ask):
+    groups = (Group(id="in", members=("a", "b"), parent="all"), Group(id="all", members=("pv", "a", "b")))
+    world = mixed(groups)
+    world.submit(ask("c1", device="a", set_w=-3_000, duration=600))
+    world.submit(ask("c2", generation_limit=0, duration=600, program="p2"))
+    world.submit(ask("c3", target="in", import_limit=1_000, duration=600, program="p3"))
+    world.run(12)
+    assert (given(world), taken(world)) == (pytest.approx(0, abs=1), pytest.approx(1_000, abs=1))
+
+
 @pytest.mark.parametrize("able", [{Capability.LIMIT_W}, {Capability.LIMIT_W, Capability.SET_W}])
 def test_ceilings_leave_what_loads_beside_take(make_world, ask, make_battery, able):
     """Curtailed to its limit without regard to the loads a site would draw what its own roof could give."""
