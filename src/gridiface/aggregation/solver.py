@@ -95,7 +95,9 @@ class Solver:
         held = self._held(node)
         self._keep_limits(node, free, fixed)
         if cut and fixed.wanted.size:
-            self._bend(node, free, fixed, (target - held - float(fixed.wanted.sum()),) * 2)
+            _, generation, _, load = self._rooms(node, fixed, held)
+            rest = target - held - float(fixed.wanted.sum())
+            self._bend(node, free, fixed, (rest, rest), (load[0], generation[0]))
         low, high, lowest, highest = self._window(node, fixed, held)
         part = target - held - float(fixed.wanted.sum())
         clipped = highest if part > high else lowest if part < low else None
@@ -242,6 +244,8 @@ class Solver:
         caps = self._caps(node, free, fixed)
         low, high = reach(self._b.near_lo[free], self._b.near_hi[free], caps)
         held = self._held(node)
+        _, generation, _, load = self._rooms(node, fixed, held)
+        low, high = max(low, load[0]), min(high, generation[0])
         low += held + float((np.minimum(fixed.lo, fixed.wanted) if cut else fixed.wanted).sum())
         high += held + float((np.maximum(fixed.hi, fixed.wanted) if cut else fixed.wanted).sum())
         top = np.inf if node.limits.high is None else node.limits.high.watts

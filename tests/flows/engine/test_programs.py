@@ -335,6 +335,19 @@ def test_the_import_limit_of_a_group_inside_counts_with_the_generation_limit_aro
     assert (given(world), taken(world)) == (pytest.approx(0, abs=1), pytest.approx(1_000, abs=1))
 
 
+def test_what_a_group_inside_can_reach_is_told_by_its_own_generation_limit(mixed, ask):
+    """It cannot make up inside for what one of its devices was asked to take: that device has to take less."""
+    groups = (Group(id="in", members=("a", "b"), parent="all"), Group(id="all", members=("pv", "a", "b")))
+    world = mixed(groups)
+    world.units["pv"].natural_w = 0.0
+    world.submit(ask("c1", target="in", set_w=4_000, duration=600))
+    world.submit(ask("c2", device="a", set_w=-3_000, duration=600, program="p2"))
+    world.submit(ask("c3", target="in", generation_limit=0, duration=600, program="p3"))
+    world.submit(ask("c4", import_limit=0, duration=600, program="p4"))
+    world.run(15)
+    assert (given(world), taken(world)) == (pytest.approx(0, abs=1), pytest.approx(0, abs=1))
+
+
 @pytest.mark.parametrize("able", [{Capability.LIMIT_W}, {Capability.LIMIT_W, Capability.SET_W}])
 def test_ceilings_leave_what_loads_beside_take(make_world, ask, make_battery, able):
     """Curtailed to its limit without regard to the loads a site would draw what its own roof could give."""
