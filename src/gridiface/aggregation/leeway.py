@@ -1,0 +1,222 @@
+"""What the limits of a node, and the parts of it that are fixed, leave to its loose devices in one control step.
+
+Owns free and fixed rows, what cannot be asked, the room under each limit, and the cutting of fixed parts where a limit
+cannot be kept otherwise. Who gets how much of what is left is solver.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.allocate.tree import Cap, reach
+from gridiface.aggregation.allocate.water_filling import water_fill
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Bound, Envelope
+from gridiface.aggregation.parts import Fixed, PartLimit, cut_part, part_of, unsure
+from gridiface.aggregation.plan import Node
+
+#: A bound on a sum, W, and whose it is; infinite and None where there is none.
+Room = tuple[float, Bound | None]
+
+
+class Leeway:
+    """Of the nodes of one plan, for one solution.
+
+    Args:
+        columns: the fleet.
+        bounds: what each device can do.
+        own: rows with a set-point of their own.
+        targets: gives each bound node's total, W.
+        residuals: what each node's meter sees beside its members, W.
+        watts: the powers of the solution, W; those of fixed rows are changed here where a limit asks for it.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        bounds: Envelope,
+        own: BoolArray,
+        targets: Callable[[Node], float],
+        residuals: Mapping[str, float],
+        watts: FloatArray,
+    ) -> None:
+        self._c, self._b, self._own, self._targets, self._residuals = columns, bounds, own, targets, residuals
+        self._watts = watts
+        self._unsure_up, self._unsure_down = unsure(columns, bounds)
+
+    def free(self, node: Node) -> IntArray:
+        """The loose devices of a node that can be asked for something."""
+        asked = self._b.free[node.loose] & ~self._own[node.loose]
+        return node.loose if bool(asked.all()) else node.loose[asked]
+
+    def held(self, node: Node) -> float:
+        """What cannot be asked contributes: devices not free, and what the meter sees beside the members."""
+        rows = node.loose[~self._b.free[node.loose]]
+        own = self.residual(node) - sum(self.residual(child) for child in node.bound_below())
+        return float(self._b.held[rows].sum()) + own
+
+    def residual(self, node: Node) -> float:
+        """What the meters of a node, or of those inside it, see beside their members, W."""
+        if node.meter is not None:
+            return self._residuals.get(node.id, 0.0)
+        return sum(self.residual(child) for child in node.inside)
+
+    def fixed(self, node: Node) -> Fixed:
+        """What inside a node has a set-point or a total of its own: rows, then nodes, with what each can do."""
+        rows = node.loose[self._own[node.loose]]
+        nodes = node.bound_below()
+        wanted, lo, hi = [], [], []
+        for child in nodes:
+            low, high = self._reach(child)
+            least, most = self._reach(child, cut=True)
+            lo.append(least)
+            hi.append(most)
+            wanted.append(min(max(self._targets(child), low), high))
+        asked = np.concatenate([self._watts[rows], np.array(wanted)])
+        return Fixed(
+            rows,
+            nodes,
+            asked,
+            np.concatenate([self._b.lo[rows], np.array(lo)]),
+            np.concatenate([self._b.hi[rows], np.array(hi)]),
+            asked=asked,
+        )
+
+    def _reach(self, node: Node, *, cut: bool = False) -> tuple[float, float]:
+        """The range of a bound node's total inside its own limits, W; `cut`: where what is fixed inside gives way."""
+        free = self.free(node)
+        fixed = self.fixed(node)
+        caps = self.caps(node, free, fixed)
+        low, high = reach(self._b.near_lo[free], self._b.near_hi[free], caps)
+        held = self.held(node)
+        _, generation, _, load = self.rooms(node, fixed, held)
+        low, high = max(low, load[0]), min(high, generation[0])
+        low += held + float((np.minimum(fixed.lo, fixed.wanted) if cut else fixed.wanted).sum())
+        high += held + float((np.maximum(fixed.hi, fixed.wanted) if cut else fixed.wanted).sum())
+        top = np.inf if node.limits.high is None else node.limits.high.watts
+        bottom = -np.inf if node.limits.low is None else -node.limits.low.watts
+        return min(max(low, bottom), top), max(min(high, top), bottom)
+
+    def window(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
+        """Bounds on the sum of a node's loose devices from its limits: (low, high, whose low, whose high)."""
+        export, generation, draw, load = self.rooms(node, fixed, held)
+        highest = min(export, generation, key=lambda pair: pair[0])
+        lowest = max(draw, load, key=lambda pair: pair[0])
+        return min(lowest[0], highest[0]), highest[0], lowest[1], highest[1]
+
+    def rooms(self, node: Node, fixed: Fixed, held: float) -> tuple[Room, Room, Room, Room]:
+        """What the limits on export, generation, draw and load each leave to the sum of a node's loose devices."""
+        (up, down), limits = self._doubt(node), node.limits
+        part = float(fixed.wanted.sum())
+        positive, negative = float(np.maximum(fixed.wanted, 0.0).sum()), float(np.minimum(fixed.wanted, 0.0).sum())
+
+        def room(bound: Bound | None, sign: float, taken: float) -> Room:
+            return (sign * np.inf, None) if bound is None else (sign * bound.watts - taken, bound)
+
+        return (
+            room(limits.export, 1.0, held + up + part),
+            room(limits.generation, 1.0, max(held, 0.0) + up + positive),
+            room(limits.draw, -1.0, held + down + part),
+            room(limits.load, -1.0, min(held, 0.0) + down + negative),
+        )
+
+    def _doubt(self, node: Node) -> tuple[float, float]:
+        """How much more, up and down, silent devices may contribute than is counted, W."""
+        if self._unsure_up is None or self._unsure_down is None:
+            return 0.0, 0.0
+        return float(self._unsure_up[node.rows].sum()), float(self._unsure_down[node.rows].sum())
+
+    def keep_limits(
+        self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float] = (-np.inf, np.inf)
+    ) -> None:
+        """Reduce the fixed parts where a limit could not be kept even with the loose devices at an end of theirs.
+
+        Inner nodes first; the parts of a node are those of the nodes inside it that have no totals of their own.
+        `around`: what load and generation limits of nodes around it leave to the loose devices.
+        """
+        if not fixed.wanted.size:
+            return
+        _, generation, _, load = self.rooms(node, fixed, self.held(node))
+        left = max(around[0], load[0]), min(around[1], generation[0])
+        for child in node.limited_below():
+            self.keep_limits(child, free, part_of(fixed, child), left)
+        if node.limits.any:
+            self._reduce(node, free, fixed, around)
+        self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+
+    def _reduce(self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float]) -> None:
+        up, down = self._doubt(node)
+        held = self.held(node)
+        if node.limits.generation is not None:
+            most = node.limits.generation.watts - max(held, 0.0) - up
+            fixed.take(cut_part(fixed.wanted, fixed.lo, max(most, 0.0)))
+        if node.limits.load is not None:
+            most = node.limits.load.watts + min(held, 0.0) + down
+            fixed.take(-cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0)))
+        export, generation, draw, load = self.rooms(node, fixed, held)
+        window, own = (draw[0], export[0]), (max(load[0], around[0]), min(generation[0], around[1]))
+        self.bend(node, np.intersect1d(free, node.rows), fixed, window, own)
+
+    def bend(
+        self,
+        node: Node,
+        mine: IntArray,
+        fixed: Fixed,
+        window: tuple[float, float],
+        own: tuple[float, float] = (-np.inf, np.inf),
+    ) -> None:
+        """Change the fixed parts where the loose devices, inside bounds of their own, cannot bring the rest into it."""
+        low, high = window
+        least, most = reach(self._b.lo[mine], self._b.hi[mine], self.caps(node, mine, fixed))
+        least, most = max(least, own[0]), min(most, own[1])
+        change = min(0.0, high - least) + max(0.0, low - most)
+        if change == 0.0:
+            return
+        weight = np.maximum(np.abs(fixed.wanted), 1.0)
+        lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
+        fixed.take(water_fill(float(fixed.wanted.sum()) + change, lo, hi, fixed.wanted, weight))
+        self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+
+    def caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:
+        """The nodes inside that only have limits, as caps over positions in `free`."""
+        limited = node.limited_below()
+        if not limited:
+            return ()
+        place = np.full(self._c.count, -1, dtype=np.int64)
+        place[free] = np.arange(free.size)
+        totals = dict(zip((child.id for child in fixed.nodes), fixed.wanted[fixed.rows.size :].tolist(), strict=True))
+        return tuple(cap for child in limited if (cap := self._cap(child, place, totals)) is not None)
+
+    def _cap(self, node: Node, place: IntArray, totals: Mapping[str, float]) -> Cap | None:
+        rows = place[node.loose]
+        rows = rows[rows >= 0]
+        if not rows.size:
+            return None
+        fixed_rows = node.loose[self._own[node.loose]]
+        parts = [self._watts[fixed_rows], np.array([totals[child.id] for child in node.bound_below()])]
+        fixed = Fixed(fixed_rows, [], np.concatenate(parts), np.empty(0), np.empty(0))
+        low, high, _, _ = self.window(node, fixed, self.held(node))
+        inside = tuple(cap for child in node.limited_below() if (cap := self._cap(child, place, totals)) is not None)
+        return Cap(rows, low, high, inside)
+
+    def parts(self, node: Node, free: IntArray, fixed: Fixed) -> list[PartLimit]:
+        """Generation and load limits, of this node and of those inside without totals of their own: innermost first.
+
+        They speak of the parts of a total; what they leave to the devices in `free`.
+        """
+        found = [one for child in node.limited_below() for one in self.parts(child, free, part_of(fixed, child))]
+        generation, load = node.limits.generation, node.limits.load
+        if generation is None and load is None:
+            return found
+        rows = np.flatnonzero(np.isin(free, node.rows, assume_unique=True))
+        held, (up, down) = self.held(node), self._doubt(node)
+        if generation is not None:
+            given = max(held, 0.0) + up + float(np.maximum(fixed.wanted, 0.0).sum())
+            found.append(PartLimit(rows, 1.0, max(generation.watts - given, 0.0)))
+        if load is not None:
+            given = max(-held, 0.0) - down - float(np.minimum(fixed.wanted, 0.0).sum())
+            found.append(PartLimit(rows, -1.0, max(load.watts - given, 0.0)))
+        return found

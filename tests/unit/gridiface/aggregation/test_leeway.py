@@ -1,0 +1,142 @@
+"""What limits and fixed parts leave to the loose devices of a node, over four batteries of 5 kW each way."""
+
+import numpy as np
+import pytest
+
+from gridiface.aggregation.allocate import strategy
+from gridiface.aggregation.arbitration import Claim, Ruling
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.leeway import Leeway
+from gridiface.aggregation.limits import Bound, Limits, envelope
+from gridiface.aggregation.plan import Node
+from gridiface.domain.controls import ControlMode, ModeValue, Source
+from gridiface.domain.fleet import Capability, Device, Group, Nameplate
+
+from .conftest import ask
+
+BATTERIES = 4
+
+
+def bound(watts, mode=ControlMode.EXPORT_LIMIT):
+    return Bound(watts, mode, Source(protocol="utility"), "limit")
+
+
+def node(name, rows, *, inside=(), asked=False, **limits):
+    """A group over rows; `asked`: it has a total of its own."""
+    control = ask(f"of {name}", set_w=1.0)
+    power = Claim(control, ControlMode.SET_W, ModeValue(1.0)) if asked else None
+    made = Node(
+        Group(id=name, members=()),
+        np.array(rows),
+        Ruling(power=power),
+        Limits(**limits),
+        strategy("water-filling"),
+        inside=inside,
+    )
+    made.finish()
+    return made
+
+
+def leeway(*, own=None, targets=None, residuals=None):
+    """(Leeway, the powers it works on): `own` row -> its set-point, `targets` node -> its total."""
+    columns = Columns()
+    able = frozenset({Capability.SET_W, Capability.LIMIT_W})
+    for number in range(BATTERIES):
+        plate = Nameplate(max_w=5_000.0, max_charge_w=5_000.0, capabilities=able)
+        columns.put(Device(id=f"b{number}", nameplate=plate))
+    columns.touched[:] = True
+    columns.w[:] = 0.0
+    columns.received[:] = 0.0
+    bounds = envelope(columns, 0.0, horizon_s=5.0, hold_time_s=300.0)
+    watts, mine = np.full(columns.count, np.nan), np.zeros(columns.count, dtype=np.bool_)
+    for row, power in (own or {}).items():
+        watts[row], mine[row] = power, True
+    given = targets or {}
+    return Leeway(columns, bounds, mine, lambda one: given[one.id], residuals or {}, watts), watts
+
+
+def test_rows_with_set_points_of_their_own_are_fixed_and_the_others_free():
+    found, _ = leeway(own={1: 2_000.0})
+    whole = node("all", range(4))
+    assert found.free(whole).tolist() == [0, 2, 3]
+    fixed = found.fixed(whole)
+    assert (fixed.rows.tolist(), fixed.wanted.tolist()) == ([1], [2_000.0])
+
+
+def test_each_limit_leaves_what_the_fixed_parts_do_not_take_of_it():
+    found, _ = leeway(own={0: 2_000.0, 1: -3_000.0})
+    limits = {
+        "export": bound(6_000.0),
+        "generation": bound(7_000.0),
+        "draw": bound(4_000.0),
+        "load": bound(8_000.0),
+    }
+    whole = node("all", range(4), **limits)
+    rooms = found.rooms(whole, found.fixed(whole), held=0.0)
+    # export and draw speak of the net of -1 kW, generation and load of the parts
+    assert [watts for watts, _ in rooms] == [7_000.0, 5_000.0, -3_000.0, -5_000.0]
+    low, high, lowest, highest = found.window(whole, found.fixed(whole), 0.0)
+    assert (low, high) == (-3_000.0, 5_000.0)
+    assert (lowest, highest) == (limits["draw"], limits["generation"])
+
+
+def test_without_limits_the_room_has_no_end():
+    found, _ = leeway()
+    whole = node("all", range(4))
+    assert found.window(whole, found.fixed(whole), 0.0) == (-np.inf, np.inf, None, None)
+
+
+def test_a_total_inside_is_held_to_what_its_group_can_reach():
+    inner = node("inner", [0, 1], asked=True, export=bound(6_000.0))
+    whole = node("all", range(4), inside=(inner,))
+    found, _ = leeway(targets={"inner": 9_000.0})
+    fixed = found.fixed(whole)
+    assert fixed.wanted.tolist() == [6_000.0]
+    assert (fixed.lo.tolist(), fixed.hi.tolist()) == ([-10_000.0], [6_000.0])
+    assert found.free(whole).tolist() == [2, 3]
+
+
+def test_groups_inside_with_limits_alone_are_caps_of_the_free_rows():
+    inner = node("inner", [1, 2], export=bound(3_000.0))
+    whole = node("all", range(4), inside=(inner,))
+    found, _ = leeway(own={1: 1_000.0})
+    (cap,) = found.caps(whole, found.free(whole), found.fixed(whole))
+    # places among the free rows 0, 2, 3; the set-point inside takes its part of the limit
+    assert (cap.rows.tolist(), cap.low, cap.high) == ([1], -np.inf, 2_000.0)
+
+
+def test_what_meters_see_beside_the_members_counts_once():
+    inner = node("inner", [0], asked=True)
+    inner.meter = 0
+    whole = node("all", range(4), inside=(inner,))
+    whole.meter = 3
+    found, _ = leeway(targets={"inner": 0.0}, residuals={"all": -500.0, "inner": -200.0})
+    assert found.residual(whole) == -500.0
+    assert found.held(whole) == pytest.approx(-300.0)
+    assert found.held(inner) == pytest.approx(-200.0)
+
+
+def test_fixed_parts_give_way_only_as_far_as_the_free_rows_cannot_make_up():
+    whole = node("all", range(4), export=bound(1_000.0))
+    for own, kept in (
+        ({0: 4_000.0, 1: 4_000.0}, [4_000.0, 4_000.0]),  # two free ones can take 10 kW: -7 kW suffice
+        ({0: 5_000.0, 1: 5_000.0, 2: 5_000.0}, [2_000.0, 2_000.0, 2_000.0]),  # one can take 5 kW: 6 kW remain
+    ):
+        found, watts = leeway(own=own)
+        fixed = found.fixed(whole)
+        found.keep_limits(whole, found.free(whole), fixed)
+        assert fixed.wanted == pytest.approx(kept)
+        assert watts[list(own)] == pytest.approx(kept)
+
+
+def test_parts_of_a_total_are_limited_by_what_is_left_of_each():
+    inner = node("inner", [2, 3], load=bound(2_000.0))
+    whole = node("all", range(4), inside=(inner,), generation=bound(6_000.0))
+    found, _ = leeway(own={0: 1_500.0, 3: -500.0})
+    free = found.free(whole)
+    limits = found.parts(whole, free, found.fixed(whole))
+    assert free.tolist() == [1, 2]
+    assert [(one.rows.tolist(), one.sign, one.watts) for one in limits] == [
+        ([1], -1.0, 1_500.0),
+        ([0, 1], 1.0, 4_500.0),
+    ]
