@@ -215,8 +215,8 @@ async def test_a_push_goes_to_the_jid_of_the_ven_and_to_no_other(prosody, make_h
     ven = vtn.core.vens["VEN-A"]
     ven.transport = "xmpp"
     with pytest.raises(Unreachable, match="is not its JID"):
-        vtn._sender(ven, f"mallory@{DOMAIN}/client", signed=False)
-    assert vtn._sender(ven, f"ven1@{DOMAIN}/client", signed=False) is vtn._xmpp
+        vtn._pusher._sender(ven, f"mallory@{DOMAIN}/client", signed=False)
+    assert vtn._pusher._sender(ven, f"ven1@{DOMAIN}/client", signed=False) is vtn._xmpp
 
 
 async def test_a_server_of_another_root_is_not_logged_in_to(prosody, tmp_path, eventually):

@@ -40,6 +40,8 @@ _MOST_ITEMS = 50
 
 _NOT_YET = "not connected yet"
 
+_CONDITIONS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
+
 #: What answers a payload: its document, the sender's full JID, the local part of the JID it was sent to.
 Answer = Callable[[bytes, str, str], Awaitable[bytes | None]]
 
@@ -155,10 +157,11 @@ class XmppLink:
         except IqTimeout as problem:
             raise Unreachable(f"XMPP: {to} did not answer in {timeout_s:g} s") from problem
         except IqError as problem:
-            status = status_of(problem.condition)
+            condition = _condition(problem.iq.xml)
+            status = status_of(condition)
             if status is None:
-                raise Unreachable(f"XMPP: {to}: {problem.condition}") from problem
-            raise HttpRefused(f"{to} answered {problem.condition}", answer=status) from problem
+                raise Unreachable(f"XMPP: {to}: {condition}") from problem
+            raise HttpRefused(f"{to} answered {condition}", answer=status) from problem
         return _document(answer.xml)
 
     async def services(self, timeout_s: float) -> dict[str, str]:
@@ -339,6 +342,18 @@ def _reply(iq: Iq) -> Iq:
 def _document(stanza: ElementTree.Element) -> bytes | None:
     child = stanza.find(PAYLOAD_TAG)
     return None if child is None else ElementTree.tostring(child, encoding="utf-8")
+
+
+def _condition(stanza: ElementTree.Element) -> str:
+    """The defined condition of an error (RFC 6120 section 8.3.3); "" where it has none.
+
+    slixmpp looks for the error in the namespace of clients' streams: on a component's it finds none, and adds one that
+    says feature-not-implemented.
+    """
+    own = f"{stanza.tag.rpartition('}')[0]}}}error"
+    tags = [child.tag for part in stanza if part.tag == own for child in part]
+    found = (tag.removeprefix(_CONDITIONS) for tag in tags if tag.startswith(_CONDITIONS))
+    return next((name for name in found if name != "text"), "")
 
 
 class _Capped:

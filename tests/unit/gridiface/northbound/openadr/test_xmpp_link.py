@@ -13,7 +13,7 @@ from gridiface.errors import RemoteProtocolError  # noqa: E402
 from gridiface.northbound.openadr.client import Unreachable  # noqa: E402
 from gridiface.northbound.openadr.settings import XmppSettings  # noqa: E402
 from gridiface.northbound.openadr.xmpp_link import XmppLink, _Client  # noqa: E402
-from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS  # noqa: E402
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, HttpRefused  # noqa: E402
 from gridiface.protocols.openadr.payloads.envelope import encode_payload  # noqa: E402
 from gridiface.protocols.openadr.payloads.event import OadrPoll  # noqa: E402
 
@@ -64,6 +64,50 @@ async def test_a_refusal_is_an_iq_error(problem, condition, kind):
     replies = []
     await XmppLink(LOGIN, take)._on_stanza(stanza(replies))
     assert [(r["type"], r["error"]["condition"], r["error"]["type"]) for r in replies] == [("error", condition, kind)]
+
+
+class _Failing:
+    """A stream on which every request is answered with an error."""
+
+    boundjid = slixmpp.JID("vtn.x.test")
+
+    def __init__(self, error):
+        self._error = error
+
+    def make_iq_set(self, **_):
+        iq = slixmpp.Iq(stream=None)
+
+        async def send(**_):
+            raise slixmpp.exceptions.IqError(slixmpp.Iq(stream=None, xml=ElementTree.fromstring(self._error)))
+
+        iq.send = send
+        return iq
+
+
+@pytest.mark.parametrize("stream", ["jabber:client", "jabber:component:accept"])
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        ("<service-unavailable xmlns='%s'/>", Unreachable),
+        ("<recipient-unavailable xmlns='%s'/><text xmlns='%s'>gone</text>", Unreachable),
+        ("<text xmlns='%s'>no</text><bad-request xmlns='%s'/>", 406),
+        ("<feature-not-implemented xmlns='%s'/>", 404),
+        ("<resource-constraint xmlns='%s'/>", 503),
+    ],
+)
+async def test_what_an_error_says_is_read_on_the_streams_of_clients_and_of_components(stream, error, outcome):
+    """That nobody is there is no refusal: the payload is sent again."""
+    inner = error.replace("%s", "urn:ietf:params:xml:ns:xmpp-stanzas")
+    link = XmppLink(LOGIN, lambda *_: None)
+    link._stream, link.up = _Failing(f"<iq xmlns='{stream}' type='error'><error>{inner}</error></iq>"), True
+    document = encode_payload(OadrPoll(venID="V"))
+    if isinstance(outcome, int):
+        with pytest.raises(HttpRefused) as refused:
+            await link.request("ven@x.test/client", document, 1.0)
+        assert refused.value.answer == outcome
+    else:
+        with pytest.raises(outcome):
+            await link.request("ven@x.test/client", document, 1.0)
 
 
 async def test_too_many_at_once_are_told_to_wait():
