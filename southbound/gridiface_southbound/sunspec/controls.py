@@ -17,6 +17,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, Setpoint
 from gridiface.domain.fleet import Capability
 from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.entering import EnterService703
 from gridiface_southbound.sunspec.functions import (
     Blocks,
@@ -71,6 +72,16 @@ class ControlOptions:
     percent: bool = False
     storage_direct: bool = False
     pf_sign: int = 1
+
+    @classmethod
+    def of(cls, config: SunSpecConfig, *, single: bool) -> ControlOptions:
+        """As configured; `single`: the device takes one register at a time."""
+        return cls(
+            # Two single-register writes of one 32-bit value are not one step: percent fits into one register.
+            percent=config.set_point == "percent" or single,
+            storage_direct=config.storage_form == "direct",
+            pf_sign=1 if config.power_factor_sign == "over_excited" else -1,
+        )
 
 
 @dataclass(slots=True)

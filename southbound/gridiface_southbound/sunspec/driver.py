@@ -366,19 +366,11 @@ class SunSpecDriver:
         self._before.belongs_to(plate.serial)
         setting = telemetry.settings(blocks, now=now)
         limits = telemetry.ratings(plate, setting)
-        controls = Controls(blocks, limits, self._options(), self._before.values)
+        controls = Controls(blocks, limits, ControlOptions.of(self._config, single=self._single), self._before.values)
         plate = telemetry.nameplate(blocks, controls.capabilities, rating_w=self._config.rating_w)
         fixed = self._config.scale_factors == "fixed"
         steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
         return _Device(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
-
-    def _options(self) -> ControlOptions:
-        return ControlOptions(
-            # Two single-register writes of one 32-bit value are not one step: percent fits into one register.
-            percent=self._config.set_point == "percent" or self._single,
-            storage_direct=self._config.storage_form == "direct",
-            pf_sign=1 if self._config.power_factor_sign == "over_excited" else -1,
-        )
 
     async def _refresh(self, device: _Device, model_ids: Sequence[int]) -> None:
         places = [place_of(device.blocks[model_id]) for model_id in model_ids]
@@ -392,7 +384,9 @@ class SunSpecDriver:
 
     def _controls(self, device: _Device) -> Controls:
         blocks = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
-        return Controls(blocks, device.ratings, self._options(), self._before.values)
+        return Controls(
+            blocks, device.ratings, ControlOptions.of(self._config, single=self._single), self._before.values
+        )
 
     def _opened(self) -> _Device:
         if self._device is None:

@@ -13,7 +13,7 @@ from gridiface.protocols.openadr.events import CANCELLED, Baseline, Event, Signa
 from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.report import OadrReport
 from gridiface.protocols.openadr.vtn import Delivery, EventRecord, Ven
-from gridiface.protocols.openadr.vtn.state import Opts, RunningReport
+from gridiface.protocols.openadr.vtn.entities import Opts, RunningReport
 
 
 class VenRow(TypedDict):

@@ -225,11 +225,8 @@ class Publications:
             if record.number not in publication.assigned:
                 continue
             publication.assigned.discard(record.number)
-            assigned = publication.assigned
-            before = record.audience.readers & publication.audience.readers
-            gone = before - self._state.still_reading(before, lambda one, assigned=assigned: one.number in assigned)  # type: ignore[misc]  # the default binds this publication's
+            gone = self._state.leave(publication.audience, record.audience.readers, publication.is_for)
             if gone:
-                publication.audience.readers -= gone
                 self._state.tree.readers_gone(publication.audience, gone, list(self._within(publication)))
 
     def _within(self, publication: Publication) -> Iterable[str]:

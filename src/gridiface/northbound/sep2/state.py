@@ -5,11 +5,12 @@ Owns the indexes and the numbers of new resources. Changes here are made by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.northbound.sep2.counters import Counters
+from gridiface.northbound.sep2.nodes import Audience
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state_records import (
     EndDeviceRecord,
@@ -191,15 +192,25 @@ class State:
         record = self.by_group.get(group_id)
         return None if record is None or record.program is None else self.programs.get(record.program)
 
-    def still_reading(self, readers: Iterable[str], belongs: Callable[[EndDeviceRecord], bool]) -> set[str]:
-        """Of these LFDIs those of, or of an aggregator of, an end device that belongs to something."""
-        found: set[str] = set()
-        for lfdi in readers:
-            own = self.by_lfdi.get(lfdi)
-            managed = (self.by_device.get(device_id) for device_id in self.manages.get(lfdi, ()))
-            if any(record is not None and belongs(record) for record in (own, *managed)):
-                found.add(lfdi)
-        return found
+    def leave(self, audience: Audience, readers: Set[str], belongs: Callable[[EndDeviceRecord], bool]) -> set[str]:
+        """An end device is gone that these LFDIs read: take those out of an audience who read nothing else of it.
+
+        Args:
+            audience: who reads something.
+            readers: of the end device that is gone.
+            belongs: whether an end device is one whose readers read it.
+
+        Returns:
+            Who left.
+        """
+        gone = {lfdi for lfdi in readers & audience.readers if not self._reads(lfdi, belongs)}
+        audience.readers -= gone
+        return gone
+
+    def _reads(self, lfdi: str, belongs: Callable[[EndDeviceRecord], bool]) -> bool:
+        """Whether an LFDI's own end device, or one that it manages, belongs to something."""
+        managed = (self.by_device.get(device_id) for device_id in self.manages.get(lfdi, ()))
+        return any(record is not None and belongs(record) for record in (self.by_lfdi.get(lfdi), *managed))
 
     def readers_of(self, record: EndDeviceRecord) -> set[str]:
         """Who may read the sub-tree of an end device: itself and its aggregators."""

@@ -206,6 +206,10 @@ class Publication:
     by: str = ""
     assigned: set[int] = field(default_factory=set)
 
+    def is_for(self, record: EndDeviceRecord) -> bool:
+        """Whether it is assigned to an end device."""
+        return record.number in self.assigned
+
     @property
     def path(self) -> str:
         """Its resource's path."""

@@ -69,9 +69,8 @@ class Topology:
             return
         async with self._s.locks.hold("topology"):
             nodes, device_id = self._s.state.nodes, record.device_id or ""
-            groups = {group.id for group in self._s.fleet.groups()}
             known = any(device_id in program.members for program in nodes.values())
-            if known or groups != nodes.keys() or not self._settled:
+            if known or not self._in_step():
                 await self._reconcile(now)
                 return
             self._settled = False
@@ -96,7 +95,7 @@ class Topology:
             return
         async with self._s.locks.hold("topology"):
             nodes, device_id = self._s.state.nodes, record.device_id or ""
-            if {group.id for group in self._s.fleet.groups()} != nodes.keys() or not self._settled:
+            if not self._in_step():
                 await self._reconcile(now)
                 return
             self._settled = False
@@ -113,12 +112,14 @@ class Topology:
                     await self._programs.member_left(program, device_id, now)
             self._settled = True
 
+    def _in_step(self) -> bool:
+        """Whether every group has its node, and the last change was made to its end."""
+        return self._settled and {group.id for group in self._s.fleet.groups()} == self._s.state.nodes.keys()
+
     def _read_no_more(self, program: Program, readers: Set[str]) -> None:
         """An end device is gone that these read: they read a program only where another one below it is theirs."""
-        before = readers & program.audience.readers
-        gone = before - self._s.state.still_reading(before, lambda record: record.device_id in program.members)
+        gone = self._s.state.leave(program.audience, readers, lambda record: record.device_id in program.members)
         if gone:
-            program.audience.readers -= gone
             self._s.tree.readers_gone(program.audience, gone, self._places(program))
 
     async def stated(self, record: EndDeviceRecord, now: Instant) -> None:

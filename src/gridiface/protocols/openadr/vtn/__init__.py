@@ -1,9 +1,9 @@
 """The VTN: sessions with its VENs as a state machine without I/O."""
 
+from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, ReportWish, Ven, VtnConfig
 from gridiface.protocols.openadr.vtn.liveness import Liveness, liveness_of
 from gridiface.protocols.openadr.vtn.registration import Peer
 from gridiface.protocols.openadr.vtn.session import Push, Result, Vtn
-from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, ReportWish, Ven, VtnConfig
 
 __all__ = [
     "Delivery",

@@ -9,7 +9,7 @@ from gridiface.protocols.openadr.answers import SERVICE_OF, Code, Refusal
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.payloads.event import OadrResponse
 from gridiface.protocols.openadr.payloads.namespaces import SCHEMA_VERSION
-from gridiface.protocols.openadr.vtn.state import VtnConfig
+from gridiface.protocols.openadr.vtn.entities import VtnConfig
 
 
 def check_service(payload: Payload, service: str) -> None:

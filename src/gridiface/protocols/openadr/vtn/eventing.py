@@ -35,9 +35,10 @@ from gridiface.protocols.openadr.payloads.event import (
 from gridiface.protocols.openadr.sheets import Sheet
 from gridiface.protocols.openadr.times import after
 from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import DistributeRejected, EventAnswered, EventStatusChanged
-from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, State, Ven
+from gridiface.protocols.openadr.vtn.state import State
 
 _FIXED = {"id", "modification", "created", "modified", "status"}
 

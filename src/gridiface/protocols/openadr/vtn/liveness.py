@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from gridiface.protocols.openadr.vtn.state import Ven
+from gridiface.protocols.openadr.vtn.entities import Ven
 
 #: Poll intervals without a word after which a VEN is late, and lost.
 LATE_AFTER, LOST_AFTER = 3, 10

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable
 
 from gridiface.protocols.openadr.payloads.envelope import Payload
+from gridiface.protocols.openadr.vtn.entities import Entry
 from gridiface.protocols.openadr.vtn.notices import Undelivered
-from gridiface.protocols.openadr.vtn.state import Entry, State
+from gridiface.protocols.openadr.vtn.state import State
 
 EVENTS = "events"
 REGISTER_REPORT = "register_report"

@@ -22,8 +22,9 @@ from gridiface.protocols.openadr.payloads.report import (
 )
 from gridiface.protocols.openadr.reports import METADATA, METADATA_RID, ReportRequest, request_from_wire
 from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.entities import AskedMetadata, Entry, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
-from gridiface.protocols.openadr.vtn.state import AskedMetadata, Entry, State, Ven
+from gridiface.protocols.openadr.vtn.state import State
 
 _MOST_WAITING = 100
 

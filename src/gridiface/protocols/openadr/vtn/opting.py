@@ -15,8 +15,9 @@ from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.payloads.opt import OadrCanceledOpt, OadrCancelOpt, OadrCreatedOpt, OadrCreateOpt
 from gridiface.protocols.openadr.times import after
+from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, Opts, Schedule, Ven
 from gridiface.protocols.openadr.vtn.notices import OptChanged
-from gridiface.protocols.openadr.vtn.state import Delivery, EventRecord, Opts, Schedule, State, Ven
+from gridiface.protocols.openadr.vtn.state import State
 
 _MOST_SUPERSEDED = 200
 _MOST_RESOURCES = 10_000

@@ -25,9 +25,10 @@ from gridiface.protocols.openadr.payloads.registration import (
     OadrTransports,
 )
 from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.entities import Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import VenCancelled, VenRegistered
-from gridiface.protocols.openadr.vtn.state import State, Ven
+from gridiface.protocols.openadr.vtn.state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,10 @@ from gridiface.protocols.openadr.reports import (
     values_of,
 )
 from gridiface.protocols.openadr.vtn import mailbox as box
+from gridiface.protocols.openadr.vtn.entities import Entry, ReportWish, RunningReport, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import MetadataReceived, ReportReceived, ReportsPending
-from gridiface.protocols.openadr.vtn.state import Entry, ReportWish, RunningReport, State, Ven
+from gridiface.protocols.openadr.vtn.state import State
 
 _ASKED, _RUNNING, _CANCELLING, _DONE = "asked", "running", "cancelling", "done"
 _MOST_DONE = 50

@@ -22,6 +22,7 @@ from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.reports import ReportRequest, metadata_request
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.admission import check_service, check_version
+from gridiface.protocols.openadr.vtn.entities import Delivery, Entry, EventRecord, Opts, Reports, Ven, VtnConfig
 from gridiface.protocols.openadr.vtn.eventing import EventDesk
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.metadata import MetadataDesk
@@ -30,7 +31,7 @@ from gridiface.protocols.openadr.vtn.opting import OptDesk
 from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
 from gridiface.protocols.openadr.vtn.repeats import Repeats
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
-from gridiface.protocols.openadr.vtn.state import Delivery, Entry, EventRecord, Opts, Reports, State, Ven, VtnConfig
+from gridiface.protocols.openadr.vtn.state import State
 
 #: HTTP statuses after which the same payload is not sent again (rule 517); 400 and 413 are other words for 406.
 _REFUSALS = frozenset({400, 404, 406, 413, 501})

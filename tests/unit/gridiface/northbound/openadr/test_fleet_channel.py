@@ -23,8 +23,8 @@ from gridiface.protocols.openadr.payloads.event import (
     OadrPoll,
 )
 from gridiface.protocols.openadr.vtn import Peer, Result, VtnConfig
+from gridiface.protocols.openadr.vtn.entities import Ven
 from gridiface.protocols.openadr.vtn.notices import EventAnswered
-from gridiface.protocols.openadr.vtn.state import Ven
 
 NOW = 1_800_000_000.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gridiface.protocols.openadr.vtn.entities import Ven
 from gridiface.protocols.openadr.vtn.liveness import Liveness, liveness_of
-from gridiface.protocols.openadr.vtn.state import Ven
 
 
 @pytest.mark.parametrize(

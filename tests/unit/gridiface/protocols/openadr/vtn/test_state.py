@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gridiface.protocols.openadr.vtn.state import State, Ven, VtnConfig
+from gridiface.protocols.openadr.vtn.entities import Ven, VtnConfig
+from gridiface.protocols.openadr.vtn.state import State
 
 
 def make():
