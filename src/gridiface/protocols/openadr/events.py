@@ -1,6 +1,6 @@
 """The event as both ends think of it: times, signals, target; its status at a time; to and from the wire.
 
-Owns the life cycle by the clock (far, near, active, completed), the order in a payload, and the checks of content.
+Owns the life cycle by the clock (far, near, active, completed), and the order in a payload.
 Does not own who gets it, who answered, or what is done about it.
 """
 
@@ -10,8 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gridiface.errors import LocalProtocolError, RemoteProtocolError
-from gridiface.protocols.openadr import signals as table
+from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.changes import fits_a_key
 from gridiface.protocols.openadr.payloads.common import EiTarget, Properties, Tolerate
 from gridiface.protocols.openadr.payloads.event import (
@@ -27,7 +26,6 @@ from gridiface.protocols.openadr.payloads.event import (
 )
 from gridiface.protocols.openadr.payloads.stream import Interval, Intervals, ItemBase, PayloadFloat, SignalPayload
 from gridiface.protocols.openadr.times import after
-from gridiface.protocols.xmlwire import encode
 
 FAR, NEAR, ACTIVE, COMPLETED, CANCELLED = "far", "near", "active", "completed", "cancelled"
 _MISSING_INFORMATION = 459
@@ -348,46 +346,6 @@ def _check_sum(durations: Iterable[int], whole: int, what: str) -> None:
     # An open-ended event cannot be summed: its last interval is open too, the others are as they are.
     if whole != 0 and sum(int(d) for d in durations) != int(whole):
         raise RemoteProtocolError(f"the intervals of {what} do not add up to its duration", answer=_INVALID_DATA)
-
-
-def complaints(event: Event) -> list[str]:
-    """What forbids to send `event`, by the rules for senders; empty when nothing does."""
-    found = []
-    if not event.signals:
-        found.append("an event needs a signal")
-    if event.duration < 0 or event.startafter < 0 or (event.notification or 0) < 0:
-        found.append("duration, startafter and notification are not negative")
-    if len({signal.id for signal in event.signals}) != len(event.signals):
-        found.append("signalIDs must differ (rule 107)")
-    if len(event.target.venID) > 1:
-        found.append("a target names at most one venID (rule 63)")
-    if not event.id or not event.market_context:
-        found.append("an event needs an ID and a market context")
-    for signal in event.signals:
-        found += _signal_complaints(signal, event)
-    if event.baseline is not None and len(event.baseline.durations) != len(event.baseline.values):
-        found.append("the baseline has as many durations as values")
-    return found
-
-
-def _signal_complaints(signal: Signal, event: Event) -> list[str]:
-    found = [text] if (text := table.complaint(signal.name, signal.type, signal.unit, signal.values)) else []
-    if not signal.durations or len(signal.durations) != len(signal.values):
-        return [*found, f"signal {signal.id} has as many durations as values, and one at least"]
-    ends_open = event.duration == 0 and signal.durations[-1] == 0 and all(d > 0 for d in signal.durations[:-1])
-    adds_up = event.duration > 0 and all(d > 0 for d in signal.durations) and sum(signal.durations) == event.duration
-    if not ends_open and not adds_up:
-        found.append(f"the intervals of signal {signal.id} must add up to the active period (rule 8)")
-    return found
-
-
-def wire_complaints(event: Event, now: float) -> list[str]:
-    """What the schema has against an event: it must not be found out when a VEN asks for it."""
-    try:
-        encode(to_wire(event, now))
-    except LocalProtocolError as problem:
-        return [f"the event cannot be written: {problem}"]
-    return []
 
 
 def target_for(event: Event, ven_id: str) -> EiTarget:

@@ -9,22 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from lxml import etree
 
-from gridiface.errors import LocalProtocolError, RemoteProtocolError
-from gridiface.protocols.xmlwire.declare import XSI, FieldSpec, Vocabulary, WireObject, WireType, spec_of
-from gridiface.protocols.xmlwire.parse import BAD_FORMAT, BAD_VALUES, DEFAULT_LIMITS, Limits, parse
-from gridiface.protocols.xmlwire.primitives import RAW_XML, Primitive
+from gridiface.errors import LocalProtocolError
+from gridiface.protocols.xmlwire.declare import FieldSpec, Vocabulary, WireObject, WireType, spec_of
+from gridiface.protocols.xmlwire.parse import DEFAULT_LIMITS, Limits, parse
+from gridiface.protocols.xmlwire.plain import (
+    SPACE,
+    XSI_TYPE,
+    Reader,
+    attribute_reader,
+    attributes,
+    check_attributes,
+    is_nil,
+    no_text,
+    primitive_reader,
+    qname,
+    refuse,
+    simple_content_reader,
+)
+from gridiface.protocols.xmlwire.primitives import Primitive
 
 _T = TypeVar("_T", bound=WireObject)
-_Reader = Callable[[etree._Element], Any]
-_Items = list[tuple[str, str]]
 _Check = Callable[[etree._Element, dict[str, Any]], None]
-_XSI_TYPE = f"{{{XSI}}}type"
-_XSI_NIL = f"{{{XSI}}}nil"
-_SPACE = " \t\r\n"
 
 
 def decode(
@@ -45,13 +54,13 @@ def decode_element(root: etree._Element, expected: type[_T] | tuple[type[_T], ..
     """As `decode`, for a tree that `parse` made (a signed document is parsed once and read twice)."""
     choices = expected if isinstance(expected, tuple) else (expected,)
     vocabulary = spec_of(choices[0]).vocabulary
-    cls = vocabulary.elements.get(_qname(root))
+    cls = vocabulary.elements.get(qname(root))
     if cls is None or not issubclass(cls, choices):
         names = ", ".join(spec_of(choice).element or choice.__name__ for choice in choices)
-        _refuse(root, f"root element is {etree.QName(root).localname}, expected {names}")
+        refuse(root, f"root element is {etree.QName(root).localname}, expected {names}")
     value = read_element(root, cls)
     if not isinstance(value, choices):
-        _refuse(root, "the root element's xsi:type does not fit here")
+        refuse(root, "the root element's xsi:type does not fit here")
     return value
 
 
@@ -61,15 +70,15 @@ def actual_type(el: etree._Element, cls: type[WireObject]) -> type[WireObject]:
     Raises:
         RemoteProtocolError: it does not fit.
     """
-    named = el.get(_XSI_TYPE)
+    named = el.get(XSI_TYPE)
     return cls if named is None else _resolve(el, named, cls, spec_of(cls).vocabulary)
 
 
-def reader_of(spec: WireType) -> _Reader:
+def reader_of(spec: WireType) -> Reader:
     """The compiled reader of a declaration; made on first use."""
     if spec.reader is None:
-        spec.reader = _simple_content_reader(spec) if spec.content else _sequence_reader(spec)
-    reader: _Reader = spec.reader
+        spec.reader = simple_content_reader(spec) if spec.content else _sequence_reader(spec)
+    reader: Reader = spec.reader
     return reader
 
 
@@ -79,14 +88,14 @@ class _Slot:
 
     position: int
     attr: str
-    read: _Reader
+    read: Reader
     many: bool
     absent_if_empty: bool
     at_most: int | None
     wraps: bool
 
 
-def _sequence_reader(spec: WireType) -> _Reader:
+def _sequence_reader(spec: WireType) -> Reader:
     cls: Any = spec.cls
     table = _slots(spec)
     required = frozenset(f.attr for f in spec.elements if f.required and not f.choice)
@@ -94,23 +103,23 @@ def _sequence_reader(spec: WireType) -> _Reader:
     checks = _completeness_checks(spec)
     namespaces = {f.ns for f in spec.elements} | {spec.ns, ""}
     others = _others(spec, table)
-    read_attributes = _attribute_reader(spec)
+    read_attributes = attribute_reader(spec)
 
     def read(el: etree._Element) -> Any:
         values: dict[str, Any] = {}
-        read_attributes(el, _attributes(el), values)
-        _no_text(el, el.text)
+        read_attributes(el, attributes(el), values)
+        no_text(el, el.text)
         last = 0
         for child in el:
             if child.tail is not None:
-                _no_text(el, child.tail)
+                no_text(el, child.tail)
             slot = table.get(child.tag)
             if slot is None:
                 _ignore_foreign(child, namespaces)
                 values |= others[last](child) if last in others else {}
                 continue
             if slot.position <= last and not (slot.many and slot.position == last):
-                _refuse(child, "given twice" if slot.position == last else "out of order")
+                refuse(child, "given twice" if slot.position == last else "out of order")
             last = slot.position
             if slot.absent_if_empty and _is_empty(child, wraps=slot.wraps):
                 continue
@@ -129,7 +138,7 @@ def _sequence_reader(spec: WireType) -> _Reader:
 
 def _is_empty(el: etree._Element, *, wraps: bool) -> bool:
     """Nothing is in it, or (`wraps`) nothing but an empty wrapping of its value."""
-    if el.text and el.text.strip(_SPACE):
+    if el.text and el.text.strip(SPACE):
         return False
     return len(el) == 0 or (wraps and len(el) == 1 and _is_empty(el[0], wraps=False))
 
@@ -138,7 +147,7 @@ def _complete(
     el: etree._Element, missing: frozenset[str], assumed: dict[str, Callable[[], Any]], values: dict[str, Any]
 ) -> None:
     if not missing <= assumed.keys():
-        _refuse(el, f"{', '.join(sorted(missing - assumed.keys()))} missing")
+        refuse(el, f"{', '.join(sorted(missing - assumed.keys()))} missing")
     for attr in missing:
         values[attr] = assumed[attr]()
 
@@ -146,7 +155,7 @@ def _complete(
 def _read_member(child: etree._Element, slot: _Slot, values: dict[str, Any]) -> None:
     members = values.setdefault(slot.attr, [])
     if len(members) == slot.at_most:
-        _refuse(child, f"given more than {slot.at_most} times")
+        refuse(child, f"given more than {slot.at_most} times")
     members.append(slot.read(child))
 
 
@@ -172,7 +181,7 @@ def _others(spec: WireType, table: dict[str, _Slot]) -> dict[int, Callable[[etre
     """Behind which position members of substitution groups that nobody knows may stand, and how they are read."""
 
     def reads(attr: str, made: Callable[[str], Any]) -> Callable[[etree._Element], dict[str, Any]]:
-        return lambda child: {attr: made(_qname(child)[1])}
+        return lambda child: {attr: made(qname(child)[1])}
 
     places = {slot.attr: slot.position for slot in table.values()}
     return {places[f.attr] - 1: reads(f.attr, f.other) for f in spec.elements if f.other is not None}
@@ -192,10 +201,10 @@ def _needs_something(spec: WireType) -> bool:
     return any(f.required or f.at_least for f in (*spec.attributes, *spec.elements))
 
 
-def _field_readers(f: FieldSpec) -> list[tuple[str, _Reader]]:
+def _field_readers(f: FieldSpec) -> list[tuple[str, Reader]]:
     if isinstance(f.kind, tuple):
         return [(_element_tag(cls), _class_reader(cls, nillable=f.nillable)) for cls in f.kind]
-    read = _primitive_reader(f.kind) if isinstance(f.kind, Primitive) else _class_reader(f.kind, nillable=f.nillable)
+    read = primitive_reader(f.kind) if isinstance(f.kind, Primitive) else _class_reader(f.kind, nillable=f.nillable)
     if f.inside is not None:
         read = _unwrapping(f.inside, read)
     return [(f"{{{f.ns}}}{f.wire}", read)]
@@ -208,35 +217,17 @@ def _element_tag(cls: type[WireObject]) -> str:
     return f"{{{spec.ns}}}{spec.element}"
 
 
-def _primitive_reader(kind: Primitive) -> _Reader:
-    if kind is RAW_XML:
-        return lambda el: etree.tostring(el, with_tail=False)
-    parse_text = kind.parse
-
-    def read(el: etree._Element) -> Any:
-        if len(el):
-            _refuse(el, "holds elements where a plain value belongs")
-        if el.keys():
-            _plain_attributes(el, kind)
-        try:
-            return parse_text(el.text or "")
-        except ValueError as error:
-            _refuse(el, str(error), BAD_VALUES)
-
-    return read
-
-
-def _class_reader(cls: type[WireObject], *, nillable: bool) -> _Reader:
+def _class_reader(cls: type[WireObject], *, nillable: bool) -> Reader:
     spec = spec_of(cls)
 
     def read(el: etree._Element) -> Any:
         # Most elements have no attributes: the xsi: ones are looked up only where there are any.
         if el.keys():
-            if not nillable and _is_nil(el):
-                _refuse(el, "xsi:nil is not allowed here")
+            if not nillable and is_nil(el):
+                refuse(el, "xsi:nil is not allowed here")
             return read_element(el, cls)
         if spec.abstract:
-            _refuse(el, f"{spec.name} is abstract")
+            refuse(el, f"{spec.name} is abstract")
         return (spec.reader or reader_of(spec))(el)
 
     return read
@@ -250,34 +241,34 @@ def read_element(el: etree._Element, cls: type[WireObject]) -> Any:
     """
     spec = spec_of(actual_type(el, cls))
     if spec.abstract:
-        _refuse(el, f"{spec.name} is abstract")
+        refuse(el, f"{spec.name} is abstract")
     return (spec.reader or reader_of(spec))(el)
 
 
 def _resolve(el: etree._Element, named: str, cls: type[WireObject], vocabulary: Vocabulary) -> type[WireObject]:
-    prefix, _, local = named.strip(_SPACE).rpartition(":")
+    prefix, _, local = named.strip(SPACE).rpartition(":")
     space = el.nsmap.get(prefix or None)
     spec = spec_of(cls)
     if space == spec.ns and local in spec.schema_types:
         return cls
     actual = vocabulary.types.get((space or "", local))
     if actual is None or not issubclass(actual, cls):
-        _refuse(el, f"xsi:type {named[:40]!a} does not fit here")
+        refuse(el, f"xsi:type {named[:40]!a} does not fit here")
     return actual
 
 
-def _unwrapping(inside: tuple[str, str], read_inner: _Reader) -> _Reader:
+def _unwrapping(inside: tuple[str, str], read_inner: Reader) -> Reader:
     tag = f"{{{inside[1]}}}{inside[0]}"
 
     def read(el: etree._Element) -> Any:
-        _no_text(el, el.text)
+        no_text(el, el.text)
         if el.items():
-            _check_attributes(el, frozenset())
+            check_attributes(el, frozenset())
         found = [child for child in el if child.tag == tag]
         if len(found) != 1:
-            _refuse(el, f"must hold one {inside[0]}")
+            refuse(el, f"must hold one {inside[0]}")
         for child in el:
-            _no_text(el, child.tail)
+            no_text(el, child.tail)
             if child.tag != tag:
                 _ignore_foreign(child, {inside[1], ""})
         return read_inner(found[0])
@@ -285,86 +276,9 @@ def _unwrapping(inside: tuple[str, str], read_inner: _Reader) -> _Reader:
     return read
 
 
-def _simple_content_reader(spec: WireType) -> _Reader:
-    cls: Any = spec.cls
-    body = spec.content
-    if body is None or not isinstance(body.kind, Primitive):
-        raise LocalProtocolError(f"{spec.name} has no simple content")
-    attr, parse_text = body.attr, body.kind.parse
-    read_attributes = _attribute_reader(spec)
-
-    def read(el: etree._Element) -> Any:
-        values: dict[str, Any] = {}
-        read_attributes(el, _attributes(el), values)
-        if len(el):
-            _refuse(el, "holds elements where a plain value belongs")
-        try:
-            values[attr] = parse_text(el.text or "")
-        except ValueError as error:
-            _refuse(el, str(error), BAD_VALUES)
-        return cls(**values)
-
-    return read
-
-
-def _attribute_reader(spec: WireType) -> Callable[[etree._Element, _Items, dict[str, Any]], None]:
-    table = {(f"{{{f.ns}}}{f.wire}" if f.ns else f.wire): (f.attr, _parser_of(f)) for f in spec.attributes}
-    # Peers forget the prefix of an attribute that needs one; without it nothing else can be meant.
-    table |= {f.wire: (f.attr, _parser_of(f)) for f in spec.attributes if f.ns}
-    required = frozenset(f.attr for f in spec.attributes if f.required)
-    own = frozenset(f.ns for f in spec.attributes) | {spec.ns}
-
-    def read(el: etree._Element, items: _Items, values: dict[str, Any]) -> None:
-        for name, text in items:
-            try:
-                attr, parse_text = table[name]
-            except KeyError:
-                _check_attribute(el, name, own)
-                continue
-            try:
-                values[attr] = parse_text(text)
-            except ValueError as error:
-                _refuse(el, f"attribute {attr}: {error}", BAD_VALUES)
-        if not required <= values.keys():
-            _refuse(el, f"attribute {', '.join(sorted(required - values.keys()))} missing")
-
-    return read
-
-
-def _parser_of(f: FieldSpec) -> Callable[[str], Any]:
-    if not isinstance(f.kind, Primitive):
-        raise LocalProtocolError(f"attribute {f.wire} has no simple type")
-    return f.kind.parse
-
-
-def _plain_attributes(el: etree._Element, kind: Primitive) -> None:
-    """Attributes on an element with a plain value: only xsi:type naming its own type, and foreign ones."""
-    named = el.get(_XSI_TYPE)
-    if named is not None and named.strip(_SPACE).rpartition(":")[2] not in {kind.name, kind.xsd.partition(":")[2]}:
-        _refuse(el, "xsi:type does not fit here")
-    if _is_nil(el):
-        _refuse(el, "xsi:nil is not allowed here")
-    _check_attributes(el, frozenset())
-
-
-def _is_nil(el: etree._Element) -> bool:
-    return el.get(_XSI_NIL, "false").strip(_SPACE) not in {"false", "0"}
-
-
-def _check_attributes(el: etree._Element, own: frozenset[str]) -> None:
-    for name, _ in _attributes(el):
-        _check_attribute(el, name, own)
-
-
-def _check_attribute(el: etree._Element, name: str, own: frozenset[str]) -> None:
-    space, brace, local = name.rpartition("}")
-    if not brace or space[1:] in own:
-        _refuse(el, f"unknown attribute {local[:40]!a}")
-
-
 def _ignore_foreign(child: etree._Element, namespaces: set[str]) -> None:
-    if _qname(child)[0] in namespaces:
-        _refuse(child, "not expected here")
+    if qname(child)[0] in namespaces:
+        refuse(child, "not expected here")
 
 
 def _completeness_checks(spec: WireType) -> tuple[_Check, ...]:
@@ -376,7 +290,7 @@ def _completeness_checks(spec: WireType) -> tuple[_Check, ...]:
 def _count_check(f: FieldSpec) -> _Check:
     def check(el: etree._Element, values: dict[str, Any]) -> None:
         if len(values.get(f.attr, ())) < f.at_least:
-            _refuse(el, f"{f.wire} missing")
+            refuse(el, f"{f.wire} missing")
 
     return check
 
@@ -388,27 +302,6 @@ def _choice_check(spec: WireType, group: str) -> _Check:
     def check(el: etree._Element, values: dict[str, Any]) -> None:
         given = len(alternatives & values.keys())
         if given > 1 or (needed and not given):
-            _refuse(el, f"must hold {'exactly' if needed else 'at most'} one of {', '.join(sorted(alternatives))}")
+            refuse(el, f"must hold {'exactly' if needed else 'at most'} one of {', '.join(sorted(alternatives))}")
 
     return check
-
-
-def _no_text(el: etree._Element, text: str | None) -> None:
-    if text is not None and text.strip(_SPACE):
-        _refuse(el, "text between elements")
-
-
-def _attributes(el: etree._Element) -> _Items:
-    # The stubs allow bytes, which lxml gives on Python 2 only.
-    return el.items()  # type: ignore[return-value]
-
-
-def _qname(el: etree._Element) -> tuple[str, str]:
-    space, _, local = str(el.tag).rpartition("}")
-    return space[1:], local
-
-
-def _refuse(el: etree._Element, reason: str, detail: int = BAD_FORMAT) -> NoReturn:
-    steps = [_qname(el)[1], *(_qname(parent)[1] for parent in el.iterancestors())]
-    path = "/".join(reversed(steps))
-    raise RemoteProtocolError(f"{ascii(path)[1:-1]}: {reason}", detail=detail)

@@ -14,14 +14,14 @@ from typing import Generic, TypeVar
 from lxml import etree
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.xmlwire.declare import XSI, FieldSpec, WireObject, WireType, spec_of
+from gridiface.protocols.xmlwire.declare import FieldSpec, WireObject, WireType, spec_of
 from gridiface.protocols.xmlwire.decode import actual_type, decode_element, read_element
 from gridiface.protocols.xmlwire.parse import DEFAULT_LIMITS, Limits, parse
+from gridiface.protocols.xmlwire.plain import qname
 from gridiface.protocols.xmlwire.primitives import Primitive
 
 _T = TypeVar("_T", bound=WireObject)
 _Kind = Primitive | type[WireObject]
-_XSI_TYPE = f"{{{XSI}}}type"
 Assumed = Mapping[type[WireObject], Mapping[str, str]]
 """Text of child elements that may be missing, by class and name."""
 
@@ -70,7 +70,7 @@ def decode_leniently(
         return Lenient(decode_element(root, expected))
     except RemoteProtocolError as problem:
         refused = problem
-    cls = spec_of(expected).vocabulary.elements.get(_qname(root))
+    cls = spec_of(expected).vocabulary.elements.get(qname(root))
     if cls is None or not issubclass(cls, expected):
         raise refused
     prepare(root)
@@ -100,7 +100,7 @@ class _Tidying:
             found = table.get(str(child.tag))
             if found is not None:
                 self._child(el, child, *found[1:])
-            elif _qname(child)[0] in own:
+            elif qname(child)[0] in own:
                 self._remove(el, child, "is not known")
         places = [(table[str(child.tag)][0] if str(child.tag) in table else len(table), child) for child in el]
         if any(before > after for (before, _), (after, _) in pairwise(places)):
@@ -150,7 +150,7 @@ class _Tidying:
         parent.remove(child)
 
     def _note(self, el: etree._Element, what: str) -> None:
-        self.notes.append(f"{ascii(_qname(el)[1])[1:-1][:40]}: {what}")
+        self.notes.append(f"{ascii(qname(el)[1])[1:-1][:40]}: {what}")
 
 
 def _table(spec: WireType) -> dict[str, tuple[int, FieldSpec, _Kind]]:
@@ -166,8 +166,3 @@ def _table(spec: WireType) -> dict[str, tuple[int, FieldSpec, _Kind]]:
         else:
             table[f"{{{f.ns}}}{f.wire}"] = (place, f, f.kind)
     return table
-
-
-def _qname(el: etree._Element) -> tuple[str, str]:
-    space, _, local = str(el.tag).rpartition("}")
-    return space[1:], local

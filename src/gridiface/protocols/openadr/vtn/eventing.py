@@ -12,15 +12,11 @@ from typing import Any
 
 from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
+from gridiface.protocols.openadr.complaints import changes_of_the_past, complaints, wire_complaints
 from gridiface.protocols.openadr.events import (
-    ACTIVE,
     CANCELLED,
-    COMPLETED,
     Event,
-    Signal,
-    complaints,
     rank,
-    wire_complaints,
 )
 from gridiface.protocols.openadr.market import same_context
 from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget
@@ -33,7 +29,6 @@ from gridiface.protocols.openadr.payloads.event import (
     OadrResponse,
 )
 from gridiface.protocols.openadr.sheets import Sheet
-from gridiface.protocols.openadr.times import after
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
@@ -91,7 +86,7 @@ class EventDesk:
         if _FIXED & fields.keys():
             raise RefusedControl(f"{', '.join(sorted(_FIXED & fields.keys()))} cannot be changed by hand")
         new = dataclasses.replace(old, **fields)
-        _refuse([*complaints(new), *_changes_of_the_past(old, new, now)] or wire_complaints(new, now))
+        _refuse([*complaints(new), *changes_of_the_past(old, new, now)] or wire_complaints(new, now))
         old_recipients = record.recipients
         record.recipients = self._known(recipients) if recipients is not None else old_recipients
         if new != old:
@@ -373,30 +368,3 @@ def _is_open(event: Event, delivery: Delivery | None) -> bool:
 def _refuse(problems: list[str]) -> None:
     if problems:
         raise RefusedControl("; ".join(problems))
-
-
-def _changes_of_the_past(old: Event, new: Event, now: float) -> list[str]:
-    if old.status_at(now) != ACTIVE:
-        return ["the event would begin in the past"] if new.dtstart < now and new.dtstart != old.dtstart else []
-    found = []
-    if new.dtstart != old.dtstart:
-        found.append("an event that runs cannot begin at another time")
-    if new.status_at(now) == COMPLETED:
-        found.append("the event would already be over")
-    by_id = {signal.id: signal for signal in new.signals}
-    for signal in old.signals:
-        changed = by_id.get(signal.id)
-        if changed is None or _past(signal, old, now) != _past(changed, old, now):
-            found.append(f"intervals of signal {signal.id} that are over cannot change")
-    return found
-
-
-def _past(signal: Signal, event: Event, now: float) -> list[tuple[int, float]]:
-    """The intervals that ended at `now` or before."""
-    begin, rows = event.dtstart, []
-    for duration, value in zip(signal.durations, signal.values, strict=True):
-        begin = after(begin, duration)
-        if duration == 0 or begin > now:
-            break
-        rows.append((duration, value))
-    return rows

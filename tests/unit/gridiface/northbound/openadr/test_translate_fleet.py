@@ -23,7 +23,7 @@ from gridiface.northbound.openadr.translate_fleet import (
     event_for,
     signals_for,
 )
-from gridiface.protocols.openadr.events import complaints
+from gridiface.protocols.openadr.complaints import complaints
 
 NOW = 1_800_000_000.0
 ALL = frozenset({SETPOINT, DELTA, SIMPLE, CAPACITY})

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.complaints import complaints
 from gridiface.protocols.openadr.events import (
     Baseline,
     Event,
     Signal,
-    complaints,
     current_value,
     from_wire,
     rank,
