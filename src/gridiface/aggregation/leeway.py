@@ -21,6 +21,9 @@ from gridiface.aggregation.plan import Node
 #: A bound on a sum, W, and whose it is; infinite and None where there is none.
 Room = tuple[float, Bound | None]
 
+#: Least and most of a total, W.
+Range = tuple[float, float]
+
 
 class Leeway:
     """Of the nodes of one plan, for one solution.
@@ -70,8 +73,7 @@ class Leeway:
         nodes = node.bound_below()
         wanted, lo, hi = [], [], []
         for child in nodes:
-            low, high = self._reach(child)
-            least, most = self._reach(child, cut=True)
+            (low, high), (least, most) = self._reach(child)
             lo.append(least)
             hi.append(most)
             wanted.append(min(max(self._targets(child), low), high))
@@ -85,8 +87,11 @@ class Leeway:
             asked=asked,
         )
 
-    def _reach(self, node: Node, *, cut: bool = False) -> tuple[float, float]:
-        """The range of a bound node's total inside its own limits, W; `cut`: where what is fixed inside gives way."""
+    def _reach(self, node: Node) -> tuple[Range, Range]:
+        """The range of a bound node's total inside its own limits, W: as asked, and where fixed parts of it give way.
+
+        Both at once: what is inside is looked through for either, and so is what is inside of that.
+        """
         free = self.free(node)
         fixed = self.fixed(node)
         caps = self.caps(node, free, fixed)
@@ -94,11 +99,15 @@ class Leeway:
         held = self.held(node)
         _, generation, _, load = self.rooms(node, fixed, held)
         low, high = max(low, load[0]), min(high, generation[0])
-        low += held + float((np.minimum(fixed.lo, fixed.wanted) if cut else fixed.wanted).sum())
-        high += held + float((np.maximum(fixed.hi, fixed.wanted) if cut else fixed.wanted).sum())
         top = np.inf if node.limits.high is None else node.limits.high.watts
         bottom = -np.inf if node.limits.low is None else -node.limits.low.watts
-        return min(max(low, bottom), top), max(min(high, top), bottom)
+
+        def inside(least: FloatArray, most: FloatArray) -> Range:
+            lowest, highest = low + (held + float(least.sum())), high + (held + float(most.sum()))
+            return min(max(lowest, bottom), top), max(min(highest, top), bottom)
+
+        given = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
+        return inside(fixed.wanted, fixed.wanted), inside(*given)
 
     def window(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
         """Bounds on the sum of a node's loose devices from its limits: (low, high, whose low, whose high)."""
