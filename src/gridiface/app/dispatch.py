@@ -17,6 +17,7 @@ from gridiface.aggregation.config import TickResult
 from gridiface.aggregation.engine import Engine
 from gridiface.app.ahead import Ahead
 from gridiface.app.arrivals import Arrivals
+from gridiface.app.control_names import named
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
 from gridiface.app.recording import changes_of, decided, devices_first, trimmed
@@ -32,7 +33,6 @@ from gridiface.domain.controls import (
     Outcome,
     ServiceClass,
     Setpoint,
-    TargetKind,
     Verdict,
 )
 from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Nameplate, Settings
@@ -113,7 +113,7 @@ class Dispatch:
 
     async def submit(self, control: Control, now: Instant, *, along: Sequence[Change] = ()) -> Acceptance:
         """See domain.ports.ControlInbox.submit."""
-        with span("control.submit", protocol=control.source.protocol, **fields_of(control)):
+        with span("control.submit", protocol=control.source.protocol, **named(control)):
             return await self._submit(control, now, along)
 
     async def _submit(self, control: Control, now: Instant, along: Sequence[Change]) -> Acceptance:
@@ -122,7 +122,7 @@ class Dispatch:
         acceptance, prepared, decisions = self.engine.decide(control, now)
         if not acceptance.will_run:
             self.counters.controls_refused += 1
-            with about(**fields_of(control)):
+            with about(**named(control)):
                 _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
             self._record_later([AppendDecisions(decisions)] if decisions else [])
             return acceptance
@@ -136,7 +136,7 @@ class Dispatch:
         # Signals that come every few seconds would fill the log.
         level = logging.DEBUG if control.service_class in FAST else logging.INFO
         if _log.isEnabledFor(level):
-            with about(**fields_of(control)):
+            with about(**named(control)):
                 why = f", {acceptance.reason}" if acceptance.reason else ""
                 _log.log(level, "control %s accepted: %s%s", control.id, acceptance.verdict, why)
         self.kick()
@@ -149,7 +149,7 @@ class Dispatch:
             return False
         await self.ledger.commit([PutControl(move(control, ControlState.CANCELLED)), *along])
         self.engine.cancel(control_id, now)
-        with about(**fields_of(control)):
+        with about(**named(control)):
             _log.info("control %s cancelled: %s", control_id, reason or "by its sender")
         self.kick()
         return True
@@ -346,17 +346,3 @@ class Dispatch:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout_s)
         await self._record([], ())
-
-
-def fields_of(control: Control) -> dict[str, str]:
-    """What log records on a control carry: its id, its sender's identity, and its name in its protocol's words."""
-    own: dict[str, str] = {}
-    if control.source.protocol == "sep2":
-        own = {"mRID": control.id.partition(":")[2], "LFDI": control.source.identity}
-    if "eventID" in control.extra:
-        own["eventID"] = control.extra["eventID"]
-    if control.source.protocol == "dnp3":
-        own["association"] = control.source.program.rpartition("/")[0]
-    if control.target.kind is TargetKind.DEVICE:
-        own["device"] = control.target.id
-    return {"control": control.id, **own}
