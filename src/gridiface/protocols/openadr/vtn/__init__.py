@@ -3,7 +3,8 @@
 from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, ReportWish, Ven, VtnConfig
 from gridiface.protocols.openadr.vtn.liveness import Liveness, liveness_of
 from gridiface.protocols.openadr.vtn.registration import Peer
-from gridiface.protocols.openadr.vtn.session import Push, Result, Vtn
+from gridiface.protocols.openadr.vtn.results import Push, Result
+from gridiface.protocols.openadr.vtn.session import Vtn
 
 __all__ = [
     "Delivery",

@@ -9,7 +9,6 @@ call `handle_timer` at `next_timer`; for push VENs send what `next_pushes` retur
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gridiface.errors import RefusedControl
@@ -26,35 +25,16 @@ from gridiface.protocols.openadr.vtn.entities import Delivery, Entry, EventRecor
 from gridiface.protocols.openadr.vtn.eventing import EventDesk
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.metadata import MetadataDesk
-from gridiface.protocols.openadr.vtn.notices import CertificateDropped, Notice
+from gridiface.protocols.openadr.vtn.notices import CertificateDropped
 from gridiface.protocols.openadr.vtn.opting import OptDesk
 from gridiface.protocols.openadr.vtn.registration import Peer, Registrar
 from gridiface.protocols.openadr.vtn.repeats import Repeats
 from gridiface.protocols.openadr.vtn.reporting import ReportDesk
+from gridiface.protocols.openadr.vtn.results import Push, Result
 from gridiface.protocols.openadr.vtn.state import State
 
 #: HTTP statuses after which the same payload is not sent again (rule 517); 400 and 413 are other words for 406.
 _REFUSALS = frozenset({400, 404, 406, 413, 501})
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one verb. `reply` None: an empty HTTP 200. `value`: what an operator's verb returns."""
-
-    reply: Payload | None = None
-    changes: tuple[Change, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """A payload to be POSTed to `address` + OpenADR2/Simple/2.0b/ + `service`."""
-
-    venID: str
-    address: str
-    service: str
-    payload: Payload
 
 
 class Vtn:
