@@ -109,3 +109,12 @@ class ConfigConflict(ConfigError):
 
 class StoreUnavailable(GridifaceError):
     """Nothing can be made durable now; the caller must not acknowledge."""
+
+
+def plainly(problem: Exception) -> str:
+    """What is wrong with a file, for people who are told its path beside it.
+
+    What the system says comes without its number and the path; a library's advice without the address of its page.
+    """
+    told = problem.strerror if isinstance(problem, OSError) else None
+    return told or str(problem).partition(". See http")[0]

@@ -14,7 +14,7 @@ import typer
 from gridiface.cli.direct import DirectOption, is_direct, on_store
 from gridiface.cli.progress import working
 from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
-from gridiface.cli.showing import show_json, show_table, utc
+from gridiface.cli.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter, table
 from gridiface.operator.audit import SPACE
@@ -136,7 +136,7 @@ def export_audit(
     if as_json:
         show_json(done)
     else:
-        typer.echo(f"{len(rows)} entries are in {out}")
+        typer.echo(f"{many(len(rows), 'entry', 'entries')} in {out}")
 
 
 def _exported(wanted: AuditFilter, url: str | None, config: Path | None, token_file: Path | None) -> Mapping[str, Any]:

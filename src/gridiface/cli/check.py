@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gridiface.app.config import load_config
+from gridiface.cli.showing import many
 from gridiface.errors import ConfigError
 
 
@@ -39,4 +40,4 @@ def check(
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        typer.echo(f"{config}: right. {summary['devices']} devices in {summary['groups']} groups.")
+        typer.echo(f"{config}: right. {many(len(loaded.devices), 'device')} in {many(len(loaded.groups), 'group')}.")

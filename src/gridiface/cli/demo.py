@@ -175,6 +175,8 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
             openadr_w = _OPENADR_SHARE * script.watts
             await program.plan(openadr_w, start=story.end + _OPENADR_AFTER_S, duration_s=_ANSWERS_S + _OPENADR_S)
             async with ControlRoom(world.ports["dnp3"]) as room:
+                if not quiet and not console.is_terminal:
+                    note(f"the page: {world.sign_in_link}")  # a Live that is no terminal's shows its last state only
                 await _watch(world, utility, story, console, room, live=not quiet)
                 if not quiet and not console.is_terminal:
                     console.line()  # a Live that goes into a file or a pipe ends in the middle of its last line

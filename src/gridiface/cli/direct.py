@@ -26,6 +26,9 @@ DirectOption = Annotated[
     ),
 ]
 
+#: Where a token comes from while a server runs.
+_FIRST = "the page API tokens makes one"
+
 _Found = TypeVar("_Found")
 
 
@@ -50,7 +53,8 @@ def on_store(config: Path | None, work: Callable[[Store, float], Awaitable[_Foun
     try:
         return asyncio.run(run())
     except StoreInUse as problem:
-        text = f"{problem}; stop the server, or give an admin token with --token-file or GRIDIFACE_TOKEN"
+        busy = str(problem).partition("; ")[0]  # what the store advises is for a second server
+        text = f"{busy}; stop the server, or give an admin's token with --token-file or GRIDIFACE_TOKEN: {_FIRST}"
         raise StoreUnavailable(text) from problem
 
 

@@ -102,8 +102,8 @@ def user(
         asyncio.run(_run(client, f"{change} {name}", passing.change_user(certified)))
     except MasterFailed as problem:
         raise MasterFailed(
-            f"{problem}; the outstation did not take it: is the authority's key its own, the sequence ({number}) "
-            "larger than the last, and is the user there (or not yet)?"
+            f"{problem}; the outstation did not take it: has it an `authority_key`, is this one its own, the sequence "
+            f"({number}) larger than the last, and is the user there (or not yet)?"
         ) from problem
     if as_json:
         typer.echo(json.dumps({"user": name, "change": change.value, "sequence": number}))

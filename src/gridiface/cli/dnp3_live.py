@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import ConfigOption, JsonOption, Remote, TokenFileOption, UrlOption
-from gridiface.cli.showing import show_json, show_table, utc
+from gridiface.cli.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 
@@ -258,7 +258,7 @@ def capture(
     if as_json:
         show_json({"file": str(out), "octets": len(data)})
     else:
-        typer.echo(f"{len(data)} octets written to {out}")
+        typer.echo(f"{many(len(data), 'octet')} written to {out}")
 
 
 def _do(remote: Remote, outstation: str, what: str, body: dict[str, Any], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 #: Routes that list things, below /api/v1, and the verb that shows them.
 VERBS = {
@@ -26,9 +27,25 @@ VERBS = {
     "users": "user list",
 }
 
-_ROUTE = re.compile(r"GET /api/v1/([a-z0-9/-]+)(?= (?:lists|shows) )")
+#: The same for lists that belong to one thing, whose name the verb takes.
+_INNER = {
+    ("dnp3/outstations", "masters"): "dnp3 masters",
+    ("dnp3/outstations", "points"): "dnp3 live",
+}
+
+_ROUTE = re.compile(r"GET /api/v1/(\S+)(?= (?:lists|shows) )")
 
 
 def as_verbs(fix: str) -> str:
     """The server's advice for somebody at a command line; routes that no verb asks stay as they are."""
-    return _ROUTE.sub(lambda found: f"`gridiface {VERBS[found[1]]}`" if found[1] in VERBS else found[0], fix)
+    return _ROUTE.sub(lambda found: f"`gridiface {verb}`" if (verb := _verb(found[1])) else found[0], fix)
+
+
+def _verb(route: str) -> str:
+    """The verb that asks this route; "" where there is none."""
+    if route in VERBS:
+        return VERBS[route]
+    outer, _, inner = route.rpartition("/")
+    of, _, name = outer.rpartition("/")
+    verb = _INNER.get((of, inner), "")
+    return f"{verb} {shlex.quote(name)}" if verb else ""

@@ -32,7 +32,7 @@ from gridiface.app.importers.meter_csv import rows_of
 from gridiface.app.importers.meter_data import is_xml, readings_of
 from gridiface.cli.progress import Work, working
 from gridiface.cli.quiet import note as tell
-from gridiface.cli.showing import Json
+from gridiface.cli.showing import Json, many
 from gridiface.domain.ports import AppendReadings
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
@@ -197,7 +197,8 @@ def _site(work: Callable[[], Imported], output: Path | None, *, force: bool, str
         for finding in made.findings:
             typer.echo(f"{finding.severity.value}: {finding}", err=True)
         typer.echo(
-            made.text if output is None else f"{output}: {len(made.config.devices)} devices", nl=output is not None
+            made.text if output is None else f"{output}: {many(len(made.config.devices), 'device')}",
+            nl=output is not None,
         )
     if strict and counts[Severity.WARNING]:
         raise typer.Exit(1)

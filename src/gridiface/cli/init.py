@@ -103,7 +103,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Folder to write into; it is made where it does not exist.")] = Path(
         "gridiface-site"
     ),
-    site: Annotated[str, typer.Option(help="Name of the installation.")] = "my-site",
+    site: Annotated[str, typer.Option(help="Name of the installation; without it the folder's.")] = "",
     listen: Annotated[str, typer.Option(help="HOST:PORT of the 2030.5 listener.")] = "127.0.0.1:8443",
     page: Annotated[
         str, typer.Option(help="HOST:PORT of the pages and the REST API; beyond this machine with TLS.")
@@ -134,7 +134,7 @@ def init(
     config = folder / "gridiface.yaml"
     if config.exists() and not force:
         raise ConfigError(f"{config}: there already; give --force to replace it")
-    text = _text(config.name, site, chosen, listen=listen, page=page, database=database)
+    text = _text(config.name, site or _site_of(folder), chosen, listen=listen, page=page, database=database)
     _check(text, config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,6 +157,14 @@ def init(
         return
     typer.echo(f"wrote {config}{' and a test PKI in ' + str(folder / 'pki') if pki else ''}")
     typer.echo(f"next: gridiface serve {config}")
+
+
+def _site_of(folder: Path) -> str:
+    """What the installation is called: as its folder, where that can be a name; two sites must not share one."""
+    from gridiface.domain.definitions import is_identifier  # noqa: PLC0415 - as the models
+
+    name = folder.resolve().name
+    return name if is_identifier(name) else "my-site"
 
 
 def _check(text: str, path: Path) -> None:

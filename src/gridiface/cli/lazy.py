@@ -40,11 +40,35 @@ class Verb:
             carrier.add_typer(found, name=self.name)
         else:
             carrier.command(self.name)(found)
-        return command_of(carrier).commands[self.name]  # type: ignore[attr-defined]  # a callback makes it a group
+        made = command_of(carrier).commands[self.name]  # type: ignore[attr-defined]  # a callback makes it a group
+        _unfold(made)
+        return made
 
     def row(self) -> TyperCommand:
         """What help and completion list while the verb is not loaded."""
         return TyperCommand(name=self.name, help=self.help)
+
+
+def flowing(text: str) -> str:
+    """A docstring whose paragraphs are one line each, so that a terminal of any width breaks them where it ends.
+
+    Lines that begin with a blank, a dash or `Example` stay lines of their own.
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        own = not line.strip() or line.startswith((" ", "- ", "Example"))
+        if own or not lines or not lines[-1].strip() or lines[-1].startswith((" ", "- ", "Example")):
+            lines.append(line)
+        else:
+            lines[-1] += f" {line}"
+    return "\n".join(lines)
+
+
+def _unfold(command: Any) -> None:
+    if command.help:
+        command.help = flowing(command.help)
+    for inner in getattr(command, "commands", {}).values():
+        _unfold(inner)
 
 
 def _nothing() -> None:

@@ -22,6 +22,7 @@ from gridiface.app.config.checks import extra_checks
 from gridiface.app.config.load import certificates_in, paths_of
 from gridiface.app.config.mistakes import dotted
 from gridiface.app.fronts.sep2_settings import tls_keeper
+from gridiface.cli.showing import many
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store.repository import Store
@@ -52,7 +53,11 @@ def looks_at(path: Path) -> list[Finding]:
     except ConfigError as problem:
         return [Finding("configuration", "error", line, "correct the file") for line in str(problem).splitlines()]
     looks: list[Callable[[Config], Iterator[Finding]]] = [_files, _certificates, _ports, _extras, _drivers, _database]
-    findings = [Finding("configuration", "ok", f"{path}: {len(config.devices)} devices, {len(config.groups)} groups")]
+    findings = [
+        Finding(
+            "configuration", "ok", f"{path}: {many(len(config.devices), 'device')}, {many(len(config.groups), 'group')}"
+        )
+    ]
     for look in looks:
         findings += look(config)
     return findings

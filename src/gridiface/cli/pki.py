@@ -16,7 +16,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 from gridiface.pki.authority import Credential, make_crl, make_request, new_key
 from gridiface.pki.credentials import load_roots
 from gridiface.pki.folder import (
@@ -111,7 +111,7 @@ def _read_request(path: Path | None) -> x509.CertificateSigningRequest | None:
     try:
         return x509.load_pem_x509_csr(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not a readable signing request ({error})") from error
+        raise ConfigError(f"{path}: not a readable signing request ({plainly(error)})") from error
 
 
 def _issued_text(data: dict[str, Any], folder: Path) -> str:

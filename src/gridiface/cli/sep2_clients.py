@@ -70,14 +70,14 @@ def register(
     as_json: bool,
     lfdi: LfdiArgument,
     device: Annotated[str | None, typer.Option("--device", help="The fleet's device that it is.")] = None,
-    role: Annotated[ClientRole, typer.Option("--role", help="Of the client.")] = ClientRole.DEVICE,
+    role: Annotated[ClientRole | None, typer.Option("--role", help="Of the client; without it a device.")] = None,
     pin: Annotated[int | None, typer.Option("--pin", help="With its check digit; without it 111115.")] = None,
 ) -> None:
-    """Register a certificate; one that is registered stays as it is.
+    """Register a certificate; one that is registered stays as it is, and is refused where the options say otherwise.
 
     Example: gridiface sep2 register 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5 --device inv-1
     """
-    body: dict[str, Any] = {"device": device, "role": role.value, "pin": pin}
+    body: dict[str, Any] = {"device": device, "role": role and role.value, "pin": pin}
     show_resource(remote.put(f"{_DEVICES}/{segment(lfdi)}", body), as_json)
 
 

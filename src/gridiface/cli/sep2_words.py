@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import printable, show_json, show_table
 from gridiface.errors import ConfigError
 
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Of or for this device of the fleet.")]
@@ -119,10 +119,20 @@ def show_resource(answer: Mapping[str, Any], as_json: bool) -> None:
         show_json(answer)
         return
     for name, value in answer.items():
-        shown = json.dumps(value) if isinstance(value, dict | list) else value
-        typer.echo(f"{name}: {shown}")
+        typer.echo(f"{name}: {_word(value)}")
 
 
 def show_rows(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows of named columns."""
-    show_table(title, columns, [[row[name] for name in columns] for row in rows])
+    show_table(title, columns, [[_word(row[name]) for name in columns] for row in rows])
+
+
+def _word(value: Any) -> str:
+    """A value of an answer for people: lists of words and of numbers as such, what has parts as JSON."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return "-" if value is None else printable(value)

@@ -22,7 +22,7 @@ def show_json(answer: Any) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; cells are shown as they are, unprintable signs as ?."""
-    table = Table(*columns, title=title or None, title_justify="left")
+    table = Table(*columns, title=title or None, title_justify="left", show_header=any(columns))
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))
     console().print(table)
@@ -58,6 +58,11 @@ def utc(at: float) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{at:.0f} s"
+
+
+def many(count: int, one: str, several: str = "") -> str:
+    """A number of things in words: 1 device, 2 devices; `several` where an s does not make it."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def asks(values: Mapping[str, float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import kw, percent, show_json, show_table
+from gridiface.cli.showing import kw, many, percent, show_json, show_table
 
 
 @asking
@@ -19,7 +19,7 @@ def status(remote: Remote, *, as_json: bool) -> None:
         show_json(found)
         return
     devices = found["devices"]
-    typer.echo(f"{found['site']}: {devices['online']} of {devices['total']} devices answer")
+    typer.echo(f"{found['site']}: {devices['online']} of {many(devices['total'], 'device')} answer")
     columns = ("group", "devices", "requested, kW", "allocated, kW", "delivered, kW", "charge, %")
     groups = [
         (g["id"], g["devices"], kw(g["requested_W"]), kw(g["allocated_W"]), kw(g["delivered_W"]), percent(g["soc"]))

@@ -27,8 +27,13 @@ def _clock(text: str) -> str:
     return text
 
 
+def is_identifier(text: str) -> bool:
+    """Whether things of a configuration may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _identifier(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not is_identifier(text):
         raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
     return text
 

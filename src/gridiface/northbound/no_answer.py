@@ -24,11 +24,19 @@ _ERRNO = {
 }
 
 
+def _said(problem: ssl.SSLError) -> str:
+    """Its text: one that has no number of the system prints its arguments as a tuple."""
+    return str(problem.args[-1]) if problem.args else ""
+
+
 #: What a kind of problem means; the first that fits counts.
 _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (TimeoutError, lambda _: "it did not answer in time"),
-    (ssl.SSLCertVerificationError, lambda e: f"its certificate was refused: {getattr(e, 'verify_message', '') or e}"),
-    (ssl.SSLError, lambda e: f"TLS was not agreed: {(e.reason or str(e)).replace('_', ' ').lower()}"),
+    (
+        ssl.SSLCertVerificationError,
+        lambda e: f"its certificate was refused: {getattr(e, 'verify_message', '') or _said(e)}",
+    ),
+    (ssl.SSLError, lambda e: f"TLS was not agreed: {(getattr(e, 'reason', '') or _said(e)).replace('_', ' ').lower()}"),
     (aiohttp.ClientConnectorDNSError, lambda e: f"its name {e.host} is not known"),
     (aiohttp.ServerDisconnectedError, lambda _: _BROKEN_OFF),
     (aiohttp.ClientPayloadError, lambda _: _BROKEN_OFF),

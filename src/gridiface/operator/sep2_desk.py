@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
-from gridiface.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from gridiface.errors import ConfigConflict, ConfigError, LocalProtocolError, RemoteProtocolError
 from gridiface.operator.audit import Entry
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Call
@@ -31,9 +31,9 @@ class DevicesPort(Protocol):
         ...
 
     async def ensure_end_device(
-        self, lfdi: str, *, device: str | None, pin: int | None, role: Role, along: Sequence[Change]
+        self, lfdi: str, *, device: str | None, pin: int | None, role: Role | None, along: Sequence[Change]
     ) -> tuple[Mapping[str, Any], bool]:
-        """The registration, made where there is none; and whether it is new."""
+        """The registration, made where there is none; and whether it is new. None: as it is registered."""
         ...
 
     async def remove_end_device(self, lfdi: str, *, along: Sequence[Change]) -> bool:
@@ -107,7 +107,7 @@ async def acted(
     """Carry an act out with its audit entry, durable with the act's first change.
 
     Raises:
-        Refused: what the server refuses, with its reason.
+        Refused: what the server refuses, with its reason; 409 what stands against what is there.
         StoreUnavailable: nothing was changed.
     """
     entry = Entry(at=call.now, who=call.caller.name, what=what, subject=subject, after=after, reason=reason)
@@ -117,6 +117,8 @@ async def acted(
         raise refused(problem) from problem
     except LocalProtocolError as problem:
         raise Refused(422, str(problem), "leave out what XML cannot carry") from problem
+    except ConfigConflict as problem:
+        raise Refused(409, str(problem), "leave out what differs, or take it away first") from problem
     except ConfigError as problem:
         raise Refused(422, str(problem), "GET shows what there is") from problem
     entry.log()

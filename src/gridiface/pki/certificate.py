@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gridiface.errors import GridifaceError
+from gridiface.errors import GridifaceError, plainly
 from gridiface.pki.der import BIT_STRING, element
 from gridiface.pki.identity import fingerprint, format_lfdi, lfdi_from_der
 
@@ -170,7 +170,7 @@ def parse_certificate(der: bytes) -> Certificate:
             warnings.simplefilter("ignore")
             certificate = _read(bytes(der))
     except _PARSE_ERRORS as error:
-        raise CertificateMalformed(f"not a readable X.509 certificate: {error}") from error
+        raise CertificateMalformed(f"not a readable X.509 certificate: {plainly(error)}") from error
     if certificate.serial <= 0:
         raise CertificateMalformed("the serial number is not positive (RFC 5280 section 4.1.2.2)")
     # Unused bits in the signature are outside what is signed: who sets them gets another LFDI for the same certificate.
@@ -204,5 +204,5 @@ def parse_pem_certificates(data: bytes) -> list[Certificate]:
     try:
         found = x509.load_pem_x509_certificates(data)
     except _PARSE_ERRORS as error:
-        raise CertificateMalformed(f"no readable PEM certificate: {error}") from error
+        raise CertificateMalformed(f"no readable PEM certificate: {plainly(error)}") from error
     return [parse_certificate(item.public_bytes(Encoding.DER)) for item in found]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 
 ProfileName = Literal["strict", "compatible", "openadr", "openadr-wide", "modern"]
 
@@ -157,7 +157,7 @@ def pem_files(paths: Sequence[Path]) -> list[Path]:
             try:
                 found.extend(sorted(item for item in path.iterdir() if item.suffix in {".pem", ".crt"}))
             except OSError as error:
-                raise ConfigError(f"{path}: {error}") from error
+                raise ConfigError(f"{path}: {plainly(error)}") from error
         elif path.exists():
             found.append(path)
         else:
@@ -171,13 +171,14 @@ def _load(context: ssl.SSLContext, key_pairs: Sequence[KeyPair], trusted: Sequen
             context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"{pair.certificate} with key {pair.key}: {error}; wanted are two PEM files that belong together"
+                f"{pair.certificate} with key {pair.key}: {plainly(error)}; "
+                "wanted are two PEM files that belong together"
             ) from error
     for path in pem_files(trusted):
         try:
             context.load_verify_locations(path)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: {error}; wanted is a PEM file of CA certificates") from error
+            raise ConfigError(f"{path}: {plainly(error)}; wanted is a PEM file of CA certificates") from error
 
 
 def _no_password() -> str:

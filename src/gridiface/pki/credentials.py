@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 from gridiface.pki.certificate import Certificate, CertificateMalformed, parse_pem_certificates
 from gridiface.pki.contexts import KeyPair, ProfileName, pem_files, server_context
 from gridiface.pki.identity import fingerprint
@@ -63,7 +63,7 @@ def load_roots(paths: Sequence[Path]) -> list[Certificate]:
         try:
             found.extend(parse_pem_certificates(path.read_bytes()))
         except (OSError, CertificateMalformed) as error:
-            raise ConfigError(f"{path}: {error}") from error
+            raise ConfigError(f"{path}: {plainly(error)}") from error
     return found
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 from gridiface.pki.authority import Credential, issue
 from gridiface.pki.keyfiles import make_folder, read_certificates, read_key, write_file
 from gridiface.pki.profiles import Profiles, default_profiles
@@ -187,7 +187,7 @@ def revoke(list_file: Path, kind: str, value: str, reason: str) -> bool:
     try:
         before = list_file.read_bytes() if list_file.exists() else b"# revoked: kind value reason\n"
     except OSError as error:
-        raise ConfigError(f"{list_file}: {error}") from error
+        raise ConfigError(f"{list_file}: {plainly(error)}") from error
     if not before.endswith(b"\n"):
         before += b"\n"
     words = " ".join(reason.replace("#", " ").split())

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 from gridiface.pki.certificate import Certificate, CertificateMalformed, parse_certificate, parse_pem_certificates
 from gridiface.pki.identity import format_sfdi, lfdi_from_der, openadr_fingerprint, sfdi_from_lfdi
 from gridiface.pki.policy import check_authority, check_chain
@@ -30,7 +30,7 @@ def read_chain(path: Path) -> list[Certificate]:
         data = path.read_bytes()
         return parse_pem_certificates(data) if b"-----BEGIN" in data else [parse_certificate(data)]
     except (OSError, CertificateMalformed) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {plainly(error)}") from error
 
 
 def names_of(der: bytes) -> dict[str, str]:

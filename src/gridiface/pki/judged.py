@@ -46,10 +46,17 @@ def judge_server(
             super().do_handshake()
             reason = _refusal(self, policy, demand, wall_clock())
             if reason:
-                raise ssl.SSLCertVerificationError(f"the server's certificate is refused: {reason}")
+                raise _refused(reason)
 
     context.sslobject_class = Judged
     return context
+
+
+def _refused(reason: str) -> ssl.SSLCertVerificationError:
+    """As OpenSSL's own refusals are: the bare reason stands in `verify_message`."""
+    error = ssl.SSLCertVerificationError(1, f"the server's certificate is refused: {reason}")
+    error.verify_message = reason
+    return error
 
 
 def _refusal(connection: ssl.SSLObject, policy: ChainPolicy, demand: Demand, now: float) -> str:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -28,7 +28,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {plainly(error)}") from error
 
 
 def write_file(path: Path, data: bytes, *, secret: bool = False, force: bool = False) -> None:
@@ -50,7 +50,7 @@ def write_file(path: Path, data: bytes, *, secret: bool = False, force: bool = F
         half.replace(path)
     except OSError as error:
         half.unlink(missing_ok=True)
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {plainly(error)}") from error
 
 
 def key_pem(key: PrivateKey) -> bytes:
@@ -67,7 +67,7 @@ def read_key(path: Path) -> PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: not a readable private key ({error})") from error
+        raise ConfigError(f"{path}: not a readable private key ({plainly(error)})") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise ConfigError(f"{path}: neither an EC nor an RSA key")
     return key
@@ -82,4 +82,4 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: no readable certificate ({error})") from error
+        raise ConfigError(f"{path}: no readable certificate ({plainly(error)})") from error

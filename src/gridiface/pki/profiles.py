@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gridiface.datafiles import data_folder
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 
 ANY_POLICY = "2.5.29.32.0"
 HARDWARE_MODULE_NAME = "1.3.6.1.5.5.7.8.4"
@@ -99,7 +99,7 @@ def parse_profiles(text: str, *, source: str = "profiles.toml") -> Profiles:
     try:
         file = _File.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ConfigError(f"{source}: {error}") from error
+        raise ConfigError(f"{source}: {plainly(error)}") from error
 
     def dotted(words: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [word for word in words if word not in file.policies]
@@ -127,7 +127,7 @@ def load_profiles(path: Path) -> Profiles:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {plainly(error)}") from error
     return parse_profiles(text, source=str(path))
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 from gridiface.pki.certificate import Certificate
 
 _HEX = re.compile(r"[0-9A-F]+")
@@ -129,7 +129,7 @@ def parse_crls(data: bytes, *, source: str = "CRL") -> list[x509.CertificateRevo
             return [x509.load_pem_x509_crl(block) for block in blocks]
         return [x509.load_der_x509_crl(data)]
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"{source}: not a certificate revocation list ({error})") from error
+        raise ConfigError(f"{source}: not a certificate revocation list ({plainly(error)})") from error
 
 
 def load_revocation(local_list: Path | None, crls: Iterable[Path]) -> Revocation:
@@ -145,11 +145,11 @@ def load_revocation(local_list: Path | None, crls: Iterable[Path]) -> Revocation
         try:
             entries = parse_revocation_list(local_list.read_text(encoding="utf-8"), source=str(local_list))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{local_list}: {error}") from error
+            raise ConfigError(f"{local_list}: {plainly(error)}") from error
     lists: list[x509.CertificateRevocationList] = []
     for path in crls:
         try:
             lists.extend(parse_crls(path.read_bytes(), source=str(path)))
         except OSError as error:
-            raise ConfigError(f"{path}: {error}") from error
+            raise ConfigError(f"{path}: {plainly(error)}") from error
     return Revocation(entries=entries, crls=tuple(lists))

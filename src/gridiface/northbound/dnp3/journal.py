@@ -10,6 +10,7 @@ import struct
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 from gridiface.domain import traffic
@@ -76,11 +77,15 @@ class Journal:
             reader = readers.setdefault((item.peer, item.received), FrameReader())
             for frame in reader.feed(item.octets):
                 arrow = "<-" if item.received else "->"
-                yield f"{item.at:.3f} {arrow} {item.peer[0]}:{item.peer[1]} {describe(frame)}"
+                yield f"{_utc(item.at)} {arrow} {item.peer[0]}:{item.peer[1]} {describe(frame)}"
 
     def pcap(self) -> bytes:
         """The whole log as a pcap file."""
         return b"".join(_packets(self))
+
+
+def _utc(at: Instant) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _told(at: Instant, peer: tuple[str, int], octets: bytes, *, received: bool) -> traffic.Passed:

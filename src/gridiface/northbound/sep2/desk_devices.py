@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
-from gridiface.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from gridiface.errors import ConfigConflict, LocalProtocolError, RemoteProtocolError
 from gridiface.northbound.sep2 import desk_rows as rows
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core
@@ -58,20 +58,26 @@ class Sep2DevicesDesk:
         return None if record is None else rows.end_device_row(self.core.state, record, pin=True)
 
     async def ensure_end_device(
-        self, lfdi: str, *, device: str | None, pin: int | None, role: Role, along: Sequence[Change] = ()
+        self, lfdi: str, *, device: str | None, pin: int | None, role: Role | None, along: Sequence[Change] = ()
     ) -> tuple[rows.EndDeviceRow, bool]:
         """The registration of a certificate, made where there is none; and whether it is new.
 
+        Args:
+            device, pin, role: None: as it is registered; where it is new a device of its own, 111115, a device.
+
         Raises:
+            ConfigConflict: it is registered with another device, PIN or role than the one that is named.
             ConfigError: the LFDI, PIN or role is not one, or another certificate is that device.
             StoreUnavailable: nothing was changed.
         """
         lfdi, known = lfdi.upper(), self.core.state.by_lfdi.get(lfdi.upper())
         if known is None:
             with along_with(along):
-                await self.core.add_end_device(lfdi, self._clock.now(), device_id=device, pin=pin, role=role)
-        elif device is not None and known.device_id != device:
-            raise ConfigError(f"{lfdi} is registered as {known.device_id}; remove it first")
+                await self.core.add_end_device(
+                    lfdi, self._clock.now(), device_id=device, pin=pin, role=role or Role.DEVICE
+                )
+        else:
+            _as_registered(known, device, pin, role)
         row = self.end_device(lfdi)
         if row is None:
             raise LocalProtocolError(f"{lfdi} was registered and is not there")
@@ -145,3 +151,22 @@ class Sep2DevicesDesk:
     def _device(self, name: str) -> EndDeviceRecord:
         """An end device by its LFDI, or by the fleet's name of its device."""
         return self.core.state.by_device.get(name) or self._record(name)
+
+
+def _as_registered(known: EndDeviceRecord, device: str | None, pin: int | None, role: Role | None) -> None:
+    """A registration that is there is never changed, for the client was told of it.
+
+    Raises:
+        ConfigConflict: what is named is otherwise.
+    """
+    differs = [
+        f"{what} {there} (not {asked})"
+        for what, asked, there in (
+            ("device", device, known.device_id),
+            ("PIN", pin, known.pin),
+            ("role", role, known.role),
+        )
+        if asked is not None and asked != there
+    ]
+    if differs:
+        raise ConfigConflict(f"{known.lfdi} is registered with {', '.join(differs)}")

@@ -53,7 +53,7 @@ class Registered(Asked):
     """How a certificate is registered."""
 
     device: Name | None = Field(default=None, description="the fleet's device that it is; none: one of its own")
-    role: Literal["device", "aggregator"] = Field(default="device", description="of the client")
+    role: Literal["device", "aggregator"] | None = Field(default=None, description="of the client; none: device")
     pin: int | None = Field(default=None, ge=0, le=999_999, description="with its check digit; none: 111115")
 
 
@@ -164,8 +164,9 @@ class Sep2DevicesArea(Area):
 
     @put(
         "/sep2/end-devices/{id}",
-        "Register a certificate by its LFDI; one that is registered stays as it is",
+        "Register a certificate by its LFDI; one that is registered stays as it is, 409 where the body says otherwise",
         scope="configure",
+        problems=(409,),
         others=((201, "it was not registered before"),),
     )
     async def ensure_sep2_end_device(self, call: Call[NoQuery, Registered]) -> Reply[Sep2EndDevice]:
@@ -176,7 +177,11 @@ class Sep2DevicesArea(Area):
             "sep2.end-device.register",
             lfdi,
             lambda along: self._port.ensure_end_device(
-                lfdi, device=asked.device, pin=asked.pin, role=Role(asked.role), along=along
+                lfdi,
+                device=asked.device,
+                pin=asked.pin,
+                role=None if asked.role is None else Role(asked.role),
+                along=along,
             ),
             after=asked.model_dump(exclude={"pin"}),
         )

@@ -162,6 +162,8 @@ class MasterAuthentication:
     def change_user(self, change: UserStatusChange) -> Task:
         """Passes on what the authority certified about a user."""
         response = yield Ask(FunctionCode.AUTHENTICATE_REQ, change.with_header())
+        if response.refused:
+            return Outcome(Failure.REFUSED)
         refused = not response.fragments or find(response.fragments[-1], 7) is not None
         return Outcome(Failure.NOT_AUTHENTICATED if refused else None)
 
@@ -170,6 +172,8 @@ class MasterAuthentication:
         data = self._random(self.settings.challenge_octets)
         request = UpdateKeyChangeRequest(authority.method, name, data)
         response = yield Ask(FunctionCode.AUTHENTICATE_REQ, request.with_header())
+        if response.refused:
+            return Outcome(Failure.REFUSED)
         octets = find(response.fragments[-1], 12) if response.fragments else None
         if octets is None:
             return Outcome(Failure.NOT_AUTHENTICATED)

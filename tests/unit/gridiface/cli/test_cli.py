@@ -36,7 +36,13 @@ def test_version_names_what_matters_on_the_wire() -> None:
 def test_init_writes_a_configuration_that_check_accepts(site: Path) -> None:
     result = RUN.invoke(app, ["check", str(site / "gridiface.yaml"), "--json"])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {"ok": True, "site": "my-site", "devices": 1, "groups": 1, "sep2": True}
+    assert json.loads(result.stdout) == {"ok": True, "site": "s", "devices": 1, "groups": 1, "sep2": True}
+
+
+def test_a_site_is_called_as_its_folder_where_that_can_be_a_name(tmp_path: Path) -> None:
+    for folder, site in (("depot-7", "depot-7"), ("my site", "my-site")):
+        assert RUN.invoke(app, ["init", str(tmp_path / folder), "--no-pki"]).exit_code == 0
+        assert load_config(tmp_path / folder / "gridiface.yaml").site == site
 
 
 def test_init_switches_other_protocols_on_and_what_stands_as_a_comment_is_right_too(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_site_becomes_a_file_that_loads(tmp_path: Path) -> None:
     result = run("vpp-grid", file(tmp_path, SITE), "--output", out)
     assert "warning: " in result.stderr
     assert "sign: 5 stands where the form counts negative" in result.stderr
-    assert f"{out}: 1 devices" in result.stdout
+    assert f"{out}: 1 device\n" in result.stdout
     assert load_config(out).devices[0].rating.max_charge_w == 5000.0
     with pytest.raises(ConfigError, match="is there already; --force"):
         run("vpp-grid", tmp_path / "in.yaml", "--output", out)

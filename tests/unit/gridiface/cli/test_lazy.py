@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from gridiface.cli.lazy import LazyGroup, Verb
+from gridiface.cli.lazy import LazyGroup, Verb, flowing
 from gridiface.cli.main import Verbs, app
 
 RUN = CliRunner()
@@ -56,3 +56,15 @@ def test_the_entry_point_imports_no_server() -> None:
     probe = f"import sys, gridiface.cli.main; print([n for n in {heavy.split()!r} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"
+
+
+def test_paragraphs_of_a_help_are_one_line_each_and_examples_stay() -> None:
+    text = "Do it.\n\nLong words\nof two lines.\n\n- one\n- two\n\nExample: a\nthen:    b\n\n    as it is\n    here"
+    assert flowing(text) == text.replace("words\nof", "words of")
+
+
+def test_no_help_breaks_its_lines_by_itself() -> None:
+    group = get_command(app)
+    assert isinstance(group, LazyGroup)
+    group.load("demo")
+    assert "the server's VEN opts in, the fleet follows" in (group.commands["demo"].help or "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.cli.sep2_words import elements_of, points_of, resource_of, start_of
+from gridiface.cli.sep2_words import elements_of, points_of, resource_of, show_resource, show_rows, start_of
 from gridiface.errors import ConfigError
 
 
@@ -52,3 +52,14 @@ def test_a_file_and_elements_make_one_resource(tmp_path: Path) -> None:
         resource_of(file, None)
     with pytest.raises(ConfigError, match="JSON"):
         resource_of(tmp_path / "none", None)
+
+
+def test_answers_are_shown_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    show_resource(
+        {"granted": True, "device": None, "managed_by": [], "at": ["a", "b"], "interval": {"start": 1}}, False
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "granted: yes", "device: -", "managed_by: -", "at: a, b", 'interval: {"start": 1}',
+    ]  # fmt: skip
+    show_rows("", ("in_band",), [{"in_band": False}])
+    assert "no" in capsys.readouterr().out

@@ -40,6 +40,8 @@ def of_tls(reason: str) -> ssl.SSLError:
             aiohttp.ClientConnectorCertificateError(KEY, refused_chain()),
             "its certificate was refused: self-signed certificate in certificate chain",
         ),
+        (ssl.SSLCertVerificationError("no root fits"), "its certificate was refused: no root fits"),
+        (ssl.SSLError("no protocols"), "TLS was not agreed: no protocols"),
         (
             aiohttp.ClientConnectorSSLError(KEY, of_tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
             "TLS was not agreed: sslv3 alert handshake failure",

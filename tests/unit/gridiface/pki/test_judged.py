@@ -71,8 +71,9 @@ def test_a_good_server_is_taken_and_known_by_its_lfdi(folder: Path) -> None:
 
 def test_a_server_that_the_caller_does_not_want_is_refused_with_the_reason(folder: Path) -> None:
     client, server, _ = contexts(folder, refusal="another LFDI is wanted")
-    with pytest.raises(ssl.SSLCertVerificationError, match="another LFDI is wanted"):
+    with pytest.raises(ssl.SSLCertVerificationError, match="another LFDI is wanted") as told:
         shake(client, server)
+    assert told.value.verify_message == "another LFDI is wanted"
 
 
 def test_our_own_policy_is_asked_too(folder: Path) -> None:

@@ -116,7 +116,9 @@ def _judge(settings: UpstreamSettings, client: Client, found: Probe) -> None:
     steps.append(("own end device", own is not None, (own.href or "") if own else f"{settings.lfdi} is not listed"))
     enrolment = client.enrolment
     told = (
-        "no PIN is configured" if settings.pin is None else ("PIN fits" if enrolment.checked else "PIN not found right")
+        "no PIN is configured"
+        if settings.pin is None
+        else ("PIN fits" if enrolment.checked else "it does not show the PIN that is configured")
     )
     steps.append(("registration", enrolment.trusted, told))
     for member in settings.members:

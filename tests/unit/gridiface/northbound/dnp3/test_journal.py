@@ -19,8 +19,8 @@ def test_frames_are_told_in_words():
     journal.note(1.6, PEER, ANSWER[:7], received=False)
     journal.note(1.7, PEER, ANSWER[7:], received=False)
     assert list(journal.lines()) == [
-        "1.500 <- 192.0.2.7:40000 1>10 segment 0 first last: seq 3 READ g60v2 x0, g60v1 x0",
-        "1.700 -> 192.0.2.7:40000 10>1 segment 0 first last: "
+        "1970-01-01T00:00:01.500Z <- 192.0.2.7:40000 1>10 segment 0 first last: seq 3 READ g60v2 x0, g60v1 x0",
+        "1970-01-01T00:00:01.700Z -> 192.0.2.7:40000 10>1 segment 0 first last: "
         "seq 3 C RESPONSE IIN[CLASS_1_EVENTS, NEED_TIME, DEVICE_RESTART]",
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import PutDocument
-from gridiface.errors import ConfigError, RemoteProtocolError, StoreUnavailable
+from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.desk import Sep2Desk
 
 AUDIT = PutDocument("operator/audit", "1", b"{}")
@@ -39,8 +39,11 @@ async def test_an_end_device_is_ensured_and_removed(kit: Any, desk: Sep2Desk) ->
     assert (await kit.get(row["path"], by="stranger")).RegistrationLink is not None
     again, new = await desk.ensure_end_device(lfdi, device=None, pin=None, role=Role.DEVICE)
     assert (new, again) == (False, row)
-    with pytest.raises(ConfigError):
-        await desk.ensure_end_device(lfdi, device="other", pin=None, role=Role.DEVICE)
+    assert await desk.ensure_end_device(lfdi, device=row["device"], pin=123_455, role=None) == (row, False)
+    for other in ({"device": "other"}, {"pin": 111_115}, {"role": Role.AGGREGATOR}):
+        with pytest.raises(ConfigConflict, match=r"is registered with \w+ \w+"):
+            await desk.ensure_end_device(lfdi, **{"device": None, "pin": None, "role": None, **other})
+    assert desk.end_device(lfdi) == row
     assert all(r["pin"] is None for r in desk.end_devices())
     assert await desk.remove_end_device(lfdi)
     assert not await desk.remove_end_device(lfdi)

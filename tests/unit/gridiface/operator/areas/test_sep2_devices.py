@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.errors import ConfigError, RemoteProtocolError
+from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.audit import newest
 
@@ -106,7 +106,7 @@ async def house(make_house: Any) -> Any:
     ("method", "path", "body", "scope", "status", "asked", "what"),
     [
         ("PUT", f"/end-devices/{LFDI.lower()}", {"pin": 123455}, "configure", 200,
-         ("ensure", LFDI, None, 123_455, "device"), "sep2.end-device.register"),
+         ("ensure", LFDI, None, 123_455, "None"), "sep2.end-device.register"),
         ("PUT", f"/end-devices/{'CD' * 20}", {"device": "b", "role": "aggregator"}, "configure", 201,
          ("ensure", "CD" * 20, "b", None, "aggregator"), "sep2.end-device.register"),
         ("DELETE", f"/end-devices/{LFDI}", None, "configure", 200, ("remove", LFDI), "sep2.end-device.remove"),
@@ -153,6 +153,7 @@ async def test_a_page_of_end_devices_without_pins(house: Any) -> None:
     ("problem", "status"),
     [
         (ConfigError("not known"), 422),
+        (ConfigConflict("is registered with PIN 111115"), 409),
         (RemoteProtocolError("not there", answer=404), 404),
         (RemoteProtocolError("the configuration says so", answer=409), 409),
         (RemoteProtocolError("no aggregator", answer=400), 422),

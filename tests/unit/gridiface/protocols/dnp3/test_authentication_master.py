@@ -112,6 +112,15 @@ def test_an_authority_adds_a_user_and_gives_it_a_key(secure, join, method):
     assert joined.do("again", own.change_user(certified)).failure is Failure.NOT_AUTHENTICATED
 
 
+def test_an_outstation_without_secure_authentication_takes_no_user_and_no_key(secure):
+    joined = secure()
+    own, authority = joined.master.authentication, Authority(AUTHORITY_KEY)
+    joined.master.authentication = joined.outstation.associations[1].authentication = None
+    joined.connect()
+    assert joined.do("add", own.change_user(authority.certify(UserOperation.ADD, "bo", 1))).failure is Failure.REFUSED
+    assert joined.do("key", own.change_update_key(authority, "bo", bytes(32))).failure is Failure.REFUSED
+
+
 def test_the_masters_own_key_is_changed(secure):
     joined = secure()
     joined.connect()
