@@ -36,6 +36,8 @@ def test_selected_events_do_not_count_and_come_back_in_place():
     buffer.select(keys[:3])
     assert (buffer.waiting(1), _points(buffer, buffer.keys())) == (1, [3])
     assert buffer.unselected(keys[0]) is None
+    assert buffer.unselected(keys[3]) is buffer.get(keys[3]) is not None
+    assert (buffer.unconfirmed(1), buffer.unconfirmed(2)) == (3, 0)
     buffer.release(keys[:3])
     assert _points(buffer, buffer.keys()) == [0, 1, 2, 3]
     buffer.select(keys)
@@ -60,11 +62,27 @@ def test_a_full_class_drops_its_oldest_and_says_so_until_there_is_room():
     buffer.add(_event(9), 2)
     assert _points(buffer, buffer.keys((1,))) == [1, 2]
     assert buffer.indications() & IIN.EVENT_BUFFER_OVERFLOW
+    assert buffer.overflowed
     assert buffer.dropped == 1
     buffer.confirm(buffer.keys((2,)))
     assert buffer.indications() & IIN.EVENT_BUFFER_OVERFLOW
     buffer.confirm(buffer.keys((1,))[:1])
     assert not buffer.indications() & IIN.EVENT_BUFFER_OVERFLOW
+    assert not buffer.overflowed
+
+
+def test_room_that_a_newer_value_made_in_a_full_class_is_filled_in_order():
+    buffer = EventBuffer(3)
+    buffer.add(_event(0), 1)
+    buffer.add(_event(1), 1, most_recent_only=True)
+    buffer.add(_event(2), 1)
+    buffer.add(_event(3), 1)  # 0 goes
+    buffer.add(_event(1), 2, most_recent_only=True)  # of another class by now: 1 goes, and makes room
+    buffer.add_many([_event(4)], 1)
+    for number in (5, 6, 7):
+        buffer.add(_event(number), 1)
+    assert _points(buffer, buffer.keys((1,))) == [5, 6, 7]
+    assert buffer.dropped == 4
 
 
 def test_a_full_class_can_drop_the_newest():
