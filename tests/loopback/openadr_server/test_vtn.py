@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -12,10 +13,14 @@ from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind
 from gridiface.domain.ports import AppendReadings, PutDocument
+from gridiface.errors import ConfigError
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry
+from gridiface.protocols.openadr.answers import ok
 from gridiface.protocols.openadr.payloads.envelope import encode_payload
+from gridiface.protocols.openadr.payloads.event import OadrResponse
 from gridiface.protocols.openadr.payloads.registration import OadrCreatePartyRegistration
 from gridiface.protocols.openadr.ven import VenConfig
+from gridiface.protocols.openadr.vtn import Ven
 
 pytestmark = pytest.mark.timeout(60)
 MEMBER = MemberSettings(
@@ -166,6 +171,60 @@ async def test_a_report_and_the_fleets_readings_of_it_are_one_transaction(make_h
     for changes in commits:
         readings = [c for c in changes if isinstance(c, AppendReadings)]
         assert bool(readings) is bool(reports(changes))
+
+
+PUSHED = Ven(venID="V", registrationID="R", pull=False, address="http://ven.example")
+
+
+async def pushing(make_house, post, **more):
+    """A VTN with one VEN that is pushed to by `post`."""
+    head = make_house(batteries=False, **more)
+    vtn = head.vtn()
+    vtn._pusher.post = post
+    await head.run(vtn)
+    await vtn.do(lambda core, now: core.put_ven(replace(PUSHED)))
+    return head, vtn
+
+
+async def test_a_push_that_fails_for_any_reason_is_made_again(make_house, make_clock, eventually):
+    """TLS files that cannot be read while they are changed, for one: what was not sent is no attempt."""
+    tried = []
+
+    async def post(push, ven):
+        tried.append(push)
+        if len(tried) <= 4:
+            raise ConfigError("no such file")
+        return OadrResponse(eiResponse=ok(""), venID="V")
+
+    _head, vtn = await pushing(make_house, post, clock=make_clock(speed=20.0))
+    await vtn.do(lambda core, now: core.request_reregistration("V"))
+    await eventually(lambda: not vtn.core.waiting("V"), "its answer")
+    assert len(tried) == 5
+
+
+async def test_a_ven_that_is_dropped_before_its_push_leaves_can_come_back(make_house, eventually):
+    pushed, writes, dropping = [], [], []
+
+    async def post(push, ven):
+        pushed.append(push)
+        return OadrResponse(eiResponse=ok(""), venID="V")
+
+    head, vtn = await pushing(make_house, post)
+    commit = head.ledger.commit
+
+    async def drops(changes):
+        await commit(changes)
+        writes.extend(change for change in changes if isinstance(change, PutDocument) and change.key == "queue/V")
+        if len(writes) == 2 and not dropping:  # posted, then counted as sent
+            dropping.append(asyncio.create_task(vtn.do(lambda core, now: core.drop_ven("V"))))
+
+    head.ledger.commit = drops
+    await vtn.do(lambda core, now: core.request_reregistration("V"))
+    await eventually(lambda: dropping and dropping[0].done(), "it is dropped")
+    assert not pushed
+    await vtn.do(lambda core, now: core.put_ven(replace(PUSHED)))
+    await vtn.do(lambda core, now: core.request_reregistration("V"))
+    await eventually(lambda: pushed, "a push to it")
 
 
 async def test_a_store_that_cannot_write_is_answered_with_503(make_house, eventually):

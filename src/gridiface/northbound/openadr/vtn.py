@@ -18,7 +18,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import DeviceRegistry, Ledger
 from gridiface.domain.traffic import Tap
-from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.errors import GridifaceError, RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.committer import Committer, News, then
@@ -316,14 +316,14 @@ class OpenAdrVtn:
         pushes, result = self.core.next_pushes(now, busy=self._pushing.keys())
         await self._done(result, now)
         for push in pushes:
-            task = asyncio.get_running_loop().create_task(self._push(push))
-            self._pushing[push.venID] = task
+            ven = self.core.vens.get(push.venID)
+            if ven is not None:  # else it was dropped while its push became durable
+                self._pushing[push.venID] = asyncio.get_running_loop().create_task(self._push(push, ven))
         due = min(self.core.next_timer(now), self.channel.next_timer())
         # A push that is due again while one is under way is looked at when that is over.
         return _LOOK_S if due <= now else min(due - now, _LOOK_S)
 
-    async def _push(self, push: Push) -> None:
-        ven = self.core.vens[push.venID]
+    async def _push(self, push: Push, ven: Ven) -> None:
         with about(venID=push.venID):
             await self._push_to(push, ven)
 
@@ -335,14 +335,15 @@ class OpenAdrVtn:
             if payload is not None:
                 peer = Peer(fingerprint=ven.fingerprint, version_lost=ven.transport == "xmpp")
                 await self._done(self.core.handle(payload, peer, now), now)
-        except (Unreachable, HttpRefused) as problem:
-            _log.info("VEN %s: a push failed: %s", push.venID, problem)
+        except StoreUnavailable as problem:
+            _log.warning("VEN %s: its answer could not be stored: %s", push.venID, problem)
+        except GridifaceError as problem:  # also our own: TLS files that cannot be read while they are changed
+            level = logging.INFO if isinstance(problem, Unreachable | HttpRefused) else logging.ERROR
+            _log.log(level, "VEN %s: a push failed: %s", push.venID, problem)
             with suppress(StoreUnavailable):
                 now = self._clock.now()
                 status = problem.answer if isinstance(problem, HttpRefused) else 0
                 await self._done(self.core.push_failed(push.venID, now, status=status), now)
-        except StoreUnavailable as problem:
-            _log.warning("VEN %s: its answer could not be stored: %s", push.venID, problem)
         finally:
             del self._pushing[push.venID]
             self._wake.set()
