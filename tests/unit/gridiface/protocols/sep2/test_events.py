@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -107,6 +108,42 @@ def test_events_of_other_modes_run_side_by_side() -> None:
 def test_events_that_only_touch_do_not_overlap() -> None:
     pair = [event("01"), event("02", start=150, creation_time=5)]
     assert codes(pair, 150) == {"01": Code.ACTIVE, "02": Code.ACTIVE}
+
+
+def test_a_random_end_reaches_over_the_start_of_the_next_and_takes_nothing() -> None:
+    pair = [event("01", randomize_duration=20), event("02", start=150, creation_time=5)]
+    assert codes(pair, 160) == {"01": Code.ACTIVE, "02": Code.ACTIVE}
+    later = [event("01", creation_time=5, randomize_duration=20), event("02", start=150)]
+    assert codes(later, 160) == {"01": Code.ACTIVE, "02": Code.ACTIVE}
+    assert not statuses(later, 160)["02"].potentially_superseded
+
+
+SPANS = [(start, duration) for start in range(5) for duration in range(4)]
+
+
+def test_overlapping_is_sharing_a_second_a_mode_and_a_category() -> None:
+    def seconds(e: EventFacts) -> set[int]:
+        return set(range(e.start, e.start + e.duration))
+
+    def devices(e: EventFacts) -> set[int]:
+        return {bit for bit in (1, 2, 4) if not e.categories or e.categories & bit}
+
+    for start, duration in SPANS:
+        for modes in (W, PF, W | PF):
+            for categories in (0, 1, 2, 3, 6):
+                one = event("01", start=2, duration=2, modes=W, categories=3)
+                other = event("02", start=start, duration=duration, modes=modes, categories=categories)
+                shared = seconds(one) & seconds(other) and one.modes & other.modes and devices(one) & devices(other)
+                if duration:  # an empty interval within another has no second to share, and none is published
+                    assert one.overlaps(other) == other.overlaps(one) == bool(shared), other
+                assert one.covers_categories(other) == (devices(other) <= devices(one) and bool(categories)), other
+                assert event(categories=0).covers_categories(other)
+
+
+def test_precedence_is_primacy_then_age_then_identity() -> None:
+    order = [event("02", creation_time=9), event("10", creation_time=5), event("0F", creation_time=5)]
+    order += [event("03", creation_time=99, primacy=1), replace(event("03", primacy=1), mrid="")]
+    assert all(first.precedence < second.precedence for first, second in pairwise(order))
 
 
 def test_events_of_other_categories_run_side_by_side() -> None:
