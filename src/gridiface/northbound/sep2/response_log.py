@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gridiface.domain.ports import Change
+from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Audience, Item
@@ -44,8 +45,15 @@ class ResponseLog:
         self.count = 0
 
     def path_of(self, program: Respondable, response: Response) -> str | None:
-        """Where the same answer was given before."""
-        return self._paths.get(program.responses, {}).get(_key(response))
+        """Where the same answer was given before.
+
+        Raises:
+            StoreUnavailable: it is given, and not durable yet.
+        """
+        path = self._paths.get(program.responses, {}).get(_key(response))
+        if path is not None and self._state.tree.get(path) is None:
+            raise StoreUnavailable("the same answer is being stored")
+        return path
 
     def has(self, record: EventRecord, lfdi: str, status: int) -> bool:
         """Whether this device has given this status for the event."""
@@ -89,12 +97,13 @@ class ResponseLog:
 
     def add_later(self, program: Respondable, response: Response) -> None:
         """Post a response of the server's own: stored by the background writer, then shown."""
-        if self.path_of(program, response) is not None:
+        if _key(response) in self._paths.get(program.responses, {}):
             return
         _, changes = self.prepare(program, response)
-        self._later(changes, lambda: self._place_if_served(program, response))
+        self._later(changes, lambda: self.place_if_served(program, response))
 
-    def _place_if_served(self, program: Respondable, response: Response) -> None:
+    def place_if_served(self, program: Respondable, response: Response) -> None:
+        """Show a response that is durable, unless its program has gone meanwhile."""
         if self._state.tree.get(program.responses) is not None:
             self.place(program, response)
 

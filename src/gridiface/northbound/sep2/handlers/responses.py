@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
-from gridiface.errors import RemoteProtocolError, StoreUnavailable
+from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
 from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, still_there
 from gridiface.northbound.sep2.response_log import Respondable, ResponseLog
@@ -28,7 +28,7 @@ class Responses:
         Raises:
             RemoteProtocolError: 400 for an unknown device or event or an illegal status, 403 for a device that the
                 caller does not speak for, 404, 413, 415.
-            StoreUnavailable: nothing was changed.
+            StoreUnavailable: nothing was changed, or the same answer, given on the device's behalf, is not durable yet.
         """
         owner: Respondable = call.node.data
         if call.caller.role is Role.UTILITY:
@@ -43,22 +43,30 @@ class Responses:
         if fault:
             raise bad_value(fault)
         self._check_concerned(owner, record)
-        still_there(self._s, call.node)
-        known = self._log.path_of(owner, response)
-        if known is not None:
-            return created(known)
+        # The same answer again waits for the first: it is not given before it is durable.
+        async with self._s.locks.hold(f"{owner.responses}/{record.lfdi}/{response.subject}/{response.status}"):
+            still_there(self._s, call.node)
+            known = self._log.path_of(owner, response)
+            if known is None:
+                known = await self._given(owner, response, event, record, call)
+        return created(known)
+
+    async def _given(
+        self, owner: Respondable, response: Response, event: EventRecord, record: EndDeviceRecord, call: Call
+    ) -> str:
+        """Where a new answer is, which is durable and told."""
         if response.createdDateTime is None:
             response.createdDateTime = call.second
+        outcomes = self._outcomes(event, record, int(response.status or 0), call.now)
         path, changes = self._log.prepare(owner, response)
         try:
-            outcomes = self._outcomes(event, record, int(response.status or 0), call.now)
             await self._s.registry.report([], outcomes, call.now, along=changes)
-        except StoreUnavailable:
+        except BaseException:  # whatever kept it from being stored: it was not given, and can be given again
             self._log.abandon(owner, response)
             raise
-        self._log.place(owner, response)
+        self._log.place_if_served(owner, response)
         self._s.counts.responses += 1
-        return created(path)
+        return path
 
     def _belongs(self, event: EventRecord, owner: Respondable) -> bool:
         """Whether an event, listed or not long ago, is one that this set is for."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from gridiface.domain.controls import OutcomeKind
+from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.settings import LimitSettings
+from gridiface.protocols.sep2.resources import DERControlResponse
 
 MRID = "A1" * 16
 LEGAL = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 252, 253, 254)
@@ -136,6 +140,89 @@ async def test_an_answer_that_cannot_be_stored_can_be_given_again(asked: Any) ->
     asked.ledger.down = False
     assert (await post(asked, 1)).status == 201
     assert (await asked.get(where(asked, "inv-1"))).all == 1
+
+
+class Gate:
+    """Holds commits back until it is opened, then lets them through or fails them."""
+
+    def __init__(self, kit: Any) -> None:
+        self._commit, self._opened = kit.ledger.commit, asyncio.Event()
+        self.waiting = 0
+        self.fault: BaseException | None = None
+        kit.ledger.commit = self.commit
+
+    async def commit(self, changes: Any) -> None:
+        self.waiting += 1
+        await self._opened.wait()
+        if self.fault is not None:
+            raise self.fault
+        await self._commit(changes)
+
+    def open(self, fault: BaseException | None = None) -> None:
+        self.fault = fault
+        self._opened.set()
+
+
+async def twice(asked: Any, gate: Gate) -> list[asyncio.Task[Any]]:
+    """The same answer twice at once, on its way to the store."""
+    both = [asyncio.create_task(post(asked, 1)) for _ in range(2)]
+    await until(lambda: gate.waiting, "the store is asked")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return both
+
+
+async def test_the_same_answer_again_is_not_acknowledged_before_the_first_is_durable(asked: Any) -> None:
+    gate = Gate(asked)
+    both = await twice(asked, gate)
+    assert not any(task.done() for task in both)
+    gate.open()
+    first, again = await asyncio.gather(*both)
+    assert (first.status, again.status) == (201, 201)
+    assert first.headers["Location"] == again.headers["Location"]
+    assert len(asked.registry.outcomes) == 1
+
+
+async def test_neither_of_two_is_acknowledged_where_the_store_fails(asked: Any) -> None:
+    gate = Gate(asked)
+    both = await twice(asked, gate)
+    gate.open(StoreUnavailable("the disk is full"))
+    assert {reply.status for reply in await asyncio.gather(*both)} == {503}
+    gate.fault = None
+    assert (await post(asked, 1)).status == 201
+    assert (await asked.get(where(asked, "inv-1"))).all == 1
+
+
+async def test_an_answer_that_failed_for_any_reason_can_be_given_again(asked: Any) -> None:
+    gate = Gate(asked)
+    gate.open(LocalProtocolError("the store does not take these rows"))
+    assert (await post(asked, 1)).status == 500
+    gate.fault = None
+    assert (await post(asked, 1)).status == 201
+    assert (await asked.get(where(asked, "inv-1"))).all == 1
+
+
+async def test_an_answer_that_was_given_on_the_devices_behalf_is_not_acknowledged_before_it_is_durable(
+    asked: Any,
+) -> None:
+    asked.ledger.down = True
+    record = asked.core.state.by_device["inv-1"]
+    given = DERControlResponse(subject=MRID, endDeviceLFDI=record.lfdi, status=1)
+    asked.core.responses.add_later(asked.core.state.programs[record.program], given)
+    assert (await post(asked, 1)).status == 503
+    asked.ledger.down = False
+    await asked.flush()
+    reply = await post(asked, 1)
+    assert (reply.status, (await asked.get(where(asked, "inv-1"))).all) == (201, 1)
+
+
+async def test_an_answer_whose_program_goes_while_it_is_stored_is_taken(asked: Any) -> None:
+    gate = Gate(asked)
+    task = asyncio.create_task(post(asked, 1, by="inv-1"))
+    await until(lambda: gate.waiting, "the store is asked")
+    asked.core.state.tree.remove(where(asked, "inv-1"))
+    gate.open()
+    assert (await task).status == 201
 
 
 @pytest.mark.parametrize("named", ["D1", "00D1", "d1", f"{'0' * 30}D1"])
