@@ -2,7 +2,9 @@
 
 peers/cpp-*: numbered prefixes, empty elements where the schema fixes the value, empty eventResponses (EPRI's VEN in
 C++). peers/net-*: default namespaces declared inside, unused prefixes, seven digits of a second (EPRI's VEN in C#).
-peers/jaxb-*: all namespaces at the root, empty IDs for none (EPRI's VTN). Refused is what the schema refuses.
+peers/jaxb-*: all namespaces at the root, empty IDs for none (EPRI's VTN). peers/astray/*: elements that are not in the
+schema's order or have fallen into the document's namespace (a VEN for Node-RED). Refused is what the schema refuses
+otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gridiface.errors import RemoteProtocolError
+from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer
 from gridiface.protocols.openadr.payloads import event, opt, registration, report, units
 from gridiface.protocols.openadr.vtn import Peer, ReportWish, Vtn, VtnConfig
@@ -29,11 +32,12 @@ HARMLESS = {
         b"<d3p1:eiTarget><d3p1:resourceID>R1</d3p1:resourceID></d3p1:eiTarget>",
     ),
     "an unqualified attribute": ("EiReport", "cpp-metadata", b"schemaVersion", b"p3:schemaVersion"),
+    "a type's name for the element's": ("EiReport", "cpp-metadata", b"p1:EnergyRealType", b"p5:energyReal"),
     "an answer without a requestID": ("EiEvent", "cpp-no-events", b"", b"<p2:requestID>77</p2:requestID>"),
 }
 #: And what the schema refuses, and we do.
 BAD = {
-    "a type's name for the element's": ("EiReport", "cpp-metadata", b"p1:PowerRealType", b"p5:energyReal"),
+    "another type's name for the element's": ("EiReport", "cpp-metadata", b"p1:PowerRealType", b"p5:energyReal"),
     "an answer without a code": ("EiEvent", "cpp-no-events", b"", b"<p3:responseCode>200</p3:responseCode>"),
     "an opt without a type": ("EiOpt", "net-opt", b"", b"<d3p1:optType>optOut</d3p1:optType>"),
 }
@@ -80,6 +84,26 @@ def test_vens_of_other_makers_go_through_registration_reports_events_and_opts(fi
     assert field.say("EiEvent", "cpp-no-events").eiResponse.responseCode == "200"
     answer = field.say("EiOpt", "net-opt")
     assert (type(answer), answer.eiResponse.responseCode, answer.optID) == (opt.OadrCreatedOpt, "200", "o1")
+
+
+def test_what_stands_in_another_place_or_namespace_is_read_as_what_it_is(field):
+    simple = Signal(name="SIMPLE", type="level", id="S", durations=(600,), values=(1.0,))
+    new = Event(
+        id="E1",
+        market_context="http://program.example/dr",
+        dtstart=NOW + 3600,
+        duration=600,
+        notification=0,
+        signals=(simple,),
+    )
+    field.vtn.create_event(new, [field.ven], NOW)
+    asks = event.OadrRequestEvent(eiRequestEvent=event.EiRequestEvent(requestID="n0", venID=field.ven))
+    field.vtn.handle(asks, Peer(), NOW, service="EiEvent")
+    assert field.say("EiEvent", "astray/node-created").eiResponse.responseCode == "200"
+    assert field.vtn.delivery(field.ven, "E1").opt == "optIn"
+    assert field.say("EiReport", "astray/node-registered").eiResponse.responseCode == "200"
+    answer = field.say("EiOpt", "astray/node-opt")
+    assert (type(answer), answer.eiResponse.responseCode, answer.optID) == (opt.OadrCreatedOpt, "200", "o2")
 
 
 @pytest.mark.parametrize("name", HARMLESS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.errors import RemoteProtocolError
+from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage
 from gridiface.protocols.openadr.payloads import event, registration
 from gridiface.protocols.openadr.payloads.common import EiTarget, Properties
@@ -59,6 +59,25 @@ SAME = {
         "oadrCreateOpt",
         "<ei:eiTarget>",
         "<ei:eiTarget><ei:groupID/><ei:resourceID> </ei:resourceID>",
+    ),
+    "elements in another order": (
+        "oadrCreateOpt",
+        "<ei:optID>opt-1</ei:optID><ei:optType>optOut</ei:optType>",
+        "<ei:optType>optOut</ei:optType><ei:optID>opt-1</ei:optID>",
+    ),
+    "elements of an inner type in another order": (
+        "oadrCreateOpt",
+        "<xcal:dtstart><xcal:date-time>2027-01-15T08:00:00Z</xcal:date-time></xcal:dtstart>"
+        "<xcal:duration><xcal:duration>PT2H</xcal:duration></xcal:duration>",
+        "<xcal:duration><xcal:duration>PT2H</xcal:duration></xcal:duration>"
+        "<xcal:dtstart><xcal:date-time>2027-01-15T08:00:00Z</xcal:date-time></xcal:dtstart>",
+    ),
+    "an element of another namespace of the profile": ("oadrCreateOpt", "ei:createdDateTime", "oadr:createdDateTime"),
+    "an element of no namespace": ("oadrCreateOpt", "ei:createdDateTime", "createdDateTime"),
+    "a wrapping and what it wraps in another namespace": (
+        "oadrCreateOpt",
+        "<xcal:duration><xcal:duration>PT2H</xcal:duration></xcal:duration>",
+        "<oadr:duration><oadr:duration>PT2H</oadr:duration></oadr:duration>",
     ),
     "other words of another namespace": (
         "oadrCreateOpt",
@@ -182,11 +201,8 @@ def test_a_request_for_metadata_without_a_data_point_means_the_only_one():
         ("00Z</ei:created", "00+02:00</ei:created"),  # not UTC (rule 1)
         (">optOut<", ">OPTOUT<"),
         ("<ei:optType>optOut</ei:optType>", ""),
-        (
-            "<ei:optID>opt-1</ei:optID><ei:optType>optOut</ei:optType>",
-            "<ei:optType>optOut</ei:optType><ei:optID>opt-1</ei:optID>",
-        ),
         ("<ei:optID>opt-1</ei:optID>", "<ei:optID>opt-1</ei:optID><ei:optID>opt-2</ei:optID>"),
+        ("<ei:optID>opt-1</ei:optID>", "<ei:optID>opt-1</ei:optID><optID>opt-2</optID>"),  # in no namespace, and twice
         ("2012/07", "2012/08"),
     ],
 )
@@ -211,11 +227,15 @@ def signal_of(body):
     return read(body).oadrEvent[0].eiEvent.eiEventSignals.eiEventSignal[-1]
 
 
-def test_r109_a_private_signal_type_is_read_so_that_its_event_alone_is_refused():
-    text = document("oadrDistributeEvent").replace(">setpoint<", ">x-own<")
-    assert signal_of(text).signalType == "x-own"
-    with pytest.raises(RemoteProtocolError):
-        read(text.replace(">x-own<", ">own<"))
+@pytest.mark.parametrize("word", ["x-own", "own"])
+def test_r19_r109_a_signal_that_nobody_knows_is_read_so_that_its_event_alone_is_refused(word):
+    text = document("oadrDistributeEvent")
+    for known in (">setpoint<", ">LOAD_DISPATCH<"):
+        found = signal_of(text.replace(known, f">\n {word}<"))
+        assert word in {found.signalType, found.signalName}
+        assert word in unsupported(found.signalName, found.signalType, found.itemBase)
+    with pytest.raises(LocalProtocolError):  # We write what the schema lists.
+        encode_payload(read(text.replace(">LOAD_DISPATCH<", ">own<")))
 
 
 @pytest.mark.parametrize("unit", ['<own:unit xmlns:own="urn:example:own"><own:a/></own:unit>', "<power:unit/>"])

@@ -19,7 +19,7 @@ from gridiface.protocols.xmlwire.declare import (
 from gridiface.protocols.xmlwire.decode import decode, decode_element
 from gridiface.protocols.xmlwire.encode import encode, encode_list, encode_member
 from gridiface.protocols.xmlwire.kept import kept, plain
-from gridiface.protocols.xmlwire.lenient import Lenient, decode_leniently
+from gridiface.protocols.xmlwire.lenient import Lenient, decode_leniently, decode_rearranged
 from gridiface.protocols.xmlwire.parse import BAD_FORMAT, BAD_VALUES, DEFAULT_LIMITS, Limits, parse
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "decode",
     "decode_element",
     "decode_leniently",
+    "decode_rearranged",
     "element",
     "encode",
     "encode_list",

@@ -1,13 +1,17 @@
-"""Reading of a peer whose schema is a newer or a looser one than ours, for whoever cannot answer it with a refusal.
+"""Reading of a peer whose schema is a newer or a looser one than ours.
 
-A server refuses what is wrong and its peer learns of it; a client that reads could only do without the resource.
-What is not known is taken out of the document, the order is restored, and then it is decoded as strictly as ever.
+For whoever cannot answer with a refusal: a server refuses what is wrong and its peer learns of it; a client that reads
+could only do without the resource. What is not known is taken out of the document, the order is restored, and then it
+is decoded as strictly as ever (`decode_leniently`). For protocols whose peers write every element and not always in its
+place: nothing is taken out, elements are put where the declaration has them (`decode_rearranged`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -79,6 +83,80 @@ def decode_leniently(
     left_out = tidying.drop_unreadable(root, spec_of(cls), members) if members else 0
     notes = tidying.notes or [refused.reason]
     return Lenient(decode_element(root, expected), notes[:_MOST_NOTES], left_out)
+
+
+def decode_rearranged(root: etree._Element, expected: tuple[type[_T], ...]) -> tuple[_T, etree._Element]:
+    """As `decode_element`; where that refuses, elements are put in their place and it is tried once more.
+
+    The order of a sequence carries no meaning, and neither does the namespace of an element whose name fits one place
+    of its parent only: such elements, of a namespace of this protocol or of none, are read as that one. What is
+    missing, doubled, unknown or has a bad value is refused as ever. `root` stays as it is, for its signature.
+
+    Returns:
+        the object, and the tree that it was read from: `root` or a copy of it.
+
+    Raises:
+        RemoteProtocolError: as `decode_element`, of the document as it came.
+    """
+    try:
+        return decode_element(root, expected), root
+    except RemoteProtocolError as problem:
+        refused = problem
+    copy = deepcopy(root)
+    cls = spec_of(expected[0]).vocabulary.elements.get(qname(copy))
+    try:
+        if cls is not None:
+            _rearrange(copy, cls)
+        return decode_element(copy, expected), copy
+    except RemoteProtocolError:
+        raise refused from None
+
+
+def _rearrange(el: etree._Element, cls: type[WireObject]) -> None:
+    actual = actual_type(el, cls)
+    table, names = _cached_table(actual), _tags_by_name(actual)
+    own = spec_of(actual).vocabulary.prefixes
+    place, places = 0, []
+    for child in el:
+        space, local = qname(child)
+        if child.tag not in table and (not space or space in own):
+            child.tag = names.get(local, child.tag)
+        found = table.get(str(child.tag))
+        if found is not None:
+            place = found[0]
+            _rearrange_inside(child, *found[1:])
+        # What is not known here stays behind what it stood behind.
+        places.append((place, child))
+    if any(before > after for (before, _), (after, _) in pairwise(places)):
+        el[:] = [child for _, child in sorted(places, key=lambda one: one[0])]
+
+
+def _rearrange_inside(el: etree._Element, f: FieldSpec, kind: _Kind) -> None:
+    if f.inside is not None:
+        local, space = f.inside
+        for child in el:
+            if qname(child)[1] == local:
+                child.tag = f"{{{space}}}{local}"
+                el = child
+    if not isinstance(kind, Primitive):
+        _rearrange(el, kind)
+
+
+@cache
+def _cached_table(cls: type[WireObject]) -> dict[str, tuple[int, FieldSpec, _Kind]]:
+    return _table(spec_of(cls))
+
+
+@cache
+def _tags_by_name(cls: type[WireObject]) -> dict[str, str]:
+    """Tag of each child by its local name or, in a substitution group, by its type's; only names of one place."""
+    found: dict[str, set[str]] = {}
+    for tag, (_, f, kind) in _cached_table(cls).items():
+        local = etree.QName(tag).localname
+        types = spec_of(kind).schema_types if isinstance(f.kind, tuple) and not isinstance(kind, Primitive) else ()
+        for name in {local, *types}:
+            found.setdefault(name, set()).add(tag)
+    return {name: tags.pop() for name, tags in found.items() if len(tags) == 1}
 
 
 class _Tidying:

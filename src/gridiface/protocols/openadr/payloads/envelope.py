@@ -11,7 +11,15 @@ from lxml import etree
 
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
 from gridiface.protocols.openadr.payloads.namespaces import DS, EI, OADR, TOKEN_ID, oadr
-from gridiface.protocols.xmlwire import DEFAULT_LIMITS, Limits, WireObject, attribute, decode_element, element, encode
+from gridiface.protocols.xmlwire import (
+    DEFAULT_LIMITS,
+    Limits,
+    WireObject,
+    attribute,
+    decode_rearranged,
+    element,
+    encode,
+)
 from gridiface.protocols.xmlwire import parse as parse_xml
 from gridiface.protocols.xmlwire.primitives import RAW_XML
 
@@ -105,20 +113,21 @@ def encode_payload(payload: Payload) -> bytes:
 def decode_payload(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etree._Element]:
     """The payload of a document, and the document's tree, which a signature check needs.
 
-    A payload without its envelope is taken as it is: it is what several peers send that do not sign. Where a payload
+    A payload without its envelope is taken as it is: it is what several peers send that do not sign. So are elements
+    that do not stand in the schema's order or carry another namespace of the profile than theirs. Where a payload
     does not say its schemaVersion, which the schema allows and rule 509 does not, that is None.
 
     Raises:
         RemoteProtocolError: not an OpenADR 2.0b document; answers as xmlwire's.
     """
     root = parse_xml(data, limits)
-    found = decode_element(root, _ROOTS)
+    found, read = decode_rearranged(root, _ROOTS)
     if not isinstance(found, OadrPayload):
         payload: Any = found
-        element_ = root
+        element_ = read
     else:
         payload = found.oadrSignedObject.payload
-        (element_,) = (child for child in root[-1] if child.tag in _PAYLOAD_TAGS)
+        (element_,) = (child for child in read[-1] if child.tag in _PAYLOAD_TAGS)
     if _VERSION not in element_.attrib and "schemaVersion" not in element_.attrib:
         payload.schemaVersion = None
     return payload, root

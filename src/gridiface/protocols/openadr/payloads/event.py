@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget, Properties, QualifiedEventID
 from gridiface.protocols.openadr.payloads.namespaces import (
     DATE_TIME,
@@ -24,7 +26,7 @@ from gridiface.protocols.openadr.payloads.namespaces import (
 from gridiface.protocols.openadr.payloads.stream import ITEM_BASE, Intervals, ItemBase, PayloadFloat
 from gridiface.protocols.openadr.payloads.units import unknown_unit
 from gridiface.protocols.xmlwire import WireObject, attribute, element, wire
-from gridiface.protocols.xmlwire.primitives import ANY_URI, STRING, UINT32, enumeration
+from gridiface.protocols.xmlwire.primitives import ANY_URI, STRING, UINT32, Primitive, enumeration
 
 EVENT_STATUS = ("none", "far", "near", "active", "completed", "cancelled")
 SIGNAL_NAMES = (
@@ -35,9 +37,19 @@ SIGNAL_TYPES = (
     *("delta", "level", "multiplier", "price", "priceMultiplier", "priceRelative", "setpoint"),
     *("x-loadControlCapacity", "x-loadControlLevelOffset", "x-loadControlPercentOffset", "x-loadControlSetpoint"),
 )
-_SIGNAL_NAME = token("signalNameType", SIGNAL_NAMES, extensible=True)
-# The schema lists the types, Annex B lets parties agree on others: such a signal is refused, not the whole document.
-_SIGNAL_TYPE = token("SignalTypeEnumeratedType", SIGNAL_TYPES, extensible=True)
+
+
+def _read_any(listed: Primitive) -> Primitive:
+    """Written as the schema lists it, read as it comes.
+
+    A word that nobody knows refuses its event, not the document with the events beside it (rules 19, 109).
+    """
+    return replace(listed, parse=lambda text: " ".join(text.split()))
+
+
+_SIGNAL_NAME = _read_any(token("signalNameType", SIGNAL_NAMES, extensible=True))
+# The schema lists the types, Annex B lets parties agree on others.
+_SIGNAL_TYPE = _read_any(token("SignalTypeEnumeratedType", SIGNAL_TYPES, extensible=True))
 _EVENT_STATUS = token("EventStatusEnumeratedType", EVENT_STATUS)
 _RESPONSE_REQUIRED = enumeration("ResponseRequiredType", ("always", "never"))
 

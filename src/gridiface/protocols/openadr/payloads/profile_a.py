@@ -21,7 +21,7 @@ from gridiface.protocols.xmlwire import (
     DEFAULT_LIMITS,
     Limits,
     WireObject,
-    decode_element,
+    decode_rearranged,
     element,
     encode,
     parse,
@@ -82,7 +82,7 @@ def decode_a(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payload, etr
         RemoteProtocolError: not such a document; answers as xmlwire's.
     """
     root = parse(data, limits)
-    return _to_b(decode_element(root, _RECEIVED)), root
+    return _to_b(decode_rearranged(root, _RECEIVED)[0]), root
 
 
 def _to_b(found: WireObject) -> Payload:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.resources import DERControl, DERControlList, EventStatus, Notification, Time
-from gridiface.protocols.xmlwire import decode, decode_leniently, encode
+from gridiface.protocols.xmlwire import decode, decode_leniently, decode_rearranged, encode
 
 NS = b'xmlns="urn:ieee:std:2030.5:ns"'
 TIME = b"<currentTime>1</currentTime><dstEndTime>0</dstEndTime><dstOffset>0</dstOffset><dstStartTime>0</dstStartTime>"
@@ -132,3 +132,49 @@ def test_nothing_but_its_own_error_is_raised(noise: bytes) -> None:
     for text in (noise, body[:60] + noise + body[60:], b"<Time " + NS + b">" + noise + b"</Time>"):
         with suppress(RemoteProtocolError):
             assert isinstance(decode_leniently(text, Time).value, Time)
+
+
+def _parsed(body: bytes) -> etree._Element:
+    return etree.fromstring(body)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        REST + TIME,
+        TIME.replace(b"<currentTime>", b'<currentTime xmlns="">') + REST,
+        TIME + b'<quality xmlns="">7</quality><tzOffset>0</tzOffset>',
+    ],
+)
+def test_what_is_out_of_its_place_is_put_there(odd: bytes) -> None:
+    root = _parsed(b"<Time " + NS + b">" + odd + b"</Time>")
+    before = etree.tostring(root)
+    value, read = decode_rearranged(root, (Time,))
+    assert value == decode(b"<Time " + NS + b">" + TIME + REST + b"</Time>", Time)
+    # A signature is checked over the document as it came.
+    assert etree.tostring(root) == before != etree.tostring(read)
+
+
+def test_what_is_as_declared_is_read_from_the_tree_itself() -> None:
+    root = _parsed(b"<Time " + NS + b">" + TIME + REST + b"</Time>")
+    assert decode_rearranged(root, (Time,))[1] is root
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (TIME + TIME + REST, "currentTime: out of order"),
+        (REST, "missing"),
+        (TIME + REST + b"<unknown>1</unknown>", "unknown: not expected"),
+        (TIME + REST + b'<quality xmlns="">7</quality>', "quality: not expected"),
+        (REST + TIME.replace(b">1<", b">x<"), "out of order"),
+    ],
+)
+def test_what_has_no_place_or_two_is_refused_for_what_it_was(odd: bytes, reason: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=reason):
+        decode_rearranged(_parsed(b"<Time " + NS + b">" + odd + b"</Time>"), (Time,))
+
+
+def test_another_root_is_refused() -> None:
+    with pytest.raises(RemoteProtocolError, match="root element"):
+        decode_rearranged(_parsed(b"<a/>"), (Time,))
