@@ -113,6 +113,8 @@ class Columns:
     on: BoolArray
     since: FloatArray
     acknowledged: BoolArray
+    waits: BoolArray
+    lack_w: FloatArray
     from_w: FloatArray
     from_at: FloatArray
     hard_lo: FloatArray

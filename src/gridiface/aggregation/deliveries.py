@@ -56,7 +56,7 @@ class Deliveries:
             if entry is None or row is None:
                 continue
             if outcome.kind is OutcomeKind.STARTED:
-                self._c.acknowledged[row] = True
+                self._taken(row, now)
             elif outcome.kind in DECLINED and entry.active:
                 changed |= self._fail(row, now, outcome.reason or "the device declined")
         return changed
@@ -68,9 +68,15 @@ class Deliveries:
         newest = delivery.setpoint.issued >= float(c.told_at[row])
         if newest and delivery.outcome in HELD:
             self._held(row, delivery.setpoint)
+        if newest and delivery.outcome is DeliveryOutcome.PUBLISHED:
+            c.waits[row] = bool(c.told[row])
         if delivery.outcome in DONE:
-            if newest:
-                c.acknowledged[row] = bool(c.told[row])
+            if newest and delivery.outcome is DeliveryOutcome.ACKNOWLEDGED:
+                self._taken(row, now)
+            elif newest:
+                # What was published before and is not answered stays so.
+                c.waits[row] &= c.answers[row]
+                c.acknowledged[row] = bool(c.told[row] & ~c.waits[row])
             if not c.answers[row]:
                 for control_id in delivery.setpoint.control_ids:
                     started.setdefault(control_id, []).append(delivery.device_id)
@@ -83,6 +89,16 @@ class Deliveries:
             c.told[row] = True
             return self._failed(row, delivery, newest, now)
         return False
+
+    def _taken(self, row: int, now: Instant) -> None:
+        """The device has what it was told last. Where it fetched that, its ramp begins only now, where it is."""
+        c = self._c
+        c.acknowledged[row] = bool(c.told[row])
+        if c.waits[row]:
+            c.waits[row] = False
+            c.from_at[row] = now
+            if math.isfinite(c.w[row]):
+                c.from_w[row] = c.w[row]
 
     def _held(self, row: int, setpoint: Setpoint) -> None:
         """What was let go of is gone; whether it is off the grid by our word."""

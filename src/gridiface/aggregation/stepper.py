@@ -151,16 +151,26 @@ class Stepper:
         return trim.watts
 
     def _missing(self, node: Node, bounds: Envelope) -> float | None:
-        """Expected minus measured power of the node's loose devices that are commanded and seen, W."""
+        """Expected minus measured power of the node's loose devices that are commanded and seen, W.
+
+        What one lacks that is still to fetch what it was told is not known yet: others would make up for it now, and be
+        too much when it follows. Its part stays as it was judged last, until it answers or its power has come more than
+        half the way.
+        """
         c, rows = self._c, node.loose
-        seen = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
-        seen &= c.received[rows] >= c.from_at[rows]
+        told = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
+        waits = told & c.waits[rows]
+        if waits.any():
+            waits &= 2.0 * np.abs(c.w[rows] - c.told_w[rows]) >= np.abs(c.w[rows] - c.from_w[rows])
+        seen = told & ~waits & (c.received[rows] >= c.from_at[rows])
+        c.lack_w[rows[~told]] = 0.0
         if not seen.any():
             return None
         lag = c.latency_s + self._config.response_s
         expected = twin.power_after(c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
         here = rows[seen]
-        return float((expected[here] - c.w[here]).sum())
+        c.lack_w[here] = expected[here] - c.w[here]
+        return float(c.lack_w[rows[seen | waits]].sum())
 
     def _measure_meters(self, plan: Plan, bounds: Envelope, now: Instant) -> None:
         """What each group's meter sees beside its members, who count as the solver counts them: see `Envelope.held`."""

@@ -163,7 +163,8 @@ class FleetChannel:
         # A VEN that refused an event is asked anew, by another one.
         refused = self._vtn.said(member.ven_id, event_id, member.settings.resource or None) == "optOut"
         if told is not None and record is not None and not refused and _says(record.event) == _says(event):
-            told.controls, told.watts = list(setpoint.control_ids), setpoint.active_power_w
+            # The VEN's word on the event is from now on its word on this set-point.
+            told.controls, told.watts, told.issued = list(setpoint.control_ids), setpoint.active_power_w, now
             if told.until is None or (until is not None and until <= told.until + _SAME_END_S):
                 return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
             self._lengthen(event_id, record.event, until, now, changes)
@@ -331,7 +332,9 @@ def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail
 def _answer(told: Told, notice: EventAnswered, now: Instant) -> News:
     """A VEN's word on an event that runs or is to run."""
     if notice.opt == "optIn":
-        kinds, outcome, reason = (OutcomeKind.RECEIVED, OutcomeKind.STARTED), DeliveryOutcome.ACKNOWLEDGED, ""
+        # Its word on what was replaced meanwhile tells nothing of what it is to fetch now.
+        kinds = (OutcomeKind.RECEIVED, OutcomeKind.STARTED) if told.current else (OutcomeKind.RECEIVED,)
+        outcome, reason = DeliveryOutcome.ACKNOWLEDGED, ""
     else:
         kinds, outcome = (OutcomeKind.RECEIVED, OutcomeKind.REFUSED), DeliveryOutcome.REJECTED
         reason = notice.description or f"the VEN opted out ({notice.code})"

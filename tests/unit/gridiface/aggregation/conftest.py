@@ -46,7 +46,7 @@ def ask(name="c1", start=0.0, duration=None, group="all", program=None, authorit
 
 @dataclass
 class Bench:
-    """One engine; devices do at once what they are told."""
+    """One engine; devices do at once what they are told. `outcome`: what becomes of set-points of a device."""
 
     engine: Engine
     now: float = T0
@@ -56,6 +56,7 @@ class Bench:
     decisions: list = field(default_factory=list)
     outcomes: list = field(default_factory=list)
     deaf: set = field(default_factory=set)
+    outcome: dict = field(default_factory=dict)
     agendas: list = field(default_factory=list)
 
     def submit(self, control):
@@ -104,13 +105,13 @@ class Bench:
             if point.active_power_w is not None or point.release or ControlMode.SET_W in point.let_go:
                 self.told[point.device_id] = point.active_power_w  # what is not named is left alone
         self.engine.deliver(
-            [
-                Delivery(device_id=p.device_id, outcome=DeliveryOutcome.ACKNOWLEDGED, at=self.now, setpoint=p)
-                for p in sent
-            ],
+            [Delivery(device_id=p.device_id, outcome=self._outcome(p), at=self.now, setpoint=p) for p in sent],
             self.now,
         )
         return sent
+
+    def _outcome(self, point):
+        return self.outcome.get(point.device_id, DeliveryOutcome.ACKNOWLEDGED)
 
     def verdicts(self, signal):
         """What was decided about a signal, in order."""

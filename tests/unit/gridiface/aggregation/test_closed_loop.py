@@ -1,6 +1,9 @@
 import pytest
 
 from gridiface.aggregation.closed_loop import Residual, Trim
+from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind
+from gridiface.domain.fleet import DriverTraits
+from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 KWARGS = {"gain": 0.2, "limit_w": 500.0, "quiet_w": 1.0}
 
@@ -30,3 +33,49 @@ def test_the_residual_starts_at_the_difference_and_is_smoothed():
     residual = Residual()
     assert residual.update(-3_000.0, 1_000.0, 0.0, filter_s=10.0) == -4_000.0
     assert residual.update(-2_000.0, 1_000.0, 5.0, filter_s=10.0) == -3_500.0
+
+
+@pytest.fixture
+def fetching(bench):
+    """Two batteries, of which "ven" fetches what it is told and has not done so yet; told 3 kW each."""
+    traits = DriverTraits(latency_s=1.0, answers_itself=True)
+    world = bench(battery("ven", traits=traits), battery("own"), trim_gain=0.3)
+    world.outcome, world.deaf = {"ven": DeliveryOutcome.PUBLISHED}, {"ven"}
+    world.submit(ask("c1", set_w=6_000.0))
+    world.step(2, 2)
+    assert world.told["own"] == pytest.approx(3_000.0, abs=1.0)
+    return world
+
+
+def answered(world):
+    said = Outcome(control_id="c1", kind=OutcomeKind.STARTED, at=world.now, device_id="ven")
+    world.engine.report([said], world.now)
+
+
+def test_nobody_makes_up_for_who_is_still_to_fetch_what_it_was_told(fetching):
+    fetching.step(1, 120)
+    assert fetching.told["own"] == pytest.approx(3_000.0, abs=1.0)
+    answered(fetching)
+    fetching.step(1, 120)  # It took it and does nothing: that is missing.
+    assert fetching.told["own"] > 3_500.0
+
+
+def test_who_fetched_it_is_given_its_own_way_there(fetching):
+    fetching.step(1, 60)
+    answered(fetching)
+    fetching.step(1, 1)
+    fetching.told["ven"] = 3_000.0
+    fetching.step(1, 60)
+    assert fetching.told["own"] == pytest.approx(3_000.0, abs=1.0)
+
+
+def test_a_power_that_came_most_of_the_way_is_an_answer_too(fetching):
+    fetching.told["ven"] = 2_500.0  # It never says so.
+    fetching.step(1, 120)
+    assert fetching.told["own"] > 3_200.0
+
+
+def test_that_nothing_new_was_published_is_no_answer(fetching):
+    fetching.outcome["ven"] = DeliveryOutcome.UNCHANGED
+    fetching.step(1, 400)  # Long enough for what has no end to be told again.
+    assert fetching.told["own"] == pytest.approx(3_000.0, abs=1.0)

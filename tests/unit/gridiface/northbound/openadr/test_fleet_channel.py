@@ -35,6 +35,7 @@ class House:
     def __init__(self) -> None:
         self.time, self.down = NOW, False
         self.outcomes: list[OutcomeKind] = []
+        self.heard: list[Any] = []
         self.enabled: dict[str, bool] = {}
         self.along: list[str] = []
 
@@ -64,6 +65,7 @@ class House:
         await self.commit(along)
         self.along = [change.key for change in along]
         self.outcomes += [outcome.kind for outcome in outcomes]
+        self.heard += deliveries
 
 
 def vtn_of(house: House, *signals: tuple[str, str], **more: Any) -> OpenAdrVtn:
@@ -155,6 +157,28 @@ async def test_the_word_of_a_ven_is_reported(opt: str) -> None:
     await vtn.channel.handle_timer(NOW + 100.0)
     assert house.enabled == {"d": True}
     assert vtn.channel.next_timer() == float("inf")
+
+
+async def test_the_word_of_a_ven_is_its_word_on_what_it_was_told_last() -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    await tell(vtn, -500.0)
+    house.time = NOW + 30.0
+    assert await tell(vtn, -500.0, seconds=95.0) is DeliveryOutcome.UNCHANGED
+    await vtn._done(Result(notices=(opted_in(said(vtn)[0][0]),)), house.time)
+    assert [one.setpoint.issued for one in house.heard] == [NOW + 30.0]
+    await tell(vtn, -700.0)
+    house.outcomes.clear()
+    await vtn._done(Result(notices=(opted_in(said(vtn)[0][0]),)), house.time)
+    assert house.outcomes == [OutcomeKind.RECEIVED]  # on the event before
+    await vtn._done(Result(notices=(opted_in(said(vtn)[1][0]),)), house.time)
+    assert house.outcomes[1:] == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
+
+
+def opted_in(event_id: str) -> EventAnswered:
+    return EventAnswered(
+        venID="A", eventID=event_id, modification=0, opt="optIn", code=200, description="", cancelled=False
+    )
 
 
 async def test_events_that_the_vtn_has_forgotten_are_forgotten() -> None:
