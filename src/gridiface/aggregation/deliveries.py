@@ -66,17 +66,9 @@ class Deliveries:
         if row is None:
             return False
         newest = delivery.setpoint.issued >= float(c.told_at[row])
-        if newest and delivery.outcome in HELD:
-            self._held(row, delivery.setpoint)
-        if newest and delivery.outcome is DeliveryOutcome.PUBLISHED:
-            c.waits[row] = bool(c.told[row])
+        if newest:
+            self._newest(row, delivery, now)
         if delivery.outcome in DONE:
-            if newest and delivery.outcome is DeliveryOutcome.ACKNOWLEDGED:
-                self._taken(row, now)
-            elif newest:
-                # What was published before and is not answered stays so.
-                c.waits[row] &= c.answers[row]
-                c.acknowledged[row] = bool(c.told[row] & ~c.waits[row])
             if not c.answers[row]:
                 for control_id in delivery.setpoint.control_ids:
                     started.setdefault(control_id, []).append(delivery.device_id)
@@ -89,6 +81,21 @@ class Deliveries:
             c.told[row] = True
             return self._failed(row, delivery, newest, now)
         return False
+
+    def _newest(self, row: int, delivery: Delivery, now: Instant) -> None:
+        """What became of the set-point that the device was told last."""
+        c = self._c
+        if delivery.outcome in HELD:
+            self._held(row, delivery.setpoint)
+        match delivery.outcome:
+            case DeliveryOutcome.PUBLISHED:
+                c.waits[row] = bool(c.told[row])
+            case DeliveryOutcome.ACKNOWLEDGED:
+                self._taken(row, now)
+            case DeliveryOutcome.UNCHANGED:
+                # What was published before and is not answered stays so.
+                c.waits[row] &= c.answers[row]
+                c.acknowledged[row] = bool(c.told[row] & ~c.waits[row])
 
     def _taken(self, row: int, now: Instant) -> None:
         """The device has what it was told last. Where it fetched that, its ramp begins only now, where it is."""

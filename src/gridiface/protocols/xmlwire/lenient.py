@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -113,22 +112,21 @@ def decode_rearranged(root: etree._Element, expected: tuple[type[_T], ...]) -> t
 
 
 def _rearrange(el: etree._Element, cls: type[WireObject]) -> None:
-    actual = actual_type(el, cls)
-    table, names = _cached_table(actual), _tags_by_name(actual)
-    own = spec_of(actual).vocabulary.prefixes
-    place, places = 0, []
+    spec = spec_of(actual_type(el, cls))
+    known, own = _places_of(spec), spec.vocabulary.prefixes
+    place, order = 0, []
     for child in el:
         space, local = qname(child)
-        if child.tag not in table and (not space or space in own):
-            child.tag = names.get(local, child.tag)
-        found = table.get(str(child.tag))
+        if child.tag not in known.table and (not space or space in own):
+            child.tag = known.tags.get(local, child.tag)
+        found = known.table.get(str(child.tag))
         if found is not None:
             place = found[0]
             _rearrange_inside(child, *found[1:])
         # What is not known here stays behind what it stood behind.
-        places.append((place, child))
-    if any(before > after for (before, _), (after, _) in pairwise(places)):
-        el[:] = [child for _, child in sorted(places, key=lambda one: one[0])]
+        order.append((place, child))
+    if any(before > after for (before, _), (after, _) in pairwise(order)):
+        el[:] = [child for _, child in sorted(order, key=lambda one: one[0])]
 
 
 def _rearrange_inside(el: etree._Element, f: FieldSpec, kind: _Kind) -> None:
@@ -142,19 +140,28 @@ def _rearrange_inside(el: etree._Element, f: FieldSpec, kind: _Kind) -> None:
         _rearrange(el, kind)
 
 
-@cache
-def _cached_table(cls: type[WireObject]) -> dict[str, tuple[int, FieldSpec, _Kind]]:
-    return _table(spec_of(cls))
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where children of a type belong: by tag, and the tag by what else they may be called."""
+
+    table: dict[str, tuple[int, FieldSpec, _Kind]]
+    tags: dict[str, str]
 
 
-@cache
-def _tags_by_name(cls: type[WireObject]) -> dict[str, str]:
+def _places_of(spec: WireType) -> _Places:
+    if spec.places is None:
+        table = _table(spec)
+        spec.places = _Places(table, _tags_by_name(table))
+    places: _Places = spec.places
+    return places
+
+
+def _tags_by_name(table: dict[str, tuple[int, FieldSpec, _Kind]]) -> dict[str, str]:
     """Tag of each child by its local name or, in a substitution group, by its type's; only names of one place."""
     found: dict[str, set[str]] = {}
-    for tag, (_, f, kind) in _cached_table(cls).items():
-        local = etree.QName(tag).localname
+    for tag, (_, f, kind) in table.items():
         types = spec_of(kind).schema_types if isinstance(f.kind, tuple) and not isinstance(kind, Primitive) else ()
-        for name in {local, *types}:
+        for name in {etree.QName(tag).localname, *types}:
             found.setdefault(name, set()).add(tag)
     return {name: tags.pop() for name, tags in found.items() if len(tags) == 1}
 

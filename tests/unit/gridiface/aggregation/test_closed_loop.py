@@ -1,9 +1,9 @@
 import pytest
+from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.aggregation.closed_loop import Residual, Trim
 from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind
 from gridiface.domain.fleet import DriverTraits
-from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 KWARGS = {"gain": 0.2, "limit_w": 500.0, "quiet_w": 1.0}
 
