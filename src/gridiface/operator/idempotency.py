@@ -46,12 +46,20 @@ class Kept:
 
 
 @dataclass(slots=True)
+class _Turns:
+    """The requests with one key that are here: one after the other. It stays as long as one of them is."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    requests: int = 0
+
+
+@dataclass(slots=True)
 class Replies:
     """The keys of one installation. Call `load` before the first question."""
 
     ledger: Ledger
     _kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _turns: dict[str, _Turns] = field(default_factory=dict)
 
     async def load(self, now: Instant) -> None:
         """Take up the keys of the last run, forget old ones.
@@ -93,16 +101,18 @@ class Replies:
             return await work()
         name = hashlib.sha256(f"{caller_id}\0{key}".encode()).hexdigest()
         prints = _fingerprint(request, body)
-        lock = self._locks.setdefault(name, asyncio.Lock())
+        turns = self._turns.setdefault(name, _Turns())
+        turns.requests += 1
         try:
-            async with lock:
+            async with turns.lock:
                 known = self._kept.get(name)
                 if known is not None and now - known.at < KEPT_S:
                     return _again(known, prints)
                 return await self._first(Kept(name, prints, now), now, work, secret=secret)
         finally:
-            if not lock.locked():
-                self._locks.pop(name, None)
+            turns.requests -= 1
+            if not turns.requests:
+                del self._turns[name]
 
     async def _first(
         self, kept: Kept, now: Instant, work: Callable[[], Awaitable[web.StreamResponse]], *, secret: bool

@@ -7,8 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from tests.waiting import until
 
+from gridiface.errors import StoreUnavailable
 from gridiface.operator.idempotency import KEPT_S, SPACE, Kept, Replies, _put
+from gridiface.operator.schema import Reason
 
 NEW = {"name": "ann", "role": "viewer"}
 
@@ -54,6 +59,36 @@ async def test_requests_at_the_same_time_are_one(house: Any) -> None:
     told = await asyncio.gather(*(block(house, "k") for _ in range(6)))
     assert {status for status, _, _ in told} == {200}
     assert await count(house, "device.block") == 1
+
+
+async def test_those_that_follow_a_refused_one_are_one(house: Any) -> None:
+    """The first fails, the second takes its turn, and the third comes while the second is at work."""
+    replies, begun, ends = Replies(house.records), [], asyncio.Event()
+
+    async def ask(status: int) -> web.StreamResponse:
+        async def work() -> web.StreamResponse:
+            begun.append(status)
+            await asyncio.sleep(0) if status == 503 else await ends.wait()
+            if status == 503:
+                raise StoreUnavailable("not now")
+            return web.json_response({"status": status})
+
+        request = make_mocked_request("POST", "/x", headers={"Idempotency-Key": "k"})
+        return await replies.once(request, Reason(reason="r"), "ann", house.clock.now(), work, secret=False)
+
+    tasks = [asyncio.create_task(ask(503)), asyncio.create_task(ask(200))]
+    await until(lambda: 200 in begun, "the second")
+    tasks.append(asyncio.create_task(ask(201)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    ends.set()
+    first, second, third = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(first, StoreUnavailable)
+    assert isinstance(second, web.Response)
+    assert isinstance(third, web.Response)
+    assert (second.text, third.headers["Idempotency-Replayed"]) == (third.text, "true")
+    assert begun == [503, 200]
+    assert not replies._turns
 
 
 async def test_secrets_are_not_kept_for_a_repetition(house: Any) -> None:

@@ -222,7 +222,9 @@ async def test_an_answer_whose_program_goes_while_it_is_stored_is_taken(asked: A
     await until(lambda: gate.waiting, "the store is asked")
     asked.core.state.tree.remove(where(asked, "inv-1"))
     gate.open()
-    assert (await task).status == 201
+    reply = await task
+    assert reply.status == 201
+    assert asked.core.state.tree.get(reply.headers["Location"]) is None
 
 
 @pytest.mark.parametrize("named", ["D1", "00D1", "d1", f"{'0' * 30}D1"])
