@@ -209,7 +209,8 @@ class Sep2(Block):
     event_retention_s: int = Field(
         default=86_400,
         ge=1,
-        description="how long ended events are kept, s; those that ran to their end are not listed meanwhile",
+        description="how long ended events are kept, s; they are listed for seconds after their end, "
+        "cancelled and superseded ones for minutes",
     )
     notifications: Notifications = Notifications()
     discovery: Sep2Discovery | None = Field(default=None, description="leave out not to be announced")

@@ -24,6 +24,10 @@ _SERVER_MADE_RETENTION_S = 300.0
 #: How long an event is listed after its last device has ended it, s.
 LISTED_AFTER_S = 5
 
+#: How long one that was cancelled or superseded is listed after that, s: clients that poll see what became of it, and
+#: what is over does not stand before what is to come in a list of a few.
+FINAL_LISTED_AFTER_S = 300
+
 #: Statuses that an event never leaves.
 FINAL = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION, EventStatusCode.SUPERSEDED})
 
@@ -110,15 +114,16 @@ class EventClock:
                 continue
             for mrid, state in statuses(together, second, supersede=program.supersedes).items():
                 if not _is_final(program.events[mrid]):
-                    self._show(program.events[mrid], state)
+                    self._show(program.events[mrid], state, second)
         self._seen[program.path] = second
         self._sort_active(program, second)
         self._sort_completed(program, second)
         self._retire(program, now)
         self._schedule(program, [f for f in facts if f.cancelled is None], second)
 
-    def _show(self, record: EventRecord, state: EventState) -> None:
-        before = record.item.obj.eventStatus
+    def _show(self, record: EventRecord, state: EventState, second: int) -> None:
+        event = record.item.obj
+        before = event.eventStatus
         shown = EventStatus(
             currentStatus=int(state.status),
             dateTime=state.since,
@@ -128,7 +133,10 @@ class EventClock:
         )
         if shown == before:
             return
-        self._state.tree.set(record.item, replace(record.item.obj, eventStatus=shown))
+        # Each change of what is shown is another version (the schema on mRIDType); what is shown first is the first.
+        flips = 0 if second <= facts_of_record(record).there_from else max(1, _flips(shown) - _flips(before))
+        version = ((event.version or 0) + flips) & 0xFFFF
+        self._state.tree.set(record.item, replace(event, version=version, eventStatus=shown))
         if state.status is EventStatusCode.SUPERSEDED:
             self._store([event_document(record)], lambda: None)
 
@@ -148,14 +156,14 @@ class EventClock:
         """An event that ran to its end leaves its lists: no status says that it is over, and "active" it is not.
 
         A client whose clock is a little behind must not take that for a withdrawal before its own end, hence the
-        seconds of grace. It can be read at its own place as long as it is kept; cancelled and superseded ones stay
-        listed so long. The same for the events of every function set.
+        seconds of grace; cancelled and superseded ones stay listed for minutes. It can be read at its own place as
+        long as it is kept. The same for the events of every function set.
         """
         for record in program.events.values():
             item = record.item
             if self._state.tree.get(item.path) is not item:
                 continue
-            over = not _is_final(record) and _latest_end(record) + LISTED_AFTER_S <= second
+            over = _listed_until(record) <= second
             for path in program.lists:
                 listing = self._state.tree.listing(path)
                 if listing is None:
@@ -182,7 +190,7 @@ class EventClock:
         change = next_change(facts, second)
         if change is not None:
             times.append(float(change))
-        ends = (_latest_end(r) + LISTED_AFTER_S for r in program.events.values() if not _is_final(r))
+        ends = (_listed_until(r) for r in program.events.values())
         times += [end for end in ends if end > second]
         if times:
             due = min(times)
@@ -235,6 +243,16 @@ def _latest_end(record: EventRecord) -> int:
     event = record.item.obj
     end: int = event.interval.start + event.interval.duration
     return end + _later(event, "randomizeStart") + _later(event, "randomizeDuration")
+
+
+def _flips(status: EventStatus) -> int:
+    """How often a status has changed by itself to be this: a restart, which misses some, comes to the same version."""
+    began = {EventStatusCode.SCHEDULED: 0, EventStatusCode.ACTIVE: 1}.get(EventStatusCode(status.currentStatus), 2)
+    return began + status.potentiallySuperseded
+
+
+def _listed_until(record: EventRecord) -> int:
+    return _latest_end(record) + (FINAL_LISTED_AFTER_S if _is_final(record) else LISTED_AFTER_S)
 
 
 def _is_final(record: EventRecord) -> bool:

@@ -16,6 +16,7 @@ from gridiface.northbound.sep2.state import State
 from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import Meaning
 from gridiface.protocols.sep2.enums import RoleFlags
+from gridiface.protocols.sep2.mrids import ByMrid
 from gridiface.protocols.sep2.resources import (
     Link,
     ListLink,
@@ -51,7 +52,7 @@ class Meter:
 
     number: int
     facts: MirrorMeterReading
-    sets: dict[str, StoredSet] = field(default_factory=dict)
+    sets: ByMrid[StoredSet] = field(default_factory=ByMrid)
     meaning: Meaning | None = None
 
     @property
@@ -68,7 +69,7 @@ class Mirror:
     poster: str
     device_lfdi: str
     mrid: str
-    meters: dict[str, Meter] = field(default_factory=dict)
+    meters: ByMrid[Meter] = field(default_factory=ByMrid)
     next_meter: int = 1
     next_set: int = 1
     expanded: bool = False
@@ -95,12 +96,16 @@ class Metering:
         self._state = state
         self._tree = state.tree
         self.mirrors: dict[int, Mirror] = {}
-        self.by_key: dict[tuple[str, str], Mirror] = {}
+        self._of_poster: dict[str, ByMrid[Mirror]] = {}
         self._of_device: dict[str, dict[int, Mirror]] = {}
         #: The client that first mirrored a quantity, by the quantity's mRID.
-        self.holders: dict[str, str] = {}
+        self.holders: ByMrid[str] = ByMrid()
         #: Told of a resource whose values mean something else from now on.
         self.on_redefined: Callable[[str], None] = lambda path: None
+
+    def posted(self, poster: str, mrid: str) -> Mirror | None:
+        """The mirror of this mRID that a client has posted; None: it has not."""
+        return self._of_poster.get(poster, ByMrid[Mirror]()).get(mrid)
 
     def count_of(self, device_lfdi: str) -> int:
         """How many mirrors a device has."""
@@ -112,7 +117,7 @@ class Metering:
         audience = record.audience if record is not None else Audience(readers={mirror.device_lfdi})
         self.mirrors[mirror.number] = mirror
         self._of_device.setdefault(mirror.device_lfdi, {})[mirror.number] = mirror
-        self.by_key[mirror.poster, mirror.mrid] = mirror
+        self._of_poster.setdefault(mirror.poster, ByMrid())[mirror.mrid] = mirror
         self._tree.add(Item(mirror.path, kind("/mup/{id1}"), audience, shown, data=mirror), "/mup")
         self._tree.add(Listing(f"{mirror.usage_point}/mr", list_kind("/upt/{id1}/mr", MIRRORED), audience, data=mirror))
         item = Item(mirror.usage_point, kind("/upt/{id1}", MIRRORED), audience, usage_point_of(shown), data=mirror)
@@ -252,7 +257,7 @@ class Metering:
         """Forget a mirror and its usage point."""
         self.mirrors.pop(mirror.number, None)
         self._of_device.get(mirror.device_lfdi, {}).pop(mirror.number, None)
-        self.by_key.pop((mirror.poster, mirror.mrid), None)
+        self._of_poster.get(mirror.poster, ByMrid()).pop(mirror.mrid, None)
         for mrid in mirror.meters:
             if self.holders.get(mrid) == mirror.poster:
                 del self.holders[mrid]

@@ -16,6 +16,7 @@ from gridiface.northbound.sep2.kinds import Kind, kind
 from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.state_records import EventRecord, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
+from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import Event, EventStatus, Link
 from gridiface.protocols.xmlwire import spec_of
 
@@ -143,10 +144,10 @@ class Preparing:
             same = record.item.path.rpartition("/")[0] == listing.path and same_event(obj, record)
             known: Item | None = record.item
         else:
-            known = next((item for item in listing.items.values() if item.obj.mRID == mrid), None)
+            known = next((item for item in listing.items.values() if same_mrid(item.obj.mRID, mrid)), None)
             if known is None:
                 return None
-            same = _comparable(known.obj) == _comparable(replace(obj, href=known.path))
+            same = _comparable(known.obj) == _comparable(replace(obj, href=known.path, mRID=known.obj.mRID))
         if same and known is not None:
             return known.path
         raise RemoteProtocolError("the mRID belongs to something else", answer=409)
@@ -162,6 +163,8 @@ def same_event(event: Any, known: EventRecord) -> bool:
     kept = known.item.obj
     if type(event) is not type(kept) or event.creationTime not in {kept.creationTime, known.posted}:
         return False
+    if not same_mrid(event.mRID, kept.mRID):
+        return False
     links = {
         f.attr: getattr(kept, f.attr)
         for f in spec_of(type(kept)).elements
@@ -169,6 +172,7 @@ def same_event(event: Any, known: EventRecord) -> bool:
     }
     same: bool = kept == replace(
         event,
+        mRID=kept.mRID,
         href=kept.href,
         replyTo=kept.replyTo,
         subscribable=kept.subscribable,

@@ -16,7 +16,7 @@ from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.documents import Record
-from gridiface.northbound.sep2.event_clock import FINAL, event_document, is_live
+from gridiface.northbound.sep2.event_clock import event_document, is_live
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached
 from gridiface.northbound.sep2.kinds import Kind
 from gridiface.northbound.sep2.nodes import Item, Listing
@@ -25,6 +25,7 @@ from gridiface.northbound.sep2.publications import Publications, counter_of, sto
 from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
+from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import Event, EventStatus, RandomizableEvent, ReadingType
 
 _CANCELS = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION})
@@ -220,8 +221,9 @@ class Publishing:
                 return
             before = item.obj
             if before is not None and hasattr(obj, "mRID"):
-                if obj.mRID != before.mRID:
+                if not same_mrid(obj.mRID, before.mRID):
                     raise bad_value("the mRID stays")
+                obj.mRID = before.mRID
                 obj.version = ((before.version or 0) + 1) & 0xFFFF
             self._preparing.settle(item.kind, obj)
             owner = item.lists[0] if item.lists else None
@@ -265,8 +267,7 @@ class Publishing:
         randomised = isinstance(event, RandomizableEvent) and (event.randomizeStart or event.randomizeDuration)
         if status == EventStatusCode.CANCELLED_WITH_RANDOMIZATION and not randomised:
             raise bad_value("only a randomised event can be cancelled with randomisation")
-        over = event.interval.start + event.interval.duration <= int(now)
-        if event.eventStatus.currentStatus in FINAL or over:
+        if not is_live(record, int(now)):
             raise RemoteProtocolError("the event is already over", answer=409)
         after = replace(
             event,

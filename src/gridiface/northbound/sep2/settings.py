@@ -242,7 +242,7 @@ class Sep2Settings:
         post_rate: postRate in seconds on mirrors and end devices.
         in_band_registration: whether an unknown certificate may register by POST /edev.
         in_band_groups: groups that devices registered in band join.
-        event_retention_s: how long ended events are kept; those that ran to their end are not listed meanwhile.
+        event_retention_s: how long ended events are kept; they leave their lists earlier.
         time_quality: Time.quality; 7 = intentionally uncoordinated, what CSIP expects.
         tz_offset_s, dst_offset_s, dst_start, dst_end: what Time tells about local time; seconds, instants.
         link_empty_control_lists: whether a program links to its control lists while they are empty, which saves a

@@ -21,6 +21,7 @@ from gridiface.northbound.sep2.state_records import (
     Publication,
 )
 from gridiface.northbound.sep2.tree import Tree
+from gridiface.protocols.sep2.mrids import ByMrid
 
 #: Events that have left their list and may still be answered.
 _REMOVED_KEPT = 10_000
@@ -45,11 +46,9 @@ class State:
         self.publications: dict[str, Publication] = {}
         self.event_sets: dict[str, EventSet] = {}
         self.nodes: dict[str, Program] = {}
-        self.events: dict[str, EventRecord] = {}
+        self.events: ByMrid[EventRecord] = ByMrid()
         self.by_control: dict[str, EventRecord] = {}
-        self._removed: dict[str, EventRecord] = {}
-        # mRIDs by what they are as numbers: some clients write their leading zeros, others do not
-        self._by_value: dict[str, str] = {}
+        self._removed: ByMrid[EventRecord] = ByMrid()
         #: Devices by the LFDI of the aggregator that acts for them.
         self.manages: dict[str, set[str]] = {}
         self._configured: dict[str, set[str]] = {}
@@ -111,7 +110,6 @@ class State:
         """Index an event under its mRID and its domain control."""
         mrid = record.item.obj.mRID
         self.events[mrid] = record
-        self._by_value[mrid.lstrip("0")] = mrid
         owner = self.owner_of(record)
         if owner is not None:
             owner.events[mrid] = record
@@ -154,10 +152,7 @@ class State:
         self.events.pop(mrid, None)
         self._removed[mrid] = record
         while len(self._removed) > _REMOVED_KEPT:
-            oldest = next(iter(self._removed))
-            del self._removed[oldest]
-            if oldest not in self.events and self._by_value.get(oldest.lstrip("0")) == oldest:
-                del self._by_value[oldest.lstrip("0")]
+            del self._removed[next(iter(self._removed))]
         owner = self.owner_of(record)
         if owner is not None:
             owner.events.pop(mrid, None)
@@ -165,9 +160,8 @@ class State:
             self.by_control.pop(name, None)
 
     def event_once(self, mrid: str) -> EventRecord | None:
-        """An event that is kept, or was not long ago: its devices may still answer. Leading zeros do not count."""
-        named = mrid if mrid in self.events or mrid in self._removed else self._by_value.get(mrid.lstrip("0"), mrid)
-        return self.events.get(named) or self._removed.get(named)
+        """An event that is kept, or was not long ago: its devices may still answer."""
+        return self.events.get(mrid) or self._removed.get(mrid)
 
     def program_of_device(self, device_id: str) -> Program | None:
         """The own program of a fleet's device."""

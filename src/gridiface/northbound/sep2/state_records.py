@@ -9,6 +9,7 @@ from gridiface.domain.controls import Target
 from gridiface.domain.fleet import Role
 from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.protocols.sep2.events import EventFacts
+from gridiface.protocols.sep2.mrids import ByMrid
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +153,7 @@ class Program:
     owner: int
     fetched: bool = False
     audience: Audience = field(default_factory=Audience)
-    events: dict[str, EventRecord] = field(default_factory=dict)
+    events: ByMrid[EventRecord] = field(default_factory=ByMrid)
     posting: list[EventRecord] = field(default_factory=list)
     default_control: str | None = None
     entering: dict[str, int] = field(default_factory=dict)
@@ -242,7 +243,7 @@ class EventSet:
     supersedes: bool = True
     publication: Publication | None = None
     combined: str = ""
-    events: dict[str, EventRecord] = field(default_factory=dict)
+    events: ByMrid[EventRecord] = field(default_factory=ByMrid)
 
     @property
     def lists(self) -> tuple[str, ...]:

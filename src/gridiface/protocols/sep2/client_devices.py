@@ -208,7 +208,7 @@ class DeviceFollowers:
         withdrawn: list[str] = []
         if assigned is not None:
             # While not all programs are known, none has been left.
-            left = [mrid for mrid, one in device.follower.events.items() if one.facts.program not in assigned]
+            left = [e.facts.mrid for e in device.follower.events.values() if e.facts.program not in assigned]
             withdrawn = [mrid for mrid in left if device.follower.withdraw(mrid, time, left=True)]
         # What is not listed has gone; a list that is still to be read would say nothing of that.
         if whole and device.follower.forget([facts.mrid for _, facts in shown], time):

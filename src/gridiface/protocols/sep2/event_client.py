@@ -15,7 +15,8 @@ from random import Random
 from typing import Any
 
 from gridiface.protocols.sep2.enums import EventStatusCode, ResponseRequired, ResponseStatus
-from gridiface.protocols.sep2.events import ANY_MODE, EventFacts
+from gridiface.protocols.sep2.events import ANY_MODE, EventFacts, first_of_each
+from gridiface.protocols.sep2.mrids import ByMrid, mrid_key
 from gridiface.protocols.sep2.resources import DERControlBase, Event
 
 _WIDEST_RANDOM = 3600
@@ -114,7 +115,7 @@ class EventFollower:
     chance: Random
     supported: frozenset[str] | None = None
     category: int = 0
-    events: dict[str, Followed] = field(default_factory=dict)
+    events: ByMrid[Followed] = field(default_factory=ByMrid)
     held: Callable[[str], bool] = lambda _mrid: False
     _done: list[Transition] = field(default_factory=list)
 
@@ -126,13 +127,17 @@ class EventFollower:
         self.show(((event, facts),), now)
 
     def show(self, events: Iterable[tuple[Event, EventFacts]], now: float) -> None:
-        """Take several events as `update` does; they are all known before any of them begins."""
+        """Take several events as `update` does; they are all known before any of them begins.
+
+        Where one mRID is there twice, as when two programs list it, the first counts: that of the strongest program.
+        """
         self._run(now)  # what was due before this news came is done by the old knowledge
         news = False
-        for event, facts in events:
+        for event, told in first_of_each(events):
             if event.eventStatus.currentStatus not in _STATUSES:
                 continue  # of a later edition, or a mistake: what is known of the event stays
-            known = self.events.get(facts.mrid)
+            known = self.events.get(told.mrid)
+            facts = told if known is None else told.named(known.facts.mrid)
             if known is None or (known.left and facts.end > now):
                 self._receive(event, facts, now)
             elif known.event is event and known.facts == facts:
@@ -212,14 +217,14 @@ class EventFollower:
         Returns:
             Whether there are events that are not listed and not dropped yet: it is to be called again then.
         """
-        keep = frozenset(listed)
+        keep = frozenset(mrid_key(mrid) for mrid in listed)
         waiting = False
-        for mrid, followed in list(self.events.items()):
-            if mrid in keep:
+        for key, followed in list(self.events.items()):
+            if key in keep:
                 continue
             over = followed.phase is Phase.DONE and now >= followed.facts.latest_end
-            if over and not self.held(mrid):
-                del self.events[mrid]
+            if over and not self.held(followed.facts.mrid):
+                del self.events[key]
             else:
                 waiting = True
         return waiting

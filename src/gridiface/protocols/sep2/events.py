@@ -10,10 +10,11 @@ superseded does not come back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
 
 from gridiface.protocols.sep2.enums import EventStatusCode
+from gridiface.protocols.sep2.mrids import mrid_key
 from gridiface.protocols.sep2.resources import (
     DERControl,
     DERControlBase,
@@ -60,6 +61,10 @@ class EventFacts:
     server: str = ""
     cancelled: EventStatusCode | None = None
     cancelled_at: int | None = None
+
+    def named(self, mrid: str) -> EventFacts:
+        """The same under another spelling of its mRID."""
+        return self if self.mrid == mrid else replace(self, mrid=mrid)
 
     @property
     def end(self) -> int:
@@ -133,6 +138,16 @@ def _divided(event: Event) -> frozenset[str]:
     if isinstance(event, FlowReservationResponse):
         return frozenset({event.subject})
     return ANY_MODE
+
+
+def first_of_each(events: Iterable[tuple[Event, EventFacts]]) -> Iterator[tuple[Event, EventFacts]]:
+    """Events without those whose mRID was there before: of two programs that list one, the first is meant."""
+    seen: set[str] = set()
+    for event, facts in events:
+        key = mrid_key(facts.mrid)
+        if key not in seen:
+            seen.add(key)
+            yield event, facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.state_records import Program
 from gridiface.protocols.sep2.enums import DERCurveType
 from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import DERCurve
 
 
@@ -57,9 +58,9 @@ class Curves:
             still_there(self._s, call.node)
             listing = self._s.tree.listing(f"{program.path}/dc")
             members = list(listing.items.values()) if listing else []
-            known = next((item for item in members if item.obj.mRID == curve.mRID), None)
+            known = next((item for item in members if same_mrid(item.obj.mRID, curve.mRID)), None)
             if known is not None:
-                if replace(curve, href=known.path) == known.obj:
+                if replace(curve, mRID=known.obj.mRID, href=known.path) == known.obj:
                     return changed(known.path)
                 raise RemoteProtocolError("the mRID belongs to another curve", answer=409)
             if len(members) >= self._s.settings.limits.curves_per_program:

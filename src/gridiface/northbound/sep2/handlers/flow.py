@@ -42,6 +42,7 @@ from gridiface.northbound.sep2.translate.flow import (
 )
 from gridiface.protocols.sep2.enums import EventStatusCode, RequestStatusCode
 from gridiface.protocols.sep2.exchange import Reply, changed, created
+from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import EventStatus, FlowReservationRequest, FlowReservationResponse, ResponseSet
 
 
@@ -81,9 +82,10 @@ class Flow:
         _check(request)
         async with self._s.locks.hold(call.node.path):
             still_there(self._s, call.node)
-            known = next((i for i in call.node.items.values() if i.obj.mRID == request.mRID), None)
+            known = next((i for i in call.node.items.values() if same_mrid(i.obj.mRID, request.mRID)), None)
             if known is not None:
-                if replace(request, href=known.path, version=known.obj.version) == known.obj:
+                ours = {"mRID": known.obj.mRID, "href": known.path, "version": known.obj.version}
+                if replace(request, **ours) == known.obj:
                     return changed(known.path)
                 raise RemoteProtocolError("the mRID belongs to another request", answer=409)
             if request.requestStatus.requestStatus != RequestStatusCode.REQUESTED:
@@ -124,9 +126,9 @@ class Flow:
         async with self._s.locks.hold(f"{record.path}/frq"):
             still_there(self._s, item)
             before: FlowReservationRequest = item.obj
-            if request.mRID != before.mRID or request.creationTime != before.creationTime:
+            if not same_mrid(request.mRID, before.mRID) or request.creationTime != before.creationTime:
                 raise bad_value("mRID and creationTime stay")
-            request.href, request.version = item.path, ((before.version or 0) + 1) & 0xFFFF
+            request.mRID, request.href, request.version = before.mRID, item.path, ((before.version or 0) + 1) & 0xFFFF
             stored = documents.put(documents.OWN, item.path, request)
             if request.requestStatus.requestStatus != RequestStatusCode.CANCELLED:
                 self._check_room(record)

@@ -36,6 +36,7 @@ from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states
 from gridiface.protocols.sep2.exchange import Reply, changed, check_content, created
+from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import (
     MirrorMeterReading,
     MirrorMeterReadingList,
@@ -82,7 +83,7 @@ class Mirrors:
         named(posted.mRID, "a mirror")
         record = self._owner(call, posted.deviceLFDI)
         async with self._s.locks.hold(f"/mup/{call.caller.lfdi}"):
-            known = self._metering.by_key.get((call.caller.lfdi, posted.mRID))
+            known = self._metering.posted(call.caller.lfdi, posted.mRID)
             if known is not None:
                 await self._overwrite(known, posted, record, call)
                 return changed(known.path)
@@ -115,7 +116,8 @@ class Mirrors:
 
     def _shown(self, posted: MirrorUsagePoint, mirror: Mirror, record: EndDeviceRecord) -> MirrorUsagePoint:
         """First-level elements only, with the post rate that the server sets."""
-        return replace(posted, href=mirror.path, mirrorMeterReading=[], postRate=self._s.state.post_rate_of(record))
+        post_rate = self._s.state.post_rate_of(record)
+        return replace(posted, mRID=mirror.mrid, href=mirror.path, mirrorMeterReading=[], postRate=post_rate)
 
     async def put_mirror(self, call: Call) -> Reply:
         """Overwrite a mirror.
@@ -128,7 +130,7 @@ class Mirrors:
         posted = call.read(MirrorUsagePoint, self._s)
         async with self._s.locks.hold(f"/mup/{mirror.poster}"):
             still_there(self._s, call.node)
-            if posted.mRID != mirror.mrid:
+            if not same_mrid(posted.mRID, mirror.mrid):
                 raise bad_value("a mirror keeps its mRID")
             await self._overwrite(mirror, posted, record, call)
         return changed()
@@ -228,7 +230,7 @@ class Mirrors:
             if facts == known.facts:
                 return self._same_meter(intake, known, posted)
             meaning = known.meaning if facts.readingType == known.facts.readingType else None
-            meter = Meter(known.number, facts, dict(known.sets), meaning)
+            meter = Meter(known.number, facts, known.sets.copy(), meaning)
         intake.meters[posted.mRID] = meter
         path = mirror.meter_path(meter)
         intake.changes.append(documents.put(documents.METER_READINGS, path, replace(meter.facts, href=None)))
@@ -244,7 +246,7 @@ class Mirrors:
         """The quantity whose attributes stay; it is copied only where its sets change."""
         if not posted.mirrorReadingSet:
             return known
-        copy = intake.meters[posted.mRID] = Meter(known.number, known.facts, dict(known.sets), known.meaning)
+        copy = intake.meters[posted.mRID] = Meter(known.number, known.facts, known.sets.copy(), known.meaning)
         return copy
 
     def _take_sets(self, intake: _Intake, meter: Meter, posted: list[MirrorReadingSet]) -> None:
@@ -311,6 +313,7 @@ def _facts(posted: MirrorMeterReading, before: MirrorMeterReading) -> MirrorMete
     """The attributes of a quantity after a post: what is named overwrites."""
     return replace(
         posted,
+        mRID=before.mRID,
         mirrorReadingSet=[],
         description=posted.description if posted.description is not None else before.description,
         version=posted.version if posted.version is not None else before.version,

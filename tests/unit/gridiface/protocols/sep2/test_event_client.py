@@ -424,3 +424,30 @@ def test_every_event_ends_once_and_no_mode_is_held_twice(
         assert sum(status not in final for status in told) == 1
         assert told.count(Status.STARTED) <= 1
     assert [at for at, _, _ in story.log] == sorted(at for at, _, _ in story.log)
+
+
+def test_an_event_that_two_programs_list_is_that_of_the_stronger() -> None:
+    story = Story()
+    one, other = control("01"), control("01", start=300)
+    shown = [
+        (one, facts_of(one, primacy=1, program="P", server="S")),
+        (other, facts_of(other, primacy=2, program="Q", server="S")),
+    ]
+    for now in (10, 20):
+        story.follower.show(shown, now)
+        story.until(now)
+    story.until(400)
+    assert story.told("01") == [(10, Status.RECEIVED), (100, Status.STARTED), (150, Status.COMPLETED)]
+
+
+def test_an_event_is_the_same_however_its_mrid_is_spelled() -> None:
+    story = Story()
+    story.show(10, control("0A"))
+    story.show(20, control("000A"))
+    story.show(120, control("00000A", status=Code.CANCELLED))
+    assert [status for _, status in story.told("0A")] == [Status.RECEIVED, Status.STARTED, Status.CANCELLED]
+    assert len(story.log) == 3
+    story.follower.forget(["00A"], 500)
+    assert len(story.follower.events) == 1
+    story.follower.forget([], 500)
+    assert not story.follower.events

@@ -140,3 +140,26 @@ async def test_availability_is_told_by_the_device_and_names_its_program(sets: An
     wrong = f"<LoadShedAvailability {NS}><sheddablePercent>10001</sheddablePercent></LoadShedAvailability>"
     assert (await sets.send("POST", path, wrong, by="inv-1")).status == 400
     assert (await sets.send("POST", path, wrong, by="utility")).status == 403
+
+
+async def test_a_randomised_control_can_be_cancelled_until_its_last_device_has_ended(kit: Any) -> None:
+    await kit.post("/dr", kit.bodies.dr_program())
+    later = "<randomizeDuration>20</randomizeDuration><randomizeStart>30</randomizeStart>"
+    body = kit.bodies.load(randomise=later, start=kit.NOW, duration=100)
+    path = await kit.post("/dr/1/edc", body)
+    kit.at(149)
+    assert (await kit.send("PUT", path, body.replace("<currentStatus>0<", "<currentStatus>3<"))).status == 204
+    over = kit.bodies.load("D102", randomise=later, start=kit.NOW + 150, duration=100, created=kit.NOW + 149)
+    other = await kit.post("/dr/1/edc", over)
+    kit.at(300)
+    assert (await kit.send("PUT", other, over.replace("<currentStatus>0<", "<currentStatus>2<"))).status == 409
+
+
+async def test_a_control_and_its_program_are_known_by_any_spelling_of_their_mrids(kit: Any) -> None:
+    program = await kit.post("/dr", kit.bodies.dr_program())
+    body = kit.bodies.load("0E01")
+    path = await kit.post(f"{program}/edc", body)
+    again = await kit.send("POST", f"{program}/edc", body.replace(">0E01<", ">00000E01<"))
+    assert (again.status, again.headers["Location"]) == (204, path)
+    known = await kit.send("POST", "/dr", kit.bodies.dr_program("00D100"))
+    assert (known.status, known.headers["Location"]) == (204, program)

@@ -118,3 +118,15 @@ async def test_a_request_that_makes_no_sense_is_refused(kit: Any, wrong: tuple[s
     assert (await kit.send("POST", path, body, by="inv-1")).status == 400
     assert (await kit.send("POST", path, kit.bodies.flow(), by="utility")).status == 403
     assert (await kit.get(path, by="inv-1")).all == 0
+
+
+async def test_a_request_is_known_by_any_spelling_of_its_mrid(kit: Any) -> None:
+    frq = f"{kit.edev('inv-1')}/frq"
+    body = kit.bodies.flow("0E01")
+    path = await kit.post(frq, body, by="inv-1")
+    again = await kit.send("POST", frq, body.replace(">0E01<", ">00000E01<"), by="inv-1")
+    assert (again.status, again.headers["Location"]) == (204, path)
+    more = kit.bodies.flow("000E01", energy=1234)
+    assert (await kit.send("PUT", path, more, by="inv-1")).status == 204
+    found = await kit.get(path, by="inv-1")
+    assert (found.mRID, found.energyRequested.value) == ("0E01", 1234)

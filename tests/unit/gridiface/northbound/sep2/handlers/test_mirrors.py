@@ -267,3 +267,20 @@ async def test_the_mirror_of_a_der_is_its_associated_usage_point(kit: Any) -> No
     assert await again.get(f"{der}/upt", by="inv-1") == point
     assert (await kit.send("DELETE", own["Location"], by="inv-1")).status == 204
     assert (await kit.get(der, by="inv-1")).AssociatedUsagePointLink is None
+
+
+async def test_mirrors_quantities_and_sets_are_known_by_any_spelling_of_their_mrids(kit: Any, mup: str) -> None:
+    lfdi = kit.lfdi["inv-1"]
+    again = mirror(lfdi, "0000AA01", quantity("000000BB01", a_set("0C01", 1_799_999_000, 1)))
+    for each in (kit, await kit.restarted()):
+        reply = await each.send("POST", "/mup", again, by="inv-1")
+        assert (reply.status, reply.headers["Location"]) == (204, mup)
+    assert (await kit.send("PUT", mup, mirror(lfdi, "00AA01"), by="inv-1")).status == 204
+    assert (
+        await kit.send("POST", mup, posted("00BB01", a_set("00000C01", 1_799_999_000, 5)), by="inv-1")
+    ).status == 201
+    assert (await kit.get(mup, by="inv-1")).mRID == "AA01"
+    (meter,) = (await kit.get(f"{usage_point(mup)}/mr?l=9", by="inv-1")).members
+    (shown,) = (await kit.get(f"{meter.href}/rs?l=9", by="inv-1")).members
+    (reading,) = (await kit.get(f"{shown.href}/r?l=9", by="inv-1")).members
+    assert (meter.mRID, reading.value) == ("BB01", 5)
