@@ -51,6 +51,7 @@ class _Means:
 
     sums: list[float] = field(default_factory=lambda: [0.0] * 5)
     times: list[float] = field(default_factory=lambda: [0.0] * 5)
+    counted: float = 0.0
     qualities: set[Quality] = field(default_factory=set)
 
     def add(self, sample: Sample, seconds: float) -> None:
@@ -58,6 +59,7 @@ class _Means:
             if value is not None:
                 self.sums[at] += value * seconds
                 self.times[at] += seconds
+        self.counted += seconds
         self.qualities.add(sample.quality)
 
     def interval(self, control_id: str, target_id: str, start: Instant, end: Instant) -> PerformanceInterval:
@@ -73,7 +75,13 @@ class _Means:
             acknowledged_w=means[3],
             delivered_w=means[4],
             quality=worst_quality(self.qualities),
+            known=_part(self.times[4], self.counted),
         )
+
+
+def _part(seconds: float, whole: float) -> float:
+    """A part of a time, 0 to 1; what is missing by rounding alone is not missing."""
+    return 0.0 if whole <= 0 else 1.0 if seconds >= whole * (1 - 1e-6) else seconds / whole
 
 
 class DeviceMeans:
@@ -138,9 +146,10 @@ class DeviceMeans:
         """One interval for each device that was there for a time."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = self._sums / self._times
+            known = np.nan_to_num(np.minimum(self._times[2] / self._counted, 1.0))
         columns = [[None if value != value else value for value in row] for row in means.tolist()]  # noqa: PLR0124 - NaN
-        heard = self._times[2] >= self._counted * (1 - 1e-6)
-        times = (self._since.tolist(), self._until.tolist(), heard.tolist())
+        known[known >= 1 - 1e-6] = 1.0
+        times = (self._since.tolist(), self._until.tolist(), known.tolist())
         return [
             PerformanceInterval(
                 control_id=control_id,
@@ -152,9 +161,10 @@ class DeviceMeans:
                 allocated_w=told,
                 acknowledged_w=acknowledged,
                 delivered_w=delivered,
-                quality=Quality.BAD if delivered is None else Quality.GOOD if always else Quality.ESTIMATED,
+                quality=Quality.BAD if delivered is None else Quality.GOOD if heard == 1 else Quality.ESTIMATED,
+                known=heard,
             )
-            for device_id, told, acknowledged, delivered, start, end, always in zip(
+            for device_id, told, acknowledged, delivered, start, end, heard in zip(
                 self._ids.tolist(), *columns, *times, strict=True
             )
             if end > start

@@ -143,8 +143,11 @@ def show(
     show_table("", ("", ""), facts)
     parts = [(p["device"], ", ".join(p["steps"]), p["reason"]) for p in found["devices"]]
     show_table("Devices", ("device", "steps", "reason"), parts)
-    means = [(t["target"], *(kw(t["mean"][name]) for name in _POWERS)) for t in found["report"]["targets"]]
-    show_table("Mean power, kW", ("target", "requested", "allocated", "delivered"), means[:20])
+    means = [
+        (t["target"], *(kw(t["mean"][name]) for name in _POWERS), _known(t["known"]))
+        for t in found["report"]["targets"]
+    ]
+    show_table("Mean power, kW", ("target", "requested", "allocated", "delivered", "known"), means[:20])
     told = [(utc(d["at"]), d["signal"], d["verdict"], d["reason"]) for d in found["decisions"]]
     show_table("Decisions", ("time, UTC", "signal", "verdict", "reason"), told)
 
@@ -330,6 +333,11 @@ def _about(event: Event, control: str) -> Event | None:
 
 
 _POWERS = ("requested_w", "allocated_w", "delivered_w")
+
+
+def _known(part: float | None) -> str:
+    """For how much of the time the delivered power was measured, where that was not all of it."""
+    return "" if part is None or part >= 1 else f"{min(99.9, 100 * part):.1f} % of the time"
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -20,6 +20,7 @@ class PerformanceInterval:
 
     `requested_w` by the sender; `accepted_w` what the engine promised; `allocated_w` the sum of set-points;
     `acknowledged_w` the part whose delivery was acknowledged; `delivered_w` measured. None = nothing known.
+    `known`: the part of the time for which it was measured, 0 to 1; `delivered_w` is the mean over that part.
     """
 
     control_id: str
@@ -32,6 +33,7 @@ class PerformanceInterval:
     acknowledged_w: float | None
     delivered_w: float | None
     quality: Quality = Quality.GOOD
+    known: float = 1.0
 
     @property
     def tracking_error(self) -> float | None:
@@ -50,9 +52,12 @@ class PerformanceReport:
     intervals: tuple[PerformanceInterval, ...]
 
     def mean(self, field: str, *, start: Instant | None = None, end: Instant | None = None) -> float | None:
-        """Time-weighted mean of one of the `*_w` fields over the intervals inside [start, end); None if unknown."""
+        """Time-weighted mean of one of the `*_w` fields over the intervals inside [start, end); None if unknown.
+
+        What was delivered weighs by the time for which it is known.
+        """
         chosen = [
-            (i.end - i.start, value)
+            ((i.end - i.start) * (i.known if field == "delivered_w" else 1.0), value)
             for i in self.intervals
             if (start is None or i.start >= start)
             and (end is None or i.end <= end)
@@ -60,6 +65,12 @@ class PerformanceReport:
         ]
         total = sum(weight for weight, _ in chosen)
         return None if total <= 0 else sum(weight * value for weight, value in chosen) / total
+
+    @property
+    def known(self) -> float | None:
+        """The part of the time of all intervals for which `delivered_w` was measured, 0 to 1; None without any."""
+        total = sum(i.end - i.start for i in self.intervals)
+        return None if total <= 0 else sum((i.end - i.start) * i.known for i in self.intervals) / total
 
 
 def energy_wh(samples: Sequence[tuple[Instant, float]]) -> float:

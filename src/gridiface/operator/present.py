@@ -15,6 +15,7 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Reading
 from gridiface.domain.timeline import TERMINAL, state_at
+from gridiface.naming import by_name
 from gridiface.operator.rows import (
     ControlDetail,
     DecisionRow,
@@ -166,7 +167,7 @@ def control_detail(
         "created": control.created,
         "service_class": control.service_class.value,
         "ramp_s": control.ramp_s,
-        "devices": [parts[name] for name in sorted(parts)],
+        "devices": [part for _, part in by_name(parts)],
         "steps": whole,
         "decisions": [decision_row(one) for one in decisions][:SHOWN],
         "report": {"targets": plain(report["targets"])},

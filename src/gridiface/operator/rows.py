@@ -193,7 +193,11 @@ class Overlap(TypedDict):
 
 
 class ReportAnswer(TypedDict):
-    """Requested, accepted, allocated, acknowledged and delivered power of one control."""
+    """Requested, accepted, allocated, acknowledged and delivered power of one control.
+
+    `known` of a target, and of an interval: the part of its time for which the delivered power was measured, 0 to 1;
+    `delivered_w` is the mean over that part.
+    """
 
     control: str
     responses: dict[str, int]

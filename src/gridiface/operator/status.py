@@ -16,6 +16,7 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import FleetSurvey, PerformanceView
 from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
+from gridiface.naming import ordered
 from gridiface.operator.reasons import FAILED, why_off, why_silent
 from gridiface.operator.rows import (
     ControlRow,
@@ -142,8 +143,9 @@ class Status:
                 {
                     "target": report.target_id,
                     "mean": {name: report.mean(name) for name in _POWERS},
+                    "known": report.known,
                     "intervals": [
-                        {"start": i.start, "end": i.end, **{name: getattr(i, name) for name in _POWERS}}
+                        {"start": i.start, "end": i.end, **{name: getattr(i, name) for name in (*_POWERS, "known")}}
                         for i in report.intervals
                     ],
                 }
@@ -173,7 +175,7 @@ class Status:
         """The devices of which something cannot be expected: silent, failing, blocked; by id."""
         odd = {name for name, quality in self.qualities(now).items() if quality in _SILENT}
         blocked = {name for name in self._survey if self.is_blocked(name)}
-        return sorted(odd | blocked | (self._failing & self._survey.keys()))
+        return ordered(odd | blocked | (self._failing & self._survey.keys()))
 
     def _look(self, now: Instant) -> None:
         if abs(now - self._surveyed) < _SURVEY_S:

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
 from gridiface.errors import ConfigError
+from gridiface.naming import in_order
 from gridiface.operator.audit import Entry
 from gridiface.operator.scopes import IMPLIED
 
@@ -116,7 +117,10 @@ class TokenBook:
 
     def rows(self, now: Instant) -> list[TokenRow]:
         """All tokens by name."""
-        return [token.row(now) for token in sorted(self._tokens.values(), key=lambda token: (token.name, token.id))]
+        return [
+            token.row(now)
+            for token in sorted(self._tokens.values(), key=lambda token: (in_order(token.name), token.id))
+        ]
 
     async def create(
         self,

@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
 from gridiface.errors import ConfigError
+from gridiface.naming import in_order
 from gridiface.operator import passwords
 from gridiface.operator.audit import Entry
 from gridiface.operator.book import Book
@@ -131,7 +132,7 @@ class UserBook:
 
     def rows(self) -> list[UserRow]:
         """All users by name."""
-        return [user.row() for user in sorted(self._book, key=lambda user: user.name.casefold())]
+        return [user.row() for user in sorted(self._book, key=lambda user: in_order(user.name.casefold()))]
 
     def has_admin(self) -> bool:
         """Whether there is an admin who can sign in."""

@@ -179,6 +179,7 @@ def performance_row(interval: PerformanceInterval) -> Row:
         number(interval.acknowledged_w),
         number(interval.delivered_w),
         interval.quality.value,
+        interval.known,
     )
 
 

@@ -87,6 +87,7 @@ def performance(row: Row[Any]) -> PerformanceInterval:
         acknowledged_w=row.acknowledged_w,
         delivered_w=row.delivered_w,
         quality=Quality(row.quality),
+        known=row.known,
     )
 
 

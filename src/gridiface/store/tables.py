@@ -107,6 +107,7 @@ performance = Table(
     Column("acknowledged_w", Double),
     Column("delivered_w", Double),
     Column("quality", Text, nullable=False),
+    Column("known", Double, nullable=False),
 )
 
 #: `setpoint` is the whole set-point as JSON.

@@ -11,6 +11,7 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.telemetry import Quality
+from gridiface.naming import following
 from gridiface.operator.access import Caller
 from gridiface.operator.confined import sees_device, sees_target
 from gridiface.operator.desk import Desk
@@ -98,12 +99,12 @@ class DevicesArea(Area):
             snapshot = fleet.snapshot(Target(TargetKind.DEVICE, device.id))
             return query.quality == ("none" if snapshot is None else snapshot.quality.value)
 
-        fitting = sorted((device for device in fleet.devices() if fits(device)), key=lambda device: device.id)
-        left = [device for device in fitting if device.id > query.after]
+        fitting = [device for device in fleet.devices() if fits(device)]
+        left = following(fitting, query.after, lambda device: device.id)
         shown = left[: query.limit]
         rows = [self._status.device_row(device) for device in shown]
-        following = shown[-1].id if len(left) > len(shown) else None
-        return DeviceList(devices=rows, total=len(fitting), next=following)
+        more = shown[-1].id if len(left) > len(shown) else None
+        return DeviceList(devices=rows, total=len(fitting), next=more)
 
     @get(
         "/devices/{id}",

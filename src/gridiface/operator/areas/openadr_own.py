@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import RefusedControl
+from gridiface.naming import by_name
 from gridiface.operator.audit import Entry
 from gridiface.operator.openadr_forms import unit_text
 from gridiface.operator.openadr_rows import EventFacts, OptRow, event_facts
@@ -197,7 +198,7 @@ class OpenAdrOwnArea(Area):
     @get("/openadr/vens", "Our VENs and their links to VTNs")
     async def list_own_vens(self, call: Call[NoQuery, NoBody]) -> OwnVenList:
         """All of ours."""
-        return OwnVenList(vens=[_row(ven) for _, ven in sorted(self._vens.items())])
+        return OwnVenList(vens=[_row(ven) for _, ven in by_name(self._vens)])
 
     @get(f"{_VEN}/events", "Events of a VTN, our word on each, and the controls they have become", problems=(404,))
     async def list_own_events(self, call: Call[NoQuery, NoBody]) -> OwnEventList:

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import RefusedControl
+from gridiface.naming import by_name, following
 from gridiface.operator.audit import Entry
 from gridiface.operator.openadr_rows import (
     OfferRow,
@@ -157,16 +158,16 @@ class OpenAdrVensArea(Area):
         query, text = call.query, call.query.q.strip().lower()
         rows = [
             ven
-            for _, ven in sorted(self._vtn.core.vens.items())
+            for ven in self._vtn.core.vens.values()
             if (not query.liveness or query.liveness == self._liveness(ven, call.now))
             and (not query.group or query.group in ven.groups)
             and (not text or self._has(ven, text))
         ]
-        left = [ven for ven in rows if ven.venID > query.after][query.skip :]
+        left = following(rows, query.after, lambda ven: ven.venID)[query.skip :]
         shown = left[: query.limit]
-        following = shown[-1].venID if shown and len(left) > len(shown) else None
+        more = shown[-1].venID if shown and len(left) > len(shown) else None
         page = [self._row(ven, call.now) for ven in shown]
-        return VenList(vens=page, counts=self.counts(call.now), total=len(rows), next=following)
+        return VenList(vens=page, counts=self.counts(call.now), total=len(rows), next=more)
 
     def counts(self, now: Instant) -> dict[str, int]:
         """How many VENs there are of each liveness, for the list and the pages."""
@@ -259,10 +260,10 @@ class OpenAdrVensArea(Area):
     async def list_openadr_groups(self, call: Call[NoQuery, NoBody]) -> VenGroups:
         """All groups."""
         found: dict[str, list[str]] = {}
-        for name, ven in sorted(self._vtn.core.vens.items()):
+        for name, ven in by_name(self._vtn.core.vens):
             for group in ven.groups:
                 found.setdefault(group, []).append(name)
-        return VenGroups(groups=[VenGroup(id=group, vens=vens) for group, vens in sorted(found.items())])
+        return VenGroups(groups=[VenGroup(id=group, vens=vens) for group, vens in by_name(found)])
 
     @put(
         "/openadr/vtn/groups/{id}",

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
+from gridiface.naming import following
 from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
@@ -148,10 +149,10 @@ class PortfoliosArea(Area):
     async def list_portfolios(self, call: Call[Search, NoBody]) -> PortfolioList:
         """One page; `total` counts all that match."""
         query, wanted = call.query, call.query.q.strip().lower()
-        fitting = sorted(
+        fitting = [
             name for name, said in self._port.names().items() if wanted in name.lower() or wanted in said.lower()
-        )
-        left = [name for name in fitting if name > query.after]
+        ]
+        left = following(fitting, query.after, str)
         shown = [row for name in left[query.skip : query.skip + query.limit] if (row := self._port.one(name))]
         return {
             "portfolios": [{"id": row["id"], "name": row["name"], "assets": len(row["assets"])} for row in shown],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, ClassVar, Protocol, cast
@@ -15,6 +14,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, OutcomeKind, TargetKind
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
+from gridiface.naming import following
 from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import reached
@@ -169,8 +169,8 @@ class SettlementsArea(Area):
     async def list_settlements(self, call: Call[Search, NoBody]) -> SettlementList:
         """One page; `total` counts all that match."""
         query = call.query
-        names = sorted(self._fitting(query.q))
-        left = names[bisect_right(names, query.after) :] if query.after else names
+        names = list(self._fitting(query.q))
+        left = following(names, query.after, str)
         shown = left[query.skip : query.skip + query.limit]
         return {
             "settlements": [self._one(name) for name in shown],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gridiface.naming import in_order, ordered
 from gridiface.operator.rows import ControlDetail
 from gridiface.operator.status import Status
 
@@ -17,12 +18,16 @@ _FAILED = frozenset({"failed", "partial", "refused"})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One device's part: what it was told and delivered on the mean (W), its steps, why it did not follow."""
+    """One device's part: what it was told and delivered on the mean (W), its steps, why it did not follow.
+
+    `known`: the part of its time for which its power is known, 0 to 1; the mean is over that part.
+    """
 
     device: str
     name: str
     told_w: float | None
     delivered_w: float | None
+    known: float = 1.0
     steps: dict[str, float] = field(default_factory=dict)
     reason: str = ""
     why: str = ""
@@ -31,10 +36,11 @@ class Line:
 def device_lines(detail: ControlDetail, members: Iterable[str], status: Status) -> list[Line]:
     """Every device that the control concerns, those that did not follow first."""
     parts = {part["device"]: part for part in detail["devices"]}
-    means = {target["target"]: target["mean"] for target in detail["report"]["targets"]}
+    accounts = {target["target"]: target for target in detail["report"]["targets"]}
     lines = []
-    for name in sorted({*members, *parts}):
-        device, part, mean = status.fleet.device(name), parts.get(name), means.get(name, {})
+    for name in ordered({*members, *parts}):
+        device, part, account = status.fleet.device(name), parts.get(name), accounts.get(name, {})
+        mean = account.get("mean", {})
         steps = {} if part is None else part["steps"]
         why = "" if part is None or not _FAILED & steps.keys() else part["reason"] or "it did not complete its part"
         if not why and device is not None and not detail["over"]:
@@ -46,12 +52,13 @@ def device_lines(detail: ControlDetail, members: Iterable[str], status: Status) 
                 "" if device is None else device.name,
                 mean.get("allocated_w"),
                 mean.get("delivered_w"),
+                account.get("known", 1.0),
                 steps,
                 "" if part is None else part["reason"],
                 why or ("no response was received" if not steps and detail["over"] else ""),
             )
         )
-    lines.sort(key=lambda line: (not line.why, bool(line.steps), line.device))
+    lines.sort(key=lambda line: (not line.why, bool(line.steps), in_order(line.device)))
     return lines
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +12,7 @@ from aiohttp import web
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Device, DeviceKind
+from gridiface.naming import in_order
 from gridiface.operator.access import CALLER
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.bodies import name_of
@@ -211,9 +210,6 @@ class DevicesScreen:
         return device
 
 
-_NUMBERS = re.compile(r"(\d+)")
-
-
 def beside(times: Sequence[Any], points: Points) -> list[list[Any]]:
     """The columns of a plot that stands below another one, over the same time: [times], [values], null at its ends."""
     if not points:
@@ -222,12 +218,6 @@ def beside(times: Sequence[Any], points: Points) -> list[list[Any]]:
     after = [(times[-1], None)] if times and times[-1] > points[-1][0] else []
     whole: list[tuple[float, float | None]] = [*before, *points, *after]
     return [[at for at, _ in whole], [value for _, value in whole]]
-
-
-@lru_cache(maxsize=100_000)
-def in_order(name: str) -> list[tuple[int, int, str]]:
-    """A name as people order it: battery2 before battery10."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _NUMBERS.split(name) if part]
 
 
 def matches(device: Device, text: str) -> bool:

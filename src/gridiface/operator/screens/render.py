@@ -56,6 +56,7 @@ class Frame:
             "number": words.number,
             "figure": words.figure,
             "percent": words.percent,
+            "known_for": words.known_for,
             "duration": words.duration,
             "when": words.when,
             "asked": words.asked,

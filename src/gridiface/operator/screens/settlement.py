@@ -62,6 +62,7 @@ class PerformanceScreen:
         return {
             **status.control_row(control, now),
             **means,
+            "known": report.known,
             "off": None if not asked or done is None else abs(done - asked) / abs(asked),
             "state": state_at(control, now).value,
             "target_kind": kind,

@@ -124,6 +124,13 @@ def percent(part: float | None) -> str:
     return NOTHING if part is None or not math.isfinite(part) else f"{number(100 * part, 0)}{_SPACE}%"
 
 
+def known_for(part: float | None) -> str:
+    """For how much of its time something was measured; empty where it always was, or nothing is to be told of."""
+    if part is None or not 0 < part < 1:
+        return ""
+    return f"known for {max(1, min(99, round(100 * part)))}{_SPACE}% of the time"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time in the two units that say most."""
     if seconds is None or not math.isfinite(seconds):

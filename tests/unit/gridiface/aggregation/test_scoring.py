@@ -88,6 +88,7 @@ def test_who_joins_late_or_leaves_early_has_a_line_for_that_time_and_the_energie
     assert [(d.start, d.end), (e.start, e.end)] == [(0.0, 25.0), (10.0, 40.0)]
     energies = [one.delivered_w * (one.end - one.start) for one in (own, d, e)]
     assert energies[0] == pytest.approx(energies[1] + energies[2])
+    assert [one.known for one in (own, d, e)] == [1.0, 1.0, 1.0]
 
 
 def test_a_device_that_falls_silent_delivers_nothing_known_and_its_line_is_an_estimate(columns):
@@ -96,8 +97,9 @@ def test_a_device_that_falls_silent_delivers_nothing_known_and_its_line_is_an_es
     columns.lost[0] = True
     account.sample(sample(100.0, None, devices=d), columns, 10.0)
     columns.w[0] = 999.0  # nobody believes it
-    _, device = closed(account, columns, 40.0)
+    own, device = closed(account, columns, 40.0)
     assert (device.delivered_w, device.quality) == (80.0, Quality.ESTIMATED)
+    assert (own.delivered_w, own.known, device.known) == (80.0, 0.25, 0.25)
 
 
 def test_an_interval_ends_where_nothing_is_known_any_more_and_none_stands_for_that_time(columns):

@@ -43,3 +43,16 @@ def test_energy_by_trapezoids():
 def test_the_worst_quality():
     assert worst_quality([Quality.GOOD, Quality.STALE, Quality.ESTIMATED]) is Quality.STALE
     assert worst_quality([]) is Quality.GOOD
+
+
+def test_what_was_delivered_weighs_by_the_time_for_which_it_is_known() -> None:
+    whole, part, none = (
+        PerformanceInterval(
+            control_id="c", target_id="a", start=at, end=at + 10.0, requested_w=1.0, accepted_w=None, allocated_w=None,
+            acknowledged_w=None, delivered_w=watts, known=known,
+        )
+        for at, watts, known in ((0.0, 10.0, 1.0), (10.0, 40.0, 0.5), (20.0, None, 0.0))
+    )  # fmt: skip
+    report = PerformanceReport(control_id="c", target_id="a", intervals=(whole, part, none))
+    assert (report.mean("delivered_w"), report.mean("requested_w"), report.known) == (20.0, 1.0, 0.5)
+    assert PerformanceReport(control_id="c", target_id="a", intervals=()).known is None

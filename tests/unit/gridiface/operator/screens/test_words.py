@@ -72,3 +72,9 @@ def test_figures_of_any_size_and_what_a_device_is_called() -> None:
     assert [words.health(quality) for quality in (None, "good", "bad", "odd")] == [
         *("no data yet", "answers", "no answer", "odd")
     ]
+
+
+def test_what_is_known_for_a_part_of_the_time_says_so() -> None:
+    assert [words.known_for(part) for part in (None, 0.0, 1.0)] == ["", "", ""]
+    said = [words.known_for(part).replace("\u202f", " ") for part in (0.6, 0.9999, 0.0001)]
+    assert said == [f"known for {n} % of the time" for n in (60, 99, 1)]
