@@ -221,8 +221,10 @@ class FleetSamples:
         """
         self._due = {key: due for key, due in self._due.items() if key in periods}
         for key, period in periods.items():
-            if key in self._points and self._due.get(key, now) <= now:
-                self._due[key] = now + (period or _ON_CHANGE_S)
+            wait = period or _ON_CHANGE_S
+            # What is further ahead than a period was due by a clock that was set back since.
+            if key in self._points and not 0 < self._due.get(key, now) - now <= wait:
+                self._due[key] = now + wait
                 self._record(key, now)
 
     def next_due(self) -> Instant:

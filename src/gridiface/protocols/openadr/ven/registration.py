@@ -93,6 +93,12 @@ class Registrar:
             # Never faster than asked for: the jitter only adds.
             link.next_poll = now + self._period() * (1.0 + config.jitter * self._state.draw())
 
+    def set_back(self, seconds: float) -> None:
+        """The clock was set back by so much: the next poll and the next attempt come as soon as they would have."""
+        self.link.next_poll -= seconds
+        self.link.retry_at -= seconds
+        self._lost_at -= seconds
+
     def polls_before(self, now: float) -> bool:
         """Whether a poll that is due goes before reports: in its turn, and not at once while a queue is drained."""
         link = self.link

@@ -160,6 +160,17 @@ class ReportDesk:
                 return
             self._serve(min(due, key=lambda running: running.due), now)
 
+    def set_back(self, now: float) -> None:
+        """The clock was set back to `now`: reports that come again and again go on within their period, in its beat."""
+        for running in list(self._state.requests.values()):
+            request, ahead = running.request, running.due - now
+            begun = running.told or request.start is None or request.start <= now
+            if not (begun and request.kind is ReportKind.PERIODIC and ahead > request.back > 0):
+                continue
+            running.due -= request.back * math.floor(ahead / request.back)
+            running.covered = min(running.covered, running.due - request.back)
+            self._state.put("request", request.id, running)
+
     def next_due(self) -> float:
         """When `tick` has something to do; infinity when never."""
         return min((running.due for running in self._state.requests.values()), default=math.inf)

@@ -9,6 +9,7 @@ way, so that answers precede polls and reports arrive in order, once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,7 @@ class Ven:
         self._inbound = Inbound(self._state, self._events, self._reports, self._registrar)
         self._under_way: Request | None = None
         self._next_id = 0
+        self._latest = -math.inf
         self.start()
 
     # -- documents -----------------------------------------------------------------------------------------------
@@ -366,7 +368,15 @@ class Ven:
         return min(times)
 
     def handle_timer(self, now: float) -> None:
-        """Steps of events and reports that have become due."""
+        """Steps of events and reports that have become due.
+
+        Where the clock was set back, what is due so long after something else is due that much earlier: a VEN whose
+        clock was an hour ahead would not poll for an hour. What is due at a time of its own keeps it.
+        """
+        if now < self._latest:
+            self._registrar.set_back(self._latest - now)
+            self._reports.set_back(now)
+        self._latest = now
         self._events.tick(now)
         self._reports.tick(now)
         self._opts.tick(now)

@@ -172,7 +172,9 @@ class Mailbox:
         return wait if entry.sent_at is None else max(wait, entry.sent_at + self._state.config.reply_timeout)
 
     def _is_due(self, entry: Entry, now: float) -> bool:
-        return now >= self._due_at(entry)
+        """Whether its turn has come; what is further ahead than any pause was sent by a clock that is set back now."""
+        ahead = self._due_at(entry) - now
+        return not 0 < ahead <= max(_LONGEST_BACKOFF, self._state.config.reply_timeout)
 
     def _drop(self, ven_id: str, entry: Entry, now: float) -> None:
         self._state.queue(ven_id).entries.remove(entry)

@@ -104,6 +104,18 @@ def test_running_requests_are_sampled_in_their_period() -> None:
     assert past.value == -200.0
 
 
+def test_samples_go_on_when_the_clock_was_set_back() -> None:
+    source, _, clock = samples()
+    key = ("telemetry-usage", "site/a/W")
+    source.keep({key: 7200})
+    source.take({key: 60}, NOW)
+    clock.at = NOW - 3600
+    source.take({key: 60}, clock.at)
+    source.take({key: 60}, clock.at + 59)
+    assert next(sample.at for sample in source._memory.between(*key, NOW - 4000, NOW + 1)) == NOW - 3600
+    assert source.next_due() == NOW - 3600 + 60
+
+
 def test_a_device_whose_clock_is_ahead_reports_the_present() -> None:
     source, fleet, _ = samples()
     fleet.state = Snapshot(device_id="fleet", source_time=NOW + 60, received=NOW, w=1.0)

@@ -91,6 +91,21 @@ def push(made, *requests):
     return made.ven.receive_push(payload, made.now)
 
 
+def test_periodic_reports_go_on_in_their_beat_when_the_clock_was_set_back(made, kit):
+    request = ask(made)
+    made.run(50)
+    before = len(reports(made, request))
+    began, kit.now = made.now, made.now - 3600
+    later = ask(made, start=made.now + 100)
+    made.run(60)
+    assert len(reports(made, request)) - before == 3
+    assert not reports(made, later)
+    made.run(60)
+    assert reports(made, later)
+    dues = {running.due % 20 for name, running in made.ven._state.requests.items() if name == request}
+    assert dues == {(began - 50) % 20}
+
+
 def test_65_r305_r307_r311_r312_r333_the_metadata_says_all_that_is_offered(talk):
     made = talk(offers=OFFERS)
     made.run()

@@ -136,6 +136,28 @@ def test_52_r500_polls_come_at_the_requested_frequency_with_jitter(talk):
     assert len(made.payloads(event.OadrPoll)) == 9
 
 
+@pytest.mark.parametrize("back", [0, 5, 3600, 30 * 86_400])
+def test_polls_go_on_when_the_clock_was_set_back(talk, kit, back):
+    made = talk()
+    made.run(20)
+    kit.now -= back
+    made.sent.clear()
+    made.run(25, pace=0.5)
+    assert len(made.payloads(event.OadrPoll)) == 3
+
+
+def test_what_waits_for_a_vtn_that_is_back_goes_when_the_clock_was_set_back(talk, kit):
+    made = talk()
+    made.run()
+    kit.send([made.ven.registration.venID])
+    made.down = True
+    made.run(60)
+    made.down = False
+    kit.now -= 3600
+    made.run(15)
+    assert made.payloads(event.OadrCreatedEvent)
+
+
 def test_52_the_queue_is_drained(talk, kit):
     made = talk()
     made.run()

@@ -52,6 +52,15 @@ def test_19_an_unanswered_payload_comes_again_after_the_timeout_and_is_then_give
     assert kit.told("Undelivered")[0].attempts == 3
 
 
+def test_what_was_sent_by_a_clock_that_was_ahead_comes_again(kit, ven):
+    kit.quiet(ven)
+    kit.send([ven])
+    assert isinstance(kit.poll(ven), event.OadrDistributeEvent)
+    kit.now -= 3600
+    assert isinstance(kit.poll(ven), event.OadrDistributeEvent)
+    assert isinstance(kit.poll(ven), event.OadrResponse)
+
+
 def test_19_an_answer_in_time_ends_the_repetition(kit, ven):
     kit.quiet(ven)
     kit.send([ven])
