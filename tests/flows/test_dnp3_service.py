@@ -55,7 +55,7 @@ def settings(folder: Path) -> dict[str, Any]:
 
 def master(port: int, key: bytes, number: int = 1, name: str = "scada") -> MasterClient:
     quiet = MasterSettings(1, 10, startup_integrity=False, enable_classes=(), response_timeout=5.0)
-    secure = MasterAuthentication(AuthenticationSettings(), User(number, name, key))
+    secure = MasterAuthentication(AuthenticationSettings(name="rtu"), User(number, name, key))
     return MasterClient(quiet, "127.0.0.1", port, authentication=secure)
 
 

@@ -118,6 +118,10 @@ def update_key(
     *,
     name: Annotated[str, typer.Argument(help="The user's name.")],
     authority_key: AuthorityKey,
+    station: Annotated[
+        str,
+        typer.Option(help="The outstation's own name, as its configuration has it: the proof is for it alone."),
+    ],
     out: Annotated[Path, typer.Option(help="Write the new key to this file; it must not exist.")],
     method: MethodOption = Method.AES_256_SHA_256,
     as_json: Json = False,
@@ -127,10 +131,10 @@ def update_key(
     The key is in the file before the outstation is asked, readable by its owner only. When no proof comes back that
     the outstation has it, keep the old key as well: the answer may have been lost on its way.
 
-    Example: gridiface dnp3 update-key 127.0.0.1:20000 bo --authority pki/authority.key --out pki/bo.key
+    Example: gridiface dnp3 update-key HOST:20000 bo --station gateway --authority pki/authority.key --out pki/bo.key
     """
     own = Authority(read_update_key(authority_key, "an authority"), method.wire)
-    passing = _passing_on(method)
+    passing = _passing_on(method, station)
     fresh = secrets.token_bytes(method.wire.key_octets)
     if out.exists():
         raise ConfigError(f"{out} exists; take another name or remove it")
@@ -149,9 +153,9 @@ def update_key(
         typer.echo(f"{name} (user {number}) has a new update key, in {out}")
 
 
-def _passing_on(method: Method) -> MasterAuthentication:
+def _passing_on(method: Method, station: str = "") -> MasterAuthentication:
     """A master's end that passes on what the authority made; it needs no key of its own for that."""
-    settings = AuthenticationSettings(allow_sha_1=method is Method.AES_128_SHA_1)
+    settings = AuthenticationSettings(name=station, allow_sha_1=method is Method.AES_128_SHA_1)
     return MasterAuthentication(settings, User(DEFAULT_USER, "", b""))
 
 

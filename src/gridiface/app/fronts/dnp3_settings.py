@@ -127,20 +127,23 @@ def station_settings(outstation: Dnp3Outstation, site: str) -> StationSettings:
         link_timeout_s=outstation.link_timeout_s,
         self_address=outstation.self_address,
         description=described,
-        authentication=None if outstation.authentication is None else secure_authentication(outstation.authentication),
+        authentication=secure_authentication(outstation.name, outstation.authentication),
         files=outstation.files,
         configuration_writes=outstation.configuration_writes,
     )
 
 
-def secure_authentication(block: Dnp3Authentication) -> SecureAuthentication:
-    """Algorithms and users of secure authentication.
+def secure_authentication(station: str, block: Dnp3Authentication | None) -> SecureAuthentication | None:
+    """Algorithms and users of an outstation's secure authentication; None where it has none.
 
     Raises:
         ConfigError: an update key cannot be read.
     """
+    if block is None:
+        return None
     algorithm = MacAlgorithm[block.mac.upper().replace("-", "_")]
     settings = AuthenticationSettings(
+        name=station,
         mac=algorithm,
         aggressive=block.aggressive,
         reply_timeout=block.reply_timeout_s,

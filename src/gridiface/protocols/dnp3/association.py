@@ -109,11 +109,15 @@ class Association:
         """The connection is gone: the selection is dropped, unconfirmed events stay (clause 13.2)."""
         self._interrupt()
         self._send_frames = None
+        if self.authentication is not None:
+            self.authentication.disconnected()
 
     def receive(self, octets: bytes, now: float, broadcast: int | None = None) -> None:
         """Takes one application fragment from the master; anything that is no request is dropped."""
         if len(octets) < 2:
             return
+        if self.authentication is not None:
+            self.authentication.received(now)
         control, function = octets[0], octets[1]
         if control & (FIR | FIN | CON) != FIR | FIN:
             return
@@ -170,7 +174,7 @@ class Association:
                 # the time it will write is that of its last sending (clause 4.4.5)
                 self.state.recorded_at = now
             if function not in NO_REPLY and self._last_response:
-                self._transmit(self._last_response)
+                self._transmit(self._last_response, now)
             return
         self._abandon()
         self._held = None
@@ -205,9 +209,9 @@ class Association:
 
         verdict = authentication.receive(octets, now, build)
         if verdict.answer is not None:
-            self._transmit(verdict.answer)
+            self._transmit(verdict.answer, now)
         elif verdict.repeat and self._last_response:
-            self._transmit(self._last_response)
+            self._transmit(self._last_response, now)
         elif verdict.execute is not None:
             self.state.user = verdict.user
             aggressive = octets[1] == verdict.execute[1]
@@ -281,7 +285,7 @@ class Association:
             self._await(sequence, [], Series([]), reply.iin, now)
         else:
             self._broadcast = None
-        self._transmit(octets)
+        self._transmit(octets, now)
 
     def _send_next(self, series: Series, sequence: int, now: float, errors: int, *, first: bool) -> None:
         """Sends the next fragment of a series; it wants a confirm unless it is the last and holds no event."""
@@ -294,7 +298,7 @@ class Association:
             self._await(sequence, fragment.keys, series, errors, now)
         if not shall_confirm:
             self._broadcast = None
-        self._transmit(octets, keep=fragment.has_static)
+        self._transmit(octets, now, keep=fragment.has_static)
 
     def _await(self, sequence: int, keys: list[int], series: Series, errors: int, now: float) -> None:
         ends_broadcast = self._broadcast is not None
@@ -367,6 +371,8 @@ class Association:
         if self._reporter is not None:
             self._reporter.restart()
 
-    def _transmit(self, octets: bytes, *, keep: bool = False) -> None:
+    def _transmit(self, octets: bytes, now: float, *, keep: bool = False) -> None:
+        if self.authentication is not None:
+            self.authentication.sent(octets, now)
         if self._send_frames is not None:
             self._send_frames(self._writer.encode(octets, keep=keep))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, IntFlag
 from typing import Final
@@ -86,7 +87,7 @@ class KeyChangeMethod(IntEnum):
 
     @property
     def mac(self) -> MacAlgorithm:
-        """The algorithm of certification data and confirmations."""
+        """The algorithm of certification data and confirmations, which are not truncated."""
         return {
             KeyChangeMethod.AES_128_SHA_1: MacAlgorithm.HMAC_SHA_1_10,
             KeyChangeMethod.AES_256_SHA_256: MacAlgorithm.HMAC_SHA_256_16,
@@ -103,11 +104,9 @@ class UserOperation(IntEnum):
 
 
 class AuthenticationError(IntEnum):
-    """ERR: reason in an error object."""
+    """ERR: reason in an error object; 2 and 3 were of an earlier version."""
 
     AUTHENTICATION_FAILED = 1
-    UNEXPECTED_RESPONSE = 2
-    NO_RESPONSE = 3
     AGGRESSIVE_NOT_SUPPORTED = 4
     MAC_NOT_SUPPORTED = 5
     WRAP_NOT_SUPPORTED = 6
@@ -172,7 +171,17 @@ _OPERATING: Final = frozenset(
         FunctionCode.DIRECT_OPERATE_NR,
     )
 )
-_READING: Final = frozenset((FunctionCode.READ, FunctionCode.CONFIRM, FunctionCode.DELAY_MEASURE))
+_READING: Final = frozenset(
+    (
+        FunctionCode.READ,
+        FunctionCode.CONFIRM,
+        FunctionCode.DELAY_MEASURE,
+        FunctionCode.ENABLE_UNSOLICITED,
+        FunctionCode.DISABLE_UNSOLICITED,
+    )
+)
+_FREEZING: Final = frozenset(range(FunctionCode.IMMED_FREEZE, FunctionCode.FREEZE_AT_TIME_NR + 1))
+_INDICATIONS, _TIME = 80, 50
 FILE_FUNCTIONS: Final = frozenset(range(FunctionCode.OPEN_FILE, FunctionCode.ABORT_FILE + 1))
 
 CRITICAL: Final[frozenset[int]] = FILE_FUNCTIONS | {
@@ -192,13 +201,21 @@ CRITICAL: Final[frozenset[int]] = FILE_FUNCTIONS | {
 """Functions that are always challenged; configuration may add others."""
 
 
-def needed(function: int) -> Permission:
-    """The permission that a function wants."""
-    if function in _READING:
+def needed(function: int, groups: Set[int] = frozenset()) -> Permission:
+    """The permissions of which a function wants one; `groups` are those of the objects that it writes.
+
+    What every master must do to be told anything at all wants no more than reading: which events come unasked, and that
+    the restart was seen. The time and freezes are an operator's as well as an engineer's.
+    """
+    writes = function == FunctionCode.WRITE and bool(groups)
+    if function in _READING or (writes and groups <= {_INDICATIONS}):
         return Permission.MONITOR
     if function in _OPERATING:
         return Permission.OPERATE
-    return Permission.FILES if function in FILE_FUNCTIONS else Permission.CONFIGURE
+    if function in FILE_FUNCTIONS:
+        return Permission.FILES
+    timing = function == FunctionCode.RECORD_CURRENT_TIME or (writes and groups <= {_INDICATIONS, _TIME})
+    return Permission.OPERATE | Permission.CONFIGURE if timing or function in _FREEZING else Permission.CONFIGURE
 
 
 class Purpose(Enum):
@@ -206,6 +223,7 @@ class Purpose(Enum):
 
     REPLY = b"RPLY"
     AGGRESSIVE = b"AGGR"
+    MONITORING = b"MRPL"
     KEY_STATUS = b"KSTA"
     CERTIFICATION = b"CERT"
     MASTER_CONFIRMATION = b"MCFM"
@@ -220,11 +238,21 @@ def mac(algorithm: MacAlgorithm, key: bytes, data: bytes, purpose: Purpose, sequ
     """
     if algorithm is MacAlgorithm.NONE:
         raise LocalProtocolError("no MAC algorithm")
+    return _whole(algorithm, key, data, purpose, sequence, user)[: algorithm.octets]
+
+
+def proof(method: KeyChangeMethod, key: bytes, data: bytes, purpose: Purpose, sequence: int, user: int) -> bytes:
+    """The MAC of a key change method over data: whole, but for AES-GMAC, which is 12 octets always."""
+    code = _whole(method.mac, key, data, purpose, sequence, user)
+    return code[: method.mac.octets] if method is KeyChangeMethod.AES_256_GMAC else code
+
+
+def _whole(algorithm: MacAlgorithm, key: bytes, data: bytes, purpose: Purpose, sequence: int, user: int) -> bytes:
     if algorithm is MacAlgorithm.AES_GMAC_12:
         vector = purpose.value + user.to_bytes(4, "little") + sequence.to_bytes(4, "little")
-        return AESGCM(key).encrypt(vector, b"", data)[: algorithm.octets]
+        return AESGCM(key).encrypt(vector, b"", data)
     digest = hashlib.sha1 if algorithm in _SHA_1 else hashlib.sha256
-    return hmac.new(key, data, digest).digest()[: algorithm.octets]
+    return hmac.new(key, data, digest).digest()
 
 
 def same(first: bytes, second: bytes) -> bool:
@@ -260,11 +288,11 @@ class User:
     role: int = 32768
     expires_at: float | None = None
 
-    def may(self, function: int, now: float) -> bool:
-        """Whether the user's role allows a function, and has not expired."""
+    def may(self, function: int, now: float, groups: Set[int] = frozenset()) -> bool:
+        """Whether the user's role allows a function, of objects of some groups, and has not expired."""
         if self.expires_at is not None and now >= self.expires_at:
             return False
-        return bool(ROLES.get(self.role, Permission(0)) & needed(function))
+        return bool(ROLES.get(self.role, Permission(0)) & needed(function, groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +300,7 @@ class AuthenticationSettings:
     """Secure authentication of one association.
 
     Args:
+        name: of the outstation; a master's proof of a new update key is for the outstation of this name only.
         mac: algorithm of challenges and replies.
         challenge_octets: length of challenge data, at least 4.
         reply_timeout: seconds to wait for a reply.
@@ -289,6 +318,7 @@ class AuthenticationSettings:
         max_users: users that the authority may add.
     """
 
+    name: str = "outstation"
     mac: MacAlgorithm = MacAlgorithm.HMAC_SHA_256_16
     challenge_octets: int = 16
     reply_timeout: float = 2.0

@@ -37,7 +37,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     find,
     key_status_request,
 )
-from gridiface.protocols.dnp3.authentication_users import Authority, key_confirmation
+from gridiface.protocols.dnp3.authentication_users import Authority, master_confirmation, outstation_confirmation
 from gridiface.protocols.dnp3.master_settings import Failure
 from gridiface.protocols.dnp3.master_tasks import Ask, Outcome, Response, Task
 
@@ -184,12 +184,11 @@ class MasterAuthentication:
         user = User(answer.user, name, update_key, self.user.role)
         encrypted = authority.encrypt(name, update_key, answer.data)
         change = UpdateKeyChange(answer.sequence, answer.user, encrypted).with_header()
-        confirm = key_confirmation(authority.method, update_key, user, answer.sequence, data, answer.data, master=True)
+        both = (answer.sequence, data, answer.data)
+        confirm = master_confirmation(authority.method, update_key, answer.user, self.settings.name, *both)
         response = yield Ask(FunctionCode.AUTHENTICATE_REQ, change + sized_object(GROUP, 15, confirm))
         proof = find(response.fragments[-1], 15) if response.fragments else None
-        expected = key_confirmation(
-            authority.method, update_key, user, answer.sequence, data, answer.data, master=False
-        )
+        expected = outstation_confirmation(authority.method, update_key, answer.user, name, *both)
         if proof is None or not same(proof, expected):
             return Outcome(Failure.NOT_AUTHENTICATED)
         if answer.user == self.user.number:

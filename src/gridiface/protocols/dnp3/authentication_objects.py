@@ -183,11 +183,9 @@ class UserStatusChange(_Sized):
     certification: bytes = b""
 
     def certified(self) -> bytes:
-        """Everything but the certification data."""
+        """From the operation to the name: the method and the length of the certification data are not signed."""
         name = self.name.encode()
-        return (
-            struct.pack("<BBIHHH", self.method, self.operation, self.sequence, self.role, self.days, len(name)) + name
-        )
+        return struct.pack("<BIHHH", self.operation, self.sequence, self.role, self.days, len(name)) + name
 
     def octets(self) -> bytes:
         """The object without header; the public key is empty."""

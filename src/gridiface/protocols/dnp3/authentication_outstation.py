@@ -18,7 +18,6 @@ from gridiface.protocols.dnp3.authentication import (
     AuthenticationError,
     AuthenticationSettings,
     KeyStatus,
-    KeyWrap,
     MacAlgorithm,
     Purpose,
     SessionKeys,
@@ -26,23 +25,21 @@ from gridiface.protocols.dnp3.authentication import (
     User,
     mac,
     same,
-    unwrap,
 )
 from gridiface.protocols.dnp3.authentication_objects import (
     Challenge,
     Error,
     Reply,
     SessionKeyChange,
-    SessionKeyStatus,
     find,
     is_aggressive,
 )
+from gridiface.protocols.dnp3.authentication_sessions import SessionTable
 from gridiface.protocols.dnp3.authentication_users import UserRegister
 
 REASON_CRITICAL = 1
 MAX_SEQUENCE = 0xFFFFFFF0
-_AUTHENTICATING = frozenset((FunctionCode.AUTHENTICATE_REQ, FunctionCode.AUTH_REQ_NO_ACK))
-_MIN_KEY_OCTETS, _MAX_KEY_OCTETS = 16, 32
+_CHALLENGEABLE = frozenset((FunctionCode.RESPONSE, FunctionCode.UNSOLICITED_RESPONSE))
 
 Build = Callable[[bytes], bytes]
 
@@ -88,28 +85,27 @@ class OutstationAuthentication:
         self.on_threshold: Callable[[Statistic, int, float], None] = lambda statistic, count, now: None
         self._random = random
         self._told = [0] * len(Statistic)
-        self._sessions: dict[int, SessionKeys] = {}
-        self._status: dict[int, KeyStatus] = {}
-        self._offered: dict[int, SessionKeyStatus] = {}
-        self._answered: set[int] = set()
+        self._sessions = SessionTable(settings, self.users, random)
         self._pending: _Pending | None = None
         self._challenge = b""
         self._last_reply = b""
+        self._last_sent = b""
+        self._last_user = UNKNOWN_USER
         self._csq = 0
-        self._ksq = 0
         self._errors = 0
         self._failures = 0
 
     def receive(self, octets: bytes, now: float, build: Build) -> Verdict:
         """Judges a request; `build(objects)` makes the AUTHENTICATE_RESP fragment that would answer it."""
         self.handle_timer(now)
-        self._count(Statistic.MESSAGES_RECEIVED, now)
         try:
             request = parse_request(octets)
         except RemoteProtocolError:
             # what does not parse changes nothing; the association answers with the indication
             return Verdict(octets)
-        if request.function in _AUTHENTICATING:
+        if request.function == FunctionCode.AUTH_REQ_NO_ACK:
+            return self._unanswered(request, now)
+        if request.function == FunctionCode.AUTHENTICATE_REQ:
             return self._authenticating(request, now, build)
         if is_aggressive(request.headers):
             return self._aggressive(request, now, build)
@@ -117,6 +113,16 @@ class OutstationAuthentication:
             return Verdict(octets)
         self._count(Statistic.CRITICAL_RECEIVED, now)
         return self._challenged(octets, now, build)
+
+    def received(self, now: float) -> None:
+        """A fragment came from the master, of whatever kind."""
+        self._count(Statistic.MESSAGES_RECEIVED, now)
+
+    def sent(self, octets: bytes, now: float) -> None:
+        """A fragment goes to the master, of whatever kind; it may be challenged when it is a response."""
+        self._count(Statistic.MESSAGES_SENT, now)
+        if octets[1] in _CHALLENGEABLE:
+            self._last_sent = octets
 
     def is_critical(self, function: int) -> bool:
         """Whether a function is challenged."""
@@ -139,21 +145,27 @@ class OutstationAuthentication:
             self._pending = None
             self._count(Statistic.REPLY_TIMEOUTS, now)
 
+    def disconnected(self) -> None:
+        """The connection is gone: whoever comes next makes session keys anew (clause 7.5.3)."""
+        self._sessions.drop_all(KeyStatus.COMM_FAIL)
+        self._pending = None
+        self._challenge = self._last_sent = b""
+        self._last_user = UNKNOWN_USER
+
     def restart(self, now: float) -> None:
         """The device restarted: session keys are gone."""
         if self._sessions:
             self._count(Statistic.REKEYS_DUE_TO_RESTARTS, now)
-        self._sessions.clear()
-        self._status.clear()
-        self._offered.clear()
-        self._answered.clear()
+        self._sessions.forget()
         self._pending = None
-        self._challenge = b""
+        self._challenge = self._last_sent = b""
+        self._last_user = UNKNOWN_USER
 
     def _authenticating(self, request: Fragment, now: float, build: Build) -> Verdict:
         if request.octets == self._last_reply and self._pending is None:
             return Verdict(repeat=True)
         for variation, handle in (
+            (1, self._challenge_received),
             (2, self._reply),
             (4, self._key_status),
             (6, self._key_change),
@@ -199,7 +211,6 @@ class OutstationAuthentication:
         answer = build(challenge.with_header())
         self._challenge = answer
         self._pending = _Pending(octets, answer, self._csq, now + self.settings.reply_timeout)
-        self._count(Statistic.MESSAGES_SENT, now)
         return Verdict(answer=answer)
 
     def _reply(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
@@ -209,12 +220,12 @@ class OutstationAuthentication:
             self._count(Statistic.UNEXPECTED_MESSAGES, now)
             return Verdict()
         self._pending = None
-        keys = self._keys(reply.user, now)
+        keys = self._sessions.keys(reply.user, now)
         data = pending.challenge + pending.request
         if keys is None or not self._right(keys.control, data, reply.mac, Purpose.REPLY, reply.sequence, reply.user):
             return self._failed(reply.user, reply.sequence, now, build)
         self._last_reply = request.octets
-        self._answered.add(reply.user)
+        self._sessions.answered(reply.user)
         return self._authorised(keys, reply.user, pending.request, reply.sequence, now, build)
 
     def _aggressive(self, request: Fragment, now: float, build: Build) -> Verdict:
@@ -226,9 +237,9 @@ class OutstationAuthentication:
         self._count(Statistic.CRITICAL_RECEIVED, now)
         if not self.settings.aggressive:
             return self._error(AuthenticationError.AGGRESSIVE_NOT_SUPPORTED, sequence, user, now, build)
-        keys = self._keys(user, now)
+        keys = self._sessions.keys(user, now)
         signed = request.octets[: len(request.octets) - len(code)]
-        fresh = user in self._answered and self._csq < sequence <= MAX_SEQUENCE
+        fresh = self._sessions.has_answered(user) and self._csq < sequence <= MAX_SEQUENCE
         if (
             keys is None
             or not fresh
@@ -236,6 +247,8 @@ class OutstationAuthentication:
         ):
             return self._failed(user, sequence, now, build)
         self._csq = sequence
+        # what waited for a reply is given up by who goes on without it
+        self._pending = None
         inner = request.octets[2 + len(first.head) + len(first.body) :]
         inner = inner[: len(inner) - len(last.head) - len(last.body)]
         return self._authorised(keys, user, request.octets[:2] + inner, sequence, now, build)
@@ -246,9 +259,10 @@ class OutstationAuthentication:
         """The sender is who he says; may he do that?"""
         keys.messages_left -= 1
         self._failures = self._errors = 0
+        self._last_user = number
         self._count(Statistic.SUCCESSES, now)
         user = self.users.find(number)
-        if user is None or not user.may(octets[1], now):
+        if user is None or not user.may(octets[1], now, _groups(octets)):
             self._count(Statistic.AUTHORIZATION_FAILURES, now)
             return self._error(AuthenticationError.AUTHORIZATION_FAILED, sequence, number, now, build)
         return Verdict(octets, number)
@@ -259,79 +273,72 @@ class OutstationAuthentication:
         user = self.users.find(number)
         if user is None or not user.update_key:
             return self._error(AuthenticationError.UNKNOWN_USER, 0, number, now, build)
-        return Verdict(answer=build(self._offer(user, now).with_header()))
-
-    def _offer(self, user: User, now: float, proof: bytes = b"") -> SessionKeyStatus:
-        """A key status with fresh challenge data; `proof` is the key change message to be signed."""
-        self._ksq += 1
-        keys = self._keys(user.number, now)
-        status = KeyStatus.OK if keys else self._status.get(user.number, KeyStatus.NOT_INIT)
-        algorithm = self.settings.mac if proof and keys else MacAlgorithm.NONE
-        wrap = KeyWrap.AES_256 if len(user.update_key) == 32 else KeyWrap.AES_128
-        data = self._random(self.settings.challenge_octets)
-        code = b""
-        if keys is not None and proof:
-            code = mac(algorithm, keys.monitoring, proof, Purpose.KEY_STATUS, self._ksq, user.number)
-        offered = SessionKeyStatus(self._ksq, user.number, wrap, status, algorithm, data, code)
-        self._offered[user.number] = offered
-        self._count(Statistic.MESSAGES_SENT, now)
-        return offered
+        return Verdict(answer=build(self._sessions.offer(user, now).with_header()))
 
     def _key_change(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
         """g120v6: new session keys, wrapped with the user's update key around our last key status."""
         change = SessionKeyChange.parse(octets)
-        user, offered = self.users.find(change.user), self._offered.get(change.user)
+        user, offered = self.users.find(change.user), self._sessions.offered(change.user)
         if user is None or offered is None or change.sequence != offered.sequence:
             self._count(Statistic.UNEXPECTED_MESSAGES, now)
             return Verdict()
-        del self._offered[change.user]
-        keys = self._unwrapped(user, change.wrapped, offered.unsigned(), now)
-        self._answered.discard(change.user)
-        if keys is None:
-            self._sessions.pop(change.user, None)
-            self._status[change.user] = KeyStatus.AUTH_FAIL
+        if not self._sessions.change(user, change.wrapped, now):
             self._count(Statistic.FAILED_SESSION_KEY_CHANGES, now)
-            return Verdict(answer=build(self._offer(user, now).with_header()))
-        self._sessions[change.user] = keys
+            return Verdict(answer=build(self._sessions.offer(user, now).with_header()))
         self._failures = self._errors = 0
         self._count(Statistic.SESSION_KEY_CHANGES, now)
-        return Verdict(answer=build(self._offer(user, now, request.octets).with_header()))
+        return Verdict(answer=build(self._sessions.offer(user, now, request.octets).with_header()))
 
-    def _unwrapped(self, user: User, wrapped: bytes, status: bytes, now: float) -> SessionKeys | None:
-        """The two keys of a key change, when they were wrapped around the status that we sent."""
-        plain = unwrap(user.update_key, wrapped)
-        if plain is None:
-            return None
-        length = int.from_bytes(plain[:2], "little")
-        used = 2 + 2 * length + len(status)
-        fitting = _MIN_KEY_OCTETS <= length <= _MAX_KEY_OCTETS and length % 8 == 0 and used <= len(plain)
-        if not fitting or not same(plain[2 + 2 * length : used], status) or len(plain) - used > 7:
-            return None
-        settings = self.settings
-        control, monitoring = plain[2 : 2 + length], plain[2 + length : 2 + 2 * length]
-        if same(control, monitoring):
-            return None
-        return SessionKeys(control, monitoring, now + settings.key_lifetime, settings.key_messages, user.update_key)
+    def _challenge_received(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
+        """g120v1: the master wants to know whether our last response is ours (clause 7.5.2.2, monitoring direction).
+
+        The reply is signed with the monitoring key of the user that the challenge names; one that names nobody is of
+        who authenticated last.
+        """
+        asked = Challenge.parse(octets)
+        number = asked.user or self._last_user
+        keys = self._sessions.keys(number, now)
+        if keys is None or not self._last_sent:
+            self._count(Statistic.UNEXPECTED_MESSAGES, now)
+            return Verdict()
+        if not self.settings.permits(asked.algorithm):
+            return self._error(AuthenticationError.MAC_NOT_SUPPORTED, asked.sequence, number, now, build)
+        keys.messages_left -= 1
+        self._count(Statistic.CRITICAL_SENT, now)
+        data = request.octets + self._last_sent
+        algorithm = MacAlgorithm(asked.algorithm)
+        code = mac(algorithm, keys.monitoring, data, Purpose.MONITORING, asked.sequence, number)
+        return Verdict(answer=build(Reply(asked.sequence, number, code).with_header()))
+
+    def _unanswered(self, request: Fragment, now: float) -> Verdict:
+        """A function that gets no answer carries errors only (g120v7).
+
+        Nobody signs them, so they are counted and nothing else.
+        """
+        octets = find(request, 7)
+        try:
+            if octets is not None:
+                Error.parse(octets)
+        except RemoteProtocolError:
+            octets = None
+        self._count(Statistic.UNEXPECTED_MESSAGES if octets is None else Statistic.ERRORS_RECEIVED, now)
+        return Verdict()
 
     def _error_received(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
-        """g120v7: nobody signs it, so it is counted and nothing else."""
-        Error.parse(octets)
-        self._count(Statistic.ERRORS_RECEIVED, now)
-        return Verdict()
+        """g120v7 in a request that wants an answer: there is none to give."""
+        return self._unanswered(request, now)
 
     def _user_change(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
         code = self.users.change(octets, self.settings, now)
         if code is not None:
             self._count(Statistic.AUTHENTICATION_FAILURES, now)
             return self._error(code, 0, UNKNOWN_USER, now, build)
-        for number in [item for item in self._sessions if self.users.find(item) is None]:
-            del self._sessions[number]
+        self._sessions.drop_strangers()
         return Verdict(answer=build(b""))
 
     def _update_request(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
-        self._ksq += 1
         data = self._random(self.settings.challenge_octets)
-        answer = self.users.begin_update(octets, self.settings, self._ksq, data)
+        answer = self.users.begin_update(octets, self.settings, self._sessions.next_sequence(), data)
         if isinstance(answer, AuthenticationError):
             return self._error(answer, 0, UNKNOWN_USER, now, build)
         return Verdict(answer=build(answer))
@@ -342,25 +349,9 @@ class OutstationAuthentication:
             self._count(Statistic.FAILED_UPDATE_KEY_CHANGES, now)
             return self._error(answer, 0, UNKNOWN_USER, now, build)
         number, confirmation = answer
-        self._sessions.pop(number, None)
-        self._status.pop(number, None)
+        self._sessions.drop(number, None)
         self._count(Statistic.UPDATE_KEY_CHANGES, now)
         return Verdict(answer=build(confirmation))
-
-    def _keys(self, number: int, now: float) -> SessionKeys | None:
-        """A user's session keys; expired ones are dropped, and those under an update key that was changed since."""
-        keys = self._sessions.get(number)
-        user = self.users.find(number)
-        if keys is not None and user is not None and keys.under != user.update_key:
-            self._sessions.pop(number)
-            self._answered.discard(number)
-            return None
-        if keys is not None and not keys.alive(now):
-            del self._sessions[number]
-            self._answered.discard(number)
-            self._status[number] = KeyStatus.COMM_FAIL
-            return None
-        return keys
 
     def _right(self, key: bytes, data: bytes, code: bytes, purpose: Purpose, sequence: int, user: int) -> bool:
         return same(mac(self.settings.mac, key, data, purpose, sequence, user), code)
@@ -370,10 +361,7 @@ class OutstationAuthentication:
         self._count(Statistic.AUTHENTICATION_FAILURES, now)
         self._failures += 1
         if self._failures > self.settings.max_failures and self._sessions:
-            for number in self._sessions:
-                self._status[number] = KeyStatus.AUTH_FAIL
-            self._sessions.clear()
-            self._answered.clear()
+            self._sessions.drop_all(KeyStatus.AUTH_FAIL)
             self._count(Statistic.REKEYS_DUE_TO_FAILURE, now)
         return self._error(AuthenticationError.AUTHENTICATION_FAILED, sequence, user, now, build)
 
@@ -392,3 +380,11 @@ class OutstationAuthentication:
         if self.counts[statistic] - self._told[statistic] >= self.settings.threshold(statistic):
             self._told[statistic] = self.counts[statistic]
             self.on_threshold(statistic, self.counts[statistic], now)
+
+
+def _groups(octets: bytes) -> frozenset[int]:
+    """The groups of a request's objects; none of one that does not parse, and changes nothing."""
+    try:
+        return frozenset(header.group for header in parse_request(octets).headers)
+    except RemoteProtocolError:
+        return frozenset()

@@ -19,7 +19,7 @@ from gridiface.protocols.dnp3.authentication import (
     Purpose,
     User,
     UserOperation,
-    mac,
+    proof,
     same,
     unwrap,
     wrap,
@@ -35,6 +35,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
 FIRST_ASSIGNED = 2
 LAST_ASSIGNED = 65_535
 NEVER_DAYS = 0xFFFF
+NO_CHANGE_YET = -1
 _DAY = 86_400
 
 
@@ -51,10 +52,13 @@ class _Update:
 
 @dataclass(frozen=True, slots=True)
 class UserState:
-    """A register's users as values, in order of number, and the sequence of the last change of a user's status."""
+    """A register's users as values, in order of number, and the sequence of the last change of a user's status.
+
+    An authority may begin with 0, so that `NO_CHANGE_YET` is what there is before its first.
+    """
 
     users: tuple[User, ...] = field(repr=False)
-    status_sequence: int = 0
+    status_sequence: int = NO_CHANGE_YET
 
 
 class UserRegister:
@@ -65,7 +69,7 @@ class UserRegister:
     not be kept, `restore` takes the change back.
     """
 
-    def __init__(self, users: Iterable[User] = (), status_sequence: int = 0) -> None:
+    def __init__(self, users: Iterable[User] = (), status_sequence: int = NO_CHANGE_YET) -> None:
         self._users = {user.number: replace(user) for user in users}
         self.status_sequence = status_sequence
         self.revision = 0
@@ -160,7 +164,7 @@ class UserRegister:
         change, update = UpdateKeyChange.parse(octets), self._update
         self._update = None
         if self.busy or update is None or (change.sequence, change.user) != (update.sequence, update.number):
-            return AuthenticationError.UNEXPECTED_RESPONSE
+            return AuthenticationError.AUTHENTICATION_FAILED
         user = self._users.get(update.number)
         plain = unwrap(settings.authority_key, change.encrypted) if settings.authority_key else None
         if user is None or plain is None:
@@ -171,12 +175,12 @@ class UserRegister:
         if not same(plain[: len(expected)], expected) or len(plain) - len(expected) > 7:
             return AuthenticationError.AUTHENTICATION_FAILED
         data = (update.master_data, update.outstation_data)
-        proof = key_confirmation(update.method, key, user, update.sequence, *data, master=True)
-        if not same(proof, confirmation):
+        expected = master_confirmation(update.method, key, user.number, settings.name, update.sequence, *data)
+        if not same(expected, confirmation):
             return AuthenticationError.AUTHENTICATION_FAILED
         user.update_key = key
         self._changed()
-        answer = key_confirmation(update.method, key, user, update.sequence, *data, master=False)
+        answer = outstation_confirmation(update.method, key, user.number, user.name, update.sequence, *data)
         return user.number, sized_object(GROUP, 15, answer)
 
 
@@ -192,24 +196,42 @@ def _permitted(method: int, settings: AuthenticationSettings) -> KeyChangeMethod
 
 def certification(key: bytes, method: KeyChangeMethod, change: UserStatusChange) -> bytes:
     """The authority's MAC over a user status change."""
-    return mac(method.mac, key, change.certified(), Purpose.CERTIFICATION, change.sequence, 0)
+    return proof(method, key, change.certified(), Purpose.CERTIFICATION, change.sequence, 0)
 
 
-def key_confirmation(
+def master_confirmation(
     method: KeyChangeMethod,
     key: bytes,
-    user: User,
+    user: int,
+    outstation: str,
     sequence: int,
     master_data: bytes,
     outstation_data: bytes,
-    *,
-    master: bool,
 ) -> bytes:
-    """The MAC by which each end proves that it holds the new update key; the order of data differs by end."""
-    first, second = (master_data, outstation_data) if master else (outstation_data, master_data)
-    data = user.name.encode() + first + second + sequence.to_bytes(4, "little") + user.number.to_bytes(2, "little")
-    purpose = Purpose.MASTER_CONFIRMATION if master else Purpose.OUTSTATION_CONFIRMATION
-    return mac(method.mac, key, data, purpose, sequence, user.number)
+    """The MAC by which a master proves to the outstation of a name that it holds a user's new update key (g120v15).
+
+    Both confirmations name who they are for, then the challenge data of who gives it before the other's.
+    """
+    data = outstation.encode() + master_data + outstation_data + _numbers(sequence, user)
+    return proof(method, key, data, Purpose.MASTER_CONFIRMATION, sequence, user)
+
+
+def outstation_confirmation(
+    method: KeyChangeMethod,
+    key: bytes,
+    user: int,
+    name: str,
+    sequence: int,
+    master_data: bytes,
+    outstation_data: bytes,
+) -> bytes:
+    """The MAC by which the outstation proves to the user of a name that it holds the new update key."""
+    data = name.encode() + outstation_data + master_data + _numbers(sequence, user)
+    return proof(method, key, data, Purpose.OUTSTATION_CONFIRMATION, sequence, user)
+
+
+def _numbers(sequence: int, user: int) -> bytes:
+    return sequence.to_bytes(4, "little") + user.to_bytes(2, "little")
 
 
 class Authority:

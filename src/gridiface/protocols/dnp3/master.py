@@ -109,6 +109,8 @@ class Master:
         self.clock.now = now
         self._connected = False
         self._link.close()
+        if self.authentication is not None:
+            self.authentication.forget()
         if self._running is not None:
             running, self._running = self._running, None
             self._finish(running.queued, Outcome(Failure.DISCONNECTED), ())

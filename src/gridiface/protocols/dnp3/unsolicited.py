@@ -33,7 +33,7 @@ class _Report:
 
 
 class Reporter:
-    """Sends unsolicited responses through `send(octets)`; the owner calls `pump` whenever something may be due.
+    """Sends unsolicited responses through `send(octets, now)`; the owner calls `pump` whenever something may be due.
 
     `indications(now)` are what a response that goes out now tells of the outstation.
     """
@@ -42,7 +42,7 @@ class Reporter:
         self,
         state: AssociationState,
         settings: UnsolicitedSettings,
-        send: Callable[[bytes], None],
+        send: Callable[[bytes, float], None],
         indications: Callable[[float], int],
     ) -> None:
         self._state = state
@@ -178,7 +178,7 @@ class Reporter:
             return True
         report.attempts += 1
         report.deadline = now + self._settings.confirm_timeout
-        self._send(report.octets)
+        self._send(report.octets, now)
         return True
 
     def _outdated(self, report: _Report, now: float) -> bool:
@@ -231,4 +231,4 @@ class Reporter:
         self._report = _Report(
             octets, sequence, fragment.keys, deadline, attempts, null=not classes, more=not series.done
         )
-        self._send(octets)
+        self._send(octets, now)

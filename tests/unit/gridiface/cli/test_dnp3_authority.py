@@ -36,7 +36,16 @@ class Place:
         return run("user", self.place, *arguments, "--authority", self.key, "--timeout", self.timeout)
 
     def update(self, name, out, *arguments):
-        common = ("--authority", self.key, "--out", self.folder / out, "--timeout", self.timeout)
+        common = (
+            "--station",
+            "outstation",
+            "--authority",
+            self.key,
+            "--out",
+            self.folder / out,
+            "--timeout",
+            self.timeout,
+        )
         return run("update-key", self.place, name, *common, *arguments)
 
 

@@ -1,4 +1,6 @@
+import hmac
 import random
+from hashlib import sha256
 
 import pytest
 
@@ -193,6 +195,77 @@ def test_unknown_users_and_users_without_a_key_get_no_status(attack):
     joined = attack(users=[User(1, "common", bytes(range(16))), User(2, "keyless", b"")], max_errors=9)
     for number in (2, 9):
         assert error_of(joined.send(f"c4 20 78 04 07 01 {number:02x} 00")) is AuthenticationError.UNKNOWN_USER
+
+
+def test_what_wants_no_acknowledgement_gets_no_answer(attack):
+    joined = attack()
+    sequence = Challenge.parse(find(joined.send(f"c5 {OPERATE}")[0], 1)).sequence
+    assert joined.send(b"\xc5\x21" + Reply(sequence, 1, bytes(16)).with_header()) == []
+    assert joined.send("c6 21 78 04 07 01 01 00") == []
+    assert joined.guard.counts[Statistic.UNEXPECTED_MESSAGES] == 2
+    assert joined.guard.counts[Statistic.AUTHENTICATION_FAILURES] == 0
+
+
+def test_a_master_may_challenge_the_last_response(attack):
+    joined = attack()
+    joined.send(f"c5 {OPERATE}")
+    (response,) = joined.send("c6 01 3c 01 06")
+    keys = joined.guard._sessions.keys(1, joined.now)
+    asked = b"\xc7\x20" + Challenge(9, 1, 4, 1, b"asked it").with_header()
+    (answer,) = joined.send(asked)
+    reply = Reply.parse(find(answer, 2))
+    signed = hmac.new(keys.monitoring, asked + response.octets, sha256).digest()[:16]
+    assert (answer.function, reply.sequence, reply.user, reply.mac) == (131, 9, 1, signed)
+    assert joined.guard.counts[Statistic.CRITICAL_SENT] == 1
+    weak = b"\xc8\x20" + Challenge(10, 1, 1, 1, b"asked it").with_header()
+    assert error_of(joined.send(weak)) is AuthenticationError.MAC_NOT_SUPPORTED
+    assert joined.send(b"\xc9\x20" + Challenge(11, 7, 4, 1, b"asked it").with_header()) == []
+
+
+def test_without_session_keys_no_response_is_signed(attack):
+    joined = attack()
+    joined.send("c6 01 3c 01 06")
+    joined.guard.restart(joined.now)
+    joined.send("c7 01 3c 01 06")
+    assert joined.send(b"\xc8\x20" + Challenge(9, 1, 4, 1, b"asked it").with_header()) == []
+    assert joined.guard.counts[Statistic.UNEXPECTED_MESSAGES] == 1
+
+
+def test_who_goes_on_in_aggressive_mode_gives_up_what_waits_for_a_reply(attack):
+    joined = attack()
+    joined.do("control", tasks.control([(1, AnalogOutput(1))], select=False))
+    own = joined.master.authentication
+    sequence = Challenge.parse(find(joined.send(f"c5 {OPERATE}")[0], 1)).sequence
+    own._challenge, own._csq = joined.guard._challenge, sequence
+    assert joined.send(own.protect(bytes.fromhex(f"c6 {OPERATE}"), joined.now))[0].function == 129
+    assert joined.guard._pending is None
+
+
+def test_session_keys_end_with_the_connection(attack):
+    joined = attack()
+    joined.send(f"c5 {OPERATE}")
+    joined.guard.disconnected()
+    (status,) = joined.send("c4 20 78 04 07 01 01 00")
+    assert SessionKeyStatus.parse(find(status, 5)).status == KeyStatus.COMM_FAIL
+    assert joined.guard.next_timer() is None
+
+
+def test_every_fragment_is_counted(attack):
+    joined = attack()
+    received, sent = Statistic.MESSAGES_RECEIVED, Statistic.MESSAGES_SENT
+    before = joined.guard.counts[received], joined.guard.counts[sent]
+    joined.send("c6 01 3c 01 06")
+    joined.send("c6 00")
+    assert (joined.guard.counts[received] - before[0], joined.guard.counts[sent] - before[1]) == (2, 1)
+
+
+def test_an_operator_runs_a_master_of_its_own(secure):
+    joined = secure(role=1)
+    events = joined.connect()
+    done = {event.name: event.failure for event in events if hasattr(event, "failure")}
+    assert done["clear restart"] is None
+    assert joined.do("control", tasks.control([(1, AnalogOutput(1))], select=False)).failure is None
+    assert joined.do("deadband", tasks.write_deadbands({1: 1.0})).failure is Failure.NOT_AUTHENTICATED
 
 
 def test_an_error_message_changes_nothing_but_a_count(attack):
