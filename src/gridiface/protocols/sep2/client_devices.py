@@ -18,6 +18,7 @@ from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERControl,
     DERControlList,
+    DERCurveList,
     DERProgram,
     DERProgramList,
     EndDevice,
@@ -30,7 +31,9 @@ from gridiface.protocols.sep2.timetable import Timetable
 from gridiface.protocols.xmlwire import WireObject
 
 # A change of one of these can change what concerns a device.
-_CONTROL_KINDS = (EndDeviceList, FunctionSetAssignmentsList, DERProgramList, DERControlList, DefaultDERControl, Time)
+_CONTROL_KINDS = (
+    EndDeviceList, FunctionSetAssignmentsList, DERProgramList, DERControlList, DefaultDERControl, DERCurveList, Time,
+)  # fmt: skip
 
 Shown = list[tuple[DERControl, EventFacts]]
 """The controls of a program with what their rules need."""
@@ -190,7 +193,8 @@ class DeviceFollowers:
         assigned = {program.mRID for program in programs} if whole else None
         shown: Shown = []
         for program in programs:
-            self._use(program.DefaultDERControlLink, uses)
+            for beside in (program.DefaultDERControlLink, program.DERCurveListLink):
+                self._use(beside, uses)
             controls = self._use(program.DERControlListLink, uses)
             if not isinstance(controls, DERControlList):
                 whole = whole and self._leads_nowhere(program.DERControlListLink)

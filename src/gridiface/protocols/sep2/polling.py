@@ -21,6 +21,8 @@ from gridiface.protocols.xmlwire import WireObject, spec_of
 
 _PREFIXES = ("Active", "Associated", "Current")
 _SHORTEST_POLL = 1
+# A pollRate may be of any size; a client that follows one of years would never hear of the server's mending it.
+_LONGEST_POLL = 86_400
 # How often a resource whose link leads nowhere is polled for that; from then on its own poll rate is enough.
 _LOOKS = 3
 _MOST_DANGLING = 100_000
@@ -271,14 +273,14 @@ class ResourceTree:
             self.poll_soon(href, at)
 
     def poll_rate(self, node: Node) -> float:
-        """Seconds between polls: the resource's own, else that of what links to it, else the standard's 900."""
+        """Seconds between polls, a day at most: the resource's own, else that of what links to it, else 900."""
         if node.href in self.rates:
             return self.rates[node.href]
         current: Node | None = node
         while current is not None:
             if current.value is not None and hasattr(current.value, "pollRate"):
                 rate = getattr(current.value, "pollRate", None)
-                return max(self.shortest_poll, DEFAULT_POLL_RATE if rate is None else rate)
+                return min(max(self.shortest_poll, DEFAULT_POLL_RATE if rate is None else rate), _LONGEST_POLL)
             current = None if current.parent is None else self.nodes.get(current.parent)
         return DEFAULT_POLL_RATE
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from gridiface.domain.controls import Control
 from gridiface.domain.ports import Change, Document
 from gridiface.errors import LocalProtocolError
 from gridiface.northbound.sep2 import documents
@@ -28,6 +29,7 @@ class Binding:
         lfdi, mrid: which.
         serial: of the newest version of its control; control: that control's id at the engine, "" without one.
         begins, ends: when that control runs, s since 1970 by our clock.
+        curves: mark of the curves that it has, see Origins.curves_mark.
         told: statuses of Responses that were written.
         started: the device has begun it.
         over: its last word was said, or it ended in silence.
@@ -39,6 +41,7 @@ class Binding:
     control: str = ""
     begins: float = 0.0
     ends: float = 0.0
+    curves: str = ""
     told: frozenset[int] = frozenset()
     started: bool = False
     over: bool = False
@@ -100,6 +103,7 @@ class Bindings:
             "control": binding.control,
             "begins": binding.begins,
             "ends": binding.ends,
+            "curves": binding.curves,
             "told": sorted(binding.told),
             "started": binding.started,
             "over": binding.over,
@@ -119,9 +123,20 @@ class Bindings:
         return [one for one in self.known.values() if one.lfdi == lfdi and one.control and not one.over]
 
 
+def with_control(binding: Binding, control: Control, curves: str) -> Binding:
+    """The binding to a new version of its control, which has curves of this mark."""
+    serial, span = int(control.id.rpartition("~")[2]), control.span
+    return replace(binding, serial=serial, control=control.id, begins=span.start, ends=span.end, curves=curves)
+
+
 def with_told(binding: Binding, statuses: Iterable[int]) -> Binding:
     """The binding after these were said."""
     return replace(binding, told=binding.told | {int(status) for status in statuses})
+
+
+def fields_of(key: Key) -> dict[str, str]:
+    """What a log record on an event of a device carries."""
+    return {"LFDI": key[0], "mRID": key[1]}
 
 
 def _name(key: Key) -> str:

@@ -18,7 +18,7 @@ from gridiface.domain.ports import Change, ControlInbox, Document, FleetView, Le
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.translate.answers import outcome_to_status, verdict_to_status, wants_response
 from gridiface.northbound.sep2.translate.upstream import event_control
-from gridiface.northbound.sep2.upstream.bindings import Binding, Bindings, Key, with_told
+from gridiface.northbound.sep2.upstream.bindings import Binding, Bindings, Key, fields_of, with_control, with_told
 from gridiface.northbound.sep2.upstream.mailbox import RESPONSE, Letter, Mailbox
 from gridiface.northbound.sep2.upstream.origins import CurveUnknown, Origins
 from gridiface.northbound.sep2.upstream.rivals import Displaced
@@ -84,6 +84,7 @@ class EventBook:
         self._ending: dict[Key, Instant] = {}
         self._resumed: list[tuple[str, Followed]] = []
         self._client: Client | None = None
+        self._new_curves = True
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -106,8 +107,8 @@ class EventBook:
 
     @property
     def client(self) -> Client:
-        """The client core in use."""
-        assert self._client is not None, "attach comes first"
+        """The client core in use; `attach` comes first."""
+        assert self._client is not None
         return self._client
 
     def _has_more_to_say(self, lfdi: str, mrid: str) -> bool:
@@ -156,7 +157,12 @@ class EventBook:
         for binding in list(self.bindings.known.values()):
             if binding.control and not binding.over:
                 await self._renew(binding, now)
+        self._new_curves = False
         await self._forget()
+
+    def curves_read(self) -> None:
+        """Curves have changed: `keep_up` looks whether a control has one of them."""
+        self._new_curves = True
 
     async def _do(self, step: Step, now: Instant) -> None:
         if isinstance(step, EventHappened):
@@ -181,7 +187,7 @@ class EventBook:
                 self.bindings.set(replace(binding, over=False, control="", started=False))
             await self._take(key, now)
         elif status in _REJECTED:
-            _log.info("event %s for %s: rejected with %d", key[1], key[0], status, extra=_fields(key))
+            _log.info("event %s for %s: rejected with %d", key[1], key[0], status, extra=fields_of(key))
             await self._say(self._binding(key), [status], over=True)
         elif status in _DISPLACED:
             await self._displace(key, status, now)
@@ -207,7 +213,8 @@ class EventBook:
         except RemoteProtocolError as problem:
             await self._reject(key, _S.REJECTED_INVALID, problem.reason, now)
             return
-        taken = with_told(_with_control(binding, control), [_S.RECEIVED])
+        curves = self._origins.curves_mark(key[0], followed)
+        taken = with_told(with_control(binding, control, curves), [_S.RECEIVED])
         letters, changes = self._letters(binding, followed, {_S.RECEIVED} - binding.told)
         answer = await self._inbox.submit(control, now, along=[*changes, *self.bindings.change(taken, followed)])
         self._waiting.pop(key, None)
@@ -225,7 +232,7 @@ class EventBook:
         await self._reject(key, status, reason, now)
 
     async def _reject(self, key: Key, status: ResponseStatus, reason: str, now: Instant) -> None:
-        _log.info("event %s for %s is not taken (%d): %s", key[1], key[0], status, reason, extra=_fields(key))
+        _log.info("event %s for %s is not taken (%d): %s", key[1], key[0], status, reason, extra=fields_of(key))
         self._waiting.pop(key, None)
         self._withdraw(key, now)
         said = [status] if status in _REJECTED else [_S.RECEIVED, status]
@@ -342,27 +349,30 @@ class EventBook:
     # --- keeping up -------------------------------------------------------------------------------------------------
 
     async def _renew(self, binding: Binding, now: Instant) -> None:
-        """The client core's times moved (a successor's random start, a clock that was set): so do the control's."""
+        """A control follows its event: times (a successor's random start, a clock that was set) and curves."""
         followed = self._followed(binding.key)
         if followed is None or followed.phase is Phase.DONE:
             return
         begins, ends = (time - self._origins.offset for time in (followed.begins, followed.ends))
         moved = max(abs(ends - binding.ends), 0.0 if binding.started else abs(begins - binding.begins))
-        if moved <= _MOVED_S or ends <= now:
+        mark = self._origins.curves_mark
+        curves = mark(binding.lfdi, followed, binding.curves) if self._new_curves else binding.curves
+        if (moved <= _MOVED_S and curves == binding.curves) or ends <= now:
             return
         try:
             control = self._control(binding, followed, serial=binding.serial + 1)
         except RemoteProtocolError:
             return
-        after = _with_control(binding, control)
+        after = with_control(binding, control, curves)
         answer = await self._inbox.submit(control, now, along=self.bindings.change(after, followed))
         if not answer.will_run:
-            named = _fields((binding.lfdi, binding.mrid))
-            _log.info("event %s for %s keeps its times: %s", binding.mrid, binding.lfdi, answer.reason, extra=named)
-            self.bindings.set(replace(binding, begins=begins, ends=ends))
+            named = fields_of(binding.key)
+            _log.info("event %s for %s stays as it was: %s", binding.mrid, binding.lfdi, answer.reason, extra=named)
+            self.bindings.set(replace(binding, begins=begins, ends=ends, curves=curves))
             return
         self.bindings.set(after)
-        await self._inbox.cancel(binding.control, now, reason="its times have moved")
+        why = "its times have moved" if curves == binding.curves else "its curves have changed"
+        await self._inbox.cancel(binding.control, now, reason=why)
 
     async def _forget(self) -> None:
         """Events that the client core has dropped are dropped here."""
@@ -386,13 +396,3 @@ class EventBook:
     def _control(self, binding: Binding, followed: Followed, *, serial: int) -> Control:
         origin = self._origins.origin(binding.lfdi)
         return event_control(followed, origin, serial, self._origins.curves(binding.lfdi, followed.facts.program))
-
-
-def _with_control(binding: Binding, control: Control) -> Binding:
-    serial = int(control.id.rpartition("~")[2])
-    return replace(binding, serial=serial, control=control.id, begins=control.span.start, ends=control.span.end)
-
-
-def _fields(key: tuple[str, str]) -> dict[str, str]:
-    """What a log record on an event of a device carries."""
-    return {"LFDI": key[0], "mRID": key[1]}

@@ -95,14 +95,15 @@ class Defaults:
     async def _take(self, lfdi: str, program: DERProgram, default: DefaultDERControl, now: Instant) -> bool:
         """Take a default of one device; False while something of it is still to be read."""
         key = (lfdi, program.mRID)
-        digest = hashlib.sha256(encode(default) + str(program.primacy).encode()).hexdigest()
+        curves = self._origins.curves(lfdi, program.mRID)
+        mark = self._origins.default_mark(default, lfdi, program.mRID)
+        digest = hashlib.sha256(encode(default) + f"{program.primacy}{mark}".encode()).hexdigest()
         before = self._known(key)
         if before is not None and before.digest == digest:
             return True
         origin = self._origins.origin(lfdi)
         control = None
         try:
-            curves = self._origins.curves(lfdi, program.mRID)
             control = default_control(default, program.mRID, program.primacy, origin, curves, now)
         except CurveUnknown:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 from gridiface.domain.controls import TargetKind
 from gridiface.domain.ports import FleetView
@@ -11,8 +12,12 @@ from gridiface.northbound.sep2.translate.ratings import can_enter, stores_energy
 from gridiface.northbound.sep2.translate.upstream import Origin
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.protocols.sep2.client import Client
-from gridiface.protocols.sep2.enums import ErrorReason
-from gridiface.protocols.sep2.resources import DERCurve, DERCurveList, DERProgram
+from gridiface.protocols.sep2.enums import CURVE_MODES, ErrorReason
+from gridiface.protocols.sep2.event_client import Followed
+from gridiface.protocols.sep2.resources import DefaultDERControl, DERControlBase, DERCurve, DERCurveList, DERProgram
+from gridiface.protocols.xmlwire import encode
+
+_MOST_MARKS = 10_000
 
 
 class CurveUnknown(RemoteProtocolError):
@@ -41,6 +46,7 @@ class Origins:
         self._client = client
         self._server = server
         self._targets = settings.targets
+        self._marks: dict[int, tuple[DERCurve, str]] = {}
 
     @property
     def offset(self) -> float:
@@ -84,6 +90,34 @@ class Origins:
             return next((curve for curve in listed.members if curve.href and tree.resolve(curve.href) == path), None)
 
         return find
+
+    def curves_mark(self, lfdi: str, followed: Followed, before: str = "") -> str:
+        """What is another text when a curve of an event becomes another one; see `default_mark`."""
+        base = getattr(followed.event, "derControlBase", DERControlBase())
+        return self._marks_of(base, lfdi, followed.facts.program, before)
+
+    def default_mark(self, default: DefaultDERControl, lfdi: str, program: str) -> str:
+        """What is another text when a curve that a default control links to becomes another one; "" without curves."""
+        return self._marks_of(default.derControlBase, lfdi, program, "")
+
+    def _marks_of(self, base: DERControlBase, lfdi: str, program: str, before: str) -> str:
+        """`before` while it cannot be told: a curve is still to be read, or is not there (any more)."""
+        linked = [link for name in CURVE_MODES if (link := getattr(base, name)) is not None]
+        find = self.curves(lfdi, program)
+        try:
+            found = [find(link.href) for link in linked]
+        except CurveUnknown:
+            return before
+        return before if None in found else ".".join(self._mark(curve) for curve in found if curve is not None)
+
+    def _mark(self, curve: DERCurve) -> str:
+        """A curve is read once and shared by all that link to it; so it is marked once."""
+        known = self._marks.get(id(curve))
+        if known is None or known[0] is not curve:
+            if len(self._marks) >= _MOST_MARKS:
+                self._marks.clear()
+            known = self._marks[id(curve)] = (curve, blake2b(encode(curve), digest_size=8).hexdigest())
+        return known[1]
 
     def _program(self, lfdi: str, mrid: str) -> DERProgram | None:
         device = self._client().devices[lfdi]

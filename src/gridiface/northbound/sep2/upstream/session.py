@@ -45,7 +45,7 @@ from gridiface.protocols.sep2.client_events import (
     WriteDone,
 )
 from gridiface.protocols.sep2.outbox import Written
-from gridiface.protocols.sep2.resources import Notification
+from gridiface.protocols.sep2.resources import DERCurveList, Notification
 
 _log = logging.getLogger("gridiface.sep2.upstream")
 
@@ -327,6 +327,8 @@ class UpstreamSession:
                     self._written(outcome, now)
             case ResourceChanged(href=href, value=value):
                 self.subscriptions.read(href, value)
+                if isinstance(value, DERCurveList):
+                    self.book.curves_read()
             case ResourceGone(href=href):
                 self.subscriptions.lost(href)
             case BadReply(href=href, reason=reason, read=read):

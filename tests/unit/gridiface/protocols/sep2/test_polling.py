@@ -232,3 +232,10 @@ def test_the_kind_behind_a_link() -> None:
     assert [name for name, _ in links_of(DERProgram(mRID="01", primacy=1, DERCurveListLink=ListLink(href="/dc")))] == [
         "DERCurveListLink"
     ]
+
+
+@pytest.mark.parametrize(("rate", "wait"), [(0, 1), (1, 1), (86_400, 86_400), (86_401, 86_400), (2**32 - 1, 86_400)])
+def test_a_poll_rate_of_any_size_is_between_a_second_and_a_day(rate: int, wait: int) -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(href="/dcap", pollRate=rate), 0)
+    assert t.next_due() == wait

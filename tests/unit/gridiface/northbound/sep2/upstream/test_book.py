@@ -15,6 +15,7 @@ from gridiface.protocols.sep2.exchange import Reply
 from gridiface.protocols.sep2.resources import (
     CurveData,
     DateTimeInterval,
+    DefaultDERControl,
     DERControlBase,
     DERCurve,
     DERCurveList,
@@ -297,3 +298,58 @@ async def test_an_engine_that_says_nothing_does_not_leave_the_utility_waiting(ma
     stage = await begun(make_stage, event)
     await stage.run(120)
     assert stage.server.responses() == [1, 10]
+
+
+def volt_var(y: int) -> DERCurveList:
+    """The curves of the program: one of Volt-Var that gives `y` % at 95 % of the voltage."""
+    points = [CurveData(xvalue=95, yvalue=y), CurveData(xvalue=105, yvalue=-y)]
+    curve = DERCurve(
+        href="/derp/1/dc/1", mRID="CC", creationTime=1, curveType=11, xMultiplier=0, yMultiplier=0, yRefType=3,
+        curveData=points,
+    )  # fmt: skip
+    return DERCurveList(all=1, results=1, members=[curve])
+
+
+def told(control: Any) -> int:
+    """What the curve of a control gives at its first point."""
+    first: int = control.values[ControlMode.CURVE].payload["opModVoltVar"]["curveData"][0]["yvalue"]
+    return first
+
+
+async def test_a_curve_that_changes_under_a_running_control_changes_it(make_stage: Make, event: Make) -> None:
+    stage = await make_stage()
+    stage.server.resources["/derp/1/dc"] = volt_var(50)
+    linked = DERControlBase(opModVoltVar=Link(href="/derp/1/dc/1"))
+    when = DateTimeInterval(duration=1000, start=int(stage.clock.now()) + 5)
+    stage.server.controls = [event(0, derControlBase=linked, interval=when)]
+    await stage.run(10)
+    (name,) = stage.house.live()
+    tell(stage, OutcomeKind.STARTED)
+    await stage.run(10)
+    stage.server.resources["/derp/1/dc"] = volt_var(40)
+    await stage.run(20)
+    (control,) = stage.house.live().values()
+    assert told(control) == 40
+    assert control.span.end == when.start + when.duration
+    assert stage.house.cancelled == [(name, "its curves have changed")]
+    submits = stage.house.submits
+    await stage.restart()
+    await stage.run(20)
+    assert stage.house.submits == submits, "the same curve is not taken again"
+    # A curve that is gone changes nothing that runs: the event is what the server shows.
+    stage.server.resources["/derp/1/dc"] = DERCurveList(all=0, results=0)
+    await stage.run(20)
+    assert [told(control) for control in stage.house.live().values()] == [40]
+    assert stage.server.responses() == [1, 2]
+
+
+async def test_a_curve_that_changes_changes_the_default_that_links_to_it(make_stage: Make) -> None:
+    stage = await make_stage()
+    stage.server.resources["/derp/1/dc"] = volt_var(50)
+    linked = DERControlBase(opModVoltVar=Link(href="/derp/1/dc/1"))
+    stage.server.resources["/derp/1/dderc"] = DefaultDERControl(mRID="D1", derControlBase=linked)
+    await stage.run(10)
+    assert [told(control) for control in stage.house.controls.values()] == [50]
+    stage.server.resources["/derp/1/dc"] = volt_var(30)
+    await stage.run(20)
+    assert [told(control) for control in stage.house.controls.values()] == [30]
