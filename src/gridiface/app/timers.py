@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.clock import Clock, ClockWatch, Instant
 
 _log = logging.getLogger("gridiface.timers")
 
@@ -22,10 +22,6 @@ _GRAIN_S = 0.001
 
 #: Kicks that come in a burst are answered together.
 _COALESCE_S = 0.002
-
-
-#: A larger step of the wall clock against the monotonic one means that it was set; slewing stays below, s.
-_SET_S = 0.25
 
 #: Least time between two steps that nobody kicked: an engine that always has something due must not take the core.
 _LEAST_S = 0.005
@@ -58,7 +54,7 @@ class TimerLoop:
     due: Callable[[Instant], Instant | None] = lambda now: None
     jumped: Callable[[float, Instant], None] = lambda seconds, now: None
     failures: int = 0
-    _offset: float | None = None
+    _watch: ClockWatch = field(default_factory=ClockWatch)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def kick(self) -> None:
@@ -94,11 +90,10 @@ class TimerLoop:
 
     def _compare_clocks(self, now: Instant) -> None:
         """Notice that the wall clock was set; between two looks both clocks run alike."""
-        offset = now - self.clock.monotonic()
-        before, self._offset = self._offset, offset
-        if before is not None and abs(offset - before) > _SET_S:
-            _log.warning("the clock was set by %+.3f s", offset - before)
-            self.jumped(offset - before, now)
+        by = self._watch.look(now, self.clock.monotonic())
+        if by:
+            _log.warning("the clock was set by %+.3f s", by)
+            self.jumped(by, now)
 
     def _guard(self, work: Callable[[Instant], None], now: Instant) -> None:
         try:

@@ -25,6 +25,28 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class ClockWatch:
+    """Notices between two looks that the wall clock was set: by more than `least_s` against the monotonic one.
+
+    A clock that is slewed moves less between two looks.
+    """
+
+    least_s: float = 0.25
+    _offset: float | None = None
+
+    def look(self, now: Instant, steady: float) -> float:
+        """By how many seconds the clock was set since the last look, + forwards; 0: it was not.
+
+        Args:
+            now: the wall clock.
+            steady: the monotonic one, read at once with it.
+        """
+        before, self._offset = self._offset, now - steady
+        by = 0.0 if before is None else now - steady - before
+        return by if abs(by) > self.least_s else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A half-open span [start, end). `duration` None is open-ended: until something cancels it."""

@@ -122,6 +122,11 @@ class StationHandler(OutstationHandler):
         """Whether the store refused the last write."""
         return self._trouble_until is not None
 
+    def clock_set(self, seconds: float) -> None:
+        """The wall clock was set by so much: commands are refused for as long as before."""
+        if self._trouble_until is not None:
+            self._trouble_until += seconds
+
     async def carry_out(self, commission: Commission, now: Instant) -> list[PointEntry]:
         """Make a command's consequences durable; returns the outputs whose status points have to `follow`.
 

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.clock import Clock, ClockWatch, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
@@ -94,6 +94,7 @@ class Dnp3Server:
         self.commands = CommandLog()
         self.counters: Counter[str] = Counter()
         self._clock = clock
+        self._watch = ClockWatch()
         self._ledger = ledger
         self._history = history
         configurations = {station.name: Configuration(station.name, station.points) for station in settings.stations}
@@ -142,7 +143,7 @@ class Dnp3Server:
             StoreUnavailable: the state cannot be read.
             ConfigError: an address cannot be taken, or TLS files cannot be used.
         """
-        now = self._clock.now()
+        now = self.now()
         spaces = (SPACE, TAGS_SPACE, RECORDS_SPACE, USERS_SPACE, ENERGY_SPACE, CONFIGURATION_SPACE)
         documents = [document for space in spaces for document in await self._ledger.documents(space)]
         controls = await self._history.controls(live_after=now)
@@ -160,7 +161,7 @@ class Dnp3Server:
         """Close all peers; what commands led to is carried out first."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_STOP_S)
-        counted = [station.energy.document(self._clock.now()) for station in self.stations.values()
+        counted = [station.energy.document(self.now()) for station in self.stations.values()
                    if station.energy.targets]  # fmt: skip
         if counted:
             with contextlib.suppress(StoreUnavailable):
@@ -179,8 +180,21 @@ class Dnp3Server:
         return next((port for port in self.ports if port), 0)
 
     def now(self) -> Instant:
-        """The wall clock."""
-        return self._clock.now()
+        """The wall clock; where it was set since the last look, everything that waits is told first."""
+        now = self._clock.now()
+        by = self._watch.look(now, self._clock.monotonic())
+        if by:
+            self._clock_set(by, now)
+        return now
+
+    def _clock_set(self, seconds: float, now: Instant) -> None:
+        self._refresh_at += seconds
+        for station in self.stations.values():
+            station.clock_set(seconds, now)
+        for endpoint in self.endpoints:
+            for session in list(endpoint.sessions):
+                session.clock_set(seconds, now)
+        self._pump_soon()
 
     # --- time and the rest of the house ------------------------------------------------------------------------------
 
@@ -194,6 +208,7 @@ class Dnp3Server:
 
     def handle_timer(self, now: Instant) -> None:
         """Refresh the points when that is due, and look at every connection's deadlines. May be called early."""
+        self.now()
         if now >= self._refresh_at or self._refresh_at > now + self.settings.refresh_s:
             self.refresh(now)
         for station in self.stations.values():
@@ -213,7 +228,7 @@ class Dnp3Server:
 
     def on_outcome(self, outcome: Outcome) -> None:
         """See domain.ports.OutcomeListener.on_outcome."""
-        now = self._clock.now()
+        now = self.now()
         for station in self.stations.values():
             station.touch(now)
             station.on_outcome(outcome)
@@ -243,7 +258,7 @@ class Dnp3Server:
             station.check_output(point)
         await self._ledger.commit([tags.document(name), *along])
         station.apply(tags)
-        self.refresh(self._clock.now())
+        self.refresh(self.now())
 
     def disconnect(self, name: str, master: str) -> bool:
         """Close the connection that carries a master; it may come again. False: it is not connected.
@@ -281,7 +296,7 @@ class Dnp3Server:
 
     def _pump_now(self) -> None:
         self._pumping = False
-        self.pump(self._clock.now())
+        self.pump(self.now())
 
     # --- what sessions ask (session.Hub) -----------------------------------------------------------------------------
 
@@ -311,7 +326,7 @@ class Dnp3Server:
     async def _carried_out(self, session: Session | None, station: Station, commission: Commission) -> None:
         try:
             async with self._locks[station.settings.name, commission.slot]:
-                now = self._clock.now()
+                now = self.now()
                 station.touch(now)
                 changed = await station.handler.carry_out(commission, now)
         except (StoreUnavailable, CommandLost) as problem:
@@ -342,7 +357,7 @@ class Dnp3Server:
         while (notice := station.outstation.next_event()) is not None:
             self.counters[type(notice).__name__] += 1
             if isinstance(notice, CommandDone):
-                self.commands.note(station.settings, notice, self._clock.now())
+                self.commands.note(station.settings, notice, self.now())
             if not _log.isEnabledFor(_level(notice)):
                 continue
             master = getattr(notice, "master", None)

@@ -260,6 +260,18 @@ class Session:
         if not self.closed:
             self._arm(self._hub.now())
 
+    def clock_set(self, seconds: float, now: Instant) -> None:
+        """The wall clock was set by so much, and shows `now`: deadlines stay as far away as they are."""
+        self.heard_at += seconds
+        self.began += seconds
+        if self._write_deadline is not None:
+            self._write_deadline += seconds
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self.closed:
+            self._arm(now)
+
     # --- the end -----------------------------------------------------------------------------------------------------
 
     @property

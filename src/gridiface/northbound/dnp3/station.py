@@ -329,6 +329,12 @@ class Station:
                 events += self.database.update(self._now, entry.type, entry.index, value, _ONLINE)
         return events
 
+    def clock_set(self, seconds: float, now: Instant) -> None:
+        """The wall clock was set by so much, and shows `now`: what waits does so for as long as before."""
+        self.touch(now)
+        self.outstation.clock_set(seconds, now)
+        self.handler.clock_set(seconds)
+
     def touch(self, now: Instant) -> None:
         """The time that status points get which follow from a command."""
         self._now = now

@@ -152,6 +152,12 @@ class OutstationAuthentication:
         self._challenge = self._last_sent = b""
         self._last_user = UNKNOWN_USER
 
+    def clock_set(self, seconds: float) -> None:
+        """The host's clock was set by so much: keys and the wait for a reply last as long as before."""
+        if self._pending is not None:
+            self._pending.deadline += seconds
+        self._sessions.clock_set(seconds)
+
     def restart(self, now: float) -> None:
         """The device restarted: session keys are gone."""
         if self._sessions:

@@ -80,6 +80,11 @@ class SessionTable:
         self._offered.clear()
         self._answered.clear()
 
+    def clock_set(self, seconds: float) -> None:
+        """The host's clock was set by so much: keys live as long as before."""
+        for keys in self._keys.values():
+            keys.expires_at += seconds
+
     def drop_strangers(self) -> None:
         """Drops the keys of users that are no longer there."""
         for number in [item for item in self._keys if self._users.find(item) is None]:

@@ -101,6 +101,12 @@ class Channel:
             association.handle_timer(now)
         self._probe(now)
 
+    def clock_set(self, now: float) -> None:
+        """The host's clock was set: what waited until a time by it begins anew, as on a new connection."""
+        for association in self._mine.values():
+            association.attach(self._queue)
+        self._silence.heard(now)
+
     def next_event(self) -> Notice | None:
         """The oldest notice of the outstation that was not fetched yet, of any of its connections."""
         return self._station.notices.popleft() if self._station.notices else None

@@ -119,6 +119,18 @@ class Outstation:
         for association in self._unattached():
             association.handle_timer(now)
 
+    def clock_set(self, seconds: float, now: float) -> None:
+        """The host's clock was set by so much, and shows `now`: nothing waits for longer, or less, than it should.
+
+        What was sent and not confirmed is sent anew; a selection is dropped.
+        """
+        for association in self.associations.values():
+            association.state.clock_set(seconds)
+            if association.authentication is not None:
+                association.authentication.clock_set(seconds)
+        for channel in self._channels:
+            channel.clock_set(now)
+
     def _unattached(self) -> list[Association]:
         return [item for item in self.associations.values() if not item.attached]
 

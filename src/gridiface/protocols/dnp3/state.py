@@ -171,6 +171,18 @@ class AssociationState:
         """The time as this master set it, ms since 1970."""
         return max(0, round(now * 1000) + self.clock_offset_ms)
 
+    def clock_set(self, seconds: float) -> None:
+        """The host's clock was set by so much: the master's time, where it wrote one, goes on as it was."""
+        for number in self.first_waiting:
+            self.first_waiting[number] += seconds
+        if self.synchronised_at is None:
+            return
+        self.synchronised_at += seconds
+        if self.clock_offset_ms:
+            self.clock_offset_ms -= round(seconds * 1000)
+            for plan in self.freezes:
+                plan.due += seconds
+
     def plan_freeze(self, time_ms: int, interval_ms: int, targets: FreezeTargets, now: float) -> None:
         """Remembers a freeze (clauses 4.4.5 and A.22.2).
 

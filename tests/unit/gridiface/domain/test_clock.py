@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.domain.clock import Interval, earliest_start, latest_end, randomised
+from gridiface.domain.clock import ClockWatch, Interval, earliest_start, latest_end, randomised
 
 
 def test_an_interval_is_half_open():
@@ -37,3 +37,16 @@ def test_random_times_stay_between_the_earliest_start_and_the_latest_end(start_s
 def test_an_open_interval_keeps_its_end():
     drawn = randomised(Interval(0.0, None), start_s=10.0, duration_s=10.0, draw=lambda: 0.5)
     assert drawn == Interval(5.0, None)
+
+
+def test_a_clock_that_was_set_is_noticed_once_and_one_that_is_slewed_is_not():
+    watch = ClockWatch()
+    assert watch.look(1_000.0, 5.0) == 0.0
+    assert watch.look(1_010.0, 15.0) == 0.0
+    assert watch.look(1_010.0 + 3_600.0, 15.0) == 3_600.0
+    assert watch.look(4_611.0, 16.0) == 0.0
+    assert watch.look(11.0, 16.0) == -4_600.0
+    assert watch.look(11.2, 16.0) == 0.0
+    assert watch.look(11.4, 16.0) == 0.0
+    assert watch.look(11.7, 16.0) == pytest.approx(0.3)
+    assert ClockWatch(0.75).look(11.7, 16.0) == 0.0

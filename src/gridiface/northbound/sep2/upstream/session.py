@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from gridiface.domain.clock import Clock
+from gridiface.domain.clock import Clock, ClockWatch
 from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.errors import StoreUnavailable
@@ -121,7 +121,7 @@ class UpstreamSession:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
-        self._clocks: tuple[float, float] | None = None
+        self._watch = ClockWatch(_JUMP_S)
         self._looked_at = float("-inf")
         self._look_took = 0.0
         self.busy = False
@@ -264,13 +264,10 @@ class UpstreamSession:
 
     def _look_at_clocks(self, now: float) -> None:
         """A wall clock that was set moves nothing at the server."""
-        steady = self._clock.monotonic()
-        if self._clocks is not None:
-            jump = (now - self._clocks[0]) - (steady - self._clocks[1])
-            if abs(jump) >= _JUMP_S:
-                _log.warning("upstream %s: our clock was set by %+.1f s", self.settings.name, jump)
-                self.client.clock_jumped(jump)
-        self._clocks = now, steady
+        jump = self._watch.look(now, self._clock.monotonic())
+        if jump:
+            _log.warning("upstream %s: our clock was set by %+.1f s", self.settings.name, jump)
+            self.client.clock_jumped(jump)
 
     def _restart_after_refusal(self, now: float) -> None:
         if not self.client.refused:

@@ -51,3 +51,29 @@ async def test_outcomes_of_others_change_nothing(server):
 def test_an_unknown_station_names_the_known_ones(server):
     with pytest.raises(ConfigError, match="gw"):
         server.station("gateway")
+
+
+@pytest.mark.parametrize("seconds", [-86_400.0, 3600.0])
+async def test_who_looks_at_the_clock_after_it_was_set_tells_all_that_wait(house, station_settings, seconds):
+    clock = StandingClock(1.7e9, 5.0)
+    settings = Dnp3Settings(stations=(station_settings(),), endpoints=(), refresh_s=2.0)
+    server = Dnp3Server(settings, clock=clock, inbox=house, ledger=house, fleet=house, history=house)
+    await server.start()
+    station = server.station("gw")
+    channel = station.outstation.open(server.now())
+    station.handler._trouble_until = clock.at + 5.0
+    clock.at += seconds
+    clock.steady += 0.0
+    due = server.next_timer(clock.at)
+    assert due is not None
+    server.handle_timer(clock.at)
+    assert channel.next_timer() is None or channel.next_timer() > clock.at
+    assert not channel.lost
+    assert station.handler._trouble_until == clock.at + 5.0
+    assert server.next_timer(clock.at) <= clock.at + 2.0
+    before = station.handler._trouble_until
+    clock.at += 1.0
+    clock.steady += 1.0
+    server.now()
+    assert station.handler._trouble_until == before
+    await server.stop()

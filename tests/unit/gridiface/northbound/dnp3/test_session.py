@@ -232,3 +232,24 @@ async def test_what_two_outstations_are_asked_in_one_read_is_answered_by_both(hu
     one.receive(request(OPERATE) + delay)
     assert sorted(frame.source for frame in wire.frames) == [10, 11]
     one.close()
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+async def test_deadlines_stay_as_far_away_when_the_clock_is_set(session, hub, wire, station, seconds):
+    one = session(idle=60.0, first_frame=30.0, write=20.0)
+    hub.at += 10
+    one.pause()
+    left = [due - hub.at for due in (one.began, one.heard_at, one.next_timer())]
+    assert left[2] == 20
+    hub.at += seconds
+    for reached, _ in one.channels:
+        reached.clock_set(seconds, hub.at)
+    one.clock_set(seconds, hub.at)
+    assert [due - hub.at for due in (one.began, one.heard_at, one.next_timer())] == left
+    one.handle_timer(hub.at)
+    assert not one.closed
+    one.resume()
+    one.handle_timer(hub.at + 20)
+    assert wire.dropped == ["no frame of a configured master"]
+    one.clock_set(seconds, hub.at)
+    assert one.next_timer() is None

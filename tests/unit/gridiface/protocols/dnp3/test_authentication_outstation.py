@@ -317,3 +317,18 @@ def test_any_authentication_octets_raise_nothing_and_operate_nothing(attack):
         joined.send(bytes((0xC0 | number & 15, function)) + source.randbytes(12))
         joined.now += 0.5
     assert joined.handler.operated == []
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_the_wait_for_a_reply_and_the_life_of_keys_are_as_long_when_the_clock_is_set(attack, seconds):
+    joined = attack(reply_timeout=2.0, key_lifetime=900.0)
+    keys = joined.guard._sessions.keys(1, joined.now)
+    left = keys.expires_at - joined.now
+    assert find(joined.send(f"c5 {OPERATE}")[0], 1)
+    joined.now += seconds
+    joined.outstation.clock_set(seconds, joined.now)
+    assert joined.guard.next_timer() == joined.now + 2.0
+    assert keys.expires_at - joined.now == left
+    joined.now += 2.0
+    joined.guard.handle_timer(joined.now)
+    assert joined.guard.counts[Statistic.REPLY_TIMEOUTS] == 1

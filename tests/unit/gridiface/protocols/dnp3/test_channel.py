@@ -203,3 +203,22 @@ def test_nothing_received_is_nothing(build):
     peer = build()
     peer.channel.receive(b"", peer.now)
     assert peer.channel.to_send(peer.now) == b""
+
+
+def test_a_clock_that_is_set_is_no_silence(build):
+    peer = build(outstation={"keep_alive": 30.0, "link_timeout": 5.0})
+    for seconds in (3600, -7200):
+        peer.now += seconds
+        peer.outstation.clock_set(seconds, peer.now)
+        assert peer.channel.next_timer() == peer.now + 30.0
+        peer.channel.handle_timer(peer.now)
+        assert not peer.channel.lost
+
+
+def test_a_selection_does_not_outlive_the_clock_by_which_it_was_made(build):
+    select = "c0 03 29 02 17 01 00 05 00 00"
+    peer = build()
+    assert peer.one(select)[-1] == 0
+    peer.now -= 3600
+    peer.outstation.clock_set(-3600, peer.now)
+    assert peer.one("c1 04" + select[5:])[-1] == 2  # NO_SELECT

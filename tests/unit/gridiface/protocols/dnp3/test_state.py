@@ -104,3 +104,29 @@ def test_notices_are_bounded(build):
     for number in range(5000):
         peer.ask(bytes((0xC0 | number & 15, 0x55)))
     assert len(peer.notices()) == 4096
+
+
+def test_a_masters_time_goes_on_as_it_was_when_the_hosts_clock_is_set(build):
+    peer = build([PointConfig(AI, 0, event_class=1)], now=5000.0, time_policy=TimePolicy.SHIFT_EVENTS, need_time=True,
+                 time_sync_interval=60.0)  # fmt: skip
+    state = peer.association.state
+    peer.one("c0 02 32 01 07 01" + (5_000_500).to_bytes(6, "little").hex())
+    state.plan_freeze(5_030_500, 0, [], 5000.0)
+    peer.outstation.clock_set(3600.0, 8600.0)
+    peer.now = 8601.0
+    assert state.time_ms(peer.now) == 5_001_500
+    assert [plan.due for plan in state.freezes] == [8630.0]
+    assert not state.needs_time(8660.0)
+    assert state.needs_time(8661.0)
+    peer.update(AI, 0, 1.0)
+    (key,) = peer.buffer.keys()
+    assert peer.buffer.get(key).time == 5_001_500
+
+
+def test_without_a_masters_time_the_hosts_clock_counts_as_it_is_set(build):
+    state = build(now=5000.0, need_time=True).association.state
+    state.plan_freeze(5_030_000, 0, [], 5000.0)
+    state.clock_set(-100.0)
+    assert state.time_ms(4900.0) == 4_900_000
+    assert [plan.due for plan in state.freezes] == [5030.0]
+    assert state.needs_time(4900.0)

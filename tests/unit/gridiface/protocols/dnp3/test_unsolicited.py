@@ -439,3 +439,40 @@ def test_two_masters_are_told_independently(build, connect):
     assert (len(peer.buffer), len(other.buffer)) == (0, 1)
     confirm(other, second)
     assert len(other.buffer) == 0
+
+
+def set_clock(peer, seconds):
+    """Sets the host's clock; what the outstation sends then."""
+    peer.now += seconds
+    peer.outstation.clock_set(seconds, peer.now)
+    return peer.pending()
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_report_that_is_not_confirmed_comes_again_in_its_time_when_the_clock_is_set(start, seconds):
+    peer = start(confirm_timeout=5.0, retries=None)
+    peer.update(BI, 0, 1)
+    (report,) = peer.pending()
+    peer.advance(2)
+    (again,) = set_clock(peer, seconds)
+    assert again[4:] == report[4:]
+    assert peer.advance(4) == []
+    assert peer.advance(1) == [again]
+    assert confirm(peer, again) == []
+    assert peer.advance(100) == []
+
+
+def test_events_that_are_held_back_go_in_their_time_when_the_clock_is_set_back(start):
+    peer = start(triggers={number: Trigger(count=10, hold_time=5.0) for number in (1, 2, 3)})
+    peer.update(BI, 0, 1)
+    assert peer.advance(3) == []
+    assert set_clock(peer, -3600) == []
+    assert len(peer.advance(2)) == 1
+
+
+def test_an_offline_interval_ends_when_the_clock_is_set_back(start):
+    peer = start(confirm_timeout=5.0, retries=0, offline_interval=30.0)
+    peer.update(BI, 0, 1)
+    assert len(peer.pending()) == 1
+    assert peer.advance(5) == []
+    assert len(set_clock(peer, -86_400)) == 1
