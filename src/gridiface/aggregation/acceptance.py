@@ -9,9 +9,9 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gridiface.aggregation.arbitration import INFORMING, displaced_kinds, kind_of, precedence
+from gridiface.aggregation.arbitration import INFORMING, claims_of, displaced_kinds, kind_of, precedence
 from gridiface.aggregation.lifecycle import Entry
-from gridiface.aggregation.requests import NEEDS, empty_window, fault_of
+from gridiface.aggregation.requests import CURVE_NEEDS, NEEDS, empty_window, fault_of
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import (
     ENTER_SERVICE_MODES,
@@ -23,6 +23,7 @@ from gridiface.domain.controls import (
     TargetKind,
     Verdict,
 )
+from gridiface.domain.curves import curves_in
 from gridiface.domain.fleet import Capability
 
 #: Largest random shift of start and duration, s (IEEE 2030.5-2018 OneHourRangeType).
@@ -105,6 +106,9 @@ def with_effective(control: Control, now: Instant, seed: int) -> Control:
 
 def supports(able: frozenset[Capability], mode: ControlMode, value: ModeValue) -> bool:
     """Whether a device that is able to do so much can carry out a mode, or needs to do nothing for it."""
+    if mode is ControlMode.CURVE:
+        needs = [CURVE_NEEDS.get(name, Capability.CURVES) for name in curves_in(value)]
+        return Capability.CURVES in able or (bool(needs) and able.issuperset(needs))
     needed = NEEDS.get(mode)
     if needed is None or needed & able:
         return True
@@ -172,10 +176,10 @@ def _able(control: Control, subject: Subject) -> tuple[bool, tuple[str, ...]]:
         return control.target.kind is TargetKind.GROUP, ()
     everyone = True
     left_out: set[str] = set()
-    for mode, value in control.values.items():
-        unable = [able for able in subject.abilities if not supports(able, mode, value)]
+    for claim in claims_of(control):
+        unable = [able for able in subject.abilities if not supports(able, claim.mode, claim.value)]
         everyone = everyone and len(unable) < len(subject.abilities)
-        if mode in PASS_THROUGH_MODES:
+        if claim.mode in PASS_THROUGH_MODES:
             for able in unable:
                 left_out.update(subject.abilities[able])
     return everyone, tuple(sorted(left_out))
@@ -183,7 +187,7 @@ def _able(control: Control, subject: Subject) -> tuple[bool, tuple[str, ...]]:
 
 def _ruler(control: Control, rivals: Iterable[Entry], lane: Callable[[Control], str]) -> Control | None:
     """The active control that leaves nothing of this one for its whole span, if there is one."""
-    wanted = {kind_of(mode, value) for mode, value in control.values.items() if mode not in INFORMING}
+    wanted = {claim.kind for claim in claims_of(control) if claim.mode not in INFORMING}
     if not wanted:
         return None
     # Of thousands that are ahead (an event with a value for every five minutes of days) only few are active.

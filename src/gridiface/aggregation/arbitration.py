@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import LIMIT_MODES, PASS_THROUGH_MODES, Control, ControlMode, ModeValue
+from gridiface.domain.curves import each_curve
 
 #: The kind of a mode: of one kind one control rules. Modes that are not listed are kinds of their own.
 KIND_OF: Mapping[ControlMode, str] = {
@@ -58,6 +59,15 @@ class Claim:
     def kind(self) -> str:
         """See `kind_of`."""
         return kind_of(self.mode, self.value)
+
+
+def claims_of(control: Control) -> list[Claim]:
+    """The modes of a control; each of the curves that it carries is a claim of its own."""
+    return [
+        Claim(control, mode, part)
+        for mode, value in control.values.items()
+        for part in (each_curve(value) if mode is ControlMode.CURVE else (value,))
+    ]
 
 
 def _kind(claim: Claim, shares: Mapping[str, float] | None) -> str:
@@ -179,8 +189,8 @@ def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> s
         return set()
     if not same and ruler.span.end < other.span.end:
         return set()
-    theirs = {kind_of(mode, value): mode for mode, value in other.values.items() if mode not in INFORMING}
-    ours = {kind_of(mode, value) for mode, value in ruler.values.items()}
+    theirs = {claim.kind: claim.mode for claim in claims_of(other) if claim.mode not in INFORMING}
+    ours = {claim.kind for claim in claims_of(ruler)}
     if apart:
         ours.discard("power")
     return {kind for kind, mode in theirs.items() if kind in ours and (same or mode not in LIMIT_MODES)}

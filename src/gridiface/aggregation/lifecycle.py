@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gridiface.aggregation.arbitration import Claim, displaced_kinds, is_information, kind_of, precedence
+from gridiface.aggregation.arbitration import Claim, claims_of, displaced_kinds, is_information, precedence
 from gridiface.aggregation.late import Late, Told
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import FAST, Control, ControlState, Outcome, OutcomeKind, Target
@@ -67,11 +67,7 @@ class Entry:
         """The modes it still claims; a test claims none: it is answered and recorded, and moves nobody."""
         if self.control.is_test:
             return []
-        return [
-            Claim(self.control, mode, value)
-            for mode, value in self.control.values.items()
-            if kind_of(mode, value) not in self.dead
-        ]
+        return [claim for claim in claims_of(self.control) if claim.kind not in self.dead]
 
     def started(self, device_id: str | None) -> bool:
         """Whether the start was told for this device (None: for the control as a whole)."""

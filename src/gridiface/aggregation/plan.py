@@ -19,6 +19,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Limits
 from gridiface.aggregation.setpoints import Order, Orders
 from gridiface.domain.controls import CLASS_TIMING, PASS_THROUGH_MODES, Control, ControlMode, ModeValue, ServiceClass
+from gridiface.domain.curves import curves_in
 from gridiface.domain.fleet import Capability, Group
 
 
@@ -156,6 +157,11 @@ def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, ru
         by_ability.setdefault(columns.devices[row].nameplate.capabilities, []).append(row)
     for able, group in by_ability.items():
         mine = {mode: claims for mode, claims in handed.items() if supports(able, mode, claims[0].value)}
+        if ControlMode.CURVE in handed:  # each curve by itself: one device has these, another one those
+            curves = [one for one in handed[ControlMode.CURVE] if supports(able, one.mode, one.value)]
+            mine |= {ControlMode.CURVE: curves}
+            if not curves:
+                del mine[ControlMode.CURVE]
         plan.order[group] = orders.number(make_order(rulings, mine))
     closed = any(
         claim.value.value == 0.0
@@ -166,7 +172,10 @@ def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, ru
 
 
 def _handed_on(rulings: list[Ruling]) -> dict[ControlMode, list[Claim]]:
-    """The claims of modes that are handed on: the innermost of each; of connect and energize all (any "off" wins)."""
+    """The claims of modes that are handed on: the innermost of each, and of each curve; of connect and energize all.
+
+    Of these any "off" wins.
+    """
     found: dict[ControlMode, list[Claim]] = {}
     for ruling in rulings:
         for mode, claim in ruling.passed.items():
@@ -174,8 +183,10 @@ def _handed_on(rulings: list[Ruling]) -> dict[ControlMode, list[Claim]]:
                 found.setdefault(mode, []).append(claim)
             else:
                 found.setdefault(mode, [claim])
-        if ruling.curves:
-            found.setdefault(ControlMode.CURVE, list(ruling.curves))
+        for claim in ruling.curves:
+            inner = found.setdefault(ControlMode.CURVE, [])
+            if all(claim.kind != other.kind for other in inner):
+                inner.append(claim)
     return found
 
 
@@ -204,7 +215,8 @@ def make_order(rulings: list[Ruling], handed: Mapping[ControlMode, list[Claim]])
     ends = min((control.span.end for control in chosen), default=float("inf"))
     leading = power or (chosen[0] if chosen else None)
     device_ramp = next((c.ramp_s for c in chosen if c.ramp_s is not None), None)
-    key = (ids, tuple(control.created for control in chosen), tuple(sorted(handed)), ends)
+    kinds = tuple(sorted({claim.kind for claims in handed.values() for claim in claims}))
+    key = (ids, tuple(control.created for control in chosen), kinds, ends)
     return Order(
         control_ids=ids,
         service_class=ServiceClass.DISPATCH if leading is None else leading.service_class,
@@ -236,7 +248,6 @@ def _merged(claims: list[Claim]) -> dict[str, Any]:
     """Curves of several controls in one payload; the first named wins where two name the same."""
     found: dict[str, Any] = {}
     for claim in claims:
-        given = claim.value.payload
-        for name, curve in (given if isinstance(given, Mapping) else {claim.value.base: claim.value}).items():
+        for name, curve in curves_in(claim.value).items():
             found.setdefault(name, curve)
     return found

@@ -15,6 +15,7 @@ from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArr
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ENTER_SERVICE_WINDOWS, ControlMode, ModeValue
+from gridiface.domain.curves import CurveKind, fault_of_curves
 from gridiface.domain.fleet import Capability
 from gridiface.domain.quantities import PercentBase
 
@@ -37,9 +38,30 @@ NEEDS: Mapping[ControlMode, frozenset[Capability]] = {
     ControlMode.SET_VAR_PERCENT: frozenset({Capability.SET_VAR}),
     ControlMode.POWER_FACTOR_INJECT: frozenset({Capability.POWER_FACTOR}),
     ControlMode.POWER_FACTOR_ABSORB: frozenset({Capability.POWER_FACTOR}),
-    ControlMode.CURVE: frozenset({Capability.CURVES}),
     ControlMode.FREQUENCY_DROOP: frozenset({Capability.FREQUENCY_DROOP}),
     **dict.fromkeys(ENTER_SERVICE_MODES, frozenset({Capability.ENTER_SERVICE})),
+}
+
+#: What a member must be able to do for each curve, by its name; `Capability.CURVES` stands for all of them.
+CURVE_NEEDS: Mapping[str, Capability] = {
+    kind.mode: able
+    for kind, able in (
+        (CurveKind.FREQ_WATT, Capability.FREQ_WATT),
+        (CurveKind.VOLT_VAR, Capability.VOLT_VAR),
+        (CurveKind.VOLT_WATT, Capability.VOLT_WATT),
+        (CurveKind.WATT_PF, Capability.WATT_PF),
+        (CurveKind.WATT_VAR, Capability.WATT_VAR),
+        (CurveKind.HFRT_MAY_TRIP, Capability.HIGH_FREQUENCY_TRIP),
+        (CurveKind.HFRT_MUST_TRIP, Capability.HIGH_FREQUENCY_TRIP),
+        (CurveKind.LFRT_MAY_TRIP, Capability.LOW_FREQUENCY_TRIP),
+        (CurveKind.LFRT_MUST_TRIP, Capability.LOW_FREQUENCY_TRIP),
+        (CurveKind.HVRT_MAY_TRIP, Capability.HIGH_VOLTAGE_TRIP),
+        (CurveKind.HVRT_MOMENTARY_CESSATION, Capability.HIGH_VOLTAGE_TRIP),
+        (CurveKind.HVRT_MUST_TRIP, Capability.HIGH_VOLTAGE_TRIP),
+        (CurveKind.LVRT_MAY_TRIP, Capability.LOW_VOLTAGE_TRIP),
+        (CurveKind.LVRT_MOMENTARY_CESSATION, Capability.LOW_VOLTAGE_TRIP),
+        (CurveKind.LVRT_MUST_TRIP, Capability.LOW_VOLTAGE_TRIP),
+    )
 }
 
 
@@ -233,6 +255,8 @@ def fault_of(mode: ControlMode, value: ModeValue, *, span_s: float) -> str:
         return f"{mode} cannot be {value.value:g}"
     if mode is ControlMode.SET_W_PERCENT and value.base != PercentBase.BASELINE and abs(value.value) > 100.0:
         return f"{mode} cannot be {value.value:g} % of a rating"
+    if mode is ControlMode.CURVE:
+        return fault_of_curves(value)
     if mode is ControlMode.ENERGY_TARGET and not 0 < span_s < math.inf:
         return "an energy target needs a duration"
     return ""

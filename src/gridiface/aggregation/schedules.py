@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import tzinfo
 
-from gridiface.aggregation.arbitration import Claim
+from gridiface.aggregation.arbitration import Claim, claims_of
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Control, Source, Target
 from gridiface.domain.local_time import window_at
@@ -58,12 +58,7 @@ class Schedules:
 
     def claims(self, target: Target) -> list[Claim]:
         """What the open windows of a target say."""
-        return [
-            Claim(control, mode, value)
-            for control in self._open.values()
-            if control.target == target
-            for mode, value in control.values.items()
-        ]
+        return [claim for control in self._open.values() if control.target == target for claim in claims_of(control)]
 
     def targets(self) -> set[Target]:
         """Whom open windows speak of."""

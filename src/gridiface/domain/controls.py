@@ -288,7 +288,8 @@ class Setpoint:
     `active_power_w`: + delivered. `ceiling_w`: generation at most this, W >= 0. `valid_until`: after it the device
     may fall back by itself. `starts`: when it begins; None: now (only an
     `Agenda` has others). `control_ids`: the controls it carries out, for acknowledgement and for the record.
-    `passed` are modes handed on as they came. `release` True: let go, the device returns to its own default.
+    `passed` are modes handed on as they came; the curves in it are all that stand: one that was told before and is not
+    among them is over. `release` True: let go, the device returns to its own default.
     `let_go`: what it was told before, or may have been before a restart, and is to be told no more, while the rest
     stands (of a release: beside what the driver itself knows that it has told): SET_W for the active power,
     MAX_W_PERCENT for the ceiling, SET_VAR for the reactive power, and the modes that are handed on. It may name what

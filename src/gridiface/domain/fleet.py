@@ -37,10 +37,35 @@ class Capability(StrEnum):
     POWER_FACTOR = "power_factor"
     CONNECT = "connect"
     ENERGIZE = "energize"
-    CURVES = "curves"
+    CURVES = "curves"  # every curve: of a device that does not tell which
+    VOLT_VAR = "volt_var"
+    VOLT_WATT = "volt_watt"
+    WATT_VAR = "watt_var"
+    WATT_PF = "watt_pf"
+    FREQ_WATT = "freq_watt"
+    LOW_VOLTAGE_TRIP = "low_voltage_trip"
+    HIGH_VOLTAGE_TRIP = "high_voltage_trip"
+    LOW_FREQUENCY_TRIP = "low_frequency_trip"
+    HIGH_FREQUENCY_TRIP = "high_frequency_trip"
     FREQUENCY_DROOP = "frequency_droop"
     ENTER_SERVICE = "enter_service"
     SCHEDULE = "schedule"
+
+
+#: What `Capability.CURVES` stands for.
+CURVE_CAPABILITIES = frozenset(
+    {
+        Capability.VOLT_VAR,
+        Capability.VOLT_WATT,
+        Capability.WATT_VAR,
+        Capability.WATT_PF,
+        Capability.FREQ_WATT,
+        Capability.LOW_VOLTAGE_TRIP,
+        Capability.HIGH_VOLTAGE_TRIP,
+        Capability.LOW_FREQUENCY_TRIP,
+        Capability.HIGH_FREQUENCY_TRIP,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import pytest
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.domain.controls import ControlMode, ModeValue, ServiceClass, Target, TargetKind, Verdict
+from gridiface.domain.curves import curves_in
 from gridiface.domain.fleet import Capability, DeviceKind, Group
 
 
@@ -569,6 +570,33 @@ def test_curves_go_to_those_who_can(make_world, ask, make_battery):
     assert [s.device_id for s in world.told] == ["b"]
     assert world.told[0].passed[ControlMode.CURVE].payload == {"points": [1]}
     assert world.told[0].active_power_w is None
+
+
+def test_each_device_is_told_the_curves_it_can_do_of_whoever_rules_them(make_world, ask, make_battery):
+    """Two curves of a feeder, one of a device of its own; one device knows only the first."""
+    able = frozenset({Capability.SET_W, Capability.VOLT_VAR, Capability.VOLT_WATT})
+    fleet = [make_battery("a", capabilities=able - {Capability.VOLT_WATT}), make_battery("b", capabilities=able)]
+    world = make_world(devices=fleet)
+    records = {name: {"curveData": [{"xvalue": n, "yvalue": n}]} for n, name in enumerate(("x", "y"))}
+    payload = {"opModVoltVar": records["x"], "opModVoltWatt": records["x"]}
+    world.submit(ask("feeder", values={ControlMode.CURVE: ModeValue(2.0, payload=payload)}, duration=None))
+    own = {ControlMode.CURVE: ModeValue(1.0, "opModVoltWatt", {"opModVoltWatt": records["y"]})}
+    world.submit(ask("own", values=own, device="b", duration=60, program="p2"))
+    world.run(10)
+
+    def last(device_id):
+        told = [s for s in world.told if s.device_id == device_id][-1]
+        return told.passed[ControlMode.CURVE], set(told.control_ids)
+
+    value, ids = last("a")
+    assert (curves_in(value), ids) == ({"opModVoltVar": records["x"]}, {"feeder"})
+    value, ids = last("b")
+    assert (curves_in(value), ids) == (
+        {"opModVoltVar": records["x"], "opModVoltWatt": records["y"]},
+        {"feeder", "own"},
+    )
+    world.run(120)
+    assert curves_in(last("b")[0]) == payload
 
 
 def test_a_set_point_that_ends_under_a_standing_limit_is_let_go_of(make_world, ask):

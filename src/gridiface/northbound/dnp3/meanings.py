@@ -104,7 +104,7 @@ class Measure(StrEnum):
     COMM_LOST = "comm_lost"
     ALARM = "alarm"
     ALARMED = "alarmed"  # one of the alarms named in `argument`, with blanks between, is raised
-    SUPPORTS = "supports"  # of the capability named by `argument`
+    SUPPORTS = "supports"  # one of the capabilities named in `argument`, with blanks between
     HEARTBEAT = "heartbeat"  # a state toggles, an analog or counter counts, at each refresh
     READ_BACK = "read_back"  # the value in force of the output named by `argument`
     IN_FORCE = "in_force"  # whether the output named by `argument` has a control that runs

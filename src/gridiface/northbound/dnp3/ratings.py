@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind, Settings
+from gridiface.domain.fleet import CURVE_CAPABILITIES, Capability, Device, DeviceKind, Settings
 from gridiface.northbound.dnp3.meanings import Measure
 
 _BATTERIES = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY})
@@ -114,7 +114,7 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
         members=len(members),
         batteries=sum(device.kind in _BATTERIES for device in producing),
         meters=len(members) - len(producing),
-        capabilities=frozenset(abilities),
+        capabilities=frozenset(abilities | (CURVE_CAPABILITIES if Capability.CURVES in abilities else frozenset())),
     )
 
 

@@ -310,7 +310,7 @@ def _certain(entry: PointEntry, view: TargetView) -> float | None:
         return OF_RATINGS[entry.measure](view.ratings)
     if entry.measure in _OF_QUALITY:
         return _OF_QUALITY[entry.measure](view.snapshot)
-    return float(entry.argument in view.ratings.capabilities)
+    return float(any(word in view.ratings.capabilities for word in entry.argument.split()))
 
 
 def _beyond(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample:

@@ -107,7 +107,7 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.COMM_LOST: ("state", "nothing is known"),
     Measure.ALARM: ("state", "some alarm is raised"),
     Measure.ALARMED: ("state", "one of the alarms in `argument` is raised"),
-    Measure.SUPPORTS: ("state", "some member has the capability in `argument`"),
+    Measure.SUPPORTS: ("state", "some member has one of the capabilities in `argument`"),
     Measure.HEARTBEAT: ("", "a state toggles, a number counts, at each refresh"),
     Measure.READ_BACK: ("as the output", "what is in force of the output in `argument`"),
     Measure.IN_FORCE: ("state", "the output in `argument` has a control that runs"),

@@ -161,3 +161,37 @@ def test_a_bound_that_leaves_nothing_beside_the_one_that_rules_is_refused():
     waiting = Entry(control("later", modes=entering(enter_hz_low=60.5)))
     assert verdict(control(modes=entering(enter_hz_high=59.5)), subject, rivals=[low]) is Verdict.INVALID
     assert verdict(control(modes=entering(enter_hz_high=60.1)), subject, rivals=[low, waiting]) is Verdict.ACCEPTED
+
+
+VOLT_VAR = frozenset({Capability.VOLT_VAR})
+
+
+def asked(*names):
+    record = {"curveData": [{"xvalue": 1, "yvalue": 1}]}
+    return ModeValue(float(len(names)), payload=dict.fromkeys(names, record))
+
+
+@pytest.mark.parametrize(
+    ("able", "names", "can"),
+    [
+        (VOLT_VAR, ("opModVoltVar",), True),
+        (VOLT_VAR, ("opModVoltWatt",), False),
+        (VOLT_VAR, ("opModVoltVar", "opModVoltWatt"), False),
+        (CURVES, ("opModVoltVar", "opModLVRTMustTrip"), True),
+        (frozenset({Capability.LOW_VOLTAGE_TRIP}), ("opModLVRTMustTrip", "opModLVRTMayTrip"), True),
+        (SET, ("opModVoltVar",), False),
+        (VOLT_VAR, ("something",), False),
+    ],
+)
+def test_who_can_do_which_curve(able, names, can):
+    assert supports(able, ControlMode.CURVE, asked(*names)) is can
+
+
+def test_a_curve_that_nobody_can_do_and_one_that_is_none():
+    subject = Subject(True, {VOLT_VAR: ("a",), CURVES: ("b",)})
+    answer = judge(control(modes={ControlMode.CURVE: asked("opModVoltVar", "opModVoltWatt")}), 50.0, subject, None, ())
+    assert (answer.verdict, answer.left_out) == (Verdict.PARTIAL, ("a",))
+    only = Subject(True, {VOLT_VAR: ("a",)})
+    assert verdict(control(modes={ControlMode.CURVE: asked("opModVoltWatt")}), only) is Verdict.UNSUPPORTED
+    broken = ModeValue(1.0, payload={"opModVoltVar": {"curveData": []}})
+    assert verdict(control(modes={ControlMode.CURVE: broken}), only) is Verdict.INVALID

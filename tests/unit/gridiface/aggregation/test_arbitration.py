@@ -5,6 +5,7 @@ import pytest
 
 from gridiface.aggregation.arbitration import (
     Claim,
+    claims_of,
     displaced_kinds,
     is_information,
     kind_of,
@@ -290,3 +291,39 @@ def test_precedence_is_authority_then_creation_then_id():
 )
 def test_what_only_informs(asked, informs):
     assert is_information(asked) is informs
+
+
+def curves(name, *names, authority=0.0, duration=None, program=""):
+    payload = {one: {"curve": name} for one in names}
+    return Control(
+        id=name,
+        source=Source(protocol="t", program=program or name, authority=authority),
+        target=Target(TargetKind.GROUP, "g"),
+        values={ControlMode.CURVE: ModeValue(float(len(names)), payload=payload)},
+        interval=Interval(0.0, duration),
+        created=0.0,
+    )
+
+
+def test_of_each_curve_the_highest_authority_rules_whatever_else_a_control_carries():
+    """A control with one of two curves leaves the other to whoever has it; so do defaults."""
+    strong, weak = curves("strong", "a", authority=2), curves("weak", "a", "b", authority=1)
+    ruling = rule([*claims_of(weak), *claims_of(strong)], claims_of(curves("default", "b", "c")))
+    assert {claim.value.base: claim.control.id for claim in ruling.curves} == {
+        "a": "strong",
+        "b": "weak",
+        "c": "default",
+    }
+    assert [(loser.control.id, winner.control.id) for loser, winner in ruling.displaced] == [("weak", "strong")]
+
+
+def test_a_curve_that_carries_its_name_rivals_the_same_one_among_several():
+    named = curves("named", authority=3)
+    named.values[ControlMode.CURVE] = ModeValue(1.0, "a", {"a": {"curve": "named"}})
+    ruling = rule([*claims_of(named), *claims_of(curves("several", "a", "b"))])
+    assert {claim.value.base: claim.control.id for claim in ruling.curves} == {"a": "named", "b": "several"}
+
+
+def test_only_the_curves_that_both_have_are_displaced():
+    ruler, other = curves("x", "a", authority=2), curves("y", "a", "b", authority=1)
+    assert displaced_kinds(ruler, other) == {"curve:a"}

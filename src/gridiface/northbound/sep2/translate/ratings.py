@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
+from gridiface.domain.fleet import CURVE_CAPABILITIES, Capability, Device, DeviceKind, Nameplate, Settings
 from gridiface.domain.quantities import Rounding, from_hundredths_percent, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.scaling import (
     clamp,
@@ -35,7 +35,7 @@ from gridiface.protocols.sep2.resources import (
 _Bits = DERControlModes
 _INT16, _UINT16, _UINT32 = 0x7FFF, 0xFFFF, 0xFFFF_FFFF
 
-#: Modes by the control that a device can carry out; of the curves those that shape power, not the trip settings.
+#: Modes by the control that a device can carry out.
 CAPABILITY_MODES: Mapping[Capability, DERControlModes] = {
     Capability.SET_W: _Bits.FIXED_W | _Bits.TARGET_W,
     Capability.LIMIT_W: _Bits.MAX_LIM_W,
@@ -43,7 +43,15 @@ CAPABILITY_MODES: Mapping[Capability, DERControlModes] = {
     Capability.POWER_FACTOR: _Bits.FIXED_PF_ABSORB_W | _Bits.FIXED_PF_INJECT_W,
     Capability.CONNECT: _Bits.CONNECT,
     Capability.ENERGIZE: _Bits.ENERGIZE,
-    Capability.CURVES: _Bits.FREQ_WATT | _Bits.VOLT_VAR | _Bits.VOLT_WATT | _Bits.WATT_PF | _Bits.WATT_VAR,
+    Capability.VOLT_VAR: _Bits.VOLT_VAR,
+    Capability.VOLT_WATT: _Bits.VOLT_WATT,
+    Capability.WATT_VAR: _Bits.WATT_VAR,
+    Capability.WATT_PF: _Bits.WATT_PF,
+    Capability.FREQ_WATT: _Bits.FREQ_WATT,
+    Capability.LOW_VOLTAGE_TRIP: _Bits.LVRT_MUST_TRIP | _Bits.LVRT_MAY_TRIP | _Bits.LVRT_MOMENTARY_CESSATION,
+    Capability.HIGH_VOLTAGE_TRIP: _Bits.HVRT_MUST_TRIP | _Bits.HVRT_MAY_TRIP | _Bits.HVRT_MOMENTARY_CESSATION,
+    Capability.LOW_FREQUENCY_TRIP: _Bits.LFRT_MUST_TRIP | _Bits.LFRT_MAY_TRIP,
+    Capability.HIGH_FREQUENCY_TRIP: _Bits.HFRT_MUST_TRIP | _Bits.HFRT_MAY_TRIP,
     Capability.FREQUENCY_DROOP: _Bits.FREQ_DROOP,
 }
 
@@ -87,6 +95,14 @@ CATEGORIES: Mapping[DeviceKind, DeviceCategory] = {
     DeviceKind.OTHER: DeviceCategory.SMART_ENERGY_MODULE,
 }
 
+_TRIPS = frozenset(
+    {
+        Capability.LOW_VOLTAGE_TRIP,
+        Capability.HIGH_VOLTAGE_TRIP,
+        Capability.LOW_FREQUENCY_TRIP,
+        Capability.HIGH_FREQUENCY_TRIP,
+    }
+)
 _STORAGE = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY, DeviceKind.EV})
 
 
@@ -103,6 +119,8 @@ def can_enter(devices: Sequence[Device]) -> bool:
 def modes_of(capabilities: Iterable[Capability], *, charges: bool) -> int:
     """The modesSupported bit map of what a device can do."""
     given = frozenset(capabilities)
+    if Capability.CURVES in given:  # the trip settings are claimed only by those who name them
+        given |= CURVE_CAPABILITIES - _TRIPS
     modes = DERControlModes(0)
     for capability in given:
         modes |= CAPABILITY_MODES.get(capability, DERControlModes(0))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
+from gridiface.domain.fleet import CURVE_CAPABILITIES, Capability, Device, DeviceKind, Nameplate, Settings
 from gridiface.northbound.sep2.translate.ratings import (
     CAPABILITY_MODES,
     CATEGORIES,
@@ -44,7 +44,7 @@ PLATE = Nameplate(
     susceptance_s=0.021,
     normal_category=2,
     abnormal_category=3,
-    capabilities=frozenset(Capability) - {Capability.SCHEDULE},
+    capabilities=frozenset(Capability) - {Capability.SCHEDULE, Capability.CURVES},
 )
 BATTERY = Device(id="b", nameplate=PLATE, settings=Settings(max_w=45_000.0, ramp_w_per_s=450.0, updated=7.0))
 PV = Device(id="p", kind=DeviceKind.PV, nameplate=Nameplate(max_w=10_000.0))
@@ -106,6 +106,16 @@ def test_each_capability_has_its_modes(capability: Capability) -> None:
     modes = modes_of({capability}, charges=False)
     assert capability in capabilities_of(modes)
     assert modes & CAPABILITY_MODES[capability] == CAPABILITY_MODES[capability]
+
+
+def test_a_device_that_does_not_tell_which_curves_has_those_that_shape_its_power() -> None:
+    modes = modes_of({Capability.CURVES}, charges=False)
+    assert capabilities_of(modes) == CURVE_CAPABILITIES - {
+        Capability.LOW_VOLTAGE_TRIP,
+        Capability.HIGH_VOLTAGE_TRIP,
+        Capability.LOW_FREQUENCY_TRIP,
+        Capability.HIGH_FREQUENCY_TRIP,
+    }
 
 
 def test_charge_and_discharge_bits_say_what_a_set_point_may_do() -> None:
