@@ -28,6 +28,9 @@ class SunSpecConfig(DriverConfig):
         "that they never change, and then checked with each read-back.",
     )
     read_back_delay_s: float = Field(0.0, ge=0, le=5, description="Time a device needs until a value can be read back.")
+    adopt_timeout_s: float = Field(
+        5.0, gt=0, le=60, description="705 to 712: time the device may take to adopt a curve, seconds."
+    )
     function_16: bool = Field(default=True, description="Write several registers at once; found out if it cannot.")
     set_point: Literal["auto", "percent"] = Field("auto", description="704: in watts where possible, or in percent.")
     storage_form: Literal["window", "direct"] = Field(

@@ -20,9 +20,10 @@ from gridiface.drivers.api import Ack, DeviceBusy, Keep
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
-from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, ExceptionReply, write_request, write_single_request
+from gridiface_southbound.modbus_pdu import ExceptionReply
 from gridiface_southbound.modbus_turns import Turn
 from gridiface_southbound.sunspec import models, telemetry
+from gridiface_southbound.sunspec.adopting import Curves, with_curves
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import (
     CONTROL_MODELS,
@@ -38,6 +39,7 @@ from gridiface_southbound.sunspec.memory import Memory
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers, place_of
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
+from gridiface_southbound.sunspec.sending import send
 from gridiface_southbound.sunspec.sheet import PointValues
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
@@ -74,7 +76,8 @@ class SunSpecDriver:
         self._device: _Device | None = None
         self._touched: set[str] = set()
         self._before = Memory()
-        self._single = not config.function_16
+        self._curves = Curves(self._registers, self._before, config.adopt_timeout_s)
+        self._registers.single = not config.function_16
         self._volatile = config.scale_factors == "reread"
         self._writing = Turn()
 
@@ -214,29 +217,35 @@ class SunSpecDriver:
         device = self._opened()
         if device.hot is not None and command is not None and device.hot.fits(command, self._clock.now()):
             return await self._carry_out_power(device, device.hot, command)
-        plan = self._plan(device, command)
-        if self._volatile or self._single or not device.steady.issuperset(plan.models):
+        plan, task = self._plan(device, command), self._curves.task(command)
+        if self._volatile or self._registers.single or not device.steady.issuperset(plan.models):
             await self._refresh(device, plan.models)
             plan = self._plan(device, command)
-        if not plan.effects:
-            reasons = "; ".join(plan.skipped) or "the command asks for nothing"
+        ack = await self._write_plan(device, plan, command) if plan.effects else None
+        timer = None if command is None else fall_back_s(command, self._config.revert_s, self._clock.now())
+        done = await self._curves.carry_out(task, revert_s=timer, alone=ack is None)
+        device.hot = None if self._curves.timed else self._short_way(device, plan, command, done.skipped)
+        if ack is None and not done.touched:
+            reasons = "; ".join((*plan.skipped, *done.skipped)) or "the command asks for nothing"
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
+        return with_curves(ack or plan.acknowledge({}, device_id=self._id, at=self._clock.now()), done)
+
+    async def _write_plan(self, device: _Device, plan: Plan, command: Setpoint | None) -> Ack:
+        """Send a plan and see that it is shown."""
         await self._remember(device, plan)
-        after = await self._send(device, plan)
+        after = await send(self._registers, device.blocks, plan, self._config.read_back_delay_s)
         if _rescaled(device, after):
             # What was written had another meaning than meant: put it right at once, and be careful from now on.
             self._volatile = True
             self._adopt(device, after)
             plan = self._plan(device, command)
-            after = await self._send(device, plan)
+            after = await send(self._registers, device.blocks, plan, self._config.read_back_delay_s)
             if _rescaled(device, after):
                 self._adopt(device, after)
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
         await self._set(device, plan, after)
         self._touched.update(plan.effects)
-        ack = plan.acknowledge(after, device_id=self._id, at=self._clock.now())
-        device.hot = self._short_way(device, plan, command)
-        return ack
+        return plan.acknowledge(after, device_id=self._id, at=self._clock.now())
 
     async def _remember(self, device: _Device, plan: Plan) -> None:
         """What settings hold before they are written for the first time."""
@@ -294,10 +303,12 @@ class SunSpecDriver:
         plan = Plan({"active_power": effect}, models=[704])
         return plan.acknowledge(after, device_id=self._id, at=self._clock.now())
 
-    def _short_way(self, device: _Device, plan: Plan, command: Setpoint | None) -> HotPower | None:
+    def _short_way(
+        self, device: _Device, plan: Plan, command: Setpoint | None, skipped: Sequence[str]
+    ) -> HotPower | None:
         config = self._config
-        steady = 704 in device.steady and not (self._volatile or self._single or config.read_back_delay_s)
-        if command is None or not steady or plan.models != [704]:
+        steady = 704 in device.steady and not (self._volatile or self._registers.single or config.read_back_delay_s)
+        if command is None or skipped or not steady or plan.models != [704]:
             return None
         if fall_back_s(command, config.revert_s, self._clock.now()) != config.revert_s:
             return None
@@ -312,52 +323,6 @@ class SunSpecDriver:
             entered=command.passed,
         )
 
-    async def _send(self, device: _Device, plan: Plan) -> dict[int, Block]:
-        """Write all forms and read the models back."""
-        if self._single:
-            await self._write_singly(device, plan)
-            return await self._read_back(device, plan.models)
-        requests = [
-            write_request(device.blocks[effect.form.sheet.model.id].address + offset, registers)
-            for effect in plan.effects.values()
-            for offset, registers in effect.form.writes
-        ]
-        count = len(requests)
-        together = not self._config.read_back_delay_s
-        if together:
-            for model_id in plan.models:
-                requests += self._registers.requests(place_of(device.blocks[model_id]))
-        replies = await self._registers.exchange(requests)
-        for position in range(count):
-            reply = replies[position]
-            if not isinstance(reply, ExceptionReply):
-                continue
-            if position == 0 and reply.code == ILLEGAL_FUNCTION:
-                # Function 16 is not known here: nothing was written, so this is still the same attempt.
-                self._single = True
-                return await self._send(device, plan)
-            raise self._registers.refusal(reply, f"write {position + 1} of {count}")
-        if not together:
-            return await self._read_back(device, plan.models)
-        return self._registers.collect([place_of(device.blocks[model_id]) for model_id in plan.models], replies[count:])
-
-    async def _write_singly(self, device: _Device, plan: Plan) -> None:
-        """By function 6, register after register, the enabling one last; registers that are right stay untouched."""
-        for effect in plan.effects.values():
-            block = device.blocks[effect.form.sheet.model.id]
-            for offset, word in effect.form.words(block):
-                (reply,) = await self._registers.exchange([write_single_request(block.address + offset, word)])
-                if isinstance(reply, ExceptionReply):
-                    raise self._registers.refusal(reply, f"register {block.address + offset}")
-
-    async def _read_back(self, device: _Device, model_ids: Sequence[int]) -> dict[int, Block]:
-        if self._config.read_back_delay_s > 0:
-            await asyncio.sleep(self._config.read_back_delay_s)
-        places = [place_of(device.blocks[model_id]) for model_id in model_ids]
-        wanted = [request for place in places for request in self._registers.requests(place)]
-        replies = await self._registers.exchange(wanted)
-        return self._registers.collect(places, replies)
-
     # Blocks --------------------------------------------------------------------------------------------------------
 
     def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> _Device:
@@ -366,8 +331,12 @@ class SunSpecDriver:
         self._before.belongs_to(plate.serial)
         setting = telemetry.settings(blocks, now=now)
         limits = telemetry.ratings(plate, setting)
-        controls = Controls(blocks, limits, ControlOptions.of(self._config, single=self._single), self._before.values)
-        plate = telemetry.nameplate(blocks, controls.capabilities, rating_w=self._config.rating_w)
+        controls = Controls(
+            blocks, limits, ControlOptions.of(self._config, single=self._registers.single), self._before.values
+        )
+        self._curves.learn(found, blocks)
+        able = controls.capabilities | self._curves.capabilities
+        plate = telemetry.nameplate(blocks, able, rating_w=self._config.rating_w)
         fixed = self._config.scale_factors == "fixed"
         steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
         return _Device(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
@@ -385,7 +354,7 @@ class SunSpecDriver:
     def _controls(self, device: _Device) -> Controls:
         blocks = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
         return Controls(
-            blocks, device.ratings, ControlOptions.of(self._config, single=self._single), self._before.values
+            blocks, device.ratings, ControlOptions.of(self._config, single=self._registers.single), self._before.values
         )
 
     def _opened(self) -> _Device:

@@ -18,6 +18,9 @@ from gridiface_southbound.sunspec.functions import Effect, Power704, Ratings
 from gridiface_southbound.sunspec.models import Block, scale_registers
 from gridiface_southbound.sunspec.sheet import Filled
 
+#: What was handed on stands while only the power changes.
+_STANDING = ENTER_SERVICE_MODES | {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP}
+
 
 class HotPower:
     """Active power by 704 in one write and one read, for one device, timer and set of scale factors."""
@@ -89,7 +92,7 @@ class HotPower:
         command handed on; the short way is for those that ask for settings only that the device holds already.
         """
         effect = plan.effects.get("active_power")
-        if not entered.keys() <= ENTER_SERVICE_MODES or plan.skipped:
+        if not entered.keys() <= _STANDING or plan.skipped:
             return None
         if effect is None or len(plan.effects) > 1 or not isinstance(function, Power704) or len(reads) != 1:
             return None

@@ -18,9 +18,13 @@ from typing import Any, NamedTuple
 
 from gridiface.domain.quantities import Rounding, from_power_of_ten, round_to_int
 from gridiface.errors import LocalProtocolError
+from gridiface_southbound.sunspec.curve_tables import CURVE_MODEL_IDS
 
 #: The models that this driver reads or writes, in the order of preference of each group.
-USED_MODELS = (1, 701, 702, 703, 704, 713, 715, 101, 102, 103, 111, 112, 113, 120, 121, 122, 123, 124, 802)
+USED_MODELS = (
+    *(1, 701, 702, 703, 704, 713, 715, 101, 102, 103, 111, 112, 113, 120, 121, 122, 123, 124, 802),
+    *CURVE_MODEL_IDS,
+)
 
 
 class _Kind(NamedTuple):
@@ -114,8 +118,14 @@ class Model:
         return self.id
 
 
-def _flatten(group: Mapping[str, Any], prefix: str, offset: int, points: dict[str, Point]) -> tuple[int, bool]:
-    """Add the points of a group and of its single sub-groups; (next offset, whether offsets after it are fixed)."""
+def _flatten(
+    group: Mapping[str, Any], prefix: str, offset: int, points: dict[str, Point], counts: Mapping[str, int]
+) -> tuple[int, bool]:
+    """Add the points of a group and of its sub-groups; (next offset, whether offsets after it are fixed).
+
+    A group that is there several times needs its number in `counts`, by the name of the point that tells it, or by its
+    own where none does: "Crv2.Pt3.V".
+    """
     for row in group.get("points", ()):
         points[prefix + row["name"]] = Point(
             name=prefix + row["name"],
@@ -129,26 +139,50 @@ def _flatten(group: Mapping[str, Any], prefix: str, offset: int, points: dict[st
         )
         offset += row["size"]
     for inner in group.get("groups", ()):
-        if inner.get("count", 1) != 1:
+        number, name = inner.get("count", 1), inner["name"]
+        if number == 1:
+            labels = [f"{prefix}{name}."]
+        elif (known := counts.get(number or name)) is not None:
+            labels = [f"{prefix}{name}{at}." for at in range(1, known + 1)]
+        else:
             return offset, False
-        offset, fixed = _flatten(inner, f"{prefix}{inner['name']}.", offset, points)
-        if not fixed:
-            return offset, False
+        for label in labels:
+            offset, fixed = _flatten(inner, label, offset, points, counts)
+            if not fixed:
+                return offset, False
     return offset, True
+
+
+@cache
+def _definition(model_id: int) -> Mapping[str, Any] | None:
+    source = resources.files("sunspec2") / "models" / "json" / f"model_{int(model_id)}.json"
+    try:
+        group: Mapping[str, Any] = json.loads(source.read_text("utf-8"))["group"]
+    except FileNotFoundError:
+        return None
+    return group
+
+
+def _table(model_id: int, counts: Mapping[str, int]) -> Model | None:
+    group = _definition(model_id)
+    if group is None:
+        return None
+    points: dict[str, Point] = {}
+    length, _ = _flatten(group, "", 0, points, counts)
+    static = all(point.static for point in points.values() if point.type == "sunssf")
+    return Model(model_id, group.get("label", ""), points, length, static)
 
 
 @cache
 def model(model_id: int) -> Model | None:
     """The table of a model, or None where the definitions know no such model. Reads a file the first time."""
-    source = resources.files("sunspec2") / "models" / "json" / f"model_{int(model_id)}.json"
-    try:
-        group = json.loads(source.read_text("utf-8"))["group"]
-    except FileNotFoundError:
-        return None
-    points: dict[str, Point] = {}
-    length, _ = _flatten(group, "", 0, points)
-    static = all(point.static for point in points.values() if point.type == "sunssf")
-    return Model(model_id, group.get("label", ""), points, length, static)
+    return _table(model_id, {})
+
+
+@lru_cache(maxsize=256)
+def whole_model(model_id: int, counts: tuple[tuple[str, int], ...]) -> Model | None:
+    """The table of a model with its repeated groups, so many as `counts` says (see `_flatten`)."""
+    return _table(model_id, dict(counts))
 
 
 def preload() -> None:

@@ -14,7 +14,16 @@ from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, QuickLink
-from gridiface_southbound.modbus_pdu import MAX_READ, PASSING, ExceptionReply, Request, read_request
+from gridiface_southbound.modbus_pdu import (
+    ILLEGAL_FUNCTION,
+    MAX_READ,
+    PASSING,
+    ExceptionReply,
+    Request,
+    read_request,
+    write_request,
+    write_single_request,
+)
 from gridiface_southbound.sunspec import models
 from gridiface_southbound.sunspec.models import Block, Model
 from gridiface_southbound.sunspec.scan import ModelPlace
@@ -41,9 +50,13 @@ class Registers:
         unit_id: on the link.
         timeout_s: for each answer.
         most: registers that the device gives in one answer.
+
+    Attributes:
+        single: it takes one register at a time (function 6).
     """
 
     def __init__(self, device_id: str, unit_id: int, timeout_s: float, most: int = MAX_READ) -> None:
+        self.single = False
         self._link: Link | None = None
         self._begin: _Begin | None = None
         self._id = device_id
@@ -115,6 +128,33 @@ class Registers:
             blocks[place.id] = Block(table, place.address, data)
         return blocks
 
+    async def whole(self, place: ModelPlace, table: Model) -> Block:
+        """A model with its repeated groups; a refusal raises."""
+        requests = _cut(place, table, min(table.length, place.length + 2), self._most)
+        replies = await self.exchange(requests)
+        for reply in replies:
+            if isinstance(reply, ExceptionReply):
+                raise self.refusal(reply, f"reading model {place.id}")
+        return Block(table, place.address, b"".join(reply for reply in replies if isinstance(reply, bytes)))
+
+    async def write(self, address: int, registers: bytes) -> None:
+        """Write neighbours, by function 16 or register by register.
+
+        Raises:
+            DeviceRejected: the device refused.
+        """
+        if not self.single:
+            (reply,) = await self.exchange([write_request(address, registers)])
+            if not isinstance(reply, ExceptionReply):
+                return
+            if reply.code != ILLEGAL_FUNCTION:
+                raise self.refusal(reply, f"writing register {address}")
+            self.single = True
+        for at in range(0, len(registers), 2):
+            (reply,) = await self.exchange([write_single_request(address + at // 2, registers[at : at + 2])])
+            if isinstance(reply, ExceptionReply):
+                raise self.refusal(reply, f"writing register {address + at // 2}")
+
     def refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:
         """An exception of the device as the error to raise."""
         kind = DeviceBusy if reply.code in PASSING else DeviceRejected
@@ -138,7 +178,10 @@ def block_requests(place: ModelPlace, most: int = MAX_READ) -> list[Request]:
     A number of several registers is never cut in two: the device might change it between the answers.
     """
     table = models.model(place.id)
-    wanted = _wanted(table, place)
+    return _cut(place, table, _wanted(table, place), most)
+
+
+def _cut(place: ModelPlace, table: Model | None, wanted: int, most: int) -> list[Request]:
     begins = [0] if table is None else sorted(point.offset for point in table.points.values() if point.offset < wanted)
     requests: list[Request] = []
     first = 0

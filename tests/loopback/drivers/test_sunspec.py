@@ -157,7 +157,7 @@ async def test_what_cannot_be_done_is_skipped_with_a_reason(simulate: Any, drive
         driver = driver_for(simulation)
         await driver.open()
         ack = await driver.write(told(500.0, passed={ControlMode.CURVE: ModeValue(0.0)}))
-        assert ack.skipped == ("curve: not written by this driver",)
+        assert ack.skipped == ("curve: it names none",)
         with pytest.raises(DeviceRejected, match="nothing was written: curve"):
             await driver.write(told(passed={ControlMode.CURVE: ModeValue(0.0)}))
         await driver.close()

@@ -149,7 +149,7 @@ def test_connect_only_when_nobody_objects(controls: Any) -> None:
 
 
 def test_what_nobody_can_do_is_said(controls: Any) -> None:
-    found = plan(controls({703: {"ES": 1}}), told(5, ceiling_w=6, passed={ControlMode.CURVE: ModeValue(0)}))
+    found = plan(controls({703: {"ES": 1}}), told(5, ceiling_w=6, passed={ControlMode.PRICE: ModeValue(0)}))
     assert found.effects == {}
     assert len(found.skipped) == 3
 

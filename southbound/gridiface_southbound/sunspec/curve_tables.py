@@ -1,0 +1,143 @@
+"""How the SunSpec models keep curves and droop: which model holds which, under which names. Tables, pure.
+
+The DER models 705 to 712 keep stored curves of which the first, read-only, shows what is in force: another is written
+and then adopted. The older 126, 132 and 134 keep stored curves of which an index chooses one. Owned here: these
+differences. Not owned: registers (models), values (curve_values), the procedure (adopting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gridiface.domain.curves import CurveBase, CurveKind
+from gridiface.domain.fleet import Capability
+
+_VARS: Mapping[int, int] = {CurveBase.MAX_W: 0, CurveBase.MAX_VAR: 1, CurveBase.AVAILABLE_VAR: 2}
+_WATTS: Mapping[int, int] = {CurveBase.MAX_W: 0, CurveBase.AVAILABLE_W: 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One curve inside a stored set.
+
+    `group`: where its points lie in the set ("" or "MustTrip."). `x`, `y`: the points' names, with {} for the number.
+    `bases`: what DeptRef holds for each base of the y axis; none: the y axis has no base. `response`, `pt1`: points
+    for these times, s; `reference`: whether it has a reference voltage.
+    """
+
+    kind: CurveKind
+    x: str
+    y: str
+    group: str = ""
+    bases: Mapping[int, int] | None = None
+    response: str = ""
+    pt1: str = ""
+    reference: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveModel:
+    """One model with curves, or with droop (no `lines`).
+
+    `stored`: the group of stored curves; `count` and `most`: how many there are, and how many points each can have.
+    `request`: by which another is adopted; `result`: what becomes of that. Without `result` the request itself is the
+    index of the curve in force. `fallback`: the stored curve after the revert timer.
+    """
+
+    id: int
+    can: Capability
+    lines: tuple[Line, ...] = ()
+    stored: str = "Crv"
+    count: str = "NCrv"
+    most: str = "NPt"
+    enable: str = "Ena"
+    request: str = "AdptCrvReq"
+    result: str = "AdptCrvRslt"
+    fallback: str = "RvrtCrv"
+
+    @property
+    def adopts(self) -> bool:
+        """Whether curve 1 shows what is in force, else the one that `request` names."""
+        return bool(self.result)
+
+
+def _trips(model_id: int, can: Capability, unit: str, *kinds: tuple[str, CurveKind]) -> CurveModel:
+    lines = tuple(Line(kind=kind, x="Pt{}.Tms", y=f"Pt{{}}.{unit}", group=f"{group}.") for group, kind in kinds)
+    return CurveModel(id=model_id, can=can, lines=lines, count="NCrvSet", fallback="")
+
+
+def _older(model_id: int, can: Capability, line: Line) -> CurveModel:
+    return CurveModel(
+        id=model_id, can=can, lines=(line,), stored="curve", enable="ModEna", request="ActCrv", result="", fallback=""
+    )
+
+
+_VOLT_VAR = Line(
+    kind=CurveKind.VOLT_VAR, x="Pt{}.V", y="Pt{}.Var", bases=_VARS, response="RspTms", reference=True
+)  # fmt: skip
+_VOLT_WATT = Line(kind=CurveKind.VOLT_WATT, x="Pt{}.V", y="Pt{}.W", bases=_WATTS, response="RspTms")
+_WATT_VAR = Line(kind=CurveKind.WATT_VAR, x="Pt{}.W", y="Pt{}.Var", bases=_VARS)
+_OLDER_VARS = {base: number + 1 for base, number in _VARS.items()}
+_OLDER_WATTS = {base: number + 1 for base, number in _WATTS.items()}
+
+#: By preference: of two models for one curve the first that a device has is used.
+CURVE_MODELS: tuple[CurveModel, ...] = (
+    CurveModel(id=705, can=Capability.VOLT_VAR, lines=(_VOLT_VAR,)),
+    CurveModel(id=706, can=Capability.VOLT_WATT, lines=(_VOLT_WATT,)),
+    _trips(
+        707,
+        Capability.LOW_VOLTAGE_TRIP,
+        "V",
+        ("MustTrip", CurveKind.LVRT_MUST_TRIP),
+        ("MayTrip", CurveKind.LVRT_MAY_TRIP),
+        ("MomCess", CurveKind.LVRT_MOMENTARY_CESSATION),
+    ),
+    _trips(
+        708,
+        Capability.HIGH_VOLTAGE_TRIP,
+        "V",
+        ("MustTrip", CurveKind.HVRT_MUST_TRIP),
+        ("MayTrip", CurveKind.HVRT_MAY_TRIP),
+        ("MomCess", CurveKind.HVRT_MOMENTARY_CESSATION),
+    ),
+    _trips(
+        709,
+        Capability.LOW_FREQUENCY_TRIP,
+        "Hz",
+        ("MustTrip", CurveKind.LFRT_MUST_TRIP),
+        ("MayTrip", CurveKind.LFRT_MAY_TRIP),
+    ),
+    _trips(
+        710,
+        Capability.HIGH_FREQUENCY_TRIP,
+        "Hz",
+        ("MustTrip", CurveKind.HFRT_MUST_TRIP),
+        ("MayTrip", CurveKind.HFRT_MAY_TRIP),
+    ),
+    CurveModel(
+        id=711,
+        can=Capability.FREQUENCY_DROOP,
+        stored="Ctl",
+        count="NCtl",
+        most="",
+        request="AdptCtlReq",
+        result="AdptCtlRslt",
+        fallback="RvrtCtl",
+    ),
+    CurveModel(id=712, can=Capability.WATT_VAR, lines=(_WATT_VAR,)),
+    _older(
+        126, Capability.VOLT_VAR, Line(kind=CurveKind.VOLT_VAR, x="V{}", y="VAr{}", bases=_OLDER_VARS, pt1="RmpTms")
+    ),
+    _older(
+        132, Capability.VOLT_WATT, Line(kind=CurveKind.VOLT_WATT, x="V{}", y="W{}", bases=_OLDER_WATTS, pt1="RmpPT1Tms")
+    ),
+    _older(
+        134,
+        Capability.FREQ_WATT,
+        Line(kind=CurveKind.FREQ_WATT, x="Hz{}", y="W{}", bases={CurveBase.MAX_W: 0}, pt1="RmpPT1Tms"),
+    ),
+)
+
+#: Their numbers: what a device is looked through for.
+CURVE_MODEL_IDS = tuple(found.id for found in CURVE_MODELS)
