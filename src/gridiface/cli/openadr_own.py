@@ -25,6 +25,17 @@ class Word(StrEnum):
     OUT = "out"
 
 
+class Standing(StrEnum):
+    """What every event is answered."""
+
+    ENGINE = "engine"
+    IN = "in"
+    OUT = "out"
+
+
+_SAID = {Standing.ENGINE: "engine", Standing.IN: "optIn", Standing.OUT: "optOut"}
+
+
 @app.command("list")
 @asking
 def list_own(
@@ -214,6 +225,75 @@ def refresh(
     _tell(remote, ven, "refresh", reason, as_json)
 
 
+@app.command("query")
+@asking
+def query(
+    remote: Remote,
+    *,
+    as_json: bool,
+    ven: NameArgument,
+    reason: ReasonOption = "",
+) -> None:
+    """Ask the VTN what it offers and whether we are registered; its answer is in `gridiface trace list`.
+
+    Example: gridiface openadr ven query utility
+    """
+    _tell(remote, ven, "query", reason, as_json)
+
+
+@app.command("offer")
+@asking
+def offer(
+    remote: Remote,
+    *,
+    as_json: bool,
+    ven: NameArgument,
+    reason: ReasonOption = "",
+) -> None:
+    """Tell the VTN anew what we offer to report; the requests that run end with it.
+
+    Example: gridiface openadr ven offer utility
+    """
+    _tell(remote, ven, "offer", reason, as_json)
+
+
+@app.command("metadata")
+@asking
+def metadata(
+    remote: Remote,
+    *,
+    as_json: bool,
+    ven: NameArgument,
+    reason: ReasonOption = "",
+) -> None:
+    """Ask the VTN what it offers to report; its answer is in `gridiface trace list`.
+
+    Example: gridiface openadr ven metadata utility
+    """
+    _tell(remote, ven, "metadata", reason, as_json)
+
+
+@app.command("answers")
+@asking
+def answers(
+    remote: Remote,
+    *,
+    as_json: bool,
+    ven: NameArgument,
+    word: Annotated[Standing, typer.Argument(help="in or out: to every event; engine: it decides on each.")],
+    reason: ReasonOption = "",
+) -> None:
+    """Answer every event that comes or changes from now on with the same word, or let the engine decide again.
+
+    Example: gridiface openadr ven answers utility out --reason "maintenance"
+    """
+    row = remote.put(f"{_path(ven)}/answers", {"answers": _SAID[word], "reason": reason})
+    if as_json:
+        show_json(row)
+    else:
+        _show([row])
+
+
 def _tell(remote: Remote, ven: str, verb: str, reason: str, as_json: bool) -> None:
     row = remote.post(f"{_path(ven)}/{verb}", {"reason": reason})
     if as_json:
@@ -231,8 +311,8 @@ def _opt(word: Word) -> str:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    columns = ("VEN", "VTN", "link", "venID", "vtnID", "mode", "events", "waiting", "requests", "schedules")
-    keys = ("ven_id", "vtn_id", "mode", "events", "waiting", "requests", "schedules")
+    columns = ("VEN", "VTN", "link", "venID", "vtnID", "mode", "events", "waiting", "requests", "schedules", "answers")
+    keys = ("ven_id", "vtn_id", "mode", "events", "waiting", "requests", "schedules", "answers")
     show_table("", columns, ((r["name"], r["url"], _link(r), *(r[key] for key in keys)) for r in rows))
 
 

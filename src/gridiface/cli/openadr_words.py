@@ -109,7 +109,7 @@ def show_vens(rows: Iterable[Mapping[str, Any]], title: str = "") -> None:
     """VENs of our VTN as a table."""
     show_table(
         title,
-        ("VEN", "name", "liveness", "mode", "groups", "resources", "last seen", "waiting"),
+        ("VEN", "name", "liveness", "mode", "groups", "resources", "last seen", "waiting", "last trouble"),
         (
             (
                 row["id"],
@@ -120,6 +120,7 @@ def show_vens(rows: Iterable[Mapping[str, Any]], title: str = "") -> None:
                 ", ".join(row["resources"]),
                 when(row["last_seen"]),
                 ", ".join(row["waiting"]),
+                row["trouble"],
             )
             for row in rows
         ),

@@ -17,7 +17,11 @@ from gridiface.protocols.openadr.vtn.entities import Opts, RunningReport
 
 
 class VenRow(TypedDict):
-    """One VEN at a glance. `liveness`: unregistered, present, late or lost; `waiting`: payloads that wait for it."""
+    """One VEN at a glance.
+
+    `liveness`: unregistered, present, late or lost; `waiting`: payloads that wait for it; `trouble`: what it refused or
+    never answered last since the start.
+    """
 
     id: str
     name: str
@@ -36,6 +40,7 @@ class VenRow(TypedDict):
     registered_at: float | None
     last_seen: float | None
     waiting: list[str]
+    trouble: str
     configured: bool
 
 
@@ -181,7 +186,9 @@ class OptRow(TypedDict):
     spans: list[list[float]]
 
 
-def ven_row(ven: Ven, *, liveness: str, waiting: Iterable[str], resources: Iterable[str], configured: bool) -> VenRow:
+def ven_row(
+    ven: Ven, *, liveness: str, waiting: Iterable[str], resources: Iterable[str], trouble: str, configured: bool
+) -> VenRow:
     """A VEN in a list."""
     return VenRow(
         id=ven.venID,
@@ -201,6 +208,7 @@ def ven_row(ven: Ven, *, liveness: str, waiting: Iterable[str], resources: Itera
         registered_at=ven.registered_at,
         last_seen=ven.last_seen,
         waiting=list(waiting),
+        trouble=trouble,
         configured=configured,
     )
 

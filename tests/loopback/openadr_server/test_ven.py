@@ -11,7 +11,7 @@ import pytest
 from gridiface.domain.controls import ControlMode, ControlState
 from gridiface.errors import ConfigError
 from gridiface.protocols.openadr.events import Event, Signal
-from gridiface.protocols.openadr.payloads.units import power_real
+from gridiface.protocols.openadr.payloads.units import power_reactive, power_real
 from gridiface.protocols.openadr.reports import ReportRequest
 
 pytestmark = pytest.mark.timeout(60)
@@ -120,6 +120,40 @@ async def test_what_the_operator_ends_is_opted_out_later(make_house, eventually)
     (control,) = site.ledger.live()
     await site.dispatch.cancel(control.id, site.clock.now(), reason="by the operator")
     await eventually(lambda: vtn.core.delivery(name, "E").opt == "optOut", "optOut")
+
+
+async def test_the_operators_standing_word_answers_every_event_and_outlives_a_restart(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    start = float(int(site.clock.now()) - 1)
+
+    async def answered(event_id, opt, unit=None):
+        event = dispatch_event(event_id, start, -6.0)
+        if unit is not None:
+            event = replace(event, signals=(replace(event.signals[0], unit=unit),))
+        await vtn.do(lambda core, now: core.create_event(event, [name], now))
+        await eventually(lambda: (d := vtn.core.delivery(name, event_id)) and d.opt == opt, f"{event_id}: {opt}")
+
+    await ven.always("optOut")
+    await answered("OUT", "optOut")
+    assert not site.ledger.live()
+    await ven.opt("OUT", "optIn")  # A word on one event is worth more.
+    await eventually(lambda: vtn.core.delivery(name, "OUT").opt == "optIn", "its own word")
+    await vtn.do(lambda core, now: core.cancel_event("OUT", now))
+    await eventually(lambda: not site.ledger.live(), "no control is left")
+    await ven.always("optIn")
+    await ven.stop()
+    site.adapters.remove(ven)
+    again = site.ven(ven.url)
+    await site.run(again)
+    assert again.answers == "optIn"
+    await answered("IN", "optIn")
+    await answered("VAR", "optIn", power_reactive())  # Which no device here has.
+    await eventually(lambda: again.book._bindings["VAR"].lost, "it was handed in and refused")
+    assert vtn.core.delivery(name, "VAR").opt == "optIn"
+    await again.always("")
+    await answered("ENGINE", "optOut", power_reactive())
 
 
 async def test_nothing_is_sent_while_the_store_cannot_write(make_house, eventually):

@@ -1,13 +1,34 @@
-"""What our VTN's core notices, as lines of the log. Owns their words and levels only."""
+"""What our VTN's core notices, as lines of the log and as the last trouble of each VEN. Owns their words only."""
 
 from __future__ import annotations
 
 import logging
 
 from gridiface.logfields import about
-from gridiface.protocols.openadr.vtn.notices import Notice, Undelivered, VenCancelled, VenRegistered
+from gridiface.protocols.openadr.vtn.notices import Notice, ReportsPending, Undelivered, VenCancelled, VenRegistered
 
 _log = logging.getLogger("gridiface.openadr")
+
+
+class Troubles:
+    """What a VEN refused or never answered last, in words, by venID; since the start."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def of(self, ven_id: str) -> str:
+        """The words, "" for none."""
+        return self._last.get(ven_id, "")
+
+    def note(self, notice: Notice) -> None:
+        """Take a notice in."""
+        match notice:
+            case ReportsPending(refused=refused) if refused:
+                self._last[notice.venID] = f"a report request: {refused}"
+            case Undelivered():
+                self._last[notice.venID] = f"never answered {notice.kind}"
+            case VenCancelled() | VenRegistered(again=False):
+                self._last.pop(notice.venID, None)
 
 
 def say(notice: Notice) -> None:
@@ -24,5 +45,7 @@ def _say_of(notice: Notice) -> None:
             _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
         case Undelivered():
             _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
+        case ReportsPending(refused=refused) if refused:
+            _log.warning("VEN %s refused a report request: %s", notice.venID, refused)
         case _:
             _log.debug("%s", notice)

@@ -119,6 +119,8 @@ class OpenAdrVen:
         self._task: asyncio.Task[None] | None = None
         self._broken: tuple[object, int] = (None, 0)
         self.up = False
+        #: What the VTN refused last since the start, in words.
+        self.refused = ""
 
     def listen_in(self, tap: Tap) -> None:
         """Tell `tap` of every message that we send, over XMPP also of those that come, and of its answer."""
@@ -197,6 +199,17 @@ class OpenAdrVen:
             RefusedControl, StoreUnavailable: as `do`.
         """
         await self.do(lambda _, now: self.book.opt(event_id, opt, now, reason=reason, resources=resources), along=along)
+
+    @property
+    def answers(self) -> str:
+        """What every event is answered: optIn, optOut, or "" as the engine decides."""
+        return self.book.standing
+
+    async def always(self, opt: str, *, along: Sequence[Change] = ()) -> None:
+        """The operator's standing word; see EventBook.always. Raises StoreUnavailable as `do`."""
+        async with self._lock:
+            self._unsaved += [self.book.always(opt), *along]
+            await self._settle()
 
     async def do(self, verb: Callable[[Ven, Instant], _T], *, along: Sequence[Change] = ()) -> _T:
         """Carry out a verb of the operator and return what it returns when it is durable, together with `along`.
@@ -307,6 +320,7 @@ class OpenAdrVen:
             case Unregistered():
                 _log.warning("VEN %s is not registered any more, by %s: %s", name, notice.by, notice.reason)
             case Rejected():
+                self.refused = f"{notice.kind}: {notice.code or ''} {notice.description}".replace(":  ", ": ").strip()
                 _log.warning("VEN %s: %s got %d: %s", name, notice.kind, notice.code, notice.description)
             case ReportLost():
                 _log.warning("VEN %s: a report of %s was dropped, too many wait", name, notice.reportRequestID)

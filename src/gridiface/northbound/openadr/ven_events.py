@@ -26,6 +26,7 @@ from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceive
 
 _log = logging.getLogger("gridiface.openadr")
 _PREFIX = "binding/"
+_STANDING = "standing"
 _OPT_OUT = "optOut"
 _OPT_IN = "optIn"
 
@@ -82,6 +83,8 @@ class EventBook:
         self._inbox = inbox
         self._fleet = fleet
         self._ven = ven
+        #: optIn or optOut: what every event that can be understood is answered from now on; "": the engine decides.
+        self.standing = ""
         self._bindings: dict[str, Binding] = {}
         self._dirty: set[str] = set()
         self._by_control: dict[str, str] = {}
@@ -90,6 +93,7 @@ class EventBook:
 
     def load(self, documents: Mapping[str, bytes]) -> None:
         """Go on after a restart."""
+        self.standing = documents.get(_STANDING, b"").decode()
         for key, body in documents.items():
             if key.startswith(_PREFIX):
                 event_id = key.removeprefix(_PREFIX)
@@ -103,13 +107,27 @@ class EventBook:
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
+    def always(self, opt: str) -> Change:
+        """Answer every event that is understood with `opt`, "" as the engine decides; the change that keeps it.
+
+        Events that are known keep their word until they are changed. What is opted in against the engine's word is
+        handed in all the same, and its refusal changes no word.
+        """
+        self.standing = opt
+        return PutDocument(self._space, _STANDING, opt.encode()) if opt else DeleteDocument(self._space, _STANDING)
+
     def judge(self, event: Event, previous: Event | None) -> Verdict:
         """Our word on an event, at once: the translation says whether we understand, the engine whether we can."""
+        return self._judged(event, self.standing)
+
+    def _judged(self, event: Event, standing: str = "") -> Verdict:
         try:
             program = self._program(event)
             made = controls_of(event, program, vtn=self._vtn)
         except Refusal as refusal:
             return Verdict(_OPT_OUT, refusal.answer, refusal.reason)
+        if standing:
+            return Verdict(standing, int(Code.OK), "the operator's standing word")
         now, serial = self._clock.now(), self._serial(event.id)
         return word_of([self._inbox.preview(_named(control, serial), now) for control in made.controls])
 
@@ -151,7 +169,7 @@ class EventBook:
         known = self._ven().events.get(event_id)
         if known is None or known.event.last_end <= now or known.stop is not None:
             raise RefusedControl(f"there is no event {event_id} that could be opted")
-        verdict = self.judge(known.event, None) if opt == _OPT_IN else Verdict(_OPT_OUT, int(Code.OK), reason)
+        verdict = self._judged(known.event) if opt == _OPT_IN else Verdict(_OPT_OUT, int(Code.OK), reason)
         if verdict.opt != opt:
             raise RefusedControl(f"the event cannot be carried out: {verdict.description or verdict.code}")
         if resources:
@@ -272,7 +290,7 @@ class EventBook:
         return self._opt_out_if_lost(event_id, binding, Verdict(_OPT_OUT, int(Code.OK), reason), now)
 
     def _opt_out_if_lost(self, event_id: str, binding: Binding, word: Verdict, now: Instant) -> bool:
-        if binding.submit or set(binding.controls) - set(binding.lost):
+        if binding.submit or set(binding.controls) - set(binding.lost) or self.standing == _OPT_IN:
             return False
         known = self._ven().events.get(event_id)
         if known is None or known.opt != _OPT_IN or known.event.last_end <= now:

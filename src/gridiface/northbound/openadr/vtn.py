@@ -26,7 +26,7 @@ from gridiface.northbound.openadr.documents import stored, vtn_space
 from gridiface.northbound.openadr.fleet_channel import FleetChannel
 from gridiface.northbound.openadr.fleet_members import FleetMembers
 from gridiface.northbound.openadr.http_server import Answered, PayloadListener, refused
-from gridiface.northbound.openadr.noting import say
+from gridiface.northbound.openadr.noting import Troubles, say
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.pushing import Pusher
 from gridiface.northbound.openadr.report_archive import ReportArchive
@@ -93,6 +93,7 @@ class OpenAdrVtn:
         self.archive = ReportArchive(ledger, self._space, most=settings.reports_kept)
         #: The certificates that VENs show.
         self.peers = PeerCertificates()
+        self._troubles = Troubles()
         self.started = clock.now()
         self._plain_http = HttpServer("vtn", prefix=settings.prefix)
         self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
@@ -114,6 +115,10 @@ class OpenAdrVtn:
         return Security(
             signer=self.settings.signer, verifier=Verifier(self._nonces), nonce=lambda: secrets.token_hex(16)
         )
+
+    def trouble_of(self, ven_id: str) -> str:
+        """What a VEN refused or never answered last since the start, in words; "" for nothing."""
+        return self._troubles.of(ven_id)
 
     def listen_in(self, tap: Tap) -> None:
         """Tell `tap` of every message over simple HTTP and XMPP, both ways."""
@@ -284,6 +289,7 @@ class OpenAdrVtn:
             await done
         for notice in result.notices:
             say(notice)
+            self._troubles.note(notice)
             if isinstance(notice, VenCancelled | CertificateDropped):
                 self.peers.forget(_peer(notice.venID))
             await self.members.note(notice, now)

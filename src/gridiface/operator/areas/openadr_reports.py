@@ -12,7 +12,7 @@ from gridiface.operator.openadr_rows import RequestRow, request_row
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, get, post, unknown
 from gridiface.operator.schema import PRINTABLE, Asked, Name, NoBody, NoQuery, Reason
-from gridiface.protocols.openadr.reports import ReportRequest
+from gridiface.protocols.openadr.reports import METADATA, METADATA_RID, ReportRequest
 
 _ROOT = "/openadr/vtn/vens/{id}/reports"
 Ids = Annotated[list[Name], Field(min_length=1, max_length=1000)]
@@ -80,9 +80,10 @@ class OpenAdrReportsArea(Area):
         """The request."""
         name, asked = self._ven(call.id), call.body
         offered = {r.reportSpecifierID: r for r in self._vtn.core.reports(name).metadata}.get(asked.specifier)
-        if offered is None:
+        if offered is None and asked.specifier != METADATA:
             raise Refused(409, f"the VEN does not offer a report {asked.specifier}", "GET the VEN shows its `offers`")
-        rids = tuple(asked.rids) or tuple(point.rID for point in offered.oadrReportDescription)
+        all_ = [point.rID for point in offered.oadrReportDescription] if offered else [METADATA_RID]
+        rids = tuple(asked.rids or all_)
         periodic = asked.back_s > 0
         start = float(int(call.now)) if asked.start is None and periodic else None
         request = ReportRequest(

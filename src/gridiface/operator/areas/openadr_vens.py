@@ -57,6 +57,10 @@ class VtnPort(Protocol):
     core: Vtn
     started: Instant
 
+    def trouble_of(self, ven_id: str) -> str:
+        """What a VEN refused or never answered last, in words."""
+        ...
+
     @property
     def archive(self) -> Archive:
         """What was reported."""
@@ -315,6 +319,7 @@ class OpenAdrVensArea(Area):
             ven,
             liveness=self._liveness(ven, now),
             waiting=core.waiting(ven.venID),
+            trouble=self._vtn.trouble_of(ven.venID),
             resources=core.resources_of(ven.venID),
             configured=ven.venID in self._vtn.configured,
         )

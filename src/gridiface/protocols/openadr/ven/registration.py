@@ -132,6 +132,18 @@ class Registrar:
             oadrHttpPullModel=config.push_address is None if config.transport == "simpleHttp" else None,
         )
 
+    def need(self) -> None:
+        """Raises RefusedControl where there is no registration."""
+        if not self._state.registered:
+            raise RefusedControl("not registered")
+
+    def once_more(self, step: str, *, registered: bool = True) -> None:
+        """Take a step again, behind those that are due. Raises RefusedControl where it needs a registration."""
+        if registered:
+            self.need()
+        if step not in self.link.steps:
+            self.link.steps.append(step)
+
     def cancel(self) -> None:
         """Post oadrCancelPartyRegistration. Raises RefusedControl where there is no registration."""
         own = self._state.registration

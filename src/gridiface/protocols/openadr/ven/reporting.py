@@ -19,6 +19,7 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrCanceledReport,
     OadrCancelReport,
     OadrCreatedReport,
+    OadrCreateReport,
     OadrPendingReports,
     OadrRegisterReport,
     OadrReport,
@@ -35,7 +36,9 @@ from gridiface.protocols.openadr.reports import (
     ReportRequest,
     ReportValue,
     intervals_of,
+    metadata_request,
     request_from_wire,
+    request_to_wire,
 )
 from gridiface.protocols.openadr.ven.notices import ReportsChanged
 from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, SampleSource, coarser, same, value_at, value_of
@@ -75,6 +78,16 @@ class ReportDesk:
             if running.request.specifier != METADATA:
                 self._state.drop("request", request_id)
         self._changed()
+
+    def request_metadata(self) -> None:
+        """Post a request for what the VTN offers, once (rule 327)."""
+        wanted = metadata_request(self._state.new_id())
+        payload = OadrCreateReport(
+            requestID=self._state.new_id(),
+            oadrReportRequest=[request_to_wire(wanted)],
+            venID=self._state.registration.venID,
+        )
+        self._state.post("create_report", payload)
 
     def digest(self) -> str:
         """Of what is offered: tells whether the VTN knows it already."""

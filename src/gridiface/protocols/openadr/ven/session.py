@@ -23,7 +23,15 @@ from gridiface.protocols.openadr.ven.eventing import ActiveEvent, EventDesk
 from gridiface.protocols.openadr.ven.inbound import Inbound
 from gridiface.protocols.openadr.ven.notices import Notice, Rejected
 from gridiface.protocols.openadr.ven.opting import OptDesk
-from gridiface.protocols.openadr.ven.registration import CANCEL, CREATE, POLL, QUERY, REQUEST_EVENT, Registrar
+from gridiface.protocols.openadr.ven.registration import (
+    CANCEL,
+    CREATE,
+    POLL,
+    QUERY,
+    REGISTER_REPORT,
+    REQUEST_EVENT,
+    Registrar,
+)
 from gridiface.protocols.openadr.ven.reporting import ReportDesk
 from gridiface.protocols.openadr.ven.samples import SampleSource
 from gridiface.protocols.openadr.ven.state import (
@@ -297,9 +305,21 @@ class Ven:
         self._opts.cancel_schedule(opt_id)
 
     def request_events(self) -> None:
-        """Ask for all events once more."""
-        if self._state.registered and REQUEST_EVENT not in self._registrar.link.steps:
-            self._registrar.link.steps.append(REQUEST_EVENT)
+        """Ask for all events once more. Raises RefusedControl without a registration, as the two below."""
+        self._registrar.once_more(REQUEST_EVENT)
+
+    def offer_reports(self) -> None:
+        """Tell the VTN anew what we offer to report; the requests that run end with it (rule 306)."""
+        self._registrar.once_more(REGISTER_REPORT)
+
+    def request_metadata(self) -> None:
+        """Ask the VTN what it offers to report: it answers with an oadrRegisterReport of its own (rule 327)."""
+        self._registrar.need()
+        self._reports.request_metadata()
+
+    def query(self) -> None:
+        """Ask the VTN what it offers and whether we are registered; that changes nothing."""
+        self._registrar.once_more(QUERY, registered=False)
 
     # -- what is known -------------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ import logging
 
 import pytest
 
-from gridiface.northbound.openadr.noting import say
+from gridiface.northbound.openadr.noting import Troubles, say
 from gridiface.protocols.openadr.vtn.notices import (
     EventStatusChanged,
     Notice,
+    ReportsPending,
     Undelivered,
     VenCancelled,
     VenRegistered,
@@ -27,6 +28,12 @@ from gridiface.protocols.openadr.vtn.notices import (
             logging.WARNING,
             "VEN A never answered events",
         ),
+        (
+            ReportsPending(venID="A", ids=(), refused="461 no"),
+            logging.WARNING,
+            "VEN A refused a report request: 461 no",
+        ),
+        (ReportsPending(venID="A", ids=("R",)), logging.DEBUG, "ReportsPending"),
         (EventStatusChanged(eventID="E", status="active"), logging.DEBUG, "active"),
     ],
 )
@@ -38,3 +45,16 @@ def test_each_notice_has_its_words_and_level(
     (record,) = caplog.records
     assert record.levelno == level
     assert words in record.getMessage()
+
+
+def test_the_last_trouble_of_a_ven_is_kept_until_it_registers_anew() -> None:
+    troubles = Troubles()
+    troubles.note(ReportsPending(venID="A", ids=()))
+    assert troubles.of("A") == ""
+    troubles.note(ReportsPending(venID="A", ids=(), refused="461 no"))
+    assert troubles.of("A") == "a report request: 461 no"
+    troubles.note(Undelivered(venID="A", kind="events", attempts=3))
+    troubles.note(VenRegistered(venID="A", registrationID="R", again=True))
+    assert (troubles.of("A"), troubles.of("B")) == ("never answered events", "")
+    troubles.note(VenCancelled(venID="A", by="ven"))
+    assert troubles.of("A") == ""

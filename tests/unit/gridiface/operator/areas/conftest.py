@@ -45,9 +45,13 @@ class VtnPort:
         self.archive = Archive()
         self.configured = frozenset({"VEN-A"})
         self.uses_tls = False
+        self.troubles: dict[str, str] = {}
         self.along: list[Any] = []
         self.core.put_ven(Ven(venID="VEN-A", groups=["north"]))
         self.core.put_ven(Ven(venID="VEN-B"))
+
+    def trouble_of(self, ven_id: str) -> str:
+        return self.troubles.get(ven_id, "")
 
     async def do(self, verb: Callable[[Vtn, float], Result], *, along: Sequence[Any] = ()) -> Any:
         result = verb(self.core, self.now())
@@ -59,6 +63,7 @@ class OwnPort:
     """A core of our VEN, which opts in to all, and can be connected with a VTN."""
 
     name, url, up = "utility", "http://vtn.example", True
+    answers = refused = ""
 
     def __init__(self, now: Callable[[], float]) -> None:
         numbers = itertools.count(1)
@@ -91,6 +96,10 @@ class OwnPort:
             self.core.opt_resources(event_id, resources, opt, self.now(), reason="economic")
         else:
             self.core.change_opt(event_id, Verdict(opt, 200, reason))
+        self.along += along
+
+    async def always(self, opt: str, *, along: Sequence[Any] = ()) -> None:
+        self.answers = opt
         self.along += along
 
     async def do(self, verb: Callable[[OwnCore, float], Any], *, along: Sequence[Any] = ()) -> Any:

@@ -83,3 +83,35 @@ async def test_the_registration_is_renewed_and_cancelled(openadr: Any) -> None:
     openadr.talk()
     assert openadr.own.core.registration.registrationID is None
     assert (await openadr.ask("POST", "/vens/utility/deregister", {}))[0] == 409
+
+
+async def test_the_steps_of_a_registration_are_taken_again_by_hand(openadr: Any) -> None:
+    await openadr.ask(
+        "POST", "/vtn/vens/VEN-A/reports", {"specifier": "telemetry-usage", "granularity_s": 10, "back_s": 60}
+    )
+    openadr.talk()
+    assert openadr.own.core.requests
+    for verb in ("query", "offer", "metadata"):
+        status, row = await openadr.ask("POST", f"/vens/utility/{verb}", {"reason": "test"})
+        assert (status, row["registered"]) == (200, True)
+        openadr.talk()
+    assert not openadr.own.core.requests  # New metadata ends what was requested (rule 306).
+    await openadr.ask("POST", "/vens/utility/deregister", {})
+    openadr.talk()
+    for verb, status in (("query", 200), ("offer", 409), ("metadata", 409), ("refresh", 409)):
+        assert (await openadr.ask("POST", f"/vens/utility/{verb}", {}))[0] == status
+    openadr.talk()
+    assert openadr.own.core.registration.registrationID is None  # Asking registers nobody.
+
+
+async def test_every_event_is_answered_as_the_operator_says(openadr: Any) -> None:
+    status, row = await openadr.ask("PUT", "/vens/utility/answers", {"answers": "optOut", "reason": "works"})
+    assert (status, row["answers"], openadr.own.answers) == (200, "optOut", "optOut")
+    status, row = await openadr.ask("PUT", "/vens/utility/answers", {"answers": "engine"})
+    assert (status, row["answers"], openadr.own.answers) == (200, "engine", "")
+    assert (await openadr.ask("PUT", "/vens/utility/answers", {"answers": "maybe"}))[0] == 422
+    entries = [json.loads(change.body) for change in openadr.own.along]
+    assert [(entry["what"], entry["before"]) for entry in entries] == [
+        ("openadr.own.answers", {"answers": "engine"}),
+        ("openadr.own.answers", {"answers": "optOut"}),
+    ]

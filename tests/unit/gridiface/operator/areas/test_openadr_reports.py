@@ -46,3 +46,25 @@ async def test_data_are_the_newest_rows(openadr: Any, green_button: str) -> None
     assert (body["total"], [row["start"] for row in body["rows"]]) == (6, [4.0, 9.0])
     _, body = await openadr.ask("GET", f"{ROOT}/data?report=TELEMETRY_USAGE&start=3", scope="read")
     assert [row["value"] for row in body["rows"]] == [3, 4]
+
+
+async def test_every_request_that_a_test_harness_prompts_for_can_be_made(openadr: Any) -> None:
+    later = {"start": "1970-01-02T00:00:15Z", "duration_s": 600}
+    asked = [
+        {"specifier": "telemetry-usage"},  # once
+        {"specifier": "telemetry-usage", "granularity_s": 60, "back_s": 60, "duration_s": 300},
+        {"specifier": "telemetry-usage", "granularity_s": 60, "back_s": 60, **later},
+        {"specifier": "telemetry-usage", "start": "1970-01-01T00:00:00Z"},  # all that it has
+        {"specifier": "METADATA"},
+        {"specifier": "METADATA", "back_s": 60},
+    ]
+    rows = [(await openadr.ask("POST", ROOT, body)) for body in asked]
+    assert [(status, row["state"]) for status, row in rows] == [(201, "asked")] * 6
+    assert [row["rids"] for _, row in rows] == [["site/W"]] * 4 + [["0"]] * 2
+    for _ in range(4):
+        openadr.talk()
+    # New metadata ends what was asked before it, at both ends, but for requests for metadata that go on (rule 306).
+    running = openadr.own.core.requests
+    assert rows[-1][1]["id"] in running
+    assert set(running) <= set(openadr.vtn.core.reports("VEN-A").running)
+    assert openadr.vtn.core.waiting("VEN-A") == []
