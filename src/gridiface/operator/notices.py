@@ -145,7 +145,9 @@ class Notices:
         except StoreUnavailable as problem:
             troubles.append(problem)
         self._sum_up(now)
-        due = sorted((n for n in self._waiting.values() if n.due <= now), key=lambda n: (n.due, n.id))[:AT_ONCE]
+        # What is further ahead than its pause was put off by a clock that is set back since.
+        waiting = (n for n in self._waiting.values() if not 0 < n.due - now <= _pause(n.tries - 1) + 1.0)
+        due = sorted(waiting, key=lambda n: (n.due, n.id))[:AT_ONCE]
         troubles += await asyncio.gather(*(self._send(notice, now) for notice in due), return_exceptions=True)
         for trouble in troubles:
             if trouble is not None:
@@ -198,7 +200,7 @@ class Notices:
         except Undelivered as problem:
             self.failing[notice.target] = str(problem)
             if not problem.final and now - notice.first < GIVEN_UP_S:
-                pause = min(LONGEST_S, FIRST_S * 2.0 ** min(notice.tries, 20))
+                pause = _pause(notice.tries)
                 later = replace(notice, tries=notice.tries + 1, due=now + pause)
                 self._waiting[notice.id] = self._unwritten[notice.id] = later
                 _log.info("%s is told again in %.0f s: %s", notice.target, pause, problem)
@@ -207,6 +209,11 @@ class Notices:
         self._waiting.pop(notice.id, None)
         self._unwritten.pop(notice.id, None)
         await self.ledger.commit([DeleteDocument(SPACE, notice.id)])
+
+
+def _pause(tries: int) -> float:
+    """How long a notice waits after so many tries that failed, s."""
+    return min(LONGEST_S, FIRST_S * 2.0 ** max(0, min(tries, 20)))
 
 
 def _put(notice: Notice) -> PutDocument:

@@ -223,7 +223,7 @@ class FleetSamples:
         for key, period in periods.items():
             wait = period or _ON_CHANGE_S
             # What is further ahead than a period was due by a clock that was set back since.
-            if key in self._points and not 0 < self._due.get(key, now) - now <= wait:
+            if key in self._points and not 0 < self._due.get(key, now) - now <= wait + 1.0:
                 self._due[key] = now + wait
                 self._record(key, now)
 

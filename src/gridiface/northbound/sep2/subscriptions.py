@@ -214,13 +214,18 @@ class Subscriptions:
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When something may be due next."""
-        return min((s.due for s in self._waiting.values() if not s.sending), default=None)
+        return min((self._due_at(s, now) for s in self._waiting.values() if not s.sending), default=None)
+
+    def _due_at(self, subscriber: Subscriber, now: Instant) -> Instant:
+        """When it may be told; what is further ahead than its pause was put off by a clock that is set back since."""
+        longest = RETRIES_S[-1] if subscriber.attempts else self.spacing_s
+        return subscriber.due if subscriber.due - now <= longest + 1.0 else now
 
     def due(self, now: Instant) -> list[Outgoing]:
         """The notifications to post now."""
         found = []
         for path, subscriber in list(self._waiting.items()):
-            if subscriber.sending or subscriber.due > now:
+            if subscriber.sending or self._due_at(subscriber, now) > now:
                 continue
             outgoing = self._outgoing(subscriber, now)
             if outgoing is None:

@@ -83,6 +83,15 @@ async def test_failures_are_tried_again_with_growing_pauses_also_after_a_restart
     assert (again.waiting, again.failing) == (0, {})
 
 
+async def test_what_waits_is_tried_again_when_the_clock_was_set_back(house: Any) -> None:
+    target = Fake(fails=1)
+    book, notices = queue(house, target)
+    book.observe("breaker_open", {"a": "failed"}, 10_000.0)
+    await notices.deliver(10_000.0)
+    await notices.deliver(10_000.0 - 3600.0)
+    assert [n.event for n in target.got] == ["alarm.raised"]
+
+
 @pytest.mark.parametrize("final", [True, False])
 async def test_given_up_when_it_is_final_or_after_a_day(house: Any, *, final: bool) -> None:
     target = Fake(fails=10_000, final=final)

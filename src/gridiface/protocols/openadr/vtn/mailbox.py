@@ -108,7 +108,7 @@ class Mailbox:
             self._drop(ven_id, last, now)
             return
         last.failures += 1
-        last.not_before = now + min(_LONGEST_BACKOFF, 2.0 ** min(last.failures, 10))
+        last.not_before = now + _backoff(last)
         last.sent_at = None
         self._state.save("queue", ven_id)
 
@@ -172,12 +172,17 @@ class Mailbox:
         return wait if entry.sent_at is None else max(wait, entry.sent_at + self._state.config.reply_timeout)
 
     def _is_due(self, entry: Entry, now: float) -> bool:
-        """Whether its turn has come; what is further ahead than any pause was sent by a clock that is set back now."""
-        ahead = self._due_at(entry) - now
-        return not 0 < ahead <= max(_LONGEST_BACKOFF, self._state.config.reply_timeout)
+        """Whether its turn has come; what is further ahead than its pause was sent by a clock that is set back now."""
+        answer = 0.0 if entry.sent_at is None else self._state.config.reply_timeout
+        return not 0 < self._due_at(entry) - now <= max(answer, _backoff(entry)) + 1.0
 
     def _drop(self, ven_id: str, entry: Entry, now: float) -> None:
         self._state.queue(ven_id).entries.remove(entry)
         self._state.save("queue", ven_id)
         self._state.notices.append(Undelivered(venID=ven_id, kind=entry.kind, attempts=entry.attempts))
         self._gave_up(ven_id, entry, now)
+
+
+def _backoff(entry: Entry) -> float:
+    """How long it waits after its last failure, s."""
+    return min(_LONGEST_BACKOFF, 2.0 ** min(entry.failures, 10))

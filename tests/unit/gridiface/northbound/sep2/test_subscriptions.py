@@ -198,6 +198,17 @@ async def test_a_receiver_that_is_busy_says_when_to_come_again(
     assert kit.core.subscriptions.counts.given_up == 0
 
 
+@pytest.mark.parametrize("answer", [201, 503])
+async def test_notifications_go_on_when_the_clock_was_set_back(kit: Any, answer: int) -> None:
+    await subscribe(kit, kit.program("inv-1") + "/derc")
+    await post_control(kit, duration=100_000)
+    assert len(told(kit, answer)) == 1
+    kit.clock.time -= 7200
+    await post_control(kit, "B1" * 16, duration=100_000)
+    assert kit.core.subscriptions.next_timer(kit.clock.time) <= kit.clock.time
+    assert len(told(kit)) == 1
+
+
 @pytest.mark.parametrize("answer", [301, 404, 403])
 async def test_other_refusals_are_not_tried_again(kit: Any, answer: int) -> None:
     await subscribe(kit, kit.program("inv-1") + "/derc")
