@@ -94,10 +94,33 @@ class Exchange:
         self.owner.overdue(self)
 
 
-class QuickExchange(Exchange):
-    """An exchange that nobody waits for: it calls one function, once, and gives the turn back."""
+class _Told:
+    """Stands for who waited for an exchange that is over."""
 
-    __slots__ = ("_done", "_open")
+    __slots__ = ()
+
+    def done(self) -> bool:
+        """As `Waiter.done`."""
+        return True
+
+    def set_result(self, result: None, /) -> None:
+        """As `Waiter.set_result`."""
+
+    def set_exception(self, exception: DeviceTimeout | DeviceRejected, /) -> None:
+        """As `Waiter.set_exception`."""
+
+
+_TOLD = _Told()
+
+
+class QuickExchange(Exchange):
+    """An exchange that nobody waits for: it calls one function, once, and gives the turn back.
+
+    Once it is over it holds nothing of who made it, nor itself: the queues of deadlines keep it until its time comes,
+    and ten thousand rings would be left to the garbage collector.
+    """
+
+    __slots__ = ("_done",)
 
     def __init__(
         self,
@@ -107,11 +130,11 @@ class QuickExchange(Exchange):
         done: Callable[[list[Reply] | DeviceError], None],
     ) -> None:
         super().__init__(unit, requests, owner, self)
-        self._done, self._open = done, True
+        self._done = done
 
     def done(self) -> bool:
         """As `Waiter.done`."""
-        return not self._open
+        return False
 
     def set_result(self, result: None, /) -> None:
         """As `Waiter.set_result`."""
@@ -122,10 +145,13 @@ class QuickExchange(Exchange):
         self._settle(exception)
 
     def _settle(self, problem: DeviceError | None) -> None:
-        if self._open:
-            self._open = False
-            self.owner.settled(self, problem)
-            self._done(self.replies if problem is None else problem)
+        done, self._done, self.future = self._done, _nothing, _TOLD
+        self.owner.settled(self, problem)
+        done(self.replies if problem is None else problem)
+
+
+def _nothing(_: list[Reply] | DeviceError) -> None:
+    """Nobody is told twice."""
 
 
 class _Whole(NamedTuple):

@@ -28,6 +28,11 @@ class FleetViews:
     _feasibility: Feasibility
     _now: Instant | None
 
+    @property
+    def pace_s(self) -> float:
+        """Time between control steps while what rules now goes on, s."""
+        return self._running.plan.period_s
+
     def device(self, device_id: str) -> Device | None:
         """The device, or None."""
         return self._fleet.device(device_id)

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from gridiface.aggregation.engine import Engine
+from gridiface.aggregation.planner import LONGEST_PERIOD_S
 from gridiface.app.alarms import AlarmSources
-from gridiface.app.collector import calm
+from gridiface.app.collector import Collector
 from gridiface.app.config.model import Config
 from gridiface.app.descriptors import raise_descriptor_limit
 from gridiface.app.dispatch import Dispatch
@@ -79,6 +80,7 @@ class GridServer(Running):
         self._timers: TimerLoop | None = None
         self._loop_task: asyncio.Task[None] | None = None
         self._refresh: asyncio.Task[None] | None = None
+        self._collector = Collector(self._hurried, lambda: self.engine.pace_s < LONGEST_PERIOD_S)
 
     async def start(self) -> None:
         """Load what was, then listen, then run.
@@ -133,7 +135,7 @@ class GridServer(Running):
         self._start_timers(dispatch)
         self._housekeeping = Housekeeping(store, self.clock, retention_days=self.config.reading_retention_days)
         self._housekeeping.start()
-        calm()
+        self._collector.start()
 
     async def _open_fleet(self, store: Store) -> FleetDesk:
         """The desk at which devices and groups are changed, with what was changed before.
@@ -173,8 +175,12 @@ class GridServer(Running):
         if self._operator is not None:
             self._operator.desk.peers = peers_of(self)
 
+    def _hurried(self) -> bool:
+        return self.southbound is not None and self.southbound.dispatcher.precedence.busy
+
     async def stop(self) -> None:
         """End gracefully: no new work, what runs is finished, everything is durable; safe after a failed start."""
+        await self._collector.stop()
         if self._housekeeping is not None:
             self._housekeeping.stop()
         if self._refresh is not None:

@@ -205,6 +205,7 @@ class Dispatcher:
                 timer.cancel()
             for ticket in batch.tickets if batch.missing else ():
                 self._answers.resolve(ticket, DeliveryOutcome.LATE, "nobody waits for it any more")
+            batch.tickets.clear()  # they name it, too: thousands of rings would be left to the garbage collector
 
     def _submit(self, ticket: Ticket, now: float) -> None:
         lane = self._lanes.get(ticket.setpoint.device_id)

@@ -23,6 +23,11 @@ class Precedence:
         self._under_way = 0
         self._clear = asyncio.Event()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a large batch is being handed out."""
+        return self._under_way > 0
+
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """A large batch is being handed out meanwhile."""

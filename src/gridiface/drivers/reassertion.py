@@ -102,7 +102,8 @@ class Reassertion:
         delivery = batch.results[0]
         if delivery is None:
             return
-        if delivery.outcome is not DeliveryOutcome.ACKNOWLEDGED and not batch.tickets[0].superseded:
+        ticket = batch.tickets.pop()  # it names the batch, too: a ring would be left to the garbage collector
+        if delivery.outcome is not DeliveryOutcome.ACKNOWLEDGED and not ticket.superseded:
             self._answers.counters.reassert_failures += 1
             lane.forget()
         if self._on_reassert is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -112,3 +113,18 @@ async def test_nothing_is_sent_on_a_connection_that_is_closed() -> None:
     connection = Connection(LinkCounters(), Outbox(asyncio.get_running_loop()))
     with pytest.raises(DeviceError, match="closed"):
         connection.send(QuickExchange(1, [READ], Owner(), lambda _: None), range(1))
+
+
+async def test_an_exchange_that_is_over_holds_neither_itself_nor_who_made_it() -> None:
+    connection, owner, found = begun(asyncio.get_running_loop())
+    exchange = connection.running
+    assert isinstance(exchange, QuickExchange)
+    assert exchange in gc.get_referents(exchange)
+    connection.data_received(GOOD)
+    assert found
+    assert owner.problems == [None]
+    held = gc.get_referents(exchange)
+    assert exchange not in held
+    assert not any(getattr(thing, "__self__", None) is found for thing in held)
+    exchange.future.set_result(None)
+    assert len(found) == 1

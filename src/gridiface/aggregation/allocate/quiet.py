@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 
 #: Rounds after which everyone that moves at all is told.
 ROUNDS = 6
+
+#: Of more moves than this only those are put in order between which the line is drawn: to sort a whole large fleet
+#: costs five times all the rest of a step. They are told apart by so many classes of size.
+SORTED, CLASSES = 512, 1024
 
 
 def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, tolerance: float) -> BoolArray:
@@ -32,13 +36,25 @@ def to_send(told: FloatArray, wanted: FloatArray, deadband: FloatArray, toleranc
         if abs(missing) <= tolerance:
             return send
         # The largest moves in the direction that lacks; the last of them may carry the sum past it, hence the rounds.
-        toward = rest if missing > 0 else -rest
-        order = np.argsort(-toward, kind="stable")
-        gained = np.cumsum(toward[order])
-        count = int(np.searchsorted(gained, abs(missing) - tolerance)) + 1
-        send[order[: min(count, order.size)]] = True
+        send[_largest(rest if missing > 0 else -rest, abs(missing) - tolerance)] = True
     send |= move != 0.0
     return send
+
+
+def _largest(moves: FloatArray, needed: float) -> IntArray:
+    """The fewest rows whose moves add up to `needed`, the largest first, or all that are above 0. W."""
+    rows = np.flatnonzero(moves > 0.0)
+    sure = rows[:0]
+    if rows.size > SORTED:
+        some = moves[rows]
+        class_of = np.minimum(some * (CLASSES / float(some.max())), CLASSES - 1).astype(np.int64)
+        reached = np.cumsum(np.bincount(class_of, weights=some, minlength=CLASSES)[::-1])
+        line = CLASSES - 1 - int(np.searchsorted(reached, needed))
+        sure, rows = rows[class_of > line], rows[class_of == line]
+        needed -= float(moves[sure].sum())
+    order = rows[np.argsort(-moves[rows], kind="stable")]
+    count = int(np.searchsorted(np.cumsum(moves[order]), needed)) + 1
+    return np.concatenate((sure, order[:count]))
 
 
 def reusable(told: FloatArray, lo: FloatArray, hi: FloatArray, target: float, tolerance: float) -> bool:

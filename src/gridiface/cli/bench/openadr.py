@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gridiface.app.clock import SystemClock
-from gridiface.app.collector import calm
+from gridiface.app.collector import Collector
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.fronts.openadr_settings import openadr_vtn
 from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
@@ -186,7 +186,8 @@ async def _run_ours(pipe: Connection, folder: Path, files: dict[str, str] | None
     if files is not None:
         made[0].fingerprint, made[0].must_sign = files["fingerprint"], True
     await vtn.do(lambda core, _: core.put_vens(made))
-    calm()  # As `gridiface serve` does.
+    collector = Collector()
+    collector.start()  # As `gridiface serve` does.
     pipe.send({"port": vtn.port})
 
     async def do(request: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +203,7 @@ async def _run_ours(pipe: Connection, folder: Path, files: dict[str, str] | None
         return sum(1 for delivery in found if delivery is not None and delivery.opt == "optIn")
 
     await _commands(pipe, do, said)
+    await collector.stop()
     await vtn.stop()
     await store.close()
 

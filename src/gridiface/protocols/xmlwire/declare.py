@@ -99,7 +99,7 @@ class WireType:
         abstract: may not appear on the wire itself.
         empty_is_absent: an optional element with nothing in it counts as absent.
         schema_types: further names, in its namespace, under which xsi:type may say just this type.
-        reader, writer, places: filled by decode.py, encode.py and lenient.py on first use.
+        reader, writer, member_writer, places: filled by decode.py, encode.py and lenient.py on first use.
     """
 
     cls: type[WireObject]
@@ -118,6 +118,7 @@ class WireType:
     schema_types: frozenset[str]
     reader: Any = None
     writer: Any = None
+    member_writer: Any = None
     places: Any = None
 
 

@@ -8,7 +8,7 @@ Raises LocalProtocolError for objects that are not valid; nothing invalid reache
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gridiface.errors import LocalProtocolError
@@ -46,8 +46,7 @@ def encode_member(obj: WireObject, *, owner: type[WireObject] | None = None) -> 
     parts: list[str] = []
     try:
         if owner is not None:
-            members = _members_field(spec_of(owner))
-            field_writer(spec.vocabulary, members)(obj, parts)
+            _member_writer(spec_of(owner))(obj, parts)
         else:
             writer_of(spec)(obj, parts, _element_name(spec), "")
         return "".join(parts).encode()
@@ -68,6 +67,13 @@ def encode_list(obj: WireObject, members: Iterable[bytes]) -> bytes:
     body = b"".join(members)
     # An element without children is written self-closed: open it again around the members.
     return head if not body else b"%b>%b</%b>" % (head[:-2], body, _element_name(spec).encode())
+
+
+def _member_writer(owner: WireType) -> Callable[[Any, list[str]], None]:
+    if owner.member_writer is None:
+        owner.member_writer = field_writer(owner.vocabulary, _members_field(owner))
+    writer: Callable[[Any, list[str]], None] = owner.member_writer
+    return writer
 
 
 def _element_name(spec: WireType) -> str:

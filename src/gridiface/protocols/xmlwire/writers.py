@@ -202,6 +202,7 @@ def _value_writer(kind: Primitive | type[WireObject], tag: str, extra: str) -> _
 def _class_writer(cls: type[WireObject], tag: str, extra: str) -> _WriteValue:
     spec = spec_of(cls)
 
+    # It must not name itself: encode.py makes writers, too, and each would be left to the garbage collector.
     def write(value: Any, parts: list[str]) -> None:
         if value.__class__ is cls:
             (spec.writer or writer_of(spec))(value, parts, tag, extra)
@@ -209,16 +210,22 @@ def _class_writer(cls: type[WireObject], tag: str, extra: str) -> _WriteValue:
         if isinstance(value, Kept):
             if value.text is None:
                 own: list[str] = []
-                write(value.value, own)
+                _write_any(value.value, own, cls, tag, extra)
                 value.text = "".join(own)
             parts.append(value.text)
             return
-        if not isinstance(value, cls):
-            raise TypeError(f"{tag} holds a {type(value).__name__}, not a {cls.__name__}")
-        actual = spec_of(type(value))
-        writer_of(actual)(value, parts, tag, extra + _type_attribute(actual))
+        _write_any(value, parts, cls, tag, extra)
 
     return write
+
+
+def _write_any(value: Any, parts: list[str], cls: type[WireObject], tag: str, extra: str) -> None:
+    """Write an object of `cls` or of a subtype, which is named."""
+    if not isinstance(value, cls):
+        raise TypeError(f"{tag} holds a {type(value).__name__}, not a {cls.__name__}")
+    actual = spec_of(type(value))
+    named = "" if type(value) is cls else _type_attribute(actual)
+    writer_of(actual)(value, parts, tag, extra + named)
 
 
 def _type_attribute(spec: WireType) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from gridiface.domain.controls import Delivery, DeliveryOutcome, ServiceClass, S
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.drivers.breaker import BreakerSettings, BreakerState
 from gridiface.drivers.dispatcher import PART, Dispatcher
-from gridiface.drivers.lane import DevicePolicy, DispatchSettings
+from gridiface.drivers.lane import Batch, DevicePolicy, DispatchSettings, Ticket
 from gridiface.errors import DeviceRejected, DeviceTimeout
 
 ACKNOWLEDGED, UNCHANGED, LATE = DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED, DeliveryOutcome.LATE
@@ -634,3 +635,21 @@ def test_a_driver_that_breaks_when_it_begins_goes_the_long_way(quick_story: Any)
         assert await world.outcome("d", 1.0) is ACKNOWLEDGED
 
     quick_story(tale)
+
+
+def test_what_became_of_a_batch_leaves_nothing_to_the_garbage_collector(story: Any) -> None:
+    async def tale(world: World, _: Any) -> None:
+        gc.collect()
+        gc.disable()
+        try:
+            for watts in (100.0, 200.0):
+                assert await world.outcome("a", watts) is ACKNOWLEDGED
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            assert not [thing for thing in gc.garbage if isinstance(thing, Batch | Ticket)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+    story(tale, "a")

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.aggregation.allocate.quiet import reusable, to_send
+from gridiface.aggregation.allocate.quiet import SORTED, reusable, to_send
 
 POWERS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=40)
 
@@ -24,6 +24,26 @@ def test_who_was_never_told_is_told():
 def test_no_more_than_needed_is_sent():
     send = to_send(np.zeros(10), np.full(10, 5.0), np.full(10, 10.0), 26.0)
     assert send.sum() == 5  # 50 W are missing, 26 W may be
+
+
+def fewest(move, tolerance):
+    """Who is told, the plain way: the largest first, until what is left is inside the tolerance."""
+    send = np.zeros(move.size, dtype=bool)
+    toward = move * np.sign(move.sum())
+    for row in np.argsort(-toward, kind="stable"):
+        if abs(move[~send].sum()) <= tolerance:
+            break
+        send[row] = True
+    return send
+
+
+@given(seed=st.integers(0, 999), share=st.floats(0.001, 0.999), alike=st.booleans(), size=st.integers(2, 3 * SORTED))
+def test_of_a_large_fleet_the_same_are_told_as_of_a_small_one(seed, share, alike, size):
+    random = np.random.default_rng(seed)
+    move = np.floor(random.uniform(0, 5, size)) if alike else random.gamma(0.3, 10.0, size)
+    tolerance = max(share * move.sum(), 1.0)
+    send = to_send(np.zeros(size), move, np.full(size, np.inf), tolerance)
+    assert send.tolist() == fewest(move, tolerance).tolist()
 
 
 def test_the_last_split_is_good_while_it_fits():
