@@ -166,6 +166,7 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         port=port,
         areas=mounted,
         pages=pages.pages(),
+        nowhere=pages.nowhere,
         extend=[pages.extend],
         rules=rules,
         tls=tls,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -81,7 +82,7 @@ def show(
         ("rated, kW", f"{kw(plate['max_w'])} out, {kw(plate['max_charge_w'])} in"),
         ("can", ", ".join(plate["capabilities"])),
         ("told, kW", kw(found["setpoint_W"])),
-        ("delivers, kW", kw(found["delivered_W"])),
+        ("delivers, kW", _delivers(found)),
         ("charge, %", percent(found["soc"])),
         ("data", found["quality"]),
         ("state", found["state"]),
@@ -157,9 +158,15 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
         row["name"],
         row["driver"],
         kw(row["setpoint_W"]),
-        kw(row["delivered_W"]),
+        _delivers(row),
         percent(row["soc"]),
         row["quality"],
         None if delivery is None else delivery["outcome"],
         "yes" if row["blocked"] else "",
     )
+
+
+def _delivers(row: Mapping[str, Any]) -> str:
+    """What a device delivers, kW; of one that is not heard of any more what it told last."""
+    old = row["quality"] in {"bad", "stale"} and row["delivered_W"] is not None
+    return f"last {kw(row['delivered_W'])}" if old else kw(row["delivered_W"])

@@ -163,6 +163,14 @@ class Access:
             _check_scope(caller, needs)
         request[CALLER] = caller
 
+    async def reader(self, request: web.Request) -> Caller:
+        """Who looks at what is open to everybody; nobody where no session is right.
+
+        Raises:
+            StoreUnavailable: sessions cannot be read.
+        """
+        return await self._identify(request, Needs(None))
+
     async def _identify(self, request: web.Request, needs: Needs) -> Caller:
         """Who asks. What is open to everybody is so for a wrong token, too: it counts as nobody."""
         scope = needs.scope

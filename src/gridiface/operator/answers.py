@@ -9,13 +9,16 @@ from functools import cache
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.present import plain
 from gridiface.operator.problems import Refused, problem
 
 _log = logging.getLogger("gridiface.operator")
+
+
+_ROUTES = "the routes are in /api/v1/openapi.json"
 
 
 class _OneLine(logging.Filter):
@@ -37,6 +40,38 @@ def no_http_log() -> logging.Logger:
     logger = logging.getLogger("gridiface.operator.http")
     logger.addFilter(_OneLine())
     return logger
+
+
+class Speaker(web.RequestHandler):
+    """One connection. What comes on it and is no HTTP is answered as everything else that fails: with a problem."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Logged and ended as aiohttp does it.
+
+        Raises:
+            ConnectionError: a part of an answer has gone out.
+        """
+        plainly = super().handle_error(request, status, exc, message)
+        said = _no_http(exc) if isinstance(exc, HttpProcessingError) else None
+        told = said or problem(plainly.status, "something failed inside the server; its log has the cause")
+        told.force_close()
+        return told
+
+
+def _no_http(error: HttpProcessingError) -> web.Response:
+    if isinstance(error, LineTooLong):
+        line, most = error.args[:2]
+        if bytes(line).startswith(b"/"):
+            return problem(414, f"the address has more than {most} octets", "ask for less at once")
+        return problem(431, f"a header field has more than {most} octets", "send less in it")
+    said = " ".join(str(error.message).partition("\n\n")[0].split()).rstrip(":.")
+    return problem(error.code or 400, f"this is no HTTP request: {said[:200]}", "send HTTP/1.1")
 
 
 def answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -62,10 +97,13 @@ def refusal(error: Exception) -> web.StreamResponse:
             return problem(
                 400, "the body is no HTTP: its chunks do not end as they say", "send it again", headers=closing
             )
+        case web.HTTPNotFound():
+            return problem(404, "there is nothing at this address", _ROUTES)
+        case web.HTTPMethodNotAllowed():
+            able = error.headers["Allow"]
+            return problem(405, f"{error.method} is not there, {able} is", _ROUTES, headers={"Allow": able})
         case web.HTTPException():
-            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-            fix = "the routes are in /api/v1/openapi.json" if error.status in {404, 405} else ""
-            return problem(error.status, error.reason.lower(), fix, headers=allow)
+            return problem(error.status, error.reason.lower())
         case _:
             _log.error("a request to the operator's surface failed", exc_info=error)
             return problem(500, "something failed inside the server; its log has the cause")

@@ -16,7 +16,7 @@ from gridiface.operator.problems import MEDIA
 from gridiface.operator.routing import Route
 
 _REF = "#/components/schemas/{model}"
-_ALWAYS = (400, 421)
+_ALWAYS = (400, 414, 421, 431)
 _GUARDED = (401, 403, 429, 503)
 _WITH_BODY = (408, 413, 415, 422)
 _WORDS = {
@@ -29,8 +29,10 @@ _WORDS = {
     412: "it has changed since it was read",
     428: "If-Match is missing",
     413: "too large",
+    414: "the address is too long",
     415: "not JSON",
     421: "the server is not known by this name",
+    431: "a header field is too long",
     422: "the body is not right",
     429: "too many requests, or too many wrong tokens or passwords",
     502: "another server that is needed does not answer",

@@ -93,6 +93,7 @@ class Pages:
         )
         mounted = list(areas)
         house = House(desk, frame, mounted)
+        self._house = house
         self._live = Live(house)
         theirs, defines = screens_of(house), house.area(FleetArea) is not None
         own = [kind for kind in OWN if elsewhere or kind is not OidcArea]
@@ -135,6 +136,10 @@ class Pages:
         self.frame = frame
         #: Paths of pages that are about the whole fleet: confined readers are not led there.
         self._closed = frozenset(page.path for page in self.pages() if not page.confined and page.scope is not None)
+
+    def nowhere(self, request: web.Request) -> web.Response:
+        """What a browser is shown at an address that is none of ours."""
+        return self._house.refusal(request, 404, "there is nothing at this address", "the menu has every page")
 
     def extend(self, app: web.Application) -> None:
         """Add what runs while the listener does."""

@@ -11,6 +11,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -21,7 +22,7 @@ from gridiface.domain.clock import Clock
 from gridiface.errors import cannot_listen
 from gridiface.httpname import name_ourselves
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
-from gridiface.operator.answers import answer, no_http_log, refusal
+from gridiface.operator.answers import Speaker, answer, no_http_log, refusal
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.service import ServiceArea
@@ -81,6 +82,7 @@ class OperatorServer:
         tls: none: plain HTTP.
         oidc: makes the OpenID provider at which people may sign in, too; None: there is none.
         connections: open at once; more are closed as they come.
+        nowhere: what a browser is shown where no page is; None: the problem.
         extend: called with the application before it listens: for what runs while it does.
     """
 
@@ -96,6 +98,7 @@ class OperatorServer:
         tls: ssl.SSLContext | None = None,
         oidc: Callable[[Clock], Provider] | None = None,
         connections: int = 2_000,
+        nowhere: Callable[[web.Request], web.Response] | None = None,
         extend: Iterable[Callable[[web.Application], None]] = (),
     ) -> None:
         self.desk = desk
@@ -123,6 +126,7 @@ class OperatorServer:
         self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()]))
         self._pages = list(pages)
         self._paths = {page.path for page in self._pages}
+        self._nowhere = nowhere
         self._extend = list(extend)
 
     @property
@@ -150,19 +154,20 @@ class OperatorServer:
             extend(app)
         app.on_response_prepare.append(_harden)
         app.on_shutdown.append(self._end_streams)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            keepalive_timeout=75.0,
-            shutdown_timeout=3.0,
-            # What is no HTTP is told in one line; compressed bodies are refused, not unpacked.
-            logger=no_http_log(),
-            auto_decompress=False,
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=3.0)
         await self._runner.setup()
         if self._runner.server is None:  # pragma: no cover - a set-up runner has one
             raise RuntimeError("the runner is not set up")
-        self._doors = Doors(self._runner.server, most=self._connections, tls=self._tls)
+        options: dict[str, Any] = {
+            "loop": asyncio.get_running_loop(),
+            "access_log": None,
+            "keepalive_timeout": 75.0,
+            # What is no HTTP is told in one line; compressed bodies are refused, not unpacked.
+            "logger": no_http_log(),
+            "auto_decompress": False,
+        }
+        speaker = partial(Speaker, self._runner.server, **options)
+        self._doors = Doors(self._runner.server, most=self._connections, tls=self._tls, speaker=speaker)
         try:
             await self._doors.open(self._host, self.port)
         except OSError as problem:
@@ -242,10 +247,19 @@ class OperatorServer:
                 response = await handler(request)
         except Exception as error:
             response = refusal(error)
+            if self._nowhere is not None and response.status == 404 and not route and _is_browser(request):
+                request[CALLER] = await self._access.reader(request)
+                response = self._nowhere(request)
             if response.status == 401 and route in self._paths and request.method == "GET":
                 response = _to_sign_in(request)
         self.desk.figures.on_request(request.method, route, response.status)
         return response
+
+
+def _is_browser(request: web.Request) -> bool:
+    """Whether somebody looks for a page, and not a program for a route."""
+    sought = request.method == "GET" and not request.path.startswith("/api/")
+    return sought and "text/html" in request.headers.get("Accept", "")
 
 
 def _to_sign_in(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gridiface.streams.tcp_listener import TcpListener
@@ -27,12 +28,19 @@ class Doors:
         most: open at once; the newest beyond it is closed.
         within_s: for the first request of a connection.
         tls: None: plain.
+        speaker: makes what speaks on a connection; None: the server does.
     """
 
     def __init__(
-        self, server: web.Server, *, most: int, within_s: float = WITHIN_S, tls: ssl.SSLContext | None = None
+        self,
+        server: web.Server,
+        *,
+        most: int,
+        within_s: float = WITHIN_S,
+        tls: ssl.SSLContext | None = None,
+        speaker: Callable[[], web.RequestHandler] | None = None,
     ) -> None:
-        self._server = server
+        self._speaker = speaker or server
         self._within = within_s
         self._silent: set[Any] = set()
         self._listener = TcpListener(self._enter, most=most, opened=lambda: len(server.connections), tls=tls)
@@ -64,7 +72,7 @@ class Doors:
         self._listener.close()
 
     def _enter(self) -> asyncio.Protocol:
-        handler: Any = self._server()
+        handler: Any = self._speaker()
         self._silent.add(handler)
         asyncio.get_running_loop().call_later(self._within, self._look, handler)
         return handler  # type: ignore[no-any-return]  # aiohttp's own protocol class is not public

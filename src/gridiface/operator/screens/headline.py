@@ -40,7 +40,8 @@ def headline(groups: Sequence[GroupRow], since_s: float | None) -> Headline:
         delivered = _sum(group["delivered_W"] for group in tops)
         allocated = _sum(group["allocated_W"] for group in tops)
         text = "Nothing is asked of the fleet" if since_s is None else "A control runs that names no power"
-        return Headline(text, f"It delivers {power(delivered)}.", "plain", None, allocated, delivered)
+        more = _UNKNOWN if delivered is None else f"It delivers {power(delivered)}."
+        return Headline(text, more, "plain", None, allocated, delivered)
     requested = sum(group["requested_W"] or 0.0 for group in asked)
     allocated = _sum(group["allocated_W"] for group in asked)
     delivered = _sum(group["delivered_W"] for group in asked)
@@ -48,12 +49,15 @@ def headline(groups: Sequence[GroupRow], since_s: float | None) -> Headline:
     return Headline(text, more, tone, requested, allocated, delivered)
 
 
+_UNKNOWN = "No device tells what it delivers."
+
+
 def _judge(
     requested: float, allocated: float | None, delivered: float | None, since_s: float | None
 ) -> tuple[str, str, str]:
     wanted = power(requested)
     if delivered is None:
-        return f"{wanted} is asked, nothing is measured", "No device tells what it delivers.", "bad"
+        return f"{wanted} is asked, nothing is measured", _UNKNOWN, "bad"
     off = max(SHARE * abs(requested), WATTS)
     if abs(delivered - requested) <= off:
         return f"The fleet follows: {power(delivered)} of {wanted}", "It delivers what was asked.", "good"

@@ -112,3 +112,14 @@ async def test_the_apis_own_page_tells_what_is_mounted_and_fetches_nothing(house
     assert "<style" not in page
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+async def test_a_browser_at_no_page_of_ours_is_shown_one_and_a_program_the_problem(house: Any) -> None:
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+    status, page, headers = await house.ask("GET", "/nothing", headers=browser)
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "here is nothing at this address" in page
+    assert 'href="/devices"' in page
+    for method, path, sent in (("GET", "/nothing", {}), ("GET", "/api/v1/nothing", browser), ("POST", "/no", browser)):
+        status, said, headers = await house.ask(method, path, headers=sent)
+        assert (status, headers["Content-Type"]) == (404, "application/problem+json; charset=utf-8"), said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from typing import Any
 
 import pytest
@@ -70,6 +71,10 @@ NO_HTTP = [
     (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", b" 400 "),
     (b"GET /api/v1/devices?q=\xd9\xa3 HTTP/1.1\r\nHost: a\r\n\r\n", b" 400 "),
     (b"GET / /b HTTP/1.1\r\nHost: localhost\r\n\r\n", b" 400 "),
+    (b"B@D / HTTP/1.1\r\nHost: localhost\r\n\r\n", b" 400 "),
+    (b"GET / HTTP/1.1\r\n\r\n", b" 400 "),
+    (b"GET /?q=" + 9_000 * b"x" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b" 414 "),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + 9_000 * b"x" + b"\r\n\r\n", b" 431 "),
     (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: \x00\r\n\r\n", b" 400 "),
     (b"%s\r\nContent-Length: nine\r\n\r\n", b" 400 "),
     (b"%s\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b" 400 "),
@@ -88,10 +93,12 @@ async def test_what_is_no_http_is_answered_and_logged_in_a_line(
     writer.write(octets.replace(b"%s", post))
     async with asyncio.timeout(60):
         said = await reader.readline()
-        await reader.read()
+        rest = await reader.read()
     writer.close()
     await writer.wait_closed()
     assert answer in said
+    problem = json.loads(rest.partition(b"\r\n\r\n")[2])
+    assert (b"application/problem+json" in rest, problem["status"], "fix" in problem) == (True, int(answer), True)
     assert [one for one in told if one["level"] in {"ERROR", "CRITICAL"} or "Traceback" in str(one)] == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gridiface.domain.fleet import Device, Nameplate
-from gridiface.operator.screens.devices import beside, in_order, joined, matches, newest, thin
+from gridiface.operator.screens.devices import beside, joined, matches, newest, thin
 
 
 def test_a_device_is_found_by_any_of_its_names() -> None:
@@ -55,10 +55,6 @@ async def test_search_and_filters(house: Any) -> None:
     assert "has not told its state" in text
     _, text, _ = await house.ask("GET", "/parts/devices?driver=modbus")
     assert "No device fits" in text
-
-
-def test_names_are_ordered_as_people_do() -> None:
-    assert sorted(["battery10", "battery2", "a", "2"], key=in_order) == ["2", "a", "battery2", "battery10"]
 
 
 def test_a_plot_below_another_one_is_over_the_same_time() -> None:
