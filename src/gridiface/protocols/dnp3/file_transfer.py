@@ -6,6 +6,7 @@ them is the application's `FileStore`; a written file is handed over whole, when
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from gridiface.errors import RemoteProtocolError
@@ -27,6 +28,7 @@ from gridiface.protocols.dnp3.files import (
 MAX_OPEN = 4
 MAX_FILE_OCTETS = 4 * 1024 * 1024
 IDLE_SECONDS = 120.0
+_REMEMBERED = 16
 _SIZE_UNKNOWN = 0xFFFFFFFF
 _OVERHEAD_OCTETS = 4 + 6 + 8
 """Response header, object header with size, handle and block number."""
@@ -34,7 +36,7 @@ _OVERHEAD_OCTETS = 4 + 6 + 8
 
 @dataclass(slots=True)
 class _Open:
-    """An open file: what is read, or what was written so far."""
+    """An open file: what is read, or what was written so far; `complete` once its last block went or came."""
 
     name: str
     mode: FileMode
@@ -69,11 +71,13 @@ class FileTransfer:
         self._max_read = max_tx_fragment - _OVERHEAD_OCTETS
         self._max_write = max_rx_fragment - _OVERHEAD_OCTETS
         self._open: dict[int, _Open] = {}
+        self._expired: deque[int] = deque(maxlen=_REMEMBERED)
         self._next = 1
 
     def clear(self) -> None:
         """The connection or the device restarted: open files are closed, unfinished writes dropped."""
         self._open.clear()
+        self._expired.clear()
 
     def command(self, request: Fragment, now: float) -> bytes:
         """Answers functions 25 to 30 with one object.
@@ -112,18 +116,18 @@ class FileTransfer:
         wish = FileTransport.parse(_transport(header))
         file = self._open.get(wish.handle)
         if file is None or file.mode is not FileMode.READ:
-            return FileTransportStatus(
-                wish.handle, wish.block, FileStatus.NOT_OPENED if file is None else FileStatus.INVALID_MODE
-            ).with_header()
-        # the block that was read last may be asked for again: its answer may have been lost
-        if wish.block not in (file.next_block, file.next_block - 1):
-            return FileTransportStatus(wish.handle, wish.block, FileStatus.BLOCK_SEQUENCE).with_header()
+            status = self._absent(wish.handle) if file is None else FileStatus.INVALID_MODE
+            return FileTransportStatus(wish.handle, wish.block, status).with_header()
         file.used_at = now
+        # the block that was read last may be asked for again: its answer may have been lost; behind the last is none
+        again = wish.block == file.next_block - 1
+        if not again and (wish.block != file.next_block or file.complete):
+            return FileTransportStatus(wish.handle, wish.block, FileStatus.BLOCK_SEQUENCE).with_header()
         file.next_block = wish.block + 1
         start = wish.block * file.block_size
         data = bytes(file.data[start : start + file.block_size])
-        last = start + file.block_size >= len(file.data)
-        return FileTransport(wish.handle, wish.block, last, data).with_header()
+        file.complete = start + file.block_size >= len(file.data)
+        return FileTransport(wish.handle, wish.block, file.complete, data).with_header()
 
     def write_block(self, header: ObjectHeader, now: float) -> bytes:
         """Answers WRITE of g70v5 with the status of the block.
@@ -134,7 +138,7 @@ class FileTransfer:
         self._expire(now)
         block = FileTransport.parse(_transport(header))
         file = self._open.get(block.handle)
-        status = self._take(file, block) if file is not None else FileStatus.NOT_OPENED
+        status = self._take(file, block) if file is not None else self._absent(block.handle)
         if file is not None:
             file.used_at = now
         return FileTransportStatus(block.handle, block.block, status).with_header()
@@ -228,6 +232,11 @@ class FileTransfer:
         """Closes files that nobody touched for long; what was written into them is dropped."""
         for handle in [handle for handle, file in self._open.items() if now - file.used_at > IDLE_SECONDS]:
             del self._open[handle]
+            self._expired.append(handle)
+
+    def _absent(self, handle: int) -> FileStatus:
+        """Why a handle is not there: it took too long, or there never was such a file."""
+        return FileStatus.TIMEOUT if handle in self._expired else FileStatus.NOT_OPENED
 
 
 def _only_object(request: Fragment) -> tuple[bytes, int]:

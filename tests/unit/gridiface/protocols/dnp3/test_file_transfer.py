@@ -53,7 +53,20 @@ def test_the_last_block_may_be_read_again_another_not(session):
     for block, data, last in ((0, b"0123", False), (0, b"0123", False), (1, b"4567", False), (2, b"89", True)):
         answer = joined.send(FunctionCode.READ, FileTransport(handle, block))
         assert FileTransport.parse(answer[1]) == FileTransport(handle, block, last, data)
-    assert block_status(joined.send(FunctionCode.READ, FileTransport(handle, 0))) is FileStatus.BLOCK_SEQUENCE
+    for behind in (0, 3):
+        assert block_status(joined.send(FunctionCode.READ, FileTransport(handle, behind))) is FileStatus.BLOCK_SEQUENCE
+    assert FileTransport.parse(joined.send(FunctionCode.READ, FileTransport(handle, 2))[1]).data == b"89"
+
+
+@pytest.mark.parametrize(("octets", "lengths"), [(b"", [0]), (b"1234", [4]), (b"12345", [4, 1]), (b"12345678", [4, 4])])
+def test_one_block_is_the_last_one_and_none_comes_behind_it(session, octets, lengths):
+    joined = session({"a": octets})
+    handle = joined.open("a", block_size=4).handle
+    for block, length in enumerate(lengths):
+        got = FileTransport.parse(joined.send(FunctionCode.READ, FileTransport(handle, block))[1])
+        assert (len(got.data), got.last) == (length, block == len(lengths) - 1)
+    behind = FileTransport(handle, len(lengths))
+    assert block_status(joined.send(FunctionCode.READ, behind)) is FileStatus.BLOCK_SEQUENCE
 
 
 def test_a_block_written_twice_counts_once(session):
@@ -103,7 +116,8 @@ def test_an_aborted_or_abandoned_write_leaves_nothing(session):
     handle = joined.open("a", FileMode.WRITE).handle
     joined.now += 121
     answer = joined.send(FunctionCode.WRITE, FileTransport(handle, 0, True, b"abc"))
-    assert block_status(answer) is FileStatus.NOT_OPENED
+    assert block_status(answer) is FileStatus.TIMEOUT
+    assert block_status(joined.send(FunctionCode.READ, FileTransport(handle, 0))) is FileStatus.TIMEOUT
     assert joined.store.files == {}
 
 
