@@ -33,6 +33,13 @@ def capabilities(table: Table[P]) -> frozenset[Capability]:
     return frozenset(word for meaning in table.controls for word in _CAPABILITIES[meaning])
 
 
+def told_alarms(table: Table[P]) -> frozenset[str]:
+    """The alarms that the table names: of its bits, or of a flag, which goes by its own name."""
+    points = [point for point in table.points if point.meaning is Meaning.ALARMS]
+    flags = {point.name for point in points if not point.bits and getattr(point, "type", None) == "flag"}
+    return frozenset(flags.union(*(point.bits.values() for point in points)))
+
+
 def nameplate(image: Image[P], config: PointsConfig) -> Nameplate | None:
     """Ratings from the configuration, the device and the table, in this order; None: no rated power anywhere."""
     table = image.table
@@ -53,6 +60,7 @@ def nameplate(image: Image[P], config: PointsConfig) -> Nameplate | None:
         energy_wh=_first(config.energy_wh, told.get(Meaning.ENERGY_WH), plate.energy_wh),
         nominal_v=_first(told.get(Meaning.NOMINAL_V), plate.nominal_v),
         capabilities=capabilities(table),
+        alarms=told_alarms(table),
         manufacturer=texts.get(Meaning.MANUFACTURER, plate.manufacturer),
         model=texts.get(Meaning.MODEL, plate.model),
         serial=texts.get(Meaning.SERIAL, ""),

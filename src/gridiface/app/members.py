@@ -206,7 +206,7 @@ Found = tuple[Nameplate, Settings, DriverTraits, DeviceKind]
 
 def _pack(nameplate: Nameplate, settings: Settings, traits: DriverTraits, kind: DeviceKind) -> bytes:
     plain: dict[str, Any] = asdict(nameplate)
-    plain["capabilities"] = sorted(plain["capabilities"])
+    plain |= {"capabilities": sorted(nameplate.capabilities), "alarms": sorted(nameplate.alarms)}
     whole = {"nameplate": plain, "settings": asdict(settings), "traits": asdict(traits), "kind": kind.value}
     return json.dumps(whole, sort_keys=True).encode()
 
@@ -215,5 +215,6 @@ def _unpack(body: bytes) -> Found:
     whole: Mapping[str, Any] = json.loads(body)
     plain = dict(whole["nameplate"])
     plain["capabilities"] = frozenset(Capability(name) for name in plain["capabilities"])
+    plain["alarms"] = frozenset(plain.get("alarms", ()))
     settings, traits = Settings(**whole["settings"]), DriverTraits(**whole["traits"])
     return Nameplate(**plain), settings, traits, DeviceKind(whole["kind"])

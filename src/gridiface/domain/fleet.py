@@ -75,7 +75,8 @@ class Nameplate:
     `max_charge_w` 0 means: cannot take power on purpose. None means: not stated. `over_excited_w` is the active power
     that is still there at the power factor `over_excited_pf` (0..1), `over_excited_charge_w` what can be taken then;
     and so under-excited. Performance categories of IEEE 1547: `normal_category` 1 is A, 2 is B; `abnormal_category` 1
-    to 3 are I to III.
+    to 3 are I to III. `alarms` are those, by name, that the device is known to tell when they are raised; others may be
+    told all the same.
     """
 
     max_w: float
@@ -100,6 +101,7 @@ class Nameplate:
     normal_category: int | None = None
     abnormal_category: int | None = None
     capabilities: frozenset[Capability] = frozenset()
+    alarms: frozenset[str] = frozenset()
     manufacturer: str = ""
     model: str = ""
     serial: str = ""

@@ -104,6 +104,7 @@ class Measure(StrEnum):
     COMM_LOST = "comm_lost"
     ALARM = "alarm"
     ALARMED = "alarmed"  # one of the alarms named in `argument`, with blanks between, is raised
+    TOLD_ALARM = "told_alarm"  # the alarm in `argument` is raised; never online where no member says that it tells it
     SUPPORTS = "supports"  # one of the capabilities named in `argument`, with blanks between
     HEARTBEAT = "heartbeat"  # a state toggles, an analog or counter counts, at each refresh
     READ_BACK = "read_back"  # the value in force of the output named by `argument`

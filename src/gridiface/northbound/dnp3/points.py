@@ -27,6 +27,7 @@ _NEED_ARGUMENT = frozenset(
     {
         Measure.SUPPORTS,
         Measure.ALARMED,
+        Measure.TOLD_ALARM,
         Measure.READ_BACK,
         Measure.IN_FORCE,
         Measure.ABOVE,

@@ -64,6 +64,7 @@ class Ratings:
     batteries: int = 0
     meters: int = 0
     capabilities: frozenset[Capability] = frozenset()
+    alarms: frozenset[str] = frozenset()
 
 
 def ratings_of(devices: Iterable[Device]) -> Ratings:
@@ -115,6 +116,7 @@ def ratings_of(devices: Iterable[Device]) -> Ratings:
         batteries=sum(device.kind in _BATTERIES for device in producing),
         meters=len(members) - len(producing),
         capabilities=frozenset(abilities | (CURVE_CAPABILITIES if Capability.CURVES in abilities else frozenset())),
+        alarms=frozenset().union(*(device.nameplate.alarms for device in members)),
     )
 
 

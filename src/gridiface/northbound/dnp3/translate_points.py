@@ -296,12 +296,22 @@ def sample(entry: PointEntry, view: TargetView, policy: QualityPolicy) -> Sample
     if measure in _OF_BOTH:
         of_both = _OF_BOTH[measure]
         return _read(entry, view.snapshot, lambda _: of_both(view), policy)
-    if measure is Measure.ALARMED:
-        alarms = frozenset(entry.argument.split())
-        return _read(entry, view.snapshot, lambda s: float(not alarms.isdisjoint(s.alarms)), policy)
+    if measure in _OF_ALARMS:
+        return _read(entry, view.snapshot, lambda shown: _alarmed(entry, view, shown), policy)
     if measure in COUNTED:
         return _read(entry, view.snapshot, lambda _: view.counted(measure), policy)
     return _read(entry, view.snapshot, _OF_SNAPSHOT[measure], policy)
+
+
+_OF_ALARMS = frozenset({Measure.ALARMED, Measure.TOLD_ALARM})
+
+
+def _alarmed(entry: PointEntry, view: TargetView, snapshot: Snapshot) -> float | None:
+    """Whether an alarm is raised; None where it takes a member that is known to tell it, and none is."""
+    names = frozenset(entry.argument.split())
+    if entry.measure is Measure.TOLD_ALARM and names.isdisjoint(view.ratings.alarms):
+        return None
+    return float(not names.isdisjoint(snapshot.alarms))
 
 
 def _certain(entry: PointEntry, view: TargetView) -> float | None:

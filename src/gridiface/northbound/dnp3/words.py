@@ -107,6 +107,7 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.COMM_LOST: ("state", "nothing is known"),
     Measure.ALARM: ("state", "some alarm is raised"),
     Measure.ALARMED: ("state", "one of the alarms in `argument` is raised"),
+    Measure.TOLD_ALARM: ("state", "the alarm in `argument` is raised; online where a member is known to tell it"),
     Measure.SUPPORTS: ("state", "some member has one of the capabilities in `argument`"),
     Measure.HEARTBEAT: ("", "a state toggles, a number counts, at each refresh"),
     Measure.READ_BACK: ("as the output", "what is in force of the output in `argument`"),

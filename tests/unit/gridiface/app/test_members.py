@@ -21,7 +21,13 @@ CONFIG = Config.model_validate(
     }
 )
 FOUND = (
-    Nameplate(max_w=5000, max_charge_w=4000, energy_wh=9000, capabilities=frozenset({Capability.SET_W})),
+    Nameplate(
+        max_w=5000,
+        max_charge_w=4000,
+        energy_wh=9000,
+        capabilities=frozenset({Capability.SET_W}),
+        alarms=frozenset({"hot"}),
+    ),
     Settings(ramp_w_per_s=100.0),
     DriverTraits(revert_timer_s=60.0),
     DeviceKind.BATTERY,

@@ -16,6 +16,7 @@ from gridiface_southbound.points.image import Unplannable
 from gridiface_southbound.points.scalar import ScalarImage, ScalarPoint
 from gridiface_southbound.points.scaling import from_si, si_factor, to_si
 from gridiface_southbound.points.table import Table
+from gridiface_southbound.points.telemetry import told_alarms
 
 
 def image(data: Any = None, **keys: Any) -> tuple[ScalarImage[ScalarPoint], ScalarPoint]:
@@ -80,6 +81,23 @@ def test_words(keys: dict[str, Any], raw: Any, word: str | None) -> None:
 def test_alarms(keys: dict[str, Any], raw: Any, names: tuple[str, ...]) -> None:
     seen, point = image(raw, meaning="alarms", **keys)
     assert seen.alarms(point) == names
+
+
+def test_the_alarms_that_a_table_names_are_known_before_they_are_raised() -> None:
+    points = (
+        ScalarPoint(name="too_warm", meaning="alarms", type="flag"),
+        ScalarPoint(name="faults", meaning="alarms", bits={0: "low", 2: "high"}),
+        ScalarPoint(name="started", meaning="alarms", type="flag", bits={0: "AC_OVER_VOLT_STARTED"}),
+        ScalarPoint(name="any_text", meaning="alarms", type="text"),
+        ScalarPoint(name="soc", meaning="soc", unit="%"),
+    )
+    assert told_alarms(Table[ScalarPoint](kind="battery", points=points)) == {
+        "too_warm",
+        "AC_OVER_VOLT_STARTED",
+        "low",
+        "high",
+    }
+    assert told_alarms(Table[ScalarPoint](kind="battery", points=points[-1:])) == frozenset()
 
 
 @given(

@@ -169,6 +169,18 @@ def test_what_is_left_of_reactive_power_and_charging(seen, battery):
     assert shown(Measure.CHARGE_W, TargetView(snapshot=replace(seen, w=1e6, available_down_w=0.5e6))).value == 0
 
 
+def test_that_a_protection_started_shows_only_where_somebody_tells_it(seen, battery):
+    argument = "AC_OVER_VOLT_STARTED"
+    teller = replace(battery, nameplate=replace(battery.nameplate, alarms=frozenset({argument})))
+    unraised = TargetView(snapshot=seen, ratings=ratings_of([battery, teller]))
+    assert (shown(Measure.TOLD_ALARM, unraised, argument=argument).value, unraised.ratings.alarms) == (0, {argument})
+    raised = replace(unraised, snapshot=replace(seen, alarms=frozenset({argument})))
+    assert shown(Measure.TOLD_ALARM, raised, argument=argument).value == 1
+    assert shown(Measure.TOLD_ALARM, raised, argument="AC_OVER_VOLT_BLOCKED").flags == Flags.RESTART
+    silent = TargetView(snapshot=seen, ratings=ratings_of([battery]))
+    assert shown(Measure.TOLD_ALARM, silent, argument=argument).flags == Flags.RESTART
+
+
 def test_a_protection_operated_where_its_alarm_is_raised(seen):
     view = TargetView(snapshot=replace(seen, alarms=frozenset({"AC_OVER_VOLT"})))
     assert shown(Measure.ALARMED, view, argument="OVER_FREQUENCY AC_OVER_VOLT").value == 1
