@@ -4,12 +4,15 @@ import math
 
 import pytest
 
-from gridiface.domain.controls import Acceptance, ControlMode, Target, TargetKind, Verdict
+from gridiface.domain.controls import Acceptance, ControlMode, ModeValue, Target, TargetKind, Verdict
+from gridiface.domain.curves import CurveKind
+from gridiface.domain.quantities import PercentBase
 from gridiface.northbound.dnp3.meanings import CONTROLLING, Action
 from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.translate_commands import (
     Sender,
     control_of,
+    empties_window,
     in_range,
     pulses,
     ramp_s,
@@ -43,6 +46,9 @@ def output(action, *, type_=PointType.ANALOG_OUTPUT, **more):
         (0x81, False),
         (0x43, True),
         (0x80, False),
+        (0x42, True),  # what is closed or tripped counts, whatever the pulse
+        (0x44, True),
+        (0x83, False),
     ],
 )
 def test_control_codes_mean_on_or_off(code, state):
@@ -78,10 +84,77 @@ def test_every_controlling_action_has_a_mode(action):
         (Action.POWER_FACTOR_INJECT, 0, False),
         (Action.POWER_FACTOR_INJECT, -0.95, True),
         (Action.SET_VAR_PERCENT, -101, False),
+        (Action.SET_W, 0, True),
+        (Action.POWER_FACTOR_ABSORB, 0, False),
+        (Action.POWER_FACTOR_ABSORB, 1, True),
+        (Action.POWER_FACTOR_ABSORB, 1.01, False),
+        (Action.SET_W_PERCENT, 100, True),
+        (Action.SET_W_PERCENT, -100.5, False),
+        (Action.SET_W_PERCENT, 100.5, False),
+        (Action.MAX_W_PERCENT, 0, True),
+        (Action.MAX_W_PERCENT, -0.5, False),
+        (Action.EXPORT_LIMIT, 0, True),
+        (Action.IMPORT_LIMIT, -1, False),
+        (Action.GENERATION_LIMIT, -1, False),
+        (Action.LOAD_LIMIT, -1, False),
+        (Action.LOAD_LIMIT, 0, True),
+        (Action.SET_VAR_PERCENT, 100, True),
+        (Action.SET_VAR_PERCENT, 100.5, False),
+        (Action.ENTER_V_HIGH, 200, True),
+        (Action.ENTER_V_HIGH, 200.5, False),
+        (Action.ENTER_V_LOW, 0, True),
+        (Action.ENTER_V_LOW, -0.5, False),
+        (Action.ENTER_HZ_HIGH, 100, True),
+        (Action.ENTER_HZ_HIGH, 100.5, False),
+        (Action.ENTER_HZ_LOW, -0.5, False),
+        (Action.ENTER_DELAY, -1, False),
+        (Action.ENTER_RANDOM_DELAY, -1, False),
+        (Action.ENTER_RAMP, 42_949_672, True),
+        (Action.ENTER_RAMP, 42_949_673, False),
+        (Action.REGULATION, math.inf, False),
     ],
 )
 def test_values_that_a_mode_cannot_have(action, value, taken):
     assert in_range(output(action), value) is taken
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "other", "bound", "empties"),
+    [
+        (Action.ENTER_V_HIGH, 105, Action.ENTER_V_LOW, 105, True),
+        (Action.ENTER_V_HIGH, 105.1, Action.ENTER_V_LOW, 105, False),
+        (Action.ENTER_V_LOW, 95, Action.ENTER_V_HIGH, 95, True),
+        (Action.ENTER_V_LOW, 94.9, Action.ENTER_V_HIGH, 95, False),
+        (Action.ENTER_HZ_HIGH, 50.0, Action.ENTER_HZ_LOW, 50.1, True),
+        (Action.ENTER_HZ_LOW, 50.0, Action.ENTER_HZ_HIGH, 50.1, False),
+        (Action.ENTER_HZ_LOW, 50.0, Action.ENTER_HZ_HIGH, None, False),
+        (Action.ENTER_DELAY, 300, None, 0, False),
+        (Action.SET_W, 0, None, 0, False),
+    ],
+)
+def test_a_window_for_entering_service_keeps_some_width(action, value, other, bound, empties):
+    asked = []
+    assert empties_window(output(action), value, lambda one: asked.append(one) or bound) is empties
+    assert asked == ([] if other is None else [other])
+
+
+def test_percentages_name_their_base_and_curves_their_kind():
+    def only(entry, value, payload=None):
+        ((mode, found),) = values_of(entry, value, payload).items()
+        return mode, found
+
+    share = PointEntry(
+        type=PointType.ANALOG_OUTPUT, index=3, name="out", action=Action.SET_W_PERCENT, argument="setMaxChargeRateW"
+    )
+    assert only(share, 5.0) == (ControlMode.SET_W_PERCENT, ModeValue(5.0, "setMaxChargeRateW"))
+    assert only(output(Action.MAX_W_PERCENT), 5.0)[1].base == PercentBase.MAX_W
+    assert only(output(Action.SET_VAR_PERCENT), 5.0)[1].base == PercentBase.MAX_VAR
+    assert only(output(Action.SET_W), 5.0)[1].base == ""
+    assert only(output(Action.CURVE), 2.0, "points") == (
+        ControlMode.CURVE,
+        ModeValue(2.0, CurveKind.VOLT_VAR.mode, "points"),
+    )
+    assert only(output(Action.DROOP), 1.0, "droop") == (ControlMode.FREQUENCY_DROOP, ModeValue(1.0, payload="droop"))
 
 
 def test_a_control_runs_from_now_until_changed_or_its_hold_time():
@@ -111,6 +184,15 @@ def test_a_ramp_becomes_the_time_to_reach_the_value(ramp, now_w, expected):
     assert ramp_s(output(Action.SET_W), 3e6, now_w=lambda: now_w, ramp_w_per_s=ramp) == expected
 
 
+def test_a_ramp_is_that_of_powers_and_a_time_goes_before_it():
+    where = {"now_w": lambda: 1e6, "ramp_w_per_s": 1e5}
+    assert ramp_s(output(Action.EXPORT_LIMIT), 3e6, **where) is None
+    assert ramp_s(output(Action.SET_W), -1e6, **where) == 20.0
+    assert ramp_s(output(Action.SET_W), 3e6, ramp_time_s=7.0, **where) == 7.0
+    assert ramp_s(output(Action.EXPORT_LIMIT), 3e6, ramp_time_s=7.0, **where) == 7.0
+    assert ramp_s(output(Action.SET_W), 3e6, now_w=lambda: 1e6, ramp_w_per_s=-1.0) is None
+
+
 @pytest.mark.parametrize(
     ("verdict", "status"),
     [
@@ -133,5 +215,8 @@ def test_a_block_in_local_mode_is_local_and_a_part_can_be_refused():
     partial = Acceptance(control_id="c", verdict=Verdict.PARTIAL, feasible_w=1.0)
     assert status_of(blocked, local=True) is CommandStatus.LOCAL
     assert status_of(partial, strict=True) is CommandStatus.OUT_OF_RANGE
+    for verdict in set(Verdict) - {Verdict.BLOCKED, Verdict.PARTIAL}:
+        answer = Acceptance(control_id="c", verdict=verdict)
+        assert status_of(answer, local=True, strict=True) is status_of(answer)
     without = Acceptance(control_id="c", verdict=Verdict.PARTIAL, left_out=("b2",))
     assert status_of(without, strict=True) is CommandStatus.SUCCESS

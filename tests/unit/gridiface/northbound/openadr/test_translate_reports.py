@@ -20,6 +20,12 @@ from gridiface.protocols.openadr.reports import ReportValue
 
 NOW = 1_800_000_000.0
 VOLT = units.Voltage(itemDescription="Voltage", itemUnits="V", siScaleCode="none")
+APPARENT = units.PowerApparent(
+    itemDescription="ApparentPower",
+    itemUnits="VA",
+    siScaleCode="none",
+    powerAttributes=units.PowerAttributes(hertz=50, voltage=230, ac=True),
+)
 HERTZ = units.Frequency(itemDescription="Frequency", itemUnits="Hz", siScaleCode="none")
 
 
@@ -35,6 +41,7 @@ def snapshot(**fields):
         (units.power_reactive(), {"var": 3.0}, -3.0),
         (HERTZ, {"hz": 50.02}, 50.02),
         (VOLT, {"volts": {Phase.A: 229.0, Phase.B: 231.0}}, 230.0),
+        (APPARENT, {"va": 7.0}, 7.0),
     ],
 )
 def test_usage_speaks_of_load(unit, fields, value):
@@ -45,6 +52,11 @@ def test_usage_speaks_of_load(unit, fields, value):
 
 def test_usage_in_a_program_where_plus_is_delivered():
     assert usage_sample(snapshot(w=5.0), units.power_real(), NOW, generation_positive=True).value == 5.0
+
+
+@pytest.mark.parametrize("unit", [VOLT, HERTZ, APPARENT, units.energy_real()])
+def test_a_quantity_that_a_snapshot_does_not_hold_is_a_communication_failure(unit):
+    assert usage_sample(snapshot(w=5.0), unit, NOW).quality == "Quality Bad - Comm Failure"
 
 
 @pytest.mark.parametrize("state", [None, snapshot()])
@@ -110,6 +122,40 @@ def test_the_load_control_state_holds_the_range_of_the_load():
     state = snapshot(w=-4000.0, available_up_w=3000.0, available_down_w=1000.0)
     capacity = status_sample(state, NOW, rated_load_w=10_000.0).status.oadrLoadControlState.oadrCapacity
     assert (capacity.oadrMin, capacity.oadrMax, capacity.oadrCurrent) == pytest.approx((0.1, 0.5, 0.4))
+
+
+def test_the_range_of_a_load_that_cannot_move_is_what_it_takes():
+    capacity = status_sample(snapshot(w=-4000.0), NOW, rated_load_w=8_000.0).status.oadrLoadControlState.oadrCapacity
+    assert (capacity.oadrMin, capacity.oadrMax, capacity.oadrCurrent, capacity.oadrNormal) == (0.5, 0.5, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(("state", "rated"), [(snapshot(), 8_000.0), (snapshot(w=-1.0), None), (snapshot(w=-1.0), 0.0)])
+def test_without_a_power_or_a_rating_there_is_no_load_control_state(state, rated):
+    assert status_sample(state, NOW, rated_load_w=rated).status.oadrLoadControlState is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "quantity", "value"),
+    [
+        (VOLT, Quantity.VOLTAGE, 230.0),
+        (HERTZ, Quantity.FREQUENCY, 230.0),
+        (APPARENT, Quantity.APPARENT_POWER, 230.0),
+        (units.power_real(), Quantity.ACTIVE_POWER, -230.0),
+        (units.power_reactive(), Quantity.REACTIVE_POWER, -230.0),
+        (units.energy_real("k"), Quantity.ENERGY, -230_000.0),
+    ],
+)
+@pytest.mark.parametrize("delivered", [False, True])
+def test_only_what_flows_changes_its_sign(unit, quantity, value, delivered):
+    given = [ReportValue(rid="r", start=NOW - 9, value=230.0)]
+    (reading,) = readings_of(given, unit, "d", NOW, generation_positive=delivered)
+    assert (reading.quantity, reading.value) == (quantity, abs(value) if delivered else value)
+    assert (reading.source_time, reading.duration_s) == (NOW - 9, 0.0)
+
+
+def test_a_reading_of_zero_has_no_sign():
+    (reading,) = readings_of([ReportValue(rid="r", start=NOW, value=0.0)], units.power_real(), "d", NOW)
+    assert str(reading.value) == "0.0"
 
 
 def test_reports_of_vens_below_us_become_readings():

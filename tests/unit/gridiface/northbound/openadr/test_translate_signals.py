@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.domain.controls import ControlMode, Target, TargetKind
 from gridiface.northbound.openadr.translate import controls_of
 from gridiface.northbound.openadr.translate_signals import Level, PriceStep, Program, price_response, reader_of
-from gridiface.protocols.openadr.answers import Refusal
+from gridiface.protocols.openadr.answers import Code, Refusal
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.payloads import units
 from gridiface.protocols.openadr.signals import SIGNALS
@@ -184,3 +186,65 @@ def test_a_price_beside_a_signal_that_says_what_to_do_is_only_passed_on():
     level = Signal(name="SIMPLE", type="level", id="1", durations=(600,), values=(2.0,))
     modes = [mode for c in controls_of(event(price, level), PRICED, vtn="VTN").controls for mode in c.values]
     assert modes == [ControlMode.PRICE, ControlMode.LOAD_LEVEL]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "cls", "mode", "value"),
+    [
+        ("LOAD_DISPATCH", "setpoint", REAL, ControlMode.SET_W, 1.0),
+        ("LOAD_DISPATCH", "setpoint", REACTIVE, ControlMode.SET_VAR, 1.0),
+        ("LOAD_DISPATCH", "delta", REAL, ControlMode.DELTA_W, 1.0),
+        ("LOAD_DISPATCH", "delta", REACTIVE, ControlMode.SET_VAR, 501.0),
+        # a state of charge rises by what is taken, whatever the sign of powers
+        ("CHARGE_STATE", "delta", WH, ControlMode.ENERGY_TARGET, -1.0),
+        ("CHARGE_STATE", "setpoint", WH, ControlMode.ENERGY_TARGET, 5_999.0),
+    ],
+)
+def test_powers_of_a_program_where_plus_is_delivered_keep_their_sign(name, kind, cls, mode, value):
+    (control,) = controls_of(event(signal(name, kind, 1.0, unit(cls))), replace(PROGRAM, generation_positive=True),
+                             vtn="VTN").controls  # fmt: skip
+    assert {one: found.value for one, found in control.values.items()} == {mode: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "cls", "missing", "code"),
+    [
+        ("LOAD_DISPATCH", "delta", REACTIVE, {"reactive_var": None}, Code.DEPLOYMENT),
+        ("LOAD_CONTROL", "x-loadControlCapacity", None, {"rated_load_w": None}, Code.DEPLOYMENT),
+        ("CHARGE_STATE", "setpoint", WH, {"stored_wh": None}, Code.DEPLOYMENT),
+        ("CHARGE_STATE", "multiplier", None, {"stored_wh": None}, Code.DEPLOYMENT),
+        ("CHARGE_STATE", "multiplier", None, {"capacity_wh": None}, Code.DEPLOYMENT),
+        ("LOAD_DISPATCH", "level", REAL, {"dispatch": {}}, Code.INVALID_DATA),
+        ("LOAD_DISPATCH", "level", REAL, {"dispatch": {1: Level()}}, Code.INVALID_DATA),
+        ("SIMPLE", "level", None, {"simple": {0: Level(fraction=0.0)}}, Code.INVALID_DATA),
+    ],
+)
+def test_what_the_program_does_not_know_is_refused_in_its_own_words(name, kind, cls, missing, code):
+    one = signal(name, kind, 1.0, unit(cls) if cls else None)
+    with pytest.raises(Refusal) as refused:
+        controls_of(event(one), replace(PROGRAM, **missing), vtn="VTN")
+    assert refused.value.answer == code
+
+
+@pytest.mark.parametrize(
+    ("value", "switchable", "expected"),
+    [
+        (0.0, True, (ControlMode.CONNECT, 0.0)),
+        (1.0, True, (ControlMode.CONNECT, 1.0)),
+        (0.5, True, (ControlMode.LOAD_LIMIT, 5_000.0)),
+        (0.0, False, (ControlMode.LOAD_LIMIT, 0.0)),
+    ],
+)
+def test_a_capacity_switches_where_the_load_can_be_switched(value, switchable, expected):
+    one = signal("LOAD_CONTROL", "x-loadControlCapacity", value)
+    (control,) = controls_of(event(one), replace(PROGRAM, switchable=switchable), vtn="VTN").controls
+    assert [(mode, found.value) for mode, found in control.values.items()] == [expected]
+
+
+def test_a_level_of_nothing_is_no_reduction():
+    (control,) = controls_of(event(signal("SIMPLE", "level", 0.0)), PROGRAM, vtn="VTN").controls
+    assert control.values[ControlMode.LOAD_LEVEL].value == 0.0
+
+
+def test_a_type_that_is_no_row_of_the_table_has_no_reader():
+    assert reader_of(signal("LOAD_DISPATCH", "x-none", 1.0), PROGRAM) is None

@@ -40,6 +40,8 @@ M, V = ControlMode, ModeValue
 GROUP = ProgramScope("P", Target(TargetKind.GROUP, "fleet"), 7, storage=True)
 DEVICE = ProgramScope("P", Target(TargetKind.DEVICE, "inv"), 7, storage=False)
 
+WATTS = ActivePower(multiplier=0, value=500)
+
 #: DERControlBase field, its value, whether the target stores energy, the domain's mode and value.
 TABLE: list[tuple[str, Any, bool, ControlMode, ModeValue]] = [
     ("opModConnect", False, True, M.CONNECT, V(0.0)),
@@ -111,7 +113,12 @@ def test_each_mode_both_ways(name: str, wire: Any, storage: bool, mode: ControlM
         DERControlBase(rampTms=100),
         DERControlBase(opModFixedW=10_001),
         DERControlBase(opModMaxLimW=10_001),
+        DERControlBase(opModFixedW=-10_001),
+        DERControlBase(opModMaxLimW=-1),
         DERControlBase(opModFixedVar=FixedVar(refType=4, value=1)),
+        DERControlBase(opModFixedVar=FixedVar(refType=1, value=10_001)),
+        DERControlBase(opModFixedVar=FixedVar(refType=1, value=-10_001)),
+        DERControlBase(opModTargetW=WATTS, opModStorageTargetW=WATTS),
         DERControlBase(opModExpLimW=ActivePower(multiplier=0, value=-1)),
         DERControlBase(opModFixedPFInjectW=PowerFactorWithExcitation(displacement=2, excitation=False, multiplier=0)),
         DERControlBase(opModVoltVar=Link(href="/derp/1/dc/9")),
@@ -121,6 +128,29 @@ def test_what_cannot_be_carried_out_is_bad_values(base: DERControlBase) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         base_to_values(base, no_curve, storage=True)
     assert (caught.value.answer, caught.value.detail) == (400, 1)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        DERControlBase(opModFixedW=10_000),
+        DERControlBase(opModFixedW=-10_000),
+        DERControlBase(opModMaxLimW=0),
+        DERControlBase(opModMaxLimW=10_000),
+        DERControlBase(opModFixedVar=FixedVar(refType=1, value=10_000)),
+        DERControlBase(opModFixedVar=FixedVar(refType=1, value=-10_000)),
+        DERControlBase(opModExpLimW=ActivePower(multiplier=0, value=0)),
+        DERControlBase(opModFixedPFInjectW=PowerFactorWithExcitation(displacement=1, excitation=False, multiplier=0)),
+    ],
+)
+def test_the_ends_of_ranges_are_in_them(base: DERControlBase) -> None:
+    assert len(base_to_values(base, no_curve, storage=True)) == 1
+
+
+@pytest.mark.parametrize("watts", [-7000, 0, 7000])
+def test_the_storage_target_of_the_australian_profile_is_a_power(watts: int) -> None:
+    base = DERControlBase(opModStorageTargetW=ActivePower(multiplier=0, value=watts))
+    assert base_to_values(base, no_curve, storage=True) == {M.SET_W: V(float(watts))}
 
 
 @pytest.mark.parametrize(("name", "curve_type"), CURVE_MODES.items())
