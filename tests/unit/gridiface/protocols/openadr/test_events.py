@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -123,9 +124,13 @@ def events(draw):
 def test_what_may_be_sent_reads_back_the_same(made, offset):
     assert complaints(made) == []
     now = made.dtstart + offset
-    back = from_wire(to_wire(made, now))
-    assert back.status == made.status_at(now)
-    assert to_wire(back, now) == to_wire(made, now)
+    sent = to_wire(made, now)
+    back = from_wire(sent)
+    assert back == replace(made, status=made.status_at(now))
+    assert to_wire(back, now) == sent
+    for signal, told in zip(made.signals, sent.eiEvent.eiEventSignals.eiEventSignal, strict=True):
+        running = current_value(signal, made, now)
+        assert (told.currentValue and told.currentValue.payloadFloat.value) == running
 
 
 def wire(**fields):
@@ -165,6 +170,60 @@ def test_broken_events_are_refused_with_their_code(change, code):
     with pytest.raises(RemoteProtocolError) as refused:
         from_wire(broken(change))
     assert refused.value.answer == code
+
+
+def open_ended(*durations, whole=0):
+    made = wire(signals=(simple((1,) * len(durations)),), duration=600 * len(durations))
+    made.eiEvent.eiActivePeriod.properties.duration = whole
+    for row, duration in zip(rows(made.eiEvent), durations, strict=True):
+        row.duration = duration
+    return made
+
+
+@pytest.mark.parametrize("durations", [(0,), (600, 0), (600, 1, 0)])
+def test_47_the_last_interval_of_an_open_ended_event_is_open(durations):
+    found = from_wire(open_ended(*durations))
+    assert (found.end, found.signals[0].durations) == (math.inf, durations)
+
+
+def test_a_single_interval_without_a_duration_is_as_long_as_the_event():
+    assert from_wire(open_ended(None, whole=900)).signals[0].durations == (900,)
+    assert from_wire(open_ended(None)).signals[0].durations == (0,)
+
+
+@pytest.mark.parametrize(
+    ("durations", "whole"), [((600, 600), 0), ((0, 600), 0), ((0, 0), 0), ((600,), 0), ((0,), 600), ((600, 0), 600)]
+)
+def test_an_interval_without_an_end_is_the_last_of_an_open_ended_event(durations, whole):
+    with pytest.raises(RemoteProtocolError) as refused:
+        from_wire(open_ended(*durations, whole=whole))
+    assert refused.value.answer == 454
+
+
+@pytest.mark.parametrize("rename", ["event", "signal"])
+def test_names_that_no_database_can_index_are_refused(rename):
+    made = wire()
+    if rename == "event":
+        made.eiEvent.eventDescriptor.eventID = "E" * 5_000
+    else:
+        made.eiEvent.eiEventSignals.eiEventSignal[0].signalID = "s" * 5_000
+    with pytest.raises(RemoteProtocolError) as refused:
+        from_wire(made)
+    assert refused.value.answer == 452
+
+
+def test_a_signal_has_its_intervals_from_its_start_on_and_none_outside():
+    signal = Signal(name="SIMPLE", type="level", id="s", durations=(60, 30), values=(1.0, 2.0))
+    assert [signal.interval_at(NOW, NOW + t) for t in (-1, 0, 59, 60, 89, 90)] == [None, 0, 0, 1, 1, None]
+    endless = Signal(name="SIMPLE", type="level", id="s", durations=(60, 0), values=(1.0, 2.0))
+    assert endless.interval_at(NOW, NOW + 10**9) == 1
+
+
+def test_the_last_change_is_the_border_before():
+    made = event(signals=(simple((1, 2)),), ramp_up=30, startafter=60)
+    found = [made.last_change(NOW + t) - NOW for t in (-30, -1, 0, 599, 600, 1200, 1259, 1260, 9999)]
+    assert found == [-30, -30, 0, 0, 600, 1200, 1200, 1260, 1260]
+    assert made.last_change(NOW - 31) == -math.inf
 
 
 def test_known_deviations_of_senders_are_tolerated():
