@@ -49,6 +49,8 @@ from gridiface.protocols.sep2.resources import (
 from gridiface.protocols.sep2.server_clock import ServerClock
 from gridiface.protocols.xmlwire import Limits, WireObject, encode
 
+# A server that is only busy is nothing to tell of.
+_BUSY = frozenset({429, 503})
 _LARGEST_ANSWER = Limits(octets=4 * 1024 * 1024, tags=262_144)
 
 
@@ -267,6 +269,8 @@ class Client:
                 self.followers.changed_at(lost.href)
             self._following.call()
         else:
+            if reply.status not in _BUSY:
+                self._happened.append(BadReply(node.href, f"answered with {reply.status}"))
             self.tree.fail(node, now, reply.retry_after())
 
     def _on_body(self, node: Node, under_way: _UnderWay, reply: Reply, now: float) -> None:

@@ -224,20 +224,23 @@ class Subscriptions:
     def notify(self, client: Client, token: str, notification: Notification, now: Instant) -> bool:
         """A notification came in at the place of `token`; False when it is about nothing that was subscribed.
 
-        What it carries is a part of the resource at most, so the resource is fetched.
+        What it carries is a part of the resource at most, so the resource is fetched. A server may name it by another
+        of its addresses (/edev/1/derp for /edev/1/fsa/1/derp): then it must carry one of its kind.
         """
         wish = self.named(token)
         subject = client.tree.resolve(notification.subscribedResource)
-        if wish is None or subject is None or subject.partition("?")[0] != wish.href:
+        if wish is None or subject is None:
+            return False
+        node = client.tree.nodes.get(wish.href)
+        if subject.partition("?")[0] != wish.href and (node is None or type(notification.resource) is not node.kind):
             return False
         self.notified += 1
         if notification.status == NotificationStatus.DEFAULT:
-            client.on_notification(notification, now)
+            client.tree.poll_soon(wish.href, now)
             return True
         # The server has ended it: what it was about moved, changed its nature, or is gone. Look from above.
         wish.location, wish.made, wish.not_before = "", float("-inf"), now + _ENDED_S
         self._stale = True
-        node = client.tree.nodes.get(wish.href)
         client.tree.poll_soon(wish.href, now)
         if node is not None and node.parent is not None:
             client.tree.poll_soon(node.parent, now)

@@ -656,3 +656,13 @@ def test_an_answer_that_is_as_before_is_not_read_again(monkeypatch: pytest.Monke
     world.client.tree.poll_all(world.now)
     world.settle()
     assert world.client.tree.value_at("/derp/1/derc") == DERControlList(all=0, results=0)
+
+
+@pytest.mark.parametrize(("status", "told"), [(500, True), (403, True), (501, True), (503, False), (429, False)])
+def test_a_resource_that_the_server_does_not_give_is_told_of_and_asked_for_again(status: int, told: bool) -> None:
+    world = World()
+    world.server.trouble = lambda request: Reply(status) if request.target == "/tm" else None
+    world.run(20)
+    found = [(event.href, event.reason) for event in world.of(BadReply)]
+    assert set(found) == ({("/tm", f"answered with {status}")} if told else set())
+    assert world.server.asked.count("/tm") > 1

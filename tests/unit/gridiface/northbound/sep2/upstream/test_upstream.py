@@ -23,6 +23,8 @@ from gridiface.protocols.sep2.resources import (
     DERAvailability,
     DERCapability,
     DERControlBase,
+    DERControlList,
+    DERProgramList,
     DERSettings,
     DERStatus,
     EndDevice,
@@ -345,6 +347,22 @@ async def test_a_notification_fetches_what_it_is_about_and_only_that(make_stage:
     assert stage.session.notified(token, note)
     await stage.settle()
     assert stage.server.responses() == [1]
+
+
+async def test_a_server_may_name_what_was_subscribed_by_another_of_its_addresses(make_stage: Make) -> None:
+    """As a server does whose assignments show a program list that it keeps elsewhere: it carries one of its kind."""
+    stage = await subscribed(make_stage)
+    body = next(b for b in stage.server.bodies(Subscription) if b.subscribedResource == "/derp")
+    token = body.notificationURI.rpartition("/")[2]
+    note = Notification(subscribedResource="/edev/2/derp", subscriptionURI="https://server/x", status=0)
+    assert not stage.session.notified(token, note)
+    assert not stage.session.notified(token, replace(note, resource=DERControlList(all=0, results=0)))
+    listed = replace(note, resource=DERProgramList(all=0, results=0))
+    assert not stage.session.notified(token, replace(listed, subscribedResource="https://elsewhere.example/derp"))
+    stage.server.resources["/derp"] = replace(stage.server.resources["/derp"], members=[])
+    assert stage.session.notified(token, listed)
+    await stage.settle()
+    assert stage.house.controls == {}, "what was subscribed was read anew"
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 4])
