@@ -100,7 +100,7 @@ def copy_of(made: Path, folder: Path) -> Path:
 async def test_from_init_to_the_first_answer(site: Path, tmp_path: Path) -> None:
     assert (site.parent / "pki" / "server.key").stat().st_mode & 0o077 == 0
     code, said, _ = await gridiface("check", str(site), folder=tmp_path)
-    assert (code, "right. 1 devices in 1 groups" in said) == (0, True)
+    assert (code, "right. 1 device in 1 group" in said) == (0, True)
     code, said, _ = await gridiface("doctor", str(site), "--json", folder=tmp_path)
     assert code == 0, said
     findings = json.loads(said)["findings"]

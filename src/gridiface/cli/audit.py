@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.direct import DirectOption, is_direct, on_store
+from gridiface.cli.audit_place import audit_at
+from gridiface.cli.direct import DirectOption
 from gridiface.cli.progress import working
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
+from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter, table
-from gridiface.operator.audit import SPACE
-from gridiface.operator.audit_chain import SEALS, verify
 
 app = typer.Typer(no_args_is_help=True, help="Search, export and verify the log of who changed what.")
 
@@ -56,12 +55,7 @@ def list_audit(
     Example: gridiface audit list --what control. --since 2026-03-01
     """
     wanted = _filter(who, what, subject, since, until)
-    if is_direct(config, token_file):
-        rows = [json.loads(body) for _, body in _kept(config, SPACE)]
-        found = [row for row in reversed(rows) if wanted.fits(row)][:limit]
-    else:
-        query = wanted.model_dump(exclude_defaults=True)
-        found = Remote.of(url, config, token_file).pages("/audit", "entries", limit, **query)
+    found = audit_at(url, config, token_file).newest(wanted, limit)
     if as_json:
         show_json({"entries": found})
         return
@@ -90,10 +84,7 @@ def verify_audit(
     Example: gridiface audit verify --config gridiface.yaml --expect 9f86d0...
     """
     with working("holding the audit log against its seals", quiet=as_json):
-        if is_direct(config, token_file):
-            found = _verified(config, expect, key)
-        else:
-            found = Remote.of(url, config, token_file).get("/audit/verify", expect=expect)
+        found = audit_at(url, config, token_file).verified(expect, key)
     if as_json:
         show_json(found)
     else:
@@ -125,7 +116,7 @@ def export_audit(
     """
     wanted = _filter(who, what, subject, since, until)
     with working("reading the audit log", quiet=as_json):
-        found = _exported(wanted, url, config, token_file)
+        found = audit_at(url, config, token_file).exported(wanted)
     rows = [json.loads(entry["body"]) for entry in found["entries"]]
     text = table(rows) if form is ExportFormat.CSV else json.dumps(found, indent=1) + "\n"
     try:
@@ -139,18 +130,6 @@ def export_audit(
         typer.echo(f"{many(len(rows), 'entry', 'entries')} in {out}")
 
 
-def _exported(wanted: AuditFilter, url: str | None, config: Path | None, token_file: Path | None) -> Mapping[str, Any]:
-    """Entries and seals, from the store or from the server."""
-    if is_direct(config, token_file):
-        entries = [(name, body) for name, body in _kept(config, SPACE) if wanted.fits(json.loads(body))]
-        seals = [json.loads(body) for _, body in _kept(config, SEALS)]
-        return {"entries": [{"key": name, "body": body} for name, body in entries], "seals": seals}
-    found: Mapping[str, Any] = Remote.of(url, config, token_file).get(
-        "/audit/export", **wanted.model_dump(exclude_defaults=True)
-    )
-    return found
-
-
 def _filter(who: str, what: str, subject: str, since: str, until: str) -> AuditFilter:
     times = {name: _instant(text) for name, text in (("since", since), ("until", until)) if text}
     return AuditFilter.model_validate({"who": who, "what": what, "subject": subject, **times})
@@ -162,30 +141,6 @@ def _instant(text: str) -> float:
     except ValueError as problem:
         raise ConfigError(f"{text!r} is no time; write for example 2026-03-01T12:00") from problem
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-
-
-def _kept(config: Path | None, space: str) -> list[tuple[str, str]]:
-    async def read(store: Any, _: float) -> list[tuple[str, str]]:
-        return [(document.key, document.body.decode()) for document in await store.documents(space)]
-
-    return on_store(config, read)
-
-
-def _verified(config: Path | None, expect: str, key: Path | None) -> dict[str, Any]:
-    try:
-        secret = None if key is None else key.read_bytes().strip()
-    except OSError as problem:
-        raise ConfigError(
-            f"{key}: cannot be read: {problem.strerror}; name the file of operator.audit_key"
-        ) from problem
-
-    async def look(store: Any, now: float) -> dict[str, Any]:
-        entries, seals = await store.documents(SPACE), await store.documents(SEALS)
-        found = verify(entries, seals, now, key=secret, expect=expect)
-        names: Sequence[str] = ("ok", "entries", "seals", "unsealed", "keyed", "heads", "faults")
-        return {name: getattr(found, name) for name in names}
-
-    return on_store(config, look)
 
 
 def _show(found: Mapping[str, Any]) -> None:

@@ -12,7 +12,8 @@ import typer
 import yaml
 
 from gridiface.cli.direct import DirectOption
-from gridiface.cli.fleet_place import Plain, place_of
+from gridiface.cli.fleet_place import place_of
+from gridiface.cli.place import Plain
 from gridiface.cli.remote import JsonOption, ReasonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json
 from gridiface.errors import ConfigError

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from gridiface.app.config import load_config
 from gridiface.app.fleet_desk import FleetDesk, stored_desk
-from gridiface.cli.direct import is_direct, me, on_store
+from gridiface.cli.direct import me, on_store
+from gridiface.cli.place import Plain, chosen
 from gridiface.cli.remote import Remote
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
 from gridiface.errors import ConfigConflict, ConfigError
@@ -24,8 +25,6 @@ from gridiface.operator.tokens import TokenBook
 from gridiface.operator.users import UserBook
 from gridiface.segments import segment
 from gridiface.store.repository import Store
-
-Plain = dict[str, Any]
 
 
 class FleetPlace(Protocol):
@@ -53,15 +52,13 @@ class FleetPlace(Protocol):
 
 
 def place_of(url: str | None, config: Path | None, token_file: Path | None) -> FleetPlace:
-    """The store where a configuration is named and there is no token, else the server.
+    """Where the options say.
 
     Raises:
         ConfigError: an address or token that cannot be used.
     """
-    if is_direct(config, token_file):
-        assert config is not None
-        return StoredFleet(config)
-    return RemoteFleet(Remote.of(url, config, token_file))
+    at = chosen(url, config, token_file)
+    return StoredFleet(at) if isinstance(at, Path) else RemoteFleet(at)
 
 
 @dataclass(frozen=True, slots=True)

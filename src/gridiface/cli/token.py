@@ -7,25 +7,22 @@ text is printed once and kept nowhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from gridiface.cli.direct import DirectOption, is_direct, me, on_store
-from gridiface.cli.remote import JsonOption, Remote, TokenFileOption, UrlOption
+from gridiface.cli.direct import DirectOption
+from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json, show_table, utc
+from gridiface.cli.token_place import tokens_at
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
-from gridiface.operator.tokens import TokenBook
-from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, show and revoke API tokens.")
-
-_Found = TypeVar("_Found")
 
 
 class ScopeChoice(StrEnum):
@@ -78,13 +75,7 @@ def create(
         raise ConfigError(f"the token cannot be made: {problem.errors()[0]['msg']}") from problem
     place = None if out is None else _new_file(out)
     try:
-        if is_direct(config, token_file):
-            made = _on_store(
-                config,
-                lambda book, now: book.create(asked.name, asked.scopes, asked.days, now, by=me(), groups=asked.groups),
-            )
-        else:
-            made = Remote.of(url, config, token_file).post("/tokens", asked.model_dump())
+        made = tokens_at(url, config, token_file).create(asked)
     except GridifaceError:
         if place is not None and out is not None:
             os.close(place)
@@ -93,7 +84,7 @@ def create(
     if place is not None:
         with os.fdopen(place, "w", encoding="utf-8") as file:
             file.write(made["token"] + "\n")
-    _show_made(dict(made), out, as_json=as_json)
+    _show_made(made, out, as_json=as_json)
 
 
 @app.command("list")
@@ -108,14 +99,7 @@ def list_tokens(
 
     Example: gridiface token list --config gridiface.yaml
     """
-    if is_direct(config, token_file):
-
-        async def rows(book: TokenBook, now: float) -> list[Any]:
-            return list(book.rows(now))
-
-        found = _on_store(config, rows)
-    else:
-        found = Remote.of(url, config, token_file).get("/tokens")["tokens"]
+    found = tokens_at(url, config, token_file).rows()
     if as_json:
         show_json({"tokens": found})
         return
@@ -135,31 +119,23 @@ def show(
 
     Example: gridiface token show ops --config gridiface.yaml
     """
-    if is_direct(config, token_file):
-
-        async def rows(book: TokenBook, now: float) -> list[Any]:
-            return [row for row in book.rows(now) if name in {row["id"], row["name"]}]
-
-        found = _on_store(config, rows)
-        if not found:
-            raise GridifaceError(f"no such token: {name!r}; `gridiface token list` has all of them")
-    else:
-        found = [Remote.of(url, config, token_file).get(f"/tokens/{segment(name)}")]
+    found = tokens_at(url, config, token_file).one(name)
     if as_json:
-        show_json(found[0])
+        show_json(found)
         return
-    _show_tokens(found)
+    _show_tokens([found])
 
 
 def _show_tokens(found: Sequence[Mapping[str, Any]]) -> None:
     show_table(
         "",
-        ("token", "name", "scopes", "made, UTC", "by", "expires, UTC", ""),
+        ("token", "name", "scopes", "groups", "made, UTC", "by", "expires, UTC", ""),
         [
             (
                 t["id"],
                 t["name"],
                 ", ".join(t["scopes"]),
+                "the whole fleet" if t["groups"] is None else ", ".join(t["groups"]),
                 utc(t["created"]),
                 t["by"],
                 utc(t["expires"]),
@@ -183,25 +159,11 @@ def revoke(
 
     Example: gridiface token revoke ops --config gridiface.yaml
     """
-    if is_direct(config, token_file):
-        gone = _on_store(config, lambda book, now: book.revoke(token, now, by=me()))
-    else:
-        gone = Remote.of(url, config, token_file).delete(f"/tokens/{segment(token)}")
-    if gone is None:
-        raise GridifaceError(f"there is no token {token!r}; `gridiface token list` shows them")
+    gone = tokens_at(url, config, token_file).revoke(token)
     if as_json:
         show_json(gone)
     else:
         typer.echo(f"token {gone['id']} ({gone['name']}) is revoked")
-
-
-def _on_store(config: Path | None, work: Callable[[TokenBook, float], Awaitable[_Found]]) -> _Found:
-    async def run(store: Any, now: float) -> _Found:
-        book = TokenBook(store)
-        await book.load(now)
-        return await work(book, now)
-
-    return on_store(config, run)
 
 
 def _new_file(path: Path) -> int:

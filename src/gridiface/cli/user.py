@@ -5,23 +5,18 @@ A user's password is never typed here: a ticket, good once and for a day, lets t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.direct import DirectOption, is_direct, me, on_store
-from gridiface.cli.remote import JsonOption, ReasonOption, Remote, TokenFileOption, UrlOption
+from gridiface.cli.direct import DirectOption
+from gridiface.cli.remote import JsonOption, ReasonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json, show_table, utc
-from gridiface.errors import GridifaceError
-from gridiface.operator.users import TICKET_S, User, UserBook
-from gridiface.segments import segment
+from gridiface.cli.user_place import Change, users_at
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, change and remove the people who may sign in.")
-
-_Found = TypeVar("_Found")
 
 NameArgument = Annotated[str, typer.Argument(help="The user's name or id, as `gridiface user list` shows it.")]
 GroupOption = Annotated[
@@ -58,17 +53,8 @@ def create(
 
     Example: gridiface user create ann --role operator --group feeder --config gridiface.yaml
     """
-    if is_direct(config, token_file):
-
-        async def make(book: UserBook, now: float) -> dict[str, Any]:
-            user, ticket = await book.create(name, role.value, now, by=me(), groups=group or None)
-            return {"user": user.row(), "ticket": ticket, "expires": now + TICKET_S}
-
-        made = _on_store(config, make)
-    else:
-        body = {"name": name, "role": role.value, "groups": group or None}
-        made = Remote.of(url, config, token_file).post("/users", body)
-    _show_invited(made, _address(url, config), as_json=as_json)
+    place = users_at(url, config, token_file)
+    _show_invited(place.create(name, role.value, group or None), place.address, as_json=as_json)
 
 
 @app.command("list")
@@ -83,14 +69,7 @@ def list_users(
 
     Example: gridiface user list --json
     """
-    if is_direct(config, token_file):
-
-        async def rows(book: UserBook, _: float) -> list[Any]:
-            return list(book.rows())
-
-        found = _on_store(config, rows)
-    else:
-        found = Remote.of(url, config, token_file).get("/users")["users"]
+    found = users_at(url, config, token_file).rows()
     if as_json:
         show_json({"users": found})
         return
@@ -118,19 +97,8 @@ def change(
 
     Example: gridiface user change ann --role engineer --whole-fleet --reason "new duties"
     """
-    fields: dict[str, Any] = {}
-    fields |= {} if role is None else {"role": role.value}
-    fields |= {"groups": tuple(sorted(group))} if group else {"groups": None} if whole_fleet else {}
-    fields |= {} if disable is None else {"disabled": disable}
-    if is_direct(config, token_file):
-        row = _on_store(
-            config,
-            lambda book, now: _changed(book, name, lambda u: book.change(u, now, by=me(), reason=reason, **fields)),
-        )
-    else:
-        remote = Remote.of(url, config, token_file)
-        body = {**fields, "reason": reason} | ({"whole_fleet": True} if whole_fleet and not group else {})
-        row = remote.patch(f"/users/{segment(name)}", {k: v for k, v in body.items() if v is not None})
+    wanted = Change(role=role and role.value, groups=group or None, whole_fleet=whole_fleet, disabled=disable)
+    row = users_at(url, config, token_file).change(name, wanted, reason)
     if as_json:
         show_json(row)
     else:
@@ -151,17 +119,8 @@ def invite(
 
     Example: gridiface user invite ann --config gridiface.yaml
     """
-    if is_direct(config, token_file):
-
-        async def make(book: UserBook, now: float) -> dict[str, Any]:
-            user = _find(book, name)
-            ticket = await book.invite(user, now, by=me(), reason=reason)
-            return {"user": user.row(), "ticket": ticket, "expires": now + TICKET_S}
-
-        made = _on_store(config, make)
-    else:
-        made = Remote.of(url, config, token_file).post(f"/users/{segment(name)}/invite", {"reason": reason})
-    _show_invited(made, _address(url, config), as_json=as_json)
+    place = users_at(url, config, token_file)
+    _show_invited(place.invite(name, reason), place.address, as_json=as_json)
 
 
 @app.command("sign-out")
@@ -178,15 +137,7 @@ def sign_out(
 
     Example: gridiface user sign-out ann --reason "lost laptop"
     """
-    if is_direct(config, token_file):
-        row = _on_store(
-            config,
-            lambda book, now: _changed(
-                book, name, lambda u: book.change(u, now, by=me(), reason=reason or "signed out", since=now)
-            ),
-        )
-    else:
-        row = Remote.of(url, config, token_file).post(f"/users/{segment(name)}/sign-out", {"reason": reason})
+    row = users_at(url, config, token_file).sign_out(name, reason)
     if as_json:
         show_json(row)
     else:
@@ -206,48 +157,11 @@ def remove(
 
     Example: gridiface user remove ann
     """
-    if is_direct(config, token_file):
-
-        async def gone(book: UserBook, now: float) -> dict[str, Any]:
-            user = _find(book, name)
-            await book.remove(user, now, by=me())
-            return dict(user.row())
-
-        row = _on_store(config, gone)
-    else:
-        row = Remote.of(url, config, token_file).delete(f"/users/{segment(name)}")
+    row = users_at(url, config, token_file).remove(name)
     if as_json:
         show_json(row)
     else:
         typer.echo(f"user {row['name']} is removed")
-
-
-def _on_store(config: Path | None, work: Callable[[UserBook, float], Awaitable[_Found]]) -> _Found:
-    async def run(store: Any, now: float) -> _Found:
-        book = UserBook(store)
-        await book.load(now)
-        return await work(book, now)
-
-    return on_store(config, run)
-
-
-async def _changed(book: UserBook, name: str, work: Callable[[User], Awaitable[User]]) -> dict[str, Any]:
-    return dict((await work(_find(book, name))).row())
-
-
-def _find(book: UserBook, name: str) -> User:
-    user = book.find(name)
-    if user is None:
-        raise GridifaceError(f"there is no user {name!r}; `gridiface user list` shows them")
-    return user
-
-
-def _address(url: str | None, config: Path | None) -> str:
-    """Where a browser finds the server; empty where it is not known yet."""
-    try:
-        return Remote.of(url, config, None).url
-    except GridifaceError:
-        return ""
 
 
 def _show_invited(made: Mapping[str, Any], address: str, *, as_json: bool) -> None:
