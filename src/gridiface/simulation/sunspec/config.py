@@ -39,6 +39,9 @@ class UnitConfig(BaseModel):
     function_16: bool = True
     watt_set_point: bool = True
     revert_timers: bool = True
+    curves: bool = Field(default=False, description="it has models 705 to 712 (7xx and both)")
+    adopt_s: float = Field(0.0, ge=0, le=60, description="time it takes to adopt a curve")
+    grid_percent: float = Field(100.0, ge=50, le=150, description="voltage of its grid, percent of nominal")
 
     @model_validator(mode="after")
     def _window(self) -> Self:

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from gridiface.simulation.sunspec.config import UnitConfig
+from gridiface.simulation.sunspec.curves import Shelf, adopt
 from gridiface.simulation.sunspec.image import RegisterImage, table
-from gridiface.simulation.sunspec.layout import FUNCTIONS, LIVE_MODELS, TimedFunction, build, inverter_model
+from gridiface.simulation.sunspec.layout import FUNCTIONS, LIVE_MODELS, TimedFunction, build
 from gridiface.simulation.sunspec.physics import Demand, Plant, Unit
+from gridiface.simulation.sunspec.publishing import publish
 
 #: Physics is not advanced for less than this: many requests in a burst see one state.
 _QUANTUM_S = 0.01
@@ -39,6 +41,7 @@ class Fault(StrEnum):
     WRONG_TRANSACTION = "wrong_transaction"
     WRONG_UNIT = "wrong_unit"
     BAD_LENGTH = "bad_length"
+    ADOPT_FAILS = "adopt_fails"  # says of every curve that it could not be adopted
     ONE_AT_A_TIME = "one_at_a_time"  # answers the first of several requests in one segment
 
 
@@ -78,12 +81,14 @@ class SimulatedDevice:
             ),
             soc=config.soc,
             available=config.available,
+            nominal_v=230.0 * config.grid_percent / 100.0,
             seed=config.seed,
         )
         self._now = now
         self._functions = [function for function in FUNCTIONS if function.model in self.image.places]
         self._expiry: dict[TimedFunction, float] = {}
         self._next_expiry = float("inf")
+        self._shelf = Shelf(self.image, config.adopt_s)
         self._told_at: float | None = None
         self._functions_at = self._index_functions()
         self._touched_by: dict[tuple[int, int], tuple[TimedFunction, ...]] = {}
@@ -117,6 +122,8 @@ class SimulatedDevice:
             return bytes((function | 0x80, 3))
         if address < image.base or address + count > image.end:
             return bytes((function | 0x80, 2))
+        if not self._shelf.empty:
+            self._adopt(now)
         if self._expiry:
             if now >= self._next_expiry:
                 self.advance(now)
@@ -150,7 +157,14 @@ class SimulatedDevice:
             self._start_timer(function, now)
         if self._told_at is None:
             self._told_at = now
+        if not self._shelf.empty:
+            self._shelf.written(first, last, now)
         return 0
+
+    def _adopt(self, now: float) -> None:
+        """Curves that are adopted by now rule from now on."""
+        if self._shelf.settle(now, fails=self.fault is Fault.ADOPT_FAILS) and self._told_at is None:
+            self._told_at = now
 
     def _refused(self, first: int, last: int, registers: bytes) -> int:
         """The exception code for registers that may not be written, or not with these values; 0 for none."""
@@ -168,6 +182,8 @@ class SimulatedDevice:
 
     def advance(self, now: float) -> None:
         """Let time pass up to `now`: a new command from when it came, timers in their order, physics in between."""
+        if not self._shelf.empty:
+            self._adopt(now)
         if now - self._now < _QUANTUM_S and self._told_at is None:
             return
         if self._told_at is not None:
@@ -191,6 +207,7 @@ class SimulatedDevice:
         self.advance(now)
         self.image = build(self.config)
         self._expiry.clear()
+        self._shelf = Shelf(self.image, self.config.adopt_s)
         self._next_expiry = float("inf")
         self._published = -1.0
         self._demand_changed()
@@ -215,6 +232,10 @@ class SimulatedDevice:
         image, model_id = self.image, function.model
         del self._expiry[function]
         self._next_expiry = min(self._expiry.values(), default=float("inf"))
+        if function.stored:
+            adopt(image, model_id, int(image.raw(model_id, function.stored) or 0))
+            self._demand_changed()
+            return
         fallback = image.raw(model_id, function.enable_revert) if function.enable_revert else None
         image.put_raw(model_id, function.enable, function.idle if fallback is None else fallback)
         for value, source in function.copies:
@@ -276,9 +297,13 @@ class SimulatedDevice:
             if raw(704, f"{group}Ena") == 1 and (group == "PFWInj") == (self.unit.w >= 0):
                 sign = 1.0 if raw(704, f"{group}.Ext") == 0 else -1.0
                 factor = sign * (get(704, f"{group}.PF") or 1.0)
+        ceiling = (get(704, "WMaxLimPct") or 0.0) * max_w / 100.0 if limited else None
+        if not self._shelf.empty:
+            grid, w = self.config.grid_percent, self.unit.w
+            ceiling, reactive = self._shelf.bounds(ceiling, reactive, free=factor is None, w=w, grid=grid, max_w=max_w)
         return Demand(
             power_w=power,
-            ceiling_w=(get(704, "WMaxLimPct") or 0.0) * max_w / 100.0 if limited else None,
+            ceiling_w=ceiling,
             reactive_var=reactive,
             power_factor=factor,
             connected=raw(703, "ES") == 1,
@@ -314,46 +339,7 @@ class SimulatedDevice:
         if now - self._published < _QUANTUM_S:
             return
         self._published = now
-        seen = self.unit.measure()
-        on = self.unit.demand.connected
-        running = on and abs(self.unit.w) > 1.0
-        places, put = self.image.places, self.image.put
-        amps = seen.va / (seen.volts * self.config.phases)
-        if 701 in places:
-            values = {"W": seen.w, "VA": seen.va, "Var": seen.var, "Hz": seen.hz, "A": amps, "LNV": seen.volts}
-            values |= {"ACType": 2 if self.config.phases == 3 else 0, "St": on, "ConnSt": on, "Alrm": 0, "DERMode": 0}
-            values |= {"InvSt": 3 if running else 7 if on else 0, "LLV": seen.volts * 3**0.5}
-            values |= {"TotWhInj": self.unit.injected_wh, "TotWhAbs": self.unit.absorbed_wh}
-            for phase in range(1, self.config.phases + 1):
-                values |= {f"WL{phase}": seen.w / self.config.phases, f"VL{phase}": seen.volts}
-            for name, value in values.items():
-                put(701, name, value)
-        if 713 in places and seen.soc is not None:
-            put(713, "SoC", 100 * seen.soc)
-            put(713, "WHAvail", seen.soc * self.config.energy_wh)
-        old = inverter_model(self.config)
-        if old is not None:
-            self._publish_old(old, seen.w, seen.var, seen.va, seen.hz, seen.volts, amps)
-
-    def _publish_old(
-        self, model_id: int, w: float, var: float, va: float, hz: float, volts: float, amps: float
-    ) -> None:
-        put, on = self.image.put, self.unit.demand.connected
-        values: dict[str, float] = {"W": w, "VAr": var, "VA": va, "Hz": hz, "A": amps, "AphA": amps, "PhVphA": volts}
-        if self.config.phases == 3:
-            values |= {"AphB": amps, "AphC": amps, "PhVphB": volts, "PhVphC": volts}
-        values |= {"WH": self.unit.injected_wh, "TmpCab": 25, "Evt1": 0, "Evt2": 0}
-        values |= {"St": 4 if on and abs(self.unit.w) > 1.0 else 8 if on else 1}
-        for name, value in values.items():
-            put(model_id, name, value)
-        put(122, "ECPConn", 1 if on else 0)
-        put(122, "PVConn", 7 if on else 0)
-        put(122, "StorConn", 0)
-        if self.unit.soc is None:
-            put(122, "WAval", self.unit.available * self.config.max_w)
-        elif 124 in self.image.places:
-            put(124, "ChaState", 100 * self.unit.soc)
-            put(124, "ChaSt", 4 if w < -1 else 3 if w > 1 else 6)
+        publish(self.image, self.unit, self.config)
 
     # Tables --------------------------------------------------------------------------------------------------------
 
@@ -378,7 +364,8 @@ class SimulatedDevice:
         for model_id in self.image.places:
             for slot in table(model_id).values():
                 numeric = slot.type != "string"
-                if not slot.writable or not numeric or self.image.raw(model_id, slot.name) is None:
+                read_only = slot.name.startswith(("Crv1.", "Ctl1."))
+                if read_only or not slot.writable or not numeric or self.image.raw(model_id, slot.name) is None:
                     continue
                 first = self.image.address(model_id, slot.name) - self.image.base
                 writable[first : first + slot.size] = b"\x01" * slot.size

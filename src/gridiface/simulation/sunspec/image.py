@@ -55,9 +55,13 @@ class Slot:
     allowed: frozenset[int]
 
 
+#: How often the repeated groups of our models are there, by the point that tells it.
+REPEATS: Mapping[str, int] = {"NPt": 10, "NCrv": 3, "NCrvSet": 3, "NCtl": 3}
+
+
 @cache
 def table(model_id: int) -> dict[str, Slot]:
-    """The fixed points of a model by name; points of single groups as "PFWInj.PF"."""
+    """The points of a model by name; those of groups as "PFWInj.PF", of repeated ones as "Crv2.Pt3.V"."""
     slots: dict[str, Slot] = {}
 
     def walk(group: Mapping[str, Any], prefix: str, offset: int) -> int:
@@ -74,9 +78,14 @@ def table(model_id: int) -> dict[str, Slot]:
             )
             offset += point["size"]
         for inner in group.get("groups", ()):
-            if inner.get("count", 1) != 1:
+            count, name = inner.get("count", 1), inner["name"]
+            if count == 1:
+                offset = walk(inner, f"{prefix}{name}.", offset)
+                continue
+            if count not in REPEATS:
                 break
-            offset = walk(inner, f"{prefix}{inner['name']}.", offset)
+            for number in range(1, REPEATS[count] + 1):
+                offset = walk(inner, f"{prefix}{name}{number}.", offset)
         return offset
 
     walk(get_model_def(model_id)["group"], "", 0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gridiface.simulation.sunspec import curves
 from gridiface.simulation.sunspec.config import UnitConfig
+from gridiface.simulation.sunspec.curves import STORED
 from gridiface.simulation.sunspec.image import RegisterImage
 
 
@@ -13,7 +15,8 @@ from gridiface.simulation.sunspec.image import RegisterImage
 class TimedFunction:
     """A control function with a revert timer: what enables it, what it falls back to.
 
-    `idle` is the value of `enable` that means "not in force": the timer runs only while it is otherwise.
+    `idle` is the value of `enable` that means "not in force": the timer runs only while it is otherwise. `stored`: the
+    stored curve that is in force afterwards, enabled as before.
     """
 
     model: int
@@ -24,6 +27,7 @@ class TimedFunction:
     enable_revert: str | None = None
     copies: tuple[tuple[str, str], ...] = ()
     idle: int = 0
+    stored: str = ""
 
 
 def _der(prefix: str, *values: str, points: tuple[str, ...] = ()) -> TimedFunction:
@@ -38,12 +42,17 @@ def _der(prefix: str, *values: str, points: tuple[str, ...] = ()) -> TimedFuncti
     )
 
 
+def _curve(model_id: int, stored: str) -> TimedFunction:
+    return TimedFunction(model_id, "Ena", "RvrtTms", ("Ena", "RvrtTms"), "RvrtRem", stored=stored)
+
+
 FUNCTIONS: tuple[TimedFunction, ...] = (
     _der("WSet", "WSet", "WSetPct", points=("WSetMod",)),
     _der("WMaxLimPct", "WMaxLimPct"),
     _der("VarSet", "VarSet", "VarSetPct", points=("VarSetMod",)),
     _der("PFWInj", points=("PFWInj.PF", "PFWInj.Ext")),
     _der("PFWAbs", points=("PFWAbs.PF", "PFWAbs.Ext")),
+    *(_curve(model_id, "RvrtCtl" if model_id == 711 else "RvrtCrv") for model_id in (705, 706, 711, 712)),
     TimedFunction(123, "Conn", "Conn_RvrtTms", ("Conn", "Conn_RvrtTms"), idle=1),
     TimedFunction(123, "WMaxLim_Ena", "WMaxLimPct_RvrtTms", ("WMaxLim_Ena", "WMaxLimPct", "WMaxLimPct_RvrtTms")),
     TimedFunction(123, "OutPFSet_Ena", "OutPFSet_RvrtTms", ("OutPFSet_Ena", "OutPFSet", "OutPFSet_RvrtTms")),
@@ -127,7 +136,7 @@ def model_ids(config: UnitConfig) -> list[int]:
     if old is not None:
         found += [old, 120, 121, 122, 123] + ([124] if stores else [])
     if config.profile in ("7xx", "both"):
-        found += [701, 702, 703, 704] + ([713] if stores else [])
+        found += [701, 702, 703, 704] + (sorted(STORED) if config.curves else []) + ([713] if stores else [])
     return found
 
 
@@ -153,6 +162,9 @@ def build(config: UnitConfig) -> RegisterImage:
     for model_id, fill in ((702, _capacity), (120, _nameplate), (704, _controls), (123, _immediate), (124, _storage)):
         if model_id in image.places:
             fill(image, config)
+    for model_id in STORED:
+        if model_id in image.places:
+            curves.fill(image, model_id)
     return image
 
 
