@@ -110,7 +110,7 @@ def demo(
     """
     if story is not None:
         _tell(story, devices, seed, keep, quiet=headless or as_json, as_json=as_json)
-    plan = WorldPlan(page_port=port, settings={"dnp3": OUTSTATION})
+    plan = WorldPlan(page_port=port, battery_curves=True, settings={"dnp3": OUTSTATION})
     quiet = headless or as_json
     stays = not quiet and sys.stderr.isatty() if stay is None else stay
     script = Script(watts, seconds or (600.0 if stays else 40.0), fault or (7 if stays else None), stays)

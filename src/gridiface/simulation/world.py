@@ -52,6 +52,7 @@ class WorldPlan:
     battery_w: float = 5_000.0
     battery_wh: float = 10_000.0
     battery_loss: float = 0.0
+    battery_curves: bool = False
     inverter_w: float = 8_000.0
     poll_s: int = 1
     battery_poll_s: float = 0.5
@@ -229,6 +230,7 @@ class World:
             "max_w": self.plan.battery_w,
             "energy_wh": self.plan.battery_wh,
             "loss": self.plan.battery_loss,
+            "curves": self.plan.battery_curves,
             "soc": 0.7,
             "soc_min": 0.05,
             "soc_max": 0.95,
