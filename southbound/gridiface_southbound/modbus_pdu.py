@@ -105,14 +105,6 @@ def write_single_request(address: int, register: bytes) -> Request:
     return Request(pdu, pdu, 5)
 
 
-def read_requests(address: int, count: int, *, function: int = READ_HOLDING) -> list[Request]:
-    """As many requests as it takes to read `count` registers, 125 at a time."""
-    return [
-        read_request(start, min(MAX_READ, address + count - start), function=function)
-        for start in range(address, address + count, MAX_READ)
-    ]
-
-
 def reply_data(request: Request, pdu: bytes) -> bytes | ExceptionReply:
     """What a reply brings: the registers read (empty after a write), or the exception.
 

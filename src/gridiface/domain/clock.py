@@ -89,11 +89,6 @@ def randomised(interval: Interval, *, start_s: float, duration_s: float, draw: C
     return Interval(start, max(0.0, interval.duration + draw() * duration_s))
 
 
-def earliest_start(interval: Interval, start_s: float) -> Instant:
-    """The first instant at which some receiver may have started: a negative randomisation moves it earlier."""
-    return interval.start + min(0.0, start_s)
-
-
 def latest_end(interval: Interval, start_s: float, duration_s: float) -> Instant:
     """The instant after which no receiver can still be running the event."""
     return interval.end + max(0.0, start_s) + max(0.0, duration_s)

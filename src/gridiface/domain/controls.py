@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from gridiface.domain.clock import Instant, Interval, earliest_start, latest_end
+from gridiface.domain.clock import Instant, Interval, latest_end
 
 
 class ControlMode(StrEnum):
@@ -57,9 +57,6 @@ LIMIT_MODES = frozenset(
         ControlMode.LOAD_LIMIT,
     }
 )
-
-#: Modes that name the active power of the target: of these one wins.
-POWER_MODES = frozenset({ControlMode.SET_W, ControlMode.SET_W_PERCENT, ControlMode.DELTA_W, ControlMode.LOAD_LEVEL})
 
 #: When a device may return to service (IEEE 1547-2018, 4.10): settings that it keeps. Named like their fields of
 #: `domain.fleet.Settings`; each is a setting of its own.
@@ -220,11 +217,6 @@ class Control:
     def span(self) -> Interval:
         """When it really runs: the effective interval where one was drawn, else as sent."""
         return self.interval if self.effective is None else self.effective
-
-    @property
-    def earliest(self) -> Instant:
-        """The first instant at which it may be running anywhere."""
-        return earliest_start(self.interval, self.randomize_start_s)
 
     @property
     def latest(self) -> Instant:

@@ -15,7 +15,6 @@ from gridiface_southbound.modbus_pdu import (
     FrameDecoder,
     encode_frame,
     read_request,
-    read_requests,
     reply_data,
     write_request,
     write_single_request,
@@ -74,17 +73,6 @@ def test_a_write_confirmed_for_another_register_is_refused() -> None:
 def test_requests_that_no_device_could_take_are_our_error(wrong: object) -> None:
     with pytest.raises(LocalProtocolError):
         wrong()
-
-
-@given(st.integers(0, 60000), st.integers(1, 2000))
-def test_long_reads_are_cut_without_gap_or_overlap(address: int, count: int) -> None:
-    spans = [
-        (int.from_bytes(r.pdu[1:3], "big"), int.from_bytes(r.pdu[3:5], "big")) for r in read_requests(address, count)
-    ]
-    assert [register for start, size in spans for register in range(start, start + size)] == list(
-        range(address, address + count)
-    )
-    assert all(size <= 125 for _, size in spans)
 
 
 frames = st.lists(

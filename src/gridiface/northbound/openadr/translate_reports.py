@@ -51,11 +51,6 @@ _SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.EN
 _OFFLINE = frozenset({OperatingState.OFF, OperatingState.FAULT, OperatingState.SHUTTING_DOWN})
 
 
-def quality_word(quality: Quality) -> str:
-    """The standard's word for a quality."""
-    return _WORDS[quality]
-
-
 def quality_of(word: str | None) -> Quality:
     """The quality of the standard's word; none is good, x- words are bad."""
     if word is None:
@@ -74,14 +69,6 @@ def usage_sample(snapshot: Snapshot | None, unit: ItemBase, now: float, *, gener
         return Sample(at=now, value=0.0, quality=COMM_FAILURE)
     sign = 1.0 if generation_positive or _QUANTITIES.get(type(unit)) not in _SIGNED else -1.0
     value = sign * value / units.scale_of(unit) + 0.0
-    return Sample(at=snapshot.source_time, value=value, quality=_WORDS[snapshot.quality])
-
-
-def stored_energy_sample(snapshot: Snapshot | None, unit: units.EnergyReal, now: float) -> Sample:
-    """The energy that can still be delivered, for storedEnergy reports: never negative, so without a change of sign."""
-    if snapshot is None or snapshot.available_wh is None:
-        return Sample(at=now, value=0.0, quality=COMM_FAILURE)
-    value = snapshot.available_wh / units.scale_of(unit)
     return Sample(at=snapshot.source_time, value=value, quality=_WORDS[snapshot.quality])
 
 

@@ -160,11 +160,6 @@ class OpenAdrVen:
             self._task = None
         await self._client.close()
 
-    @property
-    def push_port(self) -> int:
-        """Where the VTN pushes to; 0 without a listener."""
-        return self._listener.port if self._listener is not None else 0
-
     def on_outcome(self, outcome: Outcome) -> None:
         """See domain.ports.OutcomeListener.on_outcome; the same outcome again changes nothing."""
         if self.book.on_outcome(outcome, self._clock.now()):

@@ -4,7 +4,6 @@ from gridiface.domain.controls import (
     CONTROL_TRANSITIONS,
     LIMIT_MODES,
     PASS_THROUGH_MODES,
-    POWER_MODES,
     Acceptance,
     Control,
     ControlMode,
@@ -35,15 +34,13 @@ def test_span_is_the_effective_interval_where_there_is_one():
     assert control(effective=Interval(110.0, 40.0)).span == Interval(110.0, 40.0)
 
 
-def test_earliest_and_latest_count_the_random_parts():
+def test_the_latest_counts_the_random_parts():
     one = control(randomize_start_s=-30.0, randomize_duration_s=20.0)
-    assert (one.earliest, one.latest) == (70.0, 170.0)
+    assert one.latest == 170.0
 
 
 def test_kinds_of_modes_do_not_overlap():
-    assert not LIMIT_MODES & POWER_MODES
     assert not LIMIT_MODES & PASS_THROUGH_MODES
-    assert not POWER_MODES & PASS_THROUGH_MODES
 
 
 def test_every_state_and_class_has_its_row():

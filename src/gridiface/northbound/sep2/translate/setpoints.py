@@ -60,7 +60,8 @@ def modes_of_inverter(capability: DERCapability | None, settings: DERSettings | 
         modes=modes,
         max_w=abs(max_w or 0.0),
         max_charge_w=abs(charge or 0.0),
-        max_discharge_w=discharge,
+        # Inverters without a storage state 0 where they mean none: a share of that would be nothing.
+        max_discharge_w=discharge or None,
         max_var=None if max_var is None else abs(max_var),
     )
 

@@ -8,10 +8,8 @@ from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 from gridiface.northbound.openadr.translate_reports import (
     quality_of,
-    quality_word,
     readings_of,
     status_sample,
-    stored_energy_sample,
     usage_sample,
 )
 from gridiface.protocols.openadr.payloads import units
@@ -69,16 +67,11 @@ def test_zero_has_no_sign():
     assert str(usage_sample(snapshot(w=0.0), units.power_real(), NOW).value) == "0.0"
 
 
-def test_stored_energy_has_no_sign_to_change():
-    assert stored_energy_sample(snapshot(available_wh=2500.0), units.energy_real("k"), NOW).value == 2.5
-    assert stored_energy_sample(snapshot(), units.energy_real(), NOW).quality == "Quality Bad - Comm Failure"
-    assert stored_energy_sample(None, units.energy_real(), NOW).value == 0.0
-
-
 @pytest.mark.parametrize("quality", Quality)
 def test_quality_words_are_of_the_standard(quality):
-    assert quality_word(quality) in DATA_QUALITIES
-    assert quality_of(quality_word(quality)) is quality
+    word = usage_sample(snapshot(w=1.0, quality=quality), units.power_real(), NOW).quality
+    assert word in DATA_QUALITIES
+    assert quality_of(word) is quality
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ from gridiface.northbound.sep2.translate.setpoints import (
     setpoint_to_base,
 )
 from gridiface.protocols.sep2.enums import DERControlModes as Mode
-from gridiface.protocols.sep2.resources import ActivePower, DERCapability, DERControlBase, DERSettings, FixedVar, Link
+from gridiface.protocols.sep2.resources import (
+    ActivePower,
+    DERCapability,
+    DERControlBase,
+    DERSettings,
+    FixedVar,
+    Link,
+    ReactivePower,
+)
 
 
 def setpoint(**fields: Any) -> Setpoint:
@@ -119,3 +127,53 @@ def test_modes_are_those_supported_and_enabled() -> None:
 )
 def test_the_power_that_a_base_names(base: DERControlBase, watts: float | None) -> None:
     assert base_power_w(base, inverter(0)) == watts
+
+
+def power(value: int) -> ActivePower:
+    return ActivePower(multiplier=0, value=value)
+
+
+@pytest.mark.parametrize(
+    ("rated", "set_", "charge", "discharge", "var"),
+    [
+        ((None, None, None), (None, None, None), 0.0, None, None),
+        ((4000, 5000, 3000), (None, None, None), 4000.0, 5000.0, 3000.0),
+        ((4000, 5000, 3000), (3000, 2000, 1000), 3000.0, 2000.0, 1000.0),
+        ((None, None, None), (3000, 2000, 1000), 3000.0, 2000.0, 1000.0),
+        ((0, 0, 0), (0, 0, 0), 0.0, None, 0.0),  # nothing of the kind
+        ((4000, 5000, 3000), (0, 0, 0), 4000.0, 5000.0, 3000.0),
+    ],
+)
+def test_rates_are_those_set_else_those_rated(
+    rated: tuple[int | None, ...], set_: tuple[int | None, ...], charge: float, discharge: float | None, var: float
+) -> None:
+    def fields(prefix: str, values: tuple[int | None, ...]) -> dict[str, Any]:
+        kinds = (("MaxChargeRateW", ActivePower), ("MaxDischargeRateW", ActivePower), ("MaxVar", ReactivePower))
+        return {
+            f"{prefix}{name}": cls(multiplier=0, value=value)
+            for (name, cls), value in zip(kinds, values, strict=True)
+            if value is not None
+        }
+
+    capability = DERCapability(modesSupported=Mode.FIXED_W, rtgMaxW=power(9000), type=83, **fields("rtg", rated))
+    settings = DERSettings(setGradW=0, setMaxW=power(8000), updatedTime=0, **fields("set", set_))
+    found = modes_of_inverter(capability, settings if any(set_) or set_ == (0, 0, 0) else None)
+    assert (found.max_charge_w, found.max_discharge_w, found.max_var) == (charge, discharge, var)
+
+
+def test_an_inverter_that_states_no_discharge_is_told_shares_of_its_power() -> None:
+    capability = DERCapability(modesSupported=Mode.FIXED_W, rtgMaxW=power(9000), rtgMaxDischargeRateW=power(0), type=4)
+    settings = DERSettings(setGradW=0, setMaxW=power(8000), setMaxDischargeRateW=power(0), updatedTime=0)
+    assert to_base(setpoint(active_power_w=4000.0), modes_of_inverter(capability, settings)).opModFixedW == 5000
+
+
+def test_a_share_of_var_stays_within_its_base() -> None:
+    found = to_base(setpoint(reactive_power_var=-9000.0), inverter(Mode.FIXED_VAR, max_var=5000.0))
+    assert found.opModFixedVar == FixedVar(refType=2, value=-10_000)
+    assert to_base(setpoint(reactive_power_var=1.0), inverter(Mode.FIXED_VAR)) == DERControlBase()
+
+
+def test_what_a_device_cannot_be_told_is_left_out() -> None:
+    point = setpoint(connect=False, energize=True, passed={ControlMode.POWER_FACTOR_INJECT: ModeValue(0.9)})
+    assert to_base(point, inverter(Mode.CONNECT)) == DERControlBase(opModConnect=False)
+    assert to_base(point, inverter(Mode.ENERGIZE)) == DERControlBase(opModEnergize=True)
