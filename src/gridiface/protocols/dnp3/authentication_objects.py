@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.dnp3.application import IIN, Fragment, ObjectHeader, count_head, sized_object
+from gridiface.protocols.dnp3.application import IIN, Fragment, ObjectHeader, count_head, parse_request, sized_object
 
 GROUP = 120
 
@@ -294,6 +294,14 @@ def find(fragment: Fragment, variation: int) -> bytes | None:
         if header.group == GROUP and header.variation == variation and header.count == 1:
             return next(octets for _, octets in header.objects())
     return None
+
+
+def groups_of(octets: bytes) -> frozenset[int]:
+    """The groups of a request's objects; none of one that does not parse, and changes nothing."""
+    try:
+        return frozenset(header.group for header in parse_request(octets).headers)
+    except RemoteProtocolError:
+        return frozenset()
 
 
 def key_status_request(user: int) -> bytes:

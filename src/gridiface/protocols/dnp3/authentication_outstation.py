@@ -32,6 +32,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     Reply,
     SessionKeyChange,
     find,
+    groups_of,
     is_aggressive,
 )
 from gridiface.protocols.dnp3.authentication_sessions import SessionTable
@@ -91,6 +92,7 @@ class OutstationAuthentication:
         self._last_reply = b""
         self._last_sent = b""
         self._last_user = UNKNOWN_USER
+        self._repeatable = (b"", Verdict())
         self._csq = 0
         self._errors = 0
         self._failures = 0
@@ -104,9 +106,10 @@ class OutstationAuthentication:
             # what does not parse changes nothing; the association answers with the indication
             return Verdict(octets)
         if request.function == FunctionCode.AUTH_REQ_NO_ACK:
-            return self._unanswered(request, now)
+            return self._unanswered(b"", request, now, build)
         if request.function == FunctionCode.AUTHENTICATE_REQ:
-            return self._authenticating(request, now, build)
+            return self._once(request, now, build)
+        self._repeatable = (b"", Verdict())
         if is_aggressive(request.headers):
             return self._aggressive(request, now, build)
         if not self.is_critical(request.function):
@@ -148,9 +151,7 @@ class OutstationAuthentication:
     def disconnected(self) -> None:
         """The connection is gone: whoever comes next makes session keys anew (clause 7.5.3)."""
         self._sessions.drop_all(KeyStatus.COMM_FAIL)
-        self._pending = None
-        self._challenge = self._last_sent = b""
-        self._last_user = UNKNOWN_USER
+        self._begin_anew()
 
     def clock_set(self, seconds: float) -> None:
         """The host's clock was set by so much: keys and the wait for a reply last as long as before."""
@@ -163,9 +164,24 @@ class OutstationAuthentication:
         if self._sessions:
             self._count(Statistic.REKEYS_DUE_TO_RESTARTS, now)
         self._sessions.forget()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._pending = None
+        self._repeatable = (b"", Verdict())
         self._challenge = self._last_sent = b""
         self._last_user = UNKNOWN_USER
+
+    def _once(self, request: Fragment, now: float, build: Build) -> Verdict:
+        """Answers a request, and a repeat of it with the same octets: its answer may have been lost, or it came twice.
+
+        Anew, it would void the challenge data that the first answer carries.
+        """
+        if request.octets == self._repeatable[0]:
+            return self._repeatable[1]
+        verdict = self._authenticating(request, now, build)
+        self._repeatable = (request.octets, verdict) if verdict.answer is not None else (b"", Verdict())
+        return verdict
 
     def _authenticating(self, request: Fragment, now: float, build: Build) -> Verdict:
         if request.octets == self._last_reply and self._pending is None:
@@ -175,7 +191,7 @@ class OutstationAuthentication:
             (2, self._reply),
             (4, self._key_status),
             (6, self._key_change),
-            (7, self._error_received),
+            (7, self._unanswered),
             (10, self._user_change),
             (11, self._update_request),
             (13, self._update_change),
@@ -268,7 +284,7 @@ class OutstationAuthentication:
         self._last_user = number
         self._count(Statistic.SUCCESSES, now)
         user = self.users.find(number)
-        if user is None or not user.may(octets[1], now, _groups(octets)):
+        if user is None or not user.may(octets[1], now, groups_of(octets)):
             self._count(Statistic.AUTHORIZATION_FAILURES, now)
             return self._error(AuthenticationError.AUTHORIZATION_FAILED, sequence, number, now, build)
         return Verdict(octets, number)
@@ -316,23 +332,19 @@ class OutstationAuthentication:
         code = mac(algorithm, keys.monitoring, data, Purpose.MONITORING, asked.sequence, number)
         return Verdict(answer=build(Reply(asked.sequence, number, code).with_header()))
 
-    def _unanswered(self, request: Fragment, now: float) -> Verdict:
-        """A function that gets no answer carries errors only (g120v7).
+    def _unanswered(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
+        """An error of the master's (g120v7): nobody signs it, so it is counted and nothing else.
 
-        Nobody signs them, so they are counted and nothing else.
+        It is all that a function without an answer carries.
         """
-        octets = find(request, 7)
+        error = find(request, 7)
         try:
-            if octets is not None:
-                Error.parse(octets)
+            if error is not None:
+                Error.parse(error)
         except RemoteProtocolError:
-            octets = None
-        self._count(Statistic.UNEXPECTED_MESSAGES if octets is None else Statistic.ERRORS_RECEIVED, now)
+            error = None
+        self._count(Statistic.UNEXPECTED_MESSAGES if error is None else Statistic.ERRORS_RECEIVED, now)
         return Verdict()
-
-    def _error_received(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
-        """g120v7 in a request that wants an answer: there is none to give."""
-        return self._unanswered(request, now)
 
     def _user_change(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
         code = self.users.change(octets, self.settings, now)
@@ -386,11 +398,3 @@ class OutstationAuthentication:
         if self.counts[statistic] - self._told[statistic] >= self.settings.threshold(statistic):
             self._told[statistic] = self.counts[statistic]
             self.on_threshold(statistic, self.counts[statistic], now)
-
-
-def _groups(octets: bytes) -> frozenset[int]:
-    """The groups of a request's objects; none of one that does not parse, and changes nothing."""
-    try:
-        return frozenset(header.group for header in parse_request(octets).headers)
-    except RemoteProtocolError:
-        return frozenset()

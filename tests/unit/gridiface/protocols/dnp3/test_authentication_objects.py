@@ -16,6 +16,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     UserStatusChange,
     aggressive_request,
     find,
+    groups_of,
     is_aggressive,
     key_status_request,
 )
@@ -63,3 +64,8 @@ def test_aggressive_requests_have_their_marks_first_and_last():
     assert not is_aggressive(parse_request(b"\xc0\x02" + inner + code).headers)
     assert not is_aggressive(parse_request(b"\xc0\x02" + mark).headers)
     assert key_status_request(258).hex() == "780407010201"
+
+
+def test_groups_of_a_request():
+    assert groups_of(bytes.fromhex("c0 02 50 01 00 07 07 00 32 01 07 01 00 00 00 00 00 00")) == {80, 50}
+    assert groups_of(b"\xc0\x0d") == groups_of(b"\xc0") == groups_of(bytes.fromhex("c0 02 50")) == frozenset()

@@ -6,8 +6,16 @@ import pytest
 
 from gridiface.protocols.dnp3 import master_tasks as tasks
 from gridiface.protocols.dnp3.application import parse_response
-from gridiface.protocols.dnp3.authentication import AuthenticationError, KeyStatus, Statistic, User
-from gridiface.protocols.dnp3.authentication_objects import Challenge, Error, Reply, SessionKeyStatus, find
+from gridiface.protocols.dnp3.authentication import AuthenticationError, KeyStatus, Statistic, User, UserOperation
+from gridiface.protocols.dnp3.authentication_objects import (
+    Challenge,
+    Error,
+    Reply,
+    SessionKeyStatus,
+    UpdateKeyChangeRequest,
+    find,
+)
+from gridiface.protocols.dnp3.authentication_users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.link import FrameReader
 from gridiface.protocols.dnp3.master_settings import Failure
@@ -131,6 +139,24 @@ def test_a_repeated_reply_gets_the_stored_response(attack):
     joined.channel.receive(joined.to_outstation[-1], joined.now)
     assert joined.channel.to_send(joined.now) != b""
     assert len(joined.handler.operated) == 1
+
+
+def test_what_comes_twice_is_answered_twice_alike(attack):
+    joined = attack(authority_key=bytes(range(100, 132)), max_errors=9)
+    adding = Authority(bytes(range(100, 132))).certify(UserOperation.ADD, "bo", 1)
+    for octets in (
+        b"\xc4\x20\x78\x04\x07\x01\x01\x00",
+        b"\xc5\x20" + adding.with_header(),
+        b"\xc6\x20" + UpdateKeyChangeRequest(4, "bo", b"from").with_header(),
+    ):
+        first, second = joined.send(octets), joined.send(octets)
+        assert first[0].octets == second[0].octets
+    # not for ever: what comes in between ends it
+    status = b"\xc7\x20\x78\x04\x07\x01\x01\x00"
+    before = joined.send(status)[0].octets
+    joined.send("c8 01 3c 01 06")
+    assert joined.send(status)[0].octets != before
+    assert error_of(joined.send(b"\xc9\x20" + adding.with_header())) is AuthenticationError.INVALID_CERTIFICATION
 
 
 def test_a_recorded_aggressive_request_is_not_executed_again(attack):
