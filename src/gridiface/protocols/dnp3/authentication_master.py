@@ -64,13 +64,16 @@ class MasterAuthentication:
         self.user = user
         self._random = random
         self._keys: SessionKeys | None = None
+        self._renew_at = 0.0
+        self._renew_below = 0
         self._challenge = b""
         self._algorithm = MacAlgorithm.NONE
         self._csq = 0
 
     def needs_keys(self, now: float) -> bool:
         """Whether a session key change is due."""
-        return self._keys is None or not self._keys.alive(now)
+        keys = self._keys
+        return keys is None or now >= self._renew_at or keys.messages_left <= self._renew_below
 
     def forget(self) -> None:
         """The session keys are no longer good at the other end."""
@@ -154,9 +157,12 @@ class MasterAuthentication:
         )
         if not same(expected, proof.mac):
             return Outcome(Failure.NOT_AUTHENTICATED)
-        expires_at = response.answered_at + self.settings.key_lifetime * RENEW_AT
-        messages = int(self.settings.key_messages * RENEW_AT)
-        self._keys = SessionKeys(control, monitoring, expires_at, max(1, messages))
+        settings = self.settings
+        expires_at = response.answered_at + settings.key_lifetime
+        # what is begun, as a selection, ends under the keys it began with
+        self._renew_at = response.answered_at + settings.key_lifetime * RENEW_AT
+        self._renew_below = settings.key_messages - max(1, int(settings.key_messages * RENEW_AT))
+        self._keys = SessionKeys(control, monitoring, expires_at, settings.key_messages)
         return Outcome()
 
     def change_user(self, change: UserStatusChange) -> Task:

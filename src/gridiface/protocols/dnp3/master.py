@@ -332,6 +332,10 @@ class Master:
         if not refused and find(fragment, 1) is None:
             return False
         reply = None
+        if not refused and fragment.octets == running.challenge:
+            # it came twice, or our reply was lost: the same again
+            self._link.send(running.reply)
+            return True
         if not refused and self.authentication is not None and running.challenges < MAX_CHALLENGES:
             reply = self.authentication.reply(fragment, running.request, now)
         if reply is None:
@@ -342,7 +346,9 @@ class Master:
             return True
         running.challenges += 1
         running.deadline = now + self.settings.response_timeout
-        self._link.send(bytes((FIR | FIN | running.sequence, FunctionCode.AUTHENTICATE_REQ)) + reply)
+        running.challenge = fragment.octets
+        running.reply = bytes((FIR | FIN | running.sequence, FunctionCode.AUTHENTICATE_REQ)) + reply
+        self._link.send(running.reply)
         return True
 
     def _deliver(self, fragment: Fragment, task: int) -> None:

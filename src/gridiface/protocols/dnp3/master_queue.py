@@ -25,7 +25,7 @@ class Queued:
 
 @dataclass(slots=True)
 class Running:
-    """The task that waits for a response, with the fragments that came so far."""
+    """The task that waits for a response, with the fragments that came so far, and its last challenge and our reply."""
 
     queued: Queued
     sequence: int
@@ -33,6 +33,8 @@ class Running:
     deadline: float
     request: bytes = b""
     challenges: int = 0
+    challenge: bytes = b""
+    reply: bytes = b""
     fragments: list[Fragment] = field(default_factory=list)
 
 

@@ -86,6 +86,31 @@ def test_keys_are_made_anew_after_a_restart_of_the_outstation(secure):
     assert joined.guard.counts[Statistic.REKEYS_DUE_TO_RESTARTS] == 1
 
 
+@pytest.mark.parametrize("aggressive", [False, True])
+def test_over_a_wire_that_doubles_everything_each_command_is_done_once(secure, aggressive):
+    joined = secure(aggressive=aggressive, key_messages=12)
+    channel = joined.outstation.open(joined.now)
+    joined.master.connected(joined.now)
+    waiting = []
+
+    def carry(until):
+        """Each datagram arrives twice, the second time behind whatever is under way by then."""
+        for _ in range(200):
+            waiting.extend((channel.receive, octets) for octets in [joined.master.to_send(joined.now)] * 2 if octets)
+            waiting.extend((joined.master.receive, octets) for octets in [channel.to_send(joined.now)] * 2 if octets)
+            if not waiting:
+                break
+            take, octets = waiting.pop(0)
+            take(octets, joined.now)
+        return [event for event in joined.fetch() if getattr(event, "task", None) == until][-1]
+
+    for number in range(20):
+        task = joined.master.submit("control", tasks.control([(1, AnalogOutput(number))], select=bool(number % 2)))
+        assert carry(task).failure is None
+    assert [request.command.value for request in joined.handler.operated] == list(range(20))
+    assert joined.guard.counts[Statistic.AUTHENTICATION_FAILURES] == 0
+
+
 def test_a_weaker_challenge_is_not_answered():
     master = MasterAuthentication(AuthenticationSettings(), User(1, "common", bytes(16)))
     weak = Challenge(1, 0, MacAlgorithm.HMAC_SHA_1_4, 1, b"abcd").with_header()
