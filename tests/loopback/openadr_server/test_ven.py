@@ -93,6 +93,18 @@ async def test_an_event_that_is_not_understood_is_opted_out_and_makes_no_control
     assert not site.ledger.controls
 
 
+async def test_the_longest_event_that_our_vtn_takes_reaches_our_ven(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    event = dispatch_event("E", float(int(site.clock.now()) + 1000), *([-6.0] * 1000))
+    (signal,) = event.signals
+    signals = tuple(replace(signal, id=f"s{number}") for number in range(20))
+    await vtn.do(lambda core, now: core.create_event(replace(event, signals=signals), [name], now))
+    await eventually(lambda: "E" in ven.core.events, "the event")
+    assert sum(len(one.values) for one in ven.core.events["E"].event.signals) == 20_000
+
+
 async def test_a_test_event_is_answered_and_moves_no_device(make_house, eventually):
     _, vtn, site, ven = await pair(make_house)
     await eventually(lambda: ven.core.registration.venID, "registration")

@@ -62,9 +62,10 @@ class OpenAdrResource(_Target):
     """A resource of ours, as the utility knows it."""
 
     id: str = Field(min_length=1, max_length=128, description="resourceID; `<id>/<quantity>` are the rIDs")
-    usage: tuple[Literal["W", "var", "VA", "V", "Hz", "Wh"], ...] = Field(
+    usage: tuple[Literal["W", "var", "VA", "V", "Hz", "Wh", "stored"], ...] = Field(
         default=("W",),
-        description="what TELEMETRY_USAGE offers of it; Wh: energy over `history_period_s`, in a report of its own",
+        description="what TELEMETRY_USAGE offers of it; Wh: energy over `history_period_s`, in a report of its own; "
+        "stored: what can still be delivered, as storedEnergy",
     )
     status: bool = Field(default=True, description="whether TELEMETRY_STATUS offers it")
     history: bool = Field(default=True, description="whether its power and energy are recorded and offered as history")

@@ -13,7 +13,7 @@ from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
-from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, HttpClient, HttpMessage, service_url
+from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, service_url
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
 from gridiface.streams.bodies import BodyTooLarge, whole_body
@@ -33,7 +33,6 @@ class PayloadClient:
         http: makes requests and reads answers.
         context: makes the TLS context; None for http addresses.
         timeout_s: of a whole request.
-        most_octets: of an answer as it comes.
     """
 
     def __init__(
@@ -42,12 +41,11 @@ class PayloadClient:
         *,
         context: Callable[[], ssl.SSLContext] | None = None,
         timeout_s: float = 30.0,
-        most_octets: int = DOCUMENT_LIMITS.octets,
     ) -> None:
         self._http = http
         self._make_context = context
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._most = most_octets
+        self._most = http.most_octets
         self._session: aiohttp.ClientSession | None = None
         #: The certificate of the peer in the last handshake; b"" before, and without TLS.
         self.peer_certificate = b""

@@ -17,7 +17,7 @@ from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import VtnConfig
 
 #: Quantities that can be reported of a resource, with their units on the wire.
-QUANTITIES = ("W", "var", "VA", "V", "Hz")
+QUANTITIES = ("W", "var", "VA", "V", "Hz", "stored")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,14 @@ def usage_sample(snapshot: Snapshot | None, unit: ItemBase, now: float, *, gener
     return Sample(at=snapshot.source_time, value=value, quality=_WORDS[snapshot.quality])
 
 
+def stored_energy_sample(snapshot: Snapshot | None, unit: units.EnergyReal, now: float) -> Sample:
+    """The energy that can still be delivered, for storedEnergy reports: never negative, so without a change of sign."""
+    if snapshot is None or snapshot.available_wh is None:
+        return Sample(at=now, value=0.0, quality=COMM_FAILURE)
+    value = snapshot.available_wh / units.scale_of(unit)
+    return Sample(at=snapshot.source_time, value=value, quality=_WORDS[snapshot.quality])
+
+
 def _value_in(snapshot: Snapshot, unit: ItemBase) -> float | None:
     match _QUANTITIES.get(type(unit)):
         case Quantity.ACTIVE_POWER:

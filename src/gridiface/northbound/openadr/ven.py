@@ -33,7 +33,7 @@ from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
 from gridiface.northbound.openadr.xmpp import VenXmpp
 from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
-from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security
+from gridiface.protocols.openadr.exchange import EVENTS_LIMITS, HttpClient, HttpMessage, HttpServer, Security
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
@@ -104,13 +104,13 @@ class OpenAdrVen:
             else None
         )
         self._client = self._xmpp or PayloadClient(
-            HttpClient(security=self._security),
+            HttpClient(security=self._security, limits=EVENTS_LIMITS),
             context=settings.context,
             timeout_s=settings.timeout_s,
         )
         #: The certificate that the VTN shows.
         self.peers = PeerCertificates()
-        self._http = HttpServer("ven", security=self._security)
+        self._http = HttpServer("ven", security=self._security, limits=EVENTS_LIMITS)
         self._listener: PayloadListener | None = None
         self._unsaved: list[Change] = []
         self._calendars_due = 0.0

@@ -12,7 +12,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.ports import Change, DeleteDocument, FleetView, PutDocument
 from gridiface.northbound.openadr.green_button import feed_of
 from gridiface.northbound.openadr.settings import ResourceSettings, VenSettings
-from gridiface.northbound.openadr.translate_reports import status_sample, usage_sample
+from gridiface.northbound.openadr.translate_reports import status_sample, stored_energy_sample, usage_sample
 from gridiface.northbound.openadr.ven_history import FleetHistory
 from gridiface.protocols.openadr import records
 from gridiface.protocols.openadr.payloads import units
@@ -25,6 +25,10 @@ HISTORY = "HISTORY_USAGE"
 GREEN_BUTTON = "HISTORY_GREENBUTTON"
 #: Energy in TELEMETRY_USAGE, and the reportSpecifierID of it.
 ENERGY, METERED = "Wh", "telemetry-energy"
+#: Energy that can still be delivered, which CHARGE_STATE signals speak of.
+STORED = "stored"
+#: reportType of what is no usage.
+_TYPES = {"status": "x-resourceStatus", STORED: "storedEnergy"}
 _PREFIX = "sample/"
 #: Samples kept over a restart per data point: those that the next report needs.
 _MOST_KEPT = 240
@@ -49,6 +53,8 @@ def _unit(quantity: str) -> ItemBase:
             )
         case "V":
             return units.Voltage(itemDescription="Voltage", itemUnits="V", siScaleCode="none")
+        case "stored":
+            return units.energy_real()
         case _:
             return units.Frequency(itemDescription="Frequency", itemUnits="Hz", siScaleCode="none")
 
@@ -60,7 +66,7 @@ def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
         status = quantity == "status"
         return DataPoint(
             rid=f"{resource.resource}/{quantity}",
-            report_type="x-resourceStatus" if status else "usage",
+            report_type=_TYPES.get(quantity, "usage"),
             reading_type="x-notApplicable" if status else "Direct Read",
             unit=None if status else _unit(quantity),
             resources=(resource.resource,),
@@ -233,11 +239,13 @@ class FleetSamples:
 
     def _record(self, key: tuple[str, str], now: Instant) -> None:
         specifier, rid = key
-        name, _, _ = rid.rpartition("/")
+        name, _, quantity = rid.rpartition("/")
         resource, unit = self._resources[name], self._points[key]
         snapshot = self._fleet.snapshot(resource.target)
         if unit is None:
             sample = status_sample(snapshot, now, rated_load_w=resource.rated_load_w)
+        elif quantity == STORED:
+            sample = stored_energy_sample(snapshot, units.energy_real(), now)
         else:
             sample = usage_sample(snapshot, unit, now, generation_positive=resource.generation_positive)
         if sample.at > now:  # A device whose clock is ahead: its newest value is the present one.

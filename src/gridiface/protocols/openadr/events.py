@@ -130,13 +130,14 @@ class Event:
             return NEAR
         return ACTIVE if now < self.end else COMPLETED
 
-    def next_change(self, now: float) -> float:
-        """The next instant after `now` at which status or a value changes; infinity when nothing does."""
-        return min((t for t in self._changes() if t > now), default=math.inf)
+    def changes_around(self, now: float) -> tuple[float, float]:
+        """The last instant up to `now`, and the next one after it, at which status or a value changes by the clock.
 
-    def last_change(self, now: float) -> float:
-        """The last instant up to `now` at which status or a value changed by the clock; minus infinity when none."""
-        return max((t for t in self._changes() if t <= now), default=-math.inf)
+        Minus infinity, and infinity, where there is none.
+        """
+        changes = self._changes()
+        last = max((t for t in changes if t <= now), default=-math.inf)
+        return last, min((t for t in changes if t > now), default=math.inf)
 
     def _changes(self) -> list[float]:
         times = [self.near, self.dtstart, self.end, self.last_end]

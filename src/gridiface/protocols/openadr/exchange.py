@@ -27,6 +27,8 @@ from gridiface.protocols.xmlwire import Limits
 MEDIA_TYPE = "application/xml"
 #: Of a document: a set of all events (rule 50) may hold days of prices, a report weeks of history.
 DOCUMENT_LIMITS = Limits(octets=1024 * 1024, tags=100_000)
+#: Of what a VEN takes of the VTN that it chose: our own VTN lets an event have 20 signals of 1,000 intervals.
+EVENTS_LIMITS = Limits(octets=8 * 1024 * 1024, tags=600_000)
 #: What a peer may say that it takes; "*" is what one language's own client says.
 _ACCEPTED = frozenset({MEDIA_TYPE, "text/xml", "application/*", "text/*", "*/*", "*", ""})
 _SERVICES = ("EiEvent", "EiReport", "EiRegisterParty", "EiOpt")
@@ -225,6 +227,7 @@ class HttpClient:
     ) -> None:
         self._security = security or Security()
         self._limits = limits
+        self.most_octets = limits.octets
         self._gzip = gzip_
 
     def request(self, service: str, payload: Payload, now: float) -> HttpMessage:

@@ -66,5 +66,5 @@ class Sheet:
         made = to_wire(self.event, now).eiEvent
         self._descriptor, self._descriptors = made.eventDescriptor, {}
         self._period, self._signals = kept(made.eiActivePeriod), kept(made.eiEventSignals)
-        self._span = (now, self.event.next_change(now))
-        self._since = self.event.last_change(now)
+        self._since, until = self.event.changes_around(now)
+        self._span = (now, until)

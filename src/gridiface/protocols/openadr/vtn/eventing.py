@@ -233,7 +233,7 @@ class EventDesk:
 
     def next_change(self, now: float) -> float:
         """When `tick` has something to do next."""
-        return min((record.event.next_change(now) for record in self._state.events.values()), default=math.inf)
+        return min((record.event.changes_around(now)[1] for record in self._state.events.values()), default=math.inf)
 
     def needs_answer(self, ven_id: str, now: float) -> bool:
         """Whether something that this VEN was sent must still be answered."""

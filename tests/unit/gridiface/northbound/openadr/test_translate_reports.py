@@ -10,6 +10,7 @@ from gridiface.northbound.openadr.translate_reports import (
     quality_of,
     readings_of,
     status_sample,
+    stored_energy_sample,
     usage_sample,
 )
 from gridiface.protocols.openadr.payloads import units
@@ -65,6 +66,12 @@ def test_what_is_not_known_is_a_communication_failure(state):
 
 def test_zero_has_no_sign():
     assert str(usage_sample(snapshot(w=0.0), units.power_real(), NOW).value) == "0.0"
+
+
+def test_stored_energy_has_no_sign_to_change():
+    assert stored_energy_sample(snapshot(available_wh=2500.0), units.energy_real("k"), NOW).value == 2.5
+    assert stored_energy_sample(snapshot(), units.energy_real(), NOW).quality == "Quality Bad - Comm Failure"
+    assert stored_energy_sample(None, units.energy_real(), NOW).value == 0.0
 
 
 @pytest.mark.parametrize("quality", Quality)

@@ -28,6 +28,7 @@ class Fleet:
         va=6001.0,
         hz=50.0,
         volts={Phase.A: 231.0},
+        available_wh=2500.0,
     )
 
     def snapshot(self, target: Target) -> Snapshot | None:
@@ -51,6 +52,10 @@ def test_each_quantity_and_the_status_are_offered() -> None:
     assert [point.rid for point in usage.points] == [f"site/a/{name}" for name in QUANTITIES]
     assert [point.rid for point in status.points] == ["site/a/status"]
     assert all(point.unit is not None for point in usage.points)
+    assert {point.rid.rpartition("/")[2]: point.report_type for point in usage.points} == {
+        **dict.fromkeys(QUANTITIES, "usage"),
+        "stored": "storedEnergy",
+    }
     assert offers_of(settings(usage=(), status=False)) == ()
 
 
@@ -63,6 +68,7 @@ def test_the_present_is_looked_at_when_it_is_asked_for() -> None:
         "VA": 6001.0,
         "V": 231.0,
         "Hz": 50.0,
+        "stored": 2500.0,
     }
 
 

@@ -54,10 +54,18 @@ def test_r13_the_status_follows_the_clock(offset, status):
     assert event(ramp_up=30, status="cancelled").status_at(NOW + offset) == "cancelled"
 
 
+def test_the_last_change_is_the_border_before():
+    made = event(signals=(simple((1, 2)),), ramp_up=30, startafter=60)
+    found = [made.changes_around(NOW + t)[0] - NOW for t in (-30, -1, 0, 599, 600, 1200, 1259, 1260, 9999)]
+    assert found == [-30, -30, 0, 0, 600, 1200, 1200, 1260, 1260]
+    assert made.changes_around(NOW - 31) == (-math.inf, NOW - 30)
+    assert made.changes_around(NOW + 1260)[1] == math.inf
+
+
 def test_the_next_change_is_each_border_once():
     made = event(signals=(simple((1, 2)),), ramp_up=30, startafter=60)
     now, seen = NOW - 100, []
-    while (now := made.next_change(now)) < math.inf:
+    while (now := made.changes_around(now)[1]) < math.inf:
         seen.append(now - NOW)
     assert seen == [-30, 0, 600, 1200, 1260]
 
@@ -217,13 +225,6 @@ def test_a_signal_has_its_intervals_from_its_start_on_and_none_outside():
     assert [signal.interval_at(NOW, NOW + t) for t in (-1, 0, 59, 60, 89, 90)] == [None, 0, 0, 1, 1, None]
     endless = Signal(name="SIMPLE", type="level", id="s", durations=(60, 0), values=(1.0, 2.0))
     assert endless.interval_at(NOW, NOW + 10**9) == 1
-
-
-def test_the_last_change_is_the_border_before():
-    made = event(signals=(simple((1, 2)),), ramp_up=30, startafter=60)
-    found = [made.last_change(NOW + t) - NOW for t in (-30, -1, 0, 599, 600, 1200, 1259, 1260, 9999)]
-    assert found == [-30, -30, 0, 0, 600, 1200, 1200, 1260, 1260]
-    assert made.last_change(NOW - 31) == -math.inf
 
 
 def test_known_deviations_of_senders_are_tolerated():
