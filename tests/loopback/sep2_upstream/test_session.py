@@ -280,7 +280,14 @@ async def test_a_look_at_a_server_says_what_is_there_and_what_is_missing(make_sc
     assert {step for step, well, _ in found.steps if not well} == {"registration", "device d01"}
     await scene.lose_server()
     found = await probe(upstream_settings(config.upstreams[0], config))
-    assert [step for step, well, _ in found.steps if well] == []
+    ((step, well, why),) = found.steps  # what stands on a connection is not blamed for its lack
+    assert (step, well) == ("connection", False)
+    assert "nobody listens" in why
+    config = scene.our_config(servers=["AB" * 20])
+    await scene.serve()
+    found = await probe(upstream_settings(config.upstreams[0], config))
+    assert found.steps[0][2].count("refused") == 1, found.steps
+    assert "is not among `servers`" in found.steps[0][2]
 
 
 async def test_a_control_runs_while_the_utility_is_away_and_is_answered_afterwards(

@@ -105,6 +105,9 @@ def _judge(settings: UpstreamSettings, client: Client, found: Probe) -> None:
     steps = found.steps
     trouble = "; ".join(dict.fromkeys(found.troubles))
     steps.append(("connection", bool(found.server), found.server or trouble))
+    if not found.server:
+        # What stands on it was not looked at: nothing is known of it, so nothing is blamed.
+        return
     dcap = client.tree.value_at(client.tree.root)
     steps.append(("device capability", isinstance(dcap, DeviceCapability), client.tree.root if dcap else trouble))
     offset, clock = client.clock_offset, client.clock
