@@ -33,8 +33,17 @@ class Book(Generic[R]):
         Raises:
             StoreUnavailable: the store does not answer.
         """
-        found = ((document.key, self._decode(document)) for document in await self._ledger.documents(self._space))
-        self.records = {key: record for key, record in found if record is not None}
+        before = dict(self.records)
+        read = ((document.key, self._decode(document)) for document in await self._ledger.documents(self._space))
+        found = {key: record for key, record in read if record is not None}
+        # What was changed here while the store was read is newer than what was read: an ended session stays ended.
+        for key in before.keys() | self.records.keys():
+            record = self.records.get(key)
+            if record != before.get(key):
+                found.pop(key, None)
+                if record is not None:
+                    found[key] = record
+        self.records = found
         self._read = now
 
     async def get(self, key: str, now: Instant) -> R | None:

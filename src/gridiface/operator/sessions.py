@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from gridiface.domain.clock import Instant
@@ -63,6 +64,8 @@ class SessionBook:
         self._book = Book(ledger, SPACE, _session)
         self._idle_s = idle_s
         self._longest_s = longest_s
+        #: Those that are being ended: what is noted of one must not be written after it was taken out.
+        self._ending: set[str] = set()
 
     async def load(self, now: Instant) -> None:
         """Read the records and forget those that are over.
@@ -71,10 +74,9 @@ class SessionBook:
             StoreUnavailable: the store does not answer.
         """
         await self._book.load(now)
-        gone: list[Change] = [DeleteDocument(SPACE, s.id) for s in self._book if self._user(s, now) is None]
+        gone = [s.id for s in self._book if self._user(s, now) is None]
         if gone:
-            await self._ledger.commit(gone)
-            self._forget(gone)
+            await self._end(gone, [])
 
     async def begin(self, user: User, now: Instant, *, address: str, agent: str, along: Entry) -> str:
         """Begin a session; its secret, for the cookie. The oldest of too many of one user is over.
@@ -88,10 +90,8 @@ class SessionBook:
         over = [s for s in self._book if self._user(s, now) is None]
         surplus = own[: max(0, len(own) + 1 - PER_USER)]
         everyone = sorted(self._book, key=lambda s: s.seen)[: max(0, len(self._book.records) + 1 - MOST)]
-        gone: list[Change] = [DeleteDocument(SPACE, name) for name in {s.id for s in (*over, *surplus, *everyone)}]
-        await self._ledger.commit([*gone, session.put(), along.change()])
+        await self._end((s.id for s in (*over, *surplus, *everyone)), [session.put(), along.change()])
         along.log()
-        self._forget(gone)
         self._book.records[session.id] = session
         return secret
 
@@ -103,12 +103,12 @@ class SessionBook:
         """
         if not _FORM.fullmatch(secret):
             return None
-        session = await self._book.get(_digest(secret), now)
         await self._users.fresh(now)
+        session = await self._book.get(_digest(secret), now)
         user = None if session is None else self._user(session, now)
         if session is None or user is None:
             return None
-        if now - session.seen > NOTED_S:
+        if now - session.seen > NOTED_S and session.id not in self._ending:
             session = replace(session, seen=now)
             self._book.records[session.id] = session
             # A store that cannot write must not keep people from looking.
@@ -127,9 +127,18 @@ class SessionBook:
         Raises:
             StoreUnavailable: it goes on.
         """
-        await self._ledger.commit([DeleteDocument(SPACE, session_id), along.change()])
+        await self._end({session_id}, [along.change()])
         along.log()
-        self._book.records.pop(session_id, None)
+
+    async def _end(self, names: Iterable[str], along: Sequence[Change]) -> None:
+        gone = sorted({*names})
+        self._ending.update(gone)
+        try:
+            await self._ledger.commit([*(DeleteDocument(SPACE, name) for name in gone), *along])
+            for name in gone:
+                self._book.records.pop(name, None)
+        finally:
+            self._ending.difference_update(gone)
 
     def of(self, user: User, now: Instant) -> list[Session]:
         """The sessions of a user that go on, the latest used first."""
@@ -146,11 +155,6 @@ class SessionBook:
         if user is None or user.disabled or session.created < user.since:
             return None
         return user if session.created <= now + NOTED_S and now < self.expires(session) else None
-
-    def _forget(self, gone: list[Change]) -> None:
-        for change in gone:
-            if isinstance(change, DeleteDocument):
-                self._book.records.pop(change.key, None)
 
 
 def csrf_of(secret: str) -> str:

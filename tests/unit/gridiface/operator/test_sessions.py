@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
+from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.errors import StoreUnavailable
+from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
+from gridiface.operator.sessions import NOTED_S, SPACE, SessionBook
+from gridiface.operator.users import User, UserBook
 
 #: Of every user of the tests, see conftest.
 PASSWORD = "rain over the northern feeder"
@@ -267,3 +274,75 @@ async def test_many_sessions_of_one_user_push_out_the_oldest(house: Any, signed_
         assert await browser_of(house).sign_in("viewer") == 201
     assert (await first.ask("GET", "/api/v1/session"))[1]["name"] == ""
     assert len(house.desk.sessions.of(house.desk.users.find("viewer"), house.clock.now())) == 20
+
+
+class SlowLedger:
+    """Writes in the order in which it was asked, when it is told to."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.waiting: list[tuple[Sequence[Change], asyncio.Future[None]]] = []
+        self.holds = False
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        done = asyncio.get_running_loop().create_future()
+        self.waiting.append((changes, done))
+        if not self.holds:
+            self.write()
+        await done
+
+    def write(self) -> None:
+        for changes, done in self.waiting:
+            for change in changes:
+                if isinstance(change, PutDocument) and change.space == SPACE:
+                    self.kept[change.key] = change.body
+                elif isinstance(change, DeleteDocument):
+                    self.kept.pop(change.key, None)
+            done.set_result(None)
+        self.waiting.clear()
+
+    async def documents(self, space: str) -> list[Document]:
+        return [Document(space, key, body) for key, body in self.kept.items()] if space == SPACE else []
+
+
+async def begun(ledger: SlowLedger, now: float) -> tuple[SessionBook, User, str]:
+    users = UserBook(ledger)
+    user = users._book.records["u"] = User("u", "ann", "operator", 0.0, "test")
+    users._book._read = now + NOTED_S
+    sessions = SessionBook(ledger, users)
+    return sessions, user, await sessions.begin(user, now, address="", agent="", along=entry(now))
+
+
+def entry(now: float) -> Entry:
+    return Entry(at=now, who="ann", what="session", subject="ann")
+
+
+async def test_an_ended_session_is_not_written_again_by_a_request_that_came_meanwhile() -> None:
+    ledger, now = SlowLedger(), 1_000.0
+    sessions, user, secret = await begun(ledger, now)
+    (session,) = sessions.of(user, now)
+    ledger.holds, later = True, now + NOTED_S + 1
+    ending = asyncio.create_task(sessions.end(session.id, entry(later)))
+    await until(lambda: ledger.waiting, "the end on its way")
+    seen = await asyncio.wait_for(sessions.verify(secret, later), 1.0)
+    assert seen is not None
+    assert len(ledger.waiting) == 1
+    ledger.write()
+    await ending
+    assert not ledger.kept
+    assert await sessions.verify(secret, later) is None
+
+
+async def test_a_session_whose_end_cannot_be_written_goes_on_and_is_noted_again() -> None:
+    ledger, now = SlowLedger(), 1_000.0
+    sessions, user, secret = await begun(ledger, now)
+    (session,) = sessions.of(user, now)
+    ledger.holds, later = True, now + NOTED_S + 1
+    ending = asyncio.create_task(sessions.end(session.id, entry(later)))
+    await until(lambda: ledger.waiting, "the end on its way")
+    ledger.waiting.pop()[1].set_exception(StoreUnavailable("not now"))
+    with pytest.raises(StoreUnavailable):
+        await ending
+    ledger.holds = False
+    assert await sessions.verify(secret, later) is not None
+    assert json.loads(ledger.kept[session.id])["seen"] == later
