@@ -170,6 +170,14 @@ class Dnp3Authentication(Block):
         default="hmac-sha-256-16", description="algorithm; those with sha-1 are for legacy masters only"
     )
     aggressive: bool = Field(default=True, description="whether aggressive mode is taken")
+    also_critical: tuple[Literal["read", "delay-measure", "freeze", "assign-class"], ...] = Field(
+        default=(), description="requests that are challenged beside those that the standard has challenged always"
+    )
+    challenge_octets: int = Field(default=16, ge=4, le=64, description="length of the data of a challenge")
+    max_errors: int = Field(default=2, ge=0, le=255, description="error messages sent between two successes")
+    max_failures: int = Field(
+        default=5, ge=0, le=255, description="wrong proofs in a row after which the session keys of everyone end"
+    )
     reply_timeout_s: float = Field(default=2.0, gt=0, description="wait for the answer to a challenge, s")
     key_lifetime_s: float = Field(default=1800.0, gt=0, le=86_400, description="session keys last so long, s")
     key_messages: int = Field(default=2000, ge=1, le=10_000, description="or for so many messages")

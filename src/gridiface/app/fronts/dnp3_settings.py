@@ -43,7 +43,7 @@ from gridiface.northbound.dnp3.settings import (
     TlsSettings,
 )
 from gridiface.pki.contexts import KeyPair
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL, AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 from gridiface.streams.acceptor import nothing_spare
@@ -146,6 +146,10 @@ def secure_authentication(station: str, block: Dnp3Authentication | None) -> Sec
         name=station,
         mac=algorithm,
         aggressive=block.aggressive,
+        also_critical=frozenset().union(*(OPTIONAL_CRITICAL[word] for word in block.also_critical)),
+        challenge_octets=block.challenge_octets,
+        max_errors=block.max_errors,
+        max_failures=block.max_failures,
         reply_timeout=block.reply_timeout_s,
         key_lifetime=block.key_lifetime_s,
         key_messages=block.key_messages,

@@ -24,6 +24,7 @@ from gridiface.northbound.dnp3.settings import (
     Transport,
 )
 from gridiface.protocols.dnp3.application import FunctionCode
+from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL
 from gridiface.protocols.dnp3.functions import BROADCAST_FUNCTIONS, FUNCTIONS
 from gridiface.protocols.dnp3.points import KINDS, PointType
 
@@ -212,9 +213,12 @@ def _secure(station: StationSettings) -> str:
     settings = secure.settings
     modes = "challenge and aggressive mode" if settings.aggressive else "challenge mode"
     whom = ", ".join(secure.masters) or "all masters"
+    also = [word for word, functions in OPTIONAL_CRITICAL.items() if functions <= settings.also_critical]
+    critical = f"; challenged too: {', '.join(also)}" if also else ""
     return (
         f"SAv5, {settings.mac.name}, {modes}, {len(secure.users)} users, {whom}; session keys last "
-        f"{settings.key_lifetime:g} s or {settings.key_messages} messages"
+        f"{settings.key_lifetime:g} s or {settings.key_messages} messages{critical}; at most {settings.max_errors} "
+        f"error messages and {settings.max_failures} wrong proofs in a row"
     )
 
 

@@ -200,6 +200,14 @@ CRITICAL: Final[frozenset[int]] = FILE_FUNCTIONS | {
 }
 """Functions that are always challenged; configuration may add others."""
 
+OPTIONAL_CRITICAL: Final[dict[str, frozenset[int]]] = {
+    "read": frozenset((FunctionCode.READ,)),
+    "delay-measure": frozenset((FunctionCode.DELAY_MEASURE,)),
+    "freeze": _FREEZING,
+    "assign-class": frozenset((FunctionCode.ASSIGN_CLASS,)),
+}
+"""Those others, by what they are called in a configuration. Confirms are not among them: they ask for nothing."""
+
 
 def needed(function: int, groups: Set[int] = frozenset()) -> Permission:
     """The permissions of which a function wants one; `groups` are those of the objects that it writes.

@@ -134,6 +134,11 @@ def test_users_of_secure_authentication_come_with_their_keys(tmp_path):
     assert found.users[0].role == 1
     assert found.settings.mac is MacAlgorithm.AES_GMAC_12
     assert "00" * 8 not in repr(found)
+    strict = {"also_critical": ["read", "freeze"], "challenge_octets": 8, "max_errors": 0, "max_failures": 1}
+    settings = station_settings(authenticated(path, **strict), "demo").authentication.settings
+    assert settings.also_critical == {1, 7, 8, 9, 10, 11, 12}
+    assert (settings.challenge_octets, settings.max_errors, settings.max_failures) == (8, 0, 1)
+    assert settings.name == "gateway"
     legacy = station_settings(authenticated(path, mac="hmac-sha-1-10"), "demo").authentication
     assert legacy.settings.allow_sha_1
 

@@ -7,8 +7,15 @@ import pytest
 from lxml import etree
 
 from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml
-from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, TlsSettings, Transport
+from gridiface.northbound.dnp3.settings import (
+    EndpointSettings,
+    MasterEntry,
+    SecureAuthentication,
+    TlsSettings,
+    Transport,
+)
 from gridiface.pki.contexts import KeyPair
+from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL, AuthenticationSettings, User
 from gridiface.protocols.dnp3.points import KINDS, PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 
@@ -83,3 +90,14 @@ def test_limits_and_variations_are_shown(station_settings):
     points = station_settings("der").points
     (row,) = points_table([points.by_name["AO87"]])[2:]
     assert row == "| 87 | AO87 | max_w_percent, while BO17 is on | % WMax | 0.1 | none | g40v1 | none | 0 | 1000 |"
+
+
+def test_secure_authentication_is_told_as_it_is_configured(station_settings):
+    settings = AuthenticationSettings(also_critical=OPTIONAL_CRITICAL["freeze"], max_errors=3, aggressive=False)
+    secured = SecureAuthentication(settings=settings, users=(User(1, "bo", b"secret key of bo"),))
+    root = etree.fromstring(profile_xml(station_settings(authentication=secured), []))
+    told = {item.get("name"): item.text for item in root.findall(".//item")}["secure authentication"]
+    assert told == (
+        "SAv5, HMAC_SHA_256_16, challenge mode, 1 users, all masters; session keys last 1800 s or 2000 messages; "
+        "challenged too: freeze; at most 3 error messages and 5 wrong proofs in a row"
+    )
