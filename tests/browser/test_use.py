@@ -267,3 +267,17 @@ async def test_a_newcomer_sees_changes_and_cancels_a_control_and_finds_out_why_o
     answer = await page.goto(rest.home + "/audit")
     assert "/login?next=/audit" in answer.url
     assert not rest.problems
+
+
+async def test_a_form_that_nobody_answers_says_so_and_its_preview_counts_no_more(rest: Any) -> None:
+    page = await rest.page(signed_in=rest.reader)
+    await page.goto(rest.home + "/controls/new?group=fleet")
+    await page.get_by_label("How much").fill("1")
+    await expect(page.locator("#preview")).to_contain_text("kW", timeout=STEP)
+    before = len(rest.problems)
+    await page.route("**/controls/**", lambda route: route.abort("connectionrefused"))
+    await page.get_by_label("How much").fill("2")
+    await expect(page.locator("#preview")).to_have_text("The server does not answer.", timeout=STEP)
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not known whether this was done", timeout=STEP)
+    del rest.problems[before:]  # what the browser says of the connections that were refused

@@ -97,6 +97,12 @@ body.addEventListener("htmx:beforeRequest", (event) => {
   const place = event.detail.elt, field = document.activeElement;
   if ("live" in place.dataset && place.contains(field) && field.matches("input:not([type=checkbox]), textarea, select")) event.preventDefault();
 });
+// What a part of the page would say is not known then, and what it said before counts no more.
+for (const lost of ["htmx:sendError", "htmx:timeout"]) {
+  body.addEventListener(lost, (event) => {
+    if (event.detail.elt.id === "preview") event.detail.elt.innerHTML = '<p class="notice bad">The server does not answer.</p>';
+  });
+}
 body.addEventListener("htmx:beforeSwap", (event) => {
   // A refused form tells why in its own place.
   if ([400, 403, 404, 409, 422, 429].includes(event.detail.xhr.status)) {
@@ -164,8 +170,13 @@ function fields(form) {
 }
 
 function answered(form, text, bad, secret) {
-  const place = form.querySelector(".answer");
-  if (!place) return;
+  let place = form.querySelector(".answer");
+  if (!place) {
+    place = document.createElement("p");
+    place.className = "answer all";
+    place.setAttribute("role", "alert");
+    form.append(place);
+  }
   place.classList.toggle("bad", bad);
   place.textContent = text;
   if (secret) {
@@ -238,7 +249,10 @@ document.addEventListener("submit", (event) => {
   if (form.dataset.busy) return;
   form.dataset.busy = "1";
   work(form, submitter)
-    .catch((problem) => answered(form, `The server does not answer: ${problem.message}`, true))
+    .catch(() => {
+      answered(form, "The server does not answer. It is not known whether this was done: look once it is back.", true);
+      form.querySelector(".answer").scrollIntoView({ block: "nearest" });
+    })
     .finally(() => delete form.dataset.busy);
 });
 
