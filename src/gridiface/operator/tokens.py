@@ -20,6 +20,7 @@ from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, Put
 from gridiface.errors import ConfigError
 from gridiface.naming import in_order
 from gridiface.operator.audit import Entry
+from gridiface.operator.book import Book
 from gridiface.operator.scopes import IMPLIED
 
 #: Where the records are kept.
@@ -28,9 +29,6 @@ SPACE = "operator/token"
 _FORM = re.compile(r"gridiface_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _MOST = 1_000
 _DAY_S = 86_400.0
-
-#: The records are read again after this long, and after a miss at most this often: another process may write them.
-_FRESH_S, _MISS_S = 30.0, 2.0
 
 
 class TokenRow(TypedDict):
@@ -93,8 +91,7 @@ class TokenBook:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._tokens: dict[str, Token] = {}
-        self._read = float("-inf")
+        self._book = Book(ledger, SPACE, _token)
 
     async def load(self, now: Instant) -> None:
         """Read the records.
@@ -102,24 +99,22 @@ class TokenBook:
         Raises:
             StoreUnavailable: the store does not answer.
         """
-        found = map(_token, await self._ledger.documents(SPACE))
-        self._tokens = {token.id: token for token in found}
-        self._read = now
+        await self._book.load(now)
 
     def known(self, token_id: str, now: Instant) -> Token | None:
         """A token that is still valid, by its id, as known now."""
-        token = self._tokens.get(token_id)
+        token = self._book.records.get(token_id)
         return token if token is not None and now < token.expires else None
 
     def holds(self, token: Token, now: Instant) -> bool:
         """Whether a token that was recognised before is still valid."""
-        return now < token.expires and self._tokens.get(token.id) == token
+        return now < token.expires and self._book.records.get(token.id) == token
 
     def rows(self, now: Instant) -> list[TokenRow]:
         """All tokens by name."""
         return [
             token.row(now)
-            for token in sorted(self._tokens.values(), key=lambda token: (in_order(token.name), token.id))
+            for token in sorted(self._book.records.values(), key=lambda token: (in_order(token.name), token.id))
         ]
 
     async def create(
@@ -138,10 +133,10 @@ class TokenBook:
             ConfigError: the name is taken by a token that is still valid, or there are too many.
             StoreUnavailable: nothing was made.
         """
-        stale = [token for token in self._tokens.values() if now >= token.expires]
-        if any(token.name == name and now < token.expires for token in self._tokens.values()):
+        stale = [token for token in self._book.records.values() if now >= token.expires]
+        if any(token.name == name and now < token.expires for token in self._book.records.values()):
             raise ConfigError(f"there is a token {name!r} already; choose another name or revoke it")
-        if len(self._tokens) - len(stale) >= _MOST:
+        if len(self._book.records) - len(stale) >= _MOST:
             raise ConfigError(f"there are {_MOST} tokens; revoke those that are not used")
         chosen = tuple(sorted(set(scopes)))
         secret = secrets.token_urlsafe(32)
@@ -152,8 +147,8 @@ class TokenBook:
         await self._ledger.commit([*gone, PutDocument(SPACE, token.id, _body(token)), entry.change()])
         entry.log()
         for old in stale:
-            self._tokens.pop(old.id, None)
-        self._tokens[token.id] = token
+            self._book.records.pop(old.id, None)
+        self._book.records[token.id] = token
         text = f"gridiface_{token.id}_{secret}"
         return {**token.row(now), "token": text, "client_id": token.id, "client_secret": secret}
 
@@ -163,13 +158,15 @@ class TokenBook:
         Raises:
             StoreUnavailable: nothing was changed.
         """
-        token = self._tokens.get(wanted) or next((t for t in self._tokens.values() if t.name == wanted), None)
+        token = self._book.records.get(wanted) or next(
+            (t for t in self._book.records.values() if t.name == wanted), None
+        )
         if token is None:
             return None
         entry = Entry(at=now, who=by, what="token.revoke", subject=token.id, before=dict(token.row(now)))
         await self._ledger.commit([DeleteDocument(SPACE, token.id), entry.change()])
         entry.log()
-        self._tokens.pop(token.id, None)
+        self._book.records.pop(token.id, None)
         return token.row(now)
 
     async def verify(self, text: str, now: Instant) -> Token | None:
@@ -187,10 +184,7 @@ class TokenBook:
         Raises:
             StoreUnavailable: as for verify.
         """
-        age = abs(now - self._read)
-        if age > _FRESH_S or (name not in self._tokens and age > _MISS_S):
-            await self.load(now)
-        token = self._tokens.get(name)
+        token = await self._book.get(name, now)
         same = hmac.compare_digest(digest_of(secret), "0" * 64 if token is None else token.digest)
         return token if token is not None and same and now < token.expires else None
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading, Snapshot
-from gridiface.northbound.sep2.translate.mirroring import CHANNELS, Means, MirrorNames, mirror, reading_post
-from gridiface.northbound.sep2.translate.readings import meaning_of
-from gridiface.protocols.sep2.resources import MirrorMeterReadingList, MirrorUsagePoint
+from gridiface.northbound.sep2.translate.mirroring import (
+    CHANNELS,
+    Means,
+    MirrorNames,
+    mirror,
+    reading_post,
+    reading_type,
+)
+from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings
+from gridiface.protocols.sep2.resources import MirrorMeterReadingList, MirrorUsagePoint, ReadingType
 from gridiface.protocols.xmlwire import decode, encode
 
 NAMES = MirrorNames(session="utility", lfdi="A" * 40, pen=40732)
@@ -84,3 +93,42 @@ def test_a_mirror_names_its_device_and_what_csip_asks_for() -> None:
     assert decode(encode(made), MirrorUsagePoint) == made
     assert (made.deviceLFDI, made.roleFlags, made.postRate) == ("A" * 40, 0x49, 300)
     assert [m.readingType.uom for m in made.mirrorMeterReading if m.readingType] == [38, 63, 33, 29]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "direction"),
+    [
+        (Quantity.ACTIVE_POWER, 19),
+        (Quantity.REACTIVE_POWER, 19),
+        (Quantity.APPARENT_POWER, 0),
+        (Quantity.VOLTAGE, 0),
+        (Quantity.FREQUENCY, 0),
+    ],
+)
+def test_only_what_flows_has_a_direction_and_ours_is_delivered(quantity: Quantity, direction: int) -> None:
+    kind = reading_type((quantity, Phase.ALL), 300)
+    assert (kind.flowDirection, kind.intervalLength, kind.phase) == (direction, 300, 0)
+    assert (kind.accumulationBehaviour, kind.commodity, kind.dataQualifier, kind.kind) == (12, 1, 2, 37)
+
+
+def test_who_reads_our_mirror_by_the_same_words_gets_our_values() -> None:
+    means = Means()
+    means.take(snapshot(1, -1000.0, var=-10.0, va=1001.0, hz=50.01, volts={Phase.A: 230.1}))
+    post = reading_post(NAMES, means, 1000, 300)
+    assert post is not None
+    found = {
+        (reading.quantity, reading.phase): reading.value
+        for meter in post.members
+        for reading in mirror_to_readings(meter, meaning_of(meter.readingType or ReadingType()), "d", 2000.0)
+    }
+    assert found == pytest.approx(means.values())
+
+
+def test_the_quality_of_samples_is_told_with_their_mean() -> None:
+    for quality, flags in ((Quality.GOOD, 0), (Quality.ESTIMATED, 1 << 3), (Quality.SUBSTITUTED, 1 << 5)):
+        means = Means()
+        means.take(snapshot(1, 5.0, quality=quality))
+        post = reading_post(NAMES, means, 1000, 300)
+        assert post is not None
+        ((reading,),) = [s.reading for m in post.members for s in m.mirrorReadingSet]
+        assert (reading.qualityFlags or 0) & ~1 == flags
