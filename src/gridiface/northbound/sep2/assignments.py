@@ -14,6 +14,7 @@ from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents, identities
+from gridiface.northbound.sep2.assigned import MOST_ASSIGNMENTS
 from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached
@@ -22,7 +23,6 @@ from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
-from gridiface.northbound.sep2.topology import MOST_ASSIGNMENTS
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
 
 #: First letter of the last part of an added assignment's path; the others are numbers.

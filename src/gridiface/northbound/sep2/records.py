@@ -31,13 +31,15 @@ _RECORD_FIELDS = (
 def record_head(record: EndDeviceRecord) -> dict[str, Any]:
     """What is stored of an end device."""
     kept = {name: getattr(record, name) for name in _RECORD_FIELDS}
-    return {**kept, "role": record.role.value, "aggregators": list(record.aggregators)}
+    lists = {"aggregators": list(record.aggregators), "nodes": list(record.nodes)}
+    return {**kept, "role": record.role.value, **lists}
 
 
 def record_from(head: Mapping[str, Any]) -> EndDeviceRecord:
     """The inverse of `record_head`, without audience."""
     kept = {name: head[name] for name in _RECORD_FIELDS if name in head}
-    return EndDeviceRecord(**kept, role=Role(head["role"]), aggregators=tuple(head.get("aggregators", ())))
+    aggregators, nodes = (tuple(head.get(name, ())) for name in ("aggregators", "nodes"))
+    return EndDeviceRecord(**kept, role=Role(head["role"]), aggregators=aggregators, nodes=nodes)
 
 
 def program_head(program: Program) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class EndDeviceRecord:
         program: number of its own program, None for an aggregator.
         post_rate: its postRate in s; None: as configured.
         added: numbers of the programs that the operator added.
+        nodes: numbers of the node programs that it is assigned to, as its changedTime tells.
     """
 
     number: int
@@ -54,6 +55,7 @@ class EndDeviceRecord:
     post_rate: int | None = None
     added: list[int] = field(default_factory=list)
     aggregators: tuple[str, ...] = ()
+    nodes: tuple[int, ...] = ()
 
     @property
     def path(self) -> str:

@@ -8,7 +8,7 @@ who is below; what a write does is handlers/programs.py's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -16,6 +16,7 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Group
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents, identities
+from gridiface.northbound.sep2.assigned import Assigned, assignment_path
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
@@ -26,8 +27,6 @@ from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
 
-#: Assignments of one end device, its own program's included (CSIP asks clients for 15).
-MOST_ASSIGNMENTS = 15
 _WEAKEST = 255
 
 
@@ -46,6 +45,9 @@ class Topology:
         self.on_left: Callable[[str, str | None], None] = lambda old, new: None
         self._moves: list[tuple[EndDeviceRecord, Program, bool]] = []
         self._levels = Levels({})
+        self._assigned = Assigned(services.state)
+        #: Programs that others are below than the engine was told; by number.
+        self._moved: dict[int, Program] = {}
         #: Whether the last change was brought to its end; else the next one looks at everything.
         self._settled = False
 
@@ -94,6 +96,7 @@ class Topology:
         if not self._s.settings.node_programs:
             return
         async with self._s.locks.hold("topology"):
+            self._assigned.forget(record)
             nodes, device_id = self._s.state.nodes, record.device_id or ""
             if not self._in_step():
                 await self._reconcile(now)
@@ -134,8 +137,9 @@ class Topology:
                     await self._programs.member_came(program, record.device_id or "", now)
 
     async def _take_in(self, record: EndDeviceRecord, programs: Sequence[Program], now: Instant) -> None:
-        if record.speaks and any(self._may_join(program, record) for program in programs):
-            await self._touch(record, now)
+        if record.speaks:
+            below = {program.number: {record.device_id or ""} for program in programs}
+            await self._touch(self._assigned.after([record], coming=self._assigned.coming(below)), now)
         for program in programs:
             program.members.add(record.device_id or "")
             if record.speaks:
@@ -155,9 +159,12 @@ class Topology:
         for group_id, program in list(self._s.state.nodes.items()):
             if group_id not in groups:
                 await self._remove(program, now)
-        for program in self._s.state.nodes.values():
-            await self._assign(program, now)
+        await self._assign(now)
         self._tell_moves()
+        for number, program in list(self._moved.items()):
+            async with self._s.locks.hold(program.path):
+                await self._programs.members_changed(program, now)
+            del self._moved[number]
         self._settled = True
 
     def _tell_moves(self) -> None:
@@ -219,8 +226,11 @@ class Topology:
         place_program(self._s.state, program)
 
     async def _remove(self, program: Program, now: Instant) -> None:
-        for record in self._below(program):
-            await self._leave(program, record, now)
+        self._moved.pop(program.number, None)
+        leaving = [record for record in self._below(program) if self._assigned.has(record, program)]
+        await self._touch(self._assigned.after(leaving, leaving=[(program, record) for record in leaving]), now)
+        for record in leaving:
+            self._leave(program, record)
         paths = self._s.tree.below(program.path, f"/rsps/{program.number}")
         changes: list[Change] = [documents.delete(documents.PROGRAMS, str(program.number))]
         changes += [documents.delete(space, p) for p in paths if (space := documents.space_of(p)) is not None]
@@ -235,33 +245,36 @@ class Topology:
 
     # --- who is below -----------------------------------------------------------------------------------------------
 
-    async def _assign(self, program: Program, now: Instant) -> None:
-        before, below = program.members, set(self._s.fleet.members(program.target.id))
-        program.members = below
-        for record in self._records(before - below):
-            await self._leave(program, record, now)
-        coming = [record for record in self._records(below) if self._may_join(program, record)]
-        self._read_by(program, {reader for record in coming for reader in record.audience.readers})
-        for record in coming:
-            if self._may_join(program, record):
-                await self._touch(record, now)
-                self._join(program, record)
-        if before != below:
-            async with self._s.locks.hold(program.path):
-                await self._programs.members_changed(program, now)
+    async def _assign(self, now: Instant) -> None:
+        """Bring assignments up to who is below: what is durable first, then all is shown at once.
 
-    def _records(self, device_ids: Iterable[str]) -> list[EndDeviceRecord]:
-        found = (self._s.state.by_device.get(device_id) for device_id in sorted(device_ids))
-        return [record for record in found if record is not None and record.speaks]
+        So nobody reads of a device that has left one node and is not yet below the other: it is told once, and its
+        events of the nodes above both go on.
+        """
+        programs = list(self._s.state.nodes.values())
+        below = {program.number: set(self._s.fleet.members(program.target.id)) for program in programs}
+        leaving = [
+            (program, record)
+            for program in programs
+            for record in self._assigned.speaking(program.members - below[program.number])
+            if self._assigned.has(record, program)
+        ]
+        coming = self._assigned.coming(below, leaving)
+        everybody = list(self._s.state.end_devices.values())
+        await self._touch(self._assigned.after(everybody, leaving=leaving, coming=coming), now)
+        self._moved |= {p.number: p for p in programs if p.members != below[p.number]}
+        for program in programs:
+            program.members = below[program.number]
+        for program, record in leaving:
+            self._leave(program, record)
+        for program in programs:
+            came = coming.get(program.number, [])
+            self._read_by(program, {reader for record in came for reader in record.audience.readers})
+            for record in came:
+                self._join(program, record)
 
     def _below(self, program: Program) -> list[EndDeviceRecord]:
-        return self._records(program.members)
-
-    def _may_join(self, program: Program, record: EndDeviceRecord) -> bool:
-        """Whether a device is still to be assigned to a program, and has room for it."""
-        listing = self._s.tree.listing(f"{record.path}/fsa")
-        assigned = self._s.tree.get(assignment_path(record, program)) is not None
-        return not assigned and listing is not None and len(listing.items) < MOST_ASSIGNMENTS
+        return self._assigned.speaking(program.members)
 
     def _read_by(self, program: Program, readers: Set[str]) -> None:
         """Let these read a program, too."""
@@ -277,7 +290,7 @@ class Topology:
     def _join(self, program: Program, record: EndDeviceRecord) -> None:
         tree, settings = self._s.tree, self._s.settings
         path = assignment_path(record, program)
-        if not self._may_join(program, record):
+        if not self._assigned.may_join(program, record):
             return
         self._read_by(program, record.audience.readers)
         tree.add(Listing(f"{path}/derp", list_kind(FSA_PROGRAMS), record.audience, data=record))
@@ -294,13 +307,11 @@ class Topology:
             tree.join(shown, f"{path}/derp")
             tree.join(shown, f"{record.der}/derp")
         self._s.doorman.forget()
+        self._assigned.joined(program, record)
         self._moves.append((record, program, True))
 
-    async def _leave(self, program: Program, record: EndDeviceRecord, now: Instant) -> None:
+    def _leave(self, program: Program, record: EndDeviceRecord) -> None:
         path = assignment_path(record, program)
-        if self._s.tree.get(path) is None:
-            return
-        await self._touch(record, now)
         shown = self._s.tree.item(program.path)
         if shown is not None:
             self._s.tree.leave(shown, f"{path}/derp")
@@ -311,31 +322,40 @@ class Topology:
         if gone:
             program.audience.readers -= gone
             self._s.tree.readers_changed(program.audience, self._places(program))
+        self._assigned.left(program, record)
         self._moves.append((record, program, False))
 
     def readers_changed(self, record: EndDeviceRecord) -> None:
         """Others read an end device than before: so they do the programs of the nodes above it."""
         for program in self._s.state.nodes.values():
-            if self._s.tree.get(assignment_path(record, program)) is None:
+            if not self._assigned.has(record, program):
                 continue
-            assigned = [r for r in self._below(program) if self._s.tree.get(assignment_path(r, program)) is not None]
+            assigned = [r for r in self._below(program) if self._assigned.has(r, program)]
             wanted = {reader for each in assigned for reader in each.audience.readers}
             if wanted != program.audience.readers:
                 program.audience.readers.clear()
                 program.audience.readers |= wanted
                 self._s.tree.readers_changed(program.audience, self._places(program))
 
-    async def _touch(self, record: EndDeviceRecord, now: Instant) -> None:
-        """An assignment is part of what an end device is: its changedTime says so. It alone is no news."""
-        changed = replace(record, changed=int(now))
-        stored = documents.put(documents.END_DEVICES, str(record.number), None, record_head(changed))
-        await self._s.ledger.commit([stored])
-        record.changed = int(now)
-        item = self._s.tree.item(record.path)
-        if item is not None:
-            self._s.tree.set(item, replace(item.obj, changedTime=int(now)), quiet=True)
+    async def _touch(self, nodes: Mapping[int, Iterable[int]], now: Instant) -> None:
+        """An assignment is part of what an end device is: its changedTime says so. It alone is no news.
 
-
-def assignment_path(record: EndDeviceRecord, program: Program) -> str:
-    """Where the assignment of a node's program to a device is; 1 is that of the device's own program."""
-    return f"{record.path}/fsa/{program.number + 1}"
+        Args:
+            nodes: by number of an end device: the node programs that it is assigned to from now on. What is as it was
+                before a restart is no change.
+            now: s since 1970.
+        """
+        wanted = [(self._s.state.end_devices[number], tuple(sorted(programs))) for number, programs in nodes.items()]
+        changed = [(record, programs) for record, programs in wanted if programs != record.nodes]
+        if not changed:
+            return
+        stored: list[Change] = []
+        for record, programs in changed:
+            head = record_head(replace(record, changed=int(now), nodes=programs))
+            stored.append(documents.put(documents.END_DEVICES, str(record.number), None, head))
+        await self._s.ledger.commit(stored)
+        for record, programs in changed:
+            record.changed, record.nodes = int(now), programs
+            item = self._s.tree.item(record.path)
+            if item is not None:
+                self._s.tree.set(item, replace(item.obj, changedTime=int(now)), quiet=True)

@@ -10,8 +10,8 @@ import pytest
 from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint, TargetKind, Verdict
 from gridiface.domain.fleet import Group
 from gridiface.errors import StoreUnavailable
+from gridiface.northbound.sep2.assigned import assignment_path
 from gridiface.northbound.sep2.identities import sfdi
-from gridiface.northbound.sep2.topology import assignment_path
 
 CONNECT = "<opModConnect>false</opModConnect>"
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -168,6 +168,38 @@ async def test_a_device_moves_between_nodes(kit: Any) -> None:
     assert sorted(kit.inbox.controls) == [f"sep2:{'A1' * 16}:inv-2", f"sep2:{'A1' * 16}:managed-1"]
 
 
+async def test_a_device_that_moved_while_the_server_was_down_has_changed_and_no_other(kit: Any) -> None:
+    before = {name: (await kit.get(kit.edev(name))).changedTime for name in ("inv-1", "inv-2", "managed-1")}
+    kit.clock.time += 100
+    kit.fleet.grouped["feeder"] = Group(id="feeder", members=("inv-2", "managed-1"), name="Feeder", parent="fleet")
+    other = await kit.restarted()
+    moved = {name for name, at in before.items() if (await other.get(other.edev(name))).changedTime != at}
+    assert moved == {"inv-1", "inv-2"}
+
+
+async def test_a_device_that_moves_reads_the_old_or_the_new_and_nothing_between(kit: Any) -> None:
+    kit.fleet.grouped["other"] = Group(id="other", members=("inv-2",), name="Other", parent="fleet")
+    await kit.core.reconcile(kit.clock.time)
+    seen: set[frozenset[str]] = set()
+    commit = kit.ledger.commit
+
+    async def look(changes: Any) -> None:
+        seen.add(frozenset(path for (path,) in await programs(kit, "inv-1", "inv-1")))
+        await commit(changes)
+        seen.add(frozenset(path for (path,) in await programs(kit, "inv-1", "inv-1")))
+
+    kit.ledger.commit = look
+    kit.clock.time += 30
+    kit.fleet.grouped["feeder"] = Group(id="feeder", members=("managed-1",), name="Feeder", parent="fleet")
+    kit.fleet.grouped["other"] = Group(id="other", members=("inv-1", "inv-2"), name="Other", parent="fleet")
+    await kit.core.reconcile(kit.clock.time)
+    kit.ledger.commit = commit
+    always = frozenset({kit.program("inv-1"), node(kit, "fleet")})
+    before, after = always | {node(kit, "feeder")}, always | {node(kit, "other")}
+    assert seen <= {before, after}
+    assert {path for (path,) in await programs(kit, "inv-1", "inv-1")} == after
+
+
 async def test_a_node_that_is_gone_takes_its_controls_along(kit: Any) -> None:
     feeder = node(kit, "feeder")
     await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))
@@ -183,6 +215,8 @@ async def test_everything_is_there_after_a_restart(kit: Any) -> None:
     await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))
     seen = await programs(kit, "inv-1", "inv-1")
     edev = await kit.get(kit.edev("inv-1"))
+    # A restart is no change of what an end device is: its clients need not read all of it anew.
+    kit.clock.time += 100
     other = await kit.restarted()
     assert await programs(other, "inv-1", "inv-1") == seen
     assert (await other.get(f"{feeder}/derc", by="inv-1")).all == 1
