@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceError, DeviceTimeout
@@ -26,6 +28,7 @@ from gridiface_southbound.modbus_connection import (
 )
 from gridiface_southbound.modbus_pdu import READ_INPUT, Request
 from gridiface_southbound.modbus_turns import Deadlines, Turn
+from gridiface_southbound.points.secrets import tls_context
 
 #: Time-outs in a row after which the connection is thought dead and is opened anew.
 TIMEOUTS_TO_CLOSE = 2
@@ -76,15 +79,25 @@ class TcpLink:
 
     Args:
         host, port: the device or gateway.
-        connect_timeout_s: time for one TCP connect.
+        connect_timeout_s: time for one TCP connect, with its TLS handshake.
         pipelined: send the requests of one exchange in one segment. A device that answers only the first of them
             is found out (`pipelined` becomes False) where the missing ones are reads: they are then asked again.
+        tls: Modbus/TCP Security; None: plain TCP.
 
     Some devices close the connection now and then, or after so many requests: reads that were not answered for that are
     asked once more on a new one, which changes nothing there. What may have written is not.
     """
 
-    def __init__(self, host: str, port: int, *, connect_timeout_s: float = 3.0, pipelined: bool = True) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        connect_timeout_s: float = 3.0,
+        pipelined: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self.host = host
         self.port = port
         self.pipelined = pipelined
@@ -177,10 +190,14 @@ class TcpLink:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self.counters, outbox), self.host, self.port
+                    lambda: Connection(self.counters, outbox), self.host, self.port, ssl=self._tls
                 )
         except TimeoutError as error:
             raise DeviceTimeout(f"{self.host}:{self.port} took no connection in {self._connect_timeout_s} s") from error
+        except ssl.SSLError as error:
+            # Its errno is a number of its own: strerror would call it another mistake.
+            why = getattr(error, "verify_message", "") or error.reason or error
+            raise DeviceTimeout(f"{self.host}:{self.port} cannot be reached over TLS: {why}") from error
         except OSError as error:
             why = os.strerror(error.errno).lower() if error.errno else error
             raise DeviceTimeout(f"{self.host}:{self.port} cannot be reached: {why}") from error
@@ -256,11 +273,40 @@ class TcpLink:
             connection.drop()
 
 
+class TlsFiles(NamedTuple):
+    """Modbus/TCP Security: whom to trust, and who this side is. None: the system's authorities; no certificate."""
+
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+
+
+def own_link(
+    host: str,
+    port: int,
+    *,
+    connect_timeout_s: float = 3.0,
+    pipelined: bool = True,
+    tls: TlsFiles | None = None,
+) -> TcpLink:
+    """A link that is not shared.
+
+    Raises:
+        DeviceRejected: the TLS files cannot be used.
+    """
+    context = None if tls is None else tls_context(*tls)
+    return TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=context)
+
+
+_Place = tuple[str, int, TlsFiles | None]
+
+
 class SharedLink:
     """One user's handle on a link that several drivers share; the last one to close it closes the connection."""
 
-    def __init__(self, link: TcpLink, users: dict[tuple[str, int], tuple[TcpLink, int]]) -> None:
+    def __init__(self, link: TcpLink, key: _Place, users: dict[_Place, tuple[TcpLink, int]]) -> None:
         self._link = link
+        self._key = key
         self._users = users
         self._open = True
 
@@ -291,7 +337,7 @@ class SharedLink:
         if not self._open:
             return
         self._open = False
-        key = (self._link.host, self._link.port)
+        key = self._key
         link, users = self._users[key]
         if users > 1:
             self._users[key] = (link, users - 1)
@@ -302,14 +348,28 @@ class SharedLink:
 
 
 #: The shared links of each running loop: a link's lock and socket belong to one loop.
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], tuple[TcpLink, int]]] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Place, tuple[TcpLink, int]]] = WeakKeyDictionary()
 
 
-def shared_link(host: str, port: int, *, connect_timeout_s: float = 3.0, pipelined: bool = True) -> SharedLink:
-    """A handle on THE link to (host, port) of the running loop; the options of the first caller count."""
+def shared_link(
+    host: str,
+    port: int,
+    *,
+    connect_timeout_s: float = 3.0,
+    pipelined: bool = True,
+    tls: TlsFiles | None = None,
+) -> SharedLink:
+    """A handle on THE link to (host, port) of the running loop; the options of the first caller count.
+
+    Those who show another certificate, or trust others, share no link.
+
+    Raises:
+        DeviceRejected: the TLS files cannot be used.
+    """
     links = _shared.setdefault(asyncio.get_running_loop(), {})
-    link, users = links.get((host, port), (None, 0))
+    key = (host, port, tls)
+    link, users = links.get(key, (None, 0))
     if link is None:
-        link = TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined)
-    links[host, port] = (link, users + 1)
-    return SharedLink(link, links)
+        link = own_link(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=tls)
+    links[key] = (link, users + 1)
+    return SharedLink(link, key, links)

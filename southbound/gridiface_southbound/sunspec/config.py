@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gridiface.drivers.api import DriverConfig
 
@@ -13,7 +14,11 @@ class SunSpecConfig(DriverConfig):
     """The keys of the SunSpec driver."""
 
     host: str = Field(min_length=1, description="Name or address of the device or gateway.")
-    port: int = Field(502, ge=1, le=65535, description="TCP port.")
+    port: int | None = Field(None, ge=1, le=65535, description="TCP port; none: 502, with TLS 802.")
+    tls: bool = Field(default=False, description="Modbus/TCP Security: TLS with certificates on both sides.")
+    ca_file: Path | None = Field(None, description="TLS: certificates that the device's own must lead to.")
+    cert_file: Path | None = Field(None, description="TLS: this side's certificate.")
+    key_file: Path | None = Field(None, description="TLS: this side's key.")
     unit_id: int = Field(1, ge=0, le=255, description="Modbus unit id.")
     base_address: int | None = Field(None, ge=0, le=65533, description="Where the map begins; none: look for it.")
     max_registers: int = Field(125, ge=4, le=125, description="The most registers the device gives in one answer.")
@@ -39,3 +44,18 @@ class SunSpecConfig(DriverConfig):
     power_factor_sign: Literal["over_excited", "under_excited"] = Field(
         "over_excited", description="123 OutPFSet: which excitation this device counts as positive."
     )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if self.tls and self.ca_file is None:
+            raise ValueError("tls needs ca_file: a device that cannot be verified is not commanded")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.ca_file is not None and not self.tls:
+            raise ValueError("ca_file is for tls: true")
+        return self
+
+    @property
+    def tcp_port(self) -> int:
+        """The port, by the carrier's habit where none is given."""
+        return self.port or (802 if self.tls else 502)

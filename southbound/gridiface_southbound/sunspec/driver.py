@@ -19,7 +19,7 @@ from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy, Keep
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
-from gridiface_southbound.modbus_link import Link, TcpLink, shared_link
+from gridiface_southbound.modbus_link import Link, TlsFiles, own_link, shared_link
 from gridiface_southbound.modbus_pdu import ExceptionReply
 from gridiface_southbound.modbus_turns import Turn
 from gridiface_southbound.sunspec import models, telemetry
@@ -86,8 +86,14 @@ class SunSpecDriver:
         """A driver, not yet open."""
 
         def link() -> Link:
-            make = shared_link if config.shared_connection else TcpLink
-            return make(config.host, config.port, connect_timeout_s=config.connect_timeout_s, pipelined=config.pipeline)
+            make = shared_link if config.shared_connection else own_link
+            return make(
+                config.host,
+                config.tcp_port,
+                connect_timeout_s=config.connect_timeout_s,
+                pipelined=config.pipeline,
+                tls=TlsFiles(config.ca_file, config.cert_file, config.key_file) if config.tls else None,
+            )
 
         return cls(device_id, config, clock=clock, link=link)
 
@@ -120,7 +126,7 @@ class SunSpecDriver:
     @property
     def connection(self) -> str | None:
         """The gateway's address where the connection is shared."""
-        return f"{self._config.host}:{self._config.port}" if self._config.shared_connection else None
+        return f"{self._config.host}:{self._config.tcp_port}" if self._config.shared_connection else None
 
     @property
     def map(self) -> DeviceMap | None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from sunspec2.file.client import FileClientModel
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
@@ -23,7 +26,8 @@ from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface.domain.curves import CurveKind
 from gridiface.domain.fleet import Capability
 from gridiface.drivers.api import DeviceBusy
-from gridiface.errors import DeviceRejected
+from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.pki.folder import TestPki, write_credential
 from gridiface_southbound.sunspec.driver import SunSpecDriver
 
 BASE = 40000
@@ -93,7 +97,8 @@ ALL = [
 class ForeignDevice:
     """The registers of a device; `adopts`: after so many looks at AdptCrvRslt, None: it says that it failed."""
 
-    def __init__(self, models: list[dict[str, Any]]) -> None:
+    def __init__(self, models: list[dict[str, Any]], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         data, self.at, self.models = b"SunS", {}, {}
         for one in (COMMON, *models):
             model = FileClientModel(model_id=one["ID"], data=one)
@@ -155,7 +160,12 @@ class ForeignDevice:
 
     async def __aenter__(self) -> ForeignDevice:
         data = SimData(BASE, values=self.words, datatype=DataType.REGISTERS)
-        self.server = ModbusTcpServer(SimDevice(1, simdata=[data], action=self.act), address=("127.0.0.1", 0))
+        device, address = SimDevice(1, simdata=[data], action=self.act), ("127.0.0.1", 0)
+        tls = {"sslctx": self._tls, "framer": FramerType.TLS}
+        plain = self._tls is None
+        self.server = (
+            ModbusTcpServer(device, address=address) if plain else ModbusTlsServer(device, address=address, **tls)
+        )
         await self.server.serve_forever(background=True)
         self.port = self.server.transport.sockets[0].getsockname()[1]
         return self
@@ -432,3 +442,34 @@ async def test_registers_one_by_one(opened: Opened) -> None:
         await driver.write(told(VOLT_VAR))
         assert {len(values) for _, values in device.writes} == {1}
         assert len((await device.curve(705))[0]) == 4
+
+
+async def test_over_tls_both_sides_show_a_certificate(tmp_path: Path) -> None:
+    """Modbus/TCP Security: the MBAP message inside TLS; the device asks for a certificate, too (R-44)."""
+    now = time.time()
+    pki = TestPki.create(depth=3, now=now)
+    pki.save(tmp_path)
+    write_credential(tmp_path, "server", pki.issue("server", "s", now=now, hosts=["localhost", "127.0.0.1"]))
+    write_credential(tmp_path, "client", pki.issue("utility", "c", now=now))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(tmp_path / "serca.pem")
+    async with ForeignDevice([device_705()], context) as device:
+        where = {
+            "host": "127.0.0.1",
+            "port": device.port,
+            "tls": True,
+            "ca_file": tmp_path / "serca.pem",
+            "rating_w": 1,
+        }
+        mine = {"cert_file": tmp_path / "client.pem", "key_file": tmp_path / "client.key"}
+        driver = SunSpecDriver.create("foreign", SunSpecDriver.Config(**where, **mine), clock=SystemClock())
+        assert Capability.VOLT_VAR in (await driver.open()).capabilities
+        await driver.write(told(FLAT))
+        await driver.close()
+        nobody = SunSpecDriver.create("foreign", SunSpecDriver.Config(**where), clock=SystemClock())
+        with pytest.raises(DeviceTimeout):
+            await nobody.open()
+        await nobody.close()
+        await asyncio.sleep(0.05)

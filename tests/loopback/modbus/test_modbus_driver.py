@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,10 @@ from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.pki.contexts import KeyPair
 from gridiface.pki.folder import TestPki, write_credential
+from gridiface_southbound.modbus.carriers import link_for
+from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.loading import load_table
+from gridiface_southbound.modbus_pdu import read_request
 
 
 def command(**keys: Any) -> Setpoint:
@@ -321,6 +326,42 @@ async def test_devices_on_one_line_take_turns(simulate: Any, driver_for: Any) ->
         await drivers[1].close()
         await drivers[2].close()
         await until(lambda: not device.server.active_connections)
+
+
+async def test_over_tls_an_answer_may_come_in_several_records(tmp_path: Path) -> None:
+    """Records are no messages (RFC 8446, 5.1): a device that sends the head and the rest apart is understood."""
+    now = time.time()
+    pki = TestPki.create(depth=3, now=now)
+    pki.save(tmp_path)
+    write_credential(tmp_path, "server", pki.issue("server", "s", now=now, hosts=["localhost", "127.0.0.1"]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                head = await reader.readexactly(7)
+                pdu = await reader.readexactly(int.from_bytes(head[4:6], "big") - 1)
+                size = 2 * int.from_bytes(pdu[3:5], "big")
+                answer = head[:4] + (size + 3).to_bytes(2, "big") + head[6:7] + bytes((pdu[0], size)) + bytes(size)
+                for part in (answer[:5], answer[5:9], answer[9:]):
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        keys = {"carrier": "tls", "host": "127.0.0.1", "port": port, "ca_file": tmp_path / "serca.pem"}
+        link = link_for(ModbusConfig(table="example-pv", **keys))
+        try:
+            assert await link.exchange(1, [read_request(0, 3)], timeout_s=2.0) == [bytes(6)]
+        finally:
+            await link.close()
+    finally:
+        server.close()
+        await asyncio.sleep(0.05)
 
 
 async def test_over_tls_only_a_device_of_the_own_root_is_driven(simulate: Any, driver_for: Any, tmp_path: Any) -> None:

@@ -13,38 +13,80 @@ from sunspec2 import device as oracle
 
 from gridiface.domain.quantities import Rounding
 from gridiface.errors import LocalProtocolError
-from gridiface_southbound.sunspec.models import USED_MODELS, Block, model, preload, present, runs, scaler
+from gridiface_southbound.sunspec.curve_tables import CURVE_MODEL_IDS
+from gridiface_southbound.sunspec.models import (
+    USED_MODELS,
+    Block,
+    Model,
+    model,
+    preload,
+    present,
+    runs,
+    scaler,
+    whole_model,
+)
+
+#: Repeated groups in these tests: by the point that tells how often, or by their own name.
+COUNTS = {"NPt": 4, "NCrv": 3, "NCrvSet": 2, "NCtl": 2}
+SETS = {705: "NCrv", 706: "NCrv", 712: "NCrv", 711: "NCtl", **dict.fromkeys((707, 708, 709, 710), "NCrvSet")}
+
+
+def whole(model_id: int) -> Model:
+    """The table of a model with its repeated groups."""
+    if model_id in SETS:
+        names = (SETS[model_id], *(("NPt",) if model_id != 711 else ()))
+        table = whole_model(model_id, tuple((name, COUNTS[name]) for name in names))
+    else:
+        table = whole_model(model_id, (("curve", 2),)) if model_id in CURVE_MODEL_IDS else model(model_id)
+    assert table is not None
+    return table
+
+
+def empty(table: Model) -> bytearray:
+    """Registers of a model that say how often its groups are there."""
+    raw = bytearray(2 * table.length)
+    fix(table, raw)
+    return raw
+
+
+def fix(table: Model, raw: bytearray) -> None:
+    struct.pack_into(">HH", raw, 0, table.id, table.length - 2)
+    for name in COUNTS if table.id in SETS else ():
+        if name in table.points:
+            struct.pack_into(">H", raw, 2 * table.points[name].offset, COUNTS[name])
 
 
 def oracle_points(group: Any, prefix: str = "") -> dict[str, Any]:
-    """The oracle's points of the fixed part, named as ours."""
+    """The oracle's points, named as ours."""
     found = {prefix + name: point for name, point in group.points.items()}
     for name, inner in group.groups.items():
-        if not isinstance(inner, list):
+        if isinstance(inner, list):
+            for number, one in enumerate(inner, 1):
+                found |= oracle_points(one, f"{prefix}{name}{number}.")
+        else:
             found |= oracle_points(inner, f"{prefix}{name}.")
     return found
 
 
 @pytest.mark.parametrize("model_id", USED_MODELS)
 def test_the_oracle_lays_every_point_out_alike(model_id: int) -> None:
-    table = model(model_id)
-    assert table is not None
-    theirs = oracle_points(oracle.Model(model_id, data=bytes(2 * table.length)))
-    assert {n: (p.offset, p.len) for n, p in theirs.items()} == {n: (p.offset, p.size) for n, p in table.points.items()}
+    table = whole(model_id)
+    theirs = oracle_points(oracle.Model(model_id, model_len=table.length - 2, data=bytes(empty(table))))
+    known = {n: (p.offset, p.len) for n, p in theirs.items() if n in table.points or model_id in CURVE_MODEL_IDS}
+    assert known == {n: (p.offset, p.size) for n, p in table.points.items()}
 
 
 @pytest.mark.parametrize("model_id", [m for m in USED_MODELS if m != 1])
 @given(st.data())
 def test_the_oracle_reads_the_same_values(model_id: int, data: Any) -> None:
-    table = model(model_id)
-    assert table is not None
+    table = whole(model_id)
     raw = bytearray(data.draw(st.binary(min_size=2 * table.length, max_size=2 * table.length)))
-    struct.pack_into(">HH", raw, 0, model_id, table.length - 2)
+    fix(table, raw)
     for point in table.points.values():
         if point.type == "sunssf":
             struct.pack_into(">h", raw, 2 * point.offset, data.draw(st.integers(-3, 3)))
     ours = Block(table, 0, bytes(raw))
-    theirs = oracle_points(oracle.Model(model_id, data=bytes(raw)))
+    theirs = oracle_points(oracle.Model(model_id, model_len=table.length - 2, data=bytes(raw)))
     for name, point in table.points.items():
         if point.kind is None or point.type.startswith(("acc", "pad", "eui", "bitfield")):
             continue
@@ -58,8 +100,8 @@ def test_the_oracle_reads_the_same_values(model_id: int, data: Any) -> None:
 
 def test_unimplemented_values_are_not_known(block: Any) -> None:
     for model_id in USED_MODELS:
-        empty = block(model_id, {})
-        assert all(empty.value(name) is None for name in empty.model.points if name not in ("ID", "L"))
+        nothing = block(model_id, {})
+        assert all(nothing.value(name) is None for name in nothing.model.points if name not in ("ID", "L"))
 
 
 def test_a_scale_factor_that_is_missing_or_absurd_makes_the_value_unknown(block: Any) -> None:
@@ -70,11 +112,11 @@ def test_a_scale_factor_that_is_missing_or_absurd_makes_the_value_unknown(block:
 
 
 def test_a_block_that_ends_early_lacks_its_last_points(block: Any) -> None:
-    whole = block(121, {"WMax": 100, "WMax_SF": 1, "ConnPh": 2})
-    short = Block(whole.model, whole.address, whole.data[:46])
+    long = block(121, {"WMax": 100, "WMax_SF": 1, "ConnPh": 2})
+    short = Block(long.model, long.address, long.data[:46])
     assert short.value("WMax") == 1000
     assert short.value("ECPNomHz") is None
-    assert Block(whole.model, 0, whole.data[:40]).value("WMax") is None
+    assert Block(long.model, 0, long.data[:40]).value("WMax") is None
 
 
 def test_texts_symbols_and_bits(block: Any) -> None:
