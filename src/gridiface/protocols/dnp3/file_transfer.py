@@ -223,9 +223,12 @@ class FileTransfer:
         return FileCommandStatus(0, 0, 0, wish.request, status)
 
     def _described(self, wish: FileDescriptor) -> bytes:
-        info = self._store.info(wish.info.name)
+        # the request has no place for a key: who may not read without one is told nothing
+        status = self._store.allow(wish.info.name, FileMode.READ, 0, self._master)
+        info = self._store.info(wish.info.name) if status is FileStatus.SUCCESS else None
         if info is None:
-            return FileCommandStatus(0, 0, 0, wish.request, FileStatus.NOT_FOUND).with_header()
+            status = FileStatus.NOT_FOUND if status is FileStatus.SUCCESS else status
+            return FileCommandStatus(0, 0, 0, wish.request, status).with_header()
         return FileDescriptor(info, wish.request).with_header()
 
     def _expire(self, now: float) -> None:

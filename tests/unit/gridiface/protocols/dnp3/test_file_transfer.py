@@ -135,6 +135,18 @@ def test_what_is_not_opened(session, name, mode, more, status):
     assert session({"a": b""}).open(name, mode, **more).status == status
 
 
+@pytest.mark.parametrize(
+    ("name", "status"), [("secret", FileStatus.PERMISSION_DENIED), ("none", FileStatus.NOT_FOUND), ("a", None)]
+)
+def test_who_may_not_read_a_file_is_told_nothing_of_it(session, name, status):
+    joined = session({"a": b"xyz", "secret": b"xyz"})
+    _, octets = joined.send(FunctionCode.GET_FILE_INFO, FileDescriptor(FileInfo(name, 0)))
+    if status is None:
+        assert FileDescriptor.parse(octets).info.size == 3
+    else:
+        assert FileCommandStatus.parse(octets).status == status
+
+
 def test_open_files_are_bounded_and_a_written_one_is_locked(session):
     joined = session({"a": b"x"})
     assert [joined.open("a").status for _ in range(5)] == [0, 0, 0, 0, FileStatus.TOO_MANY_OPEN]
