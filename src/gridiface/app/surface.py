@@ -166,7 +166,7 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         port=port,
         areas=mounted,
         pages=pages.pages(),
-        nowhere=pages.nowhere,
+        refused=pages.refused,
         extend=[pages.extend],
         rules=rules,
         tls=tls,

@@ -137,9 +137,9 @@ class Pages:
         #: Paths of pages that are about the whole fleet: confined readers are not led there.
         self._closed = frozenset(page.path for page in self.pages() if not page.confined and page.scope is not None)
 
-    def nowhere(self, request: web.Request) -> web.Response:
-        """What a browser is shown at an address that is none of ours."""
-        return self._house.refusal(request, 404, "there is nothing at this address", "the menu has every page")
+    def refused(self, request: web.Request, status: int, detail: str, fix: str) -> web.Response:
+        """What a browser is shown at an address that is none of ours, and on its way back from a provider."""
+        return self._house.refusal(request, status, detail, "the menu has every page" if status == 404 else fix)
 
     def extend(self, app: web.Application) -> None:
         """Add what runs while the listener does."""

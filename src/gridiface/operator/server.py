@@ -7,6 +7,7 @@ Knows no area by name but the server's own.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gridiface.domain.clock import Clock
-from gridiface.errors import cannot_listen
+from gridiface.errors import StoreUnavailable, cannot_listen
 from gridiface.httpname import name_ourselves
 from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
 from gridiface.operator.answers import Speaker, answer, no_http_log, refusal
@@ -31,6 +32,7 @@ from gridiface.operator.areas.standing import DESK
 from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.desk import Desk
 from gridiface.operator.oidc import Provider
+from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
 from gridiface.operator.screens.forms import csrf_token
@@ -52,6 +54,11 @@ _HEADERS = {
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+#: Routes by which browsers come and go, though they are none of a page; headers of a refusal that a page keeps.
+_PROVIDER = "/api/v1/session/oidc"
+_KEPT = frozenset({"Retry-After", "Allow"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,8 @@ class OperatorServer:
         tls: none: plain HTTP.
         oidc: makes the OpenID provider at which people may sign in, too; None: there is none.
         connections: open at once; more are closed as they come.
-        nowhere: what a browser is shown where no page is; None: the problem.
+        refused: what a browser is shown where no page is, or where it comes back refused from a provider: of status,
+            reason and fix; None: the problem.
         extend: called with the application before it listens: for what runs while it does.
     """
 
@@ -98,7 +106,7 @@ class OperatorServer:
         tls: ssl.SSLContext | None = None,
         oidc: Callable[[Clock], Provider] | None = None,
         connections: int = 2_000,
-        nowhere: Callable[[web.Request], web.Response] | None = None,
+        refused: Callable[[web.Request, int, str, str], web.Response] | None = None,
         extend: Iterable[Callable[[web.Application], None]] = (),
     ) -> None:
         self.desk = desk
@@ -126,7 +134,7 @@ class OperatorServer:
         self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()]))
         self._pages = list(pages)
         self._paths = {page.path for page in self._pages}
-        self._nowhere = nowhere
+        self._refused = refused
         self._extend = list(extend)
 
     @property
@@ -234,6 +242,19 @@ class OperatorServer:
     async def _end_streams(self, _: web.Application) -> None:
         self.desk.events.close()
 
+    async def _for_people(self, request: web.Request, problem: web.StreamResponse) -> web.StreamResponse:
+        """A problem as a page; as it is where not even the reader can be told."""
+        if self._refused is None or not isinstance(problem, web.Response) or problem.text is None:
+            return problem
+        said = json.loads(problem.text)
+        try:
+            request[CALLER] = await self._access.reader(request)
+        except (Refused, StoreUnavailable):
+            return problem
+        page = self._refused(request, problem.status, said["detail"], said.get("fix", ""))
+        page.headers.update({name: value for name, value in problem.headers.items() if name in _KEPT})
+        return page
+
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check, handle, count; whatever is raised becomes an answer."""
@@ -247,19 +268,18 @@ class OperatorServer:
                 response = await handler(request)
         except Exception as error:
             response = refusal(error)
-            if self._nowhere is not None and response.status == 404 and not route and _is_browser(request):
-                request[CALLER] = await self._access.reader(request)
-                response = self._nowhere(request)
+            if self._refused is not None and _is_browser(request, route):
+                response = await self._for_people(request, response)
             if response.status == 401 and route in self._paths and request.method == "GET":
                 response = _to_sign_in(request)
         self.desk.figures.on_request(request.method, route, response.status)
         return response
 
 
-def _is_browser(request: web.Request) -> bool:
-    """Whether somebody looks for a page, and not a program for a route."""
-    sought = request.method == "GET" and not request.path.startswith("/api/")
-    return sought and "text/html" in request.headers.get("Accept", "")
+def _is_browser(request: web.Request, route: str) -> bool:
+    """Whether somebody looks for a page, and not a program for a route: at no route, or on the way from a provider."""
+    sought = route.startswith(_PROVIDER) if route else not request.path.startswith("/api/")
+    return sought and request.method == "GET" and "text/html" in request.headers.get("Accept", "")
 
 
 def _to_sign_in(request: web.Request) -> web.Response:

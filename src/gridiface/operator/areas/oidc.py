@@ -135,8 +135,8 @@ class OidcArea(Area):
                 why = "the provider says so"
                 user = await users.change(user, now, by=_BY, reason=why, role=known.role)
         except ConfigError as problem:
-            reason, _, fix = str(problem).partition("; ")
-            raise Refused(409, reason, fix) from problem
+            reason = str(problem).partition("; ")[0]
+            raise Refused(409, reason, "ask an admin: nobody takes a user over by being called alike") from problem
         return user
 
     def _check_tries(self, request: web.Request) -> None:

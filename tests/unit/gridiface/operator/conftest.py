@@ -356,7 +356,7 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             port=0,
             areas=mounted,
             pages=shown.pages(),
-            nowhere=shown.nowhere,
+            refused=shown.refused,
             extend=[shown.extend],
             rules=AccessRules(**{"open_reads": True, "burst": 100_000, **(rules or {})}),
             **options,

@@ -303,3 +303,12 @@ async def test_made_up_answers_are_slowed_down(house: Any) -> None:
             assert int(told["Retry-After"]) > 0
             break
     assert 429 in seen
+
+
+async def test_a_browser_that_comes_back_refused_is_told_by_a_page(house: Any) -> None:
+    path = "/api/v1/session/oidc/callback?state=unknown&code=y"
+    status, page, headers = await house.ask("GET", path, headers={"Accept": "text/html"})
+    program = await house.ask("GET", path)
+    assert (status, headers["Content-Type"]) == (program[0], "text/html; charset=utf-8")
+    assert program[2]["Content-Type"].startswith("application/problem+json")
+    assert program[1]["detail"][1:] in page
