@@ -3,17 +3,29 @@
 Inverters lose a little on the way. The trim is an integral that settles on the lack itself: it follows the
 difference between what the devices should show by now (the twin's trapezoid, so that a ramp under way is not taken
 for a lack) and what is measured. It therefore needs no unwinding: at a bound it stands at the true lack, and where
-devices do as they are told it goes back to 0. It is clipped, and holds while nothing is measured.
+devices do as they are told it goes back to 0. It is clipped, and holds while nothing is measured. A device whose
+ramp nobody knows is taken for a lack only as far as it will not have come by itself: else the others, who stand in for
+it, would pass the target together with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 
 #: Longest step that is integrated at once, s.
 LONGEST_STEP_S = 10.0
+
+#: Readings so far apart at least, and at most, tell how fast a device moves, s.
+PACE_S, PACE_LONGEST_S = 1.0, 30.0
+
+#: A lack of less than this part of a device's rating is not that of one that is on its way.
+SMALL = 0.05
 
 
 @dataclass(slots=True)
@@ -65,3 +77,49 @@ class Residual:
             self.watts += part * (difference - self.watts)
         self.at = now
         return self.watts
+
+
+class Pace:
+    """How fast each device moves by its own readings; `w_per_s` one per row, 0 where that is not known."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._c = columns
+        self._version = -1
+        self._w: FloatArray = np.empty(0)
+        self._at: FloatArray = np.empty(0)
+        self.w_per_s: FloatArray = np.empty(0)
+
+    def look(self) -> None:
+        """Take in the newest readings; before each use, as devices may have come or gone."""
+        c = self._c
+        if self._version != c.version:
+            self._version = c.version
+            self._w, self._at, self.w_per_s = c.w.copy(), c.received.copy(), np.zeros(c.w.size)
+            return
+        with np.errstate(invalid="ignore"):  # of who was never heard
+            since = c.received - self._at
+        if not (fresh := since >= PACE_S).any():
+            return
+        pace = (c.w - self._w) / np.maximum(since, PACE_S)
+        known = np.isfinite(pace) & (since <= PACE_LONGEST_S)
+        np.copyto(self.w_per_s, np.where(known, pace, 0.0), where=fresh)
+        np.copyto(self._w, c.w, where=fresh)
+        np.copyto(self._at, c.received, where=fresh)
+
+    def lasting(self, rows: IntArray, lack: FloatArray, rating: FloatArray, within_s: float) -> FloatArray:
+        """What of a lack devices will not have made good by themselves within that time.
+
+        A small lack counts as it is: who loses a little moves because the trim does.
+
+        Args:
+            rows: whose.
+            lack, rating: W, one per row.
+            within_s: s.
+        """
+        size = np.abs(lack)
+        coming = np.clip(self.w_per_s[rows] * np.sign(lack) * within_s, 0.0, np.maximum(size - SMALL * rating, 0.0))
+        return np.copysign(size - coming, lack)
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: distances stay."""
+        self._at += seconds

@@ -27,6 +27,10 @@ PLAUSIBLE_W = 100.0
 #: A ceiling binds a device that delivers more than this part of it.
 BINDING = 0.98
 
+#: A roof or a load that is still off what it was told so long after it should be there, s, and by more than this beside
+#: that part, W, is not held by it.
+_SETTLED_S, _SHORT_W = 2.0, 20.0
+
 #: Messages of a device that tells by itself, so close to each other, s, are one.
 _BURST_S = 0.5
 
@@ -187,12 +191,19 @@ class Intake:
         c.received[rows] = np.maximum(received, c.received[rows])
 
     def _learn(self, rows: IntArray, watts: FloatArray) -> None:
-        """What devices do by themselves: seen while nobody holds them, or while their ceiling does not bind."""
+        """What devices do by themselves: seen while nobody holds them, or while what they were told does not bind.
+
+        A roof that stays below its set-point, once it had the time to reach it, gives what the sun gives now.
+        """
         c = self._c
         if not self.learning:
             return
-        held = c.told[rows] & (np.isfinite(c.told_w[rows]) | (watts >= BINDING * c.told_ceiling_w[rows]))
-        free = ~held & ~c.down[rows]
+        told = c.told_w[rows]
+        there = c.received[rows] >= c.from_at[rows] + c.latency_s[rows] + self._config.response_s + _SETTLED_S
+        there &= c.received[rows] >= c.from_at[rows] + np.abs(told - c.from_w[rows]) / c.ramp_w_per_s[rows]
+        short = c.natural[rows] & there & (watts * np.sign(told) < BINDING * np.abs(told) - _SHORT_W)
+        held = np.isfinite(told) & ~short | (watts >= BINDING * c.told_ceiling_w[rows])
+        free = ~(c.told[rows] & held) & ~c.down[rows]
         c.natural_w[rows[free]] = watts[free]
 
     def _unreadable(self, row: int, now: Instant) -> bool:

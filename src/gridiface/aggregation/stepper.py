@@ -13,7 +13,7 @@ import numpy as np
 from gridiface.aggregation import twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.quiet import to_send
-from gridiface.aggregation.closed_loop import Residual, Trim
+from gridiface.aggregation.closed_loop import Pace, Residual, Trim
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
@@ -53,6 +53,7 @@ class Stepper:
         self._split_at = self._ran_at = -np.inf
         self._renewed = False
         self._holding = 0
+        self._pace = Pace(columns)
         #: Of the last step: where each device was by its commands, W; who had to charge for its departure.
         self.position: FloatArray = np.empty(0)
         self.floors: IntArray = np.empty(0, dtype=np.int64)
@@ -78,6 +79,7 @@ class Stepper:
         for one in kept:
             if one.at is not None:
                 one.at += seconds
+        self._pace.shift_time(seconds)
         self._split_at += seconds
         self._ran_at += seconds
 
@@ -86,6 +88,7 @@ class Stepper:
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
         self._measure_meters(plan, bounds, now)
+        self._pace.look()
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
         reuse = not self._renewed and now - self._split_at < self._config.resplit_s
@@ -166,11 +169,12 @@ class Stepper:
         c.lack_w[rows[~told]] = 0.0
         if not seen.any():
             return None
-        lag = c.latency_s + self._config.response_s
-        expected = twin.power_after(c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
         here = rows[seen]
-        c.lack_w[here] = expected[here] - c.w[here]
-        return float(c.lack_w[rows[seen | waits]].sum())
+        lag, since = c.latency_s[here] + self._config.response_s, c.received[here] - c.from_at[here]
+        expected = twin.power_after(c.from_w[here], c.told_w[here], c.ramp_w_per_s[here], lag, since)
+        c.lack_w[here] = lack = expected - c.w[here]
+        lasting = self._pace.lasting(here, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
+        return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
 
     def _measure_meters(self, plan: Plan, bounds: Envelope, now: Instant) -> None:
         """What each group's meter sees beside its members, who count as the solver counts them: see `Envelope.held`."""

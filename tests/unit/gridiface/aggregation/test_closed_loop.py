@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from tests.unit.gridiface.aggregation.conftest import ask, battery
 
-from gridiface.aggregation.closed_loop import Residual, Trim
+from gridiface.aggregation.closed_loop import PACE_LONGEST_S, Pace, Residual, Trim
+from gridiface.aggregation.columns import Columns
 from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind
 from gridiface.domain.fleet import DriverTraits
 
@@ -79,3 +81,39 @@ def test_that_nothing_new_was_published_is_no_answer(fetching):
     fetching.outcome["ven"] = DeliveryOutcome.UNCHANGED
     fetching.step(1, 400)  # Long enough for what has no end to be told again.
     assert fetching.told["own"] == pytest.approx(3_000.0, abs=1.0)
+
+
+def test_of_a_lack_counts_what_will_not_have_come_by_itself():
+    columns = Columns()
+    columns.fill(4)
+    pace, rows = Pace(columns), np.arange(4)
+    columns.w[:], columns.received[:] = [0.0, 0.0, 0.0, np.nan], 100.0
+    pace.look()
+    columns.w[:], columns.received[:] = [100.0, -100.0, 0.0, 5.0], 101.0
+    pace.look()
+    lack, rating = np.full(4, 500.0), np.full(4, 500.0)
+    assert pace.lasting(rows, lack, rating, 4.0).tolist() == [100.0, 500.0, 500.0, 500.0]
+    assert pace.lasting(rows, -lack, rating, 4.0).tolist() == [-500.0, -100.0, -500.0, -500.0]
+    assert pace.lasting(rows, lack, rating, 60.0).tolist() == [25.0, 500.0, 500.0, 500.0]
+    pace.shift_time(1_000.0)
+    columns.received[:], columns.w[0] = 1_105.0, 300.0
+    pace.look()
+    assert pace.w_per_s.tolist() == [50.0, 0.0, 0.0, 0.0]
+    columns.received[:], columns.w[0] = 1_106.0 + PACE_LONGEST_S, 900.0
+    pace.look()  # nobody knows how it came there
+    assert pace.w_per_s.tolist() == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_the_others_do_not_pass_the_target_together_with_a_slow_device(bench):
+    """The device moves with 100 W/s, and nobody knows."""
+    world = bench(battery("slow"), battery("quick"), battery("other"), trim_gain=0.15)
+    world.submit(ask("c1", set_w=9_000.0))
+    slow, totals = 0.0, []
+    for _ in range(90):
+        goal = world.told.get("slow") or 0.0
+        slow += min(max(goal - slow, -100.0), 100.0)
+        world.lies["slow"] = slow
+        world.step(1, 1)
+        totals.append(slow + (world.told["quick"] or 0.0) + (world.told["other"] or 0.0))
+    assert max(totals) <= 9_000.0 * 1.03
+    assert totals[-1] == pytest.approx(9_000.0, rel=0.01)

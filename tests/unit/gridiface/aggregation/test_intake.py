@@ -1,0 +1,25 @@
+"""What telemetry teaches of devices."""
+
+from tests.unit.gridiface.aggregation.conftest import ask, battery
+
+from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
+
+
+def test_a_roof_that_stays_below_its_set_point_gives_what_the_sun_gives(bench):
+    """A battery that took the sun's surplus under an export limit does not go on taking it from the grid."""
+    able = frozenset({Capability.SET_W, Capability.LIMIT_W})
+    roof = Device(id="roof", kind=DeviceKind.PV, nameplate=Nameplate(max_w=5_000.0, capabilities=able))
+    world = bench(roof, battery("store"))
+    world.lies["roof"] = 4_000.0
+    world.step(1, 3)
+    world.submit(ask("c1", export_limit=1_000.0))
+    world.step(1, 1)
+    assert world.told["store"] < -1_000.0
+    shown = world.told["roof"]
+    for _ in range(10):
+        world.lies["roof"] = shown
+        world.step(1, 1)
+    assert world.told["store"] < -1_000.0  # it is held by its set-point: there may be more sun
+    world.lies["roof"] = 600.0  # a cloud
+    world.step(1, 10)
+    assert not world.told["store"]
