@@ -45,7 +45,7 @@ class VtnConfig:
         wishes: reports that are requested from every VEN's metadata.
         piggyback: send those requests inside oadrRegisteredReport; otherwise by the queue.
         version_optional, version_optional_of: whether any VEN, or which, may leave schemaVersion out (rule 509).
-        most_vens, most_events, most_requests, most_opts: caps.
+        most_vens, most_events, most_requests, most_opts: caps; newcomers that left make room for others.
     """
 
     vtn_id: str
@@ -73,7 +73,7 @@ class Ven:
     """A VEN; registered while it has a registrationID. `resources`, `market_contexts` empty: not restricted.
 
     `must_sign`: High security; `signature` is what the VEN said of itself. `events_changed`: when an event last
-    went out of its list otherwise than by the clock.
+    went out of its list otherwise than by the clock. `newcomer`: it came by open registration, nobody has entered it.
     """
 
     venID: str
@@ -90,6 +90,7 @@ class Ven:
     registered_at: float | None = None
     last_seen: float | None = None
     events_changed: float = 0.0
+    newcomer: bool = False
     groups: list[str] = field(default_factory=list)
     parties: list[str] = field(default_factory=list)
     resources: list[str] = field(default_factory=list)

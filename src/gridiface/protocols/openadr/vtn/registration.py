@@ -6,6 +6,7 @@ says which fingerprint a peer showed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ from gridiface.protocols.openadr.payloads.registration import (
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.entities import Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
-from gridiface.protocols.openadr.vtn.notices import VenCancelled, VenRegistered
+from gridiface.protocols.openadr.vtn.notices import CertificateDropped, VenCancelled, VenRegistered
 from gridiface.protocols.openadr.vtn.state import State
 
 
@@ -50,9 +51,10 @@ class Peer:
 class Registrar:
     """Registrations of one VTN."""
 
-    def __init__(self, state: State, mailbox: Mailbox) -> None:
+    def __init__(self, state: State, mailbox: Mailbox, leave_out: Callable[[str], None]) -> None:
         self._state = state
         self._mailbox = mailbox
+        self._leave_out = leave_out
 
     def identify(self, payload: Payload, peer: Peer) -> Ven:
         """The registered VEN that sent `payload`.
@@ -172,6 +174,13 @@ class Registrar:
         for kind in ("reports", "opts", "delivery"):
             self._state.forget(kind, ven_id)
 
+    def drop(self, ven_id: str) -> None:
+        """Forget a VEN wholly; its events go on without it."""
+        self.erase(ven_id)
+        self._leave_out(ven_id)
+        self._state.forget("ven", ven_id)
+        self._state.notices.append(CertificateDropped(venID=ven_id))
+
     def cancellation(self, ven: Ven, request_id: str) -> Payload | None:
         """Our oadrCancelPartyRegistration; None when there is no registration."""
         if ven.registrationID is None:
@@ -212,11 +221,21 @@ class Registrar:
 
     def _newcomer(self, fingerprint: str) -> Ven:
         config = self._state.config
+        if config.open_registration and len(self._state.vens) >= config.most_vens:
+            self._make_room()
         if not config.open_registration or len(self._state.vens) >= config.most_vens:
             raise Refusal(Code.NOT_REGISTERED, "this VEN is not known here")
-        ven = Ven(venID=self._state.new_id(), fingerprint=fingerprint)
+        ven = Ven(venID=self._state.new_id(), fingerprint=fingerprint, newcomer=True)
         self._state.add("ven", ven.venID, ven)
         return ven
+
+    def _make_room(self) -> None:
+        """Forget newcomers that have cancelled their registration, those first that were not seen for the longest."""
+        left = [ven for ven in self._state.vens.values() if ven.newcomer and not ven.registered]
+        # A hundredth at a time: who fills the list looks through it no more often than that.
+        most = max(1, self._state.config.most_vens // 100)
+        for ven in sorted(left, key=lambda one: one.last_seen or 0.0)[:most]:
+            self.drop(ven.venID)
 
     def _check_details(self, payload: OadrCreatePartyRegistration) -> None:
         transports = self._state.config.profiles.get(payload.oadrProfileName)

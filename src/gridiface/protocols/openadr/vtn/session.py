@@ -48,8 +48,8 @@ class Vtn:
     def __init__(self, config: VtnConfig, new_id: Callable[[], str]) -> None:
         self._state = State(config, new_id)
         self._mailbox = Mailbox(self._state, self._render, self._gave_up)
-        self._registrar = Registrar(self._state, self._mailbox)
         self._events = EventDesk(self._state, self._mailbox)
+        self._registrar = Registrar(self._state, self._mailbox, self._events.leave_out)
         self._reports = ReportDesk(self._state, self._mailbox)
         self._metadata = MetadataDesk(self._state, self._mailbox)
         self._opts = OptDesk(self._state)
@@ -207,6 +207,7 @@ class Vtn:
             before = self._state.vens.get(ven.venID)
             if before is not None and before.fingerprint not in {"", ven.fingerprint}:
                 self._state.notices.append(CertificateDropped(venID=ven.venID))
+            ven.newcomer = False
             self._state.forget("ven", ven.venID)
             self._state.add("ven", ven.venID, ven)
         return self._result(None)
@@ -217,10 +218,7 @@ class Vtn:
 
     def drop_ven(self, ven_id: str) -> Result:
         """Forget a VEN wholly; its events go on without it."""
-        self._registrar.erase(ven_id)
-        self._events.leave_out(ven_id)
-        self._state.forget("ven", ven_id)
-        self._state.notices.append(CertificateDropped(venID=ven_id))
+        self._registrar.drop(ven_id)
         return self._result(None)
 
     def recipients(self, target: EiTarget, named: Iterable[str], market_context: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.errors import RefusedControl
@@ -301,3 +303,21 @@ def test_the_number_of_vens_is_capped(vtn_kit):
     kit = vtn_kit(most_vens=1)
     kit.register("a", peer=A)
     assert kit.handle(create(), peer=B).eiResponse.responseCode == "463"
+
+
+def test_newcomers_that_left_make_room_the_longest_gone_first(vtn_kit):
+    kit = vtn_kit(most_vens=3)
+    gone = [kit.register(peer=Peer(f"{number}:00")) for number in range(3)]
+    for number in (1, 0, 2):
+        own = kit.vtn.vens[gone[number]].registrationID
+        kit.now += 10.0
+        cancel = registration.OadrCancelPartyRegistration(requestID="c", registrationID=own, venID=gone[number])
+        kit.handle(cancel, peer=Peer(f"{number}:00"))
+    entered = kit.vtn.vens[gone[0]]
+    kit.do(kit.vtn.put_ven(replace(entered, groups=["north"])))  # Whom somebody entered stays.
+    first = kit.register(peer=Peer("3:00"))
+    assert set(kit.vtn.vens) == {gone[0], gone[2], first}
+    assert [told.venID for told in kit.told("CertificateDropped")] == [gone[1]]
+    second = kit.register(peer=Peer("4:00"))
+    assert set(kit.vtn.vens) == {gone[0], first, second}
+    assert kit.handle(create(), peer=Peer("5:00")).eiResponse.responseCode == "463"  # All are there.
