@@ -95,6 +95,7 @@ class Dispatch:
     kick: Callable[[], None] = lambda: None
     counters: DispatchCounters = field(default_factory=DispatchCounters)
     _pending: set[str] = field(default_factory=set)
+    _cancelling: set[str] = field(default_factory=set)
     _backlog: list[Change] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -147,8 +148,15 @@ class Dispatch:
         control = self.engine.control(control_id)
         if control is None or state_at(control, now) in TERMINAL:
             return False
-        await self.ledger.commit([PutControl(move(control, ControlState.CANCELLED)), *along])
-        self.engine.cancel(control_id, now)
+        self._cancelling.add(control_id)
+        try:
+            await self.ledger.commit([PutControl(move(control, ControlState.CANCELLED)), *along])
+            self.engine.cancel(control_id, now)
+        except BaseException:
+            self._record_later([PutControl(control)])  # what a step recorded of it meanwhile was left out
+            raise
+        finally:
+            self._cancelling.discard(control_id)
         with about(**named(control)):
             _log.info("control %s cancelled: %s", control_id, reason or "by its sender")
         self.kick()
@@ -309,6 +317,7 @@ class Dispatch:
         """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be."""
         async with self._recording:
             waiting, self._backlog = [*self._backlog, *changes], []
+            waiting = [newer for change in waiting if (newer := self._as_it_is(change)) is not None]
             if not waiting:
                 return
             try:
@@ -324,6 +333,17 @@ class Dispatch:
         for first in range(0, len(whole), _TOLD_AT_ONCE):
             self._tell(whole[first : first + _TOLD_AT_ONCE])
             await asyncio.sleep(0)
+
+    def _as_it_is(self, change: Change) -> Change | None:
+        """A change as it is right now: a step is recorded late, and its controls may have been cancelled since."""
+        if not isinstance(change, PutControl):
+            return change
+        if change.control.id in self._cancelling:
+            return None  # on its way with the cancellation, which must not be undone
+        control = self.engine.control(change.control.id)
+        if control is None:  # a default control goes when it is cancelled, others are over and forgotten
+            return None if change.control.is_default else change
+        return PutControl(control)
 
     def _tell(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:

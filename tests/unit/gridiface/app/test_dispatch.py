@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.clocks import StandingClock
+from tests.waiting import until
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
@@ -43,9 +44,14 @@ class Ledger:
     def __init__(self) -> None:
         self.kept: list[Change] = []
         self.down = False
+        self.asked = 0
+        self.slow: asyncio.Event | None = None
 
     async def commit(self, changes: Sequence[Change]) -> None:
+        self.asked += 1
         await asyncio.sleep(0)
+        if self.slow is not None:
+            await self.slow.wait()
         if self.down:
             raise StoreUnavailable("down on purpose")
         self.kept += changes
@@ -62,12 +68,15 @@ class Channel:
 
     def __init__(self) -> None:
         self.told: list[Setpoint] = []
+        self.slow: asyncio.Event | None = None
 
     def serves(self, device_id: str) -> bool:
         return device_id.startswith("bat")
 
     async def apply(self, setpoints: Sequence[Setpoint], *, deadline: float) -> Sequence[Delivery]:
         self.told += setpoints
+        if self.slow is not None:
+            await self.slow.wait()
         done = DeliveryOutcome.ACKNOWLEDGED
         return [Delivery(device_id=s.device_id, outcome=done, at=NOW, setpoint=s) for s in setpoints]
 
@@ -196,6 +205,51 @@ async def test_cancel_is_durable_and_only_once(house: House) -> None:
     assert last.control.state is ControlState.CANCELLED
     assert not await house.dispatch.cancel("c1", NOW + 2)
     assert not await house.dispatch.cancel("unknown", NOW)
+
+
+def states(house: House) -> list[ControlState]:
+    return [change.control.state for change in house.ledger.of(PutControl) if isinstance(change, PutControl)]
+
+
+@pytest.mark.parametrize("asked", [control(), replace(control(), interval=Interval(NOW, None), is_default=True)])
+async def test_a_step_that_is_recorded_late_undoes_no_cancellation(house: House, asked: Control) -> None:
+    """The record of a step waits for its set-points; what was cancelled meanwhile stays cancelled over a restart."""
+    await house.dispatch.submit(asked, NOW)
+    house.channel.slow = asyncio.Event()
+    house.dispatch.tick(NOW)
+    await until(lambda: house.channel.told, "the devices are told")
+    assert await house.dispatch.cancel("c1", NOW + 1)
+    house.channel.slow.set()
+    await house.settle()
+    assert set(states(house)[1:]) == {ControlState.CANCELLED}
+
+
+async def test_a_step_that_is_recorded_beside_a_cancellation_does_not_undo_it(house: House) -> None:
+    await house.dispatch.submit(control(), NOW)
+    house.ledger.slow = asyncio.Event()
+    cancelled = asyncio.create_task(house.dispatch.cancel("c1", NOW + 1))
+    await until(lambda: house.ledger.asked == 2, "the cancellation is on its way")
+    house.dispatch.tick(NOW)
+    await until(lambda: house.ledger.asked > 2, "the step is on its way")
+    house.ledger.slow.set()
+    assert await cancelled
+    await house.settle()
+    assert set(states(house)[1:]) == {ControlState.CANCELLED}
+
+
+async def test_a_cancellation_that_cannot_be_written_leaves_the_control_as_it_is(house: House) -> None:
+    await house.dispatch.submit(control(), NOW)
+    house.ledger.down, house.ledger.slow = True, asyncio.Event()
+    cancelled = asyncio.create_task(house.dispatch.cancel("c1", NOW + 1))
+    await until(lambda: house.ledger.asked == 2, "the cancellation is on its way")
+    house.dispatch.tick(NOW)
+    house.ledger.slow.set()
+    with pytest.raises(StoreUnavailable):
+        await cancelled
+    house.ledger.down = False
+    house.dispatch.tick(NOW + 1)
+    await house.settle()
+    assert states(house)[-1] is ControlState.ACTIVE
 
 
 async def test_device_that_registers_joins_its_groups_and_leaves_them(house: House) -> None:
