@@ -451,3 +451,71 @@ def test_an_event_is_the_same_however_its_mrid_is_spelled() -> None:
     assert len(story.follower.events) == 1
     story.follower.forget([], 500)
     assert not story.follower.events
+
+
+def test_what_is_told_of_an_event_comes_with_it_as_it_was_shown_last() -> None:
+    story, first, second = Story(), control(), control(status=Code.CANCELLED)
+    for now, shown in ((10, first), (20, second)):
+        story.follower.update(shown, facts_of(shown, primacy=1, program="P", server="S"), now)
+    assert [t.event for t in story.follower.advance(20)] == [first, second]
+
+
+def test_a_default_holds_modes_alone() -> None:
+    default = Default("D", replace(CEILING, rampTms=400), primacy=1)
+    assert set(Story().follower.in_force([default])) == {"opModMaxLimW"}
+
+
+def test_an_event_that_is_withdrawn_ends_without_a_word_but_for_what_was_due() -> None:
+    story = Story()
+    story.show(10, control("01"), control("02", start=300))
+    assert not story.follower.withdraw("03", 20)
+    assert not story.follower.withdraw("01", 200)  # over by then
+    assert story.follower.withdraw("02", 310)
+    assert not story.follower.withdraw("02", 311)
+    story.until(400)
+    assert story.told("01") == [(10, Status.RECEIVED), (100, Status.STARTED), (150, Status.COMPLETED)]
+    assert story.told("02") == [(10, Status.RECEIVED), (300, Status.STARTED)]
+    assert story.follower.in_force() == {}
+
+
+@pytest.mark.parametrize(
+    ("left", "back", "again"), [(True, 140, True), (True, 150, False), (True, 400, False), (False, 140, False)]
+)
+def test_an_event_goes_on_for_a_device_that_comes_back_before_its_end(left: bool, back: float, again: bool) -> None:
+    story = Story()
+    story.show(10, control())
+    assert story.follower.withdraw("01", 120, left=left)
+    story.until(120)
+    before = story.told("01")
+    story.show(back, control())
+    assert story.told("01")[len(before) :] == ([(back, Status.RECEIVED), (back, Status.STARTED)] if again else [])
+
+
+def test_the_first_that_is_pending_is_the_next_that_has_not_begun() -> None:
+    story = Story()
+    assert story.follower.first_pending(0) is None
+    story.show(10, control("01"), control("02", start=200), control("03", start=300))
+    assert [story.follower.first_pending(now) for now in (10, 99)] == [100, 100]
+    story.until(120)
+    assert story.follower.first_pending(120) == 200
+    assert story.follower.first_pending(200) == 300
+    story.until(350)
+    assert story.follower.first_pending(350) is None
+
+
+@pytest.mark.parametrize(
+    ("program", "server", "status"),
+    [
+        ("P", "S", Status.SUPERSEDED),
+        ("Q", "S", Status.ABORTED_OTHER_PROGRAM),
+        ("P", "T", Status.ABORTED_OTHER_SERVER),
+        ("Q", "T", Status.ABORTED_OTHER_SERVER),
+    ],
+)
+def test_who_never_starts_says_by_whom(program: str, server: str, status: Status) -> None:
+    story = Story()
+    story.show(10, control("01", start=110))
+    story.show(11, control("02", created=5), primacy=1, program=program, server=server)
+    story.until(200)
+    assert story.told("01") == [(10, Status.RECEIVED), (100, status)]
+    assert story.told("02")[-1] == (150, Status.COMPLETED)
