@@ -104,6 +104,7 @@ class Stepper:
         self._explain(plan, demands, solution, now)
         self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
+        self._explain_vars(plan, demands, vars_, now)
         return self._emit(plan, solution, vars_, bounds, now)
 
     # Targets.
@@ -278,6 +279,23 @@ class Stepper:
             self._log.about(now, leading.control, "shortfall", reason, value=gap)
         elif result.wanted is not None and abs(result.total - asked) <= 0.02 * max(abs(asked), 1.0):
             self._log.about(now, leading.control, "allocated", f"{result.total:.0f} W in full", value=result.total)
+
+    def _explain_vars(self, plan: Plan, demands: Demands, vars_: FloatArray, now: Instant) -> None:
+        """Say whether the reactive power that was asked of a group is there beside its active power."""
+        for node in plan.nodes():
+            asked, claim = demands.requested_var.get(node.id), node.ruling.var
+            if asked is None or claim is None:
+                continue
+            told = vars_[node.rows]
+            total = float(np.where(np.isfinite(told), told, known_or_zero(self._c.var[node.rows])).sum())
+            short = abs(asked - total) > max(self._config.shortfall_rel * abs(asked), 1.0)
+            if not self._log.news("var", node.id, value=(short, claim.control.id)):
+                continue
+            if short:
+                reason = f"{asked:.0f} var were asked, {total:.0f} var can be given beside the active power"
+                self._log.about(now, claim.control, "shortfall", reason, value=asked - total)
+            else:
+                self._log.about(now, claim.control, "allocated", f"{total:.0f} var in full", value=total)
 
     def is_short(self, node_id: str, asked: float) -> bool:
         """Whether the last step fell short of `asked` for this node."""
