@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -343,8 +344,9 @@ def _known(part: float | None) -> str:
 def _pair(text: str) -> tuple[str, float]:
     mode, separator, number = text.partition("=")
     try:
-        if separator:
-            return mode.strip(), float(number)
+        value = float(number)
+        if separator and math.isfinite(value):
+            return mode.strip(), value
     except ValueError:
         pass
     raise ConfigError(f"{text!r} is no MODE=NUMBER; write for example set_w=20000")

@@ -271,6 +271,8 @@ def reset(
     Example: gridiface sep2 reset --yes
     """
     if not yes:
-        typer.confirm("This removes registrations, controls, messages, mirrors and subscriptions. Go on?", abort=True)
+        typer.confirm(
+            "This removes registrations, controls, messages, mirrors and subscriptions. Go on?", abort=True, err=True
+        )
     answer = remote.post("/sep2/reset", {"reason": reason})
     show_resource(answer if as_json else answer["removed"], as_json)

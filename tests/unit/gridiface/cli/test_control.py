@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from gridiface.cli.control import lines_of
 from gridiface.cli.main import app
 from gridiface.cli.remote import Event, Remote
+from gridiface.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,10 @@ def test_a_start_is_from_now_on_or_as_the_server_reads_it(given: str, monkeypatc
     assert CliRunner().invoke(app, words).exit_code == 0
     start = sent[0]["start"]
     assert start == given or (isinstance(start, float) and start >= begun + 600)
+
+
+@pytest.mark.parametrize("given", ["set_w", "set_w=", "set_w=abc", "set_w=1e999", "set_w=nan"])
+def test_what_is_no_number_is_not_sent(given: str) -> None:
+    result = CliRunner().invoke(app, ["control", "send", given, "--group", "fleet", "--url", "http://127.0.0.1:1"])
+    assert isinstance(result.exception, ConfigError)
+    assert "MODE=NUMBER" in str(result.exception)
