@@ -25,6 +25,7 @@ from gridiface_southbound.sunspec.registers import Registers
 from gridiface_southbound.sunspec.scan import DeviceMap, ModelPlace
 
 _FAILED = 2
+_DROOP, _NO_MODEL = ControlMode.FREQUENCY_DROOP.value, "the device has no model for it"
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
 
 CURVE_MODES = frozenset({ControlMode.CURVE, ControlMode.FREQUENCY_DROOP})
@@ -46,6 +47,12 @@ class Task:
     asked: dict[int, Asked] = field(default_factory=dict)
     restored: list[int] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    undone: set[str] = field(default_factory=set)
+
+    def cannot(self, kind: str, why: str) -> None:
+        """Nothing of this can be carried out: a mode by its name, or `curve:` and a curve's name."""
+        self.skipped.append(f"{kind.removeprefix('curve:')}: {why}")
+        self.undone.add(kind)
 
 
 @dataclass(slots=True)
@@ -57,6 +64,7 @@ class Done:
     revert_s: float | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    undone: set[str] = field(default_factory=set)
     touched: bool = False
 
 
@@ -70,6 +78,7 @@ def with_curves(ack: Ack, done: Done) -> Ack:
         revert_s=min(timers, default=None),
         notes=(*ack.notes, *done.notes),
         skipped=(*ack.skipped, *done.skipped),
+        undone=ack.undone | done.undone,
     )
 
 
@@ -131,9 +140,14 @@ class Curves:
                 task.skipped.append("curve: it names none")
         if droop is not None:
             try:
-                self._ask(711, Asked(droop=Droop.of(droop.payload)), "frequency_droop", task)
+                asked = Asked(droop=Droop.of(droop.payload))
             except BadCurve as problem:
-                task.skipped.append(f"frequency_droop: {problem}")
+                task.cannot(_DROOP, str(problem))
+            else:
+                if 711 in self._found:
+                    task.asked[711] = asked
+                else:
+                    task.cannot(_DROOP, _NO_MODEL)
         # Curves that are handed on are all that stand: what was told before and is not among them is over.
         over = command.let_go | ({ControlMode.CURVE} if curves is not None else frozenset())
         for model_id in sorted(changed - task.asked.keys()):
@@ -149,21 +163,13 @@ class Curves:
             kind = KIND_OF_MODE.get(name)
             one = None if kind is None else self._of_kind.get(kind)
             if kind is None or one is None:
-                task.skipped.append(f"{name}: the device has no model for it")
+                task.cannot(f"curve:{name}", _NO_MODEL)
                 continue
             try:
                 by_model.setdefault(one.spec.id, {})[kind] = Curve.of(kind, record)
             except BadCurve as problem:
-                task.skipped.append(f"{name}: {problem}")
-        for model_id, curves in by_model.items():
-            if curves:
-                self._ask(model_id, Asked(curves=curves), "", task)
-
-    def _ask(self, model_id: int, asked: Asked, name: str, task: Task) -> None:
-        if model_id in self._found:
-            task.asked[model_id] = asked
-        else:
-            task.skipped.append(f"{name}: the device has no model for it")
+                task.cannot(f"curve:{name}", str(problem))
+        task.asked |= {model_id: Asked(curves=curves) for model_id, curves in by_model.items() if curves}
 
     async def carry_out(self, task: Task, *, revert_s: float | None, alone: bool) -> Done:
         """Put in force what is asked and put back what is over.
@@ -177,7 +183,7 @@ class Curves:
             DeviceTimeout, DeviceBusy: as `Driver.write`.
             DeviceRejected: the device refused, or did not adopt it.
         """
-        done = Done(skipped=list(task.skipped))
+        done = Done(skipped=list(task.skipped), undone=set(task.undone))
         for model_id in task.restored:
             await self._restore(self._found[model_id], done)
         for model_id, asked in task.asked.items():
@@ -188,6 +194,7 @@ class Curves:
                 await self._put_in_force(self._found[model_id], asked, revert_s, done)
             except UnfitCurve as problem:
                 done.skipped.append(str(problem))
+                done.undone |= {f"curve:{kind.mode}" for kind in asked.curves} or {_DROOP}
         return done
 
     # One function --------------------------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ class Deliveries:
         if delivery.outcome in DONE:
             if not c.answers[row]:
                 for control_id in delivery.setpoint.control_ids:
-                    started.setdefault(control_id, []).append(delivery.device_id)
+                    if not self._undone(control_id, delivery):
+                        started.setdefault(control_id, []).append(delivery.device_id)
             return False
         if delivery.outcome is DeliveryOutcome.LATE:
             return self._late(row, delivery, newest, now)
@@ -81,6 +82,15 @@ class Deliveries:
             c.told[row] = True
             return self._failed(row, delivery, newest, now)
         return False
+
+    def _undone(self, control_id: str, delivery: Delivery) -> bool:
+        """Whether the device did nothing of what a control asks, though it did other things that it was told."""
+        entry = self._book.get(control_id) if delivery.undone else None
+        claims = [] if entry is None else entry.claims
+        if entry is None or not claims or any(claim.kind not in delivery.undone for claim in claims):
+            return False
+        entry.failures[delivery.device_id] = delivery.detail or "the device could not carry it out"
+        return True
 
     def _newest(self, row: int, delivery: Delivery, now: Instant) -> None:
         """What became of the set-point that the device was told last."""

@@ -331,7 +331,11 @@ class DeliveryOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The fate of one set-point. Never ACKNOWLEDGED when nothing was written."""
+    """The fate of one set-point. Never ACKNOWLEDGED when nothing was written.
+
+    `undone`: what of it the device could not carry out beside what it did: modes by name, a curve as `curve:` and its
+    name.
+    """
 
     device_id: str
     outcome: DeliveryOutcome
@@ -339,6 +343,7 @@ class Delivery:
     setpoint: Setpoint
     attempts: int = 1
     detail: str = ""
+    undone: frozenset[str] = frozenset()
 
 
 class OutcomeKind(IntEnum):

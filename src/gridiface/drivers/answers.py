@@ -38,7 +38,9 @@ class Answers:
         ticket.superseded = True
         self.resolve(ticket, DeliveryOutcome.LATE, why)
 
-    def resolve(self, ticket: Ticket, outcome: DeliveryOutcome, detail: str = "") -> None:
+    def resolve(
+        self, ticket: Ticket, outcome: DeliveryOutcome, detail: str = "", undone: frozenset[str] = frozenset()
+    ) -> None:
         """Settle a ticket; twice is once."""
         if not ticket.open:
             return
@@ -50,6 +52,7 @@ class Answers:
             setpoint=ticket.setpoint,
             attempts=ticket.attempts,
             detail=detail,
+            undone=undone,
         )
         self.counters.count(outcome)
         batch.missing -= 1

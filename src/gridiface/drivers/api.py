@@ -48,6 +48,8 @@ class Ack:
         revert_s: the device falls back by itself after so many seconds unless told again; None: it does not.
         notes: what was carried out otherwise than asked ("held to 5000 W").
         skipped: parts of the command that this device cannot carry out, each with the reason.
+        undone: of the modes that are handed on those of which nothing was done, by name; a curve as `curve:` and its
+            name. A control that asks for nothing else is not carried out here, whatever else was written.
     """
 
     device_id: str
@@ -61,6 +63,7 @@ class Ack:
     revert_s: float | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
 
 
 class DriverConfig(BaseModel):

@@ -55,7 +55,8 @@ class Attempts:
         if not lane.busy:
             outcome = self._without_writing(lane, ticket, now)
             if outcome is not None:
-                self._answers.resolve(ticket, *outcome)
+                held = lane.ack if outcome[0] is DeliveryOutcome.UNCHANGED else None
+                self._answers.resolve(ticket, *outcome, frozenset() if held is None else held.undone)
                 return
             if self._begun(lane, ticket):
                 return
@@ -239,7 +240,7 @@ class Attempts:
         whole = covers(ticket.setpoint, lane.held)
         lane.held = ticket.setpoint if whole else merged(lane.held, ticket.setpoint)
         self._held_on(lane, ack, now, whole=whole)
-        self._answers.resolve(ticket, DeliveryOutcome.ACKNOWLEDGED, "; ".join((*ack.notes, *ack.skipped)))
+        self._answers.resolve(ticket, DeliveryOutcome.ACKNOWLEDGED, "; ".join((*ack.notes, *ack.skipped)), ack.undone)
 
     def _failed(self, lane: Lane, ticket: Ticket, why: str) -> None:
         ticket.last = why

@@ -42,6 +42,7 @@ class Unit:
     ceiling_w: float | None = None
     efficiency: float = 1.0
     dead: bool = False
+    undone: frozenset[str] = frozenset()
     writes: int = 0
     largest_move: float = 0.0
 
@@ -135,8 +136,17 @@ class World:
             else:
                 outcome = DeliveryOutcome.ACKNOWLEDGED
                 unit.take(setpoint)
+            undone = frozenset() if unit.dead else unit.undone
             deliveries.append(
-                Delivery(device_id=setpoint.device_id, outcome=outcome, at=self.now, setpoint=setpoint, attempts=3)
+                Delivery(
+                    device_id=setpoint.device_id,
+                    outcome=outcome,
+                    at=self.now,
+                    setpoint=setpoint,
+                    attempts=3,
+                    detail="too many points" if undone else "",
+                    undone=undone,
+                )
             )
         if deliveries:
             self.engine.deliver(deliveries, self.now)

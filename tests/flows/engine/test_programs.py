@@ -599,6 +599,22 @@ def test_each_device_is_told_the_curves_it_can_do_of_whoever_rules_them(make_wor
     assert curves_in(last("b")[0]) == payload
 
 
+def test_a_curve_that_a_device_could_not_hold_is_not_carried_out_though_its_power_is(make_world, ask, make_battery):
+    """Both were told in one set-point, of which the device took the power alone."""
+    able = frozenset({Capability.SET_W, Capability.VOLT_VAR})
+    world = make_world(devices=[make_battery(name, capabilities=able) for name in ("a", "b")])
+    world.units["a"].undone = frozenset({"curve:opModVoltVar"})
+    curve = ModeValue(1.0, payload={"opModVoltVar": {"curveData": [{"xvalue": 1, "yvalue": 1}]}})
+    world.submit(ask("power", set_w=4_000, program="p2"))
+    world.submit(ask("curve", values={ControlMode.CURVE: curve}))
+    world.run(80)
+    assert world.kinds("power", "a") == world.kinds("power", "b") == ["RECEIVED", "STARTED", "COMPLETED"]
+    assert world.kinds("curve", "a") == ["RECEIVED", "FAILED"]
+    assert world.kinds("curve", "b") == ["RECEIVED", "STARTED", "COMPLETED"]
+    (failed,) = [o for o in world.outcomes if o.control_id == "curve" and o.kind.name == "FAILED"]
+    assert failed.reason == "too many points"
+
+
 def test_a_set_point_that_ends_under_a_standing_limit_is_let_go_of(make_world, ask):
     world = make_world(4)
     world.submit(ask("limit", export_limit=6_000, duration=None, program="feeder"))

@@ -398,6 +398,17 @@ async def test_what_the_device_cannot_hold_is_refused(asked: Any, reason: str, o
         assert device.writes == []
 
 
+async def test_beside_what_it_can_do_it_is_told_what_it_could_not(opened: Opened) -> None:
+    """A curve that fits and two that do not: written is the one, and of the others nothing was done."""
+    long = record(CurveKind.VOLT_WATT, [(100.0 + at, 50.0) for at in range(5)], 1)
+    other = record(CurveKind.FREQ_WATT, [(60.0, 100.0), (61.0, 0.0)], 1)
+    async with opened([device_705(), device_706(4)]) as (device, driver):
+        ack = await driver.write(told(FLAT, long, other, droop=DROOP))
+        assert ack.undone == {"curve:opModVoltWatt", "curve:opModFreqWatt", "frequency_droop"}
+        assert len(ack.skipped) == 3
+        assert len((await device.curve(705))[0]) == 2
+
+
 async def test_nothing_to_write_to(opened: Opened) -> None:
     model = device_705(sets=2)
     model["Crv"][1]["ReadOnly"] = 1

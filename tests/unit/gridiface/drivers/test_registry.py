@@ -53,7 +53,7 @@ def test_a_wrong_driver_is_explained(name: str, text: str) -> None:
     [
         ({}, "devices.yaml:4: driver sunspec: host: Field required"),
         ({"host": "h", "pott": 1}, "unknown key 'pott', did you mean 'port'"),
-        ({"host": "h", "zzzzzz": 1}, "unknown key 'zzzzzz'; known: base_address"),
+        ({"host": "h", "zzzzzz": 1}, "unknown key 'zzzzzz'; known: adopt_timeout_s"),
         ({"host": "h", "port": 70000}, "port: Input should be less than or equal to 65535"),
     ],
 )
