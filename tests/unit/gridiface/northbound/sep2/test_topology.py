@@ -200,6 +200,25 @@ async def test_a_device_that_moves_reads_the_old_or_the_new_and_nothing_between(
     assert {path for (path,) in await programs(kit, "inv-1", "inv-1")} == after
 
 
+async def test_what_the_engine_could_not_be_told_of_who_moved_is_told_with_the_next_look(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeder = node(kit, "feeder")
+    await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))
+    kit.fleet.grouped["feeder"] = Group(id="feeder", members=("inv-1", "inv-2"), name="Feeder", parent="fleet")
+
+    async def full(*_: Any) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kit.core.topology._programs, "members_changed", full)
+        with pytest.raises(StoreUnavailable):
+            await kit.core.reconcile(kit.clock.time)
+    for _ in range(2):
+        await kit.core.reconcile(kit.clock.time)
+        assert sorted(kit.inbox.controls) == [f"sep2:{'A1' * 16}:inv-1", f"sep2:{'A1' * 16}:inv-2"]
+
+
 async def test_a_node_that_is_gone_takes_its_controls_along(kit: Any) -> None:
     feeder = node(kit, "feeder")
     await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, start=kit.NOW))

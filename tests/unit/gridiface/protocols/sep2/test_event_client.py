@@ -436,6 +436,8 @@ def test_an_event_that_two_programs_list_is_that_of_the_stronger() -> None:
     for now in (10, 20):
         story.follower.show(shown, now)
         story.until(now)
+        facts = story.follower.events["01"].facts
+        assert (facts.primacy, facts.program, facts.start) == (1, "P", 100)
     story.until(400)
     assert story.told("01") == [(10, Status.RECEIVED), (100, Status.STARTED), (150, Status.COMPLETED)]
 
