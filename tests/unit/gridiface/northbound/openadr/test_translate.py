@@ -305,3 +305,49 @@ def test_a_control_is_told_to_be_of_a_target_by_its_id_also_what_a_price_makes_t
     assert {control.target for control in mine} == {device("d1")}
     assert len(mine) == 2
     assert not any(concerns(f"{control.id}~7", []) for control in made.controls)
+
+
+@pytest.mark.parametrize("ramp", [60, -60])
+def test_only_the_first_interval_of_an_event_has_its_ramp(ramp):
+    rows = signal("LOAD_DISPATCH", "setpoint", 1.0, KW, durations=(600, 300), values=(1.0, 2.0))
+    first, second = controls_of(event(rows, duration=900, ramp_up=ramp), PROGRAM, vtn="VTN").controls
+    assert (first.ramp_s, second.ramp_s) == (60.0, None)
+    assert first.span.end == second.span.start == NOW + 600
+    assert second.span.duration == 300
+
+
+def test_an_open_ended_event_with_a_ramp_stays_open_ended():
+    rows = signal("LOAD_DISPATCH", "setpoint", 1.0, KW, durations=(0,))
+    (control,) = controls_of(event(rows, duration=0, ramp_up=60), PROGRAM, vtn="VTN").controls
+    assert control.interval == Interval(NOW - 60, None)
+
+
+@pytest.mark.parametrize(("durations", "duration", "length"), [((600,), 600, 600.0), ((0,), 0, None)])
+def test_a_message_is_shown_as_long_as_its_event_lasts(durations, duration, length):
+    rows = signal("SIMPLE", "level", 1.0, durations=durations)
+    controls = controls_of(event(rows, duration=duration, comment="hello"), PROGRAM, vtn="VTN").controls
+    (message,) = [one for one in controls if ControlMode.MESSAGE in one.values]
+    assert message.interval == Interval(NOW, length)
+    assert (message.values[ControlMode.MESSAGE].payload, message.description) == ("hello", "hello")
+    assert message.ramp_s is None
+
+
+@pytest.mark.parametrize("party", [{"venID": ["v"]}, {"partyID": ["p"]}])
+def test_who_is_named_itself_is_meant_as_a_whole(party):
+    made = event(signal("SIMPLE", "level", 1), target=EiTarget(resourceID=["r1"], **party))
+    assert targets_of(made, PROGRAM) == (FLEET,)
+    assert targets_of(replace(made, target=EiTarget(groupName=["elsewhere"], **party)), PROGRAM) == (FLEET,)
+
+
+@pytest.mark.parametrize("name", ["resourceID", "groupID", "groupName"])
+def test_a_target_of_others_is_refused(name):
+    with pytest.raises(Refusal) as refused:
+        targets_of(event(signal("SIMPLE", "level", 1), target=EiTarget(**{name: ["elsewhere"]})), PROGRAM)
+    assert refused.value.answer == 469
+
+
+def test_device_classes_that_nobody_here_has_are_refused():
+    rows = signal("LOAD_DISPATCH", "setpoint", 1.0, KW, devices=("Pool_Pump",))
+    with pytest.raises(Refusal) as refused:
+        controls_of(event(rows), PROGRAM, vtn="VTN")
+    assert refused.value.answer == 469
