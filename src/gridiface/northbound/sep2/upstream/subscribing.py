@@ -225,14 +225,19 @@ class Subscriptions:
         """A notification came in at the place of `token`; False when it is about nothing that was subscribed.
 
         What it carries is a part of the resource at most, so the resource is fetched. A server may name it by another
-        of its addresses (/edev/1/derp for /edev/1/fsa/1/derp): then it must carry one of its kind.
+        of its addresses (/edev/1/derp for /edev/1/fsa/1/derp): then it must end alike, and carry
+        one of its kind.
         """
         wish = self.named(token)
         subject = client.tree.resolve(notification.subscribedResource)
         if wish is None or subject is None:
             return False
-        node = client.tree.nodes.get(wish.href)
-        if subject.partition("?")[0] != wish.href and (node is None or type(notification.resource) is not node.kind):
+        named, node = subject.partition("?")[0], client.tree.nodes.get(wish.href)
+        if named != wish.href and not (
+            node is not None
+            and type(notification.resource) is node.kind
+            and named.rpartition("/")[2] == wish.href.rpartition("/")[2]
+        ):
             return False
         self.notified += 1
         if notification.status == NotificationStatus.DEFAULT:

@@ -358,7 +358,8 @@ async def test_a_server_may_name_what_was_subscribed_by_another_of_its_addresses
     assert not stage.session.notified(token, note)
     assert not stage.session.notified(token, replace(note, resource=DERControlList(all=0, results=0)))
     listed = replace(note, resource=DERProgramList(all=0, results=0))
-    assert not stage.session.notified(token, replace(listed, subscribedResource="https://elsewhere.example/derp"))
+    for other in ("https://elsewhere.example/derp", "/nothing"):
+        assert not stage.session.notified(token, replace(listed, subscribedResource=other))
     stage.server.resources["/derp"] = replace(stage.server.resources["/derp"], members=[])
     assert stage.session.notified(token, listed)
     await stage.settle()
