@@ -388,12 +388,8 @@ class Ven:
         return min(times)
 
     def handle_timer(self, now: float) -> None:
-        """Steps of events and reports that have become due.
-
-        Where the clock was set back, what is due so long after something else is due that much earlier: a VEN whose
-        clock was an hour ahead would not poll for an hour. What is due at a time of its own keeps it.
-        """
-        if now < self._latest:
+        """Steps of events and reports that have become due."""
+        if now < self._latest:  # set back: polls go on as soon as before, only what has a time of its own keeps it
             self._registrar.set_back(self._latest - now)
             self._reports.set_back(now)
         self._latest = now
