@@ -224,7 +224,7 @@ class Association:
             settings = self.authentication.settings
             value = security_value(settings.association, count)
             event = Event(122, statistic, 2, value, Flags.ONLINE, round(now * 1000), wide_index=False)
-            self.state.buffer.add(event, settings.event_class)
+            self.state.add(event, settings.event_class, now)
 
     def _receive_broadcast(self, octets: bytes, now: float, address: int) -> None:
         """Executes what may be broadcast, answers nothing, and says so in the next response (clause 4.5.2).

@@ -219,9 +219,7 @@ class AssociationState:
 
     def _on_changes(self, changes: Sequence[Change], now: float) -> None:
         """Keeps the events of points that have a class for this master."""
-        shift = self.clock_offset_ms if self.settings.time_policy is TimePolicy.SHIFT_EVENTS else 0
-        # who needs a master's time has none that counts before it was written once (clause A.23, procedure 8.15)
-        unsynchronised = self.settings.need_time and self.synchronised_at is None
+        timing = self._timing()
         columns, classes = self.station.database.columns, self.classes
         batch: list[Event] = []
         of_class = 0
@@ -233,12 +231,23 @@ class AssociationState:
             if event_class != of_class or alone:
                 self._keep(batch, of_class, now)
                 batch, of_class = [], event_class
-            told = event if not shift else event._replace(time=max(0, event.time + shift))
-            batch.append(told if not unsynchronised else told._replace(synchronised=False))
+            batch.append(event if timing is None else _told(event, *timing))
             if alone:
                 self._keep(batch, of_class, now, most_recent_only=True)
                 batch = []
         self._keep(batch, of_class, now)
+
+    def add(self, event: Event, event_class: int, now: float) -> None:
+        """Keeps an event that no point made: its time is told, and it waits, as those of points are and do."""
+        timing = self._timing()
+        self._keep([event if timing is None else _told(event, *timing)], event_class, now)
+
+    def _timing(self) -> tuple[int, bool] | None:
+        """How far this master's clock is from the host's, ms, and whether it counts; None: events stay as they are."""
+        shift = self.clock_offset_ms if self.settings.time_policy is TimePolicy.SHIFT_EVENTS else 0
+        # who needs a master's time has none that counts before it was written once (clause A.23, procedure 8.15)
+        synchronised = not self.settings.need_time or self.synchronised_at is not None
+        return None if synchronised and not shift else (shift, synchronised)
 
     def _keep(self, events: list[Event], event_class: int, now: float, *, most_recent_only: bool = False) -> None:
         if not events:
@@ -246,3 +255,8 @@ class AssociationState:
         if not self.buffer.waiting(event_class):
             self.first_waiting[event_class] = now
         self.buffer.add_many(events, event_class, most_recent_only=most_recent_only)
+
+
+def _told(event: Event, shift: int, synchronised: bool) -> Event:
+    """An event in the time of a master's clock."""
+    return event._replace(time=max(0, event.time + shift), synchronised=event.synchronised and synchronised)

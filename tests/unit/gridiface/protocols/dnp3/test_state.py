@@ -2,6 +2,7 @@ import pytest
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import IIN
+from gridiface.protocols.dnp3.events import Event
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import TimePolicy
 
@@ -36,6 +37,18 @@ def test_event_times_follow_the_master_where_configured(build):
         peer.update(AI, 0, 1.0)
         (key,) = peer.buffer.keys()
         assert peer.buffer.get(key).time == shown
+
+
+SECURITY_EVENT = Event(122, 2, 2, 1, 1, 5_000_000, wide_index=False)
+
+
+def test_an_event_that_no_point_made_is_told_in_the_time_of_the_master_too(build):
+    peer = build(now=5000.0, time_policy=TimePolicy.SHIFT_EVENTS, need_time=True)
+    peer.association.state.add(SECURITY_EVENT, 1, 5000.0)
+    peer.one("c0 02 32 01 07 01" + (5_000_500).to_bytes(6, "little").hex())
+    peer.association.state.add(SECURITY_EVENT, 1, 5000.0)
+    found = [peer.buffer.get(key) for key in sorted(peer.buffer.keys())]
+    assert [(event.time, event.synchronised) for event in found] == [(5_000_000, False), (5_000_500, True)]
 
 
 def test_event_times_count_as_synchronised_once_the_master_that_is_asked_for_it_wrote_the_time(build):

@@ -1,5 +1,6 @@
 import pytest
 
+from gridiface.protocols.dnp3.events import Event
 from gridiface.protocols.dnp3.handler import ConfirmTimedOut
 from gridiface.protocols.dnp3.points import PointConfig, PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
@@ -349,6 +350,14 @@ def test_a_count_triggers_and_so_does_the_hold_time(start):
         peer.update(BI, index, 1)
     assert peer.pending() == []
     assert peer.channel.next_timer() == peer.now + 10
+    assert peer.advance(9.9) == []
+    assert len(peer.advance(0.1)) == 1
+
+
+def test_an_event_that_no_point_made_waits_as_those_of_points_do(start):
+    peer = start(triggers={1: Trigger(count=3, hold_time=10.0)})
+    peer.association.state.add(Event(122, 2, 2, 1, 1, 0, wide_index=False), 1, peer.now)
+    assert peer.pending() == []
     assert peer.advance(9.9) == []
     assert len(peer.advance(0.1)) == 1
 
