@@ -4,8 +4,8 @@ A file is a list of exchanges. `#` says in English what is going on, `>` are oct
 that must come back (none: silence), `+ seconds` lets time pass, `= type index value` is a new value of a point (the
 event's time is then the outstation's). Files named worked-* hold the frames of the facts this project was written from.
 Files named secure-* are sessions of secure authentication with known keys and counting "random" octets; they are
-computed by this project's own two ends, for no foreign one was at hand: the primitives are checked against the vectors
-of their own standards in the unit tests.
+computed by this project's own two ends, for aggressive mode and AES-GMAC are not what the foreign one of
+test_opendnp3_secure.py speaks: the primitives are checked against the vectors of their own standards in the unit tests.
 """
 
 from pathlib import Path
