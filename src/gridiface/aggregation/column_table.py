@@ -137,7 +137,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "on": (np.bool_, 0),  # it was told a power other than 0
     "since": (np.float64, -np.inf),  # when `on` changed
     "acknowledged": (np.bool_, 0),
-    "waits": (np.bool_, 0),  # what it was told was published, and it has not answered since
+    "waits_since": (np.float64, NAN),  # when that was published which it has not answered; NaN: nothing waits for it
     "lack_w": (np.float64, 0.0),  # expected minus measured when that was judged last
     # the ramp it is on: from `from_w` at `from_at` towards `told_w`
     "from_w": (np.float64, NAN),

@@ -113,7 +113,7 @@ class Columns:
     on: BoolArray
     since: FloatArray
     acknowledged: BoolArray
-    waits: BoolArray
+    waits_since: FloatArray
     lack_w: FloatArray
     from_w: FloatArray
     from_at: FloatArray

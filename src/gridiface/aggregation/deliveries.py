@@ -99,20 +99,24 @@ class Deliveries:
             self._held(row, delivery.setpoint)
         match delivery.outcome:
             case DeliveryOutcome.PUBLISHED:
-                c.waits[row] = bool(c.told[row])
+                if not c.told[row]:
+                    c.waits_since[row] = math.nan
+                elif math.isnan(c.waits_since[row]):
+                    c.waits_since[row] = now
             case DeliveryOutcome.ACKNOWLEDGED:
                 self._taken(row, now)
             case DeliveryOutcome.UNCHANGED:
                 # What was published before and is not answered stays so.
-                c.waits[row] &= c.answers[row]
-                c.acknowledged[row] = bool(c.told[row] & ~c.waits[row])
+                if not c.answers[row]:
+                    c.waits_since[row] = math.nan
+                c.acknowledged[row] = bool(c.told[row]) and math.isnan(c.waits_since[row])
 
     def _taken(self, row: int, now: Instant) -> None:
         """The device has what it was told last. Where it fetched that, its ramp begins only now, where it is."""
         c = self._c
         c.acknowledged[row] = bool(c.told[row])
-        if c.waits[row]:
-            c.waits[row] = False
+        if not math.isnan(c.waits_since[row]):
+            c.waits_since[row] = math.nan
             c.from_at[row] = now
             if math.isfinite(c.w[row]):
                 c.from_w[row] = c.w[row]

@@ -38,7 +38,7 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
     c.down[row] = True
     c.down_at[row] = now
     c.back_at[row] = now + wait
-    c.acknowledged[row] = c.waits[row] = False
+    c.acknowledged[row], c.waits_since[row] = False, np.nan
     c.touched[row] = True
     return news
 

@@ -31,6 +31,10 @@ from gridiface.domain.controls import ServiceClass, Setpoint
 #: A limit of a single device is kept to this, W.
 _LEAST_W = 1e-3
 
+#: What was published and neither answered nor followed by its power is fetched within so long, s, or so many of the
+#: device's own polls: two of the usual 300 s of an inverter.
+FETCHED_S, FETCHES = 600.0, 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -142,7 +146,7 @@ class Stepper:
         before = trim.watts
         rating = float(bounds.weight[node.loose[bounds.free[node.loose]]].sum())
         trim.update(
-            self._missing(node, bounds),
+            self._missing(node, bounds, now),
             now,
             gain=config.trim_gain,
             limit_w=config.trim_limit * rating,
@@ -154,18 +158,21 @@ class Stepper:
             self._log.add(now, group_target(node.id), "trim", "adjusted", reason, value=trim.watts)
         return trim.watts
 
-    def _missing(self, node: Node, bounds: Envelope) -> float | None:
+    def _missing(self, node: Node, bounds: Envelope, now: Instant) -> float | None:
         """Expected minus measured power of the node's loose devices that are commanded and seen, W.
 
         What one lacks that is still to fetch what it was told is not known yet: others would make up for it now, and be
-        too much when it follows. Its part stays as it was judged last, until it answers or its power has come more than
-        half the way.
+        too much when it follows. Its part stays as it was judged last, until it answers, its power has come half the
+        way, or it had so much time that it will not follow any more.
         """
         c, rows = self._c, node.loose
         told = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
-        waits = told & c.waits[rows]
+        since = c.waits_since[rows]
+        waits = told & np.isfinite(since)
         if waits.any():
-            waits &= 2.0 * np.abs(c.w[rows] - c.told_w[rows]) >= np.abs(c.w[rows] - c.from_w[rows])
+            there = waits & ~(2.0 * np.abs(c.w[rows] - c.told_w[rows]) > np.abs(c.w[rows] - c.from_w[rows]))
+            c.waits_since[rows[there]] = np.nan
+            waits &= ~there & (now - since < np.maximum(FETCHED_S, FETCHES * c.latency_s[rows]))
         seen = told & ~waits & (c.received[rows] >= c.from_at[rows])
         c.lack_w[rows[~told]] = 0.0
         if not seen.any():

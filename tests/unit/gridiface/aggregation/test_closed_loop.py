@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.unit.gridiface.aggregation.conftest import ask, battery
+from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
 from gridiface.aggregation.closed_loop import PACE_LONGEST_S, Pace, Residual, Trim
 from gridiface.aggregation.columns import Columns
@@ -117,3 +117,21 @@ def test_the_others_do_not_pass_the_target_together_with_a_slow_device(bench):
         totals.append(slow + (world.told["quick"] or 0.0) + (world.told["other"] or 0.0))
     assert max(totals) <= 9_000.0 * 1.03
     assert totals[-1] == pytest.approx(9_000.0, rel=0.01)
+
+
+def test_who_neither_answers_nor_moves_is_made_up_for_in_the_end(fetching):
+    fetching.step(1, 580)
+    assert fetching.told["own"] == pytest.approx(3_000.0, abs=1.0)
+    fetching.step(1, 120)
+    assert fetching.told["own"] > 3_500.0
+
+
+def test_who_moves_without_a_word_is_waited_for_at_the_next_event_too(fetching):
+    fetching.deaf.clear()
+    fetching.step(1, 700)
+    fetching.deaf.add("ven")
+    fetching.submit(ask("c2", start=fetching.now - T0, set_w=2_000.0, created=fetching.now))
+    fetching.step(2, 2)
+    assert fetching.told["own"] == pytest.approx(1_000.0, abs=5.0)
+    fetching.step(1, 120)
+    assert fetching.told["own"] == pytest.approx(1_000.0, abs=5.0)
