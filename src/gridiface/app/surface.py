@@ -140,7 +140,7 @@ def upkeep_of(desk: Desk, sources: AlarmSources) -> Upkeep:
 
 
 def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> OperatorServer:
-    """The listener as configured.
+    """The listener as configured, of a desk that is open.
 
     Raises:
         ConfigError: certificate and key cannot be used.
@@ -154,6 +154,7 @@ def operator_server(block: Operator, desk: Desk, areas: Iterable[Area]) -> Opera
         hosts=block.hosts,
         open_reads=is_loopback(host) if block.open_reads is None else block.open_reads,
         secure=tls is not None or block.plain,
+        mark=desk.sessions.mark,
         requests_per_s=block.limits.requests_per_s,
         burst=block.limits.burst,
     )

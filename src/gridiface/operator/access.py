@@ -95,19 +95,27 @@ class AccessRules:
         hosts: names, besides IP addresses and localhost, by which browsers may reach this listener.
         open_reads: whether reading needs no token.
         secure: whether cookies are for HTTPS only.
+        mark: of this installation, in its cookies' names: browsers send a host's cookies to every port of it, so two
+            servers on one host would sign each other's people out.
         requests_per_s, burst: of one caller.
     """
 
     hosts: tuple[str, ...] = ()
     open_reads: bool = False
     secure: bool = False
+    mark: str = ""
     requests_per_s: float = 200.0
     burst: int = 1_000
 
     @property
     def cookie(self) -> str:
         """The session cookie's name; the prefix keeps other hosts of the domain from setting it."""
-        return "__Host-gridiface" if self.secure else "gridiface"
+        return self.cookie_for()
+
+    def cookie_for(self, purpose: str = "") -> str:
+        """The name of the cookie for `purpose`; none: the session's."""
+        host = ["__Host-gridiface" if self.secure else "gridiface"]
+        return "-".join([*host, *filter(None, (purpose, self.mark))])
 
 
 class Access:

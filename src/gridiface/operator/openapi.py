@@ -41,8 +41,8 @@ _WORDS = {
 
 
 @cache
-def document(routes: tuple[Route, ...]) -> dict[str, Any]:
-    """The OpenAPI document of these operations."""
+def document(routes: tuple[Route, ...], cookie: str = "gridiface") -> dict[str, Any]:
+    """The OpenAPI document of these operations, of a listener whose session cookie has this name."""
     types: list[Any] = [t for route in routes for t in (route.body, route.answer) if _is_model(t)]
     pairs: list[tuple[Any, Any, TypeAdapter[Any]]] = [(t, "validation", TypeAdapter(t)) for t in dict.fromkeys(types)]
     pairs.append((schema.Problem, "validation", TypeAdapter(schema.Problem)))
@@ -62,7 +62,7 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
             "schemas": definitions.get("$defs", {}),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "gridiface"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
             },
         },
     }

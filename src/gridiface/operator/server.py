@@ -131,7 +131,7 @@ class OperatorServer:
         if oidc is not None:
             self._areas.append(OidcArea(desk, oidc(desk.clock), self.signin, throttle))
         mounted = [route for area in self._areas for route in area.routes()]
-        self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()]))
+        self._areas.append(ServiceArea(desk, [*mounted, *ServiceArea.routes()], self.rules.cookie))
         self._pages = list(pages)
         self._paths = {page.path for page in self._pages}
         self._refused = refused

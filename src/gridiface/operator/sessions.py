@@ -24,10 +24,14 @@ from gridiface.operator.users import User, UserBook
 
 SPACE = "operator/session"
 
+#: Where the installation's mark in its cookies' names is kept, and under which key.
+MARKS, _MARK = "operator/cookie", "mark"
+
 #: Sessions of one user, and of all; how much may go by before use is written down, s.
 PER_USER, MOST, NOTED_S = 20, 5_000, 60.0
 
 _FORM = re.compile(r"[A-Za-z0-9_-]{43}")
+_MARK_FORM = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +66,36 @@ class SessionBook:
         self._ledger = ledger
         self._users = users
         self._book = Book(ledger, SPACE, _session)
+        #: Of this installation, in its cookies' names; the same after a restart. Empty before `load`.
+        self.mark = ""
         self._idle_s = idle_s
         self._longest_s = longest_s
         #: Those that are being ended: what is noted of one must not be written after it was taken out.
         self._ending: set[str] = set()
 
     async def load(self, now: Instant) -> None:
-        """Read the records and forget those that are over.
+        """Read the records and forget those that are over; draw the mark where this installation has none.
 
         Raises:
             StoreUnavailable: the store does not answer.
         """
+        self.mark = await self._kept_mark() or await self._draw_mark()
         await self._book.load(now)
         gone = [s.id for s in self._book if self._user(s, now) is None]
         if gone:
             await self._end(gone, [])
+
+    async def _kept_mark(self) -> str:
+        kept = [one.body.decode("ascii", "replace") for one in await self._ledger.documents(MARKS) if one.key == _MARK]
+        return next((mark for mark in kept if _MARK_FORM.fullmatch(mark)), "")
+
+    async def _draw_mark(self) -> str:
+        drawn = secrets.token_hex(4)
+        # A store that cannot write keeps nobody from signing out or looking; the next start draws again.
+        with contextlib.suppress(StoreUnavailable):
+            await self._ledger.commit([PutDocument(MARKS, _MARK, drawn.encode())])
+        # Of two servers that begin on one database, the one that wrote later has drawn for both.
+        return await self._kept_mark() or drawn
 
     async def begin(self, user: User, now: Instant, *, address: str, agent: str, along: Entry) -> str:
         """Begin a session; its secret, for the cookie. The oldest of too many of one user is over.

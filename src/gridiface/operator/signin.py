@@ -155,6 +155,10 @@ class SignIn:
             headers = {"Retry-After": str(int(wait_s) + 1)}
             raise Refused(429, "too many wrong tries", "wait, then use the right password", headers=headers)
 
+    def cookie_for(self, purpose: str) -> str:
+        """See AccessRules.cookie_for."""
+        return self._rules.cookie_for(purpose)
+
     @property
     def secure(self) -> bool:
         """Whether cookies are for HTTPS only."""

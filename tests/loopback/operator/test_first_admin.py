@@ -94,7 +94,7 @@ async def test_from_the_first_link_to_the_second_user(site: GridServer, tmp_path
     status, said, headers = await first("POST", "/api/v1/session/setup", body)
     assert (status, said["role"]) == (201, "admin")
     cookie = headers["Set-Cookie"].split(";")[0]
-    assert cookie.startswith("__Host-gridiface=")
+    assert cookie.startswith("__Host-gridiface-")
     assert "Secure" in headers["Set-Cookie"]
     mine = {"Cookie": cookie, "X-CSRF-Token": said["csrf"]}
     assert (await first("POST", "/api/v1/session/setup", body))[0] == 401

@@ -152,7 +152,7 @@ class OidcArea(Area):
 
     @property
     def _name(self) -> str:
-        return "__Host-gridiface-oidc" if self._signin.secure else "gridiface-oidc"
+        return self._signin.cookie_for("oidc")
 
     def _cookie(self, secret: str, seconds: int) -> str:
         """Lax, because the provider's answer comes as a navigation from another site."""

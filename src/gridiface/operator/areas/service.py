@@ -20,14 +20,16 @@ class ServiceArea(Area):
     Args:
         desk: what is shown.
         mounted: the operations that this server has.
+        cookie: the name of its session cookie.
     """
 
     name: ClassVar[str] = "service"
     title: ClassVar[str] = "The server"
 
-    def __init__(self, desk: Desk, mounted: Sequence[Route]) -> None:
+    def __init__(self, desk: Desk, mounted: Sequence[Route], cookie: str) -> None:
         self._desk = desk
         self._mounted = tuple(mounted)
+        self._cookie = cookie
 
     @get("/status", "Everything the overview shows; its fields are on [the page's page](../operator/overview.md)")
     async def get_status(self, call: Call[NoQuery, NoBody]) -> StatusAnswer:
@@ -54,7 +56,7 @@ class ServiceArea(Area):
     @get("/openapi.json", "This API as OpenAPI 3.1", scope=None)
     async def get_openapi(self, call: Call[NoQuery, NoBody]) -> dict[str, Any]:
         """What is mounted here, described."""
-        return openapi.document(self._mounted)
+        return openapi.document(self._mounted, self._cookie)
 
     @get("/metrics", "Figures for Prometheus", root="", answer=str, media="text/plain")
     async def get_metrics(self, call: Call[NoQuery, NoBody]) -> web.StreamResponse:

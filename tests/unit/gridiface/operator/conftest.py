@@ -349,7 +349,10 @@ async def make_house() -> AsyncIterator[MakeHouse]:
         )
         await desk.open()
         mounted = areas(desk)
-        shown = Pages(desk, areas=mounted)
+        chosen = AccessRules(
+            **{"open_reads": True, "burst": 100_000, "mark": desk.sessions.mark, **(rules or {})}
+        )
+        shown = Pages(desk, cookie=chosen.cookie, areas=mounted)
         pages = OperatorServer(
             desk,
             host="127.0.0.1",
@@ -358,7 +361,7 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             pages=shown.pages(),
             refused=shown.refused,
             extend=[shown.extend],
-            rules=AccessRules(**{"open_reads": True, "burst": 100_000, **(rules or {})}),
+            rules=chosen,
             **options,
         )
         await pages.start()

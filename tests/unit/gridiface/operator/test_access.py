@@ -121,7 +121,7 @@ async def test_routes_that_do_not_heed_groups_are_closed_to_tenants(shared: Any)
         {"X-HTTP-Method-Override": "GET", "X-Method-Override": "GET"},
         {"X-Remote-User": "admin", "Remote-User": "admin", "X-Forwarded-User": "admin", "X-Auth-Request-User": "admin"},
         {"X-SSL-Client-Verify": "SUCCESS", "X-SSL-Client-S-DN": "CN=admin", "X-Client-Cert": "x"},
-        {"Cookie": "gridiface=admin; user=admin; role=admin"},
+        {"Cookie": "gridiface=admin; gridiface-00000000=admin; user=admin; role=admin"},
         {"Authorization": "Bearer null"},
         {"Authorization": "Basic YWRtaW46YWRtaW4="},
     ],

@@ -31,7 +31,7 @@ async def test_sign_in_sets_a_guarded_cookie_and_tells_no_secret(house: Any, sig
     )
     assert status == 201
     name, _, rest = headers["Set-Cookie"].partition("=")
-    assert name == "gridiface"
+    assert name == f"gridiface-{house.desk.sessions.mark}"
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(rest.split("; "))
     secret = rest.split(";")[0]
     assert secret not in json.dumps(body)
@@ -49,7 +49,7 @@ async def test_cookie_of_a_listener_behind_tls_is_for_https_of_this_host_only(
     await signed_in(house, "viewer")
     browser = browser_of(house)
     headers = (await browser.ask("POST", "/api/v1/session", json={"name": "viewer", "password": PASSWORD}))[2]
-    assert headers["Set-Cookie"].startswith("__Host-gridiface=")
+    assert headers["Set-Cookie"].startswith(f"__Host-gridiface-{house.desk.sessions.mark}=")
     assert "Secure" in headers["Set-Cookie"].split("; ")
     assert "Domain" not in headers["Set-Cookie"]
 
@@ -64,7 +64,7 @@ async def test_session_is_never_one_that_somebody_else_chose(house: Any, signed_
     assert victim.cookie != planted
     assert (await first.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 401
     invented = browser_of(house)
-    invented.cookie = "gridiface=" + "A" * 43
+    invented.cookie = f"{house.pages.rules.cookie}=" + "A" * 43
     assert await invented.sign_in("operator") == 201
     assert "A" * 43 not in invented.cookie
 
@@ -249,9 +249,50 @@ async def test_own_sessions_are_listed_and_ended_and_nobody_elses(house: Any, si
     assert (await house.ask("GET", "/api/v1/session/all"))[0] == 401
 
 
+async def test_two_servers_on_one_host_do_not_sign_each_others_people_out(
+    make_house: Any, signed_in: Any, browser_of: Any
+) -> None:
+    """A browser keeps the cookies of a host by their names, whatever the port."""
+    houses = [await make_house(), await make_house()]
+    jar: dict[str, str] = {}
+    browsers = []
+    for house in houses:
+        browser = await signed_in(house, "operator")
+        name, _, secret = browser.cookie.partition("=")
+        jar[name] = secret
+        browsers.append(browser)
+    for browser in browsers:
+        browser.cookie = "; ".join(f"{name}={secret}" for name, secret in jar.items())
+        assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL))[0] == 201
+        text = (await browser.ask("GET", "/controls"))[1]
+        assert browser.csrf in text
+
+
+async def test_the_mark_in_the_cookies_name_stays_over_a_restart(house: Any) -> None:
+    again = SessionBook(house.records, house.desk.users)
+    await again.load(house.clock.now())
+    assert again.mark == house.desk.sessions.mark
+    other = SessionBook(type(house.records)(), house.desk.users)
+    await other.load(house.clock.now())
+    assert len(other.mark) == 8
+    assert other.mark != again.mark
+
+
+async def test_a_store_that_cannot_write_at_the_first_start_keeps_nobody_from_looking(house: Any) -> None:
+    records = type(house.records)()
+
+    async def full(_: Any) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    records.commit = full
+    book = SessionBook(records, house.desk.users)
+    await book.load(house.clock.now())
+    assert (len(book.mark), records.kept) == (8, {})
+
+
 async def test_two_cookies_of_one_name_are_none(house: Any, signed_in: Any) -> None:
     browser = await signed_in(house, "operator")
-    cookies = f"{browser.cookie}; gridiface=" + "A" * 43
+    cookies = f"{browser.cookie}; {house.pages.rules.cookie}=" + "A" * 43
     assert (await browser.ask("POST", "/api/v1/controls", json=CONTROL, headers={"Cookie": cookies}))[0] == 401
 
 

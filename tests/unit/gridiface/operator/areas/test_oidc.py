@@ -150,7 +150,7 @@ async def test_somebody_signs_in_and_is_a_user_with_the_role_of_the_claim(house:
     visitor = Visitor(house)
     status, page, told = await visitor.sign_in()
     assert (status, 'url=/devices"' in page) == (200, True)
-    flags = [one for one in told.getall("Set-Cookie") if one.startswith("gridiface=")]
+    flags = [one for one in told.getall("Set-Cookie") if one.startswith(f"{house.pages.rules.cookie}=")]
     assert "HttpOnly" in flags[0]
     assert "SameSite=Strict" in flags[0]
     session = (await visitor.get("/api/v1/session"))[1]
@@ -176,7 +176,7 @@ async def test_a_disabled_user_stays_out(house: Any, idp: Idp) -> None:
     assert (await house.ask("PATCH", "/api/v1/users/jane", scope="admin", json={"disabled": True}))[0] == 200
     visitor = Visitor(house)
     assert (await visitor.sign_in())[0] == 403
-    assert "gridiface" not in visitor.cookies
+    assert house.pages.rules.cookie not in visitor.cookies
 
 
 async def test_a_local_users_name_is_not_taken_over(house: Any) -> None:
@@ -205,7 +205,7 @@ async def test_an_id_token_that_is_not_for_us_signs_nobody_in(house: Any, idp: I
     visitor = Visitor(house)
     status, problem, _ = await visitor.sign_in()
     assert status == 401, problem
-    assert "gridiface" not in visitor.cookies
+    assert house.pages.rules.cookie not in visitor.cookies
     assert (await house.ask("GET", "/api/v1/users", scope="admin"))[1]["users"] == []
     told = (await house.ask("GET", "/api/v1/audit", scope="audit"))[1]["entries"][0]
     assert (told["what"], told["who"]) == ("session.refused", "OpenID provider")
