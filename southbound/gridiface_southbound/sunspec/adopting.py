@@ -28,8 +28,6 @@ _FAILED = 2
 _DROOP, _NO_MODEL = ControlMode.FREQUENCY_DROOP.value, "the device has no model for it"
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
 
-CURVE_MODES = frozenset({ControlMode.CURVE, ControlMode.FREQUENCY_DROOP})
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:

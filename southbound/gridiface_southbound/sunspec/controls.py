@@ -60,8 +60,9 @@ _PF_MODES = {
 }
 
 
-#: Modes that are carried out beside the functions here: settings (entering), curves and droop (adopting).
-_ELSEWHERE = ENTER_SERVICE_MODES | {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP}
+#: Modes that are carried out beside the functions here: settings (entering), curves and droop (adopting). They stand
+#: while only the power changes.
+BESIDE = ENTER_SERVICE_MODES | {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP}
 
 
 def functions_of(modes: Iterable[ControlMode]) -> set[str]:
@@ -290,7 +291,7 @@ class Controls:
         wishes = [wish for wish in (command.connect, command.energize) if wish is not None]
         if wishes:
             yield "connect", float(all(wishes))
-        others = (mode for mode in command.passed if mode not in _PF_MODES and mode not in _ELSEWHERE)
+        others = (mode for mode in command.passed if mode not in _PF_MODES and mode not in BESIDE)
         plan.skipped += [f"{mode}: not written by this driver" for mode in others]
 
     def _reactive(self, command: Setpoint, plan: Plan) -> Iterator[tuple[str, float]]:

@@ -1,8 +1,8 @@
-"""The SunSpec driver: one inverter or battery over Modbus/TCP, as `gridiface.drivers.api.Driver`.
+"""The SunSpec driver: one inverter or battery over Modbus/TCP or TLS, as `gridiface.drivers.api.Driver`.
 
 Owned here: opening (scan, blocks, ratings), reading, one write with its read-back, and what is remembered about one
-device's habits (refuses function 16, changes its scale factors). Not owned: bytes and sockets (modbus_link), tables
-(models), what a command means in registers (controls).
+device's habits (changes its scale factors). Not owned: bytes and sockets (modbus_link), tables (models), what a command
+means in registers (controls), curves and droop (adopting).
 """
 
 from __future__ import annotations

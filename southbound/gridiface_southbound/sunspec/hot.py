@@ -11,15 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, ModeValue, Setpoint
+from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface_southbound.modbus_pdu import WRITE_MULTIPLE, Request
-from gridiface_southbound.sunspec.controls import Plan, fall_back_s
+from gridiface_southbound.sunspec.controls import BESIDE, Plan, fall_back_s
 from gridiface_southbound.sunspec.functions import Effect, Power704, Ratings
 from gridiface_southbound.sunspec.models import Block, scale_registers
 from gridiface_southbound.sunspec.sheet import Filled
-
-#: What was handed on stands while only the power changes.
-_STANDING = ENTER_SERVICE_MODES | {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP}
 
 
 class HotPower:
@@ -92,7 +89,7 @@ class HotPower:
         command handed on; the short way is for those that ask for settings only that the device holds already.
         """
         effect = plan.effects.get("active_power")
-        if not entered.keys() <= _STANDING or plan.skipped:
+        if not entered.keys() <= BESIDE or plan.skipped:
             return None
         if effect is None or len(plan.effects) > 1 or not isinstance(function, Power704) or len(reads) != 1:
             return None

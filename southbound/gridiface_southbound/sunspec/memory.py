@@ -1,7 +1,7 @@
 """What a device's settings held before they were written first, known beyond the end of the process.
 
 Owned here: what is kept, its form, whose it is. It is durable before the device is told anything, so that whatever
-happens after it can be put right. What is written back, and when, is entering.py's and controls.py's.
+happens after it can be put right. What is written back, and when, is entering.py's, controls.py's and adopting.py's.
 """
 
 from __future__ import annotations

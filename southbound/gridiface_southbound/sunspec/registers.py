@@ -1,7 +1,7 @@
-"""Whole models over a link: reading them in as few requests as they take, and refusals in the driver's words.
+"""Models over a link: read in as few requests as they take, neighbours written, refusals in the driver's words.
 
-Owned here: which registers of a model are read, and the open link of one device. Not owned: the link's connection
-(modbus_link) and what the blocks mean (telemetry, controls).
+Owned here: which registers of a model are read, whether the device takes several at once (function 16), and its open
+link. Not owned: the link's connection (modbus_link), what the blocks mean (telemetry, controls), whole plans (sending).
 """
 
 from __future__ import annotations

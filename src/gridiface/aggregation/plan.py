@@ -156,12 +156,7 @@ def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, ru
     for row in rows.tolist():
         by_ability.setdefault(columns.devices[row].nameplate.capabilities, []).append(row)
     for able, group in by_ability.items():
-        mine = {mode: claims for mode, claims in handed.items() if supports(able, mode, claims[0].value)}
-        if ControlMode.CURVE in handed:  # each curve by itself: one device has these, another one those
-            curves = [one for one in handed[ControlMode.CURVE] if supports(able, one.mode, one.value)]
-            mine |= {ControlMode.CURVE: curves}
-            if not curves:
-                del mine[ControlMode.CURVE]
+        mine = {mode: fitting for mode, claims in handed.items() if (fitting := _fitting(able, mode, claims))}
         plan.order[group] = orders.number(make_order(rulings, mine))
     closed = any(
         claim.value.value == 0.0
@@ -169,6 +164,13 @@ def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, ru
         for claim in handed.get(mode, ())
     )
     plan.off[rows] = closed
+
+
+def _fitting(able: frozenset[Capability], mode: ControlMode, claims: list[Claim]) -> list[Claim]:
+    """What of a mode is handed on to a device that can do so much: of curves each by itself, else all or nothing."""
+    if mode is ControlMode.CURVE:
+        return [claim for claim in claims if supports(able, mode, claim.value)]
+    return claims if supports(able, mode, claims[0].value) else []
 
 
 def _handed_on(rulings: list[Ruling]) -> dict[ControlMode, list[Claim]]:

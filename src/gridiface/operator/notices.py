@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
+from gridiface.deadlines import waits
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import DeleteDocument, Document, Ledger, PutDocument
 from gridiface.errors import GridifaceError, StoreUnavailable
@@ -145,8 +146,7 @@ class Notices:
         except StoreUnavailable as problem:
             troubles.append(problem)
         self._sum_up(now)
-        # What is further ahead than its pause was put off by a clock that is set back since.
-        waiting = (n for n in self._waiting.values() if not 0 < n.due - now <= _pause(n.tries - 1) + 1.0)
+        waiting = (n for n in self._waiting.values() if not waits(n.due, now, _pause(n.tries - 1)))
         due = sorted(waiting, key=lambda n: (n.due, n.id))[:AT_ONCE]
         troubles += await asyncio.gather(*(self._send(notice, now) for notice in due), return_exceptions=True)
         for trouble in troubles:

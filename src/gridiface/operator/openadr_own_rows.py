@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.operator.openadr_forms import unit_text
-from gridiface.operator.openadr_rows import EventFacts, OptRow, event_facts
+from gridiface.operator.openadr_rows import EventFacts, OptRow, event_facts, opt_row
 from gridiface.protocols.openadr.ven import KnownEvent, Ven
 from gridiface.protocols.openadr.ven.eventing import span_of
 
@@ -193,18 +193,7 @@ def own_event_row(ven: OwnVenPort, known: KnownEvent, now: Instant) -> OwnEventR
 
 def own_schedules(ven: OwnVenPort) -> OwnSchedules:
     """The schedules that are not over."""
-    rows = [
-        OptRow(
-            id=made.optID,
-            opt=made.opt,
-            reason=made.reason,
-            market_context=made.market_context,
-            resources=list(made.resources),
-            spans=[list(span) for span in made.spans],
-        )
-        for made in ven.core.schedules.values()
-    ]
-    return OwnSchedules(schedules=rows)
+    return OwnSchedules(schedules=[opt_row(made) for made in ven.core.schedules.values()])
 
 
 def own_reports(core: Ven) -> OwnReports:

@@ -12,8 +12,9 @@ from gridiface.operator.openadr_forms import unit_text
 from gridiface.protocols.openadr.events import CANCELLED, Baseline, Event, Signal
 from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.report import OadrReport
+from gridiface.protocols.openadr.ven.state import OptSchedule
 from gridiface.protocols.openadr.vtn import Delivery, EventRecord, Ven
-from gridiface.protocols.openadr.vtn.entities import Opts, RunningReport
+from gridiface.protocols.openadr.vtn.entities import RunningReport, Schedule
 
 
 class VenRow(TypedDict):
@@ -336,19 +337,16 @@ def request_row(running: RunningReport) -> RequestRow:
     )
 
 
-def opt_rows(opts: Opts) -> list[OptRow]:
-    """The opt schedules of a VEN."""
-    return [
-        OptRow(
-            id=schedule.optID,
-            opt=schedule.opt,
-            reason=schedule.reason,
-            market_context=schedule.market_context,
-            resources=list(schedule.resources),
-            spans=[list(span) for span in schedule.spans],
-        )
-        for schedule in opts.schedules
-    ]
+def opt_row(schedule: Schedule | OptSchedule) -> OptRow:
+    """An opt schedule, whichever end made it."""
+    return OptRow(
+        id=schedule.optID,
+        opt=schedule.opt,
+        reason=schedule.reason,
+        market_context=schedule.market_context,
+        resources=list(schedule.resources),
+        spans=[list(span) for span in schedule.spans],
+    )
 
 
 def _intervals(durations: Iterable[int], values: Iterable[float]) -> list[IntervalRow]:

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from gridiface.deadlines import waits
 from gridiface.domain.clock import Clock, ClockWatch, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
@@ -209,7 +210,7 @@ class Dnp3Server:
     def handle_timer(self, now: Instant) -> None:
         """Refresh the points when that is due, and look at every connection's deadlines. May be called early."""
         self.now()
-        if now >= self._refresh_at or self._refresh_at > now + self.settings.refresh_s:
+        if not waits(self._refresh_at, now, self.settings.refresh_s):
             self.refresh(now)
         for station in self.stations.values():
             station.handle_timer(now)

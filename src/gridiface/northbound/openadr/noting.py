@@ -5,7 +5,14 @@ from __future__ import annotations
 import logging
 
 from gridiface.logfields import about
-from gridiface.protocols.openadr.vtn.notices import Notice, ReportsPending, Undelivered, VenCancelled, VenRegistered
+from gridiface.protocols.openadr.vtn.notices import (
+    CertificateDropped,
+    Notice,
+    ReportsPending,
+    Undelivered,
+    VenCancelled,
+    VenRegistered,
+)
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -27,7 +34,7 @@ class Troubles:
                 self._last[notice.venID] = f"a report request: {refused}"
             case Undelivered():
                 self._last[notice.venID] = f"never answered {notice.kind}"
-            case VenCancelled() | VenRegistered(again=False):
+            case VenCancelled() | VenRegistered(again=False) | CertificateDropped():
                 self._last.pop(notice.venID, None)
 
 

@@ -315,7 +315,8 @@ class OpenAdrVen:
             case Unregistered():
                 _log.warning("VEN %s is not registered any more, by %s: %s", name, notice.by, notice.reason)
             case Rejected():
-                self.refused = f"{notice.kind}: {notice.code or ''} {notice.description}".replace(":  ", ": ").strip()
+                said = " ".join(str(part) for part in (notice.code, notice.description) if part)
+                self.refused = f"{notice.kind}: {said}"
                 _log.warning("VEN %s: %s got %d: %s", name, notice.kind, notice.code, notice.description)
             case ReportLost():
                 _log.warning("VEN %s: a report of %s was dropped, too many wait", name, notice.reportRequestID)

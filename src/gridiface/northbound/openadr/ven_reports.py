@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from gridiface.deadlines import waits
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.ports import Change, DeleteDocument, FleetView, PutDocument
 from gridiface.northbound.openadr.green_button import feed_of
@@ -228,8 +229,7 @@ class FleetSamples:
         self._due = {key: due for key, due in self._due.items() if key in periods}
         for key, period in periods.items():
             wait = period or _ON_CHANGE_S
-            # What is further ahead than a period was due by a clock that was set back since.
-            if key in self._points and not 0 < self._due.get(key, now) - now <= wait + 1.0:
+            if key in self._points and not waits(self._due.get(key, now), now, wait):
                 self._due[key] = now + wait
                 self._record(key, now)
 

@@ -105,7 +105,8 @@ class Metering:
 
     def posted(self, poster: str, mrid: str) -> Mirror | None:
         """The mirror of this mRID that a client has posted; None: it has not."""
-        return self._of_poster.get(poster, ByMrid[Mirror]()).get(mrid)
+        posted = self._of_poster.get(poster)
+        return None if posted is None else posted.get(mrid)
 
     def count_of(self, device_lfdi: str) -> int:
         """How many mirrors a device has."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gridiface.deadlines import waits
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2 import documents
@@ -217,9 +218,9 @@ class Subscriptions:
         return min((self._due_at(s, now) for s in self._waiting.values() if not s.sending), default=None)
 
     def _due_at(self, subscriber: Subscriber, now: Instant) -> Instant:
-        """When it may be told; what is further ahead than its pause was put off by a clock that is set back since."""
+        """When it may be told; not before now."""
         longest = RETRIES_S[-1] if subscriber.attempts else self.spacing_s
-        return subscriber.due if subscriber.due - now <= longest + 1.0 else now
+        return subscriber.due if waits(subscriber.due, now, longest) else now
 
     def due(self, now: Instant) -> list[Outgoing]:
         """The notifications to post now."""

@@ -22,7 +22,7 @@ from gridiface.operator.openadr_rows import (
     RequestRow,
     VenRow,
     offer_row,
-    opt_rows,
+    opt_row,
     request_row,
     ven_row,
 )
@@ -199,7 +199,7 @@ class OpenAdrVensArea(Area):
             **self._row(ven, call.now),
             offers=[offer_row(offered) for offered in reports.metadata],
             requests=[request_row(running) for running in reports.running.values()],
-            opts=opt_rows(core.opts(ven.venID)),
+            opts=[opt_row(schedule) for schedule in core.opts(ven.venID).schedules],
             event_opts=said,
         )
         return Reply(detail, etag=etag_of([getattr(ven, name) for name in _EDITED]))

@@ -61,4 +61,6 @@ class ByMrid(MutableMapping[str, T]):
 
     def copy(self) -> ByMrid[T]:
         """One of its own that holds the same."""
-        return ByMrid(self._held.items())
+        made: ByMrid[T] = ByMrid()
+        made._held = self._held.copy()  # its keys are what they should be already
+        return made

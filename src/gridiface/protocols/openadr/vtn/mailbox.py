@@ -13,6 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 
+from gridiface.deadlines import waits
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.vtn.entities import Entry
 from gridiface.protocols.openadr.vtn.notices import Undelivered
@@ -172,9 +173,8 @@ class Mailbox:
         return wait if entry.sent_at is None else max(wait, entry.sent_at + self._state.config.reply_timeout)
 
     def _is_due(self, entry: Entry, now: float) -> bool:
-        """Whether its turn has come; what is further ahead than its pause was sent by a clock that is set back now."""
         answer = 0.0 if entry.sent_at is None else self._state.config.reply_timeout
-        return not 0 < self._due_at(entry) - now <= max(answer, _backoff(entry)) + 1.0
+        return not waits(self._due_at(entry), now, max(answer, _backoff(entry)))
 
     def _drop(self, ven_id: str, entry: Entry, now: float) -> None:
         self._state.queue(ven_id).entries.remove(entry)

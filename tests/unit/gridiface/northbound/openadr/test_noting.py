@@ -8,6 +8,7 @@ import pytest
 
 from gridiface.northbound.openadr.noting import Troubles, say
 from gridiface.protocols.openadr.vtn.notices import (
+    CertificateDropped,
     EventStatusChanged,
     Notice,
     ReportsPending,
@@ -57,4 +58,11 @@ def test_the_last_trouble_of_a_ven_is_kept_until_it_registers_anew() -> None:
     troubles.note(VenRegistered(venID="A", registrationID="R", again=True))
     assert (troubles.of("A"), troubles.of("B")) == ("never answered events", "")
     troubles.note(VenCancelled(venID="A", by="ven"))
+    assert troubles.of("A") == ""
+
+
+def test_nothing_is_kept_of_a_ven_that_was_removed() -> None:
+    troubles = Troubles()
+    troubles.note(Undelivered(venID="A", kind="events", attempts=3))
+    troubles.note(CertificateDropped(venID="A"))
     assert troubles.of("A") == ""
