@@ -1,8 +1,8 @@
 """One connection to a broker, shared by all devices behind it: subscriptions, messages, reconnection.
 
-Owned here: the only use of aiomqtt. Not owned: what a message says (driver). Topics are exact, so a message finds its
-listeners by one look-up. A connection that is lost is made again until the last device has left; whoever publishes
-meanwhile is told at once.
+Owned here: what the broker lets us hear and say. Not owned: what a message says (driver). Topics are exact, so a
+message finds its listeners by one look-up. A connection that is lost is made again until the last device has left;
+whoever publishes meanwhile is told at once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
 import aiomqtt
+from paho.mqtt.reasoncodes import ReasonCode
 
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface_southbound.mqtt.client import HearingClient
 from gridiface_southbound.mqtt.config import BrokerKey
 from gridiface_southbound.points.secrets import secret_in, tls_context
 
@@ -25,6 +27,8 @@ _log = logging.getLogger(__name__)
 #: Messages that wait for us; a broker that floods loses the rest.
 _MAX_WAITING = 10_000
 _MAX_PAUSE_S = 30.0
+#: A publication was taken and nobody is subscribed to its topic (MQTT 5, 3.4.2.1).
+_NOBODY = 0x10
 
 #: Takes topic, payload, and whether the broker had kept it from before.
 Listener = Callable[[str, bytes, bool], None]
@@ -39,7 +43,8 @@ class Broker:
         self.refusal: str | None = None
         self._key = key
         self._listeners: dict[str, dict[Listener, int]] = {}
-        self._client: aiomqtt.Client | None = None
+        self._refused: dict[str, str] = {}
+        self._client: HearingClient | None = None
         self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -84,6 +89,18 @@ class Broker:
             self._listeners.setdefault(topic, {})[listener] = qos
         await self._subscribe(topics)
 
+    def require_heard(self, topics: Iterable[str]) -> None:
+        """The broker lets us hear these topics, all of which we listen to.
+
+        Raises:
+            DeviceRejected: it refused one of them.
+        """
+        if not self._refused:
+            return
+        for topic in topics:
+            if topic in self._refused:
+                raise DeviceRejected(f"the broker does not let us hear {topic}: {self._refused[topic]}")
+
     async def leave(self, listener: Listener) -> None:
         """Hear nothing more."""
         gone = []
@@ -96,19 +113,34 @@ class Broker:
             with contextlib.suppress(aiomqtt.MqttError):
                 await self._client.unsubscribe(gone)
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool, timeout_s: float) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, timeout_s: float, must_arrive: bool = True
+    ) -> None:
         """One message; with qos 1 or 2 until the broker has it.
 
+        Args:
+            topic: where.
+            payload: what.
+            qos: quality of service.
+            retain: whether the broker keeps it.
+            timeout_s: time for the broker's word.
+            must_arrive: whether it is for nothing where nobody hears it now (a broker of MQTT 5 may say so).
+
         Raises:
-            DeviceTimeout: the broker is away, or did not take it in time.
+            DeviceTimeout: the broker is away, did not take it in time, or has nobody who hears it.
+            DeviceRejected: the broker refuses it, which it can say in MQTT 5 only.
         """
         client = self._client
         if client is None or not self.connected:
             raise DeviceTimeout(f"broker {self._key.host}:{self._key.port} is away")
         try:
-            await client.publish(topic, payload, qos=qos, retain=retain, timeout=timeout_s)
+            word = await client.confirmed(topic, payload, qos=qos, retain=retain, timeout_s=timeout_s)
         except (aiomqtt.MqttError, ValueError) as error:
             raise DeviceTimeout(f"{topic} was not published: {error}") from error
+        if word is not None and word.is_failure:
+            raise DeviceRejected(f"the broker refuses what is published on {topic}: {word}")
+        if word is not None and word.value == _NOBODY and must_arrive and not retain:
+            raise DeviceTimeout(f"nobody hears what is published on {topic}")
 
     # The connection ------------------------------------------------------------------------------------------------
 
@@ -121,8 +153,11 @@ class Broker:
             except aiomqtt.MqttError as error:
                 self.refusal = _refusal(error)
                 _log.info("broker %s:%d: %s", self._key.host, self._key.port, error)
-            except DeviceError as error:
+            except DeviceRejected as error:
                 self.refusal = error.reason
+            except DeviceError as error:
+                self.refusal = None
+                _log.info("broker %s:%d: %s", self._key.host, self._key.port, error.reason)
             except (OSError, ValueError) as error:
                 self.refusal = None
                 _log.info("broker %s:%d: %s", self._key.host, self._key.port, error)
@@ -135,7 +170,7 @@ class Broker:
     async def _session(self) -> None:
         key = self._key
         will = aiomqtt.Will(key.status_topic, "offline", qos=1, retain=True) if key.status_topic else None
-        client = aiomqtt.Client(
+        client = HearingClient(
             key.host,
             key.port,
             identifier=key.client_id or None,
@@ -152,9 +187,12 @@ class Broker:
             self._client = client
             self.connections += 1
             self.refusal = None
+            self._refused.clear()
             await self._subscribe({topic: max(members.values()) for topic, members in self._listeners.items()})
             if key.status_topic:
-                await client.publish(key.status_topic, "online", qos=1, retain=True)
+                word = await client.confirmed(key.status_topic, b"online", qos=1, retain=True, timeout_s=10)
+                if word is not None and word.is_failure:
+                    _log.warning("broker %s:%d refuses %s: %s", key.host, key.port, key.status_topic, word)
             self._connected.set()
             try:
                 async for message in client.messages:
@@ -171,9 +209,14 @@ class Broker:
         if client is None or not topics:
             return
         try:
-            await client.subscribe(list(topics.items()))
-        except aiomqtt.MqttError as error:
+            words = await client.subscribe(list(topics.items()))
+        except (aiomqtt.MqttError, ValueError) as error:
             raise DeviceTimeout(f"subscribing failed: {error}") from error
+        for topic, word in zip(topics, words, strict=False):
+            self._refused.pop(topic, None)
+            if isinstance(word, ReasonCode) and word.is_failure:
+                self._refused[topic] = str(word)
+                _log.warning("broker %s:%d does not let us hear %s: %s", self._key.host, self._key.port, topic, word)
 
     def _hand_out(self, message: aiomqtt.Message) -> None:
         payload = message.payload

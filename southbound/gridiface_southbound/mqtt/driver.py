@@ -7,6 +7,7 @@ of a driver's work (points.driver), echoes (points.echo), the connection (broker
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -43,6 +44,7 @@ class MqttDriver(EchoDriver[Point]):
         self._image: ScalarImage[Point] = ScalarImage(config.table)
         self._heard = Heard(config.max_payload_bytes, clock)
         self._asked: dict[int, float] = {}
+        self._owed: dict[str, int] = {}
 
     @classmethod
     def create(cls, device_id: str, config: MqttConfig, *, clock: Clock) -> MqttDriver:
@@ -57,11 +59,13 @@ class MqttDriver(EchoDriver[Point]):
         self._image = ScalarImage(self._table)
         self._heard = Heard(config.max_payload_bytes, self._clock)
         self._asked.clear()
+        self._owed.clear()
         self._broker = broker = broker_for(config.broker)
         try:
             broker.start()
             await broker.wait(config.connect_timeout_s)
             await broker.listen(dict.fromkeys(self._topics(), config.qos), self._heard.take)
+            broker.require_heard(self._needed_topics())
             await self._first_reading(broker)
         except BaseException:
             await self._disconnect()
@@ -73,7 +77,13 @@ class MqttDriver(EchoDriver[Point]):
             await broker.leave(self._heard.take)
             await release(self._config.broker, broker)
 
+    def _needed_topics(self) -> Iterable[str]:
+        """Those without which the device cannot be read or its answers not be heard."""
+        optional = {self._topic(p.topic) for p in self._table.points if p.topic and p.optional and p.write is None}
+        yield from (topic for topic in self._topics() if topic not in optional)
+
     def _topics(self) -> Iterable[str]:
+        """All that is listened to."""
         table = self._table
         if table.availability is not None:
             yield self._topic(table.availability.topic)
@@ -91,7 +101,7 @@ class MqttDriver(EchoDriver[Point]):
         wanted = [p for p in self._table.points if p.topic and (p.polled is not Poll.NEVER or p.name in asked)]
         needed = [point for point in wanted if not point.optional]
         for ask in self._table.ask:
-            await self._publish(broker, ask.topic, text_of(ask.payload, self._values).encode())
+            await self._ask(broker, ask)
         try:
             async with asyncio.timeout(self._config.first_reading_s):
                 await self._heard.until(lambda: self._there() is not None and not self._missing(needed))
@@ -117,7 +127,7 @@ class MqttDriver(EchoDriver[Point]):
     async def _question(self, broker: Broker, ask: Ask) -> None:
         topics = [self._topic(topic) for topic in ask.answers]
         before = {topic: self._heard.count(topic) for topic in topics}
-        await self._publish(broker, ask.topic, text_of(ask.payload, self._values).encode())
+        await self._ask(broker, ask)
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 await self._heard.until(lambda: all(self._heard.count(topic) > before[topic] for topic in topics))
@@ -156,7 +166,7 @@ class MqttDriver(EchoDriver[Point]):
             if rule is None:  # pragma: no cover - only points with a rule are written
                 continue
             sought, before = self._sought(members, shown)
-            answered = 0 if rule.answer is None else self._heard.count(self._topic(rule.answer.topic))
+            answered = 0 if rule.answer is None else await self._answers_so_far(self._topic(rule.answer.topic))
             await self._publish(broker, topic, self._payload(rule, members), retain=rule.retain)
             if rule.answer is not None:
                 await self._require_taken(rule.answer, answered)
@@ -176,24 +186,46 @@ class MqttDriver(EchoDriver[Point]):
         except KeyError as error:
             raise DeviceRejected(f"{rule.topic} needs {error.args[0]}, which is not known") from error
 
+    async def _answers_so_far(self, topic: str) -> int:
+        """How often it was answered there until now.
+
+        What was not answered in time gets as long again: a late answer must not pass for that to the next command.
+        """
+        if (owed := self._owed.pop(topic, None)) is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.timeout_s):
+                    await self._heard.until(lambda: self._heard.count(topic) > owed)
+        return self._heard.count(topic)
+
     async def _require_taken(self, rule: Answer, before: int) -> None:
         topic = self._topic(rule.topic)
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 await self._heard.until(lambda: self._heard.count(topic) > before)
         except TimeoutError:
+            self._owed[topic] = before
             raise DeviceTimeout(f"no answer on {topic}") from None
         seen = self._heard.value(topic, rule.pointer)
         if seen is MISSING or not one_of(seen, rule.one_of):
             kind = DeviceBusy if seen is not MISSING and one_of(seen, rule.busy) else DeviceRejected
             raise kind(f"refused: {topic} says {'nothing' if seen is MISSING else repr(seen)[:100]}")
 
+    def _confirmed(self, write: Write[Point]) -> bool:
+        # Awaited in `_send`: the device itself said that it takes it.
+        return write.point.write is not None and write.point.write.answer is not None
+
     def _may_be_silent(self, write: Write[Point]) -> bool:
         return write.point.write is not None and write.point.write.echo == "changes"
 
     # Small things --------------------------------------------------------------------------------------------------
 
-    async def _publish(self, broker: Broker, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    async def _ask(self, broker: Broker, ask: Ask) -> None:
+        config, payload = self._config, text_of(ask.payload, self._values).encode()
+        topic, timeout_s = self._topic(ask.topic), config.timeout_s
+        # Whether somebody hears the question is told by the answer.
+        await broker.publish(topic, payload, qos=config.qos, retain=False, timeout_s=timeout_s, must_arrive=False)
+
+    async def _publish(self, broker: Broker, topic: str, payload: bytes, *, retain: bool) -> None:
         config = self._config
         await broker.publish(self._topic(topic), payload, qos=config.qos, retain=retain, timeout_s=config.timeout_s)
 
@@ -201,7 +233,9 @@ class MqttDriver(EchoDriver[Point]):
         if self._broker is None:
             raise DeviceTimeout("the driver is not open")
         if not self._broker.connected:
-            raise DeviceTimeout("the broker is away")
+            why = "" if self._broker.refusal is None else f": {self._broker.refusal}"
+            raise DeviceTimeout(f"the broker is away{why}")
+        self._broker.require_heard(self._needed_topics())
         return self._broker
 
     def _there(self) -> bool | None:
