@@ -40,6 +40,7 @@ OWN = "sep2/own"  # what devices wrote into lists of their own, by path
 CONTENTS = "sep2/content"  # octets of files, by the path of the File
 DISABLED = "sep2/disabled"  # by LFDI
 RATES = "sep2/rates"  # pollRate by resource name
+LEFT = "sep2/left"  # who left a program or publication, by the path of its ResponseList
 TOLD = "sep2/told"  # what the receivers of notifications know, by subscription
 
 SPACES = (
@@ -61,6 +62,7 @@ SPACES = (
     PUBLISHED,
     OWN,
     CONTENTS,
+    LEFT,
     SUBSCRIPTIONS,
     TOLD,
 )
@@ -78,6 +80,7 @@ _STORED_AT: tuple[tuple[str, str], ...] = (
     (r"/derp/\d+/derc/\d+", CONTROLS),
     (r"/derp/\d+/dderc", DEFAULTS),
     (r"/derp/\d+/dc/\d+", CURVES),
+    (r"/rsps/\w+/rsp", LEFT),
     (r"/rsps/\w+/rsp/\d+", RESPONSES),
     (r"/mup/\d+", MIRRORS),
     (r"/upt/\d+/mr/\d+", METER_READINGS),

@@ -78,6 +78,7 @@ class Loader:
             documents.DEFAULTS: self._default,
             documents.CONTROLS: self._control,
             **more,
+            documents.LEFT: self._s.state.leavers.load,
             documents.RESPONSES: self._response,
             documents.MIRRORS: self._mirror,
             documents.METER_READINGS: self._meter_reading,

@@ -272,6 +272,7 @@ class Publications:
         state.tree.remove(path)
         if publication is not None:
             state.tree.remove(publication.responses.rpartition("/")[0])
+            state.leavers.forget(publication.responses)
 
 
 def counter_of(listing: Listing) -> str:

@@ -174,16 +174,15 @@ class Publishing:
         self._publications.place(publication, obj)
         await self._touch([r for n in publication.assigned if (r := self._s.state.end_devices.get(n))], now)
 
-    async def _touch(self, records: Sequence[EndDeviceRecord], now: Instant) -> None:
+    async def _touch(self, records: Sequence[EndDeviceRecord], now: Instant, along: Sequence[Change] = ()) -> None:
         """Assignments are part of what an end device is: changedTime says so. It alone is no news."""
         moved = [r for r in records if r.changed != int(now)]
-        if not moved:
-            return
-        stored: list[Change] = [
-            documents.put(documents.END_DEVICES, str(r.number), None, record_head(r) | {"changed": int(now)})
-            for r in moved
-        ]
-        await self._s.ledger.commit(stored)
+        stored = [*along]
+        for each in moved:
+            head = record_head(each) | {"changed": int(now)}
+            stored.append(documents.put(documents.END_DEVICES, str(each.number), None, head))
+        if stored:
+            await self._s.ledger.commit(stored)
         for record in moved:
             record.changed = int(now)
             item = self._s.tree.item(record.path)
@@ -197,9 +196,12 @@ class Publishing:
             StoreUnavailable: some changedTimes did not move.
         """
         touched: dict[int, EndDeviceRecord] = {}
-        for publication in self._s.state.publications.values():
-            touched |= {record.number: record for record in self._publications.assign(publication)}
-        await self._touch(list(touched.values()), now)
+        left: list[Change] = []
+        for each in self._s.state.publications.values():
+            concerned = {record.number: record for record in self._publications.assign(each)}
+            touched |= concerned
+            left += self._s.state.leavers.note(each.responses, concerned.keys() - each.assigned, now)
+        await self._touch(list(touched.values()), now, left)
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
@@ -321,12 +323,8 @@ class Publishing:
             publication = self._s.state.publications.get(item.path)
             below = self._s.tree.below(item.path)
             changes: list[Change] = [documents.delete(documents.PUBLISHED, p) for p in below if self._s.tree.item(p)]
-            answers = publication.responses.rpartition("/")[0] if publication is not None else ""
-            changes += [
-                documents.delete(space, path)
-                for path in self._s.tree.below(answers)
-                if (space := documents.space_of(path)) is not None
-            ]
+            answers = self._s.tree.below(publication.responses.rpartition("/")[0]) if publication is not None else ()
+            changes += [documents.delete(space, p) for p in answers if (space := documents.space_of(p)) is not None]
             if item.path.startswith("/file/"):
                 changes.append(documents.delete(documents.CONTENTS, item.path))
             assigned = [

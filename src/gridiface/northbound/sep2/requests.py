@@ -199,7 +199,7 @@ class Requests:
             raise RemoteProtocolError("unknown method", answer=501, detail=ErrorReason.INVALID_FORMAT)
         path, _ = _split(target)
         caller = self._s.doorman.caller(lfdi)
-        node = self._visible(path, caller)
+        node = self._left_behind(method, path, caller) or self._visible(path, caller)
         offered = self.methods(node)
         if method not in offered:
             raise MethodNotAllowed(offered)
@@ -210,6 +210,14 @@ class Requests:
         reply = await handler(Call(method, node, caller, dict(headers), body, now, peer))
         self._s.counts.written += 1
         return reply
+
+    def _left_behind(self, method: str, path: str, caller: Caller) -> Node | None:
+        """Where a device answers events of what it has left; it reads nothing there."""
+        numbers = self._s.state.leavers.of(path) if method == "POST" and caller.viewer.registered else ()
+        records = (self._s.state.end_devices.get(number) for number in numbers)
+        if any(record is not None and caller.speaks_for(record) for record in records):
+            return self._s.tree.get(path)
+        return None
 
     def methods(self, node: Node) -> frozenset[str]:
         """What a node takes; in-band registration can be switched off."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.northbound.sep2.counters import Counters
+from gridiface.northbound.sep2.leavers import Leavers
 from gridiface.northbound.sep2.nodes import Audience
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state_records import (
@@ -49,6 +50,7 @@ class State:
         self.events: ByMrid[EventRecord] = ByMrid()
         self.by_control: dict[str, EventRecord] = {}
         self._removed: ByMrid[EventRecord] = ByMrid()
+        self.leavers = Leavers(settings.event_retention_s)
         #: Devices by the LFDI of the aggregator that acts for them.
         self.manages: dict[str, set[str]] = {}
         self._configured: dict[str, set[str]] = {}

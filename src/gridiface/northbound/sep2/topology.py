@@ -242,6 +242,7 @@ class Topology:
         self._s.state.programs.pop(program.number, None)
         self._s.tree.remove(program.path)
         self._s.tree.remove(f"/rsps/{program.number}")
+        self._s.state.leavers.forget(program.responses)
 
     # --- who is below -----------------------------------------------------------------------------------------------
 
@@ -261,7 +262,8 @@ class Topology:
         ]
         coming = self._assigned.coming(below, leaving)
         everybody = list(self._s.state.end_devices.values())
-        await self._touch(self._assigned.after(everybody, leaving=leaving, coming=coming), now)
+        left = [c for p in programs for c in self._left(p, [record for node, record in leaving if node is p], now)]
+        await self._touch(self._assigned.after(everybody, leaving=leaving, coming=coming), now, left)
         self._moved |= {p.number: p for p in programs if p.members != below[p.number]}
         for program in programs:
             program.members = below[program.number]
@@ -272,6 +274,9 @@ class Topology:
             self._read_by(program, {reader for record in came for reader in record.audience.readers})
             for record in came:
                 self._join(program, record)
+
+    def _left(self, program: Program, records: Sequence[EndDeviceRecord], now: Instant) -> list[Change]:
+        return self._s.state.leavers.note(program.responses, [record.number for record in records], now)
 
     def _below(self, program: Program) -> list[EndDeviceRecord]:
         return self._assigned.speaking(program.members)
@@ -337,19 +342,20 @@ class Topology:
                 program.audience.readers |= wanted
                 self._s.tree.readers_changed(program.audience, self._places(program))
 
-    async def _touch(self, nodes: Mapping[int, Iterable[int]], now: Instant) -> None:
+    async def _touch(self, nodes: Mapping[int, Iterable[int]], now: Instant, along: Sequence[Change] = ()) -> None:
         """An assignment is part of what an end device is: its changedTime says so. It alone is no news.
 
         Args:
             nodes: by number of an end device: the node programs that it is assigned to from now on. What is as it was
                 before a restart is no change.
             now: s since 1970.
+            along: durable with it.
         """
         wanted = [(self._s.state.end_devices[number], tuple(sorted(programs))) for number, programs in nodes.items()]
         changed = [(record, programs) for record, programs in wanted if programs != record.nodes]
-        if not changed:
+        if not changed and not along:
             return
-        stored: list[Change] = []
+        stored: list[Change] = [*along]
         for record, programs in changed:
             head = record_head(replace(record, changed=int(now), nodes=programs))
             stored.append(documents.put(documents.END_DEVICES, str(record.number), None, head))

@@ -42,7 +42,7 @@ class Responses:
         fault = response_fault(event.item.obj, response)
         if fault:
             raise bad_value(fault)
-        self._check_concerned(owner, record)
+        self._check_concerned(owner, record, event)
         # The same answer again waits for the first: it is not given before it is durable.
         async with self._s.locks.hold(f"{owner.responses}/{record.lfdi}/{response.subject}/{response.status}"):
             still_there(self._s, call.node)
@@ -76,8 +76,9 @@ class Responses:
             return event.owner.startswith(owner.path) and event.item.data is owner
         return isinstance(owner, EventSet) and event.owner == owner.path
 
-    @staticmethod
-    def _check_concerned(owner: Respondable, record: EndDeviceRecord) -> None:
+    def _check_concerned(self, owner: Respondable, record: EndDeviceRecord, event: EventRecord) -> None:
+        if self._s.state.leavers.had(owner.responses, record.number, event):
+            return
         if isinstance(owner, Program) and owner.node and record.device_id not in owner.members:
             raise bad_value("the device is not below this node")
         if isinstance(owner, Publication) and record.number not in owner.assigned:

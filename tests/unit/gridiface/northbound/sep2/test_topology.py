@@ -200,6 +200,34 @@ async def test_a_device_that_moves_reads_the_old_or_the_new_and_nothing_between(
     assert {path for (path,) in await programs(kit, "inv-1", "inv-1")} == after
 
 
+async def test_who_left_a_node_answers_what_it_was_asked_there_and_reads_nothing_of_it(kit: Any) -> None:
+    feeder = node(kit, "feeder")
+    answers = feeder.replace("derp", "rsps") + "/rsp"
+    await kit.send("POST", f"{feeder}/derc", kit.control(base=CONNECT, response="07", start=kit.NOW))
+    kit.clock.time += 30
+    kit.fleet.grouped["feeder"] = Group(id="feeder", members=("inv-2",), name="Feeder")
+    await kit.core.reconcile(kit.clock.time)
+    kit.clock.time += 30
+    await kit.send("POST", f"{feeder}/derc", kit.control("A2" * 16, base=CONNECT, response="07", start=kit.NOW + 900))
+    for kit in (kit, await kit.restarted()):  # noqa: PLW2901, B020 - the same again after a restart
+        lfdi, managed, status = kit.lfdi["inv-1"], kit.core.state.by_device["managed-1"].lfdi, 6
+        late = await kit.send("POST", answers, kit.response(lfdi, "A1" * 16, status), by="inv-1")
+        assert late.status == 201
+        assert (await kit.get(late.headers["Location"], by="inv-1")).status == status
+        for_it = await kit.send("POST", answers, kit.response(managed, "A1" * 16, status), by="aggregator")
+        assert for_it.status == 201
+        assert (await kit.send("GET", answers, by="inv-1")).status == 404
+        assert (await kit.send("GET", f"{feeder}/derc", by="inv-1")).status == 404
+        # Nothing of what came after it, and nothing in the name of others.
+        assert (await kit.send("POST", answers, kit.response(lfdi, "A2" * 16, 1), by="inv-1")).status == 400
+        assert (await kit.send("POST", answers, kit.response(managed, "A1" * 16, 1), by="inv-1")).status == 403
+        assert (await kit.send("POST", answers, kit.response(lfdi, "A1" * 16, 1), by="stranger")).status == 403
+    del kit.fleet.grouped["feeder"]
+    await kit.core.reconcile(kit.clock.time)
+    assert (await kit.send("POST", answers, kit.response(lfdi, "A1" * 16, 3), by="inv-1")).status == 404
+    assert not [key for key in kit.ledger.kept if key[1] == answers]
+
+
 async def test_what_the_engine_could_not_be_told_of_who_moved_is_told_with_the_next_look(
     kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Group
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.event_clock import LISTED_AFTER_S
 from gridiface.northbound.sep2.handlers.rules import RULES
@@ -138,6 +139,25 @@ async def test_who_leaves_reads_no_more_of_what_its_group_was_told_not_even_when
     await kit.post("/edev", body, by="stranger")
     assert (await kit.send("GET", path, by="stranger")).status == 404
     assert (await kit.send("GET", path, by="aggregator")).status == 200, "it has another device there"
+
+
+async def test_who_left_a_group_answers_what_it_was_told_there(kit: Any) -> None:
+    kit.fleet.grouped["street"] = Group(id="street", members=("inv-1", "inv-2"), name="Street")
+    path = await publish(kit, Target(TargetKind.GROUP, "street"))
+    await kit.post(f"{path}/txt", kit.bodies.text("7E51"))
+    kit.clock.time += 10
+    kit.fleet.grouped["street"] = Group(id="street", members=("inv-2",), name="Street")
+    await kit.core.reconcile(kit.clock.time)
+    assert (await kit.send("GET", path, by="inv-1")).status == 404
+    kit = await kit.restarted()
+    answers = "/rsps/msg1/rsp"
+    words = kit.response(kit.lfdi["inv-1"], "7E51", 11).replace("DERControlResponse", "TextResponse")
+    assert (await kit.send("POST", answers, words, by="inv-1")).status == 201
+    assert (await kit.send("GET", answers, by="inv-1")).status == 404
+    assert (await kit.send("DELETE", path)).status == 409
+    kit.at(kit.NOW + 3600)
+    assert (await kit.send("DELETE", path)).status == 204
+    assert not [key for key in kit.ledger.kept if key[1] == answers]
 
 
 async def test_a_list_has_an_end(make_kit: Any) -> None:
