@@ -293,7 +293,7 @@ class Engine(FleetViews):
         outcomes, moved = self._book.drain()
         if not self._held(now):
             self._outlook.watch(self._running.plan, now)
-        whole = Late(lambda: chain(performance, *(one() for one in lines))) if lines else performance
+        whole = Late(lambda: chain(performance, chain.from_iterable(one() for one in lines))) if lines else performance
         return TickResult(batch, outcomes, self._log.drain(), whole, now, moved)
 
     @property

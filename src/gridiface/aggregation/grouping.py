@@ -6,7 +6,7 @@ and from inclusion: a group whose devices all belong to another lies inside it e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from gridiface.domain.fleet import Group
@@ -44,6 +44,10 @@ class GroupTree:
     def members(self, group_id: str) -> tuple[str, ...]:
         """All devices of the group and of the groups inside it, by id, each once; empty for an unknown group."""
         return tuple(sorted(self._members.get(group_id, ())))
+
+    def inside(self, group_id: str) -> Set[str]:
+        """The same in no order, and without making anything; to look into, not to keep."""
+        return self._members.get(group_id, set())
 
     def holds(self, group_id: str, device_id: str) -> bool:
         """Whether the device belongs to the group, directly or through groups inside it."""

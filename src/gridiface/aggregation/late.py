@@ -16,7 +16,11 @@ T = TypeVar("T")
 
 
 class Late(Sequence[T]):
-    """A sequence that is made once, at the first look into it. It counts as not empty until then."""
+    """A sequence that is made when it is looked into; it counts as not empty until then.
+
+    Who goes through it gets its members one by one as they are made: of a hundred thousand a few hundred can be taken
+    at a time. Who asks for its length or for a place has all of them made, which are kept.
+    """
 
     def __init__(self, make: Callable[[], Iterable[T]]) -> None:
         self._make = make
@@ -36,7 +40,7 @@ class Late(Sequence[T]):
         return self._all()[index]
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self._all())
+        return iter(self._make() if self._made is None else self._made)
 
     def _all(self) -> tuple[T, ...]:
         if self._made is None:

@@ -74,8 +74,8 @@ class Entry:
         return device_id in self.told.get(OutcomeKind.STARTED, ())
 
 
-#: How a device's part ended: kind and reason.
-Ending = Callable[[Entry, str], tuple[OutcomeKind, str]]
+#: How the parts of devices in a control ended: those of each kind and reason.
+Ending = Callable[[Entry, Sequence[str]], Mapping[tuple[OutcomeKind, str], Sequence[str]]]
 
 
 class ControlBook:
@@ -288,10 +288,8 @@ class ControlBook:
             reason = "its time passed before it could be carried out"
             self.finish(entry, OutcomeKind.FAILED, now, reason)
             return
-        endings: dict[tuple[OutcomeKind, str], list[str]] = {}
-        for device_id in entry.concerned:
-            if device_id not in entry.ended:
-                endings.setdefault(ending(entry, device_id), []).append(device_id)
+        ended = entry.ended
+        endings = ending(entry, [device_id for device_id in entry.concerned if device_id not in ended])
         for (kind, reason), device_ids in endings.items():
             self._tell(entry, kind, now, device_ids, reason)
         kind, reason = _whole(entry, {kind for kind, _ in endings})

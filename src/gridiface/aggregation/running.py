@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -120,8 +121,25 @@ class Running:
         c.cut[rows] |= bool(holds & SWITCHES)
         self.starting.append(entry)
 
-    def ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:
-        """How one device's part in a control ended."""
+    def ending(self, entry: Entry, device_ids: Sequence[str]) -> Mapping[tuple[OutcomeKind, str], Sequence[str]]:
+        """How the devices' parts in a control ended. Those that were there all the time are told apart at once."""
+        c, target = self._c, entry.control.target
+        members: Collection[str] = c.row
+        if target.kind is TargetKind.GROUP:
+            members = self._fleet.tree.inside(target.id)
+        away = frozenset(c.ids[c.down | c.lost].tolist())
+        began: Collection[str | None] = entry.told.get(OutcomeKind.STARTED, ())
+        row, found = c.row, dict[tuple[OutcomeKind, str], list[str]]()
+        well = [name for name in device_ids if name in began and name in row and name in members and name not in away]
+        if well:
+            found[OutcomeKind.COMPLETED, ""] = well
+        rest = () if len(well) == len(device_ids) else set(device_ids).difference(well)
+        for device_id in device_ids if rest else ():
+            if device_id in rest:
+                found.setdefault(self._ending(entry, device_id), []).append(device_id)
+        return found
+
+    def _ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:
         row, target = self._c.row.get(device_id), entry.control.target
         gone = "it left the fleet" if row is None else ""
         if target.kind is TargetKind.GROUP and row is not None and not self._fleet.tree.holds(target.id, device_id):

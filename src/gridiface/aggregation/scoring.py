@@ -7,7 +7,7 @@ of finished events are made in `settlement`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,8 +23,11 @@ from gridiface.domain.telemetry import Quality
 MOST_INTERVALS = 20_000
 
 
-#: What makes the intervals of an account's devices.
-Lines = Callable[[], list[PerformanceInterval]]
+#: What makes the intervals of an account's devices, one after the other.
+Lines = Callable[[], Iterator[PerformanceInterval]]
+
+#: Devices whose intervals are worked out together, as they are asked for.
+_PART = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +145,20 @@ class DeviceMeans:
         place = {name: at for at, name in enumerate(self._ids.tolist())}
         return np.array([place[name] for name in device_ids.tolist()], dtype=np.int64)
 
-    def intervals(self, control_id: str) -> list[PerformanceInterval]:
-        """One interval for each device that was there for a time."""
+    def intervals(self, control_id: str) -> Iterator[PerformanceInterval]:
+        """One interval for each device that was there for a time; made in parts, as they are asked for."""
+        for first in range(0, self._ids.size, _PART):
+            yield from self._part(control_id, slice(first, first + _PART))
+
+    def _part(self, control_id: str, places: slice) -> Iterator[PerformanceInterval]:
+        sums, times = self._sums[:, places], self._times[:, places]
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = self._sums / self._times
-            known = np.nan_to_num(np.minimum(self._times[2] / self._counted, 1.0))
+            means = sums / times
+            known = np.nan_to_num(np.minimum(times[2] / self._counted[places], 1.0))
         columns = [[None if value != value else value for value in row] for row in means.tolist()]  # noqa: PLR0124 - NaN
         known[known >= 1 - 1e-6] = 1.0
-        times = (self._since.tolist(), self._until.tolist(), known.tolist())
-        return [
+        spans = (self._since[places].tolist(), self._until[places].tolist(), known.tolist())
+        return (
             PerformanceInterval(
                 control_id=control_id,
                 target_id=device_id,
@@ -165,10 +173,10 @@ class DeviceMeans:
                 known=heard,
             )
             for device_id, told, acknowledged, delivered, start, end, heard in zip(
-                self._ids.tolist(), *columns, *times, strict=True
+                self._ids[places].tolist(), *columns, *spans, strict=True
             )
             if end > start
-        ]
+        )
 
 
 class Account:
@@ -215,7 +223,7 @@ class Account:
         """End the account: the last interval of the target; what makes one per device."""
         return self.sample(None, columns, now), self.lines
 
-    def lines(self) -> list[PerformanceInterval]:
+    def lines(self) -> Iterator[PerformanceInterval]:
         """One interval for each device that was there for a time."""
         return self._devices.intervals(self.control_id)
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from gridiface.aggregation.config import TickResult
@@ -20,7 +21,7 @@ from gridiface.app.arrivals import Arrivals
 from gridiface.app.control_names import named
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
-from gridiface.app.recording import changes_of, decided, devices_first, trimmed
+from gridiface.app.recording import PART, changes_of, decided, devices_first, in_parts, trimmed
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
@@ -280,6 +281,13 @@ class Dispatch:
         self.counters.setpoints_handed_out += len(setpoints)
         deadline = now + CLASS_TIMING[setpoints[0].service_class].acknowledge_s
         deliveries = await channel.apply(setpoints, deadline=deadline)
+        for first in range(0, len(deliveries), PART):
+            self._delivered(deliveries[first : first + PART])
+            await asyncio.sleep(0)
+        self.kick()
+
+    def _delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """What became of some set-points of a step."""
         self.engine.deliver(deliveries, self.clock.now())
         failed = 0
         for delivery in deliveries:
@@ -294,7 +302,6 @@ class Dispatch:
         for watch in self.watchers:
             watch(deliveries)
         self._record_later([AppendDeliveries(tuple(deliveries))])
-        self.kick()
 
     # --- recording ----------------------------------------------------------------------------------------------
 
@@ -304,34 +311,39 @@ class Dispatch:
 
     def _record_later(self, changes: Sequence[Change]) -> None:
         if changes:
-            self._spawn(self._record(list(changes), ()))
+            self._spawn(self._record(list(changes)))
 
     async def _record_after(
         self, handing_out: list[asyncio.Task[None]], moved: Sequence[Change], result: TickResult
     ) -> None:
         """Devices come first: what one step did is recorded when its set-points have left, or soon after."""
         await devices_first(handing_out)
-        await self._record([*moved, *changes_of(result)], result.outcomes)
+        await self._record(chain(changes_of(result), moved))
 
-    async def _record(self, changes: list[Change], outcomes: Sequence[Outcome]) -> None:
-        """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be."""
+    async def _record(self, changes: Iterable[Change]) -> None:
+        """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be.
+
+        Many go in parts, so that neither the loop nor the disk is held up by one of them.
+        """
+        durable: list[Outcome] = []
         async with self._recording:
-            waiting, self._backlog = [*self._backlog, *changes], []
-            waiting = [newer for change in waiting if (newer := self._as_it_is(change)) is not None]
-            if not waiting:
-                return
-            try:
-                await self.ledger.commit(waiting)
-            except StoreUnavailable as problem:
-                self.counters.store_failures += 1
-                self._backlog = trimmed(waiting)
-                _log.warning("the store cannot write, %d records wait: %s", len(self._backlog), problem)
-                return
-        told = {(o.control_id, o.device_id, o.kind) for o in outcomes}
-        late = [c.outcome for c in waiting if isinstance(c, AppendOutcome)]
-        whole = [*outcomes, *(o for o in late if (o.control_id, o.device_id, o.kind) not in told)]
-        for first in range(0, len(whole), _TOLD_AT_ONCE):
-            self._tell(whole[first : first + _TOLD_AT_ONCE])
+            kept, self._backlog = self._backlog, []
+            for part in in_parts(kept, changes):
+                if self._backlog:  # in their order: what came before cannot be written
+                    self._backlog += part
+                    await asyncio.sleep(0)
+                elif waiting := [newer for change in part if (newer := self._as_it_is(change)) is not None]:
+                    try:
+                        await self.ledger.commit(waiting)
+                    except StoreUnavailable as problem:
+                        self.counters.store_failures += 1
+                        self._backlog = waiting
+                        _log.warning("the store cannot write, records wait: %s", problem)
+                    else:
+                        durable += [change.outcome for change in waiting if isinstance(change, AppendOutcome)]
+            self._backlog = trimmed(self._backlog)
+        for first in range(0, len(durable), _TOLD_AT_ONCE):
+            self._tell(durable[first : first + _TOLD_AT_ONCE])
             await asyncio.sleep(0)
 
     def _as_it_is(self, change: Change) -> Change | None:
@@ -365,4 +377,4 @@ class Dispatch:
         """Wait for what is under way, then record what is left; for a graceful stop."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout_s)
-        await self._record([], ())
+        await self._record(())

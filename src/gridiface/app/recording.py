@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from gridiface.aggregation.config import TickResult
 from gridiface.domain.controls import Decision
-from gridiface.domain.ports import AppendDecisions, AppendOutcome, AppendPerformance, Change, PutControl
+from gridiface.domain.ports import (
+    AppendDecisions,
+    AppendDeliveries,
+    AppendOutcome,
+    AppendPerformance,
+    AppendReadings,
+    Change,
+    PutControl,
+)
 
 #: Records that wait for a store that cannot write; beyond this the oldest performance and delivery rows go first.
 BACKLOG = 100_000
+
+#: Records that become durable together, in one transaction. What a step did to a hundred thousand devices is made,
+#: written and told in such parts: nobody else waits longer for the loop or for the disk than one of them takes.
+PART = 1024
 
 #: How long the record of a control step waits for its set-points to leave, s; while the loop answers timers later than
 #: `_BUSY_S`, again and again, up to `_DEVICES_LAST_S`.
@@ -36,13 +49,46 @@ def decided(decisions: Sequence[Decision]) -> list[Change]:
     return [AppendDecisions(tuple(decisions))] if decisions else []
 
 
-def changes_of(result: TickResult) -> list[Change]:
-    """The records of one step; what is told of thousands of devices is made here (`aggregation.late`)."""
-    changes: list[Change] = [AppendOutcome(outcome) for outcome in result.outcomes]
-    changes += decided(result.decisions)
-    if result.performance:
-        changes.append(AppendPerformance(tuple(result.performance)))
-    return changes
+def changes_of(result: TickResult) -> Iterator[Change]:
+    """The records of one step; what is told of thousands of devices is made as they are asked for (see `Late`).
+
+    Steps of the devices come before that of their control, as they were told: where the server dies between two parts,
+    the control is not over yet, and the devices that are missing are told when it goes on.
+    """
+    yield from decided(result.decisions)
+    yield from map(AppendOutcome, result.outcomes)
+    performance = iter(result.performance)
+    while part := tuple(islice(performance, PART)):
+        yield AppendPerformance(part)
+
+
+def in_parts(*records: Iterable[Change], most: int = PART) -> Iterator[list[Change]]:
+    """The changes in their order, so many rows at once; those of fewer rows stay together."""
+    part: list[Change] = []
+    rows = 0
+    for change in chain(*records):
+        more = _rows_of(change)
+        if part and rows + more > most:
+            yield part
+            part, rows = [], 0
+        part.append(change)
+        rows += more
+    if part:
+        yield part
+
+
+def _rows_of(change: Change) -> int:
+    match change:
+        case AppendPerformance():
+            return len(change.intervals)
+        case AppendDeliveries():
+            return len(change.deliveries)
+        case AppendReadings():
+            return len(change.readings)
+        case AppendDecisions():
+            return len(change.decisions)
+        case _:
+            return 1
 
 
 def trimmed(changes: list[Change], most: int = BACKLOG) -> list[Change]:

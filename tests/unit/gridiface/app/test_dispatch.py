@@ -14,6 +14,7 @@ from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.members import Members
+from gridiface.app.recording import PART
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,
@@ -45,13 +46,21 @@ class Ledger:
         self.kept: list[Change] = []
         self.down = False
         self.asked = 0
+        #: Parts with outcomes so far, and from which of them on they are refused.
+        self.told, self.refuses = 0, 1_000_000
+        self.parts: list[Sequence[Change]] = []
         self.slow: asyncio.Event | None = None
 
     async def commit(self, changes: Sequence[Change]) -> None:
         self.asked += 1
+        self.parts.append(changes)
         await asyncio.sleep(0)
         if self.slow is not None:
             await self.slow.wait()
+        if any(isinstance(change, AppendOutcome) for change in changes):
+            self.told += 1
+            if self.told >= self.refuses:
+                raise StoreUnavailable("refused on purpose")
         if self.down:
             raise StoreUnavailable("down on purpose")
         self.kept += changes
@@ -196,6 +205,31 @@ async def test_devices_are_told_while_the_store_is_down_and_outcomes_follow_when
     house.dispatch.tick(NOW + 1)
     await house.settle()
     assert OutcomeKind.RECEIVED in {o.kind for o in house.heard}
+
+
+async def test_the_steps_of_thousands_are_durable_in_parts_before_that_of_their_control(house: House) -> None:
+    """Also where the store fails in the middle: what it took is told, and the rest follows in its order."""
+    names = [f"bat{number}" for number in range(3, PART + 50)]
+    for name in names:
+        await house.dispatch.register(Device(id=name, nameplate=Nameplate(max_w=5000)), NOW, groups=["fleet"])
+    await house.settle()
+    await house.dispatch.submit(replace(control(), values={ControlMode.CONNECT: ModeValue(1.0)}), NOW)
+    house.ledger.refuses = 2
+    house.dispatch.tick(NOW)
+    await house.settle()
+    assert house.dispatch.counters.store_failures >= 1
+    kept = [change.outcome for change in house.ledger.of(AppendOutcome) if isinstance(change, AppendOutcome)]
+    assert kept
+    assert house.heard == kept
+    assert set(names) - {outcome.device_id for outcome in kept}
+    assert ControlState.ACTIVE not in states(house)
+    house.ledger.refuses = 1_000_000
+    house.dispatch.tick(NOW + 1)
+    await house.settle()
+    received = [o.device_id for o in house.heard if o.kind is OutcomeKind.RECEIVED]
+    assert received == [None, *sorted({*names, "bat1", "bat2"})]
+    assert states(house)[-1] is ControlState.ACTIVE
+    assert max(len(part) for part in house.ledger.parts) <= PART
 
 
 async def test_cancel_is_durable_and_only_once(house: House) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
 
 from gridiface.aggregation.config import TickResult
-from gridiface.app.recording import changes_of, devices_first, trimmed
-from gridiface.domain.controls import Decision, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.aggregation.late import Late
+from gridiface.app.recording import PART, changes_of, devices_first, in_parts, trimmed
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import Control, Decision, Outcome, OutcomeKind, Source, Target, TargetKind
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import AppendDecisions, AppendDeliveries, AppendOutcome, AppendPerformance, Change
+from gridiface.domain.ports import (
+    AppendDecisions,
+    AppendDeliveries,
+    AppendOutcome,
+    AppendPerformance,
+    Change,
+    PutControl,
+)
 
 OUTCOME = Outcome(control_id="c", kind=OutcomeKind.STARTED, at=1.0, device_id="a")
 DECISION = Decision(
@@ -18,6 +29,14 @@ DECISION = Decision(
     source=Source(protocol="sep2"),
     verdict="accepted",
     reason="will run",
+)
+CONTROL = Control(
+    id="c",
+    source=Source(protocol="sep2"),
+    target=Target(TargetKind.GROUP, "all"),
+    values={},
+    interval=Interval(0.0, 60.0),
+    created=0.0,
 )
 INTERVAL = PerformanceInterval(
     control_id="c",
@@ -34,8 +53,33 @@ INTERVAL = PerformanceInterval(
 
 def test_a_step_is_recorded_with_what_was_told_decided_and_measured() -> None:
     found = changes_of(TickResult(outcomes=(OUTCOME,), decisions=(DECISION,), performance=(INTERVAL,)))
-    assert found == [AppendOutcome(OUTCOME), AppendDecisions((DECISION,)), AppendPerformance((INTERVAL,))]
-    assert changes_of(TickResult()) == []
+    assert list(found) == [AppendDecisions((DECISION,)), AppendOutcome(OUTCOME), AppendPerformance((INTERVAL,))]
+    assert list(changes_of(TickResult())) == []
+
+
+def test_what_thousands_of_devices_did_is_made_and_recorded_in_parts() -> None:
+    made: list[int] = []
+
+    def outcomes() -> Iterator[Outcome]:
+        for number in range(3 * PART):
+            made.append(number)
+            yield replace(OUTCOME, device_id=f"d{number}")
+
+    def performance() -> Iterator[PerformanceInterval]:
+        return (replace(INTERVAL, target_id=f"d{number}") for number in range(2 * PART + 1))
+
+    over = PutControl(CONTROL)
+    result = TickResult(outcomes=Late(outcomes), decisions=(DECISION,), performance=Late(performance))
+    parts = in_parts(changes_of(result), [over])
+    first = next(parts)
+    assert len(first) == PART
+    assert len(made) <= PART + 1
+    rest = list(parts)
+    rows = [sum(len(c.intervals) if isinstance(c, AppendPerformance) else 1 for c in part) for part in (first, *rest)]
+    assert max(rows) <= PART
+    assert sum(rows) == 3 * PART + 1 + 2 * PART + 1 + 1
+    assert rest[-1][-1] == over
+    assert list(in_parts([], [])) == []
 
 
 def test_where_too_much_waits_outcomes_stay_and_the_oldest_of_the_rest_go() -> None:
