@@ -49,6 +49,7 @@ from gridiface.domain.ports import (
 )
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.domain.timeline import TERMINAL, move, state_at
+from gridiface.durably import in_order
 from gridiface.errors import StoreUnavailable
 from gridiface.logfields import about
 from gridiface.tracing import span
@@ -332,19 +333,29 @@ class Dispatch:
                 if self._backlog:  # in their order: what came before cannot be written
                     self._backlog += part
                     await asyncio.sleep(0)
-                elif waiting := [newer for change in part if (newer := self._as_it_is(change)) is not None]:
-                    try:
-                        await self.ledger.commit(waiting)
-                    except StoreUnavailable as problem:
-                        self.counters.store_failures += 1
-                        self._backlog = waiting
-                        _log.warning("the store cannot write, records wait: %s", problem)
-                    else:
-                        durable += [change.outcome for change in waiting if isinstance(change, AppendOutcome)]
+                else:
+                    now = [newer for change in part if (newer := self._as_it_is(change)) is not None]
+                    durable += [one.outcome for one in await self._durable(now) if isinstance(one, AppendOutcome)]
             self._backlog = trimmed(self._backlog)
         for first in range(0, len(durable), _TOLD_AT_ONCE):
             self._tell(durable[first : first + _TOLD_AT_ONCE])
             await asyncio.sleep(0)
+
+    async def _durable(self, waiting: list[Change]) -> list[Change]:
+        """Those that are durable now; the backlog gets what waits for a store that cannot write."""
+        kept: list[Change] = []
+        while waiting:
+            count, problem = await in_order(self.ledger.commit, waiting)
+            kept += waiting[:count]
+            if isinstance(problem, StoreUnavailable):
+                self.counters.store_failures += 1
+                self._backlog = waiting[count:]
+                _log.warning("the store cannot write, records wait: %s", problem)
+                break
+            if problem is not None:
+                _log.error("a %s is not recorded: %s", type(waiting[count]).__name__, problem)
+            waiting = waiting[count + 1 :]
+        return kept
 
     def _as_it_is(self, change: Change) -> Change | None:
         """A change as it is right now: a step is recorded late, and its controls may have been cancelled since."""

@@ -109,6 +109,7 @@ class Ledger(Protocol):
 
         Raises:
             StoreUnavailable: nothing was changed.
+            LocalProtocolError: one of them is what no store can keep; nothing was changed. See `durably`.
         """
         ...
 

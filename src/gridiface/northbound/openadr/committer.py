@@ -1,7 +1,7 @@
 """Group commit for a core that runs ahead of the store: many requests, one transaction, and the way back.
 
 Owns the order: an answer may leave when its own changes and all before them are durable. Where the store cannot write,
-everything that is not durable yet is taken back, the newest first.
+or does not take something, everything that is not durable yet is taken back, the newest first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from gridiface.domain.controls import Delivery, Outcome
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Ledger
 from gridiface.domain.telemetry import Snapshot
-from gridiface.errors import StoreUnavailable
+from gridiface.durably import in_order
+from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.documents import ledger_changes
 from gridiface.protocols.openadr.changes import Change
 
@@ -136,7 +137,8 @@ class Committer:
             undo: called beside the core's revert.
             news: that came with them, durable in the same transaction.
 
-        The future's exception is StoreUnavailable where they are taken back.
+        The future's exception is StoreUnavailable where they are taken back, LocalProtocolError where it is these that
+        the store does not take.
         """
         if not changes and not more and not news and self._task is None:
             return None
@@ -157,13 +159,15 @@ class Committer:
             while self._queue:
                 batch = self._batch()
                 try:
-                    await self._commit(batch)
-                except StoreUnavailable as problem:
-                    self._take_back(batch, problem)
-                    continue
-                for one in batch:
+                    durable, problem = await in_order(self._commit, batch)
+                except BaseException:
+                    self._take_back(batch, StoreUnavailable("something failed while it was stored"))
+                    raise
+                for one in batch[:durable]:
                     if not one.done.cancelled():
                         one.done.set_result(None)
+                if problem is not None:
+                    self._take_back(batch[durable:], problem)
         finally:
             self._task = None
 
@@ -187,7 +191,8 @@ class Committer:
         elif changes:
             await self._ledger.commit(changes)
 
-    def _take_back(self, batch: list[_Waiting], problem: StoreUnavailable) -> None:
+    def _take_back(self, batch: list[_Waiting], problem: StoreUnavailable | LocalProtocolError) -> None:
+        """The first of the batch is what the problem is about; the others can come again."""
         # What came meanwhile was made on top of it, and goes first.
         lost, self._queue = [*batch, *self._queue], []
         for one in reversed(lost):
@@ -195,5 +200,6 @@ class Committer:
             one.undo()
         for one in lost:
             if not one.done.cancelled():
-                one.done.set_exception(StoreUnavailable(str(problem)))
+                refused = isinstance(problem, LocalProtocolError) and one is batch[0]
+                one.done.set_exception(problem if refused else StoreUnavailable(str(problem)))
                 one.done.exception()  # Nobody may be waiting any more.

@@ -1,6 +1,7 @@
 """Durable writes that nobody waits for: what the server itself adds (responses on behalf, flips, retention).
 
-Owns the order: a change is durable before what depends on it is done. While the store cannot write, everything waits.
+Owns the order: a change is durable before what depends on it is done. While the store cannot write, everything waits;
+what the store does not take is told and left out, and what depends on it is not done.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gridiface.domain.ports import Change, Ledger
+from gridiface.durably import in_order
 from gridiface.errors import StoreUnavailable
 
 _log = logging.getLogger("gridiface.sep2")
 _RETRY_S = 1.0
+
+_Item = tuple[Sequence[Change], Callable[[], None] | None]
 
 
 class BackgroundWriter:
@@ -26,7 +30,7 @@ class BackgroundWriter:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._waiting: list[tuple[Sequence[Change], Callable[[], None] | None]] = []
+        self._waiting: list[_Item] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -67,15 +71,24 @@ class BackgroundWriter:
 
     async def _round(self) -> None:
         batch, self._waiting = self._waiting, []
-        changes = [change for each, _ in batch for change in each]
-        try:
-            if changes:
-                await self._ledger.commit(changes)
-        except StoreUnavailable as problem:
-            _log.warning("the store cannot write, %d records wait: %s", len(changes), problem)
-            self._waiting = batch + self._waiting
+        durable, problem = await in_order(self._commit, batch)
+        if isinstance(problem, StoreUnavailable):
+            self._waiting = batch[durable:] + self._waiting
+            _log.warning("the store cannot write, %d records wait: %s", len(self._waiting), problem)
+        elif problem is not None:
+            _log.error("%d records are left out: %s", len(batch[durable][0]), problem)
+            self._waiting = batch[durable + 1 :] + self._waiting
+        self._follow(batch[:durable])
+        if isinstance(problem, StoreUnavailable):
             await asyncio.sleep(_RETRY_S)
-            return
+
+    async def _commit(self, batch: Sequence[_Item]) -> None:
+        changes = [change for each, _ in batch for change in each]
+        if changes:
+            await self._ledger.commit(changes)
+
+    @staticmethod
+    def _follow(batch: Sequence[_Item]) -> None:
         for _, then in batch:
             if then is not None:
                 try:

@@ -32,9 +32,9 @@ from gridiface.domain.controls import (
     Verdict,
 )
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate, Settings
-from gridiface.domain.ports import AppendOutcome, Change, Document, PutControl, PutDocument
+from gridiface.domain.ports import AppendDecisions, AppendOutcome, Change, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Snapshot
-from gridiface.errors import StoreUnavailable
+from gridiface.errors import LocalProtocolError, StoreUnavailable
 
 NOW = 1_800_000_000.0
 
@@ -45,6 +45,7 @@ class Ledger:
     def __init__(self) -> None:
         self.kept: list[Change] = []
         self.down = False
+        self.refused: type | None = None
         self.asked = 0
         #: Parts with outcomes so far, and from which of them on they are refused.
         self.told, self.refuses = 0, 1_000_000
@@ -63,6 +64,8 @@ class Ledger:
                 raise StoreUnavailable("refused on purpose")
         if self.down:
             raise StoreUnavailable("down on purpose")
+        if self.refused is not None and any(isinstance(change, self.refused) for change in changes):
+            raise LocalProtocolError("refused on purpose")
         self.kept += changes
 
     async def documents(self, space: str) -> list[Document]:
@@ -230,6 +233,22 @@ async def test_the_steps_of_thousands_are_durable_in_parts_before_that_of_their_
     assert received == [None, *sorted({*names, "bat1", "bat2"})]
     assert states(house)[-1] is ControlState.ACTIVE
     assert max(len(part) for part in house.ledger.parts) <= PART
+
+
+async def test_what_the_store_does_not_take_keeps_neither_the_rest_of_a_step_nor_the_backlog(house: House) -> None:
+    await house.dispatch.submit(control(), NOW)
+    house.ledger.down = True
+    house.dispatch.tick(NOW)
+    await house.settle()
+    house.ledger.down, house.ledger.refused = False, AppendDecisions
+    house.dispatch.tick(NOW + 1)
+    await house.settle()
+    assert OutcomeKind.RECEIVED in {outcome.kind for outcome in house.heard}
+    assert len(house.ledger.of(AppendOutcome)) == len(house.heard)
+    assert ControlState.ACTIVE in states(house)
+    house.ledger.refused = None
+    await house.dispatch.drain()
+    assert len(house.ledger.of(AppendDecisions)) == 1  # that of the answer
 
 
 async def test_cancel_is_durable_and_only_once(house: House) -> None:

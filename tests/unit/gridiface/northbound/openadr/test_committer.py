@@ -13,7 +13,7 @@ from gridiface.domain.controls import Outcome, OutcomeKind
 from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
-from gridiface.errors import StoreUnavailable
+from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer, News, then
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.changes import Change
@@ -24,11 +24,14 @@ class Ledger:
         self.commits: list[Sequence[LedgerChange]] = []
         self.gate = asyncio.Event()
         self.down = False
+        self.refused = ""
 
     async def commit(self, changes: Sequence[LedgerChange]) -> None:
         await self.gate.wait()
         if self.down:
             raise StoreUnavailable("down on purpose")
+        if any(isinstance(change, PutDocument) and change.key == self.refused for change in changes):
+            raise LocalProtocolError("refused on purpose")
         self.commits.append(changes)
 
     async def documents(self, space: str) -> list[Document]:
@@ -174,3 +177,32 @@ async def test_a_fault_in_what_rests_on_a_commit_is_whoever_waits_for_it() -> No
     broken.set_exception(RuntimeError("of the house"))
     with pytest.raises(RuntimeError):
         await passed
+
+
+async def test_what_the_store_does_not_take_fails_alone_and_what_stood_on_it_can_come_again() -> None:
+    reverted: list[str] = []
+    ledger = Ledger()
+    ledger.refused = "b"
+    ledger.gate.set()
+    committer = Committer(ledger, "space", lambda changes: reverted.extend(one.key for one in changes))
+    saves = [asyncio.create_task(committer.save([change(name)])) for name in "abc"]
+    done = await asyncio.gather(*saves, return_exceptions=True)
+    assert done[0] is None
+    assert isinstance(done[1], LocalProtocolError)
+    assert isinstance(done[2], StoreUnavailable)
+    assert reverted == ["c", "b"]
+    await committer.save([change("c")])
+    assert [one.key for commit in ledger.commits for one in commit if isinstance(one, PutDocument)] == ["a", "c"]
+
+
+async def test_nobody_is_left_waiting_by_a_fault_of_our_own() -> None:
+    async def publish(news: News, changes: Sequence[LedgerChange]) -> None:
+        raise ZeroDivisionError
+
+    reverted: list[str] = []
+    committer = Committer(Ledger(), "space", lambda changes: reverted.extend(one.key for one in changes), publish)
+    with pytest.raises(StoreUnavailable):
+        await committer.save(
+            [change("a")], news=News(outcomes=[Outcome(control_id="c", kind=OutcomeKind.RECEIVED, at=1.0)])
+        )
+    assert reverted == ["a"]

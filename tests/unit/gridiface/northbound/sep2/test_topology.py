@@ -209,7 +209,7 @@ async def test_who_left_a_node_answers_what_it_was_asked_there_and_reads_nothing
     await kit.core.reconcile(kit.clock.time)
     kit.clock.time += 30
     await kit.send("POST", f"{feeder}/derc", kit.control("A2" * 16, base=CONNECT, response="07", start=kit.NOW + 900))
-    for kit in (kit, await kit.restarted()):  # noqa: PLW2901, B020 - the same again after a restart
+    for kit in (kit, await kit.restarted()):  # noqa: B020 - the same again after a restart
         lfdi, managed, status = kit.lfdi["inv-1"], kit.core.state.by_device["managed-1"].lfdi, 6
         late = await kit.send("POST", answers, kit.response(lfdi, "A1" * 16, status), by="inv-1")
         assert late.status == 201
