@@ -213,7 +213,7 @@ class Curves:
         self._held.pop(spec.id, None)
         if slot is not None and not stands:
             await self._adopt(one, store, slot, writes)
-        timer = await self._enable(one, store, fallback)
+        timer = await self._enable(one, store, fallback, store.in_force if stands or slot is None else slot)
         shown = await self._shown(one, content, enabled=True)
         self._held[spec.id] = asked
         self._timed.discard(spec.id)
@@ -244,7 +244,7 @@ class Curves:
         if not one.spec.adopts:
             if content and before.index <= store.count and store.differing(before.index, content):
                 await self._send(one, store.writes(before.index, content))
-            await self._head(one, store, {one.spec.request: before.index})
+            await self._head(one, store, {**_at_once(store), one.spec.request: before.index})
         elif content and store.differing(1, content):
             slot = self._slot(store)
             if slot is None:
@@ -283,10 +283,10 @@ class Curves:
         """
         spec = one.spec
         await self._send(one, writes)
+        if not spec.adopts:
+            return  # `_enable` chooses it
         stale = spec.result and store.block.raw(spec.result) == _FAILED
         await self._head(one, store, {spec.request: slot})
-        if not spec.result:
-            return
         deadline, pause = asyncio.get_running_loop().time() + self._timeout_s, _FIRST_LOOK_S
         while True:
             heads = await self._registers.blocks([one.place])
@@ -301,9 +301,13 @@ class Curves:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_S)
 
-    async def _enable(self, one: _Found, store: Store, timers: Mapping[str, int] | None) -> float:
-        """Start the timer and enable the function; the time of the timer."""
-        await self._head(one, store, {**(timers or {}), one.spec.enable: 1})
+    async def _enable(self, one: _Found, store: Store, timers: Mapping[str, int] | None, index: int) -> float:
+        """Start the timer and enable the function; the time of the timer.
+
+        The older models' timers count from when a curve is chosen: they stand before that, and it is chosen each time.
+        """
+        chosen = {} if one.spec.adopts else {one.spec.request: index}
+        await self._head(one, store, {**_at_once(store), **(timers or {}), **chosen, one.spec.enable: 1})
         return float((timers or {}).get("RvrtTms", 0))
 
     async def _shown(self, one: _Found, content: Content, *, enabled: bool) -> Store:
@@ -352,3 +356,8 @@ class Curves:
     async def _send(self, one: _Found, writes: Sequence[tuple[int, bytes]]) -> None:
         for offset, registers in writes:
             await self._registers.write(one.place.address + offset, registers)
+
+
+def _at_once(store: Store) -> dict[str, int]:
+    """What makes a curve take effect when it is chosen: another controller may have left a window for random delays."""
+    return {"WinTms": 0} if store.block.has("WinTms") else {}

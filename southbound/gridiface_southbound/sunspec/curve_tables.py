@@ -8,7 +8,7 @@ differences. Not owned: registers (models), values (curve_values), the procedure
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gridiface.domain.curves import CurveBase, CurveKind
 from gridiface.domain.fleet import Capability
@@ -23,7 +23,8 @@ class Line:
 
     `group`: where its points lie in the set ("" or "MustTrip."). `x`, `y`: the points' names, with {} for the number.
     `bases`: what DeptRef holds for each base of the y axis; none: the y axis has no base. `response`, `pt1`: points
-    for these times, s; `reference`: whether it has a reference voltage.
+    for these times, s; `reference`: whether it has a reference voltage. `fixed`: points without which the curve would
+    mean something else than asked, where the device has them.
     """
 
     kind: CurveKind
@@ -34,6 +35,7 @@ class Line:
     response: str = ""
     pt1: str = ""
     reference: bool = False
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +132,19 @@ CURVE_MODELS: tuple[CurveModel, ...] = (
         126, Capability.VOLT_VAR, Line(kind=CurveKind.VOLT_VAR, x="V{}", y="VAr{}", bases=_OLDER_VARS, pt1="RmpTms")
     ),
     _older(
-        132, Capability.VOLT_WATT, Line(kind=CurveKind.VOLT_WATT, x="V{}", y="W{}", bases=_OLDER_WATTS, pt1="RmpPT1Tms")
+        132, Capability.VOLT_WATT, Line(kind=CurveKind.VOLT_WATT, x="V{}", y="W{}", bases=_OLDER_WATTS, pt1="RmpPt1Tms")
     ),
     _older(
         134,
         Capability.FREQ_WATT,
-        Line(kind=CurveKind.FREQ_WATT, x="Hz{}", y="W{}", bases={CurveBase.MAX_W: 0}, pt1="RmpPT1Tms"),
+        Line(
+            kind=CurveKind.FREQ_WATT,
+            x="Hz{}",
+            y="W{}",
+            bases={CurveBase.MAX_W: 0},
+            pt1="RmpPT1Tms",
+            fixed={"SnptW": 0},  # else the percentages are of the power at the moment of the deviation
+        ),
     ),
 )
 

@@ -141,6 +141,7 @@ class Store:
                 raise UnfitCurve(f"{label}: model {self.spec.id} has no y axis of reference type {curve.base}")
             if f"{self.spec.stored}1.DeptRef" in self.block.model.points:
                 content["DeptRef"] = base
+        content |= {name: float(value) for name, value in line.fixed.items() if name in known}
         for name, seconds in ((line.response, curve.response_s), (line.pt1, curve.pt1_s)):
             if name and seconds is not None and name in known:
                 content[name] = seconds

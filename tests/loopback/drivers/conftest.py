@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from tests.loopback.drivers.foreign_curves import ForeignDevice, Opened
 
 from gridiface.app.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
@@ -98,3 +99,25 @@ def benches(
         return bench
 
     return factory_of
+
+
+@pytest.fixture
+def opened() -> Opened:
+    """`async with opened([models], **driver_keys) as (device, driver)`."""
+
+    @contextlib.asynccontextmanager
+    async def run(
+        models: list[dict[str, Any]], kind: type[ForeignDevice] = ForeignDevice, **keys: Any
+    ) -> AsyncIterator[tuple[ForeignDevice, SunSpecDriver]]:
+        async with kind(models) as device:
+            config = SunSpecDriver.Config(
+                **({"host": "127.0.0.1", "port": device.port, "rating_w": 10_000, "adopt_timeout_s": 0.5} | keys)
+            )
+            driver = SunSpecDriver.create("foreign", config, clock=SystemClock())
+            try:
+                await driver.open()
+                yield device, driver
+            finally:
+                await driver.close()
+
+    return run
