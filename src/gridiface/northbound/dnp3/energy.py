@@ -53,6 +53,12 @@ class EnergyCounters:
         if snapshot is not None and snapshot.quality is not Quality.BAD and snapshot.w is not None:
             self._last[target] = now, snapshot.w, snapshot.var or 0.0
 
+    def clock_set(self, seconds: float) -> None:
+        """The wall clock was set by so much: what passed since the last call counts as long as it was."""
+        self._last = {target: (at + seconds, w, var) for target, (at, w, var) in self._last.items()}
+        if self._kept_at is not None:
+            self._kept_at += seconds
+
     def value(self, target: Target, measure: Measure) -> float | None:
         """What a counter shows, whole Wh or varh; it begins anew after 2**32."""
         counts = self._counts.get(target)

@@ -334,6 +334,7 @@ class Station:
         self.touch(now)
         self.outstation.clock_set(seconds, now)
         self.handler.clock_set(seconds)
+        self.energy.clock_set(seconds)
 
     def touch(self, now: Instant) -> None:
         """The time that status points get which follow from a command."""

@@ -27,7 +27,7 @@ from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_s
 from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.settings import VenSettings
-from gridiface.northbound.openadr.ven_calendar import renew
+from gridiface.northbound.openadr.ven_calendar import Calendars
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
 from gridiface.northbound.openadr.xmpp import VenXmpp
@@ -113,7 +113,7 @@ class OpenAdrVen:
         self._http = HttpServer("ven", security=self._security, limits=EVENTS_LIMITS)
         self._listener: PayloadListener | None = None
         self._unsaved: list[Change] = []
-        self._calendars_due = 0.0
+        self._calendars = Calendars(settings.calendars)
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -239,8 +239,7 @@ class OpenAdrVen:
             self._samples.take(self.core.sample_periods(), now)
             self._samples.history.look(now)
             self.core.handle_timer(now)
-            if now >= self._calendars_due:
-                self._calendars_due = renew(self.core, self.settings.calendars, now)
+            self._calendars.look(self.core, now)
             self._unsaved += self._samples.changes()
             await self._settle()
             requests = self.core.next_requests(now)

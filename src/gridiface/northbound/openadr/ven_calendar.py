@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from gridiface.deadlines import waits
 from gridiface.domain.clock import Instant
 from gridiface.protocols.openadr.ven import Ven
 
@@ -84,6 +85,23 @@ def grouped(calendars: Sequence[Calendar]) -> dict[str, list[Calendar]]:
     for calendar in calendars:
         found.setdefault(calendar.key, []).append(calendar)
     return found
+
+
+class Calendars:
+    """The calendars of one VEN, whose schedules are renewed once a day.
+
+    Args:
+        calendars: as configured.
+    """
+
+    def __init__(self, calendars: Sequence[Calendar]) -> None:
+        self._calendars = calendars
+        self._due = 0.0
+
+    def look(self, core: Ven, now: Instant) -> None:
+        """Renew them where that is due; call it every second or so."""
+        if not waits(self._due, now, _DAY_S):
+            self._due = renew(core, self._calendars, now)
 
 
 def renew(core: Ven, calendars: Sequence[Calendar], now: Instant) -> Instant:

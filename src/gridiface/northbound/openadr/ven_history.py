@@ -90,10 +90,10 @@ class FleetHistory:
         """Take the present in; call it every second or so."""
         for name, resource in self._resources.items():
             kept = self._kept[name]
-            begin = now if kept.looked is None else max(kept.looked, now - _MOST_LOOK_S)
-            if kept.looked is None or now > kept.looked:
-                self._add(name, kept, begin, now)
-                kept.looked = now
+            # A clock that was set back goes on from where it is: what lies ahead of it was never.
+            if kept.looked is not None and now > kept.looked:
+                self._add(name, kept, max(kept.looked, now - _MOST_LOOK_S), now)
+            kept.looked = now
             snapshot = self._fleet.snapshot(resource.target)
             usable = snapshot is not None and snapshot.quality in _USABLE
             kept.watts = snapshot.w if snapshot is not None and usable else None
@@ -143,13 +143,13 @@ class FleetHistory:
             begin = until
 
     def _close(self, name: str, kept: _Kept, done: _Open, following: int) -> None:
-        if kept.rows and kept.rows[-1][0] >= done.start:
-            # It was begun before a restart, or the clock went back: what is stored stays, the better one of two.
-            if kept.rows[-1][0] > done.start or kept.rows[-1][2] * self.period_s >= done.watched:
-                return
-            kept.rows.pop()
+        at = bisect.bisect_left(kept.rows, done.start, key=lambda row: row[0])
+        known = kept.rows[at : at + 1]
+        same = bool(known) and known[0][0] == done.start
+        if same and known[0][2] * self.period_s >= done.watched:
+            return  # It was begun before a restart, or the clock went back: the better one of two stays.
         mean = done.joules / done.watched if done.watched else 0.0
-        kept.rows.append((done.start, mean, done.watched / self.period_s))
+        kept.rows[at : at + same] = [(done.start, mean, done.watched / self.period_s)]
         self._dirty.add((name, done.start // _DAY_S))
         oldest = following - self._keep_s
         old = [row for row in kept.rows if row[0] < oldest]

@@ -349,9 +349,7 @@ async def make_house() -> AsyncIterator[MakeHouse]:
         )
         await desk.open()
         mounted = areas(desk)
-        chosen = AccessRules(
-            **{"open_reads": True, "burst": 100_000, "mark": desk.sessions.mark, **(rules or {})}
-        )
+        chosen = AccessRules(**{"open_reads": True, "burst": 100_000, "mark": desk.sessions.mark, **(rules or {})})
         shown = Pages(desk, cookie=chosen.cookie, areas=mounted)
         pages = OperatorServer(
             desk,

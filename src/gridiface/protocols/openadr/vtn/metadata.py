@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from gridiface.deadlines import waits
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, response
 from gridiface.protocols.openadr.payloads.envelope import Payload
@@ -78,10 +79,12 @@ class MetadataDesk:
         """Tell it again where that is due."""
         for ven_id, reports in list(self._state.asked.items()):
             for request_id, one in list(reports.asked.items()):
-                if now < one.due:
+                # The first time may be as far ahead as the VEN asked for, each next one is a period ahead.
+                first = one.due == one.request.start
+                if waits(one.due, now, math.inf if first else one.request.back):
                     continue
                 self._tell(ven_id, request_id)
-                # What came due while nobody was there to tell is told once.
+                # What came due while nobody was there to tell is told once; the beat stays.
                 one.due += one.request.back * (math.floor((now - one.due) / one.request.back) + 1)
                 if one.due > one.request.end:
                     del reports.asked[request_id]

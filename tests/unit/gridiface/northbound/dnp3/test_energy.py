@@ -70,3 +70,15 @@ def test_it_is_kept_each_minute():
     one.document(NOW + 60)
     assert not one.due(NOW + 61)
     assert not EnergyCounters("gw", []).due(NOW + 1e6)
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 30.0, 3600.0])
+def test_a_clock_that_is_set_neither_adds_nor_takes_energy(seconds):
+    one = counters()
+    one.count(FLEET, SEEN, NOW)
+    assert not one.due(NOW)
+    one.clock_set(seconds)
+    one.count(FLEET, SEEN, NOW + seconds + 10)
+    assert shown(one) == [10_000, 0, 0, 20_000]
+    assert not one.due(NOW + seconds + 59)
+    assert one.due(NOW + seconds + 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gridiface.northbound.openadr.ven_calendar import Calendar, grouped, merged, renew, spans_of
+from gridiface.northbound.openadr.ven_calendar import Calendar, Calendars, grouped, merged, renew, spans_of
 from gridiface.protocols.openadr.ven import SampleMemory, Ven, VenConfig, Verdict
 
 #: Wednesday, 2027-03-24 12:00 UTC.
@@ -48,10 +48,27 @@ def test_what_would_replace_each_other_goes_together() -> None:
     assert [len(members) for members in grouped([one, two, other]).values()] == [2, 1]
 
 
+def ven() -> Ven:
+    made = map(str, range(99)).__next__
+    return Ven(VenConfig(name="v"), lambda *_: Verdict("optIn"), SampleMemory(), made, lambda: 0.0)
+
+
+def test_calendars_are_renewed_once_a_day_also_when_the_clock_is_set_back() -> None:
+    core, calendars = ven(), Calendars([Calendar(start=dt.time(22), end=dt.time(6))])
+
+    def first(now: float) -> float:
+        calendars.look(core, now)
+        (made,) = core.schedules.values()
+        return made.spans[0][0]
+
+    assert first(NOW + 30 * 86_400) == NOW + 30 * 86_400 + 10 * HOUR  # a clock that is a month ahead
+    assert first(NOW) == NOW + 10 * HOUR
+    assert first(NOW + 11 * HOUR) == NOW + 10 * HOUR
+    assert first(NOW + 36 * HOUR) == NOW + 34 * HOUR
+
+
 def test_schedules_follow_the_calendars_and_leave_others_alone() -> None:
-    core = Ven(
-        VenConfig(name="v"), lambda *_: Verdict("optIn"), SampleMemory(), map(str, range(99)).__next__, lambda: 0.0
-    )
+    core = ven()
     by_hand = core.add_opt_schedule("optIn", [(NOW + 1e7, 60)], NOW)
     night = Calendar(start=dt.time(22), end=dt.time(6))
     again = renew(core, [night], NOW)

@@ -117,3 +117,13 @@ def test_a_clock_that_goes_back_spoils_nothing() -> None:
     before = values(made)
     watch(made, NOW + 10, 60)
     assert values(made)[: len(before)] == before
+
+
+def test_a_clock_that_was_ahead_for_a_while_costs_no_later_interval() -> None:
+    made = history(Fleet())
+    watch(made, NOW, 70)
+    watch(made, NOW + 300, 70)  # set forwards by mistake, then back
+    watch(made, NOW + 71, 289)
+    first, torn, *later = [(at, quality) for at, _, quality in values(made) if at < 360]
+    assert (first, torn) == ((0.0, QUALITY_GOOD), (60.0, UNCERTAIN))
+    assert later == [(60.0 * number, QUALITY_GOOD) for number in range(2, 6)]

@@ -144,3 +144,18 @@ def test_a_ven_that_is_away_for_long_is_told_once_a_push_gets_through(kit):
         kit.now += 60
         kit.do(kit.vtn.handle_timer(kit.now))
     assert kit.vtn.waiting(ven) == ["register_report"]
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_and_the_beat(kit, ven):
+    begin = kit.now
+    ask(kit, ven, request(back=60, start=begin), request("n", back=60, start=begin + 5000))
+    assert told(kit, ven) == ["m"]
+    kit.now = begin + 610
+    assert told(kit, ven) == ["m"]
+    kit.now = begin + 30  # set back by ten minutes
+    assert told(kit, ven) == ["m"]
+    assert told(kit, ven) == []
+    kit.now = begin + 60
+    assert told(kit, ven) == ["m"]
+    kit.now = begin + 5000
+    assert told(kit, ven) == ["m", "n"]
