@@ -324,6 +324,27 @@ async def test_log_records_carry_the_lfdi(start: Any, told: list[dict[str, Any]]
         assert line["LFDI"] in running.server.core.state.by_lfdi
 
 
+async def test_the_octets_of_a_file_in_part_whole_and_by_no_other_method(start: Any) -> None:
+    running = await start()
+    body = (
+        f"<File {NS}><fileURI>https://maker.example/fw</fileURI><mfID>40732</mfID><mfModel>M1</mfModel><mfVer>2</mfVer>"
+        "<size>9</size><type>00</type></File>"
+    )
+    status, headers, _ = await running.send("POST", "/file", body)
+    assert status == 201
+    item = running.server.core.state.tree.item(headers["Location"])
+    await running.server.core.files.store(item, b"abcdefghi", time.time())
+    path = f"{headers['Location']}/content"
+    status, headers, part = await running.send("GET", path, by="inverter", Range="bytes=-3")
+    assert (status, headers["Content-Range"], part) == (206, "bytes 6-8/9", b"ghi")
+    status, headers, part = await running.send("HEAD", path, by="inverter", Range="bytes=-3")
+    assert (status, headers["Content-Length"], part) == (200, "9", b"")
+    for method in ("PUT", "POST", "DELETE"):
+        status, headers, _ = await running.send(method, path, "<x/>", by="inverter")
+        assert (status, headers["Allow"]) == (405, "GET, HEAD")
+    assert (await running.send("PUT", "/file/9/content", "<x/>", by="inverter"))[0] == 404
+
+
 async def test_a_client_that_asks_too_often_delays_nobody_else(start: Any) -> None:
     """R15: 429 with Retry-After for the LFDI that floods, for reading and writing; all others are served as ever."""
     running = await start(limits=LimitSettings(requests_per_s=0.2, requests_at_once=20))

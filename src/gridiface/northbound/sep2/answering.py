@@ -126,8 +126,9 @@ class Answering:
             file = self._requests.file_at(head.path, lfdi)
             if file is None:
                 return refusal(RemoteProtocolError("no such resource", answer=404))
-            reply = await self._files.read(file, fields.get("range"), fields.get("if-range"))
-            return reply.for_head() if method == "HEAD" else reply
+            if method == "HEAD":  # what a range is, is defined for GET alone (RFC 9110, 14.2)
+                return (await self._files.read(file, None, None)).for_head()
+            return await self._files.read(file, fields.get("range"), fields.get("if-range"))
         try:
             body = self._dialects.inward(lfdi, body)
         except RemoteProtocolError as problem:

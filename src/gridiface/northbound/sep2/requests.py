@@ -199,6 +199,8 @@ class Requests:
             raise RemoteProtocolError("unknown method", answer=501, detail=ErrorReason.INVALID_FORMAT)
         path, _ = _split(target)
         caller = self._s.doorman.caller(lfdi)
+        if self._files.wanted(path, caller.viewer) is not None:
+            raise MethodNotAllowed(frozenset({"GET", "HEAD"}))
         node = self._left_behind(method, path, caller) or self._visible(path, caller)
         offered = self.methods(node)
         if method not in offered:

@@ -11,12 +11,15 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
+from gridiface.operator.bodies import MAX_BYTES
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, etag_of, get, post
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Text
 from gridiface.operator.sep2_desk import acted, shown
 
 Words = dict[str, Any]
+#: Longest file that is handed in, as base64: 18 million octets.
+_FILE_TEXT = 24_000_000
 Path = Annotated[str, Field(max_length=512, pattern=r"^/[A-Za-z0-9/]*$", description="href on the server")]
 
 
@@ -157,7 +160,7 @@ class NewFile(Whom):
     maker: int = Field(default=0, ge=0, le=0xFFFFFFFF, description="mfID, an IANA enterprise number")
     type: str = Field(default="00", pattern=r"^[0-9A-Fa-f]{2,4}$", description="00 software, 01 credential")
     activate: int | None = Field(default=None, ge=0, description="when it is to be activated, s since 1970 UTC")
-    content: str = Field(max_length=24_000_000, description="its octets, base64")
+    content: str = Field(max_length=_FILE_TEXT, description="its octets, base64")
 
 
 class Sep2Where(TypedDict):
@@ -278,7 +281,7 @@ class Sep2ResourcesArea(Area):
         )  # fmt: skip
 
     @post("/sep2/files", "A file for download, kept on this server", scope="configure", done=201,
-          problems=(404, 409))  # fmt: skip
+          problems=(404, 409), most_bytes=_FILE_TEXT + MAX_BYTES)  # fmt: skip
     async def add_sep2_file(self, call: Call[NoQuery, NewFile]) -> Words:
         """The File as devices see it."""
         asked = call.body
