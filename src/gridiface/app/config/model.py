@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from gridiface.app.config.base import Listen
 from gridiface.app.config.dnp3 import Dnp3
-from gridiface.app.config.engine import EngineBlock, ScheduleEntry
+from gridiface.app.config.engine import EngineBlock, ScheduleEntry, Zone
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.config.operator import Operator
 from gridiface.app.config.upstream import Upstream
@@ -206,6 +206,7 @@ class Sep2(Block):
     clients: tuple[Client, ...] = ()
     poll_rates: PollRates = PollRates()
     post_rate: int = Field(default=300, ge=1, le=86_400, description="postRate shown on mirrors and devices, s")
+    timezone: Zone = Field(default="UTC", description="zone of the local time that Time tells, with daylight saving")
     event_retention_s: int = Field(
         default=86_400,
         ge=1,

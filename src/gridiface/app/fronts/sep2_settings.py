@@ -72,6 +72,7 @@ def sep2_settings(sep2: Sep2, site: str) -> Sep2Settings:
         lfdi=_own_lfdi(sep2),
         poll_rates=sep2.poll_rates.model_dump(),
         post_rate=sep2.post_rate,
+        timezone=sep2.timezone,
         in_band_registration=sep2.in_band_registration,
         in_band_groups=sep2.in_band_groups,
         clients=clients,

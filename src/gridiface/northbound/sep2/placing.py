@@ -43,6 +43,7 @@ from gridiface.protocols.sep2.resources import (
     SelfDevice,
     Time,
 )
+from gridiface.protocols.sep2.time_zone import offsets_at
 
 _OWN_FUNCTIONS = (
     FunctionsImplemented.DEVICE_CAPABILITY
@@ -90,18 +91,17 @@ def place_roots(state: State) -> None:
 
 
 def time_at(settings: Sep2Settings, now: Instant) -> Time:
-    """The server's clock; localTime where an offset is configured."""
+    """The server's clock, and what clocks show in the configured zone."""
     second = int(now)
-    in_dst = settings.dst_start <= second < settings.dst_end
-    offset = settings.tz_offset_s + (settings.dst_offset_s if in_dst else 0)
+    local = offsets_at(settings.timezone, second)
     return Time(
         currentTime=second,
-        dstEndTime=settings.dst_end,
-        dstOffset=settings.dst_offset_s,
-        dstStartTime=settings.dst_start,
-        localTime=second + offset,
+        dstEndTime=local.end,
+        dstOffset=local.saving_s,
+        dstStartTime=local.start,
+        localTime=local.at(second),
         quality=settings.time_quality,
-        tzOffset=settings.tz_offset_s,
+        tzOffset=local.standard_s,
     )
 
 

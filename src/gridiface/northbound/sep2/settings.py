@@ -244,7 +244,7 @@ class Sep2Settings:
         in_band_groups: groups that devices registered in band join.
         event_retention_s: how long ended events are kept; they leave their lists earlier.
         time_quality: Time.quality; 7 = intentionally uncoordinated, what CSIP expects.
-        tz_offset_s, dst_offset_s, dst_start, dst_end: what Time tells about local time; seconds, instants.
+        timezone: whose local time Time tells, by its name in the time-zone database.
         link_empty_control_lists: whether a program links to its control lists while they are empty, which saves a
             polling client one round; the standard allows both.
         notifications: None: no subscriptions are served.
@@ -271,10 +271,7 @@ class Sep2Settings:
     clients: tuple[ClientEntry, ...] = ()
     event_retention_s: float = 86_400.0
     time_quality: int = 7
-    tz_offset_s: int = 0
-    dst_offset_s: int = 0
-    dst_start: int = 0
-    dst_end: int = 0
+    timezone: str = "UTC"
     link_empty_control_lists: bool = True
     discovery: DiscoverySettings | None = None
     csip_aus: CsipAusSettings | None = None

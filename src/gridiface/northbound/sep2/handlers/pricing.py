@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from gridiface.northbound.sep2.handlers.services import bad_value
 from gridiface.northbound.sep2.preparing import Place, Rule
@@ -37,7 +38,7 @@ def _check_block(block: ConsumptionTariffInterval, place: Place) -> None:
     if block.startValue in starts:
         raise bad_value("a block begins there already")
     numbers = [m.consumptionBlock for m in sorted([*place.members, block], key=lambda m: m.startValue)]
-    if numbers != sorted(numbers):
+    if any(after < before or before == after != 0 for before, after in pairwise(numbers)):
         raise bad_value("consumptionBlock rises with startValue")
     for cost in block.environmentalCost:
         if cost.costKind not in set(CostKind):

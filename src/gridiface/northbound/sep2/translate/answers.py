@@ -141,7 +141,9 @@ def response_fault(event: Event, response: Response) -> str:
 
 def _applied_fault(event: EndDeviceControl, response: DrResponse) -> str:
     """What was applied echoes what was asked for."""
-    if response.overrideDuration is not None and response.overrideDuration > (event.overrideDuration or 0):
+    # Who overrode for longer than it may took no part (10), and says for how long as well.
+    took_part = response.status != ResponseStatus.COMPLETED_NO_PARTICIPATION
+    if took_part and (response.overrideDuration or 0) > (event.overrideDuration or 0):
         return "overrideDuration is longer than the control allows"
     if response.dutyCycle is not None and response.dutyCycle.normalValue > 100:
         return "a duty cycle is at most 100 %"

@@ -424,16 +424,19 @@ async def test_every_page_is_what_the_list_says(kit: Any, start: int, limit: int
 
 
 async def test_serve_time_with_quality_7_and_correct_offsets_at_wall_clock(make_kit: Any) -> None:
-    kit = await make_kit(tz_offset_s=-28_800, dst_offset_s=3600, dst_start=1_799_000_000, dst_end=1_801_000_000)
+    kit = await make_kit(timezone="America/Los_Angeles")
     for seconds in (0.0, 0.9, 1.0, 61.5):
         kit.clock.time = kit.NOW + seconds
         found: Time = await kit.get("/tm", by="stranger")
         assert found.currentTime == int(kit.NOW + seconds)
         assert found.quality == 7
-        assert found.localTime == found.currentTime - 25_200
+        assert found.localTime == found.currentTime - 28_800
         assert (found.tzOffset, found.dstOffset) == (-28_800, 3600)
-        assert (found.dstStartTime, found.dstEndTime) == (1_799_000_000, 1_801_000_000)
-    for second, offset in ((1_798_999_999, -28_800), (1_799_000_000, -25_200), (1_801_000_000, -28_800)):
+        assert (found.dstStartTime, found.dstEndTime) == (
+            1_805_018_400,
+            1_825_578_000,
+        )  # 14 March and 7 November 2027, 2:00
+    for second, offset in ((1_805_018_399, -28_800), (1_805_018_400, -25_200), (1_825_578_000, -28_800)):
         kit.clock.time = float(second)
         found = await kit.get("/tm", by="stranger")
         assert (found.currentTime, found.localTime) == (second, second + offset)

@@ -356,11 +356,19 @@ async def test_a_fleet_without_devices_removes_nobody(kit: Any) -> None:
 # --- placing ---
 
 
-@pytest.mark.parametrize(("now", "local"), [(50.5, 50 - 3600), (150.0, 150), (250.0, 250 - 3600)])
-def test_local_time_follows_the_offsets(now: float, local: int) -> None:
-    settings = Sep2Settings(tz_offset_s=-3600, dst_offset_s=3600, dst_start=100, dst_end=200)
-    found = time_at(settings, now)
-    assert (found.currentTime, found.localTime, found.dstStartTime, found.dstEndTime) == (int(now), local, 100, 200)
+_SUMMER = (1_806_195_600, 1_824_944_400)
+_NEXT = (1_837_645_200, 1_856_394_000)
+
+
+@pytest.mark.parametrize(
+    ("now", "offset", "period"),
+    [(1_806_195_599.5, 3600, _SUMMER), (1_806_195_600.0, 7200, _SUMMER), (1_824_944_399.9, 7200, _SUMMER),
+     (1_824_944_400.0, 3600, _NEXT)],
+)  # fmt: skip
+def test_local_time_follows_the_offsets(now: float, offset: int, period: tuple[int, int]) -> None:
+    found = time_at(Sep2Settings(timezone="Europe/Berlin"), now)
+    assert (found.currentTime, found.localTime) == (int(now), int(now) + offset)
+    assert (found.tzOffset, found.dstOffset, found.dstStartTime, found.dstEndTime) == (3600, 3600, *period)
 
 
 async def test_self_device_shows_the_identity_of_our_certificate(make_kit: Any) -> None:

@@ -133,6 +133,23 @@ async def test_a_response_echoes_what_was_applied(kit: Any, more: str, status: i
     assert reply.status == status
 
 
+@pytest.mark.parametrize(
+    ("allowed", "status", "said", "answered"),
+    [(60, 8, 60, 201), (60, 8, 61, 400), (60, 10, 61, 201), (None, 10, 5, 201), (None, 8, 0, 201), (None, 8, 1, 400)],
+)
+async def test_who_overrides_for_longer_than_it_may_says_that_it_took_no_part(
+    kit: Any, allowed: int | None, status: int, said: int, answered: int
+) -> None:
+    await kit.post("/dr", kit.bodies.dr_program())
+    control = kit.bodies.load("01")
+    if allowed is not None:
+        override = f"<overrideDuration>{allowed}</overrideDuration>"
+        control = control.replace("</loadShiftForward>", f"</loadShiftForward>{override}")
+    await kit.post("/dr/1/edc", control)
+    words = answer(kit.lfdi["inv-1"], "01", status, f"<overrideDuration>{said}</overrideDuration>")
+    assert (await kit.send("POST", "/rsps/dr1/rsp", words, by="inv-1")).status == answered
+
+
 async def test_availability_is_told_by_the_device_and_names_its_program(sets: Any) -> None:
     path = f"{sets.edev('inv-1')}/lsl"
     found = (await sets.get(path)).members[0]

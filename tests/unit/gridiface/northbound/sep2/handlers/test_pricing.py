@@ -57,8 +57,20 @@ async def test_the_first_block_begins_at_0_and_numbers_rise_with_consumption(kit
     assert (await kit.send("POST", path, kit.bodies.block(0, 2))).status == 400
     assert (await kit.send("POST", path, kit.bodies.block(500, 0))).status == 400
     await kit.post(path, kit.bodies.block(1000, 3))
+    for start, number in ((500, 1), (500, 3), (2000, 3), (2000, 17)):
+        assert (await kit.send("POST", path, kit.bodies.block(start, number))).status == 400, (start, number)
     await kit.post(path, kit.bodies.block(500, 2))
     assert [b.startValue for b in (await kit.get(f"{path}?l=9")).members] == [0, 500, 1000]
+
+
+async def test_tiers_and_blocks_are_those_that_the_standard_names(kit: Any) -> None:
+    await a_tariff(kit)
+    assert (await kit.send("POST", "/tp/1/rc/1/tti", kit.bodies.tier(tier=16))).status == 400
+    path = await kit.post("/tp/1/rc/1/tti", kit.bodies.tier(tier=15))
+    # Without numbers (0: not applicable) blocks go by their start alone.
+    await kit.post(f"{path}/cti", kit.bodies.block(0, 0))
+    await kit.post(f"{path}/cti", kit.bodies.block(500, 0))
+    await kit.post(f"{path}/cti", kit.bodies.block(900, 16))
 
 
 async def test_what_a_component_measures_can_be_changed(kit: Any) -> None:
