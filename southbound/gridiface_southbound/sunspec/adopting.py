@@ -9,6 +9,7 @@ happens (driver). One attempt; a device that has not yet adopted what it was tol
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,12 +18,14 @@ from gridiface.domain.curves import KIND_OF_MODE, BadCurve, Curve, CurveKind, Dr
 from gridiface.domain.fleet import Capability
 from gridiface.drivers.api import Ack, DeviceBusy
 from gridiface.errors import DeviceRejected
-from gridiface_southbound.sunspec.curve_tables import CURVE_MODELS, CurveModel
+from gridiface_southbound.sunspec.curve_tables import CURVE_MODELS, CurveModel, Line
 from gridiface_southbound.sunspec.curve_values import Asked, Content, Store, UnfitCurve, store_table
 from gridiface_southbound.sunspec.memory import CurveBefore, Memory
 from gridiface_southbound.sunspec.models import Block, scaler, whole_model
 from gridiface_southbound.sunspec.registers import Registers
 from gridiface_southbound.sunspec.scan import DeviceMap, ModelPlace
+
+_log = logging.getLogger(__name__)
 
 _FAILED = 2
 _DROOP, _NO_MODEL = ControlMode.FREQUENCY_DROOP.value, "the device has no model for it"
@@ -31,11 +34,12 @@ _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One function of this device: its model, where it lies, how often its groups are there."""
+    """One function of this device: its model, where it lies, how often its groups are there, and which curves."""
 
     spec: CurveModel
     place: ModelPlace
     counts: tuple[tuple[str, int], ...]
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(slots=True)
@@ -98,8 +102,12 @@ class Curves:
         self._held: dict[int, Asked] = {}
         self._timed: set[int] = set()
 
-    def learn(self, found: DeviceMap, blocks: Mapping[int, Block]) -> None:
-        """Which functions the device has, by its map and the heads of its models."""
+    async def learn(self, found: DeviceMap, blocks: Mapping[int, Block]) -> None:
+        """Which functions the device has, by its map, the heads of its models and, of the trip models, their sets.
+
+        Raises:
+            DeviceTimeout: no answer.
+        """
         self._found, self._of_kind = {}, {}
         self._held.clear()
         self._timed.clear()
@@ -110,14 +118,25 @@ class Curves:
             counts = store_table(spec, head, place)
             if counts is None or (spec.adopts and (head.raw(spec.count) or 0) < 2):
                 continue  # the only set is the one that shows what is in force: there is nothing to write
-            one = self._found[spec.id] = _Found(spec, place, tuple(counts))
-            for line in spec.lines:
+            one = _Found(spec, place, tuple(counts), spec.lines)
+            if any(line.can is not None for line in spec.lines):
+                try:
+                    store = await self._read(one)
+                except DeviceRejected as refusal:
+                    _log.info("model %d is left alone: %s", spec.id, refusal.reason)
+                    continue
+                one = replace(one, lines=tuple(line for line in spec.lines if store.has(line)))
+                if not one.lines:
+                    continue
+            self._found[spec.id] = one
+            for line in one.lines:
                 self._of_kind.setdefault(line.kind, one)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """The domain's words for what was found."""
-        return frozenset(one.spec.can for one in self._found.values())
+        named = {line.can or one.spec.can for one in self._found.values() for line in one.lines}
+        return frozenset(named | {one.spec.can for one in self._found.values() if not one.spec.lines})
 
     @property
     def timed(self) -> bool:

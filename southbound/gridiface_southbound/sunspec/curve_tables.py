@@ -24,7 +24,8 @@ class Line:
     `group`: where its points lie in the set ("" or "MustTrip."). `x`, `y`: the points' names, with {} for the number.
     `bases`: what DeptRef holds for each base of the y axis; none: the y axis has no base. `response`, `pt1`: points
     for these times, s; `reference`: whether it has a reference voltage. `fixed`: points without which the curve would
-    mean something else than asked, where the device has them.
+    mean something else than asked, where the device has them. `can`: the domain's word for it, of a curve that a device
+    may lack where it has the model; none: that of the model.
     """
 
     kind: CurveKind
@@ -36,6 +37,7 @@ class Line:
     pt1: str = ""
     reference: bool = False
     fixed: Mapping[str, int] = field(default_factory=dict)
+    can: Capability | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +66,11 @@ class CurveModel:
         return bool(self.result)
 
 
-def _trips(model_id: int, can: Capability, unit: str, *kinds: tuple[str, CurveKind]) -> CurveModel:
-    lines = tuple(Line(kind=kind, x="Pt{}.Tms", y=f"Pt{{}}.{unit}", group=f"{group}.") for group, kind in kinds)
-    return CurveModel(id=model_id, can=can, lines=lines, count="NCrvSet", fallback="")
+def _trips(model_id: int, unit: str, *lines: tuple[str, CurveKind, Capability]) -> CurveModel:
+    found = tuple(
+        Line(kind=kind, x="Pt{}.Tms", y=f"Pt{{}}.{unit}", group=f"{group}.", can=can) for group, kind, can in lines
+    )
+    return CurveModel(id=model_id, can=lines[0][2], lines=found, count="NCrvSet", fallback="")
 
 
 def _older(model_id: int, can: Capability, line: Line) -> CurveModel:
@@ -89,33 +93,29 @@ CURVE_MODELS: tuple[CurveModel, ...] = (
     CurveModel(id=706, can=Capability.VOLT_WATT, lines=(_VOLT_WATT,)),
     _trips(
         707,
-        Capability.LOW_VOLTAGE_TRIP,
         "V",
-        ("MustTrip", CurveKind.LVRT_MUST_TRIP),
-        ("MayTrip", CurveKind.LVRT_MAY_TRIP),
-        ("MomCess", CurveKind.LVRT_MOMENTARY_CESSATION),
+        ("MustTrip", CurveKind.LVRT_MUST_TRIP, Capability.LOW_VOLTAGE_TRIP),
+        ("MayTrip", CurveKind.LVRT_MAY_TRIP, Capability.LOW_VOLTAGE_MAY_TRIP),
+        ("MomCess", CurveKind.LVRT_MOMENTARY_CESSATION, Capability.LOW_VOLTAGE_CESSATION),
     ),
     _trips(
         708,
-        Capability.HIGH_VOLTAGE_TRIP,
         "V",
-        ("MustTrip", CurveKind.HVRT_MUST_TRIP),
-        ("MayTrip", CurveKind.HVRT_MAY_TRIP),
-        ("MomCess", CurveKind.HVRT_MOMENTARY_CESSATION),
+        ("MustTrip", CurveKind.HVRT_MUST_TRIP, Capability.HIGH_VOLTAGE_TRIP),
+        ("MayTrip", CurveKind.HVRT_MAY_TRIP, Capability.HIGH_VOLTAGE_MAY_TRIP),
+        ("MomCess", CurveKind.HVRT_MOMENTARY_CESSATION, Capability.HIGH_VOLTAGE_CESSATION),
     ),
     _trips(
         709,
-        Capability.LOW_FREQUENCY_TRIP,
         "Hz",
-        ("MustTrip", CurveKind.LFRT_MUST_TRIP),
-        ("MayTrip", CurveKind.LFRT_MAY_TRIP),
+        ("MustTrip", CurveKind.LFRT_MUST_TRIP, Capability.LOW_FREQUENCY_TRIP),
+        ("MayTrip", CurveKind.LFRT_MAY_TRIP, Capability.LOW_FREQUENCY_MAY_TRIP),
     ),
     _trips(
         710,
-        Capability.HIGH_FREQUENCY_TRIP,
         "Hz",
-        ("MustTrip", CurveKind.HFRT_MUST_TRIP),
-        ("MayTrip", CurveKind.HFRT_MAY_TRIP),
+        ("MustTrip", CurveKind.HFRT_MUST_TRIP, Capability.HIGH_FREQUENCY_TRIP),
+        ("MayTrip", CurveKind.HFRT_MAY_TRIP, Capability.HIGH_FREQUENCY_MAY_TRIP),
     ),
     CurveModel(
         id=711,

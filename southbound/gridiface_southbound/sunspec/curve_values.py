@@ -72,6 +72,14 @@ class Store:
         """The name of a set's point in the whole model."""
         return f"{self.spec.stored}{index}.{name}"
 
+    def has(self, line: Line) -> bool:
+        """Whether a curve is there: a device may lack some of a set."""
+        names = ("ActPt", line.x.format(1), line.y.format(1))
+        return any(
+            all(self.block.raw(self.full(index, line.group + name)) is not None for name in names)
+            for index in range(1, self.count + 1)
+        )
+
     def writable(self) -> list[int]:
         """The sets that may be written; of a model that adopts never the first."""
         first = 2 if self.spec.adopts else 1

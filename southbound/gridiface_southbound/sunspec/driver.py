@@ -145,6 +145,7 @@ class SunSpecDriver:
         base = self._config.base_address
         found = await scan(self._registers.read, BASE_ADDRESSES if base is None else (base,))
         blocks = await self._registers.blocks([p for m in models.USED_MODELS if (p := found.first(m)) is not None])
+        await self._curves.learn(found, blocks)
         self._device = self._learn(found, blocks)
         return self._device.nameplate
 
@@ -340,7 +341,6 @@ class SunSpecDriver:
         controls = Controls(
             blocks, limits, ControlOptions.of(self._config, single=self._registers.single), self._before.values
         )
-        self._curves.learn(found, blocks)
         able = controls.capabilities | self._curves.capabilities
         plate = telemetry.nameplate(blocks, able, rating_w=self._config.rating_w)
         fixed = self._config.scale_factors == "fixed"

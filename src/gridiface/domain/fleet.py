@@ -43,29 +43,45 @@ class Capability(StrEnum):
     WATT_VAR = "watt_var"
     WATT_PF = "watt_pf"
     FREQ_WATT = "freq_watt"
-    LOW_VOLTAGE_TRIP = "low_voltage_trip"
+    LOW_VOLTAGE_TRIP = "low_voltage_trip"  # must trip; where it may, and where it ceases for a moment, by themselves
+    LOW_VOLTAGE_MAY_TRIP = "low_voltage_may_trip"
+    LOW_VOLTAGE_CESSATION = "low_voltage_cessation"
     HIGH_VOLTAGE_TRIP = "high_voltage_trip"
+    HIGH_VOLTAGE_MAY_TRIP = "high_voltage_may_trip"
+    HIGH_VOLTAGE_CESSATION = "high_voltage_cessation"
     LOW_FREQUENCY_TRIP = "low_frequency_trip"
+    LOW_FREQUENCY_MAY_TRIP = "low_frequency_may_trip"
     HIGH_FREQUENCY_TRIP = "high_frequency_trip"
+    HIGH_FREQUENCY_MAY_TRIP = "high_frequency_may_trip"
     FREQUENCY_DROOP = "frequency_droop"
     ENTER_SERVICE = "enter_service"
     SCHEDULE = "schedule"
 
 
-#: What `Capability.CURVES` stands for.
-CURVE_CAPABILITIES = frozenset(
+#: Limits of voltage and frequency over time at which a device trips, may trip, or ceases to energise for a moment.
+TRIP_CAPABILITIES = frozenset(
     {
-        Capability.VOLT_VAR,
-        Capability.VOLT_WATT,
-        Capability.WATT_VAR,
-        Capability.WATT_PF,
-        Capability.FREQ_WATT,
         Capability.LOW_VOLTAGE_TRIP,
+        Capability.LOW_VOLTAGE_MAY_TRIP,
+        Capability.LOW_VOLTAGE_CESSATION,
         Capability.HIGH_VOLTAGE_TRIP,
+        Capability.HIGH_VOLTAGE_MAY_TRIP,
+        Capability.HIGH_VOLTAGE_CESSATION,
         Capability.LOW_FREQUENCY_TRIP,
+        Capability.LOW_FREQUENCY_MAY_TRIP,
         Capability.HIGH_FREQUENCY_TRIP,
+        Capability.HIGH_FREQUENCY_MAY_TRIP,
     }
 )
+
+#: What `Capability.CURVES` stands for.
+CURVE_CAPABILITIES = TRIP_CAPABILITIES | {
+    Capability.VOLT_VAR,
+    Capability.VOLT_WATT,
+    Capability.WATT_VAR,
+    Capability.WATT_PF,
+    Capability.FREQ_WATT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

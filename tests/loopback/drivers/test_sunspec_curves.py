@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.loopback.drivers.foreign_curves import ALL, ForeignDevice, Opened, device_705, device_706, record, told
+from tests.loopback.drivers.foreign_curves import (
+    ALL,
+    ForeignDevice,
+    Opened,
+    device_705,
+    device_706,
+    device_trip,
+    record,
+    told,
+)
 
 from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import ControlMode
 from gridiface.domain.curves import CurveKind
-from gridiface.domain.fleet import Capability
+from gridiface.domain.fleet import TRIP_CAPABILITIES, Capability
 from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.pki.folder import TestPki, write_credential
@@ -68,6 +77,25 @@ async def test_every_function_is_found(opened: Opened) -> None:
             Capability.FREQUENCY_DROOP,
         }
         assert not plate.capabilities & {Capability.FREQ_WATT, Capability.CURVES}
+
+
+async def test_of_a_trip_set_it_claims_what_is_there(opened: Opened) -> None:
+    """A device without MayTrip and MomCess has their registers, not implemented."""
+    model = device_trip(707, "V", 5000)
+    lacking = {"ActPt": 0xFFFF, "Pt": [{"V": 0xFFFF, "Tms": 0xFFFF_FFFF} for _ in range(4)]}
+    for stored in model["Crv"]:
+        stored["MayTrip"] = stored["MomCess"] = lacking
+    async with opened([model, device_trip(709, "Hz", 5650)]) as (device, driver):
+        able = (await driver.open()).capabilities & TRIP_CAPABILITIES
+        assert able == {
+            Capability.LOW_VOLTAGE_TRIP,
+            Capability.LOW_FREQUENCY_TRIP,
+            Capability.LOW_FREQUENCY_MAY_TRIP,
+        }
+        with pytest.raises(DeviceRejected, match="opModLVRTMayTrip: the device has no model for it"):
+            await driver.write(told(record(CurveKind.LVRT_MAY_TRIP, [(1.0, 50.0)], 4)))
+        await driver.write(told(record(CurveKind.LVRT_MUST_TRIP, [(0.16, 45.0)], 4)))
+        assert (await device.curve(707, 0, "MustTrip"))[0] == [(45.0, 0.16)]
 
 
 async def test_what_stands_beside_the_points(opened: Opened) -> None:

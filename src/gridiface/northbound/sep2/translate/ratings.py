@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gridiface.domain.fleet import CURVE_CAPABILITIES, Capability, Device, DeviceKind, Nameplate, Settings
+from gridiface.domain.fleet import (
+    CURVE_CAPABILITIES,
+    TRIP_CAPABILITIES,
+    Capability,
+    Device,
+    DeviceKind,
+    Nameplate,
+    Settings,
+)
 from gridiface.domain.quantities import Rounding, from_hundredths_percent, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.scaling import (
     clamp,
@@ -48,14 +56,20 @@ CAPABILITY_MODES: Mapping[Capability, DERControlModes] = {
     Capability.WATT_VAR: _Bits.WATT_VAR,
     Capability.WATT_PF: _Bits.WATT_PF,
     Capability.FREQ_WATT: _Bits.FREQ_WATT,
-    Capability.LOW_VOLTAGE_TRIP: _Bits.LVRT_MUST_TRIP | _Bits.LVRT_MAY_TRIP | _Bits.LVRT_MOMENTARY_CESSATION,
-    Capability.HIGH_VOLTAGE_TRIP: _Bits.HVRT_MUST_TRIP | _Bits.HVRT_MAY_TRIP | _Bits.HVRT_MOMENTARY_CESSATION,
-    Capability.LOW_FREQUENCY_TRIP: _Bits.LFRT_MUST_TRIP | _Bits.LFRT_MAY_TRIP,
-    Capability.HIGH_FREQUENCY_TRIP: _Bits.HFRT_MUST_TRIP | _Bits.HFRT_MAY_TRIP,
+    Capability.LOW_VOLTAGE_TRIP: _Bits.LVRT_MUST_TRIP,
+    Capability.LOW_VOLTAGE_MAY_TRIP: _Bits.LVRT_MAY_TRIP,
+    Capability.LOW_VOLTAGE_CESSATION: _Bits.LVRT_MOMENTARY_CESSATION,
+    Capability.HIGH_VOLTAGE_TRIP: _Bits.HVRT_MUST_TRIP,
+    Capability.HIGH_VOLTAGE_MAY_TRIP: _Bits.HVRT_MAY_TRIP,
+    Capability.HIGH_VOLTAGE_CESSATION: _Bits.HVRT_MOMENTARY_CESSATION,
+    Capability.LOW_FREQUENCY_TRIP: _Bits.LFRT_MUST_TRIP,
+    Capability.LOW_FREQUENCY_MAY_TRIP: _Bits.LFRT_MAY_TRIP,
+    Capability.HIGH_FREQUENCY_TRIP: _Bits.HFRT_MUST_TRIP,
+    Capability.HIGH_FREQUENCY_MAY_TRIP: _Bits.HFRT_MAY_TRIP,
     Capability.FREQUENCY_DROOP: _Bits.FREQ_DROOP,
 }
 
-#: What the program of a group's total offers.
+#: What the program of a group's total offers, whoever its members are.
 GROUP_MODES = _Bits.CONNECT | _Bits.ENERGIZE | _Bits.FIXED_W | _Bits.MAX_LIM_W | _Bits.TARGET_W
 
 DER_TYPES: Mapping[DeviceKind, DERType] = {
@@ -95,14 +109,6 @@ CATEGORIES: Mapping[DeviceKind, DeviceCategory] = {
     DeviceKind.OTHER: DeviceCategory.SMART_ENERGY_MODULE,
 }
 
-_TRIPS = frozenset(
-    {
-        Capability.LOW_VOLTAGE_TRIP,
-        Capability.HIGH_VOLTAGE_TRIP,
-        Capability.LOW_FREQUENCY_TRIP,
-        Capability.HIGH_FREQUENCY_TRIP,
-    }
-)
 _STORAGE = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY, DeviceKind.EV})
 
 
@@ -120,7 +126,7 @@ def modes_of(capabilities: Iterable[Capability], *, charges: bool) -> int:
     """The modesSupported bit map of what a device can do."""
     given = frozenset(capabilities)
     if Capability.CURVES in given:  # the trip settings are claimed only by those who name them
-        given |= CURVE_CAPABILITIES - _TRIPS
+        given |= CURVE_CAPABILITIES - TRIP_CAPABILITIES
     modes = DERControlModes(0)
     for capability in given:
         modes |= CAPABILITY_MODES.get(capability, DERControlModes(0))
@@ -244,7 +250,7 @@ def device_to_settings(device: Device, changed: float) -> DERSettings:
 
 
 def group_capability(members: Sequence[Device]) -> DERCapability:
-    """DERCapability of a group as one virtual DER: the members' sums, and the modes of a group's total."""
+    """DERCapability of a group as one virtual DER: the members' sums, and what the group or any member can be told."""
     return _capability(_sum_of_nameplates(members), _group_modes(members), DERType.VIRTUAL_OR_MIXED)
 
 
@@ -270,8 +276,11 @@ def group_settings(members: Sequence[Device], changed: float) -> DERSettings:
 
 
 def _group_modes(members: Sequence[Device]) -> int:
+    """What a group's total can be told, and besides what any member can: it is handed on to those who can."""
     charges = any(d.nameplate.max_charge_w > 0 for d in members)
-    return int(GROUP_MODES | _Bits.DISCHARGE | (_Bits.CHARGE if charges else 0))
+    theirs = frozenset().union(*(d.nameplate.capabilities for d in members))
+    total = GROUP_MODES | _Bits.DISCHARGE | (_Bits.CHARGE if charges else DERControlModes(0))
+    return int(total) | modes_of(theirs, charges=charges)
 
 
 def _sum_of_nameplates(members: Sequence[Device]) -> Nameplate:

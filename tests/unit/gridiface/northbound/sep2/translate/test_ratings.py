@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from gridiface.domain.fleet import CURVE_CAPABILITIES, Capability, Device, DeviceKind, Nameplate, Settings
+from gridiface.domain.fleet import (
+    CURVE_CAPABILITIES,
+    TRIP_CAPABILITIES,
+    Capability,
+    Device,
+    DeviceKind,
+    Nameplate,
+    Settings,
+)
 from gridiface.northbound.sep2.translate.ratings import (
     CAPABILITY_MODES,
     CATEGORIES,
@@ -110,12 +118,7 @@ def test_each_capability_has_its_modes(capability: Capability) -> None:
 
 def test_a_device_that_does_not_tell_which_curves_has_those_that_shape_its_power() -> None:
     modes = modes_of({Capability.CURVES}, charges=False)
-    assert capabilities_of(modes) == CURVE_CAPABILITIES - {
-        Capability.LOW_VOLTAGE_TRIP,
-        Capability.HIGH_VOLTAGE_TRIP,
-        Capability.LOW_FREQUENCY_TRIP,
-        Capability.HIGH_FREQUENCY_TRIP,
-    }
+    assert capabilities_of(modes) == CURVE_CAPABILITIES - TRIP_CAPABILITIES
 
 
 def test_charge_and_discharge_bits_say_what_a_set_point_may_do() -> None:
@@ -154,6 +157,18 @@ def test_a_group_is_the_sum_of_its_members() -> None:
     settings = group_settings([BATTERY, PV], 5.0)
     assert (settings.setMaxW.value, settings.setMaxW.multiplier) == (5500, 1)  # 45 kW + 10 kW
     assert settings.setGradW == 0  # one member has no ramp of its own
+
+
+def test_a_group_lists_what_its_members_can() -> None:
+    """What only some can is handed on to those: a utility that looks at the group alone must know of it."""
+    curves = frozenset({Capability.VOLT_VAR, Capability.LOW_VOLTAGE_CESSATION, Capability.SET_VAR})
+    able = replace(PV, nameplate=replace(PV.nameplate, capabilities=curves))
+    plain = replace(BATTERY, nameplate=replace(BATTERY.nameplate, capabilities=frozenset({Capability.SET_W})))
+    bits = DERControlModes.VOLT_VAR | DERControlModes.LVRT_MOMENTARY_CESSATION | DERControlModes.FIXED_VAR
+    for members, wanted in (([plain, able], bits), ([plain], DERControlModes(0))):
+        assert group_capability(members).modesSupported & bits == wanted
+        assert group_settings(members, 5.0).modesEnabled & bits == wanted
+    assert not group_capability([plain, able]).modesSupported & DERControlModes.LVRT_MUST_TRIP
 
 
 def test_the_ramps_of_a_group_add_up_where_all_have_one() -> None:
