@@ -144,7 +144,9 @@ class Deliveries:
             entry = self._book.get(control_id)
             if entry is not None:
                 entry.failures[delivery.device_id] = reason
-        return newest and self._fail(row, now, f"{reason} {delivery.detail}".strip())
+        # Behind an open breaker it was not asked at all: that is no relapse.
+        asked = delivery.outcome is not DeliveryOutcome.BREAKER_OPEN
+        return newest and self._fail(row, now, f"{reason} {delivery.detail}".strip(), relapse=asked)
 
     def _start(self, started: dict[str, list[str]], now: Instant) -> None:
         for control_id, device_ids in started.items():
@@ -154,9 +156,11 @@ class Deliveries:
                     entry.failures.pop(device_id, None)
                 self._book.start(entry, device_ids, now)
 
-    def _fail(self, row: int, now: Instant, reason: str) -> bool:
+    def _fail(self, row: int, now: Instant, reason: str, *, relapse: bool = True) -> bool:
         c, config = self._c, self._config
-        news = health.fail(c, row, now, wait_s=config.return_after_s, longest_s=config.return_after_max_s)
+        news = health.fail(
+            c, row, now, wait_s=config.return_after_s, longest_s=config.return_after_max_s, relapse=relapse
+        )
         if news:
             share = float(c.told_w[row])
             target = device_target(c.ids[row])

@@ -16,7 +16,7 @@ from gridiface.domain.clock import Instant
 FORGIVE = 10.0
 
 
-def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float) -> bool:
+def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float, relapse: bool = True) -> bool:
     """A device did not do what it was told. True when that is news.
 
     Args:
@@ -25,10 +25,13 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
         now: s since 1970.
         wait_s: how long it is left out the first time; twice as long with each relapse, `longest_s` at most.
         longest_s: see wait_s.
+        relapse: whether it was asked and failed; else it waits as long as the last time.
     """
     c = columns
-    wait = min(wait_s * 2.0 ** int(c.relapses[row]), longest_s)
     news = not bool(c.down[row])
+    if news and not relapse and c.relapses[row]:
+        c.relapses[row] -= 1
+    wait = min(wait_s * 2.0 ** int(c.relapses[row]), longest_s)
     if news:
         held = now - float(c.back_at[row])
         if held > FORGIVE * wait:

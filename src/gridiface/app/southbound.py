@@ -11,7 +11,7 @@ from dataclasses import replace
 from gridiface.app.config.model import Config
 from gridiface.app.members import SEP2
 from gridiface.domain.clock import Clock
-from gridiface.domain.controls import Delivery
+from gridiface.domain.controls import Delivery, DeliveryOutcome
 from gridiface.domain.definitions import DeviceEntry
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
@@ -127,6 +127,12 @@ class Southbound:
     async def _polled(self, snapshots: Sequence[Snapshot]) -> None:
         """Pass telemetry on; what is only remembered of a lost device is BAD, so that its share moves at once."""
         await self._on_snapshots([self._judged(snapshot) for snapshot in snapshots])
+
+    def failed(self, deliveries: Sequence[Delivery]) -> None:
+        """Devices that gave no answer to a command are read soon: who is there again is told again then."""
+        for delivery in deliveries:
+            if delivery.outcome is DeliveryOutcome.TIMEOUT:
+                self.poller.look(delivery.device_id)
 
     def _judged(self, snapshot: Snapshot) -> Snapshot:
         if snapshot.quality is Quality.STALE and not self.poller.online(snapshot.device_id):

@@ -116,6 +116,7 @@ class GridServer(Running):
             on_reassert=dispatch.reasserted,
         )
         dispatch.channels.append(self.southbound.dispatcher)
+        dispatch.watchers.append(self.southbound.failed)
         for front in self.fronts:
             front.make(dispatch, store)
         self.engine_desk = EngineDesk(self.engine, store)

@@ -14,6 +14,8 @@ class Answers:
 
     def __init__(self, clock: Clock) -> None:
         self.counters = DispatchCounters()
+        #: Devices whose last set-point's turn did not come in time: they come first the next time.
+        self.behind: set[str] = set()
         self._clock = clock
         self._batches = 0
 
@@ -55,6 +57,10 @@ class Answers:
             undone=undone,
         )
         self.counters.count(outcome)
+        if outcome is not DeliveryOutcome.LATE:
+            self.behind.discard(ticket.setpoint.device_id)
+        elif not ticket.superseded:
+            self.behind.add(ticket.setpoint.device_id)
         batch.missing -= 1
         if not batch.missing and not batch.done.done():
             batch.done.set_result(None)

@@ -26,6 +26,9 @@ from gridiface.errors import DeviceError, DeviceTimeout
 
 _log = logging.getLogger(__name__)
 
+#: A device that had this part of its batch's time for its answer had enough.
+_ENOUGH = 0.9
+
 
 class HeldOn(Protocol):
     """Told of each acknowledged command; `whole`: it names all that the device holds. `now` in loop time."""
@@ -73,12 +76,30 @@ class Attempts:
             if not ticket.open or ticket.deadline > now:
                 continue
             lane = ticket.lane
-            if ticket.attempts:
+            if lane is not None and (more := self._cut_short(lane, ticket, now)) > 0.0:
+                # Not the device's fault: it has the rest of its time, and what it says then counts for what it holds.
+                self._answers.resolve(ticket, DeliveryOutcome.LATE, "its turn came too late to be answered in time")
+                asyncio.get_running_loop().call_later(more, self._give_up, lane, ticket)
+            elif ticket.attempts:
                 self._answers.resolve(ticket, DeliveryOutcome.TIMEOUT, ticket.last or "no acknowledgement in time")
                 if ticket.running and lane is not None and lane.task is not None:
                     lane.task.cancel()
             else:
                 self._answers.resolve(ticket, DeliveryOutcome.LATE, "its turn did not come in time")
+
+    @staticmethod
+    def _cut_short(lane: Lane, ticket: Ticket, now: float) -> float:
+        """How much of the time for its first answer a device has not had by its deadline, s; 0: it had enough."""
+        if ticket.attempts != 1 or not ticket.running:
+            return 0.0
+        due = min(lane.policy.answer_s, _ENOUGH * (ticket.deadline - ticket.batch.began))
+        return max(0.0, ticket.begun + due - now)
+
+    @staticmethod
+    def _give_up(lane: Lane, ticket: Ticket) -> None:
+        """The rest of its time is over, too."""
+        if ticket.running and lane.current is ticket and lane.task is not None:
+            lane.task.cancel()
 
     def _without_writing(self, lane: Lane, ticket: Ticket, now: float) -> tuple[DeliveryOutcome, str] | None:
         """The outcome where nothing needs to be or may be sent; `now` in loop time."""
@@ -117,6 +138,7 @@ class Attempts:
             lane.quick = None
             return False
         ticket.attempts = 1
+        ticket.begun = asyncio.get_running_loop().time()
         ticket.running = True
         self._answers.counters.attempts += 1
         lane.breaker.begin()
@@ -202,6 +224,7 @@ class Attempts:
         ticket.attempts += 1
         self._answers.counters.attempts += 1
         lane.breaker.begin()
+        ticket.begun = asyncio.get_running_loop().time()
         ticket.running = True
         try:
             ack = await lane.driver.write(ticket.setpoint)

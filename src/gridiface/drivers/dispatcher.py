@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, ServiceClass, Setpoint
@@ -88,6 +88,7 @@ class Dispatcher:
         lane = self._lanes.pop(device_id, None)
         if lane is not None:
             self._close(lane, "the device was removed")
+            self._answers.behind.discard(device_id)
 
     def _close(self, lane: Lane, why: str) -> None:
         """What waits for it is dropped, what is being written is cancelled."""
@@ -190,8 +191,8 @@ class Dispatcher:
         # meanwhile, and no device's time runs while thousands of others are still being told.
         timers = [loop.call_at(end, self._attempts.expire, batch) for end in {end for end, _ in terms.values()}]
         try:
-            for index, setpoint in enumerate(setpoints):
-                if index and not index % PART:
+            for place, (index, setpoint) in enumerate(self._behind_first(setpoints)):
+                if place and not place % PART:
                     await asyncio.sleep(0)
                     start = loop.time()
                 end, limit = terms[setpoint.service_class]
@@ -206,6 +207,16 @@ class Dispatcher:
             for ticket in batch.tickets if batch.missing else ():
                 self._answers.resolve(ticket, DeliveryOutcome.LATE, "nobody waits for it any more")
             batch.tickets.clear()  # they name it, too: thousands of rings would be left to the garbage collector
+
+    def _behind_first(self, setpoints: Sequence[Setpoint]) -> Iterable[tuple[int, Setpoint]]:
+        """Set-points with their places, in the order in which they go out: whose turn did not come last time is first.
+
+        Where there is no time for all of a batch it would else be the same devices each time that are told nothing.
+        """
+        behind = self._answers.behind
+        if not behind:
+            return enumerate(setpoints)
+        return sorted(enumerate(setpoints), key=lambda pair: pair[1].device_id not in behind)
 
     def _submit(self, ticket: Ticket, now: float) -> None:
         lane = self._lanes.get(ticket.setpoint.device_id)

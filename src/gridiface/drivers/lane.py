@@ -26,16 +26,19 @@ class DispatchSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePolicy:
-    """How one device wants to be commanded: dead-band in W, least time between commands in s."""
+    """How one device wants to be commanded: dead-band in W, least time between commands and time for an answer in s."""
 
     dead_band_w: float = 0.0
     min_period_s: float = 0.0
+    answer_s: float = 1.0
 
     @classmethod
     def of(cls, config: DriverConfig, rating_w: float) -> DevicePolicy:
         """From a driver's configuration; a relative dead-band counts against `rating_w`."""
         relative = config.dead_band_percent * rating_w / 100.0
-        return cls(dead_band_w=max(config.dead_band_w, relative), min_period_s=config.min_period_s)
+        return cls(
+            dead_band_w=max(config.dead_band_w, relative), min_period_s=config.min_period_s, answer_s=config.timeout_s
+        )
 
 
 @dataclass(slots=True)
@@ -77,13 +80,15 @@ _COUNTER_OF = {
 class Batch:
     """The set-points of one `apply`, waiting for their deliveries; what is newer has a larger number."""
 
-    __slots__ = ("done", "missing", "number", "results", "tickets")
+    __slots__ = ("began", "done", "missing", "number", "results", "tickets")
 
     def __init__(self, size: int, done: asyncio.Future[None], number: int) -> None:
         self.number = number
         self.results: list[Delivery | None] = [None] * size
         self.missing = size
         self.done = done
+        #: When it was opened, loop time.
+        self.began = done.get_loop().time()
         self.tickets: list[Ticket] = []
 
 
@@ -93,6 +98,7 @@ class Ticket:
     __slots__ = (
         "attempts",
         "batch",
+        "begun",
         "deadline",
         "index",
         "lane",
@@ -113,6 +119,8 @@ class Ticket:
         #: The way that it took, once it took one.
         self.lane: Lane | None = None
         self.attempts = 0
+        #: When the last attempt began, loop time.
+        self.begun = 0.0
         self.running = False
         self.reassert = False
         self.last = ""

@@ -28,7 +28,8 @@ class PollSettings:
     """Bounds of the poller, seconds.
 
     `failures_to_reopen`: readings failed in a row after which the connection is made anew. `bad_after_s`: a device
-    silent for so long is BAD, before that STALE. `batch_s`: how long snapshots are gathered.
+    silent for so long is BAD, before that STALE. `look_s`: see `Poller.look`. `batch_s`: how long snapshots are
+    gathered.
     """
 
     opening_limit: int = 64
@@ -36,6 +37,7 @@ class PollSettings:
     backoff_s: float = 1.0
     max_backoff_s: float = 60.0
     bad_after_s: float = 60.0
+    look_s: float = 2.0
     batch_s: float = 0.1
     jitter: float = 0.1
 
@@ -58,7 +60,18 @@ class PollCounters:
 class _Polled:
     """One device: its task and what was last known of it."""
 
-    __slots__ = ("driver", "failures", "last", "lost_since", "nameplate", "online", "period_s", "settings", "task")
+    __slots__ = (
+        "driver",
+        "failures",
+        "last",
+        "lost_since",
+        "nameplate",
+        "online",
+        "pause",
+        "period_s",
+        "settings",
+        "task",
+    )
 
     def __init__(self, driver: Driver, period_s: float) -> None:
         self.driver = driver
@@ -70,6 +83,13 @@ class _Polled:
         self.online = False
         self.lost_since: float | None = None
         self.task: asyncio.Task[None] | None = None
+        #: Between two readings.
+        self.pause: asyncio.Future[bool] | None = None
+
+
+def _end(pause: asyncio.Future[bool], early: bool) -> None:
+    if not pause.done():
+        pause.set_result(early)
 
 
 class Poller:
@@ -137,6 +157,13 @@ class Poller:
         """Whether the device answers at present."""
         polled = self._polled.get(device_id)
         return polled is not None and polled.online
+
+    def look(self, device_id: str) -> None:
+        """Read a device within `look_s`: it left a command unanswered, and its next reading may be a long time off."""
+        polled = self._polled.get(device_id)
+        if polled is not None and polled.pause is not None:
+            soon = self._settings.look_s * self._chance.uniform(0.5, 1.0)
+            asyncio.get_running_loop().call_later(soon, _end, polled.pause, True)  # noqa: FBT003 - a plain value for `_end`
 
     async def start(self) -> None:
         """Begin to open and to poll; twice is once."""
@@ -208,7 +235,20 @@ class Poller:
             due = max(due + polled.period_s, loop.time())
             jitter = polled.period_s * self._settings.jitter
             # Jitter moves a reading inside its period, it does not add up.
-            await asyncio.sleep(max(0.0, due - loop.time() + self._chance.uniform(-jitter, 0.0)))
+            if await self._rest(polled, max(0.0, due - loop.time() + self._chance.uniform(-jitter, 0.0))):
+                due = loop.time()
+
+    async def _rest(self, polled: _Polled, seconds: float) -> bool:
+        """The pause before the next reading. Whether `look` ended it before its time."""
+        loop = asyncio.get_running_loop()
+        pause: asyncio.Future[bool] = loop.create_future()
+        polled.pause = pause
+        timer = loop.call_later(seconds, _end, pause, False)  # noqa: FBT003 - a plain value for `_end`
+        try:
+            return await pause
+        finally:
+            timer.cancel()
+            polled.pause = None
 
     def _succeeded(self, polled: _Polled, snapshot: Snapshot) -> None:
         self.counters.reads += 1

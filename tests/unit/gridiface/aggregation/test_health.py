@@ -50,3 +50,13 @@ def test_silence_is_found_at_three_periods_and_never_for_who_never_spoke(columns
     columns.period_s[1], columns.seen[1] = 300.0, 3
     assert health.watch(columns, 899.0, lost_after_s=4.0).size == 0
     assert np.array_equal(columns.lost, [True, False])
+
+
+def test_who_was_not_asked_behind_its_open_breaker_waits_as_long_as_before_and_not_twice_as_long(columns):
+    columns.seen[:] = 0
+    now = 0.0
+    for relapse, waited in ((True, 10.0), (False, 10.0), (False, 10.0), (True, 20.0), (False, 20.0), (True, 40.0)):
+        assert health.fail(columns, 0, now, wait_s=10.0, longest_s=300.0, relapse=relapse)
+        assert float(columns.back_at[0]) == now + waited
+        now += waited
+        assert health.recover(columns, now).tolist() == [0]

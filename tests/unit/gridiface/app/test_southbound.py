@@ -10,6 +10,7 @@ import pytest
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
 from gridiface.app.southbound import Southbound
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
 from gridiface.domain.fleet import Nameplate
 from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
@@ -64,6 +65,21 @@ def southbound(
         on_open=on_open,
         on_lost=lambda name, reason: None,
     )
+
+
+async def test_who_gave_no_answer_to_a_command_is_read_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    under_test = southbound([], [], [])
+    monkeypatch.setattr(under_test.poller, "look", looked.append)
+    under_test.failed(
+        [
+            Delivery(
+                device_id=f"d{outcome.value}", outcome=outcome, at=0.0, setpoint=Setpoint(device_id="d", issued=0.0)
+            )
+            for outcome in DeliveryOutcome
+        ]
+    )
+    assert looked == ["dtimeout"]
 
 
 async def test_devices_are_opened_polled_and_served() -> None:

@@ -8,7 +8,7 @@ from gridiface.domain.controls import DeliveryOutcome, Setpoint
 from gridiface.drivers.answers import Answers
 from gridiface.drivers.attempts import Attempts
 from gridiface.drivers.breaker import CircuitBreaker
-from gridiface.drivers.lane import DevicePolicy, DispatchSettings, Lane, Ticket
+from gridiface.drivers.lane import Batch, DevicePolicy, DispatchSettings, Lane, Ticket
 from gridiface.errors import DeviceTimeout
 
 
@@ -24,8 +24,8 @@ class Way:
     def _held(self, lane: Lane, ack: Any, now: float, *, whole: bool) -> None:
         self.held.append((ack.active_power_w, whole))
 
-    def offer(self, watts: float, within: float = 5.0) -> Ticket:
-        now, batch = asyncio.get_running_loop().time(), self.answers.open(1)
+    def offer(self, watts: float, within: float = 5.0, batch: Batch | None = None) -> Ticket:
+        now, batch = asyncio.get_running_loop().time(), batch or self.answers.open(1)
         ticket = Ticket(Setpoint(device_id="d", issued=now, active_power_w=watts), now + within, batch, 0, limit=3)
         batch.tickets.append(ticket)
         self.attempts.offer(self.lane, ticket, now)
@@ -65,6 +65,31 @@ def test_at_its_deadline_it_ends_and_the_lane_goes_on(virtual: Any, virtual_cloc
         following = way.offer(2.0)
         await following.batch.done
         assert (outcome(following), driver.cancelled) == (DeliveryOutcome.ACKNOWLEDGED, 1)
+
+    virtual(tale())
+
+
+def test_a_device_whose_turn_came_late_is_not_blamed_for_the_time_it_did_not_have(
+    virtual: Any, virtual_clock: Any, scripted: Any
+) -> None:
+    """It was told a tenth of a second before the end: what it says later counts, and so does that it says nothing."""
+
+    async def tale() -> None:
+        driver = scripted("d", seconds=0.5)
+        way = Way(virtual_clock, driver)
+        for seconds, cancelled in ((0.5, 0), (10.0, 1)):
+            driver.seconds = seconds
+            batch = way.answers.open(1)
+            batch.began -= 4.9
+            ticket = way.offer(seconds, within=0.1, batch=batch)
+            await asyncio.sleep(0.2)
+            way.attempts.expire(batch)
+            assert outcome(ticket) is DeliveryOutcome.LATE
+            assert "d" in way.answers.behind
+            await asyncio.sleep(1.0)
+            assert driver.cancelled == cancelled
+            assert way.lane.suspect is bool(cancelled)
+            assert (way.lane.held is None) is bool(cancelled)
 
     virtual(tale())
 

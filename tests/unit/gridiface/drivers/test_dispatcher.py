@@ -21,6 +21,18 @@ ACKNOWLEDGED, UNCHANGED, LATE = DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UN
 TIMEOUT, REJECTED, BREAKER_OPEN = DeliveryOutcome.TIMEOUT, DeliveryOutcome.REJECTED, DeliveryOutcome.BREAKER_OPEN
 
 
+class Noted(list[Any]):
+    """A device's writes, which also notes whose turn it is."""
+
+    def __init__(self, order: list[str], name: str) -> None:
+        super().__init__()
+        self._order, self._name = order, name
+
+    def append(self, write: Any) -> None:
+        self._order.append(self._name)
+        super().append(write)
+
+
 class World:
     """A started dispatcher over scripted drivers."""
 
@@ -224,6 +236,25 @@ def test_a_device_that_is_told_again_between_the_parts_still_gets_what_is_new(st
         world.dispatcher._reassertion._reassert(lane)
         assert {d.outcome for d in await first} == {ACKNOWLEDGED}
         assert last.writes[-1][1].active_power_w == 2.0
+
+    story(tale, *(f"d{number}" for number in range(2 * PART)))
+
+
+def test_whose_turn_did_not_come_in_time_is_told_first_the_next_time(story: Any) -> None:
+    """Where there is no time for a whole batch it is not the same devices each time that are told nothing."""
+
+    async def tale(world: World, *devices: Any) -> None:
+        missed = devices[PART:]
+        first = await world.apply(*(world.told(device.device_id, 1.0) for device in missed), within=-1.0)
+        assert {delivery.outcome for delivery in first} == {LATE}
+        order: list[str] = []
+        for device in devices:
+            device.writes = Noted(order, device.device_id)
+        again = await world.apply(*(world.told(device.device_id, 2.0) for device in devices))
+        assert {delivery.outcome for delivery in again} == {ACKNOWLEDGED}
+        assert [delivery.device_id for delivery in again] == [device.device_id for device in devices]
+        assert world.dispatcher._answers.behind == set()
+        assert set(order[:PART]) == {device.device_id for device in missed}
 
     story(tale, *(f"d{number}" for number in range(2 * PART)))
 

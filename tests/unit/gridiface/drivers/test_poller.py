@@ -62,6 +62,31 @@ def test_every_device_is_read_at_its_period(virtual: Any, virtual_clock: Any, sc
     virtual(tale())
 
 
+def test_who_gave_no_answer_to_a_command_is_read_soon_and_then_at_its_period(
+    virtual: Any, virtual_clock: Any, scripted: Any
+) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        slow = scripted("slow")
+        watch.poller.add(slow, period_s=50.0)
+        watch.poller.look("slow")  # not running yet, and nobody of that name: nothing to do
+        watch.poller.look("unknown")
+        await watch.poller.start()
+        await asyncio.sleep(10)
+        assert slow.reads == 1
+        watch.poller.look("slow")
+        watch.poller.look("slow")
+        await asyncio.sleep(2.5)
+        assert slow.reads == 2
+        await asyncio.sleep(42)
+        assert slow.reads == 2
+        await asyncio.sleep(10)
+        assert slow.reads == 3
+        await watch.poller.stop()
+
+    virtual(tale())
+
+
 def test_snapshots_come_in_batches_each_device_once(virtual: Any, virtual_clock: Any, scripted: Any) -> None:
     async def tale() -> None:
         watch = Watch(virtual_clock, batch_s=1.0)
