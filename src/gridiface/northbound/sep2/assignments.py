@@ -143,9 +143,9 @@ class Assignments:
         item = self._s.tree.item(program.path)
         if item is None or program.primacy == primacy:
             return
-        head = program_head(program) | {"primacy": primacy}
+        head = program_head(program) | {"primacy": primacy, "ranked": True}
         await self._s.ledger.commit([documents.put(documents.PROGRAMS, str(program.number), None, head)])
-        program.primacy = primacy
+        program.primacy, program.ranked = primacy, True
         self._s.tree.set(item, replace(item.obj, primacy=primacy, version=((item.obj.version or 0) + 1) & 0xFFFF))
         await self._programs.on_posted(program, now)
 

@@ -53,6 +53,7 @@ def program_head(program: Program) -> dict[str, Any]:
         "owner": program.owner,
         "node": program.node,
         "assignment": program.assignment,
+        "ranked": program.ranked,
     }
 
 
@@ -67,4 +68,5 @@ def program_from(head: Mapping[str, Any]) -> Program:
         fetched=node,
         node=node,
         assignment=str(head.get("assignment", "")),
+        ranked=bool(head.get("ranked")),
     )

@@ -145,6 +145,7 @@ class Program:
     they are; those that speak IEEE 2030.5 fetch them. `assignment`: path of the assignment that the operator added it
     to; "" for those that the server makes by itself. `entering`: elements of its default
     control that come of set-points (derived_defaults.py). `posting`: events that are being asked of the engine.
+    `ranked`: somebody chose its primacy, which does not follow from where its node stands any more.
     """
 
     number: int
@@ -162,6 +163,7 @@ class Program:
     node: bool = False
     assignment: str = ""
     members: set[str] = field(default_factory=set)
+    ranked: bool = False
 
     @property
     def path(self) -> str:

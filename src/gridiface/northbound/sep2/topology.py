@@ -198,10 +198,10 @@ class Topology:
         self.place(program)
 
     async def _rank_all(self) -> None:
-        """Levels may have come between: a node keeps its place between those above and below."""
+        """Levels may have come between: a node keeps its place between those above and below, unless it was chosen."""
         heights = self._levels.heights()
         for group_id, program in self._s.state.nodes.items():
-            if group_id in heights:
+            if group_id in heights and not program.ranked:
                 await self._rank(program, self._primacy(heights[group_id]))
 
     async def _rank(self, program: Program, primacy: int) -> None:

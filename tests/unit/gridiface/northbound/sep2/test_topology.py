@@ -281,6 +281,20 @@ async def test_a_nodes_control_stands_above_what_is_derived_for_a_device(kit: An
     assert (derived.derControlBase.opModConnect, derived.derControlBase.opModTargetW.value) == (None, 9)
 
 
+async def test_a_primacy_that_somebody_chose_stays_whatever_comes_between(kit: Any) -> None:
+    program = kit.core.state.nodes["fleet"]
+    await kit.core.assignments.rank(program, 1, kit.clock.time)
+    kit.fleet.grouped["site"] = Group(id="site", members=("inv-2",), name="Site", parent="fleet")
+    await kit.core.reconcile(kit.clock.time)
+    other = await kit.restarted()
+    await other.core.reconcile(other.clock.time)
+    for each in (kit, other):
+        assert (await each.get(program.path, by="inv-1")).primacy == 1
+        listed = await each.get(each.edev("inv-1") + "/der/1/derp?l=9", by="inv-1")
+        assert listed.members[0].href == program.path
+        assert (await each.get(node(each, "feeder"))).primacy == each.core.state.nodes["feeder"].primacy > 1
+
+
 async def test_without_the_setting_there_are_none(make_kit: Any) -> None:
     kit = await make_kit()
     await kit.core.reconcile(kit.clock.time)
