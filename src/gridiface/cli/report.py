@@ -20,11 +20,13 @@ from gridiface.aggregation.settlement import (
     Revision,
     SettlementEvent,
     SettlementRow,
+    regulation_score,
     settle,
     settlement_of,
     totals,
 )
 from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
+from gridiface.aggregation.settlement.regulation_score import SAMPLE_S
 from gridiface.aggregation.settlement.rows import ALL_METHODS
 from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app import exports
@@ -182,6 +184,41 @@ def settle_event(
         raise typer.Exit(1)
 
 
+@app.command("regulation")
+def regulation(
+    *,
+    signal: Annotated[Path, typer.Argument(help="What was asked, a value every 10 s: CSV of one series.")],
+    response: Annotated[Path, typer.Argument(help="What was delivered, at the same times.")],
+    start: Annotated[str | None, typer.Option("--start", help="Score from here on; none: where both begin.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Up to here; none: where one ends.")] = None,
+    zone_name: ZoneOption = "UTC",
+    positive: PositiveOption = Positive.DELIVERY,
+    stamp: StampOption = Stamp.START,
+    as_json: Json = False,
+) -> None:
+    """How well a regulation signal was followed, usually for an hour: correlation, delay, precision and their mean.
+
+    Example: gridiface report regulation signal.csv delivered.csv --start 2026-07-22T16:00 --end 2026-07-22T17:00
+    """
+    asked, given = (_samples(file, zone_name, positive, stamp) for file in (signal, response))
+    calendar = Calendar(tz=zone(zone_name))
+    begin = max(asked.start, given.start) if start is None else _instant(start, calendar)
+    until = min(asked.end, given.end) if end is None else _instant(end, calendar)
+    count = max(0, min(round((until - begin) / SAMPLE_S), asked.w.size + given.w.size))
+    try:
+        score = regulation_score(asked.window(begin, count)[0], given.window(begin, count)[0])
+    except ValueError as problem:
+        raise ConfigError(f"{signal} and {response} from {exports.utc(begin)} on: {problem}") from problem
+    parts = {"score": score.total, "correlation": score.correlation, "delay": score.delay, "precision": score.precision}
+    if as_json:
+        counts = {"windows": score.windows, "samples": score.samples, "missing": score.missing}
+        typer.echo(json.dumps({"start": exports.utc(begin), **parts, **counts}))
+        return
+    for name, value in parts.items():
+        typer.echo(f"{name:12} {value:.3f}")
+    typer.echo(f"{score.samples} samples, {score.missing} missing, {score.windows} windows")
+
+
 @app.command("export")
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
@@ -258,6 +295,19 @@ def _form(zone_name: str, positive: Positive, stamp: Stamp, interval: float | No
     # The interval on the command line is the settlement's; the files' own is found, and may be finer.
     del interval
     return form_of(zone_name, positive, stamp, None, None)
+
+
+def _samples(file: Path, zone_name: str, positive: Positive, stamp: Stamp) -> MeterSeries:
+    """The one series of a file, every 10 s.
+
+    Raises:
+        ConfigError: it holds another number of them, or another interval.
+    """
+    found = load_meter(file, form_of(zone_name, positive, stamp, None, file.stem)).series
+    if len(found) != 1 or found[0].interval_s != SAMPLE_S:
+        held = ", ".join(f"{one.meter_id} every {one.interval_s:g} s" for one in found[:3]) or "nothing"
+        raise ConfigError(f"{file} holds {held}; wanted is one series with a value every {SAMPLE_S:g} s")
+    return found[0]
 
 
 def _calendar(zone_name: str, holidays: Path | None, start: str, *, nerc: bool) -> Calendar:

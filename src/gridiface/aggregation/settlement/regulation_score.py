@@ -2,7 +2,7 @@
 
 The three parts and their mean are those of the performance score of PJM Manual 12 (section 4.5): in each window the
 response is shifted against the signal by 0 to 300 s; the best correlation and the shift at which it stands make the
-first two parts, the mean error makes the third. Also availability, and the response time to a step.
+first two parts, the mean error makes the third.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
-from gridiface.domain.clock import Instant
+from gridiface.aggregation.allocate.problem import FloatArray
 
 SAMPLE_S = 10.0
 WINDOW_S = 300.0
@@ -119,45 +118,3 @@ def _precision(asked: FloatArray, given: FloatArray) -> float:
     if size <= _FLAT:
         return 1.0 if error <= _FLAT else 0.0
     return max(0.0, 1.0 - error / size)
-
-
-def availability(online: Sequence[bool] | BoolArray) -> float:
-    """The share of equal samples at which the resource was there to follow, 0..1; 0 for none."""
-    flags = np.asarray(online, dtype=np.bool_)
-    return float(flags.mean()) if flags.size else 0.0
-
-
-def response_time_s(
-    samples: Sequence[tuple[Instant, float]],
-    *,
-    commanded: Instant,
-    before_w: float,
-    target_w: float,
-    share: float = 0.9,
-) -> float | None:
-    """How long after a step was commanded the given share of it was reached, s; None where it never was.
-
-    Between two samples the power is taken as a straight line.
-
-    Args:
-        samples: (instant, W) by time.
-        commanded: when the step was commanded.
-        before_w, target_w: from, to.
-        share: of the step, 0..1.
-
-    Raises:
-        ValueError: there is no step.
-    """
-    step = target_w - before_w
-    if step == 0:
-        raise ValueError("from and to are the same power: there is no step")
-    last: tuple[Instant, float] | None = None
-    for at, w in samples:
-        progress = (w - before_w) / step
-        if at >= commanded and progress >= share:
-            if last is None or last[0] < commanded or progress == last[1]:
-                return float(at - commanded)
-            part = (share - last[1]) / (progress - last[1])
-            return float(last[0] + part * (at - last[0]) - commanded)
-        last = (at, progress)
-    return None

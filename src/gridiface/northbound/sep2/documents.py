@@ -43,32 +43,6 @@ RATES = "sep2/rates"  # pollRate by resource name
 LEFT = "sep2/left"  # who left a program or publication, by the path of its ResponseList
 TOLD = "sep2/told"  # what the receivers of notifications know, by subscription
 
-SPACES = (
-    COUNTERS,
-    DISABLED,
-    RATES,
-    END_DEVICES,
-    ASSIGNMENTS,
-    DEVICE_INFO,
-    LOG_EVENTS,
-    PROGRAMS,
-    CONTROLS,
-    DEFAULTS,
-    CURVES,
-    RESPONSES,
-    MIRRORS,
-    METER_READINGS,
-    READING_SETS,
-    PUBLISHED,
-    OWN,
-    CONTENTS,
-    LEFT,
-    SUBSCRIPTIONS,
-    TOLD,
-)
-"""Every space, in the order in which they are read at start."""
-
-
 _STORED_AT: tuple[tuple[str, str], ...] = (
     (r"/edev/\d+/lel/\d+", LOG_EVENTS),
     (r"/edev/\d+/sub/\d+", SUBSCRIPTIONS),

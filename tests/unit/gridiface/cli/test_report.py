@@ -134,3 +134,37 @@ def test_a_settlement_of_another_event_is_refused(meter: Path, tmp_path: Path) -
     run("settle", meter, "--event", "e", *TIMES, "--output", kept)
     with pytest.raises(ConfigError, match="is a settlement of e, not of f"):
         run("settle", meter, "--event", "f", *TIMES, "--previous", kept)
+
+
+def samples(path: Path, watts: list[float | None], every_s: int = 10) -> Path:
+    times = ((DAY + timedelta(seconds=every_s * at)).isoformat() for at in range(len(watts)))
+    lines = [f"{time},{w}" for time, w in zip(times, watts, strict=True) if w is not None]
+    path.write_text("\n".join(["time,w", *lines]) + "\n")
+    return path
+
+
+def wave(shift: int = 0) -> list[float | None]:
+    return [1000.0 * ((at - shift) // 7 % 3 - 1) for at in range(360)]
+
+
+def test_a_regulation_signal_that_was_followed_and_one_that_was_late(tmp_path: Path) -> None:
+    asked = samples(tmp_path / "asked.csv", wave())
+    exact = json.loads(run("regulation", asked, samples(tmp_path / "exact.csv", wave()), "--json").stdout)
+    assert (exact["score"], exact["samples"], exact["missing"]) == (pytest.approx(1.0), 360, 0)
+    late = json.loads(run("regulation", asked, samples(tmp_path / "late.csv", wave(3)), "--json").stdout)
+    # Three of thirty samples late.
+    assert late["delay"] == pytest.approx(0.9, abs=0.01)
+    assert late["precision"] < 0.8
+    words = run("regulation", asked, tmp_path / "exact.csv", "--start", "2026-03-03T00:10", "--end", "2026-03-03T00:20")
+    assert words.stdout.splitlines()[0].split() == ["score", "1.000"]
+    assert "60 samples, 0 missing, 31 windows" in words.stdout
+
+
+def test_what_cannot_be_scored_says_why(tmp_path: Path) -> None:
+    asked = samples(tmp_path / "asked.csv", wave())
+    with pytest.raises(ConfigError, match="wanted is one series with a value every 10 s"):
+        run("regulation", asked, samples(tmp_path / "minutes.csv", wave(), every_s=60))
+    with pytest.raises(ConfigError, match="of more than 30 samples"):
+        run("regulation", asked, asked, "--end", "2026-03-03T00:05")
+    with pytest.raises(ConfigError, match="2026-03-03"):
+        run("regulation", asked, asked, "--start", "2026-03-03T00:00:03")

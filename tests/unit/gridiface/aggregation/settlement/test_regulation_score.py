@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.aggregation.settlement.regulation_score import availability, regulation_score, response_time_s
+from gridiface.aggregation.settlement.regulation_score import regulation_score
 
 #: An hour of 10-s samples that never repeats itself within five minutes.
 SIGNAL = 1000.0 * np.cumsum(np.random.default_rng(3).normal(size=360))
@@ -78,19 +78,3 @@ def test_every_part_lies_between_nothing_and_one(signal: list[float], seed: int)
     response = np.random.default_rng(seed).normal(size=len(signal)) * 1000
     score = regulation_score(signal, response)
     assert all(0.0 <= part <= 1.0 + 1e-9 for part in (score.correlation, score.delay, score.precision))
-
-
-def test_availability_is_the_share_of_samples() -> None:
-    assert availability([True, True, True, False]) == 0.75
-    assert availability([]) == 0.0
-
-
-def test_response_time() -> None:
-    # From 0 to 1000 W commanded at 10 s: 500 W at 12 s, 1000 W at 14 s: 900 W at 12 + 2 x 0.4 / 0.5 = 13.6 s.
-    samples = [(8.0, 0.0), (10.0, 0.0), (12.0, 500.0), (14.0, 1000.0)]
-    assert response_time_s(samples, commanded=10.0, before_w=0.0, target_w=1000.0) == pytest.approx(3.6)
-    assert response_time_s(samples, commanded=10.0, before_w=0.0, target_w=2000.0) is None
-    down = [(0.0, 0.0), (2.0, -1000.0)]
-    assert response_time_s(down, commanded=0.0, before_w=0.0, target_w=-1000.0) == pytest.approx(1.8)
-    with pytest.raises(ValueError, match="no step"):
-        response_time_s([], commanded=0.0, before_w=1.0, target_w=1.0)
