@@ -211,6 +211,10 @@ async def test_the_chosen_screens_fit_a_phone(on: Any, known: dict[str, str]) ->
     await on.sign_in(page)
     for route in sorted(DARK):
         await look_at(on, page, route, known, "phone")
+    await look_at(on, page, "/decisions", known, "phone")
+    why = await page.locator("td.why:not(:empty)").first.bounding_box()
+    assert why["x"] >= 0
+    assert why["x"] + why["width"] <= 390
     assert not on.problems
 
 

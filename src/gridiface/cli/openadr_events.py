@@ -25,7 +25,7 @@ SignalOption = Annotated[
         "--signal", help="NAME/TYPE/UNIT=SECONDS:VALUE,...: SIMPLE=3600:2, LOAD_DISPATCH/setpoint/kW=900:-6,900:-3."
     ),
 ]
-StartOption = Annotated[str, typer.Option("--start", help="ISO 8601 with zone.")]
+StartOption = Annotated[str, typer.Option("--start", help="+SECONDS from now, or ISO 8601 with zone.")]
 VensOption = Annotated[list[str] | None, typer.Option("--ven", help="venID that gets it; repeat it for more.")]
 EveryoneOption = Annotated[bool, typer.Option("--everyone", help="All VENs get it.")]
 GroupsOption = Annotated[list[str] | None, typer.Option("--group", help="groupID that it means.")]

@@ -44,7 +44,10 @@ def request(
     rids: Annotated[list[str] | None, typer.Option("--rid", help="Only this rID; repeat it; without it: all.")] = None,
     granularity: Annotated[int, typer.Option("--every", help="s between values; 0: each change.", min=0)] = 0,
     back: Annotated[int, typer.Option("--back", help="s between reports; 0: one report.", min=0)] = 0,
-    start: Annotated[str, typer.Option("--start", help="ISO 8601 with zone: first report, or start of history.")] = "",
+    start: Annotated[
+        str,
+        typer.Option("--start", help="+SECONDS from now, or ISO 8601 with zone: first report, or start of history."),
+    ] = "",
     duration: Annotated[int, typer.Option("--duration", help="s; 0: until cancelled.", min=0)] = 0,
 ) -> None:
     """Request a report: once, periodic (--back), or history (--start in the past).

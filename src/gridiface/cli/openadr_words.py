@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,9 @@ from gridiface.errors import ConfigError
 VenArgument = Annotated[str, typer.Argument(help="venID, as `gridiface openadr vtn vens` shows it.")]
 
 _SIGNAL = re.compile(r"(?P<name>[^/=]+)(?:/(?P<type>[^/=]+))?(?:/(?P<unit>[^=]+))?=(?P<steps>.+)")
+#: Digits of a number of seconds from now, the sign among them.
+_LONGEST_S = 11
+
 _STEP = re.compile(r"(\d+):(-?\d+(?:\.\d+)?)")
 
 
@@ -52,17 +55,20 @@ def span_of(text: str) -> dict[str, Any]:
 
 
 def moment(text: str) -> str:
-    """An instant, checked.
+    """An instant, checked; `+SECONDS` is so long from now.
 
     Raises:
         ConfigError: it is no ISO 8601 with zone.
     """
+    if text.startswith("+") and text[1:].isascii() and text[1:].isdigit() and len(text) < _LONGEST_S:
+        later = datetime.now(UTC) + timedelta(seconds=int(text[1:]))
+        return later.isoformat(timespec="seconds").replace("+00:00", "Z")
     try:
         zone = datetime.fromisoformat(text).tzinfo
     except ValueError:
         zone = None
     if zone is None:
-        raise ConfigError(f"{text!r} is no instant; write it as 2026-07-01T10:00:00Z")
+        raise ConfigError(f"{text!r} is no instant; write it as 2026-07-01T10:00:00Z, or +SECONDS from now")
     return text
 
 

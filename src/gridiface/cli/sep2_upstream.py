@@ -179,7 +179,8 @@ def show(
         show_json(row)
         return
     plain = {key: value for key, value in row.items() if key not in {"devices", "unknown_devices"}}
-    show_table("", ("", ""), [(key, _text(value)) for key, value in plain.items()])
+    facts = [(key, _when(value) if key in {"since", "last_answer"} else _text(value)) for key, value in plain.items()]
+    show_table("", ("", ""), facts)
     show_table(
         "",
         ("device", "lfdi", "end device", "programs by primacy"),

@@ -17,6 +17,7 @@ from gridiface.operator.audit_chain import AuditChain
 from gridiface.operator.blocks import Apply, Blocks
 from gridiface.operator.certificates import CertificateDesk
 from gridiface.operator.idempotency import Replies
+from gridiface.operator.measured import Measured
 from gridiface.operator.metrics import Figures
 from gridiface.operator.notices import Notices, Target
 from gridiface.operator.oauth import AccessBook
@@ -111,6 +112,7 @@ class Desk:
     replies: Replies = field(init=False)
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     blocks: Blocks = field(init=False)
+    measured: Measured = field(init=False)
 
     def __post_init__(self) -> None:
         self.events = EventBuffer(f"{int(self.clock.now() * 1000):x}")
@@ -124,6 +126,7 @@ class Desk:
         self.notices = Notices(self.records, self.targets, self.status.site)
         self.alarms = AlarmBook(self.records, [self.notices.on_alarm, self.on_alarm])
         self.blocks = Blocks(self.records, self.block)
+        self.measured = Measured(self.status.performance, self.records)
         self.figures.alarms = lambda: [
             (KINDS[alarm.kind].severity, alarm.acknowledged is not None) for alarm in self.alarms.standing()
         ]
@@ -136,6 +139,7 @@ class Desk:
             StoreUnavailable: the store does not answer.
         """
         now = self.clock.now()
+        self.measured.since = now
         await self.tokens.load(now)
         await self.access_tokens.load(now)
         await self.users.load(now)

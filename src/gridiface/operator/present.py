@@ -12,6 +12,7 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Outcome, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
+from gridiface.domain.performance import PerformanceReport
 from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Reading
 from gridiface.domain.timeline import TERMINAL, state_at
@@ -138,7 +139,12 @@ def group_detail(group: Group, status: Status, now: Instant) -> GroupDetail:
 
 
 def control_detail(
-    control: Control, outcomes: Iterable[Outcome], decisions: Iterable[Decision], status: Status, now: Instant
+    control: Control,
+    outcomes: Iterable[Outcome],
+    decisions: Iterable[Decision],
+    reports: Sequence[PerformanceReport],
+    status: Status,
+    now: Instant,
 ) -> ControlDetail:
     """One control: each device's part in it, the decisions on it and its account."""
     whole: dict[str, float] = {}
@@ -151,7 +157,7 @@ def control_detail(
         part = parts.setdefault(outcome.device_id, {"device": outcome.device_id, "steps": {}, "reason": ""})
         part["steps"].setdefault(step, outcome.at)
         part["reason"] = outcome.reason or part["reason"]
-    report = status.control_report(control.id)
+    report = status.control_report(control.id, reports)
     row = status.control_row(control, now)
     counts = dict.fromkeys(row["responses"], 0)
     for part in parts.values():

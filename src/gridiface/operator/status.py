@@ -11,8 +11,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ControlState, Delivery, Outcome, OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    ControlState,
+    Delivery,
+    Outcome,
+    OutcomeKind,
+    Target,
+    TargetKind,
+)
 from gridiface.domain.fleet import Device, Group
+from gridiface.domain.performance import PerformanceReport
 from gridiface.domain.ports import FleetSurvey, PerformanceView
 from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
@@ -31,6 +41,9 @@ from gridiface.operator.rows import (
 #: Controls whose outcomes are kept, and the newest outcomes shown in one answer.
 _CONTROLS_KEPT = 1_000
 _OUTCOMES_SHOWN = 200
+
+#: What is told to people or devices and asks nothing of them.
+_INFORMING = frozenset({ControlMode.PRICE, ControlMode.MESSAGE})
 
 #: How old the look at all devices may be, s.
 _SURVEY_S = 0.9
@@ -133,9 +146,8 @@ class Status:
             "counters": dict(self.counters()),
         }
 
-    def control_report(self, control_id: str) -> ReportAnswer:
+    def control_report(self, control_id: str, reports: Sequence[PerformanceReport]) -> ReportAnswer:
         """Requested, accepted, allocated, acknowledged, delivered per interval and target of one control."""
-        reports = self.performance.report(control_id)
         return {
             "control": control_id,
             "responses": self._responses(control_id),
@@ -246,6 +258,13 @@ class Status:
             "over": state_at(control, now) in TERMINAL,
             "responses": self._responses(control.id),
         }
+
+    def has_run(self, control: Control) -> bool:
+        """Whether a control was carried out by some device, or is accounted for: by this server or the one before."""
+        if control.is_default or control.is_test or _INFORMING.issuperset(control.values):
+            return False
+        started = self._responses(control.id)[OutcomeKind.STARTED.name.lower()] > 0
+        return started or self.performance.latest(control.id) is not None
 
     def _responses(self, control_id: str) -> dict[str, int]:
         """How many devices took each step; the control as a whole is not counted."""

@@ -159,7 +159,8 @@ class ControlsArea(Area):
         outcomes = await records.outcomes(control_id)
         found = await records.decisions(control_id=control_id, limit=SHOWN)
         decisions = [one for one in found if sees_target(caller, one.target, self._status.fleet)]
-        return control_detail(control, outcomes, decisions, self._status, self._desk.clock.now())
+        reports = await self._desk.measured.reports(control)
+        return control_detail(control, outcomes, decisions, reports, self._status, self._desk.clock.now())
 
     @get(
         "/controls/{id}/report",
@@ -169,9 +170,8 @@ class ControlsArea(Area):
     )
     async def get_report(self, call: Call[NoQuery, NoBody]) -> ReportAnswer:
         """One control's performance."""
-        if call.caller.groups is not None:
-            await self._control(call.id, call.caller)
-        report = self._status.control_report(call.id)
+        control = await self._control(call.id, call.caller)
+        report = self._status.control_report(call.id, await self._desk.measured.reports(control))
         if not report["targets"] and not any(report["responses"].values()):
             raise unknown("control", call.id, "there is a report from the control's start on")
         return report

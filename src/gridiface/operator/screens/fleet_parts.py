@@ -60,7 +60,7 @@ class FleetPartsScreen:
             (bool(desk.peers), "A peer is known by name", "add clients with their certificates", "/certificates"),
             (bool(controls), "A control has come in", "send one yourself, or let the utility do it", "/controls/new"),
             (
-                any(status.performance.latest(one.id) is not None for one in controls),
+                any(map(status.has_run, controls)),
                 "It was carried out and measured",
                 "the control's page shows who did what",
                 "/performance",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
 from gridiface.domain.controls import Control
+from gridiface.domain.performance import PerformanceReport
 from gridiface.domain.timeline import state_at
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
@@ -32,7 +34,7 @@ _POWERS = ("requested", "allocated", "delivered")
 def ran(house: House, request: web.Request) -> list[Control]:
     """Controls that a reader sees and of which there are measurements, the newest first."""
     controls = newest_first(house.view(request).controls())
-    return [one for one in controls if not one.is_default and house.status.performance.latest(one.id) is not None]
+    return [one for one in controls if house.status.has_run(one)]
 
 
 class PerformanceScreen:
@@ -49,13 +51,16 @@ class PerformanceScreen:
         """What came of each control: requested, delivered, and how far they are apart."""
         text = request.query.get("q", "").strip()[:128]
         fits = [one for one in ran(self._house, request) if has(text, one.id, one.description, one.target.id)]
-        listed = paged(fits, request.query, "/performance", ("q",)).with_rows(self._performance)
+        listed = paged(fits, request.query, "/performance", ("q",))
+        reports = {one.id: await self._house.desk.measured.reports(one) for one in listed.rows}
+        listed = listed.with_rows(lambda one: self._performance(one, reports[one.id]))
         settles = self._house.area(SettlementsArea) is not None
         return self._house.frame.page(request, "performance.html", listed=listed, text=text, settles=settles)
 
-    def _performance(self, control: Control) -> dict[str, Any]:
+    def _performance(self, control: Control, reports: Sequence[PerformanceReport]) -> dict[str, Any]:
         status, now = self._house.status, self._house.now()
-        report = status.performance.report(control.id)[0]
+        nothing = PerformanceReport(control_id=control.id, target_id=control.target.id, intervals=())
+        report = next(iter(reports), nothing)
         means = {name: report.mean(f"{name}_w") for name in _POWERS}
         asked, done = means["requested"], means["delivered"]
         kind = control.target.kind.value

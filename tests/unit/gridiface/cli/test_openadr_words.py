@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from gridiface.cli.openadr_words import moment, named, signal_of, signals_text, span_of, when
@@ -32,6 +34,12 @@ def test_spans_and_moments() -> None:
         with pytest.raises(ConfigError):
             span_of(text)
     assert moment("2026-07-01T10:00:00Z")
+    before = datetime.now(UTC).replace(microsecond=0)
+    later = datetime.fromisoformat(moment("+3600")) - timedelta(hours=1)
+    assert before <= later <= datetime.now(UTC)
+    for text in ("+", "+soon", "+-5", "+99999999999999"):
+        with pytest.raises(ConfigError, match=r"\+SECONDS"):
+            moment(text)
     assert (when(0.0), when(None)) == ("1970-01-01 00:00:00Z", None)
     assert when(4e11) == "400000000000 s"  # a utility's event behind the year 9999 stops no list
 

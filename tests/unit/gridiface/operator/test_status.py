@@ -39,10 +39,10 @@ def test_everything_is_json(status: Status) -> None:
 
 
 def test_report_of_a_control_has_means_and_intervals(status: Status) -> None:
-    target = status.control_report("c1")["targets"][0]
+    target = status.control_report("c1", status.performance.report("c1"))["targets"][0]
     assert target["mean"]["delivered_w"] == 2900.0
     assert target["intervals"][0]["requested_w"] == 3000.0
-    assert status.control_report("other")["targets"] == []
+    assert status.control_report("other", status.performance.report("other"))["targets"] == []
 
 
 def test_all_devices_are_looked_at_once_a_second_and_after_a_set_clock(status: Status) -> None:

@@ -128,7 +128,8 @@ def _judge(settings: UpstreamSettings, client: Client, found: Probe) -> None:
         device = client.devices[member.lfdi]
         programs = client.followers.assigned(device) or []
         listed = device.end_device is not None
-        told = f"{member.lfdi}: {len(programs)} programs" if listed else f"{member.lfdi} is not listed"
+        absent = "is not listed; the session registers it" if settings.register else "is not listed"
+        told = f"{member.lfdi}: {len(programs)} programs" if listed else f"{member.lfdi} {absent}"
         steps.append((f"device {member.target.id}", listed or settings.register, told))
     for node in sorted(client.tree.nodes.values(), key=lambda one: one.href):
         if node.value is not None:
