@@ -16,6 +16,7 @@ from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.estimation import correct, count_coulombs
+from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
@@ -30,6 +31,9 @@ BINDING = 0.98
 #: A roof or a load that is still off what it was told so long after it should be there, s, and by more than this beside
 #: that part, W, is not held by it.
 _SETTLED_S, _SHORT_W = 2.0, 20.0
+
+#: A blocked device whose power moves by this part of its rating leaves something for others to do.
+_LET_GO = 0.01
 
 #: Messages of a device that tells by itself, so close to each other, s, are one.
 _BURST_S = 0.5
@@ -124,7 +128,7 @@ class Intake:
         rows, taken = np.array(list(readable), dtype=np.int64), list(readable.values())
         count_coulombs(self._c, now, rows)
         changed |= self._availability(rows, taken, now)
-        self._values(rows, taken, now)
+        changed |= self._values(rows, taken, now)
         self._pace(rows, np.array([snapshot.received for snapshot in taken]))
         charged = [(row, snapshot.soc) for row, snapshot in readable.items() if snapshot.soc is not None]
         if charged:
@@ -148,7 +152,8 @@ class Intake:
         c.soc[rows[news & c.leaves[rows]]] = np.nan  # who returns may have driven far, or be another one
         return changed
 
-    def _values(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> None:
+    def _values(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> bool:
+        """Take the numbers over. Whether one that an operator blocked is seen to let go: the others follow at once."""
         c = self._c
         watts = _known([snapshot.w for snapshot in taken])
         believed = np.isfinite(watts)
@@ -164,6 +169,8 @@ class Intake:
             self._log.add(now, target, "telemetry", "quarantined", reason, value=float(watts[at]))
         c.odd[rows] = odd | (c.odd[rows] & ~believed)
         good = believed & ~odd
+        blocked = good & c.blocked[rows]
+        let_go = blocked & (np.abs(watts - known_or_zero(c.w[rows])) > _LET_GO * np.maximum(rated, 1.0))
         c.w[rows[good]] = watts[good]
         self._learn(rows[good], watts[good])
         for column, values in (
@@ -173,6 +180,7 @@ class Intake:
             column[rows] = np.where(np.isnan(values), column[rows], values)
         c.up_w[rows] = np.maximum(_known([snapshot.available_up_w for snapshot in taken]), 0.0)
         c.down_w[rows] = np.maximum(_known([snapshot.available_down_w for snapshot in taken]), 0.0)
+        return bool(let_go.any())
 
     def _pace(self, rows: IntArray, received: FloatArray) -> None:
         """Learn how often the devices report; an outage does not make one a slow one."""

@@ -182,3 +182,15 @@ def test_northbound_silence_the_running_event_ends_and_the_default_rules(make_wo
     world.run(30)
     assert world.total == pytest.approx(1_000)
     assert world.kinds("d1") == []
+
+
+def test_others_follow_a_blocked_device_as_soon_as_it_is_seen_to_let_go(make_world, ask):
+    world = make_world(4)
+    world.submit(ask("c1", set_w=8000, duration=600.0))
+    world.run(31)
+    assert world.total == pytest.approx(8000, rel=0.01)
+    world.engine.desk.block("b00", True, world.now)
+    world.dispatch(world.engine.tick(world.now))  # released; the others wait until it is seen
+    world.run(1.0)
+    assert world.units["b00"].told_w is None
+    assert world.total == pytest.approx(8000, rel=0.01)
