@@ -70,6 +70,28 @@ async def test_a_form_works_without_javascript_or_before_it_is_there(rest: Any) 
     await expect(page.locator("h1")).to_contain_text("cancelled", timeout=60_000)
 
 
+async def test_a_session_that_ends_while_somebody_writes_takes_nothing_away(rest: Any) -> None:
+    page = rest.reader
+    await page.goto(rest.home + "/controls/new")
+    await page.get_by_label("How much").fill("1")
+    await page.get_by_label("For how long").fill("5")
+    await page.get_by_label("Note").fill("written before the session ended")
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Send").click()
+    told = page.locator("#ask .answer")
+    await expect(told).to_contain_text("you are not signed in any more", timeout=STEP)
+    async with page.context.expect_page() as opened:
+        await told.get_by_role("link").click()
+    beside = await opened.value
+    await rest.sign_in(beside)
+    assert await page.get_by_label("Note").input_value() == "written before the session ended"
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator("main")).to_contain_text("written before the session ended", timeout=STEP)
+    await expect(page.locator("h1")).not_to_contain_text("New control", timeout=STEP)
+    rest.problems[:] = [one for one in rest.problems if "401" not in one]
+    assert not rest.problems
+
+
 async def test_times_are_in_the_readers_zone_in_every_frame_of_a_page_that_renews_itself(rest: Any) -> None:
     page = await rest.page()
     await page.goto(rest.home + "/devices/battery1")

@@ -153,6 +153,28 @@ if (document.querySelector("[data-live]")) {
 // A form is sent with the session's CSRF token as a header. data-api: as JSON to the REST API; else as it is to a page.
 const csrf = () => (body.dataset.csrf ? { "X-CSRF-Token": body.dataset.csrf } : {});
 
+// A session that ended while somebody wrote takes nothing away: they sign in beside the form, and send it once more.
+function signInBeside(form) {
+  body.dataset.over = "1";
+  answered(form, "Nothing was done: you are not signed in any more. What you wrote stays here. ", true);
+  const link = document.createElement("a");
+  Object.assign(link, { href: "/login", target: "_blank", textContent: "Sign in in another tab" });
+  form.querySelector(".answer").append(link, ", then send it again.");
+  form.querySelector(".answer").scrollIntoView({ block: "nearest" });
+}
+
+async function signedInAgain() {
+  if (!body.dataset.over) return;
+  const session = await fetch("/api/v1/session");
+  if (!session.ok) return;
+  const { csrf: token } = await session.json();
+  if (!token) return;
+  delete body.dataset.over;
+  body.dataset.csrf = token;
+  for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
+  body.setAttribute("hx-headers", JSON.stringify({ "X-CSRF-Token": token }));
+}
+
 function fields(form) {
   const found = {};
   for (const field of form.elements) {
@@ -195,11 +217,13 @@ async function callApi(form) {
   for (const [name, value] of Object.entries(given)) {
     if (path.includes(`{${name}}`)) { path = path.replace(`{${name}}`, segment(value)); delete given[name]; }
   }
+  await signedInAgain();
   const verb = form.dataset.verb ?? "POST";
   const sends = verb !== "DELETE";
   const headers = { ...csrf(), ...(sends ? { "Content-Type": "application/json" } : {}), ...(form.dataset.match ? { "If-Match": form.dataset.match } : {}) };
   const answer = await fetch(path, { method: verb, headers, body: sends ? JSON.stringify(given) : undefined });
   const said = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : {};
+  if (answer.status === 401 && body.dataset.csrf && !path.startsWith("/api/v1/session")) return signInBeside(form);
   if (!answer.ok) return answered(form, [said.detail ?? `it was answered with ${answer.status}`, said.fix].filter(Boolean).join(". ") + ".", true);
   if (form.dataset.show) {
     const secret = form.dataset.show.split(".").reduce((value, key) => value?.[key], said);
@@ -216,12 +240,14 @@ function safePath(path) {
 }
 
 async function sendForm(form, submitter) {
+  await signedInAgain();
   const data = new URLSearchParams(new FormData(form, submitter ?? undefined));
   const answer = await fetch(form.action, { method: "POST", headers: csrf(), body: data });
   if (answer.redirected) { location.assign(answer.url); if (answer.url.split("#")[0] === location.href.split("#")[0]) location.reload(); return; }
   if (answer.headers.get("Content-Disposition")) return download(answer);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = fresh.querySelector("main");
+  if (answer.status === 401 && body.dataset.csrf) return signInBeside(form);
   if (answer.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   if (!main) return alert(`it was answered with ${answer.status}`);
   $("main").replaceChildren(...main.childNodes);
