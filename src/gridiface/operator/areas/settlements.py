@@ -272,7 +272,10 @@ class SettlementsArea(Area):
             if fleet.group(body.group) is None:
                 raise unknown("group", body.group, "GET /api/v1/groups lists them")
             devices += [name for name in fleet.members(body.group) if name not in devices]
-        if start is None or end is None or not start < end < float("inf"):
+        if start is not None and end is not None and end <= start:
+            what = "the event" if body.control is None else f"control {body.control}"
+            raise Refused(422, f"{what} ended before it began: there is nothing to settle", "give `start` and `end`")
+        if start is None or end is None or end == float("inf"):
             raise Refused(422, "it is not said when the event began and ended", "give `start` and `end`, or a control")
         if not 0 < len(devices) <= _MOST_DEVICES:
             raise Refused(422, f"{len(devices)} devices are to be settled", f"name 1 to {_MOST_DEVICES}")

@@ -90,6 +90,14 @@ async def test_a_control_is_settled_until_it_really_ended_with_those_who_had_a_p
     assert await settled() == (90.0, 100.0, ["a", "gone"])
     assert await settled(end=110.0, devices=["b"]) == (90.0, 110.0, ["b"])
 
+    async def before_it_began(control_id: str) -> list[Outcome]:
+        return [Outcome(at=80.0, control_id=control_id, kind=OutcomeKind.CANCELLED)]
+
+    monkeypatch.setattr(house.records, "outcomes", before_it_began)
+    body = {"event": "ev", "control": "c1"}
+    status, said, _ = await house.ask("POST", "/api/v1/settlements", scope="configure", json=body)
+    assert (status, said["detail"]) == (422, "control c1 ended before it began: there is nothing to settle")
+
 
 async def test_days_that_are_left_out_are_dates(make_house: Any, port: Port) -> None:
     house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
