@@ -22,7 +22,7 @@ _TOLD = ("ok", "entries", "seals", "unsealed", "keyed", "heads", "faults")
 
 
 class AuditPlace(Protocol):
-    """A place."""
+    """A place; its verbs raise StoreUnavailable or ConfigError where it cannot be worked at."""
 
     def newest(self, wanted: AuditFilter, most: int) -> list[Plain]:
         """Entries that fit, the newest first."""

@@ -23,7 +23,11 @@ _Found = TypeVar("_Found")
 
 
 class TokenPlace(Protocol):
-    """A place; a token is meant by name or id."""
+    """A place; a token is meant by name or id.
+
+    Its verbs raise StoreUnavailable or ConfigError where the place cannot be worked at, and GridifaceError with
+    what is wrong: no such token, or one that is refused.
+    """
 
     def create(self, asked: NewToken) -> Plain:
         """A new token with its text, which is shown this once."""

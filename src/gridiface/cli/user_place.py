@@ -32,7 +32,11 @@ class Change:
 
 
 class UserPlace(Protocol):
-    """A place; a user is meant by name or id."""
+    """A place; a user is meant by name or id.
+
+    Its verbs raise StoreUnavailable or ConfigError where the place cannot be worked at, and GridifaceError with
+    what is wrong: no such user, or a change that is refused.
+    """
 
     @property
     def address(self) -> str:

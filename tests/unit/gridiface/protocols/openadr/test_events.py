@@ -252,3 +252,10 @@ def test_an_empty_target_becomes_the_recipient():
 
 def test_r6_anything_but_false_is_a_test():
     assert [event(test=t).is_test for t in (None, "false", " False ", "true", "")] == [False, False, False, True, True]
+
+
+def test_a_signal_has_a_target_where_it_is_for_classes_of_devices_and_none_else():
+    hvac = replace(simple(), id="t", devices=("Thermostat",))
+    plain, chosen = wire(signals=(simple(), hvac)).eiEvent.eiEventSignals.eiEventSignal
+    assert plain.eiTarget is None
+    assert chosen.eiTarget == EiTarget(endDeviceAsset=["Thermostat"])
