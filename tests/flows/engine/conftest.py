@@ -43,6 +43,11 @@ class Unit:
     efficiency: float = 1.0
     dead: bool = False
     undone: frozenset[str] = frozenset()
+    #: Readings do not come; neither do answers to commands, and it goes on with what it holds; its owner has it.
+    unread: bool = False
+    hung: bool = False
+    local: bool = False
+    soc_error: float = 0.0
     writes: int = 0
     largest_move: float = 0.0
 
@@ -58,8 +63,8 @@ class Unit:
         if self.dead:
             self.w = 0.0
             return
-        goal = self.natural_w if self.told_w is None else self.told_w * self.efficiency
-        if self.ceiling_w is not None:
+        goal = self.natural_w if self.told_w is None or self.local else self.told_w * self.efficiency
+        if self.ceiling_w is not None and not self.local:
             goal = min(goal, self.ceiling_w)
         ramp = self.device.settings.ramp_w_per_s or 1e12
         move = max(-ramp * seconds, min(ramp * seconds, goal - self.w))
@@ -105,7 +110,8 @@ class World:
 
     def observe(self) -> None:
         """One poll of every device."""
-        self.engine.observe([self.snapshot(unit) for unit in self.units.values()], self.now)
+        read = [unit for unit in self.units.values() if not (unit.unread or unit.hung)]
+        self.engine.observe([self.snapshot(unit) for unit in read], self.now)
 
     def snapshot(self, unit: Unit) -> Snapshot:
         """What one poll of a device finds."""
@@ -118,7 +124,8 @@ class World:
             received=self.now,
             quality=quality,
             w=None if unit.dead else watts,
-            soc=unit.soc if storage and not unit.dead else None,
+            soc=min(max(unit.soc + unit.soc_error, 0.0), 1.0) if storage and not unit.dead else None,
+            local_control=unit.local,
         )
 
     def dispatch(self, result: TickResult) -> None:
@@ -131,7 +138,7 @@ class World:
             unit = self.units[setpoint.device_id]
             self.told.append(setpoint)
             unit.writes += 1
-            if unit.dead:
+            if unit.dead or unit.hung:
                 outcome = DeliveryOutcome.TIMEOUT
             else:
                 outcome = DeliveryOutcome.ACKNOWLEDGED
