@@ -92,6 +92,22 @@ async def test_a_session_that_ends_while_somebody_writes_takes_nothing_away(rest
     assert not rest.problems
 
 
+async def test_who_changes_what_somebody_else_has_changed_meanwhile_is_told_so(rest: Any) -> None:
+    page = rest.reader
+    made = await rest.api(page, "/users", {"name": "pat", "role": "viewer"})
+    await page.goto(rest.home + "/users")
+    await rest.api(page, "/users/pat", {"role": "operator"}, status=200, verb="PATCH")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="pat", exact=True))
+    await row.get_by_label("Role of pat").select_option("auditor")
+    await row.get_by_role("button", name="Set").click()
+    await expect(row).to_contain_text("somebody else changed it", timeout=STEP)
+    await row.get_by_role("link", name="Look at it as it is now").click()
+    await expect(row.get_by_label("Role of pat")).to_have_value("operator", timeout=STEP)
+    assert made["ticket"]
+    rest.problems[:] = [one for one in rest.problems if "412" not in one]
+    assert not rest.problems
+
+
 async def test_times_are_in_the_readers_zone_in_every_frame_of_a_page_that_renews_itself(rest: Any) -> None:
     page = await rest.page()
     await page.goto(rest.home + "/devices/battery1")

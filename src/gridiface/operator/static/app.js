@@ -163,6 +163,13 @@ function signInBeside(form) {
   form.querySelector(".answer").scrollIntoView({ block: "nearest" });
 }
 
+function changedMeanwhile(form) {
+  answered(form, "Nothing was done: somebody else changed it since this page was made. ", true);
+  const link = document.createElement("a");
+  Object.assign(link, { href: location.pathname + location.search, textContent: "Look at it as it is now" });
+  form.querySelector(".answer").append(link, ".");
+}
+
 async function signedInAgain() {
   if (!body.dataset.over) return;
   const session = await fetch("/api/v1/session");
@@ -224,6 +231,7 @@ async function callApi(form) {
   const answer = await fetch(path, { method: verb, headers, body: sends ? JSON.stringify(given) : undefined });
   const said = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : {};
   if (answer.status === 401 && body.dataset.csrf && !path.startsWith("/api/v1/session")) return signInBeside(form);
+  if (answer.status === 412) return changedMeanwhile(form);
   if (!answer.ok) return answered(form, [said.detail ?? `it was answered with ${answer.status}`, said.fix].filter(Boolean).join(". ") + ".", true);
   if (form.dataset.show) {
     const secret = form.dataset.show.split(".").reduce((value, key) => value?.[key], said);
