@@ -18,8 +18,8 @@ import pytest
 #: Where tests with processes, sockets and browsers are.
 FOLDERS = ("tests/browser/", "tests/flows/", "tests/loopback/")
 MOST = 3
-#: One process, one test after the other.
-ALONE = ("-p", "no:xdist")
+#: One process, one test after the other; with the plug-in that knows what `xdist_group` marks.
+ALONE = ("-n", "0")
 
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
 

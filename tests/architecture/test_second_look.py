@@ -56,7 +56,8 @@ def test_what_fails_alone_is_red(
 
 
 def test_the_suite_is_one_that_can_be_looked_at_alone() -> None:
-    """Whatever the configuration and tests/conftest.py ask of pytest is there without xdist, too."""
-    command = [sys.executable, "-m", "pytest", *second_look.ALONE, "-p", "no:cacheprovider", "--collect-only", __file__]
+    """Whatever the configuration, tests/conftest.py and the marks of a test of processes ask of pytest is there."""
+    one = str(ROOT / "tests" / "flows" / "test_restart.py")
+    command = [sys.executable, "-m", "pytest", *second_look.ALONE, "-p", "no:cacheprovider", "--collect-only", one]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

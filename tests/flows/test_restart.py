@@ -151,7 +151,7 @@ async def test_a_second_server_on_the_same_database_is_refused(site_class: Any) 
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 _, said = await process.communicate()
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -123,7 +123,7 @@ async def test_only_the_vtn_may_push(make_house, make_authority, tmp_path, event
             context=lambda pair=pair: client_context("openadr", key_pairs=[pair], roots=[tmp_path / "root.pem"]),
         )
         try:
-            answer = client.post(f"https://127.0.0.1:{ven.push_port}", "EiEvent", payload, site.clock.now())
+            answer = client.post(ven.settings.core.push_address, "EiEvent", payload, site.clock.now())
             if status:
                 with pytest.raises(RemoteProtocolError) as refused:
                     await answer

@@ -151,7 +151,7 @@ class Site:
 
     async def raised(self, kind: str, subject: str = "") -> dict[str, Any]:
         """The alarm, once it stands and the webhook was told of it."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while True:
                 found = await self.standing(kind, subject)
                 if found is not None and any(
@@ -161,7 +161,7 @@ class Site:
                 await asyncio.sleep(0.05)
 
     async def cleared(self, kind: str, subject: str = "") -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while await self.standing(kind, subject) is not None:
                 await asyncio.sleep(0.05)
 
@@ -287,7 +287,7 @@ async def test_a_database_that_somebody_else_holds(site: Site) -> None:
 async def test_a_device_that_refuses_and_a_battery_whose_meter_jumps(site: Site) -> None:
     """Writes fail until the breaker opens, the charge is not what the device's own power explains; both are mended."""
     unit = site.simulation.devices[0].unit
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while "live" not in {row["id"] for row in await site.devices()} or await site.charge() != 0.5:
             await asyncio.sleep(0.05)
     unit.soc = 0.9
