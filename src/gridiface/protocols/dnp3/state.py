@@ -31,6 +31,7 @@ MIN_FREEZE_INTERVAL_MS = 1000
 """The standard allows any interval of g50v2; each freeze costs an event per point, so that shorter ones are refused."""
 
 _HOUR_MS = 3_600_000
+_LAST_MS = (1 << 48) - 1
 
 _DEVICE_RESTART = int(IIN.DEVICE_RESTART)
 _NEED_TIME = int(IIN.NEED_TIME)
@@ -168,8 +169,8 @@ class AssociationState:
         return self.clock_offset_ms
 
     def time_ms(self, now: float) -> int:
-        """The time as this master set it, ms since 1970."""
-        return max(0, round(now * 1000) + self.clock_offset_ms)
+        """The time as this master set it, ms since 1970; beyond 48 bits the last that they hold."""
+        return min(max(0, round(now * 1000) + self.clock_offset_ms), _LAST_MS)
 
     def clock_set(self, seconds: float) -> None:
         """The host's clock was set by so much: the master's time, where it wrote one, goes on as it was."""
