@@ -82,7 +82,7 @@ class Stage:
         """As the demo's reader does: by its link and one press of a button."""
         await page.goto(self.world.sign_in_link)
         await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url(self.home + "/", timeout=20_000)
+        await page.wait_for_url(self.home + "/", timeout=60_000)
 
     async def barriers(self, page: Any, *, colours_only: bool = False) -> list[str]:
         """What axe-core finds of serious or critical impact; it is put in by the debugger, past the page's CSP.

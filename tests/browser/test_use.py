@@ -83,6 +83,7 @@ async def test_a_session_that_ends_while_somebody_writes_takes_nothing_away(rest
     async with page.context.expect_page() as opened:
         await told.get_by_role("link").click()
     beside = await opened.value
+    await beside.wait_for_url(rest.home + "/login", timeout=STEP)
     await rest.sign_in(beside)
     assert await page.get_by_label("Note").input_value() == "written before the session ended"
     await page.get_by_role("button", name="Send").click()
