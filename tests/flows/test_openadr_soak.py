@@ -41,6 +41,8 @@ class Site:
         point = DataPoint(rid="site/W", unit=units.power_real(), resources=("site",))
         self.name, self.url, self.memory = f"V{number}", url, SampleMemory()
         self.words: dict[str, tuple[int, str]] = {}
+        #: What it said of each event, answered or not: where the VTN dies behind its commit, it knows more than we do.
+        self.sent: set[tuple[str, str]] = set()
         self.values = 0
         self.core = Ven(
             VenConfig(
@@ -68,6 +70,7 @@ class Site:
             await asyncio.sleep(min(max(0.02, self.core.next_timer(time.time()) - time.time()), 0.5))
 
     async def exchange(self, session: aiohttp.ClientSession, request: Request) -> None:
+        self.sent |= {(told, word) for told, (_, word) in words_of(request.payload).items()}
         path, headers = f"{self.url}/OpenADR2/Simple/2.0b/{request.service}", {"Content-Type": "application/xml"}
         try:
             async with session.post(path, data=encode_payload(request.payload), headers=headers) as answer:
@@ -85,12 +88,19 @@ class Site:
         self.core.receive(request.id, payload, time.time())
 
     def acknowledged(self, payload: object) -> None:
-        if isinstance(payload, event.OadrCreatedEvent) and payload.eiCreatedEvent.eventResponses:
-            for one in payload.eiCreatedEvent.eventResponses.eventResponse:
-                told = one.qualifiedEventID
-                self.words[told.eventID] = (told.modificationNumber, one.optType)
-        elif isinstance(payload, report.OadrUpdateReport):
+        self.words |= words_of(payload)
+        if isinstance(payload, report.OadrUpdateReport):
             self.values += sum(len(one.intervals.interval) for one in payload.oadrReport if one.intervals)
+
+
+def words_of(payload: object) -> dict[str, tuple[int, str]]:
+    """Modification number and optType by event, of what is an oadrCreatedEvent."""
+    if not isinstance(payload, event.OadrCreatedEvent) or not payload.eiCreatedEvent.eventResponses:
+        return {}
+    return {
+        one.qualifiedEventID.eventID: (one.qualifiedEventID.modificationNumber, one.optType)
+        for one in payload.eiCreatedEvent.eventResponses.eventResponse
+    }
 
 
 @pytest.fixture
@@ -131,9 +141,9 @@ async def test_nothing_acknowledged_is_lost_and_no_queue_is_left(head: Any) -> N
     for name in made:
         found = {row["ven"]: row for row in (await head.ask("GET", f"/vtn/events/{name}"))["deliveries"]}
         said = {site.name: site.words[name] for site in sites if name in site.words}
-        assert {ven: word for ven, (_, word) in said.items()} == {
-            ven: row["opt"] for ven, row in found.items() if row["opt"]
-        }, name
+        known = {ven: row["opt"] for ven, row in found.items() if row["opt"]}
+        assert {ven: word for ven, (_, word) in said.items()}.items() <= known.items(), name
+        assert all((name, known[site.name]) in site.sent for site in sites if site.name in known), name
     for site in sites:
         assert (await head.ask("GET", f"/vtn/vens/{site.name}/reports/data?limit=1"))["total"] >= site.values > 0
     waiting = Counter(kind for ven in await everybody(head) for kind in ven["waiting"])

@@ -300,6 +300,8 @@ function secretLink() {
   else { form.elements.name.value = first; form.elements.password.value = rest.join(":"); form.querySelector("button")?.focus(); }
 }
 secretLink();
+// The link of a page that is open already loads nothing anew.
+addEventListener("hashchange", secretLink);
 
 body.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
