@@ -12,6 +12,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate, Settings
@@ -87,7 +88,7 @@ class _Polled:
         self.pause: asyncio.Future[bool] | None = None
 
 
-def _end(pause: asyncio.Future[bool], early: bool) -> None:
+def _wake(pause: asyncio.Future[bool], *, early: bool) -> None:
     if not pause.done():
         pause.set_result(early)
 
@@ -163,7 +164,7 @@ class Poller:
         polled = self._polled.get(device_id)
         if polled is not None and polled.pause is not None:
             soon = self._settings.look_s * self._chance.uniform(0.5, 1.0)
-            asyncio.get_running_loop().call_later(soon, _end, polled.pause, True)  # noqa: FBT003 - a plain value for `_end`
+            asyncio.get_running_loop().call_later(soon, partial(_wake, polled.pause, early=True))
 
     async def start(self) -> None:
         """Begin to open and to poll; twice is once."""
@@ -243,7 +244,7 @@ class Poller:
         loop = asyncio.get_running_loop()
         pause: asyncio.Future[bool] = loop.create_future()
         polled.pause = pause
-        timer = loop.call_later(seconds, _end, pause, False)  # noqa: FBT003 - a plain value for `_end`
+        timer = loop.call_later(seconds, partial(_wake, pause, early=False))
         try:
             return await pause
         finally:
