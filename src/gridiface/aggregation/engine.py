@@ -32,6 +32,7 @@ from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.late import Late
 from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.log import DecisionLog, group_target
+from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.outlook import Outlook
 from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.rounds import Rounds
@@ -93,17 +94,18 @@ class Engine(FleetViews):
         self._book = ControlBook(keep_finished=self._config.keep_finished)
         self._intake = Intake(self._c, self._config, self._log)
         self._fleet = Fleet(self._c, self._intake)
-        self._stepper = Stepper(self._c, orders, self._config, self._log)
+        self._metering = Metering(self._c, self._fleet, self._config, self._log)
+        self._stepper = Stepper(self._c, orders, self._metering, self._config, self._log)
         self._schedules = Schedules(zone)
-        self._running = Running(self._c, self._book, self._fleet, orders, self._stepper, self._schedules, self._config)
-        self._outlook = Outlook(self._c, self._book, self._fleet, self._schedules, self._running.planner, self._config)
+        parts = self._c, self._book, self._fleet
+        self._running = Running(*parts, orders, self._stepper, self._metering, self._schedules, self._config)
+        self._outlook = Outlook(*parts, self._schedules, self._running.planner, self._metering, self._config)
         self._book.lane = self._fleet.lane
         self._plausibility = Plausibility(self._c, self._config, self._log)
         self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
         self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
         self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
-        chosen = self._running.planner.strategy_of
-        self._feasibility = Feasibility(self._c, self._fleet, self._book, self._config, chosen)
+        self._feasibility = Feasibility(*parts, self._metering, self._config, self._running.planner.strategy_of)
         self._rounds = Rounds(
             self._c,
             self._config,
@@ -115,7 +117,7 @@ class Engine(FleetViews):
             schedules=self._schedules,
             throughput=self.throughput,
         )
-        parts = DeskParts(
+        desk_parts = DeskParts(
             columns=self._c,
             fleet=self._fleet,
             running=self._running,
@@ -125,7 +127,7 @@ class Engine(FleetViews):
             log=self._log,
         )
         #: What an operator does and asks.
-        self.desk = Desk(parts, at=self._at, changed=self._fleet_changed)
+        self.desk = Desk(desk_parts, at=self._at, changed=self._fleet_changed)
         #: `domain.ports.PerformanceView`: requested against delivered of running and finished controls.
         self.performance = PerformanceViews(self._accounts)
         self._now = None
@@ -336,6 +338,7 @@ class Engine(FleetViews):
     def _shift(self, jump: float, now: Instant) -> None:
         self._c.shift_time(jump)
         self._stepper.shift_time(jump)
+        self._metering.shift_time(jump)
         self._accounts.shift_time(jump)
         self._outlook.shift_time(jump)
         self._running.planner.shift_time(jump)

@@ -15,6 +15,7 @@ from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import FIELD_OF, Envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
+from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import LIMIT_MODES, Control, Share, Target, TargetKind
@@ -36,12 +37,13 @@ class Feasibility:
     def __init__(
         self,
         columns: Columns,
-        fleet: Fleet,
         book: ControlBook,
+        fleet: Fleet,
+        metering: Metering,
         config: EngineConfig,
         strategy_of: Callable[[Group, EngineConfig], str],
     ) -> None:
-        self._c, self._fleet, self._book, self._config = columns, fleet, book, config
+        self._c, self._book, self._fleet, self._metering, self._config = columns, book, fleet, metering, config
         self._strategy_of = strategy_of
 
     def of(self, control: Control, now: Instant) -> Prospect:
@@ -53,7 +55,8 @@ class Feasibility:
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
         bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
-        sums = capacity(self._c, rows, bounds).part(self._part(control))
+        beside_w = self._metering.known(control.target, bounds, now)
+        sums = capacity(self._c, rows, bounds).with_beside(beside_w).part(self._part(control))
         requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))
         bottom, top = self._limits(control, bounds)
         feasible = min(max(requested, sums.low_w, bottom), sums.high_w, top)
@@ -69,11 +72,12 @@ class Feasibility:
         if prospect.feasible_w is None:
             return []
         bounds = lasting_envelope(self._c, self._config.hold_time_s, self._config.soc_derate)
+        beside_w = self._metering.known(control.target, bounds, now)
         counted = rows[self._c.counts[rows]]
         free, held = counted[bounds.free[counted]], counted[~bounds.free[counted]]
         group = self._fleet.tree.groups.get(control.target.id) if control.target.kind is TargetKind.GROUP else None
         problem = Problem(
-            target=prospect.feasible_w - float(bounds.held[held].sum()),
+            target=prospect.feasible_w - float(bounds.held[held].sum()) - beside_w,
             lo=bounds.lo[free],
             hi=bounds.hi[free],
             base=bounds.base[free],

@@ -15,7 +15,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.limits import Envelope
-from gridiface.aggregation.rollup import Total, measured, measured_of_one, roll_up
+from gridiface.aggregation.rollup import Total, combined, measured, measured_of_one, roll_up
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import FAST, Control, Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, Group
@@ -36,6 +36,8 @@ class Fleet:
         self._rows: dict[str, IntArray] = {}
         self._counted: dict[str, IntArray] = {}
         self._abilities: dict[Target, dict[frozenset[Capability], tuple[str, ...]]] = {}
+        self._metered: dict[str, tuple[str, ...]] = {}
+        self._unmetered: dict[str, IntArray] = {}
 
     def renew(self, groups: Iterable[Group] | None = None) -> None:
         """The devices or the groups changed: forget what was cached.
@@ -48,6 +50,8 @@ class Fleet:
         self._rows.clear()
         self._counted.clear()
         self._abilities.clear()
+        self._metered.clear()
+        self._unmetered.clear()
 
     def join(self, device_id: str, groups: Iterable[str]) -> None:
         """Put a device into groups, beside who is in them; unknown ones are left out.
@@ -187,13 +191,43 @@ class Fleet:
         silent = np.array([quality in _SILENT for quality in qualities], dtype=np.bool_)
         return good, silent
 
-    def total(self, target: Target, residual_w: float, now: Instant) -> Total:
-        """The measured total of a target."""
-        if target.kind is TargetKind.DEVICE and (row := self.columns.row.get(target.id)) is not None:
-            return measured_of_one(self.columns, row, now, self._intake.stale_after_s)
-        group = self.tree.groups.get(target.id) if target.kind is TargetKind.GROUP else None
-        meter = self.columns.row.get(group.meter) if group is not None and group.meter is not None else None
-        return measured(self.columns, self.rows_of(target), meter, residual_w, now, self._intake.stale_after_s)
+    def meter(self, group_id: str) -> int | None:
+        """The row of the device that measures a group's total, where there is one."""
+        group = self.tree.groups.get(group_id)
+        return None if group is None or group.meter is None else self.columns.row.get(group.meter)
+
+    def metered(self, group_id: str) -> tuple[str, ...]:
+        """The groups whose meters make up a group's total: itself, else the outermost ones inside it, by id."""
+        found = self._metered.get(group_id)
+        if found is None:
+            inside = self.tree.children.get(group_id, ())
+            own = self.meter(group_id) is not None
+            found = (group_id,) if own else tuple(each for child in sorted(inside) for each in self.metered(child))
+            self._metered[group_id] = found
+        return found
+
+    def total(self, target: Target, residual_w: Callable[[str], float], now: Instant) -> Total:
+        """The measured total of a target; `residual_w` of a group as `Metering.last`."""
+        c, stale_after_s = self.columns, self._intake.stale_after_s
+        if target.kind is TargetKind.DEVICE and (row := c.row.get(target.id)) is not None:
+            return measured_of_one(c, row, now, stale_after_s)
+        metered = self.metered(target.id) if target.kind is TargetKind.GROUP else ()
+        if not metered:
+            return measured(c, self.rows_of(target), None, 0.0, now, stale_after_s)
+        parts = [
+            measured(c, self.rows(each), self.meter(each), residual_w(each), now, stale_after_s) for each in metered
+        ]
+        if (rest := self._rest(target.id, metered)).size:
+            parts.append(measured(c, rest, None, 0.0, now, stale_after_s))
+        return combined(parts)
+
+    def _rest(self, group_id: str, metered: Sequence[str]) -> IntArray:
+        """The rows of a group that none of those meters measures."""
+        found = self._unmetered.get(group_id)
+        if found is None:
+            behind = np.concatenate([self.rows(each) for each in metered])
+            found = self._unmetered[group_id] = np.setdiff1d(self.rows(group_id), behind)
+        return found
 
     def current(self, device_id: str, now: Instant) -> Snapshot | None:
         """A device's newest state; see `ports.FleetView`."""
@@ -203,7 +237,7 @@ class Fleet:
         self,
         target: Target,
         bounds: Callable[[], Envelope],
-        residual_w: float,
+        residual_w: Callable[[str], float],
         limits_w: tuple[float, float],
         now: Instant,
     ) -> Snapshot | None:

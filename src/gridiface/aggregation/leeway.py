@@ -33,7 +33,7 @@ class Leeway:
         bounds: what each device can do.
         own: rows with a set-point of their own.
         targets: gives each bound node's total, W.
-        residuals: what each node's meter sees beside its members, W.
+        residuals: what lies beside each node's members at its metered points, W; see `Metering.beside`.
         watts: the powers of the solution, W; those of fixed rows are changed here where a limit asks for it.
     """
 
@@ -62,10 +62,8 @@ class Leeway:
         return float(self._b.held[rows].sum()) + own
 
     def residual(self, node: Node) -> float:
-        """What the meters of a node, or of those inside it, see beside their members, W."""
-        if node.meter is not None:
-            return self._residuals.get(node.id, 0.0)
-        return sum(self.residual(child) for child in node.inside)
+        """What the meters of a node, or of groups inside it, see beside their members, W."""
+        return self._residuals.get(node.id, 0.0)
 
     def fixed(self, node: Node) -> Fixed:
         """What inside a node has a set-point or a total of its own: rows, then nodes, with what each can do."""

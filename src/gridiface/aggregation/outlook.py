@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import isnan
 from typing import NamedTuple
 
@@ -23,7 +24,9 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook, Entry
-from gridiface.aggregation.limits import lasting_envelope
+from gridiface.aggregation.limits import Envelope, lasting_envelope
+from gridiface.aggregation.log import group_target
+from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Plan
 from gridiface.aggregation.planner import Planner
 from gridiface.aggregation.schedules import Schedules
@@ -48,6 +51,9 @@ SLICE = 256
 
 #: Set-points that differ by less are the same: W or var, and s.
 _SAME_W, _SAME_S = 10.0, 1.0
+
+#: Step in which what meters see is taken into what is published ahead, part of the group's rating.
+_COARSE = 0.05
 
 
 class BookAhead:
@@ -161,10 +167,11 @@ class Outlook:
         fleet: Fleet,
         schedules: Schedules,
         ruling: Planner,
+        metering: Metering,
         config: EngineConfig,
     ) -> None:
         self._c, self._book, self._fleet, self._config = columns, book, fleet, config
-        self._schedules, self._ruling = schedules, ruling
+        self._schedules, self._ruling, self._metering = schedules, ruling, metering
         self._told: dict[str, tuple[_Item, ...]] = {}
         self._seen: Plan | None = None
         self._at: Instant = -np.inf
@@ -227,7 +234,7 @@ class Outlook:
         edges: list[_Edge] = []
         runs = _Runs(self._c.count)
         for edge, following in itertools.pairwise([*self._edges(now), np.inf]):
-            solved = self._solve(edge, following)
+            solved = self._solve(edge, following, now)
             edges.append(replace(solved, goes_on=runs.follow(solved.orders, solved)))
             yield ()
         size = max(1, SLICE // max(1, len(edges)))
@@ -267,15 +274,17 @@ class Outlook:
             edges |= {edge for edge in (control.span.start, control.span.end) if now < edge <= last}
         return sorted(edges)[:MOST_EDGES]
 
-    def _solve(self, at: Instant, until: Instant) -> _Edge:
+    def _solve(self, at: Instant, until: Instant, now: Instant) -> _Edge:
         """What everybody will be told at an edge, until the next."""
         c, config, orders = self._c, self._config, Orders()
         bounds = lasting_envelope(c, config.hold_time_s, config.soc_derate)
         planner = Planner(c, BookAhead(self._book, at), orders, self._schedules.ahead(at), self._fleet.shares)
         planner.chosen = self._ruling.chosen
-        plan, demands = planner.make(self._fleet.tree, self._fleet.rows, config, bounds, at)
+        beside = cache(lambda group_id: self._beside_w(group_id, bounds, now))
+        plan, demands = planner.make(self._fleet.tree, self._fleet.rows, beside, config, bounds, at)
         settings = Settings(tolerance=config.total_tolerance, phase_spread=config.phase_spread)
-        solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], {}, settings).solve()
+        residuals = {node.id: beside(node.id) for node in plan.nodes()}
+        solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], residuals, settings).solve()
         variances = split_vars(c, plan, demands.requested_var, solution.watts)
         # By the number of the order; the last one more is "no order", which -1 finds.
         named = np.array([*(self._rules(order) for order in orders.all), False], dtype=np.bool_)
@@ -286,6 +295,11 @@ class Outlook:
         ends = np.where(np.isfinite(ends), ends, at + config.open_validity_s)[plan.order]
         numbers = (solution.watts, solution.ceilings, variances)
         return _Edge(at, orders.all, plan.order, *numbers, ends, ruled, goes_on=np.zeros_like(ruled))
+
+    def _beside_w(self, group_id: str, bounds: Envelope, now: Instant) -> float:
+        """What lies beside a group's members, W, in coarse steps: what is published is not changed for each kettle."""
+        step = max(_COARSE * float(bounds.weight[self._fleet.rows(group_id)].sum()), 1.0)
+        return step * round(self._metering.known(group_target(group_id), bounds, now) / step)
 
     def _rules(self, order: Order) -> bool:
         """Whether more than defaults stand behind an order."""

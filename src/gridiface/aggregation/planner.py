@@ -99,13 +99,20 @@ class Planner:
         self._beginnings: dict[str, Beginning] = {}
 
     def make(
-        self, tree: GroupTree, rows_of: Callable[[str], IntArray], config: EngineConfig, bounds: Envelope, now: Instant
+        self,
+        tree: GroupTree,
+        rows_of: Callable[[str], IntArray],
+        beside_w: Callable[[str], float],
+        config: EngineConfig,
+        bounds: Envelope,
+        now: Instant,
     ) -> tuple[Plan, Demands]:
         """A plan for `now`.
 
         Args:
             tree: the groups.
             rows_of: the rows of a group's devices.
+            beside_w: what lies beside a group's members at its metered points, W.
             config: strategies.
             bounds: the envelope now, for capacities.
             now: when.
@@ -120,7 +127,7 @@ class Planner:
             node = self._node(group, rows_of, targets, self.strategy_of(group, config), bounds)
             if node is not None:
                 nodes[group_id] = node
-                self._ask(node, demands, bounds, now)
+                self._ask(node, demands, bounds, beside_w, now)
         passing = self._nest(plan, nodes, tree)
         self._single(plan, demands, targets, bounds, now)
         give_orders(plan, self._c, self._orders, passing)
@@ -174,12 +181,14 @@ class Planner:
             for claim in ruling.limits
         ]
 
-    def _ask(self, node: Node, demands: Demands, bounds: Envelope, now: Instant) -> None:
+    def _ask(
+        self, node: Node, demands: Demands, bounds: Envelope, beside_w: Callable[[str], float], now: Instant
+    ) -> None:
         """What a node asks, in watts and vars."""
         leading = node.ruling.leading
         if leading is None and node.ruling.var is None:
             return
-        sums = capacity(self._c, node.rows, bounds)
+        sums = capacity(self._c, node.rows, bounds).with_beside(beside_w(node.id))
         if leading is not None:
             demands.begun[node.id] = self._begin(leading, sums, now)
             demands.requested_w[node.id] = self._total(node.ruling, sums, node.group.shares, demands, now)

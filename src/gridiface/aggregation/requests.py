@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -67,7 +67,7 @@ CURVE_NEEDS: Mapping[str, Capability] = {
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Sums over the members of a target that can be asked. W, var; all >= 0 but `base_w` and `now_w`."""
+    """Sums over the members of a target that can be asked. W, var; all >= 0 but the totals at the end of the list."""
 
     set_max_w: float
     charge_w: float
@@ -83,6 +83,18 @@ class Capacity:
     def part(self, share: float) -> Capacity:
         """What a program has to which so much is reserved."""
         return Capacity(*(share * getattr(self, one.name) for one in fields(self)))
+
+    def with_beside(self, watts: float) -> Capacity:
+        """The same at the metered point, where so much lies beside the members, W, + delivered."""
+        if watts == 0.0:
+            return self
+        return replace(
+            self,
+            base_w=self.base_w + watts,
+            now_w=self.now_w + watts,
+            low_w=self.low_w + watts,
+            high_w=self.high_w + watts,
+        )
 
     def percent_base(self, base: str, *, value: float) -> float:
         """The watts that 100 % of an active power means.

@@ -7,6 +7,7 @@ can hold for the hold time from the cautious end of its state of charge.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,23 @@ def measured(
         quality = Quality.STALE if complete else Quality.ESTIMATED
     watts = float(c.w[span(known)].sum()) + (residual_w if meter is not None else 0.0)
     return Total(watts, float(np.nansum(var)), quality, oldest, int(known.size), int(known.size))
+
+
+def combined(parts: Sequence[Total]) -> Total:
+    """Disjoint parts of a group, at least one, as one: stale where one is, an estimate where some cannot be seen."""
+    qualities = {part.quality for part in parts}
+    if len(qualities) == 1:
+        (quality,) = qualities
+    else:
+        quality = Quality.STALE if qualities == {Quality.GOOD, Quality.STALE} else Quality.ESTIMATED
+    return Total(
+        sum(part.w for part in parts),
+        sum(part.var for part in parts),
+        quality,
+        min(part.received for part in parts),
+        sum(part.online for part in parts),
+        sum(part.known for part in parts),
+    )
 
 
 def measured_of_one(columns: Columns, row: int, now: Instant, stale_after_s: float) -> Total:

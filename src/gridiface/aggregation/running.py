@@ -16,6 +16,7 @@ from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Demands, Part, Planner
 from gridiface.aggregation.schedules import Schedules
@@ -53,11 +54,12 @@ class Running:
         fleet: Fleet,
         orders: Orders,
         stepper: Stepper,
+        metering: Metering,
         schedules: Schedules,
         config: EngineConfig,
     ) -> None:
         self._c, self._book, self._fleet, self._orders = columns, book, fleet, orders
-        self._stepper, self._config = stepper, config
+        self._stepper, self._metering, self._config = stepper, metering, config
         self.planner = Planner(columns, book, orders, schedules, fleet.shares)
         self._demands = Demands()
         self.plan: Plan = empty_plan(columns)
@@ -75,7 +77,14 @@ class Running:
             if len(self._orders.all) > MANY_ORDERS:
                 self._orders.compact(self._c)
             bounds = self.bounds(now)
-            self.plan, self._demands = self.planner.make(self._fleet.tree, self._fleet.rows, self._config, bounds, now)
+            self.plan, self._demands = self.planner.make(
+                self._fleet.tree,
+                self._fleet.rows,
+                lambda group_id: self._metering.beside(group_id, bounds, now),
+                self._config,
+                bounds,
+                now,
+            )
             self._stepper.changed()
             self.replan = False
         step = self._stepper.run(self.plan, self._demands, now)
@@ -93,11 +102,6 @@ class Running:
     def bounds(self, now: Instant) -> Envelope:
         """The envelope at `now` for the period at work."""
         return self._stepper.bounds(now, self.plan.period_s)
-
-    def residual(self, group_id: str) -> float:
-        """What the group's meter sees beside its members, W."""
-        residual = self._stepper.residuals.get(group_id)
-        return 0.0 if residual is None else residual.watts
 
     def node(self, group_id: str) -> Node | None:
         """The group's node in the plan."""
@@ -161,7 +165,7 @@ class Running:
         requested, accepted = self._asked(control_id, target, now)
         if requested is None and any(kind_of(mode, value) == "power" for mode, value in entry.control.values.items()):
             return None
-        total = self._fleet.total(target, self.residual(target.id), now)
+        total = self._fleet.total(target, self._metering.last, now)
         devices = None if entry.control.service_class in FAST else self._fleet.counted(target)
         sample = sample_of(self._c, self._fleet.rows_of(target), total, requested, accepted, devices)
         part = self._demands.parts.get(control_id)

@@ -38,7 +38,7 @@ _FREE_RUN: Strategy = WaterFilling()
 
 
 class Solver:
-    """Solves one plan once. `targets` gives each bound node's total, `residuals` what its meter sees beside it."""
+    """Solves one plan once. `targets` gives each bound node's total, `residuals` what meters see beside each node."""
 
     def __init__(
         self,

@@ -1,11 +1,12 @@
 """One control step of the product: envelope, targets with trim, solve, look-ahead, and what must be sent.
 
-Owns the state that lives from step to step: trims, meter residuals, the last results. What rules comes as a plan.
+Owns the state that lives from step to step: trims, the last results. What rules comes as a plan, what meters see beside
+the members from `metering`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +14,14 @@ import numpy as np
 from gridiface.aggregation import twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.quiet import to_send
-from gridiface.aggregation.closed_loop import Pace, Residual, Trim
+from gridiface.aggregation.closed_loop import Pace, Trim
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.planner import Demands
-from gridiface.aggregation.rollup import speaks
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
@@ -49,11 +50,13 @@ class Step:
 class Stepper:
     """Runs control steps over the columns."""
 
-    def __init__(self, columns: Columns, orders: Orders, config: EngineConfig, log: DecisionLog) -> None:
+    def __init__(
+        self, columns: Columns, orders: Orders, metering: Metering, config: EngineConfig, log: DecisionLog
+    ) -> None:
         self._c, self._orders, self._config, self._log = columns, orders, config, log
+        self._metering = metering
         self.results: dict[str, NodeResult] = {}
         self.trims: dict[str, Trim] = {}
-        self.residuals: dict[str, Residual] = {}
         self._split_at = self._ran_at = -np.inf
         self._renewed = False
         self._holding = 0
@@ -79,10 +82,9 @@ class Stepper:
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
-        kept: list[Trim | Residual] = [*self.trims.values(), *self.residuals.values()]
-        for one in kept:
-            if one.at is not None:
-                one.at += seconds
+        for trim in self.trims.values():
+            if trim.at is not None:
+                trim.at += seconds
         self._pace.shift_time(seconds)
         self._split_at += seconds
         self._ran_at += seconds
@@ -91,7 +93,7 @@ class Stepper:
         """One step. Notes in the columns what is told."""
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
-        self._measure_meters(plan, bounds, now)
+        residuals = {node.id: self._metering.beside(node.id, bounds, now) for node in plan.nodes()}
         self._pace.look()
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
@@ -99,12 +101,15 @@ class Stepper:
         if not reuse:
             self._split_at = now
         self._renewed = False
-        targets = {node.id: self._target(node, demands, bounds, plan, now) for node in plan.nodes() if node.bound}
+        targets = {
+            node.id: self._target(node, demands, bounds, residuals[node.id], plan.period_s, now)
+            for node in plan.nodes()
+            if node.bound
+        }
         settings = Settings(tolerance=self._config.total_tolerance, phase_spread=self._config.phase_spread, reuse=reuse)
-        residuals = {name: residual.watts for name, residual in self.residuals.items()}
         solver = Solver(self._c, plan, bounds, lambda node: targets[node.id], residuals, settings)
         solution = solver.solve()
-        self._look_ahead(plan, bounds, solution, now)
+        self._look_ahead(plan, bounds, residuals, solution, now)
         self._explain(plan, demands, solution, now)
         self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
@@ -113,15 +118,17 @@ class Stepper:
 
     # Targets.
 
-    def _target(self, node: Node, demands: Demands, bounds: Envelope, plan: Plan, now: Instant) -> float:
+    def _target(
+        self, node: Node, demands: Demands, bounds: Envelope, beside_w: float, period_s: float, now: Instant
+    ) -> float:
         wanted = self.requested(node, demands, now)
         wanted += self._trim(node, wanted, bounds, now)
         if any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in node.ruling.powers):
             rating = float(bounds.weight[node.loose].sum())
             # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
-            elapsed = min(max(now - self._ran_at, 0.0), plan.period_s)
+            elapsed = min(max(now - self._ran_at, 0.0), period_s)
             most = self._config.fast_ramp_per_s * rating * elapsed
-            position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum())
+            position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum()) + beside_w
             wanted = min(max(wanted, position - most), position + most)
         return wanted
 
@@ -184,29 +191,11 @@ class Stepper:
         lasting = self._pace.lasting(here, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
         return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
 
-    def _measure_meters(self, plan: Plan, bounds: Envelope, now: Instant) -> None:
-        """What each group's meter sees beside its members, who count as the solver counts them: see `Envelope.held`."""
-        c = self._c
-        for node in plan.nodes():
-            if node.meter is None:
-                continue
-            alive = speaks(c, node.meter)
-            if self._log.news("meter", node.id, value=alive) and not alive:
-                silent = "not to be believed" if c.quarantined[node.meter] else "silent"
-                reason = f"the group's meter is {silent}: the sum of its members stands in"
-                self._log.add(now, group_target(node.id), "meter", "lost", reason)
-            if c.quarantined[node.meter]:
-                self.residuals.pop(node.id, None)  # what it told is no knowledge of what lies beside the members
-            elif alive:
-                counted = node.rows[c.counts[node.rows]]
-                shown = np.where(np.isfinite(c.w[counted]), c.w[counted], known_or_zero(c.told_w[counted]))
-                members = np.where(bounds.free[counted], shown, bounds.held[counted])
-                residual = self.residuals.setdefault(node.id, Residual())
-                residual.update(float(c.w[node.meter]), float(members.sum()), now, filter_s=self._config.meter_filter_s)
-
     # Look-ahead.
 
-    def _look_ahead(self, plan: Plan, bounds: Envelope, solution: Solution, now: Instant) -> None:
+    def _look_ahead(
+        self, plan: Plan, bounds: Envelope, residuals: Mapping[str, float], solution: Solution, now: Instant
+    ) -> None:
         c, config = self._c, self._config
         watts = solution.watts
         safe, changed = twin.keep_energy(
@@ -219,14 +208,14 @@ class Stepper:
         for root in plan.roots:
             for node in root.walk():
                 if node.limits.any:
-                    self._no_overshoot(node, bounds, solution, now)
+                    self._no_overshoot(node, bounds, residuals[node.id], solution, now)
 
-    def _no_overshoot(self, node: Node, bounds: Envelope, solution: Solution, now: Instant) -> None:
+    def _no_overshoot(self, node: Node, bounds: Envelope, beside_w: float, solution: Solution, now: Instant) -> None:
         rows = node.rows[np.isfinite(solution.watts[node.rows])]
         if not rows.size:
             return
         rest = np.setdiff1d(node.rows, rows, assume_unique=True)
-        held = float(bounds.held[rest].sum())
+        held = float(bounds.held[rest].sum()) + beside_w
         high = np.inf if node.limits.high is None else node.limits.high.watts
         low = -np.inf if node.limits.low is None else -node.limits.low.watts
         wanted = solution.watts[rows]

@@ -12,6 +12,7 @@ from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.glance import group_total
 from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.running import Running
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Setpoint, Share, Target, TargetKind
@@ -26,6 +27,7 @@ class FleetViews:
     _fleet: Fleet
     _running: Running
     _feasibility: Feasibility
+    _metering: Metering
     _now: Instant | None
 
     @property
@@ -65,7 +67,7 @@ class FleetViews:
         return self._snapshot(target, lambda: self._running.bounds(now), now)
 
     def _snapshot(self, target: Target, bounds: Callable[[], Envelope], now: Instant) -> Snapshot | None:
-        return self._fleet.snapshot(target, bounds, self._running.residual(target.id), self._limits_w(target.id), now)
+        return self._fleet.snapshot(target, bounds, self._metering.last, self._limits_w(target.id), now)
 
     def setpoint(self, device_id: str) -> Setpoint | None:
         """What the device was told last."""

@@ -107,9 +107,7 @@ def test_groups_inside_with_limits_alone_are_caps_of_the_free_rows():
 
 def test_what_meters_see_beside_the_members_counts_once():
     inner = node("inner", [0], asked=True)
-    inner.meter = 0
     whole = node("all", range(4), inside=(inner,))
-    whole.meter = 3
     found, _ = leeway(targets={"inner": 0.0}, residuals={"all": -500.0, "inner": -200.0})
     assert found.residual(whole) == -500.0
     assert found.held(whole) == pytest.approx(-300.0)

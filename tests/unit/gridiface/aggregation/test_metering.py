@@ -1,0 +1,120 @@
+"""A group's total is that of its metered points: its own meter, else those of the groups inside it."""
+
+import pytest
+
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
+from gridiface.domain.telemetry import Quality, Snapshot
+
+from .conftest import ask, battery
+
+#: What lies behind the feeder's meter beside the members, W.
+LOAD = -3_000.0
+
+NORTH, SOUTH = ("a", "b"), ("c", "d")
+
+
+class Site:
+    """Two feeders of two batteries each; the one in the north has a meter, which also sees a load."""
+
+    def __init__(self, bench, *, site_meter=False):
+        meters = [Device(id=name, kind=DeviceKind.METER, nameplate=Nameplate(max_w=0.0)) for name in ("m", "n")]
+        self.world = bench(*map(battery, (*NORTH, *SOUTH)), *meters, meter_filter_s=0.0)
+        groups = [
+            Group(id="site", members=(*NORTH, *SOUTH), meter="n" if site_meter else None),
+            Group(id="north", members=NORTH, meter="m"),
+            Group(id="south", members=SOUTH),
+        ]
+        self.world.engine.set_groups(groups, self.world.now)
+        self.load, self.silent = LOAD, False
+        self.world.look = self.look
+        self.step(2)
+
+    def look(self):
+        world = self.world
+        powers = {name: world.told.get(name) or 0.0 for name in (*NORTH, *SOUTH)}
+        powers |= {"m": sum(powers[name] for name in NORTH) + self.load}
+        powers |= {"n": powers["m"] + sum(powers[name] for name in SOUTH)}
+        if self.silent:
+            del powers["m"]
+        snapshots = [
+            Snapshot(device_id=name, source_time=world.now, received=world.now, quality=Quality.GOOD, w=w)
+            for name, w in powers.items()
+        ]
+        world.engine.observe(snapshots, world.now)
+
+    def step(self, count=8):
+        self.world.step(steps=count)
+        return self
+
+    @property
+    def net(self):
+        """What the site gives at its metered points."""
+        return sum(self.world.told.get(name) or 0.0 for name in (*NORTH, *SOUTH)) + self.load
+
+    def published(self, group="site"):
+        return self.world.engine.snapshot(Target(TargetKind.GROUP, group))
+
+
+@pytest.fixture
+def site(bench):
+    return lambda **more: Site(bench, **more)
+
+
+@pytest.mark.parametrize("group", ["site", "north"])
+@pytest.mark.parametrize(
+    ("asked", "net"),
+    [
+        ({"set_w": 2_000.0}, 2_000.0),
+        ({"delta_w": 1_000.0}, LOAD + 1_000.0),
+        ({"regulation": 1_000.0}, LOAD + 1_000.0),
+        ({"import_limit": 1_000.0}, -1_000.0),
+        ({"export_limit": 500.0}, LOAD),
+    ],
+)
+def test_a_control_speaks_of_the_metered_total_of_an_outer_group_as_of_the_metered_one(site, asked, net, group):
+    world = site()
+    answer = world.world.submit(ask("c", group=group, **asked))
+    world.step()
+    assert world.net == pytest.approx(net)
+    if not {"regulation"} >= asked.keys() and "limit" not in next(iter(asked)):
+        assert answer.feasible_w == pytest.approx(net)
+
+
+def test_what_is_published_and_counted_as_delivered_is_the_metered_total(site):
+    world = site()
+    assert world.published().w == pytest.approx(LOAD)
+    assert world.published().quality is Quality.GOOD
+    world.world.submit(ask("c", group="site", set_w=2_000.0))
+    world.step(20)
+    assert world.published().w == pytest.approx(2_000.0)
+    assert world.world.engine.performance.latest("c").delivered_w == pytest.approx(2_000.0)
+
+
+def test_a_meter_around_counts_once(site):
+    world = site(site_meter=True)
+    world.world.submit(ask("c", group="site", set_w=2_000.0))
+    world.world.submit(ask("inner", group="north", set_w=-4_000.0))
+    world.step()
+    assert world.net == pytest.approx(2_000.0)
+    assert world.published("north").w == pytest.approx(-4_000.0)
+
+
+def test_what_a_silent_inner_meter_saw_last_stands_in_and_is_said(site):
+    world = site()
+    world.world.submit(ask("c", group="site", set_w=2_000.0))
+    world.step()
+    world.silent = True
+    world.step(10)
+    assert world.net == pytest.approx(2_000.0)
+    assert world.published().w == pytest.approx(2_000.0)
+    assert world.published().quality is Quality.ESTIMATED
+    assert ("lost", "north") in world.world.verdicts("meter")
+
+
+def test_an_answer_takes_what_meters_see_into_account_and_changes_nothing(site):
+    world = site()
+    preview = [share.w for share in world.world.engine.shares(ask("c", group="site", set_w=1_000.0), world.world.now)]
+    assert sum(preview) == pytest.approx(4_000.0)
+    answer = world.world.engine.decide(ask("c", group="site", set_w=30_000.0), world.world.now)[0]
+    assert answer.feasible_w == pytest.approx(20_000.0 + LOAD)
