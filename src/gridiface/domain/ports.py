@@ -40,6 +40,15 @@ class PutDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepDocument:
+    """Create one document; where there is one of its key already, whoever wrote it, that one stays as it is."""
+
+    space: str
+    key: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteDocument:
     """Remove one document; removing what is not there changes nothing."""
 
@@ -91,6 +100,7 @@ class AppendDeliveries:
 
 Change = (
     PutDocument
+    | KeepDocument
     | DeleteDocument
     | PutControl
     | AppendOutcome

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Change, DeleteDocument, Document, KeepDocument, Ledger, PutDocument
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.audit import Entry
 from gridiface.operator.book import Book
@@ -93,8 +93,8 @@ class SessionBook:
         drawn = secrets.token_hex(4)
         # A store that cannot write keeps nobody from signing out or looking; the next start draws again.
         with contextlib.suppress(StoreUnavailable):
-            await self._ledger.commit([PutDocument(MARKS, _MARK, drawn.encode())])
-        # Of two servers that begin on one database, the one that wrote later has drawn for both.
+            # Of two servers that begin on one database at one time, the one that writes first has drawn for both.
+            await self._ledger.commit([KeepDocument(MARKS, _MARK, drawn.encode())])
         return await self._kept_mark() or drawn
 
     async def begin(self, user: User, now: Instant, *, address: str, agent: str, along: Entry) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Delivery, Outcome
 from gridiface.domain.fleet import Device
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
+from gridiface.domain.ports import Change, DeleteDocument, Document, KeepDocument, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.vtn import OpenAdrVtn
@@ -52,6 +52,9 @@ class _Memory:
             match change:
                 case PutDocument():
                     self._kept[change.space, change.key] = Document(change.space, change.key, change.body)
+                case KeepDocument():
+                    kept = Document(change.space, change.key, change.body)
+                    self._kept.setdefault((change.space, change.key), kept)
                 case DeleteDocument():
                     self._kept.pop((change.space, change.key), None)
 

@@ -21,6 +21,7 @@ from gridiface.domain.ports import (
     AppendReadings,
     Change,
     DeleteDocument,
+    KeepDocument,
     PutControl,
     PutDocument,
 )
@@ -63,10 +64,9 @@ def _add(batch: Batch, change: Change) -> None:
     match change:
         case AppendReadings():
             rows.setdefault(Op.APPEND_READING, []).extend(map(reading_row, change.readings))
-        case PutDocument():
-            batch.documents.append(
-                (Op.PUT_DOCUMENT, (key_text(change.space), key_text(change.key), bytes(change.body)))
-            )
+        case PutDocument() | KeepDocument():
+            op = Op.PUT_DOCUMENT if isinstance(change, PutDocument) else Op.KEEP_DOCUMENT
+            batch.documents.append((op, (key_text(change.space), key_text(change.key), bytes(change.body))))
         case DeleteDocument():
             batch.documents.append((Op.DELETE_DOCUMENT, (key_text(change.space), key_text(change.key))))
         case PutControl():

@@ -19,6 +19,7 @@ class Op(Enum):
     """What is done to a table."""
 
     PUT_DOCUMENT = "put document"
+    KEEP_DOCUMENT = "keep document"
     DELETE_DOCUMENT = "delete document"
     PUT_CONTROL = "put control"
     APPEND_OUTCOME = "append outcome"
@@ -30,6 +31,7 @@ class Op(Enum):
 
 TABLES: Mapping[Op, Table] = {
     Op.PUT_DOCUMENT: tables.documents,
+    Op.KEEP_DOCUMENT: tables.documents,
     Op.DELETE_DOCUMENT: tables.documents,
     Op.PUT_CONTROL: tables.controls,
     Op.APPEND_OUTCOME: tables.outcomes,
@@ -42,7 +44,7 @@ TABLES: Mapping[Op, Table] = {
 #: The columns that a row of each operation fills, in order; the database numbers the rest.
 COLUMNS: Mapping[Op, tuple[str, ...]] = {
     op: ("space", "key", "body")
-    if op is Op.PUT_DOCUMENT
+    if op in {Op.PUT_DOCUMENT, Op.KEEP_DOCUMENT}
     else ("space", "key")
     if op is Op.DELETE_DOCUMENT
     else tuple(column.name for column in table.columns if column.autoincrement is not True)
@@ -76,11 +78,13 @@ def _statement(op: Op, engine: str) -> ClauseElement:
         return insert
     if op is Op.APPEND_OUTCOME:
         return insert.on_conflict_do_nothing(index_elements=["control_id", "device_id", "kind"])
-    if op is Op.PUT_DOCUMENT:
+    if table is tables.documents:
         # A new key starts at version 1; the count is the database's own, so that no caller has to know it.
         insert = insert.values(
             space=bindparam("space"), key=bindparam("key"), body=bindparam("body"), version=literal_column("1")
         )
+        if op is Op.KEEP_DOCUMENT:
+            return insert.on_conflict_do_nothing(index_elements=list(table.primary_key.columns))
         changed = {"body": insert.excluded.body, "version": table.c.version + literal_column("1")}
     else:
         changed = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from dataclasses import replace
 
@@ -34,12 +35,15 @@ from gridiface.domain.ports import (
     AppendReadings,
     DeleteDocument,
     Document,
+    KeepDocument,
     PutControl,
     PutDocument,
 )
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading
 from gridiface.errors import LocalProtocolError, StoreUnavailable
+from gridiface.operator.sessions import MARKS, SessionBook
+from gridiface.operator.users import UserBook
 from gridiface.store.repository import Store
 
 NOW = 1_767_225_600.25
@@ -72,6 +76,29 @@ async def test_documents_count_their_changes_and_come_back_by_key(store: Store) 
     assert await store.document("other", "a") == Document("other", "a", b"", 1)
     assert await store.document("other", "b") is None
     assert await store.documents("none") == []
+
+
+async def test_a_document_that_is_there_is_kept(store: Store) -> None:
+    await store.commit([KeepDocument("s", "k", b"1"), KeepDocument("s", "k", b"2")])
+    await store.commit([KeepDocument("s", "k", b"3"), KeepDocument("s", "j", b"4")])
+    assert await store.documents("s") == [Document("s", "j", b"4", 1), Document("s", "k", b"1", 1)]
+    await store.commit([PutDocument("s", "k", b"5"), KeepDocument("s", "k", b"6"), DeleteDocument("s", "j")])
+    await store.commit([KeepDocument("s", "j", b"7")])
+    assert await store.documents("s") == [Document("s", "j", b"7", 1), Document("s", "k", b"5", 2)]
+
+
+async def test_servers_that_first_start_on_one_database_at_once_agree_on_the_mark_of_their_cookies(
+    store: Store, url: str
+) -> None:
+    """On PostgreSQL through connections of their own; an SQLite file has one writer, whoever asks it."""
+    async with contextlib.AsyncExitStack() as opened:
+        stores = [store] * 6
+        if store.database.path is None:
+            stores = [await opened.enter_async_context(await Store.open(url)) for _ in range(6)]
+        books = [SessionBook(one, UserBook(one)) for one in stores]
+        await asyncio.gather(*(book.load(NOW) for book in books))
+    assert [one.body.decode() for one in await store.documents(MARKS)] == [books[0].mark]
+    assert len({book.mark for book in books}) == 1
 
 
 async def test_puts_and_deletes_of_one_key_keep_their_order(store: Store) -> None:

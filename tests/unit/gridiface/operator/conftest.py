@@ -31,7 +31,15 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.ports import Change, DecisionSearch, DeleteDocument, Document, PutControl, PutDocument
+from gridiface.domain.ports import (
+    Change,
+    DecisionSearch,
+    DeleteDocument,
+    Document,
+    KeepDocument,
+    PutControl,
+    PutDocument,
+)
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
@@ -142,6 +150,8 @@ class Records:
             match change:
                 case PutDocument(space, key, body):
                     self.kept[space, key] = body
+                case KeepDocument(space, key, body):
+                    self.kept.setdefault((space, key), body)
                 case DeleteDocument(space, key):
                     self.kept.pop((space, key), None)
                 case PutControl(control):

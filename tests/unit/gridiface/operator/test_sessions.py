@@ -14,7 +14,7 @@ from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
-from gridiface.operator.sessions import NOTED_S, SPACE, SessionBook
+from gridiface.operator.sessions import MARKS, NOTED_S, SPACE, SessionBook
 from gridiface.operator.users import User, UserBook
 
 #: Of every user of the tests, see conftest.
@@ -276,6 +276,26 @@ async def test_the_mark_in_the_cookies_name_stays_over_a_restart(house: Any) -> 
     await other.load(house.clock.now())
     assert len(other.mark) == 8
     assert other.mark != again.mark
+
+
+async def test_two_servers_that_first_start_on_one_database_at_once_have_one_mark(house: Any) -> None:
+    """The second has looked before the first wrote, and writes after the first has read what stands."""
+    records = type(house.records)()
+    first, second = (SessionBook(records, house.desk.users) for _ in range(2))
+    write, may_write = records.commit, asyncio.Event()
+
+    async def late(changes: Sequence[Change]) -> None:
+        await may_write.wait()
+        await write(changes)
+
+    records.commit = late
+    begun = asyncio.create_task(second.load(house.clock.now()))
+    await asyncio.sleep(0)
+    records.commit = write
+    await first.load(house.clock.now())
+    may_write.set()
+    await begun
+    assert first.mark == second.mark == records.kept[MARKS, "mark"].decode()
 
 
 async def test_a_store_that_cannot_write_at_the_first_start_keeps_nobody_from_looking(house: Any) -> None:

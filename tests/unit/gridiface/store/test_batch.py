@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.domain.ports import AppendReadings, Change, DeleteDocument, PutDocument
+from gridiface.domain.ports import AppendReadings, Change, DeleteDocument, KeepDocument, PutDocument
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.store.batch import Batch, encode, plan, reading_row
@@ -15,6 +16,7 @@ from gridiface.store.statements import COLUMNS, Op
 
 document_changes = st.one_of(
     st.builds(PutDocument, st.sampled_from("st"), st.sampled_from("abc"), st.binary(max_size=2)),
+    st.builds(KeepDocument, st.sampled_from("st"), st.sampled_from("abc"), st.binary(max_size=2)),
     st.builds(DeleteDocument, st.sampled_from("st"), st.sampled_from("abc")),
 )
 
@@ -23,10 +25,12 @@ def applied(changes: list[Change]) -> dict[tuple[str, str], tuple[bytes, int]]:
     """What the changes mean, one after the other."""
     state: dict[tuple[str, str], tuple[bytes, int]] = {}
     for change in changes:
-        assert isinstance(change, PutDocument | DeleteDocument)
+        assert isinstance(change, PutDocument | KeepDocument | DeleteDocument)
         place = (change.space, change.key)
         if isinstance(change, PutDocument):
             state[place] = (change.body, state.get(place, (b"", 0))[1] + 1)
+        elif isinstance(change, KeepDocument):
+            state.setdefault(place, (change.body, 1))
         else:
             state.pop(place, None)
     return state
@@ -34,9 +38,12 @@ def applied(changes: list[Change]) -> dict[tuple[str, str], tuple[bytes, int]]:
 
 def executed(statements: list[tuple[Op, list[tuple[Any, ...]]]]) -> dict[tuple[str, str], tuple[bytes, int]]:
     """What the planned statements do."""
-    flat: list[Change] = [
-        PutDocument(*row) if op is Op.PUT_DOCUMENT else DeleteDocument(*row) for op, rows in statements for row in rows
-    ]
+    kinds: dict[Op, Callable[..., Change]] = {
+        Op.PUT_DOCUMENT: PutDocument,
+        Op.KEEP_DOCUMENT: KeepDocument,
+        Op.DELETE_DOCUMENT: DeleteDocument,
+    }
+    flat: list[Change] = [kinds[op](*row) for op, rows in statements for row in rows]
     return applied(flat)
 
 
