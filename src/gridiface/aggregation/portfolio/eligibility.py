@@ -219,6 +219,7 @@ def _checks(market: Market, assets: Sequence[Asset], qualified: float, gap: floa
         wanted = getattr(market, rule)
         if wanted is not None:
             out = sum(_misfit(asset, market) == rule for asset in assets)
-            fix = "" if out == 0 else f"{out} assets do not fit and are left out"
+            who = "asset does" if out == 1 else "assets do"
+            fix = "" if out == 0 else f"left out: {out} {who} not fit"
             found.append(Check(rule=rule, wanted=wanted, found=None, unit=unit, ok=out == 0, fix=fix))
     return found

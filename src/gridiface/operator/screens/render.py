@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gridiface import __version__
 from gridiface.operator.screens import words
+from gridiface.operator.screens.cells import labelled
 from gridiface.segments import segment
 
 #: Libraries that a build puts beside our own files; see hatch_build.py.
@@ -67,6 +68,7 @@ class Frame:
             "tone": words.tone,
             "badge": words.badge,
             "health": words.health,
+            "advice": words.advice,
             # jinja2's `urlencode` leaves "/" as it is: right in a query, but an id in a path would lead elsewhere.
             "segment": segment,
             "json": lambda value: json.dumps(value, separators=(",", ":")),
@@ -97,7 +99,7 @@ class Frame:
             "may": frozenset(),
             "closed": frozenset(),
         }
-        return self._templates.get_template(template).render(**{**common, **values})
+        return labelled(self._templates.get_template(template).render(**{**common, **values}))
 
 
 def wants_fragment(request: web.Request) -> bool:

@@ -226,3 +226,11 @@ def health(quality: str | None) -> str:
 def badge(word: str | None) -> Markup:
     """A state as a coloured label; the word itself says it, too."""
     return Markup('<span class="badge {}">{}</span>').format(tone(word), escape((word or "unknown").replace("_", " ")))
+
+
+def advice(text: str) -> Markup:
+    """What to do about something, as a sentence; what stands between back-quotes as code."""
+    parts = f"{text[:1].upper()}{text[1:]}.".split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
+    )

@@ -207,7 +207,14 @@ function answered(form, text, bad, secret) {
     form.append(place);
   }
   place.classList.toggle("bad", bad);
-  place.textContent = text;
+  // What stands between back-quotes is a command or a name.
+  place.replaceChildren(...text.split("`").map((part, n) => {
+    if (n % 2 === 0) return part;
+    const word = document.createElement("code");
+    word.className = "word";
+    word.textContent = part;
+    return word;
+  }));
   if (secret) {
     const code = document.createElement("code");
     code.textContent = secret;

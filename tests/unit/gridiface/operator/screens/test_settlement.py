@@ -91,6 +91,6 @@ async def test_portfolios_and_the_markets_they_are_ready_for(whole: Any) -> None
     _, text, _ = await whole.ask("GET", "/portfolios?q=roof")
     assert "/portfolios/p1" in text
     _, text, _ = await whole.ask("GET", "/portfolios/p1")
-    for said in ("4.50\u202fkW", "regulation", "gap kw: 95.0", "13.5\u202fkWh", "15\u202fmin"):
+    for said in ("4.50\u202fkW", "regulation", "missing, kW: 95", "13.5\u202fkWh", "15\u202fmin"):
         assert said in text, said
     assert (await whole.ask("GET", "/portfolios/none"))[0] == 404

@@ -78,3 +78,10 @@ def test_what_is_known_for_a_part_of_the_time_says_so() -> None:
     assert [words.known_for(part) for part in (None, 0.0, 1.0)] == ["", "", ""]
     said = [words.known_for(part).replace("\u202f", " ") for part in (0.6, 0.9999, 0.0001)]
     assert said == [f"known for {n} % of the time" for n in (60, 99, 1)]
+
+
+def test_advice_is_a_sentence_with_its_commands_as_code_and_nothing_of_it_is_markup() -> None:
+    assert words.advice("`gridiface doctor` looks at <disk>") == (
+        "<code>gridiface doctor</code> looks at &lt;disk&gt;."
+    )
+    assert words.advice("look at `a&b`, then `c`") == "Look at <code>a&amp;b</code>, then <code>c</code>."
