@@ -27,6 +27,8 @@ _OLD, _VERSIONS = b"1.0", frozenset({b"1.0", b"1.1"})
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(r"[0-9]{1,15}")
+#: uri-host and port of RFC 9110, section 7.2, with the zones of RFC 6874.
+_HOST = re.compile(r"(\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z\-._~%!$&'()*+,;=]*)(:[0-9]*)?")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 #: Fields of which a second one changes the meaning of the first.
 _SINGLE = frozenset({"host", "content-length", "transfer-encoding", "content-type"})
@@ -86,6 +88,8 @@ def parse_head(raw: bytes, path_of: Callable[[str], str] = str) -> Head:
                 raise malformed(f"{name} is given twice")
             value = f"{headers[name]}, {value}"
         headers[name] = value
+    if _HOST.fullmatch(headers.get("host", "")) is None:
+        raise malformed("Host names no host")
     old, target = line[3] == _OLD, line[2].decode("ascii")
     return Head(
         method=line[1].decode("ascii"),

@@ -18,6 +18,10 @@ from gridiface.protocols.sep2.enums import ErrorReason
 _LONGEST = 1024
 _PORTS = {"https": 443, "http": 80}
 _LOWEST_FREE_PORT = 1024
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +69,16 @@ def check_target(uri: str, peer: str, rules: TargetRules) -> None:
 
 
 def allowed_address(text: str, rules: TargetRules) -> bool:
-    """Whether a connection to an address may be made."""
+    """Whether a connection to an address may be made; an IPv4 address that it carries must be allowed, too."""
     address = _address(text)
-    if address is None or address.is_multicast or address.is_unspecified or address.is_link_local:
+    if address is None:
+        return False
+    carried = _carried(address)
+    return _allowed(address, rules) and (carried is None or _allowed(carried, rules))
+
+
+def _allowed(address: _Address, rules: TargetRules) -> bool:
+    if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False
     if address.is_loopback:
         return rules.loopback
@@ -76,7 +87,17 @@ def allowed_address(text: str, rules: TargetRules) -> bool:
     return address.is_global
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _carried(address: _Address) -> ipaddress.IPv4Address | None:
+    """Where a translator or a tunnel sends what goes to `address`: NAT64 (RFC 6052), 6to4, IPv4-compatible."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    last = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    if address in _NAT64 or (address in _COMPATIBLE and not address.is_loopback and not address.is_unspecified):
+        return last
+    return address.sixtofour
+
+
+def _address(text: str) -> _Address | None:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

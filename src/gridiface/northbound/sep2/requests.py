@@ -182,11 +182,12 @@ class Requests:
         node = self._s.tree.get(path)
         if node is None and len(path) > 1 and path.endswith("/"):
             return self._visible(path.rstrip("/") or "/", caller)
-        if node is None:
-            raise RemoteProtocolError("no such resource", answer=404)
-        if not caller.viewer.may_read(node.audience):
+        shown = node or self._files.behind(path)
+        if shown is not None and not caller.viewer.may_read(shown.audience):
             if caller.role is Role.UNREGISTERED:
                 raise RemoteProtocolError("not registered", answer=403)
+            raise RemoteProtocolError("no such resource", answer=404)
+        if node is None:
             raise RemoteProtocolError("no such resource", answer=404)
         return node
 

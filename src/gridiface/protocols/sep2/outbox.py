@@ -1,7 +1,7 @@
 """The client's writes: PUT, POST and DELETE that are sent in order, and again until they are answered.
 
-Pure: `now` is an argument, requests are values. A write is repeated after silence, 5xx and 429; any other answer is
-final. Writes to one target keep their order; other targets do not wait for them.
+Pure: `now` is an argument, requests are values. A write is repeated after silence, 5xx, 408 and 429; any other answer
+is final. Writes to one target keep their order; other targets do not wait for them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from random import Random
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
 from gridiface.protocols.sep2.polling import Backoff
 from gridiface.protocols.sep2.timetable import Timetable
+
+#: No answer, or one that says nothing of the write itself: too slow (RFC 9110, 15.5.9), too often (RFC 6585, 4).
+_NOT_NOW = frozenset({0, 408, 429})
 
 
 @dataclass(slots=True)
@@ -139,7 +142,7 @@ class Outbox:
         """Take the answer (None: there was none); returns the outcome when it is final."""
         write.in_flight = False
         status = 0 if reply is None else reply.status
-        if (status == 0 or status >= 500 or status == 429) and status != 501:
+        if status in _NOT_NOW or (status >= 500 and status != 501):
             if write.attempts < self.attempts:
                 self._again(write, now + self.backoff.delay(write.attempts, self.chance, retry_after))
                 return None

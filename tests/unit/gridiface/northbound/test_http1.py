@@ -45,6 +45,21 @@ REFUSED = (
     b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n",
+    *(
+        b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+        for host in (
+            b"a b",
+            b"a, b",
+            b"user@a",
+            b"a/b",
+            b"a:b",
+            b"a:1:2",
+            b"[::1",
+            b"::1",
+            b"\xe4.example",
+            b"http://a",
+        )
+    ),
 )
 
 
@@ -62,6 +77,13 @@ def test_what_two_readers_could_understand_differently_is_refused(raw: bytes) ->
     with pytest.raises(RemoteProtocolError) as refused:
         parse_head(raw)
     assert refused.value.answer == 400
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a", "a.example:443", "a_b.example.", "192.0.2.1:", "[2001:db8::1]:8443", "[fe80::1%25eth0]", "a%20b"]
+)
+def test_a_host_is_what_uris_have(host: str) -> None:
+    assert parse_head(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).headers["host"] == host
 
 
 @pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "3.0", "9.9"])

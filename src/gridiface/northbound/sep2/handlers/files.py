@@ -108,10 +108,14 @@ class Files:
         )
         self._s.tree.set(item, file)
 
+    def behind(self, path: str) -> Item | None:
+        """The File whose octets are at `path`."""
+        found = _CONTENT.fullmatch(path)
+        return self._s.tree.item(found.group(1)) if found is not None else None
+
     def wanted(self, path: str, viewer: Viewer) -> str | None:
         """The path of the File whose octets are at `path`, where the viewer may read it."""
-        found = _CONTENT.fullmatch(path)
-        item = self._s.tree.item(found.group(1)) if found is not None else None
+        item = self.behind(path)
         if item is None or not viewer.may_read(item.audience):
             return None
         return item.path

@@ -18,6 +18,10 @@ from gridiface.protocols.sep2.primitives import (
 from gridiface.protocols.sep2.resources.common import Link, List, Resource
 from gridiface.protocols.xmlwire import attribute, element, wire
 
+# FileStatus's own text: a share of the file, and one of the states of enums.FileLoadStatus; the schema says UInt8.
+_LOAD_PERCENT = UINT8.named("UInt8", advised=(0, 100))
+_LOAD_STATUS = UINT8.named("UInt8", advised=(0, 8))
+
 
 @wire(SEP2)
 class File(Resource):
@@ -50,9 +54,9 @@ class FileStatus(Resource):
     pollRate: int | None = attribute(UINT32, default=None)
     activateTime: int | None = element(TIME, default=None)
     FileLink: Link | None = element(Link, default=None)
-    loadPercent: int = element(UINT8, unit="%")
+    loadPercent: int = element(_LOAD_PERCENT, unit="%")
     nextRequestAttempt: int = element(TIME)
     request503Count: int = element(UINT16)
     requestFailCount: int = element(UINT16)
-    status: int = element(UINT8)
+    status: int = element(_LOAD_STATUS)
     statusTime: int = element(TIME)

@@ -49,6 +49,11 @@ def test_everything_else_is_refused_with_values(uri: str) -> None:
         ("127.0.0.1", True, False, False), ("127.0.0.1", False, True, True), ("fd00::1", True, False, True),
         ("fe80::1%eth0", True, True, False), ("224.0.0.1", True, True, False), ("::ffff:127.0.0.1", True, False, False),
         ("169.254.1.1", True, True, False), ("nonsense", True, True, False), ("0.0.0.0", True, True, False),
+        ("64:ff9b::a9fe:a9fe", True, True, False), ("64:ff9b::a00:1", False, False, False),
+        ("64:ff9b::808:808", False, False, True),
+        ("2002:7f00:1::", True, False, False), ("2002:808:808::1", False, False, True),
+        ("::7f00:1", True, False, False),
+        ("::1", False, True, True), ("::", True, True, False),
     ],
 )  # fmt: skip
 def test_addresses(address: str, private: bool, loopback: bool, allowed: bool) -> None:

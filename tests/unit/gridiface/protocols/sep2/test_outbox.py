@@ -38,7 +38,8 @@ def test_a_write_is_sent_until_it_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "final"), [(400, True), (404, True), (501, True), (204, True), (500, False), (503, False), (429, False)]
+    ("status", "final"),
+    [(400, True), (404, True), (501, True), (204, True), (500, False), (503, False), (429, False), (408, False)],
 )
 def test_which_answers_are_final(status: int, final: bool) -> None:
     outbox = box()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -62,6 +63,8 @@ async def test_only_who_reads_the_file_reads_its_octets(kit: Any) -> None:
     uri = await a_file(kit)
     for by, seen in (("inv-1", True), ("utility", True), ("stranger", False), ("", False)):
         assert (kit.core.requests.file_at(uri, kit.lfdi.get(by, by)) is not None) == seen
+    assert [(await kit.send(method, uri, by="stranger")).status for method in ("GET", "HEAD", "PUT")] == [403, 403, 403]
+    assert (await kit.send("GET", "/file/9/content", by="stranger")).status == 404
     assert kit.core.files.wanted("/file/9/content", Viewer("", sees_all=True)) is None
     assert (await kit.core.files.read("/file/9", None, None)).status == 404
 
@@ -116,3 +119,14 @@ async def test_a_device_tells_how_it_gets_on(sets: Any) -> None:
     assert (await sets.send("PUT", path, linked.replace("/file/1", "/file/77"), by="inv-1")).status == 400
     assert (await sets.send("DELETE", "/file/1")).status == 204
     assert (await sets.get(path)).FileLink is None
+
+
+@pytest.mark.parametrize(
+    ("element", "value"), [("status", 9), ("status", 255), ("loadPercent", 101), ("status", 8), ("loadPercent", 100)]
+)
+async def test_a_status_is_one_of_the_standards_and_a_percentage_is_one(sets: Any, element: str, value: int) -> None:
+    path = f"{sets.edev('inv-1')}/fs"
+    body = re.sub(rf"<{element}>\d+<", f"<{element}>{value}<", sets.bodies.FILE_STATUS)
+    assert f"<{element}>{value}<" in body
+    reply = await sets.send("PUT", path, body, by="inv-1")
+    assert reply.status == (204 if value in {8, 100} else 400)
