@@ -68,14 +68,15 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
         offset: the random start that was drawn, seconds.
 
     Raises:
-        Refusal: 460 no signal is understood; 454 a level or unit without a meaning here; 469 nothing of ours is
-            meant by the target, or an energy is not known.
+        Refusal: 460 a signal is not understood (rule 109); 454 a level or unit without a meaning here; 469 nothing of
+            ours is meant by the target, or an energy is not known.
     """
     labelled = list(zip(_labels(event.signals), event.signals, strict=True))
     published = tuple(signal for signal in event.signals if signal.name in BIDS)
-    understood = [(label, s) for label, s in labelled if s.name not in BIDS and reader_of(s, program) is not None]
-    if not understood and not published:
-        raise Refusal(Code.SIGNAL_NOT_SUPPORTED, "no signal of the event is understood")
+    understood = [(label, s) for label, s in labelled if s.name not in BIDS]
+    strange = next((s for _, s in understood if reader_of(s, program) is None), None)
+    if strange is not None:
+        raise Refusal(Code.SIGNAL_NOT_SUPPORTED, f"signal {strange.name} {strange.type} has no meaning here")
     richer = any(not is_simple(s) and s.name not in PRICES for _, s in understood)
     chosen = [(label, s) for label, s in understood if not (richer and is_simple(s))]
     targets = targets_of(event, program)
@@ -156,10 +157,9 @@ def _controls_of_signal(
     event: Event, signal: Signal, label: str, target: Target, program: Program, vtn: str, offset: float
 ) -> Iterator[Control]:
     read = reader_of(signal, program)
-    if read is None:
-        return
+    assert read is not None  # controls_of has refused the event otherwise
     # A price makes the fleet do something only where the event does not say itself what is to be done.
-    alone = all(one.name in PRICES for one in event.signals if reader_of(one, program) is not None)
+    alone = all(one.name in PRICES for one in event.signals if one.name not in BIDS)
     begin = event.dtstart
     for number, (duration, value) in enumerate(zip(signal.durations, signal.values, strict=True)):
         end = after(begin, duration)

@@ -35,7 +35,7 @@ _PREFIX = "sample/"
 _MOST_KEPT = 240
 #: Readings of one Green Button feed, so that a message is not too large for its receiver.
 _MOST_READINGS = 400
-#: Values on change are looked for this often, s.
+#: Values on change are looked for no more often, s.
 _ON_CHANGE_S = 1.0
 
 
@@ -73,6 +73,7 @@ def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
             resources=(resource.resource,),
             min_period=settings.min_period_s,
             max_period=settings.max_period_s,
+            on_change=True,
         )
 
     wanted = [(one, quantity) for one in settings.resources for quantity in one.usage if quantity != ENERGY]
@@ -133,7 +134,10 @@ class FleetSamples:
         self._fleet = fleet
         self._clock = clock
         self._space = space
-        self._memory = SampleMemory()
+        # As much as is offered, at the fastest rate that is (rule 312).
+        longest = max((offer.duration for offer in offers_of(settings) if not offer.is_recorded), default=0)
+        self._memory = SampleMemory(most=longest // settings.min_period_s + 1)
+        self._on_change_s = max(_ON_CHANGE_S, float(settings.min_period_s))
         self._kept: dict[tuple[str, str], int] = {}
         self._dirty: set[tuple[str, str]] = set()
         self.history = FleetHistory(
@@ -228,7 +232,7 @@ class FleetSamples:
         """
         self._due = {key: due for key, due in self._due.items() if key in periods}
         for key, period in periods.items():
-            wait = period or _ON_CHANGE_S
+            wait = period or self._on_change_s
             if key in self._points and not waits(self._due.get(key, now), now, wait):
                 self._due[key] = now + wait
                 self._record(key, now)

@@ -12,7 +12,8 @@ from gridiface.operator.openadr_rows import RequestRow, request_row
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, get, post, unknown
 from gridiface.operator.schema import PRINTABLE, Asked, Name, NoBody, NoQuery, Reason
-from gridiface.protocols.openadr.reports import METADATA, METADATA_RID, ReportRequest
+from gridiface.protocols.openadr.payloads.report import METADATA_PREFIX
+from gridiface.protocols.openadr.reports import METADATA, METADATA_RID, ReportRequest, default_start
 
 _ROOT = "/openadr/vtn/vens/{id}/reports"
 Ids = Annotated[list[Name], Field(min_length=1, max_length=1000)]
@@ -26,7 +27,9 @@ class RequestForm(Asked):
     rids: Annotated[list[Name], Field(max_length=10_000)] = Field(default_factory=list, description="none: all offered")
     granularity_s: Seconds = Field(default=0, description="between values; 0: each change, or as recorded")
     back_s: Seconds = Field(default=0, description="between reports; 0: one report, now or of history")
-    start: AwareDatetime | None = Field(default=None, description="first report, or start of the history; none: now")
+    start: AwareDatetime | None = Field(
+        default=None, description="first report, or start of the history; none: now, or all of the history"
+    )
     duration_s: Seconds = Field(default=0, description="how long; 0: until cancelled, or all of history from the start")
 
 
@@ -84,8 +87,9 @@ class OpenAdrReportsArea(Area):
             raise Refused(409, f"the VEN does not offer a report {asked.specifier}", "GET the VEN shows its `offers`")
         all_ = [point.rID for point in offered.oadrReportDescription] if offered else [METADATA_RID]
         rids = tuple(asked.rids or all_)
-        periodic = asked.back_s > 0
-        start = float(int(call.now)) if asked.start is None and periodic else None
+        report = (offered.reportName or "").removeprefix(METADATA_PREFIX) if offered else ""
+        kept = offered.duration if offered else None
+        start = default_start(report, kept, asked.back_s, float(int(call.now)))
         request = ReportRequest(
             id="",
             specifier=asked.specifier,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from gridiface.protocols.openadr.changes import Change, Documents
 
 _PREFIX = "nonce/"
 _LONGEST_NONCE = 256
+#: At once, so that no message pays for all those before it.
+_MOST_FORGOTTEN = 8
 
 
 class NonceStore(Protocol):
@@ -39,6 +42,8 @@ class NonceMemory:
         self._window = window
         self._most = most
         self._seen: dict[str, float] = {}
+        #: Of all that were seen, the oldest first; one that was taken back since may still stand here.
+        self._by_age: list[tuple[float, str]] = []
         self._documents = Documents()
 
     def use(self, signer: str, nonce: str, timestamp: float, now: float) -> None:
@@ -53,7 +58,7 @@ class NonceMemory:
             raise RemoteProtocolError("the message was received before", answer=403)
         if len(self._seen) >= self._most:
             raise RemoteProtocolError("too many signed messages at once", answer=503)
-        self._seen[key] = timestamp
+        self._remember(key, timestamp)
         self._documents.put(key, repr(timestamp).encode())
 
     def take_changes(self) -> tuple[Change, ...]:
@@ -67,24 +72,27 @@ class NonceMemory:
             if body is None:
                 self._seen.pop(key, None)
             else:
-                self._seen[key] = float(body)
+                self._remember(key, float(body))
 
     def load(self, documents: Mapping[str, bytes]) -> None:
         """Go on after a restart with the documents whose keys begin with "nonce/"."""
         own = {key: body for key, body in documents.items() if key.startswith(_PREFIX)}
         self._documents.load(own)
-        self._seen = {key: float(body) for key, body in own.items()}
+        self._seen, self._by_age = {}, []
+        for key, body in own.items():
+            self._remember(key, float(body))
+
+    def _remember(self, key: str, timestamp: float) -> None:
+        self._seen[key] = timestamp
+        heapq.heappush(self._by_age, (timestamp, key))
 
     def _forget(self, now: float) -> None:
-        # Nonces arrive nearly in time order: looking at the oldest few keeps this O(1) per message.
-        for key in list(self._oldest()):
-            if now - self._seen[key] <= self._window:
+        # What was stamped by a clock that was ahead stays until its time has come and gone: it could be sent again
+        # then. It must not hold up the others, or a clock that was set back would fill the memory.
+        for _ in range(_MOST_FORGOTTEN):
+            if not self._by_age or now - self._by_age[0][0] <= self._window:
                 break
-            del self._seen[key]
-            self._documents.drop(key)
-
-    def _oldest(self) -> Iterable[str]:
-        for count, key in enumerate(self._seen):
-            if count == 8:
-                return
-            yield key
+            timestamp, key = heapq.heappop(self._by_age)
+            if self._seen.get(key) == timestamp:
+                del self._seen[key]
+                self._documents.drop(key)

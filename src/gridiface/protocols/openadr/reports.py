@@ -98,6 +98,20 @@ class ReportValue:
     accuracy: float | None = None
 
 
+def default_start(name: str, kept: int | None, back: int, now: float) -> float | None:
+    """When a request that does not say so begins: history where it is kept, what comes again now (rule 324).
+
+    Args:
+        name: of the report, without METADATA_.
+        kept: seconds of data that there are, 0 or None: nobody knows.
+        back: reportBackDuration, s.
+        now: the time.
+    """
+    if name.startswith("HISTORY"):
+        return max(0.0, now - (kept or now))
+    return now if back > 0 else None
+
+
 def request_to_wire(request: ReportRequest) -> OadrReportRequest:
     """A request as it is sent: no units, reading type x-notApplicable (rules 321, 338)."""
     interval = None
@@ -123,7 +137,7 @@ def metadata_request(request_id: str) -> ReportRequest:
 def request_from_wire(wire: OadrReportRequest, *, history: bool = False) -> ReportRequest:
     """A received request; `history` says that its specifier is of a history report, which the wire does not tell.
 
-    A request for metadata that names no data point means the only one there is.
+    Which data point a request for metadata names does not matter, nor whether it names one (rule 308).
 
     Raises:
         RemoteProtocolError: answer 452: the reportRequestID is too long; 454: negative times; 459: no data point is
@@ -141,7 +155,7 @@ def request_from_wire(wire: OadrReportRequest, *, history: bool = False) -> Repo
     return ReportRequest(
         id=wire.reportRequestID,
         specifier=specifier.reportSpecifierID,
-        rids=rids or (METADATA_RID,),
+        rids=(METADATA_RID,) if specifier.reportSpecifierID == METADATA else rids,
         granularity=specifier.granularity,
         back=specifier.reportBackDuration,
         start=span.dtstart if span else None,

@@ -79,7 +79,7 @@ class Signer:
         self._key = key
         self._method = _RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else _ECDSA_SHA256
         self._certificate = base64.b64encode(certificate).decode()
-        self._references: dict[bytes, str] = {}
+        self._signed: dict[bytes, tuple[str, str]] = {}
 
     @classmethod
     def from_pem(cls, key: bytes, certificate: bytes, password: bytes | None = None) -> Signer:
@@ -100,36 +100,41 @@ class Signer:
     def sign(self, payload: Payload, now: float, nonce: str) -> bytes:
         """The signed document of `payload`; `nonce` must never have been used before with this key."""
         document = encode_payload(payload)
-        reference = self._references.get(document)
-        if reference is None:
-            reference = _reference(SIGNED_OBJECT_ID, _canonical(parse(document)[0], exclusive=True))
-            if len(document) <= _LONGEST_KEPT:
-                # Most of what is said is an empty answer to a poll, the same each time.
-                if len(self._references) >= _MOST_KEPT:
-                    self._references.clear()
-                self._references[document] = reference
-        # Written in canonical form, so that what is signed is what is sent.
+        reference, scope = self._signed.get(document) or self._refer(document)
         properties = (
-            f'<ds:Object xmlns:ds="{DS}" Id="{_PROPERTIES_ID}"><ds:SignatureProperties>'
-            f'<ds:SignatureProperty Target="#{SIGNED_OBJECT_ID}"><dsp:ReplayProtect xmlns:dsp="{DSP}">'
+            f'<ds:Object Id="{_PROPERTIES_ID}"><ds:SignatureProperties>'
+            f'<ds:SignatureProperty Target="#{SIGNED_OBJECT_ID}"><dsp:ReplayProtect>'
             f"<dsp:timestamp>{render_date_time(now)}</dsp:timestamp><dsp:nonce>{escape(nonce)}</dsp:nonce>"
             "</dsp:ReplayProtect></ds:SignatureProperty></ds:SignatureProperties></ds:Object>"
         )
         signed_info = (
-            f'<ds:SignedInfo xmlns:ds="{DS}">'
-            f'<ds:CanonicalizationMethod Algorithm="{_EXCLUSIVE}"></ds:CanonicalizationMethod>'
+            "<ds:SignedInfo>"
+            f'<ds:CanonicalizationMethod Algorithm="{_INCLUSIVE}"></ds:CanonicalizationMethod>'
             f'<ds:SignatureMethod Algorithm="{self._method}"></ds:SignatureMethod>'
-            f"{reference}{_reference(_PROPERTIES_ID, properties.encode())}"
+            f"{reference}{_reference(_PROPERTIES_ID, _in_scope(properties, scope))}"
             "</ds:SignedInfo>"
         )
         signature = (
-            f'<ds:Signature xmlns:ds="{DS}">{signed_info}'
-            f"<ds:SignatureValue>{self._value(signed_info.encode())}</ds:SignatureValue>"
+            f'<ds:Signature xmlns:ds="{DS}" xmlns:dsp="{DSP}">{signed_info}'
+            f"<ds:SignatureValue>{self._value(_in_scope(signed_info, scope))}</ds:SignatureValue>"
             f"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{self._certificate}</ds:X509Certificate></ds:X509Data>"
             f"</ds:KeyInfo>{properties}</ds:Signature>"
         )
         place = document.index(b"<oadr:oadrSignedObject")
         return document[:place] + signature.encode() + document[place:]
+
+    def _refer(self, document: bytes) -> tuple[str, str]:
+        """The reference to the signed object of a document; and the namespaces of its signature, as declarations."""
+        root = parse(document)
+        names = {prefix: uri for prefix, uri in root.nsmap.items() if prefix} | {"ds": DS, "dsp": DSP}
+        scope = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in sorted(names.items()))
+        made = _reference(SIGNED_OBJECT_ID, _canonical(root[0], exclusive=False)), scope
+        if len(document) <= _LONGEST_KEPT:
+            # Most of what is said is an empty answer to a poll, the same each time.
+            if len(self._signed) >= _MOST_KEPT:
+                self._signed.clear()
+            self._signed[document] = made
+        return made
 
     def _value(self, data: bytes) -> str:
         if isinstance(self._key, rsa.RSAPrivateKey):
@@ -226,10 +231,19 @@ class Verifier:
             raise _refusal("the signature is wrong") from None
 
 
+def _in_scope(text: str, scope: str) -> bytes:
+    """The inclusive canonical form, which rule 514 lists alone, of an element that is written in canonical form.
+
+    It names every namespace that is in scope where it begins, `scope`, before the attributes of its first tag.
+    """
+    end = min(text.index(mark) for mark in " >" if mark in text)
+    return (text[:end] + scope + text[end:]).encode()
+
+
 def _reference(target: str, data: bytes) -> str:
     digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
     return (
-        f'<ds:Reference URI="#{target}"><ds:Transforms><ds:Transform Algorithm="{_EXCLUSIVE}"></ds:Transform>'
+        f'<ds:Reference URI="#{target}"><ds:Transforms><ds:Transform Algorithm="{_INCLUSIVE}"></ds:Transform>'
         f'</ds:Transforms><ds:DigestMethod Algorithm="{_SHA256}"></ds:DigestMethod>'
         f"<ds:DigestValue>{digest}</ds:DigestValue></ds:Reference>"
     )

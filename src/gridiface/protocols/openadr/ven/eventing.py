@@ -206,12 +206,12 @@ class EventDesk:
             return Verdict(_OUT, refusal.answer, refusal.reason)
         if event.last_end <= now:
             return Verdict(_OUT, Code.NOT_ALLOWED, "the event is over")
-        usable = [signal for signal in event.signals if self._supports(signal)]
-        if not usable:
-            first = event.signals[0]
-            reason = table.unsupported(first.name, first.type, first.unit)
-            return Verdict(_OUT, Code.SIGNAL_NOT_SUPPORTED, reason or f"signal {first.name} is not supported")
-        for signal in usable:
+        for signal in event.signals:
+            # One that cannot be supported is enough (rule 109), whatever stands beside it.
+            if not self._supports(signal):
+                reason = table.unsupported(signal.name, signal.type, signal.unit)
+                return Verdict(_OUT, Code.SIGNAL_NOT_SUPPORTED, reason or f"signal {signal.name} is not supported")
+        for signal in event.signals:
             if problem := table.bad_value(signal.name, signal.type, signal.values):
                 return Verdict(_OUT, Code.INVALID_DATA, problem)
         return None

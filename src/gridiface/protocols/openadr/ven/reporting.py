@@ -13,9 +13,7 @@ from dataclasses import replace
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, response
-from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.report import (
-    METADATA_PREFIX,
     OadrCanceledReport,
     OadrCancelReport,
     OadrCreatedReport,
@@ -23,15 +21,12 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrPendingReports,
     OadrRegisterReport,
     OadrReport,
-    OadrReportDescription,
     OadrReportRequest,
-    OadrSamplingRate,
     OadrUpdateReport,
 )
 from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, QUALITY_GOOD, Intervals
 from gridiface.protocols.openadr.reports import (
     METADATA,
-    METADATA_RID,
     ReportKind,
     ReportRequest,
     ReportValue,
@@ -41,11 +36,18 @@ from gridiface.protocols.openadr.reports import (
     request_to_wire,
 )
 from gridiface.protocols.openadr.ven.notices import ReportsChanged
-from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, SampleSource, coarser, same, value_at, value_of
+from gridiface.protocols.openadr.ven.offers import MOST_INTERVALS, check_amount, metadata_of
+from gridiface.protocols.openadr.ven.samples import (
+    PREVIOUS_USED,
+    SampleSource,
+    at_least_apart,
+    coarser,
+    same,
+    value_at,
+    value_of,
+)
 from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Running, State
 
-_METADATA_REPORT_ID = "0"
-_MOST_INTERVALS = 5000
 #: Octets of a message, and about how many an interval and each of its values take.
 _MESSAGE, _INTERVAL, _VALUE = 200_000, 300, 260
 _MOST_CATCH_UP = 1000
@@ -67,7 +69,7 @@ class ReportDesk:
         """All that we offer; `request_id` when the VTN asked for it (rules 305, 311)."""
         return OadrRegisterReport(
             requestID=self._state.new_id(),
-            oadrReport=[_metadata_of(offer, now) for offer in self._offers.values()],
+            oadrReport=[metadata_of(offer, now) for offer in self._offers.values()],
             venID=self._state.registration.venID,
             reportRequestID=request_id,
         )
@@ -178,7 +180,7 @@ class ReportDesk:
         for running in list(self._state.requests.values()):
             request, ahead = running.request, running.due - now
             begun = running.told or request.start is None or request.start <= now
-            if not (begun and request.kind is ReportKind.PERIODIC and ahead > request.back > 0):
+            if not (begun and ahead > request.back > 0):
                 continue
             running.due -= request.back * math.floor(ahead / request.back)
             running.covered = min(running.covered, running.due - request.back)
@@ -203,33 +205,14 @@ class ReportDesk:
         offer = self._offers.get(wire.reportSpecifier.reportSpecifierID)
         request = request_from_wire(wire, history=bool(offer and offer.is_history))
         if request.specifier == METADATA:
-            if request.rids != (METADATA_RID,):
-                raise Refusal(Code.INVALID_ID, "metadata is requested with rID 0")
             return request
         if offer is None:
             raise Refusal(Code.INVALID_ID, "the reportSpecifierID is not known")
         points = {point.rid: point for point in offer.points}
         if not set(request.rids) <= points.keys():
             raise Refusal(Code.INVALID_ID, "an rID is not known")
-        self._check_amount(request, offer, [points[rid] for rid in request.rids], now)
+        check_amount(request, offer, [points[rid] for rid in request.rids], now)
         return request
-
-    @staticmethod
-    def _check_amount(request: ReportRequest, offer: ReportOffer, points: Sequence[DataPoint], now: float) -> None:
-        """More than is offered cannot be had (rule 340)."""
-        if request.kind is ReportKind.PERIODIC and not offer.is_history:
-            if request.granularity > request.back:
-                raise Refusal(Code.INVALID_DATA, "the granularity is above the reportBackDuration")
-            if 0 < request.granularity < max(point.min_period for point in points):
-                raise Refusal(Code.INVALID_DATA, "the granularity is below the sampling rate offered")
-            if request.granularity == 0 and not all(point.on_change for point in points):
-                raise Refusal(Code.INVALID_DATA, "no reports on change are offered")
-            if request.granularity and request.back // request.granularity > _MOST_INTERVALS:
-                raise Refusal(Code.INVALID_DATA, "too many intervals in one report")
-            if request.end <= now:
-                raise Refusal(Code.INVALID_DATA, "the reportInterval is over")
-        if offer.is_history and request.start is not None and request.start > now:
-            raise Refusal(Code.INVALID_DATA, "history lies in the past")
 
     def _start(self, request: ReportRequest, now: float) -> None:
         old = self._state.requests.get(request.id)
@@ -239,8 +222,8 @@ class ReportDesk:
             raise Refusal(Code.DEPLOYMENT, "too many report requests")
         begin = now if request.start is None else request.start
         if request.kind is not ReportKind.PERIODIC:
-            # One-shots are due at once, but not before the time they were asked for.
-            due = max(now, begin) if request.kind is ReportKind.ONE_SHOT else now
+            # Whatever its reportInterval says: of a one-shot it is ignored (rule 324).
+            due = now
         else:
             # A point report whose granularity is its period starts with a value at once (section 8.3.2.2).
             offer = self._offers.get(request.specifier)
@@ -325,7 +308,8 @@ class ReportDesk:
         earlier = [before if running.told else None, *found]
         changed = [new for old, new in zip(earlier, found, strict=False) if old is None or not same(old, new)]
         if changed:
-            return [value_of(point.rid, sample) for sample in changed[-_MOST_INTERVALS:]]
+            spaced = at_least_apart(changed, point.min_period)[-MOST_INTERVALS:]
+            return [value_of(point.rid, sample) for sample in spaced]
         status = point.report_type == "x-resourceStatus"
         value = value_at(point.rid, before, running.covered, 0, is_status=status, duration=None)
         return [replace(value, quality=PREVIOUS_USED) if running.told and value.quality == QUALITY_GOOD else value]
@@ -342,7 +326,7 @@ class ReportDesk:
         """What was recorded from `start` on; `whole`: only intervals that are over at `end`."""
         found = self._samples.between(offer.specifier, point.rid, start, end)
         samples = coarser(found, max(start, found[0].at), granularity, additive=point.additive) if found else []
-        samples = [one for one in samples if not whole or one.at + (one.duration or 0) <= end][-_MOST_INTERVALS:]
+        samples = [one for one in samples if not whole or one.at + (one.duration or 0) <= end][-MOST_INTERVALS:]
         if samples:
             return [value_of(point.rid, sample) for sample in samples]
         status = point.report_type == "x-resourceStatus"
@@ -365,35 +349,4 @@ def _instants(running: Running, at: float) -> list[float]:
     if step == running.request.back:
         return [at]
     count = max(1, math.ceil((at - running.covered) / step - 1e-9))
-    return [running.covered + n * step for n in range(min(count, _MOST_INTERVALS))]
-
-
-def _metadata_of(offer: ReportOffer, now: float) -> OadrReport:
-    return OadrReport(
-        duration=offer.duration,
-        oadrReportDescription=[_description_of(point, offer) for point in offer.points],
-        reportRequestID=_METADATA_REPORT_ID,
-        reportSpecifierID=offer.specifier,
-        reportName=offer.name if offer.name.startswith("x-") else METADATA_PREFIX + offer.name,
-        createdDateTime=now,
-    )
-
-
-def _description_of(point: DataPoint, offer: ReportOffer) -> OadrReportDescription:
-    rate = OadrSamplingRate(
-        oadrMinPeriod=point.min_period,
-        oadrMaxPeriod=min(point.max_period, offer.duration),
-        oadrOnChange=point.on_change,
-    )
-    source = EiTarget(resourceID=list(point.resources)) if point.resources else None
-    return OadrReportDescription(
-        rID=point.rid,
-        reportSubject=EiTarget(endDeviceAsset=[point.device_class]) if point.device_class else None,
-        reportDataSource=source,
-        reportType=point.report_type,
-        itemBase=point.unit,
-        readingType=point.reading_type,
-        marketContext=point.market_context,
-        # Telemetry must have one (rule 333), and conformance checks miss it in all but this report.
-        oadrSamplingRate=None if offer.name == "HISTORY_USAGE" else rate,
-    )
+    return [running.covered + n * step for n in range(min(count, MOST_INTERVALS))]

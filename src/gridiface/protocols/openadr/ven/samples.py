@@ -112,6 +112,15 @@ def _badness(quality: str) -> int:
     return next((place for place, start in enumerate(order) if quality.startswith(start)), len(order))
 
 
+def at_least_apart(samples: Sequence[Sample], period: float) -> list[Sample]:
+    """Those of `samples`, oldest first, that lie at least `period` seconds after the one before (rule 317)."""
+    kept: list[Sample] = []
+    for sample in samples:
+        if not kept or sample.at - kept[-1].at >= period:
+            kept.append(sample)
+    return kept
+
+
 def same(one: Sample, other: Sample) -> bool:
     """Whether two samples say the same at different times."""
     return replace(one, at=other.at) == other

@@ -21,7 +21,7 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrRegisterReport,
     OadrReportRequest,
 )
-from gridiface.protocols.openadr.reports import METADATA, METADATA_RID, ReportRequest, request_from_wire
+from gridiface.protocols.openadr.reports import METADATA, ReportRequest, request_from_wire
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.entities import AskedMetadata, Entry, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
@@ -118,6 +118,4 @@ def _checked(wire: OadrReportRequest) -> ReportRequest:
         raise Refusal(problem.answer, problem.reason) from None
     if request.specifier != METADATA:
         raise Refusal(Code.INVALID_ID, "there is no such report here")
-    if request.rids != (METADATA_RID,):
-        raise Refusal(Code.INVALID_ID, "metadata is requested with rID 0")
     return request

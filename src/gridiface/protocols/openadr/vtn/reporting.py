@@ -5,7 +5,8 @@ Owns which requests run and what data may come for them (rules 300 to 346). The 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from gridiface.errors import RefusedControl, RemoteProtocolError
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
@@ -20,6 +21,7 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrRegisteredReport,
     OadrRegisterReport,
     OadrReport,
+    OadrReportDescription,
     OadrUpdatedReport,
     OadrUpdateReport,
 )
@@ -28,6 +30,7 @@ from gridiface.protocols.openadr.reports import (
     METADATA_RID,
     ReportKind,
     ReportRequest,
+    default_start,
     request_to_wire,
     values_of,
 )
@@ -206,7 +209,8 @@ class ReportDesk:
         answer = ok(payload.requestID)
         if problem is not None:
             answer = response(problem.answer, problem.reason, payload.requestID)
-        return OadrUpdatedReport(eiResponse=answer, oadrCancelReport=self._piggyback(ven), venID=ven.venID)
+        told = [report.reportRequestID for report in payload.oadrReport]
+        return OadrUpdatedReport(eiResponse=answer, oadrCancelReport=self._piggyback(ven, told), venID=ven.venID)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -222,13 +226,18 @@ class ReportDesk:
         points = {point.rID: point for point in offered.oadrReportDescription}
         if not request.rids or not set(request.rids) <= points.keys():
             raise RefusedControl("a requested rID is not offered")
-        if request.back > 0 and request.granularity > request.back:
-            raise RefusedControl("the granularity is above the reportBackDuration (rule 317)")
-        for rid in request.rids:
-            rate = points[rid].oadrSamplingRate
-            if rate and request.back > 0 and 0 < request.granularity < rate.oadrMinPeriod:
-                raise RefusedControl(f"{rid} is not sampled so often")
-        return (offered.reportName or "").removeprefix(METADATA_PREFIX)
+        name = (offered.reportName or "").removeprefix(METADATA_PREFIX)
+        if name.startswith("HISTORY"):
+            if request.granularity or request.back:
+                raise RefusedControl("history has granularity and reportBackDuration 0 (rules 317, 324)")
+            if request.start is None:
+                raise RefusedControl("a request for history says from when on (rule 324)")
+        elif request.back > 0:
+            _check_rates(request, points)
+        span = request.duration if name.startswith("HISTORY") else request.back
+        if span > (offered.duration or math.inf):
+            raise RefusedControl(f"the VEN keeps no more than {offered.duration} s of data (rule 340)")
+        return name
 
     def _ask_for_wishes(self, ven: Ven, now: float) -> list[str]:
         requests = []
@@ -279,12 +288,13 @@ class ReportDesk:
             )
         )
 
-    def _piggyback(self, ven: Ven) -> OadrCancelReport | None:
+    def _piggyback(self, ven: Ven, told: Sequence[str]) -> OadrCancelReport | None:
+        """What rides on the answer to data of the requests `told`: a subset of them (rule 328); the rest waits."""
         reports = self._state.reports(ven.venID)
-        if not reports.piggyback:
+        ids, follow = [i for i in reports.piggyback if i in told], reports.piggyback_follow
+        if not ids:
             return None
-        ids, follow = reports.piggyback, reports.piggyback_follow
-        reports.piggyback, reports.piggyback_follow = [], False
+        reports.piggyback = [i for i in reports.piggyback if i not in ids]
         # The VEN does not confirm what rides on an acknowledgement (rule 328).
         self._ended(ven, ids, follow=follow)
         return OadrCancelReport(
@@ -319,6 +329,22 @@ def _check_metadata(offers: Sequence[OadrReport]) -> None:
                 raise Refusal(Code.INVALID_DATA, f"the oadrSamplingRate of rID {point.rID} cannot be")
 
 
+def _check_rates(request: ReportRequest, points: Mapping[str, OadrReportDescription]) -> None:
+    """Raises RefusedControl: a periodic request for values at other times than are offered (rule 317)."""
+    if request.granularity > request.back:
+        raise RefusedControl("the granularity is above the reportBackDuration (rule 317)")
+    for rid in request.rids:
+        rate = points[rid].oadrSamplingRate
+        if rate is None:
+            continue
+        if request.granularity == 0 and not rate.oadrOnChange:
+            raise RefusedControl(f"{rid} is not offered on change")
+        if 0 < request.granularity < rate.oadrMinPeriod:
+            raise RefusedControl(f"{rid} is not sampled so often")
+        if request.granularity > rate.oadrMaxPeriod > 0:
+            raise RefusedControl(f"{rid} is sampled more often")
+
+
 def _prune(running: dict[str, RunningReport]) -> None:
     done = [request_id for request_id, report in running.items() if report.state == _DONE]
     for request_id in done[:-_MOST_DONE]:
@@ -334,14 +360,16 @@ def _request_for(wish: ReportWish, offered: OadrReport, now: float) -> ReportReq
     slowest = min((rate.oadrMaxPeriod for rate in rates), default=0)
     granularity = max(wish.granularity, fastest)
     granularity = min(granularity, slowest) if slowest else granularity
-    periodic = wish.back > 0
+    # History has no granularity (rule 317), and no more is asked for than there is (rule 340).
+    periodic = wish.back > 0 and not wish.name.startswith("HISTORY")
+    back = int(min(max(wish.back, granularity), offered.duration or math.inf)) if periodic else 0
+    begin = default_start(wish.name, offered.duration, back, now) if wish.start is None else wish.start
     return ReportRequest(
         id="",
         specifier=offered.reportSpecifierID,
         rids=tuple(points),
         granularity=granularity if periodic else 0,
-        back=max(wish.back, granularity) if periodic else 0,
-        # A periodic request says when it begins; without end its duration is 0 (rules 324, 325).
-        start=(now if wish.start is None else wish.start) if periodic else wish.start,
+        back=back,
+        start=begin,
         duration=wish.duration,
     )

@@ -127,6 +127,14 @@ def test_capacity_switches_where_the_resource_can_be_switched(value, mode):
     assert list(control.values) == [mode]
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_r109_a_signal_that_is_not_understood_refuses_the_event_whatever_stands_beside_it(first):
+    strange, simple = signal("LOAD_CONTROL", "x-loadControlSetpoint", 21.0), signal("SIMPLE", "level", 1.0)
+    with pytest.raises(Refusal) as refused:
+        translated(*((strange, simple) if first else (simple, strange)))
+    assert refused.value.answer == 460
+
+
 @pytest.mark.parametrize(
     ("made", "code"),
     [

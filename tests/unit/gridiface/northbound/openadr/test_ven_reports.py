@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from tests.clocks import StandingClock
@@ -16,6 +17,7 @@ from gridiface.protocols.openadr.ven import VenConfig
 
 NOW = 1_800_000_000.0
 SITE = Target(TargetKind.GROUP, "fleet")
+USAGE_REPORT = "telemetry-usage"
 
 
 class Fleet:
@@ -108,6 +110,30 @@ def test_running_requests_are_sampled_in_their_period() -> None:
     past = source.at(*key, NOW + 2.5)
     assert past is not None
     assert past.value == -200.0
+
+
+def test_65_r312_as_much_is_kept_as_is_offered_at_the_fastest_rate() -> None:
+    source, fleet, clock = samples()
+    (usage, _) = offers_of(settings())
+    key, (point,) = (USAGE_REPORT, "site/a/W"), usage.points
+    for second in range(0, usage.duration, point.min_period):
+        clock.at = NOW + second
+        fleet.state = Snapshot(device_id="fleet", source_time=clock.at, received=clock.at, w=float(second))
+        source.take({key: point.min_period}, clock.at)
+    assert len(source.between(*key, NOW, clock.at + 1)) == usage.duration // point.min_period
+
+
+def test_67_r317_values_on_change_are_looked_for_at_the_fastest_rate_that_is_offered() -> None:
+    fleet, clock = Fleet(), StandingClock(NOW, 0.0)
+    slow = replace(settings(), min_period_s=3)
+    assert all(point.on_change and point.min_period == 3 for offer in offers_of(slow) for point in offer.points)
+    source = FleetSamples(slow, cast(FleetView, fleet), clock)
+    key = (USAGE_REPORT, "site/a/W")
+    for second in range(7):
+        clock.at = NOW + second
+        fleet.state = Snapshot(device_id="fleet", source_time=clock.at, received=clock.at, w=float(second))
+        source.take({key: 0}, clock.at)
+    assert [sample.at - NOW for sample in source.between(*key, NOW, NOW + 10)] == [0.0, 3.0, 6.0]
 
 
 def test_samples_go_on_when_the_clock_was_set_back() -> None:

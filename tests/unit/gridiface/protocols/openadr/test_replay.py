@@ -43,6 +43,31 @@ def test_old_nonces_are_forgotten_in_the_store_too():
     assert "nonce/A/new" in changes
 
 
+def test_a_clock_that_was_ahead_fills_no_memory_and_lets_nothing_be_sent_again():
+    nonces = NonceMemory(window=10, most=30)
+    for ahead in range(5):
+        nonces.use("A", f"ahead-{ahead}", NOW + 3600, NOW + 3600)
+    for second in range(600):
+        nonces.use("A", f"n{second}", NOW + second, NOW + second)
+    kept = {change.key for change in nonces.take_changes() if change.body is not None}
+    assert len(kept) <= 5 + 11
+    restarted = NonceMemory(window=10, most=30)
+    restarted.load(dict.fromkeys(kept, repr(NOW + 3600).encode()))
+    for memory in (nonces, restarted):
+        with pytest.raises(RemoteProtocolError, match="received before"):
+            memory.use("A", "ahead-3", NOW + 3600, NOW + 3600)
+
+
+def test_what_was_taken_back_is_forgotten_once():
+    nonces = NonceMemory(window=10)
+    nonces.use("A", "n", NOW, NOW)
+    nonces.revert(nonces.take_changes())
+    nonces.use("A", "n", NOW + 5, NOW + 5)
+    nonces.use("A", "m", NOW + 12, NOW + 12)  # The first one is too old now, the second is not.
+    with pytest.raises(RemoteProtocolError, match="received before"):
+        nonces.use("A", "n", NOW + 5, NOW + 12)
+
+
 def test_a_nonce_that_could_not_be_stored_can_come_again():
     nonces = NonceMemory()
     nonces.use("A", "n", NOW, NOW)

@@ -22,6 +22,7 @@ from gridiface.protocols.openadr.reports import (
     ReportKind,
     ReportRequest,
     ReportValue,
+    default_start,
     intervals_of,
     metadata_request,
     request_from_wire,
@@ -39,6 +40,14 @@ def test_41_the_kind_is_told_by_the_fields():
     assert request().kind is ReportKind.ONE_SHOT
     assert request(back=60).kind is ReportKind.PERIODIC
     assert request(history=True).kind is ReportKind.HISTORY
+
+
+def test_41_r324_what_must_begin_at_some_time_begins_where_it_can():
+    assert default_start("TELEMETRY_USAGE", 60, 0, 1000.0) is None
+    assert default_start("TELEMETRY_USAGE", 60, 10, 1000.0) == 1000.0
+    assert default_start("HISTORY_USAGE", 60, 0, 1000.0) == 940.0
+    assert default_start("HISTORY_USAGE", 2000, 0, 1000.0) == 0.0
+    assert default_start("HISTORY_GREENBUTTON", None, 0, 1000.0) == 0.0
 
 
 def test_a_request_without_duration_never_ends():

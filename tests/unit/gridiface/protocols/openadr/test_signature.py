@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from cryptography import x509
@@ -73,6 +74,9 @@ def test_a_signed_document_is_valid_by_the_official_schema(schema, signer):
 
 def test_46_r514_we_sign_with_sha256_only_and_with_replay_protect(signer):
     text = signer.sign(POLL, NOW, "nonce-7").decode()
+    # The one form of canonical XML that the rule lists.
+    found = re.findall(r'(?:CanonicalizationMethod|Transform) Algorithm="([^"]*)"', text)
+    assert found == ["http://www.w3.org/TR/2001/REC-xml-c14n-20010315"] * 3
     assert "sha1" not in text
     assert text.count("xmlenc#sha256") == 2
     root = etree.fromstring(text.encode())
@@ -162,7 +166,7 @@ def test_a_signature_of_another_key_is_refused(signer):
         ("2001/04/xmldsig-more#ecdsa-sha256", "2000/09/xmldsig#dsa-sha1", "method"),
         ("2001/04/xmldsig-more#ecdsa-sha256", "2001/04/xmldsig-more#rsa-sha256", "method"),
         ("2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1", "signature is wrong"),
-        ("2001/10/xml-exc-c14n#", "TR/1999/REC-xslt-19991116", "canonicalisation"),
+        ("TR/2001/REC-xml-c14n-20010315", "TR/1999/REC-xslt-19991116", "canonicalisation"),
     ],
 )
 def test_other_algorithms_are_refused(signer, old, new, reason):

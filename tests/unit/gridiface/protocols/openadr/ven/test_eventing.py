@@ -172,10 +172,13 @@ def test_60_62_what_is_supported_is_configured(side, kit, signal, code):
     assert ven.one(kit.event(signals=(made,))).responseCode == code
 
 
-def test_60_one_supported_signal_among_others_is_enough(side, kit):
+def test_60_r109_one_signal_that_is_not_supported_is_enough_to_refuse(side, kit):
     ven = side()
     strange = Signal(name="x-own", type="level", id="t", durations=(600,), values=(1.0,))
-    assert ven.one(kit.event(signals=(strange, kit.event().signals[0]))).responseCode == "200"
+    plain = kit.event().signals[0]
+    for signals in ((strange, plain), (plain, strange)):
+        answer = ven.one(kit.event(signals=signals))
+        assert (answer.responseCode, answer.optType) == ("460", "optOut")
 
 
 @pytest.mark.parametrize(

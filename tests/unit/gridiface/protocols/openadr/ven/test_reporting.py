@@ -11,7 +11,7 @@ from gridiface.protocols.openadr.payloads import report, stream
 from gridiface.protocols.openadr.payloads.common import Properties
 from gridiface.protocols.openadr.payloads.envelope import encode_payload
 from gridiface.protocols.openadr.payloads.units import energy_real, power_real
-from gridiface.protocols.openadr.reports import ReportRequest
+from gridiface.protocols.openadr.reports import ReportRequest, request_to_wire
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample
 from gridiface.protocols.openadr.vtn import ReportWish
 
@@ -73,6 +73,11 @@ def rows(one):
     ]
 
 
+def within(duration, begin=0.0):
+    """A reportInterval."""
+    return report.ReportInterval(properties=Properties(dtstart=begin, duration=duration))
+
+
 def wire(request_id, **fields):
     base = {"reportSpecifierID": "usage", "granularity": 10, "reportBackDuration": 20, "rids": ["p"]}
     merged = {**base, **fields}
@@ -84,6 +89,14 @@ def wire(request_id, **fields):
             specifierPayload=[report.SpecifierPayload(rID=rid, readingType="x-notApplicable") for rid in rids],
         ),
     )
+
+
+def demand(made, **fields):
+    """A request of a VTN that asks for more than ours would."""
+    base = {"id": "theirs", "specifier": "history", "rids": ("p",), "start": made.now}
+    asked = ReportRequest(**{**base, **fields})
+    assert push(made, request_to_wire(asked)).eiResponse.responseCode == "200"
+    return asked.id
 
 
 def push(made, *requests):
@@ -104,6 +117,16 @@ def test_periodic_reports_go_on_in_their_beat_when_the_clock_was_set_back(made, 
     assert reports(made, later)
     dues = {running.due % 20 for name, running in made.ven._state.requests.items() if name == request}
     assert dues == {(began - 50) % 20}
+
+
+def test_68_periodic_metadata_go_on_when_the_clock_was_set_back(made, kit):
+    asked = ReportRequest(id="again", specifier="METADATA", rids=("0",), back=20, start=made.now)
+    assert push(made, request_to_wire(asked)).eiResponse.responseCode == "200"
+    made.run(50)
+    before = len(made.payloads(report.OadrRegisterReport))
+    kit.now -= 3600
+    made.run(60)
+    assert len(made.payloads(report.OadrRegisterReport)) - before == 3
 
 
 def test_65_r305_r307_r311_r312_r333_the_metadata_says_all_that_is_offered(talk):
@@ -157,8 +180,10 @@ def test_66_r344_piggy_backed_requests_are_accepted(talk, vtn_kit):
         ({"reportSpecifierID": "nothing"}, "452"),
         ({"rids": ["z"]}, "452"),
         ({"request_id": "b" * 513}, "452"),
-        ({"reportSpecifierID": "METADATA"}, "452"),
         ({"granularity": 30}, "454"),
+        ({"granularity": 601, "reportBackDuration": 7200}, "454"),
+        ({"granularity": 600, "reportBackDuration": 7201}, "454"),
+        ({"reportSpecifierID": "history", "reportBackDuration": 0, "reportInterval": within(7201)}, "454"),
         ({"reportSpecifierID": "energy", "rids": ["e"], "granularity": 5}, "454"),
         ({"reportSpecifierID": "energy", "rids": ["e"], "granularity": 0}, "454"),
         ({"granularity": -1}, "454"),
@@ -170,6 +195,37 @@ def test_66_r340_bad_requests_are_refused_and_good_ones_still_run(made, fields, 
     assert answer.eiResponse.responseCode == code
     assert answer.oadrPendingReports.reportRequestID == ["good"]
     assert made.ven.pending_reports == ("good",)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"granularity": 600, "reportBackDuration": 7200},
+        {"reportSpecifierID": "history", "reportBackDuration": 0, "reportInterval": within(7200)},
+        {"reportSpecifierID": "history", "reportBackDuration": 0, "reportInterval": within(0)},
+        # How long reports go on is no amount of data.
+        {"reportInterval": within(4 * 10**9)},
+    ],
+)
+def test_66_r340_what_is_just_offered_is_taken(made, fields):
+    assert push(made, wire("good", **fields)).eiResponse.responseCode == "200"
+
+
+@pytest.mark.parametrize("rids", [[], ["0"], ["1"], ["p", "q"]])
+def test_68_r308_whatever_data_point_a_request_for_metadata_names_is_ignored(made, rids):
+    request = wire("m", reportSpecifierID="METADATA", granularity=0, reportBackDuration=0, rids=rids)
+    assert push(made, request).eiResponse.responseCode == "200"
+    made.run(5)
+    assert made.payloads(report.OadrRegisterReport)[-1].reportRequestID == "m"
+
+
+def test_67_r324_the_interval_of_a_one_shot_is_ignored(made):
+    for number, begin in enumerate((made.now + 3600, made.now - 3600)):
+        later = wire(f"r{number}", reportBackDuration=0, reportInterval=within(60, begin))
+        assert push(made, later).eiResponse.responseCode == "200"
+    made.run(5)
+    assert [one.reportRequestID for one in reports(made)] == ["r0", "r1"]
+    assert all(abs(one.dtstart - made.now) <= 5 for one in reports(made))
 
 
 def test_66_a_repeated_request_changes_nothing(made):
@@ -230,6 +286,18 @@ def test_67_reports_on_change_hold_the_samples_as_recorded(made):
     made.run(31)
     (one,) = reports(made, request)
     assert [(at - start, points[0][1]) for at, points in rows(one)] == [(3, 1.0), (10, 2.0), (17, 3.0)]
+
+
+def test_67_r317_values_on_change_lie_no_closer_than_the_sampling_rate(talk):
+    slow = DataPoint(rid="p", unit=power_real(), min_period=4, on_change=True)
+    made = talk(offers=(ReportOffer(specifier="usage", name="TELEMETRY_USAGE", points=(slow,)),))
+    made.run()
+    record(made, "usage", "p", *range(100))
+    request = ask(made, granularity=0, back=10)
+    start = made.now
+    made.run(21)
+    found = [[(at - start, points[0][1]) for at, points in rows(one)] for one in reports(made, request)]
+    assert found == [[(0, 0), (4, 4), (8, 8)], [(10, 10), (14, 14), (18, 18)]]
 
 
 def test_67_r317_reports_on_change_hold_what_changed_or_say_that_nothing_did(made):
@@ -298,7 +366,7 @@ def hours(made, count, start):
 def test_history_comes_in_the_granularity_asked_for(made):
     start = made.now - 600
     hours(made, 10, start)
-    request = ask(made, specifier="history", granularity=300, back=0, start=start)
+    request = demand(made, granularity=300, start=start)
     made.run(11)
     (one,) = reports(made, request)
     assert [(row.dtstart - start, row.duration) for row in one.intervals.interval] == [(0, 300), (300, 300)]
@@ -307,7 +375,7 @@ def test_history_comes_in_the_granularity_asked_for(made):
 
 def test_a_periodic_history_goes_on_where_the_last_report_ended(made):
     start = made.now
-    request = ask(made, specifier="history", granularity=0, back=120, start=start)
+    request = demand(made, back=120)
     for number in range(6):
         made.run(60)
         made.samples.record("history", "p", Sample(at=start + number * 60.0, value=float(number), duration=60))
@@ -320,7 +388,7 @@ def test_a_periodic_history_goes_on_where_the_last_report_ended(made):
 @pytest.mark.parametrize("granularity", [0, 120])
 def test_r346_what_straddles_two_reports_of_a_periodic_history_is_neither_lost_nor_told_twice(made, granularity):
     start = made.now
-    request = ask(made, specifier="history", granularity=granularity, back=150, start=start)
+    request = demand(made, granularity=granularity, back=150)
     for number in range(20):
         made.run(60)
         # Recorded when it is over, in intervals that do not begin with the request.

@@ -6,7 +6,7 @@ import pytest
 
 from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, QUALITY_GOOD, OadrPayloadResourceStatus
 from gridiface.protocols.openadr.ven import Sample, SampleMemory
-from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, coarser, value_at, value_of
+from gridiface.protocols.openadr.ven.samples import PREVIOUS_USED, at_least_apart, coarser, value_at, value_of
 
 
 def test_70_at_least_a_hundred_points_are_kept():
@@ -25,6 +25,13 @@ def test_late_and_corrected_samples_find_their_place():
     assert memory.at("s", "r", 0.5) is None
     assert memory.at("other", "r", 9) is None
     assert [s.at for s in memory.between("s", "r", 1.0, 3.0)] == [1.0, 2.0]
+
+
+def test_67_r317_samples_too_close_to_the_one_before_are_left_out():
+    samples = [Sample(at=at, value=at) for at in (0.0, 1.0, 4.0, 7.9, 8.0)]
+    assert [sample.at for sample in at_least_apart(samples, 4)] == [0.0, 4.0, 8.0]
+    assert at_least_apart([], 4) == []
+    assert at_least_apart(samples, 0) == samples
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,6 @@ def test_r336_a_ven_cancels_what_it_asked_for(kit, ven):
     ("bad", "code"),
     [
         ({"specifier": "usage"}, "452"),
-        ({"rid": "1"}, "452"),
         ({"back": -60}, "454"),
         ({"name": "x" * 3000}, "452"),
     ],

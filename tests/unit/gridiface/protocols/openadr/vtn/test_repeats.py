@@ -122,7 +122,10 @@ def test_a_cancellation_that_rode_on_a_lost_answer_rides_again(wishing):
     (request,) = kit.handle(metadata(kit, ven)).oadrReportRequest
     kit.handle(report.OadrCreatedReport(eiResponse=ok("m1"), oadrPendingReports=report.OadrPendingReports(), venID=ven))
     kit.do(kit.vtn.cancel_reports(ven, [request.reportRequestID], piggyback=True))
-    data = report.OadrUpdateReport(requestID="u", venID=ven)
+    told = report.OadrReport(
+        reportRequestID=request.reportRequestID, reportSpecifierID="usage", createdDateTime=kit.now
+    )
+    data = report.OadrUpdateReport(requestID="u", oadrReport=[told], venID=ven)
     first, second = kit.handle(data), kit.handle(data)
     assert first.oadrCancelReport.reportRequestID == [request.reportRequestID]
     assert second == first

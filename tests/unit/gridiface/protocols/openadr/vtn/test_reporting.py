@@ -7,6 +7,7 @@ import pytest
 from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.answers import ok, response
 from gridiface.protocols.openadr.payloads import event, report, stream
+from gridiface.protocols.openadr.payloads.common import Properties
 from gridiface.protocols.openadr.payloads.units import power_real
 from gridiface.protocols.openadr.reports import ReportRequest
 from gridiface.protocols.openadr.vtn import Peer, ReportWish
@@ -266,6 +267,57 @@ def test_42_r346_a_one_shot_may_be_repeated_only_with_the_same_request_id(kit, o
     assert data(kit, offered, request, message="another").eiResponse.responseCode == "452"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"granularity": 60},
+        {"back": 60},
+        {"start": None},
+        {"duration": 3601},
+    ],
+)
+def test_41_r317_r324_r340_history_is_asked_for_as_it_was_recorded_from_a_time_on(kit, ven, fields):
+    kit.handle(metadata(kit, ven, "usage", name="METADATA_HISTORY_USAGE"))
+    good = {"granularity": 0, "back": 0, "start": kit.now - 3600, "duration": 3600}
+    with pytest.raises(RefusedControl):
+        ask(kit, ven, **{**good, **fields})
+    ask(kit, ven, **good)
+    (sent,) = kit.poll(ven).oadrReportRequest
+    specifier = sent.reportSpecifier
+    assert (specifier.granularity, specifier.reportBackDuration) == (0, 0)
+    assert specifier.reportInterval.properties == Properties(dtstart=kit.now - 3600, duration=3600)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"granularity": 5}, "not sampled so often"),
+        ({"granularity": 601, "back": 1200}, "sampled more often"),
+        ({"granularity": 0}, "on change"),
+        ({"granularity": 130}, "317"),
+        ({"granularity": 600, "back": 3601}, "340"),
+    ],
+)
+def test_41_r300_r317_r340_no_more_is_asked_for_than_is_offered(kit, offered, fields, why):
+    with pytest.raises(RefusedControl, match=why):
+        ask(kit, offered, **fields)
+
+
+def test_41_r324_r340_wishes_are_fitted_to_what_is_offered(vtn_kit):
+    kit = vtn_kit(
+        wishes=(
+            ReportWish(name="TELEMETRY_USAGE", granularity=1, back=100_000),
+            ReportWish(name="HISTORY_USAGE", granularity=60, back=60),
+        )
+    )
+    ven = kit.register()
+    (asked,) = kit.handle(metadata(kit, ven, "usage")).oadrReportRequest
+    assert (asked.reportSpecifier.granularity, asked.reportSpecifier.reportBackDuration) == (10, 3600)
+    (asked,) = kit.handle(metadata(kit, ven, "history", name="METADATA_HISTORY_USAGE")).oadrReportRequest
+    assert (asked.reportSpecifier.granularity, asked.reportSpecifier.reportBackDuration) == (0, 0)
+    assert asked.reportSpecifier.reportInterval.properties == Properties(dtstart=kit.now - 3600, duration=0)
+
+
 def test_a_green_button_document_is_taken_and_stored(kit, ven):
     kit.handle(metadata(kit, ven, "gb", name="METADATA_HISTORY_GREENBUTTON", points=("g",)))
     request = ask(kit, ven, specifier="gb", rids=("g",), back=0, granularity=0, start=kit.now - 10)
@@ -318,6 +370,17 @@ def test_43_r328_reports_are_cancelled_piggy_back_without_confirmation(kit, offe
     assert (answer.oadrCancelReport.reportRequestID, answer.oadrCancelReport.reportToFollow) == ([request], follow)
     assert kit.vtn.waiting(offered) == []
     assert data(kit, offered, request, message="u2").eiResponse.responseCode == ("200" if follow else "452")
+
+
+def test_43_r328_what_rides_on_an_answer_is_a_subset_of_the_reports_that_it_answers(kit, offered):
+    first, second, third = (ask(kit, offered, rids=(rid,)) for rid in ("a", "b", "a"))
+    for request in (first, second, third):
+        accept(kit, offered, request)
+    kit.do(kit.vtn.cancel_reports(offered, [first, second], piggyback=True))
+    assert data(kit, offered, third, rids=("a",)).oadrCancelReport is None
+    assert data(kit, offered, second, rids=("b",), message="u2").oadrCancelReport.reportRequestID == [second]
+    assert data(kit, offered, third, rids=("a",), message="u3").oadrCancelReport is None
+    assert data(kit, offered, first, rids=("a",), message="u4").oadrCancelReport.reportRequestID == [first]
 
 
 def test_43_only_what_runs_can_be_cancelled(kit, offered):
