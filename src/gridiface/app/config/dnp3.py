@@ -282,7 +282,10 @@ class Dnp3Endpoint(Block):
     """Where outstations are reached, or whom they call."""
 
     listen: Place | None = Field(default=None, description="HOST:PORT to listen on; port 0: any free one")
-    connect: Place | None = Field(default=None, description="HOST:PORT of the master to call; with `listen`: dual")
+    connect: Place | None = Field(
+        default=None,
+        description="HOST:PORT of the master to call; with `listen`: dual; over UDP where it is told before it speaks",
+    )
     transport: Transport = Field(default=Transport.TCP, description="what carries the frames")
     tls: Dnp3Tls | None = Field(default=None, description="with transport tls")
     serial: Dnp3Serial | None = Field(default=None, description="with transport serial; no `listen`, no `connect`")
@@ -306,14 +309,14 @@ class Dnp3Endpoint(Block):
             raise ValueError("an end point needs `listen`, `connect` or both")
         if (self.transport is Transport.TLS) != (self.tls is not None):
             raise ValueError("`transport: tls` and a `tls` block belong together")
-        if self.transport is Transport.UDP and self.connect is not None:
-            raise ValueError("over UDP an outstation only listens")
+        if self.transport is Transport.UDP and self.listen is None:
+            raise ValueError("over UDP an outstation needs `listen`")
         return self
 
     @property
     def mode(self) -> Mode:
         """Who opens the connection."""
-        if self.connect is None:
+        if self.connect is None or self.transport is Transport.UDP:
             return Mode.LISTEN
         return Mode.CONNECT if self.listen is None else Mode.DUAL
 

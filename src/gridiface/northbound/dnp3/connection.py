@@ -33,9 +33,18 @@ class Door(Protocol):
     """What a connection asks of its end point."""
 
     def admit(
-        self, peer: tuple[str, int], certificate: CertificateNames | None, write: Write, drop: Drop
+        self,
+        peer: tuple[str, int],
+        certificate: CertificateNames | None,
+        write: Write,
+        drop: Drop,
+        *,
+        expected: bool = False,
     ) -> Session | None:
-        """A session for a new peer, or None: it is closed without an octet."""
+        """A session for a new peer, or None: it is closed without an octet.
+
+        `expected`: the address is configured as the master's; it is told of a restart before it spoke, over UDP too.
+        """
 
     def gone(self, session: Session) -> None:
         """Told once when a peer is gone."""
@@ -119,11 +128,13 @@ class UdpSocket(asyncio.DatagramProtocol):
     Args:
         door: the end point.
         most: sessions at one time; beyond it those that showed no frame of a master give way.
+        called: where the master is told unasked before it spoke (IEEE 1815 clause 13.2.3); its session is always there.
     """
 
-    def __init__(self, door: Door, most: int) -> None:
+    def __init__(self, door: Door, most: int, called: tuple[str, int] | None = None) -> None:
         self._door = door
         self._most = most
+        self._called = called
         self._sessions: dict[tuple[str, int], Session] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -131,6 +142,7 @@ class UdpSocket(asyncio.DatagramProtocol):
         """The socket is ready."""
         # asyncio's own datagram transport is no subclass of DatagramTransport in Python 3.11
         self._transport = cast(asyncio.DatagramTransport, transport)
+        self._call()
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """One or more whole frames of a peer."""
@@ -159,13 +171,21 @@ class UdpSocket(asyncio.DatagramProtocol):
             _log.info("%s:%d forgotten: %s", *peer, reason)
             self._forget(peer)
 
-        session = self._door.admit(peer, None, write, drop)
+        session = self._door.admit(peer, None, write, drop, expected=peer == self._called)
         if session is not None:
             self._sessions[peer] = session
         return session
 
+    def _call(self) -> None:
+        """Be ready to tell the master at its configured address."""
+        if self._called is None or self._called in self._sessions:
+            return
+        if self._transport is not None and not self._transport.is_closing():
+            self._open(self._called, self._called)
+
     def _make_room(self) -> bool:
-        victim = next((peer for peer, session in self._sessions.items() if not session.identified), None)
+        silent = (peer for peer, session in self._sessions.items() if not session.identified and peer != self._called)
+        victim = next(silent, None)
         if victim is not None:
             self._forget(victim)
         return victim is not None
@@ -175,9 +195,12 @@ class UdpSocket(asyncio.DatagramProtocol):
         if session is not None:
             session.close()
             self._door.gone(session)
+            if self._called is not None:
+                asyncio.get_running_loop().call_soon(self._call)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
+        self._transport = None
         for peer in list(self._sessions):
             self._forget(peer)
 

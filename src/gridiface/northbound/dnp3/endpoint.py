@@ -115,7 +115,8 @@ class Endpoint:
                 self._calling = asyncio.create_task(self._line.run(), name="dnp3 serial line")
             case Transport.UDP:
                 self._udp, _ = await loop.create_datagram_endpoint(
-                    lambda: UdpSocket(self, settings.connections), local_addr=(settings.host, settings.port)
+                    lambda: UdpSocket(self, settings.connections, settings.peer),
+                    local_addr=(settings.host, settings.port),
                 )
             case Transport.TCP:
                 self._tcp = TcpListener(
@@ -176,7 +177,13 @@ class Endpoint:
     # --- who gets in (connection.Door) -------------------------------------------------------------------------------
 
     def admit(
-        self, peer: tuple[str, int], certificate: CertificateNames | None, write: Write, drop: Drop
+        self,
+        peer: tuple[str, int],
+        certificate: CertificateNames | None,
+        write: Write,
+        drop: Drop,
+        *,
+        expected: bool = False,
     ) -> Session | None:
         """A session for a peer that may be one of the masters, within caps and policy; else None."""
         settings = self.settings
@@ -196,15 +203,17 @@ class Endpoint:
         if settings.new_connection is NewConnection.REPLACE and settings.transport in _CONNECTIONS:
             for session in list(self.sessions):
                 session.dismiss("a new connection replaces it")
+        datagram = settings.transport is Transport.UDP
         session = Session(
             self._hub,
             peer,
             reach,
-            _FOR_EVER if settings.transport is Transport.SERIAL else settings.deadlines,
+            _FOR_EVER if expected or settings.transport is Transport.SERIAL else settings.deadlines,
             write=write,
             drop=drop,
-            datagram=settings.transport is Transport.UDP,
+            datagram=datagram,
             probes=settings.transport is not Transport.SERIAL,
+            greets=expected or not datagram,
         )
         self.sessions[session] = None
         self.counters["admitted"] += 1

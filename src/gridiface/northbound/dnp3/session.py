@@ -57,6 +57,7 @@ class Session:
         drop: closes the peer; the reason is for the log.
         datagram: for the journal.
         probes: whether a silent peer is asked for its link status; not on a line that others share.
+        greets: whether it is told of a restart before it speaks; not who merely sent a datagram.
     """
 
     def __init__(
@@ -70,11 +71,12 @@ class Session:
         drop: Callable[[str], None],
         datagram: bool = False,
         probes: bool = True,
+        greets: bool = True,
     ) -> None:
         now = hub.now()
         self.peer = peer
         self.channels: list[tuple[Station, Channel]] = [
-            (station, station.outstation.open(now, masters, probes=probes)) for station, masters in reach
+            (station, station.outstation.open(now, masters, probes=probes, greets=greets)) for station, masters in reach
         ]
         self.identified = False
         self.closed = False

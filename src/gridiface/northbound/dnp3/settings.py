@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 from gridiface.domain.controls import Target
@@ -247,7 +247,8 @@ class EndpointSettings:
         stations: names of the outstations behind it; empty: all.
         transport: TLS needs `tls`.
         mode: UDP only listens.
-        peer: (host, port) of the master, for CONNECT and DUAL.
+        peer: (host, port) of the master, for CONNECT and DUAL; over UDP the IP address to which it is told unasked
+            before it spoke, or None: it is told nothing before.
         tls: keys and trust.
         serial: the line, for SERIAL; masters with a list of `sources` are not reached there.
         new_connection: policy.
@@ -275,10 +276,19 @@ class EndpointSettings:
             raise ConfigError(f"{where}: on a serial line there is nobody to call")
         if (self.transport is Transport.TLS) != (self.tls is not None):
             raise ConfigError(f"{where}: transport tls and a tls block belong together")
-        if (self.mode is Mode.LISTEN) != (self.peer is None):
+        if self.transport is Transport.UDP:
+            self._check_datagrams(where)
+        elif (self.mode is Mode.LISTEN) != (self.peer is None):
             raise ConfigError(f"{where}: modes connect and dual need the master's address, listen has none")
-        if self.transport is Transport.UDP and self.mode is not Mode.LISTEN:
+
+    def _check_datagrams(self, where: str) -> None:
+        if self.mode is not Mode.LISTEN:
             raise ConfigError(f"{where}: over UDP an outstation listens")
+        if self.peer is not None:
+            try:
+                ip_address(self.peer[0])
+            except ValueError:
+                raise ConfigError(f"{where}: over UDP the master's place is an IP address and a port") from None
 
     @property
     def place(self) -> str:

@@ -41,7 +41,13 @@ class Channel:
     """
 
     def __init__(
-        self, station: Station, associations: Mapping[int, Association], now: float, *, probes: bool = True
+        self,
+        station: Station,
+        associations: Mapping[int, Association],
+        now: float,
+        *,
+        probes: bool = True,
+        greets: bool = True,
     ) -> None:
         self._station = station
         self._address = station.settings.address
@@ -56,9 +62,18 @@ class Channel:
         self._silence = SilenceWatch(keep_alive, station.settings.link_timeout)
         self._silence.heard(now)
         self.lost = False
-        if len(associations) == 1:
-            # only one master can be meant: it may be told of our restart before it asks
-            self._attach(next(iter(associations.values())))
+        self._greets = greets
+        self.greet()
+
+    def greet(self) -> None:
+        """Takes up the only master that can be meant: it may be told of our restart before it asks.
+
+        Not while another connection carries it: who has not shown a frame of the master yet takes nothing from it.
+        """
+        if self._greets and len(self._associations) == 1:
+            association = next(iter(self._associations.values()))
+            if not association.attached:
+                self._attach(association)
 
     def receive(self, data: bytes, now: float, *, datagram: bool = False) -> None:
         """Takes octets as they came; never raises for what they hold.

@@ -70,10 +70,13 @@ class Outstation:
         }
         self._channels: list[Channel] = []
 
-    def open(self, now: float, masters: Iterable[int] | None = None, *, probes: bool = True) -> Channel:
+    def open(
+        self, now: float, masters: Iterable[int] | None = None, *, probes: bool = True, greets: bool = True
+    ) -> Channel:
         """A new connection; frames of masters other than those given (None: all configured) are ignored on it.
 
         `probes` False: a silent peer is never asked for its link status, as on a line that several stations share.
+        `greets` False: the peer is told nothing before it showed a frame of a master, as anyone who sent a datagram.
 
         Raises:
             LocalProtocolError: a master that is not configured.
@@ -82,7 +85,8 @@ class Outstation:
         unknown = [master for master in allowed if master not in self.associations]
         if unknown:
             raise LocalProtocolError(f"no association with master {unknown[0]}")
-        channel = _Registered(self, {master: self.associations[master] for master in allowed}, now, probes=probes)
+        reach = {master: self.associations[master] for master in allowed}
+        channel = _Registered(self, reach, now, probes=probes, greets=greets)
         self._channels.append(channel)
         return channel
 
@@ -141,19 +145,27 @@ class Outstation:
                 other.release(master)
 
     def forget(self, channel: Channel) -> None:
-        """A connection is closed."""
+        """A connection is closed; one that waited for its master to speak may greet it now."""
         if channel in self._channels:
             self._channels.remove(channel)
+            for other in self._channels:
+                other.greet()
 
 
 class _Registered(Channel):
     """A channel that tells its outstation which masters it carries."""
 
     def __init__(
-        self, outstation: Outstation, associations: dict[int, Association], now: float, *, probes: bool
+        self,
+        outstation: Outstation,
+        associations: dict[int, Association],
+        now: float,
+        *,
+        probes: bool,
+        greets: bool,
     ) -> None:
         self._outstation = outstation
-        super().__init__(outstation.station, associations, now, probes=probes)
+        super().__init__(outstation.station, associations, now, probes=probes, greets=greets)
 
     def close(self) -> None:
         super().close()

@@ -16,6 +16,7 @@ TLS = {"certificate": "a.pem", "key": "a.key", "roots": ["root.pem"]}
         ({"connect": "scada.example:20000"}, Mode.CONNECT),
         ({"listen": "[::]:20000", "connect": "192.0.2.1:20000"}, Mode.DUAL),
         ({"listen": "0.0.0.0:20000", "transport": "udp"}, Mode.LISTEN),
+        ({"listen": "0.0.0.0:20000", "transport": "udp", "connect": "192.0.2.1:20000"}, Mode.LISTEN),
         ({"listen": "0.0.0.0:19999", "transport": "tls", "tls": TLS}, Mode.LISTEN),
         ({"transport": "serial", "serial": {"port": "/dev/ttyS0"}}, Mode.LISTEN),
     ],

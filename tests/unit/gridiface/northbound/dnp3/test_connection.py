@@ -23,7 +23,7 @@ class Refusing:
     def __init__(self):
         self.asked = []
 
-    def admit(self, peer, certificate, write, drop):
+    def admit(self, peer, certificate, write, drop, *, expected=False):
         self.asked.append(peer)
 
     def gone(self, session):

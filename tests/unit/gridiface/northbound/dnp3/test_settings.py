@@ -43,6 +43,7 @@ def test_where_a_master_may_come_from(sources, host, allowed):
         {"mode": Mode.CONNECT},
         {"peer": ("192.0.2.1", 20_000)},
         {"transport": Transport.UDP, "mode": Mode.DUAL, "peer": ("192.0.2.1", 20_000)},
+        {"transport": Transport.UDP, "peer": ("scada.example", 20_000)},
     ],
 )
 def test_an_end_point_that_cannot_work(wrong):

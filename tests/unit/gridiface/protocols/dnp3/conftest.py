@@ -69,14 +69,14 @@ class RecordingHandler(OutstationHandler):
 class Peer:
     """The master's end of one connection; `now` moves only when told to."""
 
-    def __init__(self, outstation, master=MASTER, address=OUTSTATION, now=START, masters=None):
+    def __init__(self, outstation, master=MASTER, address=OUTSTATION, now=START, masters=None, greets=True):
         self.outstation = outstation
         self.handler = outstation.station.handler
         self.database = outstation.database
         self.now = now
         self.master = master
         self.address = address
-        self.channel = outstation.open(now, [master] if masters is None else masters)
+        self.channel = outstation.open(now, [master] if masters is None else masters, greets=greets)
         self.association = outstation.associations[master]
         self.buffer = self.association.state.buffer
         self._writer = FragmentWriter(0xC4, address, master)

@@ -48,15 +48,40 @@ def test_a_connection_carries_configured_masters_only(build):
         build().outstation.open(0.0, [9])
 
 
-def test_a_new_connection_of_a_master_takes_over(build, connect):
+def test_a_new_connection_of_a_master_takes_over_with_its_first_frame(build, connect):
     peer = build(masters=(1, 2))
     assert peer.channel.carries(1)
     again = connect(peer.outstation)
+    assert peer.channel.carries(1)  # it may be anyone yet
+    assert again.one("c0 17")
     assert again.channel.carries(1)
     assert not peer.channel.carries(1)
     assert len(peer.outstation.channels) == 2
     peer.channel.close()
-    assert again.one("c0 17")
+    assert again.one("c1 17")
+
+
+def test_a_connection_that_says_nothing_takes_no_reports(build, connect):
+    peer = build(unsolicited=UnsolicitedSettings())
+    assert [one[1] for one in peer.pending()] == [0x82]
+    other = connect(peer.outstation)
+    assert other.pending() == []
+    assert other.raw(bytes(300)) == b""
+    peer.ask("d0 00")
+    peer.one("c1 14 3c 02 06")
+    peer.update(PointType.BINARY_INPUT, 0, 1)
+    assert [one[1] for one in peer.pending()] == [0x82]
+    assert other.pending() == []
+    peer.channel.close()  # and then it is told what waits
+    assert [one[1] for one in other.pending()] == [0x82]
+
+
+def test_who_is_not_greeted_is_told_nothing_before_it_speaks(build, connect):
+    peer = build(unsolicited=UnsolicitedSettings())
+    peer.channel.close()
+    other = connect(peer.outstation, greets=False)
+    assert other.pending() == []
+    assert [one[1] for one in other.ask("c0 17")] == [0x81, 0x82]
 
 
 def test_a_connection_of_any_master_serves_each(build, connect):
