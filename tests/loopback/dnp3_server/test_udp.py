@@ -32,7 +32,7 @@ class Peer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data, addr):
         self.datagrams.append(data)
-        assert len(data) <= 1400
+        assert len(data) <= 292
         for control, _, _, user in unframed(data):
             if control == 0x44:
                 whole = self.joiner.take(user)

@@ -22,7 +22,8 @@ from gridiface.streams.receiving import Receiver
 _log = logging.getLogger("gridiface.dnp3")
 
 _BUFFER = 256 * 1024
-_DATAGRAM = 1400
+#: No datagram is longer than the longest frame: opendnp3 reads so much of one and drops the rest of it.
+_DATAGRAM = wire_octets(0xFF)
 _LENGTH_AT = 2
 
 Write = Callable[[bytes], None]
@@ -206,7 +207,7 @@ class UdpSocket(asyncio.DatagramProtocol):
 
 
 def datagrams(octets: bytes) -> Iterator[bytes]:
-    """Whole frames packed into datagrams that a usual network carries unbroken (IEEE 1815 clause 13.2.3)."""
+    """Whole frames packed into datagrams, of which none is longer than one frame may be (IEEE 1815 clause 13.2.3)."""
     start = at = 0
     while at < len(octets):
         size = wire_octets(octets[at + _LENGTH_AT])

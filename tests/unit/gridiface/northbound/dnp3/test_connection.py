@@ -13,7 +13,7 @@ from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
 def test_datagrams_hold_whole_frames_and_lose_none(sizes):
     frames = [Frame(0x44, 1, 10, bytes(size)) for size in sizes]
     parts = list(datagrams(b"".join(encode(frame) for frame in frames)))
-    assert all(len(part) <= 1400 for part in parts)
+    assert all(len(part) <= 292 for part in parts)
     assert [frame for part in parts for frame in FrameReader().feed(part)] == frames
 
 
