@@ -163,7 +163,6 @@ async def settle(peer: Peer) -> None:
     await peer.answer(1)
 
 
-
 async def change(server, house, w: float) -> None:
     house.snapshot_ = replace(house.snapshot_, w=w)
     server.refresh(server.now())
@@ -176,8 +175,11 @@ def tells(peer: Peer, mw: float) -> bool:
     return any(struct.pack("<f", mw) in one for one in reports(peer))
 
 
-@pytest.mark.parametrize("octets", [b"\0", b"\x05\x64", frame(b"\xc0\xc0\x01", source=77), frame(control=0x44)],
-                         ids=["garbage", "half a start", "another master", "no master"])
+@pytest.mark.parametrize(
+    "octets",
+    [b"\0", b"\x05\x64", frame(b"\xc0\xc0\x01", source=77), frame(control=0x44)],
+    ids=["garbage", "half a start", "another master", "no master"],
+)
 async def test_who_shows_no_frame_of_the_master_is_told_nothing(serve, make_station, peers, house, octets):
     async with serve([make_station(masters=TOLD)], [UDP]) as server:
         master, stranger = await peers(server.port), await peers(server.port, "127.0.0.2")
