@@ -385,7 +385,7 @@ class Engine(FleetViews):
 
     def _next_step(self) -> Instant:
         """When the next step is due if nothing happens; vehicles that nobody commands are looked after rarely."""
-        period = self._running.plan.period_s if self._running.at_work else np.inf
+        period = self._running.period_s(self._stepped_at) if self._running.at_work else np.inf
         return float(self._stepped_at) + min(period, DEPARTURES_S if self._c.departing else np.inf)
 
     def _due(self, now: Instant) -> bool:

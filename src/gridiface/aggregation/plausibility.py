@@ -98,21 +98,21 @@ class Plausibility:
         if config.follow_after_s <= 0 or not c.acknowledged.any():
             return False
         lag = c.latency_s + config.response_s
-        expected = twin.power_after(c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
+        lack = twin.lack_of(c.w, c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
         judged = c.acknowledged & ~(c.natural | c.down | c.lost | c.quarantined | c.odd) & (c.modes < 0)
-        off = np.abs(expected - c.w) > config.follow_rel * np.maximum(c.export_w, c.import_w)  # NaN: not off
+        off = np.abs(lack) > config.follow_rel * np.maximum(c.export_w, c.import_w)  # NaN: not off
         stray = judged & off & (c.received > c.from_at)
         c.stray_since[stray & np.isnan(c.stray_since)] = now
         c.stray_since[~stray] = NAN
         gone = np.flatnonzero(now - c.stray_since >= config.follow_after_s)
         for row in gone.tolist():
-            lack = float(expected[row] - c.w[row])
+            missing = float(lack[row])
             reason = f"it acknowledged {c.told_w[row]:.0f} W and has not followed for {config.follow_after_s:g} s"
             wait = max(config.return_after_s, config.follow_after_s)
             health.fail(c, row, now, wait_s=wait, longest_s=max(wait, config.return_after_max_s))
             target = device_target(c.ids[row])
-            self._log.add(now, target, "availability", "failing", reason, value=lack)
-            self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=lack)
+            self._log.add(now, target, "availability", "failing", reason, value=missing)
+            self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=missing)
             c.told_w[row], c.told_order[row], c.stray_since[row] = NAN, -1, NAN
         return bool(gone.size)
 

@@ -32,6 +32,9 @@ MANY_ORDERS = 512
 #: A shortfall counts from so long after the start on: before, the fleet may still be on its way, s.
 SETTLING_S = 30.0
 
+#: A ramp that a control asks for is walked in so many steps, none shorter than this, s.
+RAMP_STEPS, RAMP_STEP_S = 20, 1.0
+
 
 def _set_points(ruling: Ruling) -> list[Claim]:
     """The claims that name a power: of the whole, or of a part reserved to a program."""
@@ -98,6 +101,17 @@ class Running:
     def position(self) -> FloatArray:
         """Where the last step found each device by its commands, W."""
         return self._stepper.position
+
+    def period_s(self, now: Instant) -> float:
+        """Time to the next step after one at `now`: the plan's, or a part of the shortest ramp that is under way, s."""
+        ramps = [
+            max(ramp_s / RAMP_STEPS, RAMP_STEP_S)
+            for node in self.plan.nodes()
+            if node.ruling.leading is not None
+            and (ramp_s := node.ruling.leading.control.ramp_s)
+            and now < self._demands.begun[node.id].at + ramp_s
+        ]
+        return min([self.plan.period_s, *ramps])
 
     def bounds(self, now: Instant) -> Envelope:
         """The envelope at `now` for the period at work."""

@@ -186,8 +186,8 @@ class Stepper:
             return None
         here = rows[seen]
         lag, since = c.latency_s[here] + self._config.response_s, c.received[here] - c.from_at[here]
-        expected = twin.power_after(c.from_w[here], c.told_w[here], c.ramp_w_per_s[here], lag, since)
-        c.lack_w[here] = lack = expected - c.w[here]
+        lack = twin.lack_of(c.w[here], c.from_w[here], c.told_w[here], c.ramp_w_per_s[here], lag, since)
+        c.lack_w[here] = lack
         lasting = self._pace.lasting(here, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
         return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
 

@@ -41,6 +41,29 @@ def power_after(
     return move
 
 
+def lack_of(
+    shown: FloatArray,
+    start: FloatArray,
+    target: FloatArray,
+    ramp: FloatArray,
+    lag: FloatArray | float,
+    seconds: float | FloatArray,
+) -> FloatArray:
+    """What each device should show more than it does, W, + delivered; negative: less.
+
+    Who is ahead of the ramp that is known of it, and not beyond its target, lacks nothing: most inverters follow a
+    set-point at once, whatever default ramp they state.
+
+    Args:
+        shown: power as measured, W; NaN stays NaN.
+        start, target, ramp, lag, seconds: see `power_after`.
+    """
+    expected = power_after(start, target, ramp, lag, seconds)
+    nearest: FloatArray = np.clip(shown, np.minimum(expected, target), np.maximum(expected, target))
+    nearest -= shown
+    return nearest
+
+
 def energy_after(
     start: FloatArray, target: FloatArray, ramp: FloatArray, lag: FloatArray | float, seconds: float
 ) -> FloatArray:

@@ -659,3 +659,19 @@ def test_a_release_that_does_not_get_through_comes_when_the_device_is_back(make_
     away.dead = False
     world.run(120)
     assert away.told_w is None
+
+
+@pytest.mark.parametrize(("ramp_s", "largest"), [(10.0, 0.11), (60.0, 0.06), (400.0, 0.02)])
+def test_a_ramp_is_walked_in_small_steps_and_reaches_its_end(make_world, ask, ramp_s, largest):
+    world = make_world(10)
+    world.submit(ask("c1", set_w=20_000, ramp_s=ramp_s, duration=600))
+    world.run(5)
+    before, steps = world.total, []
+    for _ in range(int(2 * ramp_s) + 20):
+        world.run(0.5)
+        steps.append(world.total - before)
+        before = world.total
+    assert max(steps) <= largest * 20_000
+    assert world.total == pytest.approx(20_000, rel=1e-3)
+    half = sum(steps[: int(ramp_s)])
+    assert half == pytest.approx(10_000, rel=0.25)

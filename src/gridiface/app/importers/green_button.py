@@ -2,16 +2,22 @@
 
 A file is an Atom feed; what belongs together is told by links: an IntervalBlock hangs below its MeterReading, which
 names its ReadingType and hangs below its UsagePoint. Their side: flowDirection 1 is delivered to the customer (load,
-negative here), 19 is received from the customer (positive here); both of one usage point are added. Values are in
-uom x 10^powerOfTenMultiplier; times are seconds since 1970 UTC. Hostile XML is refused by `xmlwire.parse`.
+negative here), 19 is received from the customer (positive here); both of one usage point are added. 4 is the net of
+both, counted as 1, and stands in where neither is there. Values are in uom x 10^powerOfTenMultiplier; times are seconds
+since 1970 UTC. Hostile XML is refused by `xmlwire.parse`.
+
+Files hold more than one kind of reading of a meter: register readings, peak demands, daily sums beside hours. Of one
+usage point the shortest intervals are taken, and energy rather than power; what is left out is noted.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -29,9 +35,12 @@ _ATOM = "{http://www.w3.org/2005/Atom}"
 LIMITS = Limits(octets=64 * 1024 * 1024, tags=3_000_000)
 
 _WH, _W = 72, 38
-_FORWARD, _REVERSE = 1, 19
+_UNSTATED, _FORWARD, _NET, _REVERSE = 0, 1, 4, 19
 _DELTA, _INSTANTANEOUS, _INDICATING, _NONE = 4, 12, 6, 0
+#: dataQualifier of plain readings: not applicable, average, normal, sum. Others are peaks, thresholds and the like.
+_PLAIN = frozenset({0, 2, 12, 26})
 _LARGEST = 1e15
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,39}(\.[0-9]{1,38})?")
 _LONGEST_LINK = 1000
 _LATEST = 32_503_680_000.0  # the year 3000
 
@@ -64,11 +73,17 @@ class _Kind:
     interval_s: float | None
 
 
-@dataclass(slots=True)
-class _Flow:
-    """The values of one usage point and direction: start -> (W, quality)."""
+class _Key(NamedTuple):
+    """Whose and what values are: usage point, interval length in s, direction, whether they were energies."""
 
-    values: dict[Instant, tuple[float, Quality]] = field(default_factory=dict)
+    usage: str
+    interval_s: float
+    flow: int
+    is_energy: bool
+
+
+#: The values of each kind: start -> (W, quality).
+_Flows = dict[_Key, dict[Instant, tuple[float, Quality]]]
 
 
 def parse_green_button(data: bytes, path: Path, meter_id: str | None = None) -> MeterImport:
@@ -87,35 +102,59 @@ def parse_green_button(data: bytes, path: Path, meter_id: str | None = None) -> 
     except RemoteProtocolError as problem:
         raise ConfigError(f"{path}: {problem.reason}; it is not taken") from problem
     feed = _Feed(path, root)
-    flows, rows, duplicates, conflicts, notes = feed.flows()
-    meters = sorted({usage for usage, _ in flows})
+    flows = feed.flows()
+    meters = sorted({key.usage for key in flows})
     if meter_id is not None and len(meters) > 1:
         raise ConfigError(f"{path}: holds {len(meters)} usage points, so one meter id does not do; leave it out")
     if len(meters) > MOST_METERS:
         raise ConfigError(f"{path}: more than {MOST_METERS} usage points; split the file")
-    interval_s = feed.interval_s
-    spans = {f"{usage}/{flow}": (min(held.values), max(held.values)) for (usage, flow), held in flows.items()}
-    check_span(path, spans, interval_s)
     series = []
     for usage in meters:
-        values = _added({flow: held for (name, flow), held in flows.items() if name == usage})
+        mine = {key: values for key, values in flows.items() if key.usage == usage}
+        interval_s = next(iter(mine)).interval_s
+        check_span(path, {str(key.flow): (min(values), max(values)) for key, values in mine.items()}, interval_s)
+        samples = ((at, w, quality) for at, (w, quality) in _added(list(mine.values())))
         try:
-            made = series_of(meter_id or usage, interval_s, ((at, w, quality) for at, (w, quality) in values))
+            made = series_of(meter_id or usage, interval_s, samples)
         except ValueError as problem:
             raise ConfigError(f"{path}: {problem}; the intervals must follow each other evenly") from problem
         if made is not None:
             series.append(made)
-    return finished(series, rows=rows, duplicates=duplicates, conflicts=conflicts, notes=notes)
+    return finished(
+        series, rows=feed.rows, duplicates=feed.duplicates, conflicts=feed.conflicts, notes=tuple(feed.notes)
+    )
 
 
-def _added(flows: dict[int, _Flow]) -> Iterator[tuple[Instant, tuple[float, Quality]]]:
+def _added(
+    held: list[dict[Instant, tuple[float, Quality]]],
+) -> Iterator[tuple[Instant, tuple[float, Quality]]]:
     """Both directions of a usage point together; an interval that one direction lacks is missing."""
-    held = list(flows.values())
-    for at in set().union(*(flow.values.keys() for flow in held)):
-        parts = [flow.values[at] for flow in held if at in flow.values]
+    for at in set().union(*held):
+        parts = [values[at] for values in held if at in values]
         if len(parts) == len(held):
             worst = QUALITIES[max(CODE[quality] for _, quality in parts)]
             yield at, (math.fsum(w for w, _ in parts), worst)
+
+
+def _chosen(flows: _Flows) -> tuple[_Flows, list[str]]:
+    """Of each usage point one reading of each direction, the finest there is; what was left out, in words."""
+    chosen: _Flows = {}
+    notes: list[str] = []
+    for usage in sorted({key.usage for key in flows}):
+        mine = {key for key in flows if key.usage == usage}
+        finest = min(key.interval_s for key in mine)
+        for length in sorted({key.interval_s for key in mine} - {finest}):
+            notes.append(f"intervals of {length:g} s of {usage} are left out beside those of {finest:g} s")
+        mine = {key for key in mine if key.interval_s == finest}
+        energies = {key.flow for key in mine if key.is_energy}
+        if any(not key.is_energy and key.flow in energies for key in mine):
+            notes.append(f"readings of power of {usage} are left out beside those of energy")
+        mine = {key for key in mine if key.is_energy or key.flow not in energies}
+        if len({key.flow for key in mine}) > 1 and any(key.flow == _NET for key in mine):
+            notes.append(f"readings of the net (flow direction {_NET}) of {usage} are left out: 1 and 19 are read")
+            mine = {key for key in mine if key.flow != _NET}
+        chosen |= {key: flows[key] for key in sorted(mine)}
+    return chosen, notes
 
 
 class _Feed:
@@ -124,35 +163,40 @@ class _Feed:
     def __init__(self, path: Path, root: etree._Element) -> None:
         self._path = path
         self._root = root
-        self.interval_s = 0.0
+        self.rows = self.duplicates = self.conflicts = 0
+        self.notes: list[str] = []
+        self._lengths: dict[str, float] = {}
         self._types: dict[str, _Kind | None] = {}
         self._readings: dict[str, str] = {}
-        self._notes: list[str] = []
         self._only: _Kind | None = None
 
-    def flows(self) -> tuple[dict[tuple[str, int], _Flow], int, int, int, tuple[str, ...]]:
-        """Values by usage point and direction; rows, duplicates, conflicts, notes."""
+    def flows(self) -> _Flows:
+        """The values that count, by usage point and direction; none of several kinds of one usage point twice."""
         self._index()
-        flows: dict[tuple[str, int], _Flow] = {}
-        rows = duplicates = conflicts = 0
+        flows: _Flows = {}
         for entry, block in self._blocks():
             home = _up(entry)
             kind = self._kind_of(home)
             if kind is None:
                 continue
-            flow = flows.setdefault((_usage_point(home), kind.flow), _Flow())
-            for at, value in self._values(block, kind):
-                rows += 1
-                if rows > MOST_ROWS:
+            usage = _usage_point(home)
+            for at, length, value in self._values(block, kind, home):
+                self.rows += 1
+                if self.rows > MOST_ROWS:
                     raise ConfigError(f"{self._path}: more than {MOST_ROWS} values; split the file")
-                held = flow.values.get(at)
-                duplicates += held == value
-                conflicts += held is not None and held != value
-                flow.values[at] = value
-        flows = {key: flow for key, flow in flows.items() if flow.values}
+                values = flows.setdefault(_Key(usage, length, kind.flow, kind.is_energy), {})
+                held = values.get(at)
+                self.duplicates += held == value
+                self.conflicts += held is not None and held != value
+                values[at] = value
+        flows, left_out = _chosen(flows)
+        self.notes = list(dict.fromkeys(self.notes + left_out))
         if not flows:
-            raise ConfigError(f"{self._path}: no intervals of electric energy or power; is it a Green Button file?")
-        return flows, rows, duplicates, conflicts, tuple(dict.fromkeys(self._notes))
+            raise ConfigError(f"{self._path}: no intervals of electric energy or power{self._why_not()}")
+        return flows
+
+    def _why_not(self) -> str:
+        return f" ({'; '.join(dict.fromkeys(self.notes))})" if self.notes else "; is it a Green Button file?"
 
     def _blocks(self) -> Iterator[tuple[etree._Element, etree._Element]]:
         for entry in self._root.iter(f"{_ATOM}entry"):
@@ -186,45 +230,75 @@ class _Feed:
 
     def _kind(self, node: etree._Element) -> _Kind | None:
         uom = self._integer(node, "uom", 0)
-        flow = self._integer(node, "flowDirection", _FORWARD)
-        if uom not in (_WH, _W):
-            self._notes.append(f"readings of unit {uom} are not electric energy or power: left out")
-            return None
-        if flow not in (_FORWARD, _REVERSE):
-            self._notes.append(f"readings of flow direction {flow} are left out: 1 and 19 are read")
-            return None
+        flow = self._integer(node, "flowDirection", _UNSTATED) or _FORWARD
         behaviour = self._integer(node, "accumulationBehaviour", _DELTA)
-        if behaviour not in (_DELTA, _INSTANTANEOUS, _INDICATING, _NONE):
+        qualifier = self._integer(node, "dataQualifier", 0)
+        wrong = ""
+        if uom not in (_WH, _W):
+            wrong = f"readings of unit {uom} are not electric energy or power: left out"
+        elif flow not in (_FORWARD, _NET, _REVERSE):
+            wrong = f"readings of flow direction {flow} are left out: 1, 4 and 19 are read"
+        elif behaviour not in (_DELTA, _INSTANTANEOUS, _INDICATING, _NONE):
             fix = "readings per interval (4, delta) are needed"
-            raise ConfigError(f"{self._path}: accumulationBehaviour {behaviour} is a register reading; {fix}")
+            wrong = f"accumulationBehaviour {behaviour} is a register reading, left out: {fix}"
+        elif qualifier not in _PLAIN:
+            wrong = f"readings of dataQualifier {qualifier} (peaks and the like) are left out"
+        if wrong:
+            self.notes.append(wrong)
+            return None
         power = self._integer(node, "powerOfTenMultiplier", 0)
         if not -12 <= power <= 12:
             raise ConfigError(f"{self._path}: powerOfTenMultiplier {power} is out of range; it must be -12 to 12")
         length = self._integer(node, "intervalLength", 0)
-        sign = -1.0 if flow == _FORWARD else 1.0
+        sign = 1.0 if flow == _REVERSE else -1.0
         return _Kind(sign * 10.0**power, uom == _WH, flow, float(length) if length > 0 else None)
 
-    def _values(self, block: etree._Element, kind: _Kind) -> Iterator[tuple[Instant, tuple[float, Quality]]]:
+    def _values(
+        self, block: etree._Element, kind: _Kind, home: str
+    ) -> Iterator[tuple[Instant, float, tuple[float, Quality]]]:
+        """(start, length, (W, quality)) of each reading of a block."""
+        following = self._begin(block)
         for reading in block.iterchildren(f"{_ESPI}IntervalReading"):
             period = reading.find(f"{_ESPI}timePeriod")
-            if period is None:
+            if period is None and (following is None or kind.interval_s is None):
                 raise ConfigError(f"{self._path}: an IntervalReading has no timePeriod; it cannot be placed")
-            start = self._integer(period, "start", -1)
-            duration = self._integer(period, "duration", int(kind.interval_s or 0))
+            start, duration = following or 0, int(kind.interval_s or 0)
+            if period is not None:
+                start = self._integer(period, "start", -1)
+                duration = self._integer(period, "duration", duration)
             if not 0 <= start <= _LATEST or duration <= 0:
                 raise ConfigError(f"{self._path}: an interval starts at {start} and lasts {duration} s; look at it")
-            self._same_interval(float(duration))
-            value = self._integer(reading, "value", None)
+            following = start + duration
+            self._same_interval(home, float(duration))
+            value = self._value(reading)
             factor = kind.factor * (3600.0 / duration if kind.is_energy else 1.0)
-            yield float(start), (value * factor, self._quality(reading))
+            yield float(start), float(duration), (value * factor, self._quality(reading))
 
-    def _same_interval(self, duration: float) -> None:
-        if self.interval_s == 0.0:
+    def _begin(self, block: etree._Element) -> int | None:
+        """Where a block says that it begins: its first reading may leave that out, and so may those that follow."""
+        interval = block.find(f"{_ESPI}interval")
+        return None if interval is None else self._integer(interval, "start", -1)
+
+    def _same_interval(self, home: str, duration: float) -> None:
+        known = self._lengths.get(home)
+        if known is None:
             check_interval(self._path, duration)
-            self.interval_s = duration
-        elif duration != self.interval_s:
-            text = f"intervals of {self.interval_s:g} s and of {duration:g} s in one file"
+            self._lengths[home] = duration
+        elif duration != known:
+            text = f"intervals of {known:g} s and of {duration:g} s in one meter reading"
             raise ConfigError(f"{self._path}: {text}; export each by itself")
+
+    def _value(self, reading: etree._Element) -> float:
+        """A whole number by the standard; some utilities write decimals."""
+        node = reading.find(f"{_ESPI}value")
+        if node is None:
+            raise ConfigError(f"{self._path}: an element lacks value; the file is not complete")
+        text = (node.text or "").strip()[:40]
+        if not _DECIMAL.fullmatch(text):
+            raise ConfigError(f"{self._path}:{node.sourceline}: value is no number; correct it")
+        if abs(float(text)) > _LARGEST:
+            raise ConfigError(f"{self._path}:{node.sourceline}: value is out of range; correct it")
+        return float(text)
 
     def _quality(self, reading: etree._Element) -> Quality:
         worst = Quality.GOOD

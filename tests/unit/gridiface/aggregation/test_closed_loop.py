@@ -135,3 +135,15 @@ def test_who_moves_without_a_word_is_waited_for_at_the_next_event_too(fetching):
     assert fetching.told["own"] == pytest.approx(1_000.0, abs=5.0)
     fetching.step(1, 120)
     assert fetching.told["own"] == pytest.approx(1_000.0, abs=5.0)
+
+
+def test_a_device_that_is_there_sooner_than_it_may_be_is_not_made_up_for(bench):
+    """It asks every minute at the latest; it follows set-points at once."""
+    polls = battery("quick", traits=DriverTraits(latency_s=60.0))
+    world = bench(polls, battery("other"), trim_gain=0.3)
+    for number, asked in enumerate((8_000.0, 2_000.0, -6_000.0)):
+        world.submit(ask(f"c{number}", start=world.now - T0, set_w=asked, created=world.now))
+        world.step(steps=2)
+        for _ in range(40):
+            world.step()
+            assert world.total == pytest.approx(asked, abs=2.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
+from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Group, Nameplate
 from gridiface.errors import ConfigError
 
 from .conftest import T0, ask, battery
@@ -168,3 +168,12 @@ def test_a_lie_is_found_after_the_clock_was_set(bench, jump):
     world.lies["b"] = 2_500.0
     world.step(steps=2)
     assert world.engine.desk.quarantined() == ("b",)
+
+
+def test_who_is_there_sooner_than_it_may_be_follows(bench):
+    quick = battery("a", traits=DriverTraits(latency_s=60.0))
+    world = bench(quick, battery("b"), follow_after_s=10.0)
+    world.submit(ask(set_w=8_000.0))
+    world.step(steps=60)
+    assert not world.verdicts("availability")
+    assert world.told == pytest.approx({"a": 4_000.0, "b": 4_000.0})

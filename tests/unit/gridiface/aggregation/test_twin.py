@@ -62,3 +62,22 @@ def test_the_quick_wait_for_the_slow_where_a_limit_would_be_passed():
     assert safe[0] > 0
     same = twin.overshoot(columns, rows, start, wanted, 0.0, (-1e12, 20_000.0), **kwargs)
     assert same is wanted
+
+
+@pytest.mark.parametrize(
+    ("shown", "lack"),
+    [
+        (1_000.0, 0.0),  # as its ramp says
+        (400.0, 600.0),  # behind it
+        (3_000.0, 0.0),  # ahead of it, on its way
+        (4_000.0, 0.0),  # there already
+        (4_500.0, -500.0),  # beyond its target
+        (-200.0, 1_200.0),  # the other way
+        (np.nan, np.nan),
+    ],
+)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_who_is_ahead_of_its_ramp_lacks_nothing(shown, lack, sign):
+    values = [np.array([sign * value]) for value in (shown, 0.0, 4_000.0)]
+    found = twin.lack_of(*values, np.array([100.0]), 2.0, 12.0)
+    assert found[0] == pytest.approx(sign * lack, nan_ok=True)

@@ -102,6 +102,68 @@ def test_other_commodities_are_left_out() -> None:
     assert gas.notes == ("readings of unit 42 are not electric energy or power: left out",)
 
 
+def test_a_stylesheet_a_comment_and_a_byte_order_mark_change_nothing() -> None:
+    plain = feed(kind("1"), meter("1", reading(0, 250), reading(1, 500)))
+    styled = plain.replace(b'"1.0"?>', b'"1.0"?><?xml-stylesheet type="text/xsl" href="GreenButton.xslt"?><!-- x -->')
+    found = parse_green_button(b"\xef\xbb\xbf" + styled, PATH)
+    assert found.series[0].w.tolist() == parse_green_button(plain, PATH).series[0].w.tolist() == [-1000.0, -2000.0]
+
+
+def test_the_net_of_both_directions_stands_in_where_neither_is_there() -> None:
+    # 250 Wh given in a quarter hour, as -250 taken.
+    net = kind("4", flow=4), meter("4", reading(0, -250), reading(1, 500))
+    assert read(*net).series[0].w.tolist() == [1000.0, -2000.0]
+    both = kind("1"), kind("2", flow=19), meter("1", reading(0, 0), reading(1, 500))
+    found = read(*both, meter("2", reading(0, 250), reading(1, 0)), *net)
+    assert found.series[0].w.tolist() == [1000.0, -2000.0]
+    assert found.notes == ("readings of the net (flow direction 4) of 7 are left out: 1 and 19 are read",)
+
+
+def test_a_direction_that_is_not_stated_is_consumption() -> None:
+    assert read(kind("1", flow=0), meter("1", reading(0, 250), reading(1, 0))).series[0].w[0] == -1000.0
+
+
+def test_registers_and_peaks_beside_the_intervals_are_left_out() -> None:
+    intervals = kind("1"), meter("1", reading(0, 250), reading(1, 500))
+    register = kind("2", more=REGISTER), meter("2", reading(0, 987_654))
+    peak = kind("3", uom=38, more="<dataQualifier>8</dataQualifier>"), meter("3", reading(0, 9_000), reading(1, 9_000))
+    power = kind("5", uom=38), meter("5", reading(0, 1_001), reading(1, 2_001))
+    found = read(*register, *peak, *power, *intervals)
+    assert found.series[0].w.tolist() == [-1000.0, -2000.0]
+    assert found.conflicts == 0
+    assert [note.split(",")[0].split(" of")[0] for note in found.notes] == [
+        "accumulationBehaviour 1 is a register reading",
+        "readings",
+        "readings",
+    ]
+
+
+def test_of_one_usage_point_the_shortest_intervals_count_and_each_has_its_own() -> None:
+    hours = [reading(4 * at, 1_000, duration=3600) for at in range(2)]
+    other = BASE.replace("/7", "/8")
+    found = read(
+        *(kind("1"), kind("2"), meter("2", *hours), meter("1", reading(0, 250), reading(1, 500))),
+        meter("2", *hours, base=other),
+    )
+    assert [(one.meter_id, one.interval_s, one.w.tolist()) for one in found.series] == [
+        ("7", 900.0, [-1000.0, -2000.0]),
+        ("8", 3600.0, [-1000.0, -1000.0]),
+    ]
+    assert found.notes == ("intervals of 3600 s of 7 are left out beside those of 900 s",)
+
+
+def test_readings_without_a_time_follow_the_start_of_their_block() -> None:
+    plain = "".join(f"<IntervalReading><value>{value}</value></IntervalReading>" for value in (250, 500))
+    block = f"<interval><duration>1800</duration><start>{START}</start></interval>{plain}"
+    found = read(kind("1", more="<intervalLength>900</intervalLength>"), meter("1", block))
+    assert (found.series[0].start, found.series[0].w.tolist()) == (START, [-1000.0, -2000.0])
+
+
+def test_values_with_decimals_are_read() -> None:
+    found = read(kind("1"), meter("1", reading(0, 1).replace(">1</value>", ">250.5</value>"), reading(1, 1)))
+    assert found.series[0].w[0] == -1002.0
+
+
 REGISTER = "<accumulationBehaviour>1</accumulationBehaviour>"
 
 
@@ -110,7 +172,7 @@ REGISTER = "<accumulationBehaviour>1</accumulationBehaviour>"
     [
         ((), "no intervals of electric energy"),
         ((kind("1", uom=42), meter("1", reading(0, 1))), "no intervals of electric energy"),
-        ((kind("1", more=REGISTER),), "is a register reading"),
+        ((kind("1", more=REGISTER), meter("1", reading(0, 1))), "is a register reading"),
         ((kind("1", power=99),), "powerOfTenMultiplier 99 is out of range"),
         ((kind("1"), meter("1", reading(0, 1), reading(1, 1, duration=300))), "intervals of 900 s and of 300 s"),
         ((kind("1"), meter("1", reading(0, 1, duration=7000))), "does not divide a day"),
@@ -118,7 +180,7 @@ REGISTER = "<accumulationBehaviour>1</accumulationBehaviour>"
         ((kind("1"), meter("1", reading(-10_000_000, 1))), "an interval starts at"),
         ((kind("1"), meter("1", reading(0, 1), reading(20_000_000, 1))), "is a date wrong?"),
         ((kind("1"), meter("1", reading(0, 10**20))), "value is out of range"),
-        ((kind("1"), meter("1", reading(0, 1).replace("<value>1", "<value>x"))), "value is no whole number"),
+        ((kind("1"), meter("1", reading(0, 1).replace("<value>1", "<value>x"))), "value is no number"),
         ((kind("1"), meter("1", reading(0, 1).replace("<value>1</value>", ""))), "lacks value"),
         ((kind("1"), meter("1", "<IntervalReading><value>1</value></IntervalReading>")), "has no timePeriod"),
         ((meter("1", reading(0, 1)),), "has no ReadingType"),
