@@ -131,8 +131,14 @@ class Assignments:
         place_program(self._s.state, program)
         return program, True
 
-    async def rank(self, program: Program, primacy: int, now: Instant) -> None:
+    async def rank(self, program: Program, primacy: int, now: Instant, *, chosen: bool = True) -> None:
         """Give a program another primacy; the controls that it has keep theirs in the engine.
+
+        Args:
+            program: which.
+            primacy: 0 to 255.
+            now: s since 1970.
+            chosen: somebody wants this one; else it follows from where its node stands again.
 
         Raises:
             RemoteProtocolError: 400 where it is out of range.
@@ -141,11 +147,11 @@ class Assignments:
         if not 0 <= primacy <= 255:
             raise bad_value("primacy is 0 to 255")
         item = self._s.tree.item(program.path)
-        if item is None or program.primacy == primacy:
+        if item is None or (program.primacy == primacy and (chosen or not program.ranked)):
             return
-        head = program_head(program) | {"primacy": primacy, "ranked": True}
+        head = program_head(program) | {"primacy": primacy, "ranked": chosen}
         await self._s.ledger.commit([documents.put(documents.PROGRAMS, str(program.number), None, head)])
-        program.primacy, program.ranked = primacy, True
+        program.primacy, program.ranked = primacy, chosen
         self._s.tree.set(item, replace(item.obj, primacy=primacy, version=((item.obj.version or 0) + 1) & 0xFFFF))
         await self._programs.on_posted(program, now)
 

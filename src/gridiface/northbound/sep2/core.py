@@ -114,7 +114,14 @@ class Sep2Core:
         self.channel = FleetChannel(s, self.programs, self.curves, clock)
         self.subscriptions = Subscriptions(state, s.doorman, later, page=settings.limits.page)
         self.managing = Managing(
-            s, self.membership, self.metering, self.publications, self.publishing, self.topology, self.subscriptions
+            s,
+            self.membership,
+            self.metering,
+            self.publications,
+            self.publishing,
+            self.topology,
+            self.subscriptions,
+            self.responses,
         )
         self.metering.on_redefined = self.publishing.on_redefined = self.subscriptions.redefined
         self.topology.on_left = self.subscriptions.lost

@@ -47,6 +47,10 @@ class Leavers:
         """What they left is gone itself."""
         self._left.pop(responses, None)
 
+    def all(self) -> list[str]:
+        """Every ResponseList whose events somebody left."""
+        return list(self._left)
+
     def of(self, responses: str) -> Iterable[int]:
         """The numbers of the end devices that left."""
         return self._left.get(responses, {}).keys()

@@ -22,6 +22,7 @@ from gridiface.northbound.sep2.placing_programs import settle_default
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.publishing import Publishing
 from gridiface.northbound.sep2.records import record_head
+from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
@@ -40,6 +41,7 @@ class Managing:
         publications, publishing: what is published for a device.
         topology: the nodes above a device.
         subscriptions: those of an aggregator end with its access.
+        responses: what a device answered, at nodes and to publications too.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Managing:
         publishing: Publishing,
         topology: Topology,
         subscriptions: Subscriptions,
+        responses: ResponseLog,
     ) -> None:
         self._s = services
         self._membership = membership
@@ -59,6 +62,7 @@ class Managing:
         self._publishing = publishing
         self._topology = topology
         self._subscriptions = subscriptions
+        self._responses = responses
 
     async def assign(self, aggregator: EndDeviceRecord, device: EndDeviceRecord, now: Instant) -> bool:
         """Put a device under an aggregator; False where it is already.
@@ -160,7 +164,7 @@ class Managing:
             if (program := state.programs.get(number)) is not None:
                 program.fetched = device.speaks
                 settle_default(state, program)
-        tree.readers_changed(device.audience, list(tree.below(*places)))
+        tree.readers_changed(device.audience, [*tree.below(*places), *self._responses.places_of(device.lfdi)])
         self._read_registration(device)
         self._topology.readers_changed(device)
         self._publications.readers_changed(device)

@@ -88,17 +88,18 @@ class Operating:
 
     # --- rates ------------------------------------------------------------------------------------------------------
 
-    async def set_post_rate(self, record: EndDeviceRecord, seconds: int, now: Instant) -> None:
-        """Change postRate of an end device and of its mirrors.
+    async def set_post_rate(self, record: EndDeviceRecord, seconds: int | None, now: Instant) -> None:
+        """Change postRate of an end device and of its mirrors; None: as configured.
 
         Raises:
             ConfigError: not 1 s to a day.
             StoreUnavailable: nothing was changed.
         """
-        _check(seconds)
         after = replace(record, changed=int(now), post_rate=seconds)
+        rate = self._s.state.post_rate_of(after)
+        _check(rate)
         mirrors = [m for m in self._metering.mirrors.values() if m.device_lfdi == record.lfdi]
-        shown = {mirror.number: self._with_rate(mirror, seconds) for mirror in mirrors}
+        shown = {mirror.number: self._with_rate(mirror, rate) for mirror in mirrors}
         changes: list[Change] = [_stored(after)]
         changes += [
             documents.put(documents.MIRRORS, mirror.path, shown[mirror.number], mirror_head(mirror))

@@ -130,7 +130,7 @@ def place_end_device(state: State, record: EndDeviceRecord, fleet: FleetView) ->
     if settings.csip_aus is not None and record.role is Role.DEVICE:
         place = Item(f"{record.path}/cp", kind("/edev/{id1}/cp"), audience, data=record)
         tree.add(place)
-        tree.set(place, ConnectionPoint(connectionPointId=""))
+        tree.set(place, _unwritten_sets(record)["cp"])
     log = Listing(f"{record.path}/lel", list_kind("/edev/{id1}/lel"), audience, data=record)
     tree.add(log)
     if record.role is Role.DEVICE:
@@ -192,9 +192,33 @@ def _device_resources(record: EndDeviceRecord, fleet: FleetView) -> dict[str, An
     }
 
 
+def _unwritten_sets(record: EndDeviceRecord) -> dict[str, Any]:
+    """What cfg, fs and cp show until the client writes them."""
+    return {
+        "cfg": Configuration(currentLocale="en", userDeviceName=(record.device_id or "")[:32]),
+        "fs": FileStatus(
+            loadPercent=0,
+            nextRequestAttempt=0,
+            request503Count=0,
+            requestFailCount=0,
+            status=FileLoadStatus.IDLE,
+            statusTime=record.changed,
+        ),
+        "cp": ConnectionPoint(connectionPointId=""),
+    }
+
+
+def unwritten(name: str, record: EndDeviceRecord, fleet: FleetView) -> Any:
+    """What a resource below an end device shows until the client writes it, by the last part of its path."""
+    if name in DER_RESOURCES:
+        return client_default(name, record, fleet)
+    return {**_device_resources(record, fleet), **_unwritten_sets(record)}[name]
+
+
 def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
     """What an end device has beside what CSIP asks for, as far as it is served."""
     tree, audience, wanted, path = state.tree, record.audience, state.settings.device_sets, record.path
+    first = _unwritten_sets(record)
 
     def add_list(name: str) -> None:
         if tree.get(f"{path}/{name}") is None:
@@ -205,19 +229,11 @@ def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
             tree.add(Item(f"{path}/{name}", kind(f"/edev/{{id1}}/{name}"), audience, first, data=record))
 
     if "configuration" in wanted:
-        add_item("cfg", Configuration(currentLocale="en", userDeviceName=(record.device_id or "")[:32]))
+        add_item("cfg", first["cfg"])
         add_list("cfg/prcfg")
         add_list("di/loc")
     if "file_status" in wanted:
-        status = FileStatus(
-            loadPercent=0,
-            nextRequestAttempt=0,
-            request503Count=0,
-            requestFailCount=0,
-            status=FileLoadStatus.IDLE,
-            statusTime=record.changed,
-        )
-        add_item("fs", status)
+        add_item("fs", first["fs"])
     if "network" in wanted:
         add_list("ns")
     if record.role is Role.DEVICE:

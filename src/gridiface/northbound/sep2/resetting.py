@@ -16,12 +16,12 @@ from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.event_clock import is_live
 from gridiface.northbound.sep2.metering import stored_paths
 from gridiface.northbound.sep2.nodes import Listing
-from gridiface.northbound.sep2.placing import DER_RESOURCES, client_default
+from gridiface.northbound.sep2.placing import DER_RESOURCES, unwritten
 from gridiface.northbound.sep2.publications import ROOTS
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, Program, Publication
 
 #: What devices wrote about themselves, by the last part of the path.
-_STATED = ("cfg", "fs", "dstat", "di", "ps")
+_STATED = ("cfg", "fs", "dstat", "di", "ps", "cp")
 
 
 class Resetting:
@@ -51,9 +51,12 @@ class Resetting:
         done["publications"] = await self._publications(now)
         done["mirrors"] = await self.mirrors(None)
         done["responses"] = await self._responses()
-        done["device resources"] = sum([await self._device(record, now) for record in list(state.end_devices.values())])
         done["access"] = await self._access(now)
         done["poll rates"] = await self._rates()
+        done["post rates"] = await self._post_rates(now)
+        done["primacies"] = await self._primacies(now)
+        done["device resources"] = sum([await self._device(record, now) for record in list(state.end_devices.values())])
+        await self._left()
         return done
 
     async def _drop(self, keys: Iterable[tuple[str, str]]) -> None:
@@ -177,9 +180,7 @@ class Resetting:
         await self._drop((documents.DEVICE_INFO, item.path) for item in items)
         for item in items:
             item.stated = False
-            name = item.path.rpartition("/")[2]
-            if name in DER_RESOURCES:
-                tree.set(item, client_default(name, record, self._s.fleet))
+            tree.set(item, unwritten(item.path.rpartition("/")[2], record, self._s.fleet))
         return count + len(items)
 
     async def _access(self, now: Instant) -> int:
@@ -194,3 +195,26 @@ class Resetting:
         self._state.poll_rates.clear()
         self._state.tree.forget_all()
         return len(changed)
+
+    async def _post_rates(self, now: Instant) -> int:
+        changed = [record for record in self._state.end_devices.values() if record.post_rate is not None]
+        for record in changed:
+            await self._core.operating.set_post_rate(record, None, now)
+        return len(changed)
+
+    async def _primacies(self, now: Instant) -> int:
+        """Those that somebody chose: own programs have the configured one again, nodes that of their level."""
+        chosen = [program for program in self._state.programs.values() if program.ranked]
+        for program in chosen:
+            primacy = program.primacy if program.node else self._s.settings.channel.primacy
+            await self._core.assignments.rank(program, primacy, now, chosen=False)
+        if chosen:
+            await self._core.topology.reconcile(now)
+        return len(chosen)
+
+    async def _left(self) -> None:
+        """Who left what: there is nothing to be answered any more."""
+        left = self._state.leavers.all()
+        await self._drop((documents.LEFT, path) for path in left)
+        for path in left:
+            self._state.leavers.forget(path)

@@ -107,6 +107,10 @@ class ResponseLog:
         if self._state.tree.get(program.responses) is not None:
             self.place(program, response)
 
+    def places_of(self, lfdi: str) -> list[str]:
+        """Where the responses of a device are, those to what is not its own alone among them."""
+        return [path for kept in self._paths.values() for (_, by, _), path in kept.items() if by == lfdi]
+
     def forget(self, program: Respondable) -> None:
         """The program is gone."""
         self._paths.pop(program.responses, None)

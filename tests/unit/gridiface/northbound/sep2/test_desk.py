@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError, StoreUnavailable
+from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.settings import CsipAusSettings
 
 AUDIT = PutDocument("operator/audit", "1", b"{}")
 
@@ -259,6 +262,47 @@ async def test_reset_leaves_what_configuration_and_fleet_say(make_kit: Any) -> N
         assert set(after) == set(before)
         assert (await each.get("/rsps?l=99")).all == 5
     assert (await desk.reset(by="ann"))["controls"] == 0
+
+
+async def test_reset_takes_back_what_devices_said_of_themselves_and_what_was_chosen(make_kit: Any) -> None:
+    kit = await make_kit(node_programs=True, csip_aus=CsipAusSettings())
+    kit.schema, edev = None, kit.edev("inv-1")
+    ns, desk = 'xmlns="urn:ieee:std:2030.5:ns"', Sep2Desk(kit.core, kit.clock)
+    written = {
+        "cfg": kit.bodies.CONFIGURATION,
+        "fs": kit.bodies.FILE_STATUS,
+        "dstat": f"<DeviceStatus {ns}><changedTime>1</changedTime><opState>2</opState></DeviceStatus>",
+        "ps": f"<PowerStatus {ns}><batteryStatus>1</batteryStatus><changedTime>1</changedTime>"
+        "<currentPowerSource>1</currentPowerSource></PowerStatus>",
+        "cp": '<ConnectionPoint xmlns="https://csipaus.org/ns"><connectionPointId>A1</connectionPointId>'
+        "</ConnectionPoint>",
+        "der/1/ders": f"<DERStatus {ns}><readingTime>5</readingTime></DERStatus>",
+    }
+    node, own = kit.core.state.nodes["fleet"], kit.program("inv-1")
+    watched = [*(f"{edev}/{name}" for name in written), node.path, own]
+
+    async def shown(each: Any) -> list[str]:
+        bodies = [(await each.send("GET", path)).body.decode() for path in watched]
+        return [re.sub(r"<(version|changedTime|statusTime)>\d+</", r"<\1></", body) for body in bodies]
+
+    before = await shown(kit)
+    for name, body in written.items():
+        assert (await kit.send("PUT", f"{edev}/{name}", body, by="inv-1")).status == 204, name
+    for program, primacy in ((node.number, 200), (int(own.rpartition("/")[2]), 3)):
+        await desk.set_primacy(program, primacy)
+    await desk.set_post_rate(kit.lfdi["inv-1"], 7)
+    await kit.ledger.commit(kit.core.state.leavers.note(node.responses, [1], kit.NOW))
+    assert not set(await shown(kit)) & set(before)
+    done = await desk.reset(by="ann")
+    assert (done["device resources"], done["primacies"], done["post rates"]) == (6, 2, 1)
+    await kit.flush()
+    assert not [key for space, key in kit.ledger.kept if space == documents.LEFT]
+    assert kit.core.state.leavers.all() == []
+    for each in (kit, await kit.restarted()):
+        each.schema = None
+        assert await shown(each) == before
+        assert (await each.get(edev)).postRate == kit.settings.post_rate
+        assert not any(program.ranked for program in each.core.state.programs.values())
 
 
 async def everything(kit: Any) -> dict[str, Any]:

@@ -110,6 +110,29 @@ async def test_it_is_as_if_the_configuration_had_said_so_at_once_and_after_a_res
         assert await served(each, "inv-2") == before["inv-2"]
 
 
+async def test_what_a_device_answered_at_nodes_and_to_all_comes_and_goes_with_it(make_kit: Any) -> None:
+    kit = await under(make_kit, "inv-2")
+    node, lfdi = kit.core.state.nodes["fleet"], kit.lfdi["inv-1"]
+    await kit.post("/msg", kit.bodies.messages())
+    await kit.post("/msg/1/txt", kit.bodies.text())
+    await kit.post(f"{node.path}/derc", kit.control())
+    lists = {node.responses: kit.response(lfdi, "A1" * 16, 1), "/rsps/msg1/rsp": kit.response(lfdi, "7E01", 1)}
+    for path, body in lists.items():
+        await kit.post(path, body.replace("DERControl", "Text") if "msg" in path else body, by="inv-1")
+    for manages in (False, True, False):
+        if manages:
+            await desk(kit).manage(kit.lfdi["aggregator"], "inv-1")
+        elif kit.core.state.by_device["inv-1"].managed:
+            await desk(kit).release(kit.lfdi["aggregator"], "inv-1")
+        for path in lists:
+            found = await kit.get(f"{path}?l=9", by="aggregator")
+            assert (found.all, found.results) == (int(manages), int(manages)), path
+            one = await kit.send("GET", f"{path}/1", by="aggregator")
+            assert (one.status, lfdi.encode() in one.body) == (200 if manages else 404, manages)
+            assert (await kit.get(path.rpartition("/")[0], by="aggregator")).ResponseListLink.all == int(manages)
+            assert (await kit.get(f"{path}?l=9", by="inv-1")).all == 1
+
+
 async def test_the_aggregator_is_told_and_its_subscriptions_end_with_its_access(make_kit: Any) -> None:
     kit = await under(make_kit, "inv-2")
     await subscribe(kit, "/edev")
