@@ -15,6 +15,7 @@ from gridiface.app.config.dnp3 import Dnp3Point
 from gridiface.app.config.load import load_config
 from gridiface.app.fronts.dnp3_settings import dnp3_settings, point_entry, read_points
 from gridiface.cli.dnp3_authority import authority
+from gridiface.cli.dnp3_files import files
 from gridiface.cli.dnp3_live import live
 from gridiface.cli.dnp3_peer import with_master
 from gridiface.cli.showing import Json
@@ -31,8 +32,8 @@ from gridiface.simulation.dnp3.client import MasterClient
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="DNP3: point maps, the device profile, a first poll, an authority's changes of users and keys, and "
-    "outstations of a running server.",
+    help="DNP3: point maps, the device profile, a first poll, files of an outstation, an authority's changes of users "
+    "and keys, and outstations of a running server.",
 )
 
 #: Written in C where PyYAML was built with it.
@@ -216,4 +217,5 @@ def _fields(item: Measurement) -> dict[str, Any]:
 
 # The verbs for a running server come after those for files and for outstations elsewhere.
 app.registered_commands += authority.registered_commands
+app.add_typer(files, name="file")
 app.registered_commands += live.registered_commands

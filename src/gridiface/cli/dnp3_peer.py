@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from enum import StrEnum
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gridiface.app.fronts.dnp3_settings import read_update_key
 from gridiface.cli.signatures import shown_as
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.protocols.dnp3.authentication import DEFAULT_USER, AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.master_settings import MasterSettings
 from gridiface.simulation.dnp3.client import MasterClient
+
+
+class Mac(StrEnum):
+    """MAC algorithms of secure authentication, as people write them."""
+
+    HMAC_SHA_256_16 = "hmac-sha-256-16"
+    HMAC_SHA_256_8 = "hmac-sha-256-8"
+    AES_GMAC_12 = "aes-gmac-12"
+    HMAC_SHA_1_10 = "hmac-sha-1-10"
+    HMAC_SHA_1_8 = "hmac-sha-1-8"
 
 
 def master_for(
@@ -25,11 +39,20 @@ def master_for(
     certificate: Annotated[Path | None, typer.Option(help="TLS: our certificate, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: our key, PEM.")] = None,
     roots: Annotated[Path | None, typer.Option(help="TLS: trusted roots, PEM.")] = None,
+    user_key: Annotated[
+        Path | None, typer.Option(help="Secure authentication: file with our update key, 32 or 64 hex digits.")
+    ] = None,
+    user_number: Annotated[
+        int, typer.Option(help="Secure authentication: our user number.", min=1, max=65_535)
+    ] = DEFAULT_USER,
+    mac: Annotated[Mac, typer.Option(help="Secure authentication: the weakest algorithm that is taken.")] = (
+        Mac.HMAC_SHA_256_16
+    ),
 ) -> MasterClient:
     """A master that does nothing unless it is asked.
 
     Raises:
-        ConfigError: the place is not HOST:PORT.
+        ConfigError: the place is not HOST:PORT, or the key cannot be read.
         GridifaceError: a part of what TLS needs is missing.
     """
     tls = tls_context(certificate, key, roots)
@@ -39,7 +62,14 @@ def master_for(
     settings = MasterSettings(
         address, outstation, response_timeout=timeout, startup_integrity=False, enable_classes=(), startup_disable=False
     )
-    return MasterClient(settings, host.strip("[]"), int(port), tls=tls)
+    own = None if user_key is None else _as_user(user_number, read_update_key(user_key), mac)
+    return MasterClient(settings, host.strip("[]"), int(port), tls=tls, authentication=own)
+
+
+def _as_user(number: int, key: bytes, mac: Mac) -> MasterAuthentication:
+    algorithm = MacAlgorithm[mac.name]
+    settings = AuthenticationSettings(mac=algorithm, allow_sha_1="sha-1-" in mac, aggressive=False)
+    return MasterAuthentication(settings, User(number, "", key))
 
 
 def with_master(verb: Callable[..., None]) -> Callable[..., None]:

@@ -15,6 +15,7 @@ from gridiface.protocols.dnp3.application import (
     NO_REPLY,
     Fragment,
     FunctionCode,
+    ObjectHeader,
     all_head,
     count_head,
     indexed_objects,
@@ -62,6 +63,11 @@ class Response:
     def refused(self) -> bool:
         """Whether the outstation answered with an error indication."""
         return bool(self.iin & _ERRORS)
+
+    def headers(self, group: int, variation: int) -> list[ObjectHeader]:
+        """The object headers of one kind, of all fragments."""
+        found = [header for fragment in self.fragments for header in fragment.headers]
+        return [header for header in found if (header.group, header.variation) == (group, variation)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,16 @@ def restart(*, warm: bool = False) -> Task:
 
 
 def activate_config(names: Sequence[str]) -> Task:
-    """Activates configurations by name."""
-    return simple(FunctionCode.ACTIVATE_CONFIG, b"".join(sized_object(70, 8, name.encode()) for name in names))
+    """Activates configurations by name; the value is what g91v1 tells: milliseconds until done, a status for each."""
+    objects = b"".join(sized_object(70, 8, name.encode()) for name in names)
+    response = yield Ask(FunctionCode.ACTIVATE_CONFIG, objects)
+    told = [octets for header in response.headers(91, 1) for _, octets in header.objects()]
+    if response.refused or not told:
+        return Outcome(Failure.REFUSED if response.refused else Failure.MALFORMED)
+    delay, statuses = int.from_bytes(told[0][:4], "little"), tuple(told[0][5:])
+    if len(told[0]) < 5 or told[0][4] != len(statuses):
+        return Outcome(Failure.MALFORMED)
+    return Outcome(Failure.REFUSED if any(statuses) else None, value=(delay, statuses))
 
 
 def _delay_ms(response: Response) -> int | None:

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from types import TracebackType
 
 from gridiface.errors import GridifaceError, LocalProtocolError
@@ -126,7 +127,8 @@ class MasterClient(Receiver):
         self._pump()
         result = await future
         if result.failure is not None:
-            raise MasterFailed(f"{name}: {result.failure.value}")
+            status = f" ({result.value.name})" if isinstance(result.value, IntEnum) else ""
+            raise MasterFailed(f"{name}: {result.failure.value}{status}")
         return result
 
     async def poll(self, classes: Sequence[int] = (1, 2, 3, 0)) -> TaskDone:

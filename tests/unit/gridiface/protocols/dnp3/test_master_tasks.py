@@ -52,13 +52,30 @@ def result(task, *answers):
         (freeze(), 7, "140006"),
         (freeze(30, clear=True, spans=[(1, 2)]), 9, "1e00000102"),
         (write_deadbands({4: 2.0}), 2, "2203170104 00000040"),
-        (activate_config(["a"]), 31, "46085b01010061"),
     ],
 )
 def test_simple_tasks(task, function, objects):
     (ask,), outcome = result(task, respond("0000"))
     assert (ask.function, ask.objects.hex()) == (function, objects.replace(" ", ""))
     assert outcome.failure is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "value"),
+    [
+        ("0000 5b015b010700e803000002 0000", None, (1000, (0, 0))),
+        ("0000 5b015b010700000000000200 02", Failure.REFUSED, (0, (0, 2))),
+        ("0004", Failure.REFUSED, None),
+        ("0000", Failure.MALFORMED, None),
+        ("0000 5b015b010600000000000200", Failure.MALFORMED, None),
+        ("0000 5b015b0103000000 00", Failure.MALFORMED, None),
+    ],
+)
+def test_the_activation_of_configurations_is_judged_by_their_status(answer, failure, value):
+    """IEEE 1815 A.43: g91v1 is the delay in ms, a count, and a status for each name."""
+    (ask,), outcome = result(activate_config(["a", "b"]), respond(answer))
+    assert (ask.function, ask.objects.hex()) == (31, "46085b0101006146085b01010062")
+    assert (outcome.failure, outcome.value) == (failure, value)
 
 
 def test_an_error_indication_is_a_refusal():
