@@ -80,8 +80,8 @@ class Verbs(LazyGroup):
         Verb(
             "dnp3",
             "gridiface.cli.dnp3:app",
-            "DNP3: point maps, the device profile, a first poll, an authority's changes of users and keys, and "
-            "outstations of a running server.",
+            "DNP3: point maps, the device profile, a first poll, files of an outstation, an authority's changes of "
+            "users and keys, and outstations of a running server.",
         ),
         Verb(
             "openadr",

@@ -187,6 +187,13 @@ class Dnp3Authentication(Block):
         "remove users and give them update keys over the wire, durably; leave out: users are fixed",
     )
     max_users: int = Field(default=100, ge=1, le=65_534, description="users at most, those of the authority included")
+    max_status_requests: int | None = Field(
+        default=None,
+        ge=2,
+        le=255,
+        description="how often a user may ask for its key status before its session keys change (error 12); none: "
+        "without limit, as anyone could use up these requests, which nobody signs",
+    )
 
 
 class Dnp3Quality(Block):

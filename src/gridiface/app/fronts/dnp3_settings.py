@@ -156,6 +156,7 @@ def secure_authentication(station: str, block: Dnp3Authentication | None) -> Sec
         allow_sha_1="sha-1-" in block.mac,
         authority_key=None if block.authority_key is None else read_update_key(block.authority_key, "an authority"),
         max_users=block.max_users,
+        max_status_requests=block.max_status_requests,
     )
     users = tuple(
         User(user.number, user.name or f"user {user.number}", read_update_key(user.key), ROLE_NUMBERS[user.role])

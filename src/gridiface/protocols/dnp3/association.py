@@ -93,6 +93,7 @@ class Association:
             self.state.security_counts = authentication.counts
             self.state.security_association = authentication.settings.association
             authentication.on_threshold = self._tell_statistic
+            authentication.time_ms = self.state.stamp_ms
         station.restarts.append(self._restart)
 
     @property

@@ -324,6 +324,8 @@ class AuthenticationSettings:
         thresholds: by statistic: how much it may grow before an event (g122) is made; default 1 for failures.
         event_class: class of those events.
         max_users: users that the authority may add.
+        max_status_requests: how often a user may ask for its key status until its session keys change, within their
+            lifetime; None: without limit, as nobody signs these requests and anyone could use them up.
     """
 
     name: str = "outstation"
@@ -342,6 +344,7 @@ class AuthenticationSettings:
     thresholds: dict[Statistic, int] = field(default_factory=dict)
     event_class: int = 1
     max_users: int = 100
+    max_status_requests: int | None = None
 
     def __post_init__(self) -> None:
         if self.mac is MacAlgorithm.NONE or (self.mac in _SHA_1 and not self.allow_sha_1):

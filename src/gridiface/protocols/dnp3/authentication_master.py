@@ -13,8 +13,10 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import Fragment, FunctionCode, sized_object
 from gridiface.protocols.dnp3.authentication import (
     CRITICAL,
+    AuthenticationError,
     AuthenticationSettings,
     KeyStatus,
+    KeyWrap,
     MacAlgorithm,
     Purpose,
     SessionKeys,
@@ -26,6 +28,7 @@ from gridiface.protocols.dnp3.authentication import (
 from gridiface.protocols.dnp3.authentication_objects import (
     GROUP,
     Challenge,
+    Error,
     Reply,
     SessionKeyChange,
     SessionKeyStatus,
@@ -131,6 +134,21 @@ class MasterAuthentication:
         )
         return Reply(asked.sequence, number, code).with_header()
 
+    def objection(self, challenge: Fragment) -> bytes | None:
+        """What to tell of a challenge by an algorithm that is not taken, as objects; None where that is not it."""
+        octets = find(challenge, 1)
+        try:
+            asked = None if octets is None else Challenge.parse(octets)
+        except RemoteProtocolError:
+            return None
+        if asked is None or self.settings.permits(asked.algorithm):
+            return None
+        return self._error(AuthenticationError.MAC_NOT_SUPPORTED, asked.sequence)
+
+    def _error(self, code: AuthenticationError, sequence: int) -> bytes:
+        """g120v7; its time is 0: the master's clock is nobody's business here."""
+        return Error(sequence, self.user.number, self.settings.association, code, 0).with_header()
+
     def establish(self) -> Task:
         """Session key change: status, new keys, proof that the outstation has them."""
         self.forget()
@@ -138,7 +156,14 @@ class MasterAuthentication:
         status = _status(response, self.user.number)
         if status is None:
             return Outcome(Failure.NOT_AUTHENTICATED)
-        length = 32 if len(self.user.update_key) == 32 else 16
+        long = len(self.user.update_key) == KeyWrap.AES_256.key_octets
+        if status.wrap != (KeyWrap.AES_256 if long else KeyWrap.AES_128):
+            # it wraps with a key of another length than ours
+            yield Ask(
+                FunctionCode.AUTH_REQ_NO_ACK, self._error(AuthenticationError.WRAP_NOT_SUPPORTED, status.sequence)
+            )
+            return Outcome(Failure.NOT_AUTHENTICATED)
+        length = 32 if long else 16
         control, monitoring = self._random(length), self._random(length)
         plain = length.to_bytes(2, "little") + control + monitoring + status.unsigned()
         change = SessionKeyChange(status.sequence, self.user.number, wrap(self.user.update_key, plain))

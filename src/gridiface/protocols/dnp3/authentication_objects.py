@@ -296,6 +296,14 @@ def find(fragment: Fragment, variation: int) -> bytes | None:
     return None
 
 
+def status_request(fragment: Fragment) -> bytes | None:
+    """The user number in a request of g120v4, which has no size of its own; None when there is none."""
+    for header in fragment.headers:
+        if (header.group, header.variation, len(header.body)) == (GROUP, 4, 2):
+            return header.body
+    return None
+
+
 def groups_of(octets: bytes) -> frozenset[int]:
     """The groups of a request's objects; none of one that does not parse, and changes nothing."""
     try:

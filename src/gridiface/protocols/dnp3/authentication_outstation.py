@@ -34,6 +34,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     find,
     groups_of,
     is_aggressive,
+    status_request,
 )
 from gridiface.protocols.dnp3.authentication_sessions import SessionTable
 from gridiface.protocols.dnp3.authentication_users import UserRegister
@@ -83,6 +84,7 @@ class OutstationAuthentication:
         self.settings = settings
         self.users = users if isinstance(users, UserRegister) else UserRegister(users)
         self.counts = [0] * len(Statistic)
+        self.time_ms: Callable[[float], int] = lambda now: round(now * 1000)
         self.on_threshold: Callable[[Statistic, int, float], None] = lambda statistic, count, now: None
         self._random = random
         self._told = [0] * len(Statistic)
@@ -196,7 +198,7 @@ class OutstationAuthentication:
             (11, self._update_request),
             (13, self._update_change),
         ):
-            octets = find(request, variation) if variation != 4 else self._status_request(request)
+            octets = find(request, variation) if variation != 4 else status_request(request)
             if octets is None:
                 continue
             try:
@@ -205,13 +207,6 @@ class OutstationAuthentication:
                 break
         self._count(Statistic.UNEXPECTED_MESSAGES, now)
         return Verdict()
-
-    @staticmethod
-    def _status_request(request: Fragment) -> bytes | None:
-        for header in request.headers:
-            if (header.group, header.variation, len(header.body)) == (120, 4, 2):
-                return header.body
-        return None
 
     def _challenged(self, octets: bytes, now: float, build: Build) -> Verdict:
         """Keeps a critical request and asks who it is from."""
@@ -295,6 +290,8 @@ class OutstationAuthentication:
         user = self.users.find(number)
         if user is None or not user.update_key:
             return self._error(AuthenticationError.UNKNOWN_USER, 0, number, now, build)
+        if not self._sessions.may_ask(number, now):
+            return self._error(AuthenticationError.STATUS_REQUESTS_EXCEEDED, 0, number, now, build)
         return Verdict(answer=build(self._sessions.offer(user, now).with_header()))
 
     def _key_change(self, octets: bytes, request: Fragment, now: float, build: Build) -> Verdict:
@@ -390,7 +387,7 @@ class OutstationAuthentication:
             self._count(Statistic.DISCARDED, now)
             return Verdict()
         self._count(Statistic.ERRORS_SENT, now)
-        error = Error(sequence, user, self.settings.association, code, round(now * 1000))
+        error = Error(sequence, user, self.settings.association, code, self.time_ms(now))
         return Verdict(answer=build(error.with_header()))
 
     def _count(self, statistic: Statistic, now: float) -> None:

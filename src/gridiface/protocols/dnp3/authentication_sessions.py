@@ -43,6 +43,7 @@ class SessionTable:
         self._status: dict[int, KeyStatus] = {}
         self._offered: dict[int, SessionKeyStatus] = {}
         self._answered: set[int] = set()
+        self._asked: dict[int, list[float]] = {}
         self._sequence = 0
 
     def __bool__(self) -> bool:
@@ -84,6 +85,7 @@ class SessionTable:
         """The host's clock was set by so much: keys live as long as before."""
         for keys in self._keys.values():
             keys.expires_at += seconds
+        self._asked = {number: [at + seconds for at in times] for number, times in self._asked.items()}
 
     def drop_strangers(self) -> None:
         """Drops the keys of users that are no longer there."""
@@ -102,6 +104,20 @@ class SessionTable:
         """A new KSQ: one count for session and update keys."""
         self._sequence += 1
         return self._sequence
+
+    def may_ask(self, number: int, now: float) -> bool:
+        """Notes that a user asks for its key status; False when that was too often since its keys last changed.
+
+        Only what came within the life of session keys counts, so that nobody is shut out for longer.
+        """
+        most = self._settings.max_status_requests
+        if most is None:
+            return True
+        since = now - self._settings.key_lifetime
+        recent = [at for at in self._asked.get(number, ()) if at > since][-most:]
+        allowed = len(recent) < most
+        self._asked[number] = [*recent, now] if allowed else recent
+        return allowed
 
     def offer(self, user: User, now: float, proof: bytes = b"") -> SessionKeyStatus:
         """A key status with fresh challenge data; `proof` is the key change message to be signed."""
@@ -130,6 +146,7 @@ class SessionTable:
         if keys is None:
             return False
         self._keys[user.number] = keys
+        self._asked.pop(user.number, None)
         return True
 
     def _unwrapped(self, user: User, wrapped: bytes, status: bytes, now: float) -> SessionKeys | None:

@@ -340,8 +340,7 @@ class Master:
             reply = self.authentication.reply(fragment, running.request, now)
         if reply is None:
             self._running = None
-            if self.authentication is not None:
-                self.authentication.forget()
+            self._object_to(fragment, running)
             self._finish(running.queued, Outcome(Failure.NOT_AUTHENTICATED), (fragment,))
             return True
         running.challenges += 1
@@ -350,6 +349,15 @@ class Master:
         running.reply = bytes((FIR | FIN | running.sequence, FunctionCode.AUTHENTICATE_REQ)) + reply
         self._link.send(running.reply)
         return True
+
+    def _object_to(self, challenge: Fragment, running: Running) -> None:
+        """The session is over; the outstation is told where its algorithm is why (IEEE 1815-2012 clause 7.5.2)."""
+        if self.authentication is None:
+            return
+        objection = self.authentication.objection(challenge)
+        if objection is not None:
+            self._link.send(bytes((FIR | FIN | running.sequence, FunctionCode.AUTH_REQ_NO_ACK)) + objection)
+        self.authentication.forget()
 
     def _deliver(self, fragment: Fragment, task: int) -> None:
         blocks = tuple(point_blocks(fragment.headers))

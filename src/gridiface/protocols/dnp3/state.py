@@ -172,6 +172,10 @@ class AssociationState:
         """The time as this master set it, ms since 1970; beyond 48 bits the last that they hold."""
         return min(max(0, round(now * 1000) + self.clock_offset_ms), _LAST_MS)
 
+    def stamp_ms(self, now: float) -> int:
+        """The time that what happens now is told with, as that of events: this master's where its policy says so."""
+        return self.time_ms(now) if self.settings.time_policy is TimePolicy.SHIFT_EVENTS else round(now * 1000)
+
     def clock_set(self, seconds: float) -> None:
         """The host's clock was set by so much: the master's time, where it wrote one, goes on as it was."""
         for number in self.first_waiting:

@@ -1,8 +1,9 @@
 import pytest
 
 from gridiface.protocols.dnp3 import master_tasks as tasks
-from gridiface.protocols.dnp3.application import parse_response
+from gridiface.protocols.dnp3.application import parse_request, parse_response
 from gridiface.protocols.dnp3.authentication import (
+    AuthenticationError,
     AuthenticationSettings,
     KeyChangeMethod,
     MacAlgorithm,
@@ -11,9 +12,10 @@ from gridiface.protocols.dnp3.authentication import (
     UserOperation,
 )
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.authentication_objects import Challenge
+from gridiface.protocols.dnp3.authentication_objects import Challenge, Error, find
 from gridiface.protocols.dnp3.authentication_users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus
+from gridiface.protocols.dnp3.link import FrameReader
 from gridiface.protocols.dnp3.master_settings import Failure
 
 AUTHORITY_KEY = bytes(range(100, 132))
@@ -165,3 +167,33 @@ def test_an_authority_with_another_key_changes_nothing(secure):
     assert joined.do("key", own.change_update_key(stranger, "common", bytes(32))).failure is Failure.NOT_AUTHENTICATED
     assert joined.guard.counts[Statistic.FAILED_UPDATE_KEY_CHANGES] == 1
     assert joined.do("none", own.change_update_key(Authority(AUTHORITY_KEY), "bo", bytes(32))).failure
+
+
+def test_an_outstation_that_wraps_with_a_key_of_another_length_is_told(secure):
+    joined = secure(master_key=bytes(32))
+    joined.connect()
+    assert joined.guard.counts[Statistic.ERRORS_RECEIVED] >= 1
+    assert any(b"\x21\x78\x07\x5b\x01" in octets for octets in joined.to_outstation)  # function 33, g120v7
+    assert error_codes(joined) == {AuthenticationError.WRAP_NOT_SUPPORTED}
+    assert operate(joined).failure is not None
+
+
+def test_a_challenge_by_a_weaker_algorithm_is_objected_to_and_not_answered(secure):
+    joined = secure(mac=MacAlgorithm.HMAC_SHA_256_8, aggressive=False)
+    joined.master.authentication.settings = AuthenticationSettings(mac=MacAlgorithm.HMAC_SHA_256_8, aggressive=False)
+    joined.connect()
+    joined.master.authentication.settings = AuthenticationSettings(mac=MacAlgorithm.HMAC_SHA_256_16, aggressive=False)
+    assert operate(joined).failure is Failure.NOT_AUTHENTICATED
+    assert error_codes(joined) == {AuthenticationError.MAC_NOT_SUPPORTED}
+    assert joined.handler.operated == []
+
+
+def error_codes(joined):
+    """The codes of the error objects that the master sent."""
+    found = set()
+    for octets in joined.to_outstation:
+        for frame in FrameReader().feed(octets):
+            fragment = frame.payload[1:]
+            if fragment[1:2] == b"\x21":
+                found.add(Error.parse(find(parse_request(fragment), 7)).code)
+    return found

@@ -1,5 +1,6 @@
 import hmac
 import random
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -19,7 +20,7 @@ from gridiface.protocols.dnp3.authentication_users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.link import FrameReader
 from gridiface.protocols.dnp3.master_settings import Failure
-from gridiface.protocols.dnp3.settings import UnsolicitedSettings
+from gridiface.protocols.dnp3.settings import TimePolicy, UnsolicitedSettings
 from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
 
 OPERATE = "05 29 02 17 01 01 05 00 00"
@@ -358,3 +359,32 @@ def test_the_wait_for_a_reply_and_the_life_of_keys_are_as_long_when_the_clock_is
     joined.now += 2.0
     joined.guard.handle_timer(joined.now)
     assert joined.guard.counts[Statistic.REPLY_TIMEOUTS] == 1
+
+
+def test_errors_are_told_with_the_time_of_events(attack):
+    joined = attack(max_errors=9)
+    state = joined.outstation.associations[1].state
+    state.set_time(round(joined.now * 1000) + 5000, joined.now)
+    assert error_time(joined, 1) == round(joined.now * 1000)
+    state.settings = replace(state.settings, time_policy=TimePolicy.SHIFT_EVENTS)
+    assert error_time(joined, 2) == round(joined.now * 1000) + 5000
+
+
+def error_time(joined, sequence):
+    (answer,) = joined.send(f"c{sequence} 20 78 04 07 01 63 00")
+    return Error.parse(find(answer, 7)).time_ms
+
+
+def test_asking_for_the_key_status_too_often_is_refused_until_keys_change_or_time_passes(attack):
+    joined = attack(max_errors=99, max_status_requests=2, key_lifetime=100.0)
+    ask = "78 04 07 01 01 00"
+    for number in (1, 2):
+        assert SessionKeyStatus.parse(find(joined.send(f"c{number} 20 {ask}")[0], 5)).status == KeyStatus.OK
+    assert error_of(joined.send(f"c3 20 {ask}")) is AuthenticationError.STATUS_REQUESTS_EXCEEDED
+    joined.now += 101
+    assert SessionKeyStatus.parse(find(joined.send(f"c4 20 {ask}")[0], 5)).status == KeyStatus.COMM_FAIL
+    joined.master.authentication.forget()
+    assert joined.do("operate", tasks.control([(1, AnalogOutput(5.0))], select=False)).failure is None
+    for number in (5, 6):
+        assert find(joined.send(f"c{number} 20 {ask}")[0], 5)
+    assert error_of(joined.send(f"c7 20 {ask}")) is AuthenticationError.STATUS_REQUESTS_EXCEEDED
