@@ -149,10 +149,11 @@ class Assignments:
         item = self._s.tree.item(program.path)
         if item is None or (program.primacy == primacy and (chosen or not program.ranked)):
             return
-        head = program_head(program) | {"primacy": primacy, "ranked": chosen}
+        version = (program.version + 1) & 0xFFFF
+        head = program_head(program) | {"primacy": primacy, "ranked": chosen, "version": version}
         await self._s.ledger.commit([documents.put(documents.PROGRAMS, str(program.number), None, head)])
-        program.primacy, program.ranked = primacy, chosen
-        self._s.tree.set(item, replace(item.obj, primacy=primacy, version=((item.obj.version or 0) + 1) & 0xFFFF))
+        program.primacy, program.ranked, program.version = primacy, chosen, version
+        self._s.tree.set(item, replace(item.obj, primacy=primacy, version=version))
         await self._programs.on_posted(program, now)
 
     def load_program(self, program: Program) -> None:

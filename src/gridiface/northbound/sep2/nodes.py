@@ -181,7 +181,8 @@ class Listing:
         return found
 
     def _key(self, item: Item) -> Any:
-        return self.kind.order(item.obj)
+        # What the standard's keys leave equal stands by its number: so it does after each change and each restart.
+        return self.kind.order(item.obj), len(item.path), item.path
 
     def count(self, view: str) -> int:
         """How many members a view has: what `all` says."""

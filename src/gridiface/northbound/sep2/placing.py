@@ -171,7 +171,7 @@ def _device_resources(record: EndDeviceRecord, fleet: FleetView) -> dict[str, An
     """What dstat, di and ps show until the client writes them."""
     device = fleet.device(record.device_id) if record.device_id else None
     plate = device.nameplate if device else None
-    at = record.changed
+    at = record.registered  # nothing of it has changed since
     return {
         "dstat": DeviceStatus(changedTime=at, opState=0),
         "di": DeviceInformation(
@@ -202,7 +202,7 @@ def _unwritten_sets(record: EndDeviceRecord) -> dict[str, Any]:
             request503Count=0,
             requestFailCount=0,
             status=FileLoadStatus.IDLE,
-            statusTime=record.changed,
+            statusTime=record.registered,
         ),
         "cp": ConnectionPoint(connectionPointId=""),
     }

@@ -49,7 +49,10 @@ def place_program(state: State, program: Program) -> None:
         tree.add(listing)
     tree.add(Item(f"{path}/dderc", kind("/derp/{id1}/dderc"), audience, empty_default(state, program), data=program))
     wire = DERProgram(
-        mRID=program.mrid, description=program.description[:32] or None, version=0, primacy=program.primacy
+        mRID=program.mrid,
+        description=program.description[:32] or None,
+        version=program.version,
+        primacy=program.primacy,
     )
     item = Item(path, kind("/derp/{id1}"), audience, wire, data=program)
     tree.add(item, "/derp")

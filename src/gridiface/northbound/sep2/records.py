@@ -54,6 +54,7 @@ def program_head(program: Program) -> dict[str, Any]:
         "node": program.node,
         "assignment": program.assignment,
         "ranked": program.ranked,
+        "version": program.version,
     }
 
 
@@ -69,4 +70,5 @@ def program_from(head: Mapping[str, Any]) -> Program:
         node=node,
         assignment=str(head.get("assignment", "")),
         ranked=bool(head.get("ranked")),
+        version=int(head.get("version", 0)),
     )

@@ -145,7 +145,8 @@ class Program:
     they are; those that speak IEEE 2030.5 fetch them. `assignment`: path of the assignment that the operator added it
     to; "" for those that the server makes by itself. `entering`: elements of its default
     control that come of set-points (derived_defaults.py). `posting`: events that are being asked of the engine.
-    `ranked`: somebody chose its primacy, which does not follow from where its node stands any more.
+    `ranked`: somebody chose its primacy, which does not follow from where its node stands any more. `version`: of its
+    DERProgram, one more with each change.
     """
 
     number: int
@@ -164,6 +165,7 @@ class Program:
     assignment: str = ""
     members: set[str] = field(default_factory=set)
     ranked: bool = False
+    version: int = 0
 
     @property
     def path(self) -> str:

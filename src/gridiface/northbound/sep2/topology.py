@@ -208,12 +208,11 @@ class Topology:
         item = self._s.tree.item(program.path)
         if primacy == program.primacy or item is None:
             return
-        stored = documents.put(
-            documents.PROGRAMS, str(program.number), None, program_head(program) | {"primacy": primacy}
-        )
-        await self._s.ledger.commit([stored])
-        program.primacy = primacy
-        self._s.tree.set(item, replace(item.obj, primacy=primacy, version=((item.obj.version or 0) + 1) & 0xFFFF))
+        version = (program.version + 1) & 0xFFFF
+        head = program_head(program) | {"primacy": primacy, "version": version}
+        await self._s.ledger.commit([documents.put(documents.PROGRAMS, str(program.number), None, head)])
+        program.primacy, program.version = primacy, version
+        self._s.tree.set(item, replace(item.obj, primacy=primacy, version=version))
 
     def _primacy(self, height: int) -> int:
         """Nodes near the devices rule those above them; a device's own program rules all of them."""

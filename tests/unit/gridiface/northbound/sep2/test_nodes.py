@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridiface.northbound.sep2.kinds import kind, list_kind
 from gridiface.northbound.sep2.nodes import ALL, EVERYTHING, Audience, Item, Listing, Viewer
-from gridiface.protocols.sep2.resources import EndDevice
+from gridiface.protocols.sep2.resources import EndDevice, MirrorUsagePoint
 
 
 def member(number: int, *readers: str) -> Item:
@@ -42,6 +42,17 @@ def test_a_member_leaves_the_views_of_its_former_readers_too() -> None:
 def test_a_list_that_is_not_scoped_looks_the_same_to_everybody() -> None:
     listing = Listing("/edev/1/lel", list_kind("/edev/{id1}/lel"), Audience())
     assert listing.view_of(Viewer("A")) == ALL
+
+
+def test_what_the_keys_leave_equal_stands_by_its_number_whatever_came_first() -> None:
+    listing = Listing("/mup", list_kind("/mup"), Audience())
+    shown = MirrorUsagePoint(mRID="AA", roleFlags=0, serviceCategoryKind=0, status=1, deviceLFDI="A" * 40)
+    members = {n: Item(f"/mup/{n}", kind("/mup/{id1}"), Audience(), shown) for n in (10, 2, 1, 11)}
+    for item in members.values():
+        listing.insert(item)
+    listing.discard(members[1])
+    listing.insert(members[1])
+    assert [item.path for item in listing.members(ALL)] == ["/mup/1", "/mup/2", "/mup/10", "/mup/11"]
 
 
 def test_the_order_is_kept_until_something_changes() -> None:

@@ -288,6 +288,8 @@ async def test_a_primacy_that_somebody_chose_stays_whatever_comes_between(kit: A
     await kit.core.reconcile(kit.clock.time)
     other = await kit.restarted()
     await other.core.reconcile(other.clock.time)
+    versions = [(await each.get(program.path, by="inv-1")).version for each in (kit, other)]
+    assert versions[0] == versions[1] > 0, "it rises, and a restart takes nothing of it back"
     for each in (kit, other):
         assert (await each.get(program.path, by="inv-1")).primacy == 1
         listed = await each.get(each.edev("inv-1") + "/der/1/derp?l=9", by="inv-1")
