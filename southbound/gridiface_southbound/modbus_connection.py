@@ -10,21 +10,20 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout, RemoteProtocolError
 from gridiface.streams.receiving import Receiver
 from gridiface_southbound.modbus_pdu import (
-    READ_HOLDING,
-    READ_INPUT,
     ExceptionReply,
     Frame,
     FrameDecoder,
+    PairShape,
     Request,
+    WriteThenRead,
     encode_frame,
     reply_data,
-    reply_head,
 )
 from gridiface_southbound.modbus_turns import ENDED
 
@@ -75,9 +74,12 @@ class Owner(Protocol):
 
 
 class Exchange:
-    """The replies one exchange still waits for. `whole`: what they are where all come at once and as they should."""
+    """The replies one exchange still waits for.
 
-    __slots__ = ("deadline", "future", "owner", "positions", "replies", "requests", "unit", "whole")
+    `pair`: the shape of a write and a read that went out together; `heads`: how good replies to them begin.
+    """
+
+    __slots__ = ("deadline", "future", "heads", "owner", "pair", "positions", "replies", "requests", "unit")
 
     def __init__(self, unit: int, requests: Sequence[Request], owner: Owner, future: Waiter) -> None:
         self.unit = unit
@@ -85,7 +87,8 @@ class Exchange:
         self.future = future
         self.positions: dict[int, int] = {}
         self.replies: list[Reply] = [b""] * len(requests)
-        self.whole: _Whole | None = None
+        self.pair: PairShape | None = None
+        self.heads = (b"", b"")
         self.owner = owner
         self.deadline = ENDED
 
@@ -152,15 +155,6 @@ class QuickExchange(Exchange):
 
 def _nothing(_: list[Reply] | DeviceError) -> None:
     """Nobody is told twice."""
-
-
-class _Whole(NamedTuple):
-    """The bytes that answer a write and a read well: how long they are together, how each begins, and where."""
-
-    size: int
-    first: bytes
-    second_at: int
-    second: bytes
 
 
 class Outbox:
@@ -236,14 +230,14 @@ class Connection(Receiver):
 
     def _all_well(self, exchange: Exchange, data: bytes) -> bool:
         """Take the replies to both requests of an exchange where they came in one piece and as they should."""
-        whole = exchange.whole
-        if whole is None or len(data) != whole.size or len(exchange.positions) != 2 or self._decoder.amid:
+        pair = exchange.pair
+        if pair is None or len(data) != pair.size or len(exchange.positions) != 2 or self._decoder.amid:
             return False
-        at = whole.second_at
-        if not (data.startswith(whole.first) and data.startswith(whole.second, at)) or exchange.future.done():
+        taken, shown = exchange.heads
+        if not (data.startswith(taken) and data.startswith(shown, pair.shown_at)) or exchange.future.done():
             return False
         exchange.positions.clear()
-        exchange.replies[1] = data[at + len(whole.second) :]
+        exchange.replies[1] = data[pair.data_at :]
         exchange.future.set_result(None)
         return True
 
@@ -263,10 +257,31 @@ class Connection(Receiver):
                 self.abandoned.discard(transaction)
             exchange.positions[transaction] = position
             frames.append(encode_frame(transaction, exchange.unit, exchange.requests[position].pdu))
-        exchange.whole = _whole(exchange, self._transaction) if len(frames) == 2 else None
+        exchange.pair = None
         self.running = exchange
         self.counters.requests += len(frames)
         self._outbox.put(transport, b"".join(frames) if len(frames) > 1 else frames[0])
+
+    def send_pair(self, exchange: Exchange, requests: WriteThenRead) -> None:
+        """Write both requests of an exchange in one segment, as `send` does with more work.
+
+        Raises:
+            DeviceTimeout: the connection is closed.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise DeviceTimeout("the device closed the connection")
+        one = self._transaction + 1 & 0xFFFF
+        self._transaction = two = one + 1 & 0xFFFF
+        if self.abandoned:
+            self.abandoned.difference_update((one, two))
+        exchange.positions = {one: 0, two: 1}
+        exchange.pair = shape = requests.shape
+        first, second = one.to_bytes(2, "big"), two.to_bytes(2, "big")
+        exchange.heads = shape.heads(first, second)
+        self.running = exchange
+        self.counters.requests += 2
+        self._outbox.put(transport, shape.frames(first, second, requests.registers))
 
     def leave(self, exchange: Exchange) -> None:
         """Stop waiting for what is still missing; a reply that comes late is dropped."""
@@ -301,17 +316,6 @@ class Connection(Receiver):
         exchange, self.running = self.running, None
         if exchange is not None and not exchange.future.done():
             exchange.future.set_exception(error)
-
-
-def _whole(exchange: Exchange, last: int) -> _Whole | None:
-    """What answers a write and the read after it well; `last` is the read's transaction. None: it is not these two."""
-    one, two = exchange.requests
-    if one.length != len(one.head) or two.pdu[0] not in (READ_HOLDING, READ_INPUT):
-        return None
-    first = reply_head(last - 1 & 0xFFFF, exchange.unit, one)
-    second = reply_head(last, exchange.unit, two)
-    second_at = 7 + one.length
-    return _Whole(second_at + 7 + two.length, first, second_at, second)
 
 
 #: The outbox of each running loop.

@@ -26,7 +26,7 @@ from gridiface_southbound.modbus_connection import (
     Reply,
     outbox_of,
 )
-from gridiface_southbound.modbus_pdu import READ_INPUT, Request
+from gridiface_southbound.modbus_pdu import READ_INPUT, Request, WriteThenRead
 from gridiface_southbound.modbus_turns import Deadlines, Turn
 from gridiface_southbound.points.secrets import tls_context
 
@@ -157,7 +157,10 @@ class TcpLink:
             return False
         exchange = QuickExchange(unit, requests, self, done)
         try:
-            connection.send(exchange, range(len(requests)))
+            if isinstance(requests, WriteThenRead) and requests.shape.unit == unit:
+                connection.send_pair(exchange, requests)
+            else:
+                connection.send(exchange, range(len(requests)))
         except DeviceTimeout:
             self._turn.give()
             return False

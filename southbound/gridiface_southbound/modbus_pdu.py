@@ -8,8 +8,8 @@ a register means (a driver).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 from gridiface.errors import DeviceRejected, LocalProtocolError, RemoteProtocolError
 
@@ -123,9 +123,64 @@ def encode_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
     return _MBAP.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
 
-def reply_head(transaction: int, unit: int, request: Request) -> bytes:
-    """How the frame of a good reply begins."""
-    return _MBAP.pack(transaction, 0, request.length + 1, unit) + request.head
+class PairShape:
+    """A write and the read that shows it, with all that stays the same made before: frames without transactions.
+
+    Args:
+        unit: to which both go.
+        address, count: the registers that are written.
+        read: the read.
+
+    Attributes:
+        size: octets of both good replies together.
+        shown_at: where among them the second begins.
+        data_at: where the registers that it brings begin.
+    """
+
+    __slots__ = ("_between", "_head", "_lead", "_read", "_shown", "_taken", "data_at", "shown_at", "size", "unit")
+
+    def __init__(self, unit: int, address: int, count: int, read: Request) -> None:
+        self.unit = unit
+        self._head = head = struct.pack(">BHHB", WRITE_MULTIPLE, address, count, 2 * count)
+        self._read = read
+        self._lead = encode_frame(0, unit, head + bytes(2 * count))[2 : 7 + len(head)]
+        self._between = encode_frame(0, unit, read.pdu)[2:]
+        self._taken = _MBAP.pack(0, 0, 6, unit)[2:] + head[:5]
+        self._shown = _MBAP.pack(0, 0, read.length + 1, unit)[2:] + read.head
+        self.shown_at = 2 + len(self._taken)
+        self.data_at = self.shown_at + 2 + len(self._shown)
+        self.size = self.shown_at + 7 + read.length
+
+    def frames(self, first: bytes, second: bytes, registers: bytes) -> bytes:
+        """Both requests as bytes; `first` and `second` are their transactions, two octets each."""
+        return b"".join((first, self._lead, registers, second, self._between))
+
+    def heads(self, first: bytes, second: bytes) -> tuple[bytes, bytes]:
+        """How the good replies to both begin."""
+        return first + self._taken, second + self._shown
+
+    def requests(self, registers: bytes) -> tuple[Request, Request]:
+        """The write and the read one by one."""
+        return Request(self._head + registers, self._head[:5], 5), self._read
+
+
+class WriteThenRead(Sequence[Request]):
+    """Two requests of a known shape; they are made one by one only where somebody looks at them."""
+
+    __slots__ = ("registers", "shape")
+
+    def __init__(self, shape: PairShape, registers: bytes) -> None:
+        self.shape, self.registers = shape, registers
+
+    def __len__(self) -> int:
+        return 2
+
+    @overload
+    def __getitem__(self, index: int) -> Request: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Request, ...]: ...
+    def __getitem__(self, index: int | slice) -> Request | tuple[Request, ...]:
+        return self.shape.requests(self.registers)[index]
 
 
 class FrameDecoder:

@@ -81,7 +81,9 @@ class Deadlines:
     def watch(self, what: Watched, timeout_s: float) -> None:
         """Call `what.late()` after `timeout_s`, unless its `deadline` has been changed by then."""
         what.deadline = when = self._loop.time() + timeout_s
-        queue = self._queues.setdefault(timeout_s, deque())
+        queue = self._queues.get(timeout_s)
+        if queue is None:
+            queue = self._queues[timeout_s] = deque()
         queue.append((when, what))
         if len(queue) == 1:
             self._loop.call_at(when, self._look, timeout_s)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
@@ -33,14 +34,14 @@ from gridiface_southbound.sunspec.controls import (
     fall_back_s,
     functions_of,
 )
-from gridiface_southbound.sunspec.functions import Effect, Ratings
+from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.memory import Memory
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers, place_of
 from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
 from gridiface_southbound.sunspec.sending import send
-from gridiface_southbound.sunspec.sheet import PointValues
+from gridiface_southbound.sunspec.sheet import Filled, PointValues
 
 #: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
 POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
@@ -173,26 +174,33 @@ class SunSpecDriver:
             return False
         if not self._writing.take():
             return False
-        effect, requests = hot.prepare(command.active_power_w or 0.0)
-
-        def settle(result: list[Reply] | DeviceError) -> None:
-            self._writing.give()
-            if isinstance(result, DeviceError):
-                result.device_id = self._id
-                done(result)
-                return
-            try:
-                ack = self._power_done(device, hot, effect, result)
-            except DeviceError as problem:
-                done(problem)
-                return
-            # The long way reads the new scale factors and writes again.
-            done(ack or DeviceBusy("the device changed its scale factors", device_id=self._id))
-
-        if not self._registers.begin(requests, settle):
+        form, requests = hot.prepare(command.active_power_w or 0.0)
+        if not self._registers.begin(requests, partial(self._begun_ended, device, hot, form, done)):
             self._writing.give()
             return False
         return True
+
+    def _begun_ended(
+        self,
+        device: _Device,
+        hot: HotPower,
+        form: Filled,
+        done: Callable[[Ack | DeviceError], None],
+        result: list[Reply] | DeviceError,
+    ) -> None:
+        """What came of a command that nobody waits for."""
+        self._writing.give()
+        if isinstance(result, DeviceError):
+            result.device_id = self._id
+            done(result)
+            return
+        try:
+            ack = self._power_done(device, hot, form, result)
+        except DeviceError as problem:
+            done(problem)
+            return
+        # The long way reads the new scale factors and writes again.
+        done(ack or DeviceBusy("the device changed its scale factors", device_id=self._id))
 
     async def revert(self) -> Ack:
         """As `Driver.revert`: switches off the power set-point and whatever this driver has switched on."""
@@ -274,27 +282,27 @@ class SunSpecDriver:
 
     async def _carry_out_power(self, device: _Device, hot: HotPower, command: Setpoint) -> Ack:
         """The short way; whatever is not as it should be is settled on the long one."""
-        effect, requests = hot.prepare(command.active_power_w or 0.0)
-        ack = self._power_done(device, hot, effect, await self._registers.exchange(requests))
+        form, requests = hot.prepare(command.active_power_w or 0.0)
+        ack = self._power_done(device, hot, form, await self._registers.exchange(requests))
         return ack or await self._carry_out(command)
 
-    def _power_done(self, device: _Device, hot: HotPower, effect: Effect, replies: Sequence[Reply]) -> Ack | None:
+    def _power_done(self, device: _Device, hot: HotPower, form: Filled, replies: Sequence[Reply]) -> Ack | None:
         """What the short way did. None: the scale factors changed meanwhile, and nothing is known.
 
         Raises:
             DeviceRejected: the device refused.
             DeviceBusy: so it did for now, or it shows something else than what was written.
         """
-        if hot.confirmed(effect.form, replies):
+        if hot.confirmed(form, replies):
             self._touched.add("active_power")
-            values = PointValues([effect.form])
+            values = PointValues((form,))
             return Ack(
                 device_id=self._id,
                 at=self._clock.now(),
                 written=values,
                 read_back=values,
-                active_power_w=effect.value,
-                revert_s=effect.revert_s,
+                active_power_w=hot.held(form),
+                revert_s=hot.timer,
             )
         device.hot = None
         taken, shown = replies
@@ -307,7 +315,7 @@ class SunSpecDriver:
             self._volatile = True
             self._adopt(device, after)
             return None
-        plan = Plan({"active_power": effect}, models=[704])
+        plan = Plan({"active_power": hot.effect(form)}, models=[704])
         return plan.acknowledge(after, device_id=self._id, at=self._clock.now())
 
     def _short_way(
@@ -328,6 +336,7 @@ class SunSpecDriver:
             revert_s=config.revert_s,
             ratings=device.ratings,
             entered=command.passed,
+            unit=config.unit_id,
         )
 
     # Blocks --------------------------------------------------------------------------------------------------------

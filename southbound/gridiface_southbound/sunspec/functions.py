@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from gridiface.domain.values import often_made
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.sheet import Filled, sheet_for
 
@@ -29,7 +30,7 @@ class Ratings:
     max_var_neg: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Effect:
     """A filled form and what it makes the device hold; None: the device's own default."""
 

@@ -6,13 +6,12 @@ changes. It must write and check exactly what the long way does: the driver's te
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Self
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
-from gridiface_southbound.modbus_pdu import WRITE_MULTIPLE, Request
+from gridiface_southbound.modbus_pdu import PairShape, Request, WriteThenRead
 from gridiface_southbound.sunspec.controls import BESIDE, Plan, fall_back_s
 from gridiface_southbound.sunspec.functions import Effect, Power704, Ratings
 from gridiface_southbound.sunspec.models import Block, scale_registers
@@ -25,21 +24,20 @@ class HotPower:
     __slots__ = (
         "_base",
         "_entered",
-        "_head",
         "_high",
         "_low",
         "_max_w",
         "_offset",
-        "_read",
         "_revert_s",
         "_run",
         "_scales",
         "_scales_at",
+        "_shape",
         "_sheet",
-        "_timer",
         "_varying",
         "_watts",
         "_write_at",
+        "timer",
     )
 
     def __init__(
@@ -51,6 +49,7 @@ class HotPower:
         revert_s: float | None,
         ratings: Ratings,
         entered: Mapping[ControlMode, ModeValue],
+        unit: int,
     ) -> None:
         self._write_at, registers = form.writes[0]
         count = len(registers) // 2
@@ -61,11 +60,11 @@ class HotPower:
         self._max_w = function.max_w
         self._varying = (form.sheet.place("WSet"), form.sheet.place("WSetPct"))
         self._offset = 2 * self._write_at
-        self._head = struct.pack(">BHHB", WRITE_MULTIPLE, block.address + self._write_at, count, 2 * count)
-        self._read = read
+        self._shape = PairShape(unit, block.address + self._write_at, count, read)
         self._revert_s = revert_s
         self._entered = entered
-        self._timer = form.value("WSetRvrtTms") if "WSetRvrtTms" in form.sheet else 0.0
+        #: The device's own timer as it is written, s; None: none runs.
+        self.timer = (form.value("WSetRvrtTms") if "WSetRvrtTms" in form.sheet else 0.0) or None
         self._low = -ratings.max_charge_w
         self._high = ratings.max_discharge_w or ratings.max_w
         self._scales = block.scales()
@@ -82,6 +81,7 @@ class HotPower:
         revert_s: float | None,
         ratings: Ratings,
         entered: Mapping[ControlMode, ModeValue],
+        unit: int,
     ) -> Self | None:
         """The short way for commands like the one that `plan` carried out, None where there is none.
 
@@ -95,7 +95,7 @@ class HotPower:
             return None
         form = effect.form
         whole = len(form.writes) == 1 and len(scale_registers(block.model)) == 1
-        return cls(function, form, block, reads[0], revert_s, ratings, entered) if whole else None
+        return cls(function, form, block, reads[0], revert_s, ratings, entered, unit) if whole else None
 
     def fits(self, command: Setpoint, now: Instant) -> bool:
         """Whether the command asks for a power within the ratings and for nothing else."""
@@ -109,10 +109,17 @@ class HotPower:
             and command.energize is None
             and command.passed == self._entered
             and not command.let_go
-            and fall_back_s(command, self._revert_s, now) == self._revert_s
+            and self._outlives(command, now)
         )
 
-    def prepare(self, watts: float) -> tuple[Effect, list[Request]]:
+    def _outlives(self, command: Setpoint, now: Instant) -> bool:
+        """Whether the command runs for as long as the timer at least, so that its own end changes nothing."""
+        ends, timer = command.valid_until, self._revert_s
+        if ends is not None and timer is not None and ends - now >= timer:
+            return True
+        return fall_back_s(command, timer, now) == timer
+
+    def prepare(self, watts: float) -> tuple[Filled, WriteThenRead]:
         """The filled form and the requests to send: the write, and the read of the whole model."""
         raw = self._base.copy()
         in_watts, percent = self._varying
@@ -120,16 +127,20 @@ class HotPower:
             raw[in_watts[0]] = in_watts[1](watts)
         if percent is not None:
             raw[percent[0]] = percent[1](100.0 * watts / self._max_w if self._max_w else 0.0)
-        run, sheet = self._run, self._sheet
+        run = self._run
         registers = run.codec.pack(*raw[run.first : run.last])
-        form = Filled(sheet, raw, [(self._write_at, registers)])
+        return Filled(self._sheet, raw, [(self._write_at, registers)]), WriteThenRead(self._shape, registers)
+
+    def held(self, form: Filled) -> float:
+        """The power that the device holds by a form, W."""
+        in_watts, _ = self._varying
         if self._watts and in_watts is not None:
-            held = sheet.decode(in_watts[0], raw[in_watts[0]])
-        else:
-            held = form.value("WSetPct") * self._max_w / 100.0
-        head = self._head
-        effect = Effect(form=form, value=held, revert_s=self._timer or None)
-        return effect, [Request(head + registers, head[:5], 5), self._read]
+            return self._sheet.decode(in_watts[0], form.raw[in_watts[0]])
+        return form.value("WSetPct") * self._max_w / 100.0
+
+    def effect(self, form: Filled) -> Effect:
+        """A form as the long way has it."""
+        return Effect(form=form, value=self.held(form), revert_s=self.timer)
 
     def confirmed(self, form: Filled, replies: Sequence[object]) -> bool:
         """Whether the write was taken, is shown in every register, and no scale factor has changed."""

@@ -140,6 +140,12 @@ class PointValues(Mapping[str, float]):
         for form in self._forms:
             yield from form.sheet.labels
 
+    def __bool__(self) -> bool:
+        for form in self._forms:  # noqa: SIM110 - a generator for each command costs more than the look
+            if form.sheet.labels:
+                return True
+        return False
+
     def __len__(self) -> int:
         return sum(len(form.sheet.labels) for form in self._forms)
 

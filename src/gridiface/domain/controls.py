@@ -12,6 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from gridiface.domain.clock import Instant, Interval, latest_end
+from gridiface.domain.values import often_made
 
 
 class ControlMode(StrEnum):
@@ -273,7 +274,7 @@ class Share:
     now_w: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Setpoint:
     """What one device is told now. None = leave that quantity alone.
 
@@ -329,7 +330,7 @@ class DeliveryOutcome(StrEnum):
     BREAKER_OPEN = "breaker_open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Delivery:
     """The fate of one set-point. Never ACKNOWLEDGED when nothing was written.
 
@@ -359,7 +360,7 @@ class OutcomeKind(IntEnum):
     REFUSED = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Outcome:
     """One step in the life of a control, told to whoever sent it. `device_id` None: the control as a whole."""
 
@@ -370,7 +371,7 @@ class Outcome:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Decision:
     """One entry of the decision log: which signal, from whom, won or lost, and why."""
 

@@ -12,9 +12,10 @@ from itertools import pairwise
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
+from gridiface.domain.values import often_made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class PerformanceInterval:
     """What was asked of a target over [start, end), and what came of it.
 

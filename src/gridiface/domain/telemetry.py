@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.quantities import Phase, Quantity
+from gridiface.domain.values import often_made
 
 
 class Quality(StrEnum):
@@ -34,7 +35,7 @@ class OperatingState(StrEnum):
     TEST = "test"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Reading:
     """One measured value of one device. `source_time` is the device's clock, `received` is ours.
 
@@ -51,7 +52,7 @@ class Reading:
     duration_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Snapshot:
     """All that is known of one device (or group) at one time. None = not known.
 

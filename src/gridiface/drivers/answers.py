@@ -44,23 +44,24 @@ class Answers:
         self, ticket: Ticket, outcome: DeliveryOutcome, detail: str = "", undone: frozenset[str] = frozenset()
     ) -> None:
         """Settle a ticket; twice is once."""
-        if not ticket.open:
+        batch, setpoint = ticket.batch, ticket.setpoint
+        if batch.results[ticket.index] is not None:
             return
-        batch = ticket.batch
         batch.results[ticket.index] = Delivery(
-            device_id=ticket.setpoint.device_id,
+            device_id=setpoint.device_id,
             outcome=outcome,
             at=self._clock.now(),
-            setpoint=ticket.setpoint,
+            setpoint=setpoint,
             attempts=ticket.attempts,
             detail=detail,
             undone=undone,
         )
         self.counters.count(outcome)
         if outcome is not DeliveryOutcome.LATE:
-            self.behind.discard(ticket.setpoint.device_id)
+            if self.behind:
+                self.behind.discard(setpoint.device_id)
         elif not ticket.superseded:
-            self.behind.add(ticket.setpoint.device_id)
+            self.behind.add(setpoint.device_id)
         batch.missing -= 1
         if not batch.missing and not batch.done.done():
             batch.done.set_result(None)

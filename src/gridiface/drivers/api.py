@@ -11,7 +11,7 @@ A driver is published under the entry point group `gridiface.drivers`: the entry
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,7 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
+from gridiface.domain.values import often_made
 from gridiface.errors import DeviceError, DeviceRejected
 
 #: The entry point group that drivers are published under.
@@ -33,7 +34,7 @@ class DeviceBusy(DeviceRejected):
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Ack:
     """What one write really did.
 

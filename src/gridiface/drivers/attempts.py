@@ -263,7 +263,8 @@ class Attempts:
         whole = covers(ticket.setpoint, lane.held)
         lane.held = ticket.setpoint if whole else merged(lane.held, ticket.setpoint)
         self._held_on(lane, ack, now, whole=whole)
-        self._answers.resolve(ticket, DeliveryOutcome.ACKNOWLEDGED, "; ".join((*ack.notes, *ack.skipped)), ack.undone)
+        said = "; ".join((*ack.notes, *ack.skipped)) if ack.notes or ack.skipped else ""
+        self._answers.resolve(ticket, DeliveryOutcome.ACKNOWLEDGED, said, ack.undone)
 
     def _failed(self, lane: Lane, ticket: Ticket, why: str) -> None:
         ticket.last = why

@@ -33,8 +33,8 @@ class Receiver(asyncio.BufferedProtocol, asyncio.Protocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """As `asyncio.BufferedProtocol.get_buffer`."""
-        return shared_buffer()
+        return _buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """As `asyncio.BufferedProtocol.buffer_updated`: hands a copy of the octets on."""
-        self.data_received(bytes(shared_buffer()[:nbytes]))
+        self.data_received(_buffer.view[:nbytes].tobytes())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gridiface.errors import DeviceError
 from gridiface_southbound.modbus_connection import BURST, Connection, Exchange, LinkCounters, Outbox, QuickExchange
-from gridiface_southbound.modbus_pdu import encode_frame, read_request, write_request
+from gridiface_southbound.modbus_pdu import PairShape, WriteThenRead, encode_frame, read_request, write_request
 
 
 class Wire(asyncio.Transport):
@@ -50,6 +50,7 @@ class Owner:
 
 
 WRITE, READ = write_request(40_300, b"\0\1\0\2"), read_request(40_300, 2)
+PAIR = WriteThenRead(PairShape(7, 40_300, 2, READ), b"\0\1\0\2")
 GOOD = encode_frame(1, 7, WRITE.head) + encode_frame(2, 7, READ.head + b"\0\1\0\2")
 
 
@@ -58,7 +59,7 @@ def begun(loop: asyncio.AbstractEventLoop) -> tuple[Connection, Owner, list[Any]
     owner, found = Owner(), []
     connection = Connection(LinkCounters(), Outbox(loop))
     connection.connection_made(Wire())
-    connection.send(QuickExchange(7, [WRITE, READ], owner, found.append), range(2))
+    connection.send_pair(QuickExchange(7, PAIR, owner, found.append), PAIR)
     return connection, owner, found
 
 
@@ -95,11 +96,37 @@ def test_the_short_look_takes_nothing_that_the_long_one_would_not(at: int, chang
         short.data_received(bytes(data))
         long, _, said = begun(loop)
         assert long.running is not None
-        long.running.whole = None
+        long.running.pair = None
         long.data_received(bytes(data))
         assert [repr(one) for one in taken] == [repr(one) for one in said]
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("last", [0, 0xFFFD, 0xFFFE, 0xFFFF])
+async def test_a_pair_sends_what_its_requests_send_one_by_one(last: int) -> None:
+    sent, wires = [], []
+    for pair in (True, False):
+        outbox, wire = Outbox(asyncio.get_running_loop()), Wire()
+        connection = Connection(LinkCounters(), outbox)
+        connection.connection_made(wire)
+        connection._transaction = last
+        connection.abandoned = {last + 1 & 0xFFFF, last + 2 & 0xFFFF, 500}
+        exchange = QuickExchange(7, PAIR, Owner(), lambda _: None)
+        if pair:
+            connection.send_pair(exchange, PAIR)
+        else:
+            connection.send(exchange, range(2))
+        outbox.flush()
+        sent.append((exchange.positions, connection.abandoned, connection.counters.requests, connection.running))
+        wires.append(wire.segments)
+        assert connection.running is exchange
+    assert sent[0][:3] == sent[1][:3] == ({last + 1 & 0xFFFF: 0, last + 2 & 0xFFFF: 1}, {500}, 2)
+    assert (
+        wires[0]
+        == wires[1]
+        == [encode_frame(last + 1 & 0xFFFF, 7, WRITE.pdu) + encode_frame(last + 2 & 0xFFFF, 7, READ.pdu)]
+    )
 
 
 async def test_an_exchange_hands_its_deadline_on() -> None:
@@ -113,6 +140,8 @@ async def test_nothing_is_sent_on_a_connection_that_is_closed() -> None:
     connection = Connection(LinkCounters(), Outbox(asyncio.get_running_loop()))
     with pytest.raises(DeviceError, match="closed"):
         connection.send(QuickExchange(1, [READ], Owner(), lambda _: None), range(1))
+    with pytest.raises(DeviceError, match="closed"):
+        connection.send_pair(QuickExchange(7, PAIR, Owner(), lambda _: None), PAIR)
 
 
 async def test_an_exchange_that_is_over_holds_neither_itself_nor_who_made_it() -> None:

@@ -11,7 +11,14 @@ import pytest
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Connection, Outbox
 from gridiface_southbound.modbus_link import TcpLink, shared_link
-from gridiface_southbound.modbus_pdu import FrameDecoder, encode_frame, read_request, write_request
+from gridiface_southbound.modbus_pdu import (
+    FrameDecoder,
+    PairShape,
+    WriteThenRead,
+    encode_frame,
+    read_request,
+    write_request,
+)
 
 ONE, TWO = read_request(1, 1), read_request(2, 1)
 
@@ -177,6 +184,24 @@ async def test_an_exchange_may_begin_without_anybody_waiting() -> None:
     assert link.begin(1, [TWO], found.append, timeout_s=1)
     await settled()
     assert found[1:] == [[b"\0\2"]]
+    await link.close()
+
+
+@pytest.mark.parametrize("unit", [1, 9])
+async def test_a_pair_reaches_the_unit_that_it_is_begun_for(unit: int) -> None:
+    """Its frames were made for unit 1; for another they are made anew."""
+
+    def device(transaction: int, unit: int, pdu: bytes) -> bytes:
+        return encode_frame(transaction, unit, pdu[:5] if pdu[0] == 16 else b"\3\2\0\5")
+
+    link, found = MemoryLink(device), []
+    await link.exchange(unit, [ONE], timeout_s=1)
+    pair = WriteThenRead(PairShape(1, 7, 1, read_request(7, 1)), b"\0\5")
+    assert link.begin(unit, pair, found.append, timeout_s=1)
+    await settled()
+    assert found == [[b"", b"\0\5"]]
+    assert [frame.unit for frame in FrameDecoder().feed(link.transports[0].segments[-1])] == [unit, unit]
+    assert await link.exchange(unit, pair, timeout_s=1) == [b"", b"\0\5"]
     await link.close()
 
 

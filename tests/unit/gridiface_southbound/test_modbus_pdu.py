@@ -13,6 +13,8 @@ from gridiface_southbound.modbus_pdu import (
     ExceptionReply,
     Frame,
     FrameDecoder,
+    PairShape,
+    WriteThenRead,
     encode_frame,
     read_request,
     reply_data,
@@ -103,3 +105,24 @@ def test_any_bytes_raise_nothing_else(pieces: list[bytes]) -> None:
 def test_a_wrong_header_ends_the_stream(header: str) -> None:
     with pytest.raises(RemoteProtocolError, match="not a Modbus/TCP header"):
         list(FrameDecoder().feed(bytes.fromhex(header)))
+
+
+@given(st.integers(0, 255), st.binary(min_size=1, max_size=30), st.integers(1, 125), st.sampled_from([3, 4]))
+def test_a_pair_is_a_write_and_a_read(unit: int, words: bytes, count: int, function: int) -> None:
+    registers = words + words
+    write, read = write_request(40_300, registers), read_request(40_290, count, function=function)
+    shape = PairShape(unit, 40_300, len(words), read)
+    pair = WriteThenRead(shape, registers)
+    assert list(pair) == [pair[0], pair[1]] == [write, read]
+    assert pair[:] == (write, read)
+    assert len(pair) == 2
+    with pytest.raises(IndexError):
+        pair[2]
+    sent = encode_frame(7, unit, write.pdu) + encode_frame(0xFFFF, unit, read.pdu)
+    assert shape.frames(b"\0\7", b"\xff\xff", registers) == sent
+    good = encode_frame(7, unit, write.head) + encode_frame(0xFFFF, unit, read.head + bytes(2 * count))
+    taken, shown = shape.heads(b"\0\7", b"\xff\xff")
+    assert len(good) == shape.size
+    assert good[: shape.shown_at] == taken
+    assert good[shape.shown_at : shape.data_at] == shown
+    assert good[shape.data_at :] == bytes(2 * count)
