@@ -167,6 +167,11 @@ class Story:
 
     async def start(self) -> None:
         units = (await self.devices.start())["units"]
+        vtn, ven = await self.sides()
+        await self.serve(vtn, ven, units)
+
+    async def sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The VTN and the VEN as they are configured, with the links between them."""
         vtn_port, push_port = free_port(), free_port()
         self.link = await BadLink(vtn_port, self.chance).start()
         self.back = await BadLink(push_port, self.chance).start()
@@ -181,11 +186,12 @@ class Story:
             "name": "utility",
             "ven_id": "VEN-A",
             "url": f"http://127.0.0.1:{self.link.port}",
-            "programs": [{"market_context": PROGRAM, "group": "fleet"}],
-            "resources": [{"id": "site", "group": "fleet"}],
         }
         if self.push:
             ven["push"] = {"listen": f"127.0.0.1:{push_port}", "address": f"http://127.0.0.1:{self.back.port}"}
+        return vtn, ven
+
+    async def serve(self, vtn: dict[str, Any], ven: dict[str, Any], units: list[dict[str, Any]]) -> None:
         devices = [
             {
                 "id": f"b{number}",
@@ -195,10 +201,20 @@ class Story:
             for number, unit in enumerate(units)
         ]
         groups = [{"id": "fleet", "members": ["b0", "b1"]}]
-        self.head = Side(self.folder, "head", {"openadr": {"vtn": vtn}})
-        self.site = Side(self.folder, "site", {"openadr": {"vens": [ven]}, "devices": devices, "groups": groups})
+        programs = [{"market_context": PROGRAM, "group": "fleet"}]
+        ven = {**ven, "programs": programs, "resources": [{"id": "site", "group": "fleet"}]}
+        self.head = self.side("head", {"openadr": {"vtn": vtn}})
+        self.site = self.side("site", {"openadr": {"vens": [ven]}, "devices": devices, "groups": groups})
         await asyncio.gather(self.head.make_token(), self.site.make_token())
         await asyncio.gather(self.head.start(), self.site.start())
+
+    def side(self, name: str, config: dict[str, Any]) -> Side:
+        """One of the two servers."""
+        return Side(self.folder, name, config)
+
+    def faults(self) -> int:
+        """How often something befell what passed."""
+        return sum(self.link.faults.values()) + sum(self.back.faults.values())
 
     async def stop(self) -> None:
         for part in (getattr(self, "head", None), getattr(self, "site", None), self.devices):
@@ -356,24 +372,25 @@ async def agreed(story: Story) -> None:
 
 
 async def test_a_conversation_survives_kills_over_a_bad_link() -> None:
-    await conversation(push=False)
+    await conversation(lambda folder: Story(folder, push=False, seed=7))
 
 
 @pytest.mark.usefixtures("thorough")
 async def test_a_conversation_by_push_does_too() -> None:
-    await conversation(push=True)
+    await conversation(lambda folder: Story(folder, push=True, seed=7))
 
 
-async def conversation(*, push: bool) -> None:
+async def conversation(make: Callable[[Path], Story]) -> None:
+    """A whole one, with kills; at its end both sides agree."""
     with tempfile.TemporaryDirectory(prefix="gridiface-") as folder:
-        story = Story(Path(folder), push=push, seed=7)
+        story = make(Path(folder))
         try:
             await story.start()
             for number in range(max(1, ROUNDS)):
                 await killed_at_each_step(story, number)
             await agreed(story)
             assert min(story.head.kills, story.site.kills) >= (5 if ROUNDS else 1)
-            assert sum(story.link.faults.values()) + sum(story.back.faults.values()) > 0
+            assert story.faults() > 0
         except BaseException:
             for side in (story.head, story.site):
                 print(side.name, (side.folder / "log").read_text()[-3000:])

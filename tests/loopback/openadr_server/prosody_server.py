@@ -102,6 +102,9 @@ Component "{VTN_DOMAIN}"
         )
 
     def start(self):
+        """Start it, if it does not run."""
+        if self.process is not None:
+            return
         self.process = subprocess.Popen(  # in the foreground, so that it ends with us
             [PROSODY, "-F", "--config", str(self.folder / "prosody.cfg.lua")],
             stdout=subprocess.DEVNULL,

@@ -120,6 +120,13 @@ class Event:
         """When it becomes near: at the start of a ramp-up before dtstart; dtstart where there is none (rule 13)."""
         return self.dtstart - max(0, self.ramp_up or 0)
 
+    @property
+    def fits_a_profile(self) -> bool:
+        """Whether a VEN of the A profile can be told it: by a SIMPLE signal, to a target of a kind that it knows."""
+        target = self.target
+        known = target.groupID or target.resourceID or target.venID or target.partyID
+        return any(s.name in {"SIMPLE", "simple"} for s in self.signals) and bool(known or target.is_empty())
+
     def status_at(self, now: float) -> str:
         """Status by the clock; cancelled stays cancelled."""
         if self.status == CANCELLED:

@@ -185,10 +185,14 @@ class EventDesk:
     def events_for(self, ven_id: str, now: float) -> list[EventRecord]:
         """The events that a payload to this VEN lists now, in its order."""
         deliveries = self._state.deliveries(ven_id).by_event
+        ven = self._state.vens.get(ven_id)
+        of_a = ven is not None and ven.profile == "2.0a"
         listed = [
             record
             for record in self._state.events_of(ven_id)
             if self._is_listed(record.event, deliveries.get(record.event.id), now)
+            # What cannot be told in the A profile is not counted as told, nor by replyLimit (rules 7, 27).
+            and (record.event.fits_a_profile or not of_a)
         ]
         return sorted(listed, key=lambda record: rank(record.event, now))
 

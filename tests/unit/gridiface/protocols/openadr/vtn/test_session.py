@@ -6,8 +6,11 @@ import pytest
 
 from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.answers import SERVICE_OF
+from gridiface.protocols.openadr.events import Signal
 from gridiface.protocols.openadr.payloads import event, report
+from gridiface.protocols.openadr.payloads.common import EiTarget
 from gridiface.protocols.openadr.payloads.envelope import PAYLOADS, Payload
+from gridiface.protocols.openadr.payloads.units import power_real
 from gridiface.protocols.openadr.vtn import Peer, Ven, Vtn
 
 A_PEER = Peer(profile="2.0a")
@@ -114,6 +117,23 @@ def test_45_an_a_ven_requests_and_answers_at_its_own_url_only(kit):
     assert kit.handle(request).eiResponse.responseCode == "463"
     kit.vtn.vens["A1"].profile = "2.0a"
     assert kit.vtn.delivery("A1", "E").opt is None
+
+
+def test_45_r7_r27_what_has_no_form_in_the_a_profile_is_neither_counted_nor_told(kit):
+    kit.do(kit.vtn.put_ven(Ven(venID="A1", profile="2.0a")))
+    power = Signal(name="LOAD_DISPATCH", type="setpoint", id="d", durations=(600,), values=(5.0,), unit=power_real())
+    kit.send(["A1"], "A", priority=1, signals=(power,))
+    kit.send(["A1"], "B", priority=2, target=EiTarget(meterAsset=["m"]))
+    kit.send(["A1"], "C", priority=3)
+    kit.send(["A1"], "D", priority=4, target=EiTarget(groupID=["g"], meterAsset=["m"]))
+    body = event.EiRequestEvent(requestID="q", venID="A1", replyLimit=1)
+    sent = kit.handle(event.OadrRequestEvent(eiRequestEvent=body), peer=A_PEER)
+    assert [one.eiEvent.eventDescriptor.eventID for one in sent.oadrEvent] == ["C"]
+    body = event.EiRequestEvent(requestID="q", venID="A1")
+    sent = kit.handle(event.OadrRequestEvent(eiRequestEvent=body), peer=A_PEER)
+    assert [one.eiEvent.eventDescriptor.eventID for one in sent.oadrEvent] == ["C", "D"]
+    assert kit.vtn.delivery("A1", "A") is None
+    assert kit.vtn.delivery("A1", "B") is None
 
 
 def test_a_b_ven_cannot_use_the_a_url(kit, ven):
