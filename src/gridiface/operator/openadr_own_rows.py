@@ -25,6 +25,11 @@ class OwnVenPort(Protocol):
     refused: str
 
     @property
+    def clock_offset_s(self) -> float | None:
+        """How far the VTN's clock is ahead of ours, s; None: not known."""
+        ...
+
+    @property
     def answers(self) -> str:
         """What every event is answered; "" as the engine decides."""
         ...
@@ -85,6 +90,7 @@ class OwnVenRow(TypedDict):
     schedules: int
     answers: str
     refused: str
+    clock_offset_s: float | None
 
 
 class OwnVenList(TypedDict):
@@ -172,6 +178,7 @@ def own_ven_row(ven: OwnVenPort) -> OwnVenRow:
         schedules=len(core.schedules),
         answers=ven.answers or "engine",
         refused=ven.refused,
+        clock_offset_s=ven.clock_offset_s,
     )
 
 

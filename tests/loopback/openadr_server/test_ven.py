@@ -255,6 +255,30 @@ async def test_history_and_green_button_are_recorded_reported_and_kept_at_the_vt
     assert b"IntervalReading" in base64.b64decode(feed["green_button"])
 
 
+async def test_r114_clocks_that_differ_are_told_at_both_ends_until_they_do_not(
+    make_house, make_clock, eventually, caplog
+):
+    caplog.set_level("INFO", "gridiface.openadr")
+    clock = make_clock()
+    clock.shift = 5 * 3600.0
+    utility, site = make_house(batteries=False), make_house(clock=clock)
+    vtn = utility.vtn()
+    await utility.run(vtn)
+    ven = site.ven(f"http://127.0.0.1:{vtn.port}")
+    await site.run(ven)
+    await eventually(lambda: ven.clock_offset_s, "the VTN's time")
+    assert -5 * 3600.0 <= ven.clock_offset_s < -4.9 * 3600.0
+    name = ven.core.registration.venID or "VEN"
+    await eventually(lambda: vtn.trouble_of(ven.core.registration.venID or name), "a report from the future")
+    name = ven.core.registration.venID
+    assert vtn.trouble_of(name) == "its clock is 5 h ahead of ours"
+    clock.shift = 0.0
+    await eventually(lambda: ven.clock_offset_s == 0.0 and vtn.trouble_of(name) == "", "clocks that agree")
+    said = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
+    assert sum("is 5 h behind ours" in line for line in said) == 1
+    assert sum("agrees with ours again" in line for line in said) == 1
+
+
 async def test_reports_that_waited_for_the_vtn_come_in_order_once(make_house, eventually):
     utility, vtn, _site, ven = await pair(make_house)
     await eventually(lambda: ven.core.pending_reports, "the report request")

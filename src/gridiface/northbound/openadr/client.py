@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 
 import aiohttp
@@ -11,6 +12,7 @@ from gridiface.domain.traffic import Tap
 from gridiface.errors import GridifaceError, RemoteProtocolError
 from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
+from gridiface.northbound.openadr.clocks import ahead_by_date
 from gridiface.northbound.openadr.peer_certificates import end_of
 from gridiface.northbound.openadr.telling import exchanged
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, service_url
@@ -49,6 +51,8 @@ class PayloadClient:
         self._session: aiohttp.ClientSession | None = None
         #: The certificate of the peer in the last handshake; b"" before, and without TLS.
         self.peer_certificate = b""
+        #: How far the peer's clock was ahead of ours at its last answer, s; None: it did not say.
+        self.peer_ahead_s: float | None = None
         #: Told of every request and its answer; None: nobody listens.
         self.tap: Tap | None = None
 
@@ -72,10 +76,13 @@ class PayloadClient:
         if self.peer_certificate and end_of(self.peer_certificate) <= now:
             # What is open was judged when the certificate was good (rule 516): shake hands anew, which tells.
             await self.close()
+        begun = time.monotonic()
         try:
             message, reply = await self._exchanged(base, service, payload, now)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise Unreachable(why(problem)) from problem
+        date = next((value for name, value in reply.headers.items() if name.lower() == "date"), "")
+        self.peer_ahead_s = ahead_by_date(date, now, time.monotonic() - begun)
         if self.tap is not None:
             self.tap(exchanged(message, reply, base, base, at=now, received=False))
         return self._http.response(reply, now, trust=trust, signed=trust is not None)

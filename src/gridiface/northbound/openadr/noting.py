@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from gridiface.domain.clock import Instant
 from gridiface.logfields import about
+from gridiface.northbound.openadr.clocks import words_of
 from gridiface.protocols.openadr.vtn.notices import (
     CertificateDropped,
     Notice,
+    ReportReceived,
     ReportsPending,
     Undelivered,
     VenCancelled,
@@ -22,13 +25,17 @@ class Troubles:
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
+        self._ahead: dict[str, str] = {}
 
     def of(self, ven_id: str) -> str:
         """The words, "" for none."""
-        return self._last.get(ven_id, "")
+        both = (self._ahead.get(ven_id, ""), self._last.get(ven_id, ""))
+        return "; ".join(words for words in both if words)
 
-    def note(self, notice: Notice) -> None:
+    def note(self, notice: Notice, now: Instant) -> None:
         """Take a notice in."""
+        if isinstance(notice, ReportReceived):
+            self._look_at_clock(notice.venID, notice.created - now)
         match notice:
             case ReportsPending(refused=refused) if refused:
                 self._last[notice.venID] = f"a report request: {refused}"
@@ -36,6 +43,17 @@ class Troubles:
                 self._last[notice.venID] = f"never answered {notice.kind}"
             case VenCancelled() | VenRegistered(again=False) | CertificateDropped():
                 self._last.pop(notice.venID, None)
+                self._ahead.pop(notice.venID, None)
+
+    def _look_at_clock(self, ven_id: str, ahead: float) -> None:
+        """What was made later than now was made by a clock that is ahead; what is older may have waited."""
+        words = words_of(max(0.0, ahead))
+        if words and ven_id not in self._ahead:
+            _log.warning("VEN %s: its clock is %s", ven_id, words)
+        if words:
+            self._ahead[ven_id] = f"its clock is {words}"
+        else:
+            self._ahead.pop(ven_id, None)
 
 
 def say(notice: Notice) -> None:

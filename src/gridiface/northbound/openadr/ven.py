@@ -23,6 +23,7 @@ from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.openadr.client import PayloadClient, Unreachable
+from gridiface.northbound.openadr.clocks import words_of
 from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
 from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
@@ -121,6 +122,7 @@ class OpenAdrVen:
         self.up = False
         #: What the VTN refused last since the start, in words.
         self.refused = ""
+        self._clock_words = ""
 
     def listen_in(self, tap: Tap) -> None:
         """Tell `tap` of every message that we send, over XMPP also of those that come, and of its answer."""
@@ -272,8 +274,23 @@ class OpenAdrVen:
                 self.peers.seen(f"the VTN of {self.settings.name}", self._client.peer_certificate, now)
             async with self._lock:
                 self.core.receive(request.id, reply, self._clock.now())
+        finally:
+            self._compare_clocks()
         async with self._lock:
             await self._settle()
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far the VTN's clock is ahead of ours, s; None: it does not say (over XMPP nobody does)."""
+        return self._client.peer_ahead_s if isinstance(self._client, PayloadClient) else None
+
+    def _compare_clocks(self) -> None:
+        """Events begin and end by our clock (rule 114): say where the VTN's is another, and when it is not any more."""
+        words = words_of(self.clock_offset_s)
+        if bool(words) != bool(self._clock_words):
+            said = f"is {words}: events run by ours" if words else "agrees with ours again"
+            _log.log(logging.WARNING if words else logging.INFO, "VEN %s: the VTN's clock %s", self.settings.name, said)
+        self._clock_words = words
 
     def _status(self, request: Request, status: int) -> int:
         """The status as the core is told: a VTN that breaks at one payload again and again gets the next ones."""

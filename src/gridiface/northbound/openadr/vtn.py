@@ -289,7 +289,7 @@ class OpenAdrVtn:
             await done
         for notice in result.notices:
             say(notice)
-            self._troubles.note(notice)
+            self._troubles.note(notice, now)
             if isinstance(notice, VenCancelled | CertificateDropped):
                 self.peers.forget(_peer(notice.venID))
             await self.members.note(notice, now)

@@ -49,7 +49,10 @@ class NonceMemory:
     def use(self, signer: str, nonce: str, timestamp: float, now: float) -> None:
         """As NonceStore.use; the nonce is then among `take_changes`."""
         if abs(now - timestamp) > self._window:
-            raise RemoteProtocolError("the message was signed too long ago, or the clocks differ", answer=403)
+            # By how much helps whoever has to find the clock that is wrong.
+            raise RemoteProtocolError(
+                f"the message was signed too long ago, or the clocks differ: {now - timestamp:+.0f} s", answer=403
+            )
         if not nonce or len(nonce) > _LONGEST_NONCE:
             raise RemoteProtocolError("the nonce is missing or too long", answer=403)
         self._forget(now)

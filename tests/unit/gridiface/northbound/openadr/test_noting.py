@@ -11,6 +11,7 @@ from gridiface.protocols.openadr.vtn.notices import (
     CertificateDropped,
     EventStatusChanged,
     Notice,
+    ReportReceived,
     ReportsPending,
     Undelivered,
     VenCancelled,
@@ -50,19 +51,46 @@ def test_each_notice_has_its_words_and_level(
 
 def test_the_last_trouble_of_a_ven_is_kept_until_it_registers_anew() -> None:
     troubles = Troubles()
-    troubles.note(ReportsPending(venID="A", ids=()))
+    troubles.note(ReportsPending(venID="A", ids=()), 0.0)
     assert troubles.of("A") == ""
-    troubles.note(ReportsPending(venID="A", ids=(), refused="461 no"))
+    troubles.note(ReportsPending(venID="A", ids=(), refused="461 no"), 0.0)
     assert troubles.of("A") == "a report request: 461 no"
-    troubles.note(Undelivered(venID="A", kind="events", attempts=3))
-    troubles.note(VenRegistered(venID="A", registrationID="R", again=True))
+    troubles.note(Undelivered(venID="A", kind="events", attempts=3), 0.0)
+    troubles.note(VenRegistered(venID="A", registrationID="R", again=True), 0.0)
     assert (troubles.of("A"), troubles.of("B")) == ("never answered events", "")
-    troubles.note(VenCancelled(venID="A", by="ven"))
+    troubles.note(VenCancelled(venID="A", by="ven"), 0.0)
     assert troubles.of("A") == ""
 
 
 def test_nothing_is_kept_of_a_ven_that_was_removed() -> None:
     troubles = Troubles()
-    troubles.note(Undelivered(venID="A", kind="events", attempts=3))
-    troubles.note(CertificateDropped(venID="A"))
+    troubles.note(Undelivered(venID="A", kind="events", attempts=3), 0.0)
+    troubles.note(CertificateDropped(venID="A"), 0.0)
     assert troubles.of("A") == ""
+
+
+def received(created: float) -> ReportReceived:
+    return ReportReceived(
+        venID="A",
+        reportRequestID="R",
+        reportSpecifierID="s",
+        name="TELEMETRY_USAGE",
+        created=created,
+        values=(),
+        missing=(),
+        final=False,
+    )
+
+
+def test_r114_a_clock_that_is_ahead_is_a_trouble_until_it_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    troubles.note(received(90.0), 1000.0)  # It may have waited.
+    assert troubles.of("A") == ""
+    for ahead in (7200.0, 7201.0):
+        troubles.note(received(1000.0 + ahead), 1000.0)
+        assert troubles.of("A") == "its clock is 2 h ahead of ours"
+    assert len(caplog.records) == 1
+    troubles.note(Undelivered(venID="A", kind="events", attempts=3), 1000.0)
+    assert troubles.of("A") == "its clock is 2 h ahead of ours; never answered events"
+    troubles.note(received(1001.0), 1000.0)
+    assert troubles.of("A") == "never answered events"

@@ -64,6 +64,7 @@ class OwnPort:
 
     name, url, up = "utility", "http://vtn.example", True
     answers = refused = ""
+    clock_offset_s: float | None = 7200.0
 
     def __init__(self, now: Callable[[], float]) -> None:
         numbers = itertools.count(1)
