@@ -112,6 +112,11 @@ def test_a_payload_without_its_envelope_is_the_payload():
         read(f"<ei:eiTarget{spaces}/>")  # A part of a payload is none.
 
 
+def unit_of(payload):
+    signals = payload.oadrEvent[0].eiEvent.eiEventSignals.eiEventSignal
+    return next(signal.itemBase for signal in signals if signal.itemBase is not None)
+
+
 @pytest.mark.parametrize(
     ("origin", "element", "assumed"),
     [
@@ -121,6 +126,9 @@ def test_a_payload_without_its_envelope_is_the_payload():
         ("oadrDistributeEvent", "pyld:requestID", lambda p: p.eiResponse.requestID == "" == p.requestID),
         ("oadrCreatedPartyRegistration", "pyld:requestID", lambda p: p.eiResponse.requestID == ""),
         ("oadrUpdateReport", "pyld:requestID", lambda p: p.requestID == ""),
+        ("oadrRegisterReport", "ei:reportRequestID", lambda p: p.oadrReport[0].reportRequestID == "0"),
+        ("oadrDistributeEvent", "scale:siScaleCode", lambda p: unit_of(p).siScaleCode == "none"),
+        ("oadrDistributeEvent", "power:powerAttributes", lambda p: unit_of(p).powerAttributes.ac),
     ],
 )
 def test_what_is_left_out_and_can_only_be_nothing_is_nothing(origin, element, assumed):

@@ -95,6 +95,11 @@ class OadrReportDescription(WireObject):
     oadrSamplingRate: OadrSamplingRate | None = element(OadrSamplingRate, default=None)
 
 
+def _of_no_request() -> str:
+    """The reportRequestID of a report that says none, as metadata have it (rule 311); no data have it."""
+    return "0"
+
+
 @oadr
 class OadrReport(WireObject):
     """A report: in metadata its descriptions, in data its intervals."""
@@ -104,7 +109,7 @@ class OadrReport(WireObject):
     intervals: Intervals | None = element(Intervals, default=None, ns=STRM)
     eiReportID: str | None = element(STRING, default=None, ns=EI)
     oadrReportDescription: list[OadrReportDescription] = element(OadrReportDescription, default_factory=list)
-    reportRequestID: str = element(STRING, ns=EI)
+    reportRequestID: str = element(STRING, ns=EI, assumed=_of_no_request)
     reportSpecifierID: str = element(STRING, ns=EI)
     reportName: str | None = element(_REPORT_NAME, default=None, ns=EI)
     createdDateTime: float = element(DATE_TIME, ns=EI)

@@ -50,13 +50,23 @@ class PowerAttributes(WireObject):
     ac: bool = element(BOOLEAN)
 
 
+def _unscaled() -> str:
+    """What a unit without a scale means."""
+    return "none"
+
+
+def _unknown_attributes() -> PowerAttributes:
+    """Of a power whose attributes nobody said; they change none of its values."""
+    return PowerAttributes(hertz=0.0, voltage=0.0, ac=True)
+
+
 @power
 class Voltage(WireObject):
     """Volts."""
 
     itemDescription: str = element(_fixed("Voltage"))
     itemUnits: str = element(_fixed("V"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @power
@@ -65,7 +75,7 @@ class EnergyApparent(WireObject):
 
     itemDescription: str = element(_fixed("ApparentEnergy"))
     itemUnits: str = element(_fixed("VAh"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @power
@@ -74,7 +84,7 @@ class EnergyReactive(WireObject):
 
     itemDescription: str = element(_fixed("ReactiveEnergy"))
     itemUnits: str = element(_fixed("VARh"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @power
@@ -83,7 +93,7 @@ class EnergyReal(WireObject):
 
     itemDescription: str = element(_fixed("RealEnergy"))
     itemUnits: str = element(_fixed("Wh"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @power
@@ -92,8 +102,8 @@ class PowerApparent(WireObject):
 
     itemDescription: str = element(_fixed("ApparentPower"))
     itemUnits: str = element(_fixed("VA"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
-    powerAttributes: PowerAttributes = element(PowerAttributes)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
+    powerAttributes: PowerAttributes = element(PowerAttributes, assumed=_unknown_attributes)
 
 
 @power
@@ -102,8 +112,8 @@ class PowerReactive(WireObject):
 
     itemDescription: str = element(_fixed("ReactivePower"))
     itemUnits: str = element(_fixed("VAR"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
-    powerAttributes: PowerAttributes = element(PowerAttributes)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
+    powerAttributes: PowerAttributes = element(PowerAttributes, assumed=_unknown_attributes)
 
 
 @power
@@ -112,8 +122,8 @@ class PowerReal(WireObject):
 
     itemDescription: str = element(_fixed("RealPower"))
     itemUnits: str = element(token("RealPower units", ("W", "J/s")))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
-    powerAttributes: PowerAttributes = element(PowerAttributes)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
+    powerAttributes: PowerAttributes = element(PowerAttributes, assumed=_unknown_attributes)
 
 
 @oadr
@@ -122,7 +132,7 @@ class CustomUnit(WireObject):
 
     itemDescription: str = element(STRING)
     itemUnits: str = element(STRING)
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 def unknown_unit(name: str) -> CustomUnit:
@@ -136,7 +146,7 @@ class Current(WireObject):
 
     itemDescription: str = element(_fixed("Current"))
     itemUnits: str = element(_fixed("A"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
@@ -145,7 +155,7 @@ class Currency(WireObject):
 
     itemDescription: str = element(_CURRENCY_WORD)
     itemUnits: str = element(_CURRENCY)
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
@@ -154,7 +164,7 @@ class CurrencyPerKWh(WireObject):
 
     itemDescription: str = element(_CURRENCY_WORD)
     itemUnits: str = element(_CURRENCY)
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
@@ -163,7 +173,7 @@ class CurrencyPerKW(WireObject):
 
     itemDescription: str = element(_CURRENCY_WORD)
     itemUnits: str = element(_CURRENCY)
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
@@ -172,7 +182,7 @@ class CurrencyPerThm(WireObject):
 
     itemDescription: str = element(_CURRENCY_WORD)
     itemUnits: str = element(_CURRENCY)
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
@@ -181,7 +191,7 @@ class Frequency(WireObject):
 
     itemDescription: str = element(_fixed("Frequency"))
     itemUnits: str = element(_fixed("Hz"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @wire(V, ns=OADR)
@@ -190,7 +200,7 @@ class Therm(WireObject):
 
     itemDescription: str = element(_fixed("Therm"))
     itemUnits: str = element(_fixed("thm"))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
@@ -199,7 +209,7 @@ class Temperature(WireObject):
 
     itemDescription: str = element(_fixed("temperature"))
     itemUnits: str = element(token("temperatureUnitType", ("celsius", "fahrenheit")))
-    siScaleCode: str = element(_SCALE_CODE, ns=SCALE)
+    siScaleCode: str = element(_SCALE_CODE, ns=SCALE, assumed=_unscaled)
 
 
 @oadr
