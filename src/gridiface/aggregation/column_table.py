@@ -128,6 +128,8 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "told_ceiling_w": (np.float64, NAN),
     "told_var": (np.float64, NAN),
     "last_w": (np.float64, NAN),  # like told_w, but kept when it is not known whether it took effect
+    "last_ceiling_w": (np.float64, NAN),  # like told_ceiling_w, kept so, too
+    "last_until": (np.float64, np.inf),  # when what it was told last ends by itself
     "told_order": (np.int64, -1),
     "told_at": (np.float64, -np.inf),
     "renew_at": (np.float64, np.inf),
@@ -138,6 +140,14 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "since": (np.float64, -np.inf),  # when `on` changed
     "acknowledged": (np.bool_, 0),
     "waits_since": (np.float64, NAN),  # when that was published which it has not answered; NaN: nothing waits for it
+    # what it may be doing when it is not heard; see doubt
+    "sure_up": (np.float64, np.inf),  # W, not above this by what it acknowledged last before it was told anew
+    "sure_down": (np.float64, -np.inf),  # W, nor below this
+    "sure_until": (np.float64, -np.inf),  # so long
+    "may_up": (np.float64, -np.inf),  # W, nor above the greater of that and this by what it has not acknowledged
+    "may_down": (np.float64, np.inf),
+    "hail_at": (np.float64, -np.inf),  # from when on it may be told though it is not heard, or failed; see hailing
+    "hails": (np.int64, 0),  # how often it was told so since it answered
     "lack_w": (np.float64, 0.0),  # expected minus measured when that was judged last
     # the ramp it is on: from `from_w` at `from_at` towards `told_w`
     "from_w": (np.float64, NAN),

@@ -104,6 +104,8 @@ class Columns:
     told_ceiling_w: FloatArray
     told_var: FloatArray
     last_w: FloatArray
+    last_ceiling_w: FloatArray
+    last_until: FloatArray
     told_order: IntArray
     told_at: FloatArray
     renew_at: FloatArray
@@ -114,6 +116,13 @@ class Columns:
     since: FloatArray
     acknowledged: BoolArray
     waits_since: FloatArray
+    sure_up: FloatArray
+    sure_down: FloatArray
+    sure_until: FloatArray
+    may_up: FloatArray
+    may_down: FloatArray
+    hail_at: FloatArray
+    hails: IntArray
     lack_w: FloatArray
     from_w: FloatArray
     from_at: FloatArray
@@ -211,6 +220,9 @@ class Columns:
             self.told_at,
             self.from_at,
             self.renew_at,
+            self.last_until,
+            self.sure_until,
+            self.hail_at,
             self.odd_since,
             self.stray_since,
             self.counted_at,

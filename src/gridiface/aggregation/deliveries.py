@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from gridiface.aggregation import health
+from gridiface.aggregation import doubt, health
 from gridiface.aggregation.column_table import NAN
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.hailing import answered
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.aggregation.setpoints import PARTS
@@ -58,6 +59,7 @@ class Deliveries:
             if outcome.kind is OutcomeKind.STARTED:
                 self._taken(row, now)
             elif outcome.kind in DECLINED and entry.active:
+                doubt.declined(self._c, row)
                 changed |= self._fail(row, now, outcome.reason or "the device declined")
         return changed
 
@@ -97,6 +99,8 @@ class Deliveries:
         c = self._c
         if delivery.outcome in HELD:
             self._held(row, delivery.setpoint)
+            if c.hails[row]:
+                answered(c, row, now)
         match delivery.outcome:
             case DeliveryOutcome.PUBLISHED:
                 if not c.told[row]:
@@ -134,6 +138,7 @@ class Deliveries:
         c = self._c
         if newest:
             c.told_w[row], c.told_order[row], c.acknowledged[row] = NAN, -1, False
+            doubt.falls_back(c, row, now, at_once=True)
             c.told[row] = True  # a release that was dropped is still to come
         self._log.add(now, device_target(delivery.device_id), "delivery", "late", delivery.detail or "dropped")
         return newest
@@ -158,9 +163,13 @@ class Deliveries:
 
     def _fail(self, row: int, now: Instant, reason: str, *, relapse: bool = True) -> bool:
         c, config = self._c, self._config
-        news = health.fail(
-            c, row, now, wait_s=config.return_after_s, longest_s=config.return_after_max_s, relapse=relapse
-        )
+        again = bool(c.acknowledged[row])
+        if c.down[row]:  # told though nobody counted on it: that it waits for its return is as before
+            news, c.acknowledged[row], c.waits_since[row] = False, False, math.nan
+        else:
+            wait, longest = config.return_after_s, config.return_after_max_s
+            news = health.fail(c, row, now, wait_s=wait, longest_s=longest, relapse=relapse)
+        doubt.falls_back(c, row, now, at_once=again)
         if news:
             share = float(c.told_w[row])
             target = device_target(c.ids[row])

@@ -10,6 +10,7 @@ import numpy as np
 
 from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.doubt import keep
 from gridiface.domain.clock import Instant
 
 #: A device that held for so many times its waiting time starts again with a clean record.
@@ -28,6 +29,7 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
         relapse: whether it was asked and failed; else it waits as long as the last time.
     """
     c = columns
+    keep(c, np.array([row]))
     news = not bool(c.down[row])
     if news and not relapse and c.relapses[row]:
         c.relapses[row] -= 1
@@ -58,6 +60,7 @@ def recover(columns: Columns, now: Instant) -> IntArray:
     back = np.flatnonzero(c.down & ~c.lost & heard & (now >= c.back_at))
     c.down[back] = False
     c.back_at[back] = now
+    c.told_w[back], c.told_order[back] = np.nan, -1  # what they hold by now is not known: they are told at once
     c.touched[back] = True
     return back
 

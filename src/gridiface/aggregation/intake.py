@@ -15,6 +15,7 @@ from gridiface.aggregation import health
 from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.doubt import seen as seen_to_follow
 from gridiface.aggregation.estimation import correct, count_coulombs
 from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target
@@ -149,6 +150,7 @@ class Intake:
         local = np.array([snapshot.local_control for snapshot in taken])
         changed = bool(news.any() or heard_again.any() or (local != c.local[rows]).any())
         c.usable[rows], c.lost[rows], c.local[rows] = usable, False, local
+        c.hails[rows[heard_again]], c.hail_at[rows[heard_again]] = 0, now
         c.soc[rows[news & c.leaves[rows]]] = np.nan  # who returns may have driven far, or be another one
         return changed
 
@@ -197,22 +199,32 @@ class Intake:
         c.period_s[rows] = np.where(counts, learned, period)
         c.seen[rows] = seen + 1
         c.received[rows] = np.maximum(received, c.received[rows])
+        seen_to_follow(c, rows, self._config.response_s)
 
     def _learn(self, rows: IntArray, watts: FloatArray) -> None:
         """What devices do by themselves: seen while nobody holds them, or while what they were told does not bind.
 
-        A roof that stays below its set-point, once it had the time to reach it, gives what the sun gives now.
+        A roof that stays below its set-point, once it had the time to reach it, gives what the sun gives now. Who was
+        lost, or failed, may hold what it was told before, however long it is that nothing new was told. Who is let go
+        of and has not moved yet still does what it was told; who stands at its ceiling would do that much at least.
         """
         c = self._c
         if not self.learning:
             return
-        told = c.told_w[rows]
+        told = np.where(c.told[rows], c.last_w[rows], np.nan)
         there = c.received[rows] >= c.from_at[rows] + c.latency_s[rows] + self._config.response_s + _SETTLED_S
+        rated = np.maximum(np.maximum(c.export_w[rows], c.import_w[rows]), 1.0)
+        still = (
+            np.isnan(told) & ~there & (c.told_at[rows] > -np.inf) & (np.abs(watts - c.from_w[rows]) <= _LET_GO * rated)
+        )
         there &= c.received[rows] >= c.from_at[rows] + np.abs(told - c.from_w[rows]) / c.ramp_w_per_s[rows]
         short = c.natural[rows] & there & (watts * np.sign(told) < BINDING * np.abs(told) - _SHORT_W)
-        held = np.isfinite(told) & ~short | (watts >= BINDING * c.told_ceiling_w[rows])
-        free = ~(c.told[rows] & held) & ~c.down[rows]
+        capped = watts >= BINDING * c.told_ceiling_w[rows]
+        held = np.isfinite(told) & ~short | capped
+        free = ~(c.told[rows] & held) & ~c.down[rows] & ~still
         c.natural_w[rows[free]] = watts[free]
+        least = rows[capped & np.isnan(told) & c.told[rows] & ~c.down[rows] & ~still]
+        c.natural_w[least] = np.fmax(c.natural_w[least], c.w[least])
 
     def _unreadable(self, row: int, now: Instant) -> bool:
         if self._c.lost[row]:

@@ -14,12 +14,17 @@ from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.tree import Cap, reach
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.doubt import METERED_AFTER_S, unsure
 from gridiface.aggregation.limits import Bound, Envelope
-from gridiface.aggregation.parts import Fixed, PartLimit, cut_part, part_of, unsure
+from gridiface.aggregation.parts import Fixed, PartLimit, cut_part, part_of
 from gridiface.aggregation.plan import Node
+from gridiface.aggregation.rollup import speaks
 
 #: A bound on a sum, W, and whose it is; infinite and None where there is none.
 Room = tuple[float, Bound | None]
+
+#: So often fixed parts are bent and cut in turn, where limits on the net and on its parts work against each other.
+_PASSES = 4
 
 #: Least and most of a total, W.
 Range = tuple[float, float]
@@ -123,18 +128,35 @@ class Leeway:
         def room(bound: Bound | None, sign: float, taken: float) -> Room:
             return (sign * np.inf, None) if bound is None else (sign * bound.watts - taken, bound)
 
+        generation, given_by = room(limits.generation, 1.0, max(held, 0.0) + up + positive)
+        load, taken_by = room(limits.load, -1.0, min(held, 0.0) + down + negative)
         return (
             room(limits.export, 1.0, held + up + part),
-            room(limits.generation, 1.0, max(held, 0.0) + up + positive),
+            (max(generation, 0.0), given_by),  # what others take does not make what is given any less
             room(limits.draw, -1.0, held + down + part),
-            room(limits.load, -1.0, min(held, 0.0) + down + negative),
+            (min(load, 0.0), taken_by),
         )
 
     def _doubt(self, node: Node) -> tuple[float, float]:
         """How much more, up and down, silent devices may contribute than is counted, W."""
         if self._unsure_up is None or self._unsure_down is None:
             return 0.0, 0.0
-        return float(self._unsure_up[node.rows].sum()), float(self._unsure_down[node.rows].sum())
+        rows = self._unmetered(node)
+        return float(self._unsure_up[rows].sum()), float(self._unsure_down[rows].sum())
+
+    def metered(self, node: Node) -> bool:
+        """Whether a meter shows what a node's members do together, those who are not heard included."""
+        return node.meter is not None and node.id in self._residuals and speaks(self._c, node.meter)
+
+    def _unmetered(self, node: Node) -> IntArray:
+        """The rows of a node that no meter shows yet, its own or one of a node inside."""
+        if self.metered(node):
+            return node.rows[self._c.down_at[node.rows] > self._b.at - METERED_AFTER_S]
+        rows = node.rows
+        for child in node.inside:
+            shown = np.setdiff1d(child.rows, self._unmetered(child), assume_unique=True)
+            rows = np.setdiff1d(rows, shown, assume_unique=True) if shown.size else rows
+        return rows
 
     def keep_limits(
         self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float] = (-np.inf, np.inf)
@@ -155,17 +177,34 @@ class Leeway:
         self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
     def _reduce(self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float]) -> None:
-        up, down = self._doubt(node)
-        held = self.held(node)
+        held, mine = self.held(node), np.intersect1d(free, node.rows)
+        self._cut_parts(node, fixed, held)
+        for _ in range(_PASSES):
+            export, generation, draw, load = self.rooms(node, fixed, held)
+            window, own = (draw[0], export[0]), (max(load[0], around[0]), min(generation[0], around[1]))
+            self.bend(node, mine, fixed, window, own)
+            if not self._cut_parts(node, fixed, held):
+                break
+
+    def _cut_parts(self, node: Node, fixed: Fixed, held: float) -> bool:
+        """Cut what is given and what is taken to the limits on either; whether that changed something.
+
+        Who was cut does not get it back when the net has to be made up for.
+        """
+        (up, down), before = self._doubt(node), fixed.wanted
         if node.limits.generation is not None:
             most = node.limits.generation.watts - max(held, 0.0) - up
-            fixed.take(cut_part(fixed.wanted, fixed.lo, max(most, 0.0)))
+            cut = cut_part(fixed.wanted, fixed.lo, max(most, 0.0))
+            if cut is not fixed.wanted:
+                fixed.hi = np.where(fixed.wanted > 0, np.minimum(fixed.hi, cut), fixed.hi)
+                fixed.take(cut)
         if node.limits.load is not None:
             most = node.limits.load.watts + min(held, 0.0) + down
-            fixed.take(-cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0)))
-        export, generation, draw, load = self.rooms(node, fixed, held)
-        window, own = (draw[0], export[0]), (max(load[0], around[0]), min(generation[0], around[1]))
-        self.bend(node, np.intersect1d(free, node.rows), fixed, window, own)
+            cut = -cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0))
+            if not np.array_equal(cut, fixed.wanted):
+                fixed.lo = np.where(fixed.wanted < 0, np.maximum(fixed.lo, cut), fixed.lo)
+                fixed.take(cut)
+        return not np.allclose(before, fixed.wanted, rtol=0.0, atol=1e-3)
 
     def bend(
         self,

@@ -39,8 +39,8 @@ class Envelope:
     `lo`, `hi`: hard. `near_lo`, `near_hi`: reachable within the horizon, inside the hard ones. `base`: power without
     a request. `weight`: rating, > 0. `free`: can be asked now. `held`: what a device that cannot be asked
     contributes. `position`: where its last set-point has brought it by now. `floors`: rows that must charge now to be
-    ready for their departure (`near_hi` holds how much). `holding`: how many are held by least times. Read only: some
-    are columns themselves.
+    ready for their departure (`near_hi` holds how much). `holding`: how many are held by least times. `at`: when; minus
+    infinity: of no particular time. Read only: some are columns themselves.
     """
 
     lo: FloatArray
@@ -54,6 +54,7 @@ class Envelope:
     position: FloatArray
     floors: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     holding: int = 0
+    at: Instant = -np.inf
 
 
 def envelope(
@@ -91,7 +92,8 @@ def envelope(
     floors = np.empty(0, dtype=np.int64)
     if c.departing:
         floors = timed.keep_departures(c, now, near_lo, near_hi, span_s=hold_time_s, margin=departure_margin)
-    return Envelope(c.hard_lo, c.hard_hi, near_lo, near_hi, c.base, c.weight, c.free, c.held, position, floors, holding)
+    hard = (c.hard_lo, c.hard_hi)
+    return Envelope(*hard, near_lo, near_hi, c.base, c.weight, c.free, c.held, position, floors, holding, now)
 
 
 def lasting_envelope(columns: Columns, hold_time_s: float, soc_derate: float) -> Envelope:

@@ -1,4 +1,4 @@
-"""Pieces of the solver: fixed parts, limits of devices and of parts, ceilings, doubt about silent ones."""
+"""Pieces of the solver: fixed parts, limits of devices and of parts, ceilings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gridiface.aggregation.allocate.proportional import Proportional
 from gridiface.aggregation.allocate.tree import Cap, split_tree
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.limits import Envelope, known_or_zero
+from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan
 
 _SHARE: Strategy = Proportional()
@@ -77,22 +77,6 @@ def with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
         near_hi=np.clip(bounds.near_hi, lo, hi),
         base=np.clip(bounds.base, lo, hi),
     )
-
-
-def unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, FloatArray | None]:
-    """For limits: a device that fell silent may do what it was told last, or what it did, until it is heard again.
-
-    Returns:
-        How much more than `held` each may contribute: (up >= 0, down <= 0); None where everybody is heard.
-    """
-    c = columns
-    silent = (c.lost | c.quarantined | (c.down & (c.received <= c.down_at))) & c.counts
-    if not silent.any():
-        return None, None
-    told, did = known_or_zero(c.last_w), known_or_zero(c.w)
-    up = np.where(silent, np.maximum(told, did) - bounds.held, 0.0)
-    down = np.where(silent, np.minimum(told, did) - bounds.held, 0.0)
-    return np.maximum(up, 0.0), np.minimum(down, 0.0)
 
 
 def by_itself(columns: Columns, rows: IntArray) -> FloatArray:

@@ -132,6 +132,7 @@ class Plausibility:
             return False
         steps = c.w[rows] - c.metered_w[rows]
         known = bool(np.isfinite(steps).all())
+        c.metered_w[node.rows] = NAN  # who is not heard has no step to compare when it is back: the meter saw it before
         c.metered_w[rows] = c.w[rows]
         self._metered[node.id] = (float(c.w[meter]), at)
         if before is None or not known:
@@ -148,7 +149,8 @@ class Plausibility:
         c = self._c
         rated = np.maximum(c.export_w[rows], c.import_w[rows])
         # Who moves as it was told may be on its ramp while the meter lags behind: only steps nobody asked for count.
-        told = np.isfinite(c.told_w[rows]) & (np.abs(c.w[rows] - c.told_w[rows]) <= 0.05 * rated + 1.0)
+        left, before = np.abs(c.told_w[rows] - c.w[rows]), np.abs(c.told_w[rows] - (c.w[rows] - steps))
+        told = (left <= 0.05 * rated + 1.0) | (left < before)  # NaN, told nothing: neither
         big = np.abs(steps) > np.maximum(self._config.meter_check_rel * rated, 100.0)
         fits = big & ~told & ~c.quarantined[rows] & (np.abs(steps - unseen) <= 0.1 * np.abs(steps))
         places = np.flatnonzero(fits)

@@ -1,4 +1,4 @@
-"""What the engine looks at with every tick: who fell silent or comes back, the local day, whom to believe.
+"""What the engine looks at with every tick: who is silent or back, the local day, whom to believe, passed limits.
 
 Owned here: when each look is due, and what it says in the record. Not owned: the judgements themselves (health,
 plausibility, schedules, throughput), nor the step that follows.
@@ -15,6 +15,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.log import DecisionLog, device_target
+from gridiface.aggregation.passing import Passing
 from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
@@ -49,6 +50,7 @@ class Rounds:
         self._plausibility, self._schedules, self._throughput = plausibility, schedules, throughput
         self._zone = ZoneInfo(config.timezone)
         self._judged_at: Instant = -np.inf
+        self._passing = Passing(columns)
 
     def make(self, now: Instant) -> bool:
         """All looks that are due; whether something changed that a step must follow."""
@@ -85,11 +87,19 @@ class Rounds:
         return changed
 
     def _judge(self, now: Instant) -> bool:
-        """Once a second: whose telemetry is not believed."""
+        """Once a second: whose telemetry is not believed, and whether what is measured passes a limit."""
         if 0 <= now - self._judged_at < JUDGE_S:
             return False
         self._judged_at = now
-        if not self._plausibility.check(self._running.plan.nodes(), now):
-            return False
-        self._stepper.changed()
-        return True
+        nodes = self._running.plan.nodes()
+        changed = self._plausibility.check(nodes, now)
+        changed |= self._passing.news(nodes)
+        if changed:
+            self._stepper.changed()
+        return changed
+
+    @property
+    def next_look(self) -> Instant:
+        """When limits are looked after next; infinity while there are none."""
+        limited = any(node.limits.any for node in self._running.plan.nodes())
+        return self._judged_at + JUDGE_S if limited else np.inf

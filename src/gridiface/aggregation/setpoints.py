@@ -14,6 +14,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from gridiface.aggregation import doubt
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
@@ -308,9 +309,11 @@ def send(
         issued=now,
         open_validity_s=validity_s,
     )
+    doubt.keep(c, rows)
     c.from_w[here], c.from_at[here] = position[here], now
     c.told_w[here], c.told_ceiling_w[here], c.told_var[here] = batch.watts, batch.ceilings, batch.vars
-    c.last_w[here] = batch.watts
+    c.last_w[here], c.last_ceiling_w[here] = batch.watts, batch.ceilings
+    doubt.told(c, here, batch.watts, batch.ceilings)
     c.told_order[here], c.told_at[here] = numbers, now
     c.told[here] = numbers >= 0
     c.holds[here] |= parts  # what was let go of goes when that is acknowledged
@@ -320,6 +323,7 @@ def send(
     c.on[here] = on
     c.acknowledged[here] = False
     ends = orders.ends[numbers]
+    c.last_until[here] = np.where(np.isfinite(ends), ends, now + validity_s)
     c.renew_at[here] = np.where(np.isfinite(ends) | (numbers < 0), np.inf, now + validity_s / 2)
     c.batch[here], c.batch_at[here] = _keep(c, batch), np.arange(rows.size)
     return batch

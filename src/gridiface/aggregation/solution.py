@@ -28,11 +28,15 @@ class NodeResult:
 
 @dataclass(slots=True)
 class Solution:
-    """Powers and ceilings over the rows (NaN = leave alone), and the account of each node."""
+    """Powers and ceilings over the rows (NaN = leave alone), and the account of each node.
+
+    `will`: what each row does, W, by what it is told and by what it does where it is told nothing.
+    """
 
     watts: FloatArray
     ceilings: FloatArray
     results: dict[str, NodeResult]
+    will: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

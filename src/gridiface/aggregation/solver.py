@@ -56,8 +56,8 @@ class Solver:
         #: What each row will do, W: as it is held until it is told something.
         self._will = self._b.held.copy()
         count = columns.count
-        self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {})
-        self._leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
+        self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {}, self._will)
+        self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
 
     def solve(self) -> Solution:
         """Run it."""
@@ -84,22 +84,22 @@ class Solver:
 
     def _command(self, node: Node, target: float, *, cut: bool = False) -> None:
         """Give a node its total; `cut`: a limit around it took something off, which what is fixed inside bears, too."""
-        free = self._leeway.free(node)
-        fixed = self._leeway.fixed(node)
-        held = self._leeway.held(node)
-        self._leeway.keep_limits(node, free, fixed)
+        free = self.leeway.free(node)
+        fixed = self.leeway.fixed(node)
+        held = self.leeway.held(node)
+        self.leeway.keep_limits(node, free, fixed)
         if cut and fixed.wanted.size:
-            _, generation, _, load = self._leeway.rooms(node, fixed, held)
+            _, generation, _, load = self.leeway.rooms(node, fixed, held)
             rest = target - held - float(fixed.wanted.sum())
-            self._leeway.bend(node, free, fixed, (rest, rest), (load[0], generation[0]))
-        low, high, lowest, highest = self._leeway.window(node, fixed, held)
+            self.leeway.bend(node, free, fixed, (rest, rest), (load[0], generation[0]))
+        low, high, lowest, highest = self.leeway.window(node, fixed, held)
         part = target - held - float(fixed.wanted.sum())
         clipped = highest if part > high else lowest if part < low else None
-        caps = self._leeway.caps(node, free, fixed)
+        caps = self.leeway.caps(node, free, fixed)
         lo, hi = self._relaxed(free, caps, low, high)
         inside = min(max(part, low), high)
         powers = within(
-            self._leeway.parts(node, free, fixed),
+            self.leeway.parts(node, free, fixed),
             lo,
             hi,
             lambda: self._split(node, free, inside, lo, hi, caps),
@@ -126,7 +126,7 @@ class Solver:
         for child in node.limited_below():
             own = self._own[child.rows]
             total = float(np.where(own, self._solution.watts[child.rows], self._will[child.rows]).sum())
-            total += self._leeway.residual(child)
+            total += self.leeway.residual(child)
             high, low = child.limits.high, child.limits.low
             slack = 1e-6 * max(abs(total), 1.0) + 1e-3
             clipped = high if high is not None and total >= high.watts - slack else None
@@ -164,12 +164,12 @@ class Solver:
     # A node that only has limits.
 
     def _guard(self, node: Node) -> None:
-        free = self._leeway.free(node)
-        fixed = self._leeway.fixed(node)
-        held = self._leeway.held(node)
-        self._leeway.keep_limits(node, free, fixed)
-        low, high, lowest, highest = self._leeway.window(node, fixed, held)
-        caps = self._leeway.caps(node, free, fixed)
+        free = self.leeway.free(node)
+        fixed = self.leeway.fixed(node)
+        held = self.leeway.held(node)
+        self.leeway.keep_limits(node, free, fixed)
+        low, high, lowest, highest = self.leeway.window(node, fixed, held)
+        caps = self.leeway.caps(node, free, fixed)
         lo, hi = self._relaxed(free, caps, low, high)
         c = self._c
         seen = by_itself(c, free)
@@ -182,7 +182,7 @@ class Solver:
             problem = Problem(target=target, lo=lo, hi=hi, base=base, weight=self._b.weight[free])
             return split_tree(_FREE_RUN, problem, caps)
 
-        powers = within(self._leeway.parts(node, free, fixed), lo, hi, run, self._hard(free))
+        powers = within(self.leeway.parts(node, free, fixed), lo, hi, run, self._hard(free))
         moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
         self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
         self._will[free] = powers

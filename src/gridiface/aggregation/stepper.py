@@ -17,6 +17,7 @@ from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Pace, Trim
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.hailing import Hail, Hailing, hailed
 from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.metering import Metering
@@ -61,6 +62,8 @@ class Stepper:
         self._renewed = False
         self._holding = 0
         self._pace = Pace(columns)
+        #: When those may be told something again who are not heard; see `hailing`.
+        self.hail_due: Instant = np.inf
         #: Of the last step: where each device was by its commands, W; who had to charge for its departure.
         self.position: FloatArray = np.empty(0)
         self.floors: IntArray = np.empty(0, dtype=np.int64)
@@ -110,11 +113,12 @@ class Stepper:
         solver = Solver(self._c, plan, bounds, lambda node: targets[node.id], residuals, settings)
         solution = solver.solve()
         self._look_ahead(plan, bounds, residuals, solution, now)
+        hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
         self._explain(plan, demands, solution, now)
         self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         self._explain_vars(plan, demands, vars_, now)
-        return self._emit(plan, solution, vars_, bounds, now)
+        return self._emit(plan, solution, vars_, bounds, hail, now)
 
     # Targets.
 
@@ -303,7 +307,9 @@ class Stepper:
 
     # Sending.
 
-    def _emit(self, plan: Plan, solution: Solution, vars_: FloatArray, bounds: Envelope, now: Instant) -> Step:
+    def _emit(
+        self, plan: Plan, solution: Solution, vars_: FloatArray, bounds: Envelope, hail: Hail | None, now: Instant
+    ) -> Step:
         c = self._c
         barred = c.blocked | c.quarantined | ~c.enabled
         handing_on = self._orders.handing_on[plan.order]  # -1 finds the last: nothing
@@ -313,6 +319,9 @@ class Stepper:
         asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(vars_)
         asked |= handing_on > 0
         order = np.where(reachable & asked, plan.order, -1)
+        self.hail_due = np.inf if hail is None else hail.due
+        if hail is not None:
+            order = np.where(hail.say, plan.order, order)
         cut = reachable & c.cut & ~(c.usable | c.answers) & (order < 0)
         if cut.any():
             order[cut] = self._orders.number(RECONNECT)
@@ -326,6 +335,10 @@ class Stepper:
         moved |= differs(c.told_var, wanted.vars, self._deadband())
         send_rows = (order >= 0) & (tell | moved | (now >= c.renew_at) | ~c.told)
         release = c.told & nothing & (reachable | barred)
+        if hail is not None:
+            send_rows |= hail.say
+            release |= hail.release
+            hailed(c, np.flatnonzero(hail.say | hail.release), now)
         gone = c.told & nothing & ~release
         c.told_w[gone] = np.nan  # what it holds is unknown; told anew, or released, when it is back
         c.told_order[gone] = -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -43,29 +43,44 @@ class Unit:
     efficiency: float = 1.0
     dead: bool = False
     undone: frozenset[str] = frozenset()
-    #: Readings do not come; neither do answers to commands, and it goes on with what it holds; its owner has it.
+    #: Readings do not come; neither do answers to commands, and it goes on with what it holds; only these do not come;
+    #: its owner has it.
     unread: bool = False
     hung: bool = False
+    deaf: bool = False
     local: bool = False
+    #: So long after it was told last it goes its own way again, s; when that was, and what it holds since.
+    revert_s: float | None = None
+    told_at: float = START
+    holds: Setpoint | None = None
     soc_error: float = 0.0
     writes: int = 0
     largest_move: float = 0.0
 
     def take(self, setpoint: Setpoint) -> None:
         """Do as told; what the set-point does not name is left alone."""
+        self.told_at, self.holds = setpoint.issued, None if setpoint.release else setpoint
         if setpoint.active_power_w is not None or setpoint.release or ControlMode.SET_W in setpoint.let_go:
             self.told_w = setpoint.active_power_w
         if setpoint.ceiling_w is not None or setpoint.release or ControlMode.MAX_W_PERCENT in setpoint.let_go:
             self.ceiling_w = setpoint.ceiling_w
 
-    def advance(self, seconds: float) -> None:
+    @property
+    def reached(self) -> bool:
+        """Whether commands get through to it."""
+        return not (self.dead or self.hung or self.deaf)
+
+    def advance(self, seconds: float, now: float) -> None:
         """Let time pass."""
         if self.dead:
             self.w = 0.0
             return
+        if self.revert_s is not None and now - self.told_at >= self.revert_s:
+            self.told_w = self.ceiling_w = self.holds = None
         goal = self.natural_w if self.told_w is None or self.local else self.told_w * self.efficiency
         if self.ceiling_w is not None and not self.local:
             goal = min(goal, self.ceiling_w)
+        goal = min(max(goal, -self.device.max_import_w), self.device.max_export_w)
         ramp = self.device.settings.ramp_w_per_s or 1e12
         move = max(-ramp * seconds, min(ramp * seconds, goal - self.w))
         self.largest_move = max(self.largest_move, abs(move) / seconds)
@@ -104,9 +119,24 @@ class World:
         while self.now < end - 1e-9:
             self.now += self.step_s
             for unit in self.units.values():
-                unit.advance(self.step_s)
+                unit.advance(self.step_s, self.now)
             self.observe()
             self.dispatch(self.engine.tick(self.now))
+            self.reassert()
+
+    def reassert(self) -> None:
+        """Tell devices again what they hold before their timers run out, once half of the time is over."""
+        for unit in self.units.values():
+            held = unit.holds
+            if unit.revert_s is None or held is None or self.now - unit.told_at < unit.revert_s / 2:
+                continue
+            unit.holds = None
+            outcome = DeliveryOutcome.TIMEOUT
+            if unit.reached:
+                outcome, unit.told_at, unit.holds = DeliveryOutcome.ACKNOWLEDGED, self.now, held
+            else:
+                lost = Delivery(device_id=unit.device.id, outcome=outcome, at=self.now, setpoint=held, attempts=3)
+                self.engine.deliver([lost], self.now)
 
     def observe(self) -> None:
         """One poll of every device."""
@@ -138,7 +168,7 @@ class World:
             unit = self.units[setpoint.device_id]
             self.told.append(setpoint)
             unit.writes += 1
-            if unit.dead or unit.hung:
+            if not unit.reached:
                 outcome = DeliveryOutcome.TIMEOUT
             else:
                 outcome = DeliveryOutcome.ACKNOWLEDGED
@@ -159,9 +189,21 @@ class World:
             self.engine.deliver(deliveries, self.now)
 
     @property
+    def aside(self) -> set[str]:
+        """The devices in quarantine, as the record tells it."""
+        said = {d.target.id: d.verdict for d in self.decisions if d.verdict in ("quarantined", "released")}
+        return {name for name, verdict in said.items() if verdict == "quarantined"}
+
+    @property
     def total(self) -> float:
         """What the fleet really delivers, W."""
         return sum(unit.w for unit in self.units.values() if unit.device.kind is not DeviceKind.METER)
+
+    def rate(self, name: str, watts: float) -> None:
+        """A device is set to another most power, as its owner may do at any time."""
+        unit = self.units[name]
+        unit.device = replace(unit.device, settings=replace(unit.device.settings, max_w=watts))
+        self.engine.add_device(unit.device, self.now)
 
     def restart(self) -> None:
         """Lose the engine and make a new one from what is durable."""

@@ -46,7 +46,10 @@ def ask(name="c1", start=0.0, duration=None, group="all", program=None, authorit
 
 @dataclass
 class Bench:
-    """One engine; devices do at once what they are told. `outcome`: what becomes of set-points of a device."""
+    """One engine; devices do at once what they are told. `outcome`: what becomes of set-points of a device.
+
+    `silent`: of whom no readings come. `log`: every set-point that left, with its time.
+    """
 
     engine: Engine
     now: float = T0
@@ -56,6 +59,8 @@ class Bench:
     decisions: list = field(default_factory=list)
     outcomes: list = field(default_factory=list)
     deaf: set = field(default_factory=set)
+    silent: set = field(default_factory=set)
+    log: list = field(default_factory=list)
     outcome: dict = field(default_factory=dict)
     agendas: list = field(default_factory=list)
 
@@ -87,6 +92,7 @@ class Bench:
                     soc=self.socs.get(device.id, 0.5),
                 )
                 for device in self.engine.devices()
+                if device.id not in self.silent
             ],
             self.now,
         )
@@ -99,6 +105,7 @@ class Bench:
         while self.engine.planning:
             self.agendas += self.engine.plan_ahead()
         sent = list(result.setpoints)
+        self.log += [(self.now, point) for point in sent]
         for point in sent:
             if point.device_id in self.deaf:
                 continue

@@ -1,0 +1,125 @@
+"""What a device that is not heard may be doing: the range that limits have to count with. Decides nothing.
+
+Known of it is what it acknowledged last, for as long as it holds that; what it was told since and left unanswered it
+may have taken or not. Who holds nothing may do whatever it is rated for. Owns the columns `sure_*` and `may_*`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Envelope, known_or_zero
+from gridiface.domain.clock import Instant
+
+#: Beside the time that its ramp and its dead time take, a device has so long to be where it was told, s.
+SETTLES_S = 2.0
+
+#: Who is measured by more than this part of its rating outside what it acknowledged does not hold it any more.
+STRAYS = 0.05
+
+#: A group's meter shows what a device does that is not heard, once so much time has passed, s.
+METERED_AFTER_S = 30.0
+
+
+def keep(columns: Columns, rows: IntArray) -> None:
+    """Before anything new is told, or doubted: what was acknowledged is sure, and whatever was told before is over."""
+    c = columns
+    rows = rows[c.acknowledged[rows]]
+    if not rows.size:
+        return
+    here = span(rows)
+    c.sure_up[here], c.sure_down[here] = _range(c.last_w[here], c.last_ceiling_w[here])
+    c.sure_until[here] = c.last_until[here]
+    c.may_up[here], c.may_down[here] = -np.inf, np.inf
+
+
+def told(columns: Columns, rows: IntArray | slice, watts: FloatArray, ceilings: FloatArray) -> None:
+    """These are told, W; until they acknowledge it they may do that as well as what they held before."""
+    c = columns
+    up, down = _range(watts, ceilings)
+    c.may_up[rows] = np.maximum(c.may_up[rows], up)
+    c.may_down[rows] = np.minimum(c.may_down[rows], down)
+
+
+def seen(columns: Columns, rows: IntArray, response_s: float) -> None:
+    """Readings came: who was told something long enough ago shows by now whether it took it."""
+    c = columns
+    late = c.received[rows] > c.told_at[rows] + c.latency_s[rows] + response_s + SETTLES_S
+    known = rows[late]
+    c.may_up[known], c.may_down[known] = -np.inf, np.inf
+
+
+def declined(columns: Columns, row: int) -> None:
+    """By its own word it did not take what it was told last, and holds nothing of it."""
+    keep(columns, np.array([row]))
+    columns.last_w[row], columns.last_ceiling_w[row] = np.nan, np.nan
+    columns.may_up[row], columns.may_down[row] = -np.inf, np.inf
+
+
+def falls_back(columns: Columns, row: int, now: Instant, *, at_once: bool) -> None:
+    """What a device holds is not renewed any more: it falls back by itself, at the earliest after half of its timer.
+
+    Args:
+        columns, row: whose.
+        now: s since 1970.
+        at_once: it was told again what it held, and did not answer: by whichever timer, that is as good as over.
+    """
+    timer = columns.devices[row].traits.revert_timer_s
+    lasts = 0.0 if at_once else np.inf if timer is None else timer / 2
+    columns.sure_until[row] = min(float(columns.sure_until[row]), now + lasts)
+
+
+def unheard(columns: Columns) -> BoolArray:
+    """Who is not heard, or not believed, and has a part in a sum."""
+    c = columns
+    return (c.lost | c.quarantined | (c.down & (c.received <= c.down_at))) & c.counts
+
+
+def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray, FloatArray]:
+    """The highest and the lowest power that each may have, W, + delivered; 0 always lies between."""
+    c = columns
+    keep(c, rows)
+    did, rated_up, rated_down = known_or_zero(c.w[rows]), c.export_w[rows], -c.import_w[rows]
+    with np.errstate(invalid="ignore"):
+        way = np.abs(known_or_zero(c.last_w[rows]) - did) / c.ramp_w_per_s[rows]
+    arrived = c.told_at[rows] + c.latency_s[rows] + way + SETTLES_S
+    slack = STRAYS * np.maximum(rated_up, -rated_down) + 1.0
+    strays = (did > c.sure_up[rows] + slack) | (did < c.sure_down[rows] - slack)
+    sure = (now < c.sure_until[rows]) & ~(strays & (c.received[rows] > arrived))
+    # Who was heard a moment ago, and only failed, does by itself what it did then.
+    lately = ~(c.lost[rows] | c.quarantined[rows])
+    up = np.maximum(np.where(sure, c.sure_up[rows], np.where(lately, did, np.inf)), c.may_up[rows])
+    down = np.minimum(np.where(sure, c.sure_down[rows], np.where(lately, did, -np.inf)), c.may_down[rows])
+    # Of who never spoke and never answered it is not known that it is there: only what it was told may be.
+    strange = (c.seen[rows] == 0) & ~sure & (c.holds[rows] == 0) | ~c.enabled[rows]
+    last = known_or_zero(c.last_w[rows])
+    up = np.where(strange, np.maximum(last, did), np.minimum(up, np.maximum(rated_up, did)))
+    down = np.where(strange, np.minimum(last, did), np.maximum(down, np.minimum(rated_down, did)))
+    moving = now < arrived
+    up = np.where(moving, np.maximum(up, did), up)
+    down = np.where(moving, np.minimum(down, did), down)
+    return np.maximum(up, 0.0), np.minimum(down, 0.0)
+
+
+def unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, FloatArray | None]:
+    """How much more than `bounds.held` each device that is not heard may contribute: (up >= 0, down <= 0), W.
+
+    None where everybody is heard.
+    """
+    rows = np.flatnonzero(unheard(columns))
+    if not rows.size:
+        return None, None
+    up, down = np.zeros(columns.w.size), np.zeros(columns.w.size)
+    most, least = range_of(columns, rows, bounds.at)
+    up[rows] = np.maximum(most - bounds.held[rows], 0.0)
+    down[rows] = np.minimum(least - bounds.held[rows], 0.0)
+    return up, down
+
+
+def _range(watts: FloatArray, ceilings: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What who follows a set-point, or a ceiling alone, may do, W; NaN: nothing was told."""
+    free = np.isnan(watts)
+    high = np.where(np.isnan(ceilings), np.inf, ceilings)
+    return np.where(free, high, np.maximum(watts, 0.0)), np.where(free, -np.inf, np.minimum(watts, 0.0))

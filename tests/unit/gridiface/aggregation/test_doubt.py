@@ -1,0 +1,109 @@
+"""What limits have to count with of devices that are not heard."""
+
+import numpy as np
+import pytest
+
+from gridiface.aggregation import doubt
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.fleet import DriverTraits
+
+from .conftest import battery
+
+ROW = np.array([0])
+
+
+@pytest.fixture
+def columns():
+    """A battery of 5 kW that has held 2 kW for long, by its own word until 1000 s, and is not heard since 100 s."""
+    made = Columns()
+    made.put(battery("a", traits=DriverTraits(revert_timer_s=60.0)))
+    made.seen[0], made.received[0], made.w[0], made.lost[0] = 5, 100.0, 2_000.0, True
+    made.told[0], made.told_at[0], made.acknowledged[0] = True, 0.0, True
+    made.last_w[0], made.last_until[0], made.holds[0] = 2_000.0, 1_000.0, 1
+    return made
+
+
+def between(columns, now):
+    up, down = doubt.range_of(columns, ROW, now)
+    return float(down[0]), float(up[0])
+
+
+def tell(columns, now, watts, ceiling=np.nan):
+    doubt.keep(columns, ROW)
+    doubt.told(columns, ROW, np.array([watts]), np.array([ceiling]))
+    columns.last_w[0], columns.last_ceiling_w[0], columns.told_at[0] = watts, ceiling, now
+    columns.acknowledged[0] = False
+
+
+def test_who_is_silent_keeps_what_it_acknowledged_and_may_do_anything_once_that_is_over(columns):
+    assert between(columns, 110.0) == (0.0, 2_000.0)
+    assert between(columns, 1_000.0) == (-5_000.0, 5_000.0)
+
+
+def test_who_failed_and_was_read_a_moment_ago_does_by_itself_what_it_did_then(columns):
+    columns.lost[0], columns.down[0], columns.down_at[0] = False, True, 110.0
+    columns.acknowledged[0], columns.w[0] = False, -300.0
+    tell(columns, 110.0, 1_500.0)
+    assert between(columns, 111.0) == (-300.0, 1_500.0)
+
+
+def test_what_is_not_acknowledged_may_have_been_taken_or_not(columns):
+    tell(columns, 110.0, -1_000.0)
+    assert between(columns, 200.0) == (-1_000.0, 2_000.0)
+    tell(columns, 120.0, 4_000.0)
+    assert between(columns, 200.0) == (-1_000.0, 4_000.0)
+    columns.acknowledged[0], columns.last_until[0] = True, 1_000.0
+    assert between(columns, 200.0) == (0.0, 4_000.0)
+
+
+def test_a_release_and_a_ceiling_that_are_on_their_way_open_what_they_leave_open(columns):
+    tell(columns, 110.0, np.nan, 1_000.0)
+    assert between(columns, 200.0) == (-5_000.0, 2_000.0)
+    columns.acknowledged[0], columns.last_until[0] = True, 1_000.0
+    assert between(columns, 200.0) == (-5_000.0, 1_000.0)
+    tell(columns, 210.0, np.nan)
+    assert between(columns, 300.0) == (-5_000.0, 5_000.0)
+
+
+def test_who_was_seen_elsewhere_than_it_acknowledged_does_not_hold_that(columns):
+    columns.w[0] = 3_000.0
+    assert between(columns, 110.0) == (-5_000.0, 5_000.0)
+
+
+def test_who_is_on_its_ramp_counts_with_where_it_was(columns):
+    columns.ramp_w_per_s[0] = 10.0
+    tell(columns, 100.0, 0.0)
+    columns.acknowledged[0], columns.last_until[0] = True, 1_000.0
+    assert between(columns, 110.0) == (0.0, 2_000.0)
+    assert between(columns, 400.0) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("at_once", "until"), [(True, 110.0), (False, 140.0)])
+def test_what_is_not_renewed_lasts_as_long_as_the_devices_own_timer_leaves_it_at_least(columns, at_once, until):
+    doubt.keep(columns, ROW)
+    columns.acknowledged[0] = False
+    doubt.falls_back(columns, 0, 110.0, at_once=at_once)
+    assert between(columns, until - 0.1) == (0.0, 2_000.0)
+    assert between(columns, until) == (-5_000.0, 5_000.0)
+
+
+def test_a_later_reading_settles_what_was_not_acknowledged(columns):
+    tell(columns, 110.0, 5_000.0)
+    columns.received[0] = 111.0
+    doubt.seen(columns, ROW, 0.4)
+    assert between(columns, 120.0) == (0.0, 5_000.0)
+    columns.received[0] = 113.0
+    doubt.seen(columns, ROW, 0.4)
+    assert between(columns, 120.0) == (0.0, 2_000.0)
+
+
+def test_who_says_that_it_did_not_take_it_keeps_what_it_had(columns):
+    tell(columns, 110.0, 5_000.0)
+    doubt.declined(columns, 0)
+    assert between(columns, 120.0) == (0.0, 2_000.0)
+
+
+def test_who_never_spoke_nor_answered_counts_with_what_it_was_told_alone(columns):
+    columns.seen[0], columns.w[0], columns.holds[0], columns.acknowledged[0] = 0, np.nan, 0, False
+    columns.last_w[0] = 3_000.0
+    assert between(columns, 110.0) == (0.0, 3_000.0)
