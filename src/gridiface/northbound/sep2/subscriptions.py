@@ -124,6 +124,18 @@ class Subscriptions:
         self.state.tree.watched.add(subscriber.resource)
         self.state.tree.watched.add(subscriber.item.path)
 
+    def renew(self, subscriber: Subscriber, before: Subscriber | None) -> None:
+        """As `add`; what the receiver was not told under the wish `before`, or while this one was stored, is told."""
+        self.add(subscriber)
+        subscriber.sending = before is not None and before.sending
+        node, viewer = self.state.tree.get(subscriber.resource), self._viewer(subscriber)
+        if node is None or viewer is None:
+            return
+        if subscriber.sending or self.digest(node, viewer) != subscriber.told:
+            subscriber.dirty = set()
+            self._waiting[subscriber.item.path] = subscriber
+            self.on_ready()
+
     def forget(self, path: str) -> None:
         """A subscription is gone; nothing more is sent for it."""
         known = self._all.pop(path, None)

@@ -125,12 +125,16 @@ class SubscriptionWrites:
         return wish, resource
 
     async def _store(self, path: str, wish: Subscription, resource: str, record: EndDeviceRecord, call: Call) -> None:
-        known = self._s.tree.item(path)
+        known, before = self._s.tree.item(path), self._subscriptions.get(path)
         shown = replace(wish, href=path)
         item = Item(path, kind("/edev/{id1}/sub/{id2}"), record.audience, shown, data=record)
         subscriber = Subscriber(item=known or item, resource=resource, by=call.caller.lfdi, base=_base(call))
         node = self._s.tree.get(resource)
-        if node is not None:
+        if before is not None and not _same_receiver(before, subscriber, wish):
+            before = None
+        if before is not None:
+            subscriber.told = before.told
+        elif node is not None:
             subscriber.told = self._subscriptions.digest(node, call.caller.viewer)
         head = {"resource": resource, "by": subscriber.by, "base": subscriber.base}
         told = replace(subscriber, item=item)
@@ -141,7 +145,12 @@ class SubscriptionWrites:
             self._s.tree.add(item, f"{record.path}/sub")
         else:
             self._s.tree.set(known, shown)
-        self._subscriptions.add(subscriber)
+        self._subscriptions.renew(subscriber, before)
+
+
+def _same_receiver(before: Subscriber, now: Subscriber, wish: Subscription) -> bool:
+    """Whether who was told of the resource is who will be."""
+    return (before.resource, before.by, before.wish.notificationURI) == (now.resource, now.by, wish.notificationURI)
 
 
 def _check_condition(condition: Condition, subscribable: int) -> None:

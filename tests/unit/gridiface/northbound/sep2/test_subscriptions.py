@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.event_clock import LISTED_AFTER_S
 from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.settings import NotificationSettings
@@ -180,6 +181,68 @@ async def test_without_an_answer_it_is_sent_again_and_given_up_at_last(kit: Any,
     assert (await kit.get(place, by="inv-1")).href == place  # kept
     await post_control(kit, "B1" * 16)
     assert len(told(kit)) == 1
+
+
+async def renewed(kit: Any, resource: str, place: str, uri: str = URI) -> None:
+    body = (
+        f"<Subscription {NS}><subscribedResource>{resource}</subscribedResource><encoding>0</encoding>"
+        f"<level>-S1</level><limit>10</limit><notificationURI>{uri}</notificationURI></Subscription>"
+    )
+    method, path = ("POST", kit.edev("inv-1") + "/sub") if uri == URI else ("PUT", place)
+    assert (await kit.send(method, path, body, by="inv-1")).status == 204
+
+
+async def test_what_waits_for_a_receiver_is_told_when_it_subscribes_again(kit: Any) -> None:
+    path = kit.program("inv-1") + "/derc"
+    place = await subscribe(kit, path)
+    await post_control(kit, start=200_000)
+    assert len(told(kit, None)) == 1
+    await renewed(kit, path, place)
+    (found,) = told(kit)  # at once: whoever subscribes is there again
+    assert (found.subscriptionURI, found.resource.all) == (f"https://server{place}", 1)
+    kit.at(10_000)
+    assert told(kit) == []
+    await renewed(kit, path, place)
+    assert told(kit) == []
+
+
+async def test_an_answer_that_comes_after_a_renewal_counts(kit: Any) -> None:
+    path = kit.program("inv-1") + "/derc"
+    place = await subscribe(kit, path)
+    await post_control(kit, start=200_000)
+    (outgoing,) = kit.core.subscriptions.due(kit.clock.time)
+    await renewed(kit, path, place)
+    assert told(kit) == []
+    kit.core.subscriptions.answered(outgoing, 201, kit.clock.time)
+    kit.at(100)
+    assert told(kit) == []
+    await post_control(kit, "B1" * 16, start=200_000)
+    assert len(told(kit)) == 1
+
+
+async def test_another_receiver_is_told_only_of_what_comes(kit: Any) -> None:
+    path = kit.program("inv-1") + "/derc"
+    place = await subscribe(kit, path)
+    await post_control(kit, start=200_000)
+    assert len(told(kit, None)) == 1
+    await renewed(kit, path, place, uri="https://aggregator.example/other")
+    kit.at(10_000)
+    assert told(kit) == []
+
+
+async def test_what_changes_while_a_subscription_is_stored_is_told(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = kit.core.state.tree.item(kit.program("inv-1"))
+    commit = kit.ledger.commit
+
+    async def meanwhile(changes: Any) -> None:
+        await commit(changes)
+        if any(getattr(change, "space", "") == documents.SUBSCRIPTIONS for change in changes):
+            kit.core.state.tree.set(program, replace(program.obj, primacy=3))
+
+    monkeypatch.setattr(kit.ledger, "commit", meanwhile)
+    await subscribe(kit, program.path)
+    (found,) = told(kit)
+    assert found.resource.primacy == 3
 
 
 @pytest.mark.parametrize("answer", [408, 429, 503])
