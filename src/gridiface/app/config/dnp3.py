@@ -101,8 +101,12 @@ class Dnp3Point(Block):
     event_variation: int = Field(default=0, ge=0, le=10, description="0: the type's default")
     deadband: float = Field(default=0.0, ge=0, description="smaller changes make no event, in the point's unit")
     most_recent_only: bool = Field(default=False, description="a newer event replaces one that was not yet reported")
-    minimum: float | None = Field(default=None, description="of an analog output, in its unit; below: OUT_OF_RANGE")
-    maximum: float | None = Field(default=None, description="of an analog output, in its unit; above: OUT_OF_RANGE")
+    minimum: float | None = Field(
+        default=None, description="of an analog point, in its unit; below: OUT_OF_RANGE, or shown as over range"
+    )
+    maximum: float | None = Field(
+        default=None, description="of an analog point, in its unit; above: OUT_OF_RANGE, or shown as over range"
+    )
     hold_s: float | None = Field(default=None, gt=0, description="a command counts so long, s; none: until changed")
     slot: str = Field(default="", description="outputs of one slot replace each other's control")
     enabled_by: str = Field(default="", description="output that must be on for this one to act")

@@ -248,7 +248,7 @@ def point_items(entry: PointEntry) -> Iterator[Item]:
     yield Item("event", event)
     if entry.type is PointType.ANALOG_INPUT:
         yield Item("dead-band", f"{entry.deadband:g}")
-    if entry.type is PointType.ANALOG_OUTPUT:
+    if entry.type in {PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT}:
         yield Item("minimum", _bound(entry.minimum))
         yield Item("maximum", _bound(entry.maximum))
 

@@ -57,7 +57,8 @@ class PointEntry:
         deadband: in wire units.
         event_mode: when updates make events.
         most_recent_only: whether a newer event replaces one of the point that was not yet reported.
-        minimum, maximum: of an analog output, in wire units; outside is OUT_OF_RANGE.
+        minimum, maximum: in wire units; outside is OUT_OF_RANGE of an analog output, of an analog input the bound is
+            shown as over range.
         hold_s: a control lasts so long; None: until changed.
         slot: outputs of one slot replace each other's control; empty: a slot of its own.
         enabled_by, hold_from, ramp_from, sign_from: names of other outputs: the one that must be on for this one to
@@ -179,6 +180,12 @@ class PointEntry:
         if self.type in BINARIES:
             return float((wire != 0) == (self.sign > 0))
         return self.sign * (wire - self.offset) * self.scale
+
+    def within(self, wire: float) -> float:
+        """The number, or the bound that it is beyond by more than the rounding of an integer can be; NaN stays."""
+        if wire < self.minimum - 0.5:
+            return self.minimum
+        return self.maximum if wire > self.maximum + 0.5 else wire
 
     def core(self) -> PointConfig:
         """The point as the protocol core wants it.

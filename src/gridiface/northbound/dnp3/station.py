@@ -42,6 +42,7 @@ from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, TimePolicy
 
 _ONLINE = int(Flags.ONLINE)
+_OVER_RANGE = int(Flags.OVER_RANGE)
 _NEVER = Sample(None, int(Flags.RESTART))
 _LOOK_AT_MEMBERS = 64
 _HEARTBEAT_WRAPS = 32_768
@@ -270,10 +271,13 @@ class Station:
             at = column.positions[entry.index]
             before = int(column.flags[at])
             # a point that was never online keeps RESTART beside COMM_LOST
-            never = one.value is None and before & Flags.RESTART and not before & Flags.ONLINE
-            values.append(float(column.values[at]) if one.value is None else one.value)
+            never = one.value is None and bool(before & Flags.RESTART) and not before & Flags.ONLINE
+            value = float(column.values[at]) if one.value is None else one.value
+            shown = entry.within(value)
+            values.append(shown)
             indices.append(entry.index)
-            flags.append(one.flags | int(Flags.RESTART) if never else one.flags)
+            beyond = shown < value or shown > value
+            flags.append(one.flags | never * int(Flags.RESTART) | beyond * _OVER_RANGE)
         return sum(
             self.database.update_many(now, point_type, values, indices, flags, time)
             for time, (values, indices, flags) in by_time.items()

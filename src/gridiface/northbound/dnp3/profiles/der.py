@@ -127,7 +127,7 @@ def _row(fields: Mapping[str, str]) -> ProfileRow:
     more: dict[str, Any] = (
         {"action": Action(fields["meaning"])} if is_output else {"measure": Measure(fields["meaning"])}
     )
-    if kind == "AO":
+    if kind in {"AI", "AO"}:
         more |= {"minimum": float(fields["minimum"]), "maximum": float(fields["maximum"])}
     if kind == "CT":
         more["frozen_class"] = _FROZEN_CLASS

@@ -99,3 +99,10 @@ def test_outputs_of_one_slot_are_found_together():
 def test_stored_outputs_are_online_from_the_start():
     states = {entry.name: entry.core().initial_flags for entry in (output(), output(1, "kept", action=Action.STORE))}
     assert states == {"o": Flags.RESTART, "kept": Flags.ONLINE}
+
+
+def test_a_number_within_the_rounding_of_its_range_stays():
+    entry = analog(minimum=0, maximum=100)
+    assert [entry.within(wire) for wire in (-0.4, 100.5, 50.0)] == [-0.4, 100.5, 50.0]
+    assert [entry.within(wire) for wire in (-0.6, 101.0)] == [0, 100]
+    assert entry.within(float("nan")) != entry.within(float("nan"))

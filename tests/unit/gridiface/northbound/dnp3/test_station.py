@@ -156,3 +156,13 @@ def test_stale_readings_keep_their_source_time(station, house, seen):
     house.states["fleet"] = replace(seen, quality=Quality.STALE)
     one.refresh(NOW + 100)
     assert one.database.value(AI, 0)[2] == round(seen.source_time * 1000)
+
+
+def test_what_is_beyond_the_range_of_an_input_is_its_bound_over_range(station, house, seen):
+    one = station("der")
+    house.states["fleet"] = replace(seen, w=4e9)
+    one.refresh(NOW)
+    assert one.database.value(AI, 537)[:2] == (2**31 - 1, Flags.ONLINE | Flags.OVER_RANGE)
+    house.states["fleet"] = replace(seen, w=float(2**31 - 1))
+    one.refresh(NOW + 1)
+    assert one.database.value(AI, 537)[:2] == (2**31 - 1, Flags.ONLINE)

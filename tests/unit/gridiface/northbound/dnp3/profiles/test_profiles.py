@@ -59,7 +59,7 @@ def test_60_type_scale_limits_class_and_pair_of_every_mandatory_point(wanted):
     # percent of a state of charge, which is 0..1 in SI
     per_unit = 100 if entry.measure is Measure.SOC else 1
     assert entry.scale * per_unit == pytest.approx(float(wanted["scale"]), rel=1e-12)
-    if wanted["type"] == "AO":
+    if wanted["type"] in {"AI", "AO"}:
         assert (entry.minimum, entry.maximum) == (float(wanted["minimum"]), float(wanted["maximum"]))
     if wanted["type"] in {"AI", "AO"}:
         assert (entry.static_variation, entry.event_variation) == (1, 3)  # integers with a multiplier
