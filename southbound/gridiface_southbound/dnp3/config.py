@@ -118,7 +118,8 @@ class Dnp3Config(DriverConfig):
     """The keys of the DNP3 driver."""
 
     host: str = Field(default="", description="Name or address of the outstation; not for a serial line.")
-    port: int = Field(default=20_000, ge=1, le=65_535, description="TCP port; over TLS often 19999.")
+    port: int = Field(default=20_000, ge=1, le=65_535, description="TCP or UDP port; over TLS often 19999.")
+    udp: bool = Field(default=False, description="Over UDP in place of TCP.")
     address: int = Field(
         default=1, ge=0, le=65_519, description="Our link address, as the outstation knows its master."
     )
@@ -163,8 +164,10 @@ class Dnp3Config(DriverConfig):
     def _is_whole(self) -> Self:
         if bool(self.host) == bool(self.serial_port):
             raise ValueError("name a `host` or a `serial_port`")
-        if self.serial_port and self.tls:
-            raise ValueError("there is no TLS on a serial line")
+        if self.serial_port and (self.tls or self.udp):
+            raise ValueError("there is no TLS and no UDP on a serial line")
+        if self.udp and self.tls:
+            raise ValueError("TLS is for TCP, not for UDP")
         if self.tls and self.ca_file is None:
             raise ValueError("tls needs ca_file: an outstation that cannot be verified is not commanded")
         if (self.cert_file is None) != (self.key_file is None):
@@ -187,7 +190,7 @@ class Dnp3Config(DriverConfig):
     @property
     def place(self) -> str:
         """Where the outstation is reached."""
-        return self.serial_port or f"{self.host}:{self.port}"
+        return self.serial_port or f"{self.host}:{self.port}{' (UDP)' if self.udp else ''}"
 
     @property
     def reports_unasked(self) -> bool:

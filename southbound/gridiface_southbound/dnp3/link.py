@@ -160,7 +160,7 @@ class Dnp3Link:
 
     def received(self, data: bytes) -> None:
         """Octets of an outstation, ours or another's."""
-        self._core.receive(data, self._now())
+        self._core.receive(data, self._now(), datagram=self._config.udp)
         self._pump()
 
     def lost(self) -> None:

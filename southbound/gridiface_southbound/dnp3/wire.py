@@ -1,4 +1,4 @@
-"""What carries the frames: a TCP or TLS connection or a serial line, of one device or shared by several.
+"""What carries the frames: a TCP or TLS connection, datagrams or a serial line, of one device or shared by several.
 
 Owns opening and closing, who uses a connection, and whose turn it is: on a shared one requests go one after the other,
 because the far side may be a line on which two answers would collide. What is said is link.py's.
@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.protocols.dnp3.link import datagrams
+from gridiface.streams.datagrams import DatagramCarrier
 from gridiface.streams.receiving import Receiver
 from gridiface_southbound.dnp3.config import Dnp3Config
 from gridiface_southbound.dnp3.serial_port import SerialPort
@@ -86,6 +88,8 @@ class Wire(Receiver):
                 return
             if config.serial_port:
                 self._open_port(config)
+            elif config.udp:
+                await self._address(config)
             else:
                 await self._call(config)
 
@@ -94,6 +98,15 @@ class Wire(Receiver):
             self.connection_made(SerialPort(config, self))
         except (OSError, ValueError) as error:
             raise DeviceTimeout(f"{config.place} cannot be opened: {error}") from error
+
+    async def _address(self, config: Dnp3Config) -> None:
+        try:
+            async with asyncio.timeout(config.connect_timeout_s):
+                await asyncio.get_running_loop().create_datagram_endpoint(
+                    lambda: DatagramCarrier(self, datagrams), remote_addr=(config.host, config.port)
+                )
+        except (OSError, TimeoutError) as error:
+            raise DeviceTimeout(f"{config.place} cannot be reached: {str(error) or 'no answer'}") from error
 
     async def _call(self, config: Dnp3Config) -> None:
         context = _tls_context(config) if config.tls else None

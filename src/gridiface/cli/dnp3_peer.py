@@ -33,9 +33,11 @@ class Mac(StrEnum):
 
 def master_for(
     place: Annotated[str, typer.Argument(help="HOST:PORT of the outstation.")],
+    *,
     address: Annotated[int, typer.Option(help="Our link address.", min=0, max=65_519)] = 1,
     outstation: Annotated[int, typer.Option(help="The outstation's link address.", min=0, max=65_519)] = 10,
     timeout: Annotated[float, typer.Option(help="Wait for an answer, s.", min=0.1, max=600)] = 5.0,
+    udp: Annotated[bool, typer.Option("--udp", help="Over UDP in place of TCP.")] = False,
     certificate: Annotated[Path | None, typer.Option(help="TLS: our certificate, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: our key, PEM.")] = None,
     roots: Annotated[Path | None, typer.Option(help="TLS: trusted roots, PEM.")] = None,
@@ -55,6 +57,8 @@ def master_for(
         ConfigError: the place is not HOST:PORT, or the key cannot be read.
         GridifaceError: a part of what TLS needs is missing.
     """
+    if udp and {certificate, key, roots} != {None}:
+        raise ConfigError("TLS is for TCP: leave out --udp, or the TLS files")
     tls = tls_context(certificate, key, roots)
     host, separator, port = place.rpartition(":")
     if not separator or not port.isdigit():
@@ -63,7 +67,7 @@ def master_for(
         address, outstation, response_timeout=timeout, startup_integrity=False, enable_classes=(), startup_disable=False
     )
     own = None if user_key is None else _as_user(user_number, read_update_key(user_key), mac)
-    return MasterClient(settings, host.strip("[]"), int(port), tls=tls, authentication=own)
+    return MasterClient(settings, host.strip("[]"), int(port), tls=tls, udp=udp, authentication=own)
 
 
 def _as_user(number: int, key: bytes, mac: Mac) -> MasterAuthentication:

@@ -1,5 +1,7 @@
 """Our driver drives our own outstation: the set of an ISO's gateway, seen from both ends."""
 
+import asyncio
+import contextlib
 import time
 
 import pytest
@@ -8,7 +10,7 @@ from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint, Verdict
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import DeviceRejected
-from gridiface.northbound.dnp3.settings import MasterEntry, SecureAuthentication
+from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, SecureAuthentication, Transport
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
 from gridiface_southbound.dnp3.driver import Dnp3Driver
 
@@ -57,3 +59,59 @@ async def test_with_secure_authentication(serve, house, make_station, tmp_path):
             await other.write(Setpoint(device_id="plant", issued=time.time(), active_power_w=2e6))
         await other.close()
     assert len(house.controls_seen) == 1
+
+
+async def test_over_udp_with_datagrams_that_are_lost_and_doubled(serve, house, make_station):
+    """Between the two stands a network that doubles every datagram and loses the first."""
+    endpoint = EndpointSettings(port=0, transport=Transport.UDP)
+    async with serve([make_station()], [endpoint]) as server, poor_network(server.port) as port:
+        driver = driver_for(port, udp=True, timeout_s=2.0)
+        plate = await driver.open()
+        assert plate.max_w == 5e6
+        assert (await driver.read()).w == pytest.approx(1.25e6)
+        for power in (-2.5e6, 1e6):
+            await driver.write(Setpoint(device_id="plant", issued=time.time(), active_power_w=power))
+        wanted = [one.values[ControlMode.SET_W].value for one in house.controls_seen.values()]
+        assert wanted == [-2.5e6, 1e6]  # each once
+        await driver.close()
+
+
+@contextlib.asynccontextmanager
+async def poor_network(port):
+    """A port whose datagrams go to another one, doubled; the first one is lost."""
+    loop = asyncio.get_running_loop()
+    ways, under_way = {}, set()
+
+    class Far(asyncio.DatagramProtocol):
+        def __init__(self, peer):
+            self.peer = peer
+
+        def datagram_received(self, data, addr):
+            for _ in range(2):
+                near.sendto(data, self.peer)
+
+    class Near(asyncio.DatagramProtocol):
+        lost = 0
+
+        def datagram_received(self, data, addr):
+            if not self.lost:
+                Near.lost += 1
+                return
+            under_way.add(loop.create_task(self.forward(data, addr)))
+
+        async def forward(self, data, addr):
+            async with turn:
+                if addr not in ways:
+                    ways[addr], _ = await loop.create_datagram_endpoint(
+                        lambda: Far(addr), remote_addr=("127.0.0.1", port)
+                    )
+            for _ in range(2):
+                ways[addr].sendto(data)
+
+    turn = asyncio.Lock()
+    near, _ = await loop.create_datagram_endpoint(Near, local_addr=("127.0.0.1", 0))
+    try:
+        yield near.get_extra_info("sockname")[1]
+    finally:
+        for way in (near, *ways.values()):
+            way.close()

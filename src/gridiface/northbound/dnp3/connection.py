@@ -10,21 +10,18 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from gridiface.northbound.dnp3.identity import CertificateNames, names_of
 from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.tls_transport import CONNECTION, PEER
-from gridiface.protocols.dnp3.link import wire_octets
+from gridiface.protocols.dnp3.link import datagrams
 from gridiface.streams.receiving import Receiver
 
 _log = logging.getLogger("gridiface.dnp3")
 
 _BUFFER = 256 * 1024
-#: No datagram is longer than the longest frame: opendnp3 reads so much of one and drops the rest of it.
-_DATAGRAM = wire_octets(0xFF)
-_LENGTH_AT = 2
 
 Write = Callable[[bytes], None]
 Drop = Callable[[str], None]
@@ -204,16 +201,3 @@ class UdpSocket(asyncio.DatagramProtocol):
         self._transport = None
         for peer in list(self._sessions):
             self._forget(peer)
-
-
-def datagrams(octets: bytes) -> Iterator[bytes]:
-    """Whole frames packed into datagrams, of which none is longer than one frame may be (IEEE 1815 clause 13.2.3)."""
-    start = at = 0
-    while at < len(octets):
-        size = wire_octets(octets[at + _LENGTH_AT])
-        if at > start and at + size - start > _DATAGRAM:
-            yield octets[start:at]
-            start = at
-        at += size
-    if at > start:
-        yield octets[start:at]

@@ -7,6 +7,7 @@ nor who may talk to whom: the outstation and the master decide that from the add
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -134,6 +135,23 @@ def wire_octets(length: int) -> int:
     """How many octets a frame takes on the wire whose LEN octet is `length` (5 to 255)."""
     user = length - 5
     return HEADER_OCTETS + user + 2 * -(-user // BLOCK_OCTETS)
+
+
+MAX_DATAGRAM = wire_octets(0xFF)
+"""No datagram of ours is longer than the longest frame: opendnp3 reads so much of one and drops the rest of it."""
+
+
+def datagrams(octets: bytes) -> Iterator[bytes]:
+    """Whole frames packed into datagrams, of which none is longer than one frame may be (clause 13.2.3)."""
+    start = at = 0
+    while at < len(octets):
+        size = wire_octets(octets[at + 2])
+        if at > start and at + size - start > MAX_DATAGRAM:
+            yield octets[start:at]
+            start = at
+        at += size
+    if at > start:
+        yield octets[start:at]
 
 
 #: By the LEN octet; 0 where no frame can be so short.

@@ -137,12 +137,15 @@ class Master:
         """Polls classes every `period` seconds while connected; (1, 2, 3, 0) is an integrity poll."""
         self._polls.append(Poll(period, now + period, classes))
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Takes octets as they came; never raises for what they hold."""
+    def receive(self, data: bytes, now: float, *, datagram: bool = False) -> None:
+        """Takes octets as they came; never raises for what they hold.
+
+        `datagram`: they are one datagram; a frame that it does not hold to its end goes on in no other (clause 13.2.3).
+        """
         self.clock.now = now
         if not data or not self._connected:
             return
-        for fragment in self._link.receive(data, now):
+        for fragment in self._link.receive(data, now, datagram=datagram):
             self._receive_fragment(fragment, now)
         self._advance(now)
 

@@ -48,10 +48,13 @@ class MasterLink:
         """The connection is gone: what was not written is not written any more."""
         self._out.clear()
 
-    def receive(self, data: bytes, now: float) -> Iterator[bytes]:
+    def receive(self, data: bytes, now: float, *, datagram: bool = False) -> Iterator[bytes]:
         """Takes octets as they came; the whole fragments of the outstation in them, in order."""
         self._silence.heard(now)
-        for frame in self._reader.feed(data):
+        frames = self._reader.feed(data)
+        if datagram:
+            self._reader.clear()
+        for frame in frames:
             if frame.from_master or not frame.primary or (frame.source, frame.destination) != (self._to, self._own):
                 continue
             answer, fresh = self._station.take(frame)

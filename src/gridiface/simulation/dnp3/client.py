@@ -1,4 +1,4 @@
-"""A DNP3 master over TCP or TLS: the protocol core with a socket, the newest value of each point, and its events."""
+"""A DNP3 master over TCP, TLS or UDP: the core with a socket, the newest value of each point, and its events."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from types import TracebackType
 from gridiface.errors import GridifaceError, LocalProtocolError
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.controls import Command, CommandStatus
+from gridiface.protocols.dnp3.link import datagrams
 from gridiface.protocols.dnp3.master import Master
 from gridiface.protocols.dnp3.master_settings import (
     MasterEvent,
@@ -27,6 +28,7 @@ from gridiface.protocols.dnp3.master_settings import (
 from gridiface.protocols.dnp3.master_tasks import Task, class_poll, control
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
+from gridiface.streams.datagrams import DatagramCarrier
 from gridiface.streams.receiving import Receiver
 
 _KEPT_EVENTS = 100_000
@@ -53,6 +55,7 @@ class MasterClient(Receiver):
         port: int,
         *,
         tls: ssl.SSLContext | None = None,
+        udp: bool = False,
         authentication: MasterAuthentication | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -63,7 +66,7 @@ class MasterClient(Receiver):
         self.failed: list[str] = []
         self.core = Master(settings, authentication)
         self.on_points: Callable[[PointsReceived], None] | None = None
-        self._host, self._port, self._tls, self._now = host, port, tls, now
+        self._host, self._port, self._tls, self._udp, self._now = host, port, tls, udp, now
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, asyncio.Future[TaskDone]] = {}
         self._changed = asyncio.Event()
@@ -81,11 +84,19 @@ class MasterClient(Receiver):
         name = None if self._tls is None else self._host
         try:
             async with asyncio.timeout(timeout_s):
+                if self._udp:
+                    await self._address()
+                    return
                 await asyncio.get_running_loop().create_connection(
                     lambda: self, self._host, self._port, ssl=self._tls, server_hostname=name
                 )
         except (OSError, ssl.SSLError, TimeoutError) as problem:
             raise MasterFailed(f"{self._host}:{self._port}: {problem or type(problem).__name__}") from problem
+
+    async def _address(self) -> None:
+        await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: DatagramCarrier(self, datagrams), remote_addr=(self._host, self._port)
+        )
 
     async def close(self) -> None:
         """Close the connection; tasks that wait fail."""
@@ -183,7 +194,7 @@ class MasterClient(Receiver):
 
     def data_received(self, data: bytes) -> None:
         """Octets of the outstation."""
-        self.core.receive(data, self._now())
+        self.core.receive(data, self._now(), datagram=self._udp)
         self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:

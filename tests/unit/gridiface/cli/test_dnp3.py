@@ -96,3 +96,11 @@ async def test_the_benchmarks_answer_in_the_common_form():
     told = await bench.events(1, rate=2000, seconds=0.2)
     assert told["figures"]["lost"]["max"] == 0
     assert told["figures"]["received"]["min"] > 0
+
+
+def test_a_poll_over_udp(tmp_path):
+    """A closed port is told by the network, at once."""
+    with pytest.raises(GridifaceError):
+        run("poll", "127.0.0.1:9", "--udp", "--timeout", "1")
+    with pytest.raises(GridifaceError, match="--udp"):
+        run("poll", "127.0.0.1:9", "--udp", "--roots", tmp_path / "r")

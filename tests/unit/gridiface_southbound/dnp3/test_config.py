@@ -40,6 +40,8 @@ def test_points_by_hand_replace_those_of_the_profile():
         {"inputs": [W, W]},
         {"inputs": [W], "outputs": [{"does": "set_w", "index": 0}] * 2},
         {"inputs": [W], "tls": True},
+        {"inputs": [W], "tls": True, "ca_file": "a.pem", "udp": True},
+        {"inputs": [W], "host": "", "serial_port": "/dev/ttyS0", "udp": True},
         {"inputs": [W], "cert_file": "a.pem"},
         {"inputs": [W], "address": 65_520},
         {"inputs": [{**W, "scale": 0}]},

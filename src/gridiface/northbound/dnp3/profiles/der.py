@@ -19,7 +19,7 @@ from typing import Any
 from gridiface.domain.controls import ServiceClass
 from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.points import PointEntry
-from gridiface.northbound.dnp3.profiles.der_windows import STATES, window_rows
+from gridiface.northbound.dnp3.profiles.der_windows import LARGEST, STATES, window_rows
 from gridiface.protocols.dnp3.points import PointType
 
 _TYPES = {
@@ -95,6 +95,7 @@ def _windows() -> Iterator[ProfileRow]:
             unit=row.unit,
             event_class=row.event_class,
             **_variation(back[:2]),
+            **(limits | {"maximum": LARGEST} if row.field == "select" else limits),
         )
         yield ProfileRow(reader, row.title, name, row.mandatory)
     for index, title, argument, event_class in STATES:

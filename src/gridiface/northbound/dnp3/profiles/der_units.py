@@ -70,7 +70,7 @@ def _block(block: str, devices: Sequence[str]) -> Iterator[PointEntry]:
 def _entry(row: Mapping[str, str], starts: Mapping[str, int], device: str) -> PointEntry:
     kind, (point_type, static, event) = row["type"], _TYPES[row["type"]]
     index, is_output = starts[kind] + int(row["offset"]), kind == "AO"
-    high = float(row["maximum"]) if is_output else float("inf")
+    low, high = float(row["minimum"] or "-inf"), float(row["maximum"] or "inf")
     return PointEntry(
         type=point_type,
         index=index,
@@ -84,7 +84,7 @@ def _entry(row: Mapping[str, str], starts: Mapping[str, int], device: str) -> Po
         event_class=int(row["event_class"]),
         static_variation=static,
         event_variation=event,
-        minimum=float(row["minimum"]) if is_output else float("-inf"),
+        minimum=low,
         maximum=high,
         initial=high if is_output and row["name"].endswith("high threshold") else 0.0,
         frozen_class=_FROZEN_CLASS if kind == "CT" else None,

@@ -14,9 +14,9 @@ MOST_SCHEDULES = 16
 PAIRS = 100
 _MANDATORY_PAIRS = 10
 
-_BIG = 2_147_483_647
-_ANY = (-_BIG - 1, _BIG)
-_COUNT = (0, _BIG)
+LARGEST = 2_147_483_647
+_ANY = (-LARGEST - 1, LARGEST)
+_COUNT = (0, LARGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ def _curves() -> Iterator[WindowRow]:
         ("select", "curve edit selector", 1, MOST_CURVES, "S"),
         ("type", "curve type", 0, 20, "S"),
         ("points", "curve number of points", 0, PAIRS, "S"),
-        ("x_unit", "independent units of curve", 0, _BIG, "S"),
-        ("y_unit", "dependent units of curve", 0, _BIG, "S"),
+        ("x_unit", "independent units of curve", 0, LARGEST, "S"),
+        ("y_unit", "dependent units of curve", 0, LARGEST, "S"),
     )
     for at, (field, title, low, high, mandatory) in enumerate(heads):
         yield WindowRow("AO", 244 + at, 328 + at, "curves", field, title, low, high, "", 2, mandatory)
@@ -85,7 +85,7 @@ def _schedules() -> Iterator[WindowRow]:
         yield WindowRow("AO", 3000 + at, 3000 + at, "schedules", field, title, low, high, unit, 3)
     yield WindowRow("AO", 3009, 3011, "schedules", "points", "selected schedule number of points", 0, PAIRS, "", 3)
     for number in range(1, PAIRS + 1):
-        parts = (("t", "time offset", 0, _BIG, "s"), ("a", "action type", 0, 2, "enum"),
+        parts = (("t", "time offset", 0, LARGEST, "s"), ("a", "action type", 0, 2, "enum"),
                  ("i", "action index", 0, 65_535, ""), ("v", "value", *_ANY, ""))  # fmt: skip
         for part, (field, word, low, high, unit) in enumerate(parts):
             at = 4 * (number - 1) + part
@@ -101,7 +101,7 @@ def _simple_schedules() -> Iterator[WindowRow]:
         ("select", "schedule to edit selector (older form)", 1, MOST_SCHEDULES, ""),
         ("identity", "selected schedule identity", *_COUNT, ""),
         ("priority", "selected schedule priority", *_COUNT, ""),
-        ("type", "selected schedule type", 0, _BIG, "enum"),
+        ("type", "selected schedule type", 0, LARGEST, "enum"),
         ("start_date", "selected schedule start date", *_COUNT, "days"),
         ("start_time", "selected schedule start time", 0, 86_400_000, "ms"),
         ("repeat", "selected schedule repeat interval", *_COUNT, ""),
@@ -113,7 +113,7 @@ def _simple_schedules() -> Iterator[WindowRow]:
     for number in range(1, PAIRS + 1):
         for part, (field, word) in enumerate((("t", "time offset"), ("v", "value"))):
             at = 2 * (number - 1) + part
-            low, high = (0, _BIG) if field == "t" else _ANY
+            low, high = (0, LARGEST) if field == "t" else _ANY
             title = f"selected schedule point {number} {word}"
             yield WindowRow("AO", 2009 + at, 2012 + at, "simple", f"{field}{number}", title, low, high, "", 3)
     for at, field in enumerate(("ready", *_DAYS)):

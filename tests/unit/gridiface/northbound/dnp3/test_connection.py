@@ -1,20 +1,8 @@
-"""Datagrams of whole frames, and connections that are refused."""
+"""Connections and datagrams that are refused."""
 
 import asyncio
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from gridiface.northbound.dnp3.connection import TcpConnection, UdpSocket, datagrams
-from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
-
-
-@given(sizes=st.lists(st.integers(0, 250), max_size=30))
-def test_datagrams_hold_whole_frames_and_lose_none(sizes):
-    frames = [Frame(0x44, 1, 10, bytes(size)) for size in sizes]
-    parts = list(datagrams(b"".join(encode(frame) for frame in frames)))
-    assert all(len(part) <= 292 for part in parts)
-    assert [frame for part in parts for frame in FrameReader().feed(part)] == frames
+from gridiface.northbound.dnp3.connection import TcpConnection, UdpSocket
 
 
 class Refusing:

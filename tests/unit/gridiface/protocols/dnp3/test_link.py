@@ -10,6 +10,7 @@ from gridiface.protocols.dnp3.link import (
     SecondaryStation,
     Silence,
     SilenceWatch,
+    datagrams,
     encode,
     wire_octets,
 )
@@ -148,3 +149,11 @@ def test_a_silent_peer_is_probed_once_and_given_up_once():
     watch.heard(201.0)
     assert watch.next_timer() == 231.0
     assert SilenceWatch(None, 5.0).handle_timer(1e9) is Silence.NOTHING
+
+
+@given(sizes=st.lists(st.integers(0, 250), max_size=30))
+def test_datagrams_hold_whole_frames_and_lose_none(sizes):
+    sent = [Frame(0x44, 1, 10, bytes(size)) for size in sizes]
+    parts = list(datagrams(b"".join(encode(frame) for frame in sent)))
+    assert all(len(part) <= 292 for part in parts)
+    assert [frame for part in parts for frame in FrameReader().feed(part)] == sent
