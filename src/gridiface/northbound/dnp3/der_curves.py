@@ -48,6 +48,15 @@ _TRIP = frozenset(
 )
 
 
+TYPE = "type"
+"""The field of a curve's type (AO245)."""
+
+
+def is_kind(record: Record, kind: CurveKind) -> bool:
+    """Whether a curve is of a kind; one without a type is of none."""
+    return KINDS.get(int(record.value(TYPE))) is kind
+
+
 def points_of(record: Record) -> list[tuple[float, float]]:
     """The points of a curve, wire units; as many as it says it has."""
     count = int(record.value("points"))
@@ -62,7 +71,7 @@ def payload_of(record: Record, kind: CurveKind, created: float) -> dict[str, Any
     """
     raw = points_of(record)
     x_scale, y_unit = _X_SCALE.get(int(record.value("x_unit"))), _Y.get(int(record.value("y_unit")))
-    if KINDS.get(int(record.value("type"))) is not kind or x_scale is None or y_unit is None:
+    if not is_kind(record, kind) or x_scale is None or y_unit is None:
         return None
     if len(raw) < (1 if kind in _TRIP else 2) or any(left[0] > right[0] for left, right in pairwise(raw)):
         return None

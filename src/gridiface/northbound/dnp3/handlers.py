@@ -57,7 +57,7 @@ class StationHandler(OutstationHandler):
     ) -> None:
         self.settings = settings
         self.outputs = Outputs(settings.name, settings.points)
-        self.records = Records(settings.name, settings.points, self.outputs.curve_in_use)
+        self.records = Records(settings.name, settings.points, self.outputs.curve_in_use, self.outputs.curve_named)
         self.judge = Judge(settings, self.outputs, self.records, inbox=inbox, fleet=fleet, in_trouble=self._refuses)
         self._masters: Mapping[int, MasterEntry] = {master.address: master for master in settings.masters}
         self._inbox = inbox

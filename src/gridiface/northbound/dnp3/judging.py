@@ -141,6 +141,8 @@ class Judge:
                 # no curve: what it did ends, the output reads 0
                 steps = [*self._ending([entry.name], None), self._storing(entry, wire)]
                 return CommandStatus.SUCCESS, self._commission(entry, master, steps)
+            case Action.CURVE if (unfit := self._records.unfit(wire, entry.argument)) is not None:
+                return unfit, None
         return self._controlling(entry, wire, self._asking.signed(entry, entry.to_si(wire)), master, now)
 
     def _editing(self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant, *, trial: bool) -> Verdict:

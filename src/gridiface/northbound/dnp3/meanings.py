@@ -110,7 +110,7 @@ class Measure(StrEnum):
     READ_BACK = "read_back"  # the value in force of the output named by `argument`
     IN_FORCE = "in_force"  # whether the output named by `argument` has a control that runs
     CONSTANT = "constant"  # the number in `argument`
-    CURVE_IN_USE = "curve_in_use"  # whether the curve that the edit window shows is used by a mode that is enabled
+    CURVE_IN_USE = "curve_in_use"  # whether a mode, enabled or not, names the curve that the edit window shows
     ABOVE = "above"  # `argument` is "MEASURE OUTPUT": the measure is above the threshold that the output holds
     BELOW = "below"  # the same, below it; 0 is no threshold
     SCHEDULE_STATE = "schedule_state"  # `argument` is "WINDOW/WORD", see station_records.py

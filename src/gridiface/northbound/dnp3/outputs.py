@@ -64,6 +64,7 @@ class Outputs:
         self._by_control: dict[str, Holder] = {}
         self._wanted: dict[Holder, float] = {}
         self._soon: dict[str, Held] = {}
+        self._curves = [entry.name for entry in points.outputs() if entry.action is Action.CURVE]
 
     # --- what is -------------------------------------------------------------------------------------------------
 
@@ -104,6 +105,10 @@ class Outputs:
     def curve_in_use(self, number: int) -> bool:
         """Whether a mode that acts uses a curve."""
         return any(item.entry.action is Action.CURVE and item.si == number for item in self._in_force.values())
+
+    def curve_named(self, number: int) -> bool:
+        """Whether a mode names a curve, enabled or not; what is on its way counts."""
+        return any(self.expected(name).value == number for name in self._curves)
 
     def wanted(self, slot: str, master: str) -> float | None:
         """The SI value that a master asked for last in a slot, taken or on its way to be; None: nothing."""

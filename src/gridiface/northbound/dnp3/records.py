@@ -13,7 +13,8 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.curves import CurveKind
 from gridiface.domain.ports import Document, PutDocument
-from gridiface.northbound.dnp3.der_curves import payload_of
+from gridiface.northbound.dnp3.der_curves import TYPE as _TYPE
+from gridiface.northbound.dnp3.der_curves import is_kind, payload_of
 from gridiface.northbound.dnp3.der_schedules import Due, Schedule, Status, Validation, schedule_of, validate
 from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.windows import SELECT, Record, Window, windows_of
@@ -49,12 +50,19 @@ class Records:
         station: its name.
         points: its map.
         curve_in_use: whether a mode that acts uses a curve.
+        curve_named: whether a mode names it, enabled or not.
     """
 
-    def __init__(self, station: str, points: PointMap, curve_in_use: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        station: str,
+        points: PointMap,
+        curve_in_use: Callable[[int], bool],
+        curve_named: Callable[[int], bool],
+    ) -> None:
         self.windows = windows_of(station, points)
         self._points = points
-        self._curve_in_use = curve_in_use
+        self._curve_in_use, self._curve_named = curve_in_use, curve_named
         self._coming: dict[str, tuple[int, dict[int, Record]]] = {}
         self._shown: dict[str, dict[str, float]] = {name: {} for name in self.windows}
 
@@ -104,7 +112,12 @@ class Records:
     ) -> Record | CommandStatus:
         """The record after a write, or why it is refused."""
         if window == CURVES:
-            return CommandStatus.BLOCKED if self._curve_in_use(number) else record.with_value(field, wire)
+            if self._curve_in_use(number):
+                return CommandStatus.AUTOMATION_INHIBIT
+            if field == _TYPE and wire != record.value(_TYPE) and self._curve_named(number):
+                # a mode would be left with a curve that it cannot follow
+                return CommandStatus.NOT_SUPPORTED
+            return record.with_value(field, wire)
         on = bool(wire)
         if field == _SUBMIT:
             if record.notes.get("by"):
@@ -174,11 +187,20 @@ class Records:
             return None
         return payload_of(window.record(int(number)), CurveKind[kind.upper()], now)
 
+    def unfit(self, number: float, kind: str) -> CommandStatus | None:
+        """Why a mode cannot name a curve: there is none of that number, or it is of another kind; None: it can."""
+        window = self.windows.get(CURVES)
+        if window is None or not 1 <= number <= window.most or number != int(number):
+            return CommandStatus.OUT_OF_RANGE
+        coming = self._coming.get(CURVES, (0, {}))[1]
+        record = coming.get(int(number), window.record(int(number)))
+        return None if is_kind(record, CurveKind[kind.upper()]) else CommandStatus.NOT_SUPPORTED
+
     @property
-    def selected_curve_in_use(self) -> bool:
+    def selected_curve_named(self) -> bool:
         """BI107."""
         window = self.windows.get(CURVES)
-        return window is not None and self._curve_in_use(window.selected)
+        return window is not None and self._curve_named(window.selected)
 
     # --- schedules ---------------------------------------------------------------------------------------------------
 

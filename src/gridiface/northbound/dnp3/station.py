@@ -308,7 +308,7 @@ class Station:
             case Measure.IN_FORCE:
                 return Sample(entry.to_wire(float(outputs.runs(entry.argument))), _ONLINE)
             case Measure.CURVE_IN_USE:
-                return Sample(float(self.handler.records.selected_curve_in_use), _ONLINE)
+                return Sample(float(self.handler.records.selected_curve_named), _ONLINE)
             case Measure.SCHEDULE_STATE:
                 return Sample(self.handler.records.state(entry.argument, self._now), _ONLINE)
             case Measure.CONSTANT:

@@ -114,7 +114,7 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.IN_FORCE: ("state", "the output in `argument` has a control that runs"),
     Measure.CONSTANT: ("", "the number in `argument`"),
     Measure.UNKNOWN: ("", "not known here: never online"),
-    Measure.CURVE_IN_USE: ("state", "a mode that acts uses the curve that the edit window shows"),
+    Measure.CURVE_IN_USE: ("state", "a mode, enabled or not, names the curve that the edit window shows"),
     Measure.ABOVE: ("state", "a measure is above the threshold an output holds; `argument` is MEASURE OUTPUT"),
     Measure.BELOW: ("state", "the same, below it; a threshold of 0 is none"),
     Measure.SCHEDULE_STATE: ("", "validation state, status or number of a schedule; `argument` is WINDOW/WORD"),

@@ -4,6 +4,7 @@ import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind
 from gridiface.errors import StoreUnavailable
+from gridiface.northbound.dnp3.der_curves import KINDS
 from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.northbound.dnp3.settings import MasterEntry
@@ -97,7 +98,7 @@ async def test_62_a_mode_uses_its_curve_which_cannot_be_edited_then(bench, house
     assert (value.value, value.base) == (3, "opModVoltVar")
     assert [p["xvalue"] for p in value.payload["opModVoltVar"]["curveData"]] == [9200, 9800, 10200, 10800]
     assert (bench.shown("BI107"), bench.shown("BI81")) == (1, 1)
-    assert await bench.write(("AO249", 910)) is BLOCKED
+    assert await bench.write(("AO249", 910)) is CommandStatus.AUTOMATION_INHIBIT
     assert await bench.write(("AO244", 4), ("AO249", 910)) == [DONE, DONE]  # another one can be drawn meanwhile
     assert bench.shown("BI107") == 0
     assert await bench.write(("BO29", 0)) is DONE
@@ -107,7 +108,8 @@ async def test_62_a_mode_uses_its_curve_which_cannot_be_edited_then(bench, house
 
 
 async def test_62_what_is_no_usable_curve_enables_nothing(bench, house):
-    assert await bench.write(("AO217", 9), ("BO29", 1)) == [DONE, BLOCKED]
+    assert await bench.write(("AO217", 9)) is CommandStatus.NOT_SUPPORTED
+    assert await bench.write(("AO244", 9), ("AO245", 2), ("AO217", 9), ("BO29", 1)) == [DONE, DONE, DONE, BLOCKED]
     assert not house.live
     assert bench.shown("BI81") == 0
     await draw(bench, 9, VOLT_VAR[:1])
@@ -115,9 +117,29 @@ async def test_62_what_is_no_usable_curve_enables_nothing(bench, house):
     await draw(bench, 9)
     assert await bench.write(("BO29", 1)) is DONE
     assert len(house.live) == 1
-    assert await bench.write(("AO217", 44)) is CommandStatus.OUT_OF_RANGE
+    assert await bench.write(("AO217", 44)) is CommandStatus.NOT_SUPPORTED
+    assert await bench.write(("AO217", 65)) is CommandStatus.OUT_OF_RANGE
     assert await bench.write(("AO217", 0)) is DONE
     assert not house.live
+
+
+async def test_62_a_mode_names_only_curves_of_its_type_which_keep_it(bench, house):
+    """As the test procedure for AN2018-001 has it (CURVE-001 to 003): reference, mismatch, undefined, type."""
+    await draw(bench)  # curve 3, volt-var
+    assert bench.shown("BI107") == 0
+    for wrong, status in ((65, CommandStatus.OUT_OF_RANGE), (4, CommandStatus.NOT_SUPPORTED)):
+        assert await bench.write(("AO217", wrong)) is status
+    assert await bench.write(("AO173", 3)) is CommandStatus.NOT_SUPPORTED  # volt-watt
+    assert (bench.shown("AI297"), bench.shown("AI248")) == (0, 0)
+    assert await bench.write(("AO217", 3)) is DONE
+    assert bench.shown("BI107") == 1  # named, though nothing is enabled
+    assert await bench.write(("AO245", 5)) is CommandStatus.NOT_SUPPORTED
+    assert await bench.write(("AO245", 2), ("AO249", 910)) == [DONE, DONE]
+    assert await bench.write(("AO244", 4)) is DONE
+    assert bench.shown("BI107") == 0
+    assert await bench.write(("AO217", 0), ("AO244", 3), ("AO245", 5)) == [DONE, DONE, DONE]
+    assert bench.shown("BI107") == 0
+    assert await bench.write(("AO245", 2), ("AO217", 3)) == [DONE, DONE]  # drawn and named in one request
 
 
 async def test_a_select_of_a_field_changes_nothing(bench):
@@ -288,6 +310,10 @@ async def test_61_every_der_command_shows_in_its_read_back_with_an_event(bench):
         entry, back = row.entry, bench.station.settings.points.by_name[row.pair]
         before = bench.shown(row.pair)
         value = other_value(entry, before)
+        if entry.action is Action.CURVE:
+            # one of its type, whose number is the type's
+            value = next(float(number) for number, kind in KINDS.items() if kind.name.lower() == entry.argument)
+            assert await bench.write(("AO244", value), ("AO245", value)) == [DONE, DONE]
         buffer.confirm(buffer.keys())
         status = await bench.write((entry.name, value))
         events = [event for key in list(buffer.keys()) if told_of(back, event := buffer.get(key))]
