@@ -334,7 +334,7 @@ class Dispatch:
                     self._backlog += part
                     await asyncio.sleep(0)
                 else:
-                    now = [newer for change in part if (newer := self._as_it_is(change)) is not None]
+                    now = self._as_they_are(part)
                     durable += [one.outcome for one in await self._durable(now) if isinstance(one, AppendOutcome)]
             self._backlog = trimmed(self._backlog)
         for first in range(0, len(durable), _TOLD_AT_ONCE):
@@ -357,10 +357,14 @@ class Dispatch:
             waiting = waiting[count + 1 :]
         return kept
 
-    def _as_it_is(self, change: Change) -> Change | None:
-        """A change as it is right now: a step is recorded late, and its controls may have been cancelled since."""
-        if not isinstance(change, PutControl):
-            return change
+    def _as_they_are(self, changes: list[Change]) -> list[Change]:
+        """Changes as they are right now: a step is recorded late, and its controls may have been cancelled since."""
+        if not any(type(change) is PutControl for change in changes):
+            return changes
+        now = (self._as_it_is(change) if isinstance(change, PutControl) else change for change in changes)
+        return [change for change in now if change is not None]
+
+    def _as_it_is(self, change: PutControl) -> PutControl | None:
         if change.control.id in self._cancelling:
             return None  # on its way with the cancellation, which must not be undone
         control = self.engine.control(change.control.id)

@@ -67,7 +67,7 @@ def in_parts(*records: Iterable[Change], most: int = PART) -> Iterator[list[Chan
     part: list[Change] = []
     rows = 0
     for change in chain(*records):
-        more = _rows_of(change)
+        more = 1 if type(change) is AppendOutcome else _rows_of(change)  # three of them for each device told
         if part and rows + more > most:
             yield part
             part, rows = [], 0

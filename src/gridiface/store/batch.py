@@ -62,6 +62,8 @@ def encode(changes: Iterable[Change]) -> Batch:
 def _add(batch: Batch, change: Change) -> None:
     rows = batch.rows
     match change:
+        case AppendOutcome():  # first: a step has three of them for each device told
+            rows.setdefault(Op.APPEND_OUTCOME, []).append(outcome_row(change.outcome))
         case AppendReadings():
             rows.setdefault(Op.APPEND_READING, []).extend(map(reading_row, change.readings))
         case PutDocument() | KeepDocument():
@@ -71,8 +73,6 @@ def _add(batch: Batch, change: Change) -> None:
             batch.documents.append((Op.DELETE_DOCUMENT, (key_text(change.space), key_text(change.key))))
         case PutControl():
             rows.setdefault(Op.PUT_CONTROL, []).append(control_row(change.control))
-        case AppendOutcome():
-            rows.setdefault(Op.APPEND_OUTCOME, []).append(outcome_row(change.outcome))
         case AppendDecisions():
             rows.setdefault(Op.APPEND_DECISION, []).extend(map(decision_row, change.decisions))
         case AppendPerformance():

@@ -6,7 +6,7 @@ Rows are plain tuples in the order of `COLUMNS`; one statement takes many rows (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 
 from sqlalchemy import Dialect, Table, bindparam, delete, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from gridiface.store import tables
 
 
-class Op(Enum):
+class Op(StrEnum):
     """What is done to a table."""
 
     PUT_DOCUMENT = "put document"
