@@ -1,4 +1,4 @@
-"""What an operator does to the engine while it runs: block, release from quarantine, choose a strategy, local schedule.
+"""What is done to the engine while it runs: block, rank, release from quarantine, choose a strategy, local schedule.
 
 Each takes effect with the next tick, which kicks nobody off: the fleet moves on its ramps, and only what changes is
 sent.
@@ -13,6 +13,7 @@ from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import CONFIGURATION, DecisionLog, device_target, group_target
 from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
@@ -28,6 +29,7 @@ class DeskParts:
 
     columns: Columns
     fleet: Fleet
+    book: ControlBook
     running: Running
     schedules: Schedules
     plausibility: Plausibility
@@ -47,7 +49,7 @@ class Desk:
     def __init__(self, parts: DeskParts, *, at: Callable[[Instant], None], changed: Callable[[], None]) -> None:
         self._c, self._fleet, self._running = parts.columns, parts.fleet, parts.running
         self._schedules, self._plausibility = parts.schedules, parts.plausibility
-        self._config, self._log = parts.config, parts.log
+        self._config, self._log, self._book = parts.config, parts.log, parts.book
         self._at, self._fleet_changed = at, changed
 
     def block(self, device_id: str, blocked: bool, now: Instant) -> None:
@@ -61,6 +63,22 @@ class Desk:
                 now, device_target(device_id), "block", "blocked" if blocked else "unblocked", "by the operator"
             )
             self._fleet_changed()
+
+    def rank(self, control_id: str, authority: float, now: Instant) -> bool:
+        """Give a control that runs or is to run, or a default, another authority: who rules is decided anew at once.
+
+        What another control has displaced for good stays so. False where it is unknown, over, or has it already.
+        """
+        self._at(now)
+        before = self._book.rank(control_id, authority, now)
+        if before is None:
+            return False
+        entry = self._book.get(control_id)
+        assert entry is not None
+        reason = f"its program's authority is {authority:g} now, it was {before:g}"
+        self._log.about(now, entry.control, "ranked", reason, value=authority)
+        self._fleet_changed()
+        return True
 
     def release_quarantine(self, device_id: str, now: Instant, *, reason: str = "by the operator") -> bool:
         """Believe a quarantined device again; False where it is unknown or not quarantined."""

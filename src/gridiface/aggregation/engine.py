@@ -120,6 +120,7 @@ class Engine(FleetViews):
         desk_parts = DeskParts(
             columns=self._c,
             fleet=self._fleet,
+            book=self._book,
             running=self._running,
             schedules=self._schedules,
             plausibility=self._plausibility,
@@ -316,8 +317,7 @@ class Engine(FleetViews):
         times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due(self._now or now), self._hold_until]
         times += [self._schedules.next_edge, self.throughput.ends, self._next_step(), self._rounds.next_look]
         times.append(health.next_watch(self._c, lost_after_s=self._config.lost_after_s))
-        if self._c.count:
-            times.append(float(self._c.renew_at.min()))
+        times.append(float(self._c.renew_at.min(initial=np.inf)))
         return max(now, min(time for time in times if time is not None))
 
     def _at(self, now: Instant) -> None:
@@ -386,8 +386,8 @@ class Engine(FleetViews):
     def _next_step(self) -> Instant:
         """When the next step is due if nothing happens; vehicles that nobody commands are looked after rarely."""
         period = self._running.period_s(self._stepped_at) if self._running.at_work else np.inf
-        regular = float(self._stepped_at) + min(period, DEPARTURES_S if self._c.departing else np.inf)
-        return min(regular, float(self._stepper.hail_due))
+        period = min(period, DEPARTURES_S if self._c.departing else np.inf)
+        return min(self._stepped_at + period, self._stepper.hail_due)
 
     def _due(self, now: Instant) -> bool:
         if self._held(now) or not self._c.count:

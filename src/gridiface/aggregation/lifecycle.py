@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gridiface.aggregation.arbitration import Claim, claims_of, displaced_kinds, is_information, precedence
 from gridiface.aggregation.late import Late, Told
@@ -212,6 +212,16 @@ class ControlBook:
             return False
         self.finish(entry, OutcomeKind.CANCELLED, now)
         return True
+
+    def rank(self, control_id: str, authority: float, now: Instant) -> float | None:
+        """Give a control another authority; the one it had, None where it is unknown, over, or has it already."""
+        entry = self._entries.get(control_id) or self._defaults.get(control_id)
+        if entry is None or not entry.live or entry.control.source.authority == authority:
+            return None
+        before = entry.control.source.authority
+        entry.control = replace(entry.control, source=replace(entry.control.source, authority=authority))
+        self._settle(entry.control.target, now)
+        return before
 
     def advance(self, now: Instant, ending: Ending) -> tuple[list[Entry], list[tuple[Entry, OutcomeKind, str]]]:
         """Let due starts and ends happen. Returns those that started and those that ended since the last call."""

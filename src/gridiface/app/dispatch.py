@@ -19,6 +19,7 @@ from gridiface.aggregation.engine import Engine
 from gridiface.app.ahead import Ahead
 from gridiface.app.arrivals import Arrivals
 from gridiface.app.control_names import named
+from gridiface.app.handing_out import by_channel, ranked_anew
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
 from gridiface.app.recording import PART, changes_of, decided, devices_first, in_parts, trimmed
@@ -32,7 +33,6 @@ from gridiface.domain.controls import (
     Delivery,
     DeliveryOutcome,
     Outcome,
-    ServiceClass,
     Setpoint,
     Verdict,
 )
@@ -164,6 +164,20 @@ class Dispatch:
         self.kick()
         return True
 
+    async def rank(
+        self, control_ids: Sequence[str], authority: float, now: Instant, *, along: Sequence[Change] = ()
+    ) -> int:
+        """See domain.ports.ControlInbox.rank."""
+        async with self._recording:  # a step that is being recorded would write down what they were before
+            left = [name for name in control_ids if name not in self._cancelling]
+            ranked = ranked_anew(self.engine, left, authority, now)
+            if ranked or along:
+                await self.ledger.commit([*map(PutControl, ranked), *along])
+            over = [one for one in ranked if not self.engine.desk.rank(one.id, authority, now)]
+        self._record_later([PutControl(control) for one in over if (control := self.engine.control(one.id))])
+        self.kick()
+        return len(ranked) - len(over)
+
     # --- DeviceRegistry -----------------------------------------------------------------------------------------
 
     async def register(
@@ -254,25 +268,13 @@ class Dispatch:
         result = self.engine.tick(now)
         handing_out = [
             self._spawn(self._hand_out(channel, setpoints, now))
-            for channel, setpoints in self._by_channel(result.setpoints)
+            for channel, setpoints in by_channel(self.channels, result.setpoints)
         ]
         self._ahead.go_on()
         if result.outcomes or result.decisions or result.performance or self._backlog:
             moved = [self.engine.control(name) for name in sorted(result.moved)]
             changes = [PutControl(control) for control in moved if control is not None]
             self._spawn(self._record_after(handing_out, changes, result))
-
-    def _by_channel(self, setpoints: Iterable[Setpoint]) -> list[tuple[DeviceChannel, list[Setpoint]]]:
-        """Set-points by channel and service class, so that a slow class does not hold up a fast one."""
-        sorted_out: dict[tuple[int, ServiceClass], list[Setpoint]] = {}
-        for setpoint in setpoints:
-            for index, channel in enumerate(self.channels):
-                if channel.serves(setpoint.device_id):
-                    sorted_out.setdefault((index, setpoint.service_class), []).append(setpoint)
-                    break
-            else:
-                _log.warning("no channel leads to device %s; its set-point was not sent", setpoint.device_id)
-        return [(self.channels[index], batch) for (index, _), batch in sorted_out.items()]
 
     async def _hand_out(self, channel: DeviceChannel, setpoints: list[Setpoint], now: Instant) -> None:
         with span("setpoints.hand_out", count=str(len(setpoints)), service_class=setpoints[0].service_class):

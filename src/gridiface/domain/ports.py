@@ -193,6 +193,18 @@ class ControlInbox(Protocol):
         """Cancel a control; False when it is unknown or already over (then `along` is not written)."""
         ...
 
+    async def rank(
+        self, control_ids: Sequence[str], authority: float, now: Instant, *, along: Sequence[Change] = ()
+    ) -> int:
+        """Give controls another authority and make `along` durable with it; how many.
+
+        Who rules is decided anew at once. Those that are unknown or over are left out; `along` is written in any case.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        ...
+
     def preview(self, control: Control, now: Instant) -> Acceptance:
         """What `submit` would answer, without changing anything."""
         ...

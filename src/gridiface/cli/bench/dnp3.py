@@ -269,6 +269,11 @@ class _House:
     async def cancel(self, control_id: str, now: float, *, reason: str = "", along: Sequence[Change] = ()) -> bool:
         return False
 
+    async def rank(
+        self, control_ids: Sequence[str], authority: float, now: float, *, along: Sequence[Change] = ()
+    ) -> int:
+        return 0
+
     def device(self, device_id: str) -> Device | None:
         return None
 

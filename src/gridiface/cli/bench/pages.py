@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,10 @@ class _Inbox:
     async def cancel(self, control_id: str, now: Instant, *, reason: str = "", along: Any = ()) -> bool:
         """See domain.ports.ControlInbox.cancel."""
         return False
+
+    async def rank(self, control_ids: Sequence[str], authority: float, now: Instant, *, along: Any = ()) -> int:
+        """See domain.ports.ControlInbox.rank."""
+        return 0
 
 
 class _Settlements:

@@ -83,6 +83,14 @@ class InboxAlong:
             _written()
         return done
 
+    async def rank(
+        self, control_ids: Sequence[str], authority: float, now: Instant, *, along: Sequence[Change] = ()
+    ) -> int:
+        """See domain.ports.ControlInbox."""
+        count = await self._inner.rank(control_ids, authority, now, along=_with(along))
+        _written()
+        return count
+
     def preview(self, control: Control, now: Instant) -> Acceptance:
         """See domain.ports.ControlInbox."""
         return self._inner.preview(control, now)

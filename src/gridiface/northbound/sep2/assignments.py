@@ -23,6 +23,7 @@ from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.translate.controls import authority
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
 
 #: First letter of the last part of an added assignment's path; the others are numbers.
@@ -132,7 +133,7 @@ class Assignments:
         return program, True
 
     async def rank(self, program: Program, primacy: int, now: Instant, *, chosen: bool = True) -> None:
-        """Give a program another primacy; the controls that it has keep theirs in the engine.
+        """Give a program another primacy; the controls that it has are ranked anew, as its clients rank them.
 
         Args:
             program: which.
@@ -151,7 +152,8 @@ class Assignments:
             return
         version = (program.version + 1) & 0xFFFF
         head = program_head(program) | {"primacy": primacy, "ranked": chosen, "version": version}
-        await self._s.ledger.commit([documents.put(documents.PROGRAMS, str(program.number), None, head)])
+        stored = documents.put(documents.PROGRAMS, str(program.number), None, head)
+        await self._s.inbox.rank(program.control_names, authority(primacy), now, along=[stored])
         program.primacy, program.ranked, program.version = primacy, chosen, version
         self._s.tree.set(item, replace(item.obj, primacy=primacy, version=version))
         await self._programs.on_posted(program, now)

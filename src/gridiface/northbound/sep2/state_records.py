@@ -178,6 +178,13 @@ class Program:
         return f"/rsps/{self.number}/rsp"
 
     @property
+    def control_names(self) -> list[str]:
+        """All domain controls that its events and its default control are."""
+        found = [name for event in self.events.values() for name in event.control_names]
+        default = self.default_control
+        return found if default is None else [*found, default, *(f"{default}:{one}" for one in sorted(self.members))]
+
+    @property
     def active(self) -> str:
         """Path of the list of its active events."""
         return f"{self.path}/actderc"

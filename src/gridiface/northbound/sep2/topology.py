@@ -25,6 +25,7 @@ from gridiface.northbound.sep2.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.placing_programs import place_program
 from gridiface.northbound.sep2.records import program_head, record_head
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.translate.controls import authority
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
 
 _WEAKEST = 255
@@ -78,7 +79,7 @@ class Topology:
             self._settled = False
             around = self._s.fleet.groups_of(device_id)
             if self._levels.add(around):
-                await self._rank_all()
+                await self._rank_all(now)
             await self._take_in(record, [nodes[group_id] for group_id in around], now)
             self._tell_moves()
             self._settled = True
@@ -107,7 +108,7 @@ class Topology:
             for program in left:
                 program.members.discard(device_id)
             if left and self._levels.drop([program.target.id for program in left]):
-                await self._rank_all()
+                await self._rank_all(now)
             for program in nodes.values():
                 self._read_no_more(program, record.audience.readers)
             for program in left:
@@ -155,7 +156,7 @@ class Topology:
         for group in groups.values():
             if group.id not in self._s.state.nodes:
                 await self._make(group, heights[group.id])
-        await self._rank_all()
+        await self._rank_all(now)
         for group_id, program in list(self._s.state.nodes.items()):
             if group_id not in groups:
                 await self._remove(program, now)
@@ -197,20 +198,21 @@ class Topology:
         )
         self.place(program)
 
-    async def _rank_all(self) -> None:
+    async def _rank_all(self, now: Instant) -> None:
         """Levels may have come between: a node keeps its place between those above and below, unless it was chosen."""
         heights = self._levels.heights()
         for group_id, program in self._s.state.nodes.items():
             if group_id in heights and not program.ranked:
-                await self._rank(program, self._primacy(heights[group_id]))
+                await self._rank(program, self._primacy(heights[group_id]), now)
 
-    async def _rank(self, program: Program, primacy: int) -> None:
+    async def _rank(self, program: Program, primacy: int, now: Instant) -> None:
         item = self._s.tree.item(program.path)
         if primacy == program.primacy or item is None:
             return
         version = (program.version + 1) & 0xFFFF
         head = program_head(program) | {"primacy": primacy, "version": version}
-        await self._s.ledger.commit([documents.put(documents.PROGRAMS, str(program.number), None, head)])
+        stored = documents.put(documents.PROGRAMS, str(program.number), None, head)
+        await self._s.inbox.rank(program.control_names, authority(primacy), now, along=[stored])
         program.primacy, program.version = primacy, version
         self._s.tree.set(item, replace(item.obj, primacy=primacy, version=version))
 

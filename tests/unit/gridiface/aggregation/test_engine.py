@@ -541,3 +541,33 @@ def test_controls_that_ended_lately_are_known_after_a_restart_as_before(bench):
     made.step(steps=3)
     assert made.outcomes == told, "nothing is told again"
     assert [one.id for one in made.engine.controls() if one.state.name == "ACTIVE"] == ["second"]
+
+
+def test_another_authority_decides_anew_who_rules_at_once_and_says_so(bench):
+    world = bench(battery("a"), battery("b"))
+    world.submit(ask("low", set_w=4_000.0, duration=600.0, authority=1.0))
+    world.submit(ask("high", set_w=1_000.0, duration=300.0, authority=2.0))
+    world.step(1)
+    assert world.total == pytest.approx(1_000.0)
+    assert world.engine.desk.rank("high", 0.5, world.now)
+    assert world.engine.next_timer(world.now) == world.now
+    world.tick()
+    assert world.total == pytest.approx(4_000.0)
+    assert ("ranked", "all") in world.verdicts("set_w")
+    assert not world.engine.desk.rank("high", 0.5, world.now)
+    assert not world.engine.desk.rank("unknown", 3.0, world.now)
+
+
+def test_who_is_ranked_above_for_longer_displaces_for_good(bench):
+    world = bench(battery("a"))
+    world.submit(ask("one", set_w=2_000.0, duration=300.0, authority=2.0))
+    world.submit(ask("two", set_w=1_000.0, duration=300.0, authority=1.0))
+    world.step(1)
+    kinds_of_two = [o.kind.name for o in world.outcomes if o.control_id == "two" and o.device_id is None]
+    assert kinds_of_two[-1] == "SUPERSEDED"
+    world.submit(ask("three", set_w=3_000.0, duration=600.0, authority=1.5))
+    world.step(1)
+    assert world.engine.desk.rank("three", 3.0, world.now)
+    world.step(1)
+    assert [o.kind.name for o in world.outcomes if o.control_id == "one" and o.device_id is None][-1] == "SUPERSEDED"
+    assert world.total == pytest.approx(3_000.0)

@@ -260,6 +260,45 @@ async def test_cancel_is_durable_and_only_once(house: House) -> None:
     assert not await house.dispatch.cancel("unknown", NOW)
 
 
+async def test_another_authority_is_durable_and_decides_anew_who_rules(house: House) -> None:
+    await house.dispatch.submit(control("low"), NOW)
+    other = replace(control("high", watts=2_000.0), source=Source(protocol="test", program="p", authority=5.0))
+    await house.dispatch.submit(replace(other, interval=Interval(NOW, 30.0)), NOW)
+    house.dispatch.tick(NOW)
+    await house.settle()
+    told = {point.device_id: point.active_power_w for point in house.channel.told}
+    assert sum(watts or 0.0 for watts in told.values()) == pytest.approx(2_000.0)
+    document = PutDocument("x", "y", b"")
+    house.channel.told.clear()
+    assert await house.dispatch.rank(["high", "unknown"], 0.5, NOW + 1, along=[document]) == 1
+    kept = [change.control for change in house.ledger.of(PutControl) if isinstance(change, PutControl)]
+    assert kept[-1].source.authority == 0.5
+    assert document in house.ledger.kept
+    house.dispatch.tick(NOW + 1)
+    await house.settle()
+    told = {point.device_id: point.active_power_w for point in house.channel.told}
+    assert sum(watts or 0.0 for watts in told.values()) == pytest.approx(4_000.0)
+    said = [one for change in house.ledger.of(AppendDecisions) for one in getattr(change, "decisions", ())]
+    assert [(one.control_id, one.verdict) for one in said if one.verdict == "ranked"] == [("high", "ranked")]
+    house.ledger.down = True
+    with pytest.raises(StoreUnavailable):
+        await house.dispatch.rank(["low"], 9.0, NOW + 2)
+    assert house.engine.control("low").source.authority == 1.0  # type: ignore[union-attr]
+
+
+async def test_a_control_that_is_cancelled_meanwhile_stays_so(house: House) -> None:
+    await house.dispatch.submit(control(), NOW)
+    house.ledger.slow = asyncio.Event()
+    ranking = asyncio.create_task(house.dispatch.rank(["c1"], 5.0, NOW))
+    await asyncio.sleep(0)
+    cancelling = asyncio.create_task(house.dispatch.cancel("c1", NOW))
+    await asyncio.sleep(0)
+    house.ledger.slow.set()
+    await asyncio.gather(ranking, cancelling)
+    await house.settle()
+    assert states(house)[-1] is ControlState.CANCELLED
+
+
 def states(house: House) -> list[ControlState]:
     return [change.control.state for change in house.ledger.of(PutControl) if isinstance(change, PutControl)]
 

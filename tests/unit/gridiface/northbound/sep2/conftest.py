@@ -97,6 +97,13 @@ class FakeInbox:
         self.cancelled.append(control_id)
         return True
 
+    async def rank(self, control_ids: Sequence[str], authority: float, now: float, *, along: Sequence[Any] = ()) -> int:
+        await self.ledger.commit(along)
+        known = [self.controls[name] for name in control_ids if name in self.controls]
+        for control in known:
+            self.controls[control.id] = replace(control, source=replace(control.source, authority=authority))
+        return len(known)
+
     def preview(self, control: Control, now: float) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=self.verdict)
 

@@ -137,6 +137,18 @@ async def test_what_the_server_makes_by_itself_is_not_removed(kit: Any, desk: Se
     assert (await desk.set_primacy(program.number, 7))["primacy"] == 7
 
 
+async def test_controls_and_defaults_are_ranked_anew_with_their_program(kit: Any, desk: Sep2Desk) -> None:
+    program, path = kit.core.state.program_of_device("inv-1"), kit.program("inv-1")
+    await kit.post(f"{path}/derc", kit.control("0A"))
+    await desk.replace(f"{path}/dderc", {"mRID": "0D", "DERControlBase": {"opModMaxLimW": 5_000}}, by="ann")
+    names = {name: one.source.authority for name, one in kit.inbox.controls.items()}
+    assert set(names.values()) == {255.0 - program.primacy}
+    await desk.set_primacy(program.number, 40, along=[AUDIT])
+    assert {name: one.source.authority for name, one in kit.inbox.controls.items()} == dict.fromkeys(names, 215.0)
+    assert len(names) == 2
+    assert kit.ledger.kept[AUDIT.space, AUDIT.key].body == AUDIT.body
+
+
 async def test_all_controls_are_cancelled_at_once(kit: Any, desk: Sep2Desk) -> None:
     for number, name in enumerate(("fleet", "inv-1", "bat-1")):
         await kit.post(kit.program(name) + "/derc", kit.control(f"{number + 1:032X}", start=kit.NOW + 60 * number))
