@@ -125,9 +125,10 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "relapses": (np.int64, 0),
     # what it was told last
     "told_w": (np.float64, NAN),
+    "margin_w": (np.float64, 0.0),  # what was told above that, to find out what the sun gives
     "told_ceiling_w": (np.float64, NAN),
     "told_var": (np.float64, NAN),
-    "last_w": (np.float64, NAN),  # like told_w, but kept when it is not known whether it took effect
+    "last_w": (np.float64, NAN),  # like told_w, with its margin, and kept when it is not known whether it took effect
     "last_ceiling_w": (np.float64, NAN),  # like told_ceiling_w, kept so, too
     "last_until": (np.float64, np.inf),  # when what it was told last ends by itself
     "told_order": (np.int64, -1),

@@ -101,6 +101,7 @@ class Columns:
     back_at: FloatArray
     relapses: IntArray
     told_w: FloatArray
+    margin_w: FloatArray
     told_ceiling_w: FloatArray
     told_var: FloatArray
     last_w: FloatArray

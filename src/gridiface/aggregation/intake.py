@@ -225,6 +225,9 @@ class Intake:
         c.natural_w[rows[free]] = watts[free]
         least = rows[capped & np.isnan(told) & c.told[rows] & ~c.down[rows] & ~still]
         c.natural_w[least] = np.fmax(c.natural_w[least], c.w[least])
+        # A roof that is held gives no more than the sun: so much was there at least.
+        more = c.natural[rows] & ~free & ~c.down[rows] & ~still & (watts > np.fmax(c.natural_w[rows], 0.0))
+        c.natural_w[rows[more]] = watts[more]
 
     def _unreadable(self, row: int, now: Instant) -> bool:
         if self._c.lost[row]:

@@ -286,21 +286,23 @@ def send(
     orders: Orders,
     now: Instant,
     validity_s: float,
+    margins: FloatArray | None = None,
 ) -> SetpointBatch:
     """Make the batch for `rows` and note in the columns what they are told.
 
     What a device may hold of earlier set-points and is not to hold any more is let go of in this one: else it would go
-    on with it until its own timer runs out.
+    on with it until its own timer runs out. `margins` come on top of the powers on the wire alone, see `probing`.
     """
     c, here = columns, span(rows)
     numbers, watts = wanted.order[here], wanted.watts[here]
+    above = 0.0 if margins is None else margins[here]
     ceilings, variances = wanted.ceilings[here], wanted.vars[here]
     parts = orders.handing_on[numbers]
     for bit, values in ((POWER, watts), (CEILING, ceilings), (VAR, variances)):
         parts |= np.isfinite(values) * np.int64(bit)
     batch = SetpointBatch(
         ids=c.ids[rows],
-        watts=watts,
+        watts=watts + above,
         ceilings=ceilings,
         variances=variances,
         numbers=numbers,
@@ -311,14 +313,14 @@ def send(
     )
     doubt.keep(c, rows)
     c.from_w[here], c.from_at[here] = position[here], now
-    c.told_w[here], c.told_ceiling_w[here], c.told_var[here] = batch.watts, batch.ceilings, batch.vars
-    c.last_w[here], c.last_ceiling_w[here] = batch.watts, batch.ceilings
+    c.told_w[here], c.told_ceiling_w[here], c.told_var[here] = watts, batch.ceilings, batch.vars
+    c.last_w[here], c.last_ceiling_w[here], c.margin_w[here] = batch.watts, batch.ceilings, above
     doubt.told(c, here, batch.watts, batch.ceilings)
     c.told_order[here], c.told_at[here] = numbers, now
     c.told[here] = numbers >= 0
     c.holds[here] |= parts  # what was let go of goes when that is acknowledged
     c.cut[here] |= orders.cuts[numbers]  # and so does this
-    on = np.abs(batch.watts) > 0.0  # NaN compares false: told nothing is off
+    on = np.abs(watts) > 0.0  # NaN compares false: told nothing is off
     c.since[here] = np.where(on != c.on[here], now, c.since[here])
     c.on[here] = on
     c.acknowledged[here] = False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation import twin
+from gridiface.aggregation import probing, twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Pace, Trim
@@ -118,7 +118,9 @@ class Stepper:
         self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         self._explain_vars(plan, demands, vars_, now)
-        return self._emit(plan, solution, vars_, bounds, hail, now)
+        above = probing.margins(self._c, plan, bounds, solution.watts, residuals)
+        self._renewed |= probing.found_more(self._c, bounds, solution.watts)
+        return self._emit(plan, solution, vars_, above, bounds, hail, now)
 
     # Targets.
 
@@ -308,7 +310,14 @@ class Stepper:
     # Sending.
 
     def _emit(
-        self, plan: Plan, solution: Solution, vars_: FloatArray, bounds: Envelope, hail: Hail | None, now: Instant
+        self,
+        plan: Plan,
+        solution: Solution,
+        vars_: FloatArray,
+        above: FloatArray,
+        bounds: Envelope,
+        hail: Hail | None,
+        now: Instant,
     ) -> Step:
         c = self._c
         barred = c.blocked | c.quarantined | ~c.enabled
@@ -333,6 +342,7 @@ class Stepper:
         tell, adopt = order_news(c, order, self._orders)
         moved = self._moved(plan, solution)
         moved |= differs(c.told_var, wanted.vars, self._deadband())
+        moved |= probing.news(c, above, self._deadband())
         send_rows = (order >= 0) & (tell | moved | (now >= c.renew_at) | ~c.told)
         release = c.told & nothing & (reachable | barred)
         if hail is not None:
@@ -347,7 +357,7 @@ class Stepper:
         c.told_order[adopted] = order[adopted]
         batch: Sequence[Setpoint] = ()
         if sent.size:
-            batch = send(c, sent, wanted, bounds.position, self._orders, now, self._config.open_validity_s)
+            batch = send(c, sent, wanted, bounds.position, self._orders, now, self._config.open_validity_s, above)
         return Step(batch, sent, adopted, wanted)
 
     def _deadband(self) -> FloatArray:

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +31,7 @@ from gridiface.aggregation.settlement.regulation_score import SAMPLE_S
 from gridiface.aggregation.settlement.rows import ALL_METHODS
 from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app import exports
+from gridiface.app.importers import CsvForm
 from gridiface.app.importers.lists import read_commitments
 from gridiface.app.settlement_desk import AFTER_S, BEFORE_S, readings_of
 from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
@@ -227,7 +229,10 @@ def export(
         str | None, typer.Option("--control", help="With --database: the performance of this control.")
     ] = None,
     database: Annotated[str | None, typer.Option("--database", help="sqlite:///FILE or postgresql://...")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Parquet needs the optional pyarrow.")] = Format.CSV,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Parquet needs the optional pyarrow. Without it: by the end of the file's name."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a settlement, or the performance intervals of a control in the store, as CSV or Parquet.
@@ -245,7 +250,7 @@ def export(
     else:
         raise ConfigError("say what to export: a settlement's file, or --control together with --database")
     with working(f"writing {output.name}", quiet=as_json):
-        if form is Format.PARQUET:
+        if form is Format.PARQUET or (form is None and output.suffix == ".parquet"):
             exports.write_parquet(rows, output)
         else:
             _write(output, exports.csv_text(rows))
@@ -291,7 +296,7 @@ def _kw(watts: float | None) -> str:
     return "-" if watts is None else f"{watts / 1000:.3f}"
 
 
-def _form(zone_name: str, positive: Positive, stamp: Stamp, interval: float | None) -> Any:
+def _form(zone_name: str, positive: Positive, stamp: Stamp, interval: float | None) -> CsvForm:
     # The interval on the command line is the settlement's; the files' own is found, and may be finer.
     del interval
     return form_of(zone_name, positive, stamp, None, None)
@@ -344,13 +349,14 @@ def _series(
     meters: list[str] | None,
     event: SettlementEvent,
     calendar: Calendar,
-    form: Any,
+    form: CsvForm,
 ) -> list[MeterSeries]:
     """All meters of the files, later files over earlier ones, or of the store."""
     if files and database is None:
         merged: dict[str, MeterSeries] = {}
         for file in files:
-            for one in load_meter(file, form).series:
+            known = {name: held.interval_s for name, held in merged.items()}
+            for one in load_meter(file, replace(form, known=known)).series:
                 held = merged.get(one.meter_id)
                 try:
                     merged[one.meter_id] = one if held is None else held.merged(one)

@@ -18,7 +18,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -45,7 +45,8 @@ class CsvForm:
         tz: zone of times without an offset; None refuses them.
         positive: what the file counts positive.
         stamp: whether a time is its interval's start or end.
-        interval_s: s; None finds it: the most frequent distance.
+        interval_s: s; None finds it: that of `known`, else the most frequent distance.
+        known: interval of meters that are known already, s: a file of late values need not show it.
         meter_id: the meter of a file without the column `meter`.
     """
 
@@ -53,6 +54,7 @@ class CsvForm:
     positive: Literal["consumption", "delivery"] = "consumption"
     stamp: Literal["start", "end"] = "start"
     interval_s: float | None = None
+    known: Mapping[str, float] = field(default_factory=dict)
     meter_id: str = ""
 
 
@@ -213,7 +215,7 @@ class _Reader:
         """The series of all that was taken."""
         if not any(meter.values for meter in self._meters.values()):
             raise self._wrong(line, "no values", "the first line names the columns, each other line is one value")
-        interval_s = self._form.interval_s or self._interval(line)
+        interval_s = self._form.interval_s or self._known() or self._interval(line)
         check_interval(self._path, interval_s)
         spans = {name: (min(meter.values), max(meter.values)) for name, meter in self._meters.items()}
         check_span(self._path, spans, interval_s)
@@ -239,6 +241,11 @@ class _Reader:
             conflicts=self._conflicts,
             notes=tuple(self._notes),
         )
+
+    def _known(self) -> float | None:
+        """The one interval of all meters of the file, where it was known before."""
+        found = {self._form.known.get(name) for name in self._meters}
+        return found.pop() if len(found) == 1 else None
 
     def _interval(self, line: int) -> float:
         """The most frequent distance of successive times, s; of equally frequent ones the shortest."""

@@ -78,6 +78,28 @@ def test_settle_late_data_reopen_and_export(meter: Path, tmp_path: Path) -> None
     assert [(row["delivered_w"], row["revision"]) for row in rows] == [("1800.0", "1"), ("2500.0", "2")]
 
 
+@pytest.mark.parametrize(
+    "late",
+    ["house,2026-03-03T17:00Z,0.5\n", "house,2026-03-03T14:00Z,3\nhouse,2026-03-03T17:00Z,0.5\n"],
+    ids=["one value", "values far apart"],
+)
+def test_late_values_are_of_the_interval_that_the_meter_had(meter: Path, tmp_path: Path, late: str) -> None:
+    file = tmp_path / "late.csv"
+    file.write_text("meter,time,kwh\n" + late)
+    made = json.loads(run("settle", meter, file, "--event", "ev-7", *TIMES, "--committed-kw", "2", "--json").stdout)
+    assert made["total"][0]["delivered_wh"] == 4300.0
+
+
+def test_an_export_is_what_its_name_says(meter: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    kept, out = tmp_path / "ev.json", tmp_path / "ev.parquet"
+    run("settle", meter, "--event", "ev-7", *TIMES, "--output", kept)
+    run("export", kept, "--output", out)
+    assert parquet.read_table(out).num_rows == 2
+    run("export", kept, "--output", out, "--format", "csv")
+    assert out.read_text().startswith("event_id,")
+
+
 def test_storage_commitments_holidays_and_event_days(meter: Path, tmp_path: Path) -> None:
     committed, days = tmp_path / "c.csv", tmp_path / "days.txt"
     committed.write_text("resource,committed_kw\nhouse,1.8\n")

@@ -1,0 +1,88 @@
+"""Curtailed sun: what a roof could give is not seen while it gives what it was told, so it is told a little more.
+
+A roof that is asked for all that is known of its sun, and gives it, may have more by now: after a cloud it would stay
+at what the cloud left it. So its set-point stands a little above its share. With no more sun that changes nothing; with
+more it gives up to so much more, which is seen, becomes known, and is split like the rest. The margin is told to the
+device alone; shares, totals and accounts are made of what is known. All margins together stay inside what limits leave.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate import BoolArray, FloatArray
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.doubt import unheard
+from gridiface.aggregation.intake import BINDING
+from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.plan import Node, Plan
+
+#: How far above its share a roof is told, part of its rating.
+MARGIN = 0.05
+
+#: A share this near to all that is known is all of it, part of a margin: what is seen is a little unsteady.
+_NEAR = 0.6
+
+
+def margins(
+    columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArray, residuals: dict[str, float]
+) -> FloatArray:
+    """How much more than its share each row is to be told, W, >= 0.
+
+    Args:
+        columns: the fleet.
+        plan: who rules; its limits bound the sum of the margins below each node.
+        bounds: what each device is known to be able to do.
+        watts: the shares of this step, W, + delivered; NaN: told no power.
+        residuals: what lies beside the members of each node at its metered points, W.
+
+    Returns:
+        One per row; 0 but for roofs that give all that is known of them and were told no more.
+    """
+    c = columns
+    with np.errstate(invalid="ignore"):  # told nothing, or not heard
+        gives = c.w >= BINDING * c.told_w
+        whole = (watts > 0.0) & (watts >= bounds.hi - _NEAR * MARGIN * c.export_w)
+    asked = c.natural & bounds.free & c.acknowledged & np.isnan(c.up_w) & gives & whole
+    found = np.zeros(c.count)
+    if not asked.any():
+        return found
+    room = np.minimum(MARGIN * c.export_w, np.minimum(c.export_w, plan.device_high) - watts)
+    np.copyto(found, np.maximum(room, 0.0), where=asked)
+    for root in plan.roots:
+        for node in root.walk():
+            if node.limits.any and found[node.rows].any():
+                _keep_limits(c, node, bounds, watts, residuals.get(node.id, 0.0), found)
+    return found
+
+
+def news(columns: Columns, wanted: FloatArray, deadband: FloatArray) -> BoolArray:
+    """Whose margin is to be told anew: less of it at once, more only where it is worth a message."""
+    more = wanted - columns.margin_w
+    found: BoolArray = (-more > deadband) | (more > np.maximum(deadband, 0.5 * wanted))
+    return found
+
+
+def found_more(columns: Columns, bounds: Envelope, watts: FloatArray) -> bool:
+    """Whether a margin has shown more sun than shares make use of: the last split is worth no more then."""
+    probed = columns.margin_w > 0.0
+    return bool(probed.any() and (bounds.hi[probed] - watts[probed] > 0.5 * columns.margin_w[probed]).any())
+
+
+def _keep_limits(
+    c: Columns, node: Node, bounds: Envelope, watts: FloatArray, beside_w: float, found: FloatArray
+) -> None:
+    """Scale the margins below a node to what its limits on the way up leave; none while somebody in it is silent."""
+    rows, limits = node.rows, node.limits
+    if bool(unheard(c)[rows].any()):
+        found[rows] = 0.0
+        return
+    each = np.where(np.isfinite(watts[rows]), watts[rows], bounds.held[rows])
+    room = np.inf
+    if limits.export is not None:
+        room = limits.export.watts - float(each.sum()) - beside_w
+    if limits.generation is not None:
+        room = min(room, limits.generation.watts - float(np.maximum(each, 0.0).sum()) - max(beside_w, 0.0))
+    whole = float(found[rows].sum())
+    if whole > room:
+        found[rows] *= max(room, 0.0) / whole
