@@ -188,7 +188,7 @@ def _fraction(document: Document, place: Place, value: float | None, *, percent:
 def _table(document: Document, place: Place) -> list[tuple[float, float]]:
     """The rows of the table by rising state of charge (0..1) with the most power taken, kW."""
     rows = document.items(place)
-    found: list[tuple[float, float]] = []
+    read: list[tuple[int, float, float]] = []
     for number in range(min(len(rows), MOST_ROWS)):
         document.unknown_keys((*place, number), ("soc", "max_charge_kw"))
         soc = document.number((*place, number, "soc"), low=0, high=100, unit="%")
@@ -196,17 +196,20 @@ def _table(document: Document, place: Place) -> list[tuple[float, float]]:
         if soc is None or power is None:
             document.warn((*place, number), "without soc or max_charge_kw: left out", "write both")
             continue
-        found.append((soc, power))
+        read.append((number, soc, power))
     if len(rows) > MOST_ROWS:
         document.warn(place, f"has {len(rows)} rows: the first {MOST_ROWS} are taken", "a dozen are plenty")
-    scale = 100.0 if max((soc for soc, _ in found), default=0.0) > 1 else 1.0
+    percent = any(soc > 1 for _, soc, _ in read)
+    found = [
+        (_fraction(document, (*place, number, "soc"), soc, percent=percent, default=0.0), power)
+        for number, soc, power in read
+    ]
     if found != sorted(found):
         document.warn(place, "is not in order of soc", "sort it: a reader that interpolates goes wrong")
     table: dict[float, float] = {}
-    for soc, power in found:
-        at = soc / scale
+    for at, power in found:
         if table.setdefault(at, power) != power:
-            text = f"has two powers at {soc:g}: the smaller is taken"
+            text = f"has two powers at {100 * at if percent else at:g}: the smaller is taken"
             document.warn(
                 place, text, "between two rows the table is a straight line: a step needs two states of charge"
             )

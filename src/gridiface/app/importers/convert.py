@@ -72,6 +72,20 @@ def identifier(document: Document, place: Place, text: str) -> str:
     return fit
 
 
+def _split_host(document: Document, place: Place, host: str, port: float | None) -> tuple[str, float | None]:
+    """Host and port where the port stands in the host; an IPv6 address has more than one colon."""
+    name, colon, inside = host.partition(":")
+    if not colon or not inside.isascii() or not inside.isdigit() or not 1 <= int(inside[:6]) <= 65_535:
+        return host, port
+    if port is not None and port != int(inside):
+        text = f"names port {inside} beside port {port:g}"
+        document.error((*place, "host"), text, "write the port once, under port")
+    document.warn(
+        (*place, "host"), f"the port stands in the host: {name} and {inside} are taken", "write it under port"
+    )
+    return name, float(inside)
+
+
 def connection(document: Document, place: Place) -> dict[str, Any]:
     """The SunSpec driver's connection of a block with host, port and unit_id."""
     document.unknown_keys(place, CONNECTION_KEYS, _UNIT_WORDS)
@@ -82,6 +96,7 @@ def connection(document: Document, place: Place) -> dict[str, Any]:
     if "://" in host or "/" in host or " " in host:
         document.error((*place, "host"), "must be a name or an address, not a URL", "leave out scheme and path")
     port = document.number((*place, "port"), low=1, high=65_535)
+    host, port = _split_host(document, place, host, port)
     if port is not None and port != int(port):
         document.error((*place, "port"), "must be a whole number", "502 is usual for Modbus")
     unit = _unit(document, place)

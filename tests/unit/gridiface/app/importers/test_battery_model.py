@@ -97,6 +97,14 @@ def test_without_the_outer_key_and_with_an_id() -> None:
             },
             "has two powers at 80: the smaller is taken",
         ),
+        (
+            {
+                "dispatch_constraints": {
+                    "max_charge_power_vs_soc": [{"soc": 20, "max_charge_kw": 9}, {"soc": 0.8, "max_charge_kw": 4}]
+                }
+            },
+            "0.8 looks like a fraction beside percents: 80 % is taken",
+        ),
     ],
 )
 def test_typical_mistakes_are_named(changes: dict[str, Any], warning: str) -> None:

@@ -34,6 +34,12 @@ def test_connections() -> None:
     missing = document("c: {host: h}")
     assert convert.connection(missing, ("c",))["unit_id"] == 1
     assert "missing unit id: 1 is taken" in str(missing.findings[0])
+    joined = document("c: {host: '10.0.0.13:1502', unit_id: 1}")
+    assert convert.connection(joined, ("c",)) == {"host": "10.0.0.13", "port": 1502, "unit_id": 1}
+    assert "the port stands in the host: 10.0.0.13 and 1502 are taken" in str(joined.findings[0])
+    sixth = document("c: {host: 'fd00::13', unit_id: 1}")
+    assert convert.connection(sixth, ("c",))["host"] == "fd00::13"
+    assert sixth.findings == []
 
 
 @pytest.mark.parametrize(
@@ -44,6 +50,7 @@ def test_connections() -> None:
         ("{host: h, unit_id: 256}", "c.unit_id: 256 is out of range"),
         ("{host: h, unit_id: 1.5}", "c.unit_id: must be a whole number"),
         ("{host: h, unit_id: 1, port: 99999}", "c.port"),
+        ("{host: 'h:503', unit_id: 1, port: 502}", "c.host: names port 503 beside port 502"),
         ("{host: h, unit_id: 1, port: 1.5}", "c.port: must be a whole number"),
     ],
 )
